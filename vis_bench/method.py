@@ -1,0 +1,83 @@
+"""The clip-inference interface: what a method implements to be measured.
+
+A method splits its work in two, so that overlapping clips never pay for the same frame twice:
+`encode_frames` computes what depends on single frames, `predict_clip` what depends on the clip.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from vis_bench.structures import ClipPrediction, FrameFeatures
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """How frames become the network's input.
+
+    Frames are RGB, scaled to 0..1, minus `mean`, over `std`. `long_side` says how the scaled long
+    side becomes an integer when the short side is resized to the configured resolution:
+    its integer part (`floor`) or the nearest integer (`round`). `max_long_side` shrinks both
+    sides further when the long one would exceed it; in pixels.
+    """
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    long_side: Literal["floor", "round"] = "floor"
+    max_long_side: int | None = None
+
+
+@dataclass(frozen=True)
+class TrackingRule:
+    """How clips are joined into tracks and which (track, class) pairs are emitted.
+
+    Clips are matched by space-time soft IoU; a match needs more than `match_threshold`. Of the
+    averaged class probabilities of all tracks, pairs above `min_score` are emitted, and of those
+    the `top_k` best over the whole video where `top_k` is set.
+    """
+
+    match_threshold: float = 0.05
+    min_score: float = 0.0
+    top_k: int | None = None
+
+
+class VISMethod(nn.Module, ABC):
+    """A method for video instance segmentation, seen through clips.
+
+    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit. `backbone`
+    names what stands in the record's field of that name. `reconstruction` is True where the
+    authors' own code was never published; tables mark such a method.
+    """
+
+    input_format: InputFormat = InputFormat()
+    tracking_rule: TrackingRule = TrackingRule()
+    backbone_name: str = "none"
+    reconstruction: bool = False
+
+    @abstractmethod
+    def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """Computes what can be shared by every clip that holds a frame.
+
+        Args:
+            frames_T3HW: normalised frames; any T >= 1, any size.
+        """
+
+    @abstractmethod
+    def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
+        """Predicts the instances of the clip made of exactly the frames in `features`."""
+
+    def prepare_for_inference(self) -> None:
+        """Rewrites the loaded weights for speed (folds normalisation, say); equal outputs.
+
+        Called once, after the weights are loaded and before the first frame. Switches to
+        evaluation mode; subclasses extend it.
+        """
+        self.eval()
+
+    def forward(self, frames_T3HW: Tensor) -> ClipPrediction:
+        """Encodes and predicts one clip; what profilers and FLOP counters call."""
+        return self.predict_clip(self.encode_frames(frames_T3HW))
