@@ -1,0 +1,50 @@
+"""Where the time goes: named stages of one video's inference."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
+
+STAGE_NAMES = ("decode", "preprocess", "encode", "predict", "track", "rle")
+
+
+class Stages(Protocol):
+    """Something that stages report their time to."""
+
+    def time(self, name: str) -> AbstractContextManager[None]:
+        """A context; what runs inside belongs to stage `name`."""
+
+
+class _NoStages:
+    def time(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+NO_STAGES: Stages = _NoStages()
+
+
+class StageClock:
+    """Adds up the seconds spent in each stage.
+
+    Args:
+        synchronize: waits for the device's queued work, so that a stage is charged what it
+            started; the default does nothing, as a CPU needs.
+    """
+
+    def __init__(self, synchronize: Callable[[], None] = lambda: None) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._synchronize = synchronize
+
+    @contextmanager
+    def time(self, name: str) -> Iterator[None]:
+        """A context; what runs inside is charged to stage `name`."""
+        self._synchronize()
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._synchronize()
+            self.seconds[name] += time.perf_counter() - start
