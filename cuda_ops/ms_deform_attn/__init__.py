@@ -1,0 +1,63 @@
+"""Multi-scale deformable attention: one operator of PyTorch's dispatcher, four backends.
+
+Zhu et al., "Deformable DETR", 2021, equation 3 without the linear projections around it: every
+query reads P points on each of L feature maps, once per head, and sums them with its weights.
+
+Shape letters: B batch, S positions of all levels together, M heads, D channels of a head, Q
+queries, L levels, P points, 2 coordinates (x, y) of a location or sides (height, width) of a
+level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from cuda_ops.ms_deform_attn.contract import check_inputs, level_layout
+from cuda_ops.ms_deform_attn.macs import ms_deform_attn_macs
+from cuda_ops.ms_deform_attn.op import forward_op
+
+__all__ = ["ms_deform_attn", "ms_deform_attn_macs"]
+
+
+def ms_deform_attn(
+    value_BSMD: Tensor,
+    spatial_shapes_L2: Tensor | Sequence[Sequence[int]],
+    level_start_index_L: Tensor | Sequence[int] | None,
+    sampling_locations_BQMLP2: Tensor,
+    attention_weights_BQMLP: Tensor,
+    *,
+    backend: str = "auto",
+) -> Tensor:
+    """Reads the feature maps at the sampling locations and sums with the attention weights.
+
+    A location (x, y) is a fraction of the level: (0, 0) is the top left corner of its first pixel
+    and (1, 1) the bottom right corner of its last one. Sampling is bilinear between pixel
+    centres, and everything outside the level is 0; so is a sample whose location is NaN or
+    infinite. Where a location lies exactly on a pixel centre, its gradient is the derivative
+    towards the right (x) and downwards (y).
+
+    Args:
+        value_BSMD: the levels' features, flattened row by row, one level after the other.
+        spatial_shapes_L2: height and width of each level. Python numbers are best: a tensor is
+            read back, which waits for its device, and cannot be read under `torch.compile` or on
+            the meta device.
+        level_start_index_L: where each level starts on the S axis; None where they follow each
+            other without gaps.
+        sampling_locations_BQMLP2: in the value's dtype, or in float32 for a 16-bit value.
+        attention_weights_BQMLP: of the locations' dtype; usually they sum to 1 over L and P.
+        backend: `auto`, `reference`, `cpu`, `cuda` or `triton`.
+
+    Returns:
+        Tensor of shape (B, Q, M * D) in the value's dtype.
+
+    Raises:
+        ValueError: a shape, a level, a device or the backend's name does not fit.
+        TypeError: a dtype does not fit.
+    """
+    sides, starts = level_layout(spatial_shapes_L2, level_start_index_L)
+    check_inputs(value_BSMD, sides, starts, sampling_locations_BQMLP2, attention_weights_BQMLP)
+    return forward_op(
+        value_BSMD, sides, starts, sampling_locations_BQMLP2, attention_weights_BQMLP, backend
+    )
