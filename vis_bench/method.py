@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from vis_bench.structures import ClipPrediction, FrameFeatures
@@ -77,6 +78,13 @@ class VISMethod(nn.Module, ABC):
         evaluation mode; subclasses extend it.
         """
         self.eval()
+
+    def kernel_backend(self, device: torch.device) -> str | None:
+        """The backend of the method's own kernels that runs on `device`; None without such kernels.
+
+        Goes into the record's field of that name.
+        """
+        return None
 
     def forward(self, frames_T3HW: Tensor) -> ClipPrediction:
         """Encodes and predicts one clip; what profilers and FLOP counters call."""

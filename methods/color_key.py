@@ -1,0 +1,52 @@
+"""Finds each class of the plain synthetic videos by its colour: the worked example of a method.
+
+There is nothing to train. In the plain variant of the synthetic data every class has one colour
+and no video shows a class twice, so the pixels of a colour are the instance. On the full synthetic
+set it shows what colour alone is worth.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vis_bench.method import TrackingRule, VISMethod
+from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.synthetic import plain_color
+
+# How far from a class's colour a pixel may be, as a distance in RGB with 0..255 per channel.
+TOLERANCE = 60.0
+
+
+class ColorKey(VISMethod):
+    """One instance per class whose colour is seen in the clip."""
+
+    tracking_rule = TrackingRule(min_score=0.01)
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        colors = torch.tensor([plain_color(1 + k) for k in range(num_classes)]).float()
+        self.register_buffer("colors_K3", colors, persistent=False)
+        self.register_buffer("mean_3", torch.tensor(self.input_format.mean), persistent=False)
+        self.register_buffer("std_3", torch.tensor(self.input_format.std), persistent=False)
+
+    def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """How near each pixel is to each class's colour; positive within the tolerance."""
+        pixels_THW3 = 255 * (frames_T3HW.permute(0, 2, 3, 1) * self.std_3 + self.mean_3)
+        distance_THWK = torch.stack([(pixels_THW3 - c).norm(dim=-1) for c in self.colors_K3], -1)
+        nearness_TKHW = (1 - distance_THWK / TOLERANCE).permute(0, 3, 1, 2)
+        return FrameFeatures({"nearness": nearness_TKHW}, tuple(frames_T3HW.shape[-2:]))
+
+    def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
+        """The classes whose colour is in the clip, each scored by how sure the colour is."""
+        nearness_KTHW = features.maps["nearness"].transpose(0, 1)
+        inside_KTHW = nearness_KTHW > 0
+        area_K = inside_KTHW.flatten(1).sum(1)
+        sureness_K = (nearness_KTHW * inside_KTHW).flatten(1).sum(1) / area_K.clamp(min=1)
+        seen = area_K > 0
+        return ClipPrediction(torch.diag(sureness_K)[seen], nearness_KTHW[seen])
+
+
+def build(*, num_classes: int) -> VISMethod:
+    """The method for the classes of the synthetic data; it has no options and no weights."""
+    return ColorKey(num_classes)

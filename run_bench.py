@@ -1,0 +1,8 @@
+"""Starts the command line: `python run_bench.py --help`."""
+
+import sys
+
+from vis_bench.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The subject of a measurement: a method built, loaded and made ready to infer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from vis_bench.checkpoint import load_weights
+from vis_bench.config import Cell
+from vis_bench.environment import SOURCE_ROOT
+from vis_bench.errors import InputError
+from vis_bench.method import VISMethod
+
+BuildMethod = Callable[..., VISMethod]
+
+
+def find_weights(cell: Cell, override: Path | None) -> Path | None:
+    """The weights file: --weights, or the config's, relative to here or to the source tree.
+
+    Raises:
+        InputError: for a file that does not exist.
+    """
+    named = override or (Path(cell.weights) if cell.weights else None)
+    if named is None:
+        return None
+    for path in (named, SOURCE_ROOT / named):
+        if path.is_file():
+            return path
+    raise InputError(f"weights file {named} does not exist; --weights takes a .pth or .safetensors")
+
+
+def build_subject(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
+    """Builds the cell's method; random weights come from the cell's seed alone.
+
+    `kernel_backend` reaches the methods that have an option of that name.
+
+    Raises:
+        InputError: for a method, option or option's value that is not allowed.
+    """
+    options = dict(cell.options)
+    if cell.kernel_backend != "auto":
+        options["kernel_backend"] = cell.kernel_backend
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cell.seed)
+        try:
+            return build_method(cell.method, num_classes=num_classes, **options)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"method {cell.method} refuses its options: {error}") from None
+
+
+def load_subject(
+    build_method: BuildMethod, cell: Cell, num_classes: int,
+    weights: Path | None, device: torch.device,
+) -> VISMethod:  # fmt: skip
+    """Builds the cell's method, loads its weights and prepares it for inference on `device`."""
+    method = build_subject(build_method, cell, num_classes)
+    if weights is not None:
+        load_weights(method, weights)
+    method.to(device)
+    method.prepare_for_inference()
+    return method
