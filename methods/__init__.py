@@ -11,7 +11,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 
 from vis_bench.errors import InputError
 from vis_bench.method import VISMethod
@@ -28,6 +28,18 @@ def method_options(name: str) -> dict[str, inspect.Parameter]:
     """The options that a method's `build` takes, by name, without `num_classes`."""
     parameters = inspect.signature(_builder(name)).parameters
     return {key: value for key, value in parameters.items() if key != "num_classes"}
+
+
+def describe_methods() -> list[dict[str, str]]:
+    """Name, origin and options (with their defaults) of every registered method."""
+    return [
+        {
+            "Method": name,
+            "Origin": "built in" if name in _built_in_names() else "plug-in",
+            "Options": ", ".join(_option_text(option) for option in method_options(name).values()),
+        }
+        for name in method_names()
+    ]
 
 
 def build_method(name: str, *, num_classes: int, **options: object) -> VISMethod:
@@ -53,12 +65,17 @@ def build_method(name: str, *, num_classes: int, **options: object) -> VISMethod
     return method
 
 
+def _option_text(option: inspect.Parameter) -> str:
+    has_default = option.default is not inspect.Parameter.empty
+    return f"{option.name}={option.default}" if has_default else option.name
+
+
 def _built_in_names() -> set[str]:
     return {module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg}
 
 
-def _plug_ins() -> list:
-    return list(entry_points(group=ENTRY_POINT_GROUP))
+def _plug_ins() -> EntryPoints:
+    return entry_points(group=ENTRY_POINT_GROUP)
 
 
 def _builder(name: str) -> Callable[..., VISMethod]:

@@ -16,9 +16,9 @@ from vis_bench.dataset import Dataset, load_dataset
 from vis_bench.environment import describe_environment, describe_source
 from vis_bench.inference import InferencePlan, track_video
 from vis_bench.method import VISMethod
-from vis_bench.predictions import Track, results_bytes
+from vis_bench.predictions import Track, write_results
 from vis_bench.progress import Bars
-from vis_bench.record import Record, RecordStore, make_record, record_name, write_atomically
+from vis_bench.record import Record, RecordStore, make_record, record_name
 from vis_bench.structures import Video
 from vis_bench.subject import BuildMethod, build_subject, find_weights, load_subject
 
@@ -139,7 +139,7 @@ class Bench:
                 tracks += track_video(method, video, self._plan(cell), dataset.category_ids)
                 advance(video.length)
         file_name = f"{name}.results.json"
-        write_atomically(self._store.folder / file_name, results_bytes(tracks))
+        write_results(tracks, self._store.folder / file_name)
         if not dataset.has_annotations:
             self._bars.say(f"{title}: no annotations, so AP is not measured; see {file_name}")
             return {"predictions": file_name}

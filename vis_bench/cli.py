@@ -194,13 +194,13 @@ def _predict(options: argparse.Namespace) -> None:
 
 def _methods(options: argparse.Namespace) -> None:
     from methods import describe_methods
-    from vis_bench.tables import render_rows
+    from vis_bench.tables import render, table_of
 
     described = describe_methods()
     if options.json:
         _print_json(described)
     else:
-        _print(render_rows(described))
+        _print(render(table_of(described)))
 
 
 def _eval(options: argparse.Namespace) -> None:
@@ -255,8 +255,9 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def _leaderboard(options: argparse.Namespace) -> None:
+    from vis_bench.atomic_write import write_atomically
     from vis_bench.leaderboard import leaderboard_markdown
-    from vis_bench.record import RecordStore, write_atomically
+    from vis_bench.record import RecordStore
 
     records = list(RecordStore(options.records))
     text = leaderboard_markdown(records)

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from vis_bench.clips import ClipLength, clip_windows
 from vis_bench.method import InputFormat, VISMethod
+from vis_bench.predictions import Track
 from vis_bench.prefetch import read_ahead
 from vis_bench.preprocess import input_size, resize_frame, to_input
 from vis_bench.stages import NO_STAGES, Stages
-from vis_bench.structures import Clip, ClipPrediction, FrameFeatures, Track, Video
+from vis_bench.structures import Clip, ClipPrediction, FrameFeatures, Video
 from vis_bench.tracker import ClipTracker
 
 # Frames encoded in one call at most; bounds the memory of whole-video clips.

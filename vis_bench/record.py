@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
 
 SCHEMA_VERSION = 1
@@ -58,29 +57,6 @@ def record_name(record: Mapping[str, Any]) -> str:
         record["resolution"], record["config_sha256"][:10],
     ]  # fmt: skip
     return "_".join(str(part).replace("/", "-") for part in parts)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader, or a killed run, never sees half of it.
-
-    Raises:
-        InputError: when the folder cannot be made or written to.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 
 class RecordStore:

@@ -1,4 +1,4 @@
-"""What flows through the bench: videos, clips, features, predictions, tracks.
+"""What flows through the bench: videos, clips, features, predictions.
 
 Shape letters used in names: T frames, H and W rows and columns, N instances or queries, K
 foreground classes, 3 RGB, 4 box coordinates (cx, cy, w, h, as fractions of the frame).
@@ -8,18 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
-
-
-class RLE(TypedDict):
-    """A mask in COCO's compressed run-length encoding; `size` is [height, width]."""
-
-    size: list[int]
-    counts: str
 
 
 @dataclass(frozen=True)
@@ -121,16 +113,3 @@ class ClipPrediction:
 
     def __len__(self) -> int:
         return self.class_probs_NK.shape[0]
-
-
-@dataclass(frozen=True)
-class Track:
-    """One instance over a whole video: one entry of a YouTube-VIS results file.
-
-    `segmentations` holds one RLE at the video's original size per frame, or None where absent.
-    """
-
-    video_id: int
-    category_id: int
-    score: float
-    segmentations: Sequence[RLE | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 import pandas as pd
@@ -29,9 +29,9 @@ METRIC_COLUMNS = {
 ABSENT = "-"
 
 
-def records_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row per record, one column per field."""
-    return pd.DataFrame(list(records))
+def table_of(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+    """A table with one row per mapping, columns in the order of its keys."""
+    return pd.DataFrame(list(rows))
 
 
 def measured_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -79,7 +79,8 @@ def render(table: pd.DataFrame, form: Format = "markdown") -> str:
     return f"{text}\n"
 
 
-_TEXT_COLUMNS = ("Method", "Backbone", "Data", "Device", "Date", "Commit")
+_TEXT_COLUMNS = ("Method", "Backbone", "Data", "Device", "Date", "Commit", "Origin",
+                 "Options", "Category")  # fmt: skip
 
 
 def _order(record: Record) -> tuple:

@@ -17,9 +17,10 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from vis_bench.method import TrackingRule
+from vis_bench.predictions import Track
 from vis_bench.preprocess import masks_to_video
-from vis_bench.rle import encode_masks
-from vis_bench.structures import RLE, Clip, ClipPrediction, Track
+from vis_bench.rle import RLE, encode_masks
+from vis_bench.structures import Clip, ClipPrediction
 
 # Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory.
 DENSE_PIXELS = 1 << 24
