@@ -1,0 +1,103 @@
+"""Multi-scale deformable attention (Zhu et al., "Deformable DETR", 2021, equation 3).
+
+Shape letters: T frames, Q queries, S positions of all levels, M heads, D channels of a head, L
+levels, P points, C = M * D.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from cuda_ops import ms_deform_attn
+from methods.layers.feature_levels import FeatureLevels
+
+
+class DeformableAttention(nn.Module):
+    """Every query reads P points on each level near its reference, per head, per frame.
+
+    SeqFormer's decoder projects what was read twice, once for the box query and once for the
+    instance query. Its encoder carries the second projection too, in the published weights and
+    never in use.
+    """
+
+    def __init__(
+        self, width: int, heads: int, levels: int, points: int, kernel_backend: str = "auto"
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of the {heads} heads")
+        self.heads, self.levels, self.points = heads, levels, points
+        self.kernel_backend = kernel_backend
+        self.sampling_offsets = nn.Linear(width, heads * levels * points * 2)
+        self.attention_weights = nn.Linear(width, heads * levels * points)
+        self.value_proj = nn.Linear(width, width)
+        self.output_proj = nn.Linear(width, width)
+        self.output_proj_box = nn.Linear(width, width)
+        self._start_on_rays()
+
+    def read(
+        self, queries_TQC: Tensor, references_TQX: Tensor, memory_TSC: Tensor, levels: FeatureLevels
+    ) -> Tensor:
+        """What the queries read from the frames' memory, before any output projection.
+
+        Args:
+            queries_TQC: with their positions added; a first dimension of 1 serves all frames.
+            references_TQX: points (x, y) or boxes (cx, cy, w, h) in 0..1, offsets being counted in
+                pixels of the level or in halves of the box; the first dimension may be 1.
+
+        Returns:
+            Tensor of shape (T, Q, C).
+        """
+        values_TSMD = self.value_proj(memory_TSC).unflatten(-1, (self.heads, -1))
+        frames = values_TSMD.shape[0]
+        locations = self._locations(queries_TQC, references_TQX, levels)
+        weights = self._weights(queries_TQC).to(locations.dtype)
+        return ms_deform_attn(
+            values_TSMD,
+            levels.shapes_L2,
+            None,
+            locations.expand(frames, -1, -1, -1, -1, -1),
+            weights.expand(frames, -1, -1, -1, -1),
+            backend=self.kernel_backend,
+        )
+
+    def forward(
+        self, queries_TQC: Tensor, references_TQX: Tensor, memory_TSC: Tensor, levels: FeatureLevels
+    ) -> Tensor:
+        """What the queries read, projected once; (T, Q, C)."""
+        return self.output_proj(self.read(queries_TQC, references_TQX, memory_TSC, levels))
+
+    def _locations(self, queries: Tensor, references: Tensor, levels: FeatureLevels) -> Tensor:
+        """Sampling locations (T, Q, M, L, P, 2), in the references' precision."""
+        offsets = self.sampling_offsets(queries).to(references.dtype)
+        offsets = offsets.unflatten(-1, (self.heads, self.levels, self.points, 2))
+        references = references[:, :, None, None, None]
+        if references.shape[-1] == 2:
+            sides_L12 = levels.widths_and_heights(references)[:, None]
+            return references + offsets / sides_L12
+        centers, sizes = references.split(2, dim=-1)
+        return centers + offsets * (sizes * (0.5 / self.points))
+
+    def _weights(self, queries: Tensor) -> Tensor:
+        """Attention weights (T, Q, M, L, P): they sum to 1 over levels and points."""
+        logits = self.attention_weights(queries).unflatten(-1, (self.heads, -1))
+        return logits.softmax(-1).unflatten(-1, (self.levels, self.points))
+
+    @torch.no_grad()
+    def _start_on_rays(self) -> None:
+        """Starts each head on a ray of its own, point p at distance p (supplement A.4)."""
+        angles = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        rays_M2 = torch.stack([angles.cos(), angles.sin()], -1)
+        rays_M2 /= rays_M2.abs().amax(-1, keepdim=True)
+        steps_P1 = torch.arange(1, self.points + 1)[:, None]
+        offsets_MLP2 = (rays_M2[:, None, None] * steps_P1).expand(-1, self.levels, -1, -1)
+        nn.init.zeros_(self.sampling_offsets.weight)
+        self.sampling_offsets.bias.copy_(offsets_MLP2.flatten())
+        nn.init.zeros_(self.attention_weights.weight)
+        nn.init.zeros_(self.attention_weights.bias)
+        for projection in (self.value_proj, self.output_proj, self.output_proj_box):
+            nn.init.xavier_uniform_(projection.weight)
+            nn.init.zeros_(projection.bias)

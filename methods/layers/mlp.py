@@ -1,0 +1,24 @@
+"""The small perceptron that DETR-like heads are made of."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, layers: int) -> None:
+        super().__init__()
+        widths = [inputs, *[hidden] * (layers - 1), outputs]
+        self.layers = nn.ModuleList(
+            nn.Linear(*pair) for pair in zip(widths, widths[1:], strict=False)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Maps (..., inputs) to (..., outputs)."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            features = F.relu(layer(features))
+        return last(features)
