@@ -119,10 +119,10 @@ def draw_plain_scene(lots: Lots) -> Scene:
 
 
 def draw_apart(lots: Lots, wanted: int, extent: Extent) -> list[Course]:
-    """Up to `wanted` courses that keep apart; fewer where 60 draws do not yield as many."""
+    """Up to `wanted` courses that keep apart; fewer where 200 draws do not yield as many."""
     length, height, width = extent
     courses: list[Course] = []
-    for _ in range(60):
+    for _ in range(200):
         course = draw_course(lots, height, width)
         if not any(contacts(course, other, length) for other in courses):
             courses.append(course)

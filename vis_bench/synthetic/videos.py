@@ -161,7 +161,7 @@ def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
 
 def mask_records(masks_THW: np.ndarray) -> Mapping[str, list]:
     """`segmentations`, `bboxes` (x, y, w, h) and `areas` per frame; None where there is none."""
-    seen: list[bool] = masks_THW.any(axis=(1, 2)).tolist()
+    seen = [bool(mask_HW.any()) for mask_HW in masks_THW]
     codes = encode_masks(masks_THW)
     return {
         "segmentations": [code if s else None for code, s in zip(codes, seen, strict=True)],
