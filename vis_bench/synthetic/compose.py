@@ -21,6 +21,7 @@ from vis_bench.synthetic.courses import (
     draw_course,
     draw_free_course,
     excursion,
+    shrunk,
 )
 from vis_bench.synthetic.lots import Lots
 from vis_bench.synthetic.scene import Course, Scene, SceneObject, make_sprite
@@ -29,6 +30,7 @@ SIZES_HW = ((90, 160), (96, 128), (108, 192), (128, 96), (128, 128))
 LENGTHS = (24, 37)  # frames, from and below
 COUNTS = (1, 2, 2, 2, 3, 3, 3, 4, 4, 5)  # objects in a video: one of these ten
 ALIKE, CROSS, RETURN = 0.4, 0.7, 0.5  # shares of the videos where it happens
+PLAIN_SIZE = 0.8  # of an object of the full variant, so that more keep apart
 MIN_CONTRAST = 90  # luma between the two colours of an object
 
 
@@ -123,7 +125,7 @@ def draw_apart(lots: Lots, wanted: int, extent: Extent) -> list[Course]:
     length, height, width = extent
     courses: list[Course] = []
     for _ in range(200):
-        course = draw_course(lots, height, width)
+        course = shrunk(draw_course(lots, height, width), PLAIN_SIZE)
         if not any(contacts(course, other, length) for other in courses):
             courses.append(course)
         if len(courses) == wanted:

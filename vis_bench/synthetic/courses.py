@@ -100,6 +100,11 @@ def draw_free_course(lots: Lots, others: Sequence[Course], extent: Extent) -> Co
     return min(draws, key=lambda course: sum(contacts(course, o, length) for o in others))
 
 
+def shrunk(course: Course, share: float) -> Course:
+    """The course at `share` of its size."""
+    return replace(course, growth=replace(course.growth, radius=share * course.growth.radius))
+
+
 def contacts(one: Course, other: Course, length: int) -> int:
     """The frames in which the bounding circles are less than 3 pixels apart."""
     return sum(
