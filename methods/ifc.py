@@ -41,7 +41,8 @@ MAX_MEMORY_TOKENS = 16
 
 class ClipDecoder(nn.Module):
     """The transformer decoder: queries attend to all frame and memory tokens of a clip at once
-    (section 3.1, "Transformer decoder")."""
+    (section 3.1, "Transformer decoder").
+    """
 
     def __init__(self, layers: list[TransformerDecoderLayer], width: int) -> None:
         super().__init__()

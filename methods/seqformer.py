@@ -102,7 +102,7 @@ class SeqFormer(VISMethod):
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
         """The queries that are among the clip's best pairs of query and column."""
         output = self.decode(features)[-1]
-        class_probs_QK = self.class_logits(output, -1).float().sigmoid()
+        class_probs_QK = self.class_logits(output, -1).sigmoid()
         kept_N = self._best_queries(class_probs_QK)
         masks_NTHW = self.masks(output, features, kept_N)
         boxes_NT4 = output.boxes_TQ4[:, kept_N].transpose(0, 1)

@@ -33,18 +33,21 @@ class MultiHeadAttention(nn.Module):
         """
         width = queries_QC.shape[-1]
         if queries_QC is keys_KC:
-            queries_QC, keys_KC = self._project(queries_QC, 0, 2 * width).split(width, -1)
+            queries, keys = self._project(queries_QC, 0, 2 * width).split(width, -1)
         else:
-            queries_QC = self._project(queries_QC, 0, width)
-            keys_KC = self._project(keys_KC, width, 2 * width)
-        values_KC = self._project(values_KC, 2 * width, 3 * width)
-        attended_MQD = F.scaled_dot_product_attention(
-            self._split_heads(queries_QC), self._split_heads(keys_KC), self._split_heads(values_KC)
+            queries = self._project(queries_QC, 0, width)
+            keys = self._project(keys_KC, width, 2 * width)
+        values = self._project(values_KC, 2 * width, 3 * width)
+        # PyTorch's fast attention wants exactly one batch dimension.
+        attended_BMQD = F.scaled_dot_product_attention(
+            self._split_heads(queries), self._split_heads(keys), self._split_heads(values)
         )
-        return self.out_proj(attended_MQD.transpose(-2, -3).flatten(-2))
+        return self.out_proj(attended_BMQD.transpose(1, 2).reshape(queries.shape))
 
     def _project(self, tokens: Tensor, start: int, stop: int) -> Tensor:
         return F.linear(tokens, self.in_proj_weight[start:stop], self.in_proj_bias[start:stop])
 
     def _split_heads(self, tokens_NC: Tensor) -> Tensor:
-        return tokens_NC.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        """(..., N, C) as (B, M, N, D)."""
+        split = tokens_NC.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        return split.reshape(-1, *split.shape[-3:])

@@ -56,7 +56,7 @@ class DeformableEncoder(nn.Module):
 
     def forward(self, tokens_TSC: Tensor, position_SC: Tensor, levels: FeatureLevels) -> Tensor:
         """The frames' memory (T, S, C)."""
-        centers_S2 = levels.centers(tokens_TSC.device)
+        centers_S2 = levels.centers(tokens_TSC)
         for layer in self.layers:
             tokens_TSC = layer(tokens_TSC, position_SC, centers_S2, levels)
         return tokens_TSC

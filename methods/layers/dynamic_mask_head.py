@@ -103,7 +103,8 @@ class DynamicMaskHead(nn.Module):
 
 def aligned_bilinear(maps: Tensor, factor: int) -> Tensor:
     """Upsamples (..., H, W) by a whole factor so that output j shows input (j - factor // 2) /
-    factor; beyond the edge the last value stands (CondInst, Tian et al., 2020)."""
+    factor; beyond the edge the last value stands (CondInst, Tian et al., 2020).
+    """
     height, width = maps.shape[-2:]
     flat = maps.reshape(-1, 1, height, width)
     grown = F.interpolate(
@@ -121,7 +122,8 @@ def _with_relative_coordinates(
     features_TCHW: Tensor, centers_TN2: Tensor, size_HW: tuple[int, int]
 ) -> Tensor:
     """Inputs (N, T, 2 + C, P) of the dynamic network: reference minus location in pixels, x then
-    y, before the features."""
+    y, before the features.
+    """
     height, width = features_TCHW.shape[-2:]
     y = torch.arange(height, device=centers_TN2.device) * STRIDE + STRIDE // 2
     x = torch.arange(width, device=centers_TN2.device) * STRIDE + STRIDE // 2

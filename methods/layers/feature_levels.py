@@ -27,9 +27,10 @@ class FeatureLevels:
             for row, shape in zip(rows, self.shapes_L2, strict=True)
         ]
 
-    def centers(self, device: torch.device) -> Tensor:
-        """Where each position lies in the frame: (S, 2), x then y, 0..1."""
-        return torch.cat([_centers(height, width, device) for height, width in self.shapes_L2])
+    def centers(self, like: Tensor) -> Tensor:
+        """Where each position lies in the frame: (S, 2), x then y, 0..1, float32 at least."""
+        options = {"device": like.device, "dtype": torch.promote_types(like.dtype, torch.float32)}
+        return torch.cat([_centers(height, width, options) for height, width in self.shapes_L2])
 
     def widths_and_heights(self, like: Tensor) -> Tensor:
         """Width and height of each level: (L, 2)."""
@@ -41,9 +42,9 @@ def flatten_maps(maps: list[Tensor]) -> Tensor:
     return torch.cat([level.flatten(2).transpose(1, 2) for level in maps], dim=1)
 
 
-def _centers(height: int, width: int, device: torch.device) -> Tensor:
-    y = (torch.arange(height, device=device) + 0.5) / height
-    x = (torch.arange(width, device=device) + 0.5) / width
+def _centers(height: int, width: int, options: dict) -> Tensor:
+    y = (torch.arange(height, **options) + 0.5) / height
+    x = (torch.arange(width, **options) + 0.5) / width
     return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], -1).flatten(
         0, 1
     )

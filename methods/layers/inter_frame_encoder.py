@@ -83,7 +83,8 @@ class FullCommunication(ClipEncoder):
 
 class DecomposedCommunication(ClipEncoder):
     """Attention within frames and, between two such layers, over time at each location
-    ("Decomp T-HW"); the layers over time know no position."""
+    ("Decomp T-HW"); the layers over time know no position.
+    """
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """From a backbone's maps to the feature levels of a deformable transformer (Zhu et al., 2021,
-supplement A.2): a 1x1 convolution each, and coarser levels by convolutions of stride 2."""
+supplement A.2): a 1x1 convolution each, and coarser levels by convolutions of stride 2.
+"""
 
 from __future__ import annotations
 
@@ -28,4 +29,7 @@ class LevelProjection(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Maps (T, width, ...), finest first."""
-        return [level(level_map) for level, level_map in zip(self.levels, [*maps, maps[-1]])]
+        return [
+            level(level_map)
+            for level, level_map in zip(self.levels, [*maps, maps[-1]], strict=True)
+        ]

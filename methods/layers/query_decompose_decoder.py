@@ -120,7 +120,8 @@ class QueryDecomposeLayer(nn.Module):
         self, instances_QC: Tensor, read_TQC: Tensor, box_queries_TQC: Tensor
     ) -> Tensor:
         """The instance queries take in what was read in all frames, each frame weighted by a
-        softmax over time of a score of its box query."""
+        softmax over time of a score of its box query.
+        """
         weights_TQ1 = self.time_weights(box_queries_TQC).softmax(0)
         update_QC = (self.cross_attention.output_proj(read_TQC) * weights_TQ1).sum(0)
         gathered_QC = self.instance_cross_attention_norm(instances_QC + update_QC)
@@ -150,14 +151,14 @@ class QueryDecomposeDecoder(nn.Module):
         to layer (Zhu et al., 2021, supplement A.4).
         """
         instances_QC, box_queries_TQC = content_QC, content_QC[None]
-        references_TQX = self.initial_references(position_QC).float().sigmoid()[None]
+        references_TQX = _precise(self.initial_references(position_QC)).sigmoid()[None]
         outputs = []
         for layer, box_head in zip(self.layers, self.box_heads, strict=True):
             instances_QC, box_queries_TQC = layer(
                 instances_QC, box_queries_TQC, position_QC, references_TQX, memory_TSC, levels
             )
             start_TQX = inverse_sigmoid(references_TQX)
-            boxes_TQ4 = _refine(box_head(box_queries_TQC).float(), start_TQX).sigmoid()
+            boxes_TQ4 = _refine(_precise(box_head(box_queries_TQC)), start_TQX).sigmoid()
             outputs.append(
                 DecoderOutput(instances_QC, box_queries_TQC, boxes_TQ4, start_TQX.sigmoid())
             )
@@ -176,6 +177,11 @@ def inverse_sigmoid(values: Tensor) -> Tensor:
     """Logits of values in 0..1, kept finite at both ends."""
     low, high = values.clamp(min=INVERSE_SIGMOID_EPSILON), 1 - values
     return torch.log(low / high.clamp(min=INVERSE_SIGMOID_EPSILON))
+
+
+def _precise(places: Tensor) -> Tensor:
+    """Places in a frame need float32 at least, also under autocast."""
+    return places.to(torch.promote_types(places.dtype, torch.float32))
 
 
 def _refine(deltas_TQ4: Tensor, start_TQX: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ from methods.layers.state_dict_names import rename_on_load
 @dataclass(frozen=True)
 class ResNetVariant:
     """`blocks` per stage; a stage's 3x3 convolutions have `width * 2**stage` channels in all, in
-    `groups`, and its output `output * 2**stage`."""
+    `groups`, and its output `output * 2**stage`.
+    """
 
     blocks: tuple[int, int, int, int]
     groups: int = 1

@@ -86,12 +86,17 @@ class WindowAttention(nn.Module):
         Args:
             mask_GNN: added to the attention logits of each window; None adds nothing.
         """
+        windows = windows_TGNC.shape[1]
         heads = self.qkv(windows_TGNC).unflatten(-1, (3, self.heads, -1))
-        queries, keys, values = heads.permute(3, 0, 1, 4, 2, 5)
-        bias = self._relative_position_bias()
+        # PyTorch's fast attention knows one dimension besides the batch: a window's head.
+        queries, keys, values = heads.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
+        bias = self._relative_position_bias().expand(windows, -1, -1, -1)
         if mask_GNN is not None:
             bias = bias + mask_GNN[:, None]
-        attended = F.scaled_dot_product_attention(queries, keys, values, bias.to(queries.dtype))
+        attended = F.scaled_dot_product_attention(
+            queries, keys, values, bias.flatten(0, 1)[None].to(queries.dtype)
+        )
+        attended = attended.unflatten(1, (windows, self.heads))
         return self.proj(attended.transpose(-2, -3).flatten(-2))
 
     def _relative_position_bias(self) -> Tensor:

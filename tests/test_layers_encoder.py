@@ -1,0 +1,131 @@
+"""IFC's four encoders: who sees whom, and that sharing their first part is exact."""
+
+import pytest
+import torch
+
+from methods.layers.inter_frame_encoder import (
+    DecomposedCommunication,
+    FullCommunication,
+    InterFrameCommunication,
+    NoCommunication,
+)
+from methods.layers.transformer import TransformerEncoderLayer
+
+WIDTH, HEADS, FRAMES, PLACES, MEMORY = 8, 2, 3, 4, 2
+
+
+def layers(count):
+    return [TransformerEncoderLayer(WIDTH, HEADS, 16) for _ in range(count)]
+
+
+def communication(unified=False, depth=3, memory_tokens=MEMORY):
+    return InterFrameCommunication(
+        layers(depth), layers(depth), memory_tokens=memory_tokens, channels=WIDTH, unified=unified
+    )
+
+
+ENCODERS = {
+    "none": lambda: NoCommunication(layers(3)),
+    "full": lambda: FullCommunication(layers(3)),
+    "decomposed": lambda: DecomposedCommunication(layers(3), layers(2)),
+    "ifc": communication,
+    "ifc-unified": lambda: communication(unified=True),
+}
+
+
+def build(name):
+    torch.manual_seed(0)
+    return ENCODERS[name]().double()
+
+
+def tokens(*shape):
+    return torch.randn(*shape, WIDTH, dtype=torch.float64)
+
+
+def changed_places(encoder, clip, position, frame, place):
+    """Which frame tokens (T, S) of the output notice a change of one input token."""
+    moved = clip.clone()
+    moved[frame, place] += 1
+    before, after = encoder(clip, position).tokens_TSC, encoder(moved, position).tokens_TSC
+    return (before - after).abs().amax(-1) > 1e-12
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@torch.no_grad()
+def test_first_part_can_be_shared_by_clips(name):
+    encoder = build(name)
+    video, position = tokens(5, PLACES), tokens(PLACES)
+    shared = encoder.encode_frames(video, position)
+    for start, stop in ((0, 3), (2, 5), (4, 5)):
+        wanted = encoder(video[start:stop], position)
+        actual = encoder.encode_clip(shared[start:stop], position)
+        for one, other in zip(actual, wanted, strict=True):
+            torch.testing.assert_close(one, other)
+
+
+@torch.no_grad()
+def test_without_communication_a_frame_is_alone():
+    changed = changed_places(build("none"), tokens(FRAMES, PLACES), tokens(PLACES), 1, 2)
+    assert changed.tolist() == [[False] * PLACES, [True] * PLACES, [False] * PLACES]
+
+
+@pytest.mark.parametrize("name", ["full", "decomposed", "ifc", "ifc-unified"])
+@torch.no_grad()
+def test_with_communication_every_token_notices(name):
+    assert changed_places(build(name), tokens(FRAMES, PLACES), tokens(PLACES), 1, 2).all()
+
+
+@torch.no_grad()
+def test_decomposed_layers_over_time_stay_at_their_place():
+    encoder = DecomposedCommunication(layers(2), layers(1)).double()
+    spatial = encoder.frame_layers[1]
+    clip, position = tokens(FRAMES, PLACES), tokens(PLACES)
+    wanted = encoder.encode_frames(clip, position)
+    over_time = torch.stack([encoder.time_layers[0](wanted[:, p]) for p in range(PLACES)], 1)
+    wanted = torch.stack([spatial(frame, position) for frame in over_time])
+    torch.testing.assert_close(encoder(clip, position).tokens_TSC, wanted)
+
+
+@torch.no_grad()
+def test_full_repeats_the_position_in_every_frame():
+    encoder = FullCommunication(layers(1)).double()
+    clip, position = tokens(FRAMES, PLACES), tokens(PLACES)
+    flat = encoder.clip_layers[0](clip.reshape(-1, WIDTH), torch.cat([position] * FRAMES))
+    torch.testing.assert_close(encoder(clip, position).tokens_TSC.reshape(-1, WIDTH), flat)
+
+
+@pytest.mark.parametrize("unified", [False, True])
+@torch.no_grad()
+def test_memory_tokens_talk_over_time(unified):
+    """One pair of layers by hand: Encode-Receive per frame, Gather-Communicate over frames."""
+    encoder = communication(unified, depth=1).double()
+    clip, position = tokens(FRAMES, PLACES), tokens(PLACES)
+    everywhere = torch.cat([position, encoder.memory_position_MC])
+    receive, gather = encoder.encode_receive_layers[0], encoder.gather_communicate_layers[0]
+    received = torch.stack(
+        [receive(torch.cat([frame, encoder.memory_tokens_MC]), everywhere) for frame in clip]
+    )
+    memory = received[:, PLACES:]
+    if unified:
+        wanted = gather(memory.reshape(-1, WIDTH)).view(FRAMES, MEMORY, WIDTH)
+    else:
+        wanted = torch.stack([gather(memory[:, m]) for m in range(MEMORY)], 1)
+    encoded = encoder(clip, position)
+    torch.testing.assert_close(encoded.tokens_TSC, received[:, :PLACES])
+    torch.testing.assert_close(encoded.memory_TMC, wanted)
+    assert torch.equal(encoded.memory_position_MC, encoder.memory_position_MC)
+
+
+@torch.no_grad()
+def test_one_memory_token_is_its_own_group():
+    one, other = (communication(unified, memory_tokens=1).double() for unified in (False, True))
+    other.load_state_dict(one.state_dict())
+    clip, position = tokens(FRAMES, PLACES), tokens(PLACES)
+    torch.testing.assert_close(one(clip, position).memory_TMC, other(clip, position).memory_TMC)
+
+
+@pytest.mark.parametrize("name", ["none", "full", "decomposed"])
+def test_other_encoders_have_no_memory(name):
+    encoded = build(name)(tokens(FRAMES, PLACES), tokens(PLACES))
+    assert encoded.memory_TMC.shape == (FRAMES, 0, WIDTH)
+    assert encoded.memory_position_MC.shape == (0, WIDTH)
