@@ -1,7 +1,7 @@
 """Masks to and from COCO's run-length encoding.
 
-A mask in a results file is compressed RLE. Ground truth may also be polygons or uncompressed RLE;
-both become compressed RLE here. Whatever comes from a file passes `check_rle` (or
+A mask in a results file is compressed RLE. Ground truth may also be polygons or uncompressed RLE,
+which `polygons` and `from_run_lengths` convert. Whatever comes from a file passes `check_rle` (or
 `run_lengths.measure`, for thousands at once) before pycocotools sees it.
 """
 
@@ -14,10 +14,12 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from vis_bench.errors import InputError
-from vis_bench.run_lengths import MalformedRLE, run_lengths
+from vis_bench.json_file import shown
+from vis_bench.run_lengths import MalformedRLEError, run_lengths
 
 # pycocotools counts pixels, of all frames of a video together, in 32 bits.
 PIXEL_LIMIT = 1 << 32
+_CONVERSION_LIMIT = 1 << 28
 
 
 class RLE(TypedDict):
@@ -47,7 +49,7 @@ def encode_masks(masks_NHW: np.ndarray) -> list[RLE]:
     if 0 in masks_NHW.shape:
         raise ValueError(f"masks have shape {masks_NHW.shape}; need at least 1x1 pixels")
     masks_NWH = np.ascontiguousarray((masks_NHW != 0).transpose(0, 2, 1)).view(np.uint8)
-    return [_with_text(rle) for rle in coco_mask.encode(masks_NWH.transpose(2, 1, 0))]
+    return [with_text(rle) for rle in coco_mask.encode(masks_NWH.transpose(2, 1, 0))]
 
 
 def decode(rle: RLE) -> np.ndarray:
@@ -88,14 +90,14 @@ def check_rle(rle: object, height: int, width: int, where: str) -> None:
 
 def _checked_run_lengths(rle: object, where: str) -> np.ndarray:
     if not isinstance(rle, dict) or not {"size", "counts"} <= rle.keys():
-        raise InputError(f"{where} is {_shown(rle)}; allowed is an object with size and counts")
+        raise InputError(f"{where} is {shown(rle)}; allowed is an object with size and counts")
     height, width = check_size(rle["size"], where)
     if not isinstance(rle["counts"], str):
         kind = type(rle["counts"]).__name__
         raise InputError(f"{where} has counts of type {kind}; allowed is a compressed string")
     try:
         return run_lengths(rle["counts"], height * width)
-    except MalformedRLE as error:
+    except MalformedRLEError as error:
         raise InputError(f"{where} is a malformed RLE: {error.reason}") from None
 
 
@@ -111,27 +113,51 @@ def check_size(size: object, where: str) -> tuple[int, int]:
         if height >= 1 and width >= 1 and height * width < PIXEL_LIMIT:
             return height, width
     raise InputError(
-        f"{where} has size {_shown(size)}; allowed is [height, width] in pixels, "
+        f"{where} has size {shown(size)}; allowed is [height, width] in pixels, "
         "at least 1 each, with a product below 2^32"
     )
 
 
-def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> RLE:
-    """One mask of all parts, each a list x, y, x, y, ... in pixels, as pycocotools draws them."""
-    parts = coco_mask.frPyObjects([list(part) for part in polygons], height, width)
-    return _with_text(coco_mask.merge(parts))
+def check_run_lengths(rle: dict, where: str) -> None:
+    """Refuses an uncompressed RLE (`counts` is a list) whose lengths do not fill its size.
+
+    Raises:
+        InputError: naming `where` and the defect.
+    """
+    height, width = check_size(rle.get("size"), where)
+    refuse_large_conversion(height, width, where)
+    for length in rle["counts"]:
+        if type(length) is not int or length < 0:
+            raise InputError(f"{where} has a run of {shown(length)} pixels; allowed are 0 and more")
+    total = sum(rle["counts"])
+    if total != height * width:
+        raise InputError(
+            f"{where} has runs that add up to {total} pixels; allowed are the {height * width} of "
+            f"its size {[height, width]}"
+        )
 
 
 def from_run_lengths(lengths: Sequence[int], height: int, width: int) -> RLE:
     """Compresses an uncompressed RLE, whose lengths add up to height times width."""
     uncompressed = {"size": [height, width], "counts": list(lengths)}
-    return _with_text(coco_mask.frPyObjects(uncompressed, height, width))
+    return with_text(coco_mask.frPyObjects(uncompressed, height, width))
 
 
-def _with_text(rle: dict) -> RLE:
+def refuse_large_conversion(height: int, width: int, where: str) -> None:
+    """Refuses sizes for which pycocotools cannot write an RLE.
+
+    It reserves six characters per run; only runs of 2^29 pixels and more need a seventh.
+
+    Raises:
+        InputError: naming `where`.
+    """
+    if height * width >= _CONVERSION_LIMIT:
+        raise InputError(
+            f"{where} has size {[height, width]}; polygons and uncompressed RLEs are allowed below "
+            "2^28 pixels"
+        )
+
+
+def with_text(rle: dict) -> RLE:
+    """What pycocotools returns, with its counts as JSON holds them."""
     return {"size": list(map(int, rle["size"])), "counts": rle["counts"].decode("ascii")}
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."

@@ -23,7 +23,7 @@ _CHUNK_CHARACTERS = 1 << 17
 _LONGEST_NUMBER = 7
 
 
-class MalformedRLE(ValueError):
+class MalformedRLEError(ValueError):
     """The string at position `index` of those given is no mask; `reason` says why."""
 
     def __init__(self, index: int, reason: str) -> None:
@@ -52,8 +52,8 @@ def measure(counts: Sequence[str], pixels_N: np.ndarray) -> Measured:
         pixels_N: height times width of each mask, each below 2^32.
 
     Raises:
-        MalformedRLE: for the first string that does not decode to lengths of zero and more that
-            add up to its number of pixels.
+        MalformedRLEError: for a string that does not decode to lengths of zero and more that add
+            up to its number of pixels.
     """
     areas_N = np.zeros(len(counts), np.int64)
     has_empty_runs_N = np.zeros(len(counts), bool)
@@ -68,7 +68,7 @@ def run_lengths(counts: str, pixels: int) -> np.ndarray:
     """The alternating background and foreground lengths of one mask, background first.
 
     Raises:
-        MalformedRLE: as `measure`.
+        MalformedRLEError: as `measure`.
     """
     measure([counts], np.array([pixels]))
     lengths, _ = _decode_numbers([counts], 0)
@@ -90,20 +90,41 @@ def _chunks(counts: Sequence[str]) -> Iterator[tuple[int, int]]:
 def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.ndarray]:
     """All numbers of the strings in a row, and the place of each string's first (and the end)."""
     groups, ends_N = _groups(counts, offset)
+    cut_off_N = groups[ends_N - 1] >= 32
+    if cut_off_N.any():
+        raise MalformedRLEError(offset + int(np.argmax(cut_off_N)), "its last number is cut off")
     last_R = np.flatnonzero(groups < 32)
-    if np.any(groups[ends_N - 1] >= 32):
-        bad = int(np.argmax(groups[ends_N - 1] >= 32))
-        raise MalformedRLE(offset + bad, "its last number is cut off")
     first_N = np.searchsorted(last_R, np.concatenate(([0], ends_N)))
-    numbers_R = ((groups[last_R] ^ 16).view(np.int8) - 16).astype(np.int64)
+    numbers_R = _short_numbers(groups, last_R)
     width_R = np.diff(last_R, prepend=-1)
-    long = np.flatnonzero(width_R > 1)
-    too_long = long[width_R[long] > _LONGEST_NUMBER]
-    if too_long.size:
-        bad = int(np.searchsorted(first_N, too_long[0], "right")) - 1
-        raise MalformedRLE(offset + bad, f"a number has more than {_LONGEST_NUMBER} characters")
-    _add_lower_groups(numbers_R, long, groups, last_R[long], width_R[long])
+    long = np.flatnonzero(width_R > 2)
+    if width_R[long].max(initial=0) > _LONGEST_NUMBER:
+        place = long[np.argmax(width_R[long] > _LONGEST_NUMBER)]
+        bad = int(np.searchsorted(first_N, place, "right")) - 1
+        reason = f"a number has more than {_LONGEST_NUMBER} characters"
+        raise MalformedRLEError(offset + bad, reason)
+    numbers_R[long] = _long_numbers(groups, last_R[long], width_R[long])
     return numbers_R, first_N
+
+
+def _short_numbers(groups: np.ndarray, last_R: np.ndarray) -> np.ndarray:
+    """The numbers of one or two groups that end at `last_R`; longer ones come out wrong."""
+    last_group_R = (groups[last_R] ^ 16).view(np.int8) - 16
+    before_R = groups[last_R - 1]
+    has_two_R = before_R >= 32
+    shifted_R = last_group_R * (1 + 31 * has_two_R.astype(np.int16))
+    return (shifted_R + has_two_R * (before_R & 31)).astype(np.int64)
+
+
+def _long_numbers(groups: np.ndarray, last_L: np.ndarray, width_L: np.ndarray) -> np.ndarray:
+    """The numbers of `width_L` groups that end at `last_L`."""
+    last_group_L = (groups[last_L] ^ 16).astype(np.int64) - 16
+    values_L = last_group_L << 5 * (width_L - 1)
+    for back in range(1, int(width_L.max(initial=1))):
+        some = np.flatnonzero(width_L > back)
+        group = groups[last_L[some] - back].astype(np.int64) & 31
+        values_L[some] += group << 5 * (width_L[some] - 1 - back)
+    return values_L
 
 
 def _groups(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,32 +132,16 @@ def _groups(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.ndarray]
     joined = "".join(counts)
     if not joined.isascii():
         bad = next(i for i, text in enumerate(counts) if not text.isascii())
-        raise MalformedRLE(offset + bad, "a character lies outside '0' to 'o'")
+        raise MalformedRLEError(offset + bad, "a character lies outside '0' to 'o'")
     lengths_N = np.fromiter(map(len, counts), np.int64, len(counts))
     if not lengths_N.all():
-        raise MalformedRLE(offset + int(np.argmin(lengths_N)), "it is empty")
+        raise MalformedRLEError(offset + int(np.argmin(lengths_N)), "it is empty")
     ends_N = np.cumsum(lengths_N)
     groups = np.frombuffer(joined.encode("ascii"), np.uint8) - np.uint8(48)
     if groups.max() > 63:
         bad = int(np.searchsorted(ends_N, np.argmax(groups > 63), "right"))
-        raise MalformedRLE(offset + bad, "a character lies outside '0' to 'o'")
+        raise MalformedRLEError(offset + bad, "a character lies outside '0' to 'o'")
     return groups, ends_N
-
-
-def _add_lower_groups(
-    numbers_R: np.ndarray,
-    long: np.ndarray,
-    groups: np.ndarray,
-    last_L: np.ndarray,
-    width_L: np.ndarray,
-) -> None:
-    """Completes, in place, the numbers at `long`, of which only the last group is read yet."""
-    values_L = numbers_R[long] << 5 * (width_L - 1)
-    for back in range(1, int(width_L.max(initial=1))):
-        some = np.flatnonzero(width_L > back)
-        group = groups[last_L[some] - back].astype(np.int64) & 31
-        values_L[some] += group << 5 * (width_L[some] - 1 - back)
-    numbers_R[long] = values_L
 
 
 def _measure_chunk(
@@ -166,7 +171,7 @@ def _measure_chunk(
         has_empty_runs_N |= (min_N == 0) & (length_N > 0)
     for index in np.flatnonzero(total_N != pixels_N)[:1]:
         reason = f"its runs add up to {total_N[index]} pixels instead of {pixels_N[index]}"
-        raise MalformedRLE(offset + int(index), reason)
+        raise MalformedRLEError(offset + int(index), reason)
     return areas_N, has_empty_runs_N
 
 
@@ -176,7 +181,7 @@ _TOO_LARGE = "a run is longer than the mask"
 
 def _refuse(bad_N: np.ndarray, offset: int, reason: str) -> None:
     if bad_N.any():
-        raise MalformedRLE(offset + int(np.argmax(bad_N)), reason)
+        raise MalformedRLEError(offset + int(np.argmax(bad_N)), reason)
 
 
 def _segments(
@@ -184,7 +189,7 @@ def _segments(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sum, minimum and maximum of N running sums over parts of `differences`; 0 for empty parts."""
     running = np.zeros(len(differences) + 2, np.int64)
-    np.cumsum(differences, out=running[1:-1])
+    np.cumsum(np.ascontiguousarray(differences), out=running[1:-1])
     before_N = running[np.minimum(place_N, len(running) - 1)]
     borders = np.minimum(np.stack([place_N, place_N + length_N], 1) + 1, len(running) - 1).ravel()
     present_N = length_N > 0

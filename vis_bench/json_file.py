@@ -1,0 +1,88 @@
+"""Reading a JSON file that a user gave, and single values out of it, with errors that name them."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from vis_bench.errors import InputError
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        InputError: as `read_bytes` and `parse_json`.
+    """
+    return parse_json(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; an InputError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path}: {reason}; need a JSON file") from None
+
+
+def parse_json(content: bytes, name: str) -> Any:
+    """The value that a JSON text holds; `name` is what messages call it.
+
+    Raises:
+        InputError: for what is not JSON, which has no NaN or Infinity; no more than 1024 levels
+            are read.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"{name} is not JSON: {_defect(content, error)}") from None
+
+
+def _defect(content: bytes, error: orjson.JSONDecodeError) -> str:
+    around = content[max(error.pos - 1, 0) : error.pos + 9]
+    for word in (b"NaN", b"Infinity"):
+        if word in around:
+            return f"line {error.lineno} holds {word.decode()}, which JSON does not allow"
+    return str(error)
+
+
+def shown(value: object) -> str:
+    """A short form of any JSON value, for messages."""
+    return _SHORT.repr(value)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxdict = _SHORT.maxlist = 3
+_SHORT.maxlevel = 2
+_SHORT.maxstring = _SHORT.maxother = 40
+
+
+def value_of(entry: Mapping[str, Any], key: str, where: str) -> Any:
+    """`entry[key]`; an InputError where it is missing."""
+    if key not in entry:
+        raise InputError(f"{where} has no {key!r}; its keys are {shown(list(entry))}")
+    return entry[key]
+
+
+def integer_of(entry: Mapping[str, Any], key: str, where: str) -> int:
+    """`entry[key]`, which has to be an integer."""
+    value = value_of(entry, key, where)
+    if type(value) is not int:
+        raise InputError(f"{where} has {key} {shown(value)}; allowed is an integer")
+    return value
+
+
+def objects_of(content: Mapping[str, Any], key: str, name: str) -> list[dict[str, Any]]:
+    """`content[key]`, which has to be a list of JSON objects."""
+    entries = value_of(content, key, name)
+    if not isinstance(entries, list):
+        raise InputError(f"{name} has {key} {shown(entries)}; allowed is a list of objects")
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise InputError(f"{name} has {key}[{index}] {shown(entry)}; allowed is an object")
+    return entries
