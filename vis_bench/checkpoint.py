@@ -7,6 +7,7 @@ names relate to those of its authors' files is the method's affair.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import pickle
 import re
@@ -24,6 +25,8 @@ from vis_bench.errors import InputError
 from vis_bench.method import VISMethod
 
 SHOWN_KEYS = 3
+# Plain containers that authors save beside their weights (SeqFormer: its command line).
+HARMLESS = [argparse.Namespace]
 CHUNK_BYTES = 1 << 20
 
 
@@ -62,14 +65,12 @@ def load_weights(method: VISMethod, path: Path) -> None:
     state = read_state(path)
     on_meta = any(parameter.is_meta for parameter in method.parameters())
     try:
-        result = method.load_state_dict(state, strict=False, assign=on_meta)
+        method.load_state_dict(state, strict=True, assign=on_meta)
     except RuntimeError as error:
-        raise InputError(_shape_message(path, state, method, str(error))) from None
-    if result.missing_keys or result.unexpected_keys:
         raise InputError(
-            f"{path} {_looks_like(state)} and does not fit {_subject(method)}: "
-            f"{_differences(result.missing_keys, result.unexpected_keys)}"
-        )
+            f"{path} looks like {_likeness(state)} and does not fit {type(method).__name__} with "
+            f"backbone {method.backbone_name}: {_differences(str(error))}"
+        ) from None
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -124,7 +125,8 @@ def _read_safetensors(path: Path) -> object:
 
 def _read_torch(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(HARMLESS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InputError(f"{path} {_why_not_loaded(path)}") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -157,38 +159,31 @@ def _head(path: Path) -> str:
     return f"{path.stat().st_size} bytes, the first are {first!r}"
 
 
-def _shape_message(path: Path, state: Mapping, method: VISMethod, error: str) -> str:
-    """One sentence from PyTorch's list of shapes that do not fit."""
-    mismatch = r"size mismatch for (\S+): copying a param with shape torch\.Size\((.*?)\)"
-    mismatch += r".*?the shape in current model is torch\.Size\((.*?)\)"
-    found = re.findall(mismatch, error)
-    if not found:
-        return f"{path} {_looks_like(state)} and does not fit {_subject(method)}: {error}"
-    shown = [f"{name} is {theirs}, needed is {ours}" for name, theirs, ours in found]
-    return (
-        f"{path} {_looks_like(state)} and does not fit {_subject(method)}: {len(found)} tensors "
-        f"have another shape: {_some(shown)}"
-    )
-
-
-def _looks_like(state: Iterable[str]) -> str:
+def _likeness(state: Iterable[str]) -> str:
     for kind in KINDS:
         if any(re.match(kind.pattern, key) for key in state):
-            return f"looks like {kind.words}"
-    return f"looks like weights of something else (keys such as {_some(sorted(state)[:2])})"
+            return kind.words
+    return f"weights of something else (keys such as {_some(sorted(state)[:2])})"
 
 
-def _subject(method: VISMethod) -> str:
-    return f"{type(method).__name__} with backbone {method.backbone_name}"
+def _differences(error: str) -> str:
+    """PyTorch's list of what does not fit, in one sentence."""
+    shapes = [f"{name} is [{theirs}], needed is [{ours}]" for name, theirs, ours in re.findall(
+        r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\)"
+        r".*?the shape in current model is torch\.Size\(\[(.*?)\]\)", error,
+    )]  # fmt: skip
+    found = {
+        "keys are missing": _quoted_after("Missing key(s) in state_dict:", error),
+        "keys are left over": _quoted_after("Unexpected key(s) in state_dict:", error),
+        "tensors have another shape": shapes,
+    }
+    parts = [f"{len(items)} {what} ({_some(items)})" for what, items in found.items() if items]
+    return "; ".join(parts) or " ".join(error.split())
 
 
-def _differences(missing: list[str], left_over: list[str]) -> str:
-    parts = []
-    if missing:
-        parts.append(f"{len(missing)} keys are missing ({_some(missing)})")
-    if left_over:
-        parts.append(f"{len(left_over)} keys are left over ({_some(left_over)})")
-    return " and ".join(parts)
+def _quoted_after(heading: str, error: str) -> list[str]:
+    lines = [line for line in error.splitlines() if heading in line]
+    return [name for line in lines for name in re.findall(r'"([^"]+)"', line)]
 
 
 def _some(items: list[str]) -> str:
