@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, get_args
 
 import pandas as pd
-from tabulate import tabulate
 
+from vis_bench.grid import ABSENT, Column, Grid, Page, grid_of
+from vis_bench.option_labels import subject_labels
 from vis_bench.record import Record
+from vis_bench.reservations import DIRTY, reservations
+from vis_bench.table_formats import FORMATS, WRITERS, Format
 
-Format = Literal["markdown", "csv", "latex", "html"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-_TABULATE_NAMES = {"markdown": "github", "latex": "latex_booktabs", "html": "html"}
+__all__ = [
+    "ABSENT", "FORMATS", "METRIC_COLUMNS", "Format", "format_metric", "measured_table",
+    "method_label", "render", "table_of",
+]  # fmt: skip
 
 # Column title with its unit -> (record field, what one unit of the column is in the record's unit,
 # digits behind the point).
@@ -26,7 +29,6 @@ METRIC_COLUMNS = {
     "GFLOPs/frame": ("gflops_per_frame", 1.0, 2),
     "Params (M)": ("num_params", 1e6, 2),
 }
-ABSENT = "-"
 
 
 def table_of(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
@@ -38,12 +40,12 @@ def measured_table(records: Sequence[Record]) -> pd.DataFrame:
     """Every record as a row of printable cells, sorted by data set, method and clip."""
     rows = sorted(records, key=_order)
     columns: dict[str, list[str]] = {
-        "Method": [method_label(record) for record in rows],
+        "Method": [_with_marks(*pair) for pair in zip(subject_labels(rows), rows, strict=True)],
         "Backbone": [record["backbone"] for record in rows],
         "Data": [f"{record['dataset']} {record['split']}" for record in rows],
-        "Clip": [str(record["clip_length"]) for record in rows],
+        "Clip": [_plain(record["clip_length"]) for record in rows],
         "Stride": [_plain(record["clip_stride"]) for record in rows],
-        "Resolution": [str(record["resolution"]) for record in rows],
+        "Resolution": [_plain(record["resolution"]) for record in rows],
     }
     for title in METRIC_COLUMNS:
         columns[title] = [format_metric(record, title) for record in rows]
@@ -59,38 +61,40 @@ def format_metric(record: Record, title: str) -> str:
 
 def method_label(record: Record) -> str:
     """The method's name, marked where the figures say nothing about the published method."""
-    marks = []
-    if record["reconstruction"]:
-        marks.append("reconstruction")
-    if record["weights_source"] == "random":
-        marks.append("random weights")
-    return record["method"] + (f" ({', '.join(marks)})" if marks else "")
+    return _with_marks(record["method"], record)
 
 
-def render(table: pd.DataFrame, form: Format = "markdown") -> str:
+def render(table: Page | Grid | pd.DataFrame, form: Format = "markdown") -> str:
     """The table as text that ends with a newline."""
-    if form == "csv":
-        return table.to_csv(index=False, lineterminator="\n")
-    align = ["left" if column in _TEXT_COLUMNS else "right" for column in table.columns]
-    text = tabulate(
-        table.values.tolist(), headers=list(table.columns), tablefmt=_TABULATE_NAMES[form],
-        colalign=align if len(table) else None, disable_numparse=True,
-    )  # fmt: skip
-    return f"{text}\n"
+    if isinstance(table, pd.DataFrame):
+        table = _grid_of_frame(table)
+    if isinstance(table, Grid):
+        table = Page("", (table,), {})
+    return WRITERS[form](table)
 
 
 _TEXT_COLUMNS = ("Method", "Backbone", "Data", "Device", "Date", "Commit", "Origin",
                  "Options", "Category")  # fmt: skip
 
 
+def _grid_of_frame(frame: pd.DataFrame) -> Grid:
+    columns = [Column(str(c), numeric=c not in _TEXT_COLUMNS) for c in frame.columns]
+    return grid_of(columns, [[str(value) for value in row] for row in frame.values.tolist()])
+
+
 def _order(record: Record) -> tuple:
     length = record["clip_length"]
-    whole_first = -1 if length == "whole" else 1
-    size = 0 if length == "whole" else -length
+    size = -length if isinstance(length, int) else 0
     return (
-        record["dataset"], record["split"], record["method"], record["backbone"], whole_first,
-        size, record["clip_stride"] or 0, str(record["resolution"]), record["config_sha256"],
+        record["dataset"], record["split"], record["method"], record["backbone"] or "",
+        length != "whole", size, record["clip_stride"] or 0, str(record["resolution"]),
+        record["config_sha256"] or "",
     )  # fmt: skip
+
+
+def _with_marks(label: str, record: Record) -> str:
+    marks = [mark for mark in reservations(record) if mark != DIRTY]
+    return label + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _plain(value: object) -> str:

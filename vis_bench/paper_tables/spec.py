@@ -1,0 +1,105 @@
+"""What a paper's table consists of: labelled rows, figure columns, and what a record must hold to
+stand in a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+# Key of a record (or `options.<name>`) -> the value it must have, or a tuple of allowed ones.
+Where = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure: where a record holds it, in which unit and precision tables print it.
+
+    `unit`: what one unit of the table is in the record's unit. `learned`: random weights say
+    nothing about it.
+    """
+
+    field: str
+    unit: float
+    digits: int
+    higher_is_better: bool | None = True
+    learned: bool = True
+
+
+AP = Kind("ap", 0.01, 1)
+AP50 = Kind("ap50", 0.01, 1)
+AP75 = Kind("ap75", 0.01, 1)
+AR1 = Kind("ar1", 0.01, 1)
+AR10 = Kind("ar10", 0.01, 1)
+FPS = Kind("fps", 1.0, 1, learned=False)
+PARAMS = Kind("num_params", 1e6, 1, higher_is_better=None, learned=False)
+ENCODER_GMACS = Kind("encoder_gmacs", 1.0, 2, higher_is_better=False, learned=False)
+
+
+@dataclass(frozen=True)
+class FigureColumn:
+    """A column of figures. `where` holds for every measurement in it."""
+
+    title: str
+    kind: Kind
+    group: str = ""
+    where: Where = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """A row: its labels, its measurements' conditions, its published figures, one per column.
+
+    `source` is a key of the published sources; None for a row that only the bundled models have.
+    """
+
+    labels: tuple[str, ...]
+    where: Where
+    published: tuple[float | None, ...]
+    source: str | None
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of a paper.
+
+    `where` holds for every measurement. `data` names what the published figures were measured on,
+    as a reader reads it; `dataset` and `split` as a record does. `mini_rows` are the rows that the
+    bundled mini models have on the synthetic set; their `published` is empty.
+    """
+
+    name: str
+    title: str
+    data: str
+    dataset: str
+    split: str
+    where: Where
+    label_titles: tuple[str, ...]
+    columns: tuple[FigureColumn, ...]
+    rows: tuple[PaperRow, ...]
+    mini_rows: tuple[PaperRow, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def rows_where(rows: Sequence[PaperRow], **conditions: object) -> tuple[PaperRow, ...]:
+    """The rows with further conditions."""
+    return tuple(replace(row, where={**row.where, **conditions}) for row in rows)
+
+
+def mini_rows_of(rows: Sequence[PaperRow]) -> tuple[PaperRow, ...]:
+    """The same rows for the bundled mini models, of which nothing is published."""
+    return tuple(
+        replace(row, published=(), source=None) for row in rows_where(rows, backbone="mini")
+    )
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measured figure as printed, and what it was measured on."""
+
+    text: str
+    conditions: str
+
+
+# What has been measured for a row and a column.
+Lookup = Callable[[PaperRow, FigureColumn], Measurement | None]

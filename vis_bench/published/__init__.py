@@ -1,0 +1,26 @@
+"""Published figures of the methods this field compares, with their sources.
+
+They are read from a data file of their own and never mixed with records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FIGURES_FILE = Path(__file__).with_name("figures.yaml")
+
+
+@cache
+def published_figures() -> Mapping[str, Any]:
+    """The whole data file: `sources` by key, then one entry per table."""
+    return yaml.safe_load(FIGURES_FILE.read_text(encoding="utf-8"))
+
+
+def source_text(key: str) -> str:
+    """A source as it stands in a footnote."""
+    return published_figures()["sources"][key]
