@@ -1,0 +1,190 @@
+"""When a figure has moved: AP and AR in points, cost exactly, speed within what noise explains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vis_bench.baseline import COSTS, GatedCell
+from vis_bench.record import METRICS
+
+Verdict = Literal["worse", "changed", "missing", "better", "new", "not compared"]
+FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing")
+
+# Differences below this are arithmetic, not accuracy; in points.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far a figure may move.
+
+    `points`: AP and AR may fall by this much, in points (100 = all). `speed`, `memory`: FPS may
+    fall and memory grow by this fraction even where repeated runs agree perfectly. `spreads`: how
+    many times the recorded spread of either side comes on top.
+    """
+
+    points: float = 0.1
+    speed: float = 0.05
+    memory: float = 0.10
+    spreads: float = 2.0
+
+    def slowdown(self, floor: float, *spreads: float) -> float:
+        """The factor by which a noisy figure may differ."""
+        factor = 1 + floor
+        for spread in spreads:
+            factor *= 1 + self.spreads * spread
+        return factor
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure of one cell that moved, or a reason why it was not compared; text as printed."""
+
+    cell: str
+    figure: str
+    baseline: str
+    current: str
+    change: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same cell in the baseline and now."""
+
+    name: str
+    baseline: GatedCell
+    current: GatedCell
+
+    def finding(self, figure: str, texts: tuple[str, str, str], verdict: Verdict) -> Finding:
+        """A finding of this cell; `texts` are baseline, current and change."""
+        return Finding(self.name, figure, *texts, verdict)
+
+    def lost(self, figure: str, value: str) -> Finding:
+        """The finding for a figure that is no longer measured."""
+        return self.finding(figure, (value, "-", "no longer measured"), "missing")
+
+
+def compare_cells(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
+    """Everything that moved between two measurements of a cell."""
+    changed = list(_identity(pair))
+    yield from changed
+    if not changed:
+        yield from _accuracy(pair, tolerances)
+    yield from _cost(pair)
+    yield from _speed(pair, tolerances)
+
+
+def _identity(pair: Pair) -> Iterator[Finding]:
+    """AP on other videos or other annotations is another measurement."""
+    for key in ("num_videos", "annotations_sha256"):
+        before, now = pair.baseline.get(key), pair.current.get(key)
+        if before != now:
+            texts = str(before)[:12], str(now)[:12], "AP and AR cannot be compared"
+            yield pair.finding(key, texts, "changed")
+
+
+def _accuracy(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
+    for metric in METRICS:
+        before, now = pair.baseline.get(metric), pair.current.get(metric)
+        if before is None:
+            continue
+        if now is None:
+            yield pair.lost(metric, f"{100 * before:.2f}")
+            continue
+        moved = 100 * (now - before)
+        if abs(moved) > tolerances.points + _ROUNDING:
+            texts = f"{100 * before:.2f}", f"{100 * now:.2f}", f"{moved:+.2f} points"
+            yield pair.finding(metric, texts, "worse" if moved < 0 else "better")
+
+
+def _cost(pair: Pair) -> Iterator[Finding]:
+    before, now = pair.baseline.get("flop_convention"), pair.current.get("flop_convention")
+    if before and now and before != now:
+        yield pair.finding("flop_convention", (before, now, "another rule of counting"), "changed")
+    for figure in COSTS:
+        old, new = pair.baseline.get(figure), pair.current.get(figure)
+        if old is None or old == new:
+            continue
+        if new is None:
+            yield pair.lost(figure, f"{old:.10g}")
+            continue
+        texts = f"{old:.10g}", f"{new:.10g}", _ratio(old, new)
+        yield pair.finding(figure, texts, "changed")
+
+
+def _speed(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
+    timed = _timed_regions(pair.baseline)
+    if not timed:
+        return
+    reason = _why_not_compared(pair)
+    if reason:
+        texts = str(pair.baseline.get("device")), str(pair.current.get("device")), reason
+        yield pair.finding("FPS and memory", texts, "not compared")
+        return
+    now = _timed_regions(pair.current)
+    for region, before in timed.items():
+        yield from _region(pair, region, before, now.get(region, {}), tolerances)
+
+
+def _region(
+    pair: Pair,
+    region: str,
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    tolerances: Tolerances,
+) -> Iterator[Finding]:
+    spreads = before.get("speed_spread"), now.get("speed_spread")
+    for field, floor in (("fps", tolerances.speed), ("peak_memory_bytes", tolerances.memory)):
+        old, new = before.get(field), now.get(field)
+        figure = f"{'FPS' if field == 'fps' else 'peak memory'} ({region})"
+        if old is None:
+            continue
+        if new is None:
+            yield pair.lost(figure, _speed_text(field, old))
+        elif None in spreads:
+            texts = _speed_text(field, old), _speed_text(field, new), "one run each: spread unknown"
+            yield pair.finding(figure, texts, "not compared")
+        else:
+            factor = tolerances.slowdown(floor, *(s for s in spreads if s is not None))
+            slower = old / new if field == "fps" else new / old
+            if slower > factor or slower < 1 / factor:
+                texts = _speed_text(field, old), _speed_text(field, new), _allowed(slower, factor)
+                yield pair.finding(figure, texts, "worse" if slower > 1 else "better")
+
+
+def _timed_regions(cell: GatedCell) -> dict[str, Mapping[str, Any]]:
+    """The timed regions by name; the record's own fields where it names no regions."""
+    if cell.get("regions"):
+        return cell["regions"]
+    return {str(cell["timed_region"]): cell} if cell.get("fps") is not None else {}
+
+
+def _why_not_compared(pair: Pair) -> str | None:
+    before, now = pair.baseline, pair.current
+    for key, text in (("device", "another device"), ("num_threads", "other number of threads")):
+        if before.get(key) != now.get(key):
+            return text
+    for cell, which in ((before, "baseline"), (now, "current")):
+        load, cpus = cell.get("load_average"), cell.get("num_cpus")
+        if load is not None and cpus and load > cpus:
+            return f"the machine was busy ({which}: load {load:.1f} on {cpus} CPUs)"
+    return None
+
+
+def _speed_text(field: str, value: float) -> str:
+    return f"{value:.1f}" if field == "fps" else f"{value / 2**20:.0f} MiB"
+
+
+def _allowed(slower: float, factor: float) -> str:
+    return f"{_percent(slower)}, noise explains {_percent(factor)}"
+
+
+def _percent(factor: float) -> str:
+    return f"{100 * (factor - 1):+.0f} %"
+
+
+def _ratio(old: float, new: float) -> str:
+    return f"x {new / old:.4g}" if old else "was 0"
