@@ -26,13 +26,14 @@ class ResNetVariant:
     width: int = 64
     output: int = 256
     stem: int = 64
+    pooled: bool = True
 
 
 RESNETS = {
     "r50": ResNetVariant(blocks=(3, 4, 6, 3)),
     "r101": ResNetVariant(blocks=(3, 4, 23, 3)),
     "x101": ResNetVariant(blocks=(3, 4, 23, 3), groups=64, width=256),
-    "mini": ResNetVariant(blocks=(1, 1, 1, 1), width=16, output=32, stem=16),
+    "mini": ResNetVariant(blocks=(1, 1, 2, 1), width=16, output=32, stem=32, pooled=False),
 }
 
 # torchvision's names (SeqFormer's files) and detectron2's (IFC's files)
@@ -87,7 +88,8 @@ class ResNet(nn.Module):
         super().__init__()
         outputs = [variant.output * 2**stage for stage in range(4)]
         self.channels = tuple(outputs[1:])
-        self.stem = ConvNorm(3, variant.stem, 7, stride=2)
+        self.pooled = variant.pooled
+        self.stem = ConvNorm(3, variant.stem, 7, stride=2 if variant.pooled else 4)
         inputs = [variant.stem, *outputs]
         self.stages = nn.ModuleList(
             _stage(variant, stage, inputs[stage], outputs[stage]) for stage in range(4)
@@ -96,7 +98,9 @@ class ResNet(nn.Module):
 
     def forward(self, frames_T3HW: Tensor) -> list[Tensor]:
         """Maps (T, channels, ceil(H / stride), ceil(W / stride)) at strides 8, 16 and 32."""
-        maps = F.max_pool2d(relu(self.stem(frames_T3HW)), 3, stride=2, padding=1)
+        maps = relu(self.stem(frames_T3HW))
+        if self.pooled:
+            maps = F.max_pool2d(maps, 3, stride=2, padding=1)
         maps = self.stages[0](maps)
         outputs = []
         for stage in self.stages[1:]:
