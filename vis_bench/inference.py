@@ -6,7 +6,7 @@ still needs them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -123,11 +123,18 @@ def predict_clips(
         yield clip, prediction
 
 
+def no_mark() -> None:
+    """What is called after each clip where nobody asked."""
+
+
 def track_clips(
     method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: ClipTracker,
-    stages: Stages = NO_STAGES,
+    stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
 ) -> None:  # fmt: skip
-    """Predicts the clips and joins them in the tracker, closing frames as early as possible."""
+    """Predicts the clips and joins them in the tracker, closing frames as early as possible.
+
+    `after_clip` is called whenever a clip is in the tracker and its last frames are closed.
+    """
     later_starts = [*(clip.start for clip in clips[1:]), clips[-1].stop]
     predictions = predict_clips(method, inputs, clips, stages)
     for (clip, prediction), next_start in zip(predictions, later_starts, strict=True):
@@ -135,12 +142,13 @@ def track_clips(
             tracker.update(clip, prediction)
         with stages.time("rle"):
             tracker.close_frames(next_start)
+        after_clip()
 
 
 @torch.inference_mode()
 def track_video(
     method: VISMethod, video: Video, plan: InferencePlan, category_ids: Sequence[int],
-    stages: Stages = NO_STAGES,
+    stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
 ) -> list[Track]:  # fmt: skip
     """The tracks of one video, from its files (or arrays) to run-length codes.
 
@@ -150,12 +158,13 @@ def track_video(
         plan: clips, resolution, device and precision.
         category_ids: the category id of each column of the class probabilities.
         stages: times decode, preprocess, encode, predict, track and rle.
+        after_clip: called when a clip is done.
     """
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
     tracker = ClipTracker(method.tracking_rule, video.length, video.height, video.width)
     with closing(read_ahead(video.frames)) as frames, plan.autocast():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
-        track_clips(method, inputs, clips, tracker, stages)
+        track_clips(method, inputs, clips, tracker, stages, after_clip)
     with stages.time("rle"):
         return tracker.tracks(video.id, category_ids)
