@@ -32,19 +32,25 @@ class StageClock:
     Args:
         synchronize: waits for the device's queued work, so that a stage is charged what it
             started; the default does nothing, as a CPU needs.
+        clock: what the time is read from, in seconds.
     """
 
-    def __init__(self, synchronize: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        synchronize: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._synchronize = synchronize
+        self._clock = clock
 
     @contextmanager
     def time(self, name: str) -> Iterator[None]:
         """A context; what runs inside is charged to stage `name`."""
         self._synchronize()
-        start = time.perf_counter()
+        start = self._clock()
         try:
             yield
         finally:
             self._synchronize()
-            self.seconds[name] += time.perf_counter() - start
+            self.seconds[name] += self._clock() - start
