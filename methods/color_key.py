@@ -26,15 +26,16 @@ class ColorKey(VISMethod):
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         colors = torch.tensor([plain_color(1 + k) for k in range(num_classes)]).float()
-        self.register_buffer("colors_K3", colors, persistent=False)
-        self.register_buffer("mean_3", torch.tensor(self.input_format.mean), persistent=False)
-        self.register_buffer("std_3", torch.tensor(self.input_format.std), persistent=False)
+        mean, std = torch.tensor(self.input_format.mean), torch.tensor(self.input_format.std)
+        self.register_buffer("colors_K311", colors[:, :, None, None], persistent=False)
+        self.register_buffer("mean_311", mean[:, None, None], persistent=False)
+        self.register_buffer("std_311", std[:, None, None], persistent=False)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """How near each pixel is to each class's colour; positive within the tolerance."""
-        pixels_THW3 = 255 * (frames_T3HW.permute(0, 2, 3, 1) * self.std_3 + self.mean_3)
-        distance_THWK = torch.stack([(pixels_THW3 - c).norm(dim=-1) for c in self.colors_K3], -1)
-        nearness_TKHW = (1 - distance_THWK / TOLERANCE).permute(0, 3, 1, 2)
+        pixels_T3HW = 255 * (frames_T3HW * self.std_311 + self.mean_311)
+        distance_TKHW = (pixels_T3HW[:, None] - self.colors_K311).square().sum(2).sqrt()
+        nearness_TKHW = 1 - distance_TKHW / TOLERANCE
         return FrameFeatures({"nearness": nearness_TKHW}, tuple(frames_T3HW.shape[-2:]))
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:

@@ -21,6 +21,7 @@ from vis_bench.progress import Bars
 from vis_bench.record import Record, RecordStore, make_record, record_name
 from vis_bench.structures import Video
 from vis_bench.subject import BuildMethod, build_subject, find_weights, load_subject
+from vis_bench.tables import ABSENT, METRIC_COLUMNS, format_metric
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Bench:
             if record is None:
                 record = self._measure(cell, digest, title)
                 self._store.write(record)
+                self._bars.say(f"{title}: {_outcome(record)}")
             else:
                 self._bars.say(f"{title}: measured before")
             records.append(record)
@@ -175,3 +177,8 @@ def describe_cell(cell: Cell) -> str:
     """The cell in a few words, for progress bars and messages."""
     stride = "" if cell.stride is None else f" S={cell.stride}"
     return f"{cell.method} on {cell.dataset.name} T={cell.clip_length}{stride} {cell.resolution}"
+
+
+def _outcome(record: Record) -> str:
+    figures = (f"{title} {format_metric(record, title)}" for title in METRIC_COLUMNS)
+    return ", ".join(figure for figure in figures if not figure.endswith(f" {ABSENT}"))

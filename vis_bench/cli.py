@@ -108,6 +108,9 @@ def _results_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     synth.add_argument("directory", type=Path, metavar="DIR", help="where to write")
     synth.add_argument("--plain", action="store_true", help="one colour per class, no occlusion")
     synth.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    synth.add_argument("--split", choices=("train", "val"), help="only this split (default: both)")
+    synth.add_argument("--videos", type=_positive, metavar="N", help="videos per split (default: 200 train, 24 val)")  # fmt: skip
+    synth.add_argument("--format", choices=("png", "jpg"), default="png", help="of the frames (default: %(default)s)")  # fmt: skip
     validate = command("validate", _validate, "check an annotations file, and its frames if given")
     validate.add_argument("annotations", type=Path, metavar="ANNOTATIONS", help="YouTube-VIS annotations")  # fmt: skip
     validate.add_argument("--frames", type=Path, metavar="DIR", help="the folder of frames")
@@ -220,7 +223,11 @@ def _synth(options: argparse.Namespace) -> None:
     from vis_bench.progress import Bars
     from vis_bench.synthetic import write_dataset
 
-    written = write_dataset(options.directory, Bars(), plain=options.plain, seed=options.seed)
+    splits = [options.split] if options.split else ["train", "val"]
+    written = write_dataset(
+        options.directory, Bars(), plain=options.plain, seed=options.seed,
+        num_videos=dict.fromkeys(splits, options.videos), image_format=options.format,
+    )  # fmt: skip
     if options.json:
         _print_json(written)
     else:

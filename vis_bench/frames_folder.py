@@ -11,7 +11,7 @@ from PIL import Image
 
 from vis_bench.categories import CATEGORIES
 from vis_bench.config import Cell
-from vis_bench.dataset import ImageFiles
+from vis_bench.frames import ImageFiles
 from vis_bench.errors import InputError
 from vis_bench.inference import InferencePlan, track_video
 from vis_bench.predictions import Track, write_results

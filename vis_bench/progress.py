@@ -46,4 +46,4 @@ class Bars:
 
     def say(self, message: str) -> None:
         """One line on standard error."""
-        self._console.print(message, highlight=False, markup=False)
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)

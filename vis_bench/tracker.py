@@ -23,7 +23,9 @@ from vis_bench.rle import RLE, encode_masks
 from vis_bench.structures import Clip, ClipPrediction
 
 # Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory.
-DENSE_PIXELS = 1 << 24
+DENSE_PIXELS = 1 << 23
+# Frames whose averaged logits are held at once while they are closed; bounds it likewise.
+CLOSED_FRAMES = 16
 
 
 @dataclass
@@ -93,8 +95,9 @@ class ClipTracker:
 
     def close_frames(self, stop: int) -> None:
         """Turns the masks of all frames before `stop` into RLE; no later clip may hold them."""
-        for frame in range(self._next_frame, min(stop, self._num_frames)):
-            self._close_frame(frame)
+        stop = min(stop, self._num_frames)
+        for start in range(self._next_frame, stop, CLOSED_FRAMES):
+            self._close(start, min(start + CLOSED_FRAMES, stop))
         self._next_frame = max(self._next_frame, stop)
         self._open_clips = [item for item in self._open_clips if item.clip.stop > stop]
 
@@ -124,7 +127,9 @@ class ClipTracker:
             return
         above_MN = scores_MN > self._rule.match_threshold
         scores_MN = torch.where(above_MN, scores_MN, 0.0)
-        for row, column in zip(*linear_sum_assignment(scores_MN.numpy(), maximize=True), strict=True):
+        for row, column in zip(
+            *linear_sum_assignment(scores_MN.numpy(), maximize=True), strict=True
+        ):
             if above_MN[row, column]:
                 yield ids[row], int(column)
 
@@ -147,34 +152,42 @@ class ClipTracker:
             counts_M[rows] += 1
         return ids, sums_MN / (counts_M[:, None] + 1e-6)
 
-    def _close_frame(self, frame: int) -> None:
-        """Averages the logits of the clips that hold the frame, and encodes the masks."""
-        holders = [c for c in self._open_clips if c.clip.start <= frame < c.clip.stop and c.ids]
-        ids = sorted({i for item in holders for i in item.ids})
-        if not ids:
+    def _close(self, start: int, stop: int) -> None:
+        """Averages the logits of frames [start, stop) over the clips that hold them; encodes."""
+        holders = [
+            c for c in self._open_clips if c.ids and c.clip.start < stop and c.clip.stop > start
+        ]
+        if not holders:
             return
+        ids = sorted({i for item in holders for i in item.ids})
         place = {instance_id: row for row, instance_id in enumerate(ids)}
         first = holders[0].mask_logits_NTHW
-        sums_MHW = first.new_zeros(len(ids), *first.shape[-2:])
-        counts_M = first.new_zeros(len(ids))
+        sums_MTHW = first.new_zeros(len(ids), stop - start, *first.shape[-2:])
+        counts_MT = first.new_zeros(len(ids), stop - start)
         for item in holders:
             rows = torch.tensor([place[i] for i in item.ids], device=first.device)
-            sums_MHW[rows] += item.mask_logits_NTHW[:, frame - item.clip.start]
-            counts_M[rows] += 1
-        self._encode(frame, ids, sums_MHW / counts_M[:, None, None])
+            low, high = max(start, item.clip.start), min(stop, item.clip.stop)
+            shared_NTHW = item.mask_logits_NTHW[:, low - item.clip.start : high - item.clip.start]
+            sums_MTHW[:, low - start : high - start].index_add_(0, rows, shared_NTHW)
+            counts_MT[rows, low - start : high - start] += 1
+        held = counts_MT.nonzero()
+        logits_PHW = (
+            sums_MTHW[held[:, 0], held[:, 1]] / counts_MT[held[:, 0], held[:, 1], None, None]
+        )
+        owners = [(ids[row], start + frame) for row, frame in held.tolist()]
+        self._encode(owners, logits_PHW)
 
-    def _encode(self, frame: int, ids: list[int], logits_MHW: Tensor) -> None:
+    def _encode(self, owners: list[tuple[int, int]], logits_PHW: Tensor) -> None:
+        """Turns logits into RLE at the video's size, for pairs of an instance and a frame."""
         height, width = self._size_HW
         step = max(1, DENSE_PIXELS // (height * width))
-        for first in range(0, len(ids), step):
-            masks_MHW = masks_to_video(logits_MHW[None, first : first + step], height, width)[0]
-            filled_M = masks_MHW.flatten(1).any(1).tolist()
-            rles = encode_masks(masks_MHW.cpu().numpy())
-            for instance_id, filled, rle in zip(
-                ids[first : first + step], filled_M, rles, strict=True
-            ):
-                if filled:
-                    self._instances[instance_id].segmentations[frame] = rle
+        for first in range(0, len(owners), step):
+            masks_PHW = masks_to_video(logits_PHW[None, first : first + step], height, width)[0]
+            filled = masks_PHW.flatten(1).any(1).nonzero()[:, 0]
+            rles = encode_masks(masks_PHW[filled].cpu().numpy())
+            for place, rle in zip(filled.tolist(), rles, strict=True):
+                instance_id, frame = owners[first + place]
+                self._instances[instance_id].segmentations[frame] = rle
 
     def _emitted_pairs(self) -> list[tuple[int, int, float]]:
         """(instance, class column, score) of what the rule lets through, best first."""
