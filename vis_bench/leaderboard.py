@@ -10,8 +10,9 @@ from vis_bench.grid import ABSENT, Column, Entry, Grid, grid_of, rank_marks
 from vis_bench.option_labels import subject_labels
 from vis_bench.paper_tables.conditions import dataset_title
 from vis_bench.record import Record
+from vis_bench.record_order import tie_break
 from vis_bench.reservations import DIRTY, reservations
-from vis_bench.tables import METRIC_COLUMNS, format_metric, render
+from vis_bench.tables import METRIC_COLUMNS, format_metric, noise, render
 
 UNRANKED_NOTE = "Not ranked: reconstructions, random weights, and measurements of a dirty tree."
 _FIGURES = ("AP", "AP50", "AP75", "AR1", "AR10", "FPS", "GFLOPs/frame", "Params (M)")
@@ -90,12 +91,12 @@ def _marked(grid: Grid, records: Sequence[Record]) -> Grid:
             higher_is_better=column.title != "GFLOPs/frame",
         )
         for place, text, mark in zip(ranked, texts, marks, strict=True):
-            rows[place][index] = Entry(text, mark)
+            rows[place][index] = Entry(text + noise(records[place], column.title), mark)
     return replace(grid, rows=tuple(map(tuple, rows)))
 
 
 def _order(record: Record) -> tuple:
-    return _section(record), not is_ranked(record), -record["ap"], record["config_sha256"] or ""
+    return _section(record), not is_ranked(record), -record["ap"], tie_break(record)
 
 
 def _section(record: Record) -> tuple[str, str, int, str]:

@@ -9,12 +9,13 @@ import pandas as pd
 from vis_bench.grid import ABSENT, Column, Grid, Page, grid_of
 from vis_bench.option_labels import subject_labels
 from vis_bench.record import Record
+from vis_bench.record_order import tie_break
 from vis_bench.reservations import DIRTY, reservations
 from vis_bench.table_formats import FORMATS, WRITERS, Format
 
 __all__ = [
-    "ABSENT", "FORMATS", "METRIC_COLUMNS", "Format", "format_metric", "measured_table",
-    "method_label", "render", "table_of",
+    "ABSENT", "FORMATS", "METRIC_COLUMNS", "SPREAD_LIMIT", "Format", "format_metric",
+    "measured_table", "method_label", "noise", "render", "table_of",
 ]  # fmt: skip
 
 # Column title with its unit -> (record field, what one unit of the column is in the record's unit,
@@ -29,6 +30,9 @@ METRIC_COLUMNS = {
     "GFLOPs/frame": ("gflops_per_frame", 1.0, 2),
     "Params (M)": ("num_params", 1e6, 2),
 }
+
+# Runs that differ by more than this fraction of their median are marked.
+SPREAD_LIMIT = 0.10
 
 
 def table_of(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
@@ -48,7 +52,7 @@ def measured_table(records: Sequence[Record]) -> pd.DataFrame:
         "Resolution": [_plain(record["resolution"]) for record in rows],
     }
     for title in METRIC_COLUMNS:
-        columns[title] = [format_metric(record, title) for record in rows]
+        columns[title] = [format_metric(record, title) + noise(record, title) for record in rows]
     return pd.DataFrame(columns)
 
 
@@ -57,6 +61,12 @@ def format_metric(record: Record, title: str) -> str:
     field, unit, digits = METRIC_COLUMNS[title]
     value = record[field]
     return ABSENT if value is None else f"{value / unit:.{digits}f}"
+
+
+def noise(record: Record, title: str) -> str:
+    """What stands behind FPS that were measured on a busy machine; nothing elsewhere."""
+    spread = record.get("speed_spread") if title == "FPS" else None
+    return "" if spread is None or spread <= SPREAD_LIMIT else f" (spread {100 * spread:.0f} %)"
 
 
 def method_label(record: Record) -> str:
@@ -88,7 +98,7 @@ def _order(record: Record) -> tuple:
     return (
         record["dataset"], record["split"], record["method"], record["backbone"] or "",
         length != "whole", size, record["clip_stride"] or 0, str(record["resolution"]),
-        record["config_sha256"] or "",
+        tie_break(record),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from vis_bench.paper_tables.names import simplified
 from vis_bench.paper_tables.spec import Kind, Where
 from vis_bench.record import Record
+from vis_bench.record_order import tie_break
 
 # What an option means that a record does not name.
 OPTION_DEFAULTS = {
@@ -50,7 +51,7 @@ def _preference(record: Record, split: str) -> tuple:
         -(record["clip_stride"] or 0),
         record["num_videos"] or 0,
         record["created_at"] or "",
-        record["config_sha256"] or "",
+        tie_break(record),
     )
 
 
