@@ -150,14 +150,19 @@ class IFC(VISMethod):
         Training with auxiliary losses reads every layer; `class_head` and
         `spatial_decoder.masks` turn queries into predictions.
         """
-        grid_HW = _grid(features.frame_size_HW, 32)
-        position_SC = self._position(grid_HW, features.maps["tokens"])
-        clip = self.encoder.encode_clip(features.maps["tokens"], position_SC)
+        clip = self.encode_clip(features)
+        position_SC = self._position(_grid(features.frame_size_HW, 32), clip.tokens_TSC)
         outputs = self.decoder(self.query_embedding.weight, clip, position_SC)
         if self.encoder.frame_only:
             return outputs, features.maps["mask_features"]
         maps = features.maps
         return outputs, self._mask_features(clip.tokens_TSC, maps, features.frame_size_HW)
+
+    def encode_clip(self, features: FrameFeatures) -> EncodedClip:
+        """The rest of the encoder, where the clip's frames meet."""
+        tokens_TNC = features.maps["tokens"]
+        position_SC = self._position(_grid(features.frame_size_HW, 32), tokens_TNC)
+        return self.encoder.encode_clip(tokens_TNC, position_SC)
 
     def prepare_for_inference(self) -> None:
         """Folds the backbone's normalisation and lays convolutions out with channels last."""
@@ -203,7 +208,7 @@ def build(
         memory_tokens: 1..16 tokens per frame through which frames talk; for `ifc` only.
         memory: whether a memory token talks to those of its own index (`decomposed`) or to all
             (`unified`); for `ifc` only.
-        width: channels of all tokens; a multiple of 32 and of `heads`.
+        width: channels of all tokens; a multiple of 32 and of `heads`, from 64 up.
         heads: of every attention.
         hidden: channels inside the feed-forward parts.
 

@@ -191,7 +191,7 @@ def build(
     Args:
         num_classes: K; the class head has two columns more.
         backbone: `r50`, `r101`, `x101`, `swin_l` or `mini`.
-        width: channels of all tokens; a multiple of 32 and of `heads`.
+        width: channels of all tokens; a multiple of 32 and of `heads`, from 64 up.
         heads: of every attention.
         points: that a query reads per head and level.
         hidden: channels inside the feed-forward parts.

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from methods import build_method
+from vis_bench.rle import decode
 from vis_bench.structures import Video
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -73,3 +74,14 @@ def network_input(spec):
 def relative_error(actual, wanted):
     """Largest difference over the largest wanted value."""
     return ((actual - wanted).abs().max() / wanted.abs().max()).item()
+
+
+def space_time_iou(one, other):
+    """Intersection over union of two mask tubes; a missing mask is an empty one."""
+    common = union = 0
+    for a, b in zip(one, other, strict=True):
+        mask_b = decode(b)
+        mask_a = decode(a) if a is not None else np.zeros_like(mask_b)
+        common += (mask_a & mask_b).sum()
+        union += (mask_a | mask_b).sum()
+    return common / union

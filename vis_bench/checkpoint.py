@@ -12,7 +12,7 @@ import hashlib
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from vis_bench.method import VISMethod
 
 SHOWN_KEYS = 3
 # Plain containers that authors save beside their weights (SeqFormer: its command line).
-HARMLESS = [argparse.Namespace]
+HARMLESS: list[Callable | tuple[Callable, str]] = [argparse.Namespace]
 CHUNK_BYTES = 1 << 20
 
 
