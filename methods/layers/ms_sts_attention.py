@@ -1,0 +1,136 @@
+"""MS-STS attention: multi-scale spatio-temporal split attention (Thawakar et al., "Video Instance
+Segmentation via Multi-scale Spatio-temporal Split Attention Transformer", ECCV 2022, arXiv
+2203.13253, figure 3).
+
+A reconstruction: the authors' module was never published. Theirs, from the figure: attention
+within a scale, then between a scale and the next coarser one, over time, in parallel with
+deformable attention. This project's, where the paper is silent: attention runs over the frames at
+each location; coarser maps are resampled bilinearly; 64 channels inside, weights shared by all
+scales, no dropout, and a last projection that starts at zero.
+
+Shape letters: T frames, S positions of all levels, P positions of one level, C channels, E inner
+channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from methods.layers.attention import MultiHeadAttention
+from methods.layers.deformable_attention import DeformableAttention
+from methods.layers.deformable_encoder import DeformableEncoderLayer
+from methods.layers.feature_levels import FeatureLevels, flatten_maps
+from methods.layers.feed_forward import FeedForward
+from methods.layers.query_decompose_decoder import QueryDecomposeLayer
+
+
+class IntraScaleAttention(nn.Module):
+    """Each location attends over its T frames, then feed-forward; post-norm."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(width, heads)
+        self.attention_norm = nn.LayerNorm(width)
+        self.feed_forward = FeedForward(width, hidden)
+
+    def forward(self, tokens_TPE: Tensor) -> Tensor:
+        """Keeps the shape (T, P, E)."""
+        tokens_PTE = tokens_TPE.transpose(0, 1)
+        attended = self.attention(tokens_PTE, tokens_PTE, tokens_PTE)
+        return self.feed_forward(self.attention_norm(tokens_PTE + attended)).transpose(0, 1)
+
+
+class InterScaleAttention(nn.Module):
+    """Each location of a scale attends over its T frames in this scale and in a coarser one."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.fine_projection = nn.Linear(width, width)
+        self.coarse_projection = nn.Linear(width, width)
+        self.input_norm = nn.LayerNorm(width)
+        self.attention = MultiHeadAttention(width, heads)
+        self.attention_norm = nn.LayerNorm(width)
+        self.feed_forward = FeedForward(width, hidden)
+
+    def forward(self, fine_TPE: Tensor, coarse_TPE: Tensor) -> Tensor:
+        """The finer scale's tokens (T, P, E), having read all 2T at their location.
+
+        Args:
+            coarse_TPE: the coarser scale, resampled to the finer one's grid.
+        """
+        fine_PTE = self.fine_projection(fine_TPE.transpose(0, 1))
+        coarse_PTE = self.coarse_projection(coarse_TPE.transpose(0, 1))
+        both_PTE = self.input_norm(torch.cat([fine_PTE, coarse_PTE], 1))
+        attended = self.attention(both_PTE[:, : fine_PTE.shape[1]], both_PTE, both_PTE)
+        return self.feed_forward(self.attention_norm(fine_PTE + attended)).transpose(0, 1)
+
+
+class MSSTSAttention(nn.Module):
+    """The whole module: narrow, attend within scales, attend between scales, widen."""
+
+    def __init__(self, width: int, inner: int, heads: int) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(width, inner)
+        self.intra_scale = IntraScaleAttention(inner, heads, 2 * inner)
+        self.inter_scale = InterScaleAttention(inner, heads, 2 * inner)
+        self.widen = nn.Linear(inner, width)
+        nn.init.zeros_(self.widen.weight)
+        nn.init.zeros_(self.widen.bias)
+
+    def forward(self, tokens_TSC: Tensor, levels: FeatureLevels) -> Tensor:
+        """What is added to the tokens, (T, S, C); all zeros before training.
+
+        No frame order enters: permuted frames give permuted results.
+        """
+        narrowed_TSE = self.narrow(tokens_TSC)
+        intra_TSE = self.intra_scale(narrowed_TSE)
+        maps, inputs = levels.maps(intra_TSE), levels.maps(narrowed_TSE)
+        coarser = [*maps[1:], inputs[-1]]
+        resampled = [
+            _resample(coarse, shape)
+            for coarse, shape in zip(coarser, levels.shapes_L2, strict=True)
+        ]
+        return self.widen(self.inter_scale(intra_TSE, flatten_maps(resampled)))
+
+
+class MSSTSEncoderLayer(DeformableEncoderLayer):
+    """A deformable encoder layer with MS-STS attention beside the deformable attention."""
+
+    def __init__(
+        self, attention: DeformableAttention, ms_sts: MSSTSAttention, width: int, hidden: int
+    ) -> None:
+        super().__init__(attention, width, hidden)
+        self.ms_sts = ms_sts
+
+    def mix(
+        self, tokens_TSC: Tensor, position_SC: Tensor, centers_S2: Tensor, levels: FeatureLevels
+    ) -> Tensor:
+        """The sum of both attentions of the same input."""
+        deformable = super().mix(tokens_TSC, position_SC, centers_S2, levels)
+        return deformable + self.ms_sts(tokens_TSC, levels)
+
+
+class TemporalDecoderLayer(QueryDecomposeLayer):
+    """A query decompose layer whose box queries, after attending to each other within a frame,
+    attend over time, each instance by itself (figure 2, decoder)."""
+
+    def __init__(self, cross_attention: DeformableAttention, width: int, hidden: int) -> None:
+        super().__init__(cross_attention, width, hidden)
+        self.temporal_attention = MultiHeadAttention(width, cross_attention.heads)
+        self.temporal_attention_norm = nn.LayerNorm(width)
+
+    def talk_among_boxes(self, box_queries_TQC: Tensor, position_QC: Tensor) -> Tensor:
+        """Self-attention within each frame, then over the frames of each query."""
+        box_queries_TQC = super().talk_among_boxes(box_queries_TQC, position_QC)
+        queries_QTC = box_queries_TQC.transpose(0, 1)
+        attended = self.temporal_attention(queries_QTC, queries_QTC, queries_QTC)
+        return self.temporal_attention_norm(queries_QTC + attended).transpose(0, 1)
+
+
+def _resample(maps: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Maps (T, E, height, width) on another grid that spans the same frame."""
+    if maps.shape[-2:] == shape:
+        return maps
+    return F.interpolate(maps, shape, mode="bilinear", align_corners=False)

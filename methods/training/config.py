@@ -1,0 +1,94 @@
+"""A training run's settings: strict YAML into a typed object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+
+from vis_bench.config import read_yaml
+from vis_bench.errors import InputError
+
+Positive = Field(ge=1)
+
+
+class TrainConfig(BaseModel):
+    """Everything that a training run depends on.
+
+    The learning rate rises over `warmup_steps`, stays, and falls linearly to 0 over the last
+    `decay_steps`. `learning_rate_multipliers` are by the start of a parameter's name, or by any
+    part of it; the first that fits counts. `initial_weights` start what they have names for;
+    parameters that they lack start fresh.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: StrictStr
+    options: dict[StrictStr, Any] = Field(default_factory=dict)
+    initial_weights: StrictStr | None = None
+    seed: StrictInt = 0
+    videos: StrictInt = Field(default=600, ge=1)
+    clips: StrictInt = Field(default=4, ge=1)
+    clip_frames: tuple[StrictInt, ...] = (5,)
+    max_gap: StrictInt = Field(default=5, ge=1)
+    resolutions: tuple[StrictInt, ...] = (128,)
+    steps: StrictInt = Field(ge=1)
+    warmup_steps: StrictInt = Field(default=200, ge=0)
+    decay_steps: StrictInt = Field(default=0, ge=0)
+    learning_rate: float = Field(gt=0)
+    learning_rate_multipliers: dict[StrictStr, float] = Field(default_factory=dict)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    clip_norm: float = Field(gt=0)
+    train_norms: StrictBool = True
+    loss_weights: dict[StrictStr, float] = Field(default_factory=dict)
+    log_every: StrictInt = Field(default=100, ge=1)
+    checkpoint_every: StrictInt = Field(default=500, ge=1)
+    evaluate: StrictStr | None = None
+
+
+def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Reads a training config.
+
+    Args:
+        path: the YAML file.
+        overrides: `key=value` settings, keys dotted (`options.width=64`), values in YAML.
+
+    Raises:
+        InputError: naming the key, the value and what is allowed.
+    """
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise InputError(f"config {path} holds no mapping of keys, which a training config is")
+    for override in overrides:
+        _apply(raw, override)
+    unknown = [str(key) for key in raw if key not in TrainConfig.model_fields]
+    if unknown:
+        allowed = ", ".join(TrainConfig.model_fields)
+        raise InputError(f"config {path}: unknown key {unknown[0]!r}; allowed are: {allowed}")
+    try:
+        return TrainConfig.model_validate(raw)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise InputError(
+            f"config {path}: {key} is {problem['input']!r}; {problem['msg']}"
+        ) from None
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    *parents, last = key.split(".")
+    target = raw
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise InputError(f"--set {override!r}: {parent} has no keys to set")
+    if not equals or not last:
+        raise InputError(f"--set {override!r} is not of the form key=value, such as steps=100")
+    try:
+        target[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {override!r}: the value is no valid YAML") from None

@@ -1,0 +1,48 @@
+"""The criterion of each method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from methods.training.criterion import Criterion
+from methods.training.ifc_criterion import IFCCriterion
+from methods.training.ms_sts_criterion import MSSTSCriterion
+from methods.training.seqformer_criterion import SeqFormerCriterion
+from vis_bench.errors import InputError
+from vis_bench.method import VISMethod
+
+
+class BuildCriterion(Protocol):
+    """How a criterion is built."""
+
+    def __call__(
+        self, method: VISMethod, num_classes: int, weights: Mapping[str, float] = ...
+    ) -> Criterion:
+        """The method's loss, with `weights` over its own."""
+
+
+CRITERIA: dict[str, BuildCriterion] = {
+    "ifc": IFCCriterion,
+    "ms_sts": MSSTSCriterion,
+    "seqformer": SeqFormerCriterion,
+}
+
+
+def build_criterion(
+    name: str, method: VISMethod, num_classes: int, weights: Mapping[str, float]
+) -> Criterion:
+    """The criterion of a method.
+
+    Raises:
+        InputError: for a method that cannot be trained here, or an unknown loss.
+    """
+    if name not in CRITERIA:
+        raise InputError(f"method {name!r} has no losses; trainable are: {', '.join(CRITERIA)}")
+    criterion = CRITERIA[name](method, num_classes, {})
+    unknown = [term for term in weights if term not in criterion.weights]
+    if unknown:
+        allowed = ", ".join(criterion.weights)
+        raise InputError(f"loss_weights has {unknown[0]!r}; allowed are: {allowed}")
+    criterion.weights.update(weights)
+    return criterion

@@ -1,0 +1,107 @@
+"""What a method's loss is: terms by name, their weights, and the training-only parts.
+
+A criterion is a module because it may hold parameters that only training has (the dense head
+here, MS-STS's discriminator elsewhere); they are optimised with the method's and never bundled.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from methods.training.targets import ClipTargets
+from vis_bench.method import VISMethod
+from vis_bench.structures import FrameFeatures
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clip of a batch on its way through the losses."""
+
+    frames_T3HW: Tensor
+    features: FrameFeatures
+    targets: ClipTargets
+
+
+@dataclass
+class LossSum:
+    """Adds up weighted terms under their names."""
+
+    weights: Mapping[str, float]
+    terms: Losses = field(default_factory=dict)
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Adds a term, times its weight; a term of weight 0 is left out."""
+        if self.weights[name]:
+            value = self.weights[name] * value
+            self.terms[name] = self.terms[name] + value if name in self.terms else value
+
+
+class Criterion(nn.Module, ABC):
+    """The loss of one method.
+
+    Args:
+        weights: of the terms by name.
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        super().__init__()
+        self.weights = dict(weights)
+
+    def forward(self, method: VISMethod, examples: Sequence[Example]) -> Losses:
+        """The weighted terms of a batch: averaged over clips, or over all its instances."""
+        total = LossSum(self.weights)
+        instances = max(1, sum(len(example.targets) for example in examples))
+        for example in examples:
+            self.add_clip(total, method, example, len(examples), instances)
+        return total.terms
+
+    @abstractmethod
+    def add_clip(
+        self, total: LossSum, method: VISMethod, example: Example, clips: int, instances: int
+    ) -> None:
+        """Adds the terms of one of `clips` clips; those of instances are sums over `instances`."""
+
+
+class DenseHead(nn.Module):
+    """A 1x1 convolution from a map of features to what each of its cells shows, for training only.
+
+    It says the cell's class, or background, and the box of the instance that it belongs to. So
+    every cell has something to learn from the first step on, long before queries and instances
+    find each other. Not in the papers, which start from backbones that have learnt on ImageNet;
+    the mini models start from nothing.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.classes = nn.Conv2d(channels, num_classes + 1, 1)
+        self.boxes = nn.Conv2d(channels, 4, 1)
+
+    def forward(self, features_TCHW: Tensor, targets: ClipTargets) -> Tensor:
+        """The sum of both errors, each averaged over cells.
+
+        Cross-entropy with the classes' shares of each cell, and the L1 distance of the box (cx,
+        cy, w, h in 0..1) where there is an instance.
+        """
+        logits_TKHW = self.classes(features_TCHW)
+        size_HW = (logits_TKHW.shape[-2], logits_TKHW.shape[-1])
+        shares_TKHW = targets.semantic_TKHW(logits_TKHW.shape[1] - 1, size_HW)
+        cover_NTHW = F.interpolate(targets.masks_NTHW, size_HW, mode="area")
+        boxes_T4HW = self.boxes(features_TCHW).sigmoid()
+        distance_NTHW = (boxes_T4HW - targets.boxes_NT4[..., None, None]).abs().sum(2)
+        boxes = (distance_NTHW * cover_NTHW).sum() / cover_NTHW.sum().clamp(min=1)
+        return F.cross_entropy(logits_TKHW, shares_TKHW) + boxes
+
+
+def to_grid(logits_NTHW: Tensor, size_HW: torch.Size) -> Tensor:
+    """Mask logits brought bilinearly to the targets' grid."""
+    if logits_NTHW.shape[-2:] == size_HW:
+        return logits_NTHW
+    return F.interpolate(logits_NTHW, tuple(size_HW), mode="bilinear", align_corners=False)

@@ -1,0 +1,72 @@
+"""IFC's loss (Hwang et al., 2021, section 3.4; weights as in github.com/sukjunhwang/IFC)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
+from methods.training.losses import dice, mask_focal, pairwise_dice, softmax_with_no_object
+from methods.training.matcher import Matches, match
+from methods.training.targets import ClipTargets
+from vis_bench.method import VISMethod
+
+WEIGHTS = {"class": 1.0, "mask": 3.0, "dice": 3.0, "dense": 0.0}
+NO_OBJECT_WEIGHT = 0.1
+
+
+class IFCCriterion(Criterion):
+    """Softmax over classes and "no object"; focal and dice on the masks; every decoder layer.
+
+    The matching weighs the class probability and the dice coefficient alike.
+    """
+
+    def __init__(
+        self, method: VISMethod, num_classes: int, weights: Mapping[str, float] = {}
+    ) -> None:
+        super().__init__({**WEIGHTS, **weights})
+        self.dense_head = DenseHead(method.spatial_decoder.pointwise.out_channels, num_classes)
+
+    def add_clip(
+        self, total: LossSum, method: VISMethod, example: Example, clips: int, instances: int
+    ) -> None:
+        """See `Criterion`."""
+        outputs, mask_features = method.decode(example.features)
+        targets = example.targets
+        for queries_QC in outputs:
+            masks_QTHW = method.spatial_decoder.masks(mask_features, queries_QC)
+            self._add_layer(
+                total, method.class_head(queries_QC), masks_QTHW, targets, clips, instances
+            )
+        if self.weights["dense"]:
+            total.add("dense", self.dense_head(mask_features, targets) / clips)
+
+    def _add_layer(
+        self, total: LossSum, logits_QK: Tensor, masks_QTHW: Tensor, targets: ClipTargets,
+        clips: int, instances: int,
+    ) -> None:  # fmt: skip
+        masks_QX = to_grid(masks_QTHW, targets.masks_NTHW.shape[-2:]).flatten(1)
+        targets_NX = targets.masks_NTHW.flatten(1)
+        matches = match(matching_cost(logits_QK, masks_QX, targets.labels_N, targets_NX))
+        labels_Q = labels_of_queries(logits_QK, matches, targets.labels_N)
+        total.add("class", softmax_with_no_object(logits_QK, labels_Q, NO_OBJECT_WEIGHT) / clips)
+        matched_MX, wanted_MX = masks_QX[matches.queries_M], targets_NX[matches.targets_M]
+        total.add("mask", mask_focal(matched_MX, wanted_MX).sum() / instances)
+        total.add("dice", dice(matched_MX, wanted_MX).sum() / instances)
+
+
+@torch.no_grad()
+def matching_cost(
+    logits_QK: Tensor, masks_QX: Tensor, labels_N: Tensor, targets_NX: Tensor
+) -> Tensor:
+    """Cost (Q, N): what is missing to a dice coefficient of 1 and to a probability of 1."""
+    return pairwise_dice(masks_QX, targets_NX) - logits_QK.softmax(-1)[:, labels_N]
+
+
+def labels_of_queries(logits_QK: Tensor, matches: Matches, labels_N: Tensor) -> Tensor:
+    """The class of every query: its target's, or the last one, "no object"."""
+    labels_Q = labels_N.new_full((logits_QK.shape[0],), logits_QK.shape[-1] - 1)
+    labels_Q[matches.queries_M] = labels_N[matches.targets_M]
+    return labels_Q

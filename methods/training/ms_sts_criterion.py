@@ -1,0 +1,49 @@
+"""MS-STS's loss: SeqFormer's, and a discriminator's beside it (Thawakar et al., ECCV 2022,
+section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from methods.training.criterion import Example, LossSum, to_grid
+from methods.training.discriminator import Discriminator, adversarial_losses
+from methods.training.seqformer_criterion import SeqFormerCriterion, finest_level
+from vis_bench.method import VISMethod
+from vis_bench.structures import FrameFeatures
+
+# The paper does not say how much the discriminator weighs.
+WEIGHTS = {"adversarial": 0.1, "discriminator": 1.0}
+
+
+class MSSTSCriterion(SeqFormerCriterion):
+    """Adds, for the last layer's masks, the discriminator's opinion of them, and teaches it.
+
+    The `adversarial` term reaches the method only, the `discriminator` term the discriminator
+    only.
+    """
+
+    def __init__(
+        self, method: VISMethod, num_classes: int, weights: Mapping[str, float] = {}
+    ) -> None:
+        super().__init__(method, num_classes, {**WEIGHTS, **weights})
+        self.discriminator = Discriminator(method.query_embedding.embedding_dim // 2)
+
+    def clip_features(self, method: VISMethod, example: Example) -> FrameFeatures:
+        """The encoder looks across frames, so it runs clip by clip."""
+        return method.encode_clip(example.features)
+
+    def add_last_masks(
+        self, total: LossSum, example: Example, features: FrameFeatures, masks_MTHW: Tensor,
+        wanted_MTHW: Tensor, clips: int,
+    ) -> None:  # fmt: skip
+        """See `SeqFormerCriterion`."""
+        if not (self.weights["adversarial"] or self.weights["discriminator"]):
+            return
+        adversarial, discriminator = adversarial_losses(
+            self.discriminator, example.frames_T3HW, finest_level(features),
+            to_grid(masks_MTHW, wanted_MTHW.shape[-2:]).sigmoid(), wanted_MTHW,
+        )  # fmt: skip
+        total.add("adversarial", adversarial / clips)
+        total.add("discriminator", discriminator / clips)

@@ -1,0 +1,113 @@
+"""SeqFormer's loss (Wu et al., ECCV 2022, section 3.2; weights as in
+github.com/wjf5203/SeqFormer)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from methods.layers.feature_levels import FeatureLevels
+from methods.layers.query_decompose_decoder import DecoderOutput
+from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
+from methods.training.losses import dice, generalized_iou, mask_focal, sigmoid_focal
+from methods.training.matcher import Matches, box_costs, focal_class_cost, match
+from methods.training.targets import ClipTargets
+from vis_bench.method import VISMethod
+from vis_bench.structures import FrameFeatures
+
+WEIGHTS = {"class": 2.0, "box": 5.0, "giou": 2.0, "mask": 2.0, "dice": 5.0, "dense": 0.0}
+# Column k of the class head is category k, counted from 1.
+FIRST_COLUMN = 1
+
+
+class SeqFormerCriterion(Criterion):
+    """Focal loss on classes, L1 and generalised IoU on boxes, focal and dice on masks; for every
+    decoder layer, each with a matching of its own by class and boxes.
+
+    Boxes count in the frames where the instance is visible, masks in all frames.
+    """
+
+    def __init__(
+        self, method: VISMethod, num_classes: int, weights: Mapping[str, float] = {}
+    ) -> None:
+        super().__init__({**WEIGHTS, **weights})
+        self.dense_head = DenseHead(method.query_embedding.embedding_dim // 2, num_classes)
+
+    def add_clip(
+        self, total: LossSum, method: VISMethod, example: Example, clips: int, instances: int
+    ) -> None:
+        """See `Criterion`."""
+        features = self.clip_features(method, example)
+        targets = example.targets
+        for layer, output in enumerate(method.decode(features)):
+            logits_QK = method.class_logits(output, layer)
+            matches = match(self._matching_cost(logits_QK, output, targets))
+            self._add_classes(total, logits_QK, targets, matches, instances)
+            self._add_boxes(total, output, targets, matches, instances)
+            masks_MTHW = method.masks(output, features, matches.queries_M)
+            wanted_MTHW = targets.masks_NTHW[matches.targets_M]
+            add_masks(total, masks_MTHW, wanted_MTHW, instances)
+        self.add_last_masks(total, example, features, masks_MTHW, wanted_MTHW, clips)
+        if self.weights["dense"]:
+            finest = finest_level(features)
+            total.add("dense", self.dense_head(finest, targets) / clips)
+
+    def clip_features(self, method: VISMethod, example: Example) -> FrameFeatures:
+        """The clip's `memory` and `mask_features`; SeqFormer has them frame by frame."""
+        return example.features
+
+    def add_last_masks(
+        self, total: LossSum, example: Example, features: FrameFeatures, masks_MTHW: Tensor,
+        wanted_MTHW: Tensor, clips: int,
+    ) -> None:  # fmt: skip
+        """Adds terms of the last layer's matched masks; SeqFormer has none."""
+
+    @torch.no_grad()
+    def _matching_cost(
+        self, logits_QK: Tensor, output: DecoderOutput, targets: ClipTargets
+    ) -> Tensor:
+        distance, giou = box_costs(output.boxes_TQ4, targets.boxes_NT4, targets.visible_NT)
+        classes = focal_class_cost(logits_QK, targets.labels_N + FIRST_COLUMN)
+        return (
+            self.weights["class"] * classes
+            + self.weights["box"] * distance
+            + self.weights["giou"] * giou
+        )
+
+    def _add_classes(
+        self, total: LossSum, logits_QK: Tensor, targets: ClipTargets, matches: Matches,
+        instances: int,
+    ) -> None:  # fmt: skip
+        wanted_QK = torch.zeros_like(logits_QK)
+        wanted_QK[matches.queries_M, targets.labels_N[matches.targets_M] + FIRST_COLUMN] = 1
+        total.add("class", sigmoid_focal(logits_QK, wanted_QK).sum() / instances)
+
+    def _add_boxes(
+        self, total: LossSum, output: DecoderOutput, targets: ClipTargets, matches: Matches,
+        instances: int,
+    ) -> None:  # fmt: skip
+        boxes_MT4 = output.boxes_TQ4[:, matches.queries_M].transpose(0, 1)
+        wanted_MT4 = targets.boxes_NT4[matches.targets_M]
+        seen_MT = targets.visible_NT[matches.targets_M].to(boxes_MT4.dtype)
+        seen_MT = seen_MT / seen_MT.sum(-1, keepdim=True).clamp(min=1)
+        distance_MT = (boxes_MT4 - wanted_MT4).abs().sum(-1)
+        total.add("box", (distance_MT * seen_MT).sum() / instances)
+        giou_MT = generalized_iou(boxes_MT4, wanted_MT4)
+        total.add("giou", ((1 - giou_MT) * seen_MT).sum() / instances)
+
+
+def add_masks(total: LossSum, masks_MTHW: Tensor, wanted_MTHW: Tensor, instances: int) -> None:
+    """Adds focal and dice loss of matched masks, on the targets' grid."""
+    masks_MX = to_grid(masks_MTHW, wanted_MTHW.shape[-2:]).flatten(1)
+    wanted_MX = wanted_MTHW.flatten(1)
+    total.add("mask", mask_focal(masks_MX, wanted_MX).sum() / instances)
+    total.add("dice", dice(masks_MX, wanted_MX).sum() / instances)
+
+
+def finest_level(features: FrameFeatures, stride: int = 8) -> Tensor:
+    """The encoder's map (T, C, H/8, W/8), which comes first in its memory."""
+    shape = FeatureLevels.of_frame(features.frame_size_HW, (stride,)).shapes_L2[0]
+    finest_TSC = features.maps["memory"][:, : shape[0] * shape[1]]
+    return finest_TSC.transpose(1, 2).unflatten(2, shape)

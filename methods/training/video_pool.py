@@ -1,0 +1,56 @@
+"""Training videos of the synthetic split, drawn once and kept in memory as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vis_bench.progress import Advance, silent
+from vis_bench.synthetic import VideoKey, render, scene_of
+
+
+@dataclass(frozen=True)
+class PooledVideo:
+    """A video and whose every pixel is.
+
+    `frames_THW3` is uint8 RGB. `owners_THW` is uint8: 0 for background, k + 1 for instance k, whose
+    class, from 0, is `labels[k]`.
+    """
+
+    frames_THW3: np.ndarray
+    owners_THW: np.ndarray
+    labels: Sequence[int]
+
+    @property
+    def size_HW(self) -> tuple[int, int]:
+        """Rows and columns of a frame."""
+        return self.owners_THW.shape[1], self.owners_THW.shape[2]
+
+    def __len__(self) -> int:
+        return len(self.owners_THW)
+
+
+def draw_video(seed: int, index: int) -> PooledVideo:
+    """Video `index` of the endless synthetic training split of that seed."""
+    scene = scene_of(VideoKey("train", index, seed=seed))
+    drawn = [render(scene, t) for t in range(scene.length)]
+    frames, owners = zip(*drawn, strict=True)
+    labels = [item.category_id - 1 for item in scene.instances]
+    return PooledVideo(np.stack(frames), np.stack(owners), labels)
+
+
+def draw_pool(
+    seed: int, videos: int, advance: Advance = silent
+) -> dict[tuple[int, int], list[PooledVideo]]:
+    """The first `videos` training videos by frame size, so that batches can share one size.
+
+    About 1.3 MB each.
+    """
+    pool: dict[tuple[int, int], list[PooledVideo]] = {}
+    for index in range(videos):
+        video = draw_video(seed, index)
+        pool.setdefault(video.size_HW, []).append(video)
+        advance()
+    return pool

@@ -1,0 +1,115 @@
+"""Losses against cases worked out by hand, and against loops over their definitions."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from methods.training.losses import (
+    dice,
+    generalized_iou,
+    mask_focal,
+    pairwise_dice,
+    sigmoid_focal,
+    softmax_with_no_object,
+)
+
+UNIT = st.floats(0.01, 1.0)
+BOX = st.tuples(UNIT, UNIT, UNIT, UNIT)
+
+
+def double(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("logit", "target", "loss"),
+    [
+        (0.0, 1.0, 0.25 * 0.5**2 * math.log(2)),
+        (0.0, 0.0, 0.75 * 0.5**2 * math.log(2)),
+        # probability 0.8 for a positive, then for a negative
+        (math.log(4), 1.0, 0.25 * 0.2**2 * -math.log(0.8)),
+        (math.log(4), 0.0, 0.75 * 0.8**2 * -math.log(0.2)),
+    ],
+)
+def test_focal_loss_by_hand(logit, target, loss):
+    assert sigmoid_focal(double(logit), double(target)).item() == pytest.approx(loss, rel=1e-12)
+
+
+def test_focal_loss_without_discount_is_half_of_cross_entropy():
+    logits, targets = double(-2.0, 0.3, 4.0), double(1.0, 0.0, 1.0)
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    found = sigmoid_focal(logits, targets, alpha=0.5, gamma=0.0)
+    torch.testing.assert_close(found, plain / 2)
+
+
+def test_mask_focal_is_the_mean_over_a_masks_pixels():
+    logits = torch.randn(3, 10, dtype=torch.float64)
+    targets = (torch.rand(3, 10) > 0.5).double()
+    by_hand = [
+        sum(sigmoid_focal(logits[n, x], targets[n, x]) for x in range(10)) / 10 for n in range(3)
+    ]
+    torch.testing.assert_close(mask_focal(logits, targets), torch.stack(by_hand))
+
+
+def test_dice_by_hand():
+    # probabilities 0.5 and 0.8 against 1 and 0: 1 - (2 * 0.5 + 1) / (1.3 + 1 + 1)
+    loss = dice(double(0.0, math.log(4))[None], double(1.0, 0.0)[None])
+    assert loss.item() == pytest.approx(1 - 2 / 3.3, rel=1e-12)
+
+
+def test_dice_of_an_empty_target_that_is_left_empty_is_almost_zero():
+    assert dice(torch.full((1, 50), -30.0), torch.zeros(1, 50)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_pairwise_dice_is_dice_of_every_pair():
+    logits, targets = torch.randn(4, 30).double(), (torch.rand(3, 30) > 0.6).double()
+    pairs = pairwise_dice(logits, targets)
+    for q in range(4):
+        for n in range(3):
+            torch.testing.assert_close(pairs[q, n], dice(logits[q : q + 1], targets[n : n + 1])[0])
+
+
+@pytest.mark.parametrize(
+    ("box", "other", "giou"),
+    [
+        ((0.5, 0.5, 0.2, 0.4), (0.5, 0.5, 0.2, 0.4), 1.0),
+        # two unit squares half over each other: IoU 1/3, the hull is filled
+        ((0.5, 0.5, 1.0, 1.0), (1.0, 0.5, 1.0, 1.0), 1 / 3),
+        # two unit squares a unit apart: a third of the hull is empty
+        ((0.5, 0.5, 1.0, 1.0), (2.5, 0.5, 1.0, 1.0), -1 / 3),
+        # corner to corner: half of the hull is empty
+        ((0.5, 0.5, 1.0, 1.0), (1.5, 1.5, 1.0, 1.0), -1 / 2),
+    ],
+)
+def test_generalized_iou_by_hand(box, other, giou):
+    assert generalized_iou(double(*box), double(*other)).item() == pytest.approx(giou, abs=1e-12)
+
+
+@given(BOX, BOX, st.floats(0.1, 10), st.floats(-3, 3))
+def test_generalized_iou_has_its_symmetries(box, other, scale, shift):
+    a, b = double(*box), double(*other)
+    giou = generalized_iou(a, b)
+    assert -1 < giou <= 1 + 1e-12
+    torch.testing.assert_close(generalized_iou(b, a), giou)
+    moved = double(shift, shift, 0.0, 0.0)
+    torch.testing.assert_close(
+        generalized_iou(a * scale + moved, b * scale + moved), giou, rtol=1e-6, atol=1e-9
+    )
+
+
+def test_generalized_iou_of_boxes_without_extent_is_finite_and_has_gradients():
+    boxes = torch.zeros(2, 4, requires_grad=True)
+    giou = generalized_iou(boxes, torch.tensor([[0.0, 0, 0, 0], [0.5, 0.5, 0.1, 0.1]]))
+    giou.sum().backward()
+    assert giou.isfinite().all()
+    assert boxes.grad.isfinite().all()
+
+
+def test_softmax_weighs_no_object_less():
+    # class 0 with probability 1/2 weighs 1, "no object" with probability 1/4 weighs 0.1
+    logits = double(2.0, 1.0, 1.0).log().repeat(2, 1)
+    loss = softmax_with_no_object(logits, torch.tensor([0, 2]), 0.1)
+    assert loss.item() == pytest.approx((math.log(2) + 0.1 * math.log(4)) / 1.1, rel=1e-12)
