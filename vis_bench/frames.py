@@ -1,11 +1,16 @@
-"""Frames as a sequence that makes each array when it is asked for."""
+"""A video's frames as a sequence that makes each array when it is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import overload
+from pathlib import Path, PurePosixPath
+from typing import Any, overload
 
 import numpy as np
+from PIL import Image
+
+from vis_bench.errors import InputError
+from vis_bench.json_file import shown
 
 
 class LazyFrames(Sequence[np.ndarray]):
@@ -29,3 +34,70 @@ class LazyFrames(Sequence[np.ndarray]):
         if isinstance(chosen, range):
             return LazyFrames(len(chosen), lambda t: self._load(chosen[t]))
         return self._load(chosen)
+
+
+class ImageFiles(LazyFrames):
+    """Frames decoded from image files of one size.
+
+    Args:
+        files: one per frame, in order.
+        name: what messages call the video.
+        size_HW: height and width in pixels that every frame has to have; None allows any.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], name: str, size_HW: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(len(files), self._decode)
+        self._files = files
+        self._name = name
+        self._size_HW = size_HW
+
+    def _decode(self, t: int) -> np.ndarray:
+        path = self._files[t]
+        where = f"frame {t} of video {self._name}"
+        frame_HW3 = decode_image(path, where)
+        if self._size_HW is not None and frame_HW3.shape[:2] != self._size_HW:
+            height, width = frame_HW3.shape[:2]
+            expected = f"{self._size_HW[0]}x{self._size_HW[1]}"
+            raise InputError(f"{where}, {path}, is {height}x{width}; the video is {expected}")
+        return frame_HW3
+
+
+def decode_image(path: Path, where: str) -> np.ndarray:
+    """The image as uint8 RGB (H, W, 3).
+
+    Args:
+        where: what a message calls the frame.
+
+    Raises:
+        InputError: for a file that is missing or no image that can be decoded to its end.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    except FileNotFoundError:
+        raise InputError(f"{where} is missing: there is no file {path}") from None
+    except Exception as error:  # Pillow raises many kinds for broken files
+        raise InputError(f"{where}, {path}, cannot be decoded: {error}") from None
+
+
+def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Path]:
+    """Where the frames of a video are.
+
+    Raises:
+        InputError: for a file name that is no text, or that leaves the folder.
+    """
+    for file_name in file_names:
+        if not isinstance(file_name, str) or not _stays_inside(file_name):
+            raise InputError(
+                f"{where} has the file name {shown(file_name)}; allowed is a path below the "
+                "folder of frames"
+            )
+    return [frames / file_name for file_name in file_names]
+
+
+def _stays_inside(file_name: str) -> bool:
+    path = PurePosixPath(file_name)
+    inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return inside and "\0" not in file_name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,12 +20,23 @@ SPACINGS = (48, 20, 7)  # octaves of the noise: pixels between lattice points
 WEIGHTS = (5, 3, 2)  # of the octaves, in tenths
 
 
-def draw_canvas(lots: Lots, height: int, width: int) -> np.ndarray:
+class Tones(NamedTuple):
+    """The background's colours: everything between two corners of the RGB cube, int32 (3,)."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def distance(self, colour: np.ndarray) -> int:
+        """How far a colour is from all of them, in the channel that differs most."""
+        below, above = self.low - colour, colour - self.high
+        return int(max(below.max(), above.max(), 0))
+
+
+def draw_canvas(lots: Lots, tones: Tones, height: int, width: int) -> np.ndarray:
     """uint8 RGB (height + 2 PAN_REACH, width + 2 PAN_REACH, 3) that the frame is a window of."""
-    size = (height + 2 * PAN_REACH, width + 2 * PAN_REACH)
-    shade = draw_shade(lots, *size)
-    low, high = draw_tones(lots)
-    canvas = (low + ((high - low) * shade[..., None] >> 8)).astype(np.uint8)
+    shade = draw_shade(lots, height + 2 * PAN_REACH, width + 2 * PAN_REACH)
+    span = tones.high - tones.low
+    canvas = (tones.low + (span * shade[..., None] >> 8)).astype(np.uint8)
     for _ in range(lots.span(*PATCHES)):
         put_patch(lots, canvas)
     return canvas
@@ -43,10 +55,10 @@ def draw_shade(lots: Lots, height: int, width: int) -> np.ndarray:
     return shade
 
 
-def draw_tones(lots: Lots) -> tuple[np.ndarray, np.ndarray]:
-    """Two colours, int32 (3,), at most 70 apart per channel."""
+def draw_tones(lots: Lots) -> Tones:
+    """Two colours, at most 70 apart per channel."""
     low = lots.colour().astype(np.int32) * 185 // 255
-    return low, low + lots.colour().astype(np.int32) * 70 // 255
+    return Tones(low, low + lots.colour().astype(np.int32) * 70 // 255)
 
 
 def put_patch(lots: Lots, canvas: np.ndarray) -> None:

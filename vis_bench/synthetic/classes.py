@@ -55,6 +55,13 @@ CLASSES: dict[int, SyntheticClass] = {
     5: SyntheticClass("dotted_ellipse", "ellipse", "dots", (220, 70, 220)),
     6: SyntheticClass("striped_ellipse", "ellipse", "stripes", (70, 220, 225)),
 }
+ASPECTS: dict[Outline, tuple[float, float]] = {  # height over width, lowest and highest
+    "star": (1.0, 1.0),
+    "box": (0.52, 0.68),
+    "ellipse": (0.75, 1.0),
+}
+RIM = 4  # cells along the edge that have the first colour, so that the outline shows
+SIZES: dict[Outline, float] = {"star": 1.0, "box": 1.0, "ellipse": 0.85}  # for like areas
 PLAIN_BACKGROUND: Colour = (28, 28, 28)
 
 
@@ -70,7 +77,7 @@ def plain_color(category_id: int) -> Colour:
 
 
 def codes_of(category_id: int, aspect: float, width: int, phase: int) -> np.ndarray:
-    """Codes (CELLS, CELLS) of a class: 0 outside, 1 and 2 its two colours.
+    """Codes (CELLS, CELLS) of a class: 0 outside, 1 rim and ground, 2 the pattern.
 
     Args:
         aspect: height over width of a box or an ellipse.
@@ -79,5 +86,5 @@ def codes_of(category_id: int, aspect: float, width: int, phase: int) -> np.ndar
     """
     look = CLASSES[category_id]
     outline = OUTLINES[look.outline](aspect)
-    pattern = outline & TEXTURES[look.texture](width, phase)
+    pattern = shapes.shrink(outline, RIM) & TEXTURES[look.texture](width, phase)
     return outline.astype(np.uint8) + pattern.astype(np.uint8)

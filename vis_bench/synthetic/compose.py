@@ -11,8 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vis_bench.synthetic.backdrop import draw_canvas, draw_clutter, draw_gains, draw_pans
-from vis_bench.synthetic.classes import CLASSES, PLAIN_BACKGROUND, TEXTURE_WIDTHS, codes_of
+from vis_bench.synthetic.backdrop import (
+    Tones,
+    draw_canvas,
+    draw_clutter,
+    draw_gains,
+    draw_pans,
+    draw_tones,
+)
+from vis_bench.synthetic.classes import (
+    ASPECTS,
+    CLASSES,
+    PLAIN_BACKGROUND,
+    SIZES,
+    TEXTURE_WIDTHS,
+    codes_of,
+)
 from vis_bench.synthetic.courses import (
     Extent,
     beside,
@@ -29,9 +43,10 @@ from vis_bench.synthetic.scene import Course, Scene, SceneObject, make_sprite
 SIZES_HW = ((90, 160), (96, 128), (108, 192), (128, 96), (128, 128))
 LENGTHS = (24, 37)  # frames, from and below
 COUNTS = (1, 2, 2, 2, 3, 3, 3, 4, 4, 5)  # objects in a video: one of these ten
-ALIKE, CROSS, RETURN = 0.4, 0.7, 0.5  # shares of the videos where it happens
+ALIKE, CROSS, RETURN = 0.5, 0.7, 0.6  # shares of the videos where it happens
 PLAIN_SIZE = 0.8  # of an object of the full variant, so that more keep apart
 MIN_CONTRAST = 90  # luma between the two colours of an object
+MIN_DISTANCE = 40  # of both from the background's colours, in the channel that differs most
 
 
 class Look(NamedTuple):
@@ -51,19 +66,20 @@ def draw_extent(lots: Lots) -> Extent:
 def draw_scene(lots: Lots) -> Scene:
     """A video of the full variant."""
     extent = length, height, width = draw_extent(lots)
-    canvas = draw_canvas(lots, height, width)
+    tones = draw_tones(lots)
+    canvas = draw_canvas(lots, tones, height, width)
     clutter = [draw_clutter(lots, extent) for _ in range(lots.below(3))]
-    looks, courses = draw_cast(lots, extent)
+    looks, courses = draw_cast(lots, tones, extent)
     objects = [place(look, course, length) for look, course in zip(looks, courses, strict=True)]
     pans, gains = draw_pans(lots, length), draw_gains(lots, length)
     return Scene(height, width, canvas, pans, gains, [*clutter, *objects])
 
 
-def draw_cast(lots: Lots, extent: Extent) -> tuple[list[Look], list[Course]]:
+def draw_cast(lots: Lots, tones: Tones, extent: Extent) -> tuple[list[Look], list[Course]]:
     """The objects of a full video, farthest first, with what happens to them."""
     _, height, width = extent
     count = lots.pick(COUNTS)
-    looks = [draw_look(lots) for _ in range(count)]
+    looks = [draw_look(lots, tones) for _ in range(count)]
     courses: list[Course] = []
     for _ in range(count):
         courses.append(draw_free_course(lots, courses, extent))
@@ -79,12 +95,17 @@ def draw_cast(lots: Lots, extent: Extent) -> tuple[list[Look], list[Course]]:
     return looks, courses
 
 
-def draw_look(lots: Lots) -> Look:
-    """Any class in any two colours that differ in brightness."""
+def draw_look(lots: Lots, tones: Tones) -> Look:
+    """Any class in any two colours that stand out from each other and from the background."""
     category_id = 1 + lots.below(len(CLASSES))
     width = lots.span(*TEXTURE_WIDTHS[CLASSES[category_id].texture])
-    codes = codes_of(category_id, lots.between(0.65, 1.0), width, lots.below(2 * width))
-    return Look(category_id, make_sprite(codes), draw_palette(lots))
+    codes = codes_of(category_id, draw_aspect(lots, category_id), width, lots.below(2 * width))
+    return Look(category_id, make_sprite(codes), draw_palette(lots, tones))
+
+
+def draw_aspect(lots: Lots, category_id: int) -> float:
+    """Height over width of an object of the class."""
+    return lots.between(*ASPECTS[CLASSES[category_id].outline])
 
 
 def draw_double(lots: Lots, look: Look) -> Look:
@@ -93,11 +114,15 @@ def draw_double(lots: Lots, look: Look) -> Look:
     return look._replace(palette_33=np.clip(look.palette_33 + shift, 0, 255).astype(np.uint8))
 
 
-def draw_palette(lots: Lots) -> np.ndarray:
+def draw_palette(lots: Lots, tones: Tones) -> np.ndarray:
     """Two colours for the codes 1 and 2; row 0 is unused."""
     while True:
         one, two = lots.colour(), lots.colour()
-        if abs(luma(one) - luma(two)) >= MIN_CONTRAST:
+        if (
+            abs(luma(one) - luma(two)) >= MIN_CONTRAST
+            and tones.distance(one) >= MIN_DISTANCE
+            and tones.distance(two) >= MIN_DISTANCE
+        ):
             return np.stack([one, one, two])
 
 
@@ -135,11 +160,12 @@ def draw_apart(lots: Lots, wanted: int, extent: Extent) -> list[Course]:
 
 def draw_plain_look(lots: Lots, category_id: int) -> Look:
     """The class's outline in the class's colour."""
-    codes = codes_of(category_id, lots.between(0.65, 1.0), 40, 0)
+    codes = codes_of(category_id, draw_aspect(lots, category_id), 40, 0)
     colour = np.array(CLASSES[category_id].plain_color, dtype=np.uint8)
     return Look(category_id, make_sprite(codes), np.tile(colour, (3, 1)))
 
 
 def place(look: Look, course: Course, length: int) -> SceneObject:
     """An object with this look on this course."""
-    return SceneObject(look.category_id, look.sprite, look.palette_33, tuple(course.poses(length)))
+    sized = shrunk(course, SIZES[CLASSES[look.category_id].outline])
+    return SceneObject(look.category_id, look.sprite, look.palette_33, tuple(sized.poses(length)))

@@ -12,7 +12,7 @@ from vis_bench.synthetic.scene import Course, Growth
 
 Extent = tuple[int, int, int]  # frames, height, width
 
-RADII = (0.16, 0.245)  # of the frame's short side
+RADII = (0.185, 0.27)  # of the frame's short side
 SPEEDS = (0.6, 2.6)  # pixels per frame
 RIM = 0.8  # of the radius: how far centres stay from the frame's edge
 
@@ -26,9 +26,9 @@ def draw_course(lots: Lots, height: int, width: int) -> Course:
 
 
 def draw_growth(lots: Lots, short_side: int) -> Growth:
-    """A radius of its own that swells and shrinks by up to 30 %."""
+    """A radius of its own that swells and shrinks by up to a quarter."""
     radius = short_side * lots.between(*RADII)
-    return Growth(radius, lots.between(0.0, 0.3), lots.between(0.08, 0.28), lots.angle())
+    return Growth(radius, lots.between(0.0, 0.25), lots.between(0.08, 0.28), lots.angle())
 
 
 def draw_bounce(lots: Lots, area: Area) -> Bounce:

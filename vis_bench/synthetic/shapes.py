@@ -14,7 +14,7 @@ import numpy as np
 
 CELLS = 128
 REACH = CELLS - 1  # half cells from the centre to the rim
-STAR_WAIST = 0.62  # radius of inner corners over outer; thin tips vanish on coarse grids
+STAR_WAIST = 0.55  # radius of the inner corners over the outer; thinner tips vanish on coarse grids
 
 
 def cell_centres() -> tuple[np.ndarray, np.ndarray]:
@@ -62,6 +62,16 @@ def ellipse(aspect: float = 1.0) -> np.ndarray:
     x, y = cell_centres()
     a, b = REACH, _even(REACH * aspect)
     return (x * b) ** 2 + (y * a) ** 2 <= (a * b) ** 2
+
+
+def shrink(outline: np.ndarray, cells: int) -> np.ndarray:
+    """The cells of an outline whose eight neighbours at that distance are inside too."""
+    padded = np.pad(outline, cells)
+    inner = outline.copy()
+    for down in (0, cells, 2 * cells):
+        for across in (0, cells, 2 * cells):
+            inner &= padded[down : down + CELLS, across : across + CELLS]
+    return inner
 
 
 def _even(value: float) -> int:

@@ -1,0 +1,75 @@
+"""Where a data set's files lie below `--data-root`.
+
+For `ytvis2019`, split `val`, the folder is the first of these that exists: `ytvis2019`,
+`ytvis_2019`, or the root itself. In it,
+
+    val.json, val/JPEGImages/<video>/<frame>.jpg
+
+is the default layout; the official archives' names are recognised too: `valid` for `val`,
+`valid.json`, `valid/instances.json` (2021), `annotations_valid.json` and frames directly in `valid`
+(OVIS), and `annotations/instances_val_sub.json` (VNext's instructions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from vis_bench.errors import InputError
+
+FOLDERS = {
+    "ytvis2019": ("ytvis2019", "ytvis_2019", "."),
+    "ytvis2021": ("ytvis2021", "ytvis_2021", "."),
+    "ovis": ("ovis", "."),
+}
+SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
+ANNOTATIONS = (
+    "{split}.json",
+    "{split}/instances.json",
+    "annotations_{split}.json",
+    "annotations/instances_{split}_sub.json",
+)
+FRAMES = ("{split}/JPEGImages", "{split}")
+
+
+def find_annotations(data_root: Path, name: str, split: str) -> Path:
+    """The annotations file of a split.
+
+    Raises:
+        InputError: saying what was looked for, and what changes that.
+    """
+    candidates = _candidates(data_root, name, split, ANNOTATIONS)
+    return _first(candidates, Path.is_file, f"annotations of {name} {split}", "annotations")
+
+
+def find_frames(data_root: Path, name: str, split: str) -> Path:
+    """The folder that a split's file names start from.
+
+    Raises:
+        InputError: saying what was looked for, and what changes that.
+    """
+    candidates = _candidates(data_root, name, split, FRAMES)
+    return _first(candidates, Path.is_dir, f"frames of {name} {split}", "frames")
+
+
+def _candidates(data_root: Path, name: str, split: str, forms: Iterable[str]) -> list[Path]:
+    folders = [data_root / folder for folder in FOLDERS[name]]
+    existing = [folder for folder in folders[:-1] if folder.is_dir()][:1] or folders
+    spellings = SPLIT_NAMES.get(split, (split,))
+    return [
+        folder / form.format(split=spelling)
+        for folder in existing
+        for form in forms
+        for spelling in spellings
+    ]
+
+
+def _first(candidates: Sequence[Path], exists: Callable[[Path], bool], what: str, key: str) -> Path:
+    for path in candidates:
+        if exists(path):
+            return path
+    looked = ", ".join(str(path) for path in candidates)
+    raise InputError(
+        f"found no {what}: looked for {looked}; --data-root or the config's dataset.{key} says "
+        "where they are"
+    )
