@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_example import example_record
 
-from vis_bench.grid import Column, Entry, Grid, Page, grid_of, rank_marks
+from vis_bench.grid import Column, Entry, Grid, Page, grid_of, page_json, rank_marks
 from vis_bench.tables import FORMATS, measured_table, render, table_of
 
 # Everything that some format gives a meaning to.
@@ -197,3 +197,11 @@ def test_table_of_mappings():
 def test_a_row_of_another_width_is_refused():
     with pytest.raises(ValueError, match="2 entries for 1 columns"):
         grid_of([Column("AP")], [["1", "2"]])
+
+
+def test_a_page_in_plain_types():
+    plain = page_json(PAGE)
+    assert plain["tables"][0]["rows"][1] == {
+        "Method": "ifc", "T=5 AP": "+0.4", "T=5 FPS": "12.5", "notes": ["a"],
+    }  # fmt: skip
+    assert plain["footnotes"]["1"] == "a source"

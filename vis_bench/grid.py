@@ -87,3 +87,21 @@ def rank_marks(texts: Sequence[str | None], *, higher_is_better: bool = True) ->
         return [None] * len(numbers)
     places: dict[float, Mark] = {distinct[0]: "best", distinct[1]: "second"}
     return [None if number is None else places.get(number) for number in numbers]
+
+
+def page_json(page: Page) -> dict[str, object]:
+    """The page in plain types: each table's rows as mappings of full column titles to texts."""
+    return {
+        "title": page.title,
+        "tables": [
+            {"data": grid.data, "rows": [_row_json(grid, row) for row in grid.rows]}
+            for grid in page.grids
+        ],
+        "footnotes": dict(page.footnotes),
+        "remarks": list(page.remarks),
+    }
+
+
+def _row_json(grid: Grid, row: tuple[Entry, ...]) -> dict[str, object]:
+    texts = {c.full_title: entry.text for c, entry in zip(grid.columns, row, strict=True)}
+    return {**texts, "notes": list(dict.fromkeys(key for entry in row for key in entry.notes))}

@@ -52,6 +52,19 @@ def comparison_2021_table() -> PaperTable:
     return _table("comparison-2021", "ytvis2021", "YouTube-VIS 2021")
 
 
+def published_speeds() -> list[tuple[str, str, float, float]]:
+    """(method, backbone and clip, FPS, AP) of every published row that has both; AP in points."""
+    return [
+        (row["method"], f"{row['backbone']}{_clip(row)}", row["fps"], row["ap"])
+        for row in published_figures()["comparison"]
+        if "fps" in row
+    ]
+
+
+def _clip(row: dict[str, Any]) -> str:
+    return f" T={row['clip_length']}" if "clip_length" in row else ""
+
+
 def _table(name: str, dataset: str, title: str, *remarks: str) -> PaperTable:
     figures = published_figures()
     rows = figures[name.replace("-", "_")]

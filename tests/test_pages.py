@@ -1,0 +1,59 @@
+"""The generated pages follow from the records, and those of the repository are up to date."""
+
+from pathlib import Path
+
+from record_example import example_record
+
+from methods import build_method
+from vis_bench.flops.tables import count_ifc_encoders
+from vis_bench.pages import PICTURE, stale_pages, write_pages
+from vis_bench.record import RecordStore
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+NAMES = {"README.md", "LEADERBOARD.md", PICTURE}
+
+
+def names(paths):
+    return {path.name for path in paths}
+
+
+def test_the_repositorys_pages_are_what_its_records_give():
+    counts = count_ifc_encoders(build_method)
+    assert stale_pages(RESULTS, counts) == [], "run `leaderboard --pages results`, and commit"
+
+
+def test_pages_are_written_once_and_then_up_to_date(tmp_path):
+    store = RecordStore(tmp_path / "records")
+    store.write(example_record(fps=10.0))
+    assert names(write_pages(tmp_path)) == NAMES
+    assert write_pages(tmp_path) == []
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert set(before) == NAMES
+    assert b"| ifc" in before["README.md"]
+    assert b"](ap_against_fps.svg)" in before["LEADERBOARD.md"]
+
+
+def test_a_new_record_an_edit_and_a_lost_page_are_each_found(tmp_path):
+    store = RecordStore(tmp_path / "records")
+    store.write(example_record(fps=10.0))
+    write_pages(tmp_path)
+    (tmp_path / "README.md").write_text((tmp_path / "README.md").read_text() + "edited\n")
+    (tmp_path / "LEADERBOARD.md").unlink()
+    assert names(stale_pages(tmp_path)) == {"README.md", "LEADERBOARD.md"}
+    write_pages(tmp_path)
+    store.write(example_record(fps=20.0, method="seqformer"))
+    assert names(stale_pages(tmp_path)) == NAMES
+
+
+def test_a_record_without_speed_leaves_the_picture_alone(tmp_path):
+    (tmp_path / "records").mkdir()
+    write_pages(tmp_path)
+    RecordStore(tmp_path / "records").write(example_record(fps=None))
+    assert names(stale_pages(tmp_path)) == {"README.md", "LEADERBOARD.md"}
+
+
+def test_without_records_the_published_figures_stand(tmp_path):
+    write_pages(tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert "No record yet." in text
+    assert "MaskTrack R-CNN" in text

@@ -1,0 +1,83 @@
+"""The generated files of `results/`: README.md, LEADERBOARD.md and the AP-against-FPS picture.
+
+They follow from the records alone; a test fails where they differ from what the records give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vis_bench.atomic_write import write_atomically
+from vis_bench.charts import data_digest, digest_of_svg, speed_panels, speed_svg
+from vis_bench.leaderboard import leaderboard_markdown
+from vis_bench.paper_tables import PAPER_TABLES, paper_table
+from vis_bench.paper_tables.encoder_flops import EncoderCounts
+from vis_bench.record import Record, RecordStore
+from vis_bench.tables import measured_table, render
+
+RECORDS_FOLDER = "records"
+PICTURE = "ap_against_fps.svg"
+GENERATED = (
+    "<!-- Generated from the records by `leaderboard --pages results`; edits are overwritten. -->\n"
+)
+_INTRODUCTION = """# Results
+
+What this bench has measured, beside what is published. `records/` holds one JSON per measured cell
+with everything that defines it: configuration, checksums of weights and annotations, machine,
+versions, commit. [LEADERBOARD.md](LEADERBOARD.md) ranks the methods.
+"""
+_PICTURE_TEXT = f"## AP against FPS\n\n![AP against FPS]({PICTURE})\n"
+
+
+def write_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path]:
+    """Writes the pages and the picture; returns those that changed.
+
+    Args:
+        results: the folder with `records/`.
+        counts: the multiply-adds of IFC's encoders, for that table.
+    """
+    stale = stale_pages(results, counts)
+    records = _records(results)
+    for path in stale:
+        if path.name == PICTURE:
+            write_atomically(path, speed_svg(speed_panels(records)).encode())
+        else:
+            write_atomically(path, _texts(records, counts)[path.name].encode())
+    return stale
+
+
+def stale_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path]:
+    """The files that differ from what the records give, or are missing."""
+    records = _records(results)
+    stale = [
+        results / name
+        for name, text in _texts(records, counts).items()
+        if not _holds(results / name, text)
+    ]
+    picture = results / PICTURE
+    drawn = digest_of_svg(picture.read_text(encoding="utf-8")) if picture.is_file() else None
+    return stale if drawn == data_digest(speed_panels(records)) else [*stale, picture]
+
+
+def _texts(records: Sequence[Record], counts: EncoderCounts | None) -> dict[str, str]:
+    return {
+        "README.md": _readme(records, counts),
+        "LEADERBOARD.md": f"{GENERATED}\n{leaderboard_markdown(records)}\n{_PICTURE_TEXT}",
+    }
+
+
+def _readme(records: Sequence[Record], counts: EncoderCounts | None) -> str:
+    measured = render(measured_table(records)) if records else "No record yet.\n"
+    pages = [render(paper_table(name, records, counts)) for name in PAPER_TABLES]
+    parts = [GENERATED, _INTRODUCTION, "## Measured\n", measured, "## The papers' tables\n", *pages]
+    return "\n".join(parts)
+
+
+def _records(results: Path) -> list[Record]:
+    folder = results / RECORDS_FOLDER
+    return list(RecordStore(folder)) if folder.is_dir() else []
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
