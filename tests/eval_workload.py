@@ -56,7 +56,7 @@ class Blobs:
 def random_blobs(rng: np.random.Generator) -> Blobs:
     """An object of two to four blobs somewhere in the frame."""
     parts = int(rng.integers(2, 5))
-    size = float(rng.uniform(40, 170))
+    size = float(rng.uniform(20, 110))
     return Blobs(
         offsets_P2=rng.normal(0, size * 0.7, (parts, 2)),
         radii_P=rng.uniform(0.4, 1.0, parts) * size,
@@ -115,7 +115,7 @@ def _prediction(
     video_id: int, length: int, objects: list[Blobs], labels: list[int], rng: np.random.Generator
 ) -> dict:
     which = int(rng.integers(len(objects)))
-    label = labels[which] if rng.random() < 0.6 else int(rng.integers(1, NUM_CATEGORIES + 1))
+    label = labels[which] if rng.random() < 0.4 else int(rng.integers(1, NUM_CATEGORIES + 1))
     blobs = jittered(objects[which], rng) if rng.random() < 0.9 else random_blobs(rng)
     return {
         "video_id": video_id,

@@ -83,20 +83,19 @@ def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
     """Finds masks of another size than their video's ground truth; its frames count for nothing."""
     sizes_of = _sizes_by_video(ground_truth)
     sizes_S = results.tubes.sizes_S
-    differs_S = np.zeros(len(sizes_S), bool)
-    for track, start, stop in zip(
-        results.tracks, results.tubes.first_N1[:-1], results.tubes.first_N1[1:], strict=True
-    ):
-        allowed = sizes_of[track.video_id]
-        part = sizes_S[start:stop]
-        differs_S[start:stop] = (part != 0) & ~np.isin(part, allowed)
+    own = [sizes_of[track.video_id][0] for track in results.tracks]
+    differs_S = (sizes_S != np.repeat(own, results.tubes.lengths_N)) & (sizes_S != 0)
+    tube_S = np.repeat(np.arange(len(results.tubes)), results.tubes.lengths_N)
+    for place in np.flatnonzero(differs_S).tolist():
+        video = results.tracks[tube_S[place]].video_id
+        differs_S[place] = int(sizes_S[place]) not in sizes_of[video]
     if not differs_S.any():
         return []
-    place = int(np.argmax(differs_S))
-    index = int(np.searchsorted(results.tubes.first_N1, place, "right")) - 1
-    size = list(divmod(int(sizes_S[place]), PIXEL_LIMIT))
+    first = int(np.argmax(differs_S))
+    index = int(np.searchsorted(results.tubes.first_N1, first, "right")) - 1
+    size = list(divmod(int(sizes_S[first]), PIXEL_LIMIT))
     wanted = list(divmod(sizes_of[results.tracks[index].video_id][0], PIXEL_LIMIT))
-    where = f"{_entry(results, index)}, frame {place - int(results.tubes.first_N1[index])}"
+    where = f"{_entry(results, index)}, frame {first - int(results.tubes.first_N1[index])}"
     if np.array_equal(differs_S, sizes_S != 0):
         raise InputError(
             f"{results.name} holds no mask of its video's size: {where} has size {size}; allowed "

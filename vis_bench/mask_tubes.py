@@ -76,12 +76,12 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
 
     present = np.flatnonzero(np.fromiter(map(bool, masks_S), bool, len(masks_S)))
     given = [masks_S[index] for index in present] if len(present) < len(masks_S) else masks_S
-    heights_widths = _checked_sizes(masks_S, given, place_of)
+    counts, heights_widths = _checked_parts(masks_S, given, place_of)
     sizes_S, areas_S, has_empty_runs_S = (np.zeros(len(masks_S), d) for d in (int, int, bool))
     sizes_S[present] = heights_widths[:, 0] << 32 | heights_widths[:, 1]
     _refuse_large(sizes_S, first_N1, place_of)
     try:
-        measured = measure([mask["counts"] for mask in given], heights_widths.prod(1))
+        measured = measure(counts, heights_widths.prod(1))
     except MalformedRLEError as error:
         where = place_of(int(present[error.index]))
         raise InputError(f"{where} is a malformed RLE: {error.reason}") from None
@@ -90,33 +90,34 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
     return MaskTubes(masks_S, first_N1, areas_S, sizes_S, has_empty_runs_S)
 
 
-def _checked_sizes(
+def _checked_parts(
     masks_S: Sequence[Any], given: Sequence[Any], place_of: Callable[[int], str]
-) -> np.ndarray:
-    """Height and width of all masks that are present, of which only the counts stay unread."""
+) -> tuple[list[str], np.ndarray]:
+    """The counts, not yet read, and the height and width of the masks that are given."""
     kinds = set(map(type, masks_S))
     if kinds <= {dict, list, type(None)} and set(map(type, given)) <= {dict}:
-        sizes = [mask.get("size") for mask in given]
-        counts_kinds = {type(mask.get("counts")) for mask in given}
-        if counts_kinds <= {str} and _are_pairs_of_integers(sizes):
-            heights_widths = np.array(sizes, np.int64).reshape(-1, 2)
-            if _are_below_limit(heights_widths):
-                return heights_widths
+        counts = [mask.get("counts") for mask in given]
+        heights_widths = _heights_widths([mask.get("size") for mask in given])
+        if set(map(type, counts)) <= {str} and heights_widths is not None:
+            return counts, heights_widths
     for index, mask in enumerate(masks_S):
         _refuse_other_forms(mask, place_of, index)
     raise AssertionError("a refused mask was found well-formed")
 
 
-def _are_pairs_of_integers(sizes: Sequence[Any]) -> bool:
+def _heights_widths(sizes: list[Any]) -> np.ndarray | None:
+    """Sizes as an array (N, 2); None unless `check_size` would accept each."""
     if not set(map(type, sizes)) <= {list} or not set(map(len, sizes)) <= {2}:
-        return False
+        return None
     sides = list(chain.from_iterable(sizes))
-    return set(map(type, sides)) <= {int} and max(sides, default=1) < PIXEL_LIMIT
-
-
-def _are_below_limit(heights_widths: np.ndarray) -> bool:
+    if (
+        not set(map(type, sides)) <= {int}
+        or not 1 <= min(sides, default=1) <= max(sides, default=1) < PIXEL_LIMIT
+    ):
+        return None
+    heights_widths = np.fromiter(sides, np.int64, len(sides)).reshape(-1, 2)
     pixels = heights_widths[:, 0].astype(float) * heights_widths[:, 1]
-    return bool(np.all(heights_widths >= 1) and np.all(pixels < PIXEL_LIMIT))
+    return heights_widths if np.all(pixels < PIXEL_LIMIT) else None
 
 
 def _refuse_other_forms(mask: Any, place_of: Callable[[int], str], index: int) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 _CHUNK_CHARACTERS = 1 << 17
 # Seven groups hold 35 bits, more than the 32 that the C code keeps of any length.
 _LONGEST_NUMBER = 7
+_NUMBER_LIMIT = 1 << 32
 
 
 class MalformedRLEError(ValueError):
@@ -89,42 +90,58 @@ def _chunks(counts: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.ndarray]:
     """All numbers of the strings in a row, and the place of each string's first (and the end)."""
-    groups, ends_N = _groups(counts, offset)
-    cut_off_N = groups[ends_N - 1] >= 32
-    if cut_off_N.any():
-        raise MalformedRLEError(offset + int(np.argmax(cut_off_N)), "its last number is cut off")
-    last_R = np.flatnonzero(groups < 32)
+    groups_L, ends_N = _groups(counts, offset)
+    goes_on_L = groups_L >= 32
+    _refuse(goes_on_L[ends_N - 1], offset, "its last number is cut off")
+    last_R = np.flatnonzero(~goes_on_L)
     first_N = np.searchsorted(last_R, np.concatenate(([0], ends_N)))
-    numbers_R = _short_numbers(groups, last_R)
-    width_R = np.diff(last_R, prepend=-1)
-    long = np.flatnonzero(width_R > 2)
-    if width_R[long].max(initial=0) > _LONGEST_NUMBER:
-        place = long[np.argmax(width_R[long] > _LONGEST_NUMBER)]
-        bad = int(np.searchsorted(first_N, place, "right")) - 1
-        reason = f"a number has more than {_LONGEST_NUMBER} characters"
-        raise MalformedRLEError(offset + bad, reason)
-    numbers_R[long] = _long_numbers(groups, last_R[long], width_R[long])
+    numbers_R = _short_numbers(groups_L, goes_on_L)[last_R].astype(np.int64)
+    long = _places_of_long_numbers(goes_on_L, last_R)
+    first_group = np.where(long > 0, last_R[long - 1] + 1, 0)
+    numbers_R[long], is_bad = _long_numbers(groups_L, first_group, last_R[long])
+    if is_bad.any():
+        bad = int(np.searchsorted(first_N, long[np.argmax(is_bad)], "right")) - 1
+        raise MalformedRLEError(offset + bad, _TOO_LARGE)
     return numbers_R, first_N
 
 
-def _short_numbers(groups: np.ndarray, last_R: np.ndarray) -> np.ndarray:
-    """The numbers of one or two groups that end at `last_R`; longer ones come out wrong."""
-    last_group_R = (groups[last_R] ^ 16).view(np.int8) - 16
-    before_R = groups[last_R - 1]
-    has_two_R = before_R >= 32
-    shifted_R = last_group_R * (1 + 31 * has_two_R.astype(np.int16))
-    return (shifted_R + has_two_R * (before_R & 31)).astype(np.int64)
+def _short_numbers(groups_L: np.ndarray, goes_on_L: np.ndarray) -> np.ndarray:
+    """The number of one to three groups that ends at each place.
+
+    Computed at all places, since that is cheaper than picking those where a number ends. What
+    stands where none or a longer one ends has no meaning.
+    """
+    payload_L = (groups_L & 31).astype(np.int16)
+    numbers_L = (payload_L ^ 16) - 16
+    has_two = goes_on_L[:-1].view(np.int8)
+    has_three = (goes_on_L[1:-1] & goes_on_L[:-2]).view(np.int8)
+    for back, has_more in ((1, has_two), (2, has_three)):
+        numbers_L[back:] *= np.int16(31) * has_more + np.int16(1)
+        numbers_L[back:] += payload_L[:-back] * has_more
+    return numbers_L
 
 
-def _long_numbers(groups: np.ndarray, last_L: np.ndarray, width_L: np.ndarray) -> np.ndarray:
-    """The numbers of `width_L` groups that end at `last_L`."""
-    last_group_L = (groups[last_L] ^ 16).astype(np.int64) - 16
-    values_L = last_group_L << 5 * (width_L - 1)
-    for back in range(1, int(width_L.max(initial=1))):
-        some = np.flatnonzero(width_L > back)
-        group = groups[last_L[some] - back].astype(np.int64) & 31
-        values_L[some] += group << 5 * (width_L[some] - 1 - back)
-    return values_L
+def _places_of_long_numbers(goes_on_L: np.ndarray, last_R: np.ndarray) -> np.ndarray:
+    """Which numbers have four groups and more."""
+    three_go_on = goes_on_L[2:-1] & goes_on_L[1:-2] & goes_on_L[:-3]
+    ends_of_long = np.flatnonzero(three_go_on & ~goes_on_L[3:]) + 3
+    return np.searchsorted(last_R, ends_of_long)
+
+
+def _long_numbers(
+    groups_L: np.ndarray, first_n: np.ndarray, last_n: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers from group `first_n` to group `last_n`, and which of them the C code misreads.
+
+    It keeps 32 bits, and its sign extension overflows in the seventh group.
+    """
+    width_n = last_n - first_n + 1
+    numbers_n = (groups_L[last_n] ^ 16).astype(np.int64) - 16
+    is_bad_n = (width_n > _LONGEST_NUMBER) | (width_n == _LONGEST_NUMBER) & (numbers_n < 0)
+    for back in range(1, min(int(width_n.max(initial=1)), _LONGEST_NUMBER)):
+        some = np.flatnonzero(width_n > back)
+        numbers_n[some] = numbers_n[some] * 32 + (groups_L[last_n[some] - back] & 31)
+    return numbers_n, is_bad_n | (np.abs(numbers_n) >= _NUMBER_LIMIT)
 
 
 def _groups(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +171,6 @@ def _measure_chunk(
     taken relative to where the sum stood before it.
     """
     start_N, runs_N = first_N[:-1], np.diff(first_N)
-    _refuse(np.maximum.reduceat(np.abs(numbers_R), start_N) > pixels_N, offset, _TOO_LARGE)
     total_N = numbers_R[start_N].copy()
     _refuse(total_N < 0, offset, _NEGATIVE)
     areas_N = np.zeros_like(total_N)

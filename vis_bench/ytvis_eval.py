@@ -15,6 +15,7 @@ import numpy as np
 
 from vis_bench.annotations import GroundTruth, read_annotations
 from vis_bench.eval_inputs import check_inputs
+from vis_bench.json_file import collection_paused
 from vis_bench.predictions import Results, read_results
 from vis_bench.ytvis_accumulate import MAX_DETECTIONS, Curves, accumulate
 from vis_bench.ytvis_match import AREA_NAMES, IOU_THRESHOLDS, Matches, match
@@ -93,7 +94,8 @@ def evaluate_files(annotations: Path, predictions: Path) -> Evaluation:
     Raises:
         InputError: as `read_annotations`, `read_results` and `evaluate`.
     """
-    return evaluate(read_annotations(annotations), read_results(predictions))
+    with collection_paused():
+        return evaluate(read_annotations(annotations), read_results(predictions))
 
 
 def summarize(curves: Curves, categories: slice = slice(None)) -> dict[str, float]:

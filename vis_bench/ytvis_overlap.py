@@ -8,110 +8,119 @@ counts in neither sum. All sums are exact integers; one division follows (youtub
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
 from vis_bench.mask_tubes import MaskTubes
+from vis_bench.rle import RLE
 from vis_bench.run_lengths import run_lengths
-
-PIXEL_BITS = 32
 
 
 def space_time_iou(
     detections: MaskTubes, rows_D: np.ndarray, objects: MaskTubes, columns_G: np.ndarray
 ) -> np.ndarray:
     """IoU of D detections, `rows_D` of `detections`, with G objects, as float64 (D, G)."""
-    some = _FrameTable.of(detections, rows_D)
-    others = _FrameTable.of(objects, columns_G)
-    num_frames = min(some.areas_NT.shape[1], others.areas_NT.shape[1])
-    intersection_DG, lost_DG = (np.zeros((len(rows_D), len(columns_G)), np.int64) for _ in "il")
-    for frame in range(num_frames):
-        _add_intersections(intersection_DG, some, others, frame)
-        _add_exceptions(intersection_DG, lost_DG, some, others, frame)
+    some, others = _Tubes.of(detections, rows_D), _Tubes.of(objects, columns_G)
     shorter_DG = np.minimum(some.lengths_N[:, None], others.lengths_N)
-    total_DG = some.areas_before(shorter_DG) + others.areas_before(shorter_DG.T).T
-    union_DG = total_DG - lost_DG - intersection_DG
+    union_DG = some.areas_before(shorter_DG) + others.areas_before(shorter_DG.T).T
+    intersection_DG = np.zeros_like(union_DG)
+    for frame in range(min(some.areas_NT.shape[1], others.areas_NT.shape[1])):
+        _add_intersections(intersection_DG, some, others, frame)
+        if not some.size or some.size != others.size:
+            _handle_exceptions(intersection_DG, union_DG, some, others, frame)
+    union_DG -= intersection_DG
     return np.divide(intersection_DG, union_DG, out=np.zeros(union_DG.shape), where=union_DG > 0)
 
 
 @dataclass(frozen=True)
-class _FrameTable:
-    """N tubes side by side, padded with absent masks to T frames."""
+class _Tubes:
+    """N tubes side by side, padded with absent masks to T frames.
 
-    tubes: MaskTubes
+    `size` is the coded size of all masks if it is the same and all are encoded without empty
+    runs, else 0.
+    """
+
+    masks_S: Sequence[RLE | None]
     first_N: np.ndarray
     lengths_N: np.ndarray
     areas_NT: np.ndarray
     sizes_NT: np.ndarray
     has_empty_runs_NT: np.ndarray
+    size: int
 
     @classmethod
-    def of(cls, tubes: MaskTubes, chosen_N: np.ndarray) -> _FrameTable:
+    def of(cls, tubes: MaskTubes, chosen_N: np.ndarray) -> _Tubes:
         first_N, lengths_N = tubes.first_N1[chosen_N], tubes.lengths_N[chosen_N]
         frame_T = np.arange(lengths_N.max(initial=0))
         inside_NT = frame_T < lengths_N[:, None]
         place_NT = np.where(inside_NT, first_N[:, None] + frame_T, 0)
         columns = (tubes.areas_S, tubes.sizes_S, tubes.has_empty_runs_S)
-        return cls(tubes, first_N, lengths_N, *(c[place_NT] * inside_NT for c in columns))
+        areas_NT, sizes_NT, odd_NT = (column[place_NT] * inside_NT for column in columns)
+        size = int(sizes_NT.max(initial=0))
+        if odd_NT.any() or ((sizes_NT != 0) & (sizes_NT != size)).any():
+            size = 0
+        return cls(tubes.masks_S, first_N, lengths_N, areas_NT, sizes_NT, odd_NT, size)
 
     def areas_before(self, frames_NM: np.ndarray) -> np.ndarray:
         """The area of each of N tubes summed over its first `frames_NM` frames, (N, M)."""
         ends_NT1 = np.pad(np.cumsum(self.areas_NT, 1), ((0, 0), (1, 0)))
         return np.take_along_axis(ends_NT1, frames_NM, 1)
 
-    def masks(self, chosen: np.ndarray, frame: int) -> list:
-        return [self.tubes.masks_S[place + frame] for place in self.first_N[chosen].tolist()]
+    def masks(self, chosen: np.ndarray, frame: int) -> list[RLE | None]:
+        return [self.masks_S[first + frame] for first in self.first_N[chosen].tolist()]
 
 
 def _add_intersections(
-    intersection_DG: np.ndarray, some: _FrameTable, others: _FrameTable, frame: int
+    intersection_DG: np.ndarray, some: _Tubes, others: _Tubes, frame: int
 ) -> None:
     """Adds one frame's intersections, of all pairs that need no exception.
 
     Against a crowd, pycocotools divides the intersection by the detection's area, so that a
-    multiplication gives it back; the result is within half a pixel of the integer.
+    multiplication gives it back, to well within half a pixel. Masks of different size give -1
+    or 0.
     """
     rows, columns = (
-        np.flatnonzero((t.areas_NT[:, frame] > 0) & ~t.has_empty_runs_NT[:, frame])
-        for t in (some, others)
+        np.flatnonzero((tubes.areas_NT[:, frame] > 0) & ~tubes.has_empty_runs_NT[:, frame])
+        for tubes in (some, others)
     )
     if rows.size and columns.size:
-        covered = coco_mask.iou(
-            some.masks(rows, frame), others.masks(columns, frame), [True] * columns.size
-        )
+        crowds = [True] * columns.size
+        covered = coco_mask.iou(some.masks(rows, frame), others.masks(columns, frame), crowds)
         pixels = np.rint(np.maximum(covered, 0) * some.areas_NT[rows, frame, None])
-        intersection_DG[np.ix_(rows, columns)] += pixels.astype(np.int64)
+        intersection_DG[rows[:, None], columns] += pixels.astype(np.int64)
 
 
-def _add_exceptions(
+def _handle_exceptions(
     intersection_DG: np.ndarray,
-    lost_DG: np.ndarray,
-    some: _FrameTable,
-    others: _FrameTable,
+    total_DG: np.ndarray,
+    some: _Tubes,
+    others: _Tubes,
     frame: int,
 ) -> None:
-    """Handles the pairs of one frame that differ in size or whose encoding has empty runs."""
+    """Corrects, in place, the pairs of one frame that differ in size or have empty runs.
+
+    `total_DG` are both areas together. Masks with empty runs have no intersection added yet.
+    """
     sizes_D, sizes_G = some.sizes_NT[:, frame], others.sizes_NT[:, frame]
     both_DG = (sizes_D[:, None] > 0) & (sizes_G > 0)
     differ_DG = both_DG & (sizes_D[:, None] != sizes_G)
-    if differ_DG.any():
-        areas_DG = some.areas_NT[:, frame, None] + others.areas_NT[:, frame]
-        lost_DG += np.where(differ_DG, areas_DG, 0)
+    areas_DG = some.areas_NT[:, frame, None] + others.areas_NT[:, frame]
+    total_DG -= np.where(differ_DG, areas_DG, 0)
     odd_DG = some.has_empty_runs_NT[:, frame, None] | others.has_empty_runs_NT[:, frame]
     for row, column in np.argwhere(odd_DG & both_DG & ~differ_DG):
-        pixels = int(sizes_G[column] >> PIXEL_BITS) * int(sizes_G[column] % (1 << PIXEL_BITS))
-        intersection, lost = _overlap_with_empty_runs(
-            _lengths(some, row, frame, pixels), _lengths(others, column, frame, pixels)
-        )
+        lengths = _lengths(some, row, frame), _lengths(others, column, frame)
+        intersection, lost = _overlap_with_empty_runs(*lengths)
         intersection_DG[row, column] += intersection
-        lost_DG[row, column] += lost
+        total_DG[row, column] -= lost
 
 
-def _lengths(table: _FrameTable, row: int, frame: int, pixels: int) -> np.ndarray:
-    (mask,) = table.masks(np.array([row]), frame)
-    return run_lengths(mask["counts"], pixels)
+def _lengths(tubes: _Tubes, row: int, frame: int) -> np.ndarray:
+    (mask,) = tubes.masks(np.array([row]), frame)
+    assert mask is not None
+    return run_lengths(mask["counts"], mask["size"][0] * mask["size"][1])
 
 
 def _overlap_with_empty_runs(some: np.ndarray, others: np.ndarray) -> tuple[int, int]:
