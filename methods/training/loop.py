@@ -18,13 +18,18 @@ from methods.training.criteria import build_criterion
 from methods.training.trainable_norms import bundled_state, train_norms
 from methods.training.trainer import Trainer
 from methods.training.video_pool import draw_pool
+from vis_bench.bench import Bench, RunSettings
+from vis_bench.config import load_cells
+from vis_bench.environment import SOURCE_ROOT
 from vis_bench.errors import InputError
 from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
-from vis_bench.synthetic.classes import CLASSES
+from vis_bench.record import RecordStore
+from vis_bench.synthetic import CLASSES
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
+METRICS = ("ap", "ap50", "ap75", "ar1", "ar10")
 
 
 def train(
@@ -40,7 +45,8 @@ def train(
         bars: shows progress and losses.
 
     Returns:
-        Steps, seconds of this call, the last losses, and where the weights are.
+        Steps, seconds of this call, the last losses, where the weights are, and the metrics of
+        the config's `evaluate`.
 
     Raises:
         InputError: for a config, method, option or file that is not allowed.
@@ -56,8 +62,22 @@ def train(
     seconds = round(time.monotonic() - started, 1)
     return {
         "steps": trainer.step, "seconds": seconds, "losses": losses,
-        "weights": str(output / WEIGHTS),
+        "weights": str(output / WEIGHTS), "metrics": evaluate(config, output, bars),
     }  # fmt: skip
+
+
+def evaluate(config: TrainConfig, output: Path, bars: Bars) -> list[dict[str, Any]]:
+    """Measures the weights in `output` as the run config `evaluate` says; its records go there.
+
+    Returns:
+        For each cell its clip length and AP, AP50, AP75, AR1, AR10; nothing without such a config.
+    """
+    if config.evaluate is None:
+        return []
+    settings = RunSettings("train", torch.device("cpu"), weights=output / WEIGHTS)
+    bench = Bench(build_method, RecordStore(output / "records"), settings, bars)
+    records = bench.run(load_cells(find_config(config.evaluate), ["measure=accuracy"]))
+    return [{key: record[key] for key in ("clip_length", *METRICS)} for record in records]
 
 
 def prepare(config: TrainConfig, bars: Bars) -> Trainer:
@@ -67,7 +87,7 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
         method = build_method(config.method, num_classes=len(CLASSES), **config.options)
         criterion = build_criterion(config.method, method, len(CLASSES), config.loss_weights)
     if config.initial_weights:
-        load_initial_weights(method, Path(config.initial_weights))
+        load_initial_weights(method, find_config(config.initial_weights))
     if config.train_norms:
         train_norms(method)
     method.train().to(memory_format=torch.channels_last)
@@ -77,6 +97,12 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
         config.seed, config.clips, config.clip_frames, config.max_gap, config.resolutions
     )
     return Trainer(method, criterion, ClipSampler(pool, plan, method.input_format), config)
+
+
+def find_config(name: str) -> Path:
+    """A file named in a config: relative to the working directory, or to the source tree."""
+    path = Path(name)
+    return path if path.exists() else SOURCE_ROOT / path
 
 
 def load_initial_weights(method: VISMethod, path: Path) -> None:

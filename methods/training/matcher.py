@@ -36,7 +36,8 @@ def match(cost_QN: Tensor) -> Matches:
 
 def focal_class_cost(logits_QK: Tensor, columns_N: Tensor) -> Tensor:
     """What focal loss would say of a query as a positive instead of a negative of each target's
-    class; (Q, N). After Deformable DETR's matcher."""
+    class; (Q, N). After Deformable DETR's matcher.
+    """
     probs_QN = logits_QK.sigmoid()[:, columns_N]
     positive = FOCAL_ALPHA * (1 - probs_QN) ** FOCAL_GAMMA * -(probs_QN + 1e-8).log()
     negative = (1 - FOCAL_ALPHA) * probs_QN**FOCAL_GAMMA * -(1 - probs_QN + 1e-8).log()
@@ -45,7 +46,8 @@ def focal_class_cost(logits_QK: Tensor, columns_N: Tensor) -> Tensor:
 
 def box_costs(boxes_TQ4: Tensor, boxes_NT4: Tensor, visible_NT: Tensor) -> tuple[Tensor, Tensor]:
     """L1 distance and negated generalised IoU, each (Q, N), averaged over the frames in which the
-    target is visible; the L1 distance sums the four coordinates."""
+    target is visible; the L1 distance sums the four coordinates.
+    """
     predicted_Q1T4 = boxes_TQ4.transpose(0, 1)[:, None]
     seen_NT = visible_NT / visible_NT.sum(-1, keepdim=True).clamp(min=1)
     distance_QNT = (predicted_Q1T4 - boxes_NT4).abs().sum(-1)

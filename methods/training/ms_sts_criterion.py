@@ -1,5 +1,6 @@
 """MS-STS's loss: SeqFormer's, and a discriminator's beside it (Thawakar et al., ECCV 2022,
-section 3.3)."""
+section 3.3).
+"""
 
 from __future__ import annotations
 

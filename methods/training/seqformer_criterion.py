@@ -1,5 +1,6 @@
 """SeqFormer's loss (Wu et al., ECCV 2022, section 3.2; weights as in
-github.com/wjf5203/SeqFormer)."""
+github.com/wjf5203/SeqFormer).
+"""
 
 from __future__ import annotations
 
