@@ -14,11 +14,18 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from cuda_ops.ms_deform_attn.contract import check_inputs, level_layout
+from cuda_ops.ms_deform_attn.backends import backend_names, resolve_backend, why_unavailable
+from cuda_ops.ms_deform_attn.contract import check_backend, check_inputs, level_layout
 from cuda_ops.ms_deform_attn.macs import ms_deform_attn_macs
 from cuda_ops.ms_deform_attn.op import forward_op
 
-__all__ = ["ms_deform_attn", "ms_deform_attn_macs"]
+__all__ = [
+    "backend_names",
+    "ms_deform_attn",
+    "ms_deform_attn_macs",
+    "resolve_backend",
+    "why_unavailable",
+]
 
 
 def ms_deform_attn(
@@ -47,7 +54,7 @@ def ms_deform_attn(
             other without gaps.
         sampling_locations_BQMLP2: in the value's dtype, or in float32 for a 16-bit value.
         attention_weights_BQMLP: of the locations' dtype; usually they sum to 1 over L and P.
-        backend: `auto`, `reference`, `cpu`, `cuda` or `triton`.
+        backend: `reference`, `cpu`, `cuda`, `triton`, or `auto` for the fastest that works here.
 
     Returns:
         Tensor of shape (B, Q, M * D) in the value's dtype.
@@ -56,6 +63,7 @@ def ms_deform_attn(
         ValueError: a shape, a level, a device or the backend's name does not fit.
         TypeError: a dtype does not fit.
     """
+    check_backend(backend)
     sides, starts = level_layout(spatial_shapes_L2, level_start_index_L)
     check_inputs(value_BSMD, sides, starts, sampling_locations_BQMLP2, attention_weights_BQMLP)
     return forward_op(

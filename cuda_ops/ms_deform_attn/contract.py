@@ -7,7 +7,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+BACKENDS = ("auto", "reference", "cpu", "cuda", "triton")
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+def check_backend(backend: str) -> None:
+    """Checks the name of a backend.
+
+    Raises:
+        ValueError: it is none of `BACKENDS`.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
 
 
 def level_layout(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from cuda_ops.ms_deform_attn import reference
+from cuda_ops.ms_deform_attn.backends import select
 from cuda_ops.ms_deform_attn.macs import ms_deform_attn_macs
 
 
@@ -27,10 +27,11 @@ def forward_op(
     backend: str,
 ) -> Tensor:
     """The forward pass on the chosen backend; output (B, Q, M * D)."""
+    chosen = select(backend, value_BSMD.device, value_BSMD.dtype)
     batch, _, heads, channels = value_BSMD.shape
-    if locations_BQMLP2.numel() == 0 or channels == 0:
+    if locations_BQMLP2.numel() == 0 or value_BSMD.numel() == 0:
         return value_BSMD.new_zeros(batch, locations_BQMLP2.shape[1], heads * channels)
-    return reference.forward(value_BSMD, sides_2L, starts_L, locations_BQMLP2, weights_BQMLP)
+    return chosen.forward(value_BSMD, sides_2L, starts_L, locations_BQMLP2, weights_BQMLP)
 
 
 @torch.library.custom_op("cuda_ops::ms_deform_attn_backward", mutates_args=())
@@ -44,11 +45,12 @@ def backward_op(
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of value, locations and weights on the chosen backend."""
-    if grad_BQE.numel() == 0 or locations_BQMLP2.numel() == 0:
-        inputs = (value_BSMD, locations_BQMLP2, weights_BQMLP)
-        value, locations, weights = (torch.zeros_like(x).contiguous() for x in inputs)
+    inputs = (value_BSMD, locations_BQMLP2, weights_BQMLP)
+    if locations_BQMLP2.numel() == 0 or value_BSMD.numel() == 0:
+        value, locations, weights = (x.new_zeros(x.shape) for x in inputs)
         return value, locations, weights
-    return reference.backward(
+    chosen = select(backend, value_BSMD.device, value_BSMD.dtype)
+    return chosen.backward(
         grad_BQE, value_BSMD, sides_2L, starts_L, locations_BQMLP2, weights_BQMLP
     )
 

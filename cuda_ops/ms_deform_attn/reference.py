@@ -12,6 +12,15 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 
+def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
+    """None: the definition runs wherever PyTorch does."""
+    return None
+
+
+def load(device: torch.device) -> None:
+    """Does nothing: there is nothing to build."""
+
+
 def forward(
     value_BSMD: Tensor,
     sides_2L: Sequence[int],

@@ -1,0 +1,143 @@
+"""The `cuda` backend: CUDA C++, compiled by nvcc for this GPU on first use.
+
+The library has a plain C interface and is launched on PyTorch's current stream. It accumulates in
+float32; its backward pass adds to the value's gradient atomically, so that only the forward pass
+gives the same bits every time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cuda_ops.build import BuildError, build_library, cuda_compilation
+
+SOURCE = Path(__file__).parent / "csrc" / "cuda.cu"
+MAX_LEVELS = 16
+_DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
+
+
+def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why this backend does not serve tensors of that kind, or None."""
+    if device.type != "cuda":
+        return f"it runs on CUDA devices, not on {device.type}"
+    return None if dtype in _DTYPES else f"it has no {dtype} kernel"
+
+
+def load(device: torch.device) -> None:
+    """Builds and loads the library for a device.
+
+    Raises:
+        BuildError: that is not possible here.
+    """
+    _library(torch.cuda.get_device_capability(device))
+
+
+def forward(
+    value_BSMD: Tensor,
+    sides_2L: Sequence[int],
+    starts_L: Sequence[int],
+    locations_BQMLP2: Tensor,
+    weights_BQMLP: Tensor,
+) -> Tensor:
+    """The output (B, Q, M * D)."""
+    tensors = [_aligned(x) for x in (value_BSMD, locations_BQMLP2, weights_BQMLP)]
+    batch, queries, heads = locations_BQMLP2.shape[:3]
+    output_BQE = tensors[0].new_empty(batch, queries, heads * value_BSMD.shape[3])
+    problem = _problem(value_BSMD, sides_2L, starts_L, locations_BQMLP2)
+    _launch("forward", problem, value_BSMD, locations_BQMLP2, [*tensors, output_BQE])
+    return output_BQE
+
+
+def backward(
+    grad_BQE: Tensor,
+    value_BSMD: Tensor,
+    sides_2L: Sequence[int],
+    starts_L: Sequence[int],
+    locations_BQMLP2: Tensor,
+    weights_BQMLP: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of value, locations and weights."""
+    tensors = [_aligned(x) for x in (grad_BQE, value_BSMD, locations_BQMLP2, weights_BQMLP)]
+    value_grad = torch.zeros(value_BSMD.shape, dtype=torch.float32, device=value_BSMD.device)
+    location_grad, weight_grad = torch.empty_like(tensors[2]), torch.empty_like(tensors[3])
+    problem = _problem(value_BSMD, sides_2L, starts_L, locations_BQMLP2)
+    tensors += [value_grad, location_grad, weight_grad]
+    _launch("backward", problem, value_BSMD, locations_BQMLP2, tensors)
+    return value_grad.to(value_BSMD.dtype), location_grad, weight_grad
+
+
+class _Problem(ctypes.Structure):
+    """`Problem` of the kernels."""
+
+    _fields_ = [
+        *(
+            (name, ctypes.c_int64)
+            for name in (
+                *("batch", "positions", "heads", "channels"),
+                *("queries", "levels", "points"),
+            )
+        ),
+        ("height", ctypes.c_int64 * MAX_LEVELS),
+        ("width", ctypes.c_int64 * MAX_LEVELS),
+        ("start", ctypes.c_int64 * MAX_LEVELS),
+    ]
+
+
+@cache
+def _library(capability: tuple[int, int]) -> ctypes.CDLL:
+    path = build_library("ms_deform_attn_cuda", SOURCE, cuda_compilation(capability))
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BuildError(f"the library built by nvcc does not load ({error})") from error
+    library.ms_deform_attn_error.restype = ctypes.c_char_p
+    return library
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    """Contiguous, and starting where 16 bytes can be read at once."""
+    tensor = tensor.contiguous()
+    return tensor.clone() if tensor.data_ptr() % 16 else tensor
+
+
+def _problem(
+    value_BSMD: Tensor,
+    sides_2L: Sequence[int],
+    starts_L: Sequence[int],
+    locations_BQMLP2: Tensor,
+) -> _Problem:
+    levels = len(starts_L)
+    if levels > MAX_LEVELS:
+        raise ValueError(f"the cuda backend takes at most {MAX_LEVELS} levels, got {levels}")
+    _, queries, _, _, points, _ = locations_BQMLP2.shape
+    problem = _Problem(*value_BSMD.shape, queries, levels, points)
+    problem.height[:levels] = sides_2L[0::2]
+    problem.width[:levels] = sides_2L[1::2]
+    problem.start[:levels] = starts_L
+    return problem
+
+
+def _launch(
+    name: str,
+    problem: _Problem,
+    value_BSMD: Tensor,
+    locations_BQMLP2: Tensor,
+    tensors: Sequence[Tensor],
+) -> None:
+    device = value_BSMD.device
+    library = _library(torch.cuda.get_device_capability(device))
+    pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
+    dtypes = _DTYPES[value_BSMD.dtype], _DTYPES[locations_BQMLP2.dtype]
+    with torch.cuda.device(device):
+        stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
+        launch = getattr(library, f"ms_deform_attn_{name}")
+        code = launch(ctypes.byref(problem), *dtypes, *pointers, stream)
+    if code != 0:
+        reason = library.ms_deform_attn_error(code).decode()
+        raise RuntimeError(f"multi-scale deformable attention was not launched: {reason}")
