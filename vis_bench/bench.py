@@ -123,7 +123,7 @@ class Bench:
             "resolution": cell.resolution,
             "config": cell.model_dump(mode="json"), "config_sha256": digest,
             "weights_source": weights.name if weights else ("random" if num_params else "none"),
-            "weights_sha256": self._weights_digest(cell),
+            "weights_sha256": self._weights_digest(cell), "training": cell.training,
             "annotations_sha256": self._dataset(cell).annotations_sha256,
             "num_params": num_params, "precision": cell.precision, "seed": cell.seed,
             "kernel_backend": method.kernel_backend(self._settings.device),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 RECORDS = Path("results/records")
 DEMO_RECORDS = Path("runs/demo")
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-TABLE_NAMES = ("measured",)
+TABLE_NAMES = (
+    "measured", "comparison", "comparison-2021", "seqformer-clip-length", "ifc-stride",
+    "ifc-memory-tokens", "ifc-memory-decomposition", "ifc-encoder-comparison", "ifc-encoder",
+    "ifc-coco-val",
+)  # fmt: skip
 FORMATS = ("markdown", "csv", "latex", "html")
 
 
@@ -121,11 +126,16 @@ def _results_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _table_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
-    table = command("table", _table, "a table of the records")
-    table.add_argument("name", metavar="NAME", choices=TABLE_NAMES, help="|".join(TABLE_NAMES))
+    table = command("table", _table, "a paper's table, published and measured side by side, or `measured`: every record")  # fmt: skip
+    table.add_argument("name", metavar="NAME", choices=TABLE_NAMES, help=", ".join(TABLE_NAMES))
     table.add_argument("--format", choices=FORMATS, default="markdown", help="default: %(default)s")
     board = command("leaderboard", _leaderboard, "the leaderboard in markdown")
     board.add_argument("--output", type=Path, metavar="F", help="write to a file instead")
+    check = command("check", _check, "exit 1 on a regression, and say which number moved")
+    for name in ("baseline", "current"):
+        check.add_argument(f"--{name}", type=Path, required=True, metavar="F", help="a record, a folder of records, or a baseline file")  # fmt: skip
+    check.add_argument("--tolerance", type=_points, default=0.1, metavar="POINTS", help="AP and AR may fall by this many points (default: %(default)s)")  # fmt: skip
+    check.add_argument("--update", action="store_true", help="write the current measurements as the baseline")  # fmt: skip
     for parser in (table, board):
         parser.add_argument("--records", type=Path, default=RECORDS, metavar="DIR", help="folder of records (default: %(default)s)")  # fmt: skip
 
@@ -134,6 +144,16 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return int(text)
+
+
+def _points(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of points from 0 to 100")
+    return value
 
 
 def _print(text: str) -> None:
@@ -256,17 +276,53 @@ def _submit(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
+    if options.name == "measured":
+        _print_records(_records(options.records), options.json, options.format)
+        return
+    from vis_bench.grid import page_json
+    from vis_bench.paper_tables import paper_table
+    from vis_bench.tables import render
+
+    counts = _encoder_counts() if options.name == "ifc-encoder" else None
+    page = paper_table(options.name, _records(options.records), counts)
+    if options.json:
+        _print_json(page_json(page))
+    else:
+        _print(render(page, options.format))
+
+
+def _records(folder: Path) -> list[Record]:
+    """The records of a folder; none yet in the default folder is no error."""
     from vis_bench.record import RecordStore
 
-    _print_records(list(RecordStore(options.records)), options.json, options.format)
+    return [] if folder == RECORDS and not folder.exists() else list(RecordStore(folder))
+
+
+def _encoder_counts() -> Any:
+    from methods import build_method
+    from vis_bench.flops.tables import count_ifc_encoders
+
+    return count_ifc_encoders(build_method)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from vis_bench.gate import append_summary, check, update_baseline
+    from vis_bench.gate_rules import Tolerances
+
+    if options.update:
+        report = update_baseline(options.baseline, options.current)
+    else:
+        report = check(options.baseline, options.current, Tolerances(points=options.tolerance))
+        append_summary(report, os.environ)
+    _print_json(report.as_json()) if options.json else _print(report.as_markdown())
+    return 0 if options.update or report.passed else 1
 
 
 def _leaderboard(options: argparse.Namespace) -> None:
     from vis_bench.atomic_write import write_atomically
     from vis_bench.leaderboard import leaderboard_markdown
-    from vis_bench.record import RecordStore
 
-    records = list(RecordStore(options.records))
+    records = _records(options.records)
     text = leaderboard_markdown(records)
     if options.output:
         write_atomically(options.output, text.encode())

@@ -66,11 +66,15 @@ class SpeedConfig(_Strict):
 
 
 class Cell(_Strict):
-    """One combination that is measured into one record."""
+    """One combination that is measured into one record.
+
+    `training` says what the weights were trained on, where a paper's table tells two apart by it.
+    """
 
     method: StrictStr
     options: dict[StrictStr, Any] = Field(default_factory=dict)
     weights: StrictStr | None = None
+    training: StrictStr | None = None
     dataset: DatasetConfig
     clip_length: StrictInt | Literal["whole"] = "whole"
     clip_stride: StrictInt = 1
