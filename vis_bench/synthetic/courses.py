@@ -77,20 +77,20 @@ def crossing(lots: Lots, behind: Course, front: Course, extent: Extent) -> Cours
 def excursion(lots: Lots, course: Course, extent: Extent) -> Course:
     """The course with a way out of the frame, some frames out of sight, and a way back."""
     length, height, width = extent
-    leave = length * lots.between(0.08, 0.25)
-    away = leave + length * lots.between(0.16, 0.26)
-    turn = away + length * lots.between(0.10, 0.18)
-    back = turn + length * lots.between(0.16, 0.26)
-    outside = outside_point(lots, height, width, course.growth.largest + 2)
+    leave = length * lots.between(0.08, 0.2)
+    away = leave + length * lots.between(0.2, 0.28)
+    turn = away + length * lots.between(0.1, 0.18)
+    back = turn + length * lots.between(0.2, 0.28)
+    outside = nearest_outside(course.path.at(leave), height, width, course.growth.largest + 2)
     path: Path = Excursion(course.path, outside, (leave, away, turn, back))
     return replace(course, path=path)
 
 
-def outside_point(lots: Lots, height: int, width: int, gap: float) -> Point:
-    """A point `gap` pixels beyond one of the four edges."""
-    x, y = lots.between(0.2, 0.8) * width, lots.between(0.2, 0.8) * height
+def nearest_outside(position: Point, height: int, width: int, gap: float) -> Point:
+    """The point `gap` pixels beyond the edge of the frame that is nearest to a position."""
+    x, y = position
     points: list[Point] = [(-gap, y), (width + gap, y), (x, -gap), (x, height + gap)]
-    return lots.pick(points)
+    return min(points, key=lambda point: math.dist(point, position))
 
 
 def draw_free_course(lots: Lots, others: Sequence[Course], extent: Extent) -> Course:

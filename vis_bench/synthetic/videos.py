@@ -19,6 +19,7 @@ from vis_bench.synthetic.lots import Lots
 from vis_bench.synthetic.render import owners_THW, render
 from vis_bench.synthetic.scene import Scene
 
+VERSION = 1  # of the videos: goes up with every change that makes other pixels or masks
 STREAMS = 2045  # first word of all entropy, chosen for classes of nearly equal size in `val`
 SPLITS = {"train": 0, "val": 1}  # the number keeps the streams of the splits apart
 NUM_VIDEOS = {"train": 200, "val": 24}
@@ -71,7 +72,12 @@ class SyntheticVideos:
         """
         records = [video_record(self.key(index), suffix) for index in range(self.num_videos)]
         return {
-            "info": {"description": f"synthetic videos, {self.split}", "seed": self.seed},
+            "info": {
+                "description": f"synthetic videos, {self.split}",
+                "version": VERSION,
+                "plain": self.plain,
+                "seed": self.seed,
+            },
             "licenses": [],
             "videos": records,
             "categories": [
