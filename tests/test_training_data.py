@@ -78,7 +78,7 @@ def test_boxes_around_any_mask(data):
 def test_chosen_frames_lie_in_the_video_at_equal_gaps(seed, length, frames, max_gap):
     chosen = choose_frames(np.random.default_rng(seed), length, frames, max_gap)
     assert len(chosen) == frames
-    assert 0 <= min(chosen)
+    assert min(chosen) >= 0
     assert max(chosen) < length
     gaps = np.diff(chosen)
     if length >= frames:

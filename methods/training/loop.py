@@ -113,9 +113,14 @@ def load_initial_weights(method: VISMethod, path: Path) -> None:
     """
     if not path.is_file():
         raise InputError(f"initial_weights {path} does not exist; allowed is a .safetensors file")
-    unused = method.load_state_dict(load_file(path), strict=False).unexpected_keys
+    state = load_file(path)
+    try:
+        unused = method.load_state_dict(state, strict=False).unexpected_keys
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"initial_weights {path} do not fit the method: {reason}") from None
     if unused:
-        raise InputError(f"initial_weights {path} holds {unused[0]!r}, which the method has not")
+        raise InputError(f"initial_weights {path} do not fit the method: {unused[0]} has no place")
 
 
 def save_weights(method: VISMethod, path: Path) -> None:
