@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import groupby
 
 from vis_bench.grid import ABSENT, Column, Entry, Grid, grid_of, rank_marks
-from vis_bench.option_labels import subject_labels
+from vis_bench.option_labels import marked_subjects
 from vis_bench.paper_tables.conditions import dataset_title
 from vis_bench.record import Record
 from vis_bench.record_order import tie_break
-from vis_bench.reservations import DIRTY, reservations
+from vis_bench.reservations import reservations
 from vis_bench.tables import METRIC_COLUMNS, format_metric, noise, render
 
 UNRANKED_NOTE = "Not ranked: reconstructions, random weights, and measurements of a dirty tree."
@@ -60,7 +60,7 @@ def leaderboard_grid(rows: Sequence[Record]) -> Grid:
             (record["created_at"] or ABSENT)[:10],
             _commit(record),
         ]
-        for label, record in zip(subject_labels(rows), rows, strict=True)
+        for label, record in zip(marked_subjects(rows), rows, strict=True)
     ]
     columns = [
         *(Column(title, numeric=title == "Rank") for title in _LABELS),
@@ -110,10 +110,8 @@ def _title(section: tuple[str, str, int, str]) -> str:
 
 
 def _labels(subject: str, record: Record) -> list[str]:
-    marks = [mark for mark in reservations(record) if mark != DIRTY]
-    method = subject + (f" ({', '.join(marks)})" if marks else "")
     values = record["backbone"], record["clip_length"], record["clip_stride"]
-    return [method, *(ABSENT if value is None else str(value) for value in values)]
+    return [subject, *(ABSENT if value is None else str(value) for value in values)]
 
 
 def _commit(record: Record) -> str:

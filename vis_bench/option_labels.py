@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vis_bench.record import Record
+from vis_bench.reservations import DIRTY, reservations
 
 
 def subject_labels(records: Sequence[Record]) -> list[str]:
@@ -17,6 +18,20 @@ def subject_labels(records: Sequence[Record]) -> list[str]:
         " ".join([record["method"], *(f"{k}={v}" for k, v in _telling(record, records))])
         for record in records
     ]
+
+
+def marked_subjects(records: Sequence[Record]) -> list[str]:
+    """The same labels, marked where figures say nothing about the published method, or where they
+    come from a results file of other code. A dirty tree shows beside the commit.
+    """
+    labels = zip(subject_labels(records), records, strict=True)
+    return [_with_marks(label, record) for label, record in labels]
+
+
+def _with_marks(label: str, record: Record) -> str:
+    marks = [mark for mark in reservations(record) if mark != DIRTY]
+    marks += ["other code"] if record.get("external") else []
+    return label + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _telling(record: Record, records: Sequence[Record]) -> list[tuple[str, Any]]:

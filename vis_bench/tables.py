@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from vis_bench.grid import ABSENT, Column, Grid, Page, grid_of
-from vis_bench.option_labels import subject_labels
+from vis_bench.option_labels import marked_subjects
 from vis_bench.record import Record
 from vis_bench.record_order import tie_break
-from vis_bench.reservations import DIRTY, reservations
 from vis_bench.table_formats import FORMATS, WRITERS, Format
 
 __all__ = [
     "ABSENT", "FORMATS", "METRIC_COLUMNS", "SPREAD_LIMIT", "Format", "format_metric",
-    "measured_table", "method_label", "noise", "render", "table_of",
+    "measured_table", "noise", "render", "table_of",
 ]  # fmt: skip
 
 # Column title with its unit -> (record field, what one unit of the column is in the record's unit,
@@ -44,7 +43,7 @@ def measured_table(records: Sequence[Record]) -> pd.DataFrame:
     """Every record as a row of printable cells, sorted by data set, method and clip."""
     rows = sorted(records, key=_order)
     columns: dict[str, list[str]] = {
-        "Method": [_with_marks(*pair) for pair in zip(subject_labels(rows), rows, strict=True)],
+        "Method": marked_subjects(rows),
         "Backbone": [record["backbone"] for record in rows],
         "Data": [f"{record['dataset']} {record['split']}" for record in rows],
         "Clip": [_plain(record["clip_length"]) for record in rows],
@@ -67,11 +66,6 @@ def noise(record: Record, title: str) -> str:
     """What stands behind FPS that were measured on a busy machine; nothing elsewhere."""
     spread = record.get("speed_spread") if title == "FPS" else None
     return "" if spread is None or spread <= SPREAD_LIMIT else f" (spread {100 * spread:.0f} %)"
-
-
-def method_label(record: Record) -> str:
-    """The method's name, marked where the figures say nothing about the published method."""
-    return _with_marks(record["method"], record)
 
 
 def render(table: Page | Grid | pd.DataFrame, form: Format = "markdown") -> str:
@@ -100,11 +94,6 @@ def _order(record: Record) -> tuple:
         length != "whole", size, record["clip_stride"] or 0, str(record["resolution"]),
         tie_break(record),
     )  # fmt: skip
-
-
-def _with_marks(label: str, record: Record) -> str:
-    marks = [mark for mark in reservations(record) if mark != DIRTY]
-    return label + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _plain(value: object) -> str:
