@@ -28,9 +28,6 @@ from vis_bench.stages import NO_STAGES
 from vis_bench.structures import Video
 from vis_bench.timing import Clock, VideoRun, middle_run, spread, synchronizer, time_run
 
-# Above this spread a figure is marked in tables: the machine was busy with something else.
-SPREAD_LIMIT = 0.10
-
 # Videos whose energy is measured, a window of seconds each.
 ENERGY_VIDEOS = 3
 

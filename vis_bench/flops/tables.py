@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -15,12 +15,7 @@ from vis_bench.progress import Advance, silent
 from vis_bench.subject import BuildMethod
 from vis_bench.tables import Format, render, table_of
 
-COMMUNICATIONS = {
-    "none": "No Comm",
-    "full": "Full THW",
-    "decomposed": "Decompose T-HW",
-    "ifc": "IFC (M=8)",
-}
+COMMUNICATIONS = ("none", "full", "decomposed", "ifc")
 ENCODER_SIZES_HW = ((360, 640), (720, 1280))
 ENCODER_CLIP_LENGTHS = (5, 36)
 
@@ -46,17 +41,6 @@ def count_ifc_encoders(
                 row[f"{height}x{width} T={length}"] = count.within("encoder") / GIGA
                 advance()
     return table
-
-
-def encoder_table(counted: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """The table of encoders with two digits, as published."""
-    return table_of(
-        {
-            "Communication": COMMUNICATIONS[communication],
-            **{column: f"{value:.2f}" for column, value in row.items()},
-        }
-        for communication, row in counted.items()
-    )
 
 
 def overview(reports: Iterable[FlopsReport], form: Format = "markdown") -> str:

@@ -1,0 +1,162 @@
+"""Cost curves: what clip length, stride and resolution do to speed and to multiply-adds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from vis_bench.atomic_write import write_atomically
+from vis_bench.option_labels import subject_labels
+from vis_bench.record import Record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CSV_NAME = "cost_curves.csv"
+PICTURE_NAME = "cost_curves.png"
+
+# Panel title with its unit -> record field.
+PANELS = {"FPS": "fps", "GMACs per source frame": "gflops_per_frame"}
+
+# What belongs to a point beside its line and its clip length, in the CSV's order.
+_FIGURES = (
+    "fps", "speed_spread", "timed_region", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99",
+    "gflops_per_frame", "gflops_per_clip", "flop_convention", "num_params", "peak_memory_bytes",
+    "energy_joules_per_frame", "device", "num_threads",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line: a subject at one stride, resolution and precision.
+
+    `points` by clip length in frames; a whole video counts with the mean length of its data set.
+    """
+
+    label: str
+    points: dict[float, Record]
+
+    def values(self, field: str) -> tuple[list[float], list[float]]:
+        """Clip lengths and the field's values, where it was measured."""
+        known = [(x, self.points[x][field]) for x in sorted(self.points)]
+        known = [(x, y) for x, y in known if y is not None]
+        return [x for x, _ in known], [y for _, y in known]
+
+
+def has_curves(records: Sequence[Record]) -> bool:
+    """Whether costs were measured over more than one clip length, stride or resolution."""
+    varied = ("clip_length", "clip_stride", "resolution")
+    return any(len({record[key] for record in _costed(records)}) > 1 for key in varied)
+
+
+def cost_curves(records: Sequence[Record]) -> list[Curve]:
+    """One curve per subject, data set, stride, resolution and precision, in order of their labels.
+
+    Labels hold only what differs between the records.
+    """
+    records = _costed(records)
+    facets = [_facets(record, subject) for record, subject in _labelled(records)]
+    telling = [key for key in _FACETS if len({facet[key] for facet in facets}) > 1]
+    curves: dict[tuple, Curve] = {}
+    for record, facet in zip(records, facets, strict=True):
+        label = " ".join(facet[key] for key in telling or _FACETS[:2])
+        curve = curves.setdefault(tuple(facet.values()), Curve(label, {}))
+        curve.points[_frames_per_clip(record)] = record
+    return [curves[key] for key in sorted(curves)]
+
+
+def curves_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per record with plain numbers, sorted by curve and clip length."""
+    records = _costed(records)
+    order = sorted(_labelled(records), key=lambda pair: _order(*pair))
+    return pd.DataFrame([_row(record, subject) for record, subject in order])
+
+
+def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
+    """Writes the curves as CSV and as a picture; returns the two paths.
+
+    Raises:
+        InputError: where the folder cannot be written to.
+    """
+    table, picture = folder / CSV_NAME, folder / PICTURE_NAME
+    text = curves_table(records).to_csv(index=False, lineterminator="\n")
+    write_atomically(table, text.encode())
+    write_atomically(picture, draw_curves(cost_curves(records)))
+    return [table, picture]
+
+
+def draw_curves(curves: Sequence[Curve]) -> bytes:
+    """The picture as PNG: a panel for each figure that was measured, against clip length."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = {
+        title: field for title, field in PANELS.items() if any(c.values(field)[0] for c in curves)
+    }  # fmt: skip
+    figure = Figure(figsize=(5.5 * max(1, len(shown)), 4.2), layout="constrained")
+    for axis, (title, field) in zip(
+        figure.subplots(1, max(1, len(shown)), squeeze=False)[0], shown.items(), strict=False
+    ):
+        _draw_panel(axis, title, field, curves)
+    out = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    return out.getvalue()
+
+
+_FACETS = ("subject", "backbone", "data", "resolution", "stride", "precision", "region")
+
+
+def _facets(record: Record, subject: str) -> dict[str, str]:
+    stride, resolution = record["clip_stride"], record["resolution"]
+    return {
+        "subject": subject,
+        "backbone": str(record["backbone"]),
+        "data": f"{record['dataset']} {record['split']}",
+        "resolution": f"{resolution}p" if isinstance(resolution, int) else str(resolution),
+        "stride": "whole video" if stride is None else f"stride {stride}",
+        "precision": str(record["precision"]),
+        "region": str(record["timed_region"] or ""),
+    }
+
+
+def _costed(records: Sequence[Record]) -> list[Record]:
+    return [r for r in records if any(r[field] is not None for field in PANELS.values())]
+
+
+def _labelled(records: Sequence[Record]) -> list[tuple[Record, str]]:
+    return list(zip(records, subject_labels(records), strict=True))
+
+
+def _frames_per_clip(record: Record) -> float:
+    length = record["clip_length"]
+    return record["num_frames"] / record["num_videos"] if length == "whole" else length
+
+
+def _order(record: Record, subject: str) -> tuple:
+    return (*_facets(record, subject).values(), _frames_per_clip(record), record["config_sha256"])
+
+
+def _row(record: Record, subject: str) -> dict[str, Any]:
+    labels = {
+        "method": subject, "backbone": record["backbone"],
+        "data": f"{record['dataset']} {record['split']}", "resolution": record["resolution"],
+        "clip_length": record["clip_length"], "frames_per_clip": _frames_per_clip(record),
+        "clip_stride": record["clip_stride"], "precision": record["precision"],
+    }  # fmt: skip
+    return {**labels, **{field: record.get(field) for field in _FIGURES}}
+
+
+def _draw_panel(axis: Axes, title: str, field: str, curves: Sequence[Curve]) -> None:
+    axis.set(xlabel="clip length (frames)", ylabel=title)
+    axis.grid(alpha=0.3)
+    for curve in curves:
+        lengths, values = curve.values(field)
+        axis.plot(lengths, values, marker="o", markersize=4, label=curve.label)
+    axis.set_ylim(bottom=0)
+    axis.set_xlim(left=0)
+    axis.legend(fontsize=8)
