@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from vis_bench import layout, synthetic
 from vis_bench.annotations import GroundTruth
 from vis_bench.categories import CATEGORIES, contradiction
 from vis_bench.errors import InputError
-from vis_bench.frames import ImageFiles, frame_paths
+from vis_bench.frames import ImageFiles, frame_paths, is_file
 from vis_bench.json_file import integer_of, objects_of, read_bytes, read_json, shown, value_of
 from vis_bench.predictions import Results, Track
 from vis_bench.rle import check_size
@@ -157,7 +157,7 @@ def _in_memory(split: str, plain: bool) -> Dataset:
     drawn = synthetic.generate(split, plain=plain)
     return Dataset(
         "synthetic", split, drawn.videos, _sorted(CATEGORIES["synthetic"]), True, None,
-        drawn.annotations,
+        cache(drawn.annotations),
     )  # fmt: skip
 
 
@@ -198,10 +198,9 @@ def _check_categories(name: str, content: dict[str, Any], path: Path) -> None:
 
 def _check_frames(frames: Path, entries: Sequence[dict[str, Any]]) -> None:
     """Looks at the first frame only: the others are missed when they are decoded."""
-    first = frames / entries[0]["file_names"][0]
     if not frames.is_dir():
         raise InputError(f"folder of frames {frames} does not exist; dataset.frames names another")
-    if not first.is_file():
+    if not is_file(frames / entries[0]["file_names"][0]):
         raise InputError(
             f"folder of frames {frames} holds no {entries[0]['file_names'][0]}; need the folder "
             "that the annotations' file_names start from (dataset.frames)"

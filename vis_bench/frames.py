@@ -97,6 +97,14 @@ def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Pat
     return [frames / file_name for file_name in file_names]
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file; False also for names that the file system cannot hold."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _stays_inside(file_name: str) -> bool:
     path = PurePosixPath(file_name)
     inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from vis_bench.errors import InputError
-from vis_bench.frames import frame_paths
+from vis_bench.frames import frame_paths, is_file
 from vis_bench.json_file import shown
 from vis_bench.progress import Advance
 from vis_bench.rle import check_size
@@ -63,12 +63,12 @@ def frame_problems(
     with ThreadPoolExecutor(THREADS) as pool:
         for video in videos:
             paths = _usable_paths(video, frames)
-            missing = [t for t, path in paths if not path.is_file()]
+            missing = [t for t, path in paths if not is_file(path)]
             if missing:
                 first = dict(paths)[missing[0]]
                 text = in_frames(missing, f"is missing: there is no file {first}")
                 yield Problem("frame", video.where, text)
-            present = [(t, path) for t, path in paths if path.is_file()]
+            present = [(t, path) for t, path in paths if is_file(path)]
             for (t, path), defect in zip(
                 present, pool.map(_open, (path for _, path in present)), strict=True
             ):
