@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.layers.backbones import build_backbone
+from methods.layers.best_queries import best_queries
 from methods.layers.deformable_attention import DeformableAttention
 from methods.layers.deformable_encoder import DeformableEncoder
 from methods.layers.dynamic_mask_head import DynamicMaskHead, MaskBranch
@@ -109,7 +110,7 @@ class MSSTS(VISMethod):
         encoded = self.encode_clip(features)
         output = self.decode(encoded)[-1]
         class_probs_QK = self.class_logits(output, -1).sigmoid()
-        kept_N = self._best_queries(class_probs_QK)
+        kept_N = best_queries(class_probs_QK, self.tracking_rule.top_k or 0)
         masks_NTHW = self.masks(output, encoded, kept_N)
         boxes_NT4 = output.boxes_TQ4[:, kept_N].transpose(0, 1)
         return ClipPrediction(class_probs_QK[kept_N, 1:-1], masks_NTHW, boxes_NT4)
@@ -137,13 +138,6 @@ class MSSTS(VISMethod):
         super().prepare_for_inference()
         self.backbone.prepare_for_inference()
         self.mask_branch.to(memory_format=torch.channels_last)
-
-    def _best_queries(self, class_probs_QK: Tensor) -> Tensor:
-        """The queries of the best pairs, each once, in the order of their best pair."""
-        top_k = min(self.tracking_rule.top_k or 0, class_probs_QK.numel())
-        pairs = class_probs_QK.flatten().topk(top_k).indices
-        queries = (pairs // class_probs_QK.shape[-1]).tolist()
-        return torch.tensor(list(dict.fromkeys(queries)), device=class_probs_QK.device)
 
     def _position(self, levels: FeatureLevels, tokens_TSC: Tensor) -> Tensor:
         """Sine position plus a learned embedding per level: (S, C)."""

@@ -14,11 +14,15 @@ from vis_bench.checkpoint import file_sha256
 from vis_bench.config import Cell, DatasetConfig, cell_digest
 from vis_bench.dataset import Dataset, load_dataset
 from vis_bench.environment import describe_environment, describe_source
+from vis_bench.flops.record_fields import measure_flops
+from vis_bench.flops.report import method_on_meta
 from vis_bench.inference import InferencePlan, track_video
 from vis_bench.method import VISMethod
 from vis_bench.predictions import Track, write_results
 from vis_bench.progress import Bars
 from vis_bench.record import Record, RecordStore, make_record, record_name
+from vis_bench.regions import Workload
+from vis_bench.speed import measure_speed
 from vis_bench.structures import Video
 from vis_bench.subject import BuildMethod, build_subject, find_weights, load_subject
 from vis_bench.tables import ABSENT, METRIC_COLUMNS, format_metric
@@ -103,6 +107,12 @@ class Bench:
         values = self._describe(cell, method, videos, digest)
         if "accuracy" in cell.measure:
             values.update(self._accuracy(cell, method, videos, title, record_name(values)))
+        if "flops" in cell.measure:
+            shapes = method_on_meta(self._build_method, cell, len(dataset.category_ids))
+            values.update(measure_flops(shapes, videos, self._plan(cell)))
+        if "speed" in cell.measure:
+            work = Workload(method, self._plan(cell), dataset.category_ids)
+            values.update(measure_speed(work, videos, cell.speed, self._bars, f"{title}, speed"))
         return make_record(values)
 
     def _describe(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from methods.layers.full_precision import full_precision
 from methods.layers.mlp import MLP
 from methods.layers.state_dict_names import rename_on_load
 
@@ -80,7 +81,7 @@ class DynamicMaskHead(nn.Module):
             centers_TN2: their references, x and y in 0..1.
             size_HW: of the network's input, in pixels.
         """
-        with torch.autocast(instances_NC.device.type, enabled=False):
+        with full_precision(instances_NC.device):
             features_TCHW = mask_features_TCHW.to(centers_TN2.dtype)
             parameters = self.controller(instances_NC.to(centers_TN2.dtype))
             inputs_NTCP = _with_relative_coordinates(features_TCHW, centers_TN2, size_HW)

@@ -52,14 +52,18 @@ class ConvNorm(nn.Module):
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Moves the normalisation into the convolution's weights, in float64; equal outputs."""
+        """Moves the normalisation into the convolution's weights, in float64; equal outputs.
+
+        The shift becomes a buffer, as it was before, so that parameters count as they did.
+        """
         if not isinstance(self.norm, FrozenBatchNorm2d):
             return
         scale, shift = self.norm.double().scale_and_shift()
         weight = self.conv.weight
         folded = weight.double() * scale[:, None, None, None]
         self.conv.weight = nn.Parameter(folded.to(weight.dtype))
-        self.conv.bias = nn.Parameter(shift.to(weight.dtype))
+        del self.conv.bias
+        self.conv.register_buffer("bias", shift.to(weight.dtype))
         self.norm = nn.Identity()
 
 
