@@ -99,13 +99,12 @@ def match_group(
         Two bool arrays (D, A, T): a match was made; it was made with an ignored object.
     """
     ignored_AG = ignored_GA.T
-    thresholds_T = np.minimum(IOU_THRESHOLDS, 1 - 1e-10)
-    free_ATG = np.ones((len(ignored_AG), len(thresholds_T), len(crowd_G)), bool)
+    free_ATG = np.ones((len(ignored_AG), len(IOU_THRESHOLDS), len(crowd_G)), bool)
     matched_DAT = np.zeros((len(ious_DG), *free_ATG.shape[:2]), bool)
     on_ignored_DAT = np.zeros_like(matched_DAT)
     preference_DG = ious_DG.argsort(1, kind="stable").argsort(1)
-    for detection in np.flatnonzero(ious_DG.max(1) >= thresholds_T[0]):
-        reached_TG = ious_DG[detection] >= thresholds_T[:, None]
+    for detection in np.flatnonzero(ious_DG.max(1) >= IOU_THRESHOLDS[0]):
+        reached_TG = ious_DG[detection] >= IOU_THRESHOLDS[:, None]
         open_ATG = free_ATG & reached_TG
         counted_ATG = open_ATG & ~ignored_AG[:, None]
         open_ATG &= ignored_AG[:, None] <= ~counted_ATG.any(2, keepdims=True)
@@ -132,7 +131,7 @@ class _Detections:
     def groups(self) -> list[tuple[int, int, tuple[int, int]]]:
         """(start, stop, (video, category)) of each group."""
         starts = np.flatnonzero(self.rank_N == 0).tolist()
-        stops = [*starts[1:], len(self.rank_N)]
+        stops = [*starts, len(self.rank_N)][1:]
         keys = zip(self.video_N[starts].tolist(), self.category_N[starts].tolist(), strict=True)
         return list(zip(starts, stops, keys, strict=True))
 
