@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 from record_example import example_record
 
-from vis_bench.curves import cost_curves, curves_table, draw_curves, has_curves, write_curves
+from vis_bench.curves import (
+    cost_curves,
+    curves_table,
+    draw_curves,
+    has_curves,
+    printed_curves,
+    write_curves,
+)
 from vis_bench.speed_report import speed_table
 from vis_bench.tables import render
 
@@ -74,6 +81,14 @@ def test_what_was_not_measured_has_no_point_and_no_row():
 )
 def test_curves_need_a_sweep(records, expected):
     assert has_curves(records) is expected
+
+
+def test_printed_curves_have_a_column_per_clip_length():
+    printed = printed_curves([*SWEEP[:3], cell(5, 5, fps=None, gflops=1.0)])
+    assert list(printed.columns) == ["Figure", "Curve", "T=5", "T=10", "T=20"]
+    assert printed.values.tolist()[0] == ["FPS", "stride 1", "5.00", "10.00", "20.00"]
+    assert printed.values.tolist()[1] == ["FPS", "stride 5", "-", "-", "-"]
+    assert printed.values.tolist()[3][2:] == ["1.00", "-", "-"]
 
 
 def test_csv_holds_unrounded_numbers_and_the_picture_opens(tmp_path):

@@ -13,6 +13,7 @@ import pandas as pd
 from vis_bench.atomic_write import write_atomically
 from vis_bench.option_labels import subject_labels
 from vis_bench.record import Record
+from vis_bench.tables import ABSENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,10 @@ CSV_NAME = "cost_curves.csv"
 PICTURE_NAME = "cost_curves.png"
 
 # Panel title with its unit -> record field.
-PANELS = {"FPS": "fps", "GMACs per source frame": "gflops_per_frame"}
+PANELS = {
+    "FPS": "fps",
+    "GFLOPs per source frame (a multiply-add is 1)": "gflops_per_frame",
+}
 
 # What belongs to a point beside its line and its clip length, in the CSV's order.
 _FIGURES = (
@@ -75,6 +79,22 @@ def curves_table(records: Sequence[Record]) -> pd.DataFrame:
     records = _costed(records)
     order = sorted(_labelled(records), key=lambda pair: _order(*pair))
     return pd.DataFrame([_row(record, subject) for record, subject in order])
+
+
+def printed_curves(records: Sequence[Record]) -> pd.DataFrame:
+    """The curves to read: a row per curve and figure, a column per clip length."""
+    curves = cost_curves(records)
+    lengths = sorted({length for curve in curves for length in curve.points})
+    rows = []
+    for title, field in PANELS.items():
+        for curve in curves:
+            known = dict(zip(*curve.values(field), strict=True))
+            figures = {
+                f"T={length:g}": f"{known[length]:.2f}" if length in known else ABSENT
+                for length in lengths
+            }
+            rows.append({"Figure": title, "Curve": curve.label, **figures})
+    return pd.DataFrame(rows)
 
 
 def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:

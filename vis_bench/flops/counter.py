@@ -55,6 +55,10 @@ class MacCount:
             if not path or name == path or name.startswith(f"{path}.")
         )
 
+    def of(self, path: str) -> int:
+        """Multiply-adds of the module at `path` outside of the modules below it."""
+        return sum(self.by_module.get(path, {}).values())
+
     def by_op(self) -> dict[str, int]:
         """Multiply-adds by operator."""
         totals: Counter[str] = Counter()

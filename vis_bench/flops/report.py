@@ -65,8 +65,8 @@ class FlopsReport:
 
     def as_text(self, depth: int = 2) -> str:
         """A table of the modules down to `depth` levels, and the totals below it."""
-        headers = ["module", "params (M)", "encode_frames, G/frame", "predict_clip, G/clip",
-                   "G/source frame", "share"]  # fmt: skip
+        headers = ["module", "params (M)", "encode_frames, per frame", "predict_clip, per clip",
+                   "per source frame", "share"]  # fmt: skip
         table = tabulate(
             list(self._rows(depth)), headers, tablefmt="simple", disable_numparse=True,
             colalign=("left", *["right"] * 5), preserve_whitespace=True,
@@ -76,17 +76,17 @@ class FlopsReport:
     def _rows(self, depth: int) -> Iterable[list[str]]:
         for level, node in self.tree.walk(depth):
             share = node.macs[-1] / self.tree.macs[-1] if self.tree.macs[-1] else 0.0
-            figures = [f"{value / GIGA:.3f}" for value in node.macs]
-            name, params = "  " * level + node.name, f"{node.num_params / 1e6:.2f}"
-            yield [name, params, *figures, f"{100 * share:.1f} %"]
+            figures = [f"{node.num_params / 1e6:.2f}", *(f"{m / GIGA:.3f}" for m in node.macs)]
+            if any(float(figure) for figure in figures):
+                yield ["  " * level + node.name, *figures, f"{100 * share:.1f} %"]
 
     def _title(self) -> str:
         height, width = self.size_HW
         length, stride = self.clip.num_frames, self.cell.stride
-        clips = f"clips of {length} frames" + ("" if stride is None else f", one every {stride}")
+        clips = f"clips of {length} frames" + ("" if stride is None else f" at stride {stride}")
         return (
             f"{self.cell.method} ({self.backbone}): frames of {height}x{width}, {clips}, in a "
-            f"video of {self.video.num_frames} frames"
+            f"video of {self.video.num_frames} frames; in G = 1e9 multiply-adds"
         )
 
     def _totals(self) -> str:

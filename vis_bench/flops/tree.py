@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,16 @@ from torch import nn
 
 from vis_bench.flops.counter import MacCount
 
+# Stands for what a module computes by itself, or in methods of its parts other than `forward`.
+ITSELF = "(itself)"
+
 
 @dataclass(frozen=True)
 class ModuleNode:
     """One module with everything below it.
 
-    `macs`: one figure for each count that the tree was made of. What a module computes by itself,
-    outside of its children, is in its own figure and in no child's.
+    `macs`: one figure for each count that the tree was made of. What a module computes outside of
+    its parts is a child of its own, `ITSELF`, so that children add up to their parent.
     """
 
     name: str
@@ -51,14 +54,19 @@ def module_tree(
         name: of the root.
     """
 
+    def columns(macs: Callable[[MacCount], float]) -> tuple[float, ...]:
+        return tuple(macs(c) / divisor for c, divisor in zip(counts, divisors, strict=True))
+
     def node(part: nn.Module, path: str, label: str) -> ModuleNode:
         inner = [
             node(child, f"{path}.{key}".lstrip("."), key) for key, child in part.named_children()
         ]
+        if inner:
+            inner.append(ModuleNode(ITSELF, 0, columns(lambda c: c.of(path)), ()))
         return ModuleNode(
             label,
             sum(parameter.numel() for parameter in part.parameters()),
-            tuple(c.within(path) / d for c, d in zip(counts, divisors, strict=True)),
+            columns(lambda c: c.within(path)),
             tuple(child for child in inner if child.num_params or any(child.macs)),
         )
 
