@@ -135,9 +135,8 @@ def problems(draw):
         objects = []
         for _ in range(draw(st.integers(0, 4))):
             category_id = draw(st.sampled_from(category_ids))
-            objects.append(
-                draw(annotation(90 - len(annotations) - key, video, category_id, objects))
-            )
+            key = 90 - len(annotations) - len(objects)
+            objects.append(draw(annotation(key, video, category_id, objects)))
         annotations += objects
         for _ in range(draw(st.integers(0, 5))):
             predictions.append(
