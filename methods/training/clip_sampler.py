@@ -33,7 +33,8 @@ class SamplingPlan:
     """How clips are drawn.
 
     `clips` per batch, each of one of `clip_frames` frames that lie up to `max_gap` frames apart.
-    `resolutions` are the short sides in pixels, one per batch.
+    `resolutions` are the short sides in pixels, one per batch. With `crop`, a clip is a square of
+    that many pixels of the resized frames, with an instance in it.
     """
 
     seed: int
@@ -41,6 +42,7 @@ class SamplingPlan:
     clip_frames: Sequence[int]
     max_gap: int
     resolutions: Sequence[int]
+    crop: int | None = None
 
 
 class ClipSampler:
@@ -84,6 +86,10 @@ class ClipSampler:
         images = torch.from_numpy(video.frames_THW3[chosen]).permute(0, 3, 1, 2)
         owners = torch.from_numpy(video.owners_THW[chosen])
         images, owners = _vary(draw, images, owners, turned)
+        if self._plan.crop is not None:
+            side = self._plan.crop * min(owners.shape[1:]) // resolution
+            window = choose_window(draw, owners, side)
+            images, owners, resolution = images[:, :, *window], owners[:, *window], self._plan.crop
         size_HW = input_size(*owners.shape[1:], resolution, self._form)
         targets = make_targets(owners, list(video.labels), size_HW)
         return _normalised(images, size_HW, self._form), targets
@@ -99,6 +105,24 @@ def choose_frames(draw: np.random.Generator, length: int, frames: int, max_gap: 
     start = int(draw.integers(max(1, length - gap * (frames - 1))))
     chosen = np.minimum(start + gap * np.arange(frames), length - 1)
     return chosen[::-1].copy() if draw.integers(2) else chosen
+
+
+def choose_window(draw: np.random.Generator, owners_THW: Tensor, side: int) -> tuple[slice, slice]:
+    """Rows and columns of a square window of at most `side` pixels.
+
+    A visible pixel of an instance is in its middle half, as far as the frame's edge allows.
+    """
+    height, width = owners_THW.shape[1:]
+    side = min(side, height, width)
+    places = owners_THW[0].nonzero()
+    if len(places):
+        y, x = places[int(draw.integers(len(places)))].tolist()
+    else:
+        y, x = int(draw.integers(height)), int(draw.integers(width))
+    shifts = draw.integers(side // 4, side - side // 4, size=2).tolist()
+    top = min(max(y - shifts[0], 0), height - side)
+    left = min(max(x - shifts[1], 0), width - side)
+    return slice(top, top + side), slice(left, left + side)
 
 
 def _vary(

@@ -21,7 +21,8 @@ class TrainConfig(BaseModel):
     The learning rate rises over `warmup_steps`, stays, and falls linearly to 0 over the last
     `decay_steps`. `learning_rate_multipliers` are by the start of a parameter's name, or by any
     part of it; the first that fits counts. `initial_weights` start what they have names for;
-    parameters that they lack start fresh.
+    parameters that they lack start fresh. `crop` cuts squares of that many pixels around instances
+    out of the resized frames.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +36,7 @@ class TrainConfig(BaseModel):
     clip_frames: tuple[StrictInt, ...] = (5,)
     max_gap: StrictInt = Field(default=5, ge=1)
     resolutions: tuple[StrictInt, ...] = (128,)
+    crop: StrictInt | None = Field(default=None, ge=1)
     steps: StrictInt = Field(ge=1)
     warmup_steps: StrictInt = Field(default=200, ge=0)
     decay_steps: StrictInt = Field(default=0, ge=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from methods.training.backbone_classifier import BackboneCriterion
 from methods.training.criterion import Criterion
 from methods.training.ifc_criterion import IFCCriterion
 from methods.training.ms_sts_criterion import MSSTSCriterion
@@ -23,6 +24,7 @@ class BuildCriterion(Protocol):
 
 
 CRITERIA: dict[str, BuildCriterion] = {
+    "backbone": BackboneCriterion,
     "ifc": IFCCriterion,
     "ms_sts": MSSTSCriterion,
     "seqformer": SeqFormerCriterion,

@@ -73,16 +73,16 @@ class Criterion(nn.Module, ABC):
 class DenseHead(nn.Module):
     """A 1x1 convolution from a map of features to what each of its cells shows, for training only.
 
-    It says the cell's class, or background, and the box of the instance that it belongs to. So
+    It says the cell's class, or background, and (with `boxes`) the box of its instance. So
     every cell has something to learn from the first step on, long before queries and instances
     find each other. Not in the papers, which start from backbones that have learnt on ImageNet;
     the mini models start from nothing.
     """
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    def __init__(self, channels: int, num_classes: int, boxes: bool = True) -> None:
         super().__init__()
         self.classes = nn.Conv2d(channels, num_classes + 1, 1)
-        self.boxes = nn.Conv2d(channels, 4, 1)
+        self.boxes = nn.Conv2d(channels, 4, 1) if boxes else None
 
     def forward(self, features_TCHW: Tensor, targets: ClipTargets) -> Tensor:
         """The sum of both errors, each averaged over cells.
@@ -91,13 +91,18 @@ class DenseHead(nn.Module):
         cy, w, h in 0..1) where there is an instance.
         """
         logits_TKHW = self.classes(features_TCHW)
-        size_HW = (logits_TKHW.shape[-2], logits_TKHW.shape[-1])
-        shares_TKHW = targets.semantic_TKHW(logits_TKHW.shape[1] - 1, size_HW)
-        cover_NTHW = F.interpolate(targets.masks_NTHW, size_HW, mode="area")
-        boxes_T4HW = self.boxes(features_TCHW).sigmoid()
-        distance_NTHW = (boxes_T4HW - targets.boxes_NT4[..., None, None]).abs().sum(2)
-        boxes = (distance_NTHW * cover_NTHW).sum() / cover_NTHW.sum().clamp(min=1)
-        return F.cross_entropy(logits_TKHW, shares_TKHW) + boxes
+        shares_TKHW = targets.semantic_TKHW(logits_TKHW.shape[1] - 1, features_TCHW.shape[-2:])
+        classes = F.cross_entropy(logits_TKHW, shares_TKHW)
+        if self.boxes is None:
+            return classes
+        return classes + box_distance(self.boxes(features_TCHW).sigmoid(), targets)
+
+
+def box_distance(boxes_T4HW: Tensor, targets: ClipTargets) -> Tensor:
+    """L1 distance of every cell's box to that of the instance it shows, averaged over cells."""
+    cover_NTHW = F.interpolate(targets.masks_NTHW, boxes_T4HW.shape[-2:], mode="area")
+    distance_NTHW = (boxes_T4HW - targets.boxes_NT4[..., None, None]).abs().sum(2)
+    return (distance_NTHW * cover_NTHW).sum() / cover_NTHW.sum().clamp(min=1)
 
 
 def to_grid(logits_NTHW: Tensor, size_HW: torch.Size) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from methods import build_method
+from methods.training import backbone_classifier
 from methods.training.clip_sampler import ClipSampler, SamplingPlan
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
@@ -84,7 +85,7 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
     """A trainer at step 0; all that is random comes from the config's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        method = build_method(config.method, num_classes=len(CLASSES), **config.options)
+        method = build_trainable(config)
         criterion = build_criterion(config.method, method, len(CLASSES), config.loss_weights)
     if config.initial_weights:
         load_initial_weights(method, find_config(config.initial_weights))
@@ -94,9 +95,21 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
     with bars.bar(f"drawing {config.videos} videos", config.videos) as advance:
         pool = draw_pool(config.seed, config.videos, advance)
     plan = SamplingPlan(
-        config.seed, config.clips, config.clip_frames, config.max_gap, config.resolutions
-    )
+        config.seed, config.clips, config.clip_frames, config.max_gap, config.resolutions,
+        config.crop,
+    )  # fmt: skip
     return Trainer(method, criterion, ClipSampler(pool, plan, method.input_format), config)
+
+
+def build_trainable(config: TrainConfig) -> VISMethod:
+    """The method that a config trains; `backbone` is no method of the registry.
+
+    Raises:
+        InputError: for an unknown method or option.
+    """
+    if config.method == "backbone":
+        return backbone_classifier.build(num_classes=len(CLASSES), **config.options)
+    return build_method(config.method, num_classes=len(CLASSES), **config.options)
 
 
 def find_config(name: str) -> Path:

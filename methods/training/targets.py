@@ -5,6 +5,7 @@ Shape letters: N instances, T frames, H and W rows and columns of the target's g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,13 +32,13 @@ class ClipTargets:
     def __len__(self) -> int:
         return self.labels_N.shape[0]
 
-    def semantic_TKHW(self, num_classes: int, size_HW: tuple[int, int]) -> Tensor:
+    def semantic_TKHW(self, num_classes: int, size_HW: Sequence[int]) -> Tensor:
         """How much of each cell each class covers, and last the background: (T, K + 1, H, W)."""
         frames, height, width = self.masks_NTHW.shape[1:]
         cover = self.masks_NTHW.new_zeros(num_classes, frames, height, width)
         cover.index_add_(0, self.labels_N, self.masks_NTHW)
         rest = (1 - cover.sum(0, keepdim=True)).clamp(min=0)
-        return F.interpolate(torch.cat([cover, rest]).transpose(0, 1), size_HW, mode="area")
+        return F.interpolate(torch.cat([cover, rest]).transpose(0, 1), tuple(size_HW), mode="area")
 
 
 def make_targets(owners_THW: Tensor, labels: list[int], size_HW: tuple[int, int]) -> ClipTargets:

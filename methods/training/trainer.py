@@ -36,8 +36,10 @@ class Trainer:
         self._sampler = sampler
         self._config = config
         self._modules = nn.ModuleDict({"method": method, "criterion": criterion})
+        groups = parameter_groups(self._modules, config.learning_rate_multipliers)
+        self._multipliers = [group.pop("multiplier") for group in groups]
         self._optimizer = torch.optim.AdamW(
-            parameter_groups(self._modules, config.learning_rate_multipliers),
+            groups,
             lr=config.learning_rate, weight_decay=config.weight_decay, fused=True,
         )  # fmt: skip
 
@@ -92,8 +94,8 @@ class Trainer:
 
     def _set_learning_rate(self) -> None:
         rate = self._config.learning_rate * learning_rate_factor(self._config, self.step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate * group["multiplier"]
+        for group, multiplier in zip(self._optimizer.param_groups, self._multipliers, strict=True):
+            group["lr"] = rate * multiplier
 
 
 def learning_rate_factor(config: TrainConfig, step: int) -> float:
