@@ -108,6 +108,11 @@ def _add_measuring(add: _Add) -> None:
     predict.value("--frames", "DIR", "one video's frames, or a folder per video", required=True)
     predict.value("--output", "FILE", "the results JSON to write", required=True)
     predict.subject()
+    train = add("train", "train a bundled model on the synthetic videos")
+    train.value("config", "CONFIG", "a YAML file, see configs/train/")
+    train.value("--output", "DIR", "checkpoint and weights (default: runs/<name of the config>)")
+    train.overrides()
+    train.flag("--resume", "go on from the checkpoint in the output folder")
     add("methods", "list the registered methods and their options")
 
 
@@ -116,6 +121,7 @@ def _add_cost(add: _Add) -> None:
     flops.value("config", "CONFIG", "a YAML file, see configs/", nargs="?")
     flops.choice("--table", ("ifc-encoder",), "count a paper's table instead")
     flops.value("--depth", "N", "levels of modules to show", _count, default=2)
+    flops.value("--output", "F", "write to a file instead of printing")
     flops.overrides()
 
 
@@ -124,6 +130,10 @@ def _add_files(add: _Add) -> None:
     evaluate.value("--annotations", "GT.json", "YouTube-VIS annotations", required=True)
     evaluate.value("--predictions", "R.json", "YouTube-VIS results", required=True)
     evaluate.flag("--per-category", "a row per category too")
+    evaluate.value("--record", "NAME", "enter the results into the records as method NAME", str)
+    evaluate.value("--output", "DIR", "folder of records, with --record", default=RECORDS)
+    for name in ("--backbone", "--dataset", "--split"):
+        evaluate.value(name, "NAME", f"the record's {name[2:]}, with --record", str)
     synth = add("synth", "write the synthetic data set to disk in YouTube-VIS form")
     synth.value("directory", "DIR", "where to write; made where it is missing")
     synth.flag("--plain", "one colour per class, no occlusion, no look-alikes")
@@ -135,6 +145,11 @@ def _add_files(add: _Add) -> None:
     validate.value("annotations", "ANNOTATIONS", "YouTube-VIS annotations")
     validate.value("--frames", "DIR", "the folder that file names start from")
     validate.choice("--name", DATASETS, "the data set that it should be")
+    split = add("split", "cut a held-out part from a training annotations file")
+    split.value("annotations", "ANNOTATIONS", "YouTube-VIS annotations of a training split")
+    split.value("folder", "DIR", "where both parts are written")
+    split.value("--fraction", "F", "of the videos that is held out, 0..1", float, default=0.1)
+    split.value("--seed", "N", "another seed gives another split", int, default=0)
     submit = add("submit", "check a results file and zip it for a server")
     submit.value("results", "R.json", "YouTube-VIS results")
     submit.value("zip", "OUT.zip", "the zip to write")
@@ -148,6 +163,7 @@ def _add_tables(add: _Add) -> None:
     board = add("leaderboard", "the leaderboard in markdown")
     board.value("--records", "DIR", "folder of records", default=RECORDS)
     board.value("--output", "F", "write to a file instead of printing")
+    board.value("--pages", "DIR", "write all generated pages from DIR/records, such as results")
     check = add("check", "exit 1 on a regression, and say which number moved")
     for name in ("--baseline", "--current"):
         check.value(name, "F", "a record, a folder of records, or a baseline file", required=True)

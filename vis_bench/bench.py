@@ -100,6 +100,8 @@ class Bench:
     def _measure(self, cell: Cell, digest: str, title: str) -> Record:
         dataset = self._dataset(cell)
         videos = dataset.videos[: self._settings.limit]
+        if any(len(clips) > 1 for clips in map(self._plan(cell).clips, _lengths(videos))):
+            self._warn_of_gaps(cell, title)
         method = load_subject(
             self._build_method, cell, len(dataset.category_ids),
             find_weights(cell, self._settings.weights), self._settings.device,
@@ -112,8 +114,16 @@ class Bench:
             values.update(measure_flops(shapes, videos, self._plan(cell)))
         if "speed" in cell.measure:
             work = Workload(method, self._plan(cell), dataset.category_ids)
-            values.update(measure_speed(work, videos, cell.speed, self._bars, f"{title}, speed"))
+            timed = videos[: cell.speed.videos]
+            values.update(measure_speed(work, timed, cell.speed, self._bars, f"{title}, speed"))
         return make_record(values)
+
+    def _warn_of_gaps(self, cell: Cell, title: str) -> None:
+        if cell.clip_stride == cell.clip_length:
+            self._bars.say(
+                f"{title}: clips share no frames at stride {cell.clip_stride}, so that every "
+                "clip starts new tracks; a smaller clip_stride joins them"
+            )
 
     def _describe(
         self, cell: Cell, method: VISMethod, videos: Sequence[Video], digest: str
@@ -181,6 +191,10 @@ class Bench:
                 data_root=self._settings.data_root,
             )  # fmt: skip
         return self._datasets[config]
+
+
+def _lengths(videos: Sequence[Video]) -> list[int]:
+    return [video.length for video in videos]
 
 
 def describe_cell(cell: Cell) -> str:

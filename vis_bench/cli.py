@@ -20,6 +20,7 @@ from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
     from vis_bench.record import Record
+    from vis_bench.ytvis_eval import Evaluation
 
 DEMO_CONFIG = Path(__file__).resolve().parent.parent / "configs" / "demo.yaml"
 
@@ -54,18 +55,30 @@ def _run(options: argparse.Namespace) -> None:
     from methods import build_method
     from vis_bench.bench import Bench, RunSettings
     from vis_bench.config import load_cells
+    from vis_bench.curves import has_curves, printed_curves, write_curves
     from vis_bench.environment import pick_device
     from vis_bench.progress import Bars
     from vis_bench.record import RecordStore
+    from vis_bench.speed_report import speed_table
+    from vis_bench.tables import render
 
     settings = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,
         options.limit,
     )  # fmt: skip
     cells = load_cells(options.config, options.overrides)
-    bench = Bench(build_method, RecordStore(options.output), settings, Bars())
+    bars = Bars()
+    bench = Bench(build_method, RecordStore(options.output), settings, bars)
     records = bench.run(cells, resume=options.resume)
     _print_records(records, options.json)
+    timed = speed_table(records)
+    if not timed.empty and not options.json:
+        _print(f"\n{render(timed)}")
+    if has_curves(records):
+        if not options.json:
+            _print(f"\n{render(printed_curves(records))}")
+        for path in write_curves(records, options.output):
+            bars.say(f"cost curves: {path}")
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -111,17 +124,34 @@ def _flops(options: argparse.Namespace) -> None:
         _print_page(options.table, [], options.json)
         return
     from methods import build_method
+    from vis_bench.atomic_write import write_atomically
     from vis_bench.config import load_cells
     from vis_bench.flops.report import report_flops
+    from vis_bench.flops.tables import overview
     from vis_bench.progress import Bars
 
     cells = load_cells(options.config, options.overrides)
     with Bars().bar("flops", len(cells)) as advance:
         reports = list(report_flops(build_method, cells, advance))
     if options.json:
-        _print_json([report.as_json() for report in reports])
+        text = json.dumps([report.as_json() for report in reports], indent=1) + "\n"
+    elif len(reports) == 1:
+        text = reports[0].as_text(options.depth)
     else:
-        _print("\n".join(report.as_text(options.depth) for report in reports))
+        text = overview(reports, f"python {options.command_line}")
+    if options.output:
+        write_atomically(options.output, text.encode())
+    else:
+        _print(text)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from methods.training.loop import train
+    from vis_bench.progress import Bars
+
+    output = options.output or Path("runs") / options.config.stem
+    summary = train(options.config, options.overrides, output, resume=options.resume, bars=Bars())
+    _print_json(summary)
 
 
 def _methods(options: argparse.Namespace) -> None:
@@ -139,13 +169,29 @@ def _eval(options: argparse.Namespace) -> None:
     from vis_bench.eval_report import evaluation_json, evaluation_text
     from vis_bench.ytvis_eval import evaluate_files
 
-    evaluation = evaluate_files(options.annotations, options.predictions)
+    if options.record:
+        evaluation = _record_results(options)
+    else:
+        evaluation = evaluate_files(options.annotations, options.predictions)
     for warning in evaluation.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     if options.json:
-        _print_json(evaluation_json(evaluation))
+        _print_json(evaluation_json(evaluation, per_category=options.per_category))
     else:
         _print(evaluation_text(evaluation, per_category=options.per_category))
+
+
+def _record_results(options: argparse.Namespace) -> Evaluation:
+    from vis_bench.external_results import record_results
+    from vis_bench.record import RecordStore
+
+    evaluation, path = record_results(
+        options.record, options.annotations, options.predictions, RecordStore(options.output),
+        command=options.command_line, backbone=options.backbone, dataset=options.dataset,
+        split=options.split,
+    )  # fmt: skip
+    sys.stderr.write(f"wrote {path}\n")
+    return evaluation
 
 
 def _synth(options: argparse.Namespace) -> None:
@@ -175,6 +221,22 @@ def _validate(options: argparse.Namespace) -> int:
     else:
         _print("\n".join(f"{p.where}: {p.message}" for p in problems) or "no problems found")
     return 1 if problems else 0
+
+
+def _split(options: argparse.Namespace) -> None:
+    from vis_bench.split import split_annotations, split_grid
+    from vis_bench.tables import render
+
+    parts = split_annotations(
+        options.annotations, options.folder, fraction=options.fraction, seed=options.seed
+    )
+    if options.json:
+        _print_json([part.as_json() for part in parts])
+        return
+    for part in parts:
+        size = f"{part.num_videos} videos, {part.num_objects} objects"
+        _print(f"{part.path}: {size}, sha256 {part.sha256}")
+    _print(render(split_grid(parts)))
 
 
 def _submit(options: argparse.Namespace) -> None:
@@ -216,6 +278,16 @@ def _encoder_counts() -> Any:
         return count_ifc_encoders(build_method, advance)
 
 
+def _write_pages(options: argparse.Namespace) -> None:
+    from vis_bench.pages import write_pages
+
+    changed = [str(path) for path in write_pages(options.pages, _encoder_counts())]
+    if options.json:
+        _print_json({"written": changed})
+    else:
+        _print("\n".join(f"wrote {path}" for path in changed) or "up to date")
+
+
 def _check(options: argparse.Namespace) -> int:
     from vis_bench.gate import append_summary, check, update_baseline
     from vis_bench.gate_rules import Tolerances
@@ -233,6 +305,9 @@ def _leaderboard(options: argparse.Namespace) -> None:
     from vis_bench.atomic_write import write_atomically
     from vis_bench.leaderboard import leaderboard_markdown
 
+    if options.pages:
+        _write_pages(options)
+        return
     records = _records(options.records)
     text = leaderboard_markdown(records)
     if options.output:
@@ -249,9 +324,11 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "predict": _predict,
     "methods": _methods,
     "flops": _flops,
+    "train": _train,
     "eval": _eval,
     "synth": _synth,
     "validate": _validate,
+    "split": _split,
     "submit": _submit,
     "table": _table,
     "leaderboard": _leaderboard,

@@ -50,11 +50,12 @@ class DatasetConfig(_Strict):
 class SpeedConfig(_Strict):
     """How speed is timed: which region, and for how long.
 
-    `warmup` videos are run untimed first; then at least `repetitions` passes over the videos are
-    timed, more until `seconds` are spent.
+    The first `videos` videos are timed. `warmup` of them are run untimed first; then at least
+    `repetitions` passes are timed, more until `seconds` are spent.
     """
 
     regions: tuple[Region, ...] = ("model+tracker",)
+    videos: StrictInt = Field(default=8, ge=1)
     warmup: StrictInt = Field(default=1, ge=0)
     repetitions: StrictInt = Field(default=3, ge=1)
     seconds: float = Field(default=10.0, ge=0)
