@@ -146,7 +146,10 @@ def test_methods_lists_color_key(run):
                                      "synth", "validate", "submit", "methods"])  # fmt: skip
 def test_help_of_every_command(command):
     done = subprocess.run(
-        [sys.executable, "run_bench.py", command, "--help"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "run_bench.py", command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0
     assert "--json" in done.stdout

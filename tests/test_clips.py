@@ -23,8 +23,8 @@ def test_windows_cover_every_frame_once_started(num_frames, length, data):
 
 @pytest.mark.parametrize(
     ("num_frames", "length", "stride", "starts"),
-    [(8, 5, 1, [0, 1, 2, 3]), (8, 5, 3, [0, 3]), (9, 5, 3, [0, 3, 4]), (4, 5, 1, [0]), (5, 5, 5, [0]),
-     (10, 5, 5, [0, 5])],
+    [(8, 5, 1, [0, 1, 2, 3]), (8, 5, 3, [0, 3]), (9, 5, 3, [0, 3, 4]), (4, 5, 1, [0]),
+     (5, 5, 5, [0]), (10, 5, 5, [0, 5])],
 )  # fmt: skip
 def test_windows_by_hand(num_frames, length, stride, starts):
     assert [c.start for c in clip_windows(num_frames, length, stride)] == starts

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from vis_bench.clips import clip_windows
 from vis_bench.errors import InputError
 from vis_bench.frames import LazyFrames
-from vis_bench.inference import ENCODE_FRAMES, InferencePlan, StoredFrames, predict_clips, track_video
+from vis_bench.inference import (
+    ENCODE_FRAMES,
+    InferencePlan,
+    StoredFrames,
+    predict_clips,
+    track_video,
+)
 from vis_bench.method import VISMethod
 from vis_bench.stages import STAGE_NAMES, StageClock
 from vis_bench.structures import ClipPrediction, FrameFeatures, Video

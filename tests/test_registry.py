@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_unknown_method_lists_what_there_is():
-    with pytest.raises(InputError, match="unknown method 'seqformr'.*color_key"):
+    with pytest.raises(InputError, match=r"unknown method 'seqformr'.*color_key"):
         build_method("seqformr", num_classes=3)
 
 

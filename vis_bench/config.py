@@ -14,8 +14,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
-from pydantic import field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from vis_bench.clips import check_clip_plan
 from vis_bench.errors import InputError
@@ -202,8 +211,9 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing"
     if problem["type"] == "extra_forbidden":
-        model = {"dataset": DatasetConfig, "speed": SpeedConfig}.get(str(problem["loc"][0]), Cell)
-        return f"unknown key {key!r}; allowed are: {', '.join(model.model_fields)}"
+        parts = {"dataset": DatasetConfig.model_fields, "speed": SpeedConfig.model_fields}
+        allowed = parts.get(str(problem["loc"][0]), Cell.model_fields)
+        return f"unknown key {key!r}; allowed are: {', '.join(allowed)}"
     if not key:
         return message
     return f"{key} is {problem['input']!r}; {_lower_first(message)}"

@@ -11,7 +11,9 @@ TOLERANCE = 1e-3
 
 
 def check_contract(
-    method: VISMethod, num_classes: int, sizes_HW: tuple[tuple[int, int], ...] = ((64, 96), (45, 71))
+    method: VISMethod,
+    num_classes: int,
+    sizes_HW: tuple[tuple[int, int], ...] = ((64, 96), (45, 71)),
 ) -> None:
     """Checks a method, prepared for inference, on random frames.
 

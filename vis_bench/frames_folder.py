@@ -1,4 +1,4 @@
-"""Prediction on frames alone: a folder of frames, or a folder of such folders, to a results file."""
+"""Prediction on frames alone: a folder of frames, or of such folders, to a results file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 
 from vis_bench.categories import CATEGORIES
 from vis_bench.config import Cell
-from vis_bench.frames import ImageFiles
 from vis_bench.errors import InputError
+from vis_bench.frames import ImageFiles
 from vis_bench.inference import InferencePlan, track_video
 from vis_bench.predictions import Track, write_results
 from vis_bench.progress import Bars
@@ -67,7 +67,9 @@ def find_videos(folder: Path) -> list[Video]:
     groups = [files for files in groups if files]
     if not groups:
         kinds = ", ".join(FRAME_SUFFIXES)
-        raise InputError(f"--frames {folder} holds no frames, nor do its folders; looked for {kinds}")
+        raise InputError(
+            f"--frames {folder} holds no frames, nor do its folders; looked for {kinds}"
+        )
     return [_video(number, files) for number, files in enumerate(groups, 1)]
 
 

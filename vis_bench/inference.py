@@ -109,7 +109,9 @@ def predict_clips(
     held_start = held_stop = 0
     for clip in clips:
         if held is not None:
-            held = held.frames(clip.start - held_start, len(held)) if clip.start < held_stop else None
+            held = (
+                held.frames(clip.start - held_start, len(held)) if clip.start < held_stop else None
+            )
         held_start = clip.start
         while held_stop < clip.stop:
             frames_T3HW = inputs.take(min(ENCODE_FRAMES, clip.stop - held_stop))

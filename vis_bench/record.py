@@ -103,7 +103,9 @@ def read_record(path: Path) -> Record:
         raise InputError(f"{path} is no record: it has no schema_version")
     if record["schema_version"] != SCHEMA_VERSION:
         version = record["schema_version"]
-        raise InputError(f"record {path} has schema {version!r}; this version reads {SCHEMA_VERSION}")
+        raise InputError(
+            f"record {path} has schema {version!r}; this version reads {SCHEMA_VERSION}"
+        )
     missing = [field for field in FIELDS if field not in record]
     if missing:
         raise InputError(f"record {path} lacks the field {missing[0]!r}")
