@@ -87,12 +87,12 @@ def _video(number: int, files: Sequence[Path]) -> Video:
                 f"{first[0]}x{first[1]}; all frames of a video have one size"
             )
     name = files[0].parent.name
-    return Video(number, name, *first, ImageFiles(files, name))
+    return Video(number, name, *first, ImageFiles(files, name, first))
 
 
 def _size_HW(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except OSError:
+    except Exception:  # Pillow raises many kinds for broken files
         raise InputError(f"frame {path} is no image that can be read") from None
