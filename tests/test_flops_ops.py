@@ -1,5 +1,6 @@
 """What single operators cost: closed forms, fvcore's figures, and nothing missed in silence."""
 
+import contextlib
 import warnings
 
 import pytest
@@ -123,6 +124,10 @@ CLOSED_FORMS = {
     "group norm": (
         lambda: macs(nn.GroupNorm(4, C, device="meta"), rand(B, C, 6, 6)),
         5 * B * C * 36,
+    ),
+    "group norm without scale": (
+        lambda: macs(nn.GroupNorm(4, C, affine=False), rand(B, C, 6, 6)),
+        4 * B * C * 36,
     ),
     "batch norm with stored statistics": (
         lambda: macs(nn.BatchNorm2d(C, device="meta").eval(), rand(B, C, 6, 6)),
@@ -358,6 +363,24 @@ def test_counting_leaves_no_hooks_and_survives_a_failure():
         count_macs(module, module, torch.rand(3, 5))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
     assert macs(module, torch.rand(3, 4)) == 3 * (4 * 8 + 8 * 2 + 4)
+
+
+class Catching(nn.Module):
+    """Goes on after a part has failed, as code does that falls back to another path."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = nn.Linear(4, 2)
+
+    def forward(self, x):
+        with contextlib.suppress(RuntimeError):
+            self.part(x[:, :3])
+        return x @ x.T
+
+
+def test_a_part_that_failed_is_not_charged_with_what_follows():
+    module, x = Catching(), torch.rand(3, 4)
+    assert count_macs(module, module, x)[1].of("") == 3 * 4 * 3
 
 
 def test_counts_add_up():

@@ -14,6 +14,7 @@ from vis_bench.errors import InputError
 from vis_bench.flops.record_fields import measure_flops
 from vis_bench.flops.report import method_on_meta, report_flops
 from vis_bench.flops.tables import overview
+from vis_bench.flops.video import ShapeCounter
 from vis_bench.inference import InferencePlan
 from vis_bench.structures import Video
 
@@ -135,6 +136,9 @@ def test_record_fields_weigh_the_videos_that_were_measured():
     alone = [measure_flops(method, [video], plan) for video in videos]
     work = sum(a["gflops_per_frame"] * v.length for a, v in zip(alone, videos, strict=True))
     assert fields["gflops_per_frame"] == pytest.approx(work / 22)
+    counter = ShapeCounter(method)
+    assert alone[0]["gflops_per_clip"] * 1e9 == counter.count_clip((90, 160), 5).all.total
+    assert alone[1]["gflops_per_clip"] * 1e9 == counter.count_clip((90, 160), 3).all.total
     clips = [5, 1, 2]
     mean = sum(n * a["gflops_per_clip"] for n, a in zip(clips, alone, strict=True)) / 8
     assert fields["gflops_per_clip"] == pytest.approx(mean)

@@ -132,6 +132,30 @@ class Matmuls(SlowMethod):
         return super().predict_clip(features)
 
 
+class SlowRule:
+    """A tracking rule that takes 4 s to say which tracks are emitted, once per video."""
+
+    match_threshold, top_k = 0.05, None
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    @property
+    def min_score(self):
+        self.clock.now += 4.0
+        return 0.0
+
+
+@pytest.mark.parametrize("region", ["model+tracker", "end_to_end"])
+def test_emitting_the_tracks_of_a_video_is_inside_the_region(region, tmp_path):
+    clock = FakeClock()
+    work = workload(clock)
+    work.method.tracking_rule = SlowRule(clock)
+    run = REGION_RUNS[region](work, video(), tmp_path)
+    timed = time_run(run, CPU, by_stage=True, clock=clock)
+    assert timed.stage_seconds["rle"] == 4
+
+
 def test_time_between_stages_is_other():
     clock = FakeClock()
 

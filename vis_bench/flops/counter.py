@@ -129,8 +129,6 @@ aten = torch.ops.aten
 
 # Operators that hand a value to Python.
 _READS = (aten.item, aten._local_scalar_dense, aten.is_nonzero)
-# Operators that PyTorch can take apart into cheap ones, although they cost.
-_NOT_TAKEN_APART = (aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa)
 
 
 class _CountingMode(TorchDispatchMode):
@@ -163,19 +161,14 @@ class _CountingMode(TorchDispatchMode):
         if counts_zero(op):
             self._tally.add_zero(op)
             return op(*args, **kwargs)
-        out = self._take_apart(op, args, kwargs)
+        with self:
+            out = op.decompose(*args, **kwargs)
         if out is NotImplemented:
             raise InputError(
                 f"operator {_name(op)} has no rule for its multiply-adds, so the count would miss "
                 "it; give it one with torch.utils.flop_counter.register_flop_formula"
             )
         return out
-
-    def _take_apart(self, op: OpOverload, args: Any, kwargs: Any) -> Any:
-        if op._overloadpacket in _NOT_TAKEN_APART:
-            return NotImplemented
-        with self:
-            return op.decompose(*args, **kwargs)
 
 
 def _name(op: OpOverload) -> str:
