@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 BACKENDS = ("auto", "reference", "cpu", "cuda", "triton")
+MAX_POSITIONS = 2**31 - 1  # the kernels number positions with 32 bits
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -25,17 +26,24 @@ def level_layout(
     spatial_shapes_L2: Tensor | Sequence[Sequence[int]],
     level_start_index_L: Tensor | Sequence[int] | None,
 ) -> tuple[list[int], list[int]]:
-    """The levels as Python numbers: heights and widths in turn, and where each level starts."""
+    """The levels as Python numbers: heights and widths in turn, and where each level starts.
+
+    Raises:
+        ValueError: the levels' sizes or starts are too many, too few or too small.
+        TypeError: these are no integers.
+    """
     shapes = _numbers(spatial_shapes_L2, "spatial_shapes_L2")
     if not shapes or any(not isinstance(row, Sequence) or len(row) != 2 for row in shapes):
         raise ValueError(
             f"spatial_shapes_L2 must hold a height and a width for each level, got {shapes}"
         )
+    _check_integers([side for row in shapes for side in row], "spatial_shapes_L2")
     if any(side < 1 for row in shapes for side in row):
         raise ValueError(f"spatial_shapes_L2 must hold sides of at least 1, got {shapes}")
     starts = _packed_starts(shapes)
     if level_start_index_L is not None:
         starts = _numbers(level_start_index_L, "level_start_index_L")
+        _check_integers(starts, "level_start_index_L")
     if len(starts) != len(shapes) or any(start < 0 for start in starts):
         raise ValueError(
             f"level_start_index_L must hold {len(shapes)} positions from 0 on, one for each row of "
@@ -82,9 +90,13 @@ def _numbers(values: Tensor | Sequence, name: str) -> list:
         return list(values)
     if values.is_meta:
         raise ValueError(f"{name} is a meta tensor, which holds no numbers; pass a list of ints")
-    if values.is_floating_point() or values.is_complex():
-        raise TypeError(f"{name} must hold integers, got {values.dtype}")
     return values.tolist()
+
+
+def _check_integers(values: Sequence, name: str) -> None:
+    for value in values:
+        if not isinstance(value, int | torch.SymInt):
+            raise TypeError(f"{name} must hold ints, got {value!r}")
 
 
 def _check_shapes(
@@ -107,12 +119,14 @@ def _check_shapes(
 
 
 def _check_levels(positions: int, sides_2L: Sequence[int], starts_L: Sequence[int]) -> None:
+    if positions > MAX_POSITIONS:
+        raise ValueError(f"value_BSMD must have at most {MAX_POSITIONS} positions, got {positions}")
     for level, start in enumerate(starts_L):
         height, width = sides_2L[2 * level], sides_2L[2 * level + 1]
         if start + height * width > positions:
             raise ValueError(
-                f"spatial_shapes_L2 puts level {level} at positions {start} to "
-                f"{start + height * width} of value_BSMD, which has {positions}"
+                f"spatial_shapes_L2 and level_start_index_L put level {level} at positions {start} "
+                f"to {start + height * width} of value_BSMD, which has {positions}"
             )
 
 

@@ -95,7 +95,7 @@ def _place(locations, sample, exists, height, width):  # type: ignore
     """
     x = tl.load(locations + 2 * sample, mask=exists, other=-1.0).to(tl.float32) * width - 0.5
     y = tl.load(locations + 2 * sample + 1, mask=exists, other=-1.0).to(tl.float32) * height - 0.5
-    inside = (x > -1.0) & (x < width) & (y > -1.0) & (y < height)
+    inside = (x >= -1.0) & (x < width) & (y >= -1.0) & (y < height)
     x = tl.where(inside, x, -2.0)
     y = tl.where(inside, y, -2.0)
     left = tl.floor(x)
@@ -137,6 +137,7 @@ def _forward_kernel(  # type: ignore
         height = tl.load(levels_L3 + 3 * level)
         width = tl.load(levels_L3 + 3 * level + 1)
         start = tl.load(levels_L3 + 3 * level + 2)
+        level_sums = tl.zeros((BLOCK_Q, BLOCK_D), tl.float32)
         for point in range(POINTS):
             sample = (item * LEVELS + level) * POINTS + point
             weight = tl.load(attention + sample, mask=exists, other=0.0).to(tl.float32)
@@ -149,7 +150,8 @@ def _forward_kernel(  # type: ignore
                     along_x = to_x if right else 1.0 - to_x
                     along_y = to_y if down else 1.0 - to_y
                     pixel = tl.load(value + offset, mask=inside, other=0.0).to(tl.float32)
-                    sums += pixel * (weight * along_x * along_y)[:, None]
+                    level_sums += pixel * (weight * along_x * along_y)[:, None]
+        sums += level_sums
     target = output + item[:, None] * channels + channel[None, :]
     tl.store(target, sums.to(output.dtype.element_ty), mask=exists[:, None] & in_row[None, :])
 

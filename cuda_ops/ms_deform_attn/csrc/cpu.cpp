@@ -163,9 +163,10 @@ void locate(const SampleLevels<T>& levels, int64_t first, Samples<T>& samples) {
   const int32_t* last_y = &levels.last_y[first];
   const int32_t* first_row = &levels.first_row[first];
   for (int i = 0; i < kBlock; ++i) {
-    T x = samples.x[i] * width[i] - T(0.5);
-    T y = samples.y[i] * height[i] - T(0.5);
-    const bool inside = (x > T(-1)) & (x < width[i]) & (y > T(-1)) & (y < height[i]);
+    // The difference shows: after a rounded product, half a pixel less would be further off.
+    T x = std::fma(samples.x[i], width[i], T(-0.5));
+    T y = std::fma(samples.y[i], height[i], T(-0.5));
+    const bool inside = (x >= T(-1)) & (x < width[i]) & (y >= T(-1)) & (y < height[i]);
     x = inside ? x : T(0);
     y = inside ? y : T(0);
     const T floor_x = std::floor(x), floor_y = std::floor(y);

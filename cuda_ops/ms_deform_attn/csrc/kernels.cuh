@@ -133,9 +133,9 @@ struct Placed {
 
 // Where the location (x, y) lies on a level; sides and rows count within 32 bits.
 MSDA_DEVICE Placed place(float x, float y, int height, int width, int start) {
-  x = x * static_cast<float>(width) - 0.5f;
-  y = y * static_cast<float>(height) - 0.5f;
-  const bool inside = x > -1.f && x < static_cast<float>(width) && y > -1.f &&
+  x = fmaf(x, static_cast<float>(width), -0.5f);
+  y = fmaf(y, static_cast<float>(height), -0.5f);
+  const bool inside = x >= -1.f && x < static_cast<float>(width) && y >= -1.f &&
                       y < static_cast<float>(height);
   if (!inside) return {{{0, 0, 0, 0}}, {{0, 0, 0, 0}}, {{-1, -1, -1, -1}}};
   const float floor_x = floorf(x), floor_y = floorf(y);
@@ -231,6 +231,7 @@ struct Forward {
     const int64_t stride = problem.heads * problem.channels;
     const Scalar* rows = value + range.batch * problem.positions * stride +
                          range.head * problem.channels + channel;
+    float part[kVector] = {};  // sums of parts round less than one long sum
 #pragma unroll 2
     for (int sample = 0; sample < count; ++sample) {
       const Sample at = samples[range.slot(sample, item)];
@@ -242,9 +243,11 @@ struct Forward {
 #pragma unroll
       for (int v = 0; v < kVector; ++v) {
 #pragma unroll
-        for (int c = 0; c < 4; ++c) state.sums[v] += at.coefficient.at[c] * corner[c][v];
+        for (int c = 0; c < 4; ++c) part[v] += at.coefficient.at[c] * corner[c][v];
       }
     }
+#pragma unroll
+    for (int v = 0; v < kVector; ++v) state.sums[v] += part[v];
   }
 
   MSDA_DEVICE void finish(const Problem& problem, const BlockRange& range, int item, int channel,

@@ -1,0 +1,165 @@
+"""Inputs for multi-scale deformable attention, and how far a backend's results are off.
+
+`python -m deformable_cases BACKEND float32:4` prints the errors of all cases as JSON; so a test can
+look at a backend in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cuda_ops.ms_deform_attn import ms_deform_attn
+
+QUANTITIES = ("output", "value", "sampling_locations", "attention_weights")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Sizes of a problem, the rule by which its locations are drawn, and how often it is drawn."""
+
+    shapes: tuple[tuple[int, int], ...]
+    batch: int
+    queries: int
+    heads: int
+    channels: int
+    points: int
+    locations: str
+    draws: int = 8
+
+
+# Location gradients jump where locations lie exactly on pixel centres or on the line beyond which
+# nothing is read. The sides of those two cases are powers of two, so that every dtype places the
+# locations exactly and agrees on the side.
+CASES = {
+    "encoder": Case(((6, 8), (3, 4), (2, 2)), 1, 48, 2, 32, 4, "spread", draws=3),
+    "odd": Case(((7, 5), (3, 1), (1, 3)), 2, 13, 3, 7, 3, "spread"),
+    "one_query": Case(((9, 11),), 1, 1, 1, 1, 1, "spread", draws=40),
+    "many_samples": Case(((4, 4), (4, 3), (3, 3), (2, 5), (1, 1)), 1, 5, 2, 36, 7, "spread"),
+    "wide": Case(((5, 6), (2, 3)), 1, 6, 1, 300, 2, "spread"),
+    "one_pixel": Case(((1, 1),), 2, 9, 2, 16, 4, "spread"),
+    "far": Case(((4, 5), (2, 3)), 1, 48, 2, 8, 4, "far"),
+    "borders": Case(((4, 8), (2, 4), (1, 2)), 1, 80, 2, 8, 4, "borders"),
+    "centres": Case(((8, 4), (4, 2), (2, 1)), 1, 80, 2, 8, 4, "centres"),
+}
+DTYPES = {
+    "float32": (torch.float32, torch.float32),
+    "float16": (torch.float16, torch.float16),
+    "bfloat16": (torch.bfloat16, torch.bfloat16),
+    "float16_float32": (torch.float16, torch.float32),
+    "bfloat16_float32": (torch.bfloat16, torch.float32),
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Tensors of one problem and the gradient that its output receives."""
+
+    value: Tensor
+    shapes: tuple[tuple[int, int], ...]
+    locations: Tensor
+    weights: Tensor
+    grad: Tensor
+
+    def to(self, value: torch.dtype, coordinate: torch.dtype, device: str = "cpu") -> Inputs:
+        return Inputs(
+            self.value.to(device, value),
+            self.shapes,
+            self.locations.to(device, coordinate),
+            self.weights.to(device, coordinate),
+            self.grad.to(device, value),
+        )
+
+    def results(self, backend: str) -> tuple[Tensor, ...]:
+        """The output and the three gradients."""
+        leaves = [x.detach().requires_grad_() for x in (self.value, self.locations, self.weights)]
+        output = ms_deform_attn(leaves[0], self.shapes, None, *leaves[1:], backend=backend)
+        return (output.detach(), *torch.autograd.grad(output, leaves, self.grad))
+
+
+def make_inputs(case: Case, seed: int = 0) -> Inputs:
+    """Float64 inputs that float32 holds exactly."""
+    random = torch.Generator().manual_seed(seed)
+    levels, positions = len(case.shapes), sum(h * w for h, w in case.shapes)
+    shape = (case.batch, case.queries, case.heads, levels, case.points)
+    locations = _LOCATIONS[case.locations](case, shape, random)
+    weights = torch.rand(shape, generator=random).flatten(3).softmax(-1).view(shape)
+    value = torch.randn(case.batch, positions, case.heads, case.channels, generator=random)
+    grad = torch.randn(case.batch, case.queries, case.heads * case.channels, generator=random)
+    return Inputs(value.double(), case.shapes, locations.double(), weights.double(), grad.double())
+
+
+def errors(
+    case: str,
+    dtype: str,
+    backend: str | Callable[[Inputs], Sequence[Tensor]],
+    device: str = "cpu",
+    thinned: int = 1,
+) -> dict[str, tuple[float, float]]:
+    """For each result: the backend's largest error against float64, and the error it may have.
+
+    Allowed is twice the error of plain PyTorch in that dtype, or one rounding of the largest number
+    where PyTorch is closer than that. `backend` is a name or computes the results from the inputs;
+    only one in `thinned` of the case's draws is looked at.
+    """
+    run = backend if callable(backend) else (lambda inputs: inputs.results(backend))
+    worst = {name: [0.0, 0.0, 0.0] for name in QUANTITIES}
+    for seed in range(-(-CASES[case].draws // thinned)):
+        inputs = make_inputs(CASES[case], seed).to(*DTYPES[dtype], device)
+        exact = inputs.to(torch.float64, torch.float64, "cpu").results("reference")
+        found, own = run(inputs), inputs.results("reference")
+        for name, e, f, o in zip(QUANTITIES, exact, found, own, strict=True):
+            rounding = torch.finfo(o.dtype).eps * float(e.abs().max())
+            seen = _distance(f, e), _distance(o, e), rounding
+            worst[name] = [max(pair) for pair in zip(worst[name], seen, strict=True)]
+    for name, (_, own_error, rounding) in worst.items():
+        # Otherwise a location lies where the gradient jumps, and the comparison says nothing.
+        assert own_error < 16 * rounding, f"{case} is unfit for comparing {name} in {dtype}"
+    return {name: (error, max(2 * own, least)) for name, (error, own, least) in worst.items()}
+
+
+def _spread(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+    return torch.rand(*shape, 2, generator=random) * 1.5 - 0.25
+
+
+def _far(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+    choices = torch.tensor([-60000.0, -300.0, -1.25, 0.3125, 0.71875, 2.25, 300.0, 60000.0])
+    return choices[torch.randint(len(choices), (*shape, 2), generator=random)]
+
+
+def _borders(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+    """Pixel coordinates -1, -1/2, 0, and the same on the other side."""
+    sides = torch.tensor([(w, h) for h, w in case.shapes])[:, None, :]
+    drawn = torch.randint(3, (*shape, 2), generator=random) / 2 - 1
+    pixels = torch.where(torch.rand(drawn.shape, generator=random) < 0.5, drawn, sides - 1 - drawn)
+    return (pixels + 0.5) / sides
+
+
+def _centres(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+    sides = torch.tensor([(w, h) for h, w in case.shapes])[:, None, :]
+    return ((torch.rand(*shape, 2, generator=random) * sides).floor() + 0.5) / sides
+
+
+_LOCATIONS = {"spread": _spread, "far": _far, "borders": _borders, "centres": _centres}
+
+
+def _distance(found: Tensor, exact: Tensor) -> float:
+    return float((found.cpu().double() - exact).abs().max())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("backend")
+    parser.add_argument("dtypes", nargs="+", help="keys of DTYPES, with :N for every Nth draw")
+    chosen = parser.parse_args()
+    found = {
+        f"{case}-{dtype}": errors(case, dtype, chosen.backend, thinned=int(every))
+        for case in CASES
+        for dtype, every in (choice.split(":") for choice in chosen.dtypes)
+    }
+    print(json.dumps(found))  # noqa: T201
