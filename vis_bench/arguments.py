@@ -170,6 +170,14 @@ def _add_tables(add: _Add) -> None:
     check.value("--tolerance", "POINTS", "how far AP and AR may fall", _points, default=0.1)
     check.flag("--update", "write the current measurements as the baseline")
 
+    compare = add("compare", "two records or results files, with confidence intervals")
+    compare.value("first", "A", "a record with its predictions beside it, or a results file")
+    compare.value("second", "B", "what A is compared with")
+    compare.value("--annotations", "GT.json", "annotations, needed for results files")
+    compare.value("--data-root", "DIR", "where data sets lie")
+    compare.value("--resamples", "N", "bootstrap resamples of the videos", _count, default=1000)
+    compare.value("--seed", "N", "of the resampling", int, default=0)
+
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or int(text) < 1:

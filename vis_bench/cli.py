@@ -318,6 +318,18 @@ def _leaderboard(options: argparse.Namespace) -> None:
         _print(text)
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from vis_bench.compare_inputs import load_pair
+    from vis_bench.compare_report import compare_pair
+    from vis_bench.progress import Bars
+
+    pair = load_pair(
+        options.first, options.second, annotations=options.annotations, data_root=options.data_root
+    )
+    report = compare_pair(pair, Bars(), num_resamples=options.resamples, seed=options.seed)
+    _print_json(report.as_json()) if options.json else _print(report.as_text())
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "run": _run,
     "demo": _demo,
@@ -333,4 +345,5 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "table": _table,
     "leaderboard": _leaderboard,
     "check": _check,
+    "compare": _compare,
 }
