@@ -85,10 +85,12 @@ def test_curves_need_a_sweep(records, expected):
 
 def test_printed_curves_have_a_column_per_clip_length():
     printed = printed_curves([*SWEEP[:3], cell(5, 5, fps=None, gflops=1.0)])
-    assert list(printed.columns) == ["Figure", "Curve", "T=5", "T=10", "T=20"]
-    assert printed.values.tolist()[0] == ["FPS", "stride 1", "5.00", "10.00", "20.00"]
-    assert printed.values.tolist()[1] == ["FPS", "stride 5", "-", "-", "-"]
-    assert printed.values.tolist()[3][2:] == ["1.00", "-", "-"]
+    rows = [[entry.text for entry in row] for row in printed.rows]
+    assert [c.title for c in printed.columns] == ["Figure", "Curve", "T=5", "T=10", "T=20"]
+    assert rows[0] == ["FPS", "stride 1", "5.00", "10.00", "20.00"]
+    assert rows[1] == ["FPS", "stride 5", "-", "-", "-"]
+    assert rows[3][2:] == ["1.00", "-", "-"]
+    assert "stride 5" in render(printed)
 
 
 def test_csv_holds_unrounded_numbers_and_the_picture_opens(tmp_path):

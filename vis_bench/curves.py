@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.grid import ABSENT, Column, Grid, grid_of
 from vis_bench.option_labels import subject_labels
 from vis_bench.record import Record
-from vis_bench.tables import ABSENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,20 +81,18 @@ def curves_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame([_row(record, subject) for record, subject in order])
 
 
-def printed_curves(records: Sequence[Record]) -> pd.DataFrame:
-    """The curves to read: a row per curve and figure, a column per clip length."""
+def printed_curves(records: Sequence[Record]) -> Grid:
+    """The curves to read: a row per figure and curve, a column per clip length."""
     curves = cost_curves(records)
     lengths = sorted({length for curve in curves for length in curve.points})
     rows = []
     for title, field in PANELS.items():
         for curve in curves:
             known = dict(zip(*curve.values(field), strict=True))
-            figures = {
-                f"T={length:g}": f"{known[length]:.2f}" if length in known else ABSENT
-                for length in lengths
-            }
-            rows.append({"Figure": title, "Curve": curve.label, **figures})
-    return pd.DataFrame(rows)
+            figures = [f"{known[x]:.2f}" if x in known else ABSENT for x in lengths]
+            rows.append([title, curve.label, *figures])
+    labels = [Column("Figure", numeric=False), Column("Curve", numeric=False)]
+    return grid_of([*labels, *(Column(f"T={x:g}") for x in lengths)], rows, len(labels))
 
 
 def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
