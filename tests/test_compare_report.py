@@ -77,7 +77,7 @@ def test_records_of_other_code_with_their_annotations(files, tmp_path):
         record_results(name, annotations, file, store, command="eval", dataset="ytvis2019")[1]
         for name, file in (("A", good), ("B", worse))
     ]
-    assert load_pair(*paths, annotations=annotations).names == ("A T=None", "B T=None")
+    assert load_pair(*paths, annotations=annotations).names == ("A", "B")
     with pytest.raises(InputError, match="give --annotations"):
         load_pair(*paths)
     other = tmp_path / "other.json"

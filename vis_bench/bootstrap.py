@@ -47,7 +47,9 @@ class ResampledScores:
         """The same over all categories, (B,) each; in the range of all areas also `ar1`, `ar10`."""
         values = self.by_category(area)
         if area == 0:
-            values |= {f"ar{n}": self.recall_BMK[:, m] for m, n in enumerate(MAX_DETECTIONS)}
+            most = values.pop("ar100")
+            values |= {f"ar{n}": self.recall_BMK[:, m] for m, n in enumerate(MAX_DETECTIONS[:-1])}
+            values["ar100"] = most
         return {name: mean_over_categories(values_BK) for name, values_BK in values.items()}
 
 

@@ -123,12 +123,17 @@ def _dataset(
     )  # fmt: skip
 
 
+def _title(record: Record) -> str:
+    length = record["clip_length"]
+    return record["method"] + ("" if length is None else f" T={length}")
+
+
 def _names(
     records: list[Record | None], paths: tuple[Path, Path]
 ) -> tuple[str, str]:  # fmt: skip
     """What tells the two apart: method and clip, or else the file's name."""
     named = [
-        path.stem if record is None else f"{record['method']} T={record['clip_length']}"
+        path.stem if record is None else _title(record)
         for record, path in zip(records, paths, strict=True)
     ]
     if named[0] == named[1]:
