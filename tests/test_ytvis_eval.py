@@ -76,10 +76,9 @@ def compressed(draw, height, width):
 
 
 @st.composite
-def detection_masks(draw, video, objects):
-    """One mask per frame, often an object's; the list may be too short or too long."""
+def detection_masks(draw, video, followed):
+    """One mask per frame, often those followed; the list may be too short or too long."""
     size, turned = (video["height"], video["width"]), (video["width"], video["height"])
-    followed = draw(st.sampled_from(objects))["segmentations"] if objects else []
     masks = []
     for frame in range(draw(st.integers(video["length"] - 1, video["length"] + 1))):
         kind = draw(st.sampled_from(["followed"] * 6 + ["other"] * 2 + ["turned", "absent"]))
@@ -139,12 +138,14 @@ def problems(draw):
             objects.append(draw(annotation(key, video, category_id, objects)))
         annotations += objects
         for _ in range(draw(st.integers(0, 5))):
+            others = [{"category_id": key, "segmentations": []} for key in (*category_ids, 99)]
+            thing = draw(st.sampled_from(objects * 3 + others))
             predictions.append(
                 {
                     "video_id": video["id"],
-                    "category_id": draw(st.sampled_from([*category_ids, *category_ids, 99])),
+                    "category_id": thing["category_id"],
                     "score": draw(SCORES),
-                    "segmentations": draw(detection_masks(video, objects)),
+                    "segmentations": draw(detection_masks(video, thing["segmentations"])),
                 }
             )
     categories = [{"id": key, "name": f"kind {key}"} for key in category_ids]

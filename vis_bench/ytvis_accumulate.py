@@ -50,9 +50,9 @@ def accumulate(
     shape = len(matches.categories), len(AREA_RANGES), len(MAX_DETECTIONS)
     num_thresholds, num_levels = len(IOU_THRESHOLDS), len(RECALL_LEVELS)
     curves = Curves(
-        -np.ones((num_thresholds, num_levels, *shape)),
-        -np.ones((num_thresholds, *shape)),
-        -np.ones((num_thresholds, num_levels, *shape)),
+        np.full((num_thresholds, num_levels, *shape), -1.0),
+        np.full((num_thresholds, *shape), -1.0),
+        np.full((num_thresholds, num_levels, *shape), -1.0),
     )
     for k, category in enumerate(matches.categories):
         objects_VA = category.num_objects_VA
