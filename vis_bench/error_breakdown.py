@@ -132,8 +132,8 @@ def _average_precision(videos: Sequence[VideoErrors], ground_truth: GroundTruth)
         [_category(videos, key, name) for key, name in ground_truth.categories.items()],
     )
     curves = accumulate(matches, areas=[_ALL_AREAS], limits=[_MOST])
-    precision_TRK = curves.precision_TRKAM[..., _ALL_AREAS, _MOST]
-    return float(precision_TRK[precision_TRK > -1].mean())
+    precision = curves.precision_TRKAM
+    return float(precision[precision > -1].mean())
 
 
 def _category(videos: Iterable[VideoErrors], key: int, name: str) -> CategoryMatches:
