@@ -76,10 +76,7 @@ def test_golden_clip(official, state):
 
 def test_golden_size(official):
     method, _, facts, _ = official
-    folded = sum(
-        p.numel() for n, p in method.backbone.named_parameters() if n.endswith("conv.bias")
-    )
-    assert sum(p.numel() for p in method.parameters()) - folded == facts["params"]
+    assert sum(p.numel() for p in method.parameters()) == facts["params"]
 
 
 def test_golden_predictions(official):
