@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,20 +23,26 @@ class Tolerances:
 
     `points`: AP and AR may fall by this much, in points (100 = all). `speed`, `memory`: FPS may
     fall and memory grow by this fraction even where repeated runs agree perfectly. `spreads`: how
-    many times the recorded spread of either side comes on top.
+    many times the recorded spread of either side comes on top. For memory no more than
+    `memory_spread` of it counts: how busy a machine is moves times far more than memory.
     """
 
     points: float = 0.1
     speed: float = 0.05
     memory: float = 0.10
     spreads: float = 2.0
+    memory_spread: float = 0.05
 
-    def slowdown(self, floor: float, *spreads: float) -> float:
-        """The factor by which a noisy figure may differ."""
-        factor = 1 + floor
-        for spread in spreads:
-            factor *= 1 + self.spreads * spread
-        return factor
+    def slowdown(self, *spreads: float) -> float:
+        """The factor by which FPS may fall."""
+        return self._factor(self.speed, spreads)
+
+    def growth(self, *spreads: float) -> float:
+        """The factor by which memory may grow."""
+        return self._factor(self.memory, [min(spread, self.memory_spread) for spread in spreads])
+
+    def _factor(self, floor: float, spreads: Iterable[float]) -> float:
+        return (1 + floor) * math.prod(1 + self.spreads * spread for spread in spreads)
 
 
 @dataclass(frozen=True)
@@ -116,43 +123,44 @@ def _cost(pair: Pair) -> Iterator[Finding]:
 
 
 def _speed(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
-    timed = _timed_regions(pair.baseline)
-    if not timed:
-        return
-    reason = _why_not_compared(pair)
-    if reason:
-        texts = str(pair.baseline.get("device")), str(pair.current.get("device")), reason
-        yield pair.finding("FPS and memory", texts, "not compared")
-        return
-    now = _timed_regions(pair.current)
-    for region, before in timed.items():
-        yield from _region(pair, region, before, now.get(region, {}), tolerances)
+    timed, now = _timed_regions(pair.baseline), _timed_regions(pair.current)
+    other, busy = _other_machine(pair), _busy(pair)
+    if timed and (other or busy):
+        what = "FPS and memory" if other else "FPS"
+        texts = str(pair.baseline.get("device")), str(pair.current.get("device"))
+        yield pair.finding(what, (*texts, str(other or busy)), "not compared")
+    for region, before in {} if other else timed.items():
+        yield from _region(pair, region, (before, now.get(region, {})), tolerances, busy=bool(busy))
 
 
 def _region(
     pair: Pair,
     region: str,
-    before: Mapping[str, Any],
-    now: Mapping[str, Any],
+    sides: tuple[Mapping[str, Any], Mapping[str, Any]],
     tolerances: Tolerances,
+    *,
+    busy: bool,
 ) -> Iterator[Finding]:
-    spreads = before.get("speed_spread"), now.get("speed_spread")
-    for field, floor in (("fps", tolerances.speed), ("peak_memory_bytes", tolerances.memory)):
-        old, new = before.get(field), now.get(field)
-        figure = f"{'FPS' if field == 'fps' else 'peak memory'} ({region})"
-        if old is None:
+    spreads = [side.get("speed_spread") for side in sides]
+    known = [spread for spread in spreads if spread is not None]
+    for field, title, allow in (
+        ("fps", "FPS", tolerances.slowdown),
+        ("peak_memory_bytes", "peak memory", tolerances.growth),
+    ):
+        old, new = (side.get(field) for side in sides)
+        if old is None or (busy and field == "fps" and new is not None):
             continue
+        figure, text = f"{title} ({region})", _speed_text(field, old)
         if new is None:
-            yield pair.lost(figure, _speed_text(field, old))
-        elif None in spreads:
-            texts = _speed_text(field, old), _speed_text(field, new), "one run each: spread unknown"
+            yield pair.lost(figure, text)
+        elif field == "fps" and len(known) < len(spreads):
+            texts = text, _speed_text(field, new), "one run only: spread unknown"
             yield pair.finding(figure, texts, "not compared")
         else:
-            factor = tolerances.slowdown(floor, *(s for s in spreads if s is not None))
-            slower = old / new if field == "fps" else new / old
-            if slower > factor or slower < 1 / factor:
-                texts = _speed_text(field, old), _speed_text(field, new), _allowed(slower, factor)
-                yield pair.finding(figure, texts, "worse" if slower > 1 else "better")
+            worse, factor = (old / new if field == "fps" else new / old), allow(*known)
+            if not 1 / factor <= worse <= factor:
+                texts = text, _speed_text(field, new), _allowed(worse, factor)
+                yield pair.finding(figure, texts, "worse" if worse > 1 else "better")
 
 
 def _timed_regions(cell: GatedCell) -> dict[str, Mapping[str, Any]]:
@@ -162,12 +170,16 @@ def _timed_regions(cell: GatedCell) -> dict[str, Mapping[str, Any]]:
     return {str(cell["timed_region"]): cell} if cell.get("fps") is not None else {}
 
 
-def _why_not_compared(pair: Pair) -> str | None:
-    before, now = pair.baseline, pair.current
+def _other_machine(pair: Pair) -> str | None:
     for key, text in (("device", "another device"), ("num_threads", "other number of threads")):
-        if before.get(key) != now.get(key):
+        if pair.baseline.get(key) != pair.current.get(key):
             return text
-    for cell, which in ((before, "baseline"), (now, "current")):
+    return None
+
+
+def _busy(pair: Pair) -> str | None:
+    """Whether more wanted to run than there are CPUs, before either measurement."""
+    for cell, which in ((pair.baseline, "baseline"), (pair.current, "current")):
         load, cpus = cell.get("load_average"), cell.get("num_cpus")
         if load is not None and cpus and load > cpus:
             return f"the machine was busy ({which}: load {load:.1f} on {cpus} CPUs)"
@@ -178,8 +190,8 @@ def _speed_text(field: str, value: float) -> str:
     return f"{value:.1f}" if field == "fps" else f"{value / 2**20:.0f} MiB"
 
 
-def _allowed(slower: float, factor: float) -> str:
-    return f"{_percent(slower)}, noise explains {_percent(factor)}"
+def _allowed(worse: float, factor: float) -> str:
+    return f"{_percent(worse)}, noise explains {_percent(factor)}"
 
 
 def _percent(factor: float) -> str:
