@@ -310,3 +310,26 @@ def test_without_ground_truth_every_number_is_minus_one():
     evaluation = evaluate(GroundTruth.of(content | {"annotations": []}), Results.of(tracks))
     assert set(evaluation.summary().values()) == {-1.0}
     assert any("no object" in warning for warning in evaluation.warnings)
+
+
+@st.composite
+def tubes_of_any_sizes(draw):
+    """Tubes whose masks have one of two sizes, are empty or absent; up to 4 frames."""
+    mask = st.sampled_from([(4, 6), (4, 6), (4, 6), (6, 4)]).flatmap(lambda size: compressed(*size))
+    return draw(st.lists(st.lists(mask | st.none(), max_size=4), min_size=1, max_size=3))
+
+
+@given(tubes_of_any_sizes(), tubes_of_any_sizes())
+@settings(max_examples=400, deadline=None)
+def test_space_time_iou_equals_the_slow_reference(detections, objects):
+    tubes = [measure_tubes(masks, lambda n, t: "a mask") for masks in (detections, objects)]
+    rows_D, columns_G = (np.arange(len(masks)) for masks in (detections, objects))
+    pixels = [
+        [[eval_reference.pixels_of(mask, None) for mask in tube] for tube in masks]
+        for masks in (detections, objects)
+    ]
+    expected = [[eval_reference.space_time_iou(d, g) for g in pixels[1]] for d in pixels[0]]
+    ious_DG = space_time_iou(tubes[0], rows_D, tubes[1], columns_G)
+    np.testing.assert_array_equal(ious_DG, expected)
+    backwards_DG = space_time_iou(tubes[0], rows_D[::-1], tubes[1], columns_G)
+    np.testing.assert_array_equal(backwards_DG, expected[::-1])
