@@ -202,6 +202,7 @@ def test_a_baseline_file_is_written_read_back_and_refreshed_deliberately(tmp_pat
     assert baseline.read_bytes() == written
     report = update_baseline(baseline, tmp_path / "records")
     assert moved(report) == {"ap": "worse"}
+    assert report.as_markdown().startswith("## Baseline refreshed: 1 figures had moved\n")
     assert check(baseline, tmp_path / "records").passed
     assert load_cells_to_gate(baseline)[0]["ap"] == 0.3
 
@@ -250,7 +251,7 @@ def test_a_missing_baseline_says_how_to_write_one(tmp_path):
 def test_the_summary_names_the_cell_and_goes_where_github_wants_it(tmp_path):
     report = gate(tmp_path, [measured()], [measured(ap=0.498)])
     text = report.as_markdown()
-    assert text.startswith("## Benchmark gate failed: 1 figures moved\n")
+    assert text.startswith("## Benchmark gate failed: 1 moved\n")
     assert "| ifc r50 synthetic val T=5 S=1 360 | ap" in text
     assert "**worse**" in text
     summary = tmp_path / "summary.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,14 @@ _COLUMNS = ("Cell", "Figure", "Baseline", "Current", "Change", "Verdict")
 
 @dataclass(frozen=True)
 class GateReport:
-    """What moved. `num_compared`: cells that are in both the baseline and the current records."""
+    """What moved. `num_compared`: cells that are in both the baseline and the current records.
+
+    `updated`: the current records have become the baseline.
+    """
 
     findings: Sequence[Finding]
     num_compared: int
+    updated: bool = False
 
     @property
     def passed(self) -> bool:
@@ -43,14 +47,18 @@ class GateReport:
 
     def as_markdown(self) -> str:
         """A verdict, then a table of what moved; GitHub renders it as a step's summary."""
-        failing = sum(finding.verdict in FAILING for finding in self.findings)
-        verdict = "passed" if self.passed else f"failed: {failing} figures moved"
-        parts = [f"## Benchmark gate {verdict}\n", f"{self.num_compared} cells compared.\n"]
+        parts = [f"## {self._heading()}\n", f"{self.num_compared} cells compared.\n"]
         if self.findings:
             parts.append(_table(self.findings))
-        if not self.passed:
+        if not (self.passed or self.updated):
             parts.append(UPDATE_HINT)
         return "\n".join(parts)
+
+    def _heading(self) -> str:
+        failing = sum(finding.verdict in FAILING for finding in self.findings)
+        if self.updated:
+            return f"Baseline refreshed: {failing} figures had moved"
+        return "Benchmark gate passed" if self.passed else f"Benchmark gate failed: {failing} moved"
 
 
 UPDATE_HINT = (
@@ -81,7 +89,7 @@ def update_baseline(baseline: Path, current: Path) -> GateReport:
     cells = load_cells_to_gate(current)
     before = load_cells_to_gate(baseline) if baseline.is_file() else []
     write_baseline(cells, baseline)
-    return compare_sets(before, cells)
+    return replace(compare_sets(before, cells), updated=True)
 
 
 def compare_sets(
