@@ -58,6 +58,4 @@ def _nulled(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _table(headers: list[str], rows: list[list[str]]) -> str:
     align = ["left"] + ["right"] * (len(headers) - 1)
-    return tabulate(
-        rows, headers=headers, tablefmt="github", colalign=align, disable_numparse=True
-    )
+    return tabulate(rows, headers=headers, tablefmt="github", colalign=align, disable_numparse=True)
