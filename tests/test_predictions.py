@@ -53,8 +53,10 @@ def areas_of(masks):
 
 def test_average_areas_leave_out_frames_without_a_mask(tracks):
     a, b, c = areas_of(MASKS)
+    (empty,) = encode_masks(np.zeros((1, 4, 5), bool))
+    tracks.append(Track(1, 1, 0.25, [empty, MASKS[0]]))
     averages = Results.of(tracks).tubes.average_areas_N()
-    assert averages.tolist() == [a, (b + c) / 2, 0]
+    assert averages.tolist() == [a, (b + c) / 2, 0, a]
 
 
 def test_a_failed_write_leaves_the_old_file(written, tmp_path):

@@ -60,22 +60,17 @@ def match(ground_truth: GroundTruth, results: Results) -> Matches:
     """Matches every detection of a listed video and category; the best 100 of each are kept."""
     detections = _rank_detections(ground_truth, results)
     objects = _group_objects(ground_truth)
-    average_N = results.tubes.average_areas_N()
-    outside_NA = _outside(average_N)[detections.track_N]
-    hits_NAT = np.zeros((len(detections.track_N), len(AREA_RANGES), len(IOU_THRESHOLDS)), bool)
-    ignored_NAT = np.repeat(outside_NA[:, :, None], len(IOU_THRESHOLDS), 2)
+    outside_NA = _outside(results.tubes.average_areas_N())[detections.track_N]
+    misses_NAT = np.repeat(~outside_NA[:, :, None], len(IOU_THRESHOLDS), 2)
+    hits_NAT = np.zeros_like(misses_NAT)
     for start, stop, key in detections.groups():
         if key in objects:
-            columns_G = objects[key]
-            rows_D = detections.track_N[start:stop]
+            rows_D, columns_G = detections.track_N[start:stop], objects[key]
             ious_DG = space_time_iou(results.tubes, rows_D, ground_truth.tubes, columns_G)
             crowd_G, ignored_GA = _ignored_objects(ground_truth, columns_G)
             matched_DAT, on_ignored_DAT = match_group(ious_DG, crowd_G, ignored_GA)
             hits_NAT[start:stop] = matched_DAT & ~on_ignored_DAT
-            ignored_NAT[start:stop] = on_ignored_DAT | (
-                ~matched_DAT & outside_NA[start:stop, :, None]
-            )
-    misses_NAT = ~hits_NAT & ~ignored_NAT
+            misses_NAT[start:stop] &= ~matched_DAT
     counts_KVA = _count_objects(ground_truth, objects)
     return Matches(
         ground_truth.videos,
