@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from methods.layers.backbones import build_backbone
 from methods.layers.best_queries import best_queries
-from methods.layers.deformable_attention import DeformableAttention
+from methods.layers.deformable_attention import DeformableAttention, attention_backend
 from methods.layers.deformable_encoder import DeformableEncoder, DeformableEncoderLayer
 from methods.layers.dynamic_mask_head import DynamicMaskHead, MaskBranch
 from methods.layers.feature_levels import FeatureLevels, flatten_maps
@@ -135,6 +135,10 @@ class SeqFormer(VISMethod):
         super().prepare_for_inference()
         self.backbone.prepare_for_inference()
         self.mask_branch.to(memory_format=torch.channels_last)
+
+    def kernel_backend(self, device: torch.device) -> str:
+        """What deformable attention runs on."""
+        return attention_backend(self, device)
 
     def _position(self, levels: FeatureLevels, tokens_TSC: Tensor) -> Tensor:
         """Sine position plus a learned embedding per level: (S, C)."""

@@ -166,6 +166,8 @@ WRONG = {
     "no such GPU": (["run", "CONFIG", "--device", "cuda:99"], "cuda:99 is not there"),
     "method": (["run", "CONFIG", "--set", "method=nope"], "unknown method 'nope'"),
     "option": (["run", "CONFIG", "--set", "options.x=1"], "has no option 'x'"),
+    "kernels": (["run", "CONFIG", "--device", "cpu", "--set", "method=seqformer", "--set",
+                 "kernel_backend=cuda"], "backend 'cuda' is not available"),
     "weights": (["run", "CONFIG", "--weights", "w.pth"], "w.pth does not exist"),
     "data": (["run", "CONFIG", "--set", "dataset={name: ytvis2019}"], "annotations"),
     "sweep in predict": (["predict", "CONFIG", "--frames", ".", "--output", "o"], "has 2 cells"),

@@ -24,7 +24,13 @@ from vis_bench.record import Record, RecordStore, make_record, record_name
 from vis_bench.regions import Workload
 from vis_bench.speed import measure_speed
 from vis_bench.structures import Video
-from vis_bench.subject import BuildMethod, build_subject, find_weights, load_subject
+from vis_bench.subject import (
+    BuildMethod,
+    build_subject,
+    find_weights,
+    kernel_backend,
+    load_subject,
+)
 from vis_bench.tables import ABSENT, METRIC_COLUMNS, format_metric
 
 
@@ -68,7 +74,10 @@ class Bench:
         for cell in cells:
             find_weights(cell, self._settings.weights)
             with torch.device("meta"):
-                build_subject(self._build_method, cell, len(self._dataset(cell).category_ids))
+                method = build_subject(
+                    self._build_method, cell, len(self._dataset(cell).category_ids)
+                )
+            kernel_backend(method, self._settings.device)
 
     def run(self, cells: Sequence[Cell], *, resume: bool = False) -> list[Record]:
         """Measures every cell in order; with `resume`, takes those measured before as they are."""
@@ -146,7 +155,7 @@ class Bench:
             "weights_sha256": self._weights_digest(cell), "training": cell.training,
             "annotations_sha256": self._dataset(cell).annotations_sha256,
             "num_params": num_params, "precision": cell.precision, "seed": cell.seed,
-            "kernel_backend": method.kernel_backend(self._settings.device),
+            "kernel_backend": kernel_backend(method, self._settings.device),
             **describe_environment(self._settings.device), **describe_source(),
         }  # fmt: skip
 

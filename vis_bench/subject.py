@@ -46,8 +46,22 @@ def build_subject(build_method: BuildMethod, cell: Cell, num_classes: int) -> VI
         torch.manual_seed(cell.seed)
         try:
             return build_method(cell.method, num_classes=num_classes, **options)
+        except InputError:
+            raise
         except (TypeError, ValueError) as error:
             raise InputError(f"method {cell.method} refuses its options: {error}") from None
+
+
+def kernel_backend(method: VISMethod, device: torch.device) -> str | None:
+    """The backend that the method's own kernels run on; None without such kernels.
+
+    Raises:
+        InputError: for a backend that does not run on the device, with the reason.
+    """
+    try:
+        return method.kernel_backend(device)
+    except ValueError as error:
+        raise InputError(f"kernel_backend: {error}") from None
 
 
 def load_subject(
@@ -56,6 +70,7 @@ def load_subject(
 ) -> VISMethod:  # fmt: skip
     """Builds the cell's method, loads its weights and prepares it for inference on `device`."""
     method = build_subject(build_method, cell, num_classes)
+    kernel_backend(method, device)
     if weights is not None:
         load_weights(method, weights)
     method.to(device)

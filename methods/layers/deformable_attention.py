@@ -11,8 +11,18 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cuda_ops import ms_deform_attn
+from cuda_ops import ms_deform_attn, resolve_backend
 from methods.layers.feature_levels import FeatureLevels
+
+
+def attention_backend(method: nn.Module, device: torch.device) -> str:
+    """The backend that a method's deformable attention runs on, in float32.
+
+    Raises:
+        ValueError: for a backend that was asked for by name and does not run there.
+    """
+    layer = next(m for m in method.modules() if isinstance(m, DeformableAttention))
+    return resolve_backend(device, torch.float32, layer.kernel_backend)
 
 
 class DeformableAttention(nn.Module):
