@@ -65,7 +65,7 @@ def test_auto_takes_the_fastest(undecided: None, monkeypatch: pytest.MonkeyPatch
 
 def test_a_named_backend_is_taken_as_named() -> None:
     assert resolve_backend("cpu", torch.float32, "reference") == "reference"
-    with pytest.raises(ValueError, match="'triton' is not available for .* on cpu"):
+    with pytest.raises(ValueError, match=r"'triton' is not available for .* on cpu"):
         resolve_backend("cpu", torch.float32, "triton")
     with pytest.raises(ValueError, match="must be one of auto, reference, cpu, cuda, triton"):
         resolve_backend("cpu", torch.float32, "fast")

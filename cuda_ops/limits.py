@@ -1,0 +1,52 @@
+"""What this machine can do at best, measured: how fast it copies and multiplies matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from cuda_ops.timing import stopwatch
+
+_COPY_BYTES = {"cpu": 2**28, "cuda": 2**30}
+_MATRIX_SIDE = {"cpu": 1536, "cuda": 8192}
+_REPETITIONS = 5
+
+
+@dataclass(frozen=True)
+class MachineLimits:
+    """Bytes read and written per second by a copy, and operations per second of a product.
+
+    A multiply-add counts as two operations, as is usual where matrix rates are quoted.
+    """
+
+    copy_bytes_per_s: float
+    matrix_flop_per_s: dict[torch.dtype, float]
+
+
+def measure_limits(device: torch.device, dtypes: list[torch.dtype]) -> MachineLimits:
+    """The best of a few copies of a large tensor and of a few square matrix products per dtype."""
+    return MachineLimits(
+        _copy_rate(device), {dtype: _matrix_rate(device, dtype) for dtype in dtypes}
+    )
+
+
+def _copy_rate(device: torch.device) -> float:
+    size = _COPY_BYTES.get(device.type, 2**28)
+    source = torch.zeros(size, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * size / _best(device, lambda: target.copy_(source))
+
+
+def _matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    side = _MATRIX_SIDE.get(device.type, 1536)
+    factor = torch.rand(side, side, device=device).to(dtype)
+    product = torch.empty_like(factor)
+    return 2 * side**3 / _best(device, lambda: torch.mm(factor, factor, out=product))
+
+
+def _best(device: torch.device, call: Callable[[], object]) -> float:
+    time_call = stopwatch(device)
+    call()
+    return min(time_call(call) for _ in range(_REPETITIONS))

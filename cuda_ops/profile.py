@@ -1,0 +1,232 @@
+"""The kernels against what the machine can do: backends x shapes x passes x dtypes.
+
+Every row stands for one backend, shape, pass and dtype. `bytes_min` and the operations are what the
+task itself needs (see `shapes`), whatever a backend does; so the shares of the measured copy
+bandwidth and matrix rate say how far a backend is from the machine's limits.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import torch
+
+from cuda_ops.limits import MachineLimits, measure_limits
+from cuda_ops.memory import available_bytes, needed_bytes
+from cuda_ops.ms_deform_attn import backend_names, why_unavailable
+from cuda_ops.shapes import PASSES, AttentionShape, attention_shapes, random_tensors
+from cuda_ops.timing import stopwatch
+from cuda_ops.trace import trace_method
+
+__all__ = ["PASSES", "default_dtypes", "profile", "trace_method"]
+
+_DTYPES = {str(x).removeprefix("torch."): x for x in (torch.float32, torch.float16, torch.bfloat16)}
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a row may take: `seconds` for its repetitions, and `longest_call` for one of them.
+
+    At least one call is timed, after one that is not.
+    """
+
+    repetitions: int = 20
+    seconds: float = 1.5
+    longest_call: float = 6.0
+
+
+def default_dtypes(device: torch.device) -> tuple[str, ...]:
+    """The dtypes that are profiled unless others are asked for."""
+    return ("float32", "float16") if device.type == "cuda" else ("float32",)
+
+
+def profile(
+    shapes: Sequence[str] | None = None,
+    backends: Sequence[str] | None = None,
+    passes: Sequence[str] = PASSES,
+    dtypes: Sequence[str] | None = None,
+    *,
+    device: torch.device | str | None = None,
+    budget: Budget = Budget(),
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Measures every combination; backends take turns, call by call, so that noise hits all alike.
+
+    Args:
+        shapes: names of `attention_shapes()`; all unless given.
+        backends: names of `backend_names()`; all unless given.
+        passes: `forward`, `backward` or both.
+        dtypes: of value, locations and weights; `default_dtypes` unless given.
+        device: a CUDA device where there is one, unless given.
+        budget: a row's time; what it cuts is said in the row's `note`.
+        progress: called with the number of rows done, of all rows, and what comes next.
+
+    Returns:
+        Rows with `backend, shape, pass, dtype, device, skipped`; `skipped` is the reason where
+        nothing was measured, else None. Measured rows also hold `ms_p50, ms_p10, ms_p90,
+        repetitions, note`; `bytes_min, gb_per_s, copy_share`; `gflop, gflop_per_s, matrix_share`
+        (a multiply-add is two operations here); `floor_ms`, the time that the two limits leave
+        at best, and `bound`, which of them that is (`bandwidth` or `arithmetic`); and
+        `speedup_over_reference`, None where the reference was not measured.
+
+    Raises:
+        ValueError: for a name that does not exist; the message lists those that do.
+    """
+    chosen_device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    known = attention_shapes()
+    names = {
+        "shape": _known("shape", shapes, tuple(known)),
+        "backend": _known("backend", backends, backend_names()),
+        "pass": _known("pass", passes, PASSES),
+        "dtype": _known("dtype", dtypes or default_dtypes(chosen_device), tuple(_DTYPES)),
+    }
+    limits = measure_limits(chosen_device, [_DTYPES[name] for name in names["dtype"]])
+    sweep = _Sweep(chosen_device, names["backend"], budget, limits)
+    groups = list(product(names["dtype"], names["pass"], names["shape"]))
+    rows: list[dict[str, Any]] = []
+    for number, (dtype, pass_name, shape) in enumerate(groups):
+        if progress:
+            width = len(names["backend"])
+            progress(number * width, len(groups) * width, f"{shape} {pass_name} {dtype}")
+        rows += sweep.rows(known[shape], pass_name, dtype)
+    return rows
+
+
+def _known(kind: str, names: Sequence[str] | None, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names or ():
+        if name not in allowed:
+            raise ValueError(f"{kind} must be one of {', '.join(allowed)}, got {name!r}")
+    return tuple(names or allowed)
+
+
+@dataclass
+class _Sweep:
+    """What all groups of rows share; `seconds_per_mac` learns how long calls will take."""
+
+    device: torch.device
+    backends: tuple[str, ...]
+    budget: Budget
+    limits: MachineLimits
+    seconds_per_mac: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    def rows(self, shape: AttentionShape, pass_name: str, dtype: str) -> list[dict[str, Any]]:
+        """One row for each backend."""
+        skipped = {name: self._why_skipped(name, shape, pass_name, dtype) for name in self.backends}
+        times = self._times(skipped, shape, pass_name, dtype)
+        for name, seconds in times.items():
+            per_mac = statistics.median(seconds) / shape.macs(pass_name)
+            self.seconds_per_mac[name, pass_name, dtype] = per_mac
+        return [
+            self._head(name, shape, pass_name, dtype, skipped[name])
+            | (self._figures(name, times, shape, pass_name, dtype) if name in times else {})
+            for name in self.backends
+        ]
+
+    def _why_skipped(
+        self, backend: str, shape: AttentionShape, pass_name: str, dtype: str
+    ) -> str | None:
+        if reason := why_unavailable(backend, self.device, _DTYPES[dtype]):
+            return f"not available: {reason}"
+        needed = needed_bytes(backend, shape, pass_name, _DTYPES[dtype])
+        free = available_bytes(self.device)
+        if needed > free:
+            return f"needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+        expected = self.seconds_per_mac.get((backend, pass_name, dtype), 0) * shape.macs(pass_name)
+        if expected > self.budget.longest_call:
+            return (
+                f"a call would take about {expected:.0f} s, "
+                f"more than the {self.budget.longest_call:g} s it may take"
+            )
+        return None
+
+    def _times(
+        self, skipped: dict[str, str | None], shape: AttentionShape, pass_name: str, dtype: str
+    ) -> dict[str, list[float]]:
+        """Seconds of each call of the backends not skipped; skips those that run out of memory."""
+        if all(skipped.values()):
+            return {}
+        tensors = random_tensors(shape, self.device, _DTYPES[dtype])
+        time_call = stopwatch(self.device)
+        calls = {
+            name: tensors.call(name, pass_name) for name, reason in skipped.items() if not reason
+        }
+        times: dict[str, list[float]] = {}
+        for name, call in calls.items():
+            try:
+                time_call(call)  # loads and warms up
+            except (MemoryError, torch.OutOfMemoryError):
+                skipped[name] = "ran out of memory"
+            else:
+                times[name] = []
+        for name in self._turns(times):
+            times[name].append(time_call(calls[name]))
+        return times
+
+    def _turns(self, times: dict[str, list[float]]) -> Iterator[str]:
+        """Backends in turn, each until its repetitions or its time are used up."""
+        waiting = list(times)
+        while waiting:
+            yield from waiting
+            waiting = [name for name in waiting if self._wants_more(times[name])]
+
+    def _wants_more(self, seconds: list[float]) -> bool:
+        return len(seconds) < self.budget.repetitions and sum(seconds) < self.budget.seconds
+
+    def _head(
+        self, backend: str, shape: AttentionShape, pass_name: str, dtype: str, skipped: str | None
+    ) -> dict[str, Any]:
+        return {
+            "backend": backend,
+            "shape": shape.name,
+            "pass": pass_name,
+            "dtype": dtype,
+            "device": str(self.device),
+            "skipped": skipped,
+        }
+
+    def _figures(
+        self,
+        backend: str,
+        times: dict[str, list[float]],
+        shape: AttentionShape,
+        pass_name: str,
+        dtype: str,
+    ) -> dict[str, Any]:
+        seconds = sorted(times[backend])
+        median = statistics.median(seconds)
+        wanted = self.budget.repetitions
+        cut = f"{len(seconds)} of {wanted} repetitions" if len(seconds) < wanted else ""
+        reference = times.get("reference")
+        return {
+            "ms_p50": 1000 * median,
+            "ms_p10": 1000 * seconds[len(seconds) // 10],
+            "ms_p90": 1000 * seconds[-1 - len(seconds) // 10],
+            "repetitions": len(seconds),
+            "note": cut,
+            **self._against_limits(median, shape, pass_name, _DTYPES[dtype]),
+            "speedup_over_reference": statistics.median(reference) / median if reference else None,
+        }
+
+    def _against_limits(
+        self, seconds: float, shape: AttentionShape, pass_name: str, dtype: torch.dtype
+    ) -> dict[str, Any]:
+        moved, flop = shape.bytes_min(pass_name, dtype), 2 * shape.macs(pass_name)
+        copy_rate = self.limits.copy_bytes_per_s
+        matrix_rate = self.limits.matrix_flop_per_s[dtype]
+        floors = {"bandwidth": moved / copy_rate, "arithmetic": flop / matrix_rate}
+        bound = max(floors, key=floors.__getitem__)
+        return {
+            "bytes_min": moved,
+            "gb_per_s": moved / seconds / 1e9,
+            "copy_share": moved / seconds / copy_rate,
+            "gflop": flop / 1e9,
+            "gflop_per_s": flop / seconds / 1e9,
+            "matrix_share": flop / seconds / matrix_rate,
+            "floor_ms": 1000 * floors[bound],
+            "bound": bound,
+        }

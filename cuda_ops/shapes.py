@@ -1,0 +1,129 @@
+"""Sizes at which the kernels are measured: those of SeqFormer's encoder and decoder.
+
+SeqFormer (Wu et al., 2022) reads four levels, at strides 8, 16, 32 and 64, with 8 heads of 32
+channels and 4 points; a frame is a batch entry. Every position of the encoder is a query; the
+decoder has 300.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cuda_ops.ms_deform_attn import ms_deform_attn_macs
+from cuda_ops.ms_deform_attn.op import backward_op, forward_op
+
+HEADS, CHANNELS, POINTS, DECODER_QUERIES = 8, 32, 4, 300
+PASSES = ("forward", "backward")
+_LEVELS = {
+    360: ((45, 80), (23, 40), (12, 20), (6, 10)),
+    720: ((90, 160), (45, 80), (23, 40), (12, 20)),
+}
+_LENGTHS = (1, 5, 36)
+
+
+@dataclass(frozen=True)
+class AttentionShape:
+    """One call: its name, the levels' heights and widths, and how many frames and queries."""
+
+    name: str
+    levels_L2: tuple[tuple[int, int], ...]
+    batch: int
+    queries: int
+
+    @property
+    def positions(self) -> int:
+        """S, the positions of all levels together."""
+        return sum(height * width for height, width in self.levels_L2)
+
+    @property
+    def value_size(self) -> tuple[int, ...]:
+        """(B, S, M, D)."""
+        return (self.batch, self.positions, HEADS, CHANNELS)
+
+    @property
+    def location_size(self) -> tuple[int, ...]:
+        """(B, Q, M, L, P, 2)."""
+        return (self.batch, self.queries, HEADS, len(self.levels_L2), POINTS, 2)
+
+    @property
+    def output_size(self) -> tuple[int, ...]:
+        """(B, Q, M * D)."""
+        return (self.batch, self.queries, HEADS * CHANNELS)
+
+    def macs(self, pass_name: str) -> int:
+        """Multiply-adds of the `forward` or `backward` pass."""
+        backward = pass_name == "backward"
+        return ms_deform_attn_macs(self.value_size, self.location_size, backward=backward)
+
+    def bytes_min(self, pass_name: str, dtype: torch.dtype) -> int:
+        """Bytes that must move: each input read once, each result written once."""
+        value, locations, output = (
+            torch.Size(size).numel()
+            for size in (self.value_size, self.location_size, self.output_size)
+        )
+        inputs = value + locations + locations // 2
+        # Backward reads the inputs and the output's gradient, and writes a gradient of each input.
+        numbers = inputs + output if pass_name == "forward" else 2 * inputs + output
+        return numbers * dtype.itemsize
+
+
+@dataclass(frozen=True)
+class AttentionTensors:
+    """Random arguments of a call, and a gradient of its output."""
+
+    value_BSMD: Tensor
+    sides_2L: list[int]
+    starts_L: list[int]
+    locations_BQMLP2: Tensor
+    weights_BQMLP: Tensor
+    grad_BQE: Tensor
+
+    def call(self, backend: str, pass_name: str) -> Callable[[], object]:
+        """One pass as a function without arguments."""
+        levels = self.sides_2L, self.starts_L
+        arguments = (self.value_BSMD, *levels, self.locations_BQMLP2, self.weights_BQMLP)
+        if pass_name == "forward":
+            return lambda: forward_op(*arguments, backend)
+        return lambda: backward_op(self.grad_BQE, *arguments, backend)
+
+
+def attention_shapes() -> dict[str, AttentionShape]:
+    """All shapes by name: `encoder` or `decoder`, the short side in pixels, `T` and the frames."""
+    shapes = [
+        AttentionShape(
+            f"{part}_{side}_T{length}", levels, length, queries or sum(h * w for h, w in levels)
+        )
+        for part, queries in (("encoder", 0), ("decoder", DECODER_QUERIES))
+        for side, levels in _LEVELS.items()
+        for length in _LENGTHS
+    ]
+    return {shape.name: shape for shape in shapes}
+
+
+def random_tensors(
+    shape: AttentionShape, device: torch.device, dtype: torch.dtype
+) -> AttentionTensors:
+    """Tensors of a shape, the same every time.
+
+    Locations are spread evenly over the levels; trained ones lie closer together, which caches
+    like better.
+    """
+    random = torch.Generator(device).manual_seed(0)
+
+    def draw(size: tuple[int, ...]) -> Tensor:
+        return torch.rand(size, generator=random, device=device).to(dtype)
+
+    sizes = [height * width for height, width in shape.levels_L2]
+    weights_BQMLP = draw(shape.location_size[:-1])
+    return AttentionTensors(
+        value_BSMD=draw(shape.value_size) - 0.5,
+        sides_2L=[side for row in shape.levels_L2 for side in row],
+        starts_L=[sum(sizes[:level]) for level in range(len(sizes))],
+        locations_BQMLP2=draw(shape.location_size),
+        weights_BQMLP=weights_BQMLP / (len(sizes) * POINTS / 2),
+        grad_BQE=draw(shape.output_size) - 0.5,
+    )
