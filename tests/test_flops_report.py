@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from methods import build_method
 from vis_bench.config import Cell, DatasetConfig, load_cells
@@ -156,13 +157,53 @@ def test_the_example_method_is_counted_too():
     assert report.video.all.zero_ops
 
 
-def test_config_of_the_table_lists_every_method():
+TABLE_CELLS = load_cells(ROOT / "configs" / "flops.yaml")
+
+
+def test_config_of_the_table_lists_every_method_and_size():
     from methods import method_names
 
-    cells = load_cells(ROOT / "configs" / "flops.yaml")
-    assert {c.method for c in cells} >= set(method_names()) - {"plugin"}
-    assert {c.resolution for c in cells} == {360, 720}
-    assert {c.clip_length for c in cells} == {1, 5, 10, 20, 36}
+    assert {c.method for c in TABLE_CELLS} >= set(method_names()) - {"plugin"}
+    assert {c.resolution for c in TABLE_CELLS} == {360, 720}
+    assert {c.clip_length for c in TABLE_CELLS} == {1, 5, 10, 20, 36}
+
+
+@pytest.mark.parametrize("method", ["ifc", "seqformer", "ms_sts"])
+def test_mini_models_of_the_table_are_those_that_are_trained(method):
+    trained = yaml.safe_load((ROOT / f"configs/train/{method}_mini_synthetic.yaml").read_text())
+    mini = [c.options for c in TABLE_CELLS if c.method == method and c.dataset.name == "synthetic"]
+    assert mini
+    assert all(options == trained["options"] for options in mini)
+
+
+def rows_of(text):
+    """The rows of all tables in a page, without their padding."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+
+
+def generated(cells):
+    command = "python run_bench.py flops configs/flops.yaml --output results/flops.md"
+    return overview(report_flops(build_method, cells), command)
+
+
+def test_generated_table_holds_what_is_counted_now():
+    cells = [c for c in TABLE_CELLS if c.dataset.name == "synthetic" and c.resolution == 360]
+    rows = [row for row in rows_of(generated(cells)) if not set("".join(row)) <= set(":-")]
+    assert len(rows) == 2 * (4 + 1)
+    assert set(rows) <= set(rows_of((ROOT / "results/flops.md").read_text()))
+
+
+def test_a_reconstruction_is_marked():
+    cells = [c for c in TABLE_CELLS if c.dataset.name == "synthetic" and c.clip_length == 1]
+    labels = {report.cell.method: report.label for report in report_flops(build_method, cells)}
+    assert labels["ms_sts"] == "ms_sts (reconstruction)"
+    assert labels["ifc"] == "ifc"
+
+
+@pytest.mark.slow
+def test_generated_table_is_what_its_command_writes():
+    assert generated(TABLE_CELLS) == (ROOT / "results/flops.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -38,16 +38,23 @@ class FlopsReport:
 
     cell: Cell
     backbone: str
+    reconstruction: bool
     size_HW: tuple[int, int]
     clip: VideoCount
     video: VideoCount
     tree: ModuleNode
+
+    @property
+    def label(self) -> str:
+        """The method's name, marked where the authors' own code was never published."""
+        return self.cell.method + (" (reconstruction)" if self.reconstruction else "")
 
     def as_json(self) -> dict[str, Any]:
         """Everything in plain types; figures in multiply-adds and, where named so, in G."""
         counted = self.video.all
         return {
             "method": self.cell.method, "options": self.cell.options, "backbone": self.backbone,
+            "reconstruction": self.reconstruction,
             "height": self.size_HW[0], "width": self.size_HW[1],
             "clip_length": self.clip.num_frames, "clip_stride": self.cell.stride,
             "num_frames": self.video.num_frames, "num_clips": self.video.num_clips,
@@ -85,7 +92,7 @@ class FlopsReport:
         length, stride = self.clip.num_frames, self.cell.stride
         clips = f"clips of {length} frames" + ("" if stride is None else f" at stride {stride}")
         return (
-            f"{self.cell.method} ({self.backbone}): frames of {height}x{width}, {clips}, in a "
+            f"{self.label}, {self.backbone}: frames of {height}x{width}, {clips}, in a "
             f"video of {self.video.num_frames} frames; in G = 1e9 multiply-adds"
         )
 
@@ -148,6 +155,7 @@ def _report(cell: Cell, counter: ShapeCounter) -> FlopsReport:
         (video.num_frames, video.num_clips, video.num_frames),
         name=cell.method,
     )
+    clip = counter.count_clip(size_HW, len(clips[0]))
     return FlopsReport(
-        cell, method.backbone_name, size_HW, counter.count_clip(size_HW, len(clips[0])), video, tree
+        cell, method.backbone_name, method.reconstruction, size_HW, clip, video, tree
     )

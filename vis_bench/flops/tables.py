@@ -13,7 +13,7 @@ from vis_bench.flops.report import GIGA, NOMINAL_FRAMES, FlopsReport, method_on_
 from vis_bench.flops.video import ShapeCounter
 from vis_bench.progress import Advance, silent
 from vis_bench.subject import BuildMethod
-from vis_bench.tables import render, table_of
+from vis_bench.tables import ABSENT, render, table_of
 
 COMMUNICATIONS = ("none", "full", "decomposed", "ifc")
 ENCODER_SIZES_HW = ((360, 640), (720, 1280))
@@ -86,16 +86,17 @@ def _by_clip_length(
         labels = _labels(report)
         row = rows.setdefault(tuple(labels.values()), labels)
         row[f"T={report.clip.num_frames}"] = f"{macs(report) / GIGA:.2f}"
-    return table_of(rows.values()).fillna("-")
+    table = table_of(rows.values()).fillna(ABSENT)
+    return table[[*(column for column in table if column != "Options"), "Options"]]
 
 
 def _labels(report: FlopsReport) -> dict[str, Any]:
     height, width = report.size_HW
     others = {key: value for key, value in report.cell.options.items() if key != "backbone"}
     return {
-        "Method": report.cell.method,
+        "Method": report.label,
         "Backbone": report.backbone,
-        "Options": ", ".join(f"{key}={value}" for key, value in sorted(others.items())) or "-",
+        "Options": ", ".join(f"{key}={value}" for key, value in sorted(others.items())) or ABSENT,
         "Params (M)": f"{report.tree.num_params / 1e6:.2f}",
         "Frame": f"{height}x{width}",
         "Stride": str(report.cell.clip_stride),
