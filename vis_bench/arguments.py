@@ -11,6 +11,7 @@ from vis_bench.errors import InputError
 
 RECORDS = Path("results/records")
 DEMO_RECORDS = Path("runs/demo")
+TRACE = Path("runs/trace.json.gz")
 TABLE_NAMES = (
     "measured", "comparison", "comparison-2021", "seqformer-clip-length", "ifc-stride",
     "ifc-memory-tokens", "ifc-memory-decomposition", "ifc-encoder-comparison", "ifc-encoder",
@@ -123,6 +124,12 @@ def _add_cost(add: _Add) -> None:
     flops.value("--depth", "N", "levels of modules to show", _count, default=2)
     flops.value("--output", "F", "write to a file instead of printing")
     flops.overrides()
+    kernels = add("profile-kernels", "kernels against the memory and arithmetic limits")
+    for name in ("--shapes", "--backends", "--passes", "--dtypes"):
+        kernels.value(name, "A,B", f"only these {name[2:]} (default: all that apply)", _names)
+    kernels.value("--config", "CONFIG", "trace this config's method instead, see --trace")
+    kernels.value("--trace", "FILE", "the trace to write, with --config", default=TRACE)
+    kernels.subject()
 
 
 def _add_files(add: _Add) -> None:
@@ -183,6 +190,10 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return int(text)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _points(text: str) -> float:

@@ -14,6 +14,7 @@ from vis_bench.checkpoint import file_sha256
 from vis_bench.config import Cell, DatasetConfig, cell_digest
 from vis_bench.dataset import Dataset, load_dataset
 from vis_bench.environment import describe_environment, describe_source
+from vis_bench.errors import InputError
 from vis_bench.flops.record_fields import measure_flops
 from vis_bench.flops.report import method_on_meta
 from vis_bench.inference import InferencePlan, track_video
@@ -81,6 +82,7 @@ class Bench:
 
     def run(self, cells: Sequence[Cell], *, resume: bool = False) -> list[Record]:
         """Measures every cell in order; with `resume`, takes those measured before as they are."""
+        cells = self._with_weights(cells)
         self.check(cells)
         records = []
         for number, cell in enumerate(cells, 1):
@@ -95,6 +97,22 @@ class Bench:
                 self._bars.say(f"{title}: measured before")
             records.append(record)
         return records
+
+    def _with_weights(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The cells without those that ask to be left out where their weights are missing."""
+        kept = []
+        for cell in cells:
+            try:
+                find_weights(cell, self._settings.weights)
+            except InputError as error:
+                if not cell.skip_without_weights:
+                    raise
+                self._bars.say(f"{describe_cell(cell)}: left out, {error}")
+            else:
+                kept.append(cell)
+        if not kept:
+            raise InputError(f"none of the {len(cells)} cells has its weights file")
+        return kept
 
     def digest(self, cell: Cell) -> str:
         """What identifies the cell's measurement: config, data, weights, device kind, limit."""

@@ -145,6 +145,51 @@ def _flops(options: argparse.Namespace) -> None:
         _print(text)
 
 
+def _profile_kernels(options: argparse.Namespace) -> None:
+    if options.config:
+        _trace(options)
+        return
+    from cuda_ops.profile import PASSES, profile
+    from vis_bench.environment import pick_device
+    from vis_bench.kernel_table import kernel_table, skipped_lines
+    from vis_bench.progress import Bars
+    from vis_bench.tables import render
+
+    device = pick_device(options.device)
+    with Bars().steps("kernels") as progress:
+        try:
+            rows = profile(
+                options.shapes, options.backends, options.passes or PASSES, options.dtypes,
+                device=device, progress=progress,
+            )  # fmt: skip
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    if options.json:
+        _print_json(rows)
+    else:
+        measured = kernel_table(rows)
+        _print(render(measured) if len(measured) else "nothing was measured")
+        _print("\n".join(skipped_lines(rows)))
+
+
+def _trace(options: argparse.Namespace) -> None:
+    from cuda_ops.profile import trace_method
+    from methods import build_method
+    from vis_bench.config import load_cells
+    from vis_bench.environment import pick_device
+    from vis_bench.kernel_table import dearest_table
+    from vis_bench.subject import find_weights, load_subject, random_clip
+    from vis_bench.tables import render
+
+    cell = load_cells(options.config, options.overrides)[0]
+    device = pick_device(options.device)
+    method = load_subject(build_method, cell, 40, find_weights(cell, options.weights), device)
+    options.trace.parent.mkdir(parents=True, exist_ok=True)
+    rows = trace_method(method, random_clip(method, cell, device), options.trace)
+    _print_json(rows) if options.json else _print(render(dearest_table(rows)))
+    sys.stderr.write(f"wrote {options.trace}\n")
+
+
 def _train(options: argparse.Namespace) -> None:
     from methods.training.loop import train
     from vis_bench.progress import Bars
@@ -336,6 +381,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "predict": _predict,
     "methods": _methods,
     "flops": _flops,
+    "profile-kernels": _profile_kernels,
     "train": _train,
     "eval": _eval,
     "synth": _synth,

@@ -79,12 +79,14 @@ class Cell(_Strict):
     """One combination that is measured into one record.
 
     `training` says what the weights were trained on, where a paper's table tells two apart by it.
+    With `skip_without_weights` a cell whose weights file is missing is left out of the run.
     """
 
     method: StrictStr
     options: dict[StrictStr, Any] = Field(default_factory=dict)
     weights: StrictStr | None = None
     training: StrictStr | None = None
+    skip_without_weights: StrictBool = False
     dataset: DatasetConfig
     clip_length: StrictInt | Literal["whole"] = "whole"
     clip_stride: StrictInt = 1
@@ -170,7 +172,8 @@ def cell_digest(cell: Cell, **more: Any) -> str:
 
     `more` adds what the config only points at, such as the checksums of weights and annotations.
     """
-    values = {**cell.model_dump(mode="json"), **more}
+    measured = cell.model_dump(mode="json", exclude={"skip_without_weights"})
+    values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -43,6 +43,19 @@ class Bars:
                 progress.advance(task, count)
 
             yield advance
+
+    @contextmanager
+    def steps(self, title: str) -> Iterator[Callable[[int, int, str], None]]:
+        """A bar for work that says itself how far it is: (done, of all, what comes next)."""
+        shown = not self._quiet and sys.stderr.isatty()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=self._console, disable=not shown) as progress:
+            task = progress.add_task(title, total=None)
+
+            def report(done: int, total: int, coming: str) -> None:
+                progress.update(task, completed=done, total=total, description=f"{title}: {coming}")
+
+            yield report
 
     def say(self, message: str) -> None:
         """One line on standard error."""

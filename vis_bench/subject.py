@@ -12,8 +12,12 @@ from vis_bench.config import Cell
 from vis_bench.environment import SOURCE_ROOT
 from vis_bench.errors import InputError
 from vis_bench.method import VISMethod
+from vis_bench.preprocess import input_size
 
 BuildMethod = Callable[..., VISMethod]
+
+# Frames of a random clip where the config's clip is a whole video.
+WHOLE_CLIP_FRAMES = 5
 
 
 def find_weights(cell: Cell, override: Path | None) -> Path | None:
@@ -76,3 +80,11 @@ def load_subject(
     method.to(device)
     method.prepare_for_inference()
     return method
+
+
+def random_clip(method: VISMethod, cell: Cell, device: torch.device) -> torch.Tensor:
+    """Random 16:9 frames (T, 3, H, W) at the cell's resolution; 5 where a clip is a whole video."""
+    length = WHOLE_CLIP_FRAMES if cell.clip_length == "whole" else cell.clip_length
+    size_HW = input_size(720, 1280, cell.resolution, method.input_format)
+    generator = torch.Generator().manual_seed(cell.seed)
+    return torch.randn(length, 3, *size_HW, generator=generator).to(device)

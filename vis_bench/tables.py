@@ -77,13 +77,22 @@ def render(table: Page | Grid | pd.DataFrame, form: Format = "markdown") -> str:
     return WRITERS[form](table)
 
 
-_TEXT_COLUMNS = ("Method", "Backbone", "Data", "Device", "Date", "Commit", "Origin",
-                 "Options", "Category")  # fmt: skip
-
-
 def _grid_of_frame(frame: pd.DataFrame) -> Grid:
-    columns = [Column(str(c), numeric=c not in _TEXT_COLUMNS) for c in frame.columns]
-    return grid_of(columns, [[str(value) for value in row] for row in frame.values.tolist()])
+    rows = [[str(value) for value in row] for row in frame.values.tolist()]
+    numeric = [
+        any(_starts_with_number(row[place]) for row in rows) for place in range(frame.shape[1])
+    ]
+    columns = [Column(str(c), numeric=n) for c, n in zip(frame.columns, numeric, strict=True)]
+    return grid_of(columns, rows)
+
+
+def _starts_with_number(text: str) -> bool:
+    """Whether a column with such an entry holds figures: `12.5`, `12.5 (spread 11 %)`, `1..3`."""
+    try:
+        float(text.split(" ")[0].split("..")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _order(record: Record) -> tuple:
