@@ -16,7 +16,7 @@ from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
 from methods.training.discriminator import Discriminator, adversarial_losses
-from methods.training.loop import prepare, train
+from methods.training.loop import build_trainable, prepare, train
 from methods.training.losses import dice, mask_focal, softmax_with_no_object
 from methods.training.targets import make_targets
 from methods.training.trainable_norms import bundled_state, train_norms
@@ -269,15 +269,15 @@ def test_config_errors_name_what_is_wrong(tmp_path, text, overrides, message):
 
 
 def test_unknown_methods_and_losses_are_refused():
-    with pytest.raises(InputError, match="trainable are: ifc, ms_sts, seqformer"):
+    with pytest.raises(InputError, match="trainable are: backbone, ifc, ms_sts, seqformer"):
         build_criterion("color_key", nn.Identity(), 3, {})
-    with pytest.raises(InputError, match="'iou'; allowed are: class, mask, dice"):
+    with pytest.raises(InputError, match="'iou'; allowed are: class, no_object, mask, dice"):
         prepare(config("ifc", loss_weights={"iou": 1.0}), Bars(quiet=True))
 
 
 def test_bundled_training_configs_are_valid():
     paths = sorted((Path(__file__).resolve().parent.parent / "configs" / "train").glob("*.yaml"))
-    assert len(paths) == 3
+    assert len(paths) == 4
     for path in paths:
         settings = load_train_config(path)
-        build_method(settings.method, num_classes=6, **settings.options)
+        build_trainable(settings)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from methods.training.clip_sampler import ClipSampler, SamplingPlan, choose_frames
+from methods.training.clip_sampler import ClipSampler, SamplingPlan, choose_frames, choose_window
 from methods.training.targets import boxes_around, make_targets
 from methods.training.video_pool import draw_pool, draw_video
 from vis_bench.method import InputFormat
@@ -135,3 +135,13 @@ def test_frames_and_masks_are_turned_together(pool):
         )[: len(batch.frames_N3HW) // 2, 0]
         covers = batch.targets[0].masks_NTHW
         assert min((bright - cover).abs().mean() for cover in covers) < 0.02
+
+
+@given(st.integers(0, 99), st.integers(1, 12), st.integers(1, 12), st.integers(1, 14))
+def test_windows_are_square_and_hold_an_instance(seed, height, width, side):
+    owners = torch.zeros(1, height, width, dtype=torch.uint8)
+    owners[0, seed % height, (7 * seed) % width] = 1
+    rows, columns = choose_window(np.random.default_rng(seed), owners, side)
+    window = owners[0, rows, columns]
+    assert window.shape == (min(side, height, width),) * 2
+    assert window.sum() == 1

@@ -114,7 +114,8 @@ class MSSTSEncoderLayer(DeformableEncoderLayer):
 
 class TemporalDecoderLayer(QueryDecomposeLayer):
     """A query decompose layer whose box queries, after attending to each other within a frame,
-    attend over time, each instance by itself (figure 2, decoder)."""
+    attend over time, each instance by itself (figure 2, decoder).
+    """
 
     def __init__(self, cross_attention: DeformableAttention, width: int, hidden: int) -> None:
         super().__init__(cross_attention, width, hidden)
