@@ -72,6 +72,16 @@ def test_resume_measures_nothing_twice(run, config, tmp_path):
     assert "measured before" in err
 
 
+def test_cells_without_their_weights_are_left_out_where_the_config_says_so(run, tmp_path):
+    config = tmp_path / "two.yaml"
+    cells = "[{weights: none.pth, skip_without_weights: true}, {clip_length: whole}]"
+    config.write_text(PLAIN.replace("[whole, 10]", "10") + f"cells: {cells}\n")
+    code, out, err = run("run", config, "--limit", 1, "--output", tmp_path / "r", "--json")
+    assert code == 0, err
+    assert [record["clip_length"] for record in json.loads(out)] == ["whole"]
+    assert "left out, weights file none.pth does not exist" in err
+
+
 def test_a_killed_run_keeps_its_records_and_goes_on(config, tmp_path):
     """Kills the process once the first record is there; the resumed run keeps it untouched."""
     records = tmp_path / "r"
@@ -143,7 +153,8 @@ def test_methods_lists_color_key(run):
 
 
 @pytest.mark.parametrize("command", ["run", "demo", "predict", "eval", "table", "leaderboard",
-                                     "synth", "validate", "submit", "methods"])  # fmt: skip
+                                     "synth", "validate", "submit", "methods", "flops", "check",
+                                     "compare", "split", "train", "profile-kernels"])  # fmt: skip
 def test_help_of_every_command(command):
     done = subprocess.run(
         [sys.executable, "run_bench.py", command, "--help"],

@@ -107,12 +107,18 @@ def test_wrong_configs_get_a_sentence(load, text):
     ("override", "words"),
     [("clip_length", "not of the form key=value"), ("=3", "not of the form"),
      ("a..b=3", "not of the form"), ("x=[1", "no valid YAML"),
-     ("method.x=3", "method is 'color_key'"), ("clip=5", "unknown key 'clip'"), ("clip_stride=9", "clip_stride 9")],
+     ("method.x=3", "method is 'color_key'"), ("clip=5", "unknown key 'clip'"),
+     ("clip_stride=9", "clip_stride 9")],
 )  # fmt: skip
 def test_wrong_overrides_get_a_sentence(load, override, words):
     with pytest.raises(InputError) as error:
         load(BASE + "clip_length: 5\n", override)
     assert words in str(error.value)
+
+
+def test_leaving_out_missing_weights_is_no_part_of_the_measurement(load):
+    (plain,), (skipping,) = load(BASE), load(BASE, "skip_without_weights=true")
+    assert cell_digest(plain) == cell_digest(skipping)
 
 
 def test_missing_file_names_its_neighbours(tmp_path):
