@@ -63,11 +63,11 @@ class SpeedConfig(_Strict):
     `repetitions` passes are timed, more until `seconds` are spent.
     """
 
-    regions: tuple[Region, ...] = ("model+tracker",)
+    regions: tuple[Region, ...] = Field(default=("model+tracker",), min_length=1)
     videos: StrictInt = Field(default=8, ge=1)
     warmup: StrictInt = Field(default=1, ge=0)
     repetitions: StrictInt = Field(default=3, ge=1)
-    seconds: float = Field(default=10.0, ge=0)
+    seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
 
     @field_validator("regions", mode="before")
     @classmethod
@@ -93,7 +93,7 @@ class Cell(_Strict):
     resolution: StrictInt | Literal["native"] = 360
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
-    measure: tuple[Measure, ...] = ("accuracy",)
+    measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
     speed: SpeedConfig = SpeedConfig()
     seed: StrictInt = 0
 
