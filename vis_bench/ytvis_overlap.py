@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -26,12 +27,12 @@ def space_time_iou(
     some, others = _Tubes.of(detections, rows_D), _Tubes.of(objects, columns_G)
     shorter_DG = np.minimum(some.lengths_N[:, None], others.lengths_N)
     union_DG = some.areas_before(shorter_DG) + others.areas_before(shorter_DG.T).T
-    intersection_DG = np.zeros_like(union_DG)
+    intersection_DG = np.zeros(union_DG.shape)
     for frame in range(min(some.areas_NT.shape[1], others.areas_NT.shape[1])):
         _add_intersections(intersection_DG, some, others, frame)
         if not some.size or some.size != others.size:
             _handle_exceptions(intersection_DG, union_DG, some, others, frame)
-    union_DG -= intersection_DG
+    union_DG = union_DG - intersection_DG
     return np.divide(intersection_DG, union_DG, out=np.zeros(union_DG.shape), where=union_DG > 0)
 
 
@@ -39,8 +40,8 @@ def space_time_iou(
 class _Tubes:
     """N tubes side by side, padded with absent masks to T frames.
 
-    `size` is the coded size of all masks if it is the same and all are encoded without empty
-    runs, else 0.
+    `odd_NT` are masks whose encoding has empty runs. `size` is the coded size of all masks if it is
+    the same and none is odd, else 0.
     """
 
     masks_S: Sequence[RLE | None]
@@ -48,8 +49,13 @@ class _Tubes:
     lengths_N: np.ndarray
     areas_NT: np.ndarray
     sizes_NT: np.ndarray
-    has_empty_runs_NT: np.ndarray
+    odd_NT: np.ndarray
     size: int
+
+    @cached_property
+    def plain_T(self) -> list[np.ndarray]:
+        """In each frame, which tubes have a mask that is not empty nor has empty runs."""
+        return [np.flatnonzero(plain_N) for plain_N in (self.areas_NT > 0).T & ~self.odd_NT.T]
 
     @classmethod
     def of(cls, tubes: MaskTubes, chosen_N: np.ndarray) -> _Tubes:
@@ -82,15 +88,12 @@ def _add_intersections(
     multiplication gives it back, to well within half a pixel. Masks of different size give -1
     or 0.
     """
-    rows, columns = (
-        np.flatnonzero((tubes.areas_NT[:, frame] > 0) & ~tubes.has_empty_runs_NT[:, frame])
-        for tubes in (some, others)
-    )
+    rows, columns = some.plain_T[frame], others.plain_T[frame]
     if rows.size and columns.size:
         crowds = [True] * columns.size
         covered = coco_mask.iou(some.masks(rows, frame), others.masks(columns, frame), crowds)
-        pixels = np.rint(np.maximum(covered, 0) * some.areas_NT[rows, frame, None])
-        intersection_DG[rows[:, None], columns] += pixels.astype(np.int64)
+        pixels = np.rint(covered * some.areas_NT[rows, frame, None])
+        intersection_DG[rows[:, None], columns] += np.maximum(pixels, 0)
 
 
 def _handle_exceptions(
@@ -109,7 +112,7 @@ def _handle_exceptions(
     differ_DG = both_DG & (sizes_D[:, None] != sizes_G)
     areas_DG = some.areas_NT[:, frame, None] + others.areas_NT[:, frame]
     total_DG -= np.where(differ_DG, areas_DG, 0)
-    odd_DG = some.has_empty_runs_NT[:, frame, None] | others.has_empty_runs_NT[:, frame]
+    odd_DG = some.odd_NT[:, frame, None] | others.odd_NT[:, frame]
     for row, column in np.argwhere(odd_DG & both_DG & ~differ_DG):
         lengths = _lengths(some, row, frame), _lengths(others, column, frame)
         intersection, lost = _overlap_with_empty_runs(*lengths)
