@@ -57,3 +57,19 @@ def test_without_records_the_published_figures_stand(tmp_path):
     text = (tmp_path / "README.md").read_text()
     assert "No record yet." in text
     assert "MaskTrack R-CNN" in text
+
+
+def test_the_front_page_gets_the_table_between_its_markers(tmp_path):
+    results = tmp_path / "results"
+    RecordStore(results / "records").write(example_record(fps=10.0))
+    front = tmp_path / "README.md"
+    front.write_text("# T\n\n<!-- measured table -->\nold\n<!-- end of measured table -->\n\nend\n")
+    assert front in write_pages(results)
+    text = front.read_text()
+    assert "| ifc" in text
+    assert "old" not in text
+    assert text.startswith("# T\n")
+    assert text.endswith("\nend\n")
+    assert stale_pages(results) == []
+    front.write_text(text.replace("| ifc", "| if"))
+    assert stale_pages(results) == [front]

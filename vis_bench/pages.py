@@ -1,10 +1,12 @@
-"""The generated files of `results/`: README.md, LEADERBOARD.md and the AP-against-FPS picture.
+"""The generated files of `results/`: README.md, LEADERBOARD.md and the AP-against-FPS picture,
+and the table in the README beside the folder.
 
 They follow from the records alone; a test fails where they differ from what the records give.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +23,7 @@ PICTURE = "ap_against_fps.svg"
 GENERATED = (
     "<!-- Generated from the records by `leaderboard --pages results`; edits are overwritten. -->\n"
 )
+_TABLE = re.compile(r"(<!-- measured table -->\n).*?(<!-- end of measured table -->)", re.DOTALL)
 _INTRODUCTION = """# Results
 
 What this bench has measured, beside what is published. `records/` holds one JSON per measured cell
@@ -33,45 +36,55 @@ _PICTURE_TEXT = f"## AP against FPS\n\n![AP against FPS]({PICTURE})\n"
 def write_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path]:
     """Writes the pages and the picture; returns those that changed.
 
+    A README.md beside the folder gets the table of what is measured between its two markers.
+
     Args:
         results: the folder with `records/`.
         counts: the multiply-adds of IFC's encoders, for that table.
     """
     stale = stale_pages(results, counts)
     records = _records(results)
+    texts = _texts(results, records, counts)
     for path in stale:
-        if path.name == PICTURE:
-            write_atomically(path, speed_svg(speed_panels(records)).encode())
-        else:
-            write_atomically(path, _texts(records, counts)[path.name].encode())
+        text = speed_svg(speed_panels(records)) if path.name == PICTURE else texts[path]
+        write_atomically(path, text.encode())
     return stale
 
 
 def stale_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path]:
     """The files that differ from what the records give, or are missing."""
     records = _records(results)
-    stale = [
-        results / name
-        for name, text in _texts(records, counts).items()
-        if not _holds(results / name, text)
-    ]
+    texts = _texts(results, records, counts)
+    stale = [path for path, text in texts.items() if not _holds(path, text)]
     picture = results / PICTURE
     drawn = digest_of_svg(picture.read_text(encoding="utf-8")) if picture.is_file() else None
     return stale if drawn == data_digest(speed_panels(records)) else [*stale, picture]
 
 
-def _texts(records: Sequence[Record], counts: EncoderCounts | None) -> dict[str, str]:
-    return {
-        "README.md": _readme(records, counts),
-        "LEADERBOARD.md": f"{GENERATED}\n{leaderboard_markdown(records)}\n{_PICTURE_TEXT}",
+def _texts(
+    results: Path, records: Sequence[Record], counts: EncoderCounts | None
+) -> dict[Path, str]:
+    board = f"{GENERATED}\n{leaderboard_markdown(records)}\n{_PICTURE_TEXT}"
+    texts = {
+        results / "README.md": _readme(records, counts),
+        results / "LEADERBOARD.md": board,
     }
+    front = results.resolve().parent / "README.md"
+    if front.is_file() and _TABLE.search(text := front.read_text(encoding="utf-8")):
+        texts[front] = _TABLE.sub(
+            lambda found: f"{found[1]}\n{_measured(records)}\n{found[2]}", text
+        )
+    return texts
+
+
+def _measured(records: Sequence[Record]) -> str:
+    return render(measured_table(records)) if records else "No record yet.\n"
 
 
 def _readme(records: Sequence[Record], counts: EncoderCounts | None) -> str:
-    measured = render(measured_table(records)) if records else "No record yet.\n"
     pages = [render(paper_table(name, records, counts)) for name in PAPER_TABLES]
-    parts = [GENERATED, _INTRODUCTION, "## Measured\n", measured, "## The papers' tables\n", *pages]
-    return "\n".join(parts)
+    measured = ["## Measured\n", _measured(records)]
+    return "\n".join([GENERATED, _INTRODUCTION, *measured, "## The papers' tables\n", *pages])
 
 
 def _records(results: Path) -> list[Record]:
