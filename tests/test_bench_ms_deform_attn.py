@@ -57,4 +57,4 @@ def test_bench_ms_deform_attn(
         pytest.skip("plain PyTorch takes too long")
     benchmark.group = f"{shape_name} {pass_name} {dtype_name}"
     call = finished(tensors(shape_name, dtype).call(backend, pass_name))
-    benchmark.pedantic(call, rounds=5, warmup_rounds=1)
+    benchmark.pedantic(call, rounds=3, warmup_rounds=1)

@@ -114,7 +114,10 @@ def _problem(
 ) -> _Problem:
     levels = len(starts_L)
     if levels > MAX_LEVELS:
-        raise ValueError(f"the cuda backend takes at most {MAX_LEVELS} levels, got {levels}")
+        raise ValueError(
+            f"spatial_shapes_L2 may have at most {MAX_LEVELS} levels on backend 'cuda', got "
+            f"{levels}; 'triton' and 'reference' take more"
+        )
     _, queries, _, _, points, _ = locations_BQMLP2.shape
     problem = _Problem(*value_BSMD.shape, queries, levels, points)
     problem.height[:levels] = sides_2L[0::2]

@@ -220,11 +220,21 @@ void gather(Rows<const T> value, const Samples<T>& samples, int count, T* output
   for (int v = 0; v < kVectors; ++v) S::store(output + v * S::kLanes, upper[v] + lower[v]);
 }
 
+// Adds the lanes in pairs of pairs, which rounds less than one after the other.
 template <class T>
 T horizontal_sum(typename Simd<T>::Vector vector) {
-  T total = 0;
-  for (int lane = 0; lane < Simd<T>::kLanes; ++lane) total += vector[lane];
-  return total;
+  typedef T Part __attribute__((vector_size(16)));
+  constexpr int parts = kVectorBytes / 16;
+  Part part[parts];
+  std::memcpy(part, &vector, kVectorBytes);
+  for (int count = parts / 2; count > 0; count /= 2) {
+    for (int i = 0; i < count; ++i) part[i] += part[i + count];
+  }
+  if constexpr (sizeof(T) == 8) {
+    return part[0][0] + part[0][1];
+  } else {
+    return (part[0][0] + part[0][2]) + (part[0][1] + part[0][3]);
+  }
 }
 
 // For each sample: adds the gradient to the four corners' rows, and its product with their values
