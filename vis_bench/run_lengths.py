@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 # Characters per numpy pass: the intermediate arrays then stay in a core's cache.
-_CHUNK_CHARACTERS = 1 << 18
+_CHUNK_CHARACTERS = 1 << 17
 # Seven groups hold 35 bits, more than the 32 that the C code keeps of any length.
 _LONGEST_NUMBER = 7
 _NUMBER_LIMIT = 1 << 32
@@ -56,13 +57,13 @@ def measure(counts: Sequence[str], pixels_N: np.ndarray) -> Measured:
         MalformedRLEError: for a string that does not decode to lengths of zero and more that add
             up to its number of pixels.
     """
-    areas_N = np.zeros(len(counts), np.int64)
-    has_empty_runs_N = np.zeros(len(counts), bool)
-    for start, stop in _chunks(counts):
-        numbers, first_N = _decode_numbers(counts[start:stop], start)
-        chunk = _measure_chunk(numbers, first_N, pixels_N[start:stop], start)
-        areas_N[start:stop], has_empty_runs_N[start:stop] = chunk
-    return Measured(areas_N, has_empty_runs_N)
+    if not counts:
+        return Measured(np.zeros(0, np.int64), np.zeros(0, bool))
+    parts = [
+        _measure_chains(*_decode_numbers(counts[start:stop], start))
+        for start, stop in _chunks(counts)
+    ]
+    return _checked(_Chains(*(np.concatenate(c, -1) for c in zip(*parts, strict=True))), pixels_N)
 
 
 def run_lengths(counts: str, pixels: int) -> np.ndarray:
@@ -97,8 +98,8 @@ def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.
     first_N = np.searchsorted(last_R, np.concatenate(([0], ends_N)))
     numbers_R = _short_numbers(groups_L, goes_on_L)[last_R].astype(np.int64)
     long = _places_of_long_numbers(goes_on_L, last_R)
-    first_group = np.where(long > 0, last_R[long - 1] + 1, 0)
-    numbers_R[long], is_bad = _long_numbers(groups_L, first_group, last_R[long])
+    width = last_R[long] - np.where(long > 0, last_R[long - 1], -1)
+    numbers_R[long], is_bad = _long_numbers(numbers_R[long], groups_L, last_R[long], width)
     if is_bad.any():
         bad = int(np.searchsorted(first_N, long[np.argmax(is_bad)], "right")) - 1
         raise MalformedRLEError(offset + bad, _TOO_LARGE)
@@ -109,7 +110,7 @@ def _short_numbers(groups_L: np.ndarray, goes_on_L: np.ndarray) -> np.ndarray:
     """The number of one to three groups that ends at each place.
 
     Computed at all places, since that is cheaper than picking those where a number ends. What
-    stands where none or a longer one ends has no meaning.
+    stands where none ends has no meaning, and of a longer one it is the upper three groups.
     """
     payload_L = (groups_L & 31).astype(np.int16)
     numbers_L = (payload_L ^ 16) - 16
@@ -129,18 +130,16 @@ def _places_of_long_numbers(goes_on_L: np.ndarray, last_R: np.ndarray) -> np.nda
 
 
 def _long_numbers(
-    groups_L: np.ndarray, first_n: np.ndarray, last_n: np.ndarray
+    numbers_n: np.ndarray, groups_L: np.ndarray, last_n: np.ndarray, width_n: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers from group `first_n` to group `last_n`, and which of them the C code misreads.
+    """Completes numbers whose upper three groups are read; and which the C code misreads.
 
     It keeps 32 bits, and its sign extension overflows in the seventh group.
     """
-    width_n = last_n - first_n + 1
-    numbers_n = (groups_L[last_n] ^ 16).astype(np.int64) - 16
     is_bad_n = (width_n > _LONGEST_NUMBER) | (width_n == _LONGEST_NUMBER) & (numbers_n < 0)
-    for back in range(1, min(int(width_n.max(initial=1)), _LONGEST_NUMBER)):
-        some = np.flatnonzero(width_n > back)
-        numbers_n[some] = numbers_n[some] * 32 + (groups_L[last_n[some] - back] & 31)
+    for back in range(3, min(int(width_n.max(initial=0)), _LONGEST_NUMBER)):
+        more = np.flatnonzero(width_n > back)
+        numbers_n[more] = numbers_n[more] * 32 + (groups_L[last_n[more] - back] & 31)
     return numbers_n, is_bad_n | (np.abs(numbers_n) >= _NUMBER_LIMIT)
 
 
@@ -161,55 +160,71 @@ def _groups(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.ndarray]
     return groups, ends_N
 
 
-def _measure_chunk(
-    numbers_R: np.ndarray, first_N: np.ndarray, pixels_N: np.ndarray, offset: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Areas and the presence of empty runs, from the numbers as stored.
+class _Chains(NamedTuple):
+    """What is measured of N masks.
 
-    Lengths 1, 3, 5, ... (foreground) and 2, 4, 6, ... (background) are running sums. Both sums run
-    over the whole chunk, once over its even and once over its odd places, and each mask's part is
-    taken relative to where the sum stood before it.
+    Lengths 1, 3, 5, ... (foreground) and 2, 4, 6, ... (background) of a mask are two running sums;
+    they are the chains. `first_N` is length 0. The others are, for both chains, the number of
+    lengths, their sum, and the smallest and the largest (without meaning where there is none). Row
+    0 is the foreground where `foreground_first_N`, else the background.
+    """
+
+    first_N: np.ndarray
+    foreground_first_N: np.ndarray
+    num_2N: np.ndarray
+    sum_2N: np.ndarray
+    min_2N: np.ndarray
+    max_2N: np.ndarray
+
+
+def _measure_chains(numbers_R: np.ndarray, first_N: np.ndarray) -> _Chains:
+    """Measures the masks of one chunk from their numbers as stored.
+
+    One sum runs over the even places of the whole chunk, one over the odd ones; each chain is a
+    part of one of them, taken relative to where the sum stood before it.
     """
     start_N, runs_N = first_N[:-1], np.diff(first_N)
-    total_N = numbers_R[start_N].copy()
-    _refuse(total_N < 0, offset, _NEGATIVE)
-    areas_N = np.zeros_like(total_N)
-    has_empty_runs_N = np.zeros(len(total_N), bool)
-    for parity in (0, 1):
-        foreground_N = start_N % 2 != parity
-        place_N = (start_N + np.where(foreground_N, 1, 2)) >> 1
-        length_N = np.where(foreground_N, runs_N, runs_N - 1) >> 1
-        sum_N, min_N, max_N = _segments(numbers_R[parity::2], place_N, length_N)
-        _refuse(min_N < 0, offset, _NEGATIVE)
-        _refuse(max_N > pixels_N, offset, _TOO_LARGE)
-        total_N += sum_N
-        areas_N[foreground_N] = sum_N[foreground_N]
-        has_empty_runs_N |= (min_N == 0) & (length_N > 0)
-    for index in np.flatnonzero(total_N != pixels_N)[:1]:
+    is_odd_N = start_N & 1
+    num_even = (len(numbers_R) + 1) >> 1
+    running = np.zeros(len(numbers_R) + 3, np.int64)
+    np.cumsum(np.ascontiguousarray(numbers_R[0::2]), out=running[1 : 1 + num_even])
+    np.cumsum(np.ascontiguousarray(numbers_R[1::2]), out=running[2 + num_even : -1])
+    begin_2N = np.array([start_N + 4 - is_odd_N, start_N + 5 + is_odd_N + 2 * num_even]) >> 1
+    num_2N = np.array([runs_N - 1 + is_odd_N, runs_N - is_odd_N]) >> 1
+    borders = np.array([begin_2N, begin_2N + num_2N]).transpose(1, 2, 0).ravel()
+    before_2N = running[begin_2N - 1]
+    sum_2N, min_2N, max_2N = (
+        reduce.reduceat(running, borders)[::2].reshape(2, -1)
+        for reduce in (np.add, np.minimum, np.maximum)
+    )
+    return _Chains(
+        numbers_R[start_N], is_odd_N == 1, num_2N,
+        sum_2N - num_2N * before_2N, min_2N - before_2N, max_2N - before_2N,
+    )  # fmt: skip
+
+
+def _checked(chains: _Chains, pixels_N: np.ndarray) -> Measured:
+    """Refuses what no mask can have.
+
+    Sums wrap around at 64 bits, but are right wherever no length is negative or too large.
+    """
+    present_2N = chains.num_2N > 0
+    negative_2N = present_2N & (chains.min_2N < 0)
+    too_large_2N = present_2N & (chains.max_2N > pixels_N)
+    _refuse(negative_2N.any(0) | (chains.first_N < 0), 0, "a run has a negative length")
+    _refuse(too_large_2N.any(0) | (chains.first_N > pixels_N), 0, _TOO_LARGE)
+    sum_2N = np.where(present_2N, chains.sum_2N, 0)
+    total_N = chains.first_N + sum_2N.sum(0)
+    for index in np.flatnonzero(total_N != pixels_N)[:1].tolist():
         reason = f"its runs add up to {total_N[index]} pixels instead of {pixels_N[index]}"
-        raise MalformedRLEError(offset + int(index), reason)
-    return areas_N, has_empty_runs_N
+        raise MalformedRLEError(index, reason)
+    areas_N = np.where(chains.foreground_first_N, sum_2N[0], sum_2N[1])
+    return Measured(areas_N, (present_2N & (chains.min_2N == 0)).any(0))
 
 
-_NEGATIVE = "a run has a negative length"
 _TOO_LARGE = "a run is longer than the mask"
 
 
 def _refuse(bad_N: np.ndarray, offset: int, reason: str) -> None:
     if bad_N.any():
         raise MalformedRLEError(offset + int(np.argmax(bad_N)), reason)
-
-
-def _segments(
-    differences: np.ndarray, place_N: np.ndarray, length_N: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum, minimum and maximum of N running sums over parts of `differences`; 0 for empty parts."""
-    running = np.zeros(len(differences) + 2, np.int64)
-    np.cumsum(np.ascontiguousarray(differences), out=running[1:-1])
-    before_N = running[np.minimum(place_N, len(running) - 1)]
-    borders = np.minimum(np.stack([place_N, place_N + length_N], 1) + 1, len(running) - 1).ravel()
-    present_N = length_N > 0
-    sum_N = np.add.reduceat(running, borders)[::2] - length_N * before_N
-    min_N = np.minimum.reduceat(running, borders)[::2] - before_N
-    max_N = np.maximum.reduceat(running, borders)[::2] - before_N
-    return sum_N * present_N, min_N * present_N, max_N * present_N
