@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from methods.layers.attention import MultiHeadAttention
+from methods.layers.feed_forward import FeedForward
 from methods.layers.mlp import MLP
 from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.transformer import TransformerDecoderLayer, TransformerEncoderLayer
@@ -85,6 +86,15 @@ def test_decoder_layer_loads_detrs_names_and_is_pytorchs_layer():
     torch.testing.assert_close(
         own(content, nowhere, memory, memory), reference.train()(content, memory)
     )
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 1025), (0,)])
+def test_feed_forward_at_any_number_of_tokens(shape):
+    """A CPU takes the tokens in pieces."""
+    layer = FeedForward(WIDTH, 32).double()
+    features = tokens(*shape)
+    hidden = layer.linear1(features).clamp(min=0)
+    torch.testing.assert_close(layer(features), layer.norm(features + layer.linear2(hidden)))
 
 
 def test_mlp_has_relu_between_its_layers_only():

@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cuda_ops import ms_deform_attn, resolve_backend
 from methods.layers.feature_levels import FeatureLevels
@@ -82,14 +83,21 @@ class DeformableAttention(nn.Module):
 
     def _locations(self, queries: Tensor, references: Tensor, levels: FeatureLevels) -> Tensor:
         """Sampling locations (T, Q, M, L, P, 2), in the references' precision."""
-        offsets = self.sampling_offsets(queries).to(references.dtype)
-        offsets = offsets.unflatten(-1, (self.heads, self.levels, self.points, 2))
-        references = references[:, :, None, None, None]
-        if references.shape[-1] == 2:
-            sides_L12 = levels.widths_and_heights(references)[:, None]
-            return references + offsets / sides_L12
-        centers, sizes = references.split(2, dim=-1)
-        return centers + offsets * (sizes * (0.5 / self.points))
+        centers, sizes = references[:, :, None, None, None].tensor_split([2], dim=-1)
+        if not sizes.numel():
+            return centers + self._offsets(queries, 1 / levels.widths_and_heights(references))
+        halves = references.new_full((self.levels, 2), 0.5 / self.points)
+        return centers + self._offsets(queries, halves) * sizes
+
+    def _offsets(self, queries: Tensor, units_L2: Tensor) -> Tensor:
+        """Offsets (T, Q, M, L, P, 2) in units of the frame; scaling the projection's weights is
+        less work than scaling what it makes.
+        """
+        scale = units_L2[:, None].expand(self.heads, -1, self.points, -1).flatten()
+        projection = self.sampling_offsets
+        offsets = F.linear(queries, projection.weight * scale[:, None], projection.bias * scale)
+        offsets = offsets.to(units_L2.dtype)
+        return offsets.unflatten(-1, (self.heads, self.levels, self.points, 2))
 
     def _weights(self, queries: Tensor) -> Tensor:
         """Attention weights (T, Q, M, L, P): they sum to 1 over levels and points."""

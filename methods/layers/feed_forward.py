@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+# On a CPU the hidden activations of this many tokens stay in its cache.
+CPU_TOKENS = 1024
 
 
 class FeedForward(nn.Module):
@@ -17,5 +21,11 @@ class FeedForward(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Keeps the shape (..., width)."""
+        if tokens.device.type != "cpu":
+            return self._transform(tokens)
+        pieces = tokens.reshape(-1, tokens.shape[-1]).split(CPU_TOKENS)
+        return torch.cat([self._transform(piece) for piece in pieces]).view(tokens.shape)
+
+    def _transform(self, tokens: Tensor) -> Tensor:
         hidden = F.relu(self.linear1(tokens), inplace=True)
         return self.norm(tokens + self.linear2(hidden))
