@@ -312,7 +312,7 @@ struct ForwardTensors {
   T* output;
 };
 
-// The rows of one head of `tensor`, which is laid out as the value.
+// The rows of one batch entry and head of the value.
 template <class T>
 Rows<T> head_rows(const Shape& shape, T* value, int64_t pair) {
   return {value + pair / shape.heads * shape.value_batch_stride +
