@@ -2,9 +2,10 @@
 //
 // Work is split into tasks that never write to the same memory, so results do not depend on the
 // number of threads. A forward task is a run of queries of one (batch, head) pair; a backward task
-// is such a pair, or one of its levels where pairs are fewer than threads. A task first copies the rows of its head next to each other
-// ("packing") when it will read more rows than it copies: in the operator's own layout they are
-// heads * channels apart, so that one head's rows would share one `heads`th of the cache's sets.
+// is such a pair, or one of its levels where pairs are fewer than threads. A task first copies the
+// rows of its head next to each other ("packing") when it will read more rows than it copies: in
+// the operator's own layout they are heads * channels apart, so that one head's rows would share
+// one `heads`th of the cache's sets.
 //
 // Channels run through vector registers. A sample outside its level is skipped; of a sample
 // inside, a corner outside is read at the nearest pixel with coefficient 0. So every address is
