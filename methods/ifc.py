@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.layers.backbones import build_backbone
+from methods.layers.full_precision import full_precision
 from methods.layers.ifc_mask_head import SpatialDecoder
 from methods.layers.inter_frame_encoder import (
     ClipEncoder,
@@ -52,16 +53,20 @@ class ClipDecoder(nn.Module):
     def forward(self, queries_QC: Tensor, clip: EncodedClip, position_SC: Tensor) -> list[Tensor]:
         """The queries' content (Q, C) after each layer, normalised; the last is the result.
 
+        Runs in the weights' precision also under autocast: a hundred queries cost little.
+
         Args:
             queries_QC: the queries' learned positions; their content starts at zero.
             position_SC: the frame tokens' position, the same in every frame.
         """
         values_KC, keys_KC = _clip_memory(clip, position_SC)
+        values_KC, keys_KC = values_KC.to(queries_QC.dtype), keys_KC.to(queries_QC.dtype)
         content_QC = torch.zeros_like(queries_QC)
         outputs = []
-        for layer in self.layers:
-            content_QC = layer(content_QC, queries_QC, keys_KC, values_KC)
-            outputs.append(self.norm(content_QC))
+        with full_precision(queries_QC.device):
+            for layer in self.layers:
+                content_QC = layer(content_QC, queries_QC, keys_KC, values_KC)
+                outputs.append(self.norm(content_QC))
         return outputs
 
 
@@ -138,7 +143,8 @@ class IFC(VISMethod):
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
         """The queries whose most probable class is not "no object"."""
         outputs, mask_features_TCHW = self.decode(features)
-        class_probs_QK = self.class_head(outputs[-1]).softmax(-1)
+        with full_precision(mask_features_TCHW.device):
+            class_probs_QK = self.class_head(outputs[-1]).softmax(-1)
         no_object = class_probs_QK.shape[-1] - 1
         kept_N = (class_probs_QK.argmax(-1) != no_object).nonzero()[:, 0]
         masks_NTHW = self.spatial_decoder.masks(mask_features_TCHW, outputs[-1][kept_N])

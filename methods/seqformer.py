@@ -23,6 +23,7 @@ from methods.layers.deformable_attention import DeformableAttention, attention_b
 from methods.layers.deformable_encoder import DeformableEncoder, DeformableEncoderLayer
 from methods.layers.dynamic_mask_head import DynamicMaskHead, MaskBranch
 from methods.layers.feature_levels import FeatureLevels, flatten_maps
+from methods.layers.full_precision import full_precision
 from methods.layers.level_projection import LevelProjection
 from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.query_decompose_decoder import (
@@ -120,7 +121,8 @@ class SeqFormer(VISMethod):
 
     def class_logits(self, output: DecoderOutput, layer: int) -> Tensor:
         """Logits (Q, K + 2) of a decoder layer's instance queries."""
-        return self.class_heads[layer](output.instances_QC)
+        with full_precision(output.instances_QC.device):
+            return self.class_heads[layer](output.instances_QC)
 
     def masks(self, output: DecoderOutput, features: FrameFeatures, queries_N: Tensor) -> Tensor:
         """Mask logits (N, T, H/4, W/4) of chosen queries of a decoder layer."""

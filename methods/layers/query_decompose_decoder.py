@@ -17,6 +17,7 @@ from methods.layers.attention import MultiHeadAttention
 from methods.layers.deformable_attention import DeformableAttention
 from methods.layers.feature_levels import FeatureLevels
 from methods.layers.feed_forward import FeedForward
+from methods.layers.full_precision import full_precision
 from methods.layers.mlp import MLP
 from methods.layers.state_dict_names import rename_on_load
 
@@ -148,17 +149,25 @@ class QueryDecomposeDecoder(nn.Module):
         """The outputs of every layer; the last one's are the prediction.
 
         Both queries start from the same content. The references do not pass gradients from layer
-        to layer (Zhu et al., 2021, supplement A.4).
+        to layer (Zhu et al., 2021, supplement A.4). Runs in the weights' precision also under
+        autocast: a few hundred queries cost little, and their errors would add up over the layers.
         """
+        with full_precision(content_QC.device):
+            memory_TSC = memory_TSC.to(content_QC.dtype)
+            return self._refine_layer_by_layer(content_QC, position_QC, memory_TSC, levels)
+
+    def _refine_layer_by_layer(
+        self, content_QC: Tensor, position_QC: Tensor, memory_TSC: Tensor, levels: FeatureLevels
+    ) -> list[DecoderOutput]:
         instances_QC, box_queries_TQC = content_QC, content_QC[None]
-        references_TQX = _precise(self.initial_references(position_QC)).sigmoid()[None]
+        references_TQX = self.initial_references(position_QC).sigmoid()[None]
         outputs = []
         for layer, box_head in zip(self.layers, self.box_heads, strict=True):
             instances_QC, box_queries_TQC = layer(
                 instances_QC, box_queries_TQC, position_QC, references_TQX, memory_TSC, levels
             )
             start_TQX = inverse_sigmoid(references_TQX)
-            boxes_TQ4 = _refine(_precise(box_head(box_queries_TQC)), start_TQX).sigmoid()
+            boxes_TQ4 = _refine(box_head(box_queries_TQC), start_TQX).sigmoid()
             outputs.append(
                 DecoderOutput(instances_QC, box_queries_TQC, boxes_TQ4, start_TQX.sigmoid())
             )
@@ -177,11 +186,6 @@ def inverse_sigmoid(values: Tensor) -> Tensor:
     """Logits of values in 0..1, kept finite at both ends."""
     low, high = values.clamp(min=INVERSE_SIGMOID_EPSILON), 1 - values
     return torch.log(low / high.clamp(min=INVERSE_SIGMOID_EPSILON))
-
-
-def _precise(places: Tensor) -> Tensor:
-    """Places in a frame need float32 at least, also under autocast."""
-    return places.to(torch.promote_types(places.dtype, torch.float32))
 
 
 def _refine(deltas_TQ4: Tensor, start_TQX: Tensor) -> Tensor:
