@@ -12,6 +12,12 @@ from hypothesis import strategies as st
 from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
 
 from methods import build_method
+from methods.layers.inter_frame_encoder import (
+    DecomposedCommunication,
+    FullCommunication,
+    InterFrameCommunication,
+    NoCommunication,
+)
 from vis_bench.errors import InputError
 from vis_bench.inference import InferencePlan, track_video
 from vis_bench.structures import Video
@@ -241,6 +247,22 @@ def test_memory_does_not_grow_with_the_video():
     )
     short, long = map(int, done.stdout.split())
     assert long - short < 200
+
+
+def test_options_choose_the_encoder():
+    kinds = {
+        "none": NoCommunication,
+        "full": FullCommunication,
+        "decomposed": DecomposedCommunication,
+        "ifc": InterFrameCommunication,
+    }
+    for name, kind in kinds.items():
+        assert type(small(communication=name).encoder) is kind
+    encoder = small(memory_tokens=3, memory="unified").encoder
+    assert encoder.unified
+    assert encoder.memory_tokens_MC.shape == (3, 64)
+    assert not small().encoder.unified
+    assert len(small(communication="decomposed").encoder.time_layers) == 2
 
 
 def test_refused_options():
