@@ -110,7 +110,7 @@ def is_well_formed(text, pixels):
     if not re.fullmatch("([P-o]{0,5}[0-O]|[P-o]{6}[0-?])+", text):
         return False
     counts = counts_of(text)
-    return min(counts) >= 0 and sum(counts) == pixels
+    return min(counts) >= 0 and sum(counts) == pixels and len(counts) <= pixels + 1
 
 
 @st.composite
@@ -150,6 +150,8 @@ MALFORMED = {
     "negative length": text_of([-1, 31, 30]),
     "a run is longer than the mask": text_of([10, 1 << 33]),
     "longer than the mask": "P" * 40 + "0",
+    "more runs than pixels": compressed_text([0, 0, 60] + [0] * 59),
+    "has more runs": "0" * 500,
     "is longer than the mask": text_of([10, 20, 30]) + "ooooooO",
 }
 
@@ -214,6 +216,7 @@ def test_uncompressed_run_lengths():
         ([True, 59], [6, 10], "a run of True pixels"),
         ([["60"]], [6, 10], "a run of "),
         ([1 << 64], [6, 10], "add up to"),
+        ([60, *[0] * 61], [6, 10], "has 62 runs"),
         ([60], [6], "at least 1 each"),
         ([60], None, "has size None"),
         ([1 << 30], [1 << 15, 1 << 15], r"below 2\^28"),

@@ -75,8 +75,7 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
         return place(tube, index - int(first_N1[tube]))
 
     present = np.flatnonzero(np.fromiter(map(bool, masks_S), bool, len(masks_S)))
-    given = [masks_S[index] for index in present] if len(present) < len(masks_S) else masks_S
-    counts, heights_widths = _checked_parts(masks_S, given, place_of)
+    counts, heights_widths = _checked_parts(masks_S, place_of)
     sizes_S, areas_S, has_empty_runs_S = (np.zeros(len(masks_S), d) for d in (int, int, bool))
     sizes_S[present] = heights_widths[:, 0] << 32 | heights_widths[:, 1]
     _refuse_large(sizes_S, first_N1, place_of)
@@ -91,11 +90,11 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
 
 
 def _checked_parts(
-    masks_S: Sequence[Any], given: Sequence[Any], place_of: Callable[[int], str]
+    masks_S: Sequence[Any], place_of: Callable[[int], str]
 ) -> tuple[list[str], np.ndarray]:
-    """The counts, not yet read, and the height and width of the masks that are given."""
-    kinds = set(map(type, masks_S))
-    if kinds <= {dict, list, type(None)} and set(map(type, given)) <= {dict}:
+    """The counts, not yet read, and the height and width of the masks that are not absent."""
+    given = list(filter(None, masks_S))
+    if set(map(type, masks_S)) <= {dict, list, type(None)} and set(map(type, given)) <= {dict}:
         counts = [mask.get("counts") for mask in given]
         heights_widths = _heights_widths([mask.get("size") for mask in given])
         if set(map(type, counts)) <= {str} and heights_widths is not None:
@@ -110,14 +109,16 @@ def _heights_widths(sizes: list[Any]) -> np.ndarray | None:
     if not set(map(type, sizes)) <= {list} or not set(map(len, sizes)) <= {2}:
         return None
     sides = list(chain.from_iterable(sizes))
-    if (
-        not set(map(type, sides)) <= {int}
-        or not 1 <= min(sides, default=1) <= max(sides, default=1) < PIXEL_LIMIT
-    ):
+    if not set(map(type, sides)) <= {int}:
         return None
-    heights_widths = np.fromiter(sides, np.int64, len(sides)).reshape(-1, 2)
+    try:
+        heights_widths = np.fromiter(sides, np.int64, len(sides)).reshape(-1, 2)
+    except OverflowError:
+        return None
     pixels = heights_widths[:, 0].astype(float) * heights_widths[:, 1]
-    return heights_widths if np.all(pixels < PIXEL_LIMIT) else None
+    if np.any(heights_widths < 1) or np.any(pixels >= PIXEL_LIMIT):
+        return None
+    return heights_widths
 
 
 def _refuse_other_forms(mask: Any, place_of: Callable[[int], str], index: int) -> None:

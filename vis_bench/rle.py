@@ -129,6 +129,8 @@ def check_run_lengths(rle: dict, where: str) -> None:
     for length in rle["counts"]:
         if type(length) is not int or length < 0:
             raise InputError(f"{where} has a run of {shown(length)} pixels; allowed are 0 and more")
+    if len(rle["counts"]) > height * width + 1:
+        raise InputError(f"{where} has {len(rle['counts'])} runs; allowed is one more than pixels")
     total = sum(rle["counts"])
     if total != height * width:
         raise InputError(

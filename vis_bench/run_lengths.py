@@ -54,14 +54,16 @@ def measure(counts: Sequence[str], pixels_N: np.ndarray) -> Measured:
         pixels_N: height times width of each mask, each below 2^32.
 
     Raises:
-        MalformedRLEError: for a string that does not decode to lengths of zero and more that add
-            up to its number of pixels.
+        MalformedRLEError: for a string that does not decode to lengths of zero and more, no more
+            than one more of them than pixels, that add up to the number of pixels.
     """
     if not counts:
         return Measured(np.zeros(0, np.int64), np.zeros(0, bool))
+    characters_N = np.fromiter(map(len, counts), np.int64, len(counts))
+    _refuse(characters_N > _LONGEST_NUMBER * (pixels_N + 1), 0, _TOO_MANY)
     parts = [
         _measure_chains(*_decode_numbers(counts[start:stop], start))
-        for start, stop in _chunks(counts)
+        for start, stop in _chunks(characters_N)
     ]
     return _checked(_Chains(*(np.concatenate(c, -1) for c in zip(*parts, strict=True))), pixels_N)
 
@@ -79,12 +81,12 @@ def run_lengths(counts: str, pixels: int) -> np.ndarray:
     return lengths
 
 
-def _chunks(counts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    ends = np.cumsum([len(text) for text in counts])
+def _chunks(characters_N: np.ndarray) -> Iterator[tuple[int, int]]:
+    ends_N = np.cumsum(characters_N)
     start = 0
-    while start < len(counts):
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + _CHUNK_CHARACTERS, "right")))
+    while start < len(ends_N):
+        done = ends_N[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends_N, done + _CHUNK_CHARACTERS, "right")))
         yield start, stop
         start = stop
 
@@ -213,6 +215,7 @@ def _checked(chains: _Chains, pixels_N: np.ndarray) -> Measured:
     too_large_2N = present_2N & (chains.max_2N > pixels_N)
     _refuse(negative_2N.any(0) | (chains.first_N < 0), 0, "a run has a negative length")
     _refuse(too_large_2N.any(0) | (chains.first_N > pixels_N), 0, _TOO_LARGE)
+    _refuse(chains.num_2N.sum(0) > pixels_N, 0, _TOO_MANY)
     sum_2N = np.where(present_2N, chains.sum_2N, 0)
     total_N = chains.first_N + sum_2N.sum(0)
     for index in np.flatnonzero(total_N != pixels_N)[:1].tolist():
@@ -223,6 +226,7 @@ def _checked(chains: _Chains, pixels_N: np.ndarray) -> Measured:
 
 
 _TOO_LARGE = "a run is longer than the mask"
+_TOO_MANY = "it has more runs than pixels"
 
 
 def _refuse(bad_N: np.ndarray, offset: int, reason: str) -> None:
