@@ -87,7 +87,7 @@ def test_measuring_many_at_once_in_any_chunks(batches, chunk):
 def test_numbers_of_any_width(lengths):
     if sum(lengths) >= 1 << 29:
         lengths = [length >> 8 for length in lengths]
-    lengths = [1, *lengths]
+    lengths = [10, *lengths]
     np.testing.assert_array_equal(run_lengths(compressed_text(lengths), sum(lengths)), lengths)
     measured = measure([compressed_text(lengths)], np.array([sum(lengths)]))
     assert measured.areas_N.item() == sum(lengths[1::2])
