@@ -46,6 +46,25 @@ def test_labels_hold_what_differs():
     assert [c.label for c in cost_curves([cell(5), cell(10)])] == ["ifc r50"]
 
 
+def test_clip_lengths_with_a_stride_each_make_one_line_per_method():
+    records = [
+        cell(length, stride, method=method, backbone=method)
+        for method in ("ifc", "seqformer")
+        for length, stride in ((5, 3), (10, 5))
+    ]
+    whole = cell("whole", None, method="ifc", backbone="ifc", num_videos=3, num_frames=86)
+    curves = cost_curves([*records, whole])
+    assert [curve.label for curve in curves] == ["ifc", "seqformer"]
+    assert curves[0].values("fps")[0] == [5, 10, 86 / 3]
+    titles = [column.title for column in printed_curves([*records, whole]).columns]
+    assert titles[2:] == ["T=5", "T=10", "whole (28.7)"]
+
+
+def test_two_strides_at_one_clip_length_stay_two_lines():
+    labels = [curve.label for curve in cost_curves([cell(10, 1), cell(10, 5), cell(20, 10)])]
+    assert labels == ["stride 1", "stride 10", "stride 5"]
+
+
 def test_options_and_regions_make_lines_of_their_own():
     records = [
         cell(5, options={"memory_tokens": 4}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,14 +62,16 @@ def has_curves(records: Sequence[Record]) -> bool:
 def cost_curves(records: Sequence[Record]) -> list[Curve]:
     """One curve per subject, data set, stride, resolution and precision, in order of their labels.
 
-    Labels hold only what differs between the records.
+    Where every clip length comes with a stride of its own, they make one curve together. Labels
+    hold only what tells the curves apart.
     """
     records = _costed(records)
     facets = [_facets(record, subject) for record, subject in _labelled(records)]
-    telling = [key for key in _FACETS if len({facet[key] for facet in facets}) > 1]
+    facets = _with_joined_strides(records, facets)
+    telling = _telling(facets)
     curves: dict[tuple, Curve] = {}
     for record, facet in zip(records, facets, strict=True):
-        label = " ".join(facet[key] for key in telling or _FACETS[:2])
+        label = " ".join(facet[key] for key in telling if facet[key])
         curve = curves.setdefault(tuple(facet.values()), Curve(label, {}))
         curve.points[_frames_per_clip(record)] = record
     return [curves[key] for key in sorted(curves)]
@@ -83,6 +86,7 @@ def curves_table(records: Sequence[Record]) -> pd.DataFrame:
 
 def printed_curves(records: Sequence[Record]) -> Grid:
     """The curves to read: a row per figure and curve, a column per clip length."""
+    records = _costed(records)
     curves = cost_curves(records)
     lengths = sorted({length for curve in curves for length in curve.points})
     rows = []
@@ -92,7 +96,8 @@ def printed_curves(records: Sequence[Record]) -> Grid:
             figures = [f"{known[x]:.2f}" if x in known else ABSENT for x in lengths]
             rows.append([title, curve.label, *figures])
     labels = [Column("Figure", numeric=False), Column("Curve", numeric=False)]
-    return grid_of([*labels, *(Column(f"T={x:g}") for x in lengths)], rows, len(labels))
+    titles = [Column(_length_title(x, records)) for x in lengths]
+    return grid_of([*labels, *titles], rows, len(labels))
 
 
 def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
@@ -142,6 +147,37 @@ def _facets(record: Record, subject: str) -> dict[str, str]:
     }
 
 
+def _with_joined_strides(
+    records: Sequence[Record], facets: Sequence[dict[str, str]]
+) -> list[dict[str, str]]:
+    """The facets, the stride left out where neither strides nor clip lengths repeat in a line."""
+    lines: dict[tuple, list[tuple[float, str]]] = defaultdict(list)
+    for record, facet in zip(records, facets, strict=True):
+        lines[_but_stride(facet)].append((_frames_per_clip(record), facet["stride"]))
+    joined = {
+        line for line, points in lines.items()
+        if all(len(set(part)) == len(points) for part in zip(*points, strict=True))
+    }  # fmt: skip
+    return [{**f, "stride": ""} if _but_stride(f) in joined else f for f in facets]
+
+
+def _but_stride(facet: dict[str, str]) -> tuple[str, ...]:
+    return tuple(value for key, value in facet.items() if key != "stride")
+
+
+def _telling(facets: Sequence[dict[str, str]]) -> list[str]:
+    """Facets that differ, in their order, without the last ones that tell nothing further apart."""
+    telling = [key for key in _FACETS if len({facet[key] for facet in facets}) > 1]
+    lines = len({tuple(facet.values()) for facet in facets})
+    while len(telling) > 1 and _distinct(facets, telling[:-1]) == lines:
+        telling.pop()
+    return telling or list(_FACETS[:2])
+
+
+def _distinct(facets: Sequence[dict[str, str]], keys: Sequence[str]) -> int:
+    return len({tuple(facet[key] for key in keys) for facet in facets})
+
+
 def _costed(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if any(r[field] is not None for field in PANELS.values())]
 
@@ -153,6 +189,11 @@ def _labelled(records: Sequence[Record]) -> list[tuple[Record, str]]:
 def _frames_per_clip(record: Record) -> float:
     length = record["clip_length"]
     return record["num_frames"] / record["num_videos"] if length == "whole" else length
+
+
+def _length_title(frames: float, records: Sequence[Record]) -> str:
+    whole = {_frames_per_clip(r) for r in records if r["clip_length"] == "whole"}
+    return f"whole ({frames:.3g})" if frames in whole else f"T={frames:g}"
 
 
 def _order(record: Record, subject: str) -> tuple:
