@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from methods import build_method
@@ -16,7 +16,7 @@ from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
 from methods.training.discriminator import Discriminator, adversarial_losses
-from methods.training.loop import build_trainable, prepare, train
+from methods.training.loop import build_trainable, load_initial_weights, prepare, train
 from methods.training.losses import dice, mask_focal, softmax_with_no_object
 from methods.training.targets import make_targets
 from methods.training.trainable_norms import bundled_state, train_norms
@@ -281,3 +281,18 @@ def test_bundled_training_configs_are_valid():
     for path in paths:
         settings = load_train_config(path)
         build_trainable(settings)
+
+
+def test_initial_weights_but_for_what_starts_fresh(tmp_path):
+    def model(**options):
+        return build_method("ifc", num_classes=6, backbone="mini", **SMALL["ifc"], **options)
+
+    trained = {name: tensor + 1 for name, tensor in model().state_dict().items()}
+    save_file(trained, tmp_path / "ifc.safetensors")
+    started = model(memory_tokens=2)
+    load_initial_weights(started, tmp_path / "ifc.safetensors", ["encoder."])
+    for name, tensor in started.state_dict().items():
+        same = tensor.shape == trained[name].shape and torch.equal(tensor, trained[name])
+        assert same is not name.startswith("encoder."), name
+    with pytest.raises(InputError, match="size mismatch"):
+        load_initial_weights(started, tmp_path / "ifc.safetensors")

@@ -21,8 +21,8 @@ class TrainConfig(BaseModel):
     The learning rate rises over `warmup_steps`, stays, and falls linearly to 0 over the last
     `decay_steps`. `learning_rate_multipliers` are by the start of a parameter's name, or by any
     part of it; the first that fits counts. `initial_weights` start what they have names for;
-    parameters that they lack start fresh. `crop` cuts squares of that many pixels around instances
-    out of the resized frames.
+    parameters that they lack start fresh, and so do those whose names start with one of `fresh`.
+    `crop` cuts squares of that many pixels around instances out of the resized frames.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +30,7 @@ class TrainConfig(BaseModel):
     method: StrictStr
     options: dict[StrictStr, Any] = Field(default_factory=dict)
     initial_weights: StrictStr | None = None
+    fresh: tuple[StrictStr, ...] = ()
     seed: StrictInt = 0
     videos: StrictInt = Field(default=600, ge=1)
     clips: StrictInt = Field(default=4, ge=1)

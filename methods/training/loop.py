@@ -88,7 +88,7 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
         method = build_trainable(config)
         criterion = build_criterion(config.method, method, len(CLASSES), config.loss_weights)
     if config.initial_weights:
-        load_initial_weights(method, find_config(config.initial_weights))
+        load_initial_weights(method, find_config(config.initial_weights), config.fresh)
     if config.train_norms:
         train_norms(method)
     method.train().to(memory_format=torch.channels_last)
@@ -118,15 +118,20 @@ def find_config(name: str) -> Path:
     return path if path.exists() else SOURCE_ROOT / path
 
 
-def load_initial_weights(method: VISMethod, path: Path) -> None:
+def load_initial_weights(method: VISMethod, path: Path, fresh: Sequence[str] = ()) -> None:
     """Starts a method from weights of the same or of a simpler one.
+
+    Args:
+        method: is changed in place.
+        path: a .safetensors file.
+        fresh: tensors of the file whose names start with one of these are left out.
 
     Raises:
         InputError: for a missing file, or one with a tensor that the method has no place for.
     """
     if not path.is_file():
         raise InputError(f"initial_weights {path} does not exist; allowed is a .safetensors file")
-    state = load_file(path)
+    state = {k: v for k, v in load_file(path).items() if not k.startswith(tuple(fresh))}
     try:
         unused = method.load_state_dict(state, strict=False).unexpected_keys
     except RuntimeError as error:
