@@ -23,6 +23,7 @@ class TrainConfig(BaseModel):
     part of it; the first that fits counts. `initial_weights` start what they have names for;
     parameters that they lack start fresh, and so do those whose names start with one of `fresh`.
     `crop` cuts squares of that many pixels around instances out of the resized frames.
+    With `half_precision` the weights at the end are written so, which the bundled ones are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +50,7 @@ class TrainConfig(BaseModel):
     loss_weights: dict[StrictStr, float] = Field(default_factory=dict)
     log_every: StrictInt = Field(default=100, ge=1)
     checkpoint_every: StrictInt = Field(default=500, ge=1)
+    half_precision: StrictBool = False
     evaluate: StrictStr | None = None
 
 

@@ -59,7 +59,7 @@ def train(
     if resume and (output / CHECKPOINT).exists():
         trainer.restore(output / CHECKPOINT)
     losses = _run(trainer, config, output, bars)
-    save_weights(trainer.method, output / WEIGHTS)
+    save_weights(trainer.method, output / WEIGHTS, half=config.half_precision)
     seconds = round(time.monotonic() - started, 1)
     return {
         "steps": trainer.step, "seconds": seconds, "losses": losses,
@@ -141,9 +141,15 @@ def load_initial_weights(method: VISMethod, path: Path, fresh: Sequence[str] = (
         raise InputError(f"initial_weights {path} do not fit the method: {unused[0]} has no place")
 
 
-def save_weights(method: VISMethod, path: Path) -> None:
-    """Writes the method's weights, without what only training has."""
+def save_weights(method: VISMethod, path: Path, *, half: bool = False) -> None:
+    """Writes the method's weights, without what only training has.
+
+    Args:
+        half: in half precision, but for the running statistics of the norms.
+    """
     state = {name: tensor.contiguous() for name, tensor in bundled_state(method).items()}
+    if half:
+        state = {k: v if ".running_" in k else v.half() for k, v in state.items()}
     save_file(state, path)
 
 
