@@ -31,16 +31,19 @@ def forward(
     """Sums the bilinear samples of all levels; 16-bit values are computed in float32."""
     batch, _, heads, channels = value_BSMD.shape
     queries = locations_BQMLP2.shape[1]
-    output_NQD = torch.zeros(
-        (batch * heads, queries, channels), dtype=_work_dtype(value_BSMD), device=value_BSMD.device
+    output_NDQ = torch.zeros(
+        (batch * heads, channels, queries), dtype=_work_dtype(value_BSMD), device=value_BSMD.device
     )
     for _, map_NDHW, grid_NQP2, weights_NQP in _levels(
         value_BSMD, sides_2L, starts_L, locations_BQMLP2, weights_BQMLP
     ):
         samples_NDQP = grid_sample(map_NDHW, grid_NQP2, align_corners=False)
-        output_NQD += torch.einsum("ndqp,nqp->nqd", samples_NDQP, weights_NQP)
-    output_BQMD = output_NQD.unflatten(0, (batch, heads)).transpose(1, 2)
-    return output_BQMD.flatten(2).to(value_BSMD.dtype)
+        for samples_NDQ, weights_NQ in zip(
+            samples_NDQP.unbind(-1), weights_NQP.unbind(-1), strict=True
+        ):
+            output_NDQ.addcmul_(samples_NDQ, weights_NQ[:, None])
+    output_BQMD = output_NDQ.unflatten(0, (batch, heads)).permute(0, 3, 1, 2)
+    return output_BQMD.flatten(2).contiguous().to(value_BSMD.dtype)
 
 
 def backward(
