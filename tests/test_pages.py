@@ -73,3 +73,22 @@ def test_the_front_page_gets_the_table_between_its_markers(tmp_path):
     assert stale_pages(results) == []
     front.write_text(text.replace("| ifc", "| if"))
     assert stale_pages(results) == [front]
+
+
+def test_an_ablation_stands_in_its_table_and_the_leaderboard_only(tmp_path):
+    results = tmp_path / "results"
+    store = RecordStore(results / "records")
+    store.write(example_record(fps=10.0, backbone="mini"))
+    front = tmp_path / "README.md"
+    front.write_text("<!-- measured table -->\n<!-- end of measured table -->\n")
+    write_pages(results)
+    before = front.read_text()
+    store.write(example_record(
+        fps=90.0, ap=0.77, backbone="mini", training="encoder afresh",
+        options={"communication": "none"}, config_sha256="ef" * 32,
+    ))  # fmt: skip
+    assert {path.name for path in write_pages(results)} == {"README.md", "LEADERBOARD.md"}
+    assert front.read_text() == before
+    board = (results / "LEADERBOARD.md").read_text()
+    assert "ifc communication=none training=encoder afresh" in board
+    assert "| No Comm " in (results / "README.md").read_text()

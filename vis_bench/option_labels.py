@@ -1,4 +1,6 @@
-"""Labels of measured subjects: the method, and those of its options that tell it from others."""
+"""Labels of measured subjects: the method, and what of its options and its weights' training tells
+it from others.
+"""
 
 from __future__ import annotations
 
@@ -46,4 +48,6 @@ def _telling(record: Record, records: Sequence[Record]) -> list[tuple[str, Any]]
 
 
 def _options(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in (record["options"] or {}).items() if key != "backbone"}
+    options = {key: value for key, value in (record["options"] or {}).items() if key != "backbone"}
+    training = record.get("training")
+    return options if training is None else {**options, "training": training}

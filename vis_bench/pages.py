@@ -1,7 +1,8 @@
 """The generated files of `results/`: README.md, LEADERBOARD.md and the AP-against-FPS picture,
 and the table in the README beside the folder.
 
-They follow from the records alone; a test fails where they differ from what the records give.
+The latter and the picture leave out what has a `training` label, such as ablations. All follow from
+the records alone; a test fails where they differ from what the records give.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def write_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path
     records = _records(results)
     texts = _texts(results, records, counts)
     for path in stale:
-        text = speed_svg(speed_panels(records)) if path.name == PICTURE else texts[path]
+        text = speed_svg(speed_panels(_unlabelled(records))) if path.name == PICTURE else texts[path]
         write_atomically(path, text.encode())
     return stale
 
@@ -58,7 +59,7 @@ def stale_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path
     stale = [path for path, text in texts.items() if not _holds(path, text)]
     picture = results / PICTURE
     drawn = digest_of_svg(picture.read_text(encoding="utf-8")) if picture.is_file() else None
-    return stale if drawn == data_digest(speed_panels(records)) else [*stale, picture]
+    return stale if drawn == data_digest(speed_panels(_unlabelled(records))) else [*stale, picture]
 
 
 def _texts(
@@ -72,9 +73,14 @@ def _texts(
     front = results.resolve().parent / "README.md"
     if front.is_file() and _TABLE.search(text := front.read_text(encoding="utf-8")):
         texts[front] = _TABLE.sub(
-            lambda found: f"{found[1]}\n{_measured(records)}\n{found[2]}", text
+            lambda found: f"{found[1]}\n{_measured(_unlabelled(records))}\n{found[2]}", text
         )
     return texts
+
+
+def _unlabelled(records: Sequence[Record]) -> list[Record]:
+    """Without the records that say how their weights were trained: an ablation's, for its table."""
+    return [record for record in records if record.get("training") is None]
 
 
 def _measured(records: Sequence[Record]) -> str:
