@@ -22,7 +22,7 @@ BASELINE_VERSION = 1
 # A record's fields as far as the gate reads them; those of IDENTITY say what was measured.
 IDENTITY = (
     "method", "options", "backbone", "dataset", "split", "clip_length", "clip_stride",
-    "resolution", "precision",
+    "resolution", "precision", "training",
 )  # fmt: skip
 COSTS = ("num_params", "gflops_per_clip", "gflops_per_frame")
 SPEED = ("fps", "speed_spread", "peak_memory_bytes")
