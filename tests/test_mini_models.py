@@ -45,8 +45,8 @@ def load_mini(name):
 
 
 def measure(name, clip_length, clip_stride, num_videos):
-    """AP, AP50 and AP75 on the first videos of the validation split; the tracks' mean score, and the
-    mean area of their masks in pixels.
+    """AP, AP50 and AP75 on the first videos of the validation split; the tracks' mean score, and
+    the mean area of their masks in pixels.
     """
     dataset = load_dataset("synthetic", "val")
     videos = dataset.videos[:num_videos]

@@ -47,7 +47,8 @@ def write_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path
     records = _records(results)
     texts = _texts(results, records, counts)
     for path in stale:
-        text = speed_svg(speed_panels(_unlabelled(records))) if path.name == PICTURE else texts[path]
+        is_picture = path.name == PICTURE
+        text = speed_svg(speed_panels(_unlabelled(records))) if is_picture else texts[path]
         write_atomically(path, text.encode())
     return stale
 
