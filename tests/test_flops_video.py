@@ -100,8 +100,9 @@ def test_ifc_on_shapes_equals_ifc_executed(communication):
     assert_same_cost(executed, build("ifc", "meta", communication=communication))
 
 
-def test_seqformer_on_shapes_equals_seqformer_executed():
-    assert_same_cost(build("seqformer", "cpu", top_k=1), build("seqformer", "meta", top_k=1))
+@pytest.mark.parametrize("name", ["seqformer", "ms_sts"])
+def test_a_method_on_shapes_equals_the_same_executed(name):
+    assert_same_cost(build(name, "cpu", top_k=1), build(name, "meta", top_k=1))
 
 
 def assert_same_cost(executed, on_shapes):
