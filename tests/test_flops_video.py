@@ -18,6 +18,8 @@ MINI = {
     "ifc": {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 6},
     "seqformer": {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 12,
                   "encoder_layers": 1, "decoder_layers": 2},
+    "ms_sts": {"backbone": "mini", "width": 64, "heads": 4, "hidden": 32, "num_queries": 6,
+               "encoder_layers": 1, "decoder_layers": 2, "ms_sts_width": 16},
 }  # fmt: skip
 
 
