@@ -291,3 +291,16 @@ def test_every_table_compiles(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.parametrize("changed", [{"memory_tokens": 16}, {"memory": "unified"}])
+@pytest.mark.parametrize("name", ["comparison", "ifc-encoder-comparison", "ifc-stride"])
+def test_another_memory_stands_in_its_own_table_only(name, changed):
+    """The latest record is of another memory; rows of the published model do not take it."""
+    clip = {"clip_length": 5, "clip_stride": 3 if name == "ifc-stride" else 1}
+    later = {"created_at": "2999-01-01", "ap": 0.77, "options": changed}
+    for where, training in (("synthetic", MINI_TRAINING), ("ytvis2019", None)):
+        backbone = "mini" if where == "synthetic" else "r50"
+        plain = example_record(dataset=where, backbone=backbone, training=training, **clip)
+        page = paper_table(name, [plain, {**plain, **later}])
+        assert all(e.text != "77.0" for grid in page.grids for row in grid.rows for e in row)

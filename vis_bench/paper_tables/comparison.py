@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vis_bench.paper_tables.encoder_options import PUBLISHED_ENCODER
 from vis_bench.paper_tables.names import BACKBONE_NAMES, METHOD_NAMES, method_names, simplified
 from vis_bench.paper_tables.spec import (
     AP,
@@ -90,6 +91,7 @@ def _row(row: dict[str, Any]) -> PaperRow:
         "method": method_names(method),
         "backbone": (BACKBONE_NAMES[backbone], backbone),
         "training": row.get("training"),
+        **_option_conditions(method),
         **_clip_conditions(method, row.get("clip_length")),
     }
     labels = (method, backbone, str(row.get("clip_length", "-")), row.get("training", "-"))
@@ -108,11 +110,23 @@ def _clip_conditions(method: str, length: int | None) -> dict[str, object]:
     return {"clip_length": (length, None, *whole_too)}
 
 
+def _option_conditions(method: str) -> dict[str, object]:
+    """The published encoder, for the method that has others; results from elsewhere name none."""
+    published = PUBLISHED_ENCODER if METHOD_NAMES.get(method) == "ifc" else {}
+    return {key: (value, None) for key, value in published.items()}
+
+
 def _mini_rows() -> tuple[PaperRow, ...]:
     return tuple(
         PaperRow(
             (method + _MARKS.get(method, ""), "mini", str(length), "-"),
-            {"method": simplified(registered), "backbone": "mini", "clip_length": length},
+            {
+                "method": simplified(registered),
+                "backbone": "mini",
+                "clip_length": length,
+                "training": None,
+                **_option_conditions(method),
+            },
             (),
             None,
         )

@@ -75,7 +75,7 @@ def _table(
     rows = tuple(
         PaperRow(
             (_row_label(option, row[option]),),
-            {f"options.{option}": row[option]},
+            {**_memory(row[option]), f"options.{option}": row[option]},
             _figures(row),
             figures["source"],
         )
@@ -104,6 +104,11 @@ def _row_label(option: str, value: object) -> str:
 def _without_meaning(option: str) -> set[str]:
     """Options of the memory, where encoders without a memory are compared too."""
     return {"options.memory_tokens", "options.memory"} if option == "communication" else set()
+
+
+def _memory(value: object) -> dict[str, object]:
+    """Among the communications, IFC's own stands for the published memory."""
+    return PUBLISHED_ENCODER if value == PUBLISHED_ENCODER["options.communication"] else {}
 
 
 def _figures(row: Mapping[Any, Any]) -> tuple[float, ...]:
