@@ -121,6 +121,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
             point.label, (point.fps, point.ap), xytext=(place.x, place.y), ha=place.side,
             textcoords="offset points", size=_LABEL_SIZE,
         )  # fmt: skip
+    axis.set_ylim(bottom=max(0.0, axis.get_ylim()[0]))
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter("{x:g}")
