@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from vis_bench.atomic_write import write_atomically
-from vis_bench.charts import data_digest, digest_of_svg, speed_panels, speed_svg
+from vis_bench.charts import Panel, data_digest, digest_of_svg, speed_panels, speed_svg
 from vis_bench.leaderboard import leaderboard_markdown
 from vis_bench.paper_tables import PAPER_TABLES, paper_table
 from vis_bench.paper_tables.encoder_flops import EncoderCounts
@@ -43,24 +44,38 @@ def write_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path
         results: the folder with `records/`.
         counts: the multiply-adds of IFC's encoders, for that table.
     """
-    stale = stale_pages(results, counts)
-    records = _records(results)
-    texts = _texts(results, records, counts)
+    pages = _Pages.of(results, counts)
+    stale = pages.stale()
     for path in stale:
-        is_picture = path.name == PICTURE
-        text = speed_svg(speed_panels(_unlabelled(records))) if is_picture else texts[path]
+        text = speed_svg(pages.panels) if path == pages.picture else pages.texts[path]
         write_atomically(path, text.encode())
     return stale
 
 
 def stale_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path]:
     """The files that differ from what the records give, or are missing."""
-    records = _records(results)
-    texts = _texts(results, records, counts)
-    stale = [path for path, text in texts.items() if not _holds(path, text)]
-    picture = results / PICTURE
-    drawn = digest_of_svg(picture.read_text(encoding="utf-8")) if picture.is_file() else None
-    return stale if drawn == data_digest(speed_panels(_unlabelled(records))) else [*stale, picture]
+    return _Pages.of(results, counts).stale()
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """What the records give: the text of every page, and what the picture shows."""
+
+    texts: dict[Path, str]
+    picture: Path
+    panels: list[Panel]
+
+    @classmethod
+    def of(cls, results: Path, counts: EncoderCounts | None) -> _Pages:
+        records = _records(results)
+        panels = speed_panels(_unlabelled(records))
+        return cls(_texts(results, records, counts), results / PICTURE, panels)
+
+    def stale(self) -> list[Path]:
+        stale = [path for path, text in self.texts.items() if not _holds(path, text)]
+        picture = self.picture
+        drawn = digest_of_svg(picture.read_text(encoding="utf-8")) if picture.is_file() else None
+        return stale if drawn == data_digest(self.panels) else [*stale, picture]
 
 
 def _texts(

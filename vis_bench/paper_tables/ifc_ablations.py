@@ -93,7 +93,7 @@ def _table(
         label_titles=(label,),
         columns=columns,
         rows=rows_where(rows, backbone="r50"),
-        mini_rows=rows_where(mini_rows_of(rows), training=MINI_TRAINING),
+        mini_rows=mini_rows_of(rows, MINI_TRAINING),
     )
 
 

@@ -86,11 +86,14 @@ def rows_where(rows: Sequence[PaperRow], **conditions: object) -> tuple[PaperRow
     return tuple(replace(row, where={**row.where, **conditions}) for row in rows)
 
 
-def mini_rows_of(rows: Sequence[PaperRow]) -> tuple[PaperRow, ...]:
-    """The same rows for the bundled mini models, of which nothing is published."""
-    return tuple(
-        replace(row, published=(), source=None) for row in rows_where(rows, backbone="mini")
-    )
+def mini_rows_of(rows: Sequence[PaperRow], training: str | None = None) -> tuple[PaperRow, ...]:
+    """The same rows for the bundled mini models, of which nothing is published.
+
+    Args:
+        training: what their records say of it; nothing unless they are an ablation's.
+    """
+    mini = rows_where(rows, backbone="mini", training=training)
+    return tuple(replace(row, published=(), source=None) for row in mini)
 
 
 @dataclass(frozen=True)

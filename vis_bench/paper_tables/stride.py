@@ -44,5 +44,5 @@ def ifc_stride_table() -> PaperTable:
         label_titles=("Clip", "Stride"),
         columns=tuple(_COLUMNS.values()),
         rows=rows_where(rows, backbone="r50"),
-        mini_rows=rows_where(mini_rows_of(rows), training=None),
+        mini_rows=mini_rows_of(rows),
     )
