@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoints, entry_points
 
 from vis_bench.errors import InputError
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 
 ENTRY_POINT_GROUP = "vis_bench.methods"
 

@@ -32,7 +32,7 @@ from methods.layers.resnet import RESNETS
 from methods.layers.state_dict_names import drop_on_load, rename_on_load
 from methods.layers.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from vis_bench.errors import InputError
-from vis_bench.method import InputFormat, TrackingRule, VISMethod
+from vis_bench.inference.method import InputFormat, TrackingRule, VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 COMMUNICATIONS = ("none", "full", "decomposed", "ifc")

@@ -28,7 +28,7 @@ from methods.layers.ms_sts_attention import (
     TemporalDecoderLayer,
 )
 from methods.layers.query_decompose_method import STRIDES, QueryDecomposeMethod
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 

@@ -21,7 +21,7 @@ from methods.layers.deformable_encoder import DeformableEncoderLayer
 from methods.layers.query_decompose_decoder import QueryDecomposeLayer
 from methods.layers.query_decompose_method import STRIDES, QueryDecomposeMethod
 from methods.layers.state_dict_names import alias_on_load, rename_on_load
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 

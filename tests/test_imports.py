@@ -3,11 +3,11 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from paths import ROOT
+
 OWN = {"vis_bench", "methods", "cuda_ops", "run_bench"}
 METHOD_FILES = [p.stem for p in (ROOT / "methods").glob("*.py") if p.stem != "__init__"]
 
@@ -55,5 +55,5 @@ def test_there_is_something_to_check():
 
 
 def test_eval_does_not_wait_for_torch():
-    code = "import sys, vis_bench.cli, vis_bench.ytvis_eval; sys.exit('torch' in sys.modules)"
+    code = "import sys, vis_bench.cli, vis_bench.evaluation.ytvis; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vis_bench.arguments import RECORDS, build_parser
+from vis_bench.commands.arguments import RECORDS, build_parser
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
-    from vis_bench.record import Record
-    from vis_bench.ytvis_eval import Evaluation
+    from vis_bench.evaluation.ytvis import Evaluation
+    from vis_bench.records.record import Record
 
 DEMO_CONFIG = Path(__file__).resolve().parent.parent / "configs" / "demo.yaml"
 
@@ -53,14 +53,14 @@ def _print_json(value: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from methods import build_method
-    from vis_bench.bench import Bench, RunSettings
-    from vis_bench.config import load_cells
-    from vis_bench.curves import has_curves, printed_curves, write_curves
-    from vis_bench.environment import pick_device
     from vis_bench.progress import Bars
-    from vis_bench.record import RecordStore
-    from vis_bench.speed_report import speed_table
-    from vis_bench.tables import render
+    from vis_bench.records.environment import pick_device
+    from vis_bench.records.record import RecordStore
+    from vis_bench.reports.curves import has_curves, printed_curves, write_curves
+    from vis_bench.reports.speed import speed_table
+    from vis_bench.runs.bench import Bench, RunSettings
+    from vis_bench.runs.config import load_cells
+    from vis_bench.tables.text import render
 
     settings = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,
@@ -87,7 +87,8 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _print_records(records: list[Record], as_json: bool, form: Any = "markdown") -> None:
-    from vis_bench.tables import measured_table, render
+    from vis_bench.reports.measured import measured_table
+    from vis_bench.tables.text import render
 
     if as_json:
         _print_json(records)
@@ -97,10 +98,10 @@ def _print_records(records: list[Record], as_json: bool, form: Any = "markdown")
 
 def _predict(options: argparse.Namespace) -> None:
     from methods import build_method
-    from vis_bench.config import load_cells
-    from vis_bench.environment import pick_device
-    from vis_bench.frames_folder import predict_folder
     from vis_bench.progress import Bars
+    from vis_bench.records.environment import pick_device
+    from vis_bench.runs.config import load_cells
+    from vis_bench.runs.frames_folder import predict_folder
 
     cells = load_cells(options.config, options.overrides)
     if len(cells) != 1:
@@ -125,10 +126,10 @@ def _flops(options: argparse.Namespace) -> None:
         return
     from methods import build_method
     from vis_bench.atomic_write import write_atomically
-    from vis_bench.config import load_cells
-    from vis_bench.flops.report import report_flops
-    from vis_bench.flops.tables import overview
+    from vis_bench.cost.flops.report import report_flops
+    from vis_bench.cost.flops.tables import overview
     from vis_bench.progress import Bars
+    from vis_bench.runs.config import load_cells
 
     cells = load_cells(options.config, options.overrides)
     with Bars().bar("flops", len(cells)) as advance:
@@ -150,10 +151,10 @@ def _profile_kernels(options: argparse.Namespace) -> None:
         _trace(options)
         return
     from cuda_ops.profile import PASSES, profile
-    from vis_bench.environment import pick_device
-    from vis_bench.kernel_table import kernel_table, skipped_lines
     from vis_bench.progress import Bars
-    from vis_bench.tables import render
+    from vis_bench.records.environment import pick_device
+    from vis_bench.reports.kernels import kernel_table, skipped_lines
+    from vis_bench.tables.text import render
 
     device = pick_device(options.device)
     with Bars().steps("kernels") as progress:
@@ -175,11 +176,11 @@ def _profile_kernels(options: argparse.Namespace) -> None:
 def _trace(options: argparse.Namespace) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
-    from vis_bench.config import load_cells
-    from vis_bench.environment import pick_device
-    from vis_bench.kernel_table import dearest_table
-    from vis_bench.subject import find_weights, load_subject, random_clip
-    from vis_bench.tables import render
+    from vis_bench.records.environment import pick_device
+    from vis_bench.reports.kernels import dearest_table
+    from vis_bench.runs.config import load_cells
+    from vis_bench.runs.subject import find_weights, load_subject, random_clip
+    from vis_bench.tables.text import render
 
     cell = load_cells(options.config, options.overrides)[0]
     device = pick_device(options.device)
@@ -201,7 +202,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _methods(options: argparse.Namespace) -> None:
     from methods import describe_methods
-    from vis_bench.tables import render, table_of
+    from vis_bench.tables.text import render, table_of
 
     described = describe_methods()
     if options.json:
@@ -211,8 +212,8 @@ def _methods(options: argparse.Namespace) -> None:
 
 
 def _eval(options: argparse.Namespace) -> None:
-    from vis_bench.eval_report import evaluation_json, evaluation_text
-    from vis_bench.ytvis_eval import evaluate_files
+    from vis_bench.evaluation.ytvis import evaluate_files
+    from vis_bench.reports.evaluation import evaluation_json, evaluation_text
 
     if options.record:
         evaluation = _record_results(options)
@@ -227,8 +228,8 @@ def _eval(options: argparse.Namespace) -> None:
 
 
 def _record_results(options: argparse.Namespace) -> Evaluation:
-    from vis_bench.external_results import record_results
-    from vis_bench.record import RecordStore
+    from vis_bench.records.external_results import record_results
+    from vis_bench.records.record import RecordStore
 
     evaluation, path = record_results(
         options.record, options.annotations, options.predictions, RecordStore(options.output),
@@ -240,8 +241,8 @@ def _record_results(options: argparse.Namespace) -> Evaluation:
 
 
 def _synth(options: argparse.Namespace) -> None:
+    from vis_bench.data.synthetic import write_dataset
     from vis_bench.progress import Bars
-    from vis_bench.synthetic import write_dataset
 
     splits = [options.split] if options.split else ["train", "val"]
     written = write_dataset(
@@ -257,8 +258,8 @@ def _synth(options: argparse.Namespace) -> None:
 def _validate(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from vis_bench.data.validate import validate
     from vis_bench.progress import Bars
-    from vis_bench.validate import validate
 
     problems = validate(options.annotations, options.frames, options.name, Bars())
     if options.json:
@@ -269,8 +270,8 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _split(options: argparse.Namespace) -> None:
-    from vis_bench.split import split_annotations, split_grid
-    from vis_bench.tables import render
+    from vis_bench.data.split import split_annotations, split_grid
+    from vis_bench.tables.text import render
 
     parts = split_annotations(
         options.annotations, options.folder, fraction=options.fraction, seed=options.seed
@@ -285,7 +286,7 @@ def _split(options: argparse.Namespace) -> None:
 
 
 def _submit(options: argparse.Namespace) -> None:
-    from vis_bench.predictions import write_submission
+    from vis_bench.data.results_file import write_submission
 
     write_submission(options.results, options.zip)
     _print_json({"zip": str(options.zip)}) if options.json else _print(f"wrote {options.zip}")
@@ -299,9 +300,9 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def _print_page(name: str, records: list[Record], as_json: bool, form: Any = "markdown") -> None:
-    from vis_bench.grid import page_json
-    from vis_bench.paper_tables import paper_table
-    from vis_bench.tables import render
+    from vis_bench.reports.paper_tables import paper_table
+    from vis_bench.tables.grid import page_json
+    from vis_bench.tables.text import render
 
     page = paper_table(name, records, _encoder_counts() if name == "ifc-encoder" else None)
     _print_json(page_json(page)) if as_json else _print(render(page, form))
@@ -309,14 +310,14 @@ def _print_page(name: str, records: list[Record], as_json: bool, form: Any = "ma
 
 def _records(folder: Path) -> list[Record]:
     """The records of a folder; none yet in the default folder is no error."""
-    from vis_bench.record import RecordStore
+    from vis_bench.records.record import RecordStore
 
     return [] if folder == RECORDS and not folder.exists() else list(RecordStore(folder))
 
 
 def _encoder_counts() -> Any:
     from methods import build_method
-    from vis_bench.flops.tables import count_ifc_encoders
+    from vis_bench.cost.flops.tables import count_ifc_encoders
     from vis_bench.progress import Bars
 
     with Bars().bar("ifc-encoder", 16) as advance:
@@ -324,7 +325,7 @@ def _encoder_counts() -> Any:
 
 
 def _write_pages(options: argparse.Namespace) -> None:
-    from vis_bench.pages import write_pages
+    from vis_bench.reports.pages import write_pages
 
     changed = [str(path) for path in write_pages(options.pages, _encoder_counts())]
     if options.json:
@@ -334,8 +335,8 @@ def _write_pages(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from vis_bench.gate import append_summary, check, update_baseline
-    from vis_bench.gate_rules import Tolerances
+    from vis_bench.gate.rules import Tolerances
+    from vis_bench.gate.verdict import append_summary, check, update_baseline
 
     if options.update:
         report = update_baseline(options.baseline, options.current)
@@ -348,7 +349,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _leaderboard(options: argparse.Namespace) -> None:
     from vis_bench.atomic_write import write_atomically
-    from vis_bench.leaderboard import leaderboard_markdown
+    from vis_bench.reports.leaderboard import leaderboard_markdown
 
     if options.pages:
         _write_pages(options)
@@ -364,9 +365,9 @@ def _leaderboard(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from vis_bench.compare_inputs import load_pair
-    from vis_bench.compare_report import compare_pair
     from vis_bench.progress import Bars
+    from vis_bench.reports.compare_inputs import load_pair
+    from vis_bench.reports.compare_report import compare_pair
 
     pair = load_pair(
         options.first, options.second, annotations=options.annotations, data_root=options.data_root

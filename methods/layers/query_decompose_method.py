@@ -27,7 +27,7 @@ from methods.layers.level_projection import LevelProjection
 from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.query_decompose_decoder import DecoderOutput, QueryDecomposeDecoder
 from vis_bench.errors import InputError
-from vis_bench.method import InputFormat, TrackingRule, VISMethod
+from vis_bench.inference.method import InputFormat, TrackingRule, VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 STRIDES = (8, 16, 32, 64)

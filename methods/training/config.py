@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
-from vis_bench.config import read_yaml
 from vis_bench.errors import InputError
+from vis_bench.runs.config import read_yaml
 
 Positive = Field(ge=1)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.training.targets import ClipTargets
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 from vis_bench.structures import FrameFeatures
 
 Losses = dict[str, Tensor]

@@ -11,7 +11,7 @@ from methods.training.criterion import Criterion, DenseHead, Example, LossSum, t
 from methods.training.losses import dice, mask_focal, pairwise_dice, softmax_with_no_object
 from methods.training.matcher import Matches, match
 from methods.training.targets import ClipTargets
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 
 # `no_object` weighs that class within the term `class`; published for 100 queries. With fewer
 # queries more of them are matched, and a larger weight keeps the balance.

@@ -19,14 +19,14 @@ from methods.training.criteria import build_criterion
 from methods.training.trainable_norms import bundled_state, train_norms
 from methods.training.trainer import Trainer
 from methods.training.video_pool import draw_pool
-from vis_bench.bench import Bench, RunSettings
-from vis_bench.config import load_cells
-from vis_bench.environment import SOURCE_ROOT
+from vis_bench.data.synthetic import CLASSES
 from vis_bench.errors import InputError
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
-from vis_bench.record import RecordStore
-from vis_bench.synthetic import CLASSES
+from vis_bench.records.environment import SOURCE_ROOT
+from vis_bench.records.record import RecordStore
+from vis_bench.runs.bench import Bench, RunSettings
+from vis_bench.runs.config import load_cells
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"

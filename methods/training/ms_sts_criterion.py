@@ -11,7 +11,7 @@ from torch import Tensor
 from methods.training.criterion import Example, LossSum, to_grid
 from methods.training.discriminator import Discriminator, adversarial_losses
 from methods.training.seqformer_criterion import SeqFormerCriterion, finest_level
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 from vis_bench.structures import FrameFeatures
 
 # The paper does not say how much the discriminator weighs.

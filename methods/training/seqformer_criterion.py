@@ -15,7 +15,7 @@ from methods.training.criterion import Criterion, DenseHead, Example, LossSum, t
 from methods.training.losses import dice, generalized_iou, mask_focal, sigmoid_focal
 from methods.training.matcher import Matches, box_costs, focal_class_cost, match
 from methods.training.targets import ClipTargets
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 from vis_bench.structures import FrameFeatures
 
 WEIGHTS = {"class": 2.0, "box": 5.0, "giou": 2.0, "mask": 2.0, "dice": 5.0, "dense": 0.0}

@@ -14,7 +14,7 @@ from methods.training.config import TrainConfig
 from methods.training.criterion import Criterion, Example, Losses
 from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 
 
 class Trainer:

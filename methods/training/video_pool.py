@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vis_bench.data.synthetic import VideoKey, render, scene_of
 from vis_bench.progress import Advance, silent
-from vis_bench.synthetic import VideoKey, render, scene_of
 
 
 @dataclass(frozen=True)

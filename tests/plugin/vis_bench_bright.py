@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vis_bench.method import VISMethod
+from vis_bench.inference.method import VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 

@@ -1,0 +1,43 @@
+"""Timings of the evaluator: `pytest tests/benchmarks/test_bench_eval.py --benchmark-only`."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from eval_workload import write
+from paths import ROOT
+
+LOAD = """
+import json, sys, time
+with open(sys.argv[1]) as file:
+    start = time.perf_counter()
+    json.load(file)
+    print(time.perf_counter() - start)
+"""
+
+
+@pytest.fixture(scope="module")
+def workload(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("workload"))
+
+
+def test_eval_process_against_json_load(benchmark, workload):
+    """The whole `eval` process over `json.load` alone, which a fresh process times itself."""
+    annotations, predictions = workload
+    command = [sys.executable, "run_bench.py", "eval", "--json"]
+    command += ["--annotations", annotations, "--predictions", predictions]
+    ratios = []
+
+    def once():
+        load = [sys.executable, "-c", LOAD, predictions]
+        load_seconds = float(subprocess.run(load, check=True, capture_output=True).stdout)
+        start = time.perf_counter()
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        ratios.append((time.perf_counter() - start) / load_seconds)
+
+    benchmark.pedantic(once, rounds=9)
+    benchmark.extra_info["eval over json.load, median"] = float(np.median(ratios))
+    benchmark.extra_info["eval over json.load, all"] = [round(ratio, 2) for ratio in ratios]

@@ -1,0 +1,124 @@
+"""How long SeqFormer and IFC take at 360x640: `pytest -k bench_methods --benchmark-only`.
+
+Each optimisation stands beside what it replaces, so that one run shows what it is worth. Weights
+are random where the work does not depend on them; IFC over videos takes the deterministic weights
+of the golden file, with which it finds about ten instances per clip. Rounds are few: a whole run
+takes minutes. Compare minima, and mind what else the machine does.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from methods import build_method
+from methods.layers.backbones import build_backbone
+from methods.layers.frozen_batch_norm import fold_batch_norms
+from official_weights import loaded
+from vis_bench.inference.clips import clip_windows
+from vis_bench.inference.loop import StoredFrames, track_clips
+from vis_bench.inference.tracker import ClipTracker
+
+HEIGHT, WIDTH = 360, 640
+ROUNDS = 3
+
+
+@pytest.fixture(autouse=True)
+def _inference():
+    with torch.inference_mode():
+        yield
+
+
+def noise(frames, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(frames, 3, HEIGHT, WIDTH, generator=generator)
+
+
+def timed(benchmark, function, *args):
+    benchmark.extra_info["threads"] = torch.get_num_threads()
+    return benchmark.pedantic(function, args, rounds=ROUNDS, warmup_rounds=1)
+
+
+@pytest.fixture(scope="module")
+def seqformer():
+    torch.manual_seed(0)
+    method = build_method("seqformer", num_classes=40)
+    method.prepare_for_inference()
+    return method
+
+
+@pytest.fixture(scope="module")
+def ifc():
+    method = loaded("ifc_r50")
+    method.prepare_for_inference()
+    return method
+
+
+@pytest.mark.parametrize("state", ["as built", "folded", "folded and channels last"])
+def test_bench_backbone_5_frames(benchmark, state):
+    benchmark.group = "ResNet-50, 5 frames"
+    backbone = build_backbone("r50").eval()
+    if state == "folded":
+        fold_batch_norms(backbone)
+    elif state != "as built":
+        backbone.prepare_for_inference()
+    timed(benchmark, backbone, noise(5))
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_bench_seqformer_clip_of_5(benchmark, seqformer, backend):
+    benchmark.group = "SeqFormer R50, a clip of 5 frames"
+    for module in seqformer.modules():
+        if hasattr(module, "kernel_backend"):
+            module.kernel_backend = backend
+    timed(benchmark, seqformer, noise(5))
+
+
+@pytest.mark.parametrize("part", ["backbone", "encode", "predict", "masks of all 300 queries"])
+def test_bench_seqformer_parts(benchmark, seqformer, part):
+    benchmark.group = "SeqFormer R50, parts of a clip of 5 frames"
+    frames = noise(5)
+    features = seqformer.encode_frames(frames)
+    output = seqformer.decode(features)[-1]
+    calls = {
+        "backbone": (seqformer.backbone, frames),
+        "encode": (seqformer.encode_frames, frames),
+        "predict": (seqformer.predict_clip, features),
+        "masks of all 300 queries": (seqformer.masks, output, features, torch.arange(300)),
+    }
+    timed(benchmark, *calls[part])
+
+
+@pytest.mark.parametrize("part", ["backbone", "encode", "predict"])
+def test_bench_ifc_parts(benchmark, ifc, part):
+    benchmark.group = "IFC R50, parts of a clip of 5 frames"
+    frames = noise(5)
+    calls = {
+        "backbone": (ifc.backbone, frames),
+        "encode": (ifc.encode_frames, frames),
+        "predict": (ifc.predict_clip, ifc.encode_frames(frames)),
+    }
+    timed(benchmark, *calls[part])
+
+
+@pytest.mark.parametrize(("frames", "length", "stride"), [(36, 20, 10), (20, 5, 1)])
+@pytest.mark.parametrize("sharing", ["shared", "encoded per clip"])
+def test_bench_ifc_video(benchmark, ifc, frames, length, stride, sharing):
+    benchmark.group = f"IFC R50, {frames} frames, T={length}, S={stride}, to run-length codes"
+    video, clips = noise(frames), clip_windows(frames, length, stride)
+
+    def per_clip():
+        tracker = ClipTracker(ifc.tracking_rule, frames, HEIGHT, WIDTH)
+        later_starts = [*(clip.start for clip in clips[1:]), frames]
+        for clip, later_start in zip(clips, later_starts, strict=True):
+            tracker.update(clip, ifc(video[clip.start : clip.stop]))
+            tracker.close_frames(later_start)
+        return tracker.tracks(1, range(40))
+
+    def shared():
+        tracker = ClipTracker(ifc.tracking_rule, frames, HEIGHT, WIDTH)
+        track_clips(ifc, StoredFrames(video), clips, tracker)
+        return tracker.tracks(1, range(40))
+
+    tracks = timed(benchmark, shared if sharing == "shared" else per_clip)
+    benchmark.extra_info["tracks"] = len(tracks)
+    assert np.isfinite([track.score for track in tracks]).all()

@@ -1,0 +1,205 @@
+"""The command line as a user meets it: each command once, and each kind of wrong input once."""
+
+import json
+import signal
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from paths import ROOT
+from vis_bench.cli import main
+
+PLAIN = """
+method: color_key
+dataset: {name: synthetic, split: val, plain: true}
+resolution: native
+clip_length: [whole, 10]
+clip_stride: 5
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "plain.yaml"
+    path.write_text(PLAIN)
+    return path
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+def test_run_measures_every_cell_and_prints_a_table(run, config, tmp_path):
+    code, out, err = run("run", config, "--limit", 3, "--output", tmp_path / "r", "--device", "cpu")
+    assert code == 0, err
+    assert "| color_key" in out
+    records = [json.loads(p.read_text()) for p in (tmp_path / "r").glob("*.json")
+               if not p.name.endswith(".results.json")]  # fmt: skip
+    assert {r["clip_length"] for r in records} == {"whole", 10}
+    for record in records:
+        assert record["ap"] > 0.95
+        assert record["num_videos"] == 3
+        assert (tmp_path / "r" / record["predictions"]).is_file()
+
+
+def test_table_and_leaderboard_show_what_was_run(run, config, tmp_path):
+    records = tmp_path / "r"
+    run("run", config, "--limit", 1, "--output", records, "--set", "clip_length=whole")
+    code, out, _ = run("table", "measured", "--records", records, "--format", "csv")
+    assert code == 0
+    assert out.splitlines()[1].startswith("color_key,none,synthetic_plain val,whole,-,native,")
+    code, _, _ = run("leaderboard", "--records", records, "--output", tmp_path / "L.md")
+    assert code == 0
+    assert "color_key" in (tmp_path / "L.md").read_text()
+
+
+def test_resume_measures_nothing_twice(run, config, tmp_path):
+    arguments = ("run", config, "--limit", 1, "--output", tmp_path / "r", "--json")
+    _, first, _ = run(*arguments, "--set", "clip_length=whole")
+    _, both, err = run(*arguments, "--resume")
+    assert json.loads(first)[0] in json.loads(both)
+    assert len(json.loads(both)) == 2
+    assert "measured before" in err
+
+
+def test_cells_without_their_weights_are_left_out_where_the_config_says_so(run, tmp_path):
+    config = tmp_path / "two.yaml"
+    cells = "[{weights: none.pth, skip_without_weights: true}, {clip_length: whole}]"
+    config.write_text(PLAIN.replace("[whole, 10]", "10") + f"cells: {cells}\n")
+    code, out, err = run("run", config, "--limit", 1, "--output", tmp_path / "r", "--json")
+    assert code == 0, err
+    assert [record["clip_length"] for record in json.loads(out)] == ["whole"]
+    assert "left out, weights file none.pth does not exist" in err
+
+
+def test_a_killed_run_keeps_its_records_and_goes_on(config, tmp_path):
+    """Kills the process once the first record is there; the resumed run keeps it untouched."""
+    records = tmp_path / "r"
+    lengths = "clip_length=[whole,20,15,10,8,5]"
+    command = [
+        sys.executable, "run_bench.py", "run", str(config), "--output", str(records), "--set",
+        lengths, "--limit", "4", "--device", "cpu",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert b"[1/6]" in process.stderr.readline()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    before = {path: path.read_bytes() for path in written(records)}
+    assert 1 <= len(before) < 6
+    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("measured before") == len(before)
+    assert len(written(records)) == 6
+    for path, content in before.items():
+        assert path.read_bytes() == content
+
+
+def written(folder):
+    return [p for p in folder.glob("[!.]*.json") if not p.name.endswith(".results.json")]
+
+
+def test_synth_validate_eval_predict_submit(run, tmp_path):
+    """The whole way over files: frames written, checked, predicted on, evaluated, zipped."""
+    data = tmp_path / "data"
+    code, out, err = run("synth", data, "--plain", "--json", "--split", "val", "--videos", 2)
+    assert code == 0, err
+    (annotations,) = data.glob("**/val.json")
+    frames = annotations.parent / "val" / "JPEGImages"
+    code, out, err = run("validate", annotations, "--frames", frames)
+    assert (code, out) == (0, "no problems found\n"), err
+    config = tmp_path / "c.yaml"
+    config.write_text(PLAIN.replace("[whole, 10]", "whole"))
+    results = tmp_path / "out" / "results.json"
+    code, out, err = run("predict", config, "--frames", frames, "--output", results)
+    assert code == 0, err
+    code, out, err = run("eval", "--annotations", annotations, "--predictions", results, "--json")
+    assert code == 0, err
+    assert json.loads(out)["ap"] > 0.95
+    code, out, err = run("submit", results, tmp_path / "s.zip")
+    assert code == 0, err
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        assert archive.namelist() == ["results.json"]
+        assert json.loads(archive.read("results.json")) == json.loads(results.read_text())
+
+
+def test_predict_on_a_single_folder_of_frames(run, tmp_path, config):
+    run("synth", tmp_path / "d", "--plain", "--split", "val", "--videos", 1)
+    folder = next(path.parent for path in (tmp_path / "d").rglob("00000.*"))
+    code, out, err = run(
+        "predict", config, "--frames", folder, "--output", tmp_path / "r.json", "--json",
+        "--set", "clip_length=whole",
+    )  # fmt: skip
+    assert code == 0, err
+    assert json.loads(out)["num_videos"] == 1
+    assert {track["video_id"] for track in json.loads((tmp_path / "r.json").read_text())} == {1}
+
+
+def test_methods_lists_color_key(run):
+    code, out, _ = run("methods", "--json")
+    assert code == 0
+    assert "color_key" in [row["Method"] for row in json.loads(out)]
+
+
+@pytest.mark.parametrize("command", ["run", "demo", "predict", "eval", "table", "leaderboard",
+                                     "synth", "validate", "submit", "methods", "flops", "check",
+                                     "compare", "split", "train", "profile-kernels"])  # fmt: skip
+def test_help_of_every_command(command):
+    done = subprocess.run(
+        [sys.executable, "run_bench.py", command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "--json" in done.stdout
+
+
+WRONG = {
+    "no command": ([], "COMMAND"),
+    "unknown command": (["runn"], "runn"),
+    "unknown option": (["methods", "--fast"], "--fast"),
+    "missing argument": (["eval", "--annotations", "a.json"], "--predictions"),
+    "missing config": (["run", "none.yaml"], "none.yaml does not exist"),
+    "limit": (["run", "CONFIG", "--limit", "0"], "'0' is no whole number from 1 up"),
+    "device": (["run", "CONFIG", "--device", "tpu"], "device is 'tpu'; allowed are cpu, cuda"),
+    "no such GPU": (["run", "CONFIG", "--device", "cuda:99"], "cuda:99 is not there"),
+    "method": (["run", "CONFIG", "--set", "method=nope"], "unknown method 'nope'"),
+    "option": (["run", "CONFIG", "--set", "options.x=1"], "has no option 'x'"),
+    "kernels": (["run", "CONFIG", "--device", "cpu", "--set", "method=seqformer", "--set",
+                 "kernel_backend=cuda"], "backend 'cuda' is not available"),
+    "weights": (["run", "CONFIG", "--weights", "w.pth"], "w.pth does not exist"),
+    "data": (["run", "CONFIG", "--set", "dataset={name: ytvis2019}"], "annotations"),
+    "sweep in predict": (["predict", "CONFIG", "--frames", ".", "--output", "o"], "has 2 cells"),
+    "frames": (["predict", "CONFIG", "--set", "clip_length=whole", "--frames", "nowhere",
+                "--output", "o"], "nowhere is no folder"),
+    "table": (["table", "nope"], "nope"),
+    "records": (["table", "measured", "--records", "nowhere"], "nowhere does not exist"),
+    "annotations": (["eval", "--annotations", "a.json", "--predictions", "b.json"], "a.json"),
+    "validate": (["validate", "a.json"], "a.json"),
+    "submit": (["submit", "a.json", "b.zip"], "a.json"),
+    "output": (["run", "CONFIG", "--limit", "1", "--output", "CONFIG"], "cannot write"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_one_sentence_and_exit_code_2(case, run, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments, words = WRONG[case]
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = run(*(str(config) if a == "CONFIG" else a for a in arguments))
+    assert code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert out == ""
+    assert sorted(tmp_path.rglob("*")) == before

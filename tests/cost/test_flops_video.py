@@ -1,0 +1,162 @@
+"""What a whole video costs: the clip plan, sharing between clips, and the modules."""
+
+import pytest
+import torch
+from torch import nn
+
+from methods import build_method
+from vis_bench.cost.flops.counter import MacCount, count_macs
+from vis_bench.cost.flops.tree import module_tree
+from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.inference.clips import clip_windows
+from vis_bench.inference.loop import ENCODE_FRAMES, StoredFrames, predict_clips
+from vis_bench.inference.method import VISMethod
+from vis_bench.structures import ClipPrediction, FrameFeatures
+
+SIZE_HW = (64, 96)
+MINI = {
+    "ifc": {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 6},
+    "seqformer": {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 12,
+                  "encoder_layers": 1, "decoder_layers": 2},
+    "ms_sts": {"backbone": "mini", "width": 64, "heads": 4, "hidden": 32, "num_queries": 6,
+               "encoder_layers": 1, "decoder_layers": 2, "ms_sts_width": 16},
+}  # fmt: skip
+
+
+def build(name, device, **options):
+    torch.manual_seed(0)
+    with torch.device(device):
+        method = build_method(name, num_classes=5, **MINI[name], **options)
+    method.prepare_for_inference()
+    return method
+
+
+class PerFrameCost(VISMethod):
+    """10 multiply-adds per frame in the shared part, 7 per frame and clip in the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Linear(5, 2, bias=False)
+        self.head = nn.Linear(7, 1, bias=False)
+
+    def encode_frames(self, frames_T3HW):
+        tokens = self.backbone(frames_T3HW.new_zeros(len(frames_T3HW), 5))
+        return FrameFeatures({"tokens": tokens}, tuple(frames_T3HW.shape[-2:]))
+
+    def predict_clip(self, features):
+        frames = len(features)
+        masks = self.head(features.maps["tokens"].new_zeros(frames, 7)).view(1, frames, 1, 1)
+        return ClipPrediction(masks.new_zeros(1, 3), masks)
+
+
+@pytest.fixture
+def counter():
+    return ShapeCounter(PerFrameCost().to("meta"))
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "length", "stride", "clips"),
+    [
+        (36, 5, 1, 32),
+        (36, 5, 5, 8),
+        (36, 36, 1, 1),
+        (7, 5, 3, 2),
+        (3, 5, 1, 1),
+        (20, "whole", 1, 1),
+    ],
+)
+def test_every_frame_is_encoded_once_and_predicted_once_per_clip(
+    counter, num_frames, length, stride, clips
+):
+    windows = clip_windows(num_frames, length, stride)
+    count = counter.count_video(SIZE_HW, windows)
+    assert (count.num_frames, count.num_clips) == (num_frames, clips)
+    assert count.encode.total == 10 * num_frames
+    assert count.predict.total == 7 * sum(len(clip) for clip in windows)
+    assert count.per_frame == (count.encode.total + count.predict.total) / num_frames
+
+
+def test_a_clip_by_itself_shares_nothing(counter):
+    assert counter.count_clip(SIZE_HW, 5).all.total == 5 * 17
+
+
+def test_long_videos_are_counted_without_running_every_clip(counter):
+    calls = []
+    predict = counter.method.predict_clip
+    counter.method.predict_clip = lambda features: calls.append(1) or predict(features)
+    count = counter.count_video(SIZE_HW, clip_windows(2000, 5, 1))
+    assert count.predict.total == 7 * 5 * 1996
+    assert len(calls) == 1
+
+
+def keep_all_queries(method):
+    """Makes IFC keep every query, which is what a count on shapes assumes."""
+    with torch.no_grad():
+        method.class_head.layers[-1].bias[-1] = -100.0
+    return method
+
+
+@pytest.mark.parametrize("communication", ["none", "full", "decomposed", "ifc"])
+def test_ifc_on_shapes_equals_ifc_executed(communication):
+    executed = keep_all_queries(build("ifc", "cpu", communication=communication))
+    assert_same_cost(executed, build("ifc", "meta", communication=communication))
+
+
+@pytest.mark.parametrize("name", ["seqformer", "ms_sts"])
+def test_a_method_on_shapes_equals_the_same_executed(name):
+    assert_same_cost(build(name, "cpu", top_k=1), build(name, "meta", top_k=1))
+
+
+def assert_same_cost(executed, on_shapes):
+    """Module by module, with overlapping clips, a stride of 2 and encoding in chunks."""
+    clips = clip_windows(ENCODE_FRAMES + 3, ENCODE_FRAMES + 1, 2)
+    inputs = StoredFrames(torch.rand(clips[-1].stop, 3, *SIZE_HW))
+    macs = count_macs(executed, lambda: list(predict_clips(executed, inputs, clips)))[1]
+    counted = ShapeCounter(on_shapes).count_video(SIZE_HW, clips).all
+    for name, _ in executed.named_modules():
+        assert counted.within(name) == macs.within(name), name
+    assert counted.within("backbone") > 0
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_selecting_makes_the_count_an_upper_bound(name):
+    executed, frames = build(name, "cpu"), torch.rand(3, 3, *SIZE_HW)
+    macs = count_macs(executed, executed, frames)[1]
+    counted = ShapeCounter(build(name, "meta")).count_clip(SIZE_HW, 3).all
+    assert counted.total >= macs.total > 0.5 * counted.total
+    assert counted.assumed_ops
+    assert not macs.assumed_ops
+
+
+@pytest.mark.parametrize("backend", ["auto", "reference", "cpu", "cuda", "triton"])
+def test_every_kernel_backend_costs_the_same(backend):
+    """Deformable attention counts 5 per sampled channel of 4 heads, 4 levels and 4 points."""
+    method = build("seqformer", "meta", kernel_backend=backend)
+    counted = ShapeCounter(method).count_clip(SIZE_HW, 2).all
+    queries = sum((64 // s) * -(-96 // s) for s in (8, 16, 32, 64))
+    encoder, decoder = 2 * queries, 2 * MINI["seqformer"]["num_queries"]
+    operator = counted.by_op()["cuda_ops.ms_deform_attn"]
+    assert operator == 5 * (encoder + 2 * decoder) * 4 * 4 * (32 // 4) * 4
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_cost_per_frame_does_not_depend_on_how_frames_are_chunked(name):
+    method = build(name, "meta")
+    costs = [
+        count_macs(method, method.encode_frames, torch.rand(t, 3, *SIZE_HW, device="meta"))[1]
+        for t in (1, 2, 8)
+    ]
+    assert costs[1].total == 2 * costs[0].total
+    assert costs[2].total == 8 * costs[0].total
+
+
+def test_tree_adds_up_and_keeps_what_has_parameters():
+    method = PerFrameCost()
+    counts = [MacCount({"backbone": {"mm": 30}}), MacCount({"head": {"mm": 14}, "": {"bmm": 2}})]
+    root = module_tree(method, counts, (3, 2), name="toy")
+    assert (root.name, root.num_params, root.macs) == ("toy", 17, (10.0, 8.0))
+    assert [(c.name, c.num_params, c.macs) for c in root.children] == [
+        ("backbone", 10, (10.0, 0.0)), ("head", 7, (0.0, 7.0)), ("(itself)", 0, (0.0, 1.0)),
+    ]  # fmt: skip
+    assert [level for level, _ in root.walk(1)] == [0, 1, 1, 1]
+    assert root.as_json()["children"][0]["macs"] == [10.0, 0.0]

@@ -1,0 +1,328 @@
+"""Speed on a clock that only the fake method and the fake stages move: every figure is exact."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vis_bench.cost.speed.measure import measure_speed
+from vis_bench.cost.speed.regions import REGION_RUNS, Workload, videos_on_disk
+from vis_bench.cost.speed.video_run import CudaMarks, VideoRun, middle_run, spread, time_run
+from vis_bench.data.frames import ImageFiles
+from vis_bench.inference.loop import InferencePlan, no_mark
+from vis_bench.inference.method import VISMethod
+from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
+from vis_bench.progress import Bars
+from vis_bench.runs.config import SpeedConfig
+from vis_bench.structures import ClipPrediction, FrameFeatures, Video
+
+CPU = torch.device("cpu")
+ENCODE_SECONDS, PREDICT_SECONDS = 0.25, 2.0
+
+
+class FakeClock:
+    """Stands still until something takes time."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+class SlowMethod(VISMethod):
+    """Takes 0.25 s per encoded frame and 2 s per predicted clip; finds one instance everywhere."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+        self.calls = []
+
+    def encode_frames(self, frames_T3HW):
+        self.clock.now += ENCODE_SECONDS * len(frames_T3HW)
+        self.calls.append(("encode", len(frames_T3HW)))
+        return FrameFeatures({"frames": frames_T3HW}, tuple(frames_T3HW.shape[-2:]))
+
+    def predict_clip(self, features):
+        self.clock.now += PREDICT_SECONDS
+        self.calls.append(("predict", len(features)))
+        like = features.maps["frames"]
+        return ClipPrediction(like.new_full((1, 2), 0.5), like.new_ones(1, len(features), 4, 4))
+
+
+def video(number=1, length=6, frames=None):
+    frames = frames or [np.full((12, 16, 3), t, np.uint8) for t in range(length)]
+    return Video(number, f"v{number}", 12, 16, frames)
+
+
+def workload(clock, length=4, stride=2):
+    return Workload(SlowMethod(clock), InferencePlan(length, stride, "native", CPU), [1, 2])
+
+
+def measure(region, clock=None, videos=None, **speed):
+    clock = clock or FakeClock()
+    config = SpeedConfig(regions=region, **{"warmup": 1, "repetitions": 2, "seconds": 0, **speed})
+    return measure_speed(
+        workload(clock), videos or [video()], config, Bars(quiet=True), clock=clock
+    )
+
+
+# A video of 6 frames in clips of 4 every 2: every frame encoded once, 2 clips.
+VIDEO_SECONDS = 6 * ENCODE_SECONDS + 2 * PREDICT_SECONDS
+
+
+@pytest.mark.parametrize("region", REGION_RUNS)
+def test_fps_is_over_source_frames_of_whole_videos(region):
+    """Sharing counts as in use: frames that two clips hold are encoded, and counted, once."""
+    fields = measure(region)
+    assert fields["timed_region"] == region
+    assert fields["fps"] == pytest.approx(6 / VIDEO_SECONDS)
+
+
+def test_latency_is_from_one_clips_result_to_the_next():
+    fields = measure("model")
+    first, second = 4 * ENCODE_SECONDS + PREDICT_SECONDS, 2 * ENCODE_SECONDS + PREDICT_SECONDS
+    assert fields["num_timed_clips"] == 4
+    assert fields["latency_ms_p50"] == pytest.approx(1e3 * (first + second) / 2)
+    assert fields["latency_ms_p99"] == pytest.approx(1e3 * first)
+
+
+STAGES_OF_REGION = {
+    "model": ["encode", "predict", "other"],
+    "model+tracker": ["encode", "predict", "track", "rle", "other"],
+    "end_to_end": [*STAGE_NAMES, "other"],
+}
+
+
+@pytest.mark.parametrize("region", REGION_RUNS)
+def test_stages_sum_to_the_whole(region):
+    fields = measure(region)
+    stages = fields["stage_ms_per_frame"]
+    assert list(stages) == STAGES_OF_REGION[region]
+    assert sum(stages.values()) == pytest.approx(1e3 / fields["fps"])
+    assert stages["encode"] == pytest.approx(1e3 * ENCODE_SECONDS)
+    assert stages["predict"] == pytest.approx(1e3 * PREDICT_SECONDS * 2 / 6)
+    assert stages["other"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("region", REGION_RUNS)
+def test_on_the_real_clock_the_stages_claim_most_of_the_time(region):
+    """What no stage claims is the loop itself, and for files the writing of the results."""
+    work = Workload(Matmuls(), InferencePlan(4, 2, "native", CPU), [1, 2])
+    config = SpeedConfig(regions=region, repetitions=3, seconds=0)
+    fields = measure_speed(work, [video(length=12)], config, Bars(quiet=True))
+    stages = fields["stage_ms_per_frame"]
+    assert sum(stages.values()) == pytest.approx(1e3 / fields["fps"])
+    assert 0 <= stages["other"] <= 0.5 * sum(stages.values())
+
+
+class Matmuls(SlowMethod):
+    """Really works, some milliseconds per clip."""
+
+    def __init__(self):
+        super().__init__(FakeClock())
+        self.matrix = torch.rand(512, 512)
+
+    def predict_clip(self, features):
+        for _ in range(4):
+            self.matrix @ self.matrix
+        return super().predict_clip(features)
+
+
+class SlowRule:
+    """A tracking rule that takes 4 s to say which tracks are emitted, once per video."""
+
+    match_threshold, top_k = 0.05, None
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    @property
+    def min_score(self):
+        self.clock.now += 4.0
+        return 0.0
+
+
+@pytest.mark.parametrize("region", ["model+tracker", "end_to_end"])
+def test_emitting_the_tracks_of_a_video_is_inside_the_region(region, tmp_path):
+    clock = FakeClock()
+    work = workload(clock)
+    work.method.tracking_rule = SlowRule(clock)
+    run = REGION_RUNS[region](work, video(), tmp_path)
+    timed = time_run(run, CPU, by_stage=True, clock=clock)
+    assert timed.stage_seconds["rle"] == 4
+
+
+def test_time_between_stages_is_other():
+    clock = FakeClock()
+
+    def run(stages, after_clip):
+        with stages.time("encode"):
+            clock.now += 3
+        clock.now += 2
+        after_clip()
+
+    timed = time_run(run, CPU, by_stage=True, clock=clock)
+    assert (timed.seconds, timed.clip_seconds) == (5, [5])
+    assert timed.stage_seconds == {"encode": 3, "other": 2}
+    assert time_run(run, CPU, by_stage=False, clock=clock).stage_seconds == {}
+
+
+def test_warmup_is_not_timed_and_repetitions_are_kept():
+    clock = FakeClock()
+    videos = [video(1), video(2, length=3)]
+    fields = measure("model", clock, videos, warmup=3, repetitions=4)
+    assert (fields["num_warmup"], fields["num_timed"]) == (3, 8)
+    seconds = VIDEO_SECONDS + 3 * ENCODE_SECONDS + PREDICT_SECONDS
+    assert fields["fps"] == pytest.approx(9 / seconds)
+    warm_up = 2 * VIDEO_SECONDS + 3 * ENCODE_SECONDS + PREDICT_SECONDS
+    assert clock.now == pytest.approx(100 + warm_up + 4 * seconds)
+
+
+def test_the_time_budget_adds_repetitions():
+    fields = measure("model", repetitions=1, seconds=10 * VIDEO_SECONDS - 0.1)
+    assert fields["num_timed"] == 10
+    assert measure("model", repetitions=3, seconds=0)["num_timed"] == 3
+
+
+def test_first_region_gives_the_records_figures_and_all_are_kept():
+    fields = measure(["model+tracker", "model"])
+    assert fields["timed_region"] == "model+tracker"
+    assert list(fields["regions"]) == ["model+tracker", "model"]
+    for name, value in fields["regions"]["model+tracker"].items():
+        assert fields[name] == value
+
+
+def test_without_a_gpu_its_fields_are_null():
+    fields = measure("model")
+    assert fields["gpu"] is None
+    assert fields["energy_joules_per_frame"] is None
+    assert fields["memory_bytes"]["allocator"] is fields["memory_bytes"]["device"] is None
+    assert fields["peak_memory_bytes"] == fields["memory_bytes"]["process"] > 10 << 20
+    assert fields["num_cpus"] == os.cpu_count()
+    assert fields["load_average"] >= 0
+    json.dumps(fields, allow_nan=False)
+
+
+def run_of(seconds):
+    return VideoRun(seconds, [seconds], {})
+
+
+def test_the_middle_run_stands_for_a_video():
+    assert middle_run([run_of(s) for s in (9, 1, 2)]).seconds == 2
+    assert middle_run([run_of(s) for s in (9, 1, 2, 3)]).seconds == 2
+
+
+def test_spread_compares_runs_of_the_same_video_only():
+    assert spread([[run_of(2)] * 3, [run_of(70)] * 3]) == 0
+    assert spread([[run_of(2)], [run_of(70)]]) is None
+    ratios = [0.9, 1.0, 1.1, 0.8, 1.0, 1.2]
+    low, high = np.percentile(ratios, [10, 90])
+    runs = [[run_of(s) for s in (9, 10, 11)], [run_of(s) for s in (4, 5, 6)]]
+    assert spread(runs) == pytest.approx((high - low) / 1.0)
+
+
+def test_model_regions_start_after_decoding(tmp_path):
+    """Their frames are on the device before the clock starts; end to end reads them inside."""
+    for region, read_before in (("model", 6), ("model+tracker", 6), ("end_to_end", 0)):
+        frames = CountedFrames(video().frames)
+        run = REGION_RUNS[region](workload(FakeClock()), video(frames=frames), tmp_path)
+        assert frames.read == read_before, region
+        run(NO_STAGES, no_mark)
+        assert frames.read == 6, region
+
+
+class CountedFrames(list):
+    read = 0
+
+    def __getitem__(self, index):
+        self.read += 1
+        return super().__getitem__(index)
+
+    def __iter__(self):
+        return (self[t] for t in range(len(self)))
+
+
+def test_end_to_end_goes_from_files_to_a_results_file(tmp_path):
+    [on_disk] = videos_on_disk([video()], tmp_path)
+    assert isinstance(on_disk.frames, ImageFiles)
+    assert len(list(tmp_path.rglob("*.jpg"))) == 6
+    assert videos_on_disk([on_disk], tmp_path / "unused") == [on_disk]
+    REGION_RUNS["end_to_end"](workload(FakeClock()), on_disk, tmp_path)(NO_STAGES, no_mark)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [(r["video_id"], len(r["segmentations"])) for r in results] == [(1, 6), (1, 6)]
+
+
+def test_temporary_files_are_gone_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    measure("end_to_end")
+    assert list(Path(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize("region", REGION_RUNS)
+def test_every_region_runs_the_same_clips(region, tmp_path):
+    work, marks = workload(FakeClock()), []
+    run = REGION_RUNS[region](work, video(), tmp_path)
+    run(NO_STAGES, lambda: marks.append(1))
+    assert work.method.calls == [("encode", 4), ("predict", 4), ("encode", 2), ("predict", 4)]
+    assert len(marks) == 2
+
+
+class FakeEvent:
+    """A CUDA event on a clock of milliseconds."""
+
+    def __init__(self, enable_timing):
+        assert enable_timing
+        self.time = None
+
+    def record(self, stream):
+        self.time = stream.now
+        stream.now += 7.0
+
+    def elapsed_time(self, later):
+        return later.time - self.time
+
+
+def test_marks_on_a_gpu_are_events_and_wait_for_nothing(monkeypatch):
+    stream = FakeClock()
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: pytest.fail("waited"))
+    marks = CudaMarks(torch.device("cuda"))
+    for _ in range(3):
+        marks.mark()
+    assert marks.intervals() == [0.007, 0.007]
+
+
+@pytest.mark.parametrize(("by_stage", "waits"), [(False, 2), (True, 2 + 2 * 3)])
+def test_a_gpu_is_waited_for_at_the_ends_only_unless_stages_are_timed(monkeypatch, by_stage, waits):
+    waited = []
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: FakeClock())
+    monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: waited.append(1))
+
+    def run(stages, after_clip):
+        for _ in range(3):
+            with stages.time("encode"):
+                pass
+            after_clip()
+
+    time_run(run, torch.device("cuda"), by_stage=by_stage)
+    assert len(waited) == waits
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("region", REGION_RUNS)
+def test_on_a_gpu(region):
+    plan = InferencePlan(4, 2, "native", torch.device("cuda"))
+    work = Workload(SlowMethod(FakeClock()), plan, [1, 2])
+    config = SpeedConfig(regions=region, seconds=0)
+    fields = measure_speed(work, [video()], config, Bars(quiet=True))
+    assert fields["fps"] > 0
+    assert sum(fields["stage_ms_per_frame"].values()) > 0
+    assert fields["peak_memory_bytes"] == fields["memory_bytes"]["allocator"]
+    assert fields["memory_bytes"]["device"] >= fields["memory_bytes"]["allocator"] > 0
+    assert fields["gpu"]["name"]

@@ -1,0 +1,400 @@
+"""Multi-scale deformable attention: the definition, the operator, and the backends on the CPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from cuda_ops import ms_deform_attn, ms_deform_attn_macs
+from deformable_cases import CASES, DTYPES, Case, Inputs, errors, make_inputs
+
+SMALL = Case(((4, 3), (2, 5)), 2, 6, 2, 5, 3, "spread")
+BACKENDS = ("reference", "cpu")
+
+
+def tent_attention(
+    value_BSMD: Tensor,
+    shapes: tuple[tuple[int, int], ...],
+    locations_BQMLP2: Tensor,
+    weights_BQMLP: Tensor,
+) -> Tensor:
+    """Equation 3 with bilinear interpolation written as a sum over all pixels of a level.
+
+    A pixel's share falls linearly from 1 at its centre to 0 one pixel away, along each axis.
+    """
+    start, output_BQMD = 0, 0.0
+    for level, (height, width) in enumerate(shapes):
+        map_BHWMD = value_BSMD[:, start : start + height * width].unflatten(1, (height, width))
+        x = locations_BQMLP2[:, :, :, level, :, 0] * width - 0.5
+        y = locations_BQMLP2[:, :, :, level, :, 1] * height - 0.5
+        share_x = (1 - (x[..., None] - torch.arange(width)).abs()).clamp(min=0)
+        share_y = (1 - (y[..., None] - torch.arange(height)).abs()).clamp(min=0)
+        output_BQMD = output_BQMD + torch.einsum(
+            "bqmp,bqmph,bqmpw,bhwmd->bqmd",
+            *(weights_BQMLP[:, :, :, level], share_y, share_x, map_BHWMD),
+        )
+        start += height * width
+    return output_BQMD.flatten(2)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("case", CASES)
+def test_is_equation_3(case: str, backend: str) -> None:
+    inputs = make_inputs(CASES[case])
+    expected = tent_attention(inputs.value, inputs.shapes, inputs.locations, inputs.weights)
+    torch.testing.assert_close(inputs.results(backend)[0], expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradients_are_those_of_equation_3(backend: str) -> None:
+    inputs = make_inputs(SMALL)
+    leaves = [x.requires_grad_() for x in (inputs.value, inputs.locations, inputs.weights)]
+    output = tent_attention(leaves[0], inputs.shapes, *leaves[1:])
+    expected = torch.autograd.grad(output, leaves, inputs.grad)
+    for found, gradient in zip(inputs.results(backend)[1:], expected, strict=True):
+        torch.testing.assert_close(found, gradient, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradcheck(backend: str) -> None:
+    inputs = make_inputs(Case(((3, 4), (2, 2)), 1, 3, 2, 3, 2, "spread"))
+    leaves = [x.requires_grad_() for x in (inputs.value, inputs.locations, inputs.weights)]
+
+    def attend(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+        return ms_deform_attn(value, inputs.shapes, None, locations, weights, backend=backend)
+
+    assert torch.autograd.gradcheck(attend, leaves)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_cpu_error_is_at_most_twice_that_of_pytorch(case: str, dtype: str) -> None:
+    for name, (error, allowed) in errors(case, dtype, "cpu").items():
+        assert error <= allowed, name
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("x", "slope"),
+    [(-1.0, 10.0), (-0.5, 10.0), (0.0, 20.0), (0.5, 20.0), (1.0, 40.0), (3.0, -80.0), (4.0, 0.0)],
+)
+def test_gradient_on_a_pixel_centre_is_the_one_to_the_right(
+    backend: str, x: float, slope: float
+) -> None:
+    # Pixels 10, 30, 70, 80; slope per pixel, times the 4 pixels that a location of 1 spans.
+    value = torch.tensor([10.0, 30.0, 70.0, 80.0]).view(1, 4, 1, 1)
+    location = torch.tensor([(x + 0.5) / 4, 0.5]).view(1, 1, 1, 1, 1, 2).requires_grad_()
+    weight = torch.ones(1, 1, 1, 1, 1)
+    ms_deform_attn(value, [(1, 4)], [0], location, weight, backend=backend).sum().backward()
+    assert float(location.grad[..., 0]) == 4 * slope
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e30, -1e30])
+def test_a_sample_without_a_place_counts_as_outside(backend: str, bad: float) -> None:
+    inputs = make_inputs(SMALL).to(torch.float32, torch.float32)
+    inputs.locations[:, ::2, :, 1, 0, 0] = bad
+    inputs.locations[:, 1::2, :, 0, 1, 1] = bad
+    elsewhere = torch.where(inputs.locations == inputs.locations, inputs.locations, 7.0)
+    expected = Inputs(
+        inputs.value, inputs.shapes, elsewhere.clamp(-7, 7), inputs.weights, inputs.grad
+    )
+    for found, own in zip(inputs.results(backend), expected.results("reference"), strict=True):
+        torch.testing.assert_close(found, own, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_non_finite_values_and_weights_reach_only_what_reads_them(backend: str, bad: float) -> None:
+    inputs = make_inputs(SMALL).to(torch.float32, torch.float32)
+    clean = inputs.results(backend)[0].unflatten(2, (2, 5))
+    inputs.value[1, :, 1, 3] = bad
+    inputs.weights[0, 2, 0] = bad
+    output = inputs.results(backend)[0].unflatten(2, (2, 5))
+    touched = torch.zeros(output.shape, dtype=torch.bool)
+    touched[1, :, 1, 3] = touched[0, 2, 0] = True
+    torch.testing.assert_close(output[~touched], clean[~touched])
+    assert not torch.isfinite(output[0, 2, 0]).any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_layouts_in_memory_do_not_matter(backend: str) -> None:
+    inputs = make_inputs(SMALL).to(torch.float32, torch.float32)
+    expected = inputs.results(backend)
+    for value in (
+        inputs.value.transpose(1, 2).contiguous().transpose(1, 2),
+        inputs.value.transpose(1, 3).contiguous().transpose(1, 3),
+        torch.cat([inputs.value] * 2, dim=3)[..., :5],
+    ):
+        strided = Inputs(
+            value,
+            inputs.shapes,
+            inputs.locations.transpose(1, 4).contiguous().transpose(1, 4),
+            torch.stack([inputs.weights] * 2, dim=-1)[..., 1],
+            inputs.grad.transpose(0, 2).contiguous().transpose(0, 2),
+        )
+        for found, own in zip(strided.results(backend), expected, strict=True):
+            assert torch.equal(found, own)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradient_of_a_sum_is_read_although_it_is_expanded(backend: str) -> None:
+    inputs = make_inputs(SMALL)
+    weights = inputs.weights.requires_grad_()
+    output = ms_deform_attn(
+        inputs.value, inputs.shapes, None, inputs.locations, weights, backend=backend
+    )
+    output.sum().backward()
+    ones = Inputs(inputs.value, inputs.shapes, inputs.locations, weights, torch.ones_like(output))
+    torch.testing.assert_close(weights.grad, ones.results("reference")[3])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("empty", ["batch", "queries", "points", "channels", "heads"])
+def test_empty_problems(backend: str, empty: str) -> None:
+    sizes = {"batch": 2, "queries": 3, "heads": 2, "channels": 4, "points": 2} | {empty: 0}
+    b, q, m, d, p = sizes.values()
+    leaves = [
+        torch.rand(shape, requires_grad=True)
+        for shape in ((b, 22, m, d), (b, q, m, 2, p, 2), (b, q, m, 2, p))
+    ]
+    output = ms_deform_attn(leaves[0], SMALL.shapes, None, *leaves[1:], backend=backend)
+    assert output.shape == (b, q, m * d)
+    assert output.count_nonzero() == 0
+    gradients = torch.autograd.grad(output, leaves, torch.ones_like(output))
+    assert [g.shape for g in gradients] == [leaf.shape for leaf in leaves]
+    assert all(g.count_nonzero() == 0 for g in gradients)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("starts", [(12, 0), (3, 20), (0, 1), (4, 4)])
+def test_levels_may_lie_anywhere(backend: str, starts: tuple[int, int]) -> None:
+    inputs = make_inputs(SMALL)
+    value = torch.rand(2, 31, 2, 5, dtype=torch.float64, requires_grad=True)
+    pieces = [value[:, s : s + h * w] for s, (h, w) in zip(starts, SMALL.shapes, strict=True)]
+    expected = tent_attention(
+        torch.cat(pieces, dim=1), inputs.shapes, inputs.locations, inputs.weights
+    )
+    arguments = (inputs.locations, inputs.weights)
+    found = ms_deform_attn(value, inputs.shapes, starts, *arguments, backend=backend)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    gradients = [torch.autograd.grad(x, value, inputs.grad)[0] for x in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
+
+
+def test_shapes_and_starts_may_be_tensors() -> None:
+    inputs = make_inputs(SMALL)
+    found = ms_deform_attn(
+        inputs.value,
+        torch.tensor(SMALL.shapes),
+        torch.tensor([0, 12], dtype=torch.int32),
+        *(inputs.locations, inputs.weights),
+    )
+    assert torch.equal(found, inputs.results("auto")[0])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_number_of_threads_does_not_change_a_bit(backend: str) -> None:
+    inputs = make_inputs(CASES["many_samples"]).to(torch.float32, torch.float32)
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            results.append(inputs.results(backend))
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shapes=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=5),
+    sizes=st.tuples(
+        *(st.integers(1, 3), st.integers(1, 40), st.integers(1, 3)),
+        *(st.integers(1, 70), st.integers(1, 9)),
+    ),
+    seed=st.integers(0, 1000),
+)
+def test_cpu_agrees_for_any_sizes(
+    shapes: list[tuple[int, int]], sizes: tuple[int, int, int, int, int], seed: int
+) -> None:
+    inputs = make_inputs(Case(tuple(shapes), *sizes, "spread"), seed)
+    for found, own in zip(inputs.results("cpu"), inputs.results("reference"), strict=True):
+        torch.testing.assert_close(found, own, rtol=1e-9, atol=1e-9)
+
+
+def small_arguments() -> dict[str, object]:
+    inputs = make_inputs(SMALL).to(torch.float32, torch.float32)
+    return {
+        "value_BSMD": inputs.value,
+        "spatial_shapes_L2": [list(shape) for shape in SMALL.shapes],
+        "level_start_index_L": [0, 12],
+        "sampling_locations_BQMLP2": inputs.locations,
+        "attention_weights_BQMLP": inputs.weights,
+    }
+
+
+WRONG: dict[str, tuple[str, Callable[[dict], object], type[Exception]]] = {
+    "value rank": ("value_BSMD", lambda a: a["value_BSMD"][0], ValueError),
+    "value integer": ("value_BSMD", lambda a: a["value_BSMD"].int(), TypeError),
+    "shapes empty": ("spatial_shapes_L2", lambda a: [], ValueError),
+    "shapes flat": ("spatial_shapes_L2", lambda a: [4, 3, 2, 5], ValueError),
+    "shapes triple": ("spatial_shapes_L2", lambda a: [(4, 3, 1), (2, 5, 1)], ValueError),
+    "shapes zero": ("spatial_shapes_L2", lambda a: [(4, 3), (0, 5)], ValueError),
+    "shapes too large": ("spatial_shapes_L2", lambda a: [(4, 3), (2, 6)], ValueError),
+    "shapes float": ("spatial_shapes_L2", lambda a: torch.ones(2, 2), TypeError),
+    "shapes float rows": ("spatial_shapes_L2", lambda a: [(4.0, 3), (2, 5)], TypeError),
+    "shapes meta": (
+        "spatial_shapes_L2",
+        lambda a: torch.ones(2, 2, dtype=torch.int64, device="meta"),
+        ValueError,
+    ),
+    "starts number": ("level_start_index_L", lambda a: [0], ValueError),
+    "starts negative": ("level_start_index_L", lambda a: [-1, 12], ValueError),
+    "starts float": ("level_start_index_L", lambda a: [0.0, 12], TypeError),
+    "starts beyond": ("level_start_index_L", lambda a: [0, 13], ValueError),
+    "locations rank": (
+        "sampling_locations_BQMLP2",
+        lambda a: a["sampling_locations_BQMLP2"][..., 0],
+        ValueError,
+    ),
+    "locations heads": (
+        "sampling_locations_BQMLP2",
+        lambda a: a["sampling_locations_BQMLP2"][:, :, :1],
+        ValueError,
+    ),
+    "locations dtype": (
+        "sampling_locations_BQMLP2",
+        lambda a: a["sampling_locations_BQMLP2"].double(),
+        TypeError,
+    ),
+    "locations device": (
+        "sampling_locations_BQMLP2",
+        lambda a: a["sampling_locations_BQMLP2"].to("meta"),
+        ValueError,
+    ),
+    "weights points": (
+        "attention_weights_BQMLP",
+        lambda a: a["attention_weights_BQMLP"][..., :2],
+        ValueError,
+    ),
+    "weights dtype": (
+        "attention_weights_BQMLP",
+        lambda a: a["attention_weights_BQMLP"].half(),
+        TypeError,
+    ),
+    "weights device": (
+        "attention_weights_BQMLP",
+        lambda a: a["attention_weights_BQMLP"].to("meta"),
+        ValueError,
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_argument_is_named(mistake: str) -> None:
+    name, change, kind = WRONG[mistake]
+    arguments = small_arguments()
+    arguments[name] = change(arguments)
+    with pytest.raises(kind, match=name) as caught:
+        ms_deform_attn(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_backend_is_named_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="reference, cpu, cuda, triton, got 'gpu'"):
+        ms_deform_attn(**small_arguments(), backend="gpu")
+
+
+@pytest.mark.parametrize("backend", ["cuda", "triton"])
+def test_a_backend_that_cannot_run_here_says_why(backend: str) -> None:
+    with pytest.raises(ValueError, match=f"backend '{backend}' is not available .*CUDA devices"):
+        ms_deform_attn(**small_arguments(), backend=backend)
+
+
+def test_opcheck() -> None:
+    inputs = make_inputs(SMALL)
+    tensors = [x.requires_grad_() for x in (inputs.value, inputs.locations, inputs.weights)]
+    detached = [x.detach() for x in tensors[1:]]
+    for backend in BACKENDS:
+        torch.library.opcheck(
+            torch.ops.cuda_ops.ms_deform_attn.default,
+            (tensors[0], [4, 3, 2, 5], [0, 12], *tensors[1:], backend),
+        )
+        torch.library.opcheck(
+            torch.ops.cuda_ops.ms_deform_attn_backward.default,
+            (inputs.grad, tensors[0].detach(), [4, 3, 2, 5], [0, 12], *detached, backend),
+            test_utils=("test_schema", "test_faketensor"),
+        )
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("compiler", ["eager", "aot_eager"])
+def test_compiles_as_a_whole(compiler: str, dynamic: bool) -> None:
+    inputs = make_inputs(SMALL)
+    leaves = [x.requires_grad_() for x in (inputs.value, inputs.locations, inputs.weights)]
+
+    def attend(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+        return 2 * ms_deform_attn(value + 1, inputs.shapes, [0, 12], locations, weights)
+
+    compiled = torch.compile(attend, backend=compiler, fullgraph=True, dynamic=dynamic)
+    results = [torch.autograd.grad(run(*leaves), leaves, inputs.grad) for run in (compiled, attend)]
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_meta_device() -> None:
+    inputs = make_inputs(SMALL).to(torch.float32, torch.float32, "meta")
+    output, *gradients = inputs.results("auto")
+    assert output.is_meta
+    assert output.shape == (2, 6, 10)
+    assert [g.shape for g in gradients] == [
+        x.shape for x in (inputs.value, inputs.locations, inputs.weights)
+    ]
+
+
+class Listener(TorchDispatchMode):
+    """Keeps the names of the operators that are dispatched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(str(func))
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize(
+    ("device", "backend"), [*(("cpu", name) for name in BACKENDS), ("meta", "cuda")]
+)
+def test_a_call_is_one_operator_whose_flops_are_known(device: str, backend: str) -> None:
+    inputs = make_inputs(SMALL).to(torch.float32, torch.float32, device)
+    macs = 5 * 2 * 6 * 2 * 2 * 3 * 5  # 5 B Q M L P D
+    arguments = (inputs.value, inputs.shapes, None, inputs.locations, inputs.weights)
+    with Listener() as listener, torch.no_grad():
+        ms_deform_attn(*arguments, backend=backend)
+    assert listener.names == ["cuda_ops.ms_deform_attn.default"]
+    with FlopCounterMode(display=False) as forward, torch.no_grad():
+        ms_deform_attn(*arguments, backend=backend)
+    with FlopCounterMode(display=False) as both:
+        inputs.results(backend)
+    assert forward.get_total_flops() == 2 * macs
+    assert both.get_total_flops() == 2 * macs + 2 * 2 * macs
+    assert ms_deform_attn_macs(inputs.value.shape, inputs.locations.shape) == macs
+
+
+def test_macs_of_the_encoder_at_360p() -> None:
+    # Per frame of 4,820 positions, 8 heads x 4 levels x 4 points x 32 channels, 5 each.
+    macs = ms_deform_attn_macs((1, 4820, 8, 32), (1, 4820, 8, 4, 4, 2))
+    assert macs == 4820 * 20480

@@ -1,0 +1,222 @@
+"""Which backend runs, what happens where one cannot, and how libraries are built and kept."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from cuda_ops import build, resolve_backend
+from cuda_ops.build import BuildError, Compilation, build_library, cxx_compilations
+from cuda_ops.ms_deform_attn import backend_names, backends, cpu, selftest, why_unavailable
+from deformable_cases import CASES, make_inputs
+
+CPU = torch.device("cpu")
+CACHES = (
+    backends._fastest,
+    backends._why_unavailable_once,
+    backends._warn_once,
+    cpu._library,
+)
+
+
+@pytest.fixture
+def undecided() -> Iterator[None]:
+    """Nothing is built, loaded or chosen yet, and nothing found out in the test is kept."""
+    for cached in CACHES:
+        cached.cache_clear()
+    yield
+    for cached in CACHES:
+        cached.cache_clear()
+
+
+def results(dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
+    return make_inputs(CASES["odd"]).to(dtype, dtype).results("auto")
+
+
+def test_auto_is_the_cpu_backend_here(undecided: None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve_backend("cpu", torch.float32) == "cpu"
+        assert resolve_backend("cpu", torch.bfloat16) == "cpu"
+        assert resolve_backend(CPU, torch.float64) == "cpu"
+
+
+def test_the_choice_is_made_once(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(selftest, "failure", lambda *args: asked.append(args))
+    for _ in range(3):
+        resolve_backend("cpu")
+    assert len(asked) == 1
+
+
+def test_auto_takes_the_fastest(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = backends._module("cpu")
+    monkeypatch.setattr(
+        selftest, "seconds", lambda backend, device, dtype: 2.0 if backend is slow else 1.0
+    )
+    assert resolve_backend("cpu") == "reference"
+
+
+def test_a_named_backend_is_taken_as_named() -> None:
+    assert resolve_backend("cpu", torch.float32, "reference") == "reference"
+    with pytest.raises(ValueError, match=r"'triton' is not available for .* on cpu"):
+        resolve_backend("cpu", torch.float32, "triton")
+    with pytest.raises(ValueError, match="must be one of auto, reference, cpu, cuda, triton"):
+        resolve_backend("cpu", torch.float32, "fast")
+
+
+def test_devices_without_kernels_get_the_reference(undecided: None) -> None:
+    assert resolve_backend("meta") == "reference"
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [("no-such-compiler", "no-such-compiler"), ("false", "does not run")],
+)
+def test_without_a_compiler_the_reference_serves_and_one_warning_says_why(
+    undecided: None, monkeypatch: pytest.MonkeyPatch, compiler: str, reason: str
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    with pytest.warns(RuntimeWarning, match=reason) as caught:
+        outputs = [results()[0] for _ in range(3)]
+    assert len(caught) == 1
+    assert "runs on backend 'reference', without cpu" in str(caught[0].message)
+    assert resolve_backend("cpu", torch.float32) == "reference"
+    assert torch.equal(
+        outputs[0], make_inputs(CASES["odd"]).to(*[torch.float32] * 2).results("reference")[0]
+    )
+    with pytest.raises(ValueError, match=reason):
+        resolve_backend("cpu", torch.float32, "cpu")
+
+
+def test_a_cache_that_cannot_be_written_is_reported(
+    undecided: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.warns(RuntimeWarning, match="cannot be written"):
+        assert resolve_backend("cpu") == "reference"
+
+
+@pytest.mark.parametrize("broken", ["forward", "backward"])
+def test_wrong_numbers_fail_the_self_test(
+    undecided: None, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    right = getattr(cpu, broken)
+
+    def slightly_off(*args: object) -> object:
+        result = right(*args)
+        if broken == "forward":
+            return result * (1 + 1e-4)
+        return result[0], result[1] * (1 + 1e-4), result[2]
+
+    monkeypatch.setattr(cpu, broken, slightly_off)
+    with pytest.warns(RuntimeWarning, match="self-test failed: the .* is off by") as caught:
+        assert resolve_backend("cpu") == "reference"
+    assert len(caught) == 1
+
+
+def test_an_exception_fails_the_self_test(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*args: object) -> Tensor:
+        raise RuntimeError("no kernel image for this device")
+
+    monkeypatch.setattr(cpu, "forward", crash)
+    with pytest.warns(RuntimeWarning, match="no kernel image for this device"):
+        assert resolve_backend("cpu") == "reference"
+
+
+def test_every_backend_says_whether_it_is_there() -> None:
+    reasons = {name: why_unavailable(name, "cpu", torch.float32) for name in backend_names()}
+    assert reasons["reference"] is None
+    assert reasons["cpu"] is None
+    assert "CUDA devices" in str(reasons["cuda"])
+    assert "CUDA devices" in str(reasons["triton"])
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny library in a folder of its own, and an empty cache."""
+    monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "source").mkdir()
+    path = tmp_path / "source" / "tiny.cpp"
+    path.write_text('extern "C" int seven() { return 7; }\n')
+    return path
+
+
+def test_a_library_is_built_once(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compilation = cxx_compilations()[0]
+    path = build_library("tiny", source, compilation)
+    assert path.is_file()
+    monkeypatch.setattr(build, "_run", lambda command: pytest.fail("compiled again"))
+    assert build_library("tiny", source, compilation) == path
+
+
+def test_whatever_makes_a_library_different_makes_its_name_different(source: Path) -> None:
+    first = cxx_compilations()[0]
+    paths = {build_library("tiny", source, first)}
+    paths.add(build_library("tiny", source, Compilation((*first.command, "-g"), first.identity)))
+    other_processor = first.identity.replace("__AVX512F__", "__AVX9000__") + "#define X\n"
+    paths.add(build_library("tiny", source, Compilation(first.command, other_processor)))
+    (source.parent / "tiny.h").write_text("// a header that it may include\n")
+    paths.add(build_library("tiny", source, first))
+    source.write_text(source.read_text().replace("7", "8"))
+    paths.add(build_library("tiny", source, first))
+    assert len(paths) == 5
+
+
+def test_the_identity_holds_compiler_and_processor() -> None:
+    native, *_, plain = cxx_compilations()
+    assert "-march=native" in native.command or "-mcpu=native" in native.command
+    assert "__VERSION__" in native.identity
+    assert native.identity != plain.identity
+
+
+def test_builders_at_the_same_time_do_not_meet(source: Path) -> None:
+    compilation = cxx_compilations()[-1]
+    paths: list[Path] = []
+    builders = [
+        threading.Thread(target=lambda: paths.append(build_library("tiny", source, compilation)))
+        for _ in range(4)
+    ]
+    for builder in builders:
+        builder.start()
+    for builder in builders:
+        builder.join()
+    assert len(paths) == 4
+    assert len(set(paths)) == 1
+    assert list(paths[0].parent.iterdir()) == [paths[0]]
+
+
+def test_a_failed_build_leaves_nothing_and_gives_the_first_error(source: Path) -> None:
+    source.write_text("this is no C++\n")
+    with pytest.raises(BuildError, match="error") as caught:
+        build_library("tiny", source, cxx_compilations()[0])
+    assert "\n" not in str(caught.value)
+    assert list((source.parent.parent / "cache").iterdir()) == []
+
+
+def test_cache_folder_follows_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path / "chosen"))
+    assert build.cache_folder() == tmp_path / "chosen"
+    monkeypatch.delenv("CUDA_OPS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert build.cache_folder() == tmp_path / "xdg" / "vis-bench" / "cuda_ops"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert build.cache_folder() == tmp_path / ".cache" / "vis-bench" / "cuda_ops"
+
+
+def test_no_cuda_compiler_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NVCC", "CUDA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(BuildError, match="no CUDA compiler"):
+        build.cuda_compilation((9, 0))

@@ -1,0 +1,175 @@
+"""The CUDA backend: its code run on the CPU, compiled by nvcc, and on a GPU where there is one."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from cuda_ops.build import Compilation, build_library, cuda_compilation
+from cuda_ops.ms_deform_attn import cuda
+from deformable_cases import CASES, DTYPES, Inputs, errors, make_inputs
+
+HERE = Path(__file__).parent
+needs_cxx = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
+needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="there is no nvcc")
+
+
+class KernelsOnHost:
+    """The kernels' code compiled by the C++ compiler; see kernels_on_host.cpp."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self.library = library
+
+    def results(self, inputs: Inputs, *, name: str) -> list[Tensor]:
+        """The output and the three gradients; `name` is a key of `DTYPES`."""
+        sides = [side for row in inputs.shapes for side in row]
+        sizes = [h * w for h, w in inputs.shapes]
+        starts = [sum(sizes[:level]) for level in range(len(sizes))]
+        problem = cuda._problem(inputs.value, sides, starts, inputs.locations)
+        output = torch.empty_like(inputs.grad)
+        value_grad = torch.zeros(inputs.value.shape)
+        grads = [value_grad, torch.empty_like(inputs.locations), torch.empty_like(inputs.weights)]
+        tensors = [inputs.value, inputs.locations, inputs.weights]
+        self._call(f"forward_{name}", problem, [*tensors, output])
+        self._call(f"backward_{name}", problem, [inputs.grad, *tensors, *grads])
+        return [output, value_grad.to(inputs.value.dtype), *grads[1:]]
+
+    def _call(self, name: str, problem: ctypes.Structure, tensors: list[Tensor]) -> None:
+        pointers = [ctypes.c_void_p(tensor.contiguous().data_ptr()) for tensor in tensors]
+        getattr(self.library, name)(ctypes.byref(problem), *pointers)
+
+
+@pytest.fixture(scope="module")
+def kernels_on_host(tmp_path_factory: pytest.TempPathFactory) -> KernelsOnHost:
+    target = tmp_path_factory.mktemp("host") / "kernels.so"
+    flags = ["-std=c++17", "-O1", "-march=native", "-Wall", "-Wextra", "-Wno-unknown-pragmas"]
+    source = str(HERE / "kernels_on_host.cpp")
+    subprocess.run(
+        ["g++", *flags, "-fPIC", "-shared", source, "-o", str(target)], check=True, timeout=300
+    )
+    return KernelsOnHost(ctypes.CDLL(str(target)))
+
+
+@needs_cxx
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "bfloat16_float32"])
+@pytest.mark.parametrize("case", CASES)
+def test_kernel_code_error_is_at_most_twice_that_of_pytorch(
+    kernels_on_host: KernelsOnHost, case: str, dtype: str
+) -> None:
+    run = partial(kernels_on_host.results, name=dtype)
+    for name, (error, allowed) in errors(case, dtype, run).items():
+        assert error <= allowed, name
+
+
+@needs_cxx
+def test_no_location_makes_the_kernels_leave_their_buffers(tmp_path: Path) -> None:
+    checks = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    flags = ["-std=c++17", "-O1", "-march=native", "-fno-math-errno", "-fno-trapping-math"]
+    program, source = tmp_path / "hostile", str(HERE / "hostile_locations.cpp")
+    command = ["g++", *flags, *checks, source, "-o", str(program)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if "cannot find" in built.stderr:
+        pytest.skip("g++ has no address checker here")
+    assert built.returncode == 0, built.stderr
+    ran = subprocess.run([str(program)], capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stderr[:2000]
+    assert ran.stdout == "24 sizes\n"
+
+
+@needs_nvcc
+@pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
+def test_nvcc_builds_the_library(
+    capability: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path))
+    path = build_library("cuda", cuda.SOURCE, cuda_compilation(capability))
+    library = ctypes.CDLL(str(path))
+    for name in ("forward", "backward", "error"):
+        assert getattr(library, f"ms_deform_attn_{name}")
+
+
+@needs_nvcc
+def test_header_compiles_alone_into_16_byte_accesses(tmp_path: Path) -> None:
+    source = tmp_path / "kernels.cu"
+    source.write_text(
+        f'#include "{cuda.SOURCE.parent / "kernels.cuh"}"\n'
+        "namespace ms_deform_attn {\n"
+        "template __global__ void run_kernel(const __grid_constant__ Problem,"
+        " const Forward<__half, __half, 8>, int);\n"
+        "template __global__ void run_kernel(const __grid_constant__ Problem,"
+        " const Backward<float, float, 4>, int);\n"
+        "}\n"
+    )
+    command = ["nvcc", "-std=c++17", "-arch=sm_90", "-ptx", str(source), "-o", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in (cuda.SOURCE.parent / "kernels.cuh").read_text().replace("no torch", "")
+    forward, backward = re.split(r"\.entry .*Backward", done.stdout)
+    assert len(re.findall(r"ld\.global\.v4", forward)) >= 4
+    assert re.search(r"st\.global\.v4", forward)
+    assert len(re.findall(r"ld\.global\.v4", backward)) >= 5
+    assert re.search(r"(red|atom)\.global\.\S*v4", backward)
+
+
+def test_more_levels_than_the_kernels_take_are_refused() -> None:
+    locations = torch.zeros(1, 1, 1, 17, 1, 2)
+    with pytest.raises(ValueError, match="at most 16 levels on backend 'cuda', got 17"):
+        cuda._problem(torch.zeros(1, 17, 1, 4), [1] * 34, list(range(17)), locations)
+
+
+def test_the_problem_has_the_layout_of_the_header(tmp_path: Path) -> None:
+    header = (cuda.SOURCE.parent / "kernels.cuh").read_text()
+    declared = re.search(r"struct Problem \{(.*?)\};", header, re.S)
+    assert declared is not None
+    names = re.findall(r"(\w+)(?:\[kMaxLevels\])?[,;]", declared[1])
+    assert names == [field[0] for field in cuda._Problem._fields_]
+    assert f"kMaxLevels = {cuda.MAX_LEVELS};" in header
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", ["cuda", "triton"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_gpu_error_is_at_most_twice_that_of_pytorch(case: str, dtype: str, backend: str) -> None:
+    for name, (error, allowed) in errors(case, dtype, backend, "cuda").items():
+        assert error <= allowed, name
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", ["cuda", "triton"])
+def test_forward_gives_the_same_bits_every_time(backend: str) -> None:
+    inputs = make_inputs(CASES["encoder"]).to(torch.float16, torch.float16, "cuda")
+    first = inputs.results(backend)[0]
+    assert all(torch.equal(inputs.results(backend)[0], first) for _ in range(20))
+
+
+@pytest.mark.gpu
+def test_compute_sanitizer_finds_nothing() -> None:
+    sanitizer = shutil.which("compute-sanitizer")
+    if sanitizer is None:
+        pytest.skip("there is no compute-sanitizer")
+    script = (
+        "from deformable_cases import CASES, errors\n"
+        "for case in CASES: errors(case, 'float16', 'cuda', 'cuda')"
+    )
+    command = [sanitizer, "--error-exitcode", "9", sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=HERE.parent / "support", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_compilation_is_for_one_architecture() -> None:
+    if shutil.which("nvcc") is None:
+        pytest.skip("there is no nvcc")
+    assert isinstance(compilation := cuda_compilation((9, 0)), Compilation)
+    assert "-arch=sm_90" in compilation.command

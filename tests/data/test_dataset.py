@@ -1,0 +1,324 @@
+"""Data sets from files and from memory, as videos whose frames decode when indexed."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vis_bench.data.categories import CATEGORIES, SPLIT_SIZES, contradiction, dataset_of
+from vis_bench.data.dataset import ImageFiles, load_dataset, read_dataset
+from vis_bench.data.results_file import Track
+from vis_bench.data.synthetic import generate, write_dataset
+from vis_bench.errors import InputError
+from vis_bench.inference.prefetch import read_ahead
+from vis_bench.progress import Bars
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Two synthetic videos on disk."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    write_dataset(folder, Bars(quiet=True), num_videos={"val": 2})
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A YouTube-VIS 2019 file with two videos of three frames of 6x8, and their frames."""
+    content = {
+        "info": {},
+        "licenses": [],
+        "videos": [video_entry(5, "aa"), video_entry(9, "bb")],
+        "categories": [{"id": k, "name": name} for k, name in CATEGORIES["ytvis2019"].items()],
+        "annotations": [annotation(1, 5), annotation(2, 9)],
+    }
+    folder = tmp_path / "root"
+    for video in content["videos"]:
+        for t, name in enumerate(video["file_names"]):
+            path = folder / "ytvis2019" / "val" / "JPEGImages" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((6, 8, 3), 60 * t, np.uint8)).save(path)
+    save(folder / "ytvis2019" / "val.json", content)
+    return folder
+
+
+def video_entry(number, name):
+    names = [f"{name}/{t:05d}.png" for t in (0, 5, 10)]
+    return {"id": number, "height": 6, "width": 8, "length": 3, "file_names": names}
+
+
+def annotation(number, video):
+    mask = {"size": [6, 8], "counts": [0, 12, 36]}
+    return {
+        "id": number, "video_id": video, "category_id": 3, "iscrowd": 0,
+        "segmentations": [mask, None, mask], "areas": [12, None, 12], "bboxes": [[0, 0, 2, 6]] * 3,
+    }  # fmt: skip
+
+
+def save(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def change(path, edit):
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+class TestFacts:
+    def test_categories_are_those_of_the_data_sets(self):
+        first_last = {
+            "ytvis2019": (40, "person", "tennis_racket"),
+            "ytvis2021": (40, "airplane", "zebra"),
+            "ovis": (25, "Person", "Vehical"),
+            "synthetic": (6, "striped_star", "striped_ellipse"),
+        }
+        assert CATEGORIES.keys() == first_last.keys()
+        for name, (count, first, last) in first_last.items():
+            categories = CATEGORIES[name]
+            assert list(categories) == list(range(1, count + 1))
+            assert (categories[1], categories[count]) == (first, last)
+            assert len(set(categories.values())) == count
+
+    def test_some_ids_in_the_middle(self):
+        assert CATEGORIES["ytvis2019"][20] == "bear"
+        assert CATEGORIES["ytvis2019"][39] == "earless_seal"
+        assert CATEGORIES["ytvis2021"][14] == "flying_disc"
+        assert CATEGORIES["ytvis2021"][32] == "squirrel"
+        assert CATEGORIES["ovis"][13] == "Giant_panda"
+        assert list(CATEGORIES["ytvis2021"].values()) == sorted(CATEGORIES["ytvis2021"].values())
+
+    def test_split_sizes(self):
+        assert SPLIT_SIZES["ytvis2019"] == {"train": 2238, "val": 302, "test": 343}
+        assert SPLIT_SIZES["ytvis2021"] == {"train": 2985, "val": 421, "test": 453}
+        assert sum(SPLIT_SIZES["ovis"].values()) == 901
+
+    def test_categories_tell_the_data_set(self):
+        for name, categories in CATEGORIES.items():
+            assert dataset_of(categories) == name
+            assert contradiction(name, categories) is None
+            part = dict(list(categories.items())[2:5])
+            assert contradiction(name, part) is None
+        assert dataset_of({1: "person"}) is None
+        assert contradiction("ytvis2019", {39: "Earless Seal"}) is None
+        assert "YouTube-VIS 2021" in contradiction("ytvis2019", CATEGORIES["ytvis2021"])
+        assert "no category" in contradiction("ovis", {26: "Tree"})
+
+
+class TestFromFiles:
+    def test_videos_have_the_frames_of_the_file(self, written):
+        dataset = load_dataset(
+            "synthetic", "val", annotations=written / "val.json",
+            frames=written / "val" / "JPEGImages",
+        )  # fmt: skip
+        memory = generate("val", num_videos=2)
+        assert dataset.category_ids == [1, 2, 3, 4, 5, 6]
+        for video, drawn in zip(dataset.videos, memory.videos, strict=True):
+            same = (video.id, video.name, video.height, video.width, video.length)
+            assert same == (drawn.id, drawn.name, drawn.height, drawn.width, drawn.length)
+            for a, b in zip(read_ahead(video.frames), drawn.frames, strict=True):
+                assert np.array_equal(a, b)
+        data = (written / "val.json").read_bytes()
+        assert dataset.annotations_sha256 == hashlib.sha256(data).hexdigest()
+
+    def test_frames_decode_only_when_indexed(self, small):
+        shutil.rmtree(small / "ytvis2019" / "val" / "JPEGImages" / "bb")
+        dataset = load_dataset("ytvis2019", "val", data_root=small)
+        assert [video.id for video in dataset.videos] == [5, 9]
+        assert dataset.videos[0].frames[2][0, 0, 0] == 120
+        with pytest.raises(InputError, match=r"frame 1 of video bb is missing.*00005\.png"):
+            dataset.videos[1].frames[1]
+
+    def test_grey_and_palette_images_become_rgb(self, small):
+        folder = small / "ytvis2019" / "val" / "JPEGImages" / "aa"
+        Image.fromarray(np.full((6, 8), 77, np.uint8)).save(folder / "00000.png")
+        Image.fromarray(np.full((6, 8, 3), 5, np.uint8)).quantize(4).save(folder / "00005.png")
+        frames = load_dataset("ytvis2019", "val", data_root=small).videos[0].frames
+        assert frames[0].shape == frames[1].shape == (6, 8, 3)
+        assert (frames[0] == 77).all()
+
+    @pytest.mark.parametrize("kind", ["empty", "text", "cut"])
+    def test_a_broken_frame_is_named(self, small, kind):
+        path = small / "ytvis2019" / "val" / "JPEGImages" / "aa" / "00005.png"
+        noise = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+        content = {"empty": b"", "text": b"no image", "cut": path.read_bytes()[:90]}[kind]
+        path.write_bytes(content)
+        video = load_dataset("ytvis2019", "val", data_root=small).videos[0]
+        with pytest.raises(InputError, match=r"frame 1 of video aa, .*aa/00005\.png, cannot be"):
+            list(read_ahead(video.frames))
+
+    def test_a_frame_of_another_size_is_named(self, small):
+        path = small / "ytvis2019" / "val" / "JPEGImages" / "aa" / "00010.png"
+        Image.fromarray(np.zeros((8, 6, 3), np.uint8)).save(path)
+        video = load_dataset("ytvis2019", "val", data_root=small).videos[0]
+        with pytest.raises(InputError, match=r"frame 2 of video aa.*is 8x6; the video is 6x8"):
+            video.frames[2]
+
+    def test_files_alone(self, small):
+        files = sorted((small / "ytvis2019" / "val" / "JPEGImages" / "bb").iterdir())
+        assert ImageFiles(files, "mine")[1][0, 0].tolist() == [60, 60, 60]
+
+
+class TestLayout:
+    @pytest.mark.parametrize(
+        ("name", "split", "annotations", "frames"),
+        [
+            ("ytvis2019", "val", "ytvis2019/val.json", "ytvis2019/val/JPEGImages"),
+            ("ytvis2019", "val", "ytvis2019/valid.json", "ytvis2019/valid/JPEGImages"),
+            ("ytvis2019", "train", "ytvis_2019/train.json", "ytvis_2019/train/JPEGImages"),
+            ("ytvis2021", "val", "ytvis2021/valid/instances.json", "ytvis2021/valid/JPEGImages"),
+            ("ytvis2021", "train", "train/instances.json", "train/JPEGImages"),
+            ("ytvis2019", "val", "ytvis_2019/annotations/instances_val_sub.json",
+             "ytvis_2019/val/JPEGImages"),
+            ("ovis", "val", "ovis/annotations_valid.json", "ovis/valid"),
+            ("ovis", "train", "annotations_train.json", "train"),
+        ],
+    )  # fmt: skip
+    def test_names_that_are_found(self, tmp_path, small, name, split, annotations, frames):
+        root = tmp_path / "other"
+        content = json.loads((small / "ytvis2019" / "val.json").read_text())
+        content["categories"] = [{"id": k, "name": n} for k, n in CATEGORIES[name].items()]
+        save(root / annotations, content)
+        shutil.copytree(small / "ytvis2019" / "val" / "JPEGImages", root / frames)
+        dataset = load_dataset(name, split, data_root=root)
+        assert dataset.annotations_path == root / annotations
+        assert dataset.videos[1].frames[1].shape == (6, 8, 3)
+        assert dataset.category_ids == list(CATEGORIES[name])
+
+    def test_paths_given_go_before_the_layout(self, small, tmp_path):
+        moved = tmp_path / "held_out.json"
+        (small / "ytvis2019" / "val.json").rename(moved)
+        dataset = load_dataset("ytvis2019", "val", annotations=moved, data_root=small)
+        assert dataset.annotations_path == moved
+        assert dataset.videos[0].length == 3
+
+    def test_missing_files_say_what_was_looked_for(self, small):
+        (small / "ytvis2019" / "val.json").unlink()
+        with pytest.raises(InputError, match=r"val\.json, .*valid\.json.*--data-root.*annotations"):
+            load_dataset("ytvis2019", "val", data_root=small)
+        shutil.rmtree(small / "ytvis2019" / "val")
+        with pytest.raises(InputError, match=r"JPEGImages.*dataset\.frames"):
+            load_dataset("ytvis2019", "val", annotations=small / "x.json", data_root=small)
+
+
+class TestWrongInput:
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({"name": "coco", "split": "val"}, "unknown; known are ytvis2019, ytvis2021, ovis"),
+            ({"name": "ytvis2019", "split": "val"}, "--data-root DIR"),
+            ({"name": "synthetic", "split": "test"}, "train and val"),
+            ({"name": "ovis", "split": "val", "plain": True}, "plain"),
+        ],
+    )
+    def test_arguments(self, arguments, words):
+        with pytest.raises(InputError, match=words):
+            load_dataset(**arguments)
+
+    def test_a_root_that_does_not_exist(self, tmp_path):
+        with pytest.raises(InputError, match="is no folder"):
+            load_dataset("ovis", "val", data_root=tmp_path / "nowhere")
+
+    @pytest.mark.parametrize(
+        ("edit", "words"),
+        [
+            (lambda c: c.update(videos={"aa": {}}), r"meta\.json"),
+            (lambda c: c.update(videos=[]), "lists no videos"),
+            (lambda c: c.pop("videos"), "videos"),
+            (lambda c: c["videos"][1].pop("file_names"), "video 9 .*file_names"),
+            (lambda c: c["videos"][1].update(file_names=[]), "video 9 .*at least 1"),
+            (lambda c: c["videos"][1].update(length=4), "video 9 has length 4 but 3"),
+            (lambda c: c["videos"][0].update(height=0), "video 5 has size"),
+            (lambda c: c["videos"][0].update(id="x"), "integer"),
+            (lambda c: c["videos"][0].update(file_names=["../a.png"] * 3), "below the folder"),
+            (lambda c: c["videos"][0].update(file_names=["/a.png"] * 3), "below the folder"),
+            (lambda c: c["videos"][0].update(file_names=[3] * 3), "file name 3"),
+            (lambda c: c["categories"][0].update(name="tree"), "not for data set ytvis2019"),
+            (
+                lambda c: c.update(
+                    categories=[{"id": k, "name": n} for k, n in CATEGORIES["ytvis2021"].items()]
+                ),
+                "the categories of YouTube-VIS 2021",
+            ),
+        ],
+    )
+    def test_a_malformed_file_is_named(self, small, edit, words):
+        path = small / "ytvis2019" / "val.json"
+        change(path, edit)
+        with pytest.raises(InputError, match=words) as error:
+            load_dataset("ytvis2019", "val", data_root=small)
+        assert str(path) in str(error.value)
+
+    @pytest.mark.parametrize("content", ["", "[]", "3", "{", '{"videos": 3}', '{"videos": [1]}'])
+    def test_other_json(self, small, content):
+        (small / "ytvis2019" / "val.json").write_text(content)
+        with pytest.raises(InputError, match=r"val\.json"):
+            load_dataset("ytvis2019", "val", data_root=small)
+
+    def test_another_folder_of_frames(self, small):
+        path = small / "ytvis2019" / "val.json"
+        with pytest.raises(InputError, match="holds no aa/00000"):
+            read_dataset("ytvis2019", "val", path, small)
+        with pytest.raises(InputError, match="does not exist"):
+            read_dataset("ytvis2019", "val", path, small / "nowhere")
+
+
+class TestInMemory:
+    def test_the_default_needs_no_files(self):
+        dataset = load_dataset("synthetic", "val")
+        assert len(dataset.videos) == 24
+        assert dataset.has_annotations
+        assert dataset.annotations_path is None
+        frame = dataset.videos[3].frames[5]
+        assert np.array_equal(frame, generate("val").videos[3].frames[5])
+
+    def test_plain_has_other_videos_and_another_checksum(self):
+        full, plain = (load_dataset("synthetic", "val", plain=p) for p in (False, True))
+        assert full.annotations_sha256 != plain.annotations_sha256
+        assert full.annotations_sha256 == load_dataset("synthetic", "val").annotations_sha256
+        assert not np.array_equal(full.videos[0].frames[0][:5], plain.videos[0].frames[0][:5])
+
+
+def tracks_of(content, score=0.9):
+    return [
+        Track(a["video_id"], a["category_id"], score, a["segmentations"])
+        for a in content["annotations"]
+    ]
+
+
+class TestEvaluation:
+    def test_the_annotations_themselves_score_one(self):
+        dataset = load_dataset("synthetic", "val", plain=True)
+        numbers = dataset.evaluate(tracks_of(dataset.content()))
+        assert numbers["ap"] == pytest.approx(1)
+        assert numbers["ar10"] == pytest.approx(1)
+
+    def test_only_some_videos(self):
+        dataset = load_dataset("synthetic", "val")
+        few = dataset.videos[:3]
+        tracks = [t for t in tracks_of(dataset.content()) if t.video_id <= 3]
+        assert dataset.evaluate(tracks, few)["ap"] == pytest.approx(1)
+        assert dataset.evaluate(tracks)["ap"] < 0.5
+        truth = dataset.ground_truth(few)
+        assert [video.id for video in truth.videos] == [1, 2, 3]
+        assert not truth.warnings
+
+    def test_from_files(self, written):
+        dataset = load_dataset(
+            "synthetic", "val", annotations=written / "val.json",
+            frames=written / "val" / "JPEGImages",
+        )  # fmt: skip
+        tracks = tracks_of(dataset.content())
+        assert dataset.evaluate(tracks, dataset.videos)["ap"] == pytest.approx(1)
+
+    @pytest.mark.parametrize("value", [None, []])
+    def test_without_annotations(self, small, value):
+        change(small / "ytvis2019" / "val.json", lambda c: c.update(annotations=value))
+        dataset = load_dataset("ytvis2019", "val", data_root=small)
+        assert not dataset.has_annotations
+        assert dataset.videos[0].frames[0].shape == (6, 8, 3)

@@ -1,0 +1,126 @@
+"""Results files: written whole, read back checked, zipped for a server."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from vis_bench.data.results_file import (
+    Results,
+    Track,
+    read_results,
+    write_results,
+    write_submission,
+)
+from vis_bench.errors import InputError
+from vis_bench.masks.rle import encode_masks
+
+MASKS = encode_masks(np.arange(3 * 4 * 5).reshape(3, 4, 5) % 7 < np.arange(1, 4)[:, None, None])
+
+
+@pytest.fixture
+def tracks():
+    return [
+        Track(1, 3, 0.5, [MASKS[0], None]),
+        Track(2, 40, 1.0, [None, MASKS[1], MASKS[2]]),
+        Track(1, 1, 0.25, [None, None]),
+    ]
+
+
+@pytest.fixture
+def written(tracks, tmp_path):
+    path = tmp_path / "results.json"
+    write_results(tracks, path)
+    return path
+
+
+def test_what_is_written_is_the_format_of_youtube_vis(written):
+    assert json.loads(written.read_text())[1] == {
+        "video_id": 2,
+        "category_id": 40,
+        "score": 1.0,
+        "segmentations": [None, MASKS[1], MASKS[2]],
+    }
+
+
+def test_what_is_written_reads_back(written, tracks):
+    results = read_results(written)
+    assert list(results.tracks) == tracks
+    assert results.tubes.lengths_N.tolist() == [2, 3, 2]
+    a, b, c = areas_of(MASKS)
+    assert results.tubes.areas_S.tolist() == [a, 0, 0, b, c, 0, 0]
+
+
+def areas_of(masks):
+    return [int(coco_mask.area(mask)) for mask in masks]
+
+
+def test_average_areas_leave_out_frames_without_a_mask(tracks):
+    a, b, c = areas_of(MASKS)
+    (empty,) = encode_masks(np.zeros((1, 4, 5), bool))
+    tracks.append(Track(1, 1, 0.25, [empty, MASKS[0]]))
+    averages = Results.of(tracks).tubes.average_areas_N()
+    assert averages.tolist() == [a, (b + c) / 2, 0, a]
+
+
+def test_a_failed_write_leaves_the_old_file(written, tmp_path):
+    before = written.read_bytes()
+    with pytest.raises(TypeError):
+        write_results([Track(1, 1, 0.5, [object()])], written)
+    assert written.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [written]
+
+
+def test_the_zip_holds_the_results_alone(written, tmp_path):
+    write_submission(written, tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == ["results.json"]
+        assert archive.read("results.json") == written.read_bytes()
+
+
+def test_the_same_results_make_the_same_zip(written, tmp_path):
+    for name in ("a.zip", "b.zip"):
+        write_submission(written, tmp_path / name)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def entry(**changes):
+    masks = {"segmentations": [MASKS[0], None]}
+    return {"video_id": 1, "category_id": 1, "score": 0.5} | masks | changes
+
+
+TALL = encode_masks(np.ones((1, 5, 4), bool))
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([], "holds no predictions"),
+        ([entry(category_id=0)], "entry 0 (video 1) has category_id 0; allowed is 1 or more"),
+        ([entry(score="0.5")], "entry 0 (video 1) has score '0.5'; allowed is a finite number"),
+        (
+            [entry(), entry(segmentations=[None])],
+            "entry 1 (video 1) has 1 frames; other entries of that video have 2",
+        ),
+        (
+            [entry(), entry(segmentations=[None, *TALL])],
+            "entry 1 (video 1) has masks of size [5, 4] where others of that video have [4, 5]",
+        ),
+    ],
+)
+def test_a_submission_is_checked_and_nothing_written(entries, message, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(entries))
+    with pytest.raises(InputError) as caught:
+        write_submission(path, tmp_path / "out.zip")
+    assert message in str(caught.value)
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_videos_of_different_length_and_size_are_fine(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([entry(), entry(video_id=2, segmentations=TALL)]))
+    write_submission(path, tmp_path / "out.zip")
+    assert (tmp_path / "out.zip").exists()

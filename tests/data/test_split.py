@@ -1,0 +1,174 @@
+"""Splits: whole videos, seeded, balanced over categories, with checksums."""
+
+import hashlib
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vis_bench.data.split import choose_videos, split_annotations, split_grid
+from vis_bench.errors import InputError
+
+
+def long_tailed(num_videos=1000, num_categories=40, seed=3):
+    """Videos with one to four categories, of which the rarest is shown by a few videos only."""
+    rng = random.Random(seed)
+    weights = [1 / (1 + k) for k in range(num_categories)]
+    videos = {}
+    for video in range(1, num_videos + 1):
+        labels = rng.choices(range(1, num_categories + 1), weights, k=rng.randint(1, 4))
+        videos[video] = sorted(set(labels))
+    return videos
+
+
+def annotations(categories_by_video):
+    numbers = {c for labels in categories_by_video.values() for c in labels}
+    entries = [(video, c) for video, labels in categories_by_video.items() for c in labels]
+    return {
+        "info": {"description": "made up"},
+        "licenses": [1],
+        "videos": [{"id": v, "length": 1, "file_names": [f"{v}/0.jpg"], "height": 4, "width": 4}
+                   for v in categories_by_video],
+        "categories": [{"id": c, "name": f"kind {c}"} for c in sorted(numbers)],
+        "annotations": [{"id": n, "video_id": video, "category_id": c, "segmentations": [None]}
+                        for n, (video, c) in enumerate(entries, 1)],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(annotations(long_tailed())))
+    return path
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_category_keeps_its_share(fraction, seed):
+    videos = long_tailed()
+    held_out = choose_videos(videos, fraction=fraction, seed=seed)
+    assert len(held_out) == pytest.approx(fraction * len(videos), rel=0.15)
+    for category in range(1, 41):
+        showing = [video for video, labels in videos.items() if category in labels]
+        kept = len(held_out & set(showing))
+        assert kept >= 1
+        assert abs(kept - fraction * len(showing)) <= max(2, 0.2 * fraction * len(showing)), (
+            category
+        )
+
+
+def test_balance_is_better_than_chance():
+    """Mean error of the categories' shares against 20 random choices of equal size."""
+    videos = long_tailed()
+
+    def imbalance(chosen):
+        errors = []
+        for category in range(1, 41):
+            showing = {video for video, labels in videos.items() if category in labels}
+            errors.append(abs(len(chosen & showing) / len(showing) - 0.1))
+        return sum(errors) / len(errors)
+
+    ours = choose_videos(videos, fraction=0.1, seed=0)
+    rng = random.Random(0)
+    chance = [imbalance(set(rng.sample(sorted(videos), len(ours)))) for _ in range(20)]
+    assert imbalance(ours) < 0.4 * sum(chance) / len(chance)
+    assert imbalance(ours) < min(chance)
+
+
+def test_parts_are_disjoint_complete_and_whole(source, tmp_path):
+    parts = split_annotations(source, tmp_path / "out", fraction=0.1, seed=5)
+    contents = [json.loads(part.path.read_text()) for part in parts]
+    whole = json.loads(source.read_text())
+    ids = [{video["id"] for video in content["videos"]} for content in contents]
+    assert not ids[0] & ids[1]
+    assert ids[0] | ids[1] == {video["id"] for video in whole["videos"]}
+    for content, own in zip(contents, ids, strict=True):
+        assert {entry["video_id"] for entry in content["annotations"]} <= own
+        assert content["categories"] == whole["categories"]
+        assert content["licenses"] == whole["licenses"]
+        assert content["info"]["description"] == "made up"
+    together = contents[0]["annotations"] + contents[1]["annotations"]
+    assert sorted(together, key=lambda e: e["id"]) == whole["annotations"]
+
+
+def test_the_checksum_is_that_of_the_file_and_the_file_knows_where_it_comes_from(source, tmp_path):
+    for part in split_annotations(source, tmp_path / "out", fraction=0.25, seed=5):
+        data = part.path.read_bytes()
+        assert part.sha256 == hashlib.sha256(data).hexdigest()
+        assert json.loads(data)["info"]["split"] == {
+            "part": part.name, "fraction": 0.25, "seed": 5,
+            "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        }  # fmt: skip
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_part(source, tmp_path):
+    digests = [
+        [part.sha256 for part in split_annotations(source, tmp_path / str(run), seed=seed)]
+        for run, seed in enumerate((7, 7, 8))
+    ]
+    assert digests[0] == digests[1]
+    one, other = (choose_videos(long_tailed(), fraction=0.1, seed=seed) for seed in (7, 8))
+    assert one != other
+
+
+def test_the_order_of_the_videos_makes_no_difference():
+    videos = long_tailed(200)
+    backwards = dict(reversed(videos.items()))
+    assert choose_videos(videos, fraction=0.1, seed=0) == choose_videos(
+        backwards, fraction=0.1, seed=0
+    )
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sets(st.integers(1, 6), max_size=4), min_size=2, max_size=40),
+    st.floats(0.05, 0.95),
+    st.integers(0, 5),
+)
+def test_any_videos_are_cut_and_shared_categories_are_held_out(labels, fraction, seed):
+    videos = {number: sorted(own) for number, own in enumerate(labels, 1)}
+    held_out = choose_videos(videos, fraction=fraction, seed=seed)
+    assert held_out <= set(videos)
+    for category in range(1, 7):
+        showing = {video for video, own in videos.items() if category in own}
+        if len(showing) > 1:
+            assert held_out & showing
+
+
+def test_the_table_counts_videos_by_category(source, tmp_path):
+    parts = split_annotations(source, tmp_path / "out")
+    first, *rows = split_grid(parts).rows
+    assert [entry.text for entry in first] == [
+        "all videos", str(parts[0].num_videos), str(parts[1].num_videos),
+    ]  # fmt: skip
+    assert sum(int(row[1].text) + int(row[2].text) for row in rows) == sum(
+        len(labels) for labels in long_tailed().values()
+    )
+    assert parts[0].as_json()["part"] == "heldout"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"annotations": []}, "lists no annotations"),
+        ({"videos": []}, "lists no videos"),
+        ({"videos": [{"id": 1}, {"id": 1}]}, "twice"),
+        ({"annotations": [{"video_id": 77777, "category_id": 1}]}, "77777, which it does not list"),
+        ({"annotations": [{"video_id": 1}]}, "no 'category_id'"),
+        ({"videos": [{"id": 1}], "annotations": [{"video_id": 1, "category_id": 1}]}, "too few"),
+    ],
+)
+def test_what_cannot_be_split_is_refused(tmp_path, change, message):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps({**annotations(long_tailed(30)), **change}))
+    with pytest.raises(InputError, match=message):
+        split_annotations(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, float("nan")])
+def test_a_fraction_out_of_range_is_refused(source, tmp_path, fraction):
+    with pytest.raises(InputError, match="between 0 and 1"):
+        split_annotations(source, tmp_path / "out", fraction=fraction)

@@ -1,0 +1,518 @@
+"""Synthetic videos: the same bytes for the same seed, exact masks, and a task worth solving."""
+
+import hashlib
+import itertools
+import json
+import math
+import random
+import subprocess
+import sys
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from vis_bench.data.synthetic import (
+    CLASSES,
+    VideoKey,
+    generate,
+    open_video,
+    plain_color,
+    render,
+    scene_of,
+    shapes,
+    textures,
+    write_dataset,
+)
+from vis_bench.data.synthetic.lots import Lots
+from vis_bench.data.synthetic.motion import Area, Bounce, Excursion, reflect
+from vis_bench.data.synthetic.render import brighten, owners_THW, render_owners, stamp_object
+from vis_bench.data.synthetic.scene import SUBPIXELS, SceneObject, make_pose, make_sprite
+from vis_bench.errors import InputError
+from vis_bench.masks.rle import decode
+from vis_bench.progress import Bars
+
+BARS = Bars(quiet=True)
+VAL = [VideoKey("val", index) for index in range(24)]
+PLAIN = [VideoKey("val", index, plain=True) for index in range(24)]
+
+# sha256 of all frames, then all owners, of a video. Other values mean other videos: raise
+# VERSION in vis_bench/synthetic/videos.py with them.
+DIGESTS = {
+    VideoKey("val", 0): "c695fc35ee85a2890a5bc1d9675f59c04f05955132a7a94f33191a200fc57671",
+    VideoKey("val", 17): "935e42640c5d4e210ee3a982fc0ffa8ce74ae21136dfcb7c99ce154133be0e24",
+    VideoKey("train", 3): "3866b1eecce50f9fc457163b858475669e84dbb1169babf26bb182d8396799dc",
+    VideoKey(
+        "val", 2, plain=True
+    ): "20c092a10d213ebb35527206cd51855bd35fbce4a93603cbb6b3c196451329cc",
+    VideoKey(
+        "train", 0, seed=5
+    ): "8b3fa04b138b7f8b88007e19e7e040d4f9ddaa10f7c7b7470ebe53f4bb2c27dc",
+}
+
+
+@pytest.fixture(scope="module")
+def val_annotations():
+    return generate("val").annotations()
+
+
+@pytest.fixture(scope="module")
+def val():
+    return [list(object_facts(key)) for key in VAL]
+
+
+def digest(key):
+    scene = scene_of(key)
+    drawn = [render(scene, t) for t in range(scene.length)]
+    frames, owners = (np.stack(part) for part in zip(*drawn, strict=True))
+    return hashlib.sha256(frames.tobytes() + owners.tobytes()).hexdigest()
+
+
+def full_mask(scene, item, t):
+    """The object as if nothing stood in front of it."""
+    mask = np.zeros((scene.height, scene.width), dtype=bool)
+    stamp = stamp_object(item, item.poses[t], scene.height, scene.width)
+    if stamp is not None:
+        mask[stamp.rows, stamp.columns] = stamp.codes > 0
+    return mask
+
+
+class TestReproducibility:
+    @pytest.mark.parametrize("key", DIGESTS, ids=str)
+    def test_same_key_same_bytes_as_ever(self, key):
+        assert digest(key) == DIGESTS[key]
+
+    def test_other_random_numbers_do_not_matter(self):
+        key = VideoKey("val", 17)
+        scene_of.cache_clear()
+        np.random.seed(1)  # noqa: NPY002
+        random.seed(2)
+        np.random.rand(100)  # noqa: NPY002
+        scene_of(VideoKey("train", 99))
+        assert digest(key) == DIGESTS[key]
+
+    def test_another_process_draws_the_same(self):
+        code = (
+            "import hashlib, sys; from vis_bench.data.synthetic import *;"
+            "f = open_video(VideoKey('val', 1)).frames[7];"
+            "sys.stdout.write(hashlib.sha256(f.tobytes()).hexdigest())"
+        )
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        frame = open_video(VideoKey("val", 1)).frames[7]
+        assert other.stdout == hashlib.sha256(frame.tobytes()).hexdigest()
+
+    def test_splits_seeds_and_variants_share_no_video(self):
+        keys = [
+            VideoKey(split, index, plain, seed)
+            for split, index, plain, seed in itertools.product(
+                ("train", "val"), range(6), (False, True), (0, 1)
+            )
+        ]
+        firsts = {open_video(key).frames[0].tobytes() + scene_digest(key) for key in keys}
+        assert len(firsts) == len(keys)
+
+    def test_more_videos_keep_the_first_ones(self):
+        few, many = generate("train", num_videos=2), generate("train", num_videos=5)
+        assert many.annotations()["videos"][:2] == few.annotations()["videos"]
+        assert (
+            many.annotations()["annotations"][: len(few.annotations()["annotations"])]
+            == (few.annotations()["annotations"])
+        )
+
+    def test_frames_do_not_depend_on_the_order_of_reading(self):
+        frames = open_video(VideoKey("val", 3)).frames
+        backwards = [frames[t] for t in reversed(range(len(frames)))]
+        assert all(np.array_equal(a, b) for a, b in zip(frames, reversed(backwards), strict=True))
+
+
+def scene_digest(key):
+    scene = scene_of(key)
+    return repr([item.poses for item in scene.objects]).encode()
+
+
+class TestMasks:
+    def test_annotations_decode_to_the_rendered_owners(self, val_annotations):
+        for video in val_annotations["videos"][:8]:
+            owners = owners_THW(scene_of(VAL[video["id"] - 1]))
+            entries = [a for a in val_annotations["annotations"] if a["video_id"] == video["id"]]
+            seen = [o for o in range(1, owners.max() + 1) if (owners == o).any()]
+            for owner, entry in zip(seen, entries, strict=True):
+                check_entry(entry, owners == owner)
+
+    def test_plain_masks_are_exactly_the_pixels_of_the_class_colour(self):
+        for key in PLAIN[:8]:
+            scene, video = scene_of(key), open_video(key)
+            for t in range(0, video.length, 5):
+                frame, owners = render(scene, t)
+                for owner, item in enumerate(scene.instances, start=1):
+                    coloured = (frame == plain_color(item.category_id)).all(-1)
+                    assert np.array_equal(coloured, owners == owner)
+
+    def test_pixels_of_a_mask_have_the_colours_of_its_object(self):
+        for key in VAL[:8]:
+            scene = scene_of(key)
+            for t in (0, scene.length // 2):
+                frame, owners = render(scene, t)
+                for owner, item in enumerate(scene.instances, start=1):
+                    allowed = brighten(item.palette_33[1:], scene.gains[t])
+                    pixels = frame[owners == owner]
+                    assert (pixels[:, None] == allowed).all(-1).any(-1).all()
+
+    def test_drawing_owners_alone_gives_the_same(self):
+        scene = scene_of(VAL[5])
+        for t in range(scene.length):
+            assert np.array_equal(render(scene, t)[1], render_owners(scene, t))
+
+    def test_nearer_objects_hide_farther_ones(self):
+        scene = scene_of(VAL[5])
+        for t in range(scene.length):
+            owners = render_owners(scene, t)
+            expected = np.zeros_like(owners)
+            for owner, item in enumerate(scene.instances, start=1):
+                expected[full_mask(scene, item, t)] = owner
+            assert np.array_equal(owners, expected)
+
+
+def check_entry(entry, masks_THW):
+    assert entry["length"] == len(masks_THW) == len(entry["segmentations"])
+    for t, mask in enumerate(masks_THW):
+        if not mask.any():
+            assert entry["segmentations"][t] is entry["bboxes"][t] is entry["areas"][t] is None
+            continue
+        assert np.array_equal(decode(entry["segmentations"][t]), mask)
+        assert entry["areas"][t] == mask.sum()
+        rows, columns = np.nonzero(mask)
+        x, y, width, height = entry["bboxes"][t]
+        assert (x, y) == (columns.min(), rows.min())
+        assert (x + width - 1, y + height - 1) == (columns.max(), rows.max())
+
+
+class TestOfficialForm:
+    def test_keys_and_ids(self, val_annotations):
+        assert list(val_annotations) == ["info", "licenses", "videos", "categories", "annotations"]
+        assert [v["id"] for v in val_annotations["videos"]] == list(range(1, 25))
+        assert [c["id"] for c in val_annotations["categories"]] == [1, 2, 3, 4, 5, 6]
+        ids = [a["id"] for a in val_annotations["annotations"]]
+        assert ids == list(range(1, len(ids) + 1))
+        keys = {
+            "id", "video_id", "category_id", "iscrowd", "height", "width", "length",
+            "segmentations", "bboxes", "areas",
+        }  # fmt: skip
+        assert all(a.keys() == keys for a in val_annotations["annotations"])
+
+    def test_videos_match_their_frames(self, val_annotations):
+        for record, video in zip(val_annotations["videos"], generate("val").videos, strict=True):
+            assert 24 <= record["length"] == video.length == len(record["file_names"]) <= 36
+            assert video.frames[0].shape == (record["height"], record["width"], 3)
+            assert video.frames[0].dtype == np.uint8
+            assert record["file_names"][3] == f"{video.name}/00003.png"
+
+    def test_it_is_json(self, val_annotations):
+        assert json.loads(orjson.dumps(val_annotations)) == val_annotations
+
+
+def object_facts(key):
+    """Per object: class, share of its frames in which another hides 5 % of it, and its presence."""
+    scene = scene_of(key)
+    owners = owners_THW(scene)
+    for owner, item in enumerate(scene.instances, start=1):
+        full = np.array([full_mask(scene, item, t).sum() for t in range(scene.length)])
+        visible = (owners == owner).sum((1, 2))
+        yield item, full, visible
+
+
+def returns(full):
+    """Whether the object is inside the frame, wholly outside, and inside again."""
+    inside = np.flatnonzero(full > 0)
+    return len(inside) > 0 and inside[-1] - inside[0] + 1 > len(inside)
+
+
+class TestTask:
+    """What makes the validation split a test of video instance segmentation."""
+
+    def test_objects_are_occluded(self, val):
+        hidden = [
+            ((visible < 0.95 * full) & (full > 0)).sum() / (full > 0).sum()
+            for video in val
+            for _, full, visible in video
+        ]
+        assert 0.15 < np.mean(hidden) < 0.35
+        assert sum(share > 0 for share in hidden) >= 24
+
+    def test_objects_leave_and_return(self, val):
+        back = [[returns(full) for _, full, _ in video] for video in val]
+        assert sum(map(sum, back)) >= 10
+
+    def test_absent_frames_are_none_between_masks(self, val_annotations):
+        gaps = 0
+        for entry in val_annotations["annotations"]:
+            seen = [mask is not None for mask in entry["segmentations"]]
+            first, last = seen.index(True), len(seen) - seen[::-1].index(True)
+            gaps += not all(seen[first:last])
+        assert gaps >= 10
+
+    def test_look_alikes_move_side_by_side(self, val):
+        pairs = sum(any(itertools.starmap(side_by_side, pairs_of(video))) for video in val)
+        assert pairs >= 8
+
+    def test_every_class_occurs_and_colours_say_nothing(self, val):
+        classes = [item.category_id for video in val for item, _, _ in video]
+        assert min(classes.count(k) for k in CLASSES) >= 8
+        by_class = [
+            np.stack([i.palette_33[1] for v in val for i, _, _ in v if i.category_id == k])
+            for k in CLASSES
+        ]
+        assert all(colours.std(0).min() > 30 for colours in by_class)
+
+    def test_neither_outline_nor_texture_tells_the_class(self):
+        for part in ("outline", "texture"):
+            values = [getattr(look, part) for look in CLASSES.values()]
+            assert all(values.count(value) == 2 for value in values)
+        assert len({(look.outline, look.texture) for look in CLASSES.values()}) == 6
+
+    def test_one_to_five_objects_of_12_to_90_pixels(self, val):
+        assert {len(video) for video in val} == {1, 2, 3, 4, 5}
+        sizes = [2 * p.radius / SUBPIXELS for v in val for item, _, _ in v for p in item.poses]
+        assert min(sizes) > 12
+        assert np.median(sizes) < 50
+        assert max(sizes) < 90
+
+    def test_objects_move_turn_and_change_size(self, val):
+        items = [item for video in val for item, _, _ in video]
+        ratios = [max(p.radius for p in i.poses) / min(p.radius for p in i.poses) for i in items]
+        assert np.mean([ratio > 1.2 for ratio in ratios]) > 0.4
+        travelled = [
+            math.dist((a.x, a.y), (b.x, b.y)) / SUBPIXELS
+            for i in items
+            for a, b in itertools.pairwise(i.poses)
+        ]
+        assert np.median(travelled) > 0.8
+        assert max(travelled) < 40
+        turned = [math.atan2(i.poses[-1].sine, i.poses[-1].cosine) for i in items]
+        start = [math.atan2(i.poses[0].sine, i.poses[0].cosine) for i in items]
+        assert np.mean(np.abs(np.subtract(turned, start)) > 0.2) > 0.6
+
+    def test_the_background_moves(self):
+        assert all(len(set(scene_of(key).pans)) > 5 for key in VAL)
+
+    def test_clutter_has_no_annotation(self):
+        extra = [len(scene_of(k).objects) - len(scene_of(k).instances) for k in VAL]
+        assert sum(count > 0 for count in extra) >= 8
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_other_seeds_hold_the_same_events(self, seed):
+        videos = [list(object_facts(VideoKey("val", i, seed=seed))) for i in range(24)]
+        assert sum(returns(full) for video in videos for _, full, _ in video) >= 6
+        assert sum(any(itertools.starmap(side_by_side, pairs_of(v))) for v in videos) >= 5
+        assert sum((f > v).any() for video in videos for _, f, v in video) >= 20
+
+
+def pairs_of(video):
+    return itertools.combinations([item for item, _, _ in video], 2)
+
+
+def side_by_side(one, other):
+    """Same class, colours within 24 per channel, circles within 4 pixels for half of the video."""
+    if one.category_id != other.category_id:
+        return False
+    if np.abs(one.palette_33.astype(int) - other.palette_33)[1:].max() > 24:
+        return False
+    near = [
+        math.dist((a.x, a.y), (b.x, b.y)) < a.radius + b.radius + 4 * SUBPIXELS
+        for a, b in zip(one.poses, other.poses, strict=True)
+    ]
+    return np.mean(near) >= 0.5
+
+
+class TestPlain:
+    def test_nothing_touches_and_no_class_comes_twice(self):
+        for key in PLAIN:
+            scene = scene_of(key)
+            classes = [item.category_id for item in scene.instances]
+            assert len(set(classes)) == len(classes) >= 1
+            for t in range(scene.length):
+                whole = [full_mask(scene, item, t) for item in scene.instances]
+                owners = render_owners(scene, t)
+                assert [m.sum() for m in whole] == [
+                    (owners == o).sum() for o in range(1, len(whole) + 1)
+                ]
+                assert all(m.any() for m in whole)
+
+    def test_the_background_is_even(self):
+        scene = scene_of(PLAIN[0])
+        frame, owners = render(scene, 3)
+        assert len(np.unique(frame[owners == 0], axis=0)) == 1
+        assert len(scene.objects) == len(scene.instances)
+
+    def test_every_class_occurs(self):
+        assert {i.category_id for key in PLAIN for i in scene_of(key).instances} == set(CLASSES)
+
+    def test_colours_are_far_apart(self):
+        colours = [plain_color(k) for k in CLASSES] + [(28, 28, 28)]
+        assert min(math.dist(a, b) for a, b in itertools.combinations(colours, 2)) > 120
+
+    @pytest.mark.parametrize("category_id", [0, 7, -1, "star"])
+    def test_unknown_classes_are_refused(self, category_id):
+        with pytest.raises(InputError, match="1 to 6"):
+            plain_color(category_id)
+
+
+class TestWriting:
+    def test_layout_and_exact_frames(self, tmp_path):
+        counts = {"train": 1, "val": 2}
+        written = write_dataset(tmp_path, BARS, num_videos=counts)
+        videos = generate("val", num_videos=2)
+        content = json.loads((tmp_path / "val.json").read_bytes())
+        assert content == videos.annotations()
+        assert (tmp_path / "train.json").is_file()
+        assert written["val_frames"] == sum(v.length for v in videos.videos)
+        for record, video in zip(content["videos"], videos.videos, strict=True):
+            for t, name in enumerate(record["file_names"]):
+                with Image.open(tmp_path / "val" / "JPEGImages" / name) as image:
+                    assert image.mode == "RGB"
+                    assert np.array_equal(np.asarray(image), video.frames[t])
+
+    def test_written_twice_gives_the_same_bytes(self, tmp_path):
+        for name in ("a", "b"):
+            write_dataset(tmp_path / name, BARS, plain=True, num_videos={"val": 1})
+        a, b = (
+            {f.relative_to(tmp_path / n): f.read_bytes() for f in files_of(tmp_path / n)}
+            for n in ("a", "b")
+        )
+        assert a == b
+        assert len(a) > 20
+
+    def test_jpeg_is_close(self, tmp_path):
+        write_dataset(tmp_path, BARS, num_videos={"val": 1}, image_format="jpg")
+        content = json.loads((tmp_path / "val.json").read_bytes())
+        name = content["videos"][0]["file_names"][4]
+        assert name.endswith("00004.jpg")
+        with Image.open(tmp_path / "val" / "JPEGImages" / name) as image:
+            assert image.format == "JPEG"
+            decoded = np.asarray(image).astype(int)
+        error = np.abs(decoded - generate("val", num_videos=1).videos[0].frames[4])
+        assert error.mean() < 3
+
+    @pytest.mark.parametrize("existing", ["val.json", "val/JPEGImages/mine.png"])
+    def test_nothing_is_overwritten(self, tmp_path, existing):
+        path = tmp_path / existing
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+        with pytest.raises(InputError, match="exists already"):
+            write_dataset(tmp_path, BARS, num_videos={"train": 1, "val": 1})
+        assert [f for f in tmp_path.rglob("*") if f.is_file()] == [path]
+        assert path.read_text() == "mine"
+
+    def test_a_folder_that_cannot_be_made_is_named(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(InputError, match="cannot write"):
+            write_dataset(tmp_path / "file" / "x", BARS, num_videos={"val": 1})
+
+
+def files_of(folder):
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"split": "test"}, "train and val"),
+        ({"split": "val", "seed": -1}, "0 and above"),
+        ({"split": "val", "num_videos": 0}, "1 and above"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, words):
+    with pytest.raises(InputError, match=words):
+        generate(**arguments)
+
+
+class TestShapes:
+    def test_areas_are_those_of_geometry(self):
+        side, reach = shapes.CELLS, shapes.REACH / 2
+        assert shapes.ellipse(0.8).sum() == pytest.approx(math.pi * reach**2 * 0.8, rel=0.01)
+        assert shapes.box(0.6).sum() == pytest.approx(
+            (2 * reach) ** 2 * 0.6 / (1 + 0.6**2), rel=0.02
+        )
+        star = 5 * reach**2 * shapes.STAR_WAIST * math.sin(math.pi / 5)
+        assert shapes.star().sum() == pytest.approx(star, rel=0.02)
+        assert shapes.star().shape == (side, side)
+
+    @given(st.lists(st.tuples(st.integers(-63, 63), st.integers(-63, 63)), min_size=3, max_size=7))
+    def test_polygons_match_ray_casting_in_fractions(self, halves):
+        corners = [(2 * x, 2 * y) for x, y in halves]
+        inside = shapes.inside_polygon(corners)
+        for row, column in [(3, 5), (64, 64), (40, 90), (100, 20), (63, 64), (80, 80)]:
+            x, y = 2 * column - shapes.REACH, 2 * row - shapes.REACH
+            crossings = 0
+            on_edge = False
+            for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
+                if (y0 > y) != (y1 > y):
+                    side = (x - x0) * (y1 - y0) - (x1 - x0) * (y - y0)
+                    on_edge |= side == 0
+                    crossings += (side < 0) == (y1 > y0)
+            assert on_edge or inside[row, column] == crossings % 2
+
+    @pytest.mark.parametrize("radius", [8.0, 13.5, 30.25])
+    @pytest.mark.parametrize("angle", [0.0, 0.7, 3.9])
+    def test_a_disc_has_its_area_and_place_at_any_size_and_angle(self, radius, angle):
+        sprite = make_sprite(shapes.ellipse(1.0).astype(np.uint8))
+        pose = make_pose((50.3, 41.8), angle, radius)
+        item = SceneObject(1, sprite, np.zeros((3, 3), np.uint8), [pose])
+        stamp = stamp_object(item, pose, 90, 110)
+        mask = np.zeros((90, 110), bool)
+        mask[stamp.rows, stamp.columns] = stamp.codes > 0
+        y, x = np.mgrid[:90, :110] + 0.5
+        exact = np.hypot(x - 50.3, y - 41.8) < radius
+        assert (mask ^ exact).sum() < 0.06 * exact.sum() + 3
+
+    def test_rotation_turns_the_shape(self):
+        sprite = make_sprite(shapes.box(0.5).astype(np.uint8))
+        masks = []
+        for angle in (0.0, math.pi / 2):
+            pose = make_pose((40.0, 40.0), angle, 20)
+            item = SceneObject(1, sprite, np.zeros((3, 3), np.uint8), [pose])
+            masks.append(stamp_object(item, pose, 80, 80).codes > 0)
+        assert (masks[0] ^ masks[1].T).sum() < 0.03 * masks[0].sum()
+        assert (masks[0] ^ masks[1]).sum() > 0.5 * masks[0].sum()
+
+    def test_textures_have_both_colours_in_like_shares(self):
+        for pattern in (textures.stripes(38, 5), textures.checks(50, 3), textures.dots(35, 9)):
+            assert 0.25 < pattern.mean() < 0.6
+
+    def test_noise_is_bilinear_between_lattice_points(self):
+        noise = textures.value_noise(Lots([1]), 20, 30, 7)
+        lattice = Lots([1]).noise(20 // 7 + 2, 30 // 7 + 2)
+        for y, x in [(0, 0), (7, 14), (3, 5), (19, 29), (13, 6)]:
+            (i, a), (j, b) = divmod(y, 7), divmod(x, 7)
+            corners = lattice[i : i + 2, j : j + 2]
+            value = np.array([7 - a, a]) @ corners @ np.array([7 - b, b]) / 49
+            assert abs(noise[y, x] - value) < 1
+        assert np.array_equal(noise[::7, ::7], lattice[:3, :5])
+
+
+class TestMotion:
+    @given(st.floats(-500, 500), st.floats(0, 50), st.floats(1, 80))
+    def test_reflection_stays_inside_and_is_continuous(self, value, low, extent):
+        high = low + extent
+        here, there = reflect(value, low, high), reflect(value + 1e-3, low, high)
+        assert low - 1e-9 <= here <= high + 1e-9
+        assert abs(there - here) < 1.1e-3
+
+    def test_bouncing_equals_steps_with_reflection(self):
+        path = Bounce(Area(0, 0, 10, 1000), (3.0, 5.0), (1.5, 0.0))
+        x, speed = 3.0, 1.5
+        for t in range(40):
+            assert path.at(t)[0] == pytest.approx(x)
+            x += speed
+            if x > 10 or x < 0:
+                x, speed = (20 - x if x > 10 else -x), -speed
+
+    def test_an_excursion_is_away_between_its_middle_times(self):
+        still = Bounce(Area(0, 0, 100, 100), (50.0, 50.0), (0.0, 0.0))
+        path = Excursion(still, (-30.0, 40.0), (4, 8, 12, 16))
+        assert path.at(4) == path.at(16) == (50.0, 50.0)
+        assert path.at(8) == path.at(10) == path.at(12) == (-30.0, 40.0)
+        assert -30 < path.at(6)[0] < 50

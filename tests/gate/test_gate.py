@@ -1,0 +1,267 @@
+"""The gate catches what it must and lets noise pass."""
+
+import json
+import random
+
+import pytest
+
+from record_example import example_record
+from vis_bench.errors import InputError
+from vis_bench.gate.baseline import gated_cell, load_cells_to_gate
+from vis_bench.gate.rules import Tolerances
+from vis_bench.gate.verdict import (
+    SUMMARY_VARIABLE,
+    append_summary,
+    check,
+    compare_sets,
+    update_baseline,
+)
+from vis_bench.records.record import RecordStore
+
+TIMED = {
+    "gflops_per_frame": 91.25, "gflops_per_clip": 456.25, "flop_convention": "mac-fvcore",
+    "fps": 40.0, "speed_spread": 0.04, "peak_memory_bytes": 2**30, "timed_region": "model+tracker",
+    "load_average": 0.8, "num_cpus": 2,
+    "regions": {"model+tracker": {"fps": 40.0, "speed_spread": 0.04, "peak_memory_bytes": 2**30}},
+}  # fmt: skip
+
+
+def measured(**changes):
+    """A timed record; changes to speed fields reach its region too."""
+    record = example_record(**{**TIMED, **changes})
+    if record["regions"]:
+        record["regions"] = {
+            "model+tracker": {k: record[k] for k in ("fps", "speed_spread", "peak_memory_bytes")}
+        }
+    return record
+
+
+def gate(tmp_path, before, after, **tolerances):
+    for name, records in (("before", before), ("after", after)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        for number, record in enumerate(records):
+            path = tmp_path / name / f"{number}.json"
+            path.write_text(json.dumps(record))
+    return check(tmp_path / "before", tmp_path / "after", Tolerances(**tolerances))
+
+
+def moved(report):
+    return {finding.figure: finding.verdict for finding in report.findings}
+
+
+def test_the_same_records_pass_and_nothing_moved(tmp_path):
+    report = gate(tmp_path, [measured()], [measured()])
+    assert report.passed
+    assert report.findings == []
+    assert report.num_compared == 1
+
+
+@pytest.mark.parametrize("metric", ["ap", "ap50", "ap75", "ap_m", "ar1", "ar10", "ar100"])
+def test_a_loss_of_two_tenths_of_a_point_is_caught(tmp_path, metric):
+    before = measured()
+    report = gate(tmp_path, [before], [measured(**{metric: before[metric] - 0.002})])
+    assert not report.passed
+    assert moved(report) == {metric: "worse"}
+    assert report.findings[0].change == "-0.20 points"
+
+
+def test_a_loss_within_the_tolerance_passes_and_the_tolerance_can_be_set(tmp_path):
+    slightly_worse = measured(ap=0.5 - 0.001)
+    assert gate(tmp_path, [measured()], [slightly_worse]).passed
+    assert not gate(tmp_path, [measured()], [slightly_worse], points=0.05).passed
+
+
+def test_a_gain_is_named_and_passes(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(ap=0.55)])
+    assert report.passed
+    assert moved(report) == {"ap": "better"}
+
+
+def test_a_doubled_flop_count_is_caught(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(gflops_per_frame=182.5)])
+    assert not report.passed
+    assert moved(report) == {"gflops_per_frame": "changed"}
+    assert report.findings[0].change == "x 2"
+
+
+def test_one_parameter_more_is_caught_and_one_less_too(tmp_path):
+    for change in (1, -1):
+        after = measured(num_params=39_148_009 + change)
+        assert moved(gate(tmp_path, [measured()], [after])) == {"num_params": "changed"}
+
+
+def test_another_convention_of_counting_is_caught(tmp_path):
+    after = measured(flop_convention="2 x mac")
+    assert moved(gate(tmp_path, [measured()], [after])) == {"flop_convention": "changed"}
+
+
+def test_a_vanished_method_is_named(tmp_path):
+    before = [measured(), measured(method="seqformer", clip_length="whole", clip_stride=None)]
+    report = gate(tmp_path, before, [measured()])
+    assert not report.passed
+    (finding,) = report.findings
+    assert finding.verdict == "missing"
+    assert finding.cell == "seqformer r50 synthetic val T=whole 360"
+
+
+def test_a_new_cell_is_named_and_passes(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(), measured(options={"memory_tokens": 4})])
+    assert report.passed
+    assert report.findings[0].verdict == "new"
+    assert "memory_tokens=4" in report.findings[0].cell
+
+
+@pytest.mark.parametrize("field", ["ap", "gflops_per_frame", "num_params"])
+def test_a_figure_that_is_no_longer_measured_is_caught(tmp_path, field):
+    report = gate(tmp_path, [measured()], [measured(**{field: None})])
+    assert not report.passed
+    assert moved(report)[field] == "missing"
+
+
+def test_speed_no_longer_measured_is_caught(tmp_path):
+    after = measured(fps=None, regions=None, peak_memory_bytes=None)
+    assert moved(gate(tmp_path, [measured()], [after])) == {
+        "FPS (model+tracker)": "missing",
+        "peak memory (model+tracker)": "missing",
+    }
+
+
+def test_a_slowdown_beyond_the_noise_is_caught(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(fps=30.0)])
+    assert moved(report) == {"FPS (model+tracker)": "worse"}
+    # 5 % and twice 4 % of either side are 1.05 * 1.08 * 1.08 = 1.22; 40 / 30 is 1.33.
+    assert report.findings[0].change == "+33 %, noise explains +22 %"
+
+
+def test_the_same_slowdown_passes_where_runs_differed_that_much(tmp_path):
+    assert gate(tmp_path, [measured(speed_spread=0.1)], [measured(fps=30.0)]).passed
+
+
+@pytest.mark.parametrize("noise", [{}, {"speed_spread": 4.0}, {"load_average": 9.0}])
+def test_memory_growth_is_caught_however_busy_the_machine(tmp_path, noise):
+    report = gate(tmp_path, [measured(**noise)], [measured(peak_memory_bytes=2**31, **noise)])
+    assert moved(report)["peak memory (model+tracker)"] == "worse"
+    assert not report.passed
+
+
+def test_memory_moves_a_little_from_run_to_run(tmp_path):
+    assert gate(tmp_path, [measured()], [measured(peak_memory_bytes=int(1.08 * 2**30))]).passed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"device": "another CPU"}, {"num_threads": 8}, {"load_average": 3.5}, {"speed_spread": None}],
+)
+def test_speed_that_cannot_be_compared_is_named_and_passes(tmp_path, changes):
+    report = gate(tmp_path, [measured()], [measured(fps=4.0, **changes)])
+    assert report.passed
+    assert set(moved(report).values()) == {"not compared"}
+
+
+def test_accuracy_is_compared_across_devices(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(ap=0.4, device="a GPU")])
+    assert moved(report)["ap"] == "worse"
+
+
+def test_the_measurement_on_the_same_device_is_compared(tmp_path):
+    gpu = {"device": "a GPU", "fps": 400.0}
+    both = [measured(), measured(**gpu)]
+    assert gate(tmp_path, both, both).findings == []
+
+
+def test_other_annotations_fail_instead_of_moving_ap(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(annotations_sha256="ef" * 32, ap=0.1)])
+    assert moved(report) == {"annotations_sha256": "changed"}
+
+
+def test_of_two_measurements_the_later_counts(tmp_path):
+    old = measured(ap=0.1, created_at="2025-01-01T00:00:00+00:00", config_sha256="ef" * 32)
+    assert gate(tmp_path, [measured()], [measured(), old]).passed
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.1, 0.4])
+def test_the_same_code_on_a_noisy_machine_passes_every_time(spread):
+    """1,000 pairs of runs: each run has its own level, and its spread is what it saw of the noise.
+
+    Noise is log-normal; a run's level drifts as much as single runs differ, which is more than
+    the median over videos shows. `speed_spread` is (p90 - p10) / p50, 2.56 standard deviations.
+    """
+    rng = random.Random(7)
+    sigma = spread / 2.56
+
+    def run():
+        level, seen = rng.lognormvariate(0, sigma), rng.uniform(0.6, 1.4)
+        return [gated_cell(measured(fps=40 * level, speed_spread=spread * seen))]
+
+    assert all(compare_sets(run(), run()).passed for _ in range(1000))
+
+
+def test_a_baseline_file_is_written_read_back_and_refreshed_deliberately(tmp_path):
+    store = RecordStore(tmp_path / "records")
+    path = store.write(measured())
+    baseline = tmp_path / "baseline.json"
+    update_baseline(baseline, tmp_path / "records")
+    written = baseline.read_bytes()
+    assert check(baseline, path).findings == []
+    store.write(measured(ap=0.3))
+    assert not check(baseline, tmp_path / "records").passed
+    assert baseline.read_bytes() == written
+    report = update_baseline(baseline, tmp_path / "records")
+    assert moved(report) == {"ap": "worse"}
+    assert report.as_markdown().startswith("## Baseline refreshed: 1 figures had moved\n")
+    assert check(baseline, tmp_path / "records").passed
+    assert load_cells_to_gate(baseline)[0]["ap"] == 0.3
+
+
+def test_the_baseline_is_the_same_bytes_whatever_the_order(tmp_path):
+    records = [measured(), measured(method="seqformer"), measured(device="a GPU")]
+    for name, order in (("a", records), ("b", records[::-1])):
+        (tmp_path / name).mkdir()
+        for number, record in enumerate(order):
+            (tmp_path / name / f"{number}.json").write_text(json.dumps(record))
+        update_baseline(tmp_path / f"{name}.json", tmp_path / name)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_update_overwrites_nothing_but_baselines(tmp_path):
+    path = RecordStore(tmp_path / "records").write(measured())
+    before = path.read_bytes()
+    for target in (path, tmp_path / "records"):
+        with pytest.raises(InputError, match="no baseline file"):
+            update_baseline(target, path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("{}", "is no record"),
+        ('{"vis_bench_baseline": 9, "cells": []}', "version 9"),
+        ('{"vis_bench_baseline": 1, "cells": 3}', "no list of cells"),
+        ('{"vis_bench_baseline": 1, "cells": []}', "holds no record"),
+    ],
+)
+def test_a_file_that_is_none_of_the_three_is_refused(tmp_path, content, message):
+    path = tmp_path / "baseline.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        check(path, path)
+
+
+def test_a_missing_baseline_says_how_to_write_one(tmp_path):
+    with pytest.raises(InputError, match="--update"):
+        check(tmp_path / "none.json", tmp_path)
+
+
+def test_the_summary_names_the_cell_and_goes_where_github_wants_it(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(ap=0.498)])
+    text = report.as_markdown()
+    assert text.startswith("## Benchmark gate failed: 1 moved\n")
+    assert "| ifc r50 synthetic val T=5 S=1 360 | ap" in text
+    assert "**worse**" in text
+    summary = tmp_path / "summary.md"
+    summary.write_text("earlier step\n")
+    append_summary(report, {SUMMARY_VARIABLE: str(summary)})
+    append_summary(report, {})
+    assert summary.read_text() == "earlier step\n" + text

@@ -1,0 +1,323 @@
+"""Weights files: the six official layouts, and what is said of files that do not fit."""
+
+import argparse
+import hashlib
+import pickle
+import warnings
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from methods import build_method
+from official_weights import build_on_meta, keys
+from vis_bench.errors import InputError
+from vis_bench.inference.checkpoint import file_sha256, load_weights, read_state, state_sha256
+
+OFFICIAL = [
+    "seqformer_r50",
+    "seqformer_r101",
+    "seqformer_x101",
+    "seqformer_swin_l",
+    "ifc_r50",
+    "ifc_r101",
+]
+# Keys without a parameter or buffer of their own: the box heads' second name, the training loss's
+# class weights, and tables that follow from the window size.
+WITHOUT_TENSOR = ("detr.transformer.decoder.bbox_embed.", "criterion.", "relative_position_index")
+SMALL = {
+    "seqformer": {
+        "backbone": "mini",
+        "width": 32,
+        "hidden": 32,
+        "num_queries": 12,
+        "encoder_layers": 1,
+        "decoder_layers": 2,
+    },
+    "ifc": {"backbone": "mini", "width": 32, "hidden": 32, "num_queries": 12},
+}
+
+
+def small(name, **options):
+    return build_method(name, num_classes=3, **(SMALL[name] | options))
+
+
+def meta_state(name):
+    return {key: torch.empty(shape, device="meta") for key, shape in keys(name).items()}
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A small SeqFormer's weights under this project's names."""
+    path = tmp_path / "seqformer.pth"
+    torch.save({"model": small("seqformer").state_dict(), "epoch": 3}, path)
+    return path
+
+
+def refusal(method, path):
+    """The sentence with which a file is refused."""
+    with pytest.raises(InputError) as error:
+        load_weights(method, path)
+    message = str(error.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_every_official_key_is_used_and_none_is_left_over(name):
+    method, state = build_on_meta(name), meta_state(name)
+    result = method.load_state_dict(state, strict=True, assign=True)
+    assert result.missing_keys == result.unexpected_keys == []
+    held = {id(tensor) for tensor in method.state_dict(keep_vars=True).values()}
+    used = [key for key in state if not any(part in key for part in WITHOUT_TENSOR)]
+    assert len(used) == len(held)
+    total = sum(t.numel() for t in method.state_dict().values())
+    assert total == sum(state[key].numel() for key in used)
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.95])
+def test_no_official_key_is_optional_and_no_other_is_taken(name, place):
+    state = meta_state(name)
+    real = [key for key in state if not any(part in key for part in WITHOUT_TENSOR)]
+    real = [key for key in real if "bbox_embed" not in key]
+    key = real[int(place * len(real))]
+    value = state.pop(key)
+    result = build_on_meta(name).load_state_dict(state, strict=False, assign=True)
+    assert len(result.missing_keys) == 1
+    assert result.unexpected_keys == []
+    odd = key.rsplit(".", 1)[0] + ".odd"
+    result = build_on_meta(name).load_state_dict(
+        state | {key: value, odd: value}, strict=False, assign=True
+    )
+    assert result.missing_keys == []
+    assert len(result.unexpected_keys) == 1
+
+
+@pytest.mark.parametrize("form", ["model.pth", "plain.pth", "flat.safetensors"])
+@pytest.mark.parametrize("on_meta", [False, True])
+def test_forms_of_a_file(tmp_path, form, on_meta):
+    torch.manual_seed(0)
+    source = small("ifc")
+    path, state = tmp_path / form, source.state_dict()
+    if path.suffix == ".safetensors":
+        save_file(state, path)
+    else:
+        torch.save({"model": state} if form == "model.pth" else state, path)
+    with torch.device("meta" if on_meta else "cpu"):
+        method = small("ifc")
+    load_weights(method, path)
+    for name, tensor in method.state_dict().items():
+        assert torch.equal(tensor, state[name]), name
+
+
+def test_training_state_beside_the_weights(tmp_path):
+    """SeqFormer's authors save optimizer, schedule and command line in the same file."""
+    source = small("seqformer")
+    optimizer = torch.optim.AdamW(source.parameters())
+    content = {
+        "model": source.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "lr_scheduler": torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 5]).state_dict(),
+        "epoch": 11,
+        "args": argparse.Namespace(lr=2e-4, masks=True, dataset_file="jointcoco"),
+    }
+    torch.save(content, tmp_path / "r50.pth")
+    method = small("seqformer")
+    load_weights(method, tmp_path / "r50.pth")
+    assert torch.equal(method.query_embedding.weight, source.query_embedding.weight)
+
+
+def official_names(state):
+    """The two names that the official files give a box head."""
+    second = {k: v for k, v in state.items() if k.startswith("decoder.box_heads.")}
+    rest = {k: v for k, v in state.items() if k not in second}
+    second = {k.replace("decoder.box_heads.", "detr.bbox_embed."): v for k, v in second.items()}
+    first = {
+        k.replace("detr.bbox_embed.", "detr.transformer.decoder.bbox_embed."): v.clone()
+        for k, v in second.items()
+    }
+    return rest, first, second
+
+
+def test_box_heads_under_two_names(recwarn):
+    source = small("seqformer")
+    rest, first, second = official_names(source.state_dict())
+    for state in (rest | first | second, rest | first, rest | second):
+        method = small("seqformer")
+        method.load_state_dict(state)
+        wanted = second["detr.bbox_embed.1.layers.0.weight"]
+        assert torch.equal(method.decoder.box_heads[1].layers[0].weight, wanted)
+    assert not recwarn.list
+
+
+def test_box_heads_that_differ_between_their_names():
+    rest, first, second = official_names(small("seqformer").state_dict())
+    first["detr.transformer.decoder.bbox_embed.0.layers.0.bias"] += 1
+    method = small("seqformer")
+    with pytest.warns(UserWarning, match="1 tensors differ between"):
+        method.load_state_dict(rest | first | second)
+    wanted = second["detr.bbox_embed.0.layers.0.bias"]
+    assert torch.equal(method.decoder.box_heads[0].layers[0].bias, wanted)
+
+
+def test_loading_leaves_the_file_and_its_tensors_alone(weights):
+    before = file_sha256(weights)
+    state = read_state(weights)
+    names = list(state)
+    small("seqformer").load_state_dict(state)
+    assert list(state) == names
+    assert file_sha256(weights) == before
+
+
+def test_missing_file(tmp_path):
+    assert "does not exist" in refusal(small("ifc"), tmp_path / "no.pth")
+
+
+@pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_truncated_file(tmp_path, weights, suffix, kept):
+    path = tmp_path / f"cut{suffix}"
+    if suffix == ".safetensors":
+        save_file(read_state(weights), path)
+    else:
+        path.write_bytes(weights.read_bytes())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole)) if kept < 1 else kept])
+    message = refusal(small("seqformer"), path)
+    assert "download it again" in message or "looks like" in message or "is no" in message
+    assert f"{path.stat().st_size} bytes" in message
+
+
+def test_download_page_instead_of_weights(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_text("<!DOCTYPE html><html>Google Drive - Virus scan warning</html>")
+    assert "perhaps a download page" in refusal(small("seqformer"), path)
+
+
+def test_model_zoo_pickle(tmp_path):
+    path = tmp_path / "R-50.pkl"
+    with path.open("wb") as file:
+        pickle.dump({"model": {"res2.0.conv1.weight": hashlib.sha256}}, file)
+    assert "detectron2's model-zoo" in refusal(small("ifc"), path)
+
+
+def test_file_that_would_run_code(tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({"model": {}, "args": build_method}, path)
+    assert "running its code" in refusal(small("ifc"), path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([1, 2], "holds a list"),
+        ({}, "holds a dict, not weights"),
+        ({"model": {}}, "holds a dict, not weights"),
+        ({"state": {"a": torch.zeros(1)}}, "holds state beside tensors"),
+        ({"weight": torch.zeros(1), "lr": 0.1}, "holds lr beside tensors"),
+    ],
+)
+def test_file_without_a_state_dict(tmp_path, content, words):
+    path = tmp_path / "weights.pth"
+    torch.save(content, path)
+    assert words in refusal(small("ifc"), path)
+
+
+FOREIGN = {
+    "an IFC checkpoint": list(keys("ifc_r50")),
+    "a SeqFormer checkpoint": list(keys("seqformer_r50")),
+    "a SeqFormer checkpoint of the VNext repository": [
+        f"detr.{key}" for key in keys("seqformer_r50")
+    ],
+    "Deformable DETR": [
+        "transformer.encoder.layers.0.self_attn.sampling_offsets.weight",
+        "class_embed.0.weight",
+    ],
+    "a DETR checkpoint": [
+        "transformer.encoder.layers.0.self_attn.in_proj_weight",
+        "class_embed.weight",
+    ],
+    "a detectron2 ResNet backbone": ["stem.conv1.weight", "res2.0.conv1.weight"],
+    "a torchvision ResNet classifier": ["conv1.weight", "layer1.0.conv1.weight", "fc.weight"],
+    "a Swin backbone": ["layers.0.blocks.0.attn.relative_position_bias_table", "head.weight"],
+    "weights of something else": ["encoder.weight"],
+}
+
+
+@pytest.mark.parametrize("words", FOREIGN)
+def test_foreign_weights_are_named(tmp_path, words):
+    path = tmp_path / "weights.pth"
+    torch.save({"model": {key: torch.zeros(1) for key in FOREIGN[words]}}, path)
+    method = small("seqformer" if "IFC" in words else "ifc")
+    message = refusal(method, path)
+    assert f"looks like {words}" in message
+    assert f"does not fit {type(method).__name__} with backbone mini" in message
+    assert "keys are missing (" in message
+    assert "keys are left over (" in message
+
+
+def test_other_backbone(tmp_path):
+    path = tmp_path / "weights.pth"
+    state = small("seqformer").state_dict()
+    state["backbone.stages.0.1.conv1.conv.weight"] = torch.zeros(1)
+    torch.save(state, path)
+    message = refusal(small("seqformer"), path)
+    assert "looks like a SeqFormer checkpoint of this project" in message
+    assert "1 keys are left over (backbone.stages.0.1.conv1.conv.weight)" in message
+    assert "missing" not in message
+
+
+def test_other_number_of_classes(tmp_path, weights):
+    other = build_method("seqformer", num_classes=5, **SMALL["seqformer"])
+    message = refusal(other, weights)
+    assert "4 tensors have another shape (class_heads.0.weight is [5, 32], needed is [7, 32]" in (
+        message
+    )
+    assert message.endswith("and 1 more)")
+
+
+def test_code_in_a_file_does_not_run(tmp_path):
+    class Planted:
+        def __reduce__(self):
+            return exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",)
+
+    path = tmp_path / "weights.pth"
+    torch.save({"model": Planted()}, path)
+    refusal(small("ifc"), path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_digests(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc" * 1_000_000)
+    assert file_sha256(path) == hashlib.sha256(b"abc" * 1_000_000).hexdigest()
+    state = {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(2, dtype=torch.bfloat16)}
+    digest = state_sha256(state)
+    assert digest == state_sha256(dict(reversed(state.items())))
+    for other in (
+        state | {"a": state["a"].view(3, 2)},
+        state | {"a": state["a"] + 1},
+        state | {"a": state["a"].double()},
+        {"c": state["a"], "b": state["b"]},
+    ):
+        assert state_sha256(other) != digest
+
+
+def test_all_differences_are_in_the_sentence(tmp_path):
+    """PyTorch words them in lines of its own; the sentence keeps their names."""
+    state = small("ifc").state_dict()
+    del state["decoder.norm.bias"]
+    state |= {"decoder.odd": torch.zeros(1), "decoder.norm.weight": torch.zeros(5)}
+    torch.save(state, tmp_path / "weights.pth")
+    assert refusal(small("ifc"), tmp_path / "weights.pth").endswith(
+        "1 keys are missing (decoder.norm.bias); 1 keys are left over (decoder.odd); "
+        "1 tensors have another shape (decoder.norm.weight is [5], needed is [32])"
+    )
+
+
+def test_no_warning_on_loading(weights):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_weights(small("seqformer"), weights)

@@ -1,0 +1,151 @@
+"""The loop over one video: every frame encoded once, features and masks held only while needed."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vis_bench.data.frames import LazyFrames
+from vis_bench.errors import InputError
+from vis_bench.inference.clips import clip_windows
+from vis_bench.inference.loop import (
+    ENCODE_FRAMES,
+    InferencePlan,
+    StoredFrames,
+    predict_clips,
+    track_video,
+)
+from vis_bench.inference.method import VISMethod
+from vis_bench.inference.stages import STAGE_NAMES, StageClock
+from vis_bench.structures import ClipPrediction, FrameFeatures, Video
+
+
+class Probe(VISMethod):
+    """Passes frames through and keeps book of what it is asked for.
+
+    Channel 0 of a frame holds the frame's number, so that a clip can be recognised.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoded: list[int] = []
+        self.clips: list[list[int]] = []
+
+    def encode_frames(self, frames_T3HW):
+        numbers = frames_T3HW[:, 0, 0, 0].round().int().tolist()
+        assert len(numbers) <= ENCODE_FRAMES
+        self.encoded += numbers
+        return FrameFeatures({"frames": frames_T3HW}, tuple(frames_T3HW.shape[-2:]))
+
+    def predict_clip(self, features):
+        frames_T3HW = features.maps["frames"]
+        self.clips.append(frames_T3HW[:, 0, 0, 0].round().int().tolist())
+        return ClipPrediction(torch.ones(1, 2), frames_T3HW[None, :, 1])
+
+
+def numbered_frames(count):
+    frames_T3HW = torch.zeros(count, 3, 4, 5)
+    frames_T3HW[:, 0] = torch.arange(count)[:, None, None]
+    frames_T3HW[:, 1] = 1
+    return frames_T3HW
+
+
+@given(st.integers(1, 40), st.integers(1, 30), st.data())
+@settings(max_examples=60, deadline=None)
+def test_each_frame_is_encoded_once_and_each_clip_gets_its_frames(num_frames, length, data):
+    stride = data.draw(st.integers(1, length))
+    clips = clip_windows(num_frames, length, stride)
+    probe = Probe()
+    inputs = StoredFrames(numbered_frames(num_frames))
+    seen = [clip for clip, _ in predict_clips(probe, inputs, clips)]
+    assert seen == clips
+    assert probe.encoded == list(range(num_frames))
+    assert probe.clips == [list(range(c.start, c.stop)) for c in clips]
+
+
+def test_only_the_frames_of_a_clip_are_held():
+    """No more features than a clip's are alive at any time, whatever the video's length."""
+    num_frames, length = 60, 6
+    most = 0
+
+    class Watched(Probe):
+        def predict_clip(self, features):
+            nonlocal most
+            most = max(most, features.maps["frames"].shape[0])
+            return super().predict_clip(features)
+
+    clips = clip_windows(num_frames, length, 2)
+    for _ in predict_clips(Watched(), StoredFrames(numbered_frames(num_frames)), clips):
+        pass
+    assert most == length
+
+
+def grey_video(length, height=12, width=16, fails_at=None):
+    def load(t):
+        if t == fails_at:
+            raise InputError("frame 3 is broken")
+        return np.full((height, width, 3), 200, np.uint8)
+
+    return Video(5, "grey", height, width, LazyFrames(length, load))
+
+
+def plan(clip_length=4, clip_stride=2, resolution="native"):
+    return InferencePlan(clip_length, clip_stride, resolution, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 9])
+def test_tracks_have_the_videos_length_and_size(length):
+    tracks = track_video(Probe(), grey_video(length), plan(), [7, 9])
+    assert {(t.video_id, t.category_id) for t in tracks} == {(5, 7), (5, 9)}
+    for track in tracks:
+        assert [rle["size"] for rle in track.segmentations] == [[12, 16]] * length
+
+
+def test_frames_are_resized_by_the_methods_rule():
+    shapes = []
+
+    class Sized(Probe):
+        def encode_frames(self, frames_T3HW):
+            shapes.append(tuple(frames_T3HW.shape))
+            return super().encode_frames(frames_T3HW)
+
+    track_video(Sized(), grey_video(2), plan(resolution=6), [1, 2])
+    assert shapes == [(2, 3, 6, 8)]
+
+
+def test_a_frame_that_cannot_be_read_ends_the_video_with_its_sentence():
+    with pytest.raises(InputError, match="frame 3 is broken"):
+        track_video(Probe(), grey_video(9, fails_at=3), plan(), [1, 2])
+
+
+def test_every_stage_is_timed():
+    clock = StageClock()
+    track_video(Probe(), grey_video(9), plan(), [1, 2], clock)
+    assert set(clock.seconds) >= set(STAGE_NAMES)
+    assert all(seconds > 0 for seconds in clock.seconds.values())
+
+
+def test_no_gradients_are_kept():
+    class Learns(Probe):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(()))
+
+        def predict_clip(self, features):
+            prediction = super().predict_clip(features)
+            masks = prediction.mask_logits_NTHW * self.weight
+            assert not masks.requires_grad
+            return ClipPrediction(prediction.class_probs_NK, masks)
+
+    assert track_video(Learns(), grey_video(3), plan(), [1, 2])
+
+
+def test_reduced_precision_runs_under_autocast():
+    class Multiplies(Probe):
+        def predict_clip(self, features):
+            assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == torch.bfloat16
+            return super().predict_clip(features)
+
+    reduced = InferencePlan(4, 2, "native", torch.device("cpu"), "bfloat16")
+    assert track_video(Multiplies(), grey_video(3), reduced, [1, 2])

@@ -1,0 +1,120 @@
+"""Reading ahead: order, bounds, errors, and no thread left behind."""
+
+import gc
+import threading
+from contextlib import closing
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vis_bench.data.frames import LazyFrames
+from vis_bench.inference.prefetch import read_ahead
+
+PATIENCE = 10  # seconds; reached only by a test that fails
+
+
+def numbered(t):
+    return np.full((1, 1, 3), t, np.uint8)
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "read-ahead"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 50))
+def test_all_frames_in_order(length, depth):
+    frames = [int(f[0, 0, 0]) for f in read_ahead(LazyFrames(length, numbered), depth)]
+    assert frames == list(range(length))
+    assert not threads()
+
+
+def test_frames_are_decoded_before_they_are_asked_for():
+    reached = threading.Event()
+
+    def load(t):
+        if t == 3:
+            reached.set()
+        return numbered(t)
+
+    with closing(read_ahead(LazyFrames(10, load), depth=4)) as frames:
+        next(frames)
+        assert reached.wait(PATIENCE)
+
+
+def test_no_more_than_the_depth_wait():
+    loaded = []
+    full = threading.Event()
+
+    def load(t):
+        loaded.append(t)
+        if t == 4:
+            full.set()
+        return numbered(t)
+
+    with closing(read_ahead(LazyFrames(100, load), depth=3)) as frames:
+        next(frames)
+        assert full.wait(PATIENCE)
+        for taken in range(2, 22):
+            next(frames)
+            assert len(loaded) <= taken + 3 + 1  # three in the queue, one in hand
+
+
+def test_an_error_comes_at_its_frame_and_not_before():
+    def load(t):
+        if t == 2:
+            raise RuntimeError("broken frame 2")
+        return numbered(t)
+
+    frames = read_ahead(LazyFrames(5, load), depth=8)
+    assert [int(next(frames)[0, 0, 0]) for _ in range(2)] == [0, 1]
+    with pytest.raises(RuntimeError, match="broken frame 2"):
+        next(frames)
+    assert not threads()
+    assert list(frames) == []
+
+
+@pytest.mark.parametrize("depth", [1, 3, 64])
+def test_stopping_early_ends_the_thread(depth):
+    frames = read_ahead(LazyFrames(50, numbered), depth)
+    next(frames)
+    frames.close()
+    assert not threads()
+
+
+def test_a_dropped_iterator_ends_its_thread():
+    frames = read_ahead(LazyFrames(50, numbered), 2)
+    next(frames)
+    del frames
+    gc.collect()
+    assert not threads()
+
+
+def test_nothing_starts_before_the_first_frame_is_asked_for():
+    loaded = []
+    frames = read_ahead(LazyFrames(5, lambda t: loaded.append(t) or numbered(t)))
+    assert not threads()
+    frames.close()
+    assert loaded == []
+
+
+def test_the_depth_is_checked_at_once():
+    with pytest.raises(ValueError, match="depth is 0"):
+        read_ahead([numbered(0)], 0)
+
+
+class TestLazyFrames:
+    def test_it_is_a_sequence(self):
+        frames = LazyFrames(6, numbered)
+        assert len(frames) == 6
+        assert int(frames[-1][0, 0, 0]) == 5
+        assert [int(f[0, 0, 0]) for f in frames[1:6:2]] == [1, 3, 5]
+        assert [int(f[0, 0, 0]) for f in reversed(frames[:2])] == [1, 0]
+        assert [int(f[0, 0, 0]) for f in frames[4:][::-1]] == [5, 4]
+
+    @pytest.mark.parametrize("index", [6, -7])
+    def test_beyond_the_ends(self, index):
+        with pytest.raises(IndexError):
+            LazyFrames(6, numbered)[index]

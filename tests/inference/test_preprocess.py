@@ -1,0 +1,213 @@
+"""Resizing as the authors' scripts do it, normalisation, and masks back at the video's size."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vis_bench.errors import InputError
+from vis_bench.inference.method import InputFormat
+from vis_bench.inference.preprocess import input_size, masks_to_video, resize_frame, to_input
+
+SEQFORMER = InputFormat(long_side="floor")
+IFC = InputFormat(long_side="round", max_long_side=1333)
+sides = st.integers(1, 3000)
+
+
+class TestInputSize:
+    @pytest.mark.parametrize(
+        ("height", "width", "floor", "rounded"),
+        [
+            (720, 1280, (360, 640), (360, 640)),
+            (1280, 720, (640, 360), (640, 360)),
+            (1080, 1920, (360, 640), (360, 640)),
+            (480, 854, (360, 640), (360, 641)),  # 640.5
+            (480, 853, (360, 639), (360, 640)),  # 639.75
+            (854, 480, (640, 360), (641, 360)),
+            (360, 480, (360, 480), (360, 480)),
+            (500, 500, (360, 360), (360, 360)),
+            (406, 720, (360, 638), (360, 638)),  # 638.42
+            (90, 160, (360, 640), (360, 640)),
+            (512, 911, (360, 640), (360, 641)),  # 640.55
+        ],
+    )
+    def test_sizes_that_the_official_transforms_give(self, height, width, floor, rounded):
+        assert input_size(height, width, 360, SEQFORMER) == floor
+        assert input_size(height, width, 360, IFC) == rounded
+
+    def test_a_long_side_beyond_the_maximum_shrinks_both(self):
+        # 300x2000 scales to 360x2400, and by 1333/2400 to 199.95x1333.
+        assert input_size(300, 2000, 360, IFC) == (200, 1333)
+        assert input_size(2000, 300, 360, IFC) == (1333, 200)
+        # torchvision's max_size cuts off as well: int(1333 * 360 / 2400) = 199.
+        limited = InputFormat(long_side="floor", max_long_side=1333)
+        assert input_size(300, 2000, 360, limited) == (199, 1333)
+        assert input_size(300, 2000, 360, SEQFORMER) == (360, 2400)
+
+    def test_native_keeps_every_size(self):
+        assert input_size(97, 133, "native", IFC) == (97, 133)
+        assert input_size(3000, 100, "native", IFC) == (3000, 100)
+
+    @given(sides, sides, st.integers(1, 900))
+    def test_floor_is_exact(self, height, width, short):
+        low, high = sorted((height, width))
+        long = math.floor(Fraction(short * high, low))
+        expected = (long, short) if height > width else (short, long)
+        assert input_size(height, width, short, SEQFORMER) == expected
+
+    @given(sides, sides, st.integers(1, 900))
+    def test_round_is_exact_but_for_ties(self, height, width, short):
+        low, high = sorted((height, width))
+        exact = Fraction(short * high, low)
+        got = input_size(height, width, short, InputFormat(long_side="round"))
+        assert min(got) == short
+        if (exact * 2) % 2 == 1:
+            assert abs(max(got) - exact) <= Fraction(1, 2)
+        else:
+            assert max(got) == math.floor(exact + Fraction(1, 2))
+
+    @given(sides, sides, st.integers(1, 900), st.integers(1, 1500))
+    def test_the_maximum_holds_and_no_side_vanishes(self, height, width, short, most):
+        for rule in ("floor", "round"):
+            form = InputFormat(long_side=rule, max_long_side=most)
+            size = input_size(height, width, short, form)
+            assert max(size) <= max(most, short if short <= most else 1)
+            assert min(size) >= 1
+
+    @pytest.mark.parametrize("resolution", [0, -5, 1.5, "full", None, True])
+    def test_other_resolutions_are_refused(self, resolution):
+        with pytest.raises(InputError, match="native"):
+            input_size(10, 10, resolution, IFC)
+
+
+def triangle_resize(image_HW3, height, width):
+    """Bilinear with a support that grows when shrinking, in float64: what Pillow documents."""
+    return np.einsum(
+        "yh,xw,hwc->yxc",
+        triangle_weights(image_HW3.shape[0], height),
+        triangle_weights(image_HW3.shape[1], width),
+        image_HW3.astype(np.float64),
+    )
+
+
+def triangle_weights(size, new):
+    scale = size / new
+    reach = max(scale, 1.0)
+    centres = (np.arange(new) + 0.5) * scale
+    distance = np.abs(np.arange(size)[None] + 0.5 - centres[:, None]) / reach
+    weights = np.clip(1 - distance, 0, None)
+    return weights / weights.sum(1, keepdims=True)
+
+
+class TestResizeFrame:
+    @pytest.mark.parametrize("size", [(36, 64), (9, 16), (23, 31), (80, 50)])
+    def test_it_is_the_bilinear_filter_of_pillow(self, size):
+        image = np.random.default_rng(0).integers(0, 256, (36, 64, 3), dtype=np.uint8)
+        resized = resize_frame(image, size)
+        assert resized.shape == (*size, 3)
+        assert resized.dtype == np.uint8
+        assert np.abs(resized - triangle_resize(image, *size)).max() <= 1.01
+
+    def test_values_written_down(self):
+        # Pillow 11: [0, 255] to four columns has its ends, then 1/4 and 3/4 of the way.
+        image = np.array([[0, 255]], np.uint8)[..., None].repeat(3, -1)
+        assert resize_frame(image, (1, 4))[0, :, 0].tolist() == [0, 64, 191, 255]
+
+    def test_equal_size_is_the_same_array(self):
+        image = np.zeros((5, 7, 3), np.uint8)
+        assert resize_frame(image, (5, 7)) is image
+
+
+class TestToInput:
+    def test_against_float64(self):
+        rng = np.random.default_rng(1)
+        frames = [rng.integers(0, 256, (6, 9, 3), dtype=np.uint8) for _ in range(3)]
+        form = InputFormat(mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+        got = to_input(frames, form)
+        assert got.shape == (3, 3, 6, 9)
+        assert got.dtype == torch.float32
+        assert got.is_contiguous()
+        expected = (np.stack(frames) / 255 - np.array(form.mean)) / np.array(form.std)
+        np.testing.assert_allclose(got.permute(0, 2, 3, 1), expected, atol=1e-6)
+
+    def test_dtype_and_channel_order(self):
+        red = np.zeros((2, 2, 3), np.uint8)
+        red[..., 0] = 255
+        got = to_input([red], InputFormat(), dtype=torch.bfloat16)
+        assert got.dtype == torch.bfloat16
+        assert got[0, :, 0, 0].float().tolist() == pytest.approx(
+            [(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225], rel=0.01
+        )
+
+    def test_frames_that_may_not_be_written_are_left_alone(self):
+        frame = np.full((2, 2, 3), 7, np.uint8)
+        frame.flags.writeable = False
+        to_input([frame], InputFormat())
+        assert (frame == 7).all()
+
+
+def bilinear(grid_HW, height, width):
+    """Corners not aligned, edges repeated, point by point."""
+    rows, columns = grid_HW.shape
+    out = np.zeros((height, width))
+    for y, x in itertools.product(range(height), range(width)):
+        v = min(max((y + 0.5) * rows / height - 0.5, 0), rows - 1)
+        u = min(max((x + 0.5) * columns / width - 0.5, 0), columns - 1)
+        i, j = int(v), int(u)
+        k, m = min(i + 1, rows - 1), min(j + 1, columns - 1)
+        a, b = v - i, u - j
+        top = grid_HW[i, j] * (1 - b) + grid_HW[i, m] * b
+        out[y, x] = top * (1 - a) + (grid_HW[k, j] * (1 - b) + grid_HW[k, m] * b) * a
+    return out
+
+
+class TestMasksToVideo:
+    @pytest.mark.parametrize(
+        ("grid", "size"), [((4, 6), (16, 24)), ((5, 7), (33, 50)), ((9, 9), (4, 5))]
+    )
+    def test_against_the_definition(self, grid, size):
+        logits = torch.randn(2, 3, *grid, generator=torch.Generator().manual_seed(0))
+        got = masks_to_video(logits, *size)
+        assert got.dtype == torch.bool
+        assert got.shape == (2, 3, *size)
+        for n, t in itertools.product(range(2), range(3)):
+            exact = bilinear(logits[n, t].double().numpy(), *size)
+            clear = np.abs(exact) > 1e-5
+            assert np.array_equal(got[n, t].numpy()[clear], exact[clear] > 0)
+
+    def test_equal_size_is_the_threshold_alone(self):
+        logits = torch.tensor([[[[-1.0, 0.0], [1e-9, 3.0]]]])
+        assert masks_to_video(logits, 2, 2).tolist() == [[[[False, False], [True, True]]]]
+
+    def test_no_instances(self):
+        assert masks_to_video(torch.zeros(0, 3, 4, 4), 8, 9).shape == (0, 3, 8, 9)
+
+    def test_nan_is_background_and_does_not_spread(self):
+        logits = torch.full((1, 1, 4, 4), 5.0)
+        logits[0, 0, 0, 0] = torch.nan
+        got = masks_to_video(logits, 16, 16)[0, 0]
+        assert not got[0, 0]
+        assert got[3:, 3:].all()
+        assert got.sum() > 16 * 16 - 9
+        assert not masks_to_video(torch.full((1, 1, 2, 2), torch.nan), 4, 4).any()
+
+    def test_infinities_keep_their_sign(self):
+        logits = torch.tensor([[[[torch.inf, -torch.inf]]]])
+        assert masks_to_video(logits, 1, 4)[0, 0, 0].tolist() == [True, True, False, False]
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+    def test_other_dtypes(self, dtype):
+        logits = torch.tensor([[[[4.0, -4.0]]]], dtype=dtype)
+        assert masks_to_video(logits, 1, 4)[0, 0, 0].tolist() == [True, True, False, False]
+
+    @settings(deadline=None, max_examples=25)
+    @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 20), st.integers(1, 20))
+    def test_a_frame_does_not_depend_on_the_others(self, n, t, height, width):
+        logits = torch.randn(n, t, 5, 6, generator=torch.Generator().manual_seed(n * 7 + t))
+        whole = masks_to_video(logits, height, width)
+        assert torch.equal(whole[-1:, -1:], masks_to_video(logits[-1:, -1:], height, width))

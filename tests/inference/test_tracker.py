@@ -1,0 +1,164 @@
+"""The streaming tracker against a dense one that keeps every mask of every clip."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+
+from vis_bench.inference.clips import clip_windows
+from vis_bench.inference.method import TrackingRule
+from vis_bench.inference.tracker import ClipTracker, space_time_soft_iou
+from vis_bench.masks.rle import decode
+from vis_bench.structures import Clip, ClipPrediction
+
+H, W, K = 6, 8, 3
+
+
+def dense_reference(clips, predictions, rule, num_frames):
+    """Rules of IFC section 3.3 written with plain loops: (class probs, masks per frame) a track."""
+    instances = []  # each: list of (clip index, row)
+    for index, clip in enumerate(clips):
+        count = len(predictions[index])
+        scores = np.zeros((len(instances), count))
+        for i, members in enumerate(instances):
+            for j in range(count):
+                ious = [
+                    soft_iou(clips[c], predictions[c], row, clip, predictions[index], j)
+                    for c, row in members
+                    if clips[c].stop > clip.start and clips[c].start < clip.stop
+                ]
+                scores[i, j] = np.mean(ious) if ious else 0
+        scores[scores <= rule.match_threshold] = 0
+        taken = set()
+        for i, j in zip(*linear_sum_assignment(scores, maximize=True), strict=True):
+            if scores[i, j] > 0:
+                instances[i].append((index, j))
+                taken.add(j)
+        instances += [[(index, j)] for j in range(count) if j not in taken]
+    tracks = []
+    for members in instances:
+        probs = np.mean([predictions[c].class_probs_NK[row].numpy() for c, row in members], axis=0)
+        masks = {}
+        for frame in range(num_frames):
+            logits = [
+                predictions[c].mask_logits_NTHW[row, frame - clips[c].start].numpy()
+                for c, row in members
+                if clips[c].start <= frame < clips[c].stop
+            ]
+            if logits and (np.mean(logits, axis=0) > 0).any():
+                masks[frame] = np.mean(logits, axis=0) > 0
+        tracks.append((probs, masks))
+    return tracks
+
+
+def soft_iou(clip_a, pred_a, row_a, clip_b, pred_b, row_b):
+    inter = union = 0.0
+    for frame in range(max(clip_a.start, clip_b.start), min(clip_a.stop, clip_b.stop)):
+        a = pred_a.mask_logits_NTHW[row_a, frame - clip_a.start].double().sigmoid().numpy()
+        b = pred_b.mask_logits_NTHW[row_b, frame - clip_b.start].double().sigmoid().numpy()
+        inter += (a * b).sum()
+        union += (a + b - a * b).sum()
+    return inter / (union + 1e-6)
+
+
+def moving_objects(seed, clips, num_frames):
+    """Noisy views of a few objects, in shuffled order, some missing in some clips."""
+    random = np.random.default_rng(seed)
+    objects = random.normal(-2, 1, (4, num_frames, H, W))
+    for number, tube in enumerate(objects):
+        tube[:, number : number + 2, number : number + 3] += 6
+    predictions = []
+    for clip in clips:
+        rows = random.permutation(4)[: random.integers(0, 5)]
+        logits = objects[rows][:, clip.start : clip.stop]
+        logits = logits + random.normal(0, 0.5, logits.shape)
+        probs = random.uniform(0, 1, (len(rows), K))
+        predictions.append(
+            ClipPrediction(
+                torch.tensor(probs, dtype=torch.float32),
+                torch.tensor(logits, dtype=torch.float32).reshape(len(rows), len(clip), H, W),
+            )
+        )
+    return predictions
+
+
+def run_tracker(clips, predictions, rule, num_frames, *, early):
+    tracker = ClipTracker(rule, num_frames, H, W)
+    next_starts = [*(c.start for c in clips[1:]), num_frames]
+    for clip, prediction, next_start in zip(clips, predictions, next_starts, strict=True):
+        tracker.update(clip, prediction)
+        if early:
+            tracker.close_frames(next_start)
+    return tracker.tracks(7, [10, 20, 30])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 6), st.data())
+@settings(max_examples=40, deadline=None)
+def test_streaming_equals_dense(seed, num_frames, length, data):
+    stride = data.draw(st.integers(1, length))
+    clips = clip_windows(num_frames, length, stride)
+    predictions = moving_objects(seed, clips, num_frames)
+    rule = TrackingRule(match_threshold=0.3, min_score=0.2)
+    tracks = run_tracker(clips, predictions, rule, num_frames, early=True)
+    expected = [
+        (float(score), (10, 20, 30)[column], masks)
+        for probs, masks in dense_reference(clips, predictions, rule, num_frames)
+        for column, score in enumerate(probs)
+        if score > 0.2 and masks
+    ]
+    expected.sort(key=lambda item: -item[0])
+    assert len(tracks) == len(expected)
+    for track, (score, category_id, masks) in zip(tracks, expected, strict=True):
+        assert track.video_id == 7
+        assert track.score == pytest.approx(score, abs=1e-6)
+        assert track.category_id == category_id
+        for frame, rle in enumerate(track.segmentations):
+            assert (rle is None) == (frame not in masks)
+            if rle is not None:
+                np.testing.assert_array_equal(decode(rle), masks[frame])
+
+
+def test_closing_early_changes_nothing():
+    clips = clip_windows(12, 5, 2)
+    predictions = moving_objects(3, clips, 12)
+    early, late = (
+        run_tracker(clips, predictions, TrackingRule(), 12, early=early) for early in (True, False)
+    )
+    assert early == late
+    assert early
+
+
+def test_soft_iou_by_hand():
+    a = torch.tensor([[[[1.0, 0.5]]]])
+    b = torch.tensor([[[[0.5, 0.5]]], [[[0.0, 0.0]]]])
+    # 1*.5 + .5*.5 over (1 + .5 - .5) + (.5 + .5 - .25); nothing shared with the empty tube
+    torch.testing.assert_close(space_time_soft_iou(a, b), torch.tensor([[0.75 / 1.75, 0.0]]))
+
+
+def test_top_k_is_over_the_whole_video_and_sorted():
+    probs = torch.tensor([[0.9, 0.1, 0.3], [0.2, 0.8, 0.7]])
+    prediction = ClipPrediction(probs, torch.ones(2, 1, H, W))
+    tracker = ClipTracker(TrackingRule(top_k=3), 1, H, W)
+    tracker.update(Clip(0, 1), prediction)
+    assert [(t.category_id, round(t.score, 3)) for t in tracker.tracks(1, [1, 2, 3])] == [
+        (1, 0.9), (2, 0.8), (3, 0.7)
+    ]  # fmt: skip
+
+
+def test_masks_empty_in_every_frame_are_dropped():
+    tracker = ClipTracker(TrackingRule(), 2, H, W)
+    logits = torch.full((2, 2, H, W), -1.0)
+    logits[1, 0, 2, 3] = 5.0
+    tracker.update(Clip(0, 2), ClipPrediction(torch.ones(2, 1), logits))
+    (track,) = tracker.tracks(1, [1])
+    assert track.segmentations[1] is None
+    assert decode(track.segmentations[0]).sum() == 1
+
+
+def test_no_instance_at_all():
+    tracker = ClipTracker(TrackingRule(), 3, H, W)
+    empty = ClipPrediction(torch.zeros(0, K), torch.zeros(0, 3, H, W))
+    tracker.update(Clip(0, 3), empty)
+    assert tracker.tracks(1, [1, 2, 3]) == []

@@ -1,0 +1,285 @@
+"""IFC: equal to the official code, clip by clip and over videos; every variant runs."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods import build_method
+from methods.layers.inter_frame_encoder import (
+    DecomposedCommunication,
+    FullCommunication,
+    InterFrameCommunication,
+    NoCommunication,
+)
+from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
+from paths import ROOT
+from vis_bench.errors import InputError
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.structures import Video
+
+SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 15}
+NUM_CLASSES = 5
+VARIANTS = [
+    {"communication": "none"},
+    {"communication": "full"},
+    {"communication": "decomposed"},
+    {"communication": "ifc"},
+    {"communication": "ifc", "memory": "unified", "memory_tokens": 3},
+    {"communication": "ifc", "memory_tokens": 1},
+    {"communication": "ifc", "memory_tokens": 16},
+]
+
+
+def small(**options):
+    """A small IFC that finds objects of several classes."""
+    torch.manual_seed(0)
+    method = build_method("ifc", num_classes=NUM_CLASSES, **(SMALL | options))
+    torch.nn.init.normal_(method.class_head.layers[-1].weight, std=1.0)
+    torch.nn.init.constant_(method.class_head.layers[-1].bias[-1:], -10.0)
+    return method.eval()
+
+
+def frames_of(count, height=33, width=47):
+    return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(count))
+
+
+def plan(length, stride):
+    return InferencePlan(length, stride, "native", torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def official():
+    method = loaded("ifc_r50")
+    arrays, facts = expected("ifc_r50")
+    clip = network_input(facts["frames"])[facts["first_clip_frames"]]
+    with torch.inference_mode():
+        raw = method.encode_frames(clip)
+        method.prepare_for_inference()
+        prepared = method.encode_frames(clip)
+    return method, arrays, facts, {"as built": raw, "prepared": prepared}
+
+
+@pytest.mark.parametrize("state", ["as built", "prepared"])
+@torch.inference_mode()
+def test_golden_clip(official, state):
+    method, arrays, _, features = official
+    encoded = method.encode_clip(features[state])
+    queries, _ = method.decode(features[state])
+    logits = method.class_head(queries[-1])
+    prediction = method.predict_clip(features[state])
+    kept = arrays["valid_queries"]
+    sizes = {
+        "encoder_tokens": encoded.tokens_TSC,
+        "memory_tokens": encoded.memory_TMC,
+        "pred_logits": logits,
+        "pred_masks": prediction.mask_logits_NTHW,
+    }
+    for name, tensor in sizes.items():
+        assert relative_error(tensor, arrays[name]) < 1e-4, name
+    probs = arrays["pred_logits"].softmax(-1)
+    torch.testing.assert_close(logits.softmax(-1), probs, rtol=0, atol=1e-5)
+    torch.testing.assert_close(prediction.class_probs_NK, probs[kept, :40], rtol=0, atol=1e-5)
+
+
+def test_golden_size(official):
+    method, _, facts, _ = official
+    assert sum(p.numel() for p in method.parameters()) == facts["params"]
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_golden_video(official, stride):
+    """Clips of 5 of 8 frames, matched across clips, as the official code prints them."""
+    method, _, facts, _ = official
+    clip_plan = plan(facts["clip_length"], stride)
+    tracks = track_video(method, video(facts["frames"]), clip_plan, range(40))
+    wanted = facts["video_predictions_by_stride"][str(stride)]
+    assert len(tracks) == wanted["num_predictions"]
+    for track, prediction in zip(tracks, wanted["top"], strict=False):
+        assert track.category_id == prediction["label"]
+        assert track.score == pytest.approx(prediction["score"], abs=1e-5)
+        assert space_time_iou(track.segmentations, prediction["segmentations"]) >= 0.999
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 4))
+def test_any_size_and_length(height, width, count):
+    with torch.inference_mode():
+        prediction = METHOD(frames_of(count, height, width))
+    assert prediction.mask_logits_NTHW.shape[1:] == (count, -(-height // 8), -(-width // 8))
+    assert prediction.class_probs_NK.shape[1] == NUM_CLASSES
+    assert prediction.mask_logits_NTHW.isfinite().all()
+
+
+METHOD = small()
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+@torch.inference_mode()
+def test_encoding_once_equals_encoding_per_clip(options):
+    method, video_frames = small(**options), frames_of(6)
+    shared = method.encode_frames(video_frames)
+    joined = method.encode_frames(video_frames[:2]).followed_by(
+        method.encode_frames(video_frames[2:])
+    )
+    for start, stop in ((0, 3), (2, 6), (5, 6)):
+        alone = method(video_frames[start:stop])
+        assert len(alone) > 0
+        for features in (shared, joined):
+            prediction = method.predict_clip(features.frames(start, stop))
+            for name in ("class_probs_NK", "mask_logits_NTHW"):
+                one, other = getattr(prediction, name), getattr(alone, name)
+                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+@torch.inference_mode()
+def test_preparing_keeps_the_outputs(options):
+    method, clip = small(**options), frames_of(3)
+    before = method(clip)
+    method.prepare_for_inference()
+    after = method(clip)
+    for name in ("class_probs_NK", "mask_logits_NTHW"):
+        torch.testing.assert_close(
+            getattr(after, name), getattr(before, name), rtol=1e-3, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+@torch.inference_mode()
+def test_order_of_the_frames_changes_nothing_else(options):
+    """No encoder knows when a frame was; the decoder sums over all tokens."""
+    method, clip, order = small(**options), frames_of(4), torch.tensor([2, 0, 3, 1])
+    forwards, shuffled = method(clip), method(clip[order])
+    torch.testing.assert_close(
+        shuffled.class_probs_NK, forwards.class_probs_NK, rtol=1e-4, atol=1e-5
+    )
+    torch.testing.assert_close(
+        shuffled.mask_logits_NTHW, forwards.mask_logits_NTHW[:, order], rtol=1e-3, atol=1e-4
+    )
+
+
+@torch.inference_mode()
+def test_queries_that_see_no_object_are_left_out():
+    method = small()
+    queries, mask_features = method.decode(method.encode_frames(frames_of(2)))
+    logits = method.class_head(queries[-1])
+    margins = logits[:, :NUM_CLASSES].amax(-1) - logits[:, NUM_CLASSES]
+    method.class_head.layers[-1].bias[NUM_CLASSES] += margins.sort().values[9:11].mean()
+    probs = method.class_head(queries[-1]).softmax(-1)
+    kept = [q for q in range(15) if probs[q].argmax() != NUM_CLASSES]
+    assert len(kept) == 5
+    prediction = method(frames_of(2))
+    torch.testing.assert_close(prediction.class_probs_NK, probs[kept, :NUM_CLASSES])
+    masks = method.spatial_decoder.masks(mask_features, queries[-1])
+    torch.testing.assert_close(prediction.mask_logits_NTHW, masks[kept], rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_nothing_found():
+    method = small()
+    method.class_head.layers[-1].bias[NUM_CLASSES] += 1000
+    prediction = method(frames_of(2))
+    assert len(prediction) == 0
+    assert prediction.mask_logits_NTHW.shape == (0, 2, 5, 6)
+    images = np.zeros((4, 33, 47, 3), dtype=np.uint8)
+    clip = Video(1, "black", 33, 47, list(images))
+    assert track_video(method, clip, plan(2, 1), range(1, 6)) == []
+
+
+@pytest.mark.parametrize(("length", "stride"), [(3, 1), (3, 2), (4, 4), (9, 1), ("whole", 1)])
+def test_clip_wise_over_a_video(length, stride):
+    images = np.random.default_rng(0).integers(0, 256, (6, 33, 47, 3), dtype=np.uint8)
+    clip = Video(7, "noise", 33, 47, list(images))
+    tracks = track_video(METHOD, clip, plan(length, stride), range(1, NUM_CLASSES + 1))
+    assert tracks
+    assert all(len(track.segmentations) == 6 and track.score > 0.01 for track in tracks)
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_every_layer_trains(options):
+    method = small(**options).train()
+    queries, mask_features = method.decode(method.encode_frames(frames_of(2)))
+    loss = 0.0
+    for layer in queries:
+        loss = loss + method.class_head(layer).square().sum()
+        loss = loss + method.spatial_decoder.masks(mask_features, layer).square().mean()
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in method.parameters())
+
+
+PEAKS = """
+import resource, sys
+import numpy as np, torch
+from methods import build_method
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.structures import Video
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+method = build_method(
+    "ifc", num_classes=3, backbone="mini", hidden=64, encoder_layers=2, decoder_layers=1,
+    num_queries=12,
+)
+torch.nn.init.constant_(method.class_head.layers[-1].bias[-1:], -10.0)
+method.prepare_for_inference()
+image = np.random.default_rng(0).integers(0, 256, (120, 208, 3), dtype=np.uint8)
+plan = InferencePlan(10, 8, "native", torch.device("cpu"))
+for length in (60, 600):
+    tracks = track_video(method, Video(1, "v", 120, 208, [image] * length), plan, range(1, 4))
+    assert tracks
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_memory_does_not_grow_with_the_video():
+    """Ten times the frames may take 200 MB more; kept features alone would take 300 MB.
+
+    The tokens and lateral maps have the published width; the backbone is small to save time.
+    """
+    root = ROOT
+    done = subprocess.run(
+        [sys.executable, "-c", PEAKS], cwd=root, capture_output=True, text=True, check=True
+    )
+    short, long = map(int, done.stdout.split())
+    assert long - short < 200
+
+
+def test_options_choose_the_encoder():
+    kinds = {
+        "none": NoCommunication,
+        "full": FullCommunication,
+        "decomposed": DecomposedCommunication,
+        "ifc": InterFrameCommunication,
+    }
+    for name, kind in kinds.items():
+        assert type(small(communication=name).encoder) is kind
+    encoder = small(memory_tokens=3, memory="unified").encoder
+    assert encoder.unified
+    assert encoder.memory_tokens_MC.shape == (3, 64)
+    assert not small().encoder.unified
+    assert len(small(communication="decomposed").encoder.time_layers) == 2
+
+
+def test_refused_options():
+    for options, message in (
+        ({"backbone": "swin_l"}, r"backbone is 'swin_l'; allowed are: r50, r101, x101, mini"),
+        ({"communication": "some"}, r"'some'; allowed are: none, full, decomposed, ifc"),
+        ({"memory": "shared"}, r"'shared'; allowed are: decomposed, unified"),
+        ({"memory_tokens": 0}, r"memory_tokens is 0; allowed is 1 to 16"),
+        ({"memory_tokens": 17}, r"memory_tokens is 17; allowed is 1 to 16"),
+    ):
+        with pytest.raises(InputError, match=message):
+            small(**options)
+
+
+def test_rules():
+    with torch.device("meta"):
+        method = build_method("ifc", num_classes=40, backbone="r101")
+    assert method.backbone_name == "r101"
+    assert (method.tracking_rule.match_threshold, method.tracking_rule.min_score) == (0.05, 0.01)
+    assert (method.input_format.long_side, method.input_format.max_long_side) == ("round", 1333)

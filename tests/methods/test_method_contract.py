@@ -1,0 +1,68 @@
+"""Every registered method keeps the contract, and the contract notices a method that does not."""
+
+import pytest
+import torch
+
+from methods import build_method, method_names
+from vis_bench.inference.method import VISMethod
+from vis_bench.inference.method_contract import check_contract
+from vis_bench.structures import ClipPrediction, FrameFeatures
+
+NUM_CLASSES = 6
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_contract(name):
+    torch.manual_seed(0)
+    method = build_method(name, num_classes=NUM_CLASSES)
+    method.prepare_for_inference()
+    check_contract(method, NUM_CLASSES)
+
+
+class Broken(VISMethod):
+    """Keeps the contract but for one planted fault."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+
+    def encode_frames(self, frames_T3HW):
+        mean = frames_T3HW.mean(1)
+        if self.fault == "looks at its neighbours":
+            mean = mean - mean.mean(0)
+        return FrameFeatures({"mean": mean}, tuple(frames_T3HW.shape[-2:]))
+
+    def predict_clip(self, features):
+        masks = features.maps["mean"][None]
+        probs = torch.full((1, NUM_CLASSES), 0.5)
+        if self.fault == "wrong number of classes":
+            probs = probs[:, :-1]
+        if self.fault == "probabilities above 1":
+            probs = probs * 3
+        if self.fault == "loses a frame":
+            masks = masks[:, 1:]
+        if self.fault == "not a number":
+            masks = masks * float("nan")
+        if self.fault == "random":
+            masks = masks + torch.rand_like(masks)
+        return ClipPrediction(probs, masks)
+
+
+FAULTS = {
+    "looks at its neighbours": "depends on the frames beside it",
+    "wrong number of classes": "5 classes instead of 6",
+    "probabilities above 1": "leaves 0..1",
+    "loses a frame": "masks for 2 frames, not 3",
+    "not a number": "NaN",
+    "random": "differs by",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_contract_notices(fault):
+    with pytest.raises(AssertionError, match=FAULTS[fault]):
+        check_contract(Broken(fault), NUM_CLASSES)
+
+
+def test_contract_passes_a_sound_method():
+    check_contract(Broken("none"), NUM_CLASSES)

@@ -1,0 +1,228 @@
+"""SeqFormer: equal to the official code, clip by clip and over videos, at any size and length."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods import build_method
+from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
+from vis_bench.errors import InputError
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.structures import Video
+
+SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 20, "encoder_layers": 2}
+NUM_CLASSES = 5
+
+
+def small(**options):
+    """A small SeqFormer whose answers differ between queries, frames and classes."""
+    torch.manual_seed(0)
+    defaults = SMALL | {"decoder_layers": 2} | options
+    method = build_method("seqformer", num_classes=NUM_CLASSES, **defaults)
+    for head in (*method.class_heads, *(head.layers[-1] for head in method.decoder.box_heads)):
+        torch.nn.init.normal_(head.weight, std=0.5)
+        torch.nn.init.zeros_(head.bias)
+    for name, parameter in method.named_parameters():
+        if name.endswith(("sampling_offsets.weight", "attention_weights.weight")):
+            torch.nn.init.normal_(parameter, std=0.1)
+    return method.eval()
+
+
+def frames_of(count, height=33, width=47):
+    return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(count))
+
+
+def whole(length="whole", stride=1):
+    return InferencePlan(length, stride, "native", torch.device("cpu"))
+
+
+@pytest.fixture(scope="module", params=["r50", "swin_l"])
+def official(request):
+    """The loaded method and the golden file, prepared for inference after the `raw` outputs."""
+    name = f"seqformer_{request.param}"
+    with pytest.warns(UserWarning, match="36 tensors differ"):
+        method = loaded(name)
+    arrays, facts = expected(name)
+    frames = network_input(facts["frames"])
+    with torch.inference_mode():
+        raw = method.encode_frames(frames)
+        method.prepare_for_inference()
+        prepared = method.encode_frames(frames)
+    return method, arrays, facts, {"as built": raw, "prepared": prepared}
+
+
+@pytest.mark.parametrize("state", ["as built", "prepared"])
+@torch.inference_mode()
+def test_golden_clip(official, state):
+    method, arrays, _, features = official
+    output = method.decode(features[state])[-1]
+    logits = method.class_logits(output, -1)
+    masks = method.masks(output, features[state], arrays["mask_queries"])
+    sizes = {
+        "encoder_memory": features[state].maps["memory"][:, ::4],
+        "decoder_hs": output.instances_QC,
+        "decoder_hs_box": output.box_queries_TQC[:, :32],
+        "pred_logits": logits,
+        "pred_masks": masks,
+    }
+    for name, tensor in sizes.items():
+        assert relative_error(tensor, arrays[name]) < 1e-4, name
+    probs = arrays["pred_logits"].sigmoid()
+    torch.testing.assert_close(logits.sigmoid(), probs, rtol=0, atol=1e-5)
+    torch.testing.assert_close(output.boxes_TQ4, arrays["pred_boxes"], rtol=0, atol=1e-5)
+
+
+def test_golden_size(official):
+    method, _, facts, _ = official
+    assert sum(p.numel() for p in method.parameters()) == facts["params"]
+
+
+def test_golden_predictions(official):
+    """The whole way: frames in, tracks out, as the authors' script writes them."""
+    method, _, facts, _ = official
+    tracks = track_video(method, video(facts["frames"]), whole(), range(1, 41))
+    wanted = facts["predictions"]
+    assert [t.category_id for t in tracks] == [p["category_id"] for p in wanted]
+    for track, prediction in zip(tracks, wanted, strict=True):
+        assert track.score == pytest.approx(prediction["score"], abs=1e-5)
+        assert space_time_iou(track.segmentations, prediction["segmentations"]) >= 0.999
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 4))
+def test_any_size_and_length(height, width, count):
+    with torch.inference_mode():
+        prediction = METHOD(frames_of(count, height, width))
+    grid = (2 * -(-height // 8), 2 * -(-width // 8))
+    assert prediction.mask_logits_NTHW.shape[1:] == (count, *grid)
+    assert prediction.boxes_NT4.shape[1:] == (count, 4)
+    assert prediction.class_probs_NK.shape[1] == NUM_CLASSES
+    assert 1 <= len(prediction) <= 10
+    assert prediction.mask_logits_NTHW.isfinite().all()
+
+
+METHOD = small()
+
+
+@torch.inference_mode()
+def test_encoding_once_equals_encoding_per_clip():
+    video_frames = frames_of(6)
+    shared = METHOD.encode_frames(video_frames)
+    joined = METHOD.encode_frames(video_frames[:2]).followed_by(
+        METHOD.encode_frames(video_frames[2:])
+    )
+    for start, stop in ((0, 3), (2, 6), (5, 6)):
+        alone = METHOD(video_frames[start:stop])
+        for features in (shared, joined):
+            prediction = METHOD.predict_clip(features.frames(start, stop))
+            for name in ("class_probs_NK", "mask_logits_NTHW", "boxes_NT4"):
+                one, other = getattr(prediction, name), getattr(alone, name)
+                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_order_of_the_frames_changes_nothing_else():
+    """An instance gathers over time by a weighted sum, which knows no order."""
+    clip, order = frames_of(4), torch.tensor([2, 0, 3, 1])
+    forwards, shuffled = METHOD(clip), METHOD(clip[order])
+    torch.testing.assert_close(
+        shuffled.class_probs_NK, forwards.class_probs_NK, rtol=1e-4, atol=1e-5
+    )
+    for name in ("mask_logits_NTHW", "boxes_NT4"):
+        wanted = getattr(forwards, name)[:, order]
+        torch.testing.assert_close(getattr(shuffled, name), wanted, rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_best_pairs_of_all_columns_choose_the_queries():
+    method = small(top_k=15)
+    features = method.encode_frames(frames_of(2))
+    prediction = method.predict_clip(features)
+    output = method.decode(features)[-1]
+    probs = method.class_logits(output, -1).sigmoid()
+    pairs = [(p.item(), q) for q, row in enumerate(probs) for p in row]
+    best = [q for _, q in sorted(pairs, key=lambda pair: -pair[0])[:15]]
+    chosen = list(dict.fromkeys(best))
+    assert len(chosen) < 15  # a query may be among the best with several columns
+    torch.testing.assert_close(prediction.class_probs_NK, probs[chosen, 1:-1])
+    torch.testing.assert_close(
+        prediction.mask_logits_NTHW, method.masks(output, features, torch.arange(20))[chosen]
+    )
+    torch.testing.assert_close(prediction.boxes_NT4, output.boxes_TQ4[:, chosen].transpose(0, 1))
+
+
+@torch.inference_mode()
+def test_extra_columns_choose_queries_but_are_no_category():
+    method = small(top_k=3)
+    method.class_heads[-1].bias[0] += 50
+    prediction = method(frames_of(2))
+    assert len(prediction) == 3
+    assert prediction.class_probs_NK.shape[1] == NUM_CLASSES
+
+
+def test_asking_for_more_pairs_than_there_are():
+    method = small(num_queries=1, top_k=50)
+    with torch.inference_mode():
+        assert len(method(frames_of(1))) == 1
+    with pytest.raises(InputError, match="top_k is 0"):
+        small(top_k=0)
+
+
+@pytest.mark.parametrize(("length", "stride"), [(3, 1), (3, 2), (4, 4), (9, 1)])
+def test_clip_wise_over_a_video(length, stride):
+    images = np.random.default_rng(0).integers(0, 256, (6, 33, 47, 3), dtype=np.uint8)
+    clip = Video(7, "noise", 33, 47, list(images))
+    tracks = track_video(METHOD, clip, whole(length, stride), range(1, NUM_CLASSES + 1))
+    assert 1 <= len(tracks) <= 10
+    for track in tracks:
+        assert len(track.segmentations) == 6
+        assert track.video_id == 7
+    if length >= 6:
+        alone = track_video(METHOD, clip, whole(), range(1, NUM_CLASSES + 1))
+        assert tracks == alone
+
+
+def test_every_layer_trains():
+    """Auxiliary losses read all layers; every weight that is ever used gets a gradient."""
+    method = small().train()
+    features = method.encode_frames(frames_of(2))
+    loss = 0.0
+    for index, output in enumerate(method.decode(features)):
+        loss = loss + method.class_logits(output, index).square().sum()
+        loss = loss + output.boxes_TQ4.sum()
+        loss = loss + method.masks(output, features, torch.arange(4)).square().mean()
+    loss.backward()
+    without = {n for n, p in method.named_parameters() if p.grad is None or not p.grad.any()}
+    unused = {f"encoder.layers.{i}.self_attention.output_proj_box" for i in range(2)}
+    assert without == {f"{name}.{part}" for name in unused for part in ("weight", "bias")}
+
+
+def test_gradients_are_finite():
+    method = small().train()
+    method(frames_of(1, 9, 5)).mask_logits_NTHW.mean().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+
+
+def test_bfloat16_keeps_the_places_precise():
+    """Under autocast only products lose precision: boxes move by less than 2 % of the frame."""
+    clip = frames_of(2)
+    with torch.inference_mode():
+        exact = METHOD.decode(METHOD.encode_frames(clip))[-1].boxes_TQ4
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            features = METHOD.encode_frames(clip)
+            output = METHOD.decode(features)[-1]
+            masks = METHOD.masks(output, features, torch.arange(3))
+    assert output.boxes_TQ4.dtype == masks.dtype == torch.float32
+    assert (output.boxes_TQ4 - exact).abs().mean() < 0.02
+
+
+def test_head_and_backbone_options():
+    with pytest.raises(InputError, match=r"backbone is 'r18'; allowed are: r50, "):
+        build_method("seqformer", num_classes=3, backbone="r18")
+    with torch.device("meta"):
+        method = build_method("seqformer", num_classes=3, backbone="x101")
+    assert method.backbone_name == "x101"
+    assert method.tracking_rule.top_k == 10
+    assert method.input_format.long_side == "floor"

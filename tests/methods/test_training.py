@@ -1,0 +1,298 @@
+"""The training loop: criteria, learning rate, clipping, checkpoints, and a run from end to end."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from methods import build_method
+from methods.layers.frozen_batch_norm import FrozenBatchNorm2d
+from methods.layers.resnet import RESNETS, ResNet
+from methods.training.config import TrainConfig, load_train_config
+from methods.training.criteria import build_criterion
+from methods.training.criterion import Example
+from methods.training.discriminator import Discriminator, adversarial_losses
+from methods.training.loop import build_trainable, load_initial_weights, prepare, train
+from methods.training.losses import dice, mask_focal, softmax_with_no_object
+from methods.training.targets import make_targets
+from methods.training.trainable_norms import bundled_state, train_norms
+from methods.training.trainer import learning_rate_factor, parameter_groups
+from paths import CONFIGS
+from vis_bench.errors import InputError
+from vis_bench.inference.checkpoint import load_weights
+from vis_bench.progress import Bars
+from vis_bench.structures import FrameFeatures
+
+SMALL = {
+    "ifc": {"width": 32, "heads": 4, "hidden": 32, "num_queries": 6, "decoder_layers": 2},
+    "seqformer": {"width": 32, "heads": 4, "hidden": 32, "num_queries": 6, "points": 1,
+                  "encoder_layers": 1, "decoder_layers": 2},
+    "ms_sts": {"width": 32, "heads": 4, "hidden": 32, "num_queries": 6, "points": 1,
+               "encoder_layers": 1, "decoder_layers": 2, "ms_sts_width": 16},
+}  # fmt: skip
+
+
+def config(method, **changes):
+    values = {
+        "method": method, "options": {"backbone": "mini", **SMALL[method]}, "videos": 3,
+        "clips": 2, "clip_frames": (2,), "resolutions": (64,), "steps": 6, "warmup_steps": 2,
+        "learning_rate": 1e-3, "clip_norm": 1.0,
+    }  # fmt: skip
+    return TrainConfig(**{**values, **changes})
+
+
+def tensors(trainer):
+    return {
+        **trainer.method.state_dict(),
+        **{f"criterion.{k}": v for k, v in trainer._criterion.state_dict().items()},
+    }
+
+
+@pytest.mark.parametrize("method", SMALL)
+def test_training_resumes_bit_exactly(method, tmp_path):
+    settings = config(method, loss_weights={"dense": 1.0})
+    through = prepare(settings, Bars(quiet=True))
+    for _ in range(2):
+        through.advance()
+    through.save(tmp_path / "checkpoint.pt")
+    resumed = prepare(settings, Bars(quiet=True))
+    resumed.restore(tmp_path / "checkpoint.pt")
+    assert resumed.step == 2
+    assert [through.advance() for _ in range(2)] == [resumed.advance() for _ in range(2)]
+    left, right = tensors(through), tensors(resumed)
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[key], right[key]) for key in left)
+
+
+@pytest.mark.parametrize("method", SMALL)
+def test_training_lowers_the_loss_of_what_it_sees(method):
+    trainer = prepare(config(method, videos=1, warmup_steps=0, steps=12), Bars(quiet=True))
+    batch = trainer._sampler.batch(0)
+    trainer._sampler.batch = lambda step: batch
+    totals = []
+    for _ in range(12):
+        losses = trainer.advance()
+        totals.append(sum(v for k, v in losses.items() if k not in ("norm", "discriminator")))
+    assert totals[-1] < 0.85 * totals[0]
+
+
+def test_a_checkpoint_of_another_method_is_refused(tmp_path):
+    prepare(config("ifc"), Bars(quiet=True)).save(tmp_path / "checkpoint.pt")
+    other = prepare(config("seqformer"), Bars(quiet=True))
+    with pytest.raises(InputError, match="cannot be resumed from"):
+        other.restore(tmp_path / "checkpoint.pt")
+
+
+def test_learning_rate_rises_stays_and_falls():
+    settings = config("ifc", steps=10, warmup_steps=3, decay_steps=4)
+    factors = [learning_rate_factor(settings, step) for step in range(10)]
+    assert factors == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+def test_learning_rate_multipliers_reach_the_parameters_they_name():
+    module = nn.ModuleDict({"backbone": nn.Linear(2, 2), "head": nn.Linear(2, 1)})
+    module["head"].bias.requires_grad_(False)
+    groups = {g["multiplier"]: g["params"] for g in parameter_groups(module, {"backbone": 0.1})}
+    assert set(map(id, groups[0.1])) == set(map(id, module["backbone"].parameters()))
+    assert [id(p) for p in groups[1.0]] == [id(module["head"].weight)]
+
+
+def test_gradients_are_clipped():
+    """The first AdamW step does not tell: its size is the learning rate. Moments do."""
+    trainer = prepare(config("ifc", clip_norm=1e-3), Bars(quiet=True))
+    assert trainer.advance()["norm"] > 1
+    moments = [state["exp_avg"] for state in trainer._optimizer.state.values()]
+    norm = math.sqrt(sum(float(m.square().sum()) for m in moments))
+    assert norm == pytest.approx(0.1 * 1e-3, rel=1e-3)
+
+
+def test_norms_that_learnt_load_as_frozen_ones():
+    backbone = ResNet(RESNETS["mini"])
+    train_norms(backbone)
+    assert not any(isinstance(m, FrozenBatchNorm2d) for m in backbone.modules())
+    frames = torch.randn(4, 3, 64, 64)
+    backbone.train()(frames)
+    frozen = ResNet(RESNETS["mini"])
+    frozen.load_state_dict(bundled_state(backbone))
+    backbone.eval()
+    for learnt, loaded in zip(backbone(frames), frozen(frames), strict=True):
+        torch.testing.assert_close(loaded, learnt, rtol=1e-4, atol=1e-5)
+
+
+class Answers(nn.Module):
+    """Stands in for IFC: two layers that answer with given logits and masks."""
+
+    def __init__(self, logits_LQK, masks_LQTHW):
+        super().__init__()
+        self.logits, self.answers = logits_LQK, masks_LQTHW
+        self.spatial_decoder = self
+        self.pointwise = nn.Conv2d(4, 4, 1)
+
+    def decode(self, features):
+        return [0, 1], features.maps["map"]
+
+    def class_head(self, layer):
+        return self.logits[layer]
+
+    def masks(self, mask_features, layer):
+        return self.answers[layer]
+
+
+def test_ifc_loss_is_the_sum_over_layers_of_their_own_matchings():
+    owners = torch.zeros(2, 16, 16, dtype=torch.uint8)
+    owners[:, :8], owners[:, 8:, 4:] = 1, 2
+    targets = make_targets(owners, [0, 2], (16, 16))
+    torch.manual_seed(1)
+    logits, masks = torch.randn(2, 3, 4), torch.randn(2, 3, 2, 4, 4)
+    masks[0, 2], masks[0, 0] = 9 * targets.masks_NTHW[0] - 4, 9 * targets.masks_NTHW[1] - 4
+    masks[1, 0], masks[1, 1] = 9 * targets.masks_NTHW[0] - 4, 9 * targets.masks_NTHW[1] - 4
+    method = Answers(logits, masks)
+    criterion = build_criterion("ifc", method, 3, {})
+    features = FrameFeatures({"map": torch.zeros(2, 4, 2, 2)}, (16, 16))
+    found = criterion(method, [Example(torch.zeros(2, 3, 16, 16), features, targets)])
+
+    wanted = {"class": 0.0, "mask": 0.0, "dice": 0.0}
+    for layer, pairs in enumerate([{2: 0, 0: 1}, {0: 0, 1: 1}]):
+        labels = torch.full((3,), 3)
+        for query, target in pairs.items():
+            labels[query] = targets.labels_N[target]
+            answer, truth = masks[layer, query].flatten(), targets.masks_NTHW[target].flatten()
+            wanted["mask"] += 3 * mask_focal(answer[None], truth[None])[0] / 2
+            wanted["dice"] += 3 * dice(answer[None], truth[None])[0] / 2
+        wanted["class"] += softmax_with_no_object(logits[layer], labels, 0.1)
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value)
+
+
+@pytest.mark.parametrize("method", SMALL)
+def test_a_clip_without_instances_still_teaches_that_there_is_nothing(method):
+    built = build_method(method, num_classes=3, backbone="mini", **SMALL[method])
+    criterion = build_criterion(method, built, 3, {})
+    frames = torch.randn(2, 3, 64, 96)
+    targets = make_targets(torch.zeros(2, 64, 96, dtype=torch.uint8), [], (64, 96))
+    losses = criterion(built, [Example(frames, built.encode_frames(frames), targets)])
+    assert all(loss.isfinite() for loss in losses.values())
+    assert losses["class"] > 0
+    assert losses["mask"] == losses["dice"] == 0
+    torch.stack(list(losses.values())).sum().backward()
+
+
+def test_every_parameter_of_a_method_learns():
+    unused = {"seqformer": {"encoder.layers.0.self_attention.output_proj_box"}}
+    unused["ms_sts"] = unused["seqformer"]
+    for method in SMALL:
+        trainer = prepare(config(method, loss_weights={"dense": 1.0}), Bars(quiet=True))
+        trainer.advance()
+        still = {
+            n.rpartition(".")[0] for n, p in trainer.method.named_parameters() if p.grad is None
+        }
+        assert still == unused.get(method, set())
+
+
+def test_discriminator_terms_move_one_side_each():
+    torch.manual_seed(0)
+    discriminator = Discriminator(8, hidden=4)
+    frames, features = torch.randn(2, 3, 64, 64), torch.randn(2, 8, 8, 8, requires_grad=True)
+    logits = torch.randn(3, 2, 16, 16, requires_grad=True)
+    wanted = (torch.rand(3, 2, 16, 16) > 0.5).float()
+    fooling, judging = adversarial_losses(discriminator, frames, features, logits.sigmoid(), wanted)
+    fooling.backward()
+    assert all(p.grad is None for p in discriminator.parameters())
+    assert logits.grad.abs().sum() > 0
+    assert features.grad.abs().sum() > 0
+    before = logits.grad.clone()
+    judging.backward()
+    assert torch.equal(logits.grad, before)
+    assert all(p.grad.abs().sum() > 0 for p in discriminator.parameters())
+
+
+def test_discriminator_learns_to_tell_masks_apart():
+    torch.manual_seed(0)
+    discriminator = Discriminator(4, hidden=8)
+    optimizer = torch.optim.Adam(discriminator.parameters(), 1e-2)
+    frames, features = torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 8, 8)
+    wanted, predicted = torch.ones(2, 1, 16, 16), torch.full((2, 1, 16, 16), 0.5)
+    for _ in range(30):
+        fooling, judging = adversarial_losses(discriminator, frames, features, predicted, wanted)
+        optimizer.zero_grad()
+        judging.backward()
+        optimizer.step()
+    assert judging < 0.1 < math.log(2) < fooling
+
+
+def test_a_run_ends_with_weights_and_an_ap(tmp_path):
+    run = tmp_path / "run.yaml"
+    run.write_text(
+        "method: ifc\noptions: {backbone: mini, width: 32, heads: 4, hidden: 32, num_queries: 6, "
+        "decoder_layers: 2}\ndataset: {name: synthetic}\nclip_length: 10\nclip_stride: 9\n"
+        "resolution: 64\n"
+    )
+    settings = config("ifc", evaluate=str(run)).model_dump(mode="json")
+    path = tmp_path / "train.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    done = train(
+        path, ["steps=3", "videos=2"], tmp_path / "out", resume=False, bars=Bars(quiet=True)
+    )
+    assert done["steps"] == 3
+    assert done["losses"].keys() >= {"class", "mask", "dice", "norm"}
+    assert done["metrics"][0]["clip_length"] == 10
+    assert 0 <= done["metrics"][0]["ap"] <= 1
+    method = build_method("ifc", num_classes=6, backbone="mini", **SMALL["ifc"])
+    load_weights(method, Path(done["weights"]))
+    assert load_file(done["weights"]).keys() == method.state_dict().keys()
+    settings = ["steps=3", "videos=2", "evaluate=null"]
+    again = train(path, settings, tmp_path / "out", resume=True, bars=Bars(quiet=True))
+    assert again["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        ("method: ifc", [], "steps"),
+        ("[1]", [], "no mapping of keys"),
+        ("method: ifc\nspeed: 3", [], "unknown key 'speed'; allowed are: method, options"),
+        ("method: ifc\nsteps: many\nlearning_rate: 1\nclip_norm: 1", [], "steps is 'many'"),
+        ("method: ifc\nsteps: 1\nlearning_rate: 1\nclip_norm: 1", ["steps"], "not of the form"),
+        ("method: ifc\nsteps: 1\nlearning_rate: 1\nclip_norm: 1", ["steps.a=1"], "no keys to set"),
+    ],
+)
+def test_config_errors_name_what_is_wrong(tmp_path, text, overrides, message):
+    path = tmp_path / "train.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_train_config(path, overrides)
+
+
+def test_unknown_methods_and_losses_are_refused():
+    with pytest.raises(InputError, match="trainable are: backbone, ifc, ms_sts, seqformer"):
+        build_criterion("color_key", nn.Identity(), 3, {})
+    with pytest.raises(InputError, match="'iou'; allowed are: class, no_object, mask, dice"):
+        prepare(config("ifc", loss_weights={"iou": 1.0}), Bars(quiet=True))
+
+
+def test_bundled_training_configs_are_valid():
+    paths = sorted((CONFIGS / "train").glob("*.yaml"))
+    assert len(paths) == 5
+    for path in paths:
+        settings = load_train_config(path)
+        build_trainable(settings)
+
+
+def test_initial_weights_but_for_what_starts_fresh(tmp_path):
+    def model(**options):
+        return build_method("ifc", num_classes=6, backbone="mini", **SMALL["ifc"], **options)
+
+    trained = {name: tensor + 1 for name, tensor in model().state_dict().items()}
+    save_file(trained, tmp_path / "ifc.safetensors")
+    started = model(memory_tokens=2)
+    load_initial_weights(started, tmp_path / "ifc.safetensors", ["encoder."])
+    for name, tensor in started.state_dict().items():
+        same = tensor.shape == trained[name].shape and torch.equal(tensor, trained[name])
+        assert same is not name.startswith("encoder."), name
+    with pytest.raises(InputError, match="size mismatch"):
+        load_initial_weights(started, tmp_path / "ifc.safetensors")

@@ -1,0 +1,151 @@
+"""`compare` from files: what it reads, what it refuses, what it prints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compare_workload import generate
+from record_example import example_record
+from vis_bench.data.dataset import load_dataset
+from vis_bench.data.results_file import Track, write_results
+from vis_bench.errors import InputError
+from vis_bench.evaluation.ytvis import evaluate_files
+from vis_bench.progress import Bars
+from vis_bench.records.external_results import record_results
+from vis_bench.records.record import RecordStore
+from vis_bench.reports.compare_inputs import load_pair
+from vis_bench.reports.compare_report import compare_pair
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    paths = [folder / name for name in ("annotations.json", "good.json", "worse.json")]
+    for path, content in zip(paths, generate(1, 12, 4, 12), strict=True):
+        path.write_text(json.dumps(content))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def report(files):
+    annotations, good, worse = files
+    pair = load_pair(good, worse, annotations=annotations)
+    return compare_pair(pair, Bars(quiet=True), num_resamples=60)
+
+
+def test_two_results_files(report, files):
+    annotations, good, worse = files
+    assert report.names == ("good", "worse")
+    ap = report.comparison.overall["ap"]
+    assert ap.first == pytest.approx(evaluate_files(annotations, good).summary()["ap"])
+    assert ap.second == pytest.approx(evaluate_files(annotations, worse).summary()["ap"])
+
+
+def test_the_text_shows_all_parts(report):
+    text = report.as_text()
+    parts = ("good against worse", "By area", "By category", "Videos that changed most", "identity")
+    for part in (*parts, "Where AP is lost", "AR100", "kind 3", "paired bootstrap"):
+        assert part in text
+    ap = report.comparison.overall["ap"]
+    line = next(line for line in text.splitlines() if line.startswith("| AP "))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[1] == f"{100 * ap.first:.1f}"
+    assert cells[3] == f"{100 * ap.difference:+.1f}"
+    assert cells[4] == f"{100 * ap.low:+.1f} to {100 * ap.high:+.1f}"
+    assert text == report.as_text()
+
+
+def test_plain_types_hold_everything(report):
+    plain = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert set(plain) == {
+        "names", "overall", "by_area", "by_category", "videos", "num_resamples", "errors",
+    }  # fmt: skip
+    assert set(plain["by_category"]["kind 1"]) == {"ap", "ap50", "ap75", "ar100"}
+    assert sum(plain["errors"][0]["shares"].values()) == pytest.approx(1)
+
+
+def test_results_files_need_annotations(files):
+    with pytest.raises(InputError, match="need --annotations"):
+        load_pair(files[1], files[2])
+
+
+def test_records_of_other_code_with_their_annotations(files, tmp_path):
+    annotations, good, worse = files
+    store = RecordStore(tmp_path)
+    paths = [
+        record_results(name, annotations, file, store, command="eval", dataset="ytvis2019")[1]
+        for name, file in (("A", good), ("B", worse))
+    ]
+    assert load_pair(*paths, annotations=annotations).names == ("A", "B")
+    with pytest.raises(InputError, match="give --annotations"):
+        load_pair(*paths)
+    other = tmp_path / "other.json"
+    other.write_text(annotations.read_text() + "\n")
+    with pytest.raises(InputError, match="checksum"):
+        load_pair(*paths, annotations=other)
+
+
+def synthetic_record(folder, method, tracks, num_videos, **changes):
+    """A record on the first videos of the synthetic set, with its predictions beside it."""
+    dataset = load_dataset("synthetic", "val", plain=True)
+    values = {
+        "method": method, "dataset": "synthetic_plain", "num_videos": num_videos,
+        "annotations_sha256": dataset.annotations_sha256, "predictions": f"{method}.results.json",
+        "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
+    }  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    write_results(tracks, folder / f"{method}.results.json")
+    return RecordStore(folder).write(example_record(**values))
+
+
+@pytest.fixture(scope="module")
+def truth_tracks():
+    """The objects of the first two plain synthetic videos as perfect tracks."""
+    dataset = load_dataset("synthetic", "val", plain=True)
+    wanted = [video.id for video in dataset.videos[:2]]
+    return [
+        Track(a["video_id"], a["category_id"], 0.9, a["segmentations"])
+        for a in dataset.content()["annotations"] if a["video_id"] in wanted
+    ]  # fmt: skip
+
+
+def test_two_records_find_their_data_set_and_videos(tmp_path, truth_tracks):
+    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+    two = synthetic_record(tmp_path / "b", "color_key", truth_tracks[1:], 2)
+    pair = load_pair(one, two)
+    assert len(pair.ground_truth.videos) == 2
+    result = compare_pair(pair, Bars(quiet=True), num_resamples=10)
+    assert result.names == ("ifc T=5", "color_key T=5")
+    assert result.comparison.overall["ap"].first == pytest.approx(1)
+    assert result.comparison.overall["ap"].difference < 0
+    assert result.errors[1].shares()["missed"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_videos": 3}, "differ in num_videos"),
+        ({"annotations_sha256": "0" * 64}, "differ in annotations_sha256"),
+        ({"predictions": None}, "no predictions"),
+    ],
+)
+def test_records_that_cannot_be_compared_are_refused(tmp_path, truth_tracks, changes, message):
+    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+    values = {"num_videos": 2, **changes}
+    two = synthetic_record(
+        tmp_path / "b", "color_key", truth_tracks, values.pop("num_videos"), **values
+    )
+    with pytest.raises(InputError, match=message):
+        load_pair(one, two)
+
+
+def test_records_of_the_same_method_are_told_apart(tmp_path, truth_tracks):
+    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+    two = synthetic_record(tmp_path / "b", "ifc", truth_tracks, 2)
+    assert load_pair(one, two).names == (str(one), str(two))
+
+
+def test_a_missing_file_is_named(files):
+    with pytest.raises(InputError, match=r"nowhere\.json"):
+        load_pair(Path("nowhere.json"), files[1], annotations=files[0])

@@ -1,0 +1,86 @@
+"""The leaderboard: sections, order, marks and who takes no rank."""
+
+import pytest
+
+from record_example import example_record
+from vis_bench.reports.leaderboard import (
+    UNRANKED_NOTE,
+    leaderboard_grid,
+    leaderboard_markdown,
+    leaderboard_sections,
+)
+
+
+def test_sections_are_data_set_split_and_videos():
+    records = [
+        example_record(),
+        example_record(dataset="ytvis2019", split="heldout"),
+        example_record(dataset="ytvis2019", split="val"),
+        example_record(num_videos=3),
+        example_record(ap=None),
+    ]
+    assert [(title, len(rows)) for title, rows in leaderboard_sections(records)] == [
+        ("synthetic set val (3 videos)", 1),
+        ("synthetic set val (24 videos)", 1),
+        ("YouTube-VIS 2019 heldout (24 videos)", 1),
+        ("YouTube-VIS 2019 val (24 videos)", 1),
+    ]
+
+
+def test_other_annotations_are_another_section():
+    records = [example_record(annotations_sha256=letter * 64) for letter in "ab"]
+    titles = [title for title, _ in leaderboard_sections(records)]
+    assert titles == [
+        "synthetic set val (24 videos), annotations aaaaaaaa",
+        "synthetic set val (24 videos), annotations bbbbbbbb",
+    ]
+
+
+@pytest.mark.parametrize(
+    "reservation", [{"reconstruction": True}, {"weights_source": "random"}, {"git_dirty": True}]
+)
+def test_reservations_keep_out_of_the_ranking_however_good(reservation):
+    records = [
+        example_record(ap=0.9, **reservation),
+        example_record(ap=0.3),
+        example_record(ap=0.4),
+    ]
+    ((_, rows),) = leaderboard_sections(records)
+    grid = leaderboard_grid(rows)
+    assert [row[0].text for row in grid.rows] == ["1", "2", "-"]
+    assert [row[5].text for row in grid.rows] == ["40.0", "30.0", "90.0"]
+    assert [row[5].mark for row in grid.rows] == ["best", "second", None]
+    text = leaderboard_markdown(records)
+    assert UNRANKED_NOTE in text
+    assert any(mark in text for mark in ("(reconstruction)", "(random weights)", "(dirty)"))
+
+
+def test_every_promised_column_is_there():
+    ((_, rows),) = leaderboard_sections([example_record(fps=20.0, gflops_per_frame=90.0)])
+    titles = [column.title for column in leaderboard_grid(rows).columns]
+    for title in ("AP", "AP50", "AP75", "AR1", "AR10", "FPS", "Device", "GFLOPs/frame",
+                  "Params (M)", "Date", "Commit"):  # fmt: skip
+        assert title in titles
+
+
+def test_speed_is_ranked_on_one_device_only_and_less_cost_is_better():
+    def fps_marks(devices):
+        records = [
+            example_record(ap=ap, fps=fps, gflops_per_frame=fps, device=device)
+            for ap, fps, device in zip((0.6, 0.5), (10.0, 20.0), devices, strict=True)
+        ]
+        grid = leaderboard_grid(records)
+        return [[row[10].mark for row in grid.rows], [row[11].mark for row in grid.rows]]
+
+    assert fps_marks(("a", "a")) == [["second", "best"], ["best", "second"]]
+    assert fps_marks(("a", "b")) == [[None, None], ["best", "second"]]
+
+
+def test_the_order_of_the_records_makes_no_difference():
+    records = [example_record(ap=0.1 * n, config_sha256=str(n) * 64) for n in range(1, 6)]
+    records += [example_record(ap=0.3, config_sha256="9" * 64)]
+    assert leaderboard_markdown(records) == leaderboard_markdown(records[::-1])
+
+
+def test_without_an_ap_it_says_so():
+    assert "No record holds an AP" in leaderboard_markdown([example_record(ap=None)])

@@ -1,0 +1,130 @@
+"""Configs: sweeps, overrides, and a sentence for whatever is wrong."""
+
+import pytest
+import yaml
+
+from vis_bench.errors import InputError
+from vis_bench.runs.config import cell_digest, load_cells
+
+BASE = "method: color_key\ndataset: {name: synthetic}\n"
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_text(text, *overrides):
+        path = tmp_path / "c.yaml"
+        path.write_text(text)
+        return load_cells(path, overrides)
+
+    return load_text
+
+
+def test_defaults(load):
+    (cell,) = load(BASE)
+    assert (cell.clip_length, cell.stride, cell.resolution) == ("whole", None, 360)
+    assert cell.measure == ("accuracy",)
+
+
+def test_lists_are_sweeps_over_every_combination(load):
+    cells = load(
+        "method: [color_key, ifc]\ndataset: [{name: synthetic}, {name: ovis}]\n"
+        "clip_length: [5, 10]\nclip_stride: [1, 5]\nresolution: [360, native]\n"
+    )
+    seen = {(c.method, c.dataset.name, c.clip_length, c.clip_stride, c.resolution) for c in cells}
+    assert len(cells) == len(seen) == 2 * 2 * 2 * 2 * 2
+
+
+def test_cells_override_the_base_one_by_one(load):
+    cells = load(BASE + "cells: [{clip_length: 5, clip_stride: 3}, {clip_length: [10, 20]}]\n")
+    assert [(c.clip_length, c.clip_stride) for c in cells] == [(5, 3), (10, 1), (20, 1)]
+
+
+def test_whole_ignores_the_stride_and_repeats_are_dropped(load):
+    cells = load(BASE + "clip_length: [whole, 5]\nclip_stride: [1, 2]\n")
+    assert [(c.clip_length, c.stride) for c in cells] == [("whole", None), (5, 1), (5, 2)]
+
+
+def test_overrides_win_and_reach_into_mappings(load):
+    text = BASE + "options: {a: 1, b: 2}\ncells: [{clip_length: 5}]\n"
+    (cell,) = load(text, "clip_length=7", "options.a=3", "dataset.split=train", "measure=[flops]")
+    assert (cell.clip_length, cell.options, cell.dataset.split) == (7, {"a": 3, "b": 2}, "train")
+    assert cell.measure == ("flops",)
+
+
+def test_an_override_can_sweep(load):
+    assert [c.clip_length for c in load(BASE, "clip_length=[5, whole]")] == [5, "whole"]
+
+
+def test_digest_tells_cells_apart_and_is_stable(load):
+    a, b = load(BASE + "clip_length: [5, 6]\n")
+    assert cell_digest(a) == cell_digest(load(BASE + "clip_length: 5\n")[0])
+    assert len({cell_digest(a), cell_digest(b), cell_digest(a, limit=3)}) == 3
+
+
+WRONG = {
+    "": "nothing; allowed is a mapping",
+    "- 1\n": "a list; allowed is a mapping",
+    "method: color_key\n": "dataset is missing",
+    "dataset: {name: synthetic}\n": "method is missing",
+    "a: [1, 2\n": "no valid YAML",
+    BASE + "clip_lenght: 5\n": "unknown key 'clip_lenght'; allowed are: method, options",
+    BASE + "clip_length: five\n": "clip_length is 'five'",
+    BASE + "clip_length: 0\n": "clip_length is 0; allowed is 'whole' or a number from 1",
+    BASE + "clip_length: 2.5\n": "clip_length is 2.5",
+    BASE + "clip_length: true\n": "clip_length is True",
+    BASE + "clip_length: 3\nclip_stride: 4\n": "clip_stride 4 is above clip_length 3",
+    BASE + "clip_stride: 0\n": "clip_stride is 0",
+    BASE + "clip_length: []\n": "clip_length is an empty list",
+    BASE + "resolution: 0\n": "resolution is 0; allowed is 'native'",
+    BASE + "resolution: big\n": "resolution is 'big'",
+    BASE + "precision: float8\n": "precision is 'float8'",
+    BASE + "kernel_backend: fast\n": "kernel_backend is 'fast'",
+    BASE + "measure: [speeed]\n": "measure.0 is 'speeed'",
+    BASE + "speed: {regions: whole}\n": "speed.regions.0 is 'whole'",
+    BASE + "speed: {regions: []}\n": "speed.regions is []",
+    BASE + "speed: {seconds: .inf}\n": "speed.seconds is inf",
+    BASE + "measure: []\n": "measure is []",
+    BASE + "speed: {repetitions: 0}\n": "speed.repetitions is 0",
+    BASE + "speed: {repeat: 3}\n": "unknown key 'speed.repeat'; allowed are: regions",
+    BASE + "options: 5\n": "options is 5",
+    BASE + "cells: 5\n": "cells is no list of mappings",
+    BASE + "cells: []\n": "cells is no list of mappings",
+    BASE + "cells: [{method: 3}]\n": "method is 3",
+    "method: color_key\ndataset: synthetic\n": "dataset is 'synthetic'",
+    "method: color_key\ndataset: {name: coco}\n": "dataset.name is 'coco'",
+    "method: color_key\ndataset: {nam: coco}\n": "dataset.name is missing",
+    "method: color_key\ndataset: {name: ovis, plain: 1}\n": "dataset.plain is 1",
+    "!!python/object/apply:os.system ['true']\n": "no valid YAML",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_wrong_configs_get_a_sentence(load, text):
+    with pytest.raises(InputError) as error:
+        load(text)
+    assert WRONG[text] in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [("clip_length", "not of the form key=value"), ("=3", "not of the form"),
+     ("a..b=3", "not of the form"), ("x=[1", "no valid YAML"),
+     ("method.x=3", "method is 'color_key'"), ("clip=5", "unknown key 'clip'"),
+     ("clip_stride=9", "clip_stride 9")],
+)  # fmt: skip
+def test_wrong_overrides_get_a_sentence(load, override, words):
+    with pytest.raises(InputError) as error:
+        load(BASE + "clip_length: 5\n", override)
+    assert words in str(error.value)
+
+
+def test_leaving_out_missing_weights_is_no_part_of_the_measurement(load):
+    (plain,), (skipping,) = load(BASE), load(BASE, "skip_without_weights=true")
+    assert cell_digest(plain) == cell_digest(skipping)
+
+
+def test_missing_file_names_its_neighbours(tmp_path):
+    (tmp_path / "real.yaml").write_text(yaml.safe_dump({}))
+    with pytest.raises(InputError, match=r"unreal.yaml does not exist; in .*real.yaml"):
+        load_cells(tmp_path / "unreal.yaml")

@@ -1,0 +1,138 @@
+"""Writes a large, realistic evaluation: 4,900 predictions over 60 videos of 720p.
+
+`python tests/support/eval_workload.py DIR` writes DIR/annotations.json and DIR/predictions.json,
+the files that the time of `eval` is measured on. Objects are unions of wobbly blobs that move,
+grow, shrink and sometimes leave; predictions are jittered objects, under the right category or
+another one, and a few that show nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vis_bench.masks.polygons import from_polygons
+from vis_bench.masks.rle import RLE, area
+
+HEIGHT, WIDTH = 720, 1280
+NUM_VIDEOS, NUM_PREDICTIONS, NUM_CATEGORIES = 60, 4900, 40
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """An object: P wobbly blobs on a common path. Lengths in pixels, angles in radians."""
+
+    offsets_P2: np.ndarray
+    radii_P: np.ndarray
+    wobble_P: np.ndarray
+    centre_2: np.ndarray
+    velocity_2: np.ndarray
+    growth: float
+
+    def outline(self, part: int, frame: int) -> np.ndarray:
+        """The polygon x, y, x, y, ... of one blob in one frame."""
+        angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+        wave = 1 + 0.25 * np.sin(3 * angles + self.wobble_P[part] + 0.2 * frame)
+        scale = self.growth**frame
+        radius = scale * self.radii_P[part] * (wave + 0.05 * np.sin(11 * angles + frame))
+        centre = self.centre_2 + frame * self.velocity_2 + scale * self.offsets_P2[part]
+        points = centre + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+        return np.clip(points, 0, [WIDTH, HEIGHT]).round(1).ravel()
+
+    def masks(self, length: int) -> list[RLE | None]:
+        """One mask per frame, None where the object is out of sight."""
+        masks = [self._mask(frame) for frame in range(length)]
+        return [mask if area(mask) else None for mask in masks]
+
+    def _mask(self, frame: int) -> RLE:
+        parts = [self.outline(part, frame).tolist() for part in range(len(self.radii_P))]
+        return from_polygons(parts, HEIGHT, WIDTH)
+
+
+def random_blobs(rng: np.random.Generator) -> Blobs:
+    """An object of two to four blobs somewhere in the frame."""
+    parts = int(rng.integers(2, 5))
+    size = float(rng.uniform(20, 110))
+    return Blobs(
+        offsets_P2=rng.normal(0, size * 0.7, (parts, 2)),
+        radii_P=rng.uniform(0.4, 1.0, parts) * size,
+        wobble_P=rng.uniform(0, 6, parts),
+        centre_2=rng.uniform([200, 120], [WIDTH - 200, HEIGHT - 120]),
+        velocity_2=rng.normal(0, 8, 2),
+        growth=float(rng.uniform(0.985, 1.015)),
+    )
+
+
+def jittered(blobs: Blobs, rng: np.random.Generator) -> Blobs:
+    """What a method might predict for an object: nearly right or well off."""
+    amount = float(rng.choice([0.02, 0.08, 0.3]))
+    size = blobs.radii_P.mean()
+    return Blobs(
+        offsets_P2=blobs.offsets_P2 + rng.normal(0, amount * size, blobs.offsets_P2.shape),
+        radii_P=blobs.radii_P * rng.normal(1, amount, len(blobs.radii_P)).clip(0.3, 2),
+        wobble_P=blobs.wobble_P + rng.normal(0, amount * 3, len(blobs.wobble_P)),
+        centre_2=blobs.centre_2 + rng.normal(0, amount * size, 2),
+        velocity_2=blobs.velocity_2 + rng.normal(0, amount, 2),
+        growth=blobs.growth,
+    )
+
+
+def generate(
+    seed: int = 0, num_videos: int = NUM_VIDEOS, num_predictions: int = NUM_PREDICTIONS
+) -> tuple[dict, list[dict]]:
+    """The contents of an annotations file and of a results file."""
+    rng = np.random.default_rng(seed)
+    videos, annotations, predictions = [], [], []
+    for video_id in range(1, num_videos + 1):
+        length = int(rng.integers(20, 37))
+        names = [f"{video_id:04d}/{frame:05d}.jpg" for frame in range(length)]
+        video = {"id": video_id, "height": HEIGHT, "width": WIDTH, "length": length}
+        videos.append(video | {"file_names": names})
+        objects = [random_blobs(rng) for _ in range(rng.integers(2, 6))]
+        kinds = rng.integers(1, NUM_CATEGORIES + 1, 2)
+        labels = [int(kind) for kind in rng.choice(kinds, len(objects))]
+        for blobs, label in zip(objects, labels, strict=True):
+            identity = {"id": len(annotations) + 1, "video_id": video_id, "category_id": label}
+            annotations.append(identity | _annotated(blobs.masks(length)))
+        quota = num_predictions * video_id // num_videos - len(predictions)
+        for _ in range(quota):
+            predictions.append(_prediction(video_id, length, objects, labels, rng))
+    categories = [{"id": k, "name": f"kind {k}"} for k in range(1, NUM_CATEGORIES + 1)]
+    annotations_file = {"videos": videos, "categories": categories, "annotations": annotations}
+    return annotations_file, predictions
+
+
+def _annotated(masks: list[RLE | None]) -> dict:
+    areas = [area(mask) if mask else None for mask in masks]
+    return {"iscrowd": 0, "segmentations": masks, "areas": areas}
+
+
+def _prediction(
+    video_id: int, length: int, objects: list[Blobs], labels: list[int], rng: np.random.Generator
+) -> dict:
+    which = int(rng.integers(len(objects)))
+    label = labels[which] if rng.random() < 0.4 else int(rng.integers(1, NUM_CATEGORIES + 1))
+    blobs = jittered(objects[which], rng) if rng.random() < 0.9 else random_blobs(rng)
+    return {
+        "video_id": video_id,
+        "category_id": label,
+        "score": round(float(rng.random()), 4),
+        "segmentations": blobs.masks(length),
+    }
+
+
+def write(folder: Path, seed: int = 0) -> tuple[Path, Path]:
+    """Writes both files; returns the paths of the annotations and the predictions."""
+    annotations, predictions = generate(seed)
+    paths = folder / "annotations.json", folder / "predictions.json"
+    for path, content in zip(paths, (annotations, predictions), strict=True):
+        path.write_text(json.dumps(content))
+    return paths
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,86 @@
+"""Methods with the weights that the golden files were made with, and what those files hold.
+
+See `fill` for how they were made. `*.keys.json` are the keys and shapes of the official files.
+"""
+
+import json
+
+import numpy as np
+import torch
+
+import fill
+from methods import build_method
+from paths import GOLDEN
+from vis_bench.masks.rle import decode
+from vis_bench.structures import Video
+
+NUM_CLASSES = 40
+
+
+def keys(name):
+    """Shapes by key of an official checkpoint such as `ifc_r50`."""
+    return json.loads((GOLDEN / f"{name}.keys.json").read_text())
+
+
+def expected(name):
+    """What the official code printed: arrays and JSON."""
+    arrays = np.load(GOLDEN / f"{name}.npz")
+    return (
+        {key: torch.from_numpy(arrays[key]) for key in arrays},
+        json.loads((GOLDEN / f"{name}.json").read_text()),
+    )
+
+
+def filled_state(name):
+    """The content of an official checkpoint's "model" entry, with deterministic values."""
+    state = {
+        key: torch.from_numpy(np.asarray(fill.tensor(key, shape)))
+        for key, shape in keys(name).items()
+    }
+    if name == "ifc_r50":  # the overrides that ifc_r50.json names, so that some queries are kept
+        state["detr.class_embed.layers.1.weight"] *= 6.0
+        state["detr.class_embed.layers.1.bias"][-1] += 10.0
+    return state
+
+
+def build_on_meta(name):
+    """The method of a checkpoint's name, without memory for its weights."""
+    method, backbone = name.split("_", 1)
+    with torch.device("meta"):
+        return build_method(method, num_classes=NUM_CLASSES, backbone=backbone)
+
+
+def loaded(name):
+    """The method of a golden file with that file's weights, in evaluation mode."""
+    method = build_on_meta(name)
+    method.load_state_dict(filled_state(name), assign=True)
+    return method.eval()
+
+
+def video(spec, video_id=1):
+    """The golden file's frames as a video."""
+    frames = fill.frames(spec["t"], spec["h"], spec["w"], spec["seed"])
+    return Video(video_id, "golden", spec["h"], spec["w"], list(frames))
+
+
+def network_input(spec):
+    """The golden file's frames, normalised: (T, 3, H, W)."""
+    frames = torch.from_numpy(fill.frames(spec["t"], spec["h"], spec["w"], spec["seed"]))
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return ((frames / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+def relative_error(actual, wanted):
+    """Largest difference over the largest wanted value."""
+    return ((actual - wanted).abs().max() / wanted.abs().max()).item()
+
+
+def space_time_iou(one, other):
+    """Intersection over union of two mask tubes; a missing mask is an empty one."""
+    common = union = 0
+    for a, b in zip(one, other, strict=True):
+        mask_b = decode(b)
+        mask_a = decode(a) if a is not None else np.zeros_like(mask_b)
+        common += (mask_a & mask_b).sum()
+        union += (mask_a | mask_b).sum()
+    return common / union

@@ -1,0 +1,19 @@
+"""A complete record to build test cases from."""
+
+from vis_bench.records.record import Record, make_record
+
+
+def example_record(**changes: object) -> Record:
+    """A measured cell of a committed tree; keyword arguments replace fields."""
+    values: dict[str, object] = {
+        "created_at": "2026-01-02T03:04:05+00:00", "command": "run_bench.py run c.yaml",
+        "method": "ifc", "options": {}, "backbone": "r50", "reconstruction": False,
+        "dataset": "synthetic", "split": "val", "num_videos": 24, "num_frames": 700,
+        "clip_length": 5, "clip_stride": 1, "resolution": 360, "config": {},
+        "config_sha256": "ab" * 32, "weights_source": "w.pth", "weights_sha256": "cd" * 32,
+        "ap": 0.5, "ap50": 0.7, "ap75": 0.6, "ap_s": -1.0, "ap_m": 0.5, "ap_l": 0.6,
+        "ar1": 0.4, "ar10": 0.55, "ar100": 0.55, "num_params": 39_148_009,
+        "precision": "float32", "device": "a CPU", "torch": "2.13.0", "python": "3.11.7",
+        "num_threads": 2, "git_commit": "0123456789abcdef", "git_dirty": False, "seed": 0,
+    }  # fmt: skip
+    return make_record({**values, **changes})

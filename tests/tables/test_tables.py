@@ -1,0 +1,209 @@
+"""Tables of records, and the four formats."""
+
+import csv
+import io
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from record_example import example_record
+from vis_bench.reports.measured import measured_table
+from vis_bench.tables.formats import FORMATS
+from vis_bench.tables.grid import Column, Entry, Grid, Page, grid_of, page_json, rank_marks
+from vis_bench.tables.text import render, table_of
+
+# Everything that some format gives a meaning to.
+AWKWARD = r"a_b & 50% {x} | <i> $5 #1 ~ ^ \cmd"
+
+PAGE = Page(
+    "A page",
+    (
+        Grid(
+            (Column("Method", numeric=False), Column("AP", "T=5"), Column("FPS", "T=5")),
+            (
+                (Entry("ifc", notes=("1",)), Entry("39.0", "best"), Entry("-")),
+                (Entry("ifc", repeats=True), Entry("+0.4"), Entry("12.5", "second", ("a",))),
+            ),
+            "YouTube-VIS",
+            1,
+        ),
+        Grid(
+            (Column("Method", numeric=False), Column("AP", "T=5")),
+            ((Entry(AWKWARD), Entry("-1.0")),), "synthetic", 1,
+        ),
+    ),
+    {"1": "a source", "a": f"measured on {AWKWARD}"},
+    ("A remark.",),
+)  # fmt: skip
+
+
+class Cells(HTMLParser):
+    """The text of an HTML table's cells, and every tag that was opened and closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.cells, self.opened, self.closed = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.opened.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        self.closed.append(tag)
+
+    def handle_data(self, data):
+        if self.cells and self.opened[-1] not in ("caption", "h3"):
+            self.cells[-1] += data.rstrip("\n")
+
+
+def split_row(line):
+    """The cells of a Markdown row; an escaped bar is text."""
+    return [cell.strip() for cell in line.replace(r"\|", "\0").strip("|").split("|")]
+
+
+def test_measured_table_sorts_by_method_and_clip_whole_videos_first():
+    records = [
+        example_record(clip_length=5),
+        example_record(clip_length="whole", clip_stride=None),
+        example_record(method="color_key", backbone="none"),
+    ]
+    table = measured_table(records)
+    assert table["Method"].tolist() == ["color_key", "ifc", "ifc"]
+    assert table["Clip"].tolist() == ["5", "whole", "5"]
+    assert render(table) == render(measured_table(records[::-1]))
+
+
+def test_figures_are_in_the_columns_units():
+    row = measured_table([example_record(fps=12.345, gflops_per_frame=None)]).iloc[0]
+    assert (row["AP"], row["FPS"], row["GFLOPs/frame"], row["Params (M)"]) == (
+        "50.0", "12.3", "-", "39.15",
+    )  # fmt: skip
+
+
+def test_a_noisy_measurement_says_so():
+    calm, noisy = (example_record(fps=12.0, speed_spread=s) for s in (0.10, 0.31))
+    assert measured_table([calm])["FPS"].tolist() == ["12.0"]
+    assert measured_table([noisy])["FPS"].tolist() == ["12.0 (spread 31 %)"]
+
+
+def test_what_says_nothing_about_the_published_method_is_marked():
+    marked = example_record(reconstruction=True, weights_source="random")
+    assert measured_table([marked])["Method"].tolist() == ["ifc (reconstruction, random weights)"]
+
+
+def test_options_are_shown_where_they_tell_records_apart():
+    records = [example_record(options={"memory_tokens": n, "width": 64}) for n in (4, 8)]
+    records.append(example_record(method="seqformer", options={"width": 64}))
+    labels = measured_table(records)["Method"].tolist()
+    assert labels == ["ifc memory_tokens=4", "ifc memory_tokens=8", "seqformer"]
+
+
+def test_best_and_second_share_marks_on_equal_numbers():
+    assert rank_marks(["1.0", "3.0", None, "2.0", "3.0"]) == [None, "best", None, "second", "best"]
+    assert rank_marks(["1.0", "3.0"], higher_is_better=False) == ["best", "second"]
+    assert rank_marks(["3.0", "3.0", None]) == [None, None, None]
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 9).map(str)), max_size=9), st.booleans())
+def test_marks_agree_with_counting(texts, higher):
+    """Best: nothing beats it. Second: exactly one distinct number beats it."""
+    marks = rank_marks(texts, higher_is_better=higher)
+    numbers = [float(text) for text in texts if text is not None]
+    for text, mark in zip(texts, marks, strict=True):
+        if text is None or len(set(numbers)) < 2:
+            assert mark is None
+            continue
+        better = {n for n in numbers if (n > float(text) if higher else n < float(text))}
+        assert mark == {0: "best", 1: "second"}.get(len(better))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_is_the_same_bytes_each_time_and_ends_with_one_newline(form):
+    text = render(PAGE, form)
+    assert text == render(PAGE, form)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+    assert all(ord(character) < 128 for character in text)
+
+
+def test_markdown_rows_have_the_columns_marks_and_notes():
+    text = render(PAGE, "markdown")
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert [len(split_row(line)) for line in table] == [3, 3, 3, 3, 2, 2, 2]
+    assert split_row(table[0]) == ["Method", "T=5 AP", "T=5 FPS"]
+    assert split_row(table[2]) == ["ifc [1]", "**39.0**", "-"]
+    assert split_row(table[3]) == ["", "+0.4", "<ins>12.5</ins> [a]"]
+    assert "- [1] a source\n- [a] measured on" in text
+
+
+def test_csv_rows_stand_alone_and_data_sets_share_no_column():
+    rows = list(csv.DictReader(io.StringIO(render(PAGE, "csv"))))
+    assert list(rows[0]) == [
+        "Method", "T=5 AP (YouTube-VIS)", "T=5 FPS (YouTube-VIS)", "T=5 AP (synthetic)", "Notes",
+    ]  # fmt: skip
+    assert rows[1]["Method"] == "ifc"
+    assert rows[1]["T=5 FPS (YouTube-VIS)"] == "12.5"
+    assert rows[2]["Method"] == AWKWARD
+    assert (rows[2]["T=5 AP (YouTube-VIS)"], rows[2]["T=5 AP (synthetic)"]) == ("", "-1.0")
+    assert rows[0]["Notes"] == "a source"
+
+
+def test_html_is_balanced_and_escapes():
+    parser = Cells()
+    parser.feed(render(PAGE, "html"))
+    assert sorted(parser.opened) == sorted(parser.closed)
+    assert AWKWARD in parser.cells
+    assert parser.cells[:5] == ["", "T=5", "Method", "AP", "FPS"]
+
+
+def test_latex_is_balanced_booktabs():
+    text = render(PAGE, "latex")
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert rows[0] == r" & \multicolumn{2}{c}{T=5} \\"
+    assert r"\cmidrule(lr){2-3}" in text
+    assert rows[2] == r"ifc\textsuperscript{1} & \textbf{39.0} & -- \\"
+    assert rows[3] == r" & $+0.4$ & \underline{12.5}\textsuperscript{a} \\"
+    for rule in ("toprule", "midrule", "bottomrule", "begin{tabular}", "end{tabular}"):
+        assert text.count(f"\\{rule}") == 2
+    assert r"a\_b \& 50\% \{x\} \textbar{} \textless{}i\textgreater{} \$5 \#1" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_compiles(tmp_path):
+    head = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
+    (tmp_path / "t.tex").write_text(head + "\n" + render(PAGE, "latex") + r"\end{document}")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "t.pdf").stat().st_size > 0
+
+
+def test_a_table_without_rows_renders_in_every_format():
+    for form in FORMATS:
+        assert "AP" in render(grid_of([Column("AP")], []), form)
+
+
+def test_table_of_mappings():
+    assert render(table_of([{"Method": "ifc", "Origin": "built in"}]), "csv") == (
+        "Method,Origin\nifc,built in\n"
+    )
+
+
+def test_a_row_of_another_width_is_refused():
+    with pytest.raises(ValueError, match="2 entries for 1 columns"):
+        grid_of([Column("AP")], [["1", "2"]])
+
+
+def test_a_page_in_plain_types():
+    plain = page_json(PAGE)
+    assert plain["tables"][0]["rows"][1] == {
+        "Method": "ifc", "T=5 AP": "+0.4", "T=5 FPS": "12.5", "notes": ["a"],
+    }  # fmt: skip
+    assert plain["footnotes"]["1"] == "a source"

@@ -1,0 +1,199 @@
+"""Counts the multiply-adds of a call, operator by operator and module by module."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from torch import nn
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from vis_bench.cost.flops.rules import mac_rule
+from vis_bench.cost.flops.selections import select_all
+from vis_bench.cost.flops.zero_ops import counts_zero, moves_values
+from vis_bench.errors import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CONVENTION = "mac-fvcore"
+CONVENTION_TEXT = (
+    "one multiply-add counts 1 (fvcore's rule: a normalisation 5 per element, a bilinear sample 4; "
+    "softmax, bias, residual and activation 0)"
+)
+
+
+@dataclass(frozen=True)
+class MacCount:
+    """Multiply-adds, split by the module whose forward ran and by operator.
+
+    `by_module`: module path ("" is the counted module itself) -> operator -> multiply-adds.
+    `zero_ops`: operators seen that compute something and count 0 by the convention.
+    `assumed_ops`: operators taken to select everything, because the tensors had no values; where
+    there are any, the count is an upper bound.
+    """
+
+    by_module: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    zero_ops: frozenset[str] = frozenset()
+    assumed_ops: frozenset[str] = frozenset()
+
+    @property
+    def total(self) -> int:
+        """All multiply-adds."""
+        return sum(sum(ops.values()) for ops in self.by_module.values())
+
+    def within(self, path: str) -> int:
+        """Multiply-adds of the module at `path` and of all modules below it."""
+        return sum(
+            sum(ops.values())
+            for name, ops in self.by_module.items()
+            if not path or name == path or name.startswith(f"{path}.")
+        )
+
+    def of(self, path: str) -> int:
+        """Multiply-adds of the module at `path` outside of the modules below it."""
+        return sum(self.by_module.get(path, {}).values())
+
+    def by_op(self) -> dict[str, int]:
+        """Multiply-adds by operator."""
+        totals: Counter[str] = Counter()
+        for ops in self.by_module.values():
+            totals.update(ops)
+        return dict(totals)
+
+    def __add__(self, other: MacCount) -> MacCount:
+        merged = {name: Counter(ops) for name, ops in self.by_module.items()}
+        for name, ops in other.by_module.items():
+            merged.setdefault(name, Counter()).update(ops)
+        return MacCount(
+            merged, self.zero_ops | other.zero_ops, self.assumed_ops | other.assumed_ops
+        )
+
+
+def count_macs(
+    module: nn.Module, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> tuple[R, MacCount]:
+    """Runs a call and counts its multiply-adds; returns the call's result beside the count.
+
+    Everything may be on the meta device: no weights or values are needed then, and memory does not
+    depend on the shapes. The call runs in inference mode.
+
+    Args:
+        module: names the parts; operators belong to the innermost of its modules whose forward is
+            running.
+        call: `module` itself or one of its methods.
+
+    Raises:
+        InputError: for an operator that computes something and has no rule, by name; or, on the
+            meta device, for code that reads values.
+    """
+    tally = _Tally()
+    try:
+        with torch.inference_mode(), _names_pushed(module, tally), _CountingMode(tally):
+            result = call(*args, **kwargs)
+    except NotImplementedError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"cannot count {type(module).__name__} without values: {reason}") from None
+    return result, tally.count()
+
+
+class _Tally:
+    """What has been counted so far, and which modules are running."""
+
+    def __init__(self) -> None:
+        self.running: list[str] = [""]
+        self._macs: dict[str, Counter[str]] = defaultdict(Counter)
+        self._zero_ops: set[str] = set()
+        self._assumed_ops: set[str] = set()
+
+    def add(self, op: OpOverload, macs: int) -> None:
+        self._macs[self.running[-1]][_name(op)] += macs
+
+    def add_zero(self, op: OpOverload) -> None:
+        self._zero_ops.add(_name(op))
+
+    def add_assumed(self, op: OpOverload) -> None:
+        self._assumed_ops.add(_name(op))
+
+    def count(self) -> MacCount:
+        by_module = {name: dict(ops) for name, ops in self._macs.items()}
+        return MacCount(by_module, frozenset(self._zero_ops), frozenset(self._assumed_ops))
+
+
+aten = torch.ops.aten
+
+# Operators that hand a value to Python.
+_READS = (aten.item, aten._local_scalar_dense, aten.is_nonzero)
+
+
+class _CountingMode(TorchDispatchMode):
+    """Sees every operator, composite ones first; those without a rule are taken apart."""
+
+    def __init__(self, tally: _Tally) -> None:
+        super().__init__()
+        self._tally = tally
+
+    def __torch_dispatch__(
+        self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        rule = mac_rule(op._overloadpacket)
+        if rule is not None:
+            out = op(*args, **kwargs)
+            self._tally.add(op, rule(args, out))
+            return out
+        if op._overloadpacket in _READS and args[0].is_meta:
+            raise InputError(
+                "the method reads a tensor's values to decide what to compute, so that its "
+                "multiply-adds cannot be counted from shapes"
+            )
+        selected = select_all(op, args, kwargs)
+        if selected is not NotImplemented:
+            self._tally.add_assumed(op)
+            return selected
+        if moves_values(op):
+            return op(*args, **kwargs)
+        if counts_zero(op):
+            self._tally.add_zero(op)
+            return op(*args, **kwargs)
+        with self:
+            out = op.decompose(*args, **kwargs)
+        if out is NotImplemented:
+            raise InputError(
+                f"operator {_name(op)} has no rule for its multiply-adds, so the count would miss "
+                "it; give it one with torch.utils.flop_counter.register_flop_formula"
+            )
+        return out
+
+
+def _name(op: OpOverload) -> str:
+    return f"{op.namespace}.{op._overloadpacket.__name__}"
+
+
+@contextmanager
+def _names_pushed(module: nn.Module, tally: _Tally) -> Iterator[None]:
+    """While inside, `tally.running` ends with the path of the module whose forward is running."""
+    hooks = []
+
+    def watch(name: str, part: nn.Module) -> None:
+        hooks.append(part.register_forward_pre_hook(lambda *_: tally.running.append(name)))
+        hooks.append(
+            part.register_forward_hook(lambda *_: _forget(tally.running), always_call=True)
+        )
+
+    try:
+        for name, part in module.named_modules():
+            watch(name, part)
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _forget(running: list[str]) -> None:
+    running.pop()

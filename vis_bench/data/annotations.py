@@ -1,0 +1,246 @@
+"""YouTube-VIS annotations, read and checked for evaluation.
+
+What the official evaluator (youtubevos/cocoapi) turns into a number is accepted here; what makes it
+stop, count wrongly or crash is refused with a sentence. What it silently leaves out becomes a
+warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vis_bench.errors import InputError
+from vis_bench.json_file import integer_of, objects_of, read_json, shown, value_of
+from vis_bench.masks.polygons import check_polygons, from_polygons
+from vis_bench.masks.rle import RLE, check_run_lengths, check_size, from_run_lengths
+from vis_bench.masks.tubes import MaskTubes, measure_tubes
+
+
+@dataclass(frozen=True)
+class AnnotatedVideo:
+    """One video; height and width in pixels, length in frames."""
+
+    id: int
+    name: str
+    height: int
+    width: int
+    length: int
+
+
+@dataclass(frozen=True)
+class AnnotatedObject:
+    """One object of a video. `average_area` is the mean of the file's `areas` that are not 0."""
+
+    id: int
+    video_id: int
+    category_id: int
+    is_crowd: bool
+    average_area: float
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """What predictions are held against.
+
+    `videos` and `categories` (id to name) are sorted by id; `objects` stand in file order and
+    `tubes` are their masks. `warnings` are sentences about what the file holds but evaluation
+    leaves out.
+    """
+
+    name: str
+    videos: Sequence[AnnotatedVideo]
+    categories: Mapping[int, str]
+    objects: Sequence[AnnotatedObject]
+    tubes: MaskTubes
+    warnings: Sequence[str]
+
+    @classmethod
+    def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:
+        """Checks the content of an annotations file; `name` is what messages call it.
+
+        Raises:
+            InputError: naming the file and, where they are known, the annotation, the video and
+                the frame (counted from 0) of the first thing that is wrong.
+        """
+        _check_kind(content, name)
+        videos = _videos(content, name)
+        categories = _categories(content, name)
+        entries, warnings = _known(
+            objects_of(content, "annotations", name), name, videos, categories
+        )
+        places = [f"{name}, annotation {e['id']} (video {e['video_id']})" for e in entries]
+        objects = [_object(*pair) for pair in zip(entries, places, strict=True)]
+        sequences = [
+            _masks(entry, videos[entry["video_id"]], place)
+            for entry, place in zip(entries, places, strict=True)
+        ]
+        tubes = measure_tubes(sequences, lambda n, t: f"{places[n]}, frame {t}: the mask")
+        warnings += _length_warnings(entries, videos)
+        in_order = [videos[key] for key in sorted(videos)]
+        named = [f"{name}: {warning}" for warning in warnings]
+        return cls(name, in_order, dict(sorted(categories.items())), objects, tubes, named)
+
+
+def read_annotations(path: Path) -> GroundTruth:
+    """Reads and checks a YouTube-VIS annotations file.
+
+    Raises:
+        InputError: as `GroundTruth.of`, or for a file that is not JSON.
+    """
+    return GroundTruth.of(read_json(Path(path)), str(path))
+
+
+def _check_kind(content: Any, name: str) -> None:
+    """Tells apart the other files that come with the data sets."""
+    needed = "allowed is an object with videos, categories and annotations"
+    if isinstance(content, list):
+        raise InputError(f"{name} is a JSON list (a results file?); {needed}")
+    if not isinstance(content, dict):
+        raise InputError(f"{name} holds {shown(content)}; {needed}")
+    if isinstance(content.get("videos"), dict):
+        raise InputError(f"{name} has videos as an object, as meta.json has them; {needed}")
+    if "videos" in content and content.get("annotations") is None:
+        raise InputError(
+            f"{name} has no annotations, as the public valid.json and test.json; their predictions "
+            "are evaluated by the data set's server (see the command submit)"
+        )
+
+
+def _videos(content: dict[str, Any], name: str) -> dict[int, AnnotatedVideo]:
+    videos: dict[int, AnnotatedVideo] = {}
+    for index, entry in enumerate(objects_of(content, "videos", name)):
+        where = f"{name}, videos[{index}]"
+        video = _video(entry, where)
+        _add_new(videos, video.id, video, where)
+    return videos
+
+
+def _video(entry: dict[str, Any], where: str) -> AnnotatedVideo:
+    key = integer_of(entry, "id", where)
+    where = f"{where} (video {key})"
+    size = [value_of(entry, "height", where), value_of(entry, "width", where)]
+    height, width = check_size(size, where)
+    names = entry.get("file_names")
+    if names is not None and not isinstance(names, list):
+        raise InputError(f"{where} has file_names {shown(names)}; allowed is a list")
+    length = len(names) if names and "length" not in entry else integer_of(entry, "length", where)
+    if length < 0:
+        raise InputError(f"{where} has length {length}; allowed is a number of frames")
+    folder = str(names[0]).rpartition("/")[0] if names else ""
+    return AnnotatedVideo(key, folder or str(key), height, width, length)
+
+
+def _categories(content: dict[str, Any], name: str) -> dict[int, str]:
+    categories: dict[int, str] = {}
+    for index, entry in enumerate(objects_of(content, "categories", name)):
+        where = f"{name}, categories[{index}]"
+        key = integer_of(entry, "id", where)
+        _add_new(categories, key, str(entry.get("name", key)), where)
+    return categories
+
+
+def _add_new(known: dict[int, Any], key: int, value: Any, where: str) -> None:
+    if key in known:
+        raise InputError(f"{where} has id {key}, which an earlier one has; each needs its own")
+    known[key] = value
+
+
+def _known(
+    entries: list[dict[str, Any]],
+    name: str,
+    videos: Mapping[int, object],
+    categories: Mapping[int, object],
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The annotations of listed videos and categories, and warnings about the others."""
+    seen: dict[int, Any] = {}
+    for index, entry in enumerate(entries):
+        where = f"{name}, annotations[{index}]"
+        key = integer_of(entry, "id", where)
+        if key == 0:
+            raise InputError(
+                f"{where} has id 0, which the official evaluator takes for no match; allowed is "
+                "any other integer"
+            )
+        _add_new(seen, key, entry, where)
+        integer_of(entry, "video_id", where)
+        integer_of(entry, "category_id", where)
+    warnings = []
+    for field, listed in (("video_id", videos), ("category_id", categories)):
+        others = [entry for entry in entries if entry[field] not in listed]
+        if others:
+            warnings.append(
+                f"{len(others)} annotations are left out because their {field} is not listed (the "
+                f"first is annotation {others[0]['id']} with {field} {others[0][field]})"
+            )
+    known = [e for e in entries if e["video_id"] in videos and e["category_id"] in categories]
+    return known, warnings
+
+
+def _object(entry: dict[str, Any], where: str) -> AnnotatedObject:
+    is_crowd = entry.get("iscrowd", 0)
+    if not (isinstance(is_crowd, int) and is_crowd in (0, 1)):
+        raise InputError(f"{where} has iscrowd {shown(is_crowd)}; allowed is 0 or 1")
+    average = _average_area(value_of(entry, "areas", where), where)
+    return AnnotatedObject(
+        entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average
+    )
+
+
+def _average_area(areas: Any, where: str) -> float:
+    """The mean of the areas that are neither null nor 0; 0 where there is none."""
+    if not isinstance(areas, list):
+        raise InputError(f"{where} has areas {shown(areas)}; allowed is a list of pixel counts")
+    for frame, area in enumerate(areas):
+        is_number = isinstance(area, float) or type(area) is int
+        if area is not None and not (is_number and 0 <= area < 1 << 53):
+            raise InputError(
+                f"{where}, frame {frame} has area {shown(area)}; allowed is a number of pixels or "
+                "null"
+            )
+    given = [float(area) for area in areas if area]
+    return float(np.mean(given)) if given else 0.0
+
+
+def _masks(entry: dict[str, Any], video: AnnotatedVideo, where: str) -> list[Any]:
+    """The masks as compressed RLE. Those that are in this form already are not yet checked."""
+    segmentations = value_of(entry, "segmentations", where)
+    if not isinstance(segmentations, list):
+        raise InputError(
+            f"{where} has segmentations {shown(segmentations)}; allowed is a list with one mask "
+            "or null per frame"
+        )
+    return [
+        _compressed(mask, video, f"{where}, frame {frame}: the mask")
+        for frame, mask in enumerate(segmentations)
+    ]
+
+
+def _compressed(mask: Any, video: AnnotatedVideo, where: str) -> RLE | Any:
+    if isinstance(mask, list) and mask:
+        check_polygons(mask, video.height, video.width, where)
+        return from_polygons(mask, video.height, video.width)
+    if isinstance(mask, dict) and isinstance(mask.get("counts"), list):
+        check_run_lengths(mask, where)
+        return from_run_lengths(mask["counts"], *mask["size"])
+    return mask
+
+
+def _length_warnings(
+    entries: list[dict[str, Any]], videos: Mapping[int, AnnotatedVideo]
+) -> list[str]:
+    warnings = []
+    for field in ("segmentations", "areas"):
+        others = [e for e in entries if len(e[field]) != videos[e["video_id"]].length]
+        if others:
+            first = others[0]
+            warnings.append(
+                f"{len(others)} annotations have {field} of another length than their video (the "
+                f"first is annotation {first['id']}: {len(first[field])} of "
+                f"{videos[first['video_id']].length} frames)"
+            )
+    return warnings

@@ -1,0 +1,222 @@
+"""Data sets as videos: YouTube-VIS 2019 and 2021, OVIS, and the synthetic videos.
+
+This is the view of whoever reads frames. `annotations` has the evaluator's view of the same file,
+and `validate` looks for everything that is wrong with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from vis_bench.data import layout, synthetic
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.categories import CATEGORIES, contradiction
+from vis_bench.data.frames import ImageFiles, frame_paths, is_file
+from vis_bench.data.results_file import Results, Track
+from vis_bench.errors import InputError
+from vis_bench.evaluation.ytvis import evaluate
+from vis_bench.json_file import integer_of, objects_of, read_bytes, read_json, shown, value_of
+from vis_bench.masks.rle import check_size
+from vis_bench.structures import Video
+
+__all__ = ["Dataset", "ImageFiles", "load_dataset", "read_dataset"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A split of a data set.
+
+    `videos` decode their frames when indexed. `categories`: id -> name, in order. `content` makes
+    the content of the annotations file, read from `annotations_path` where there is one.
+    `has_annotations` is False for the public validation and test files, which list videos only.
+    """
+
+    name: str
+    split: str
+    videos: Sequence[Video]
+    categories: Mapping[int, str]
+    has_annotations: bool
+    annotations_path: Path | None
+    content: Callable[[], dict[str, Any]]
+
+    @property
+    def category_ids(self) -> list[int]:
+        """The ids of the categories, which is what the columns of class probabilities stand for."""
+        return list(self.categories)
+
+    @cached_property
+    def annotations_sha256(self) -> str:
+        """The checksum of the annotations file, or of the JSON it would be."""
+        path = self.annotations_path
+        data = orjson.dumps(self.content()) if path is None else read_bytes(path)
+        return hashlib.sha256(data).hexdigest()
+
+    def ground_truth(self, videos: Sequence[Video] | None = None) -> GroundTruth:
+        """The annotations of some of the videos (default: all), checked for evaluation.
+
+        Raises:
+            InputError: where there are none, or for the first thing wrong with them.
+        """
+        name = str(self.annotations_path or f"{self.name} {self.split}")
+        content = self.content()
+        if videos is not None and self.has_annotations:
+            content = _only(content, {video.id for video in videos})
+        return GroundTruth.of(content, name)
+
+    def evaluate(
+        self, tracks: Sequence[Track], videos: Sequence[Video] | None = None
+    ) -> dict[str, float]:
+        """The 12 numbers of `Evaluation.summary`: AP and AR of tracks on the videos.
+
+        Args:
+            tracks: of these videos only.
+            videos: what was inferred; default all.
+        """
+        return evaluate(self.ground_truth(videos), Results.of(tracks)).summary()
+
+
+def load_dataset(
+    name: str,
+    split: str,
+    *,
+    plain: bool = False,
+    annotations: Path | None = None,
+    frames: Path | None = None,
+    data_root: Path | None = None,
+) -> Dataset:
+    """Opens a split of a data set by name.
+
+    Args:
+        name: a key of `CATEGORIES`.
+        split: `train`, `val` or `test`.
+        plain: the easy variant of the synthetic videos.
+        annotations: a file in YouTube-VIS form; default: found below `data_root` (see `layout`).
+        frames: the folder that the file names start from; default as above.
+        data_root: the folder with the data sets. Synthetic videos are drawn in memory without
+            any of the three.
+
+    Raises:
+        InputError: for an unknown name or split, files that are missing, malformed, or of another
+            data set; it says which option changes that.
+    """
+    if name not in CATEGORIES:
+        raise InputError(f"data set {name!r} is unknown; known are {', '.join(CATEGORIES)}")
+    if name == "synthetic" and annotations is None and frames is None:
+        return _in_memory(split, plain)
+    if plain and name != "synthetic":
+        raise InputError(f"plain is true for {name}; only synthetic videos have a plain variant")
+    if annotations is None or frames is None:
+        root = _required(data_root, name, "annotations" if annotations is None else "frames")
+        annotations = annotations or layout.find_annotations(root, name, split)
+        frames = frames or layout.find_frames(root, name, split)
+    return read_dataset(name, split, annotations, frames)
+
+
+def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Dataset:
+    """Opens a data set in YouTube-VIS form from its annotations file and its folder of frames.
+
+    Raises:
+        InputError: as `load_dataset`.
+    """
+    content = read_json(annotations)
+    entries = video_entries(content, str(annotations))
+    _check_categories(name, content, annotations)
+    videos = [_video(entry, frames, str(annotations)) for entry in entries]
+    _check_frames(frames, entries)
+    return Dataset(
+        name, split, videos, _sorted(CATEGORIES[name]), bool(content.get("annotations")),
+        annotations, lambda: read_json(annotations),
+    )  # fmt: skip
+
+
+def video_entries(content: Any, name: str) -> list[dict[str, Any]]:
+    """The entries of `videos` in an annotations file; `name` is what messages call the file.
+
+    Raises:
+        InputError: for a file of another kind, `meta.json` among them.
+    """
+    needed = "allowed is an object with a list of videos, as train.json and valid.json have it"
+    if not isinstance(content, dict):
+        raise InputError(f"{name} holds {shown(content)}; {needed}")
+    if isinstance(content.get("videos"), dict):
+        raise InputError(f"{name} has videos as an object, as meta.json has them; {needed}")
+    entries = objects_of(content, "videos", name)
+    if not entries:
+        raise InputError(f"{name} lists no videos; need at least 1")
+    return entries
+
+
+def _in_memory(split: str, plain: bool) -> Dataset:
+    drawn = synthetic.generate(split, plain=plain)
+    return Dataset(
+        "synthetic", split, drawn.videos, _sorted(CATEGORIES["synthetic"]), True, None,
+        cache(drawn.annotations),
+    )  # fmt: skip
+
+
+def _required(data_root: Path | None, name: str, key: str) -> Path:
+    if data_root is None:
+        raise InputError(
+            f"data set {name} needs files: give --data-root DIR, or dataset.{key} in the config"
+        )
+    if not data_root.is_dir():
+        raise InputError(f"--data-root {data_root} is no folder; need the one with the data sets")
+    return data_root
+
+
+def _video(entry: dict[str, Any], frames: Path, name: str) -> Video:
+    number = integer_of(entry, "id", f"{name}, an entry of videos")
+    where = f"{name}, video {number}"
+    size = [value_of(entry, "height", where), value_of(entry, "width", where)]
+    height, width = check_size(size, where)
+    file_names = value_of(entry, "file_names", where)
+    if not isinstance(file_names, list) or not file_names:
+        raise InputError(f"{where} has file_names {shown(file_names)}; need a list of at least 1")
+    length = entry.get("length", len(file_names))
+    if length != len(file_names):
+        raise InputError(f"{where} has length {shown(length)} but {len(file_names)} file_names")
+    files = frame_paths(file_names, frames, where)
+    title = files[0].parent.name or str(number)
+    return Video(number, title, height, width, ImageFiles(files, title, (height, width)))
+
+
+def _check_categories(name: str, content: dict[str, Any], path: Path) -> None:
+    entries = objects_of(content, "categories", str(path)) if content.get("categories") else []
+    where = f"{path}, an entry of categories"
+    listed = {integer_of(entry, "id", where): str(entry.get("name")) for entry in entries}
+    problem = contradiction(name, listed)
+    if problem:
+        raise InputError(f"{path} is not for data set {name}: {problem}")
+
+
+def _check_frames(frames: Path, entries: Sequence[dict[str, Any]]) -> None:
+    """Looks at the first frame only: the others are missed when they are decoded."""
+    if not frames.is_dir():
+        raise InputError(f"folder of frames {frames} does not exist; dataset.frames names another")
+    if not is_file(frames / entries[0]["file_names"][0]):
+        raise InputError(
+            f"folder of frames {frames} holds no {entries[0]['file_names'][0]}; need the folder "
+            "that the annotations' file_names start from (dataset.frames)"
+        )
+
+
+def _only(content: dict[str, Any], video_ids: set[int]) -> dict[str, Any]:
+    """The content of an annotations file without other videos and their annotations."""
+    return {
+        **content,
+        "videos": [entry for entry in content["videos"] if entry.get("id") in video_ids],
+        "annotations": [
+            entry for entry in content["annotations"] if entry.get("video_id") in video_ids
+        ],
+    }
+
+
+def _sorted(categories: Mapping[int, str]) -> dict[int, str]:
+    return dict(sorted(categories.items()))

@@ -1,0 +1,167 @@
+"""Tracks to and from YouTube-VIS results files, and the submission zip.
+
+A results file is a JSON list of objects with `video_id`, `category_id`, `score` and
+`segmentations`: one compressed RLE or null per frame.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from vis_bench.atomic_write import write_atomically
+from vis_bench.errors import InputError
+from vis_bench.json_file import integer_of, parse_json, read_bytes, shown, value_of
+from vis_bench.masks.rle import PIXEL_LIMIT, RLE
+from vis_bench.masks.tubes import MaskTubes, measure_tubes
+
+
+@dataclass(frozen=True)
+class Track:
+    """One instance over a whole video: one entry of a YouTube-VIS results file.
+
+    `segmentations` holds one RLE at the video's original size per frame, or None where absent.
+    """
+
+    video_id: int
+    category_id: int
+    score: float
+    segmentations: Sequence[RLE | None]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Tracks in file order with their masks checked and measured; `name` is for messages."""
+
+    name: str
+    tracks: Sequence[Track]
+    tubes: MaskTubes
+
+    @classmethod
+    def of(cls, tracks: Iterable[Track], name: str = "the predictions") -> Results:
+        """Checks tracks and measures their masks.
+
+        Raises:
+            InputError: naming the first track or mask that a results file must not hold.
+        """
+        tracks = list(tracks)
+        for index, track in enumerate(tracks):
+            _check_score(track.score, _entry_name(name, index, track.video_id))
+
+        def place(index: int, frame: int) -> str:
+            return f"{_entry_name(name, index, tracks[index].video_id)}, frame {frame}: the mask"
+
+        tubes = measure_tubes([track.segmentations for track in tracks], place)
+        return cls(name, tracks, tubes)
+
+
+def read_results(path: Path) -> Results:
+    """Reads and checks a YouTube-VIS results file.
+
+    Raises:
+        InputError: naming the file and, where they are known, the entry (counted from 0), the
+            video and the frame (counted from 0) of the first thing that is wrong.
+    """
+    return _parse_results(read_bytes(Path(path)), str(path))
+
+
+def _parse_results(content: bytes, name: str) -> Results:
+    entries = parse_json(content, name)
+    if isinstance(entries, dict):
+        hint = " (an annotations file?)" if "videos" in entries else ""
+        raise InputError(f"{name} is a JSON object{hint}; allowed is a list of predictions")
+    if not isinstance(entries, list):
+        raise InputError(f"{name} holds {shown(entries)}; allowed is a list of predictions")
+    return Results.of([_track(entry, name, i) for i, entry in enumerate(entries)], name)
+
+
+def write_results(tracks: Iterable[Track], path: Path) -> None:
+    """Writes a results file; `path` holds the old or the new content at every moment."""
+    write_atomically(Path(path), orjson.dumps([_entry(track) for track in tracks]))
+
+
+def write_submission(results_path: Path, zip_path: Path) -> None:
+    """Checks a results file and packs it, as `results.json` and alone, into a zip.
+
+    Raises:
+        InputError: as `read_results`; for a file without predictions, a category id below 1, or
+            tracks of one video that differ in length or mask size; when the zip cannot be
+            written. Nothing is written then.
+    """
+    content = read_bytes(Path(results_path))
+    _check_submission(_parse_results(content, str(results_path)))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("results.json"), content, zipfile.ZIP_DEFLATED)
+    write_atomically(Path(zip_path), packed.getvalue())
+
+
+def _check_submission(results: Results) -> None:
+    if not results.tracks:
+        raise InputError(f"{results.name} holds no predictions; a submission needs at least one")
+    length_of: dict[int, int] = {}
+    size_of: dict[int, int] = {}
+    for index, track in enumerate(results.tracks):
+        where = _entry_name(results.name, index, track.video_id)
+        if track.category_id < 1:
+            raise InputError(f"{where} has category_id {track.category_id}; allowed is 1 or more")
+        length = len(track.segmentations)
+        if length_of.setdefault(track.video_id, length) != length:
+            raise InputError(
+                f"{where} has {length} frames; other entries of that video have "
+                f"{length_of[track.video_id]}, and all need as many"
+            )
+        for size in np.unique(results.tubes.sizes_of(index)).tolist():
+            if size and size_of.setdefault(track.video_id, size) != size:
+                sizes = [
+                    list(divmod(code, PIXEL_LIMIT)) for code in (size, size_of[track.video_id])
+                ]
+                raise InputError(
+                    f"{where} has masks of size {sizes[0]} where others of that video have "
+                    f"{sizes[1]}; all need the same"
+                )
+
+
+def _entry(track: Track) -> dict[str, Any]:
+    return {
+        "video_id": track.video_id,
+        "category_id": track.category_id,
+        "score": track.score,
+        "segmentations": list(track.segmentations),
+    }
+
+
+def _entry_name(name: str, index: int, video_id: object) -> str:
+    return f"{name}, entry {index} (video {shown(video_id)})"
+
+
+def _track(entry: Any, name: str, index: int) -> Track:
+    if not isinstance(entry, dict):
+        raise InputError(f"{name}, entry {index} is {shown(entry)}; allowed is an object")
+    where = _entry_name(name, index, entry.get("video_id"))
+    segmentations = value_of(entry, "segmentations", where)
+    if not isinstance(segmentations, list):
+        raise InputError(
+            f"{where} has segmentations {shown(segmentations)}; allowed is a list with one mask "
+            "or null per frame"
+        )
+    return Track(
+        integer_of(entry, "video_id", where),
+        integer_of(entry, "category_id", where),
+        value_of(entry, "score", where),
+        segmentations,
+    )
+
+
+def _check_score(score: object, where: str) -> None:
+    is_number = isinstance(score, float) or type(score) is int
+    if not is_number or not math.isfinite(score):  # type: ignore[arg-type]
+        raise InputError(f"{where} has score {shown(score)}; allowed is a finite number")

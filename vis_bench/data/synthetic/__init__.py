@@ -1,0 +1,32 @@
+"""Seeded videos of moving objects with exact masks, in YouTube-VIS form.
+
+`generate` gives a split in memory, `write_dataset` writes it to disk. The same seed gives the same
+pixels and masks on every machine, whatever else draws random numbers.
+
+Files, from lots to bytes: `lots` random draws, `shapes` and `textures` what classes are made of
+(`classes`), `motion` and `courses` how objects move, `backdrop` what lies behind them, `compose` a
+whole `scene`, `render` its pixels, `videos` splits and annotations, `write` files.
+"""
+
+from vis_bench.data.synthetic.classes import CLASSES, plain_color
+from vis_bench.data.synthetic.render import render
+from vis_bench.data.synthetic.videos import (
+    SyntheticVideos,
+    VideoKey,
+    generate,
+    open_video,
+    scene_of,
+)
+from vis_bench.data.synthetic.write import write_dataset
+
+__all__ = [
+    "CLASSES",
+    "SyntheticVideos",
+    "VideoKey",
+    "generate",
+    "open_video",
+    "plain_color",
+    "render",
+    "scene_of",
+    "write_dataset",
+]

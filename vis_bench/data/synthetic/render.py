@@ -1,0 +1,110 @@
+"""A scene and a frame number -> pixels and, exactly, whose pixel each one is.
+
+Integer arithmetic only, so the same scene gives the same bytes on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from vis_bench.data.synthetic.scene import (
+    CELL_BITS,
+    PADDED_CELLS,
+    SUBPIXELS,
+    Pose,
+    Scene,
+    SceneObject,
+)
+
+HALF_CELLS = (PADDED_CELLS // 2) << CELL_BITS
+
+
+class Stamp(NamedTuple):
+    """The part of a frame that an object's bounding square covers, and the codes on it."""
+
+    rows: slice
+    columns: slice
+    codes: np.ndarray
+
+
+def render(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws one frame.
+
+    Returns:
+        frame_HW3: uint8 RGB.
+        owner_HW: uint8, 0 for background and clutter, k + 1 for visible pixels of
+            `scene.instances[k]`. Each pixel has one owner, so masks never overlap.
+    """
+    top, left = scene.pans[t]
+    frame_HW3 = scene.canvas[top : top + scene.height, left : left + scene.width].copy()
+    owner_HW = np.zeros((scene.height, scene.width), dtype=np.uint8)
+    for owner, item, stamp in stamps(scene, t):
+        paint(frame_HW3, item, stamp)
+        owner_HW[stamp.rows, stamp.columns][stamp.codes > 0] = owner
+    return brighten(frame_HW3, scene.gains[t]), owner_HW
+
+
+def render_owners(scene: Scene, t: int) -> np.ndarray:
+    """`owner_HW` of `render` alone, without drawing the pixels."""
+    owner_HW = np.zeros((scene.height, scene.width), dtype=np.uint8)
+    for owner, _, stamp in stamps(scene, t):
+        owner_HW[stamp.rows, stamp.columns][stamp.codes > 0] = owner
+    return owner_HW
+
+
+def owners_THW(scene: Scene) -> np.ndarray:
+    """`owner_HW` of every frame of a scene."""
+    return np.stack([render_owners(scene, t) for t in range(scene.length)])
+
+
+def stamps(scene: Scene, t: int) -> Iterator[tuple[int, SceneObject, Stamp]]:
+    """What lies within frame `t`, farthest first, with its owner number (0 for clutter)."""
+    owner = 0
+    for item in scene.objects:
+        owner += item.category_id > 0
+        stamp = stamp_object(item, item.poses[t], scene.height, scene.width)
+        if stamp is not None:
+            yield owner if item.category_id else 0, item, stamp
+
+
+def stamp_object(item: SceneObject, pose: Pose, height: int, width: int) -> Stamp | None:
+    """The object's codes where it lies within a frame, or None when it is all outside."""
+    rows, columns = _span(pose.y, pose.radius, height), _span(pose.x, pose.radius, width)
+    if rows is None or columns is None:
+        return None
+    return Stamp(rows, columns, item.sprite.ravel()[_cell_index(pose, rows, columns)])
+
+
+def paint(frame_HW3: np.ndarray, item: SceneObject, stamp: Stamp) -> None:
+    """Draws an object's colours into a frame, in place."""
+    area = frame_HW3[stamp.rows, stamp.columns]
+    np.copyto(area, item.palette_33[stamp.codes], where=(stamp.codes > 0)[..., None])
+
+
+def brighten(frame_HW3: np.ndarray, gain: int) -> np.ndarray:
+    """The frame times `gain` / 256, at most 255."""
+    if gain == 256:
+        return frame_HW3
+    table = np.minimum((np.arange(256) * gain) >> 8, 255).astype(np.uint8)
+    return table[frame_HW3]
+
+
+def _span(centre: int, radius: int, size: int) -> slice | None:
+    """Pixels of 0..size whose middle is within `radius` of `centre`, both in subpixels."""
+    half = SUBPIXELS // 2
+    start = max(-((half - centre + radius) // SUBPIXELS), 0)
+    stop = min((centre + radius - half) // SUBPIXELS + 1, size)
+    return slice(start, stop) if start < stop else None
+
+
+def _cell_index(pose: Pose, rows: slice, columns: slice) -> np.ndarray:
+    """For each pixel, the flat index of the sprite cell under its middle."""
+    half = SUBPIXELS // 2
+    dx = np.arange(columns.start, columns.stop, dtype=np.int32) * SUBPIXELS + (half - pose.x)
+    dy = np.arange(rows.start, rows.stop, dtype=np.int32) * SUBPIXELS + (half - pose.y)
+    u = (pose.cosine * dx + HALF_CELLS)[None, :] + (pose.sine * dy)[:, None]
+    v = (HALF_CELLS - pose.sine * dx)[None, :] + (pose.cosine * dy)[:, None]
+    return (v >> CELL_BITS) * PADDED_CELLS + (u >> CELL_BITS)

@@ -1,0 +1,189 @@
+"""Splits of synthetic videos, in memory: frames are drawn when they are indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from vis_bench.data.frames import LazyFrames
+from vis_bench.data.synthetic.classes import CLASSES
+from vis_bench.data.synthetic.compose import draw_extent, draw_plain_scene, draw_scene
+from vis_bench.data.synthetic.lots import Lots
+from vis_bench.data.synthetic.render import owners_THW, render
+from vis_bench.data.synthetic.scene import Scene
+from vis_bench.errors import InputError
+from vis_bench.masks.rle import encode_masks
+from vis_bench.structures import Video
+
+VERSION = 1  # of the videos: goes up with every change that makes other pixels or masks
+STREAMS = 2045  # first word of all entropy, chosen for classes of nearly equal size in `val`
+SPLITS = {"train": 0, "val": 1}  # the number keeps the streams of the splits apart
+NUM_VIDEOS = {"train": 200, "val": 24}
+CACHED_SCENES = 16  # of half a megabyte each; reading ahead alternates between few
+
+
+@dataclass(frozen=True)
+class VideoKey:
+    """Names one synthetic video; the same key always gives the same bytes."""
+
+    split: str
+    index: int
+    plain: bool = False
+    seed: int = 0
+
+    def lots(self) -> Lots:
+        """The video's own stream of draws."""
+        return Lots([STREAMS, self.seed, SPLITS[self.split], self.plain, self.index])
+
+
+@dataclass(frozen=True)
+class SyntheticVideos:
+    """A split of synthetic videos in YouTube-VIS form.
+
+    Video ids count from 1. `train` is endless: any `num_videos` may be asked of it, and the first
+    ones stay the same.
+    """
+
+    split: str
+    plain: bool
+    seed: int
+    num_videos: int
+
+    def key(self, index: int) -> VideoKey:
+        """The key of the video with id `index` + 1."""
+        return VideoKey(self.split, index, self.plain, self.seed)
+
+    @property
+    def videos(self) -> list[Video]:
+        """The videos; their frames are drawn when indexed."""
+        return [open_video(self.key(index)) for index in range(self.num_videos)]
+
+    def annotations(self, suffix: str = "png") -> dict[str, Any]:
+        """The whole annotations file, as a JSON-able dictionary in the official form.
+
+        Draws the masks of every frame, and keeps only their run-length codes.
+
+        Args:
+            suffix: of the frames' file names.
+        """
+        records = [video_record(self.key(index), suffix) for index in range(self.num_videos)]
+        return {
+            "info": {
+                "description": f"synthetic videos, {self.split}",
+                "version": VERSION,
+                "plain": self.plain,
+                "seed": self.seed,
+            },
+            "licenses": [],
+            "videos": records,
+            "categories": [
+                {"supercategory": look.outline, "id": number, "name": look.name}
+                for number, look in CLASSES.items()
+            ],
+            "annotations": number_annotations(
+                entry
+                for index in range(self.num_videos)
+                for entry in object_records(self.key(index))
+            ),
+        }
+
+
+def generate(
+    split: str, *, plain: bool = False, seed: int = 0, num_videos: int | None = None
+) -> SyntheticVideos:
+    """A split of synthetic videos.
+
+    Args:
+        split: `train` or `val`; they share no video under the same seed.
+        plain: one colour per class on an even background; no occlusion, no look-alikes.
+        seed: 0 or more; another seed gives other videos.
+        num_videos: default 200 of `train`, 24 of `val`.
+
+    Raises:
+        InputError: for another split, a negative seed, or less than one video.
+    """
+    if split not in SPLITS:
+        raise InputError(f"split {split!r} is unknown; synthetic videos have train and val")
+    if seed < 0:
+        raise InputError(f"seed is {seed}; allowed are 0 and above")
+    count = NUM_VIDEOS[split] if num_videos is None else num_videos
+    if count < 1:
+        raise InputError(f"the number of videos is {count}; allowed are 1 and above")
+    return SyntheticVideos(split, plain, seed, count)
+
+
+@lru_cache(maxsize=CACHED_SCENES)
+def scene_of(key: VideoKey) -> Scene:
+    """The scene of a video: for training, `render` gives frame and visible owners at once."""
+    return (draw_plain_scene if key.plain else draw_scene)(key.lots())
+
+
+def video_name(key: VideoKey) -> str:
+    """What the video is called, and the name of its folder of frames."""
+    return f"{key.split}_{key.index + 1:05d}"
+
+
+def open_video(key: VideoKey) -> Video:
+    """The video; nothing is drawn before a frame is indexed."""
+    length, height, width = draw_extent(key.lots())
+    frames = LazyFrames(length, lambda t: render(scene_of(key), t)[0])
+    return Video(key.index + 1, video_name(key), height, width, frames)
+
+
+def video_record(key: VideoKey, suffix: str) -> dict[str, Any]:
+    """The video's entry in `videos` of the annotations file."""
+    length, height, width = draw_extent(key.lots())
+    name = video_name(key)
+    return {
+        "license": 0,
+        "id": key.index + 1,
+        "width": width,
+        "height": height,
+        "length": length,
+        "file_names": [f"{name}/{t:05d}.{suffix}" for t in range(length)],
+    }
+
+
+def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
+    """The video's entries in `annotations`, still without ids; none for what is never seen."""
+    scene = scene_of(key)
+    owners = owners_THW(scene)
+    for owner, item in enumerate(scene.instances, start=1):
+        masks_THW = owners == owner
+        if masks_THW.any():
+            yield {
+                "video_id": key.index + 1,
+                "category_id": item.category_id,
+                "iscrowd": 0,
+                "height": scene.height,
+                "width": scene.width,
+                "length": scene.length,
+                **mask_records(masks_THW),
+            }
+
+
+def mask_records(masks_THW: np.ndarray) -> Mapping[str, list]:
+    """`segmentations`, `bboxes` (x, y, w, h) and `areas` per frame; None where there is none."""
+    seen = [bool(mask_HW.any()) for mask_HW in masks_THW]
+    codes = encode_masks(masks_THW)
+    return {
+        "segmentations": [code if s else None for code, s in zip(codes, seen, strict=True)],
+        "bboxes": [box_of(mask) if s else None for mask, s in zip(masks_THW, seen, strict=True)],
+        "areas": [int(mask.sum()) if s else None for mask, s in zip(masks_THW, seen, strict=True)],
+    }
+
+
+def box_of(mask_HW: np.ndarray) -> list[float]:
+    """The tight box x, y, width, height of a mask that is not empty, in pixels."""
+    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
+    width, height = columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
+    return [float(columns[0]), float(rows[0]), float(width), float(height)]
+
+
+def number_annotations(entries: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries with ids from 1 in front."""
+    return [{"id": number, **entry} for number, entry in enumerate(entries, start=1)]

@@ -1,0 +1,137 @@
+"""What users trip over when they evaluate: results that do not belong to the annotations.
+
+What the official evaluator would silently count as zero becomes a warning where a right file may
+hold some of it, and an error where no right file looks that way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.errors import InputError
+from vis_bench.masks.rle import PIXEL_LIMIT
+
+
+def check_inputs(ground_truth: GroundTruth, results: Results) -> list[str]:
+    """Holds results against the annotations; returns warnings, one sentence each.
+
+    Raises:
+        InputError: for a video that the annotations do not list; for category ids that count from
+            0 where the annotations' count from 1; when not one mask has the size of its video's
+            ground truth.
+    """
+    _refuse_unknown_videos(ground_truth, results)
+    _refuse_categories_from_zero(ground_truth, results)
+    warnings = []
+    if not ground_truth.objects:
+        warnings.append(f"{ground_truth.name}: no object to find, so that every number is -1")
+    if not results.tracks:
+        warnings.append(f"{results.name}: no predictions")
+    warnings += _category_warnings(ground_truth, results)
+    warnings += _size_warnings(ground_truth, results)
+    warnings += _length_warnings({video.id: video for video in ground_truth.videos}, results)
+    return warnings
+
+
+def _entry(results: Results, index: int) -> str:
+    return f"entry {index} (video {results.tracks[index].video_id})"
+
+
+def _refuse_unknown_videos(ground_truth: GroundTruth, results: Results) -> None:
+    listed = [video.id for video in ground_truth.videos]
+    known = set(listed)
+    for index, track in enumerate(results.tracks):
+        if track.video_id not in known:
+            allowed = f"{listed[0]} to {listed[-1]}" if listed else "none"
+            raise InputError(
+                f"{results.name}, entry {index} has video_id {track.video_id}; allowed are the "
+                f"{len(listed)} videos of {ground_truth.name} (ids {allowed})"
+            )
+
+
+def _refuse_categories_from_zero(ground_truth: GroundTruth, results: Results) -> None:
+    known = ground_truth.categories.keys()
+    used = {track.category_id for track in results.tracks}
+    if 0 in used and 0 not in known and {category + 1 for category in used} <= known:
+        raise InputError(
+            f"{results.name} has category ids from 0 to {max(used)} where those of "
+            f"{ground_truth.name} run from {min(known)} to {max(known)}; allowed are the latter "
+            "(was the class index written, which is one less?)"
+        )
+
+
+def _category_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
+    others = [
+        index
+        for index, track in enumerate(results.tracks)
+        if track.category_id not in ground_truth.categories
+    ]
+    if not others:
+        return []
+    return [
+        f"{results.name}: {len(others)} of {len(results.tracks)} predictions are left out because "
+        f"their category is not in {ground_truth.name} (the first is {_entry(results, others[0])} "
+        f"with category_id {results.tracks[others[0]].category_id})"
+    ]
+
+
+def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
+    """Finds masks of another size than their video's ground truth; its frames count for nothing."""
+    sizes_of = _sizes_by_video(ground_truth)
+    sizes_S = results.tubes.sizes_S
+    own = [sizes_of[track.video_id][0] for track in results.tracks]
+    differs_S = (sizes_S != np.repeat(own, results.tubes.lengths_N)) & (sizes_S != 0)
+    tube_S = np.repeat(np.arange(len(results.tubes)), results.tubes.lengths_N)
+    for place in np.flatnonzero(differs_S).tolist():
+        video = results.tracks[tube_S[place]].video_id
+        differs_S[place] = int(sizes_S[place]) not in sizes_of[video]
+    if not differs_S.any():
+        return []
+    first = int(np.argmax(differs_S))
+    index = int(np.searchsorted(results.tubes.first_N1, first, "right")) - 1
+    size = list(divmod(int(sizes_S[first]), PIXEL_LIMIT))
+    wanted = list(divmod(sizes_of[results.tracks[index].video_id][0], PIXEL_LIMIT))
+    where = f"{_entry(results, index)}, frame {first - int(results.tubes.first_N1[index])}"
+    if np.array_equal(differs_S, sizes_S != 0):
+        raise InputError(
+            f"{results.name} holds no mask of its video's size: {where} has size {size}; allowed "
+            f"is {wanted}, the size of the original frames"
+        )
+    return [
+        f"{results.name}: {int(differs_S.sum())} masks have another size than their video's ground "
+        f"truth and overlap nothing (the first is {where} with {size} instead of {wanted})"
+    ]
+
+
+def _sizes_by_video(ground_truth: GroundTruth) -> Mapping[int, list[int]]:
+    """The sizes that masks of each video's ground truth have, the video's own first."""
+    sizes = {
+        video.id: {video.height * PIXEL_LIMIT + video.width: None} for video in ground_truth.videos
+    }
+    for index, thing in enumerate(ground_truth.objects):
+        for size in np.unique(ground_truth.tubes.sizes_of(index)).tolist():
+            if size:
+                sizes[thing.video_id][size] = None
+    return {key: list(codes) for key, codes in sizes.items()}
+
+
+def _length_warnings(videos: Mapping[int, AnnotatedVideo], results: Results) -> list[str]:
+    warnings = []
+    lengths = results.tubes.lengths_N.tolist()
+    wanted = [videos[track.video_id].length for track in results.tracks]
+    for word, others in (
+        ("fewer", [i for i, length in enumerate(lengths) if length < wanted[i]]),
+        ("more", [i for i, length in enumerate(lengths) if length > wanted[i]]),
+    ):
+        if others:
+            first = others[0]
+            warnings.append(
+                f"{results.name}: {len(others)} predictions have {word} masks than their video has "
+                f"frames, and the frames without a counterpart take no part (the first is "
+                f"{_entry(results, first)} with {lengths[first]} for {wanted[first]})"
+            )
+    return warnings

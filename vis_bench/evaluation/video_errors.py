@@ -1,0 +1,175 @@
+"""One video's tracks and objects, and what each kind of error turns into once it is repaired.
+
+Repairs work on overlaps, not on masks: a track whose mask is replaced by an object's has that
+object's overlaps. Shape letters: D tracks, G objects, T frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vis_bench.evaluation.frame_overlap import Overlaps
+
+# A track and an object belong together from this space-time IoU on, and have nothing to do with
+# each other below the second one (Bolya et al., TIDE, ECCV 2020).
+FOUND, BACKGROUND = 0.5, 0.1
+
+
+@dataclass(frozen=True)
+class VideoErrors:
+    """The tracks of one video, in file order, and its objects.
+
+    `iou_DG`: space-time IoU of every track with every object of any category. `iou_GG`: of the
+    objects with each other.
+    """
+
+    score_D: np.ndarray
+    category_D: np.ndarray
+    category_G: np.ndarray
+    crowd_G: np.ndarray
+    iou_DG: np.ndarray
+    iou_GG: np.ndarray
+
+    def claims(self) -> np.ndarray:
+        """The object that each track finds, (D,); -1 for none.
+
+        Best score first, each takes the free object of its category that it overlaps most, from
+        an IoU of 0.5 on; a crowd stays free.
+        """
+        claimed_D = np.full(len(self.score_D), -1)
+        free_G = np.ones(len(self.category_G), bool)
+        for track in np.argsort(-self.score_D, kind="stable"):
+            fit_G = free_G & (self.category_G == self.category_D[track])
+            iou_G = np.where(fit_G, self.iou_DG[track], 0.0)
+            if iou_G.size and iou_G.max() >= FOUND:
+                claimed_D[track] = iou_G.argmax()
+                free_G[claimed_D[track]] = self.crowd_G[claimed_D[track]]
+        return claimed_D
+
+    def kept(self, kept_D: np.ndarray) -> VideoErrors:
+        """Without the other tracks."""
+        return replace(
+            self,
+            score_D=self.score_D[kept_D],
+            category_D=self.category_D[kept_D],
+            iou_DG=self.iou_DG[kept_D],
+        )
+
+
+def repair_switches(video: VideoErrors, tracks: Overlaps, objects: Overlaps) -> VideoErrors:
+    """Lets every track stay with one object.
+
+    In a frame, a track follows the object that it overlaps most there, from an IoU of 0.5 on. One
+    that follows several objects over time keeps one of them: the one of the largest space-time
+    IoU, but before it any that no better-scored track of its category keeps. Where it
+    follows another, the kept object's mask takes the place of its own.
+
+    Args:
+        tracks: of the tracks with the objects; `objects`: of the objects with each other.
+    """
+    following_DT = _following(tracks, video.crowd_G)
+    iou_DG = video.iou_DG.copy()
+    kept: set[tuple[int, int]] = set()
+    for track in np.argsort(-video.score_D, kind="stable"):
+        followed = np.unique(following_DT[track][following_DT[track] >= 0])
+        if not followed.size:
+            continue
+        category = int(video.category_D[track])
+        free = [g for g in followed if (category, int(g)) not in kept] or list(followed)
+        main = max(free, key=lambda g: (iou_DG[track, g], -g))
+        kept.add((category, int(main)))
+        if followed.size > 1:
+            astray_T = (following_DT[track] >= 0) & (following_DT[track] != main)
+            iou_DG[track] = _with_frames_of(tracks, objects, int(track), int(main), astray_T)
+    return replace(video, iou_DG=iou_DG)
+
+
+def repair_classes(video: VideoErrors) -> VideoErrors:
+    """Gives a track that finds an object of another category, and none of its own, that category.
+
+    It is dropped where the object has been found already.
+    """
+    claimed_D = video.claims()
+    taken = {int(g) for g in claimed_D if g >= 0}
+    own_DG = video.category_D[:, None] == video.category_G
+    wrong_D = (claimed_D < 0) & ~_reaches(video, own_DG, FOUND)
+    category_D, kept_D = video.category_D.copy(), np.ones(len(claimed_D), bool)
+    for track in np.argsort(-video.score_D, kind="stable"):
+        iou_G = np.where(video.crowd_G, 0.0, video.iou_DG[track])
+        if not wrong_D[track] or not iou_G.size or iou_G.max() < FOUND:
+            continue
+        found = int(iou_G.argmax())
+        category_D[track] = video.category_G[found]
+        kept_D[track] = found not in taken
+        taken.add(found)
+    return replace(video, category_D=category_D).kept(kept_D)
+
+
+def repair_masks(video: VideoErrors) -> VideoErrors:
+    """Gives a track the mask of the object that it finds, or of the one of its category that it
+    overlaps most where the IoU is below 0.5 but at least 0.1.
+
+    In the second case it is dropped where the object has been found already.
+    """
+    claimed_D = video.claims()
+    taken = {int(g) for g in claimed_D if g >= 0}
+    own_DG = (video.category_D[:, None] == video.category_G) & ~video.crowd_G
+    poor_D = (claimed_D < 0) & ~_reaches(video, own_DG, FOUND) & _reaches(video, own_DG, BACKGROUND)
+    iou_DG, kept_D = video.iou_DG.copy(), np.ones(len(claimed_D), bool)
+    for track in np.argsort(-video.score_D, kind="stable"):
+        target = int(claimed_D[track])
+        if poor_D[track]:
+            target = int(np.where(own_DG[track], video.iou_DG[track], 0.0).argmax())
+            kept_D[track] = target not in taken
+            taken.add(target)
+        if target >= 0 and not video.crowd_G[target]:
+            iou_DG[track] = video.iou_GG[target]
+    return replace(video, iou_DG=iou_DG).kept(kept_D)
+
+
+def drop_duplicates(video: VideoErrors) -> VideoErrors:
+    """Drops tracks that overlap an object of their category which another track has found."""
+    own_DG = (video.category_D[:, None] == video.category_G) & ~video.crowd_G
+    return video.kept((video.claims() >= 0) | ~_reaches(video, own_DG, FOUND))
+
+
+def drop_background(video: VideoErrors) -> VideoErrors:
+    """Drops all other tracks that find nothing."""
+    return video.kept(video.claims() >= 0)
+
+
+def add_missed(video: VideoErrors) -> VideoErrors:
+    """Adds a perfect track for every object that none has found."""
+    claimed = set(video.claims().tolist())
+    missed = [g for g, crowd in enumerate(video.crowd_G) if g not in claimed and not crowd]
+    return replace(
+        video,
+        score_D=np.append(video.score_D, np.zeros(len(missed))),
+        category_D=np.append(video.category_D, video.category_G[missed]),
+        iou_DG=np.concatenate([video.iou_DG, video.iou_GG[missed]]),
+    )
+
+
+def _following(tracks: Overlaps, crowd_G: np.ndarray) -> np.ndarray:
+    """The object that each track follows in each frame, (D, T); -1 for none."""
+    iou_DGT = np.where(crowd_G[:, None], 0.0, tracks.frame_iou())
+    if not iou_DGT.shape[1]:
+        return np.full((iou_DGT.shape[0], iou_DGT.shape[2]), -1)
+    return np.where(iou_DGT.max(1) >= FOUND, iou_DGT.argmax(1), -1)
+
+
+def _with_frames_of(
+    tracks: Overlaps, objects: Overlaps, track: int, main: int, replaced_T: np.ndarray
+) -> np.ndarray:
+    """The track's IoU with each object, (G,), with the main object's mask in some frames."""
+    shared_GT = np.where(replaced_T, objects.shared_NMT[main], tracks.shared_NMT[track])
+    union_GT = np.where(replaced_T, objects.union_NMT[main], tracks.union_NMT[track])
+    shared_G, union_G = shared_GT.sum(1), union_GT.sum(1)
+    return np.divide(shared_G, union_G, out=np.zeros(len(shared_G)), where=union_G > 0)
+
+
+def _reaches(video: VideoErrors, allowed_DG: np.ndarray, threshold: float) -> np.ndarray:
+    """Whether a track has this IoU with an allowed object, (D,)."""
+    return np.any(np.where(allowed_DG, video.iou_DG, 0.0) >= threshold, axis=1)

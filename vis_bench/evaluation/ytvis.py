@@ -1,0 +1,136 @@
+"""AP and AR of a results file on YouTube-VIS annotations: bit-equal to the official evaluator.
+
+`evaluate` reads nothing and `evaluate_files` does; matching (`ytvis_match`) and accumulation
+(`ytvis_accumulate`) are separate, so that a resample of the videos only accumulates again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from vis_bench.data.annotations import GroundTruth, read_annotations
+from vis_bench.data.results_file import Results, read_results
+from vis_bench.evaluation.accumulate import MAX_DETECTIONS, Curves, accumulate
+from vis_bench.evaluation.inputs import check_inputs
+from vis_bench.evaluation.match import AREA_NAMES, IOU_THRESHOLDS, Matches, match
+from vis_bench.json_file import collection_paused
+
+# Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
+# more than 36 frames, so that only later and longer data sets (2021, OVIS) have long videos.
+VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
+
+_ALL = AREA_NAMES.index("all")
+_MOST = len(MAX_DETECTIONS) - 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a results file does; `warnings` are sentences about what looks like a mistake."""
+
+    matches: Matches
+    curves: Curves
+    warnings: Sequence[str]
+
+    def summary(self) -> dict[str, float]:
+        """The official 12 numbers as fractions; -1 where there is no ground truth.
+
+        `ap`, `ap50`, `ap75`; `ap_s`, `ap_m`, `ap_l` by object area (up to 128^2, up to 256^2 and
+        above, in pixels); `ar1`, `ar10`, `ar100` with that many detections per video and category;
+        `ar_s`, `ar_m`, `ar_l`. A record holds null in place of -1.
+        """
+        return summarize(self.curves)
+
+    def per_category(self) -> list[dict[str, int | str | float]]:
+        """Per category in order of id: `id`, `name` and the same 12 numbers."""
+        return [
+            {"id": c.id, "name": c.name, **summarize(self.curves, slice(k, k + 1))}
+            for k, c in enumerate(self.matches.categories)
+        ]
+
+    def per_area(self) -> dict[str, dict[str, float]]:
+        """`ap`, `ap50`, `ap75` and `ar100` for objects of all, small, medium and large areas."""
+        return {name: _headline(self.curves, a) for a, name in enumerate(AREA_NAMES)}
+
+    @cached_property
+    def _per_length(self) -> dict[str, dict[str, float]]:
+        lengths_V = np.array([video.length for video in self.matches.videos])
+        numbers: dict[str, dict[str, float]] = {}
+        shortest = -1.0
+        for name, longest in VIDEO_LENGTHS.items():
+            inside_V = ((lengths_V > shortest) & (lengths_V <= longest)).astype(np.int64)
+            curves = accumulate(self.matches, inside_V, areas=[_ALL], limits=[_MOST])
+            numbers[name] = {"num_videos": int(inside_V.sum()), **_headline(curves, _ALL)}
+            shortest = longest
+        return numbers
+
+    def per_length(self) -> dict[str, dict[str, float]]:
+        """`num_videos`, `ap`, `ap50`, `ap75` and `ar100` over short, medium and long videos.
+
+        Short is up to 24 frames, medium 25 to 36, long above.
+        """
+        return self._per_length
+
+
+def evaluate(ground_truth: GroundTruth, results: Results) -> Evaluation:
+    """Evaluates tracks on annotations.
+
+    Raises:
+        InputError: for tracks of a video that the annotations do not list, and for tracks that
+            can only be a mistake (see `eval_inputs`).
+    """
+    warnings = [*ground_truth.warnings, *check_inputs(ground_truth, results)]
+    matches = match(ground_truth, results)
+    return Evaluation(matches, accumulate(matches), warnings)
+
+
+def evaluate_files(annotations: Path, predictions: Path) -> Evaluation:
+    """Reads, checks and evaluates a results file.
+
+    Raises:
+        InputError: as `read_annotations`, `read_results` and `evaluate`.
+    """
+    with collection_paused():
+        return evaluate(read_annotations(annotations), read_results(predictions))
+
+
+def summarize(curves: Curves, categories: slice = slice(None)) -> dict[str, float]:
+    """The official 12 numbers over some categories; see `Evaluation.summary`."""
+    precision = curves.precision_TRKAM[:, :, categories]
+    recall = curves.recall_TKAM[:, categories]
+    numbers = {
+        "ap": _mean(precision[..., _ALL, _MOST]),
+        "ap50": _mean(precision[_at(0.5), ..., _ALL, _MOST]),
+        "ap75": _mean(precision[_at(0.75), ..., _ALL, _MOST]),
+    }
+    for a, name in enumerate(AREA_NAMES[1:], 1):
+        numbers[f"ap_{name[0]}"] = _mean(precision[..., a, _MOST])
+    for m, limit in enumerate(MAX_DETECTIONS):
+        numbers[f"ar{limit}"] = _mean(recall[..., _ALL, m])
+    for a, name in enumerate(AREA_NAMES[1:], 1):
+        numbers[f"ar_{name[0]}"] = _mean(recall[..., a, _MOST])
+    return numbers
+
+
+def _headline(curves: Curves, area: int) -> dict[str, float]:
+    precision_TRK = curves.precision_TRKAM[..., area, _MOST]
+    return {
+        "ap": _mean(precision_TRK),
+        "ap50": _mean(precision_TRK[_at(0.5)]),
+        "ap75": _mean(precision_TRK[_at(0.75)]),
+        "ar100": _mean(curves.recall_TKAM[..., area, _MOST]),
+    }
+
+
+def _at(threshold: float) -> int:
+    return int(np.flatnonzero(threshold == IOU_THRESHOLDS)[0])
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean of the cells with ground truth; -1 where there are none."""
+    counted = values[values > -1]
+    return float(np.mean(counted)) if counted.size else -1.0

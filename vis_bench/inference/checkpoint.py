@@ -1,0 +1,191 @@
+"""Weights from a file: read safely, loaded strictly, and refused in a sentence that helps.
+
+Read are PyTorch files (a state dict, or a dict with one under "model"; `weights_only`, so no code
+in them runs) and safetensors. Every key must be used and none may be missing; how a method's own
+names relate to those of its authors' files is the method's affair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import pickle
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vis_bench.errors import InputError
+from vis_bench.inference.method import VISMethod
+
+SHOWN_KEYS = 3
+# Plain containers that authors save beside their weights (SeqFormer: its command line).
+HARMLESS: list[Callable | tuple[Callable, str]] = [argparse.Namespace]
+CHUNK_BYTES = 1 << 20
+
+
+class Kind(NamedTuple):
+    """A file that somebody may take for a method's weights: how it is told by its keys."""
+
+    pattern: str
+    words: str
+
+
+# The first that matches any key decides.
+KINDS = [
+    Kind(r"detr\.detr\.", "a SeqFormer checkpoint of the VNext repository"),
+    Kind(r"detr\.transformer\.decoder\.layers\.\d+\.self_attn_box\.", "a SeqFormer checkpoint"),
+    Kind(r"decoder\.layers\.\d+\.box_self_attention\.", "a SeqFormer checkpoint of this project"),
+    Kind(r"detr\.transformer\.memory_bus$", "an IFC checkpoint"),
+    Kind(r"encoder\.gather_communicate_layers\.", "an IFC checkpoint of this project"),
+    Kind(
+        r"(detr\.)?transformer\.encoder\.layers\.\d+\.self_attn\.sampling_offs", "Deformable DETR"
+    ),
+    Kind(r"(detr\.)?transformer\.encoder\.layers\.\d+\.self_attn\.in_proj", "a DETR checkpoint"),
+    Kind(r"(backbone\.bottom_up\.)?res2\.0\.conv1\.", "a detectron2 ResNet backbone"),
+    Kind(r"(backbone\.)?layers\.0\.blocks\.0\.attn\.relative_position", "a Swin backbone"),
+    Kind(r"layer1\.0\.conv1\.weight$", "a torchvision ResNet classifier"),
+]
+
+
+def load_weights(method: VISMethod, path: Path) -> None:
+    """Loads all of a method's weights from a file.
+
+    A method built on the meta device takes the file's tensors over without a copy.
+
+    Raises:
+        InputError: the file cannot be read, holds no weights, or holds those of something else.
+    """
+    state = read_state(path)
+    on_meta = any(parameter.is_meta for parameter in method.parameters())
+    try:
+        method.load_state_dict(state, strict=True, assign=on_meta)
+    except RuntimeError as error:
+        raise InputError(
+            f"{path} looks like {_likeness(state)} and does not fit {type(method).__name__} with "
+            f"backbone {method.backbone_name}: {_differences(str(error))}"
+        ) from None
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file by name.
+
+    Raises:
+        InputError: for a file that does not exist, is damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise InputError(f"weights file {path} does not exist; allowed is a .pth or .safetensors")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"{path} holds a {type(content).__name__}, not weights by name")
+    strange = [key for key, value in content.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise InputError(
+            f"{path} holds {_some(strange)} beside tensors; allowed is a state dict, alone or "
+            'under "model"'
+        )
+    return dict(content)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def state_sha256(state: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of tensors with their names, dtypes and shapes, whatever file they come from."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read_safetensors(path: Path) -> object:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path} is no whole safetensors file ({_head(path)}): {error}; download it again"
+        ) from None
+
+
+def _read_torch(path: Path) -> object:
+    try:
+        with torch.serialization.safe_globals(HARMLESS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise InputError(f"{path} {_why_not_loaded(path)}") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} is damaged or no PyTorch file ({_head(path)}): {reason}; download it again"
+        ) from None
+
+
+def _why_not_loaded(path: Path) -> str:
+    """Why `weights_only` refused a file that is a pickle, or looks like one."""
+    first = path.read_bytes()[:512].lstrip()
+    if first.startswith((b"<", b"{")):
+        return f"is text ({_head(path)}), perhaps a download page instead of the weights"
+    if first.startswith(b"\x80") and not zipfile.is_zipfile(path):
+        return (
+            "is a pickle with other things than tensors, as detectron2's model-zoo backbones "
+            "(.pkl) are; allowed is a .pth with a state dict or a .safetensors"
+        )
+    return (
+        f"holds objects that only running its code could restore, or is no PyTorch file "
+        f"({_head(path)}); allowed is a state dict of tensors"
+    )
+
+
+def _head(path: Path) -> str:
+    """Size and first bytes, which tell most wrong files apart."""
+    with path.open("rb") as file:
+        first = file.read(8)
+    return f"{path.stat().st_size} bytes, the first are {first!r}"
+
+
+def _likeness(state: Iterable[str]) -> str:
+    for kind in KINDS:
+        if any(re.match(kind.pattern, key) for key in state):
+            return kind.words
+    return f"weights of something else (keys such as {_some(sorted(state)[:2])})"
+
+
+def _differences(error: str) -> str:
+    """PyTorch's list of what does not fit, in one sentence."""
+    shapes = [f"{name} is [{theirs}], needed is [{ours}]" for name, theirs, ours in re.findall(
+        r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\)"
+        r".*?the shape in current model is torch\.Size\(\[(.*?)\]\)", error,
+    )]  # fmt: skip
+    found = {
+        "keys are missing": _quoted_after("Missing key(s) in state_dict:", error),
+        "keys are left over": _quoted_after("Unexpected key(s) in state_dict:", error),
+        "tensors have another shape": shapes,
+    }
+    parts = [f"{len(items)} {what} ({_some(items)})" for what, items in found.items() if items]
+    return "; ".join(parts) or " ".join(error.split())
+
+
+def _quoted_after(heading: str, error: str) -> list[str]:
+    lines = [line for line in error.splitlines() if heading in line]
+    return [name for line in lines for name in re.findall(r'"([^"]+)"', line)]
+
+
+def _some(items: list[str]) -> str:
+    more = f" and {len(items) - SHOWN_KEYS} more" if len(items) > SHOWN_KEYS else ""
+    return ", ".join(items[:SHOWN_KEYS]) + more

@@ -1,0 +1,172 @@
+"""One video through a method: the loop that is timed.
+
+Every frame is encoded once, however many clips hold it; features live only while a later clip
+still needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from vis_bench.data.results_file import Track
+from vis_bench.inference.clips import ClipLength, clip_windows
+from vis_bench.inference.method import InputFormat, VISMethod
+from vis_bench.inference.prefetch import read_ahead
+from vis_bench.inference.preprocess import input_size, resize_frame, to_input
+from vis_bench.inference.stages import NO_STAGES, Stages
+from vis_bench.inference.tracker import ClipTracker
+from vis_bench.structures import Clip, ClipPrediction, FrameFeatures, Video
+
+# Frames encoded in one call at most; bounds the memory of whole-video clips.
+ENCODE_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class InferencePlan:
+    """How videos are cut into clips and brought to the network.
+
+    `resolution` is the short side in pixels, or "native" for no resizing. `precision` is
+    float32, bfloat16 or float16; the latter two run under autocast.
+    """
+
+    clip_length: ClipLength
+    clip_stride: int
+    resolution: int | str
+    device: torch.device
+    precision: str = "float32"
+
+    def clips(self, num_frames: int) -> list[Clip]:
+        """The clips of a video with that many frames."""
+        return clip_windows(num_frames, self.clip_length, self.clip_stride)
+
+    def autocast(self) -> torch.autocast:
+        """The context that every call of the method runs in."""
+        reduced = self.precision != "float32"
+        dtype = getattr(torch, self.precision) if reduced else None
+        return torch.autocast(self.device.type, dtype=dtype, enabled=reduced)
+
+
+class FrameInputs(Protocol):
+    """Hands out a video's network inputs in order."""
+
+    def take(self, num_frames: int) -> Tensor:
+        """The next frames (T, 3, H, W), normalised, on the device."""
+
+
+class StoredFrames:
+    """Frames that are already on the device: what region `model` starts from."""
+
+    def __init__(self, frames_T3HW: Tensor) -> None:
+        self._frames_T3HW = frames_T3HW
+        self._next = 0
+
+    def take(self, num_frames: int) -> Tensor:
+        """See `FrameInputs`."""
+        start, self._next = self._next, self._next + num_frames
+        return self._frames_T3HW[start : self._next]
+
+
+class DecodedFrames:
+    """Frames decoded ahead in the background, then resized and normalised."""
+
+    def __init__(
+        self, frames: Iterator, size_HW: tuple[int, int], form: InputFormat,
+        device: torch.device, stages: Stages,
+    ) -> None:  # fmt: skip
+        self._frames = frames
+        self._size_HW = size_HW
+        self._form = form
+        self._device = device
+        self._stages = stages
+
+    def take(self, num_frames: int) -> Tensor:
+        """See `FrameInputs`."""
+        with self._stages.time("decode"):
+            images = [next(self._frames) for _ in range(num_frames)]
+        with self._stages.time("preprocess"):
+            resized = [resize_frame(image, self._size_HW) for image in images]
+            return to_input(resized, self._form, self._device)
+
+
+def predict_clips(
+    method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], stages: Stages = NO_STAGES
+) -> Iterator[tuple[Clip, ClipPrediction]]:
+    """Predicts each clip in order, encoding every frame once.
+
+    Args:
+        method: prepared for inference, on the device of the inputs.
+        inputs: the video's frames, taken in order.
+        clips: as `clip_windows` gives them.
+        stages: times `encode` and `predict`.
+    """
+    held: FrameFeatures | None = None
+    held_start = held_stop = 0
+    for clip in clips:
+        if held is not None:
+            held = (
+                held.frames(clip.start - held_start, len(held)) if clip.start < held_stop else None
+            )
+        held_start = clip.start
+        while held_stop < clip.stop:
+            frames_T3HW = inputs.take(min(ENCODE_FRAMES, clip.stop - held_stop))
+            with stages.time("encode"):
+                new = method.encode_frames(frames_T3HW)
+                held = new if held is None else held.followed_by(new)
+            held_stop += len(new)
+        assert held is not None
+        with stages.time("predict"):
+            prediction = method.predict_clip(held)
+        yield clip, prediction
+
+
+def no_mark() -> None:
+    """What is called after each clip where nobody asked."""
+
+
+def track_clips(
+    method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: ClipTracker,
+    stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
+) -> None:  # fmt: skip
+    """Predicts the clips and joins them in the tracker, closing frames as early as possible.
+
+    `after_clip` is called whenever a clip is in the tracker and its last frames are closed.
+    """
+    later_starts = [*(clip.start for clip in clips[1:]), clips[-1].stop]
+    predictions = predict_clips(method, inputs, clips, stages)
+    for (clip, prediction), next_start in zip(predictions, later_starts, strict=True):
+        with stages.time("track"):
+            tracker.update(clip, prediction)
+        with stages.time("rle"):
+            tracker.close_frames(next_start)
+        after_clip()
+
+
+@torch.inference_mode()
+def track_video(
+    method: VISMethod, video: Video, plan: InferencePlan, category_ids: Sequence[int],
+    stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
+) -> list[Track]:  # fmt: skip
+    """The tracks of one video, from its files (or arrays) to run-length codes.
+
+    Args:
+        method: prepared for inference, on `plan.device`.
+        video: decoded on demand, ahead of time in the background.
+        plan: clips, resolution, device and precision.
+        category_ids: the category id of each column of the class probabilities.
+        stages: times decode, preprocess, encode, predict, track and rle.
+        after_clip: called when a clip is done.
+    """
+    clips = plan.clips(video.length)
+    size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
+    tracker = ClipTracker(method.tracking_rule, video.length, video.height, video.width)
+    with closing(read_ahead(video.frames)) as frames, plan.autocast():
+        inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
+        track_clips(method, inputs, clips, tracker, stages, after_clip)
+    with stages.time("rle"):
+        return tracker.tracks(video.id, category_ids)

@@ -1,0 +1,80 @@
+"""The contract that every method keeps, as one function that a method's tests call."""
+
+from __future__ import annotations
+
+import torch
+
+from vis_bench.inference.method import VISMethod
+from vis_bench.structures import ClipPrediction, FrameFeatures
+
+TOLERANCE = 1e-3
+
+
+def check_contract(
+    method: VISMethod,
+    num_classes: int,
+    sizes_HW: tuple[tuple[int, int], ...] = ((64, 96), (45, 71)),
+) -> None:
+    """Checks a method, prepared for inference, on random frames.
+
+    - Shapes, ranges and frame counts of features and predictions are as the interface says, for
+      any size of frame and for a single frame.
+    - Two runs on the same frames give the same.
+    - A frame's features do not depend on the frames beside it, so that clips can share them.
+    - A clip predicted from shared features equals the clip encoded on its own.
+
+    Raises:
+        AssertionError: naming what does not hold.
+    """
+    for height, width in sizes_HW:
+        generator = torch.Generator().manual_seed(height)
+        frames_T3HW = torch.randn(4, 3, height, width, generator=generator)
+        with torch.inference_mode():
+            together = method.encode_frames(frames_T3HW)
+            _check_features(together, 4, (height, width))
+            alone = method.encode_frames(frames_T3HW[1:2])
+            _check_same_features(together.frames(1, 2), alone)
+            joined = method.encode_frames(frames_T3HW[:2]).followed_by(
+                method.encode_frames(frames_T3HW[2:])
+            )
+            _check_same_features(together, joined)
+            clip = method.predict_clip(together.frames(1, 4))
+            _check_prediction(clip, 3, num_classes)
+            _check_same_prediction(clip, method(frames_T3HW[1:]), "encoded on its own")
+            _check_same_prediction(clip, method.predict_clip(together.frames(1, 4)), "run again")
+            _check_prediction(method(frames_T3HW[:1]), 1, num_classes)
+
+
+def _check_features(features: FrameFeatures, num_frames: int, size_HW: tuple[int, int]) -> None:
+    assert len(features) == num_frames, f"{len(features)} frames of features for {num_frames}"
+    assert features.frame_size_HW == size_HW, f"frame_size_HW is {features.frame_size_HW}"
+
+
+def _check_same_features(first: FrameFeatures, second: FrameFeatures) -> None:
+    for name, tensor in first.maps.items():
+        difference = (tensor - second.maps[name]).abs().max().item()
+        scale = tensor.abs().max().clamp(min=1).item()
+        assert difference <= TOLERANCE * scale, (
+            f"feature map {name} of a frame depends on the frames beside it (by {difference:g})"
+        )
+
+
+def _check_prediction(prediction: ClipPrediction, num_frames: int, num_classes: int) -> None:
+    probs, masks = prediction.class_probs_NK, prediction.mask_logits_NTHW
+    assert probs.shape[1] == num_classes, f"{probs.shape[1]} classes instead of {num_classes}"
+    assert ((probs >= 0) & (probs <= 1)).all(), "class_probs_NK leaves 0..1"
+    assert masks.shape[1] == num_frames, f"masks for {masks.shape[1]} frames, not {num_frames}"
+    assert not masks.isnan().any(), "mask_logits_NTHW holds NaN"
+
+
+def _check_same_prediction(first: ClipPrediction, second: ClipPrediction, how: str) -> None:
+    assert len(first) == len(second), f"{len(first)} instances, but {len(second)} when {how}"
+    pairs = {
+        "class_probs_NK": (first.class_probs_NK, second.class_probs_NK),
+        "mask_logits_NTHW": (first.mask_logits_NTHW, second.mask_logits_NTHW),
+    }
+    for name, (a, b) in pairs.items():
+        if a.numel():
+            difference = (a - b).abs().max().item()
+            scale = a.abs().max().clamp(min=1).item()
+            assert difference <= TOLERANCE * scale, f"{name} differs by {difference:g} when {how}"

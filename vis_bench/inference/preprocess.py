@@ -1,0 +1,129 @@
+"""Frames as decoded -> the network's input, and mask logits -> masks at the video's size.
+
+Sizes and resampling are those of the authors' test scripts: SeqFormer's (wjf5203/SeqFormer,
+`inference.py`) resizes with torchvision's `Resize(360)`, IFC's (sukjunhwang/IFC) with detectron2's
+`ResizeShortestEdge(360, 1333)`. Both hand the resampling to Pillow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from vis_bench.errors import InputError
+from vis_bench.inference.method import InputFormat
+
+NATIVE = "native"
+
+
+def input_size(
+    height: int, width: int, resolution: int | str, input_format: InputFormat
+) -> tuple[int, int]:
+    """The size (h, w) in pixels that a frame is resized to before it enters the network.
+
+    The short side becomes `resolution`; the long side keeps the aspect ratio, its fraction cut
+    off or rounded as the format says. Where the long side would exceed the format's maximum, both
+    sides shrink.
+
+    Args:
+        height: of the video, in pixels.
+        width: of the video, in pixels.
+        resolution: the short side in pixels, or "native" for no resizing at all.
+        input_format: the method's.
+
+    Raises:
+        InputError: for a resolution that is neither.
+    """
+    if resolution == NATIVE:
+        return height, width
+    if not isinstance(resolution, int) or isinstance(resolution, bool) or resolution < 1:
+        raise InputError(
+            f"resolution is {resolution!r}; allowed is a short side of 1 pixel or more, or 'native'"
+        )
+    sized = _floor_size if input_format.long_side == "floor" else _round_size
+    return sized(height, width, resolution, input_format.max_long_side)
+
+
+def _floor_size(height: int, width: int, short: int, max_long: int | None) -> tuple[int, int]:
+    """As torchvision's `Resize`, whose `max_size` cuts fractions off as well."""
+    low, high = sorted((height, width))
+    long = int(short * high / low)
+    if max_long is not None and long > max_long:
+        short, long = max(int(max_long * short / long), 1), max_long
+    return (long, short) if height > width else (short, long)
+
+
+def _round_size(height: int, width: int, short: int, max_long: int | None) -> tuple[int, int]:
+    """As detectron2's `ResizeShortestEdge`, in its order of floating-point operations."""
+    scale = short / min(height, width)
+    new_height, new_width = (short, scale * width) if height < width else (scale * height, short)
+    if max_long is not None and max(new_height, new_width) > max_long:
+        shrink = max_long / max(new_height, new_width)
+        new_height, new_width = new_height * shrink, new_width * shrink
+    return max(int(new_height + 0.5), 1), max(int(new_width + 0.5), 1)
+
+
+def resize_frame(frame_HW3: np.ndarray, size_HW: tuple[int, int]) -> np.ndarray:
+    """The frame at another size, by Pillow's bilinear filter; itself when the size is equal.
+
+    Args:
+        frame_HW3: uint8 RGB.
+        size_HW: height and width in pixels.
+    """
+    if frame_HW3.shape[:2] == tuple(size_HW):
+        return frame_HW3
+    height, width = size_HW
+    resized = Image.fromarray(frame_HW3).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def to_input(
+    frames: Sequence[np.ndarray],
+    input_format: InputFormat,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Normalised frames (T, 3, H, W) on the device, from uint8 RGB frames of one size.
+
+    The bytes travel to the device as they are; scaling to 0..1, minus mean, over std happens
+    there, in float32, before the cast to `dtype`.
+    """
+    bytes_THW3 = torch.from_numpy(np.stack(frames)).to(device)
+    frames_T3HW = bytes_THW3.permute(0, 3, 1, 2).float().contiguous().div_(255)
+    mean_311 = torch.tensor(input_format.mean, device=device).view(3, 1, 1)
+    std_311 = torch.tensor(input_format.std, device=device).view(3, 1, 1)
+    return frames_T3HW.sub_(mean_311).div_(std_311).to(dtype)
+
+
+def masks_to_video(mask_logits_NTHW: Tensor, height: int, width: int) -> Tensor:
+    """Boolean masks (N, T, height, width) at the video's size, from logits on a coarser grid.
+
+    One bilinear interpolation of the logits (corners not aligned) from the grid, which spans
+    exactly the frame, then the threshold 0. A logit that is not a number counts as background and
+    does not spread to its neighbours.
+
+    Args:
+        mask_logits_NTHW: any floating dtype; N may be 0.
+        height: of the video, in pixels.
+        width: of the video, in pixels.
+    """
+    num_instances, num_frames = mask_logits_NTHW.shape[:2]
+    if num_instances == 0:
+        shape = (0, num_frames, height, width)
+        return torch.zeros(shape, dtype=torch.bool, device=mask_logits_NTHW.device)
+    logits_NTHW = _without_extremes(mask_logits_NTHW.float())
+    if logits_NTHW.shape[-2:] != (height, width):
+        logits_NTHW = F.interpolate(
+            logits_NTHW, size=(height, width), mode="bilinear", align_corners=False
+        )
+    return logits_NTHW > 0
+
+
+def _without_extremes(logits: Tensor) -> Tensor:
+    """NaN becomes 0 (not above the threshold), infinities large enough numbers to add safely."""
+    return torch.nan_to_num(logits, nan=0.0, posinf=1e30, neginf=-1e30)

@@ -1,0 +1,201 @@
+"""Clip-level instance tracking: clips that share frames become tracks over the whole video.
+
+Follows IFC (arXiv 2106.03299, section 3.3): a new clip's instances are matched with those of the
+earlier clips that share frames with it, by space-time soft IoU and Hungarian assignment. The
+tracker streams: dense masks live only while a later clip can still touch their frames, after that
+they are run-length codes at the video's size, so memory does not grow with the video's length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from vis_bench.data.results_file import Track
+from vis_bench.inference.method import TrackingRule
+from vis_bench.inference.preprocess import masks_to_video
+from vis_bench.masks.rle import RLE, encode_masks
+from vis_bench.structures import Clip, ClipPrediction
+
+# Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory.
+DENSE_PIXELS = 1 << 23
+# Frames whose averaged logits are held at once while they are closed; bounds it likewise.
+CLOSED_FRAMES = 16
+
+
+@dataclass
+class _Instance:
+    """One object followed through the clips so far."""
+
+    class_probs_sum_K: Tensor
+    num_clips: int
+    segmentations: list[RLE | None]
+
+
+@dataclass(frozen=True)
+class _TrackedClip:
+    """A clip whose frames a later clip can still touch; row n belongs to instance ids[n]."""
+
+    clip: Clip
+    ids: list[int]
+    mask_logits_NTHW: Tensor
+
+    @cached_property
+    def mask_probs_NTHW(self) -> Tensor:
+        """Foreground probabilities, 0..1."""
+        return self.mask_logits_NTHW.sigmoid()
+
+
+def space_time_soft_iou(probs_MTHW: Tensor, probs_NTHW: Tensor) -> Tensor:
+    """Soft IoU of every pair of mask tubes over the same T frames; (M, N), each 0..1.
+
+    The sum of products over the sum of probabilistic unions (IFC, equation 6).
+    """
+    a_MX, b_NX = probs_MTHW.flatten(1), probs_NTHW.flatten(1)
+    intersection_MN = a_MX @ b_NX.T
+    union_MN = a_MX.sum(1)[:, None] + b_NX.sum(1)[None] - intersection_MN
+    return intersection_MN / (union_MN + 1e-6)
+
+
+class ClipTracker:
+    """Joins the clips of one video, given in order, into tracks.
+
+    Args:
+        rule: match threshold and which (track, class) pairs are emitted.
+        num_frames: the video's length.
+        height, width: the video's original size in pixels, the size of the emitted masks.
+    """
+
+    def __init__(self, rule: TrackingRule, num_frames: int, height: int, width: int) -> None:
+        self._rule = rule
+        self._num_frames = num_frames
+        self._size_HW = (height, width)
+        self._instances: list[_Instance] = []
+        self._open_clips: list[_TrackedClip] = []
+        self._next_frame = 0
+
+    def update(self, clip: Clip, prediction: ClipPrediction) -> None:
+        """Takes in the next clip; its instances continue tracks or start new ones."""
+        logits_NTHW = prediction.mask_logits_NTHW.float()
+        tracked = _TrackedClip(clip, [-1] * len(prediction), logits_NTHW)
+        for instance_id, row in self._matches(tracked):
+            tracked.ids[row] = instance_id
+        for row, class_probs_K in enumerate(prediction.class_probs_NK.float().cpu()):
+            if tracked.ids[row] < 0:
+                tracked.ids[row] = self._new_instance(class_probs_K)
+            instance = self._instances[tracked.ids[row]]
+            instance.class_probs_sum_K += class_probs_K
+            instance.num_clips += 1
+        self._open_clips.append(tracked)
+
+    def close_frames(self, stop: int) -> None:
+        """Turns the masks of all frames before `stop` into RLE; no later clip may hold them."""
+        stop = min(stop, self._num_frames)
+        for start in range(self._next_frame, stop, CLOSED_FRAMES):
+            self._close(start, min(start + CLOSED_FRAMES, stop))
+        self._next_frame = max(self._next_frame, stop)
+        self._open_clips = [item for item in self._open_clips if item.clip.stop > stop]
+
+    def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
+        """All tracks, best score first, after closing every frame.
+
+        Args:
+            video_id: goes into each track.
+            category_ids: the category id of each column of the class probabilities.
+        """
+        self.close_frames(self._num_frames)
+        return [
+            Track(video_id, category_ids[column], score, self._instances[row].segmentations)
+            for row, column, score in self._emitted_pairs()
+            if any(rle is not None for rle in self._instances[row].segmentations)
+        ]
+
+    def _new_instance(self, class_probs_K: Tensor) -> int:
+        segmentations: list[RLE | None] = [None] * self._num_frames
+        self._instances.append(_Instance(torch.zeros_like(class_probs_K), 0, segmentations))
+        return len(self._instances) - 1
+
+    def _matches(self, new: _TrackedClip) -> Iterator[tuple[int, int]]:
+        """Pairs (instance id, row of the new clip) by Hungarian assignment above the threshold."""
+        ids, scores_MN = self._match_scores(new)
+        if not ids or not new.ids:
+            return
+        above_MN = scores_MN > self._rule.match_threshold
+        scores_MN = torch.where(above_MN, scores_MN, 0.0)
+        for row, column in zip(
+            *linear_sum_assignment(scores_MN.numpy(), maximize=True), strict=True
+        ):
+            if above_MN[row, column]:
+                yield ids[row], int(column)
+
+    def _match_scores(self, new: _TrackedClip) -> tuple[list[int], Tensor]:
+        """Soft IoU of live instances with the new clip's rows, averaged over the shared clips."""
+        ids = sorted({i for item in self._open_clips for i in item.ids})
+        place = {instance_id: row for row, instance_id in enumerate(ids)}
+        sums_MN = torch.zeros(len(ids), len(new.ids))
+        counts_M = torch.zeros(len(ids))
+        for old in self._open_clips:
+            start, stop = max(old.clip.start, new.clip.start), min(old.clip.stop, new.clip.stop)
+            if start >= stop or not old.ids:
+                continue
+            iou_MN = space_time_soft_iou(
+                old.mask_probs_NTHW[:, start - old.clip.start : stop - old.clip.start],
+                new.mask_probs_NTHW[:, start - new.clip.start : stop - new.clip.start],
+            ).cpu()
+            rows = torch.tensor([place[i] for i in old.ids])
+            sums_MN[rows] += iou_MN
+            counts_M[rows] += 1
+        return ids, sums_MN / (counts_M[:, None] + 1e-6)
+
+    def _close(self, start: int, stop: int) -> None:
+        """Averages the logits of frames [start, stop) over the clips that hold them; encodes."""
+        holders = [
+            c for c in self._open_clips if c.ids and c.clip.start < stop and c.clip.stop > start
+        ]
+        if not holders:
+            return
+        ids = sorted({i for item in holders for i in item.ids})
+        place = {instance_id: row for row, instance_id in enumerate(ids)}
+        first = holders[0].mask_logits_NTHW
+        sums_MTHW = first.new_zeros(len(ids), stop - start, *first.shape[-2:])
+        counts_MT = first.new_zeros(len(ids), stop - start)
+        for item in holders:
+            rows = torch.tensor([place[i] for i in item.ids], device=first.device)
+            low, high = max(start, item.clip.start), min(stop, item.clip.stop)
+            shared_NTHW = item.mask_logits_NTHW[:, low - item.clip.start : high - item.clip.start]
+            sums_MTHW[:, low - start : high - start].index_add_(0, rows, shared_NTHW)
+            counts_MT[rows, low - start : high - start] += 1
+        held = counts_MT.nonzero()
+        logits_PHW = (
+            sums_MTHW[held[:, 0], held[:, 1]] / counts_MT[held[:, 0], held[:, 1], None, None]
+        )
+        owners = [(ids[row], start + frame) for row, frame in held.tolist()]
+        self._encode(owners, logits_PHW)
+
+    def _encode(self, owners: list[tuple[int, int]], logits_PHW: Tensor) -> None:
+        """Turns logits into RLE at the video's size, for pairs of an instance and a frame."""
+        height, width = self._size_HW
+        step = max(1, DENSE_PIXELS // (height * width))
+        for first in range(0, len(owners), step):
+            masks_PHW = masks_to_video(logits_PHW[None, first : first + step], height, width)[0]
+            filled = masks_PHW.flatten(1).any(1).nonzero()[:, 0]
+            rles = encode_masks(masks_PHW[filled].cpu().numpy())
+            for place, rle in zip(filled.tolist(), rles, strict=True):
+                instance_id, frame = owners[first + place]
+                self._instances[instance_id].segmentations[frame] = rle
+
+    def _emitted_pairs(self) -> list[tuple[int, int, float]]:
+        """(instance, class column, score) of what the rule lets through, best first."""
+        if not self._instances:
+            return []
+        probs_MK = torch.stack([i.class_probs_sum_K / i.num_clips for i in self._instances])
+        flat = probs_MK.flatten()
+        order = flat.argsort(descending=True, stable=True)
+        order = order[flat[order] > self._rule.min_score][: self._rule.top_k]
+        num_classes = probs_MK.shape[1]
+        return [(int(i) // num_classes, int(i) % num_classes, float(flat[i])) for i in order]

@@ -1,0 +1,221 @@
+"""Cost curves: what clip length, stride and resolution do to speed and to multiply-adds."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from vis_bench.atomic_write import write_atomically
+from vis_bench.records.labels import subject_labels
+from vis_bench.records.record import Record
+from vis_bench.tables.grid import ABSENT, Column, Grid, grid_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CSV_NAME = "cost_curves.csv"
+PICTURE_NAME = "cost_curves.png"
+
+# Panel title with its unit -> record field.
+PANELS = {
+    "FPS": "fps",
+    "GFLOPs per source frame (a multiply-add is 1)": "gflops_per_frame",
+}
+
+# What belongs to a point beside its line and its clip length, in the CSV's order.
+_FIGURES = (
+    "fps", "speed_spread", "timed_region", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99",
+    "gflops_per_frame", "gflops_per_clip", "flop_convention", "num_params", "peak_memory_bytes",
+    "energy_joules_per_frame", "device", "num_threads",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line: a subject at one stride, resolution and precision.
+
+    `points` by clip length in frames; a whole video counts with the mean length of its data set.
+    """
+
+    label: str
+    points: dict[float, Record]
+
+    def values(self, field: str) -> tuple[list[float], list[float]]:
+        """Clip lengths and the field's values, where it was measured."""
+        known = [(x, self.points[x][field]) for x in sorted(self.points)]
+        known = [(x, y) for x, y in known if y is not None]
+        return [x for x, _ in known], [y for _, y in known]
+
+
+def has_curves(records: Sequence[Record]) -> bool:
+    """Whether costs were measured over more than one clip length, stride or resolution."""
+    varied = ("clip_length", "clip_stride", "resolution")
+    return any(len({record[key] for record in _costed(records)}) > 1 for key in varied)
+
+
+def cost_curves(records: Sequence[Record]) -> list[Curve]:
+    """One curve per subject, data set, stride, resolution and precision, in order of their labels.
+
+    Where every clip length comes with a stride of its own, they make one curve together. Labels
+    hold only what tells the curves apart.
+    """
+    records = _costed(records)
+    facets = [_facets(record, subject) for record, subject in _labelled(records)]
+    facets = _with_joined_strides(records, facets)
+    telling = _telling(facets)
+    curves: dict[tuple, Curve] = {}
+    for record, facet in zip(records, facets, strict=True):
+        label = " ".join(facet[key] for key in telling if facet[key])
+        curve = curves.setdefault(tuple(facet.values()), Curve(label, {}))
+        curve.points[_frames_per_clip(record)] = record
+    return [curves[key] for key in sorted(curves)]
+
+
+def curves_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per record with plain numbers, sorted by curve and clip length."""
+    records = _costed(records)
+    order = sorted(_labelled(records), key=lambda pair: _order(*pair))
+    return pd.DataFrame([_row(record, subject) for record, subject in order])
+
+
+def printed_curves(records: Sequence[Record]) -> Grid:
+    """The curves to read: a row per figure and curve, a column per clip length."""
+    records = _costed(records)
+    curves = cost_curves(records)
+    lengths = sorted({length for curve in curves for length in curve.points})
+    rows = []
+    for title, field in PANELS.items():
+        for curve in curves:
+            known = dict(zip(*curve.values(field), strict=True))
+            figures = [f"{known[x]:.2f}" if x in known else ABSENT for x in lengths]
+            rows.append([title, curve.label, *figures])
+    labels = [Column("Figure", numeric=False), Column("Curve", numeric=False)]
+    titles = [Column(_length_title(x, records)) for x in lengths]
+    return grid_of([*labels, *titles], rows, len(labels))
+
+
+def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
+    """Writes the curves as CSV and as a picture; returns the two paths.
+
+    Raises:
+        InputError: where the folder cannot be written to.
+    """
+    table, picture = folder / CSV_NAME, folder / PICTURE_NAME
+    text = curves_table(records).to_csv(index=False, lineterminator="\n")
+    write_atomically(table, text.encode())
+    write_atomically(picture, draw_curves(cost_curves(records)))
+    return [table, picture]
+
+
+def draw_curves(curves: Sequence[Curve]) -> bytes:
+    """The picture as PNG: a panel for each figure that was measured, against clip length."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = {
+        title: field for title, field in PANELS.items() if any(c.values(field)[0] for c in curves)
+    }  # fmt: skip
+    figure = Figure(figsize=(5.5 * max(1, len(shown)), 4.2), layout="constrained")
+    for axis, (title, field) in zip(
+        figure.subplots(1, max(1, len(shown)), squeeze=False)[0], shown.items(), strict=False
+    ):
+        _draw_panel(axis, title, field, curves)
+    out = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    return out.getvalue()
+
+
+_FACETS = ("subject", "backbone", "data", "resolution", "stride", "precision", "region")
+
+
+def _facets(record: Record, subject: str) -> dict[str, str]:
+    stride, resolution = record["clip_stride"], record["resolution"]
+    return {
+        "subject": subject,
+        "backbone": str(record["backbone"]),
+        "data": f"{record['dataset']} {record['split']}",
+        "resolution": f"{resolution}p" if isinstance(resolution, int) else str(resolution),
+        "stride": "whole video" if stride is None else f"stride {stride}",
+        "precision": str(record["precision"]),
+        "region": str(record["timed_region"] or ""),
+    }
+
+
+def _with_joined_strides(
+    records: Sequence[Record], facets: Sequence[dict[str, str]]
+) -> list[dict[str, str]]:
+    """The facets, the stride left out where neither strides nor clip lengths repeat in a line."""
+    lines: dict[tuple, list[tuple[float, str]]] = defaultdict(list)
+    for record, facet in zip(records, facets, strict=True):
+        lines[_but_stride(facet)].append((_frames_per_clip(record), facet["stride"]))
+    joined = {
+        line for line, points in lines.items()
+        if all(len(set(part)) == len(points) for part in zip(*points, strict=True))
+    }  # fmt: skip
+    return [{**f, "stride": ""} if _but_stride(f) in joined else f for f in facets]
+
+
+def _but_stride(facet: dict[str, str]) -> tuple[str, ...]:
+    return tuple(value for key, value in facet.items() if key != "stride")
+
+
+def _telling(facets: Sequence[dict[str, str]]) -> list[str]:
+    """Facets that differ, in their order, without the last ones that tell nothing further apart."""
+    telling = [key for key in _FACETS if len({facet[key] for facet in facets}) > 1]
+    lines = len({tuple(facet.values()) for facet in facets})
+    while len(telling) > 1 and _distinct(facets, telling[:-1]) == lines:
+        telling.pop()
+    return telling or list(_FACETS[:2])
+
+
+def _distinct(facets: Sequence[dict[str, str]], keys: Sequence[str]) -> int:
+    return len({tuple(facet[key] for key in keys) for facet in facets})
+
+
+def _costed(records: Sequence[Record]) -> list[Record]:
+    return [r for r in records if any(r[field] is not None for field in PANELS.values())]
+
+
+def _labelled(records: Sequence[Record]) -> list[tuple[Record, str]]:
+    return list(zip(records, subject_labels(records), strict=True))
+
+
+def _frames_per_clip(record: Record) -> float:
+    length = record["clip_length"]
+    return record["num_frames"] / record["num_videos"] if length == "whole" else length
+
+
+def _length_title(frames: float, records: Sequence[Record]) -> str:
+    whole = {_frames_per_clip(r) for r in records if r["clip_length"] == "whole"}
+    return f"whole ({frames:.3g})" if frames in whole else f"T={frames:g}"
+
+
+def _order(record: Record, subject: str) -> tuple:
+    return (*_facets(record, subject).values(), _frames_per_clip(record), record["config_sha256"])
+
+
+def _row(record: Record, subject: str) -> dict[str, Any]:
+    labels = {
+        "method": subject, "backbone": record["backbone"],
+        "data": f"{record['dataset']} {record['split']}", "resolution": record["resolution"],
+        "clip_length": record["clip_length"], "frames_per_clip": _frames_per_clip(record),
+        "clip_stride": record["clip_stride"], "precision": record["precision"],
+    }  # fmt: skip
+    return {**labels, **{field: record.get(field) for field in _FIGURES}}
+
+
+def _draw_panel(axis: Axes, title: str, field: str, curves: Sequence[Curve]) -> None:
+    axis.set(xlabel="clip length (frames)", ylabel=title)
+    axis.grid(alpha=0.3)
+    for curve in curves:
+        lengths, values = curve.values(field)
+        axis.plot(lengths, values, marker="o", markersize=4, label=curve.label)
+    axis.set_ylim(bottom=0)
+    axis.set_xlim(left=0)
+    axis.legend(fontsize=8)

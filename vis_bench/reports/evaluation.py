@@ -1,0 +1,61 @@
+"""What `eval` prints: the official numbers, per category where asked for, per area and length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tabulate import tabulate
+
+from vis_bench.evaluation.ytvis import Evaluation
+
+TITLES = {
+    "ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_s": "APs", "ap_m": "APm", "ap_l": "APl",
+    "ar1": "AR1", "ar10": "AR10", "ar100": "AR100", "ar_s": "ARs", "ar_m": "ARm", "ar_l": "ARl",
+}  # fmt: skip
+LENGTHS = {"short": "up to 24", "medium": "25 to 36", "long": "37 and more"}
+
+
+def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> dict[str, Any]:
+    """The 12 numbers as fractions (null without ground truth), by length, and the warnings."""
+    report: dict[str, Any] = {
+        **_nulled(evaluation.summary()),
+        "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
+        "warnings": list(evaluation.warnings),
+    }
+    if per_category:
+        report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
+    return report
+
+
+def evaluation_text(evaluation: Evaluation, *, per_category: bool = False) -> str:
+    """The 12 numbers in points; a dash where there is no ground truth."""
+    rows = [["all videos", *_points(evaluation.summary())]]
+    tables = [_table(["points (0..100)", *TITLES.values()], rows), _length_table(evaluation)]
+    if per_category:
+        rows = [[str(row["name"]), *_points(row)] for row in evaluation.per_category()]
+        tables.append(_table(["category", *TITLES.values()], rows))
+    return "\n\n".join(tables)
+
+
+def _length_table(evaluation: Evaluation) -> str:
+    keys = ("ap", "ap50", "ap75", "ar100")
+    rows = [
+        [LENGTHS[name], str(numbers["num_videos"]), *_points(numbers, keys)]
+        for name, numbers in evaluation.per_length().items()
+        if numbers["num_videos"]
+    ]
+    return _table(["frames per video", "videos", *(TITLES[key] for key in keys)], rows)
+
+
+def _points(numbers: Mapping[str, Any], keys: tuple[str, ...] = tuple(TITLES)) -> list[str]:
+    return ["-" if numbers[key] == -1 else f"{100 * numbers[key]:.1f}" for key in keys]
+
+
+def _nulled(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: None if value == -1 else value for key, value in numbers.items()}
+
+
+def _table(headers: list[str], rows: list[list[str]]) -> str:
+    align = ["left"] + ["right"] * (len(headers) - 1)
+    return tabulate(rows, headers=headers, tablefmt="github", colalign=align, disable_numparse=True)

@@ -1,0 +1,121 @@
+"""The leaderboard: measured methods, one section per data set and split, best AP first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from vis_bench.records.labels import marked_subjects
+from vis_bench.records.order import tie_break
+from vis_bench.records.record import Record
+from vis_bench.records.reservations import reservations
+from vis_bench.reports.measured import METRIC_COLUMNS, format_metric, noise
+from vis_bench.reports.paper_tables.conditions import dataset_title
+from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, grid_of, rank_marks
+from vis_bench.tables.text import render
+
+UNRANKED_NOTE = "Not ranked: reconstructions, random weights, and measurements of a dirty tree."
+_FIGURES = ("AP", "AP50", "AP75", "AR1", "AR10", "FPS", "GFLOPs/frame", "Params (M)")
+_LABELS = ("Rank", "Method", "Backbone", "Clip", "Stride")
+_ORIGIN = ("Device", "Date", "Commit")
+
+
+def leaderboard_markdown(records: Sequence[Record]) -> str:
+    """The leaderboard's text; rows without a rank stand below the ranked ones of their section."""
+    sections = leaderboard_sections(records)
+    if not sections:
+        return "# Leaderboard\n\nNo record holds an AP yet.\n"
+    parts = ["# Leaderboard\n"]
+    for title, rows in sections:
+        parts.append(f"## {title}\n\n{render(leaderboard_grid(rows))}")
+        if not all(is_ranked(record) for record in rows):
+            parts.append(f"{UNRANKED_NOTE}\n")
+    return "\n".join(parts)
+
+
+def leaderboard_sections(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """(title, records) of each data set and split, in the leaderboard's order.
+
+    Records share a section only where they were measured on the same videos: same number of
+    videos, same annotations.
+    """
+    measured = sorted((r for r in records if r["ap"] is not None), key=_order)
+    groups = [(key, list(group)) for key, group in groupby(measured, key=_section)]
+    titles = [_title(key) for key, _ in groups]
+    return [
+        (title if titles.count(title) == 1 else f"{title}, annotations {key[3][:8]}", rows)
+        for title, (key, rows) in zip(titles, groups, strict=True)
+    ]
+
+
+def leaderboard_grid(rows: Sequence[Record]) -> Grid:
+    """One section, in the order given; best and second best among the ranked rows."""
+    ranks = iter(range(1, len(rows) + 1))
+    lines = [
+        [
+            str(next(ranks)) if is_ranked(record) else ABSENT,
+            *_labels(label, record),
+            *(format_metric(record, title) for title in _FIGURES),
+            record["device"] or ABSENT,
+            (record["created_at"] or ABSENT)[:10],
+            _commit(record),
+        ]
+        for label, record in zip(marked_subjects(rows), rows, strict=True)
+    ]
+    columns = [
+        *(Column(title, numeric=title == "Rank") for title in _LABELS),
+        *map(Column, _FIGURES),
+        *(Column(title, numeric=False) for title in _ORIGIN),
+    ]
+    return _marked(grid_of(columns, lines), rows)
+
+
+def is_ranked(record: Record) -> bool:
+    """Whether a record may take a rank: published method, trained weights, committed source."""
+    return not reservations(record)
+
+
+def _marked(grid: Grid, records: Sequence[Record]) -> Grid:
+    """Marks the best figures; FPS only where every ranked row ran on the same device."""
+    ranked = [place for place, record in enumerate(records) if is_ranked(record)]
+    devices = {records[place]["device"] for place in ranked}
+    rows = [list(row) for row in grid.rows]
+    for index, column in enumerate(grid.columns):
+        if column.title not in METRIC_COLUMNS or column.title == "Params (M)":
+            continue
+        if column.title == "FPS" and len(devices) > 1:
+            continue
+        texts = [rows[place][index].text for place in ranked]
+        marks = rank_marks(
+            [None if text == ABSENT else text for text in texts],
+            higher_is_better=column.title != "GFLOPs/frame",
+        )
+        for place, text, mark in zip(ranked, texts, marks, strict=True):
+            rows[place][index] = Entry(text + noise(records[place], column.title), mark)
+    return replace(grid, rows=tuple(map(tuple, rows)))
+
+
+def _order(record: Record) -> tuple:
+    return _section(record), not is_ranked(record), -record["ap"], tie_break(record)
+
+
+def _section(record: Record) -> tuple[str, str, int, str]:
+    annotations = record["annotations_sha256"] or ""
+    return record["dataset"], record["split"], record["num_videos"] or 0, annotations
+
+
+def _title(section: tuple[str, str, int, str]) -> str:
+    dataset, split, num_videos, _ = section
+    return f"{dataset_title(dataset)} {split} ({num_videos} video{'' if num_videos == 1 else 's'})"
+
+
+def _labels(subject: str, record: Record) -> list[str]:
+    values = record["backbone"], record["clip_length"], record["clip_stride"]
+    return [subject, *(ABSENT if value is None else str(value) for value in values)]
+
+
+def _commit(record: Record) -> str:
+    if record["git_commit"] is None:
+        return ABSENT
+    return record["git_commit"][:8] + (" (dirty)" if record["git_dirty"] else "")

@@ -1,0 +1,34 @@
+"""Measurements of a paper's table, looked up among records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vis_bench.records.record import Record
+from vis_bench.reports.paper_tables.conditions import describe_conditions
+from vis_bench.reports.paper_tables.matching import holds, pick
+from vis_bench.reports.paper_tables.spec import (
+    FigureColumn,
+    Lookup,
+    Measurement,
+    PaperRow,
+    PaperTable,
+)
+
+
+def record_lookup(table: PaperTable, records: Sequence[Record], dataset: str) -> Lookup:
+    """Looks a cell up among the records of one data set."""
+    fit = [r for r in records if r["dataset"] == dataset and holds(r, table.where)]
+
+    def look_up(row: PaperRow, column: FigureColumn) -> Measurement | None:
+        conditions = {**row.where, **column.where}
+        record = pick((r for r in fit if holds(r, conditions)), column.kind, table.split)
+        return None if record is None else _measurement(record, column, table.split)
+
+    return look_up
+
+
+def _measurement(record: Record, column: FigureColumn, split: str) -> Measurement:
+    kind = column.kind
+    text = f"{record[kind.field] / kind.unit:.{kind.digits}f}"
+    return Measurement(text, describe_conditions(record, split))

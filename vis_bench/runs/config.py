@@ -1,0 +1,255 @@
+"""Strict YAML into typed cells.
+
+A config says what to measure. A list where one value is expected is a sweep, and `cells` lists
+overrides that are measured one after the other; every combination is one cell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from vis_bench.errors import InputError
+from vis_bench.inference.clips import check_clip_plan
+
+Measure = Literal["accuracy", "speed", "flops"]
+Region = Literal["model", "model+tracker", "end_to_end"]
+DatasetName = Literal["synthetic", "ytvis2019", "ytvis2021", "ovis"]
+REGIONS: tuple[Region, ...] = get_args(Region)
+
+# Keys whose list of values is a sweep, in the order in which the cells run.
+SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
+              "kernel_backend")  # fmt: skip
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetConfig(_Strict):
+    """Which videos. Paths are relative to the working directory, or to --data-root.
+
+    `plain` chooses the synthetic set's easy variant.
+    """
+
+    name: DatasetName
+    split: StrictStr = "val"
+    annotations: StrictStr | None = None
+    frames: StrictStr | None = None
+    plain: StrictBool = False
+
+
+class SpeedConfig(_Strict):
+    """How speed is timed: which region, and for how long.
+
+    The first `videos` videos are timed. `warmup` of them are run untimed first; then at least
+    `repetitions` passes are timed, more until `seconds` are spent.
+    """
+
+    regions: tuple[Region, ...] = Field(default=("model+tracker",), min_length=1)
+    videos: StrictInt = Field(default=8, ge=1)
+    warmup: StrictInt = Field(default=1, ge=0)
+    repetitions: StrictInt = Field(default=3, ge=1)
+    seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class Cell(_Strict):
+    """One combination that is measured into one record.
+
+    `training` says what the weights were trained on, where a paper's table tells two apart by it.
+    With `skip_without_weights` a cell whose weights file is missing is left out of the run.
+    """
+
+    method: StrictStr
+    options: dict[StrictStr, Any] = Field(default_factory=dict)
+    weights: StrictStr | None = None
+    training: StrictStr | None = None
+    skip_without_weights: StrictBool = False
+    dataset: DatasetConfig
+    clip_length: StrictInt | Literal["whole"] = "whole"
+    clip_stride: StrictInt = 1
+    resolution: StrictInt | Literal["native"] = 360
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
+    measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
+    speed: SpeedConfig = SpeedConfig()
+    seed: StrictInt = 0
+
+    @field_validator("measure", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("resolution")
+    @classmethod
+    def _not_tiny(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("allowed is 'native' or a number of pixels from 1 up")
+        return value
+
+    @model_validator(mode="after")
+    def _frames_are_covered(self) -> Cell:
+        check_clip_plan(self.clip_length, self.clip_stride)
+        return self
+
+    @property
+    def stride(self) -> int | None:
+        """The clip stride, or None where a whole video is one clip."""
+        return None if self.clip_length == "whole" else self.clip_stride
+
+
+def read_yaml(path: Path) -> Any:
+    """Reads a YAML file with the safe loader.
+
+    Raises:
+        InputError: for a missing file, or one that is no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        nearby = sorted(str(p) for p in path.parent.glob("*.yaml"))[:20]
+        there = f"; in {path.parent} there are: {', '.join(nearby)}" if nearby else ""
+        raise InputError(f"config {path} does not exist{there}") from None
+    except OSError as error:
+        raise InputError(f"config {path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"config {path} is no valid YAML: {reason}") from None
+
+
+def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
+    """The cells of a config file, in the order in which they are measured.
+
+    Args:
+        path: the YAML file.
+        overrides: `key=value` settings, keys dotted (`options.memory_tokens`), values in YAML.
+            They win over the file, over its `cells` too.
+
+    Raises:
+        InputError: naming the key, the value and what is allowed.
+    """
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise InputError(f"config {path} holds {_kind(raw)}; allowed is a mapping of keys")
+    variants = raw.pop("cells", [{}])
+    if not isinstance(variants, list) or not variants or not all(
+        isinstance(variant, dict) for variant in variants
+    ):  # fmt: skip
+        raise InputError(f"config {path}: cells is no list of mappings, such as [{{method: ifc}}]")
+    cells: list[Cell] = []
+    for variant in variants:
+        settings = {**raw, **variant}
+        for override in overrides:
+            _apply_override(settings, override)
+        cells += [_check_cell(values, path) for values in _combinations(settings)]
+    return _without_repeats(cells)
+
+
+def cell_digest(cell: Cell, **more: Any) -> str:
+    """SHA-256 over everything that defines a cell's measurement; 64 hexadecimal digits.
+
+    `more` adds what the config only points at, such as the checksums of weights and annotations.
+    """
+    measured = cell.model_dump(mode="json", exclude={"skip_without_weights"})
+    values = {**measured, **more}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _combinations(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    swept = [key for key in SWEPT_KEYS if isinstance(settings.get(key), list)]
+    for key in swept:
+        if not settings[key]:
+            raise InputError(f"config key {key} is an empty list; a sweep needs at least one value")
+    for values in itertools.product(*(settings[key] for key in swept)):
+        yield {**settings, **dict(zip(swept, values, strict=True))}
+
+
+def _without_repeats(cells: list[Cell]) -> list[Cell]:
+    """Drops repeated cells; for whole videos the stride makes no difference."""
+    unique: dict[str, Cell] = {}
+    for cell in cells:
+        if cell.clip_length == "whole":
+            cell = cell.model_copy(update={"clip_stride": 1})
+        unique.setdefault(cell_digest(cell), cell)
+    return list(unique.values())
+
+
+def _check_cell(values: dict[str, Any], path: Path) -> Cell:
+    unknown = [str(key) for key in values if key not in Cell.model_fields]
+    if unknown:
+        allowed = ", ".join([*Cell.model_fields, "cells"])
+        raise InputError(f"config {path}: unknown key {unknown[0]!r}; allowed are: {allowed}")
+    try:
+        return Cell.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"config {path}: {_first_problem(error)}") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"] if not _is_union_branch(part))
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"key {key} is missing"
+    if problem["type"] == "extra_forbidden":
+        parts = {"dataset": DatasetConfig.model_fields, "speed": SpeedConfig.model_fields}
+        allowed = parts.get(str(problem["loc"][0]), Cell.model_fields)
+        return f"unknown key {key!r}; allowed are: {', '.join(allowed)}"
+    if not key:
+        return message
+    return f"{key} is {problem['input']!r}; {_lower_first(message)}"
+
+
+def _is_union_branch(part: int | str) -> bool:
+    """Pydantic names the branches of a union in a location; a config's author does not."""
+    return isinstance(part, str) and (part in ("int", "str") or "[" in part)
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _apply_override(settings: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.split(".")
+    if not equals or not all(parts):
+        raise InputError(f"--set {override!r} is not of the form key=value, such as clip_length=5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {override!r}: the value is no valid YAML") from None
+    target = settings
+    for depth, part in enumerate(parts[:-1]):
+        inner = target.get(part, {})
+        if not isinstance(inner, dict):
+            name = ".".join(parts[: depth + 1])
+            raise InputError(f"--set {override!r}: {name} is {inner!r}, which has no keys to set")
+        target[part] = dict(inner)
+        target = target[part]
+    target[parts[-1]] = value
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
