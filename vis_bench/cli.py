@@ -20,7 +20,7 @@ from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
     from vis_bench.evaluation.ytvis import Evaluation
-    from vis_bench.records.record import Record
+    from vis_bench.records.schema import Record
 
 DEMO_CONFIG = Path(__file__).resolve().parent.parent / "configs" / "demo.yaml"
 
@@ -51,15 +51,16 @@ def _print_json(value: Any) -> None:
     _print(json.dumps(value, indent=1))
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     from methods import build_method
     from vis_bench.progress import Bars
-    from vis_bench.records.environment import pick_device
-    from vis_bench.records.record import RecordStore
+    from vis_bench.records.machine import pick_device
+    from vis_bench.records.store import RecordStore
     from vis_bench.reports.curves import has_curves, printed_curves, write_curves
     from vis_bench.reports.speed import speed_table
-    from vis_bench.runs.bench import Bench, RunSettings
     from vis_bench.runs.config import load_cells
+    from vis_bench.runs.jobs import RunSettings, resolve_jobs
+    from vis_bench.runs.measure import measure_jobs
     from vis_bench.tables.text import render
 
     settings = RunSettings(
@@ -68,8 +69,9 @@ def _run(options: argparse.Namespace) -> None:
     )  # fmt: skip
     cells = load_cells(options.config, options.overrides)
     bars = Bars()
-    bench = Bench(build_method, RecordStore(options.output), settings, bars)
-    records = bench.run(cells, resume=options.resume)
+    jobs = resolve_jobs(cells, settings, build_method, bars.say)
+    outcome = measure_jobs(jobs, RecordStore(options.output), bars, resume=options.resume)
+    records = outcome.records
     _print_records(records, options.json)
     timed = speed_table(records)
     if not timed.empty and not options.json:
@@ -79,11 +81,12 @@ def _run(options: argparse.Namespace) -> None:
             _print(f"\n{render(printed_curves(records))}")
         for path in write_curves(records, options.output):
             bars.say(f"cost curves: {path}")
+    return 1 if outcome.failures else 0
 
 
-def _demo(options: argparse.Namespace) -> None:
+def _demo(options: argparse.Namespace) -> int:
     options.config = DEMO_CONFIG
-    _run(options)
+    return _run(options)
 
 
 def _print_records(records: list[Record], as_json: bool, form: Any = "markdown") -> None:
@@ -91,7 +94,7 @@ def _print_records(records: list[Record], as_json: bool, form: Any = "markdown")
     from vis_bench.tables.text import render
 
     if as_json:
-        _print_json(records)
+        _print_json([record.model_dump(mode="json") for record in records])
     else:
         _print(render(measured_table(records), form))
 
@@ -99,9 +102,9 @@ def _print_records(records: list[Record], as_json: bool, form: Any = "markdown")
 def _predict(options: argparse.Namespace) -> None:
     from methods import build_method
     from vis_bench.progress import Bars
-    from vis_bench.records.environment import pick_device
+    from vis_bench.records.machine import pick_device
     from vis_bench.runs.config import load_cells
-    from vis_bench.runs.frames_folder import predict_folder
+    from vis_bench.runs.predict import predict_folder
 
     cells = load_cells(options.config, options.overrides)
     if len(cells) != 1:
@@ -126,9 +129,9 @@ def _flops(options: argparse.Namespace) -> None:
         return
     from methods import build_method
     from vis_bench.atomic_write import write_atomically
-    from vis_bench.cost.flops.report import report_flops
-    from vis_bench.cost.flops.tables import overview
     from vis_bench.progress import Bars
+    from vis_bench.reports.flops import report_flops
+    from vis_bench.reports.flops_tables import overview
     from vis_bench.runs.config import load_cells
 
     cells = load_cells(options.config, options.overrides)
@@ -152,7 +155,7 @@ def _profile_kernels(options: argparse.Namespace) -> None:
         return
     from cuda_ops.profile import PASSES, profile
     from vis_bench.progress import Bars
-    from vis_bench.records.environment import pick_device
+    from vis_bench.records.machine import pick_device
     from vis_bench.reports.kernels import kernel_table, skipped_lines
     from vis_bench.tables.text import render
 
@@ -176,15 +179,16 @@ def _profile_kernels(options: argparse.Namespace) -> None:
 def _trace(options: argparse.Namespace) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
-    from vis_bench.records.environment import pick_device
+    from vis_bench.records.machine import pick_device
     from vis_bench.reports.kernels import dearest_table
     from vis_bench.runs.config import load_cells
-    from vis_bench.runs.subject import find_weights, load_subject, random_clip
+    from vis_bench.runs.load_method import find_weights, load_method
+    from vis_bench.runs.random_clip import random_clip
     from vis_bench.tables.text import render
 
     cell = load_cells(options.config, options.overrides)[0]
     device = pick_device(options.device)
-    method = load_subject(build_method, cell, 40, find_weights(cell, options.weights), device)
+    method = load_method(build_method, cell, 40, find_weights(cell, options.weights), device)
     options.trace.parent.mkdir(parents=True, exist_ok=True)
     rows = trace_method(method, random_clip(method, cell, device), options.trace)
     _print_json(rows) if options.json else _print(render(dearest_table(rows)))
@@ -228,8 +232,8 @@ def _eval(options: argparse.Namespace) -> None:
 
 
 def _record_results(options: argparse.Namespace) -> Evaluation:
-    from vis_bench.records.external_results import record_results
-    from vis_bench.records.record import RecordStore
+    from vis_bench.records.other_code import record_results
+    from vis_bench.records.store import RecordStore
 
     evaluation, path = record_results(
         options.record, options.annotations, options.predictions, RecordStore(options.output),
@@ -310,15 +314,15 @@ def _print_page(name: str, records: list[Record], as_json: bool, form: Any = "ma
 
 def _records(folder: Path) -> list[Record]:
     """The records of a folder; none yet in the default folder is no error."""
-    from vis_bench.records.record import RecordStore
+    from vis_bench.records.store import RecordStore
 
     return [] if folder == RECORDS and not folder.exists() else list(RecordStore(folder))
 
 
 def _encoder_counts() -> Any:
     from methods import build_method
-    from vis_bench.cost.flops.tables import count_ifc_encoders
     from vis_bench.progress import Bars
+    from vis_bench.reports.paper_tables.encoder_counts import count_ifc_encoders
 
     with Bars().bar("ifc-encoder", 16) as advance:
         return count_ifc_encoders(build_method, advance)
@@ -359,7 +363,7 @@ def _leaderboard(options: argparse.Namespace) -> None:
     if options.output:
         write_atomically(options.output, text.encode())
     elif options.json:
-        _print_json(records)
+        _print_json([record.model_dump(mode="json") for record in records])
     else:
         _print(text)
 

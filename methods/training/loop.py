@@ -23,10 +23,11 @@ from vis_bench.data.synthetic import CLASSES
 from vis_bench.errors import InputError
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
-from vis_bench.records.environment import SOURCE_ROOT
-from vis_bench.records.record import RecordStore
-from vis_bench.runs.bench import Bench, RunSettings
+from vis_bench.records.source import SOURCE_ROOT
+from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.measure import measure_jobs
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
@@ -76,9 +77,10 @@ def evaluate(config: TrainConfig, output: Path, bars: Bars) -> list[dict[str, An
     if config.evaluate is None:
         return []
     settings = RunSettings("train", torch.device("cpu"), weights=output / WEIGHTS)
-    bench = Bench(build_method, RecordStore(output / "records"), settings, bars)
-    records = bench.run(load_cells(find_config(config.evaluate), ["measure=accuracy"]))
-    return [{key: record[key] for key in ("clip_length", *METRICS)} for record in records]
+    cells = load_cells(find_config(config.evaluate), ["measure=accuracy"])
+    jobs = resolve_jobs(cells, settings, build_method, bars.say)
+    records = measure_jobs(jobs, RecordStore(output / "records"), bars).records
+    return [{key: getattr(record, key) for key in ("clip_length", *METRICS)} for record in records]
 
 
 def prepare(config: TrainConfig, bars: Bars) -> Trainer:

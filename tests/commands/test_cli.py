@@ -171,7 +171,7 @@ WRONG = {
     "missing argument": (["eval", "--annotations", "a.json"], "--predictions"),
     "missing config": (["run", "none.yaml"], "none.yaml does not exist"),
     "limit": (["run", "CONFIG", "--limit", "0"], "'0' is no whole number from 1 up"),
-    "device": (["run", "CONFIG", "--device", "tpu"], "device is 'tpu'; allowed are cpu, cuda"),
+    "device": (["run", "CONFIG", "--device", "tpu"], "device is 'tpu'; expected cpu, cuda"),
     "no such GPU": (["run", "CONFIG", "--device", "cuda:99"], "cuda:99 is not there"),
     "method": (["run", "CONFIG", "--set", "method=nope"], "unknown method 'nope'"),
     "option": (["run", "CONFIG", "--set", "options.x=1"], "has no option 'x'"),

@@ -1,13 +1,12 @@
 """The gate catches what it must and lets noise pass."""
 
-import json
 import random
 
 import pytest
 
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.gate.baseline import gated_cell, load_cells_to_gate
+from vis_bench.gate.baseline import GatedCell, load_cells_to_gate
 from vis_bench.gate.rules import Tolerances
 from vis_bench.gate.verdict import (
     SUMMARY_VARIABLE,
@@ -16,7 +15,7 @@ from vis_bench.gate.verdict import (
     compare_sets,
     update_baseline,
 )
-from vis_bench.records.record import RecordStore
+from vis_bench.records.store import RecordStore, record_json
 
 TIMED = {
     "gflops_per_frame": 91.25, "gflops_per_clip": 456.25, "flop_convention": "mac-fvcore",
@@ -28,12 +27,11 @@ TIMED = {
 
 def measured(**changes):
     """A timed record; changes to speed fields reach its region too."""
-    record = example_record(**{**TIMED, **changes})
-    if record["regions"]:
-        record["regions"] = {
-            "model+tracker": {k: record[k] for k in ("fps", "speed_spread", "peak_memory_bytes")}
-        }
-    return record
+    values = {**TIMED, **changes}
+    if values["regions"]:
+        fields = ("fps", "speed_spread", "peak_memory_bytes")
+        values["regions"] = {"model+tracker": {key: values[key] for key in fields}}
+    return example_record(**values)
 
 
 def gate(tmp_path, before, after, **tolerances):
@@ -41,7 +39,7 @@ def gate(tmp_path, before, after, **tolerances):
         (tmp_path / name).mkdir(exist_ok=True)
         for number, record in enumerate(records):
             path = tmp_path / name / f"{number}.json"
-            path.write_text(json.dumps(record))
+            path.write_bytes(record_json(record))
     return check(tmp_path / "before", tmp_path / "after", Tolerances(**tolerances))
 
 
@@ -59,7 +57,7 @@ def test_the_same_records_pass_and_nothing_moved(tmp_path):
 @pytest.mark.parametrize("metric", ["ap", "ap50", "ap75", "ap_m", "ar1", "ar10", "ar100"])
 def test_a_loss_of_two_tenths_of_a_point_is_caught(tmp_path, metric):
     before = measured()
-    report = gate(tmp_path, [before], [measured(**{metric: before[metric] - 0.002})])
+    report = gate(tmp_path, [before], [measured(**{metric: getattr(before, metric) - 0.002})])
     assert not report.passed
     assert moved(report) == {metric: "worse"}
     assert report.findings[0].change == "-0.20 points"
@@ -119,7 +117,7 @@ def test_a_figure_that_is_no_longer_measured_is_caught(tmp_path, field):
 
 
 def test_speed_no_longer_measured_is_caught(tmp_path):
-    after = measured(fps=None, regions=None, peak_memory_bytes=None)
+    after = measured(fps=None, regions={}, peak_memory_bytes=None)
     assert moved(gate(tmp_path, [measured()], [after])) == {
         "FPS (model+tracker)": "missing",
         "peak memory (model+tracker)": "missing",
@@ -191,7 +189,7 @@ def test_the_same_code_on_a_noisy_machine_passes_every_time(spread):
 
     def run():
         level, seen = rng.lognormvariate(0, sigma), rng.uniform(0.6, 1.4)
-        return [gated_cell(measured(fps=40 * level, speed_spread=spread * seen))]
+        return [GatedCell.of(measured(fps=40 * level, speed_spread=spread * seen))]
 
     assert all(compare_sets(run(), run()).passed for _ in range(1000))
 
@@ -210,7 +208,7 @@ def test_a_baseline_file_is_written_read_back_and_refreshed_deliberately(tmp_pat
     assert moved(report) == {"ap": "worse"}
     assert report.as_markdown().startswith("## Baseline refreshed: 1 figures had moved\n")
     assert check(baseline, tmp_path / "records").passed
-    assert load_cells_to_gate(baseline)[0]["ap"] == 0.3
+    assert load_cells_to_gate(baseline)[0].ap == 0.3
 
 
 def test_the_baseline_is_the_same_bytes_whatever_the_order(tmp_path):
@@ -218,7 +216,7 @@ def test_the_baseline_is_the_same_bytes_whatever_the_order(tmp_path):
     for name, order in (("a", records), ("b", records[::-1])):
         (tmp_path / name).mkdir()
         for number, record in enumerate(order):
-            (tmp_path / name / f"{number}.json").write_text(json.dumps(record))
+            (tmp_path / name / f"{number}.json").write_bytes(record_json(record))
         update_baseline(tmp_path / f"{name}.json", tmp_path / name)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
@@ -227,7 +225,7 @@ def test_update_overwrites_nothing_but_baselines(tmp_path):
     path = RecordStore(tmp_path / "records").write(measured())
     before = path.read_bytes()
     for target in (path, tmp_path / "records"):
-        with pytest.raises(InputError, match="no baseline file"):
+        with pytest.raises(InputError, match="is not a baseline file"):
             update_baseline(target, path)
     assert path.read_bytes() == before
 
@@ -236,9 +234,9 @@ def test_update_overwrites_nothing_but_baselines(tmp_path):
     ("content", "message"),
     [
         ("{", "is not JSON"),
-        ("{}", "is no record"),
+        ("{}", "is not a record"),
         ('{"vis_bench_baseline": 9, "cells": []}', "version 9"),
-        ('{"vis_bench_baseline": 1, "cells": 3}', "no list of cells"),
+        ('{"vis_bench_baseline": 1, "cells": 3}', "not a list of cells"),
         ('{"vis_bench_baseline": 1, "cells": []}', "holds no record"),
     ],
 )

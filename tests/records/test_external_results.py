@@ -8,9 +8,10 @@ import pytest
 from paths import GOLDEN
 from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
-from vis_bench.records.external_results import record_results
-from vis_bench.records.record import RecordStore
-from vis_bench.reports.leaderboard import is_ranked, leaderboard_markdown
+from vis_bench.records.caveats import is_ranked
+from vis_bench.records.other_code import record_results
+from vis_bench.records.store import RecordStore, read_record
+from vis_bench.reports.leaderboard import leaderboard_markdown
 from vis_bench.reports.paper_tables import paper_table
 from vis_bench.tables.text import render
 
@@ -22,16 +23,16 @@ def record(tmp_path, name="VisTR", **changes):
     options = {"dataset": "ytvis2019", "split": "heldout", "backbone": "ResNet-50", **changes}
     store = RecordStore(tmp_path)
     _, path = record_results(name, ANNOTATIONS, PREDICTIONS, store, command="eval", **options)
-    return json.loads(path.read_text()), path
+    return read_record(path), path
 
 
 def test_the_record_holds_the_official_numbers_and_the_files_checksums(tmp_path):
     written, path = record(tmp_path)
     for field, official in (("ap", "AP"), ("ap75", "AP75"), ("ap_l", "APl"), ("ar10", "AR10")):
-        assert written[field] == EXPECTED["stats"][official]
-    assert written["annotations_sha256"] == hashlib.sha256(ANNOTATIONS.read_bytes()).hexdigest()
-    assert (path.parent / written["predictions"]).read_bytes() == PREDICTIONS.read_bytes()
-    assert written["fps"] is None
+        assert getattr(written, field) == EXPECTED["stats"][official]
+    assert written.annotations_sha256 == hashlib.sha256(ANNOTATIONS.read_bytes()).hexdigest()
+    assert (path.parent / written.predictions).read_bytes() == PREDICTIONS.read_bytes()
+    assert written.fps is None
     assert list(RecordStore(tmp_path)) == [written]
 
 
@@ -47,7 +48,7 @@ def test_it_stands_in_its_row_of_the_comparison(tmp_path):
     written, _ = record(tmp_path)
     lines = render(paper_table("comparison", [written])).splitlines()
     place = next(n for n, line in enumerate(lines) if "VisTR" in line)
-    assert f"{100 * written['ap']:.1f}" in lines[place + 1]
+    assert f"{100 * written.ap:.1f}" in lines[place + 1]
 
 
 def test_the_same_file_is_one_record_and_another_name_another(tmp_path):
@@ -66,15 +67,18 @@ def test_a_held_out_part_says_its_own_split(tmp_path):
     renamed = part.path.rename(tmp_path / "mine.json")
     _, path = record_results("VisTR", renamed, results, RecordStore(tmp_path / "r"),
                              command="eval", dataset="ytvis2019")  # fmt: skip
-    written = json.loads(path.read_text())
-    assert written["split"] == "heldout"
-    assert written["annotations_sha256"] == part.sha256
-    assert written["num_videos"] == len(kept)
+    written = read_record(path)
+    assert written.split == "heldout"
+    assert written.annotations_sha256 == part.sha256
+    assert written.num_videos == len(kept)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"name": " "}, "name for --record is empty"), ({"dataset": "ytvis"}, "known are ytvis2019")],
+    [
+        ({"name": " "}, "name for --record is empty"),
+        ({"dataset": "ytvis"}, "expected one of ytvis2019"),
+    ],
 )
 def test_wrong_options_are_refused_and_nothing_is_written(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):

@@ -5,36 +5,55 @@ import math
 import os
 
 import pytest
+from pydantic import ValidationError
 
 from record_example import example_record
 from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
-from vis_bench.records.record import FIELDS, RecordStore, make_record, read_record, record_name
+from vis_bench.records.cell_name import file_stem
+from vis_bench.records.schema import Record
+from vis_bench.records.store import RecordStore, read_record
 
 
 def test_every_field_stands_in_the_file(tmp_path):
     path = RecordStore(tmp_path).write(example_record(fps=12.5))
     values = json.loads(path.read_text())
-    assert list(values)[: len(FIELDS)] == list(FIELDS)
+    assert list(values) == list(Record.model_fields)
     assert values["fps"] == 12.5
     assert values["latency_ms_p50"] is None
     assert read_record(path) == example_record(fps=12.5)
 
 
 def test_absent_metrics_are_null():
-    record = example_record(ap_s=-1.0, fps=math.nan, energy_joules_per_frame=math.inf)
-    assert record["ap_s"] is record["fps"] is record["energy_joules_per_frame"] is None
-    assert example_record(seed=-1)["seed"] == -1
+    record = example_record(ap_s=-1.0, ar_m=-1.0, ap=math.nan)
+    assert record.ap_s is record.ar_m is record.ap is None
+    assert example_record(seed=-1).seed == -1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("fps", math.nan), ("fps", 0.0), ("fps", True), ("energy_joules_per_frame", math.inf),
+     ("ap", 1.5), ("ap", math.inf), ("ar10", []), ("num_params", "39"), ("num_videos", -1),
+     ("options", None), ("clip_length", 0), ("git_dirty", "no"), ("regions", {"model": 3})],
+)  # fmt: skip
+def test_figures_that_cannot_be_are_refused_wherever_a_record_is_read(tmp_path, field, value):
+    with pytest.raises(ValidationError):
+        example_record(**{field: value})
+    path = RecordStore(tmp_path).write(example_record())
+    written = {**json.loads(path.read_text()), field: value}
+    path.write_text(json.dumps(written))
+    with pytest.raises(InputError, match=f"NaN|Infinity|has {field}.*expected"):
+        read_record(path)
 
 
 def test_further_fields_stand_behind_the_fixed_ones():
-    assert list(make_record({"new": 1}))[-1] == "new"
+    assert list(example_record(new=1).model_dump())[-1] == "new"
 
 
 def test_names_tell_cells_apart():
-    assert record_name(example_record()) == "ifc_r50_synthetic_val_T5S1_360_" + "ab" * 5
+    assert file_stem(example_record()) == "ifc_r50_synthetic_val_T5S1_360_" + "ab" * 5
     whole = example_record(clip_length="whole", clip_stride=None, resolution="native")
-    assert record_name(whole) == "ifc_r50_synthetic_val_Twhole_native_" + "ab" * 5
+    assert file_stem(whole) == "ifc_r50_synthetic_val_Twhole_native_" + "ab" * 5
 
 
 def test_find_by_checksum(tmp_path):
@@ -43,12 +62,12 @@ def test_find_by_checksum(tmp_path):
     twin = example_record(config_sha256="ab" * 5 + "f" * 54, clip_length=7)
     store.write(twin)
     assert store.find("ab" * 32) == example_record()
-    assert store.find(twin["config_sha256"]) == twin
+    assert store.find(twin.config_sha256) == twin
     assert store.find("0" * 64) is None
     assert len(list(store)) == 2
 
 
-def test_results_files_beside_the_records_are_no_records(tmp_path):
+def test_results_files_beside_the_records_are_not_records(tmp_path):
     RecordStore(tmp_path).write(example_record())
     (tmp_path / "a.results.json").write_text("[]")
     assert len(list(RecordStore(tmp_path))) == 1
@@ -56,9 +75,9 @@ def test_results_files_beside_the_records_are_no_records(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "no valid JSON"), ("[]", "no record"), ("{}", "no schema_version"),
+    [("{", "is not JSON"), ("[]", "is not a record"), ("{}", "no schema_version"),
      ('{"schema_version": 99}', "has schema 99"), ('{"schema_version": 1}', "lacks the field"),
-     ("[" * 100_000, "no valid JSON"), ("\udcff", "no valid JSON")],
+     ("[" * 100_000, "is not JSON"), ("\udcff", "is not JSON")],
 )  # fmt: skip
 def test_foreign_files_get_a_sentence(tmp_path, content, words):
     path = tmp_path / "r.json"
@@ -68,7 +87,7 @@ def test_foreign_files_get_a_sentence(tmp_path, content, words):
 
 
 def test_missing_files_and_folders_get_a_sentence(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot read"):
         read_record(tmp_path / "none.json")
     with pytest.raises(InputError, match="does not exist"):
         list(RecordStore(tmp_path / "none"))

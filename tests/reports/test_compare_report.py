@@ -12,8 +12,8 @@ from vis_bench.data.results_file import Track, write_results
 from vis_bench.errors import InputError
 from vis_bench.evaluation.ytvis import evaluate_files
 from vis_bench.progress import Bars
-from vis_bench.records.external_results import record_results
-from vis_bench.records.record import RecordStore
+from vis_bench.records.other_code import record_results
+from vis_bench.records.store import RecordStore
 from vis_bench.reports.compare_inputs import load_pair
 from vis_bench.reports.compare_report import compare_pair
 
@@ -116,7 +116,7 @@ def test_two_records_find_their_data_set_and_videos(tmp_path, truth_tracks):
     pair = load_pair(one, two)
     assert len(pair.ground_truth.videos) == 2
     result = compare_pair(pair, Bars(quiet=True), num_resamples=10)
-    assert result.names == ("ifc T=5", "color_key T=5")
+    assert result.names == ("ifc T=5 S=1", "color_key T=5 S=1")
     assert result.comparison.overall["ap"].first == pytest.approx(1)
     assert result.comparison.overall["ap"].difference < 0
     assert result.errors[1].shares()["missed"] == pytest.approx(1)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from record_example import example_record
+from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME
 from vis_bench.reports.curves import (
     cost_curves,
     curves_table,
@@ -20,10 +21,10 @@ from vis_bench.tables.text import render
 
 
 def cell(length, stride=1, fps=10.0, gflops=30.0, **changes):
+    values = {"timed_region": "model+tracker", **changes}
     return example_record(
-        clip_length=length, clip_stride=stride, fps=fps, gflops_per_frame=gflops,
-        timed_region="model+tracker", **changes,
-    )  # fmt: skip
+        clip_length=length, clip_stride=stride, fps=fps, gflops_per_frame=gflops, **values
+    )
 
 
 SWEEP = [
@@ -36,8 +37,8 @@ SWEEP = [
 def test_one_line_per_stride_sorted_by_clip_length():
     curves = cost_curves(SWEEP)
     assert [curve.label for curve in curves] == ["stride 1", "stride 5"]
-    assert curves[0].values("fps") == ([5, 10, 20], [5.0, 10.0, 20.0])
-    assert curves[1].values("gflops_per_frame") == ([5, 10, 20], [35, 30, 20])
+    assert curves[0].values(FPS) == ([5, 10, 20], [5.0, 10.0, 20.0])
+    assert curves[1].values(GFLOPS_PER_FRAME) == ([5, 10, 20], [35, 30, 20])
 
 
 def test_labels_hold_what_differs():
@@ -55,7 +56,7 @@ def test_clip_lengths_with_a_stride_each_make_one_line_per_method():
     whole = cell("whole", None, method="ifc", backbone="ifc", num_videos=3, num_frames=86)
     curves = cost_curves([*records, whole])
     assert [curve.label for curve in curves] == ["ifc", "seqformer"]
-    assert curves[0].values("fps")[0] == [5, 10, 86 / 3]
+    assert curves[0].values(FPS)[0] == [5, 10, 86 / 3]
     titles = [column.title for column in printed_curves([*records, whole]).columns]
     assert titles[2:] == ["T=5", "T=10", "whole (28.7)"]
 
@@ -69,7 +70,7 @@ def test_options_and_regions_make_lines_of_their_own():
     records = [
         cell(5, options={"memory_tokens": 4}),
         cell(5, options={"memory_tokens": 8}),
-        {**cell(5, options={"memory_tokens": 8}), "timed_region": "model"},
+        cell(5, options={"memory_tokens": 8}, timed_region="model"),
     ]
     assert len(cost_curves(records)) == 3
 
@@ -77,14 +78,14 @@ def test_options_and_regions_make_lines_of_their_own():
 def test_a_whole_video_counts_with_its_mean_length():
     record = cell("whole", None, num_videos=10, num_frames=250)
     [curve] = cost_curves([record])
-    assert curve.values("fps")[0] == [25]
+    assert curve.values(FPS)[0] == [25]
 
 
 def test_what_was_not_measured_has_no_point_and_no_row():
     records = [cell(5, fps=None), cell(10), cell(20, fps=None, gflops=None)]
     [curve] = cost_curves(records)
-    assert curve.values("fps")[0] == [10]
-    assert curve.values("gflops_per_frame")[0] == [5, 10]
+    assert curve.values(FPS)[0] == [10]
+    assert curve.values(GFLOPS_PER_FRAME)[0] == [5, 10]
     assert list(curves_table(records)["clip_length"]) == [5, 10]
 
 
@@ -129,7 +130,9 @@ def test_files_do_not_depend_on_the_order_of_the_records(tmp_path):
 
 def test_a_figure_that_nobody_measured_has_no_panel():
     both = Image.open(io.BytesIO(draw_curves(cost_curves(SWEEP))))
-    one = Image.open(io.BytesIO(draw_curves(cost_curves([{**r, "fps": None} for r in SWEEP]))))
+    one = Image.open(
+        io.BytesIO(draw_curves(cost_curves([r.model_copy(update={"fps": None}) for r in SWEEP])))
+    )
     assert one.size[0] == both.size[0] // 2
 
 
@@ -144,7 +147,7 @@ def region(spread, **changes):
 
 def test_speed_table_names_regions_and_marks_a_busy_machine():
     regions = {"model": region(0.03), "end_to_end": region(0.25, energy_joules_per_frame=2.0)}
-    record = {**cell(5, 3), "regions": regions, "load_average": 1.25, "num_cpus": 2}
+    record = cell(5, 3, regions=regions, load_average=1.25, num_cpus=2)
     table = speed_table([record])
     assert list(table["Region"]) == ["model", "end_to_end"]
     assert list(table["FPS"]) == ["12.3", "12.3 (spread 25 %)"]

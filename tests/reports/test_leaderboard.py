@@ -59,7 +59,7 @@ def test_every_promised_column_is_there():
     ((_, rows),) = leaderboard_sections([example_record(fps=20.0, gflops_per_frame=90.0)])
     titles = [column.title for column in leaderboard_grid(rows).columns]
     for title in ("AP", "AP50", "AP75", "AR1", "AR10", "FPS", "Device", "GFLOPs/frame",
-                  "Params (M)", "Date", "Commit"):  # fmt: skip
+                  "Params (M)", "Date", "Source"):  # fmt: skip
         assert title in titles
 
 

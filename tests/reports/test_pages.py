@@ -3,9 +3,9 @@
 from methods import build_method
 from paths import ROOT
 from record_example import example_record
-from vis_bench.cost.flops.tables import count_ifc_encoders
-from vis_bench.records.record import RecordStore
+from vis_bench.records.store import RecordStore
 from vis_bench.reports.pages import PICTURE, stale_pages, write_pages
+from vis_bench.reports.paper_tables.encoder_counts import count_ifc_encoders
 
 RESULTS = ROOT / "results"
 NAMES = {"README.md", "LEADERBOARD.md", PICTURE}

@@ -165,7 +165,9 @@ def test_mini_models_fill_the_same_layout():
         for n in (1, 4, 8) for t in (5, 20)
     ]  # fmt: skip
     # A model that was trained otherwise is no part of the ablation.
-    records.append({**records[0], "training": None, "ap": 0.9, "created_at": "2999-01-01"})
+    records.append(
+        records[0].model_copy(update={"training": None, "ap": 0.9, "created_at": "2999-01-01"})
+    )
     grid = paper_table("ifc-memory-tokens", records).grids[1]
     assert [row[0].text for row in grid.rows] == ["1", "4", "8"]
     assert [entry.text for entry in grid.rows[1][2:]] == ["50.5", "-", "-", "50.8"]
@@ -303,5 +305,5 @@ def test_another_memory_stands_in_its_own_table_only(name, changed):
     for where, training in (("synthetic", MINI_TRAINING), ("ytvis2019", None)):
         backbone = "mini" if where == "synthetic" else "r50"
         plain = example_record(dataset=where, backbone=backbone, training=training, **clip)
-        page = paper_table(name, [plain, {**plain, **later}])
+        page = paper_table(name, [plain, plain.model_copy(update=later)])
         assert all(e.text != "77.0" for grid in page.grids for row in grid.rows for e in row)

@@ -1,6 +1,6 @@
 """A complete record to build test cases from."""
 
-from vis_bench.records.record import Record, make_record
+from vis_bench.records.schema import Record
 
 
 def example_record(**changes: object) -> Record:
@@ -16,4 +16,4 @@ def example_record(**changes: object) -> Record:
         "precision": "float32", "device": "a CPU", "torch": "2.13.0", "python": "3.11.7",
         "num_threads": 2, "git_commit": "0123456789abcdef", "git_dirty": False, "seed": 0,
     }  # fmt: skip
-    return make_record({**values, **changes})
+    return Record(**{**values, **changes})

@@ -9,31 +9,93 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field, StrictBool, StrictStr, ValidationError
 
 from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
-from vis_bench.json_file import read_json
-from vis_bench.records.record import METRICS, Record, RecordStore, read_record
+from vis_bench.json_file import read_json, shown
+from vis_bench.records.cell_name import full_name
+from vis_bench.records.schema import (
+    Count,
+    Fields,
+    Fraction,
+    NotNegative,
+    Positive,
+    Record,
+    Size,
+    SizeFields,
+)
+from vis_bench.records.store import RecordStore, first_problem, parse_record
 
 BASELINE_KEY = "vis_bench_baseline"
 BASELINE_VERSION = 1
 
-# A record's fields as far as the gate reads them; those of IDENTITY say what was measured.
+
+class GatedSpeed(Fields):
+    """What the gate reads of one timed region."""
+
+    fps: Positive | None = None
+    speed_spread: NotNegative | None = None
+    peak_memory_bytes: Count | None = None
+
+
+class GatedCell(SizeFields, GatedSpeed):
+    """A record as far as the gate reads it."""
+
+    method: StrictStr
+    options: dict[StrictStr, Any] = Field(default_factory=dict)
+    backbone: StrictStr | None = None
+    dataset: StrictStr
+    split: StrictStr
+    clip_length: Size | Literal["whole"] | None = None
+    clip_stride: Size | None = None
+    resolution: Size | Literal["native"] | None = None
+    precision: StrictStr | None = None
+    training: StrictStr | None = None
+    num_videos: Count | None = None
+    annotations_sha256: StrictStr | None = None
+    ap: Fraction = None
+    ap50: Fraction = None
+    ap75: Fraction = None
+    ap_s: Fraction = None
+    ap_m: Fraction = None
+    ap_l: Fraction = None
+    ar1: Fraction = None
+    ar10: Fraction = None
+    ar100: Fraction = None
+    gflops_per_clip: NotNegative | None = None
+    gflops_per_frame: NotNegative | None = None
+    flop_convention: StrictStr | None = None
+    timed_region: StrictStr | None = None
+    regions: dict[StrictStr, GatedSpeed] = Field(default_factory=dict)
+    load_average: NotNegative | None = None
+    num_cpus: Size | None = None
+    device: StrictStr | None = None
+    num_threads: Size | None = None
+    created_at: StrictStr | None = None
+    git_commit: StrictStr | None = None
+    git_dirty: StrictBool | None = None
+
+    @classmethod
+    def of(cls, record: Record) -> GatedCell:
+        """The fields of a record that the gate reads."""
+        return cls(**record.model_dump(include=set(cls.model_fields)))
+
+    def timed_regions(self) -> Mapping[str, GatedSpeed]:
+        """The timed regions by name; the cell's own figures where it names no regions."""
+        if self.regions or self.fps is None:
+            return self.regions
+        return {str(self.timed_region): self}
+
+
+# The fields that make two measurements comparable.
 IDENTITY = (
     "method", "options", "backbone", "dataset", "split", "clip_length", "clip_stride",
     "resolution", "precision", "training",
 )  # fmt: skip
 COSTS = ("num_params", "gflops_per_clip", "gflops_per_frame")
-SPEED = ("fps", "speed_spread", "peak_memory_bytes")
-_KEPT = (
-    *IDENTITY, "num_videos", "annotations_sha256", *METRICS, *COSTS, "flop_convention",
-    "timed_region", *SPEED, "load_average", "num_cpus", "device", "num_threads", "created_at",
-    "git_commit", "git_dirty",
-)  # fmt: skip
-
-# A record reduced to those fields.
-GatedCell = dict[str, Any]
 
 
 def load_cells_to_gate(path: Path) -> list[GatedCell]:
@@ -46,7 +108,7 @@ def load_cells_to_gate(path: Path) -> list[GatedCell]:
     """
     cells = _latest(_read(path))
     if not cells:
-        raise InputError(f"{path} holds no record; need at least one to compare")
+        raise InputError(f"{path} holds no records; expected at least one to compare")
     return cells
 
 
@@ -54,41 +116,28 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
     """Writes a baseline file; the same cells give the same bytes.
 
     Raises:
-        InputError: where `path` is a folder or a file that is no baseline: neither is overwritten.
+        InputError: where `path` is a folder, or a file that is not a baseline, which is kept.
     """
     if path.is_dir() or (path.exists() and not _is_baseline(read_json(path))):
-        raise InputError(f"{path} is no baseline file; --update writes a new file or a baseline")
-    content = {BASELINE_KEY: BASELINE_VERSION, "cells": sorted(cells, key=_sort_key)}
+        raise InputError(f"{path} is not a baseline file; --update writes a new file or a baseline")
+    written = [cell.model_dump(mode="json") for cell in sorted(cells, key=_sort_key)]
+    content = {BASELINE_KEY: BASELINE_VERSION, "cells": written}
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
     write_atomically(path, text.encode() + b"\n")
 
 
-def cell_key(cell: Mapping[str, Any]) -> str:
+def cell_key(cell: GatedCell) -> str:
     """What makes two measurements comparable, as one string."""
-    return json.dumps([cell.get(key) for key in IDENTITY], sort_keys=True)
-
-
-def cell_name(cell: Mapping[str, Any]) -> str:
-    """The cell for a reader: method, backbone, data, clip, resolution and options."""
-    stride = cell.get("clip_stride")
-    options = {k: v for k, v in (cell.get("options") or {}).items() if k != "backbone"}
-    parts = [
-        cell["method"], cell.get("backbone"), f"{cell.get('dataset')} {cell.get('split')}",
-        f"T={cell.get('clip_length')}", None if stride is None else f"S={stride}",
-        cell.get("resolution"),
-        None if cell.get("precision") in (None, "float32") else cell["precision"],
-        *(f"{key}={value}" for key, value in sorted(options.items())),
-    ]  # fmt: skip
-    return " ".join(str(part) for part in parts if part is not None)
+    return json.dumps([getattr(cell, key) for key in IDENTITY], sort_keys=True)
 
 
 def _read(path: Path) -> list[GatedCell]:
     if path.is_dir():
-        return [gated_cell(record) for record in RecordStore(path)]
+        return [GatedCell.of(record) for record in RecordStore(path)]
     content = read_json(path)
     if _is_baseline(content):
         return _baseline_cells(content, path)
-    return [gated_cell(read_record(path))]
+    return [GatedCell.of(parse_record(content, str(path)))]
 
 
 def _is_baseline(content: object) -> bool:
@@ -98,30 +147,23 @@ def _is_baseline(content: object) -> bool:
 def _baseline_cells(content: dict[str, Any], path: Path) -> list[GatedCell]:
     version, cells = content[BASELINE_KEY], content.get("cells")
     if version != BASELINE_VERSION:
-        raise InputError(f"{path} is baseline version {version!r}; this reads {BASELINE_VERSION}")
-    if not isinstance(cells, list) or not all(
-        isinstance(cell, dict) and "method" in cell for cell in cells
-    ):  # fmt: skip
-        raise InputError(f"baseline {path}: cells is no list of cells; write it with --update")
-    return cells
-
-
-def gated_cell(record: Record) -> GatedCell:
-    """A record reduced to the fields that the gate reads."""
-    cell = {key: record.get(key) for key in _KEPT}
-    regions = record.get("regions") or {}
-    cell["regions"] = {
-        name: {key: fields.get(key) for key in SPEED} for name, fields in sorted(regions.items())
-    }
-    return cell
+        raise InputError(
+            f"{path} is baseline version {shown(version)}; expected {BASELINE_VERSION}"
+        )
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise InputError(f"baseline {path}: cells is not a list of cells; write it with --update")
+    try:
+        return [GatedCell(**cell) for cell in cells]
+    except ValidationError as error:
+        raise InputError(f"baseline {path} {first_problem(error)}") from None
 
 
 def _latest(cells: Iterable[GatedCell]) -> list[GatedCell]:
-    chosen: dict[tuple[str, Any], GatedCell] = {}
-    for cell in sorted(cells, key=lambda cell: cell.get("created_at") or ""):
-        chosen[cell_key(cell), cell.get("device")] = cell
+    chosen: dict[tuple[str, str | None], GatedCell] = {}
+    for cell in sorted(cells, key=lambda cell: cell.created_at or ""):
+        chosen[cell_key(cell), cell.device] = cell
     return sorted(chosen.values(), key=_sort_key)
 
 
-def _sort_key(cell: GatedCell) -> tuple[str, str]:
-    return cell_name(cell), str(cell.get("device"))
+def _sort_key(cell: GatedCell) -> tuple[str, str, str]:
+    return full_name(cell), str(cell.device), cell_key(cell)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from vis_bench.gate.baseline import COSTS, GatedCell
-from vis_bench.records.record import METRICS
+from vis_bench.gate.baseline import COSTS, GatedCell, GatedSpeed
+from vis_bench.records.metrics import ACCURACY
 
 Verdict = Literal["worse", "changed", "missing", "better", "new", "not compared"]
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing")
+
+# AP and AR; the AR by area is not gated.
+_GATED = ACCURACY[:9]
 
 # Differences below this are arithmetic, not accuracy; in points.
 _ROUNDING = 1e-9
@@ -87,32 +90,32 @@ def compare_cells(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
 def _identity(pair: Pair) -> Iterator[Finding]:
     """AP on other videos or other annotations is another measurement."""
     for key in ("num_videos", "annotations_sha256"):
-        before, now = pair.baseline.get(key), pair.current.get(key)
+        before, now = getattr(pair.baseline, key), getattr(pair.current, key)
         if before != now:
             texts = str(before)[:12], str(now)[:12], "AP and AR cannot be compared"
             yield pair.finding(key, texts, "changed")
 
 
 def _accuracy(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
-    for metric in METRICS:
-        before, now = pair.baseline.get(metric), pair.current.get(metric)
+    for metric in _GATED:
+        before, now = getattr(pair.baseline, metric.field), getattr(pair.current, metric.field)
         if before is None:
             continue
         if now is None:
-            yield pair.lost(metric, f"{100 * before:.2f}")
+            yield pair.lost(metric.field, f"{100 * before:.2f}")
             continue
         moved = 100 * (now - before)
         if abs(moved) > tolerances.points + _ROUNDING:
             texts = f"{100 * before:.2f}", f"{100 * now:.2f}", f"{moved:+.2f} points"
-            yield pair.finding(metric, texts, "worse" if moved < 0 else "better")
+            yield pair.finding(metric.field, texts, "worse" if moved < 0 else "better")
 
 
 def _cost(pair: Pair) -> Iterator[Finding]:
-    before, now = pair.baseline.get("flop_convention"), pair.current.get("flop_convention")
+    before, now = pair.baseline.flop_convention, pair.current.flop_convention
     if before and now and before != now:
         yield pair.finding("flop_convention", (before, now, "another rule of counting"), "changed")
     for figure in COSTS:
-        old, new = pair.baseline.get(figure), pair.current.get(figure)
+        old, new = getattr(pair.baseline, figure), getattr(pair.current, figure)
         if old is None or old == new:
             continue
         if new is None:
@@ -123,31 +126,33 @@ def _cost(pair: Pair) -> Iterator[Finding]:
 
 
 def _speed(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
-    timed, now = _timed_regions(pair.baseline), _timed_regions(pair.current)
+    timed, now = pair.baseline.timed_regions(), pair.current.timed_regions()
     other, busy = _other_machine(pair), _busy(pair)
     if timed and (other or busy):
         what = "FPS and memory" if other else "FPS"
-        texts = str(pair.baseline.get("device")), str(pair.current.get("device"))
+        texts = str(pair.baseline.device), str(pair.current.device)
         yield pair.finding(what, (*texts, str(other or busy)), "not compared")
     for region, before in {} if other else timed.items():
-        yield from _region(pair, region, (before, now.get(region, {})), tolerances, busy=bool(busy))
+        yield from _region(
+            pair, region, (before, now.get(region, GatedSpeed())), tolerances, busy=bool(busy)
+        )
 
 
 def _region(
     pair: Pair,
     region: str,
-    sides: tuple[Mapping[str, Any], Mapping[str, Any]],
+    sides: tuple[GatedSpeed, GatedSpeed],
     tolerances: Tolerances,
     *,
     busy: bool,
 ) -> Iterator[Finding]:
-    spreads = [side.get("speed_spread") for side in sides]
+    spreads = [side.speed_spread for side in sides]
     known = [spread for spread in spreads if spread is not None]
     for field, title, allow in (
         ("fps", "FPS", tolerances.slowdown),
         ("peak_memory_bytes", "peak memory", tolerances.growth),
     ):
-        old, new = (side.get(field) for side in sides)
+        old, new = (getattr(side, field) for side in sides)
         if old is None or (busy and field == "fps" and new is not None):
             continue
         figure, text = f"{title} ({region})", _speed_text(field, old)
@@ -163,16 +168,9 @@ def _region(
                 yield pair.finding(figure, texts, "worse" if worse > 1 else "better")
 
 
-def _timed_regions(cell: GatedCell) -> dict[str, Mapping[str, Any]]:
-    """The timed regions by name; the record's own fields where it names no regions."""
-    if cell.get("regions"):
-        return cell["regions"]
-    return {str(cell["timed_region"]): cell} if cell.get("fps") is not None else {}
-
-
 def _other_machine(pair: Pair) -> str | None:
     for key, text in (("device", "another device"), ("num_threads", "other number of threads")):
-        if pair.baseline.get(key) != pair.current.get(key):
+        if getattr(pair.baseline, key) != getattr(pair.current, key):
             return text
     return None
 
@@ -180,7 +178,7 @@ def _other_machine(pair: Pair) -> str | None:
 def _busy(pair: Pair) -> str | None:
     """Whether more wanted to run than there are CPUs, before either measurement."""
     for cell, which in ((pair.baseline, "baseline"), (pair.current, "current")):
-        load, cpus = cell.get("load_average"), cell.get("num_cpus")
+        load, cpus = cell.load_average, cell.num_cpus
         if load is not None and cpus and load > cpus:
             return f"the machine was busy ({which}: load {load:.1f} on {cpus} CPUs)"
     return None

@@ -9,14 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.errors import InputError
-from vis_bench.gate.baseline import (
-    GatedCell,
-    cell_key,
-    cell_name,
-    load_cells_to_gate,
-    write_baseline,
-)
+from vis_bench.gate.baseline import GatedCell, cell_key, load_cells_to_gate, write_baseline
 from vis_bench.gate.rules import FAILING, Finding, Pair, Tolerances, compare_cells
+from vis_bench.records.cell_name import full_name
 from vis_bench.tables.grid import Column, Entry, grid_of
 from vis_bench.tables.text import render
 
@@ -84,7 +79,7 @@ def update_baseline(baseline: Path, current: Path) -> GateReport:
     """Writes the current measurements as the baseline; returns what that changed.
 
     Raises:
-        InputError: as `check`, and where `baseline` exists and is no baseline file.
+        InputError: as `check`, and where `baseline` exists and is not a baseline file.
     """
     cells = load_cells_to_gate(current)
     before = load_cells_to_gate(baseline) if baseline.is_file() else []
@@ -101,7 +96,7 @@ def compare_sets(
     tolerances = tolerances or Tolerances()
     now = _by_key(current)
     pairs = [
-        Pair(cell_name(cell), cell, _counterpart(cell, now[cell_key(cell)]))
+        Pair(full_name(cell), cell, _counterpart(cell, now[cell_key(cell)]))
         for cell in baseline
         if cell_key(cell) in now
     ]
@@ -130,16 +125,16 @@ def _by_key(cells: Sequence[GatedCell]) -> dict[str, list[GatedCell]]:
 
 def _counterpart(cell: GatedCell, candidates: Sequence[GatedCell]) -> GatedCell:
     """The measurement on the same device, or on any."""
-    same = [other for other in candidates if other.get("device") == cell.get("device")]
+    same = [other for other in candidates if other.device == cell.device]
     return (same or candidates)[0]
 
 
 def _gone(cell: GatedCell) -> Finding:
-    return Finding(cell_name(cell), "whole cell", "measured", "-", "no record", "missing")
+    return Finding(full_name(cell), "whole cell", "measured", "-", "no record", "missing")
 
 
 def _new(cell: GatedCell) -> Finding:
-    return Finding(cell_name(cell), "whole cell", "-", "measured", "not in the baseline", "new")
+    return Finding(full_name(cell), "whole cell", "-", "measured", "not in the baseline", "new")
 
 
 def _table(findings: Sequence[Finding]) -> str:

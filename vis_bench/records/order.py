@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
-from vis_bench.records.record import Record
+from vis_bench.records.schema import Record
 
 
 def tie_break(record: Record) -> str:
     """A text that differs wherever two records differ; the last key of every sort of records."""
-    return json.dumps(record, sort_keys=True, default=str)
+    return repr(sorted(record.model_dump().items()))

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from vis_bench.records.labels import subject_labels
-from vis_bench.records.record import Record
-from vis_bench.reports.leaderboard import is_ranked, leaderboard_sections
-from vis_bench.reports.paper_tables.comparison import published_speeds
+from vis_bench.records.caveats import is_ranked
+from vis_bench.records.labels import method_labels
+from vis_bench.records.schema import Record
+from vis_bench.reports.leaderboard import leaderboard_sections
+from vis_bench.reports.published import published_speeds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,21 +58,16 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
         )
     ]
     for title, rows in leaderboard_sections(records):
-        shown = [r for r in rows if is_ranked(r) and r["fps"]]
-        subjects = dict(zip(map(id, shown), subject_labels(shown), strict=True))
-        for device in sorted({r["device"] or "unknown device" for r in shown}):
+        shown = [r for r in rows if is_ranked(r) and r.fps]
+        subjects = dict(zip(map(id, shown), method_labels(shown), strict=True))
+        for device in sorted({r.device or "unknown device" for r in shown}):
             points = (
-                _point(record, subjects[id(record)])
-                for record in shown
-                if (record["device"] or "unknown device") == device
+                Point(subjects[id(r)], f"{r.backbone} T={r.clip_length}", r.fps, 100 * r.ap)
+                for r in shown
+                if (r.device or "unknown device") == device and r.fps and r.ap is not None
             )
             panels.append(Panel(f"{title}, {device}", tuple(points)))
     return panels
-
-
-def _point(record: Record, subject: str) -> Point:
-    label = f"{record['backbone']} T={record['clip_length']}"
-    return Point(subject, label, record["fps"], 100 * record["ap"])
 
 
 def data_digest(panels: Sequence[Panel]) -> str:
@@ -107,7 +103,7 @@ def speed_svg(panels: Sequence[Panel]) -> str:
 
 
 def _draw(axis: Axes, panel: Panel) -> None:
-    """One panel: a colour per method, what else tells its points apart beside them."""
+    """One panel: a color per method, what else tells its points apart beside them."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     axis.set(title=panel.title, xlabel="FPS (logarithmic)", ylabel="AP", xscale="log")

@@ -13,7 +13,9 @@ from vis_bench.data.dataset import Dataset, load_dataset
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
 from vis_bench.json_file import parse_json, read_bytes
-from vis_bench.records.record import Record, read_record
+from vis_bench.records.cell_name import short_name
+from vis_bench.records.schema import Record
+from vis_bench.records.store import read_record
 from vis_bench.runs.config import DatasetConfig
 
 
@@ -64,7 +66,7 @@ def _record_at(path: Path) -> Record | None:
 
 
 def _predictions(record: Record, path: Path) -> Path:
-    name = record["predictions"]
+    name = record.predictions
     if not name:
         raise InputError(f"record {path} has no predictions: its accuracy was not measured")
     return path.parent / name
@@ -72,9 +74,9 @@ def _predictions(record: Record, path: Path) -> Path:
 
 def _check_same_videos(records: list[Record]) -> None:
     for key in ("annotations_sha256", "num_videos"):
-        values = {record[key] for record in records}
+        values = {getattr(record, key) for record in records}
         if len(values) > 1:
-            shown = " and ".join(str(record[key])[:12] for record in records)
+            shown = " and ".join(str(getattr(record, key))[:12] for record in records)
             raise InputError(f"the records differ in {key}: {shown}; compare needs the same videos")
 
 
@@ -83,27 +85,27 @@ def _ground_truth(
 ) -> GroundTruth:
     if annotations is not None:
         _check_digest(records, hashlib.sha256(read_bytes(annotations)).hexdigest(), annotations)
-        if not records or _lists(annotations, records[0]["num_videos"]):
+        if not records or _lists(annotations, records[0].num_videos):
             return read_annotations(annotations)
     if not records:
         raise InputError("results files need --annotations; records know their data set")
     record = records[0]
-    dataset = _dataset(record["config"], annotations, data_root)
+    dataset = _dataset(record.config, annotations, data_root)
     _check_digest(records, dataset.annotations_sha256, dataset.annotations_path or dataset.name)
-    return dataset.ground_truth(dataset.videos[: record["num_videos"]])
+    return dataset.ground_truth(dataset.videos[: record.num_videos])
 
 
-def _lists(annotations: Path, num_videos: int) -> bool:
+def _lists(annotations: Path, num_videos: int | None) -> bool:
     content = parse_json(read_bytes(annotations), str(annotations))
     return isinstance(content, dict) and len(content.get("videos", ())) == num_videos
 
 
 def _check_digest(records: list[Record], digest: str, place: object) -> None:
     for record in records:
-        if record["annotations_sha256"] not in (None, digest):
+        if record.annotations_sha256 not in (None, digest):
             raise InputError(
                 f"{place} has the checksum {digest[:12]}, but the record was measured with "
-                f"{record['annotations_sha256'][:12]}; give the same annotations"
+                f"{record.annotations_sha256[:12]}; give the same annotations"
             )
 
 
@@ -123,17 +125,12 @@ def _dataset(
     )  # fmt: skip
 
 
-def _title(record: Record) -> str:
-    length = record["clip_length"]
-    return record["method"] + ("" if length is None else f" T={length}")
-
-
 def _names(
     records: list[Record | None], paths: tuple[Path, Path]
 ) -> tuple[str, str]:  # fmt: skip
     """What tells the two apart: method and clip, or else the file's name."""
     named = [
-        path.stem if record is None else _title(record)
+        path.stem if record is None else short_name(record)
         for record, path in zip(records, paths, strict=True)
     ]
     if named[0] == named[1]:

@@ -11,14 +11,13 @@ from vis_bench.evaluation.error_breakdown import ERRORS, ErrorBreakdown, break_d
 from vis_bench.evaluation.inputs import check_inputs
 from vis_bench.evaluation.match import match
 from vis_bench.progress import Bars
+from vis_bench.records.metrics import ACCURACY_TITLES
 from vis_bench.reports.compare_inputs import ComparedPair
 from vis_bench.tables.formats import Format
 from vis_bench.tables.grid import ABSENT, Column, Grid, Page, grid_of
 from vis_bench.tables.text import render
 
 NUM_VIDEOS_SHOWN = 10
-_TITLES = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ar1": "AR1", "ar10": "AR10",
-           "ar100": "AR100"}  # fmt: skip
 _BRIEF = ("ap50", "ap75", "ar100")
 
 
@@ -86,7 +85,7 @@ def compare_pair(
 
 
 def _full(report: CompareReport) -> Grid:
-    rows = [[_TITLES[key], *_cells(row)] for key, row in report.comparison.overall.items()]
+    rows = [[ACCURACY_TITLES[key], *_cells(row)] for key, row in report.comparison.overall.items()]
     return grid_of(_columns(report, "Metric"), rows)
 
 
@@ -94,7 +93,10 @@ def _brief(
     report: CompareReport, parts: Mapping[str, Mapping[str, Difference]], title: str
 ) -> Grid:
     """A row per part that has objects: AP in full, of the others the difference."""
-    columns = [*_columns(report, title, "AP "), *(Column(f"{_TITLES[key]} diff") for key in _BRIEF)]
+    columns = [
+        *_columns(report, title, "AP "),
+        *(Column(f"{ACCURACY_TITLES[key]} diff") for key in _BRIEF),
+    ]
     rows = [
         [name, *_cells(row["ap"]), *(_signed(row[key].difference) for key in _BRIEF)]
         for name, row in parts.items()

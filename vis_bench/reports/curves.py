@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vis_bench.atomic_write import write_atomically
-from vis_bench.records.labels import subject_labels
-from vis_bench.records.record import Record
+from vis_bench.records.labels import method_labels
+from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, Metric
+from vis_bench.records.schema import Record
 from vis_bench.tables.grid import ABSENT, Column, Grid, grid_of
 
 if TYPE_CHECKING:
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
 CSV_NAME = "cost_curves.csv"
 PICTURE_NAME = "cost_curves.png"
 
-# Panel title with its unit -> record field.
-PANELS = {
-    "FPS": "fps",
-    "GFLOPs per source frame (a multiply-add is 1)": "gflops_per_frame",
-}
+# What the curves show.
+PANELS = (FPS, GFLOPS_PER_FRAME)
 
 # What belongs to a point beside its line and its clip length, in the CSV's order.
 _FIGURES = (
@@ -46,17 +44,17 @@ class Curve:
     label: str
     points: dict[float, Record]
 
-    def values(self, field: str) -> tuple[list[float], list[float]]:
-        """Clip lengths and the field's values, where it was measured."""
-        known = [(x, self.points[x][field]) for x in sorted(self.points)]
-        known = [(x, y) for x, y in known if y is not None]
+    def values(self, metric: Metric) -> tuple[list[float], list[float]]:
+        """Clip lengths and the figure there, where it was measured."""
+        figures = ((x, metric.of(self.points[x])) for x in sorted(self.points))
+        known = [(x, y) for x, y in figures if y is not None]
         return [x for x, _ in known], [y for _, y in known]
 
 
 def has_curves(records: Sequence[Record]) -> bool:
     """Whether costs were measured over more than one clip length, stride or resolution."""
     varied = ("clip_length", "clip_stride", "resolution")
-    return any(len({record[key] for record in _costed(records)}) > 1 for key in varied)
+    return any(len({getattr(record, key) for record in _costed(records)}) > 1 for key in varied)
 
 
 def cost_curves(records: Sequence[Record]) -> list[Curve]:
@@ -90,11 +88,11 @@ def printed_curves(records: Sequence[Record]) -> Grid:
     curves = cost_curves(records)
     lengths = sorted({length for curve in curves for length in curve.points})
     rows = []
-    for title, field in PANELS.items():
+    for metric in PANELS:
         for curve in curves:
-            known = dict(zip(*curve.values(field), strict=True))
+            known = dict(zip(*curve.values(metric), strict=True))
             figures = [f"{known[x]:.2f}" if x in known else ABSENT for x in lengths]
-            rows.append([title, curve.label, *figures])
+            rows.append([_title(metric), curve.label, *figures])
     labels = [Column("Figure", numeric=False), Column("Curve", numeric=False)]
     titles = [Column(_length_title(x, records)) for x in lengths]
     return grid_of([*labels, *titles], rows, len(labels))
@@ -118,14 +116,11 @@ def draw_curves(curves: Sequence[Curve]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = {
-        title: field for title, field in PANELS.items() if any(c.values(field)[0] for c in curves)
-    }  # fmt: skip
+    shown = [metric for metric in PANELS if any(c.values(metric)[0] for c in curves)]
     figure = Figure(figsize=(5.5 * max(1, len(shown)), 4.2), layout="constrained")
-    for axis, (title, field) in zip(
-        figure.subplots(1, max(1, len(shown)), squeeze=False)[0], shown.items(), strict=False
-    ):
-        _draw_panel(axis, title, field, curves)
+    axes = figure.subplots(1, max(1, len(shown)), squeeze=False)[0]
+    for axis, metric in zip(axes, shown, strict=False):
+        _draw_panel(axis, metric, curves)
     out = io.BytesIO()
     FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
     return out.getvalue()
@@ -135,15 +130,15 @@ _FACETS = ("subject", "backbone", "data", "resolution", "stride", "precision", "
 
 
 def _facets(record: Record, subject: str) -> dict[str, str]:
-    stride, resolution = record["clip_stride"], record["resolution"]
+    stride, resolution = record.clip_stride, record.resolution
     return {
         "subject": subject,
-        "backbone": str(record["backbone"]),
-        "data": f"{record['dataset']} {record['split']}",
+        "backbone": str(record.backbone),
+        "data": f"{record.dataset} {record.split}",
         "resolution": f"{resolution}p" if isinstance(resolution, int) else str(resolution),
         "stride": "whole video" if stride is None else f"stride {stride}",
-        "precision": str(record["precision"]),
-        "region": str(record["timed_region"] or ""),
+        "precision": str(record.precision),
+        "region": str(record.timed_region or ""),
     }
 
 
@@ -179,42 +174,47 @@ def _distinct(facets: Sequence[dict[str, str]], keys: Sequence[str]) -> int:
 
 
 def _costed(records: Sequence[Record]) -> list[Record]:
-    return [r for r in records if any(r[field] is not None for field in PANELS.values())]
+    return [r for r in records if any(m.of(r) is not None for m in PANELS)]
 
 
 def _labelled(records: Sequence[Record]) -> list[tuple[Record, str]]:
-    return list(zip(records, subject_labels(records), strict=True))
+    return list(zip(records, method_labels(records), strict=True))
 
 
 def _frames_per_clip(record: Record) -> float:
-    length = record["clip_length"]
-    return record["num_frames"] / record["num_videos"] if length == "whole" else length
+    if isinstance(record.clip_length, int):
+        return record.clip_length
+    return (record.num_frames or 0) / (record.num_videos or 1)
+
+
+def _title(metric: Metric) -> str:
+    return metric.long_title or metric.title
 
 
 def _length_title(frames: float, records: Sequence[Record]) -> str:
-    whole = {_frames_per_clip(r) for r in records if r["clip_length"] == "whole"}
+    whole = {_frames_per_clip(r) for r in records if r.clip_length == "whole"}
     return f"whole ({frames:.3g})" if frames in whole else f"T={frames:g}"
 
 
 def _order(record: Record, subject: str) -> tuple:
-    return (*_facets(record, subject).values(), _frames_per_clip(record), record["config_sha256"])
+    return (*_facets(record, subject).values(), _frames_per_clip(record), record.config_sha256)
 
 
 def _row(record: Record, subject: str) -> dict[str, Any]:
     labels = {
-        "method": subject, "backbone": record["backbone"],
-        "data": f"{record['dataset']} {record['split']}", "resolution": record["resolution"],
-        "clip_length": record["clip_length"], "frames_per_clip": _frames_per_clip(record),
-        "clip_stride": record["clip_stride"], "precision": record["precision"],
+        "method": subject, "backbone": record.backbone,
+        "data": f"{record.dataset} {record.split}", "resolution": record.resolution,
+        "clip_length": record.clip_length, "frames_per_clip": _frames_per_clip(record),
+        "clip_stride": record.clip_stride, "precision": record.precision,
     }  # fmt: skip
-    return {**labels, **{field: record.get(field) for field in _FIGURES}}
+    return {**labels, **{field: getattr(record, field) for field in _FIGURES}}
 
 
-def _draw_panel(axis: Axes, title: str, field: str, curves: Sequence[Curve]) -> None:
-    axis.set(xlabel="clip length (frames)", ylabel=title)
+def _draw_panel(axis: Axes, metric: Metric, curves: Sequence[Curve]) -> None:
+    axis.set(xlabel="clip length (frames)", ylabel=_title(metric))
     axis.grid(alpha=0.3)
     for curve in curves:
-        lengths, values = curve.values(field)
+        lengths, values = curve.values(metric)
         axis.plot(lengths, values, marker="o", markersize=4, label=curve.label)
     axis.set_ylim(bottom=0)
     axis.set_xlim(left=0)

@@ -8,11 +8,8 @@ from typing import Any
 from tabulate import tabulate
 
 from vis_bench.evaluation.ytvis import Evaluation
+from vis_bench.records.metrics import ACCURACY_TITLES
 
-TITLES = {
-    "ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_s": "APs", "ap_m": "APm", "ap_l": "APl",
-    "ar1": "AR1", "ar10": "AR10", "ar100": "AR100", "ar_s": "ARs", "ar_m": "ARm", "ar_l": "ARl",
-}  # fmt: skip
 LENGTHS = {"short": "up to 24", "medium": "25 to 36", "long": "37 and more"}
 
 
@@ -31,10 +28,13 @@ def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> di
 def evaluation_text(evaluation: Evaluation, *, per_category: bool = False) -> str:
     """The 12 numbers in points; a dash where there is no ground truth."""
     rows = [["all videos", *_points(evaluation.summary())]]
-    tables = [_table(["points (0..100)", *TITLES.values()], rows), _length_table(evaluation)]
+    tables = [
+        _table(["points (0..100)", *ACCURACY_TITLES.values()], rows),
+        _length_table(evaluation),
+    ]
     if per_category:
         rows = [[str(row["name"]), *_points(row)] for row in evaluation.per_category()]
-        tables.append(_table(["category", *TITLES.values()], rows))
+        tables.append(_table(["category", *ACCURACY_TITLES.values()], rows))
     return "\n\n".join(tables)
 
 
@@ -45,10 +45,12 @@ def _length_table(evaluation: Evaluation) -> str:
         for name, numbers in evaluation.per_length().items()
         if numbers["num_videos"]
     ]
-    return _table(["frames per video", "videos", *(TITLES[key] for key in keys)], rows)
+    return _table(["frames per video", "videos", *(ACCURACY_TITLES[key] for key in keys)], rows)
 
 
-def _points(numbers: Mapping[str, Any], keys: tuple[str, ...] = tuple(TITLES)) -> list[str]:
+def _points(
+    numbers: Mapping[str, Any], keys: tuple[str, ...] = tuple(ACCURACY_TITLES)
+) -> list[str]:
     return ["-" if numbers[key] == -1 else f"{100 * numbers[key]:.1f}" for key in keys]
 
 

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from vis_bench.records.labels import marked_subjects
+from vis_bench.records.caveats import is_ranked
+from vis_bench.records.labels import marked_labels
+from vis_bench.records.metrics import FPS, SHOWN
 from vis_bench.records.order import tie_break
-from vis_bench.records.record import Record
-from vis_bench.records.reservations import reservations
-from vis_bench.reports.measured import METRIC_COLUMNS, format_metric, noise
+from vis_bench.records.schema import Record
+from vis_bench.reports.figures import figure, noise, plain
 from vis_bench.reports.paper_tables.conditions import dataset_title
 from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, grid_of, rank_marks
 from vis_bench.tables.text import render
 
-UNRANKED_NOTE = "Not ranked: reconstructions, random weights, and measurements of a dirty tree."
-_FIGURES = ("AP", "AP50", "AP75", "AR1", "AR10", "FPS", "GFLOPs/frame", "Params (M)")
+UNRANKED_NOTE = (
+    "Not ranked: reconstructions, random weights, and measurements with uncommitted changes."
+)
 _LABELS = ("Rank", "Method", "Backbone", "Clip", "Stride")
-_ORIGIN = ("Device", "Date", "Commit")
+_ORIGIN = ("Device", "Date", "Source")
 
 
 def leaderboard_markdown(records: Sequence[Record]) -> str:
@@ -40,7 +42,7 @@ def leaderboard_sections(records: Sequence[Record]) -> list[tuple[str, list[Reco
     Records share a section only where they were measured on the same videos: same number of
     videos, same annotations.
     """
-    measured = sorted((r for r in records if r["ap"] is not None), key=_order)
+    measured = sorted((r for r in records if r.ap is not None), key=_order)
     groups = [(key, list(group)) for key, group in groupby(measured, key=_section)]
     titles = [_title(key) for key, _ in groups]
     return [
@@ -56,53 +58,47 @@ def leaderboard_grid(rows: Sequence[Record]) -> Grid:
         [
             str(next(ranks)) if is_ranked(record) else ABSENT,
             *_labels(label, record),
-            *(format_metric(record, title) for title in _FIGURES),
-            record["device"] or ABSENT,
-            (record["created_at"] or ABSENT)[:10],
-            _commit(record),
+            *(figure(record, metric) for metric in SHOWN),
+            plain(record.device),
+            plain(record.created_at)[:10],
+            _source(record),
         ]
-        for label, record in zip(marked_subjects(rows), rows, strict=True)
+        for label, record in zip(marked_labels(rows), rows, strict=True)
     ]
     columns = [
         *(Column(title, numeric=title == "Rank") for title in _LABELS),
-        *map(Column, _FIGURES),
+        *(Column(metric.title) for metric in SHOWN),
         *(Column(title, numeric=False) for title in _ORIGIN),
     ]
     return _marked(grid_of(columns, lines), rows)
 
 
-def is_ranked(record: Record) -> bool:
-    """Whether a record may take a rank: published method, trained weights, committed source."""
-    return not reservations(record)
-
-
 def _marked(grid: Grid, records: Sequence[Record]) -> Grid:
     """Marks the best figures; FPS only where every ranked row ran on the same device."""
     ranked = [place for place, record in enumerate(records) if is_ranked(record)]
-    devices = {records[place]["device"] for place in ranked}
+    devices = {records[place].device for place in ranked}
     rows = [list(row) for row in grid.rows]
-    for index, column in enumerate(grid.columns):
-        if column.title not in METRIC_COLUMNS or column.title == "Params (M)":
-            continue
-        if column.title == "FPS" and len(devices) > 1:
+    first = len(_LABELS)
+    for index, metric in enumerate(SHOWN, first):
+        if metric.higher_is_better is None or (metric is FPS and len(devices) > 1):
             continue
         texts = [rows[place][index].text for place in ranked]
         marks = rank_marks(
             [None if text == ABSENT else text for text in texts],
-            higher_is_better=column.title != "GFLOPs/frame",
+            higher_is_better=metric.higher_is_better,
         )
         for place, text, mark in zip(ranked, texts, marks, strict=True):
-            rows[place][index] = Entry(text + noise(records[place], column.title), mark)
+            rows[place][index] = Entry(text + noise(records[place], metric), mark)
     return replace(grid, rows=tuple(map(tuple, rows)))
 
 
 def _order(record: Record) -> tuple:
-    return _section(record), not is_ranked(record), -record["ap"], tie_break(record)
+    return _section(record), not is_ranked(record), -(record.ap or 0.0), tie_break(record)
 
 
 def _section(record: Record) -> tuple[str, str, int, str]:
-    annotations = record["annotations_sha256"] or ""
-    return record["dataset"], record["split"], record["num_videos"] or 0, annotations
+    annotations = record.annotations_sha256 or ""
+    return record.dataset, record.split, record.num_videos or 0, annotations
 
 
 def _title(section: tuple[str, str, int, str]) -> str:
@@ -111,11 +107,13 @@ def _title(section: tuple[str, str, int, str]) -> str:
 
 
 def _labels(subject: str, record: Record) -> list[str]:
-    values = record["backbone"], record["clip_length"], record["clip_stride"]
-    return [subject, *(ABSENT if value is None else str(value) for value in values)]
+    values = record.backbone, record.clip_length, record.clip_stride
+    return [subject, *map(plain, values)]
 
 
-def _commit(record: Record) -> str:
-    if record["git_commit"] is None:
-        return ABSENT
-    return record["git_commit"][:8] + (" (dirty)" if record["git_dirty"] else "")
+def _source(record: Record) -> str:
+    """The commit, or the version of an installed package."""
+    if record.git_commit is not None:
+        return record.git_commit[:8] + (" (dirty)" if record.git_dirty else "")
+    version = record.vis_bench_version
+    return ABSENT if version is None or record.external else f"v{version}"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vis_bench.atomic_write import write_atomically
-from vis_bench.records.record import Record, RecordStore
+from vis_bench.records.schema import Record
+from vis_bench.records.store import RecordStore
 from vis_bench.reports.charts import Panel, data_digest, digest_of_svg, speed_panels, speed_svg
 from vis_bench.reports.leaderboard import leaderboard_markdown
 from vis_bench.reports.measured import measured_table
@@ -97,7 +98,7 @@ def _texts(
 
 def _unlabelled(records: Sequence[Record]) -> list[Record]:
     """Without the records that say how their weights were trained: an ablation's, for its table."""
-    return [record for record in records if record.get("training") is None]
+    return [record for record in records if record.training is None]
 
 
 def _measured(records: Sequence[Record]) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
 from vis_bench.cost.speed.video_run import OTHER
 from vis_bench.inference.stages import STAGE_NAMES
-from vis_bench.records.labels import subject_labels
-from vis_bench.records.record import Record
-from vis_bench.reports.measured import noise
+from vis_bench.records.labels import method_labels
+from vis_bench.records.schema import Record, RegionFields
+from vis_bench.reports.figures import plain, spread_mark
 from vis_bench.tables.grid import ABSENT
 
 MEBIBYTE = 1 << 20
@@ -26,27 +25,27 @@ def speed_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             _row(record, subject, region, fields)
-            for record, subject in zip(records, subject_labels(records), strict=True)
-            for region, fields in (record.get("regions") or {}).items()
+            for record, subject in zip(records, method_labels(records), strict=True)
+            for region, fields in record.regions.items()
         ]
     )
 
 
-def _row(record: Record, subject: str, region: str, fields: Mapping[str, Any]) -> dict[str, str]:
-    stages = fields["stage_ms_per_frame"]
+def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dict[str, str]:
+    stages = fields.stage_ms_per_frame
     return {
         "Method": subject,
-        "Backbone": str(record["backbone"]),
-        "Clip": str(record["clip_length"]),
-        "Stride": ABSENT if record["clip_stride"] is None else str(record["clip_stride"]),
+        "Backbone": str(record.backbone),
+        "Clip": str(record.clip_length),
+        "Stride": plain(record.clip_stride),
         "Region": region,
-        "FPS": f"{fields['fps']:.1f}{noise(dict(fields), 'FPS')}",
-        "Clip ms p50": f"{fields['latency_ms_p50']:.1f}",
-        "p90": f"{fields['latency_ms_p90']:.1f}",
-        "p99": f"{fields['latency_ms_p99']:.1f}",
+        "FPS": f"{_number(fields.fps, 1)}{spread_mark(fields)}",
+        "Clip ms p50": _number(fields.latency_ms_p50, 1),
+        "p90": _number(fields.latency_ms_p90, 1),
+        "p99": _number(fields.latency_ms_p99, 1),
         **{name: _number(stages.get(name), 2) for name in (*STAGE_NAMES, OTHER)},
-        "Memory (MiB)": _number(fields["peak_memory_bytes"], 0, MEBIBYTE),
-        "J/frame": _number(fields["energy_joules_per_frame"], 2),
+        "Memory (MiB)": _number(fields.peak_memory_bytes, 0, MEBIBYTE),
+        "J/frame": _number(fields.energy_joules_per_frame, 2),
         "Load": _load(record),
     }
 
@@ -56,5 +55,5 @@ def _number(value: float | None, digits: int, unit: float = 1.0) -> str:
 
 
 def _load(record: Record) -> str:
-    load, processors = record.get("load_average"), record.get("num_cpus")
+    load, processors = record.load_average, record.num_cpus
     return ABSENT if load is None else f"{load:.1f} of {processors}"

@@ -11,7 +11,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 from pydantic import (
@@ -26,13 +26,12 @@ from pydantic import (
     model_validator,
 )
 
+from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import check_clip_plan
 
 Measure = Literal["accuracy", "speed", "flops"]
-Region = Literal["model", "model+tracker", "end_to_end"]
 DatasetName = Literal["synthetic", "ytvis2019", "ytvis2021", "ovis"]
-REGIONS: tuple[Region, ...] = get_args(Region)
 
 # Keys whose list of values is a sweep, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
@@ -56,25 +55,6 @@ class DatasetConfig(_Strict):
     plain: StrictBool = False
 
 
-class SpeedConfig(_Strict):
-    """How speed is timed: which region, and for how long.
-
-    The first `videos` videos are timed. `warmup` of them are run untimed first; then at least
-    `repetitions` passes are timed, more until `seconds` are spent.
-    """
-
-    regions: tuple[Region, ...] = Field(default=("model+tracker",), min_length=1)
-    videos: StrictInt = Field(default=8, ge=1)
-    warmup: StrictInt = Field(default=1, ge=0)
-    repetitions: StrictInt = Field(default=3, ge=1)
-    seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
-
-    @field_validator("regions", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-
 class Cell(_Strict):
     """One combination that is measured into one record.
 
@@ -94,7 +74,7 @@ class Cell(_Strict):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
     measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
-    speed: SpeedConfig = SpeedConfig()
+    speed: SpeedSettings = SpeedSettings()
     seed: StrictInt = 0
 
     @field_validator("measure", mode="before")
@@ -214,7 +194,7 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing"
     if problem["type"] == "extra_forbidden":
-        parts = {"dataset": DatasetConfig.model_fields, "speed": SpeedConfig.model_fields}
+        parts = {"dataset": DatasetConfig.model_fields, "speed": SpeedSettings.model_fields}
         allowed = parts.get(str(problem["loc"][0]), Cell.model_fields)
         return f"unknown key {key!r}; allowed are: {', '.join(allowed)}"
     if not key:

@@ -1,6 +1,6 @@
 """Multiply-adds of methods: counted from shapes, missing nothing in silence.
 
-`counter` counts one call by operator (`rules`, `zero_ops`, `selections`) and module, `video` what
-the inference loop executes for a whole video. `report` and `tables` say it, `record_fields` puts
-it into a record.
+`counter` counts one call by operator (`rules`, `zero_ops`, `selections`) and by module (`tree`);
+`video` counts what the inference loop executes for a whole video, `nominal` for one that no data
+set has to hold, `measure` for the videos of a record.
 """

@@ -21,6 +21,9 @@ from vis_bench.errors import InputError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Multiply-adds are printed and recorded in units of this.
+GIGA = 1e9
+
 CONVENTION = "mac-fvcore"
 CONVENTION_TEXT = (
     "one multiply-add counts 1 (fvcore's rule: a normalisation 5 per element, a bilinear sample 4; "

@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vis_bench.cost.speed.memory import peak_memory
 from vis_bench.cost.speed.nvml import Gpu, joules_per_frame, open_gpu
 from vis_bench.cost.speed.regions import REGION_RUNS, RegionRun, Workload, videos_on_disk
+from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.cost.speed.video_run import (
     Clock,
     VideoRun,
@@ -32,7 +32,7 @@ from vis_bench.cost.speed.video_run import (
 from vis_bench.inference.loop import no_mark
 from vis_bench.inference.stages import NO_STAGES
 from vis_bench.progress import Advance, Bars
-from vis_bench.runs.config import SpeedConfig
+from vis_bench.records.schema import MemoryBytes, RegionFields, SpeedFields
 from vis_bench.structures import Video
 
 # Videos whose energy is measured, a window of seconds each.
@@ -81,11 +81,11 @@ class TimedVideos:
 def measure_speed(
     work: Workload,
     videos: Sequence[Video],
-    speed: SpeedConfig,
+    speed: SpeedSettings,
     bars: Bars,
     title: str = "speed",
     clock: Clock = time.perf_counter,
-) -> dict[str, Any]:
+) -> SpeedFields:
     """The record's fields of speed.
 
     `regions` has the fields of every region; those beside it are the first region's, which
@@ -106,15 +106,19 @@ def measure_speed(
         tempfile.TemporaryDirectory(prefix="vis_bench_") as folder,
         bars.bar(title, total) as advance,
     ):
-        regions = {
+        regions: dict[str, RegionFields] = {
             name: _Region(name, work, Path(folder), gpu, clock, advance).measure(videos, speed)
             for name in speed.regions
         }
     first = speed.regions[0]
-    return {
-        "timed_region": first, **regions[first], "regions": regions, "load_average": load,
-        "num_cpus": os.cpu_count(), "gpu": None if gpu is None else gpu.describe(),
-    }  # fmt: skip
+    return SpeedFields(
+        timed_region=first,
+        regions=regions,
+        load_average=load,
+        num_cpus=os.cpu_count(),
+        gpu=None if gpu is None else gpu.describe(),
+        **regions[first].model_dump(),
+    )
 
 
 class _Region:
@@ -136,7 +140,7 @@ class _Region:
         self._clock = clock
         self._advance = advance
 
-    def measure(self, videos: Sequence[Video], speed: SpeedConfig) -> dict[str, Any]:
+    def measure(self, videos: Sequence[Video], speed: SpeedSettings) -> RegionFields:
         """The region's fields."""
         if self._name == "end_to_end":
             videos = videos_on_disk(videos, self._folder)
@@ -145,17 +149,20 @@ class _Region:
             for video in islice(cycle(videos), speed.warmup):
                 self._time(video, by_stage=False)
             timed = self._time_all(videos, speed)
-        return {
-            "fps": timed.fps, **timed.latency_ms(),
-            "num_warmup": speed.warmup, "num_timed": sum(len(runs) for runs in timed.runs),
-            "num_timed_clips": sum(len(r.clip_seconds) for runs in timed.runs for r in runs),
-            "speed_spread": spread(timed.runs),
-            "stage_ms_per_frame": timed.stage_ms_per_frame(),
-            "peak_memory_bytes": peaks.main, "memory_bytes": asdict(peaks),
-            "energy_joules_per_frame": self._energy(videos),
-        }  # fmt: skip
+        return RegionFields(
+            fps=timed.fps,
+            **timed.latency_ms(),
+            num_warmup=speed.warmup,
+            num_timed=sum(len(runs) for runs in timed.runs),
+            num_timed_clips=sum(len(r.clip_seconds) for runs in timed.runs for r in runs),
+            speed_spread=spread(timed.runs),
+            stage_ms_per_frame=timed.stage_ms_per_frame(),
+            peak_memory_bytes=peaks.main,
+            memory_bytes=MemoryBytes(**asdict(peaks)),
+            energy_joules_per_frame=self._energy(videos),
+        )
 
-    def _time_all(self, videos: Sequence[Video], speed: SpeedConfig) -> TimedVideos:
+    def _time_all(self, videos: Sequence[Video], speed: SpeedSettings) -> TimedVideos:
         by_stage = self._work.plan.device.type != "cuda"
         runs: list[list[VideoRun]] = [[] for _ in videos]
         start = self._clock()

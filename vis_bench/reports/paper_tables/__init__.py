@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from vis_bench.errors import InputError
-from vis_bench.records.record import Record
+from vis_bench.records.schema import Record
 from vis_bench.reports.paper_tables.clip_length import seqformer_clip_length_table
 from vis_bench.reports.paper_tables.coco import coco_table
 from vis_bench.reports.paper_tables.comparison import comparison_2021_table, comparison_table

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from vis_bench.records.metrics import AP
 from vis_bench.reports.paper_tables.spec import (
-    AP,
     FigureColumn,
     PaperRow,
     PaperTable,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vis_bench.reports.paper_tables.spec import AP, AP50, FigureColumn, PaperRow, PaperTable
+from vis_bench.records.metrics import AP, AP50
+from vis_bench.reports.paper_tables.spec import FigureColumn, PaperRow, PaperTable
 from vis_bench.reports.published import published_figures
 
 

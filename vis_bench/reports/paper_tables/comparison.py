@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vis_bench.records.metrics import AP, AP50, AP75, AR1, AR10, FPS, PARAMS
 from vis_bench.reports.paper_tables.encoder_options import PUBLISHED_ENCODER
 from vis_bench.reports.paper_tables.names import (
     BACKBONE_NAMES,
@@ -11,18 +12,7 @@ from vis_bench.reports.paper_tables.names import (
     method_names,
     simplified,
 )
-from vis_bench.reports.paper_tables.spec import (
-    AP,
-    AP50,
-    AP75,
-    AR1,
-    AR10,
-    FPS,
-    PARAMS,
-    FigureColumn,
-    PaperRow,
-    PaperTable,
-)
+from vis_bench.reports.paper_tables.spec import FigureColumn, PaperRow, PaperTable
 from vis_bench.reports.published import published_figures, source_text
 
 _COLUMNS = {
@@ -56,19 +46,6 @@ def comparison_table() -> PaperTable:
 def comparison_2021_table() -> PaperTable:
     """What is published on YouTube-VIS 2021."""
     return _table("comparison-2021", "ytvis2021", "YouTube-VIS 2021")
-
-
-def published_speeds() -> list[tuple[str, str, float, float]]:
-    """(method, backbone and clip, FPS, AP) of every published row that has both; AP in points."""
-    return [
-        (row["method"], f"{row['backbone']}{_clip(row)}", row["fps"], row["ap"])
-        for row in published_figures()["comparison"]
-        if "fps" in row
-    ]
-
-
-def _clip(row: dict[str, Any]) -> str:
-    return f" T={row['clip_length']}" if "clip_length" in row else ""
 
 
 def _table(name: str, dataset: str, title: str, *remarks: str) -> PaperTable:

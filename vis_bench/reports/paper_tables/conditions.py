@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vis_bench.records.record import Record
-from vis_bench.records.reservations import reservations
+from vis_bench.records.caveats import caveats
+from vis_bench.records.schema import Record
 
 DATASET_TITLES = {
     "ytvis2019": "YouTube-VIS 2019",
@@ -22,24 +22,24 @@ def dataset_title(name: str) -> str:
 def describe_conditions(record: Record, published_split: str) -> str:
     """Data, split, videos, resolution, precision, device and commit, with every reservation."""
     parts = [
-        f"{dataset_title(record['dataset'])} {record['split']}",
-        _count(record["num_videos"], "video"),
+        f"{dataset_title(record.dataset)} {record.split}",
+        _count(record.num_videos, "video"),
         _annotations(record),
-        _pixels(record["resolution"]),
-        record["precision"],
-        f"clip stride {record['clip_stride']}" if record["clip_stride"] else None,
-        record["timed_region"] if record["fps"] is not None else None,
-        record["device"],
-        f"commit {record['git_commit'][:8]}" if record["git_commit"] else None,
-        *reservations(record),
+        _pixels(record.resolution),
+        record.precision,
+        f"clip stride {record.clip_stride}" if record.clip_stride else None,
+        record.timed_region if record.fps is not None else None,
+        record.device,
+        f"commit {record.git_commit[:8]}" if record.git_commit else None,
+        *caveats(record),
     ]
-    if record["dataset"] != "synthetic" and record["split"] != published_split:
+    if record.dataset != "synthetic" and record.split != published_split:
         parts.append(f"not the published split, {published_split}")
     return ", ".join(part for part in parts if part)
 
 
 def _annotations(record: Record) -> str | None:
-    digest = record["annotations_sha256"]
+    digest = record.annotations_sha256
     return f"annotations {digest[:8]}" if digest else None
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vis_bench.reports.paper_tables.encoder_options import COMMUNICATION_TITLES
+from vis_bench.records.metrics import Metric
+from vis_bench.reports.paper_tables.encoder_options import (
+    COMMUNICATION_TITLES,
+    ENCODER_CLIP_LENGTHS,
+    ENCODER_SIZES_HW,
+)
 from vis_bench.reports.paper_tables.spec import (
-    ENCODER_GMACS,
     FigureColumn,
     Lookup,
     Measurement,
@@ -15,8 +19,9 @@ from vis_bench.reports.paper_tables.spec import (
 )
 from vis_bench.reports.published import published_figures
 
-_SIZES = ("360x640", "720x1280")
-_LENGTHS = (5, 36)
+_SIZES = tuple(f"{height}x{width}" for height, width in ENCODER_SIZES_HW)
+_LENGTHS = ENCODER_CLIP_LENGTHS
+_GMACS = Metric("encoder_gmacs", "GFLOPs", digits=2, higher_is_better=False)
 COUNTED = (
     "counted on the meta device from the modules that also run, ResNet-50, 8 memory tokens, one "
     "multiply-add counts 1"
@@ -30,7 +35,7 @@ def encoder_flops_table() -> PaperTable:
     """1e9 multiply-adds of the encoder for one clip."""
     figures = published_figures()["ifc_encoder_flops"]
     columns = tuple(
-        FigureColumn(f"T={length}", ENCODER_GMACS, size) for size in _SIZES for length in _LENGTHS
+        FigureColumn(f"T={length}", _GMACS, size) for size in _SIZES for length in _LENGTHS
     )
     rows = tuple(
         PaperRow(
@@ -61,6 +66,6 @@ def counted_lookup(counts: EncoderCounts | None) -> Lookup:
         if counts is None:
             return None
         value = counts[str(row.where["communication"])][f"{column.group} {column.title}"]
-        return Measurement(f"{value:.{column.kind.digits}f}", COUNTED)
+        return Measurement(column.metric.text(value), COUNTED)
 
     return look_up

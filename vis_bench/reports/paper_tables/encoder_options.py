@@ -8,6 +8,10 @@ PUBLISHED_ENCODER = {
     "options.memory": "decomposed",
 }
 
+# The sizes of frame and the clip lengths that the encoder's cost is published for.
+ENCODER_SIZES_HW = ((360, 640), (720, 1280))
+ENCODER_CLIP_LENGTHS = (5, 36)
+
 COMMUNICATION_TITLES = {
     "none": "No Comm",
     "full": "Full THW",

@@ -57,7 +57,7 @@ class _Row:
 
     @classmethod
     def of(cls, table: PaperTable, row: PaperRow, look_up: Lookup) -> _Row:
-        digits = [column.kind.digits for column in table.columns]
+        digits = [column.metric.digits for column in table.columns]
         published = zip(row.published, digits, strict=bool(row.published))
         texts = (None if value is None else f"{value:.{places}f}" for value, places in published)
         measured = (look_up(row, column) for column in table.columns)
@@ -115,7 +115,7 @@ def _marked(table: PaperTable, lines: Sequence[Sequence[str | None]]) -> list[li
     """The lines as entries, the best and second best of each column marked."""
     entries = [[Entry(text or ABSENT) for text in line] for line in lines]
     for place, column in enumerate(table.columns):
-        better = column.kind.higher_is_better
+        better = column.metric.higher_is_better
         if better is not None:
             marks = rank_marks([line[place] for line in lines], higher_is_better=better)
             for line, mark in zip(entries, marks, strict=True):

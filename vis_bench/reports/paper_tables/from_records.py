@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vis_bench.records.record import Record
+from vis_bench.records.schema import Record
 from vis_bench.reports.paper_tables.conditions import describe_conditions
 from vis_bench.reports.paper_tables.matching import holds, pick
 from vis_bench.reports.paper_tables.spec import (
@@ -18,17 +18,17 @@ from vis_bench.reports.paper_tables.spec import (
 
 def record_lookup(table: PaperTable, records: Sequence[Record], dataset: str) -> Lookup:
     """Looks a cell up among the records of one data set."""
-    fit = [r for r in records if r["dataset"] == dataset and holds(r, table.where)]
+    fit = [r for r in records if r.dataset == dataset and holds(r, table.where)]
 
     def look_up(row: PaperRow, column: FigureColumn) -> Measurement | None:
         conditions = {**row.where, **column.where}
-        record = pick((r for r in fit if holds(r, conditions)), column.kind, table.split)
+        record = pick((r for r in fit if holds(r, conditions)), column.metric, table.split)
         return None if record is None else _measurement(record, column, table.split)
 
     return look_up
 
 
 def _measurement(record: Record, column: FigureColumn, split: str) -> Measurement:
-    kind = column.kind
-    text = f"{record[kind.field] / kind.unit:.{kind.digits}f}"
-    return Measurement(text, describe_conditions(record, split))
+    value = column.metric.of(record)
+    assert value is not None, "`pick` chooses among records that hold the figure"
+    return Measurement(column.metric.text(value), describe_conditions(record, split))

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from vis_bench.records.metrics import AP, AP75, FPS
 from vis_bench.reports.paper_tables.encoder_options import COMMUNICATION_TITLES, PUBLISHED_ENCODER
 from vis_bench.reports.paper_tables.spec import (
-    AP,
-    AP75,
-    FPS,
     FigureColumn,
     PaperRow,
     PaperTable,

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from vis_bench.records.metrics import Metric
 from vis_bench.records.order import tie_break
-from vis_bench.records.record import Record
+from vis_bench.records.schema import Record
+from vis_bench.reports.paper_tables.encoder_options import PUBLISHED_ENCODER
 from vis_bench.reports.paper_tables.names import simplified
-from vis_bench.reports.paper_tables.spec import Kind, Where
-
-# What an option means that a record does not name.
-OPTION_DEFAULTS = {
-    "ifc": {"communication": "ifc", "memory_tokens": 8, "memory": "decomposed"},
-}
+from vis_bench.reports.paper_tables.spec import Where
 
 
 def holds(record: Record, where: Where) -> bool:
@@ -22,35 +19,40 @@ def holds(record: Record, where: Where) -> bool:
 
 
 def record_value(record: Record, key: str) -> Any:
-    """A record's field; `options.<name>` looks into its options, with the method's defaults."""
+    """A record's field; `options.<name>` looks into its options.
+
+    Records of an earlier version say nothing of options left to their defaults; for those of the
+    encoder that is the published one.
+    """
     if key == "method":
-        return simplified(record["method"])
+        return simplified(record.method)
     if not key.startswith("options."):
-        return record.get(key)
+        return getattr(record, key)
     option = key.removeprefix("options.")
-    defaults = OPTION_DEFAULTS.get(record["method"], {})
-    return (record["options"] or {}).get(option, defaults.get(option))
+    options = {**record.options, **record.resolved_options}
+    default = PUBLISHED_ENCODER.get(key) if not record.resolved_options else None
+    return options.get(option, default if record.method == "ifc" else None)
 
 
-def pick(records: Iterable[Record], kind: Kind, split: str) -> Record | None:
-    """The record whose figure of this kind is shown, of those that meet a cell's conditions.
+def pick(records: Iterable[Record], metric: Metric, split: str) -> Record | None:
+    """The record whose figure is shown, of those that meet a cell's conditions.
 
     Trained weights only, where the figure is learned. A clean tree goes before a dirty one, the
     paper's own split before another, the smaller clip stride, more videos, the later measurement.
     """
-    fit = [record for record in records if record.get(kind.field) is not None]
-    if kind.learned:
-        fit = [record for record in fit if record["weights_source"] != "random"]
+    fit = [record for record in records if metric.of(record) is not None]
+    if metric.learned:
+        fit = [record for record in fit if record.weights_source != "random"]
     return max(fit, key=lambda record: _preference(record, split), default=None)
 
 
 def _preference(record: Record, split: str) -> tuple:
     return (
-        not record["git_dirty"],
-        record["split"] == split,
-        -(record["clip_stride"] or 0),
-        record["num_videos"] or 0,
-        record["created_at"] or "",
+        not record.git_dirty,
+        record.split == split,
+        -(record.clip_stride or 0),
+        record.num_videos or 0,
+        record.created_at or "",
         tie_break(record),
     )
 

@@ -24,13 +24,3 @@ def method_names(published: str) -> tuple[str, ...]:
 def simplified(name: str) -> str:
     """A name without case, blanks and punctuation: "MaskTrack R-CNN" is "masktrackrcnn"."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def published_method(name: str) -> str:
-    """A record's method as papers write it; its own name where no paper is known."""
-    return {ours: theirs for theirs, ours in METHOD_NAMES.items()}.get(name, name)
-
-
-def published_backbone(name: str) -> str:
-    """A record's backbone as papers write it."""
-    return {ours: theirs for theirs, ours in BACKBONE_NAMES.items()}.get(name, name)

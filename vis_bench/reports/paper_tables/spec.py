@@ -7,33 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from vis_bench.records.metrics import Metric
+
 # Key of a record (or `options.<name>`) -> the value it must have, or a tuple of allowed ones.
 Where = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of figure: where a record holds it, in which unit and precision tables print it.
-
-    `unit`: what one unit of the table is in the record's unit. `learned`: random weights say
-    nothing about it.
-    """
-
-    field: str
-    unit: float
-    digits: int
-    higher_is_better: bool | None = True
-    learned: bool = True
-
-
-AP = Kind("ap", 0.01, 1)
-AP50 = Kind("ap50", 0.01, 1)
-AP75 = Kind("ap75", 0.01, 1)
-AR1 = Kind("ar1", 0.01, 1)
-AR10 = Kind("ar10", 0.01, 1)
-FPS = Kind("fps", 1.0, 1, learned=False)
-PARAMS = Kind("num_params", 1e6, 1, higher_is_better=None, learned=False)
-ENCODER_GMACS = Kind("encoder_gmacs", 1.0, 2, higher_is_better=False, learned=False)
 
 
 @dataclass(frozen=True)
@@ -41,7 +18,7 @@ class FigureColumn:
     """A column of figures. `where` holds for every measurement in it."""
 
     title: str
-    kind: Kind
+    metric: Metric
     group: str = ""
     where: Where = field(default_factory=dict)
 

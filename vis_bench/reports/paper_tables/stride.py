@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from vis_bench.records.metrics import AP, AP75, FPS
 from vis_bench.reports.paper_tables.encoder_options import PUBLISHED_ENCODER
 from vis_bench.reports.paper_tables.spec import (
-    AP,
-    AP75,
-    FPS,
     FigureColumn,
     PaperRow,
     PaperTable,

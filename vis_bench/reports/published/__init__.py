@@ -24,3 +24,16 @@ def published_figures() -> Mapping[str, Any]:
 def source_text(key: str) -> str:
     """A source as it stands in a footnote."""
     return published_figures()["sources"][key]
+
+
+def published_speeds() -> list[tuple[str, str, float, float]]:
+    """(method, backbone and clip, FPS, AP) of every published row that has both; AP in points."""
+    return [
+        (row["method"], f"{row['backbone']}{_clip(row)}", row["fps"], row["ap"])
+        for row in published_figures()["comparison"]
+        if "fps" in row
+    ]
+
+
+def _clip(row: Mapping[str, Any]) -> str:
+    return f" T={row['clip_length']}" if "clip_length" in row else ""

@@ -10,13 +10,14 @@ import yaml
 
 from methods import build_method
 from paths import ROOT
-from vis_bench.cost.flops.record_fields import measure_flops
-from vis_bench.cost.flops.report import method_on_meta, report_flops
-from vis_bench.cost.flops.tables import overview
+from vis_bench.cost.flops.measure import measure_flops
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
+from vis_bench.reports.flops import report_flops
+from vis_bench.reports.flops_tables import overview
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
+from vis_bench.runs.load_method import method_on_meta
 from vis_bench.structures import Video
 
 MINI = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 6}
@@ -49,7 +50,7 @@ def test_all_cells_of_ifcs_encoder_table_to_the_printed_digits_in_little_memory(
     code = (
         "import json, sys\n"
         "from methods import build_method\n"
-        "from vis_bench.cost.flops.tables import count_ifc_encoders\n"
+        "from vis_bench.reports.paper_tables.encoder_counts import count_ifc_encoders\n"
         "from vis_bench.cost.speed.memory import process_peak\n"
         "json.dump([count_ifc_encoders(build_method), process_peak()], sys.stdout)"
     )
@@ -66,19 +67,19 @@ def test_all_cells_of_ifcs_encoder_table_to_the_printed_digits_in_little_memory(
 
 
 def test_report_counts_a_video_of_36_frames(report):
-    assert (report.video.num_frames, report.video.num_clips) == (36, 17)
-    assert report.size_HW == (360, 640)
-    assert report.clip.num_frames == 5
+    assert (report.cost.video.num_frames, report.cost.video.num_clips) == (36, 17)
+    assert report.cost.size_HW == (360, 640)
+    assert report.cost.clip.num_frames == 5
 
 
 def test_tree_has_the_parts_and_adds_up(report):
-    names = [node.name for node in report.tree.children]
+    names = [node.name for node in report.cost.tree.children]
     assert {"backbone", "token_projection", "encoder", "decoder", "class_head"} <= set(names)
-    per_frame = sum(node.macs[2] for node in report.tree.children)
-    assert per_frame == pytest.approx(report.video.per_frame)
-    encode, predict = report.tree.macs[:2]
-    assert 36 * encode + 17 * predict == pytest.approx(36 * report.video.per_frame)
-    assert 5 * encode + predict == pytest.approx(report.clip.all.total)
+    per_frame = sum(node.macs[2] for node in report.cost.tree.children)
+    assert per_frame == pytest.approx(report.cost.video.per_frame)
+    encode, predict = report.cost.tree.macs[:2]
+    assert 36 * encode + 17 * predict == pytest.approx(36 * report.cost.video.per_frame)
+    assert 5 * encode + predict == pytest.approx(report.cost.clip.all.total)
 
 
 def test_text_says_what_was_counted_and_what_was_not(report):
@@ -96,9 +97,9 @@ def test_text_says_what_was_counted_and_what_was_not(report):
 
 def test_json_holds_the_same_figures(report):
     values = json.loads(json.dumps(report.as_json()))
-    assert values["gflops_per_frame"] == report.video.per_frame / 1e9
-    assert values["gflops_per_clip"] == report.clip.all.total / 1e9
-    assert sum(values["macs_by_operator"].values()) == report.video.all.total
+    assert values["gflops_per_frame"] == report.cost.video.per_frame / 1e9
+    assert values["gflops_per_clip"] == report.cost.clip.all.total / 1e9
+    assert sum(values["macs_by_operator"].values()) == report.cost.video.all.total
     assert values["tree"]["num_params"] == values["num_params"] > 0
     assert values["excluded"] == ["tracker"]
 
@@ -107,9 +108,9 @@ def test_a_smaller_stride_costs_more_per_source_frame(report):
     dense, whole = report_flops(
         build_method, [cell(clip_stride=1), cell(clip_length="whole")]
     )  # fmt: skip
-    assert dense.video.num_clips == 32
-    assert dense.video.per_frame > report.video.per_frame > whole.video.per_frame
-    assert whole.clip.all.total == whole.video.all.total
+    assert dense.cost.video.num_clips == 32
+    assert dense.cost.video.per_frame > report.cost.video.per_frame > whole.cost.video.per_frame
+    assert whole.cost.clip.all.total == whole.cost.video.all.total
 
 
 def test_overview_has_a_row_per_method_and_a_column_per_clip_length():
@@ -134,26 +135,25 @@ def test_record_fields_weigh_the_videos_that_were_measured():
     method = method_on_meta(build_method, cell(), 40)
     fields = measure_flops(method, videos, plan)
     alone = [measure_flops(method, [video], plan) for video in videos]
-    work = sum(a["gflops_per_frame"] * v.length for a, v in zip(alone, videos, strict=True))
-    assert fields["gflops_per_frame"] == pytest.approx(work / 22)
+    work = sum(a.gflops_per_frame * v.length for a, v in zip(alone, videos, strict=True))
+    assert fields.gflops_per_frame == pytest.approx(work / 22)
     counter = ShapeCounter(method)
-    assert alone[0]["gflops_per_clip"] * 1e9 == counter.count_clip((90, 160), 5).all.total
-    assert alone[1]["gflops_per_clip"] * 1e9 == counter.count_clip((90, 160), 3).all.total
+    assert alone[0].gflops_per_clip * 1e9 == counter.count_clip((90, 160), 5).all.total
+    assert alone[1].gflops_per_clip * 1e9 == counter.count_clip((90, 160), 3).all.total
     clips = [5, 1, 2]
-    mean = sum(n * a["gflops_per_clip"] for n, a in zip(clips, alone, strict=True)) / 8
-    assert fields["gflops_per_clip"] == pytest.approx(mean)
-    assert fields["flop_convention"] == "mac-fvcore"
-    assert "aten._softmax" in fields["uncounted_ops"]
-    assert fields["upper_bound_ops"] == ["aten.nonzero"]
-    json.dumps(fields)
+    mean = sum(n * a.gflops_per_clip for n, a in zip(clips, alone, strict=True)) / 8
+    assert fields.gflops_per_clip == pytest.approx(mean)
+    assert fields.flop_convention == "mac-fvcore"
+    assert "aten._softmax" in fields.uncounted_ops
+    assert fields.upper_bound_ops == ("aten.nonzero",)
 
 
 def test_the_example_method_is_counted_too():
     [report] = report_flops(
         build_method, [cell(method="color_key", options={}, dataset={"name": "synthetic"})]
     )
-    assert report.video.all.total == 0
-    assert report.video.all.zero_ops
+    assert report.cost.video.all.total == 0
+    assert report.cost.video.all.zero_ops
 
 
 TABLE_CELLS = load_cells(ROOT / "configs" / "flops.yaml")

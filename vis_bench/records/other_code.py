@@ -13,7 +13,10 @@ from vis_bench.data.categories import CATEGORIES, dataset_of
 from vis_bench.errors import InputError
 from vis_bench.evaluation.ytvis import Evaluation, evaluate_files
 from vis_bench.json_file import parse_json, read_bytes
-from vis_bench.records.record import METRICS, RecordStore, make_record, record_name
+from vis_bench.records.cell_name import file_stem
+from vis_bench.records.schema import AccuracyFields, Record
+from vis_bench.records.source import package_version
+from vis_bench.records.store import RESULTS_ENDING, RecordStore
 
 
 def record_results(
@@ -47,19 +50,23 @@ def record_results(
     evaluation = evaluate_files(annotations, predictions)
     described = _describe_annotations(annotations, dataset, split)
     results = read_bytes(predictions)
-    values: dict[str, Any] = {
-        "created_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": command, "method": name.strip(), "options": {}, "backbone": backbone or "-",
-        "reconstruction": False, "external": True, **described,
-        "num_videos": len(evaluation.matches.videos),
-        "num_frames": sum(video.length for video in evaluation.matches.videos),
-        **{metric: evaluation.summary()[metric] for metric in METRICS},
-    }  # fmt: skip
     identity = [name.strip(), backbone, described, hashlib.sha256(results).hexdigest()]
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    record = make_record({**values, "config": {}, "config_sha256": digest})
-    record["predictions"] = f"{record_name(record)}.results.json"
-    write_atomically(store.folder / record["predictions"], results)
+    record = Record(
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=command,
+        vis_bench_version=package_version(),
+        method=name.strip(),
+        backbone=backbone or "-",
+        external=True,
+        num_videos=len(evaluation.matches.videos),
+        num_frames=sum(video.length for video in evaluation.matches.videos),
+        config_sha256=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        **described,
+    )
+    copy = f"{file_stem(record)}{RESULTS_ENDING}"
+    accuracy = AccuracyFields(predictions=copy, **evaluation.summary())
+    record = Record.of(record, accuracy)
+    write_atomically(store.folder / copy, results)
     return evaluation, store.write(record)
 
 
@@ -68,7 +75,9 @@ def _describe_annotations(path: Path, dataset: str | None, split: str | None) ->
     data = read_bytes(path)
     content = parse_json(data, str(path))
     if dataset is not None and dataset not in CATEGORIES:
-        raise InputError(f"data set {dataset!r} is unknown; known are {', '.join(CATEGORIES)}")
+        raise InputError(
+            f"data set {dataset!r} is unknown; expected one of {', '.join(CATEGORIES)}"
+        )
     info = content.get("info")
     written = info.get("split") if isinstance(info, dict) else None
     part = written.get("part") if isinstance(written, dict) else None
@@ -85,6 +94,6 @@ def _recognised(content: dict[str, Any], path: Path) -> str:
     if found is None:
         known = ", ".join(CATEGORIES)
         raise InputError(
-            f"{path} has categories of no known data set; --dataset names one: {known}"
+            f"{path} has the categories of no known data set; --dataset names one: {known}"
         )
     return found

@@ -16,7 +16,7 @@ from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
-from vis_bench.runs.subject import BuildMethod, find_weights, load_subject
+from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
 from vis_bench.structures import Video
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -35,9 +35,7 @@ def predict_folder(
     """
     videos = find_videos(folder)
     category_ids = sorted(CATEGORIES[cell.dataset.name])
-    method = load_subject(
-        build_method, cell, len(category_ids), find_weights(cell, weights), device
-    )
+    method = load_method(build_method, cell, len(category_ids), find_weights(cell, weights), device)
     plan = InferencePlan(
         cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision
     )

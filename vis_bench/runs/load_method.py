@@ -1,4 +1,4 @@
-"""The subject of a measurement: a method built, loaded and made ready to infer."""
+"""A cell's method: built, loaded and made ready to infer, or built on shapes alone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import torch
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.method import VISMethod
-from vis_bench.inference.preprocess import input_size
-from vis_bench.records.environment import SOURCE_ROOT
+from vis_bench.records.source import SOURCE_ROOT
 from vis_bench.runs.config import Cell
 
+# `methods.build_method`, or another registry's.
 BuildMethod = Callable[..., VISMethod]
-
-# Frames of a random clip where the config's clip is a whole video.
-WHOLE_CLIP_FRAMES = 5
 
 
 def find_weights(cell: Cell, override: Path | None) -> Path | None:
@@ -35,13 +32,13 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
     raise InputError(f"weights file {named} does not exist; --weights takes a .pth or .safetensors")
 
 
-def build_subject(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
+def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
     """Builds the cell's method; random weights come from the cell's seed alone.
 
     `kernel_backend` reaches the methods that have an option of that name.
 
     Raises:
-        InputError: for a method, option or option's value that is not allowed.
+        InputError: for a method, option or option's value that does not exist.
     """
     options = dict(cell.options)
     if cell.kernel_backend != "auto":
@@ -56,7 +53,7 @@ def build_subject(build_method: BuildMethod, cell: Cell, num_classes: int) -> VI
             raise InputError(f"method {cell.method} refuses its options: {error}") from None
 
 
-def kernel_backend(method: VISMethod, device: torch.device) -> str | None:
+def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
     """The backend that the method's own kernels run on; None without such kernels.
 
     Raises:
@@ -68,13 +65,13 @@ def kernel_backend(method: VISMethod, device: torch.device) -> str | None:
         raise InputError(f"kernel_backend: {error}") from None
 
 
-def load_subject(
+def load_method(
     build_method: BuildMethod, cell: Cell, num_classes: int,
     weights: Path | None, device: torch.device,
 ) -> VISMethod:  # fmt: skip
     """Builds the cell's method, loads its weights and prepares it for inference on `device`."""
-    method = build_subject(build_method, cell, num_classes)
-    kernel_backend(method, device)
+    method = build_cell_method(build_method, cell, num_classes)
+    resolve_kernel_backend(method, device)
     if weights is not None:
         load_weights(method, weights)
     method.to(device)
@@ -82,9 +79,10 @@ def load_subject(
     return method
 
 
-def random_clip(method: VISMethod, cell: Cell, device: torch.device) -> torch.Tensor:
-    """Random 16:9 frames (T, 3, H, W) at the cell's resolution; 5 where a clip is a whole video."""
-    length = WHOLE_CLIP_FRAMES if cell.clip_length == "whole" else cell.clip_length
-    size_HW = input_size(720, 1280, cell.resolution, method.input_format)
-    generator = torch.Generator().manual_seed(cell.seed)
-    return torch.randn(length, 3, *size_HW, generator=generator).to(device)
+def method_on_meta(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
+    """The cell's method, prepared for inference, with shapes but without values."""
+    with torch.device("meta"):
+        method = build_cell_method(build_method, cell, num_classes)
+        method.to("meta")
+        method.prepare_for_inference()
+    return method

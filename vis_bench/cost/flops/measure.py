@@ -1,23 +1,19 @@
-"""FLOPs as a record holds them: counted for the videos that were measured."""
+"""Multiply-adds as a record holds them: counted for the videos that were measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from vis_bench.cost.flops.counter import CONVENTION, MacCount
+from vis_bench.cost.flops.counter import CONVENTION, GIGA, MacCount
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.preprocess import input_size
+from vis_bench.records.schema import CostFields
 from vis_bench.structures import Video
 
-GIGA = 1e9
 
-
-def measure_flops(
-    method: VISMethod, videos: Sequence[Video], plan: InferencePlan
-) -> dict[str, Any]:
+def measure_flops(method: VISMethod, videos: Sequence[Video], plan: InferencePlan) -> CostFields:
     """The record's fields of cost, in G multiply-adds.
 
     `gflops_per_frame` is all that the inference loop executes for the videos, over their frames,
@@ -25,7 +21,7 @@ def measure_flops(
     clips of a clip's cost by itself.
 
     Args:
-        method: on the meta device, prepared for inference; see `method_on_meta`.
+        method: on the meta device, prepared for inference; see `runs.load_method`.
         videos: their sizes and lengths count, no frame is read.
         plan: how they are cut into clips and resized.
 
@@ -43,10 +39,10 @@ def measure_flops(
         frames, clips = frames + video.length, clips + len(windows)
         video_macs += count.all.total
         clip_macs += len(windows) * counter.count_clip(size_HW, len(windows[0])).all.total
-    return {
-        "gflops_per_clip": clip_macs / clips / GIGA,
-        "gflops_per_frame": video_macs / frames / GIGA,
-        "flop_convention": CONVENTION,
-        "uncounted_ops": sorted(seen.zero_ops),
-        "upper_bound_ops": sorted(seen.assumed_ops),
-    }
+    return CostFields(
+        gflops_per_clip=clip_macs / clips / GIGA,
+        gflops_per_frame=video_macs / frames / GIGA,
+        flop_convention=CONVENTION,
+        uncounted_ops=tuple(sorted(seen.zero_ops)),
+        upper_bound_ops=tuple(sorted(seen.assumed_ops)),
+    )

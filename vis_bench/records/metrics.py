@@ -1,0 +1,68 @@
+"""The figures of a record: their titles, units and printed digits, once for all tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vis_bench.records.schema import Record
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure: where a record holds it, and how it is printed.
+
+    `scale`: what one unit of the printed figure is in the record's unit. `higher_is_better` is None
+    where neither is. `learned`: random weights say nothing about it. `long_title` says more where
+    there is room.
+    """
+
+    field: str
+    title: str
+    scale: float = 1.0
+    digits: int = 1
+    higher_is_better: bool | None = True
+    learned: bool = False
+    long_title: str = ""
+
+    def of(self, record: Record) -> float | None:
+        """The figure in the record's unit; None where it was not measured."""
+        return getattr(record, self.field)
+
+    def text(self, value: float) -> str:
+        """A figure in the record's unit as printed."""
+        return f"{value / self.scale:.{self.digits}f}"
+
+
+def _points(field: str, title: str) -> Metric:
+    """AP or AR: a fraction in the record, points of 100 in print."""
+    return Metric(field, title, 0.01, learned=True)
+
+
+AP = _points("ap", "AP")
+AP50 = _points("ap50", "AP50")
+AP75 = _points("ap75", "AP75")
+AR1 = _points("ar1", "AR1")
+AR10 = _points("ar10", "AR10")
+
+# The official 12 numbers, in the official order.
+ACCURACY = (
+    AP, AP50, AP75, _points("ap_s", "APs"), _points("ap_m", "APm"), _points("ap_l", "APl"),
+    AR1, AR10, _points("ar100", "AR100"),
+    _points("ar_s", "ARs"), _points("ar_m", "ARm"), _points("ar_l", "ARl"),
+)  # fmt: skip
+ACCURACY_TITLES = {metric.field: metric.title for metric in ACCURACY}
+
+FPS = Metric("fps", "FPS")
+GFLOPS_PER_FRAME = Metric(
+    "gflops_per_frame",
+    "GFLOPs/frame",
+    digits=2,
+    higher_is_better=False,
+    long_title="GFLOPs per source frame (a multiply-add is 1)",
+)
+PARAMS = Metric("num_params", "Params (M)", 1e6, digits=2, higher_is_better=None)
+# Numbers in a published checkpoint, which is what papers of this field call parameters.
+CHECKPOINT_ENTRIES = Metric("num_checkpoint_entries", "Params (M)", 1e6, higher_is_better=None)
+
+# The columns of the table of measured cells and of the leaderboard.
+SHOWN = (AP, AP50, AP75, AR1, AR10, FPS, GFLOPS_PER_FRAME, PARAMS)

@@ -1,0 +1,191 @@
+"""One measured cell is one record: a flat JSON object with these fields.
+
+Fields may be added, not renamed. A figure that was not measured is null, and so is an AP or AR
+without any object to find. AP and AR are fractions, unrounded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+def _absent_as_none(value: Any) -> Any:
+    """The evaluator's mark for "no ground truth", as older records hold it."""
+    return None if isinstance(value, float) and (value == -1 or math.isnan(value)) else value
+
+
+def _number(value: Any) -> Any:
+    """Refuses what pydantic would turn into a number: texts and truth values."""
+    if isinstance(value, bool | str | bytes):
+        raise ValueError("expected a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[
+    Annotated[Number, Field(ge=0, le=1)] | None, BeforeValidator(_absent_as_none)
+]  # fmt: skip
+Count = Annotated[StrictInt, Field(ge=0)]
+Size = Annotated[StrictInt, Field(ge=1)]
+
+
+class Fields(BaseModel):
+    """Fields that belong together in a record; attributes with docstrings are described there."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class SubjectFields(Fields):
+    """What was measured."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    created_at: StrictStr | None = None
+    command: StrictStr | None = None
+    vis_bench_version: StrictStr | None = None
+    method: StrictStr
+    options: dict[StrictStr, Any] = Field(default_factory=dict)
+    resolved_options: dict[StrictStr, Any] = Field(default_factory=dict)
+    """All options of the method, those left to their defaults and to its variant included."""
+    backbone: StrictStr | None = None
+    reconstruction: StrictBool = False
+    external: StrictBool = False
+    """The results come from other code."""
+    dataset: StrictStr
+    split: StrictStr
+    num_videos: Count | None = None
+    num_frames: Count | None = None
+    clip_length: Size | Literal["whole"] | None = None
+    clip_stride: Size | None = None
+    resolution: Size | Literal["native"] | None = None
+    config: dict[StrictStr, Any] = Field(default_factory=dict)
+    config_sha256: StrictStr
+    weights_source: StrictStr | None = None
+    weights_sha256: StrictStr | None = None
+    training: StrictStr | None = None
+    """What the weights were trained on, where a paper's table tells two apart by it."""
+    annotations_sha256: StrictStr | None = None
+    failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
+    """Why a measurement that the config asks for is missing, by its name."""
+
+
+class AccuracyFields(Fields):
+    """AP and AR, and the results file that they were computed from."""
+
+    predictions: StrictStr | None = None
+    ap: Fraction = None
+    ap50: Fraction = None
+    ap75: Fraction = None
+    ap_s: Fraction = None
+    ap_m: Fraction = None
+    ap_l: Fraction = None
+    ar1: Fraction = None
+    ar10: Fraction = None
+    ar100: Fraction = None
+    ar_s: Fraction = None
+    ar_m: Fraction = None
+    ar_l: Fraction = None
+
+
+class SizeFields(Fields):
+    """How large the method is."""
+
+    num_params: Count | None = None
+    """Distinct parameters that training could change."""
+    num_checkpoint_entries: Count | None = None
+    """Numbers in the authors' checkpoint, duplicates and frozen statistics included."""
+
+
+class CostFields(Fields):
+    """Multiply-adds; G = 1e9 of them."""
+
+    gflops_per_clip: NotNegative | None = None
+    gflops_per_frame: NotNegative | None = None
+    flop_convention: StrictStr | None = None
+    uncounted_ops: tuple[StrictStr, ...] | None = None
+    upper_bound_ops: tuple[StrictStr, ...] | None = None
+
+
+class MemoryBytes(Fields):
+    """Peaks in bytes: of the process, of the GPU's allocator, and of the whole GPU."""
+
+    process: Count | None = None
+    allocator: Count | None = None
+    device: Count | None = None
+
+
+class RegionFields(Fields):
+    """The speed of one timed region."""
+
+    fps: Positive | None = None
+    latency_ms_p50: NotNegative | None = None
+    latency_ms_p90: NotNegative | None = None
+    latency_ms_p99: NotNegative | None = None
+    num_warmup: Count | None = None
+    num_timed: Count | None = None
+    num_timed_clips: Count | None = None
+    speed_spread: NotNegative | None = None
+    stage_ms_per_frame: dict[StrictStr, Number] = Field(default_factory=dict)
+    peak_memory_bytes: Count | None = None
+    memory_bytes: MemoryBytes | None = None
+    energy_joules_per_frame: Number | None = None
+
+
+class SpeedFields(RegionFields):
+    """The speed of the first region, and of every region by name."""
+
+    timed_region: StrictStr | None = None
+    regions: dict[StrictStr, RegionFields] = Field(default_factory=dict)
+    load_average: NotNegative | None = None
+    num_cpus: Size | None = None
+    gpu: dict[StrictStr, Any] | None = None
+
+
+class MachineFields(Fields):
+    """What it was measured on."""
+
+    precision: StrictStr | None = None
+    kernel_backend: StrictStr | None = None
+    device: StrictStr | None = None
+    driver: StrictStr | None = None
+    cuda: StrictStr | None = None
+    torch: StrictStr | None = None
+    python: StrictStr | None = None
+    num_threads: Size | None = None
+    tf32: StrictBool | None = None
+
+
+class SourceFields(Fields):
+    """Which source measured it."""
+
+    git_commit: StrictStr | None = None
+    git_dirty: StrictBool | None = None
+    seed: StrictInt | None = None
+
+
+class Record(
+    SourceFields,
+    MachineFields,
+    SpeedFields,
+    CostFields,
+    SizeFields,
+    AccuracyFields,
+    SubjectFields,
+):
+    """All fields, those of the subject first; fields of a later version are kept as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @classmethod
+    def of(cls, *parts: Fields) -> Record:
+        """The record made of these parts; of a field that two of them have, the later counts."""
+        values: dict[str, Any] = {}
+        for part in parts:
+            values |= part.model_dump()
+        return cls(**values)

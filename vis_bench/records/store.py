@@ -1,0 +1,112 @@
+"""Records in files: written atomically as soon as they are measured, and read with every check."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vis_bench.atomic_write import write_atomically
+from vis_bench.errors import InputError
+from vis_bench.json_file import read_json, shown
+from vis_bench.records.cell_name import file_stem
+from vis_bench.records.schema import SCHEMA_VERSION, Record
+
+RESULTS_ENDING = ".results.json"
+
+
+class RecordStore:
+    """The records of a folder, one JSON file each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Makes the folder, and finds out whether files can be written to it.
+
+        Raises:
+            InputError: where it cannot be made or written to.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"cannot write to the folder of records {self.folder}: {error.strerror}"
+            ) from None
+
+    def write(self, record: Record) -> Path:
+        """Writes one record atomically and returns its path."""
+        path = self.folder / f"{file_stem(record)}.json"
+        write_atomically(path, record_json(record))
+        return path
+
+    def find(self, config_sha256: str) -> Record | None:
+        """The record of a cell measured before, or None."""
+        for path in self.folder.glob(f"*_{config_sha256[:10]}.json"):
+            record = read_record(path)
+            if record.config_sha256 == config_sha256:
+                return record
+        return None
+
+    def __iter__(self) -> Iterator[Record]:
+        if not self.folder.is_dir():
+            raise InputError(f"folder of records {self.folder} does not exist")
+        for path in sorted(self.folder.rglob("*.json")):
+            if not path.name.endswith(RESULTS_ENDING):
+                yield read_record(path)
+
+
+def record_json(record: Record) -> bytes:
+    """The record as it stands in a file."""
+    values = record.model_dump(mode="json")
+    return json.dumps(values, indent=1, allow_nan=False).encode() + b"\n"
+
+
+def read_record(path: Path) -> Record:
+    """Reads one record.
+
+    Raises:
+        InputError: for a file that cannot be read, is not JSON, or is not a record of this schema;
+            it names the field and what is expected.
+    """
+    return parse_record(read_json(path), f"record {path}")
+
+
+def parse_record(content: Any, name: str) -> Record:
+    """The record that a JSON value holds; `name` is what messages call it.
+
+    Raises:
+        InputError: as `read_record`.
+    """
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise InputError(f"{name} is not a record: it has no schema_version")
+    version = content["schema_version"]
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise InputError(f"{name} has schema {shown(version)}; expected {SCHEMA_VERSION}")
+    try:
+        return Record(**content)
+    except ValidationError as error:
+        raise InputError(f"{name} {first_problem(error)}") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that pydantic found wrong, as the end of a sentence."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    key = ".".join(str(part) for part in problem["loc"] if part in _names(problem["loc"]))
+    if problem["type"] == "missing":
+        return f"lacks the field {key!r}"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = message if message.startswith("expected") else f"expected {message}"
+    return f"has {key} {shown(problem['input'])}; {expected}"
+
+
+def _names(location: tuple[int | str, ...]) -> set[int | str]:
+    """The parts of a location that its author wrote, without the branches of a union."""
+    branches = ("int", "float", "str", "constrained-int", "constrained-float")
+    return {part for part in location if part not in branches and "[" not in str(part)}

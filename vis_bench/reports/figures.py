@@ -1,0 +1,32 @@
+"""How a table prints a record's figures."""
+
+from __future__ import annotations
+
+from vis_bench.records.metrics import FPS, Metric
+from vis_bench.records.schema import Record, RegionFields
+from vis_bench.tables.grid import ABSENT
+
+# Runs that differ by more than this fraction of their median are marked.
+SPREAD_LIMIT = 0.10
+
+
+def figure(record: Record, metric: Metric) -> str:
+    """A figure of a record with its unit left to the column; a dash where it was not measured."""
+    value = metric.of(record)
+    return ABSENT if value is None else metric.text(value)
+
+
+def noise(record: Record, metric: Metric) -> str:
+    """What stands behind FPS whose runs differ much; nothing behind other figures."""
+    return spread_mark(record) if metric is FPS else ""
+
+
+def spread_mark(speed: RegionFields) -> str:
+    """How far equal runs lie apart, where that is more than `SPREAD_LIMIT`."""
+    spread = speed.speed_spread
+    return "" if spread is None or spread <= SPREAD_LIMIT else f" (spread {100 * spread:.0f} %)"
+
+
+def plain(value: object) -> str:
+    """A value as it is; a dash where there is none."""
+    return ABSENT if value is None else str(value)

@@ -1,0 +1,125 @@
+"""What `flops CONFIG` prints: the cost of a cell by module, per clip and per source frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tabulate import tabulate
+
+from vis_bench.cost.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
+from vis_bench.cost.flops.nominal import NominalCost, count_nominal
+from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.data.categories import CATEGORIES
+from vis_bench.inference.loop import InferencePlan
+from vis_bench.progress import Advance, silent
+from vis_bench.runs.config import Cell
+from vis_bench.runs.load_method import BuildMethod, method_on_meta
+
+
+@dataclass(frozen=True)
+class FlopsReport:
+    """One cell's cost for the nominal video."""
+
+    cell: Cell
+    backbone: str
+    reconstruction: bool
+    cost: NominalCost
+
+    @property
+    def label(self) -> str:
+        """The method's name, marked where the authors' own code was never published."""
+        return self.cell.method + (" (reconstruction)" if self.reconstruction else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything in plain types; figures in multiply-adds and, where named so, in G."""
+        clip, video, tree = self.cost.clip, self.cost.video, self.cost.tree
+        return {
+            "method": self.cell.method, "options": self.cell.options, "backbone": self.backbone,
+            "reconstruction": self.reconstruction,
+            "height": self.cost.size_HW[0], "width": self.cost.size_HW[1],
+            "clip_length": clip.num_frames, "clip_stride": self.cell.stride,
+            "num_frames": video.num_frames, "num_clips": video.num_clips,
+            "num_params": tree.num_params, "flop_convention": CONVENTION,
+            "gflops_per_clip": clip.all.total / GIGA,
+            "gflops_per_frame": video.per_frame / GIGA,
+            "macs_by_operator": dict(sorted(video.all.by_op().items())),
+            "uncounted_ops": sorted(video.all.zero_ops),
+            "upper_bound_ops": sorted(video.all.assumed_ops),
+            "excluded": ["tracker"],
+            "tree_columns": ["encode_frames, per frame", "predict_clip, per clip",
+                             "per source frame"],
+            "tree": tree.as_json(),
+        }  # fmt: skip
+
+    def as_text(self, depth: int = 2) -> str:
+        """A table of the modules down to `depth` levels, and the totals below it."""
+        headers = ["module", "params (M)", "encode_frames, per frame", "predict_clip, per clip",
+                   "per source frame", "share"]  # fmt: skip
+        table = tabulate(
+            list(self._rows(depth)), headers, tablefmt="simple", disable_numparse=True,
+            colalign=("left", *["right"] * 5), preserve_whitespace=True,
+        )  # fmt: skip
+        return f"{self._title()}\n\n{table}\n\n{self._totals()}"
+
+    def _rows(self, depth: int) -> Iterable[list[str]]:
+        tree = self.cost.tree
+        for level, node in tree.walk(depth):
+            share = node.macs[-1] / tree.macs[-1] if tree.macs[-1] else 0.0
+            figures = [f"{node.num_params / 1e6:.2f}", *(f"{m / GIGA:.3f}" for m in node.macs)]
+            if any(float(figure) for figure in figures):
+                yield ["  " * level + node.name, *figures, f"{100 * share:.1f} %"]
+
+    def _title(self) -> str:
+        height, width = self.cost.size_HW
+        length, stride = self.cost.clip.num_frames, self.cell.stride
+        clips = f"clips of {length} frames" + ("" if stride is None else f" at stride {stride}")
+        return (
+            f"{self.label}, {self.backbone}: frames of {height}x{width}, {clips}, in a "
+            f"video of {self.cost.video.num_frames} frames; in G = 1e9 multiply-adds"
+        )
+
+    def _totals(self) -> str:
+        video = self.cost.video
+        clip, frame = self.cost.clip.all.total / GIGA, video.per_frame / GIGA
+        lines = [
+            f"one clip by itself: {clip:.2f} GMACs = {2 * clip:.2f} GFLOPs (2 x MACs)",
+            f"per source frame:   {frame:.2f} GMACs = {2 * frame:.2f} GFLOPs (2 x MACs); "
+            f"{video.num_frames} frames encoded once, {video.num_clips} clips predicted",
+            f"convention {CONVENTION}: {CONVENTION_TEXT}",
+            "the tracker and the run-length coding are not counted",
+            f"seen and counted 0: {', '.join(sorted(video.all.zero_ops)) or 'none'}",
+        ]
+        if video.all.assumed_ops:
+            ops = ", ".join(sorted(video.all.assumed_ops))
+            lines.append(f"upper bound: {ops} assumed to select everything they are asked about")
+        return "\n".join(lines) + "\n"
+
+
+def report_flops(
+    build_method: BuildMethod, cells: Iterable[Cell], advance: Advance = silent
+) -> Iterator[FlopsReport]:
+    """Counts each cell for the nominal video, without weights, data or memory.
+
+    The head has the classes of the cell's data set, which itself need not be there.
+
+    Raises:
+        InputError: for a method or option that does not exist, or an operator without a rule.
+    """
+    counters: dict[str, ShapeCounter] = {}
+    for cell in cells:
+        key = cell.model_dump_json(include={"method", "options", "kernel_backend", "dataset"})
+        if key not in counters:
+            counters[key] = ShapeCounter(
+                method_on_meta(build_method, cell, len(CATEGORIES[cell.dataset.name]))
+            )
+        yield _report(cell, counters[key])
+        advance()
+
+
+def _report(cell: Cell, counter: ShapeCounter) -> FlopsReport:
+    plan = InferencePlan(cell.clip_length, cell.clip_stride, cell.resolution, torch.device("meta"))
+    method, cost = counter.method, count_nominal(counter, plan, cell.method)
+    return FlopsReport(cell, method.backbone_name, method.reconstruction, cost)

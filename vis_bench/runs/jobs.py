@@ -1,0 +1,189 @@
+"""Cells become jobs: everything that a cell names is found, checked and hashed, once.
+
+Nothing behind a job looks a file up again or asks the cell what it meant. A job can be given to
+another process: it pickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.dataset import Dataset, load_dataset
+from vis_bench.errors import InputError
+from vis_bench.inference.checkpoint import file_sha256, load_weights
+from vis_bench.inference.loop import InferencePlan
+from vis_bench.inference.method import VISMethod
+from vis_bench.records.cell_name import clip_name
+from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
+from vis_bench.runs.load_method import (
+    BuildMethod,
+    build_cell_method,
+    find_weights,
+    load_method,
+    method_on_meta,
+    resolve_kernel_backend,
+)
+from vis_bench.structures import Video
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run's command line says beside its config."""
+
+    command: str
+    device: torch.device
+    data_root: Path | None = None
+    weights: Path | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell with all that it names.
+
+    `videos` are those that are measured; `ground_truth` is theirs, where accuracy is measured and
+    annotations exist. `digest` identifies the measurement: config, data, weights, kind of device
+    and limit.
+    """
+
+    cell: Cell
+    settings: RunSettings
+    build_method: BuildMethod
+    dataset: Dataset
+    videos: Sequence[Video]
+    ground_truth: GroundTruth | None
+    weights: Path | None
+    weights_sha256: str | None
+    plan: InferencePlan
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The job in a few words, for progress bars and messages."""
+        cell = self.cell
+        return f"{cell.method} on {cell.dataset.name} {clip_name(cell)} {cell.resolution}"
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all videos."""
+        return sum(video.length for video in self.videos)
+
+    def load_method(self) -> VISMethod:
+        """The method with its weights, prepared for inference on the device."""
+        return load_method(
+            self.build_method, self.cell, len(self.dataset.category_ids), self.weights,
+            self.plan.device,
+        )  # fmt: skip
+
+    def method_on_meta(self) -> VISMethod:
+        """The method with shapes but without values."""
+        return method_on_meta(self.build_method, self.cell, len(self.dataset.category_ids))
+
+
+def resolve_jobs(
+    cells: Sequence[Cell],
+    settings: RunSettings,
+    build_method: BuildMethod,
+    say: Callable[[str], None],
+) -> list[Job]:
+    """The jobs of all cells, in order.
+
+    Args:
+        say: is told of cells that are left out, as their config asks where weights are missing.
+
+    Raises:
+        InputError: for the first cell that names a data set, weights file, method or option that
+            does not exist or does not fit, and where no cell is left.
+    """
+    resolver = _Resolver(settings, build_method)
+    jobs = []
+    for cell in cells:
+        try:
+            weights = find_weights(cell, settings.weights)
+        except InputError as error:
+            if not cell.skip_without_weights:
+                raise
+            say(f"{cell.method} {clip_name(cell)}: left out, {error}")
+        else:
+            jobs.append(resolver.resolve(cell, weights))
+    if not jobs:
+        raise InputError(f"none of the {len(cells)} cells has its weights file")
+    return jobs
+
+
+class _Resolver:
+    """Reads each data set, its ground truth and each weights file once for all cells."""
+
+    def __init__(self, settings: RunSettings, build_method: BuildMethod) -> None:
+        self._settings = settings
+        self._build_method = build_method
+        self._dataset = cache(self._load_dataset)
+        self._ground_truth = cache(self._load_ground_truth)
+        self._sha256 = cache(file_sha256)
+        self._checked: set[tuple[str, int, Path | None]] = set()
+
+    def resolve(self, cell: Cell, weights: Path | None) -> Job:
+        settings, dataset = self._settings, self._dataset(cell.dataset)
+        self._check_method(cell, len(dataset.category_ids), weights)
+        measured = "accuracy" in cell.measure and dataset.has_annotations
+        weights_sha256 = None if weights is None else self._sha256(weights)
+        return Job(
+            cell=cell,
+            settings=settings,
+            build_method=self._build_method,
+            dataset=dataset,
+            videos=dataset.videos[: settings.limit],
+            ground_truth=self._ground_truth(cell.dataset) if measured else None,
+            weights=weights,
+            weights_sha256=weights_sha256,
+            plan=InferencePlan(
+                cell.clip_length, cell.clip_stride, cell.resolution, settings.device,
+                cell.precision,
+            ),
+            digest=cell_digest(
+                cell,
+                annotations=dataset.annotations_sha256,
+                weights_file=weights_sha256,
+                device=settings.device.type,
+                limit=settings.limit,
+            ),
+        )  # fmt: skip
+
+    def _check_method(self, cell: Cell, num_classes: int, weights: Path | None) -> None:
+        """Builds the method and loads its weights, without keeping either."""
+        options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
+        key = options, num_classes, weights
+        if key not in self._checked:
+            method = self._build_to_check(cell, num_classes)
+            resolve_kernel_backend(method, self._settings.device)
+            if weights is not None:
+                load_weights(method, weights)
+            self._checked.add(key)
+
+    def _build_to_check(self, cell: Cell, num_classes: int) -> VISMethod:
+        """The method on the meta device; on the CPU where its code needs values."""
+        try:
+            with torch.device("meta"):
+                return build_cell_method(self._build_method, cell, num_classes)
+        except InputError:
+            raise
+        except Exception:  # a plug-in's own code may raise anything
+            return build_cell_method(self._build_method, cell, num_classes)
+
+    def _load_dataset(self, config: DatasetConfig) -> Dataset:
+        return load_dataset(
+            config.name, config.split, plain=config.plain,
+            annotations=Path(config.annotations) if config.annotations else None,
+            frames=Path(config.frames) if config.frames else None,
+            data_root=self._settings.data_root,
+        )  # fmt: skip
+
+    def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:
+        dataset = self._dataset(config)
+        return dataset.ground_truth(dataset.videos[: self._settings.limit])
