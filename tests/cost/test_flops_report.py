@@ -14,10 +14,10 @@ from vis_bench.cost.flops.record_fields import measure_flops
 from vis_bench.cost.flops.report import method_on_meta, report_flops
 from vis_bench.cost.flops.tables import overview
 from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
-from vis_bench.structures import Video
 
 MINI = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 6}
 

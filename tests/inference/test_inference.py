@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vis_bench.data.frames import LazyFrames
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import (
@@ -18,7 +19,7 @@ from vis_bench.inference.loop import (
 )
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.stages import STAGE_NAMES, StageClock
-from vis_bench.structures import ClipPrediction, FrameFeatures, Video
+from vis_bench.structures import ClipPrediction, FrameFeatures
 
 
 class Probe(VISMethod):

@@ -20,11 +20,11 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES, contradiction
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
 from vis_bench.data.results_file import Results, Track
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.json_file import integer_of, objects_of, read_bytes, read_json, shown, value_of
 from vis_bench.masks.rle import check_size
-from vis_bench.structures import Video
 
 __all__ = ["Dataset", "ImageFiles", "load_dataset", "read_dataset"]
 

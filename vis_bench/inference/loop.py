@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from vis_bench.data.results_file import Track
+from vis_bench.data.video import Video
 from vis_bench.inference.clips import ClipLength, clip_windows
 from vis_bench.inference.method import InputFormat, VISMethod
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
 from vis_bench.inference.tracker import ClipTracker
-from vis_bench.structures import Clip, ClipPrediction, FrameFeatures, Video
+from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
 # Frames encoded in one call at most; bounds the memory of whole-video clips.
 ENCODE_FRAMES = 8

@@ -16,6 +16,7 @@ from vis_bench.cost.speed.measure import measure_speed
 from vis_bench.cost.speed.regions import Workload
 from vis_bench.data.dataset import Dataset, load_dataset
 from vis_bench.data.results_file import Track, write_results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256
 from vis_bench.inference.loop import InferencePlan, track_video
@@ -32,7 +33,6 @@ from vis_bench.runs.subject import (
     kernel_backend,
     load_subject,
 )
-from vis_bench.structures import Video
 from vis_bench.tables.grid import ABSENT
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from vis_bench.cost.flops.counter import CONVENTION, MacCount
 from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.preprocess import input_size
-from vis_bench.structures import Video
 
 GIGA = 1e9
 

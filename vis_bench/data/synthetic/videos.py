@@ -15,9 +15,9 @@ from vis_bench.data.synthetic.compose import draw_extent, draw_plain_scene, draw
 from vis_bench.data.synthetic.lots import Lots
 from vis_bench.data.synthetic.render import owners_THW, render
 from vis_bench.data.synthetic.scene import Scene
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
-from vis_bench.structures import Video
 
 VERSION = 1  # of the videos: goes up with every change that makes other pixels or masks
 STREAMS = 2045  # first word of all entropy, chosen for classes of nearly equal size in `val`
