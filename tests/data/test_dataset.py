@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vis_bench.data.categories import CATEGORIES, SPLIT_SIZES, contradiction, dataset_of
+from vis_bench.data.categories import CATEGORIES, contradiction, dataset_of
 from vis_bench.data.dataset import ImageFiles, load_dataset, read_dataset
 from vis_bench.data.results_file import Track
 from vis_bench.data.synthetic import generate, write_dataset
 from vis_bench.errors import InputError
+from vis_bench.evaluation.ytvis import evaluate_tracks
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.progress import Bars
 
@@ -91,11 +92,6 @@ class TestFacts:
         assert CATEGORIES["ytvis2021"][32] == "squirrel"
         assert CATEGORIES["ovis"][13] == "Giant_panda"
         assert list(CATEGORIES["ytvis2021"].values()) == sorted(CATEGORIES["ytvis2021"].values())
-
-    def test_split_sizes(self):
-        assert SPLIT_SIZES["ytvis2019"] == {"train": 2238, "val": 302, "test": 343}
-        assert SPLIT_SIZES["ytvis2021"] == {"train": 2985, "val": 421, "test": 453}
-        assert sum(SPLIT_SIZES["ovis"].values()) == 901
 
     def test_categories_tell_the_data_set(self):
         for name, categories in CATEGORIES.items():
@@ -294,7 +290,7 @@ def tracks_of(content, score=0.9):
 class TestEvaluation:
     def test_the_annotations_themselves_score_one(self):
         dataset = load_dataset("synthetic", "val", plain=True)
-        numbers = dataset.evaluate(tracks_of(dataset.content()))
+        numbers = evaluate_tracks(dataset.ground_truth(), tracks_of(dataset.content()))
         assert numbers["ap"] == pytest.approx(1)
         assert numbers["ar10"] == pytest.approx(1)
 
@@ -302,8 +298,8 @@ class TestEvaluation:
         dataset = load_dataset("synthetic", "val")
         few = dataset.videos[:3]
         tracks = [t for t in tracks_of(dataset.content()) if t.video_id <= 3]
-        assert dataset.evaluate(tracks, few)["ap"] == pytest.approx(1)
-        assert dataset.evaluate(tracks)["ap"] < 0.5
+        assert evaluate_tracks(dataset.ground_truth(few), tracks)["ap"] == pytest.approx(1)
+        assert evaluate_tracks(dataset.ground_truth(), tracks)["ap"] < 0.5
         truth = dataset.ground_truth(few)
         assert [video.id for video in truth.videos] == [1, 2, 3]
         assert not truth.warnings
@@ -314,7 +310,9 @@ class TestEvaluation:
             frames=written / "val" / "JPEGImages",
         )  # fmt: skip
         tracks = tracks_of(dataset.content())
-        assert dataset.evaluate(tracks, dataset.videos)["ap"] == pytest.approx(1)
+        assert evaluate_tracks(dataset.ground_truth(dataset.videos), tracks)["ap"] == pytest.approx(
+            1
+        )
 
     @pytest.mark.parametrize("value", [None, []])
     def test_without_annotations(self, small, value):

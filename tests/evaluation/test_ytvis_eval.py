@@ -285,15 +285,6 @@ def test_numbers_per_length_are_those_of_the_videos_of_that_length():
         assert per_length[name] == {"num_videos": 2, **wanted}
 
 
-def test_per_area_repeats_the_summary(golden):
-    evaluation, _, _ = golden
-    summary, per_area = evaluation.summary(), evaluation.per_area()
-    assert per_area["all"]["ap50"] == summary["ap50"]
-    for name in ("small", "medium", "large"):
-        assert per_area[name]["ap"] == summary[f"ap_{name[0]}"]
-        assert per_area[name]["ar100"] == summary[f"ar_{name[0]}"]
-
-
 def test_without_predictions_every_number_is_zero():
     content, _ = random_problem(np.random.default_rng(0), num_videos=1)
     evaluation = evaluate(GroundTruth.of(content), Results.of([]))

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from methods import build_method
 from official_weights import build_on_meta, keys
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import file_sha256, load_weights, read_state, state_sha256
+from vis_bench.inference.checkpoint import file_sha256, load_weights, read_state
 
 OFFICIAL = [
     "seqformer_r50",
@@ -289,20 +289,10 @@ def test_code_in_a_file_does_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_digests(tmp_path):
+def test_digest_of_a_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc" * 1_000_000)
     assert file_sha256(path) == hashlib.sha256(b"abc" * 1_000_000).hexdigest()
-    state = {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(2, dtype=torch.bfloat16)}
-    digest = state_sha256(state)
-    assert digest == state_sha256(dict(reversed(state.items())))
-    for other in (
-        state | {"a": state["a"].view(3, 2)},
-        state | {"a": state["a"] + 1},
-        state | {"a": state["a"].double()},
-        {"c": state["a"], "b": state["b"]},
-    ):
-        assert state_sha256(other) != digest
 
 
 def test_all_differences_are_in_the_sentence(tmp_path):

@@ -19,10 +19,8 @@ from vis_bench.data import layout, synthetic
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES, contradiction
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
-from vis_bench.data.results_file import Results, Track
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.json_file import integer_of, objects_of, read_bytes, read_json, shown, value_of
 from vis_bench.masks.rle import check_size
 
@@ -69,17 +67,6 @@ class Dataset:
         if videos is not None and self.has_annotations:
             content = _only(content, {video.id for video in videos})
         return GroundTruth.of(content, name)
-
-    def evaluate(
-        self, tracks: Sequence[Track], videos: Sequence[Video] | None = None
-    ) -> dict[str, float]:
-        """The 12 numbers of `Evaluation.summary`: AP and AR of tracks on the videos.
-
-        Args:
-            tracks: of these videos only.
-            videos: what was inferred; default all.
-        """
-        return evaluate(self.ground_truth(videos), Results.of(tracks)).summary()
 
 
 def load_dataset(

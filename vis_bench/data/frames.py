@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from PIL import Image
 
 from vis_bench.errors import InputError
 from vis_bench.json_file import shown
+
+ImageFormat = Literal["png", "jpg"]
+SAVE_OPTIONS: dict[ImageFormat, dict[str, Any]] = {
+    "png": {"format": "PNG", "compress_level": 3},
+    "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+}
 
 
 class LazyFrames(Sequence[np.ndarray]):
@@ -80,6 +86,23 @@ def decode_image(path: Path, where: str) -> np.ndarray:
         raise InputError(f"{where} is missing: there is no file {path}") from None
     except Exception as error:  # Pillow raises many kinds for broken files
         raise InputError(f"{where}, {path}, cannot be decoded: {error}") from None
+
+
+def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) -> None:
+    """Writes one frame, making its folder.
+
+    Args:
+        frame_HW3: uint8 RGB.
+        image_format: `png` keeps every byte; `jpg` has quality 95 without chroma subsampling.
+
+    Raises:
+        InputError: when the folder cannot be made or written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(frame_HW3).save(path, **SAVE_OPTIONS[image_format])
+    except OSError as error:
+        raise InputError(f"cannot write frame {path}: {error.strerror or error}") from None
 
 
 def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Path]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth, read_annotations
-from vis_bench.data.results_file import Results, read_results
+from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.evaluation.accumulate import MAX_DETECTIONS, Curves, accumulate
 from vis_bench.evaluation.inputs import check_inputs
 from vis_bench.evaluation.match import AREA_NAMES, IOU_THRESHOLDS, Matches, match
@@ -52,10 +52,6 @@ class Evaluation:
             for k, c in enumerate(self.matches.categories)
         ]
 
-    def per_area(self) -> dict[str, dict[str, float]]:
-        """`ap`, `ap50`, `ap75` and `ar100` for objects of all, small, medium and large areas."""
-        return {name: _headline(self.curves, a) for a, name in enumerate(AREA_NAMES)}
-
     @cached_property
     def _per_length(self) -> dict[str, dict[str, float]]:
         lengths_V = np.array([video.length for video in self.matches.videos])
@@ -81,11 +77,24 @@ def evaluate(ground_truth: GroundTruth, results: Results) -> Evaluation:
 
     Raises:
         InputError: for tracks of a video that the annotations do not list, and for tracks that
-            can only be a mistake (see `eval_inputs`).
+            can only be a mistake (see `check_results`).
     """
     warnings = [*ground_truth.warnings, *check_inputs(ground_truth, results)]
     matches = match(ground_truth, results)
     return Evaluation(matches, accumulate(matches), warnings)
+
+
+def evaluate_tracks(ground_truth: GroundTruth, tracks: Iterable[Track]) -> dict[str, float]:
+    """The 12 numbers of `Evaluation.summary` for tracks that are not in a file.
+
+    Args:
+        ground_truth: of the videos that the tracks were inferred from, and of no others.
+        tracks: of these videos only.
+
+    Raises:
+        InputError: as `Results.of` and `evaluate`.
+    """
+    return evaluate(ground_truth, Results.of(tracks)).summary()
 
 
 def evaluate_files(annotations: Path, predictions: Path) -> Evaluation:

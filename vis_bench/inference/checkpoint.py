@@ -104,16 +104,6 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """The SHA-256 of tensors with their names, dtypes and shapes, whatever file they come from."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)

@@ -18,6 +18,7 @@ from vis_bench.data.dataset import Dataset, load_dataset
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
+from vis_bench.evaluation.ytvis import evaluate_tracks
 from vis_bench.inference.checkpoint import file_sha256
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import VISMethod
@@ -193,7 +194,8 @@ class Bench:
         if not dataset.has_annotations:
             self._bars.say(f"{title}: no annotations, so AP is not measured; see {file_name}")
             return {"predictions": file_name}
-        return {"predictions": file_name, **dataset.evaluate(tracks, videos)}
+        numbers = evaluate_tracks(dataset.ground_truth(videos), tracks)
+        return {"predictions": file_name, **numbers}
 
     def _plan(self, cell: Cell) -> InferencePlan:
         device = self._settings.device

@@ -14,9 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vis_bench.data.frames import ImageFiles
+from vis_bench.data.frames import ImageFiles, write_frame
 from vis_bench.data.results_file import write_results
-from vis_bench.data.synthetic.write import write_frame
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import (
     DecodedFrames,

@@ -10,22 +10,15 @@ no chroma subsampling) is smaller and changes colours slightly.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import orjson
-from PIL import Image
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.data.frames import ImageFormat, write_frame
 from vis_bench.data.synthetic.videos import SPLITS, SyntheticVideos, generate
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
-
-ImageFormat = Literal["png", "jpg"]
-SAVE_OPTIONS: dict[ImageFormat, dict[str, Any]] = {
-    "png": {"format": "PNG", "compress_level": 3},
-    "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-}
 
 
 def write_dataset(
@@ -70,15 +63,6 @@ def write_split(
                 advance()
     write_atomically(annotations_path(directory, videos.split), orjson.dumps(annotations))
     return num_frames
-
-
-def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) -> None:
-    """Writes one frame, making its folder."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(frame_HW3).save(path, **SAVE_OPTIONS[image_format])
-    except OSError as error:
-        raise InputError(f"cannot write frame {path}: {error.strerror or error}") from None
 
 
 def frames_dir(directory: Path, split: str) -> Path:
