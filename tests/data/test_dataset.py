@@ -206,9 +206,12 @@ class TestWrongInput:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ({"name": "coco", "split": "val"}, "unknown; known are ytvis2019, ytvis2021, ovis"),
+            (
+                {"name": "coco", "split": "val"},
+                "unknown data set 'coco'; expected one of ytvis2019, ytvis2021, ovis",
+            ),
             ({"name": "ytvis2019", "split": "val"}, "--data-root DIR"),
-            ({"name": "synthetic", "split": "test"}, "train and val"),
+            ({"name": "synthetic", "split": "test"}, "expected train or val"),
             ({"name": "ovis", "split": "val", "plain": True}, "plain"),
         ],
     )
@@ -217,7 +220,7 @@ class TestWrongInput:
             load_dataset(**arguments)
 
     def test_a_root_that_does_not_exist(self, tmp_path):
-        with pytest.raises(InputError, match="is no folder"):
+        with pytest.raises(InputError, match="is not a folder"):
             load_dataset("ovis", "val", data_root=tmp_path / "nowhere")
 
     @pytest.mark.parametrize(
@@ -227,7 +230,7 @@ class TestWrongInput:
             (lambda c: c.update(videos=[]), "lists no videos"),
             (lambda c: c.pop("videos"), "videos"),
             (lambda c: c["videos"][1].pop("file_names"), "video 9 .*file_names"),
-            (lambda c: c["videos"][1].update(file_names=[]), "video 9 .*at least 1"),
+            (lambda c: c["videos"][1].update(file_names=[]), "video 9 .*at least one"),
             (lambda c: c["videos"][1].update(length=4), "video 9 has length 4 but 3"),
             (lambda c: c["videos"][0].update(height=0), "video 5 has size"),
             (lambda c: c["videos"][0].update(id="x"), "integer"),
@@ -239,7 +242,7 @@ class TestWrongInput:
                 lambda c: c.update(
                     categories=[{"id": k, "name": n} for k, n in CATEGORIES["ytvis2021"].items()]
                 ),
-                "the categories of YouTube-VIS 2021",
+                "the categories of ytvis2021 .YouTube-VIS 2021",
             ),
         ],
     )
@@ -258,7 +261,7 @@ class TestWrongInput:
 
     def test_another_folder_of_frames(self, small):
         path = small / "ytvis2019" / "val.json"
-        with pytest.raises(InputError, match="holds no aa/00000"):
+        with pytest.raises(InputError, match="does not hold aa/00000"):
             read_dataset("ytvis2019", "val", path, small)
         with pytest.raises(InputError, match="does not exist"):
             read_dataset("ytvis2019", "val", path, small / "nowhere")
@@ -310,9 +313,8 @@ class TestEvaluation:
             frames=written / "val" / "JPEGImages",
         )  # fmt: skip
         tracks = tracks_of(dataset.content())
-        assert evaluate_tracks(dataset.ground_truth(dataset.videos), tracks)["ap"] == pytest.approx(
-            1
-        )
+        truth = dataset.ground_truth(dataset.videos)
+        assert evaluate_tracks(truth, tracks)["ap"] == pytest.approx(1)
 
     @pytest.mark.parametrize("value", [None, []])
     def test_without_annotations(self, small, value):

@@ -121,11 +121,11 @@ DEFECTS = {
     "category id 0": (
         lambda c: c["categories"].append({"id": 0, "name": "x"}), "id", "categories[40]",
         "has id 0"),
-    "id twice": (lambda c: a(c).update(id=2), "id", "annotations[1]", "has id 2, which an earlier"),
-    "video twice": (lambda c: c["videos"].append(video(2, "cc")), "id", "videos[2]", "has id 2"),
+    "id twice": (lambda c: a(c).update(id=2), "id", "annotations[1]", "repeats id 2"),
+    "video twice": (lambda c: c["videos"].append(video(2, "cc")), "id", "videos[2]", "repeats id"),
     "category twice": (
         lambda c: c["categories"].append({"id": 4, "name": "parrot"}), "id", "categories[40]",
-        "has id 4"),
+        "repeats id 4"),
     "id of text": (lambda c: a(c).update(id="7"), "id", "annotations[0]", "instead of an integer"),
     "unknown category": (
         lambda c: a(c).update(category_id=41), "categories", "annotation 1 (video 1)",
@@ -217,7 +217,7 @@ def test_a_file_of_the_other_year(tmp_path, given_name, other):
     problems = found(tmp_path, edit, given_name)
     assert [p.kind for p in problems] == ["categories"]
     year = other[-4:]
-    assert f"these are the categories of YouTube-VIS {year}" in problems[0].message
+    assert f"these are the categories of {other} (YouTube-VIS {year})" in problems[0].message
     assert found(tmp_path, edit, other) == []
     assert found(tmp_path, edit) == []
 

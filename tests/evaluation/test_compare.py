@@ -174,5 +174,5 @@ def test_other_annotations_are_refused(workload):
     annotations, first, _ = generate(9, 60, 12, 20)
     with pytest.raises(InputError, match="different annotations"):
         compare(workload[1], matches_of(annotations, first))
-    with pytest.raises(InputError, match="allowed is 1 and more"):
+    with pytest.raises(InputError, match="expected a whole number from 1 up"):
         compare(workload[1], workload[1], num_resamples=0)

@@ -25,7 +25,7 @@ from vis_bench.structures import ClipPrediction, FrameFeatures
 class Probe(VISMethod):
     """Passes frames through and keeps book of what it is asked for.
 
-    Channel 0 of a frame holds the frame's number, so that a clip can be recognised.
+    Channel 0 of a frame holds the frame's number, so that a clip can be recognized.
     """
 
     def __init__(self) -> None:

@@ -74,7 +74,10 @@ def test_a_held_out_part_says_its_own_split(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"name": " "}, "name for --record is empty"), ({"dataset": "ytvis"}, "known are ytvis2019")],
+    [
+        ({"name": " "}, "name for --record is empty"),
+        ({"dataset": "ytvis"}, "expected one of ytvis2019"),
+    ],
 )
 def test_wrong_options_are_refused_and_nothing_is_written(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):

@@ -17,7 +17,7 @@ import orjson
 
 from vis_bench.data import layout, synthetic
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.categories import CATEGORIES, contradiction
+from vis_bench.data.categories import CATEGORIES, check_dataset_name, contradiction
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -81,7 +81,7 @@ def load_dataset(
     """Opens a split of a data set by name.
 
     Args:
-        name: a key of `CATEGORIES`.
+        name: one of `categories.DATASETS`.
         split: `train`, `val` or `test`.
         plain: the easy variant of the synthetic videos.
         annotations: a file in YouTube-VIS form; default: found below `data_root` (see `layout`).
@@ -93,8 +93,7 @@ def load_dataset(
         InputError: for an unknown name or split, files that are missing, malformed, or of another
             data set; it says which option changes that.
     """
-    if name not in CATEGORIES:
-        raise InputError(f"data set {name!r} is unknown; known are {', '.join(CATEGORIES)}")
+    check_dataset_name(name)
     if name == "synthetic" and annotations is None and frames is None:
         return _in_memory(split, plain)
     if plain and name != "synthetic":
@@ -129,14 +128,14 @@ def video_entries(content: Any, name: str) -> list[dict[str, Any]]:
     Raises:
         InputError: for a file of another kind, `meta.json` among them.
     """
-    needed = "allowed is an object with a list of videos, as train.json and valid.json have it"
+    needed = "expected an object with a list of videos, as train.json and valid.json have it"
     if not isinstance(content, dict):
         raise InputError(f"{name} holds {shown(content)}; {needed}")
     if isinstance(content.get("videos"), dict):
         raise InputError(f"{name} has videos as an object, as meta.json has them; {needed}")
     entries = objects_of(content, "videos", name)
     if not entries:
-        raise InputError(f"{name} lists no videos; need at least 1")
+        raise InputError(f"{name} lists no videos; expected at least one")
     return entries
 
 
@@ -151,10 +150,13 @@ def _in_memory(split: str, plain: bool) -> Dataset:
 def _required(data_root: Path | None, name: str, key: str) -> Path:
     if data_root is None:
         raise InputError(
-            f"data set {name} needs files: give --data-root DIR, or dataset.{key} in the config"
+            f"data set {name} is read from files: give --data-root DIR, or dataset.{key} in the "
+            "config"
         )
     if not data_root.is_dir():
-        raise InputError(f"--data-root {data_root} is no folder; need the one with the data sets")
+        raise InputError(
+            f"--data-root {data_root} is not a folder; expected the one with the data sets"
+        )
     return data_root
 
 
@@ -165,7 +167,9 @@ def _video(entry: dict[str, Any], frames: Path, name: str) -> Video:
     height, width = check_size(size, where)
     file_names = value_of(entry, "file_names", where)
     if not isinstance(file_names, list) or not file_names:
-        raise InputError(f"{where} has file_names {shown(file_names)}; need a list of at least 1")
+        raise InputError(
+            f"{where} has file_names {shown(file_names)}; expected a list of at least one"
+        )
     length = entry.get("length", len(file_names))
     if length != len(file_names):
         raise InputError(f"{where} has length {shown(length)} but {len(file_names)} file_names")
@@ -189,8 +193,8 @@ def _check_frames(frames: Path, entries: Sequence[dict[str, Any]]) -> None:
         raise InputError(f"folder of frames {frames} does not exist; dataset.frames names another")
     if not is_file(frames / entries[0]["file_names"][0]):
         raise InputError(
-            f"folder of frames {frames} holds no {entries[0]['file_names'][0]}; need the folder "
-            "that the annotations' file_names start from (dataset.frames)"
+            f"folder of frames {frames} does not hold {entries[0]['file_names'][0]}; expected the "
+            "folder that the annotations' file_names start from (dataset.frames)"
         )
 
 

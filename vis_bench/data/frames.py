@@ -77,7 +77,7 @@ def decode_image(path: Path, where: str) -> np.ndarray:
         where: what a message calls the frame.
 
     Raises:
-        InputError: for a file that is missing or no image that can be decoded to its end.
+        InputError: for a file that is missing, or that cannot be decoded to its end.
     """
     try:
         with Image.open(path) as image:
@@ -109,12 +109,12 @@ def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Pat
     """Where the frames of a video are.
 
     Raises:
-        InputError: for a file name that is no text, or that leaves the folder.
+        InputError: for a file name that is not text, or that leaves the folder.
     """
     for file_name in file_names:
         if not isinstance(file_name, str) or not _stays_inside(file_name):
             raise InputError(
-                f"{where} has the file name {shown(file_name)}; allowed is a path below the "
+                f"{where} has the file name {shown(file_name)}; expected a path below the "
                 "folder of frames"
             )
     return [frames / file_name for file_name in file_names]

@@ -1,7 +1,7 @@
 """Where a method loses AP: each kind of error is repaired in turn; what that gains is its share.
 
 After TIDE (Bolya, Foley, Hays and Hoffman, ECCV 2020), whose thresholds these are, carried over to
-tracks and with switches of identity added. Every track that finds no object is one of:
+tracks and with identity switches added. Every track that finds no object is one of:
 
 - *identity*: over time it follows several objects. In a frame it follows the object that it
   overlaps most, from an IoU of 0.5 on. Repaired by staying with one of them.
@@ -43,8 +43,8 @@ from vis_bench.evaluation.video_errors import (
     drop_background,
     drop_duplicates,
     repair_classes,
+    repair_identity_switches,
     repair_masks,
-    repair_switches,
 )
 
 ERRORS = ("identity", "class", "mask quality", "duplicate", "background", "missed")
@@ -56,8 +56,8 @@ class ErrorBreakdown:
     """AP as it is, and what each repair adds, both as fractions; see the module's text.
 
     `gains` are in the order of `ERRORS` and sum to 1 - `ap`. A gain can be slightly negative: a
-    track of wrong class is in nobody's way where its category has no objects, and is once it
-    is repaired.
+    track of the wrong class costs nothing where its category has no objects, and costs something
+    once its class is repaired.
     """
 
     ap: float
@@ -73,13 +73,13 @@ def break_down(ground_truth: GroundTruth, results: Results) -> ErrorBreakdown:
     """Splits the AP that a results file loses among the kinds of error.
 
     Args:
-        ground_truth: annotations with at least one object that is no crowd.
+        ground_truth: annotations with at least one object that is not a crowd.
         results: tracks of the annotated videos.
     """
     videos, tracks, objects = _collect(ground_truth, results)
     stages = [
         videos,
-        [repair_switches(*pair) for pair in zip(videos, tracks, objects, strict=True)],
+        [repair_identity_switches(*pair) for pair in zip(videos, tracks, objects, strict=True)],
     ]
     for repair in (repair_classes, repair_masks, drop_duplicates, drop_background, add_missed):
         stages.append([repair(video) for video in stages[-1]])
@@ -164,7 +164,7 @@ def _match(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hits and misses of one video and category, (D, T) each, best score first.
 
-    Objects that are no crowd come first, as the evaluator has them.
+    Objects that are not crowds come first, as the evaluator has them.
     """
     columns_G = columns_G[np.argsort(video.crowd_G[columns_G], kind="stable")]
     crowd_G = video.crowd_G[columns_G]

@@ -1,4 +1,4 @@
-"""What users trip over when they evaluate: results that do not belong to the annotations.
+"""Catches what users trip over when they evaluate: results that do not belong to the annotations.
 
 What the official evaluator would silently count as zero becomes a warning where a right file may
 hold some of it, and an error where no right file looks that way.
@@ -28,7 +28,7 @@ def check_inputs(ground_truth: GroundTruth, results: Results) -> list[str]:
     _refuse_categories_from_zero(ground_truth, results)
     warnings = []
     if not ground_truth.objects:
-        warnings.append(f"{ground_truth.name}: no object to find, so that every number is -1")
+        warnings.append(f"{ground_truth.name}: no object to find, so every number is -1")
     if not results.tracks:
         warnings.append(f"{results.name}: no predictions")
     warnings += _category_warnings(ground_truth, results)
@@ -46,10 +46,10 @@ def _refuse_unknown_videos(ground_truth: GroundTruth, results: Results) -> None:
     known = set(listed)
     for index, track in enumerate(results.tracks):
         if track.video_id not in known:
-            allowed = f"{listed[0]} to {listed[-1]}" if listed else "none"
+            ids = f"{listed[0]} to {listed[-1]}" if listed else "none"
             raise InputError(
-                f"{results.name}, entry {index} has video_id {track.video_id}; allowed are the "
-                f"{len(listed)} videos of {ground_truth.name} (ids {allowed})"
+                f"{results.name}, entry {index} has video_id {track.video_id}; expected one of "
+                f"the {len(listed)} videos of {ground_truth.name} (ids {ids})"
             )
 
 
@@ -59,7 +59,7 @@ def _refuse_categories_from_zero(ground_truth: GroundTruth, results: Results) ->
     if 0 in used and 0 not in known and {category + 1 for category in used} <= known:
         raise InputError(
             f"{results.name} has category ids from 0 to {max(used)} where those of "
-            f"{ground_truth.name} run from {min(known)} to {max(known)}; allowed are the latter "
+            f"{ground_truth.name} run from {min(known)} to {max(known)}; expected the latter "
             "(was the class index written, which is one less?)"
         )
 
@@ -98,8 +98,8 @@ def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
     where = f"{_entry(results, index)}, frame {first - int(results.tubes.first_N1[index])}"
     if np.array_equal(differs_S, sizes_S != 0):
         raise InputError(
-            f"{results.name} holds no mask of its video's size: {where} has size {size}; allowed "
-            f"is {wanted}, the size of the original frames"
+            f"{results.name} holds no mask of its video's size: {where} has size {size}; expected "
+            f"{wanted}, the size of the original frames"
         )
     return [
         f"{results.name}: {int(differs_S.sum())} masks have another size than their video's ground "

@@ -58,7 +58,9 @@ class VideoErrors:
         )
 
 
-def repair_switches(video: VideoErrors, tracks: Overlaps, objects: Overlaps) -> VideoErrors:
+def repair_identity_switches(
+    video: VideoErrors, tracks: Overlaps, objects: Overlaps
+) -> VideoErrors:
     """Lets every track stay with one object.
 
     In a frame, a track follows the object that it overlaps most there, from an IoU of 0.5 on. One

@@ -30,7 +30,7 @@ _MOST = len(MAX_DETECTIONS) - 1
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a results file does; `warnings` are sentences about what looks like a mistake."""
+    """How well a results file does; `warnings` are sentences about what looks like a mistake."""
 
     matches: Matches
     curves: Curves

@@ -57,7 +57,7 @@ class FrameInputs(Protocol):
     """Hands out a video's network inputs in order."""
 
     def take(self, num_frames: int) -> Tensor:
-        """The next frames (T, 3, H, W), normalised, on the device."""
+        """The next frames (T, 3, H, W), normalized, on the device."""
 
 
 class StoredFrames:
@@ -74,7 +74,7 @@ class StoredFrames:
 
 
 class DecodedFrames:
-    """Frames decoded ahead in the background, then resized and normalised."""
+    """Frames decoded ahead in the background, then resized and normalized."""
 
     def __init__(
         self, frames: Iterator, size_HW: tuple[int, int], form: InputFormat,

@@ -7,7 +7,7 @@ whose sixth bit says that another group follows, and the last group carries the 
 (cocodataset/cocoapi, `common/maskApi.c`).
 
 That C code trusts its input: a string that does not fill its mask exactly makes it read or write
-beyond its buffers or loop without end. Nothing here calls it.
+beyond its buffers, or loop forever. Nothing here calls it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NUMBER_LIMIT = 1 << 32
 
 
 class MalformedRLEError(ValueError):
-    """The string at position `index` of those given is no mask; `reason` says why."""
+    """The string at position `index` of those given is not a mask; `reason` says why."""
 
     def __init__(self, index: int, reason: str) -> None:
         super().__init__(reason)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from vis_bench.data.categories import dataset_title
 from vis_bench.records.labels import marked_subjects
 from vis_bench.records.order import tie_break
 from vis_bench.records.record import Record
 from vis_bench.records.reservations import reservations
 from vis_bench.reports.measured import METRIC_COLUMNS, format_metric, noise
-from vis_bench.reports.paper_tables.conditions import dataset_title
 from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, grid_of, rank_marks
 from vis_bench.tables.text import render
 

@@ -12,7 +12,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `group` stands above neighbouring columns that share it."""
+    """One column. `group` stands above neighboring columns that share it."""
 
     title: str
     group: str = ""

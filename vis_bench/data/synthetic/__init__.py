@@ -3,7 +3,7 @@
 `generate` gives a split in memory, `write_dataset` writes it to disk. The same seed gives the same
 pixels and masks on every machine, whatever else draws random numbers.
 
-Files, from lots to bytes: `lots` random draws, `shapes` and `textures` what classes are made of
+Files, from draws to bytes: `draws` random draws, `shapes` and `textures` what classes are made of
 (`classes`), `motion` and `courses` how objects move, `backdrop` what lies behind them, `compose` a
 whole `scene`, `render` its pixels, `videos` splits and annotations, `write` files.
 """

@@ -4,7 +4,7 @@
     DIR/<split>/JPEGImages/<video>/00000.png       frames
 
 PNG is the default: frames decode to exactly the bytes that they have in memory. JPEG (quality 95,
-no chroma subsampling) is smaller and changes colours slightly.
+no chroma subsampling) is smaller and changes colors slightly.
 """
 
 from __future__ import annotations
@@ -78,4 +78,4 @@ def annotations_path(directory: Path, split: str) -> Path:
 def _refuse_existing(directory: Path, split: str) -> None:
     for path in (annotations_path(directory, split), frames_dir(directory, split)):
         if path.exists():
-            raise InputError(f"{path} exists already; choose an empty folder or remove it")
+            raise InputError(f"{path} already exists; choose an empty folder or remove it")
