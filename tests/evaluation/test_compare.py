@@ -8,10 +8,10 @@ from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.errors import InputError
-from vis_bench.evaluation.accumulate import accumulate
 from vis_bench.evaluation.bootstrap import draw_videos, resample
 from vis_bench.evaluation.compare import compare, difference_of
-from vis_bench.evaluation.match import match
+from vis_bench.evaluation.matching import match
+from vis_bench.evaluation.precision_recall import accumulate
 from vis_bench.evaluation.ytvis import evaluate_files, summarize
 
 

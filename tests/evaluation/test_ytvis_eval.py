@@ -14,9 +14,9 @@ import eval_reference
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.evaluation.accumulate import accumulate
-from vis_bench.evaluation.match import AREA_RANGES, match, match_group
-from vis_bench.evaluation.overlap import space_time_iou
+from vis_bench.evaluation.matching import AREA_RANGES, match, match_group
+from vis_bench.evaluation.precision_recall import accumulate
+from vis_bench.evaluation.space_time_iou import space_time_iou
 from vis_bench.evaluation.ytvis import evaluate, evaluate_files, summarize
 from vis_bench.masks.rle import encode_masks, from_run_lengths
 from vis_bench.masks.tubes import measure_tubes

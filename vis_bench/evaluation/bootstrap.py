@@ -3,7 +3,7 @@
 Matches are computed once; a resample draws videos with replacement, so that each video counts some
 number of times, and only accumulates again. Precision can peak only where a hit is, so all that a
 resample needs are the weighted numbers of hits and misses before each hit: one matrix product for
-all resamples. The numbers equal `ytvis_accumulate.accumulate` with the same counts.
+all resamples. The numbers equal `precision_recall.accumulate` with the same counts.
 
 Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories, A=4 area ranges, M=3 limits
 on the detections per video and category, n detections, H hits.
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.evaluation.accumulate import MAX_DETECTIONS, RECALL_LEVELS
-from vis_bench.evaluation.match import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.evaluation.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
 
 # Resamples that are accumulated together; bounds the memory.
 _CHUNK = 256

@@ -14,7 +14,7 @@ import numpy as np
 
 from vis_bench.errors import InputError
 from vis_bench.evaluation.bootstrap import ResampledScores, draw_videos, resample
-from vis_bench.evaluation.match import AREA_NAMES, Matches
+from vis_bench.evaluation.matching import AREA_NAMES, Matches
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 1000

@@ -28,16 +28,16 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.accumulate import MAX_DETECTIONS, accumulate
 from vis_bench.evaluation.frame_overlap import Overlaps, overlaps
-from vis_bench.evaluation.match import (
+from vis_bench.evaluation.matching import (
     IOU_THRESHOLDS,
     MOST_DETECTIONS,
     CategoryMatches,
     Matches,
     match_group,
 )
-from vis_bench.evaluation.video_errors import (
+from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, accumulate
+from vis_bench.evaluation.repairs import (
     VideoErrors,
     add_missed,
     drop_background,

@@ -1,7 +1,7 @@
 """AP and AR of a results file on YouTube-VIS annotations: bit-equal to the official evaluator.
 
-`evaluate` reads nothing and `evaluate_files` does; matching (`ytvis_match`) and accumulation
-(`ytvis_accumulate`) are separate, so that a resample of the videos only accumulates again.
+`evaluate` takes what is in memory, `evaluate_files` reads it; matching and accumulation
+(`precision_recall`) are separate, so that a resample of the videos only accumulates again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
-from vis_bench.evaluation.accumulate import MAX_DETECTIONS, Curves, accumulate
-from vis_bench.evaluation.inputs import check_inputs
-from vis_bench.evaluation.match import AREA_NAMES, IOU_THRESHOLDS, Matches, match
+from vis_bench.evaluation.check_results import check_results
+from vis_bench.evaluation.matching import AREA_NAMES, IOU_THRESHOLDS, Matches, match
+from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
 from vis_bench.json_file import collection_paused
 
 # Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
@@ -79,7 +79,7 @@ def evaluate(ground_truth: GroundTruth, results: Results) -> Evaluation:
         InputError: for tracks of a video that the annotations do not list, and for tracks that
             can only be a mistake (see `check_results`).
     """
-    warnings = [*ground_truth.warnings, *check_inputs(ground_truth, results)]
+    warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
     matches = match(ground_truth, results)
     return Evaluation(matches, accumulate(matches), warnings)
 

@@ -16,7 +16,7 @@ from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT
 
 
-def check_inputs(ground_truth: GroundTruth, results: Results) -> list[str]:
+def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
     """Holds results against the annotations; returns warnings, one sentence each.
 
     Raises:
