@@ -102,7 +102,7 @@ TALL = encode_masks(np.ones((1, 5, 4), bool))
         ([entry(score="0.5")], "entry 0 (video 1) has score '0.5'; expected a finite number"),
         (
             [entry(), entry(segmentations=[None])],
-            "entry 1 (video 1) has 1 masks where other entries of that video have 2",
+            "entry 1 (video 1) has segmentations of length 1 where others of that video have 2",
         ),
         (
             [entry(), entry(segmentations=[None, *TALL])],

@@ -164,7 +164,7 @@ DEFECTS = {
     "area of text": (lambda c: put(a(c)["areas"], 0, "x"), "area", "annotation 1", "area 'x'"),
     "malformed": (
         lambda c: put(a(c)["segmentations"], 3, {"size": [H, W], "counts": "52203"}), "mask",
-        "annotation 1", "frame 3 has a mask that is malformed"),
+        "annotation 1", "frame 3 has a malformed mask"),
     "short polygon": (
         lambda c: put(a(c)["segmentations"], 3, [[1, 2, 3]]), "mask", "annotation 1", "frame 3"),
     "text for a mask": (
@@ -178,7 +178,7 @@ DEFECTS = {
     "crowd": (lambda c: a(c).update(iscrowd=2), "value", "annotation 1", "iscrowd 2"),
     "outside": (lambda c: put(v(c)["file_names"], 0, "../x.png"), "value", "video 1", "../x.png"),
     "same file": (
-        lambda c: put(v(c)["file_names"], 1, "aa/00000.png"), "value", "video 1", "frame 1 is"),
+        lambda c: put(v(c)["file_names"], 1, "aa/00000.png"), "value", "video 1", "frame 1 names"),
     "no object": (lambda c: c["annotations"].append(3), "value", "annotations[2]", "is 3 instead"),
 }  # fmt: skip
 

@@ -138,7 +138,7 @@ THING_0 = ("annotations", 0)
 BAD_ANNOTATIONS = [
     (("videos",), DELETED, "has no 'videos'"),
     (("videos",), "many", "has videos 'many'; expected a list of objects"),
-    (("videos",), {"1": {"objects": {}}}, "has videos as an object, as meta.json has them"),
+    (("videos",), {"1": {"objects": {}}}, "has videos as an object, like meta.json"),
     (("videos", 0), 1, "has videos[0] 1; expected an object"),
     (("videos", 0, "id"), DELETED, "videos[0] has no 'id'"),
     (("videos", 0, "id"), "1", "videos[0] has id '1'; expected an integer"),
@@ -156,8 +156,8 @@ BAD_ANNOTATIONS = [
     (("categories", 0), "cat", "has categories[0] 'cat'"),
     (("categories", 0, "id"), 2, "categories[1] repeats id 2"),
     (("categories", 0, "id"), 1.5, "categories[0] has id 1.5"),
-    (("annotations",), DELETED, "has no annotations, as the public valid.json"),
-    (("annotations",), None, "has no annotations, as the public valid.json"),
+    (("annotations",), DELETED, "has no annotations, like the public valid.json"),
+    (("annotations",), None, "has no annotations, like the public valid.json"),
     (("annotations",), {}, "has annotations {}; expected a list of objects"),
     ((*THING_0,), None, "has annotations[0] None; expected an object"),
     ((*THING_0, "id"), 0, "annotations[0] has id 0, which the official evaluator reads"),
@@ -377,7 +377,8 @@ def test_category_ids_that_count_from_zero(evaluated):
 
 def test_an_unknown_category_is_left_out_with_a_warning(evaluated):
     err = warned(evaluated, ANNOTATIONS, with_categories(1, 2, 9))
-    assert "1 of 3 predictions are left out because their category is not in" in err
+    assert "predictions left out because their category is not in" in err
+    assert ": 1 of 3 (the first is" in err
     assert "entry 2 (video 2) with category_id 9" in err
 
 
@@ -393,16 +394,17 @@ def test_masks_of_half_the_size(evaluated):
 
 def test_some_masks_of_another_size(evaluated):
     err = warned(evaluated, ANNOTATIONS, edited(PREDICTIONS, MASK_0, SMALL))
-    assert "1 masks have another size than their video's ground truth" in err
+    assert "since they differ in size from their video's ground truth: 1 (the first" in err
 
 
 def test_lists_shorter_and_longer_than_the_video(evaluated):
     predictions = edited(PREDICTIONS, (1, "segmentations"), [mask_of(0, 1)])
     err = warned(evaluated, ANNOTATIONS, predictions)
-    assert "1 predictions have fewer masks than their video has frames" in err
+    assert "predictions with fewer masks than their video has frames" in err
+    assert ": 1 (the first is" in err
     assert "entry 1 (video 2) with 1 for 3" in err
     predictions = edited(PREDICTIONS, (1, "segmentations"), [mask_of(0, 1)] * 5)
-    assert "1 predictions have more masks" in warned(evaluated, ANNOTATIONS, predictions)
+    assert "predictions with more masks" in warned(evaluated, ANNOTATIONS, predictions)
 
 
 def test_what_the_annotations_leave_out(evaluated):
@@ -413,7 +415,7 @@ def test_what_the_annotations_leave_out(evaluated):
     annotations = edited(ANNOTATIONS, ("annotations", 0, "category_id"), 5)
     assert "annotation 7 with category_id 5" in warned(evaluated, annotations, PREDICTIONS)
     annotations = edited(ANNOTATIONS, ("annotations", 0, "areas"), [12])
-    assert "have areas of another length" in warned(evaluated, annotations, PREDICTIONS)
+    assert "annotations whose areas differ in length" in warned(evaluated, annotations, PREDICTIONS)
 
 
 def test_each_warning_is_one_line(evaluated):

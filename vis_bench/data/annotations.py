@@ -45,9 +45,9 @@ class AnnotatedObject:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What predictions are held against.
+    """What predictions are compared with.
 
-    `videos` and `categories` (id to name) are sorted by id; `objects` stand in file order and
+    `videos` and `categories` (id to name) are sorted by id; `objects` are in file order and
     `tubes` are their masks. `warnings` are sentences about what the file holds but evaluation
     leaves out.
     """
@@ -103,11 +103,11 @@ def _check_kind(content: Any, name: str) -> None:
     if not isinstance(content, dict):
         raise InputError(f"{name} holds {shown(content)}; {needed}")
     if isinstance(content.get("videos"), dict):
-        raise InputError(f"{name} has videos as an object, as meta.json has them; {needed}")
+        raise InputError(f"{name} has videos as an object, like meta.json; {needed}")
     if "videos" in content and content.get("annotations") is None:
         raise InputError(
-            f"{name} has no annotations, as the public valid.json and test.json; their predictions "
-            "are evaluated by the data set's server (see the command submit)"
+            f"{name} has no annotations, like the public valid.json and test.json; predictions for "
+            "those are evaluated by the data set's server (see the command submit)"
         )
 
 
@@ -174,7 +174,7 @@ def _known(
         others = [entry for entry in entries if entry[field] not in listed]
         if others:
             warnings.append(
-                f"{len(others)} annotations are left out because their {field} is not listed (the "
+                f"annotations left out because their {field} is not listed: {len(others)} (the "
                 f"first is annotation {others[0]['id']} with {field} {others[0][field]})"
             )
     known = [e for e in entries if e["video_id"] in videos and e["category_id"] in categories]
@@ -239,7 +239,7 @@ def _length_warnings(
         if others:
             first = others[0]
             warnings.append(
-                f"{len(others)} annotations have {field} of another length than their video (the "
+                f"annotations whose {field} differ in length from their video: {len(others)} (the "
                 f"first is annotation {first['id']}: {len(first[field])} of "
                 f"{videos[first['video_id']].length} frames)"
             )

@@ -1,6 +1,6 @@
 """Data sets as videos: YouTube-VIS 2019 and 2021, OVIS, and the synthetic videos.
 
-This is the view of whoever reads frames. `annotations` has the evaluator's view of the same file,
+This is what inference sees of an annotations file. `annotations` has what evaluation sees of it,
 and `validate` looks for everything that is wrong with it.
 """
 
@@ -128,11 +128,11 @@ def video_entries(content: Any, name: str) -> list[dict[str, Any]]:
     Raises:
         InputError: for a file of another kind, `meta.json` among them.
     """
-    needed = "expected an object with a list of videos, as train.json and valid.json have it"
+    needed = "expected an object with a list of videos, like train.json and valid.json"
     if not isinstance(content, dict):
         raise InputError(f"{name} holds {shown(content)}; {needed}")
     if isinstance(content.get("videos"), dict):
-        raise InputError(f"{name} has videos as an object, as meta.json has them; {needed}")
+        raise InputError(f"{name} has videos as an object, like meta.json; {needed}")
     entries = objects_of(content, "videos", name)
     if not entries:
         raise InputError(f"{name} lists no videos; expected at least one")

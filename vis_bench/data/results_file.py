@@ -116,8 +116,8 @@ def _check_submission(results: Results) -> None:
         length = len(track.segmentations)
         if length_of.setdefault(track.video_id, length) != length:
             raise InputError(
-                f"{where} has {length} masks where other entries of that video have "
-                f"{length_of[track.video_id]}; expected the same number"
+                f"{where} has segmentations of length {length} where others of that video have "
+                f"{length_of[track.video_id]}; expected one length"
             )
         for size in np.unique(results.tubes.sizes_of(index)).tolist():
             if size and size_of.setdefault(track.video_id, size) != size:

@@ -17,7 +17,7 @@ from vis_bench.masks.rle import PIXEL_LIMIT
 
 
 def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
-    """Holds results against the annotations; returns warnings, one sentence each.
+    """Compares results with the annotations; returns warnings, one sentence each.
 
     Raises:
         InputError: for a video that the annotations do not list; for category ids that count from
@@ -73,9 +73,9 @@ def _category_warnings(ground_truth: GroundTruth, results: Results) -> list[str]
     if not others:
         return []
     return [
-        f"{results.name}: {len(others)} of {len(results.tracks)} predictions are left out because "
-        f"their category is not in {ground_truth.name} (the first is {_entry(results, others[0])} "
-        f"with category_id {results.tracks[others[0]].category_id})"
+        f"{results.name}: predictions left out because their category is not in "
+        f"{ground_truth.name}: {len(others)} of {len(results.tracks)} (the first is "
+        f"{_entry(results, others[0])} with category_id {results.tracks[others[0]].category_id})"
     ]
 
 
@@ -102,8 +102,9 @@ def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
             f"{wanted}, the size of the original frames"
         )
     return [
-        f"{results.name}: {int(differs_S.sum())} masks have another size than their video's ground "
-        f"truth and overlap nothing (the first is {where} with {size} instead of {wanted})"
+        f"{results.name}: masks that overlap nothing, since they differ in size from their video's "
+        f"ground truth: {int(differs_S.sum())} (the first is {where} with {size} instead of "
+        f"{wanted})"
     ]
 
 
@@ -130,8 +131,8 @@ def _length_warnings(videos: Mapping[int, AnnotatedVideo], results: Results) -> 
         if others:
             first = others[0]
             warnings.append(
-                f"{results.name}: {len(others)} predictions have {word} masks than their video has "
-                f"frames, and the frames without a counterpart take no part (the first is "
+                f"{results.name}: predictions with {word} masks than their video has frames, "
+                f"where frames without a counterpart are ignored: {len(others)} (the first is "
                 f"{_entry(results, first)} with {lengths[first]} for {wanted[first]})"
             )
     return warnings

@@ -158,16 +158,16 @@ def _likeness(state: Iterable[str]) -> str:
 
 def _differences(error: str) -> str:
     """PyTorch's list of what does not fit, in one sentence."""
-    shapes = [f"{name} is [{theirs}], needed is [{ours}]" for name, theirs, ours in re.findall(
+    shapes = [f"{name} is [{theirs}] instead of [{ours}]" for name, theirs, ours in re.findall(
         r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\)"
         r".*?the shape in current model is torch\.Size\(\[(.*?)\]\)", error,
     )]  # fmt: skip
     found = {
-        "keys are missing": _quoted_after("Missing key(s) in state_dict:", error),
-        "keys are left over": _quoted_after("Unexpected key(s) in state_dict:", error),
-        "tensors have another shape": shapes,
+        "missing keys": _quoted_after("Missing key(s) in state_dict:", error),
+        "unexpected keys": _quoted_after("Unexpected key(s) in state_dict:", error),
+        "tensors of another shape": shapes,
     }
-    parts = [f"{len(items)} {what} ({_some(items)})" for what, items in found.items() if items]
+    parts = [f"{what} ({len(items)}): {_some(items)}" for what, items in found.items() if items]
     return "; ".join(parts) or " ".join(error.split())
 
 

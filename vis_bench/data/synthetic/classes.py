@@ -1,8 +1,8 @@
 """The six classes: pairs of an outline and a texture.
 
-Every outline and every texture occurs in two classes, so neither alone tells the class, and the
-colors are drawn per object, so color tells nothing. In the plain variant an object has the one
-color of its class instead.
+Every outline and every texture occurs in two classes, so neither alone tells the class. Colors are
+drawn per object, so they say nothing about it; in the plain variant an object has the one color of
+its class instead.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ ASPECTS: dict[Outline, tuple[float, float]] = {  # height over width, lowest and
     "ellipse": (0.75, 1.0),
 }
 RIM = 4  # cells along the edge that have the first color, so that the outline shows
-SIZES: dict[Outline, float] = {"star": 1.0, "box": 1.0, "ellipse": 0.85}  # for like areas
+SIZES: dict[Outline, float] = {"star": 1.0, "box": 1.0, "ellipse": 0.85}  # for similar areas
 PLAIN_BACKGROUND: Color = (28, 28, 28)
 
 

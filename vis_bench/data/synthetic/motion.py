@@ -10,7 +10,7 @@ Point = tuple[float, float]
 
 
 class Path(Protocol):
-    """Anything that tells a position (x, y) in pixels for a frame number."""
+    """Anything that gives a position (x, y) in pixels for a frame number."""
 
     def at(self, t: float) -> Point:
         """The position in frame `t`."""

@@ -72,13 +72,13 @@ def problems_of(
 
 
 def _wrong_kind(content: Any) -> str | None:
-    needed = "annotations are an object with videos, categories and annotations"
+    needed = "expected an object with videos, categories and annotations"
     if isinstance(content, list):
         return f"is a JSON list (a results file?); {needed}"
     if not isinstance(content, dict):
         return f"holds {shown(content)}; {needed}"
     if isinstance(content.get("videos"), dict):
-        return f"has videos as an object, as meta.json has them; {needed}"
+        return f"has videos as an object, like meta.json; {needed}"
     return None
 
 
