@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vis_bench.data.categories import CATEGORIES, contradiction, dataset_of
+from vis_bench.data.categories import (
+    CATEGORIES,
+    DATASETS,
+    TITLES,
+    contradiction,
+    dataset_of,
+    dataset_title,
+)
 from vis_bench.data.dataset import ImageFiles, load_dataset, read_dataset
+from vis_bench.data.layout import FOLDERS
 from vis_bench.data.results_file import Track
 from vis_bench.data.synthetic import generate, write_dataset
 from vis_bench.errors import InputError
@@ -85,6 +93,13 @@ class TestFacts:
             assert (categories[1], categories[count]) == (first, last)
             assert len(set(categories.values())) == count
 
+    def test_every_data_set_has_categories_a_title_and_a_place(self):
+        assert CATEGORIES.keys() == set(DATASETS)
+        assert TITLES.keys() == {*DATASETS, "synthetic_plain"}
+        assert FOLDERS.keys() == set(DATASETS) - {"synthetic"}
+        assert dataset_title("synthetic_plain") == "plain synthetic set"
+        assert dataset_title("kitti_mots") == "kitti_mots"
+
     def test_some_ids_in_the_middle(self):
         assert CATEGORIES["ytvis2019"][20] == "bear"
         assert CATEGORIES["ytvis2019"][39] == "earless_seal"
@@ -129,7 +144,7 @@ class TestFromFiles:
         with pytest.raises(InputError, match=r"frame 1 of video bb is missing.*00005\.png"):
             dataset.videos[1].frames[1]
 
-    def test_grey_and_palette_images_become_rgb(self, small):
+    def test_gray_and_palette_images_become_rgb(self, small):
         folder = small / "ytvis2019" / "val" / "JPEGImages" / "aa"
         Image.fromarray(np.full((6, 8), 77, np.uint8)).save(folder / "00000.png")
         Image.fromarray(np.full((6, 8, 3), 5, np.uint8)).quantize(4).save(folder / "00005.png")

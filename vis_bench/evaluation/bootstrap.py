@@ -57,7 +57,7 @@ _AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
 
 
 def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
-    """The mean of the categories that are there, (B,); NaN where none is."""
+    """The mean over the categories that have a value, (B,); NaN where none has."""
     there_BK = ~np.isnan(values_BK)
     count_B = there_BK.sum(1)
     total_B = np.where(there_BK, values_BK, 0).sum(1)
@@ -155,7 +155,7 @@ def _ap_B(
 def _before(
     video_n: np.ndarray, flag_n: np.ndarray, hit_at_H: np.ndarray, num_videos: int
 ) -> np.ndarray:
-    """How many flagged detections each video has up to and with each hit, float32 (V, H)."""
+    """How many flagged detections each video has up to and including each hit, float32 (V, H)."""
     flagged = np.flatnonzero(flag_n)
     next_hit = np.searchsorted(hit_at_H, flagged, side="left")
     useful = next_hit < len(hit_at_H)

@@ -1,7 +1,7 @@
 """Catches what users trip over when they evaluate: results that do not belong to the annotations.
 
-What the official evaluator would silently count as zero becomes a warning where a right file may
-hold some of it, and an error where no right file looks that way.
+What the official evaluator would silently count as zero becomes a warning where a correct file may
+contain it, and an error where no correct file does.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _category_warnings(ground_truth: GroundTruth, results: Results) -> list[str]
 
 
 def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
-    """Finds masks of another size than their video's ground truth; its frames count for nothing."""
+    """Finds masks of another size than their video's ground truth, which overlap nothing."""
     sizes_of = _sizes_by_video(ground_truth)
     sizes_S = results.tubes.sizes_S
     own = [sizes_of[track.video_id][0] for track in results.tracks]

@@ -38,7 +38,7 @@ from vis_bench.evaluation.matching import (
 )
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, accumulate
 from vis_bench.evaluation.repairs import (
-    VideoErrors,
+    VideoTracks,
     add_missed,
     drop_background,
     drop_duplicates,
@@ -90,7 +90,7 @@ def break_down(ground_truth: GroundTruth, results: Results) -> ErrorBreakdown:
 
 def _collect(
     ground_truth: GroundTruth, results: Results
-) -> tuple[list[VideoErrors], list[Overlaps], list[Overlaps]]:
+) -> tuple[list[VideoTracks], list[Overlaps], list[Overlaps]]:
     """Each video's state, and the overlaps of tracks with objects and objects with objects."""
     track_video_D = np.array([track.video_id for track in results.tracks], int)
     object_video_G = np.array([thing.video_id for thing in ground_truth.objects], int)
@@ -103,7 +103,7 @@ def _collect(
         rated = [results.tracks[int(row)] for row in rows_D]
         things = [ground_truth.objects[int(row)] for row in rows_G]
         videos.append(
-            VideoErrors(
+            VideoTracks(
                 np.array([float(track.score) for track in rated]),
                 np.array([track.category_id for track in rated], int),
                 np.array([thing.category_id for thing in things], int),
@@ -126,7 +126,7 @@ def _best(results: Results, rows_D: np.ndarray, ground_truth: GroundTruth) -> np
     return np.array(sorted(chosen), int)
 
 
-def _average_precision(videos: Sequence[VideoErrors], ground_truth: GroundTruth) -> float:
+def _average_precision(videos: Sequence[VideoTracks], ground_truth: GroundTruth) -> float:
     matches = Matches(
         ground_truth.videos,
         [_category(videos, key, name) for key, name in ground_truth.categories.items()],
@@ -136,7 +136,7 @@ def _average_precision(videos: Sequence[VideoErrors], ground_truth: GroundTruth)
     return float(precision[precision > -1].mean())
 
 
-def _category(videos: Iterable[VideoErrors], key: int, name: str) -> CategoryMatches:
+def _category(videos: Iterable[VideoTracks], key: int, name: str) -> CategoryMatches:
     """Matches of one category, for all areas together, by the evaluator's rules."""
     video_n, rank_n, score_n, hits_nT, misses_nT, objects_V = [], [], [], [], [], []
     for index, video in enumerate(videos):
@@ -160,7 +160,7 @@ def _category(videos: Iterable[VideoErrors], key: int, name: str) -> CategoryMat
 
 
 def _match(
-    video: VideoErrors, rows_D: np.ndarray, columns_G: np.ndarray
+    video: VideoTracks, rows_D: np.ndarray, columns_G: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hits and misses of one video and category, (D, T) each, best score first.
 

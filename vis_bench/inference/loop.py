@@ -127,7 +127,7 @@ def predict_clips(
 
 
 def no_mark() -> None:
-    """What is called after each clip where nobody asked."""
+    """The default for what is called after each clip: does nothing."""
 
 
 def track_clips(
