@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import re
+import secrets
+import socket
+import stat
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from vis_bench.errors import InputError
@@ -12,24 +18,84 @@ from vis_bench.errors import InputError
 def write_atomically(path: Path, data: bytes) -> None:
     """Writes a file so that a reader, or a killed run, never sees half of it.
 
-    Makes the folder where it is missing.
+    Makes the folder where it is missing. A new file gets the mode that the umask leaves it, and a
+    file that is replaced keeps its mode. A link stays, and the file that it points to is written.
+    What is not a regular file (`/dev/stdout`, `/dev/null`, a pipe) is written to directly.
 
     Raises:
-        InputError: when the folder cannot be made or written to.
+        InputError: for a folder, or when the file or its folder cannot be made or written to.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        mode = _mode_of(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, "it is a folder; expected a file")
+        target = _link_target(path)
+        if target is None or (mode is not None and not stat.S_ISREG(mode)):
+            with path.open("ab") as file:
+                file.write(data)
+        else:
+            _replace(target, data, mode)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write {path}: {reason}") from None
+
+
+def _mode_of(path: Path) -> int | None:
+    """The type and permissions of what is there, behind any links; None where nothing is."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _link_target(path: Path) -> Path | None:
+    """Where the links end; None for an open file of a process, such as `/dev/stdout`."""
+    while path.is_symlink():
+        if Path(os.path.realpath(path.parent)).is_relative_to("/proc"):
+            return None
+        path = path.parent / path.readlink()
+    return path
+
+
+def _replace(path: Path, data: bytes, old_mode: int | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    temporary = path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        if old_mode is not None:
+            temporary.chmod(stat.S_IMODE(old_mode))
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    """How the names of the file's temporary files begin on this machine; a process id follows."""
+    return f".{path.name}.{zlib.crc32(socket.gethostname().encode()):08x}."
+
+
+def _sweep(path: Path) -> None:
+    """Removes what processes of this machine that have ended left of the same file."""
+    pattern = re.compile(re.escape(_prefix(path)) + r"(\d+)\.[0-9a-f]{8}")
+    for entry in list(os.scandir(path.parent)):
+        left = pattern.fullmatch(entry.name)
+        if left and not _is_running(int(left[1])):
+            with suppress(OSError):  # another user's, or swept at the same time
+                Path(entry).unlink()
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":
+        return True  # elsewhere signal 0 is not a question
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True

@@ -29,7 +29,7 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read {path}: {reason}; need a JSON file") from None
+        raise InputError(f"cannot read {path}: {reason}; expected a JSON file") from None
 
 
 def parse_json(content: bytes, name: str) -> Any:
@@ -87,7 +87,7 @@ def integer_of(entry: Mapping[str, Any], key: str, where: str) -> int:
     """`entry[key]`, which has to be an integer."""
     value = value_of(entry, key, where)
     if type(value) is not int:
-        raise InputError(f"{where} has {key} {shown(value)}; allowed is an integer")
+        raise InputError(f"{where} has {key} {shown(value)}; expected an integer")
     return value
 
 
@@ -95,8 +95,8 @@ def objects_of(content: Mapping[str, Any], key: str, name: str) -> list[dict[str
     """`content[key]`, which has to be a list of JSON objects."""
     entries = value_of(content, key, name)
     if not isinstance(entries, list):
-        raise InputError(f"{name} has {key} {shown(entries)}; allowed is a list of objects")
+        raise InputError(f"{name} has {key} {shown(entries)}; expected a list of objects")
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise InputError(f"{name} has {key}[{index}] {shown(entry)}; allowed is an object")
+            raise InputError(f"{name} has {key}[{index}] {shown(entry)}; expected an object")
     return entries

@@ -23,7 +23,7 @@ def silent(count: int = 1) -> None:
 
 
 class Bars:
-    """Hands out progress bars; shows none where standard error is no terminal and quiet is off."""
+    """Hands out progress bars; shows none when quiet, or where standard error is not a terminal."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
@@ -31,7 +31,7 @@ class Bars:
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Advance]:
-        """A bar for `total` items; plain lines at start and end where there is no terminal."""
+        """A bar for `total` items."""
         if self._quiet or not sys.stderr.isatty():
             yield silent
             return
@@ -46,7 +46,7 @@ class Bars:
 
     @contextmanager
     def steps(self, title: str) -> Iterator[Callable[[int, int, str], None]]:
-        """A bar for work that says itself how far it is: (done, of all, what comes next)."""
+        """A bar for work that reports how far it is: (done, of all, what comes next)."""
         shown = not self._quiet and sys.stderr.isatty()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, console=self._console, disable=not shown) as progress:

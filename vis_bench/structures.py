@@ -1,4 +1,4 @@
-"""What flows through the bench: videos, clips, features, predictions.
+"""What a method is given and what it returns: clips, features, predictions.
 
 Shape letters used in names: T frames, H and W rows and columns, N instances or queries, K
 foreground classes, 3 RGB, 4 box coordinates (cx, cy, w, h, as fractions of the frame).
@@ -6,37 +6,11 @@ foreground classes, 3 RGB, 4 box coordinates (cx, cy, w, h, as fractions of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Video:
-    """One video: its identity, its original size in pixels, and frames decoded when indexed.
-
-    `frames[t]` is a uint8 RGB array (height, width, 3). `name` is what messages call the video.
-    """
-
-    id: int
-    name: str
-    height: int
-    width: int
-    frames: Sequence[np.ndarray]
-
-    def __post_init__(self) -> None:
-        if self.height < 1 or self.width < 1:
-            raise ValueError(f"video {self.name} has size {self.height}x{self.width}; need >= 1x1")
-        if len(self.frames) < 1:
-            raise ValueError(f"video {self.name} has no frames; need at least 1")
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return len(self.frames)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.evaluation.compare import compare
 from vis_bench.evaluation.error_breakdown import break_down
-from vis_bench.evaluation.match import match
+from vis_bench.evaluation.matching import match
 
 
 @pytest.fixture(scope="module")

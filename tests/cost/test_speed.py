@@ -13,11 +13,12 @@ from vis_bench.cost.speed.regions import REGION_RUNS, Workload, videos_on_disk
 from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.cost.speed.video_run import CudaMarks, VideoRun, middle_run, spread, time_run
 from vis_bench.data.frames import ImageFiles
+from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan, no_mark
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
 from vis_bench.progress import Bars
-from vis_bench.structures import ClipPrediction, FrameFeatures, Video
+from vis_bench.structures import ClipPrediction, FrameFeatures
 
 CPU = torch.device("cpu")
 ENCODE_SECONDS, PREDICT_SECONDS = 0.25, 2.0

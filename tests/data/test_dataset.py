@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vis_bench.data.categories import CATEGORIES, SPLIT_SIZES, contradiction, dataset_of
+from vis_bench.data.categories import (
+    CATEGORIES,
+    DATASETS,
+    TITLES,
+    contradiction,
+    dataset_of,
+    dataset_title,
+)
 from vis_bench.data.dataset import ImageFiles, load_dataset, read_dataset
+from vis_bench.data.layout import FOLDERS
 from vis_bench.data.results_file import Track
 from vis_bench.data.synthetic import generate, write_dataset
 from vis_bench.errors import InputError
+from vis_bench.evaluation.ytvis import evaluate_tracks
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.progress import Bars
 
@@ -84,6 +93,13 @@ class TestFacts:
             assert (categories[1], categories[count]) == (first, last)
             assert len(set(categories.values())) == count
 
+    def test_every_data_set_has_categories_a_title_and_a_place(self):
+        assert CATEGORIES.keys() == set(DATASETS)
+        assert TITLES.keys() == {*DATASETS, "synthetic_plain"}
+        assert FOLDERS.keys() == set(DATASETS) - {"synthetic"}
+        assert dataset_title("synthetic_plain") == "plain synthetic set"
+        assert dataset_title("kitti_mots") == "kitti_mots"
+
     def test_some_ids_in_the_middle(self):
         assert CATEGORIES["ytvis2019"][20] == "bear"
         assert CATEGORIES["ytvis2019"][39] == "earless_seal"
@@ -91,11 +107,6 @@ class TestFacts:
         assert CATEGORIES["ytvis2021"][32] == "squirrel"
         assert CATEGORIES["ovis"][13] == "Giant_panda"
         assert list(CATEGORIES["ytvis2021"].values()) == sorted(CATEGORIES["ytvis2021"].values())
-
-    def test_split_sizes(self):
-        assert SPLIT_SIZES["ytvis2019"] == {"train": 2238, "val": 302, "test": 343}
-        assert SPLIT_SIZES["ytvis2021"] == {"train": 2985, "val": 421, "test": 453}
-        assert sum(SPLIT_SIZES["ovis"].values()) == 901
 
     def test_categories_tell_the_data_set(self):
         for name, categories in CATEGORIES.items():
@@ -133,7 +144,7 @@ class TestFromFiles:
         with pytest.raises(InputError, match=r"frame 1 of video bb is missing.*00005\.png"):
             dataset.videos[1].frames[1]
 
-    def test_grey_and_palette_images_become_rgb(self, small):
+    def test_gray_and_palette_images_become_rgb(self, small):
         folder = small / "ytvis2019" / "val" / "JPEGImages" / "aa"
         Image.fromarray(np.full((6, 8), 77, np.uint8)).save(folder / "00000.png")
         Image.fromarray(np.full((6, 8, 3), 5, np.uint8)).quantize(4).save(folder / "00005.png")
@@ -210,9 +221,12 @@ class TestWrongInput:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ({"name": "coco", "split": "val"}, "unknown; known are ytvis2019, ytvis2021, ovis"),
+            (
+                {"name": "coco", "split": "val"},
+                "unknown data set 'coco'; expected one of ytvis2019, ytvis2021, ovis",
+            ),
             ({"name": "ytvis2019", "split": "val"}, "--data-root DIR"),
-            ({"name": "synthetic", "split": "test"}, "train and val"),
+            ({"name": "synthetic", "split": "test"}, "expected train or val"),
             ({"name": "ovis", "split": "val", "plain": True}, "plain"),
         ],
     )
@@ -221,7 +235,7 @@ class TestWrongInput:
             load_dataset(**arguments)
 
     def test_a_root_that_does_not_exist(self, tmp_path):
-        with pytest.raises(InputError, match="is no folder"):
+        with pytest.raises(InputError, match="is not a folder"):
             load_dataset("ovis", "val", data_root=tmp_path / "nowhere")
 
     @pytest.mark.parametrize(
@@ -231,7 +245,7 @@ class TestWrongInput:
             (lambda c: c.update(videos=[]), "lists no videos"),
             (lambda c: c.pop("videos"), "videos"),
             (lambda c: c["videos"][1].pop("file_names"), "video 9 .*file_names"),
-            (lambda c: c["videos"][1].update(file_names=[]), "video 9 .*at least 1"),
+            (lambda c: c["videos"][1].update(file_names=[]), "video 9 .*at least one"),
             (lambda c: c["videos"][1].update(length=4), "video 9 has length 4 but 3"),
             (lambda c: c["videos"][0].update(height=0), "video 5 has size"),
             (lambda c: c["videos"][0].update(id="x"), "integer"),
@@ -243,7 +257,7 @@ class TestWrongInput:
                 lambda c: c.update(
                     categories=[{"id": k, "name": n} for k, n in CATEGORIES["ytvis2021"].items()]
                 ),
-                "the categories of YouTube-VIS 2021",
+                "the categories of ytvis2021 .YouTube-VIS 2021",
             ),
         ],
     )
@@ -262,7 +276,7 @@ class TestWrongInput:
 
     def test_another_folder_of_frames(self, small):
         path = small / "ytvis2019" / "val.json"
-        with pytest.raises(InputError, match="holds no aa/00000"):
+        with pytest.raises(InputError, match="does not hold aa/00000"):
             read_dataset("ytvis2019", "val", path, small)
         with pytest.raises(InputError, match="does not exist"):
             read_dataset("ytvis2019", "val", path, small / "nowhere")
@@ -294,7 +308,7 @@ def tracks_of(content, score=0.9):
 class TestEvaluation:
     def test_the_annotations_themselves_score_one(self):
         dataset = load_dataset("synthetic", "val", plain=True)
-        numbers = dataset.evaluate(tracks_of(dataset.content()))
+        numbers = evaluate_tracks(dataset.ground_truth(), tracks_of(dataset.content()))
         assert numbers["ap"] == pytest.approx(1)
         assert numbers["ar10"] == pytest.approx(1)
 
@@ -302,8 +316,8 @@ class TestEvaluation:
         dataset = load_dataset("synthetic", "val")
         few = dataset.videos[:3]
         tracks = [t for t in tracks_of(dataset.content()) if t.video_id <= 3]
-        assert dataset.evaluate(tracks, few)["ap"] == pytest.approx(1)
-        assert dataset.evaluate(tracks)["ap"] < 0.5
+        assert evaluate_tracks(dataset.ground_truth(few), tracks)["ap"] == pytest.approx(1)
+        assert evaluate_tracks(dataset.ground_truth(), tracks)["ap"] < 0.5
         truth = dataset.ground_truth(few)
         assert [video.id for video in truth.videos] == [1, 2, 3]
         assert not truth.warnings
@@ -314,7 +328,8 @@ class TestEvaluation:
             frames=written / "val" / "JPEGImages",
         )  # fmt: skip
         tracks = tracks_of(dataset.content())
-        assert dataset.evaluate(tracks, dataset.videos)["ap"] == pytest.approx(1)
+        truth = dataset.ground_truth(dataset.videos)
+        assert evaluate_tracks(truth, tracks)["ap"] == pytest.approx(1)
 
     @pytest.mark.parametrize("value", [None, []])
     def test_without_annotations(self, small, value):

@@ -98,11 +98,11 @@ TALL = encode_masks(np.ones((1, 5, 4), bool))
     ("entries", "message"),
     [
         ([], "holds no predictions"),
-        ([entry(category_id=0)], "entry 0 (video 1) has category_id 0; allowed is 1 or more"),
-        ([entry(score="0.5")], "entry 0 (video 1) has score '0.5'; allowed is a finite number"),
+        ([entry(category_id=0)], "entry 0 (video 1) has category_id 0; expected 1 or more"),
+        ([entry(score="0.5")], "entry 0 (video 1) has score '0.5'; expected a finite number"),
         (
             [entry(), entry(segmentations=[None])],
-            "entry 1 (video 1) has 1 frames; other entries of that video have 2",
+            "entry 1 (video 1) has segmentations of length 1 where others of that video have 2",
         ),
         (
             [entry(), entry(segmentations=[None, *TALL])],

@@ -27,8 +27,8 @@ from vis_bench.data.synthetic import (
     textures,
     write_dataset,
 )
-from vis_bench.data.synthetic.lots import Lots
 from vis_bench.data.synthetic.motion import Area, Bounce, Excursion, reflect
+from vis_bench.data.synthetic.random_draws import Draws
 from vis_bench.data.synthetic.render import brighten, owners_THW, render_owners, stamp_object
 from vis_bench.data.synthetic.scene import SUBPIXELS, SceneObject, make_pose, make_sprite
 from vis_bench.errors import InputError
@@ -142,16 +142,16 @@ class TestMasks:
             for owner, entry in zip(seen, entries, strict=True):
                 check_entry(entry, owners == owner)
 
-    def test_plain_masks_are_exactly_the_pixels_of_the_class_colour(self):
+    def test_plain_masks_are_exactly_the_pixels_of_the_class_color(self):
         for key in PLAIN[:8]:
             scene, video = scene_of(key), open_video(key)
             for t in range(0, video.length, 5):
                 frame, owners = render(scene, t)
                 for owner, item in enumerate(scene.instances, start=1):
-                    coloured = (frame == plain_color(item.category_id)).all(-1)
-                    assert np.array_equal(coloured, owners == owner)
+                    colored = (frame == plain_color(item.category_id)).all(-1)
+                    assert np.array_equal(colored, owners == owner)
 
-    def test_pixels_of_a_mask_have_the_colours_of_its_object(self):
+    def test_pixels_of_a_mask_have_the_colors_of_its_object(self):
         for key in VAL[:8]:
             scene = scene_of(key)
             for t in (0, scene.length // 2):
@@ -258,14 +258,14 @@ class TestTask:
         pairs = sum(any(itertools.starmap(side_by_side, pairs_of(video))) for video in val)
         assert pairs >= 8
 
-    def test_every_class_occurs_and_colours_say_nothing(self, val):
+    def test_every_class_occurs_and_colors_say_nothing(self, val):
         classes = [item.category_id for video in val for item, _, _ in video]
         assert min(classes.count(k) for k in CLASSES) >= 8
         by_class = [
             np.stack([i.palette_33[1] for v in val for i, _, _ in v if i.category_id == k])
             for k in CLASSES
         ]
-        assert all(colours.std(0).min() > 30 for colours in by_class)
+        assert all(colors.std(0).min() > 30 for colors in by_class)
 
     def test_neither_outline_nor_texture_tells_the_class(self):
         for part in ("outline", "texture"):
@@ -315,7 +315,7 @@ def pairs_of(video):
 
 
 def side_by_side(one, other):
-    """Same class, colours within 24 per channel, circles within 4 pixels for half of the video."""
+    """Same class, colors within 24 per channel, circles within 4 pixels for half of the video."""
     if one.category_id != other.category_id:
         return False
     if np.abs(one.palette_33.astype(int) - other.palette_33)[1:].max() > 24:
@@ -350,9 +350,9 @@ class TestPlain:
     def test_every_class_occurs(self):
         assert {i.category_id for key in PLAIN for i in scene_of(key).instances} == set(CLASSES)
 
-    def test_colours_are_far_apart(self):
-        colours = [plain_color(k) for k in CLASSES] + [(28, 28, 28)]
-        assert min(math.dist(a, b) for a, b in itertools.combinations(colours, 2)) > 120
+    def test_colors_are_far_apart(self):
+        colors = [plain_color(k) for k in CLASSES] + [(28, 28, 28)]
+        assert min(math.dist(a, b) for a, b in itertools.combinations(colors, 2)) > 120
 
     @pytest.mark.parametrize("category_id", [0, 7, -1, "star"])
     def test_unknown_classes_are_refused(self, category_id):
@@ -401,7 +401,7 @@ class TestWriting:
         path = tmp_path / existing
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
-        with pytest.raises(InputError, match="exists already"):
+        with pytest.raises(InputError, match="already exists"):
             write_dataset(tmp_path, BARS, num_videos={"train": 1, "val": 1})
         assert [f for f in tmp_path.rglob("*") if f.is_file()] == [path]
         assert path.read_text() == "mine"
@@ -419,9 +419,9 @@ def files_of(folder):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"split": "test"}, "train and val"),
-        ({"split": "val", "seed": -1}, "0 and above"),
-        ({"split": "val", "num_videos": 0}, "1 and above"),
+        ({"split": "test"}, "expected train or val"),
+        ({"split": "val", "seed": -1}, "from 0 up"),
+        ({"split": "val", "num_videos": 0}, "from 1 up"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, words):
@@ -478,13 +478,13 @@ class TestShapes:
         assert (masks[0] ^ masks[1].T).sum() < 0.03 * masks[0].sum()
         assert (masks[0] ^ masks[1]).sum() > 0.5 * masks[0].sum()
 
-    def test_textures_have_both_colours_in_like_shares(self):
+    def test_textures_have_both_colors_in_like_shares(self):
         for pattern in (textures.stripes(38, 5), textures.checks(50, 3), textures.dots(35, 9)):
             assert 0.25 < pattern.mean() < 0.6
 
     def test_noise_is_bilinear_between_lattice_points(self):
-        noise = textures.value_noise(Lots([1]), 20, 30, 7)
-        lattice = Lots([1]).noise(20 // 7 + 2, 30 // 7 + 2)
+        noise = textures.value_noise(Draws([1]), 20, 30, 7)
+        lattice = Draws([1]).noise(20 // 7 + 2, 30 // 7 + 2)
         for y, x in [(0, 0), (7, 14), (3, 5), (19, 29), (13, 6)]:
             (i, a), (j, b) = divmod(y, 7), divmod(x, 7)
             corners = lattice[i : i + 2, j : j + 2]

@@ -121,11 +121,11 @@ DEFECTS = {
     "category id 0": (
         lambda c: c["categories"].append({"id": 0, "name": "x"}), "id", "categories[40]",
         "has id 0"),
-    "id twice": (lambda c: a(c).update(id=2), "id", "annotations[1]", "has id 2, which an earlier"),
-    "video twice": (lambda c: c["videos"].append(video(2, "cc")), "id", "videos[2]", "has id 2"),
+    "id twice": (lambda c: a(c).update(id=2), "id", "annotations[1]", "repeats id 2"),
+    "video twice": (lambda c: c["videos"].append(video(2, "cc")), "id", "videos[2]", "repeats id"),
     "category twice": (
         lambda c: c["categories"].append({"id": 4, "name": "parrot"}), "id", "categories[40]",
-        "has id 4"),
+        "repeats id 4"),
     "id of text": (lambda c: a(c).update(id="7"), "id", "annotations[0]", "instead of an integer"),
     "unknown category": (
         lambda c: a(c).update(category_id=41), "categories", "annotation 1 (video 1)",
@@ -164,7 +164,7 @@ DEFECTS = {
     "area of text": (lambda c: put(a(c)["areas"], 0, "x"), "area", "annotation 1", "area 'x'"),
     "malformed": (
         lambda c: put(a(c)["segmentations"], 3, {"size": [H, W], "counts": "52203"}), "mask",
-        "annotation 1", "frame 3 has a mask that is malformed"),
+        "annotation 1", "frame 3 has a malformed mask"),
     "short polygon": (
         lambda c: put(a(c)["segmentations"], 3, [[1, 2, 3]]), "mask", "annotation 1", "frame 3"),
     "text for a mask": (
@@ -178,7 +178,7 @@ DEFECTS = {
     "crowd": (lambda c: a(c).update(iscrowd=2), "value", "annotation 1", "iscrowd 2"),
     "outside": (lambda c: put(v(c)["file_names"], 0, "../x.png"), "value", "video 1", "../x.png"),
     "same file": (
-        lambda c: put(v(c)["file_names"], 1, "aa/00000.png"), "value", "video 1", "frame 1 is"),
+        lambda c: put(v(c)["file_names"], 1, "aa/00000.png"), "value", "video 1", "frame 1 names"),
     "no object": (lambda c: c["annotations"].append(3), "value", "annotations[2]", "is 3 instead"),
 }  # fmt: skip
 
@@ -217,7 +217,7 @@ def test_a_file_of_the_other_year(tmp_path, given_name, other):
     problems = found(tmp_path, edit, given_name)
     assert [p.kind for p in problems] == ["categories"]
     year = other[-4:]
-    assert f"these are the categories of YouTube-VIS {year}" in problems[0].message
+    assert f"these are the categories of {other} (YouTube-VIS {year})" in problems[0].message
     assert found(tmp_path, edit, other) == []
     assert found(tmp_path, edit) == []
 

@@ -8,10 +8,10 @@ from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.errors import InputError
-from vis_bench.evaluation.accumulate import accumulate
 from vis_bench.evaluation.bootstrap import draw_videos, resample
 from vis_bench.evaluation.compare import compare, difference_of
-from vis_bench.evaluation.match import match
+from vis_bench.evaluation.matching import match
+from vis_bench.evaluation.precision_recall import accumulate
 from vis_bench.evaluation.ytvis import evaluate_files, summarize
 
 
@@ -174,5 +174,5 @@ def test_other_annotations_are_refused(workload):
     annotations, first, _ = generate(9, 60, 12, 20)
     with pytest.raises(InputError, match="different annotations"):
         compare(workload[1], matches_of(annotations, first))
-    with pytest.raises(InputError, match="allowed is 1 and more"):
+    with pytest.raises(InputError, match="expected a whole number from 1 up"):
         compare(workload[1], workload[1], num_resamples=0)

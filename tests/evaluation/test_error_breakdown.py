@@ -115,7 +115,7 @@ def switched_to_another_class(tracks):
 
 
 def strayed_at_the_end(tracks):
-    """A track that goes over to its neighbour for the last frames: an IoU of 7 / 13."""
+    """A track that goes over to its neighbor for the last frames: an IoU of 7 / 13."""
     own, other = tracks[0].segmentations, tracks[1].segmentations
     return [changed(tracks[0], segmentations=[*own[:7], *other[7:]]), *tracks[1:]]
 

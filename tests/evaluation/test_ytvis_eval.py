@@ -14,9 +14,9 @@ import eval_reference
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.evaluation.accumulate import accumulate
-from vis_bench.evaluation.match import AREA_RANGES, match, match_group
-from vis_bench.evaluation.overlap import space_time_iou
+from vis_bench.evaluation.matching import AREA_RANGES, match, match_group
+from vis_bench.evaluation.precision_recall import accumulate
+from vis_bench.evaluation.space_time_iou import space_time_iou
 from vis_bench.evaluation.ytvis import evaluate, evaluate_files, summarize
 from vis_bench.masks.rle import encode_masks, from_run_lengths
 from vis_bench.masks.tubes import measure_tubes
@@ -283,15 +283,6 @@ def test_numbers_per_length_are_those_of_the_videos_of_that_length():
         expected = evaluate(GroundTruth.of(some), Results.of(own_tracks)).summary()
         wanted = {key: expected[key] for key in ("ap", "ap50", "ap75", "ar100")}
         assert per_length[name] == {"num_videos": 2, **wanted}
-
-
-def test_per_area_repeats_the_summary(golden):
-    evaluation, _, _ = golden
-    summary, per_area = evaluation.summary(), evaluation.per_area()
-    assert per_area["all"]["ap50"] == summary["ap50"]
-    for name in ("small", "medium", "large"):
-        assert per_area[name]["ap"] == summary[f"ap_{name[0]}"]
-        assert per_area[name]["ar100"] == summary[f"ar_{name[0]}"]
 
 
 def test_without_predictions_every_number_is_zero():

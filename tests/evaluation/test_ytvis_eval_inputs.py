@@ -73,28 +73,28 @@ def rle(counts, size=(HEIGHT, WIDTH)):
 
 # What is wrong with the predictions: path, value, what the message has to say.
 BAD_PREDICTIONS = [
-    ((0,), None, "entry 0 is None; allowed is an object"),
+    ((0,), None, "entry 0 is None; expected an object"),
     ((1,), [], "entry 1 is []"),
     ((1,), "track", "entry 1 is 'track'"),
     ((0, "video_id"), DELETED, "entry 0 (video None) has no 'video_id'"),
-    ((0, "video_id"), "1", "has video_id '1'; allowed is an integer"),
-    ((0, "video_id"), 1.0, "has video_id 1.0; allowed is an integer"),
-    ((0, "video_id"), True, "has video_id True; allowed is an integer"),
-    ((0, "video_id"), None, "has video_id None; allowed is an integer"),
-    ((0, "video_id"), 10**40, "has video_id 1e+40; allowed is an integer"),
-    ((0, "video_id"), 3, "has video_id 3; allowed are the 2 videos"),
+    ((0, "video_id"), "1", "has video_id '1'; expected an integer"),
+    ((0, "video_id"), 1.0, "has video_id 1.0; expected an integer"),
+    ((0, "video_id"), True, "has video_id True; expected an integer"),
+    ((0, "video_id"), None, "has video_id None; expected an integer"),
+    ((0, "video_id"), 10**40, "has video_id 1e+40; expected an integer"),
+    ((0, "video_id"), 3, "has video_id 3; expected one of the 2 videos"),
     ((0, "category_id"), DELETED, "entry 0 (video 1) has no 'category_id'"),
-    ((0, "category_id"), [1], "has category_id [1]; allowed is an integer"),
-    ((0, "category_id"), False, "has category_id False; allowed is an integer"),
+    ((0, "category_id"), [1], "has category_id [1]; expected an integer"),
+    ((0, "category_id"), False, "has category_id False; expected an integer"),
     ((0, "score"), DELETED, "has no 'score'"),
-    ((0, "score"), "0.9", "has score '0.9'; allowed is a finite number"),
-    ((0, "score"), None, "has score None; allowed is a finite number"),
-    ((0, "score"), True, "has score True; allowed is a finite number"),
-    ((0, "score"), [0.5], "has score [0.5]; allowed is a finite number"),
+    ((0, "score"), "0.9", "has score '0.9'; expected a finite number"),
+    ((0, "score"), None, "has score None; expected a finite number"),
+    ((0, "score"), True, "has score True; expected a finite number"),
+    ((0, "score"), [0.5], "has score [0.5]; expected a finite number"),
     ((0, "segmentations"), DELETED, "has no 'segmentations'"),
-    ((0, "segmentations"), None, "has segmentations None; allowed is a list"),
-    ((0, "segmentations"), {}, "has segmentations {}; allowed is a list"),
-    ((0, "segmentations"), "1 2", "has segmentations '1 2'; allowed is a list"),
+    ((0, "segmentations"), None, "has segmentations None; expected a list"),
+    ((0, "segmentations"), {}, "has segmentations {}; expected a list"),
+    ((0, "segmentations"), "1 2", "has segmentations '1 2'; expected a list"),
     (MASK_0, 0, "entry 0 (video 1), frame 0: the mask is 0"),
     (MASK_0, False, "frame 0: the mask is False"),
     (MASK_0, "", "frame 0: the mask is ''"),
@@ -105,7 +105,7 @@ BAD_PREDICTIONS = [
     (MASK_0, rle([12, 12, 24]), "frame 0: the mask is an uncompressed RLE"),
     (MASK_0, {"size": [6, 8]}, "with size and counts"),
     (MASK_0, {"counts": "<<h0"}, "with size and counts"),
-    (MASK_0, rle(None), "has counts of type NoneType; allowed is a compressed string"),
+    (MASK_0, rle(None), "has counts of type NoneType; expected a compressed string"),
     (MASK_0, rle(48), "has counts of type int"),
     (MASK_0, rle({"a": 1}), "has counts of type dict"),
     (MASK_0, rle(""), "frame 0: the mask is a malformed RLE: it is empty"),
@@ -120,7 +120,7 @@ BAD_PREDICTIONS = [
     (MASK_0, rle("<<<"), "add up to 36 pixels instead of 48"),
     (MASK_0, rle("PPPPPP4"), "a run is longer than the mask"),
     (MASK_0, rle(mask_of(0, 0)["counts"], (8, 7)), "pixels instead of 56"),
-    (MASK_0, rle(mask_of(0, 0)["counts"], (0, 0)), "has size [0, 0]; allowed is [height, width]"),
+    (MASK_0, rle(mask_of(0, 0)["counts"], (0, 0)), "has size [0, 0]; expected [height, width]"),
     (MASK_0, rle(mask_of(0, 0)["counts"], (-6, -8)), "has size [-6, -8]"),
     (MASK_0, rle(mask_of(0, 0)["counts"], ("6", "8")), "has size ['6', '8']"),
     (MASK_0, rle(mask_of(0, 0)["counts"], (6, 8, 1)), "has size [6, 8, 1]"),
@@ -137,36 +137,36 @@ BAD_PREDICTIONS = [
 THING_0 = ("annotations", 0)
 BAD_ANNOTATIONS = [
     (("videos",), DELETED, "has no 'videos'"),
-    (("videos",), "many", "has videos 'many'; allowed is a list of objects"),
-    (("videos",), {"1": {"objects": {}}}, "has videos as an object, as meta.json has them"),
-    (("videos", 0), 1, "has videos[0] 1; allowed is an object"),
+    (("videos",), "many", "has videos 'many'; expected a list of objects"),
+    (("videos",), {"1": {"objects": {}}}, "has videos as an object, like meta.json"),
+    (("videos", 0), 1, "has videos[0] 1; expected an object"),
     (("videos", 0, "id"), DELETED, "videos[0] has no 'id'"),
-    (("videos", 0, "id"), "1", "videos[0] has id '1'; allowed is an integer"),
+    (("videos", 0, "id"), "1", "videos[0] has id '1'; expected an integer"),
     (("videos", 0, "id"), True, "videos[0] has id True"),
-    (("videos", 0, "id"), 2, "videos[1] has id 2, which an earlier one has"),
+    (("videos", 0, "id"), 2, "videos[1] repeats id 2"),
     (("videos", 0, "height"), DELETED, "videos[0] (video 1) has no 'height'"),
     (("videos", 0, "height"), 0, "has size [0, 8]"),
     (("videos", 0, "width"), "8", "has size [6, '8']"),
     (("videos", 0, "width"), 1 << 31, "below 2^32"),
-    (("videos", 0, "length"), "2", "has length '2'; allowed is an integer"),
+    (("videos", 0, "length"), "2", "has length '2'; expected an integer"),
     (("videos", 0, "length"), -2, "has length -2"),
-    (("videos", 0, "file_names"), 5, "has file_names 5; allowed is a list"),
+    (("videos", 0, "file_names"), 5, "has file_names 5; expected a list"),
     (("categories",), DELETED, "has no 'categories'"),
     (("categories",), None, "has categories None"),
     (("categories", 0), "cat", "has categories[0] 'cat'"),
-    (("categories", 0, "id"), 2, "categories[1] has id 2, which an earlier one has"),
+    (("categories", 0, "id"), 2, "categories[1] repeats id 2"),
     (("categories", 0, "id"), 1.5, "categories[0] has id 1.5"),
-    (("annotations",), DELETED, "has no annotations, as the public valid.json"),
-    (("annotations",), None, "has no annotations, as the public valid.json"),
-    (("annotations",), {}, "has annotations {}; allowed is a list of objects"),
-    ((*THING_0,), None, "has annotations[0] None; allowed is an object"),
-    ((*THING_0, "id"), 0, "annotations[0] has id 0, which the official evaluator takes"),
-    ((*THING_0, "id"), 8, "annotations[1] has id 8, which an earlier one has"),
+    (("annotations",), DELETED, "has no annotations, like the public valid.json"),
+    (("annotations",), None, "has no annotations, like the public valid.json"),
+    (("annotations",), {}, "has annotations {}; expected a list of objects"),
+    ((*THING_0,), None, "has annotations[0] None; expected an object"),
+    ((*THING_0, "id"), 0, "annotations[0] has id 0, which the official evaluator reads"),
+    ((*THING_0, "id"), 8, "annotations[1] repeats id 8"),
     ((*THING_0, "id"), False, "annotations[0] has id False"),
     ((*THING_0, "id"), DELETED, "annotations[0] has no 'id'"),
     ((*THING_0, "video_id"), "1", "annotations[0] has video_id '1'"),
     ((*THING_0, "category_id"), None, "annotations[0] has category_id None"),
-    ((*THING_0, "iscrowd"), 0.5, "annotation 7 (video 1) has iscrowd 0.5; allowed is 0 or 1"),
+    ((*THING_0, "iscrowd"), 0.5, "annotation 7 (video 1) has iscrowd 0.5; expected 0 or 1"),
     ((*THING_0, "iscrowd"), 2, "has iscrowd 2"),
     ((*THING_0, "iscrowd"), [], "has iscrowd []"),
     ((*THING_0, "areas"), DELETED, "annotation 7 (video 1) has no 'areas'"),
@@ -186,13 +186,13 @@ BAD_ANNOTATIONS = [
     ((*THING_0, "segmentations", 0), rle([10**30]), "a run of 1e+30 pixels"),
     ((*THING_0, "segmentations", 0), rle([48], (6, 8.0)), "has size [6, 8.0]"),
     ((*THING_0, "segmentations", 0), {"counts": [48]}, "has size None"),
-    ((*THING_0, "segmentations", 0), [1, 2, 3, 4, 5, 6], "allowed is a list of polygons"),
+    ((*THING_0, "segmentations", 0), [1, 2, 3, 4, 5, 6], "expected a list of polygons"),
     ((*THING_0, "segmentations", 0), [[1, 2, 3, 4]], "a polygon of 4 numbers"),
     ((*THING_0, "segmentations", 0), [[1, 2, 3, 4, 5, "6"]], "the coordinate '6'"),
     ((*THING_0, "segmentations", 0), [[1, 2, 3, 4, 5, 1e18]], "the coordinate 1e+18"),
     ((*THING_0, "segmentations", 0), [[0, 0, 1e6, 1e6] * 9], "edges of over"),
     ((*THING_0, "segmentations", 0), [[]], "a polygon of 0 numbers"),
-    ((*THING_0, "segmentations", 0), ["a"], "allowed is a list of polygons"),
+    ((*THING_0, "segmentations", 0), ["a"], "expected a list of polygons"),
 ]  # fmt: skip
 
 # Files that are no JSON, or not of the right kind; the same for both files.
@@ -209,9 +209,9 @@ NOT_JSON = {
     "Infinity": (b'[\n{"score": -Infinity}]', "line 2 holds Infinity"),
     "overflow": (b'[{"score": 1e400}]', "is not JSON"),
     "a lone surrogate": (b'["\\ud800"]', "is not JSON"),
-    "a number": (b"5", "holds 5; allowed is"),
-    "a string": (b'"results"', "holds 'results'; allowed is"),
-    "null": (b"null", "holds None; allowed is"),
+    "a number": (b"5", "holds 5; expected"),
+    "a string": (b'"results"', "holds 'results'; expected"),
+    "null": (b"null", "holds None; expected"),
 }
 
 
@@ -377,7 +377,8 @@ def test_category_ids_that_count_from_zero(evaluated):
 
 def test_an_unknown_category_is_left_out_with_a_warning(evaluated):
     err = warned(evaluated, ANNOTATIONS, with_categories(1, 2, 9))
-    assert "1 of 3 predictions are left out because their category is not in" in err
+    assert "predictions left out because their category is not in" in err
+    assert ": 1 of 3 (the first is" in err
     assert "entry 2 (video 2) with category_id 9" in err
 
 
@@ -388,21 +389,22 @@ def test_masks_of_half_the_size(evaluated):
     predictions = [p | {"segmentations": [SMALL, None]} for p in PREDICTIONS]
     outcome = evaluated(ANNOTATIONS, predictions)
     assert_one_sentence(outcome, "results.json", "holds no mask of its video's size")
-    assert "entry 0 (video 1), frame 0 has size [3, 4]; allowed is [6, 8]" in outcome[2]
+    assert "entry 0 (video 1), frame 0 has size [3, 4]; expected [6, 8]" in outcome[2]
 
 
 def test_some_masks_of_another_size(evaluated):
     err = warned(evaluated, ANNOTATIONS, edited(PREDICTIONS, MASK_0, SMALL))
-    assert "1 masks have another size than their video's ground truth" in err
+    assert "since they differ in size from their video's ground truth: 1 (the first" in err
 
 
 def test_lists_shorter_and_longer_than_the_video(evaluated):
     predictions = edited(PREDICTIONS, (1, "segmentations"), [mask_of(0, 1)])
     err = warned(evaluated, ANNOTATIONS, predictions)
-    assert "1 predictions have fewer masks than their video has frames" in err
+    assert "predictions with fewer masks than their video has frames" in err
+    assert ": 1 (the first is" in err
     assert "entry 1 (video 2) with 1 for 3" in err
     predictions = edited(PREDICTIONS, (1, "segmentations"), [mask_of(0, 1)] * 5)
-    assert "1 predictions have more masks" in warned(evaluated, ANNOTATIONS, predictions)
+    assert "predictions with more masks" in warned(evaluated, ANNOTATIONS, predictions)
 
 
 def test_what_the_annotations_leave_out(evaluated):
@@ -413,7 +415,7 @@ def test_what_the_annotations_leave_out(evaluated):
     annotations = edited(ANNOTATIONS, ("annotations", 0, "category_id"), 5)
     assert "annotation 7 with category_id 5" in warned(evaluated, annotations, PREDICTIONS)
     annotations = edited(ANNOTATIONS, ("annotations", 0, "areas"), [12])
-    assert "have areas of another length" in warned(evaluated, annotations, PREDICTIONS)
+    assert "annotations whose areas differ in length" in warned(evaluated, annotations, PREDICTIONS)
 
 
 def test_each_warning_is_one_line(evaluated):

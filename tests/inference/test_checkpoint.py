@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from methods import build_method
 from official_weights import build_on_meta, keys
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import file_sha256, load_weights, read_state, state_sha256
+from vis_bench.inference.checkpoint import file_sha256, load_weights, read_state
 
 OFFICIAL = [
     "seqformer_r50",
@@ -254,8 +254,8 @@ def test_foreign_weights_are_named(tmp_path, words):
     message = refusal(method, path)
     assert f"looks like {words}" in message
     assert f"does not fit {type(method).__name__} with backbone mini" in message
-    assert "keys are missing (" in message
-    assert "keys are left over (" in message
+    assert "missing keys (" in message
+    assert "unexpected keys (" in message
 
 
 def test_other_backbone(tmp_path):
@@ -265,17 +265,17 @@ def test_other_backbone(tmp_path):
     torch.save(state, path)
     message = refusal(small("seqformer"), path)
     assert "looks like a SeqFormer checkpoint of this project" in message
-    assert "1 keys are left over (backbone.stages.0.1.conv1.conv.weight)" in message
+    assert "unexpected keys (1): backbone.stages.0.1.conv1.conv.weight" in message
     assert "missing" not in message
 
 
 def test_other_number_of_classes(tmp_path, weights):
     other = build_method("seqformer", num_classes=5, **SMALL["seqformer"])
     message = refusal(other, weights)
-    assert "4 tensors have another shape (class_heads.0.weight is [5, 32], needed is [7, 32]" in (
+    assert "tensors of another shape (4): class_heads.0.weight is [5, 32] instead of [7, 32]" in (
         message
     )
-    assert message.endswith("and 1 more)")
+    assert message.endswith("and 1 more")
 
 
 def test_code_in_a_file_does_not_run(tmp_path):
@@ -289,20 +289,10 @@ def test_code_in_a_file_does_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_digests(tmp_path):
+def test_digest_of_a_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc" * 1_000_000)
     assert file_sha256(path) == hashlib.sha256(b"abc" * 1_000_000).hexdigest()
-    state = {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(2, dtype=torch.bfloat16)}
-    digest = state_sha256(state)
-    assert digest == state_sha256(dict(reversed(state.items())))
-    for other in (
-        state | {"a": state["a"].view(3, 2)},
-        state | {"a": state["a"] + 1},
-        state | {"a": state["a"].double()},
-        {"c": state["a"], "b": state["b"]},
-    ):
-        assert state_sha256(other) != digest
 
 
 def test_all_differences_are_in_the_sentence(tmp_path):
@@ -312,8 +302,8 @@ def test_all_differences_are_in_the_sentence(tmp_path):
     state |= {"decoder.odd": torch.zeros(1), "decoder.norm.weight": torch.zeros(5)}
     torch.save(state, tmp_path / "weights.pth")
     assert refusal(small("ifc"), tmp_path / "weights.pth").endswith(
-        "1 keys are missing (decoder.norm.bias); 1 keys are left over (decoder.odd); "
-        "1 tensors have another shape (decoder.norm.weight is [5], needed is [32])"
+        "missing keys (1): decoder.norm.bias; unexpected keys (1): decoder.odd; "
+        "tensors of another shape (1): decoder.norm.weight is [5] instead of [32]"
     )
 
 

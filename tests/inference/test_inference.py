@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vis_bench.data.frames import LazyFrames
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import (
@@ -18,13 +19,13 @@ from vis_bench.inference.loop import (
 )
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.stages import STAGE_NAMES, StageClock
-from vis_bench.structures import ClipPrediction, FrameFeatures, Video
+from vis_bench.structures import ClipPrediction, FrameFeatures
 
 
 class Probe(VISMethod):
     """Passes frames through and keeps book of what it is asked for.
 
-    Channel 0 of a frame holds the frame's number, so that a clip can be recognised.
+    Channel 0 of a frame holds the frame's number, so that a clip can be recognized.
     """
 
     def __init__(self) -> None:
@@ -81,13 +82,13 @@ def test_only_the_frames_of_a_clip_are_held():
     assert most == length
 
 
-def grey_video(length, height=12, width=16, fails_at=None):
+def gray_video(length, height=12, width=16, fails_at=None):
     def load(t):
         if t == fails_at:
             raise InputError("frame 3 is broken")
         return np.full((height, width, 3), 200, np.uint8)
 
-    return Video(5, "grey", height, width, LazyFrames(length, load))
+    return Video(5, "gray", height, width, LazyFrames(length, load))
 
 
 def plan(clip_length=4, clip_stride=2, resolution="native"):
@@ -96,7 +97,7 @@ def plan(clip_length=4, clip_stride=2, resolution="native"):
 
 @pytest.mark.parametrize("length", [1, 3, 4, 9])
 def test_tracks_have_the_videos_length_and_size(length):
-    tracks = track_video(Probe(), grey_video(length), plan(), [7, 9])
+    tracks = track_video(Probe(), gray_video(length), plan(), [7, 9])
     assert {(t.video_id, t.category_id) for t in tracks} == {(5, 7), (5, 9)}
     for track in tracks:
         assert [rle["size"] for rle in track.segmentations] == [[12, 16]] * length
@@ -110,18 +111,18 @@ def test_frames_are_resized_by_the_methods_rule():
             shapes.append(tuple(frames_T3HW.shape))
             return super().encode_frames(frames_T3HW)
 
-    track_video(Sized(), grey_video(2), plan(resolution=6), [1, 2])
+    track_video(Sized(), gray_video(2), plan(resolution=6), [1, 2])
     assert shapes == [(2, 3, 6, 8)]
 
 
 def test_a_frame_that_cannot_be_read_ends_the_video_with_its_sentence():
     with pytest.raises(InputError, match="frame 3 is broken"):
-        track_video(Probe(), grey_video(9, fails_at=3), plan(), [1, 2])
+        track_video(Probe(), gray_video(9, fails_at=3), plan(), [1, 2])
 
 
 def test_every_stage_is_timed():
     clock = StageClock()
-    track_video(Probe(), grey_video(9), plan(), [1, 2], clock)
+    track_video(Probe(), gray_video(9), plan(), [1, 2], clock)
     assert set(clock.seconds) >= set(STAGE_NAMES)
     assert all(seconds > 0 for seconds in clock.seconds.values())
 
@@ -138,7 +139,7 @@ def test_no_gradients_are_kept():
             assert not masks.requires_grad
             return ClipPrediction(prediction.class_probs_NK, masks)
 
-    assert track_video(Learns(), grey_video(3), plan(), [1, 2])
+    assert track_video(Learns(), gray_video(3), plan(), [1, 2])
 
 
 def test_reduced_precision_runs_under_autocast():
@@ -148,4 +149,4 @@ def test_reduced_precision_runs_under_autocast():
             return super().predict_clip(features)
 
     reduced = InferencePlan(4, 2, "native", torch.device("cpu"), "bfloat16")
-    assert track_video(Multiplies(), grey_video(3), reduced, [1, 2])
+    assert track_video(Multiplies(), gray_video(3), reduced, [1, 2])

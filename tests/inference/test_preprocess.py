@@ -1,4 +1,4 @@
-"""Resizing as the authors' scripts do it, normalisation, and masks back at the video's size."""
+"""Resizing as the authors' scripts do it, normalization, and masks back at the video's size."""
 
 import itertools
 import math
@@ -98,8 +98,8 @@ def triangle_resize(image_HW3, height, width):
 def triangle_weights(size, new):
     scale = size / new
     reach = max(scale, 1.0)
-    centres = (np.arange(new) + 0.5) * scale
-    distance = np.abs(np.arange(size)[None] + 0.5 - centres[:, None]) / reach
+    centers = (np.arange(new) + 0.5) * scale
+    distance = np.abs(np.arange(size)[None] + 0.5 - centers[:, None]) / reach
     weights = np.clip(1 - distance, 0, None)
     return weights / weights.sum(1, keepdims=True)
 

@@ -67,7 +67,7 @@ def test_no_masks_are_no_rles():
     "masks", [np.zeros((2, 3), bool), np.zeros((1, 2, 3)), np.zeros((1, 0, 3), bool)]
 )
 def test_masks_of_another_form_are_refused(masks):
-    with pytest.raises(ValueError, match="need"):
+    with pytest.raises(ValueError, match="expected"):
         encode_masks(masks)
 
 
@@ -176,14 +176,14 @@ def test_lengths_whose_sum_wraps_around_64_bits_are_refused():
 @pytest.mark.parametrize(
     ("rle", "message"),
     [
-        (None, "a mask is None; allowed is an object with size and counts"),
+        (None, "a mask is None; expected an object with size and counts"),
         ([1, 2, 3], "a mask is .1, 2, 3."),
         ({"size": [6, 10]}, "with size and counts"),
         ({"counts": GOOD}, "with size and counts"),
         ({"size": [6, 10], "counts": [10, 20, 30]}, "counts of type list"),
         ({"size": [6, 10], "counts": b"abc"}, "counts of type bytes"),
         ({"size": [6, 10], "counts": 5}, "counts of type int"),
-        ({"size": [10, 6], "counts": GOOD}, r"has size .10, 6.; allowed is .6, 10."),
+        ({"size": [10, 6], "counts": GOOD}, r"has size .10, 6.; expected .6, 10."),
         ({"size": [6, 11], "counts": GOOD}, "add up to 60 pixels instead of 66"),
         ({"size": [6.0, 10], "counts": GOOD}, r"has size .6.0, 10."),
         ({"size": [True, 60], "counts": GOOD}, r"has size .True, 60."),
@@ -209,7 +209,7 @@ def test_uncompressed_run_lengths():
 @pytest.mark.parametrize(
     ("counts", "size", "message"),
     [
-        ([10, 20], [6, 10], "add up to 30 pixels; allowed are the 60"),
+        ([10, 20], [6, 10], "add up to 30 pixels; expected the 60"),
         ([], [6, 10], "add up to 0"),
         ([70, -10], [6, 10], "a run of -10 pixels"),
         ([30.0, 30], [6, 10], "a run of 30.0 pixels"),
@@ -238,7 +238,7 @@ def test_polygon_parts_are_joined():
 @pytest.mark.parametrize(
     ("polygons", "message"),
     [
-        ([1, 2, 3, 4, 5, 6], "allowed is a list of polygons"),
+        ([1, 2, 3, 4, 5, 6], "expected a list of polygons"),
         ([[1, 2, 3, 4]], "a polygon of 4 numbers"),
         ([[1, 2, 3, 4, 5, 6, 7]], "a polygon of 7 numbers"),
         ([[1, 2, 3, 4, 5, 6], []], "a polygon of 0 numbers"),
@@ -249,7 +249,7 @@ def test_polygon_parts_are_joined():
         ([[1, 2, 3, 4, 5, 1e300]], "the coordinate 1e.300"),
         ([[1, 2, 3, 4, 5, float("nan")]], "the coordinate nan"),
         ([[0, 0, 999_999, 0, 0, 0] * 9], "edges of over"),
-        ([{"size": [5, 5], "counts": [25]}], "allowed is a list of polygons"),
+        ([{"size": [5, 5], "counts": [25]}], "expected a list of polygons"),
     ],
 )
 def test_polygons_are_checked(polygons, message):

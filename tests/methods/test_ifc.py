@@ -18,9 +18,9 @@ from methods.layers.inter_frame_encoder import (
 )
 from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
 from paths import ROOT
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.structures import Video
 
 SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 15}
 NUM_CLASSES = 5
@@ -217,7 +217,7 @@ import resource, sys
 import numpy as np, torch
 from methods import build_method
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.structures import Video
+from vis_bench.data.video import Video
 
 torch.manual_seed(0)
 torch.set_num_threads(1)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from methods import build_method
 from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.structures import Video
 
 SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 20, "encoder_layers": 2}
 NUM_CLASSES = 5

@@ -2,13 +2,11 @@
 
 import json
 import math
-import os
 
 import pytest
 from pydantic import ValidationError
 
 from record_example import example_record
-from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
 from vis_bench.records.cell_name import file_stem
 from vis_bench.records.schema import Record
@@ -91,23 +89,3 @@ def test_missing_files_and_folders_get_a_sentence(tmp_path):
         read_record(tmp_path / "none.json")
     with pytest.raises(InputError, match="does not exist"):
         list(RecordStore(tmp_path / "none"))
-
-
-def test_a_failing_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
-    path = tmp_path / "r.json"
-    write_atomically(path, b"old")
-
-    def fail(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(InputError, match="No space left"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["r.json"]  # noqa: PTH208
-
-
-def test_a_folder_that_is_a_file_gets_a_sentence(tmp_path):
-    (tmp_path / "f").write_text("")
-    with pytest.raises(InputError, match="cannot write"):
-        write_atomically(tmp_path / "f" / "r.json", b"")

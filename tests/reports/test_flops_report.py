@@ -12,13 +12,13 @@ from methods import build_method
 from paths import ROOT
 from vis_bench.cost.flops.measure import measure_flops
 from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.reports.flops import report_flops
 from vis_bench.reports.flops_tables import overview
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
 from vis_bench.runs.load_method import method_on_meta
-from vis_bench.structures import Video
 
 MINI = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 6}
 

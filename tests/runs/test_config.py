@@ -69,7 +69,7 @@ WRONG = {
     "a: [1, 2\n": "no valid YAML",
     BASE + "clip_lenght: 5\n": "unknown key 'clip_lenght'; allowed are: method, options",
     BASE + "clip_length: five\n": "clip_length is 'five'",
-    BASE + "clip_length: 0\n": "clip_length is 0; allowed is 'whole' or a number from 1",
+    BASE + "clip_length: 0\n": "clip_length is 0; expected 'whole' or a whole number from 1 up",
     BASE + "clip_length: 2.5\n": "clip_length is 2.5",
     BASE + "clip_length: true\n": "clip_length is True",
     BASE + "clip_length: 3\nclip_stride: 4\n": "clip_stride 4 is above clip_length 3",

@@ -11,8 +11,8 @@ import torch
 import fill
 from methods import build_method
 from paths import GOLDEN
+from vis_bench.data.video import Video
 from vis_bench.masks.rle import decode
-from vis_bench.structures import Video
 
 NUM_CLASSES = 40
 

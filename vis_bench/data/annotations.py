@@ -45,9 +45,9 @@ class AnnotatedObject:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What predictions are held against.
+    """What predictions are compared with.
 
-    `videos` and `categories` (id to name) are sorted by id; `objects` stand in file order and
+    `videos` and `categories` (id to name) are sorted by id; `objects` are in file order and
     `tubes` are their masks. `warnings` are sentences about what the file holds but evaluation
     leaves out.
     """
@@ -97,17 +97,17 @@ def read_annotations(path: Path) -> GroundTruth:
 
 def _check_kind(content: Any, name: str) -> None:
     """Tells apart the other files that come with the data sets."""
-    needed = "allowed is an object with videos, categories and annotations"
+    needed = "expected an object with videos, categories and annotations"
     if isinstance(content, list):
         raise InputError(f"{name} is a JSON list (a results file?); {needed}")
     if not isinstance(content, dict):
         raise InputError(f"{name} holds {shown(content)}; {needed}")
     if isinstance(content.get("videos"), dict):
-        raise InputError(f"{name} has videos as an object, as meta.json has them; {needed}")
+        raise InputError(f"{name} has videos as an object, like meta.json; {needed}")
     if "videos" in content and content.get("annotations") is None:
         raise InputError(
-            f"{name} has no annotations, as the public valid.json and test.json; their predictions "
-            "are evaluated by the data set's server (see the command submit)"
+            f"{name} has no annotations, like the public valid.json and test.json; predictions for "
+            "those are evaluated by the data set's server (see the command submit)"
         )
 
 
@@ -127,10 +127,10 @@ def _video(entry: dict[str, Any], where: str) -> AnnotatedVideo:
     height, width = check_size(size, where)
     names = entry.get("file_names")
     if names is not None and not isinstance(names, list):
-        raise InputError(f"{where} has file_names {shown(names)}; allowed is a list")
+        raise InputError(f"{where} has file_names {shown(names)}; expected a list")
     length = len(names) if names and "length" not in entry else integer_of(entry, "length", where)
     if length < 0:
-        raise InputError(f"{where} has length {length}; allowed is a number of frames")
+        raise InputError(f"{where} has length {length}; expected a number of frames")
     folder = str(names[0]).rpartition("/")[0] if names else ""
     return AnnotatedVideo(key, folder or str(key), height, width, length)
 
@@ -146,7 +146,7 @@ def _categories(content: dict[str, Any], name: str) -> dict[int, str]:
 
 def _add_new(known: dict[int, Any], key: int, value: Any, where: str) -> None:
     if key in known:
-        raise InputError(f"{where} has id {key}, which an earlier one has; each needs its own")
+        raise InputError(f"{where} repeats id {key}; expected an id of its own")
     known[key] = value
 
 
@@ -163,7 +163,7 @@ def _known(
         key = integer_of(entry, "id", where)
         if key == 0:
             raise InputError(
-                f"{where} has id 0, which the official evaluator takes for no match; allowed is "
+                f"{where} has id 0, which the official evaluator reads as 'not matched'; expected "
                 "any other integer"
             )
         _add_new(seen, key, entry, where)
@@ -174,7 +174,7 @@ def _known(
         others = [entry for entry in entries if entry[field] not in listed]
         if others:
             warnings.append(
-                f"{len(others)} annotations are left out because their {field} is not listed (the "
+                f"annotations left out because their {field} is not listed: {len(others)} (the "
                 f"first is annotation {others[0]['id']} with {field} {others[0][field]})"
             )
     known = [e for e in entries if e["video_id"] in videos and e["category_id"] in categories]
@@ -184,7 +184,7 @@ def _known(
 def _object(entry: dict[str, Any], where: str) -> AnnotatedObject:
     is_crowd = entry.get("iscrowd", 0)
     if not (isinstance(is_crowd, int) and is_crowd in (0, 1)):
-        raise InputError(f"{where} has iscrowd {shown(is_crowd)}; allowed is 0 or 1")
+        raise InputError(f"{where} has iscrowd {shown(is_crowd)}; expected 0 or 1")
     average = _average_area(value_of(entry, "areas", where), where)
     return AnnotatedObject(
         entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average
@@ -194,12 +194,12 @@ def _object(entry: dict[str, Any], where: str) -> AnnotatedObject:
 def _average_area(areas: Any, where: str) -> float:
     """The mean of the areas that are neither null nor 0; 0 where there is none."""
     if not isinstance(areas, list):
-        raise InputError(f"{where} has areas {shown(areas)}; allowed is a list of pixel counts")
+        raise InputError(f"{where} has areas {shown(areas)}; expected a list of pixel counts")
     for frame, area in enumerate(areas):
         is_number = isinstance(area, float) or type(area) is int
         if area is not None and not (is_number and 0 <= area < 1 << 53):
             raise InputError(
-                f"{where}, frame {frame} has area {shown(area)}; allowed is a number of pixels or "
+                f"{where}, frame {frame} has area {shown(area)}; expected a number of pixels or "
                 "null"
             )
     given = [float(area) for area in areas if area]
@@ -211,7 +211,7 @@ def _masks(entry: dict[str, Any], video: AnnotatedVideo, where: str) -> list[Any
     segmentations = value_of(entry, "segmentations", where)
     if not isinstance(segmentations, list):
         raise InputError(
-            f"{where} has segmentations {shown(segmentations)}; allowed is a list with one mask "
+            f"{where} has segmentations {shown(segmentations)}; expected a list with one mask "
             "or null per frame"
         )
     return [
@@ -239,7 +239,7 @@ def _length_warnings(
         if others:
             first = others[0]
             warnings.append(
-                f"{len(others)} annotations have {field} of another length than their video (the "
+                f"annotations whose {field} differ in length from their video: {len(others)} (the "
                 f"first is annotation {first['id']}: {len(first[field])} of "
                 f"{videos[first['video_id']].length} frames)"
             )

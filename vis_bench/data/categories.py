@@ -1,4 +1,4 @@
-"""Categories and split sizes of the data sets, by the names that configs use.
+"""The data sets by the names that configs use: their titles and their categories.
 
 YouTube-VIS: youtube-vos.org/dataset/vis (Yang et al., ICCV 2019; the 2021 version). OVIS: Qi et
 al., arXiv 2102.01558; its annotation files spell `Vehical` so.
@@ -7,8 +7,20 @@ al., arXiv 2102.01558; its annotation files spell `Vehical` so.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
-from vis_bench.data.synthetic.classes import CLASSES
+from vis_bench.errors import InputError
+
+DatasetName = Literal["ytvis2019", "ytvis2021", "ovis", "synthetic"]
+DATASETS: tuple[DatasetName, ...] = get_args(DatasetName)
+
+TITLES: Mapping[str, str] = {
+    "ytvis2019": "YouTube-VIS 2019",
+    "ytvis2021": "YouTube-VIS 2021",
+    "ovis": "OVIS",
+    "synthetic": "synthetic set",
+    "synthetic_plain": "plain synthetic set",
+}
 
 YTVIS_2019 = (
     "person giant_panda lizard parrot skateboard sedan ape dog snake monkey hand rabbit duck cat "
@@ -25,6 +37,7 @@ OVIS = (
     "Person Bird Cat Dog Horse Sheep Cow Elephant Bear Zebra Giraffe Poultry Giant_panda Lizard "
     "Parrot Monkey Rabbit Tiger Fish Turtle Bicycle Motorcycle Airplane Boat Vehical"
 )
+SYNTHETIC = "striped_star checkered_star checkered_box dotted_box dotted_ellipse striped_ellipse"
 
 
 def _numbered(names: str) -> dict[int, str]:
@@ -35,22 +48,27 @@ CATEGORIES: Mapping[str, Mapping[int, str]] = {
     "ytvis2019": _numbered(YTVIS_2019),
     "ytvis2021": _numbered(YTVIS_2021),
     "ovis": _numbered(OVIS),
-    "synthetic": {number: look.name for number, look in CLASSES.items()},
+    "synthetic": _numbered(SYNTHETIC),
 }
 
-# Videos per split. The 2019 and 2021 versions of YouTube-VIS share most of their videos.
-SPLIT_SIZES: Mapping[str, Mapping[str, int]] = {
-    "ytvis2019": {"train": 2238, "val": 302, "test": 343},
-    "ytvis2021": {"train": 2985, "val": 421, "test": 453},
-    "ovis": {"train": 607, "val": 140, "test": 154},
-}
 
-TITLES: Mapping[str, str] = {
-    "ytvis2019": "YouTube-VIS 2019",
-    "ytvis2021": "YouTube-VIS 2021",
-    "ovis": "OVIS",
-    "synthetic": "the synthetic videos",
-}
+def dataset_title(name: str) -> str:
+    """A data set as a reader knows it; the name itself where it is not one of ours.
+
+    Args:
+        name: as a record has it, so also `synthetic_plain`.
+    """
+    return TITLES.get(name, name)
+
+
+def check_dataset_name(name: str) -> None:
+    """Refuses a name that is not a data set's.
+
+    Raises:
+        InputError: listing the names.
+    """
+    if name not in DATASETS:
+        raise InputError(f"unknown data set {name!r}; expected one of {', '.join(DATASETS)}")
 
 
 def contradiction(name: str, categories: Mapping[int, str]) -> str | None:
@@ -59,7 +77,7 @@ def contradiction(name: str, categories: Mapping[int, str]) -> str | None:
     A file may lack categories. Spelling counts up to case, spaces and underscores.
 
     Args:
-        name: a key of `CATEGORIES`.
+        name: of the data set, one of `DATASETS`.
         categories: id -> name, from the file.
     """
     expected = CATEGORIES[name]
@@ -67,11 +85,14 @@ def contradiction(name: str, categories: Mapping[int, str]) -> str | None:
     if not wrong:
         return None
     first = min(wrong)
-    said = f"category {first} is {categories[first]!r}"
-    due = repr(expected[first]) if first in expected else "no category"
+    due = (
+        f"{name} calls it {expected[first]!r}"
+        if first in expected
+        else f"{name} has no category {first}"
+    )
     other = dataset_of(categories)
-    hint = f"; these are the categories of {TITLES[other]}" if other else ""
-    return f"{said}, but {TITLES[name]} has {due} there{hint}"
+    hint = f"; these are the categories of {other} ({dataset_title(other)})" if other else ""
+    return f"category {first} is {categories[first]!r}, but {due}{hint}"
 
 
 def dataset_of(categories: Mapping[int, str]) -> str | None:

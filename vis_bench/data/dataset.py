@@ -1,6 +1,6 @@
 """Data sets as videos: YouTube-VIS 2019 and 2021, OVIS, and the synthetic videos.
 
-This is the view of whoever reads frames. `annotations` has the evaluator's view of the same file,
+This is what inference sees of an annotations file. `annotations` has what evaluation sees of it,
 and `validate` looks for everything that is wrong with it.
 """
 
@@ -17,14 +17,12 @@ import orjson
 
 from vis_bench.data import layout, synthetic
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.categories import CATEGORIES, contradiction
+from vis_bench.data.categories import CATEGORIES, check_dataset_name, contradiction
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
-from vis_bench.data.results_file import Results, Track
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.json_file import integer_of, objects_of, read_bytes, read_json, shown, value_of
 from vis_bench.masks.rle import check_size
-from vis_bench.structures import Video
 
 __all__ = ["Dataset", "ImageFiles", "load_dataset", "read_dataset"]
 
@@ -70,17 +68,6 @@ class Dataset:
             content = _only(content, {video.id for video in videos})
         return GroundTruth.of(content, name)
 
-    def evaluate(
-        self, tracks: Sequence[Track], videos: Sequence[Video] | None = None
-    ) -> dict[str, float]:
-        """The 12 numbers of `Evaluation.summary`: AP and AR of tracks on the videos.
-
-        Args:
-            tracks: of these videos only.
-            videos: what was inferred; default all.
-        """
-        return evaluate(self.ground_truth(videos), Results.of(tracks)).summary()
-
 
 def load_dataset(
     name: str,
@@ -94,7 +81,7 @@ def load_dataset(
     """Opens a split of a data set by name.
 
     Args:
-        name: a key of `CATEGORIES`.
+        name: one of `categories.DATASETS`.
         split: `train`, `val` or `test`.
         plain: the easy variant of the synthetic videos.
         annotations: a file in YouTube-VIS form; default: found below `data_root` (see `layout`).
@@ -106,8 +93,7 @@ def load_dataset(
         InputError: for an unknown name or split, files that are missing, malformed, or of another
             data set; it says which option changes that.
     """
-    if name not in CATEGORIES:
-        raise InputError(f"data set {name!r} is unknown; known are {', '.join(CATEGORIES)}")
+    check_dataset_name(name)
     if name == "synthetic" and annotations is None and frames is None:
         return _in_memory(split, plain)
     if plain and name != "synthetic":
@@ -142,14 +128,14 @@ def video_entries(content: Any, name: str) -> list[dict[str, Any]]:
     Raises:
         InputError: for a file of another kind, `meta.json` among them.
     """
-    needed = "allowed is an object with a list of videos, as train.json and valid.json have it"
+    needed = "expected an object with a list of videos, like train.json and valid.json"
     if not isinstance(content, dict):
         raise InputError(f"{name} holds {shown(content)}; {needed}")
     if isinstance(content.get("videos"), dict):
-        raise InputError(f"{name} has videos as an object, as meta.json has them; {needed}")
+        raise InputError(f"{name} has videos as an object, like meta.json; {needed}")
     entries = objects_of(content, "videos", name)
     if not entries:
-        raise InputError(f"{name} lists no videos; need at least 1")
+        raise InputError(f"{name} lists no videos; expected at least one")
     return entries
 
 
@@ -164,10 +150,13 @@ def _in_memory(split: str, plain: bool) -> Dataset:
 def _required(data_root: Path | None, name: str, key: str) -> Path:
     if data_root is None:
         raise InputError(
-            f"data set {name} needs files: give --data-root DIR, or dataset.{key} in the config"
+            f"data set {name} is read from files: give --data-root DIR, or dataset.{key} in the "
+            "config"
         )
     if not data_root.is_dir():
-        raise InputError(f"--data-root {data_root} is no folder; need the one with the data sets")
+        raise InputError(
+            f"--data-root {data_root} is not a folder; expected the one with the data sets"
+        )
     return data_root
 
 
@@ -178,7 +167,9 @@ def _video(entry: dict[str, Any], frames: Path, name: str) -> Video:
     height, width = check_size(size, where)
     file_names = value_of(entry, "file_names", where)
     if not isinstance(file_names, list) or not file_names:
-        raise InputError(f"{where} has file_names {shown(file_names)}; need a list of at least 1")
+        raise InputError(
+            f"{where} has file_names {shown(file_names)}; expected a list of at least one"
+        )
     length = entry.get("length", len(file_names))
     if length != len(file_names):
         raise InputError(f"{where} has length {shown(length)} but {len(file_names)} file_names")
@@ -202,8 +193,8 @@ def _check_frames(frames: Path, entries: Sequence[dict[str, Any]]) -> None:
         raise InputError(f"folder of frames {frames} does not exist; dataset.frames names another")
     if not is_file(frames / entries[0]["file_names"][0]):
         raise InputError(
-            f"folder of frames {frames} holds no {entries[0]['file_names'][0]}; need the folder "
-            "that the annotations' file_names start from (dataset.frames)"
+            f"folder of frames {frames} does not hold {entries[0]['file_names'][0]}; expected the "
+            "folder that the annotations' file_names start from (dataset.frames)"
         )
 
 

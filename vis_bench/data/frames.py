@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from PIL import Image
 
 from vis_bench.errors import InputError
 from vis_bench.json_file import shown
+
+ImageFormat = Literal["png", "jpg"]
+SAVE_OPTIONS: dict[ImageFormat, dict[str, Any]] = {
+    "png": {"format": "PNG", "compress_level": 3},
+    "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+}
 
 
 class LazyFrames(Sequence[np.ndarray]):
@@ -71,7 +77,7 @@ def decode_image(path: Path, where: str) -> np.ndarray:
         where: what a message calls the frame.
 
     Raises:
-        InputError: for a file that is missing or no image that can be decoded to its end.
+        InputError: for a file that is missing, or that cannot be decoded to its end.
     """
     try:
         with Image.open(path) as image:
@@ -82,16 +88,33 @@ def decode_image(path: Path, where: str) -> np.ndarray:
         raise InputError(f"{where}, {path}, cannot be decoded: {error}") from None
 
 
+def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) -> None:
+    """Writes one frame, making its folder.
+
+    Args:
+        frame_HW3: uint8 RGB.
+        image_format: `png` keeps every byte; `jpg` has quality 95 without chroma subsampling.
+
+    Raises:
+        InputError: when the folder cannot be made or written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(frame_HW3).save(path, **SAVE_OPTIONS[image_format])
+    except OSError as error:
+        raise InputError(f"cannot write frame {path}: {error.strerror or error}") from None
+
+
 def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Path]:
     """Where the frames of a video are.
 
     Raises:
-        InputError: for a file name that is no text, or that leaves the folder.
+        InputError: for a file name that is not text, or that leaves the folder.
     """
     for file_name in file_names:
         if not isinstance(file_name, str) or not _stays_inside(file_name):
             raise InputError(
-                f"{where} has the file name {shown(file_name)}; allowed is a path below the "
+                f"{where} has the file name {shown(file_name)}; expected a path below the "
                 "folder of frames"
             )
     return [frames / file_name for file_name in file_names]

@@ -5,7 +5,7 @@ For `ytvis2019`, split `val`, the folder is the first of these that exists: `ytv
 
     val.json, val/JPEGImages/<video>/<frame>.jpg
 
-is the default layout; the official archives' names are recognised too: `valid` for `val`,
+is the default layout; the official archives' names are recognized too: `valid` for `val`,
 `valid.json`, `valid/instances.json` (2021), `annotations_valid.json` and frames directly in `valid`
 (OVIS), and `annotations/instances_val_sub.json` (VNext's instructions).
 """

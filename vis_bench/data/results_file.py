@@ -77,9 +77,9 @@ def _parse_results(content: bytes, name: str) -> Results:
     entries = parse_json(content, name)
     if isinstance(entries, dict):
         hint = " (an annotations file?)" if "videos" in entries else ""
-        raise InputError(f"{name} is a JSON object{hint}; allowed is a list of predictions")
+        raise InputError(f"{name} is a JSON object{hint}; expected a list of predictions")
     if not isinstance(entries, list):
-        raise InputError(f"{name} holds {shown(entries)}; allowed is a list of predictions")
+        raise InputError(f"{name} holds {shown(entries)}; expected a list of predictions")
     return Results.of([_track(entry, name, i) for i, entry in enumerate(entries)], name)
 
 
@@ -106,18 +106,18 @@ def write_submission(results_path: Path, zip_path: Path) -> None:
 
 def _check_submission(results: Results) -> None:
     if not results.tracks:
-        raise InputError(f"{results.name} holds no predictions; a submission needs at least one")
+        raise InputError(f"{results.name} holds no predictions; expected at least one")
     length_of: dict[int, int] = {}
     size_of: dict[int, int] = {}
     for index, track in enumerate(results.tracks):
         where = _entry_name(results.name, index, track.video_id)
         if track.category_id < 1:
-            raise InputError(f"{where} has category_id {track.category_id}; allowed is 1 or more")
+            raise InputError(f"{where} has category_id {track.category_id}; expected 1 or more")
         length = len(track.segmentations)
         if length_of.setdefault(track.video_id, length) != length:
             raise InputError(
-                f"{where} has {length} frames; other entries of that video have "
-                f"{length_of[track.video_id]}, and all need as many"
+                f"{where} has segmentations of length {length} where others of that video have "
+                f"{length_of[track.video_id]}; expected one length"
             )
         for size in np.unique(results.tubes.sizes_of(index)).tolist():
             if size and size_of.setdefault(track.video_id, size) != size:
@@ -126,7 +126,7 @@ def _check_submission(results: Results) -> None:
                 ]
                 raise InputError(
                     f"{where} has masks of size {sizes[0]} where others of that video have "
-                    f"{sizes[1]}; all need the same"
+                    f"{sizes[1]}; expected one size"
                 )
 
 
@@ -145,12 +145,12 @@ def _entry_name(name: str, index: int, video_id: object) -> str:
 
 def _track(entry: Any, name: str, index: int) -> Track:
     if not isinstance(entry, dict):
-        raise InputError(f"{name}, entry {index} is {shown(entry)}; allowed is an object")
+        raise InputError(f"{name}, entry {index} is {shown(entry)}; expected an object")
     where = _entry_name(name, index, entry.get("video_id"))
     segmentations = value_of(entry, "segmentations", where)
     if not isinstance(segmentations, list):
         raise InputError(
-            f"{where} has segmentations {shown(segmentations)}; allowed is a list with one mask "
+            f"{where} has segmentations {shown(segmentations)}; expected a list with one mask "
             "or null per frame"
         )
     return Track(
@@ -164,4 +164,4 @@ def _track(entry: Any, name: str, index: int) -> Track:
 def _check_score(score: object, where: str) -> None:
     is_number = isinstance(score, float) or type(score) is int
     if not is_number or not math.isfinite(score):  # type: ignore[arg-type]
-        raise InputError(f"{where} has score {shown(score)}; allowed is a finite number")
+        raise InputError(f"{where} has score {shown(score)}; expected a finite number")

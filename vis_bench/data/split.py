@@ -67,7 +67,7 @@ def split_annotations(
         InputError: for a fraction out of range, a malformed file, or one too small to cut.
     """
     if not 0 < fraction < 1:
-        raise InputError(f"fraction is {fraction}; allowed is a number between 0 and 1")
+        raise InputError(f"fraction is {fraction}; expected a number between 0 and 1")
     data = read_bytes(annotations)
     content = _checked(parse_json(data, str(annotations)), str(annotations))
     shown = _categories_by_video(content)
@@ -166,10 +166,10 @@ def split_grid(parts: Sequence[WrittenPart]) -> Grid:
 
 def _checked(content: Any, name: str) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise InputError(f"{name} is no object with videos, categories and annotations")
+        raise InputError(f"{name} is not an object with videos, categories and annotations")
     for key in ("videos", "categories", "annotations"):
         if not objects_of(content, key, name):
-            raise InputError(f"{name} lists no {key}; a split needs at least one")
+            raise InputError(f"{name} lists no {key}; expected at least one")
     ids = [integer_of(video, "id", f"{name}, an entry of videos") for video in content["videos"]]
     if len(set(ids)) != len(ids):
         raise InputError(f"{name} lists a video id twice; see the command validate")

@@ -3,7 +3,7 @@
 Matches are computed once; a resample draws videos with replacement, so that each video counts some
 number of times, and only accumulates again. Precision can peak only where a hit is, so all that a
 resample needs are the weighted numbers of hits and misses before each hit: one matrix product for
-all resamples. The numbers equal `ytvis_accumulate.accumulate` with the same counts.
+all resamples. The numbers equal `precision_recall.accumulate` with the same counts.
 
 Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories, A=4 area ranges, M=3 limits
 on the detections per video and category, n detections, H hits.
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.evaluation.accumulate import MAX_DETECTIONS, RECALL_LEVELS
-from vis_bench.evaluation.match import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.evaluation.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
 
 # Resamples that are accumulated together; bounds the memory.
 _CHUNK = 256
@@ -57,7 +57,7 @@ _AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
 
 
 def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
-    """The mean of the categories that are there, (B,); NaN where none is."""
+    """The mean over the categories that have a value, (B,); NaN where none has."""
     there_BK = ~np.isnan(values_BK)
     count_B = there_BK.sum(1)
     total_B = np.where(there_BK, values_BK, 0).sum(1)
@@ -155,7 +155,7 @@ def _ap_B(
 def _before(
     video_n: np.ndarray, flag_n: np.ndarray, hit_at_H: np.ndarray, num_videos: int
 ) -> np.ndarray:
-    """How many flagged detections each video has up to and with each hit, float32 (V, H)."""
+    """How many flagged detections each video has up to and including each hit, float32 (V, H)."""
     flagged = np.flatnonzero(flag_n)
     next_hit = np.searchsorted(hit_at_H, flagged, side="left")
     useful = next_hit < len(hit_at_H)

@@ -14,7 +14,7 @@ import numpy as np
 
 from vis_bench.errors import InputError
 from vis_bench.evaluation.bootstrap import ResampledScores, draw_videos, resample
-from vis_bench.evaluation.match import AREA_NAMES, Matches
+from vis_bench.evaluation.matching import AREA_NAMES, Matches
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 1000
@@ -83,7 +83,9 @@ def compare(
         InputError: for matches with different annotations, or no resample.
     """
     if num_resamples < 1:
-        raise InputError(f"number of resamples is {num_resamples}; allowed is 1 and more")
+        raise InputError(
+            f"number of resamples is {num_resamples}; expected a whole number from 1 up"
+        )
     _check_same(first, second)
     num_videos = len(first.videos)
     drawn_BV = draw_videos(num_videos, num_resamples, seed)
@@ -156,7 +158,9 @@ def _changed_videos(
 
 def _check_same(first: Matches, second: Matches) -> None:
     if _annotated(first) != _annotated(second):
-        raise InputError("the two results were matched with different annotations; need the same")
+        raise InputError(
+            "the two results were matched with different annotations; expected the same"
+        )
 
 
 def _annotated(matches: Matches) -> tuple[list[int], list[tuple[int, list]]]:

@@ -1,7 +1,7 @@
 """Where a method loses AP: each kind of error is repaired in turn; what that gains is its share.
 
 After TIDE (Bolya, Foley, Hays and Hoffman, ECCV 2020), whose thresholds these are, carried over to
-tracks and with switches of identity added. Every track that finds no object is one of:
+tracks and with identity switches added. Every track that finds no object is one of:
 
 - *identity*: over time it follows several objects. In a frame it follows the object that it
   overlaps most, from an IoU of 0.5 on. Repaired by staying with one of them.
@@ -28,23 +28,23 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.accumulate import MAX_DETECTIONS, accumulate
 from vis_bench.evaluation.frame_overlap import Overlaps, overlaps
-from vis_bench.evaluation.match import (
+from vis_bench.evaluation.matching import (
     IOU_THRESHOLDS,
     MOST_DETECTIONS,
     CategoryMatches,
     Matches,
     match_group,
 )
-from vis_bench.evaluation.video_errors import (
-    VideoErrors,
+from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, accumulate
+from vis_bench.evaluation.repairs import (
+    VideoTracks,
     add_missed,
     drop_background,
     drop_duplicates,
     repair_classes,
+    repair_identity_switches,
     repair_masks,
-    repair_switches,
 )
 
 ERRORS = ("identity", "class", "mask quality", "duplicate", "background", "missed")
@@ -56,8 +56,8 @@ class ErrorBreakdown:
     """AP as it is, and what each repair adds, both as fractions; see the module's text.
 
     `gains` are in the order of `ERRORS` and sum to 1 - `ap`. A gain can be slightly negative: a
-    track of wrong class is in nobody's way where its category has no objects, and is once it
-    is repaired.
+    track of the wrong class costs nothing where its category has no objects, and costs something
+    once its class is repaired.
     """
 
     ap: float
@@ -73,13 +73,13 @@ def break_down(ground_truth: GroundTruth, results: Results) -> ErrorBreakdown:
     """Splits the AP that a results file loses among the kinds of error.
 
     Args:
-        ground_truth: annotations with at least one object that is no crowd.
+        ground_truth: annotations with at least one object that is not a crowd.
         results: tracks of the annotated videos.
     """
     videos, tracks, objects = _collect(ground_truth, results)
     stages = [
         videos,
-        [repair_switches(*pair) for pair in zip(videos, tracks, objects, strict=True)],
+        [repair_identity_switches(*pair) for pair in zip(videos, tracks, objects, strict=True)],
     ]
     for repair in (repair_classes, repair_masks, drop_duplicates, drop_background, add_missed):
         stages.append([repair(video) for video in stages[-1]])
@@ -90,7 +90,7 @@ def break_down(ground_truth: GroundTruth, results: Results) -> ErrorBreakdown:
 
 def _collect(
     ground_truth: GroundTruth, results: Results
-) -> tuple[list[VideoErrors], list[Overlaps], list[Overlaps]]:
+) -> tuple[list[VideoTracks], list[Overlaps], list[Overlaps]]:
     """Each video's state, and the overlaps of tracks with objects and objects with objects."""
     track_video_D = np.array([track.video_id for track in results.tracks], int)
     object_video_G = np.array([thing.video_id for thing in ground_truth.objects], int)
@@ -103,7 +103,7 @@ def _collect(
         rated = [results.tracks[int(row)] for row in rows_D]
         things = [ground_truth.objects[int(row)] for row in rows_G]
         videos.append(
-            VideoErrors(
+            VideoTracks(
                 np.array([float(track.score) for track in rated]),
                 np.array([track.category_id for track in rated], int),
                 np.array([thing.category_id for thing in things], int),
@@ -126,7 +126,7 @@ def _best(results: Results, rows_D: np.ndarray, ground_truth: GroundTruth) -> np
     return np.array(sorted(chosen), int)
 
 
-def _average_precision(videos: Sequence[VideoErrors], ground_truth: GroundTruth) -> float:
+def _average_precision(videos: Sequence[VideoTracks], ground_truth: GroundTruth) -> float:
     matches = Matches(
         ground_truth.videos,
         [_category(videos, key, name) for key, name in ground_truth.categories.items()],
@@ -136,7 +136,7 @@ def _average_precision(videos: Sequence[VideoErrors], ground_truth: GroundTruth)
     return float(precision[precision > -1].mean())
 
 
-def _category(videos: Iterable[VideoErrors], key: int, name: str) -> CategoryMatches:
+def _category(videos: Iterable[VideoTracks], key: int, name: str) -> CategoryMatches:
     """Matches of one category, for all areas together, by the evaluator's rules."""
     video_n, rank_n, score_n, hits_nT, misses_nT, objects_V = [], [], [], [], [], []
     for index, video in enumerate(videos):
@@ -160,11 +160,11 @@ def _category(videos: Iterable[VideoErrors], key: int, name: str) -> CategoryMat
 
 
 def _match(
-    video: VideoErrors, rows_D: np.ndarray, columns_G: np.ndarray
+    video: VideoTracks, rows_D: np.ndarray, columns_G: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hits and misses of one video and category, (D, T) each, best score first.
 
-    Objects that are no crowd come first, as the evaluator has them.
+    Objects that are not crowds come first, as the evaluator has them.
     """
     columns_G = columns_G[np.argsort(video.crowd_G[columns_G], kind="stable")]
     crowd_G = video.crowd_G[columns_G]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
+from vis_bench.masks.intersection import shared_pixels
 from vis_bench.masks.tubes import MaskTubes
 
 
@@ -50,14 +50,11 @@ def overlaps(
     for frame in range(num_frames):
         present_N, present_M = np.flatnonzero(area_NT[:, frame]), np.flatnonzero(area_MT[:, frame])
         if present_N.size and present_M.size:
-            # Against a crowd, pycocotools divides the intersection by the first mask's area.
-            covered = coco_mask.iou(
+            shared_NMT[present_N[:, None], present_M, frame] = shared_pixels(
                 [some.masks_S[some.first_N1[n] + frame] for n in rows_N[present_N]],
+                area_NT[present_N, frame],
                 [others.masks_S[others.first_N1[m] + frame] for m in columns_M[present_M]],
-                [True] * present_M.size,
             )
-            pixels = np.rint(np.maximum(covered, 0) * area_NT[present_N, frame, None])
-            shared_NMT[present_N[:, None], present_M, frame] = pixels
     return Overlaps(shared_NMT, area_NT, area_MT)
 
 

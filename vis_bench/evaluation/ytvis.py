@@ -1,12 +1,12 @@
 """AP and AR of a results file on YouTube-VIS annotations: bit-equal to the official evaluator.
 
-`evaluate` reads nothing and `evaluate_files` does; matching (`ytvis_match`) and accumulation
-(`ytvis_accumulate`) are separate, so that a resample of the videos only accumulates again.
+`evaluate` takes what is in memory, `evaluate_files` reads it; matching and accumulation
+(`precision_recall`) are separate, so that a resample of the videos only accumulates again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth, read_annotations
-from vis_bench.data.results_file import Results, read_results
-from vis_bench.evaluation.accumulate import MAX_DETECTIONS, Curves, accumulate
-from vis_bench.evaluation.inputs import check_inputs
-from vis_bench.evaluation.match import AREA_NAMES, IOU_THRESHOLDS, Matches, match
+from vis_bench.data.results_file import Results, Track, read_results
+from vis_bench.evaluation.check_results import check_results
+from vis_bench.evaluation.matching import AREA_NAMES, IOU_THRESHOLDS, Matches, match
+from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
 from vis_bench.json_file import collection_paused
 
 # Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
@@ -30,7 +30,7 @@ _MOST = len(MAX_DETECTIONS) - 1
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a results file does; `warnings` are sentences about what looks like a mistake."""
+    """How well a results file does; `warnings` are sentences about what looks like a mistake."""
 
     matches: Matches
     curves: Curves
@@ -51,10 +51,6 @@ class Evaluation:
             {"id": c.id, "name": c.name, **summarize(self.curves, slice(k, k + 1))}
             for k, c in enumerate(self.matches.categories)
         ]
-
-    def per_area(self) -> dict[str, dict[str, float]]:
-        """`ap`, `ap50`, `ap75` and `ar100` for objects of all, small, medium and large areas."""
-        return {name: _headline(self.curves, a) for a, name in enumerate(AREA_NAMES)}
 
     @cached_property
     def _per_length(self) -> dict[str, dict[str, float]]:
@@ -81,11 +77,24 @@ def evaluate(ground_truth: GroundTruth, results: Results) -> Evaluation:
 
     Raises:
         InputError: for tracks of a video that the annotations do not list, and for tracks that
-            can only be a mistake (see `eval_inputs`).
+            can only be a mistake (see `check_results`).
     """
-    warnings = [*ground_truth.warnings, *check_inputs(ground_truth, results)]
+    warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
     matches = match(ground_truth, results)
     return Evaluation(matches, accumulate(matches), warnings)
+
+
+def evaluate_tracks(ground_truth: GroundTruth, tracks: Iterable[Track]) -> dict[str, float]:
+    """The 12 numbers of `Evaluation.summary` for tracks that are not in a file.
+
+    Args:
+        ground_truth: of the videos that the tracks were inferred from, and of no others.
+        tracks: of these videos only.
+
+    Raises:
+        InputError: as `Results.of` and `evaluate`.
+    """
+    return evaluate(ground_truth, Results.of(tracks)).summary()
 
 
 def evaluate_files(annotations: Path, predictions: Path) -> Evaluation:

@@ -31,7 +31,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class Kind(NamedTuple):
-    """A file that somebody may take for a method's weights: how it is told by its keys."""
+    """A file that somebody may take for a method's weights: how its keys give it away."""
 
     pattern: str
     words: str
@@ -80,7 +80,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         InputError: for a file that does not exist, is damaged, or holds something else.
     """
     if not path.is_file():
-        raise InputError(f"weights file {path} does not exist; allowed is a .pth or .safetensors")
+        raise InputError(f"weights file {path} does not exist; expected a .pth or .safetensors")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
@@ -89,7 +89,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     strange = [key for key, value in content.items() if not isinstance(value, Tensor)]
     if strange:
         raise InputError(
-            f"{path} holds {_some(strange)} beside tensors; allowed is a state dict, alone or "
+            f"{path} holds {_some(strange)} beside tensors; expected a state dict, alone or "
             'under "model"'
         )
     return dict(content)
@@ -104,22 +104,12 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """The SHA-256 of tensors with their names, dtypes and shapes, whatever file they come from."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"{path} is no whole safetensors file ({_head(path)}): {error}; download it again"
+            f"{path} is not a complete safetensors file ({_head(path)}): {error}; download it again"
         ) from None
 
 
@@ -132,7 +122,7 @@ def _read_torch(path: Path) -> object:
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path} is damaged or no PyTorch file ({_head(path)}): {reason}; download it again"
+            f"{path} is damaged or not a PyTorch file ({_head(path)}): {reason}; download it again"
         ) from None
 
 
@@ -143,12 +133,12 @@ def _why_not_loaded(path: Path) -> str:
         return f"is text ({_head(path)}), perhaps a download page instead of the weights"
     if first.startswith(b"\x80") and not zipfile.is_zipfile(path):
         return (
-            "is a pickle with other things than tensors, as detectron2's model-zoo backbones "
-            "(.pkl) are; allowed is a .pth with a state dict or a .safetensors"
+            "is a pickle of more than tensors, as detectron2's model-zoo backbones "
+            "(.pkl) are; expected a .pth with a state dict or a .safetensors"
         )
     return (
-        f"holds objects that only running its code could restore, or is no PyTorch file "
-        f"({_head(path)}); allowed is a state dict of tensors"
+        f"holds objects that only running its code could restore, or is not a PyTorch file "
+        f"({_head(path)}); expected a state dict of tensors"
     )
 
 
@@ -168,16 +158,16 @@ def _likeness(state: Iterable[str]) -> str:
 
 def _differences(error: str) -> str:
     """PyTorch's list of what does not fit, in one sentence."""
-    shapes = [f"{name} is [{theirs}], needed is [{ours}]" for name, theirs, ours in re.findall(
+    shapes = [f"{name} is [{theirs}] instead of [{ours}]" for name, theirs, ours in re.findall(
         r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\)"
         r".*?the shape in current model is torch\.Size\(\[(.*?)\]\)", error,
     )]  # fmt: skip
     found = {
-        "keys are missing": _quoted_after("Missing key(s) in state_dict:", error),
-        "keys are left over": _quoted_after("Unexpected key(s) in state_dict:", error),
-        "tensors have another shape": shapes,
+        "missing keys": _quoted_after("Missing key(s) in state_dict:", error),
+        "unexpected keys": _quoted_after("Unexpected key(s) in state_dict:", error),
+        "tensors of another shape": shapes,
     }
-    parts = [f"{len(items)} {what} ({_some(items)})" for what, items in found.items() if items]
+    parts = [f"{what} ({len(items)}): {_some(items)}" for what, items in found.items() if items]
     return "; ".join(parts) or " ".join(error.split())
 
 

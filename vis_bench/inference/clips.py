@@ -17,15 +17,17 @@ def check_clip_plan(clip_length: ClipLength, clip_stride: int) -> None:
         InputError: for a length or stride below 1, or a stride above the length.
     """
     if clip_stride < 1:
-        raise InputError(f"clip_stride is {clip_stride}; allowed is a whole number from 1 up")
+        raise InputError(f"clip_stride is {clip_stride}; expected a whole number from 1 up")
     if clip_length == "whole":
         return
     if clip_length < 1:
-        raise InputError(f"clip_length is {clip_length}; allowed is 'whole' or a number from 1 up")
+        raise InputError(
+            f"clip_length is {clip_length}; expected 'whole' or a whole number from 1 up"
+        )
     if clip_stride > clip_length:
         raise InputError(
             f"clip_stride {clip_stride} is above clip_length {clip_length}, so frames would be "
-            f"lost; allowed is a clip_stride from 1 to {clip_length}"
+            f"lost; expected a clip_stride from 1 to {clip_length}"
         )
 
 

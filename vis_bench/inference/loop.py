@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from vis_bench.data.results_file import Track
+from vis_bench.data.video import Video
 from vis_bench.inference.clips import ClipLength, clip_windows
 from vis_bench.inference.method import InputFormat, VISMethod
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
 from vis_bench.inference.tracker import ClipTracker
-from vis_bench.structures import Clip, ClipPrediction, FrameFeatures, Video
+from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
 # Frames encoded in one call at most; bounds the memory of whole-video clips.
 ENCODE_FRAMES = 8
@@ -56,7 +57,7 @@ class FrameInputs(Protocol):
     """Hands out a video's network inputs in order."""
 
     def take(self, num_frames: int) -> Tensor:
-        """The next frames (T, 3, H, W), normalised, on the device."""
+        """The next frames (T, 3, H, W), normalized, on the device."""
 
 
 class StoredFrames:
@@ -73,7 +74,7 @@ class StoredFrames:
 
 
 class DecodedFrames:
-    """Frames decoded ahead in the background, then resized and normalised."""
+    """Frames decoded ahead in the background, then resized and normalized."""
 
     def __init__(
         self, frames: Iterator, size_HW: tuple[int, int], form: InputFormat,
@@ -126,7 +127,7 @@ def predict_clips(
 
 
 def no_mark() -> None:
-    """What is called after each clip where nobody asked."""
+    """The default for what is called after each clip: does nothing."""
 
 
 def track_clips(

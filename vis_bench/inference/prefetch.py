@@ -33,7 +33,7 @@ def read_ahead(
         Exception: whatever decoding a frame raised, at that frame's turn.
     """
     if depth < 1:
-        raise ValueError(f"depth is {depth}; need at least 1")
+        raise ValueError(f"depth is {depth}; expected at least 1")
     return _frames_from_thread(frames, depth)
 
 

@@ -1,4 +1,4 @@
-"""Polygons of ground-truth annotations to run-length encoding, as pycocotools rasterises them.
+"""Polygons of ground-truth annotations to run-length encoding, as pycocotools rasterizes them.
 
 Its C code samples every edge five times per pixel without looking at the coordinates first, so
 they are checked here.
@@ -31,7 +31,7 @@ def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
 
 
 def check_polygons(polygons: Any, height: int, width: int, where: str) -> None:
-    """Refuses what is not a list of polygons that pycocotools rasterises safely.
+    """Refuses what is not a list of polygons that pycocotools rasterizes safely.
 
     Args:
         where: what the message calls the mask: its file, video and frame.
@@ -42,13 +42,13 @@ def check_polygons(polygons: Any, height: int, width: int, where: str) -> None:
     refuse_large_conversion(height, width, where)
     if not isinstance(polygons, list) or not all(isinstance(part, list) for part in polygons):
         raise InputError(
-            f"{where} is {shown(polygons)}; allowed is a list of polygons, each a list x, y, x, y, "
+            f"{where} is {shown(polygons)}; expected a list of polygons, each a list x, y, x, y, "
             "..., or an RLE"
         )
     for part in polygons:
         if len(part) < 6 or len(part) % 2:
             raise InputError(
-                f"{where} has a polygon of {len(part)} numbers; allowed is an even number of at "
+                f"{where} has a polygon of {len(part)} numbers; expected an even number of at "
                 "least 6 (three points)"
             )
     _check_coordinates(polygons, where)
@@ -59,13 +59,13 @@ def _check_coordinates(polygons: list[list[Any]], where: str) -> None:
         is_number = isinstance(value, float) or type(value) is int
         if not is_number or not abs(value) <= _COORDINATE_LIMIT or not math.isfinite(value):
             raise InputError(
-                f"{where} has a polygon with the coordinate {shown(value)}; allowed is a number "
+                f"{where} has a polygon with the coordinate {shown(value)}; expected a number "
                 f"of pixels within +-{_COORDINATE_LIMIT}"
             )
     if sum(map(_num_samples, polygons)) > _SAMPLE_LIMIT:
         raise InputError(
             f"{where} has polygons with edges of over {_SAMPLE_LIMIT // _SAMPLES_PER_PIXEL} pixels "
-            "in all; allowed are fewer"
+            "in all; expected fewer"
         )
 
 

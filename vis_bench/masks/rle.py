@@ -42,12 +42,12 @@ def encode_masks(masks_NHW: np.ndarray) -> list[RLE]:
     if masks_NHW.ndim != 3 or masks_NHW.dtype not in (np.bool_, np.uint8):
         raise ValueError(
             f"masks have shape {masks_NHW.shape} and dtype {masks_NHW.dtype}; "
-            "need (N, H, W) of bool or uint8"
+            "expected (N, H, W) of bool or uint8"
         )
     if masks_NHW.shape[0] == 0:
         return []
     if 0 in masks_NHW.shape:
-        raise ValueError(f"masks have shape {masks_NHW.shape}; need at least 1x1 pixels")
+        raise ValueError(f"masks have shape {masks_NHW.shape}; expected at least 1x1 pixels")
     masks_NWH = np.ascontiguousarray((masks_NHW != 0).transpose(0, 2, 1)).view(np.uint8)
     return [with_text(rle) for rle in coco_mask.encode(masks_NWH.transpose(2, 1, 0))]
 
@@ -85,16 +85,16 @@ def check_rle(rle: object, height: int, width: int, where: str) -> None:
     _checked_run_lengths(rle, where)
     size = rle["size"]  # type: ignore[index]
     if size != [height, width]:
-        raise InputError(f"{where} has size {size}; allowed is [{height}, {width}]")
+        raise InputError(f"{where} has size {size}; expected [{height}, {width}]")
 
 
 def _checked_run_lengths(rle: object, where: str) -> np.ndarray:
     if not isinstance(rle, dict) or not {"size", "counts"} <= rle.keys():
-        raise InputError(f"{where} is {shown(rle)}; allowed is an object with size and counts")
+        raise InputError(f"{where} is {shown(rle)}; expected an object with size and counts")
     height, width = check_size(rle["size"], where)
     if not isinstance(rle["counts"], str):
         kind = type(rle["counts"]).__name__
-        raise InputError(f"{where} has counts of type {kind}; allowed is a compressed string")
+        raise InputError(f"{where} has counts of type {kind}; expected a compressed string")
     try:
         return run_lengths(rle["counts"], height * width)
     except MalformedRLEError as error:
@@ -113,7 +113,7 @@ def check_size(size: object, where: str) -> tuple[int, int]:
         if height >= 1 and width >= 1 and height * width < PIXEL_LIMIT:
             return height, width
     raise InputError(
-        f"{where} has size {shown(size)}; allowed is [height, width] in pixels, "
+        f"{where} has size {shown(size)}; expected [height, width] in pixels, "
         "at least 1 each, with a product below 2^32"
     )
 
@@ -128,13 +128,15 @@ def check_run_lengths(rle: dict, where: str) -> None:
     refuse_large_conversion(height, width, where)
     for length in rle["counts"]:
         if type(length) is not int or length < 0:
-            raise InputError(f"{where} has a run of {shown(length)} pixels; allowed are 0 and more")
+            raise InputError(f"{where} has a run of {shown(length)} pixels; expected 0 or more")
     if len(rle["counts"]) > height * width + 1:
-        raise InputError(f"{where} has {len(rle['counts'])} runs; allowed is one more than pixels")
+        raise InputError(
+            f"{where} has {len(rle['counts'])} runs; expected at most one more than pixels"
+        )
     total = sum(rle["counts"])
     if total != height * width:
         raise InputError(
-            f"{where} has runs that add up to {total} pixels; allowed are the {height * width} of "
+            f"{where} has runs that add up to {total} pixels; expected the {height * width} of "
             f"its size {[height, width]}"
         )
 
@@ -155,7 +157,7 @@ def refuse_large_conversion(height: int, width: int, where: str) -> None:
     """
     if height * width >= _CONVERSION_LIMIT:
         raise InputError(
-            f"{where} has size {[height, width]}; polygons and uncompressed RLEs are allowed below "
+            f"{where} has size {[height, width]}; polygons and uncompressed RLEs must be below "
             "2^28 pixels"
         )
 

@@ -7,7 +7,7 @@ whose sixth bit says that another group follows, and the last group carries the 
 (cocodataset/cocoapi, `common/maskApi.c`).
 
 That C code trusts its input: a string that does not fill its mask exactly makes it read or write
-beyond its buffers or loop without end. Nothing here calls it.
+beyond its buffers, or loop forever. Nothing here calls it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NUMBER_LIMIT = 1 << 32
 
 
 class MalformedRLEError(ValueError):
-    """The string at position `index` of those given is no mask; `reason` says why."""
+    """The string at position `index` of those given is not a mask; `reason` says why."""
 
     def __init__(self, index: int, reason: str) -> None:
         super().__init__(reason)
@@ -111,8 +111,8 @@ def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.
 def _short_numbers(groups_L: np.ndarray, goes_on_L: np.ndarray) -> np.ndarray:
     """The number of one to three groups that ends at each place.
 
-    Computed at all places, since that is cheaper than picking those where a number ends. What
-    stands where none ends has no meaning, and of a longer one it is the upper three groups.
+    Computed at all places, since that is cheaper than picking those where a number ends. Where none
+    ends the value means nothing; where a longer one ends it is that number's upper three groups.
     """
     payload_L = (groups_L & 31).astype(np.int16)
     numbers_L = (payload_L ^ 16) - 16
@@ -134,7 +134,7 @@ def _places_of_long_numbers(goes_on_L: np.ndarray, last_R: np.ndarray) -> np.nda
 def _long_numbers(
     numbers_n: np.ndarray, groups_L: np.ndarray, last_n: np.ndarray, width_n: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Completes numbers whose upper three groups are read; and which the C code misreads.
+    """Completes numbers whose upper three groups are read, and says which the C code misreads.
 
     It keeps 32 bits, and its sign extension overflows in the seventh group.
     """

@@ -127,11 +127,11 @@ def _refuse_other_forms(mask: Any, place_of: Callable[[int], str], index: int) -
         return
     where = place_of(index)
     if isinstance(mask, list):
-        raise InputError(f"{where} is a list (polygons?); allowed is a compressed RLE or null")
+        raise InputError(f"{where} is a list (polygons?); expected a compressed RLE or null")
     if isinstance(mask, dict) and isinstance(mask.get("counts"), list):
-        raise InputError(f"{where} is an uncompressed RLE; allowed is a compressed one or null")
+        raise InputError(f"{where} is an uncompressed RLE; expected a compressed one or null")
     if not isinstance(mask, dict):
-        raise InputError(f"{where} is {shown(mask)}; allowed is a compressed RLE or null")
+        raise InputError(f"{where} is {shown(mask)}; expected a compressed RLE or null")
     if isinstance(mask.get("counts"), str) and "size" in mask:
         check_size(mask["size"], where)
     else:
@@ -147,5 +147,5 @@ def _refuse_large(
         height, width = divmod(int(sizes_S[index]), PIXEL_LIMIT)
         raise InputError(
             f"{place_of(int(index))} has size {[height, width]}, which over {frames_S[index]} "
-            "frames are 2^32 pixels or more; allowed are fewer"
+            "frames are 2^32 pixels or more; expected fewer"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.atomic_write import write_atomically
-from vis_bench.data.categories import CATEGORIES, dataset_of
+from vis_bench.data.categories import DATASETS, check_dataset_name, dataset_of
 from vis_bench.errors import InputError
 from vis_bench.evaluation.ytvis import Evaluation, evaluate_files
 from vis_bench.json_file import parse_json, read_bytes
@@ -74,10 +74,8 @@ def _describe_annotations(path: Path, dataset: str | None, split: str | None) ->
     """The record's dataset, split and annotations_sha256."""
     data = read_bytes(path)
     content = parse_json(data, str(path))
-    if dataset is not None and dataset not in CATEGORIES:
-        raise InputError(
-            f"data set {dataset!r} is unknown; expected one of {', '.join(CATEGORIES)}"
-        )
+    if dataset is not None:
+        check_dataset_name(dataset)
     info = content.get("info")
     written = info.get("split") if isinstance(info, dict) else None
     part = written.get("part") if isinstance(written, dict) else None
@@ -92,7 +90,7 @@ def _recognised(content: dict[str, Any], path: Path) -> str:
     names = {entry["id"]: str(entry.get("name")) for entry in content["categories"]}
     found = dataset_of(names)
     if found is None:
-        known = ", ".join(CATEGORIES)
+        known = ", ".join(DATASETS)
         raise InputError(
             f"{path} has the categories of no known data set; --dataset names one: {known}"
         )

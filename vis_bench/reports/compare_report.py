@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vis_bench.evaluation.check_results import check_results
 from vis_bench.evaluation.compare import NUM_RESAMPLES, Comparison, Difference, compare
 from vis_bench.evaluation.error_breakdown import ERRORS, ErrorBreakdown, break_down
-from vis_bench.evaluation.inputs import check_inputs
-from vis_bench.evaluation.match import match
+from vis_bench.evaluation.matching import match
 from vis_bench.progress import Bars
 from vis_bench.records.metrics import ACCURACY_TITLES
 from vis_bench.reports.compare_inputs import ComparedPair
@@ -76,7 +76,7 @@ def compare_pair(
         InputError: for tracks that can only be a mistake, as `eval` refuses them.
     """
     for results in pair.results:
-        check_inputs(pair.ground_truth, results)
+        check_results(pair.ground_truth, results)
     first, second = (match(pair.ground_truth, results) for results in pair.results)
     with bars.bar("resampling", 2 * len(first.categories)) as advance:
         comparison = compare(first, second, num_resamples=num_resamples, seed=seed, advance=advance)

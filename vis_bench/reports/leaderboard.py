@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from vis_bench.data.categories import dataset_title
 from vis_bench.records.caveats import is_ranked
 from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import FPS, SHOWN
 from vis_bench.records.order import tie_break
 from vis_bench.records.schema import Record
 from vis_bench.reports.figures import figure, noise, plain
-from vis_bench.reports.paper_tables.conditions import dataset_title
 from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, grid_of, rank_marks
 from vis_bench.tables.text import render
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vis_bench.data.results_file import Results, Track, write_results
-from vis_bench.evaluation.ytvis import evaluate
+from vis_bench.data.results_file import Track, write_results
+from vis_bench.evaluation.ytvis import evaluate_tracks
 from vis_bench.inference.loop import track_video
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Advance
@@ -30,5 +30,5 @@ def measure_accuracy(
     write_results(tracks, results_file)
     if job.ground_truth is None:
         return AccuracyFields(predictions=results_file.name)
-    summary = evaluate(job.ground_truth, Results.of(tracks)).summary()
+    summary = evaluate_tracks(job.ground_truth, tracks)
     return AccuracyFields(predictions=results_file.name, **summary)

@@ -27,11 +27,11 @@ from pydantic import (
 )
 
 from vis_bench.cost.speed.settings import SpeedSettings
+from vis_bench.data.categories import DatasetName
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import check_clip_plan
 
 Measure = Literal["accuracy", "speed", "flops"]
-DatasetName = Literal["synthetic", "ytvis2019", "ytvis2021", "ovis"]
 
 # Keys whose list of values is a sweep, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",

@@ -15,6 +15,7 @@ import torch
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.dataset import Dataset, load_dataset
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
 from vis_bench.inference.loop import InferencePlan
@@ -29,7 +30,6 @@ from vis_bench.runs.load_method import (
     method_on_meta,
     resolve_kernel_backend,
 )
-from vis_bench.structures import Video
 
 
 @dataclass(frozen=True)

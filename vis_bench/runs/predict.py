@@ -12,12 +12,12 @@ from PIL import Image
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.frames import ImageFiles
 from vis_bench.data.results_file import Track, write_results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
-from vis_bench.structures import Video
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 

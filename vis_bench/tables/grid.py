@@ -12,7 +12,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `group` stands above neighbouring columns that share it."""
+    """One column. `group` stands above neighboring columns that share it."""
 
     title: str
     group: str = ""
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Grid:
-    """One table. `data` says which data set its figures belong to, where only one does.
+    """One table. `data` names the data set that its figures belong to, where there is only one.
 
     `num_labels` leading columns say what a row is about; the others hold figures.
     """
@@ -78,7 +78,7 @@ def grid_of(
 def rank_marks(texts: Sequence[str | None], *, higher_is_better: bool = True) -> list[Mark | None]:
     """Which of a column's printed numbers are best and second best.
 
-    Equal numbers share a mark; None takes no part. A column with a single distinct number has
+    Equal numbers share a mark; None is passed over. A column with a single distinct number has
     nothing to mark.
     """
     numbers = [None if text is None else float(text) for text in texts]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from vis_bench.cost.flops.counter import CONVENTION, GIGA, MacCount
 from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.preprocess import input_size
 from vis_bench.records.schema import CostFields
-from vis_bench.structures import Video
 
 
 def measure_flops(method: VISMethod, videos: Sequence[Video], plan: InferencePlan) -> CostFields:

@@ -29,11 +29,11 @@ from vis_bench.cost.speed.video_run import (
     synchronizer,
     time_run,
 )
+from vis_bench.data.video import Video
 from vis_bench.inference.loop import no_mark
 from vis_bench.inference.stages import NO_STAGES
 from vis_bench.progress import Advance, Bars
 from vis_bench.records.schema import MemoryBytes, RegionFields, SpeedFields
-from vis_bench.structures import Video
 
 # Videos whose energy is measured, a window of seconds each.
 ENERGY_VIDEOS = 3

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vis_bench.data.frames import ImageFiles
+from vis_bench.data.frames import ImageFiles, write_frame
 from vis_bench.data.results_file import write_results
-from vis_bench.data.synthetic.write import write_frame
+from vis_bench.data.video import Video
 from vis_bench.inference.loop import (
     DecodedFrames,
     InferencePlan,
@@ -29,7 +29,6 @@ from vis_bench.inference.method import VISMethod
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES, Stages
 from vis_bench.inference.tracker import ClipTracker
-from vis_bench.structures import Video
 
 # What is timed of one video; calls the second argument when a clip is done.
 RegionRun = Callable[[Stages, Callable[[], None]], None]

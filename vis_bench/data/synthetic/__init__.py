@@ -3,9 +3,10 @@
 `generate` gives a split in memory, `write_dataset` writes it to disk. The same seed gives the same
 pixels and masks on every machine, whatever else draws random numbers.
 
-Files, from lots to bytes: `lots` random draws, `shapes` and `textures` what classes are made of
-(`classes`), `motion` and `courses` how objects move, `backdrop` what lies behind them, `compose` a
-whole `scene`, `render` its pixels, `videos` splits and annotations, `write` files.
+Files, from draws to bytes: `random_draws` draws numbers, `shapes` and `textures` are what classes
+are made of (`classes`), `motion` and `courses` say how objects move, `backdrop` what lies behind
+them, `compose` draws a whole `scene`, `render` its pixels, `videos` makes splits and annotations,
+and `write` puts them into files.
 """
 
 from vis_bench.data.synthetic.classes import CLASSES, plain_color

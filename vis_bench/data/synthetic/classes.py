@@ -1,8 +1,8 @@
 """The six classes: pairs of an outline and a texture.
 
-Every outline and every texture occurs in two classes, so neither alone tells the class, and the
-colours are drawn per object, so colour tells nothing. In the plain variant an object has the one
-colour of its class instead.
+Every outline and every texture occurs in two classes, so neither alone tells the class. Colors are
+drawn per object, so they say nothing about it; in the plain variant an object has the one color of
+its class instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vis_bench.errors import InputError
 
 Outline = Literal["star", "box", "ellipse"]
 Texture = Literal["stripes", "checks", "dots"]
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 OUTLINES: dict[Outline, Callable[[float], np.ndarray]] = {
     "star": lambda aspect: shapes.star(),
@@ -39,34 +39,33 @@ TEXTURE_WIDTHS: dict[Texture, tuple[int, int]] = {  # half cells of 254 across, 
 
 @dataclass(frozen=True)
 class SyntheticClass:
-    """A class: its name, what it looks like, and its colour in the plain variant."""
+    """What a class looks like, and its color in the plain variant; `categories` has its name."""
 
-    name: str
     outline: Outline
     texture: Texture
-    plain_color: Colour
+    plain_color: Color
 
 
 CLASSES: dict[int, SyntheticClass] = {
-    1: SyntheticClass("striped_star", "star", "stripes", (230, 60, 50)),
-    2: SyntheticClass("checkered_star", "star", "checks", (60, 200, 70)),
-    3: SyntheticClass("checkered_box", "box", "checks", (60, 90, 235)),
-    4: SyntheticClass("dotted_box", "box", "dots", (235, 210, 60)),
-    5: SyntheticClass("dotted_ellipse", "ellipse", "dots", (220, 70, 220)),
-    6: SyntheticClass("striped_ellipse", "ellipse", "stripes", (70, 220, 225)),
+    1: SyntheticClass("star", "stripes", (230, 60, 50)),
+    2: SyntheticClass("star", "checks", (60, 200, 70)),
+    3: SyntheticClass("box", "checks", (60, 90, 235)),
+    4: SyntheticClass("box", "dots", (235, 210, 60)),
+    5: SyntheticClass("ellipse", "dots", (220, 70, 220)),
+    6: SyntheticClass("ellipse", "stripes", (70, 220, 225)),
 }
 ASPECTS: dict[Outline, tuple[float, float]] = {  # height over width, lowest and highest
     "star": (1.0, 1.0),
     "box": (0.52, 0.68),
     "ellipse": (0.75, 1.0),
 }
-RIM = 4  # cells along the edge that have the first colour, so that the outline shows
-SIZES: dict[Outline, float] = {"star": 1.0, "box": 1.0, "ellipse": 0.85}  # for like areas
-PLAIN_BACKGROUND: Colour = (28, 28, 28)
+RIM = 4  # cells along the edge that have the first color, so that the outline shows
+SIZES: dict[Outline, float] = {"star": 1.0, "box": 1.0, "ellipse": 0.85}  # for similar areas
+PLAIN_BACKGROUND: Color = (28, 28, 28)
 
 
-def plain_color(category_id: int) -> Colour:
-    """The RGB colour, 0..255, of a class in the plain variant.
+def plain_color(category_id: int) -> Color:
+    """The RGB color, 0..255, of a class in the plain variant.
 
     Raises:
         InputError: for a category id that is not one of the six.

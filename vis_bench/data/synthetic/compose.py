@@ -2,7 +2,7 @@
 
 What happens makes the set a test of video instance segmentation rather than of detection: an
 object passes in front of another, one leaves the frame and comes back, two of the same class and
-nearly the same colours move side by side.
+nearly the same colors move side by side.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from vis_bench.data.synthetic.courses import (
     excursion,
     shrunk,
 )
-from vis_bench.data.synthetic.lots import Lots
+from vis_bench.data.synthetic.random_draws import Draws
 from vis_bench.data.synthetic.scene import Course, Scene, SceneObject, make_sprite
 
 SIZES_HW = ((90, 160), (96, 128), (108, 192), (128, 96), (128, 128))
@@ -45,8 +45,8 @@ LENGTHS = (24, 37)  # frames, from and below
 COUNTS = (1, 2, 2, 2, 3, 3, 3, 4, 4, 5)  # objects in a video: one of these ten
 ALIKE, CROSS, RETURN = 0.5, 0.7, 0.6  # shares of the videos where it happens
 PLAIN_SIZE = 0.8  # of an object of the full variant, so that more keep apart
-MIN_CONTRAST = 90  # luma between the two colours of an object
-MIN_DISTANCE = 40  # of both from the background's colours, in the channel that differs most
+MIN_CONTRAST = 90  # luma between the two colors of an object
+MIN_DISTANCE = 40  # of both from the background's colors, in the channel that differs most
 
 
 class Look(NamedTuple):
@@ -57,67 +57,67 @@ class Look(NamedTuple):
     palette_33: np.ndarray
 
 
-def draw_extent(lots: Lots) -> Extent:
+def draw_extent(draws: Draws) -> Extent:
     """Frames, height and width: the first draws of every video."""
-    height, width = lots.pick(SIZES_HW)
-    return lots.span(*LENGTHS), height, width
+    height, width = draws.pick(SIZES_HW)
+    return draws.span(*LENGTHS), height, width
 
 
-def draw_scene(lots: Lots) -> Scene:
+def draw_scene(draws: Draws) -> Scene:
     """A video of the full variant."""
-    extent = length, height, width = draw_extent(lots)
-    tones = draw_tones(lots)
-    canvas = draw_canvas(lots, tones, height, width)
-    clutter = [draw_clutter(lots, extent) for _ in range(lots.below(3))]
-    looks, courses = draw_cast(lots, tones, extent)
+    extent = length, height, width = draw_extent(draws)
+    tones = draw_tones(draws)
+    canvas = draw_canvas(draws, tones, height, width)
+    clutter = [draw_clutter(draws, extent) for _ in range(draws.below(3))]
+    looks, courses = draw_cast(draws, tones, extent)
     objects = [place(look, course, length) for look, course in zip(looks, courses, strict=True)]
-    pans, gains = draw_pans(lots, length), draw_gains(lots, length)
+    pans, gains = draw_pans(draws, length), draw_gains(draws, length)
     return Scene(height, width, canvas, pans, gains, [*clutter, *objects])
 
 
-def draw_cast(lots: Lots, tones: Tones, extent: Extent) -> tuple[list[Look], list[Course]]:
+def draw_cast(draws: Draws, tones: Tones, extent: Extent) -> tuple[list[Look], list[Course]]:
     """The objects of a full video, farthest first, with what happens to them."""
     _, height, width = extent
-    count = lots.pick(COUNTS)
-    looks = [draw_look(lots, tones) for _ in range(count)]
+    count = draws.pick(COUNTS)
+    looks = [draw_look(draws, tones) for _ in range(count)]
     courses: list[Course] = []
     for _ in range(count):
-        courses.append(draw_free_course(lots, courses, extent))
-    alike = count >= 2 and lots.chance(ALIKE)
+        courses.append(draw_free_course(draws, courses, extent))
+    alike = count >= 2 and draws.chance(ALIKE)
     if alike:
-        looks[1] = draw_double(lots, looks[0])
-        courses[0], courses[1] = beside(lots, courses[0], height, width)
-    if count >= 2 + alike and lots.chance(CROSS):
-        courses[-1] = crossing(lots, courses[0], courses[-1], extent)
-    if lots.chance(RETURN):
-        leaver = lots.below(count)
-        courses[leaver] = excursion(lots, courses[leaver], extent)
+        looks[1] = draw_double(draws, looks[0])
+        courses[0], courses[1] = beside(draws, courses[0], height, width)
+    if count >= 2 + alike and draws.chance(CROSS):
+        courses[-1] = crossing(draws, courses[0], courses[-1], extent)
+    if draws.chance(RETURN):
+        leaver = draws.below(count)
+        courses[leaver] = excursion(draws, courses[leaver], extent)
     return looks, courses
 
 
-def draw_look(lots: Lots, tones: Tones) -> Look:
-    """Any class in any two colours that stand out from each other and from the background."""
-    category_id = 1 + lots.below(len(CLASSES))
-    width = lots.span(*TEXTURE_WIDTHS[CLASSES[category_id].texture])
-    codes = codes_of(category_id, draw_aspect(lots, category_id), width, lots.below(2 * width))
-    return Look(category_id, make_sprite(codes), draw_palette(lots, tones))
+def draw_look(draws: Draws, tones: Tones) -> Look:
+    """Any class in any two colors that stand out from each other and from the background."""
+    category_id = 1 + draws.below(len(CLASSES))
+    width = draws.span(*TEXTURE_WIDTHS[CLASSES[category_id].texture])
+    codes = codes_of(category_id, draw_aspect(draws, category_id), width, draws.below(2 * width))
+    return Look(category_id, make_sprite(codes), draw_palette(draws, tones))
 
 
-def draw_aspect(lots: Lots, category_id: int) -> float:
+def draw_aspect(draws: Draws, category_id: int) -> float:
     """Height over width of an object of the class."""
-    return lots.between(*ASPECTS[CLASSES[category_id].outline])
+    return draws.between(*ASPECTS[CLASSES[category_id].outline])
 
 
-def draw_double(lots: Lots, look: Look) -> Look:
-    """The same look in colours that are at most 12 off per channel."""
-    shift = lots.noise(3, 3) % 25 - 12
+def draw_double(draws: Draws, look: Look) -> Look:
+    """The same look in colors that are at most 12 off per channel."""
+    shift = draws.noise(3, 3) % 25 - 12
     return look._replace(palette_33=np.clip(look.palette_33 + shift, 0, 255).astype(np.uint8))
 
 
-def draw_palette(lots: Lots, tones: Tones) -> np.ndarray:
-    """Two colours for the codes 1 and 2; row 0 is unused."""
+def draw_palette(draws: Draws, tones: Tones) -> np.ndarray:
+    """Two colors for the codes 1 and 2; row 0 is unused."""
     while True:
-        one, two = lots.colour(), lots.colour()
+        one, two = draws.color(), draws.color()
         if (
             abs(luma(one) - luma(two)) >= MIN_CONTRAST
             and tones.distance(one) >= MIN_DISTANCE
@@ -126,31 +126,31 @@ def draw_palette(lots: Lots, tones: Tones) -> np.ndarray:
             return np.stack([one, one, two])
 
 
-def luma(colour: np.ndarray) -> int:
-    """Brightness 0..255 of an RGB colour."""
-    red, green, blue = colour.tolist()
+def luma(color: np.ndarray) -> int:
+    """Brightness 0..255 of an RGB color."""
+    red, green, blue = color.tolist()
     return (299 * red + 587 * green + 114 * blue) // 1000
 
 
-def draw_plain_scene(lots: Lots) -> Scene:
+def draw_plain_scene(draws: Draws) -> Scene:
     """A video of the plain variant: no class twice, bounding circles never touch."""
-    length, height, width = draw_extent(lots)
+    length, height, width = draw_extent(draws)
     canvas = np.full((height, width, 3), PLAIN_BACKGROUND, dtype=np.uint8)
-    courses = draw_apart(lots, lots.span(1, 4), (length, height, width))
-    categories = lots.shuffled(list(CLASSES))[: len(courses)]
+    courses = draw_apart(draws, draws.span(1, 4), (length, height, width))
+    categories = draws.shuffled(list(CLASSES))[: len(courses)]
     objects = [
-        place(draw_plain_look(lots, category_id), course, length)
+        place(draw_plain_look(draws, category_id), course, length)
         for category_id, course in zip(categories, courses, strict=True)
     ]
     return Scene(height, width, canvas, [(0, 0)] * length, [256] * length, objects)
 
 
-def draw_apart(lots: Lots, wanted: int, extent: Extent) -> list[Course]:
+def draw_apart(draws: Draws, wanted: int, extent: Extent) -> list[Course]:
     """Up to `wanted` courses that keep apart; fewer where 200 draws do not yield as many."""
     length, height, width = extent
     courses: list[Course] = []
     for _ in range(200):
-        course = shrunk(draw_course(lots, height, width), PLAIN_SIZE)
+        course = shrunk(draw_course(draws, height, width), PLAIN_SIZE)
         if not any(contacts(course, other, length) for other in courses):
             courses.append(course)
         if len(courses) == wanted:
@@ -158,11 +158,11 @@ def draw_apart(lots: Lots, wanted: int, extent: Extent) -> list[Course]:
     return courses
 
 
-def draw_plain_look(lots: Lots, category_id: int) -> Look:
-    """The class's outline in the class's colour."""
-    codes = codes_of(category_id, draw_aspect(lots, category_id), 40, 0)
-    colour = np.array(CLASSES[category_id].plain_color, dtype=np.uint8)
-    return Look(category_id, make_sprite(codes), np.tile(colour, (3, 1)))
+def draw_plain_look(draws: Draws, category_id: int) -> Look:
+    """The class's outline in the class's color."""
+    codes = codes_of(category_id, draw_aspect(draws, category_id), 40, 0)
+    color = np.array(CLASSES[category_id].plain_color, dtype=np.uint8)
+    return Look(category_id, make_sprite(codes), np.tile(color, (3, 1)))
 
 
 def place(look: Look, course: Course, length: int) -> SceneObject:

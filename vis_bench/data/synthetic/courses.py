@@ -6,81 +6,83 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vis_bench.data.synthetic.lots import Lots
 from vis_bench.data.synthetic.motion import Area, Beside, Bounce, Curve, Excursion, Path, Point
+from vis_bench.data.synthetic.random_draws import Draws
 from vis_bench.data.synthetic.scene import Course, Growth
 
 Extent = tuple[int, int, int]  # frames, height, width
 
 RADII = (0.185, 0.27)  # of the frame's short side
 SPEEDS = (0.6, 2.6)  # pixels per frame
-RIM = 0.8  # of the radius: how far centres stay from the frame's edge
+RIM = 0.8  # of the radius: how far centers stay from the frame's edge
 
 
-def draw_course(lots: Lots, height: int, width: int) -> Course:
+def draw_course(draws: Draws, height: int, width: int) -> Course:
     """A path within the frame, straight with bounces or curved, and a changing size."""
-    growth = draw_growth(lots, min(height, width))
+    growth = draw_growth(draws, min(height, width))
     area = Area.inside(height, width, RIM * growth.largest)
-    path = draw_curve(lots, area) if lots.chance(0.35) else draw_bounce(lots, area)
-    return Course(path, growth, lots.angle(), lots.between(-0.09, 0.09))
+    path = draw_curve(draws, area) if draws.chance(0.35) else draw_bounce(draws, area)
+    return Course(path, growth, draws.angle(), draws.between(-0.09, 0.09))
 
 
-def draw_growth(lots: Lots, short_side: int) -> Growth:
+def draw_growth(draws: Draws, short_side: int) -> Growth:
     """A radius of its own that swells and shrinks by up to a quarter."""
-    radius = short_side * lots.between(*RADII)
-    return Growth(radius, lots.between(0.0, 0.25), lots.between(0.08, 0.28), lots.angle())
+    radius = short_side * draws.between(*RADII)
+    return Growth(radius, draws.between(0.0, 0.25), draws.between(0.08, 0.28), draws.angle())
 
 
-def draw_bounce(lots: Lots, area: Area) -> Bounce:
+def draw_bounce(draws: Draws, area: Area) -> Bounce:
     """A straight line through any point of the area."""
-    start = area.point(lots.between(0, 1), lots.between(0, 1))
-    return Bounce(area, start, draw_velocity(lots))
+    start = area.point(draws.between(0, 1), draws.between(0, 1))
+    return Bounce(area, start, draw_velocity(draws))
 
 
-def draw_curve(lots: Lots, area: Area) -> Curve:
+def draw_curve(draws: Draws, area: Area) -> Curve:
     """A closed curve that fills the area, taking 25 to 60 frames for a turn."""
     turns = (
-        lots.sign() * 2 * math.pi / lots.between(25, 60),
-        lots.sign() * 2 * math.pi / lots.between(25, 60),
+        draws.sign() * 2 * math.pi / draws.between(25, 60),
+        draws.sign() * 2 * math.pi / draws.between(25, 60),
     )
-    return Curve(area, turns, (lots.angle(), lots.angle()))
+    return Curve(area, turns, (draws.angle(), draws.angle()))
 
 
-def draw_velocity(lots: Lots) -> Point:
+def draw_velocity(draws: Draws) -> Point:
     """Any direction, at one of the speeds."""
-    angle, speed = lots.angle(), lots.between(*SPEEDS)
+    angle, speed = draws.angle(), draws.between(*SPEEDS)
     return speed * math.cos(angle), speed * math.sin(angle)
 
 
-def beside(lots: Lots, leader: Course, height: int, width: int) -> tuple[Course, Course]:
+def beside(draws: Draws, leader: Course, height: int, width: int) -> tuple[Course, Course]:
     """Two courses side by side: the leader's, on a smaller area, and one that stays by it."""
-    growth = replace(leader.growth, radius=leader.growth.radius * lots.between(0.88, 1.0))
+    growth = replace(leader.growth, radius=leader.growth.radius * draws.between(0.88, 1.0))
     distance = leader.growth.largest + growth.largest
     area = Area.inside(height, width, min(distance, 0.42 * min(height, width)))
-    lead = draw_bounce(lots, area)
-    follow = Beside(lead, distance * lots.between(0.8, 1.0), lots.angle(), lots.between(-0.1, 0.1))
+    lead = draw_bounce(draws, area)
+    follow = Beside(
+        lead, distance * draws.between(0.8, 1.0), draws.angle(), draws.between(-0.1, 0.1)
+    )
     return replace(leader, path=lead), replace(leader, path=follow, growth=growth)
 
 
-def crossing(lots: Lots, behind: Course, front: Course, extent: Extent) -> Course:
+def crossing(draws: Draws, behind: Course, front: Course, extent: Extent) -> Course:
     """`front` on a straight path that passes over `behind` in the middle of the video."""
     length, height, width = extent
-    when = length * lots.between(0.35, 0.65)
+    when = length * draws.between(0.35, 0.65)
     x, y = behind.path.at(when)
     area = Area.inside(height, width, RIM * front.growth.largest)
     meeting = (min(max(x, area.left), area.right), min(max(y, area.top), area.bottom))
-    angle, speed = lots.angle(), lots.between(1.4, 3.2)
+    angle, speed = draws.angle(), draws.between(1.4, 3.2)
     velocity = (speed * math.cos(angle), speed * math.sin(angle))
     return replace(front, path=Bounce(area, meeting, velocity, when))
 
 
-def excursion(lots: Lots, course: Course, extent: Extent) -> Course:
+def excursion(draws: Draws, course: Course, extent: Extent) -> Course:
     """The course with a way out of the frame, some frames out of sight, and a way back."""
     length, height, width = extent
-    leave = length * lots.between(0.08, 0.2)
-    away = leave + length * lots.between(0.2, 0.28)
-    turn = away + length * lots.between(0.1, 0.18)
-    back = turn + length * lots.between(0.2, 0.28)
+    leave = length * draws.between(0.08, 0.2)
+    away = leave + length * draws.between(0.2, 0.28)
+    turn = away + length * draws.between(0.1, 0.18)
+    back = turn + length * draws.between(0.2, 0.28)
     outside = nearest_outside(course.path.at(leave), height, width, course.growth.largest + 2)
     path: Path = Excursion(course.path, outside, (leave, away, turn, back))
     return replace(course, path=path)
@@ -93,11 +95,11 @@ def nearest_outside(position: Point, height: int, width: int, gap: float) -> Poi
     return min(points, key=lambda point: math.dist(point, position))
 
 
-def draw_free_course(lots: Lots, others: Sequence[Course], extent: Extent) -> Course:
+def draw_free_course(draws: Draws, others: Sequence[Course], extent: Extent) -> Course:
     """Of four courses the one that touches the others in the fewest frames."""
     length, height, width = extent
-    draws = [draw_course(lots, height, width) for _ in range(4)]
-    return min(draws, key=lambda course: sum(contacts(course, o, length) for o in others))
+    offered = [draw_course(draws, height, width) for _ in range(4)]
+    return min(offered, key=lambda course: sum(contacts(course, o, length) for o in others))
 
 
 def shrunk(course: Course, share: float) -> Course:

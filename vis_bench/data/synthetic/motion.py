@@ -1,4 +1,4 @@
-"""Where an object's centre is in each frame: paths in pixels as functions of the frame number."""
+"""Where an object's center is in each frame: paths in pixels as functions of the frame number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Point = tuple[float, float]
 
 
 class Path(Protocol):
-    """Anything that tells a position (x, y) in pixels for a frame number."""
+    """Anything that gives a position (x, y) in pixels for a frame number."""
 
     def at(self, t: float) -> Point:
         """The position in frame `t`."""
@@ -18,7 +18,7 @@ class Path(Protocol):
 
 @dataclass(frozen=True)
 class Area:
-    """The rectangle [left, right] x [top, bottom] that a centre stays in, in pixels."""
+    """The rectangle [left, right] x [top, bottom] that a center stays in, in pixels."""
 
     left: float
     top: float

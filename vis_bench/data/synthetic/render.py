@@ -79,7 +79,7 @@ def stamp_object(item: SceneObject, pose: Pose, height: int, width: int) -> Stam
 
 
 def paint(frame_HW3: np.ndarray, item: SceneObject, stamp: Stamp) -> None:
-    """Draws an object's colours into a frame, in place."""
+    """Draws an object's colors into a frame, in place."""
     area = frame_HW3[stamp.rows, stamp.columns]
     np.copyto(area, item.palette_33[stamp.codes], where=(stamp.codes > 0)[..., None])
 
@@ -92,11 +92,11 @@ def brighten(frame_HW3: np.ndarray, gain: int) -> np.ndarray:
     return table[frame_HW3]
 
 
-def _span(centre: int, radius: int, size: int) -> slice | None:
-    """Pixels of 0..size whose middle is within `radius` of `centre`, both in subpixels."""
+def _span(center: int, radius: int, size: int) -> slice | None:
+    """Pixels of 0..size whose middle is within `radius` of `center`, both in subpixels."""
     half = SUBPIXELS // 2
-    start = max(-((half - centre + radius) // SUBPIXELS), 0)
-    stop = min((centre + radius - half) // SUBPIXELS + 1, size)
+    start = max(-((half - center + radius) // SUBPIXELS), 0)
+    stop = min((center + radius - half) // SUBPIXELS + 1, size)
     return slice(start, stop) if start < stop else None
 
 

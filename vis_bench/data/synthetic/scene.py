@@ -24,7 +24,7 @@ PADDED_CELLS = CELLS * 3 // 2  # a rotated bounding square reaches sqrt(2) times
 class Pose:
     """Where an object is in one frame.
 
-    `x, y`: its centre in subpixels. `cosine, sine`: sprite cells per subpixel along the rotated
+    `x, y`: its center in subpixels. `cosine, sine`: sprite cells per subpixel along the rotated
     axes, times 2**CELL_BITS. `radius`: subpixels that its outline reaches at most.
     """
 
@@ -40,7 +40,7 @@ class SceneObject:
     """One moving thing: an instance, or clutter that no annotation mentions.
 
     `category_id` is 0 for clutter. `sprite` holds codes (PADDED_CELLS, PADDED_CELLS): 0 outside,
-    1 first colour, 2 second colour. `palette_33` has an RGB row per code. One pose per frame.
+    1 first color, 2 second color. `palette_33` has an RGB row per code. One pose per frame.
     """
 
     category_id: int

@@ -1,7 +1,7 @@
 """Outlines on a square grid of cells: star, box, ellipse.
 
 The unit circle that holds every outline spans `CELLS` cells. Coordinates are those of the cell
-centres in half cells, odd integers from -(CELLS - 1) to CELLS - 1, so every test for "inside" is
+centers in half cells, odd integers from -(CELLS - 1) to CELLS - 1, so every test for "inside" is
 exact integer arithmetic and gives the same cells on every machine.
 """
 
@@ -13,23 +13,23 @@ from collections.abc import Sequence
 import numpy as np
 
 CELLS = 128
-REACH = CELLS - 1  # half cells from the centre to the rim
+REACH = CELLS - 1  # half cells from the center to the rim
 STAR_WAIST = 0.55  # radius of the inner corners over the outer; thinner tips vanish on coarse grids
 
 
-def cell_centres() -> tuple[np.ndarray, np.ndarray]:
-    """The cell centres in half cells from the middle: x (1, CELLS) and y (CELLS, 1)."""
+def cell_centers() -> tuple[np.ndarray, np.ndarray]:
+    """The cell centers in half cells from the middle: x (1, CELLS) and y (CELLS, 1)."""
     axis = np.arange(-REACH, REACH + 1, 2, dtype=np.int32)
     return axis[None, :], axis[:, None]
 
 
 def inside_polygon(corners: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Boolean (CELLS, CELLS): cells whose centre lies in a simple polygon (even-odd rule).
+    """Boolean (CELLS, CELLS): cells whose center lies in a simple polygon (even-odd rule).
 
     Args:
-        corners: x, y in half cells; even integers keep the edges off the cell centres.
+        corners: x, y in half cells; even integers keep the edges off the cell centers.
     """
-    x, y = cell_centres()
+    x, y = cell_centers()
     inside = np.zeros((CELLS, CELLS), dtype=bool)
     for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]], strict=True):
         if y0 == y1:
@@ -59,13 +59,13 @@ def box(aspect: float = 1.0) -> np.ndarray:
 
 def ellipse(aspect: float = 1.0) -> np.ndarray:
     """An ellipse as wide as the grid; `aspect` is height over width."""
-    x, y = cell_centres()
+    x, y = cell_centers()
     a, b = REACH, _even(REACH * aspect)
     return (x * b) ** 2 + (y * a) ** 2 <= (a * b) ** 2
 
 
 def shrink(outline: np.ndarray, cells: int) -> np.ndarray:
-    """The cells of an outline whose eight neighbours at that distance are inside too."""
+    """The cells of an outline whose eight neighbors at that distance are inside too."""
     padded = np.pad(outline, cells)
     inner = outline.copy()
     for down in (0, cells, 2 * cells):

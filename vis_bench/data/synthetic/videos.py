@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.synthetic.classes import CLASSES
 from vis_bench.data.synthetic.compose import draw_extent, draw_plain_scene, draw_scene
-from vis_bench.data.synthetic.lots import Lots
+from vis_bench.data.synthetic.random_draws import Draws
 from vis_bench.data.synthetic.render import owners_THW, render
 from vis_bench.data.synthetic.scene import Scene
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
-from vis_bench.structures import Video
 
 VERSION = 1  # of the videos: goes up with every change that makes other pixels or masks
 STREAMS = 2045  # first word of all entropy, chosen for classes of nearly equal size in `val`
@@ -35,9 +36,9 @@ class VideoKey:
     plain: bool = False
     seed: int = 0
 
-    def lots(self) -> Lots:
+    def draws(self) -> Draws:
         """The video's own stream of draws."""
-        return Lots([STREAMS, self.seed, SPLITS[self.split], self.plain, self.index])
+        return Draws([STREAMS, self.seed, SPLITS[self.split], self.plain, self.index])
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ class SyntheticVideos:
             "licenses": [],
             "videos": records,
             "categories": [
-                {"supercategory": look.outline, "id": number, "name": look.name}
+                {
+                    "supercategory": look.outline,
+                    "id": number,
+                    "name": CATEGORIES["synthetic"][number],
+                }
                 for number, look in CLASSES.items()
             ],
             "annotations": number_annotations(
@@ -99,27 +104,29 @@ def generate(
 
     Args:
         split: `train` or `val`; they share no video under the same seed.
-        plain: one colour per class on an even background; no occlusion, no look-alikes.
+        plain: one color per class on an even background; no occlusion, no look-alikes.
         seed: 0 or more; another seed gives other videos.
         num_videos: default 200 of `train`, 24 of `val`.
 
     Raises:
-        InputError: for another split, a negative seed, or less than one video.
+        InputError: for another split, a negative seed, or fewer than one video.
     """
     if split not in SPLITS:
-        raise InputError(f"split {split!r} is unknown; synthetic videos have train and val")
+        raise InputError(
+            f"unknown split {split!r}; expected train or val, which the synthetic videos have"
+        )
     if seed < 0:
-        raise InputError(f"seed is {seed}; allowed are 0 and above")
+        raise InputError(f"seed is {seed}; expected a whole number from 0 up")
     count = NUM_VIDEOS[split] if num_videos is None else num_videos
     if count < 1:
-        raise InputError(f"the number of videos is {count}; allowed are 1 and above")
+        raise InputError(f"the number of videos is {count}; expected a whole number from 1 up")
     return SyntheticVideos(split, plain, seed, count)
 
 
 @lru_cache(maxsize=CACHED_SCENES)
 def scene_of(key: VideoKey) -> Scene:
     """The scene of a video: for training, `render` gives frame and visible owners at once."""
-    return (draw_plain_scene if key.plain else draw_scene)(key.lots())
+    return (draw_plain_scene if key.plain else draw_scene)(key.draws())
 
 
 def video_name(key: VideoKey) -> str:
@@ -129,14 +136,14 @@ def video_name(key: VideoKey) -> str:
 
 def open_video(key: VideoKey) -> Video:
     """The video; nothing is drawn before a frame is indexed."""
-    length, height, width = draw_extent(key.lots())
+    length, height, width = draw_extent(key.draws())
     frames = LazyFrames(length, lambda t: render(scene_of(key), t)[0])
     return Video(key.index + 1, video_name(key), height, width, frames)
 
 
 def video_record(key: VideoKey, suffix: str) -> dict[str, Any]:
     """The video's entry in `videos` of the annotations file."""
-    length, height, width = draw_extent(key.lots())
+    length, height, width = draw_extent(key.draws())
     name = video_name(key)
     return {
         "license": 0,
@@ -149,7 +156,7 @@ def video_record(key: VideoKey, suffix: str) -> dict[str, Any]:
 
 
 def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
-    """The video's entries in `annotations`, still without ids; none for what is never seen."""
+    """The video's entries in `annotations`, still without ids; none for what is never visible."""
     scene = scene_of(key)
     owners = owners_THW(scene)
     for owner, item in enumerate(scene.instances, start=1):

@@ -4,28 +4,21 @@
     DIR/<split>/JPEGImages/<video>/00000.png       frames
 
 PNG is the default: frames decode to exactly the bytes that they have in memory. JPEG (quality 95,
-no chroma subsampling) is smaller and changes colours slightly.
+no chroma subsampling) is smaller and changes colors slightly.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import orjson
-from PIL import Image
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.data.frames import ImageFormat, write_frame
 from vis_bench.data.synthetic.videos import SPLITS, SyntheticVideos, generate
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
-
-ImageFormat = Literal["png", "jpg"]
-SAVE_OPTIONS: dict[ImageFormat, dict[str, Any]] = {
-    "png": {"format": "PNG", "compress_level": 3},
-    "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-}
 
 
 def write_dataset(
@@ -72,15 +65,6 @@ def write_split(
     return num_frames
 
 
-def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) -> None:
-    """Writes one frame, making its folder."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(frame_HW3).save(path, **SAVE_OPTIONS[image_format])
-    except OSError as error:
-        raise InputError(f"cannot write frame {path}: {error.strerror or error}") from None
-
-
 def frames_dir(directory: Path, split: str) -> Path:
     """Where a split's folders of frames are."""
     return directory / split / "JPEGImages"
@@ -94,4 +78,4 @@ def annotations_path(directory: Path, split: str) -> Path:
 def _refuse_existing(directory: Path, split: str) -> None:
     for path in (annotations_path(directory, split), frames_dir(directory, split)):
         if path.exists():
-            raise InputError(f"{path} exists already; choose an empty folder or remove it")
+            raise InputError(f"{path} already exists; choose an empty folder or remove it")

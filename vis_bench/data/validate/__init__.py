@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vis_bench.data.categories import CATEGORIES, TITLES, contradiction
+from vis_bench.data.categories import check_dataset_name, contradiction
 from vis_bench.data.validate.objects import object_problems
 from vis_bench.data.validate.problem import Problem, entries_of, id_problems, is_integer
 from vis_bench.data.validate.videos import VideoEntry, frame_problems, read_video
@@ -34,14 +34,14 @@ def validate(
     Args:
         annotations: the file.
         frames: the folder that `file_names` start from; decodes every frame.
-        name: the data set it should be, a key of `CATEGORIES`.
+        name: the data set it should be, one of `categories.DATASETS`.
         bars: shows progress.
 
     Raises:
         InputError: for a file or folder that does not exist, or an unknown name.
     """
-    if name is not None and name not in CATEGORIES:
-        raise InputError(f"data set {name!r} is unknown; known are {', '.join(CATEGORIES)}")
+    if name is not None:
+        check_dataset_name(name)
     if frames is not None and not frames.is_dir():
         raise InputError(f"folder of frames {frames} does not exist")
     where = str(annotations)
@@ -72,13 +72,13 @@ def problems_of(
 
 
 def _wrong_kind(content: Any) -> str | None:
-    needed = "annotations are an object with videos, categories and annotations"
+    needed = "expected an object with videos, categories and annotations"
     if isinstance(content, list):
         return f"is a JSON list (a results file?); {needed}"
     if not isinstance(content, dict):
         return f"holds {shown(content)}; {needed}"
     if isinstance(content.get("videos"), dict):
-        return f"has videos as an object, as meta.json has them; {needed}"
+        return f"has videos as an object, like meta.json; {needed}"
     return None
 
 
@@ -90,7 +90,7 @@ def _categories(
     listed = {e["id"]: str(e.get("name")) for e in entries if is_integer(e.get("id"))}
     conflict = contradiction(name, listed) if name is not None else None
     if name is not None and conflict is not None:
-        text = f"is not for {TITLES[name]}: {conflict}"
+        text = f"is not for data set {name}: {conflict}"
         problems.append(Problem("categories", where, text))
     return listed, problems
 
@@ -114,7 +114,9 @@ def _object_problems(
     bars: Bars,
 ) -> Iterator[Problem]:  # fmt: skip
     if not content.get("annotations"):
-        text = "has no annotations, as the public valid.json and test.json: AP needs some"
+        text = (
+            "has no annotations, like the public valid.json and test.json, so AP cannot be measured"
+        )
         yield Problem("file", where, text)
         return
     entries, problems = entries_of(content, "annotations", where)

@@ -35,12 +35,12 @@ def object_problems(
     number = entry.get("video_id")
     video = videos.get(number) if type(number) is int else None
     if video is None:
-        yield Problem("id", where, f"has video_id {shown(number)}, which videos do not list")
+        yield Problem("id", where, f"has video_id {shown(number)}, which is not among the videos")
     else:
         where = f"{where} (video {video.id})"
     category = entry.get("category_id")
     if not is_integer(category) or category not in categories:
-        text = f"has category_id {shown(category)}, which categories do not list"
+        text = f"has category_id {shown(category)}, which is not among the categories"
         yield Problem("categories", where, text)
     if entry.get("iscrowd", 0) not in (0, 1):
         yield Problem("value", where, f"has iscrowd {shown(entry['iscrowd'])} instead of 0 or 1")
@@ -84,7 +84,7 @@ def _mask_problems(
         yield Problem(kind, where, in_frames([t for t, _ in frames], frames[0][1]))
 
 
-Defect = tuple[Kind, str, str]  # kind, what is alike, the words
+Defect = tuple[Kind, str, str]  # kind, key that defects of the same sort share, message
 
 
 def _frame_defects(
@@ -100,7 +100,7 @@ def _frame_defects(
                 return
             pixels = area(rle)
         except InputError as error:
-            yield "mask", "malformed", f"has a mask that is malformed: {error}"
+            yield "mask", "malformed", f"has a malformed mask: {error}"
             return
         if size_HW is not None and tuple(rle["size"]) != size_HW:
             text = f"has a mask of {_times(rle['size'])} but its video is {_times(size_HW)}"

@@ -29,7 +29,7 @@ class Problem:
 def entries_of(
     content: Mapping[str, Any], key: str, where: str
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """The JSON objects of the list `content[key]`, and problems for all that is something else."""
+    """The JSON objects of the list `content[key]`, and a problem for everything else in it."""
     values = content.get(key)
     if not isinstance(values, list):
         return [], [Problem("file", where, f"{key} is {shown(values)} instead of a list")]
@@ -42,7 +42,7 @@ def entries_of(
 
 
 def id_problems(entries: Iterable[Mapping[str, Any]], key: str, where: str) -> Iterator[Problem]:
-    """Ids that are no integers, 0, or given twice."""
+    """Ids that are not integers, are 0, or are given twice."""
     seen: set[int] = set()
     for index, entry in enumerate(entries):
         place = f"{where}, {key}[{index}]"
@@ -50,9 +50,9 @@ def id_problems(entries: Iterable[Mapping[str, Any]], key: str, where: str) -> I
         if type(number) is not int:
             yield Problem("id", place, f"has id {shown(number)} instead of an integer")
         elif number == 0:
-            yield Problem("id", place, "has id 0, which evaluators take for none; ids start at 1")
+            yield Problem("id", place, "has id 0, which evaluators read as 'none'; ids start at 1")
         elif number in seen:
-            yield Problem("id", place, f"has id {number}, which an earlier one has")
+            yield Problem("id", place, f"repeats id {number}")
         else:
             seen.add(number)
 

@@ -119,7 +119,7 @@ def _name_problems(names: Sequence[Any], where: str) -> Iterator[Problem]:
             yield Problem("value", where, text)
             continue
         if name in seen:
-            yield Problem("value", where, f"frame {t} is the file of an earlier frame, {name!r}")
+            yield Problem("value", where, f"frame {t} names the file of an earlier frame, {name!r}")
         seen.add(name)
 
 

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
+from vis_bench.data.categories import dataset_title
 from vis_bench.records.caveats import caveats
 from vis_bench.records.schema import Record
-
-DATASET_TITLES = {
-    "ytvis2019": "YouTube-VIS 2019",
-    "ytvis2021": "YouTube-VIS 2021",
-    "ovis": "OVIS",
-    "synthetic": "synthetic set",
-    "synthetic_plain": "plain synthetic set",
-}
-
-
-def dataset_title(name: str) -> str:
-    """A data set as a reader knows it."""
-    return DATASET_TITLES.get(name, name)
 
 
 def describe_conditions(record: Record, published_split: str) -> str:

@@ -18,8 +18,8 @@ FOUND, BACKGROUND = 0.5, 0.1
 
 
 @dataclass(frozen=True)
-class VideoErrors:
-    """The tracks of one video, in file order, and its objects.
+class VideoTracks:
+    """The tracks of one video, in file order, and how they overlap its objects.
 
     `iou_DG`: space-time IoU of every track with every object of any category. `iou_GG`: of the
     objects with each other.
@@ -48,7 +48,7 @@ class VideoErrors:
                 free_G[claimed_D[track]] = self.crowd_G[claimed_D[track]]
         return claimed_D
 
-    def kept(self, kept_D: np.ndarray) -> VideoErrors:
+    def kept(self, kept_D: np.ndarray) -> VideoTracks:
         """Without the other tracks."""
         return replace(
             self,
@@ -58,7 +58,9 @@ class VideoErrors:
         )
 
 
-def repair_switches(video: VideoErrors, tracks: Overlaps, objects: Overlaps) -> VideoErrors:
+def repair_identity_switches(
+    video: VideoTracks, tracks: Overlaps, objects: Overlaps
+) -> VideoTracks:
     """Lets every track stay with one object.
 
     In a frame, a track follows the object that it overlaps most there, from an IoU of 0.5 on. One
@@ -86,7 +88,7 @@ def repair_switches(video: VideoErrors, tracks: Overlaps, objects: Overlaps) -> 
     return replace(video, iou_DG=iou_DG)
 
 
-def repair_classes(video: VideoErrors) -> VideoErrors:
+def repair_classes(video: VideoTracks) -> VideoTracks:
     """Gives a track that finds an object of another category, and none of its own, that category.
 
     It is dropped where the object has been found already.
@@ -107,7 +109,7 @@ def repair_classes(video: VideoErrors) -> VideoErrors:
     return replace(video, category_D=category_D).kept(kept_D)
 
 
-def repair_masks(video: VideoErrors) -> VideoErrors:
+def repair_masks(video: VideoTracks) -> VideoTracks:
     """Gives a track the mask of the object that it finds, or of the one of its category that it
     overlaps most where the IoU is below 0.5 but at least 0.1.
 
@@ -129,18 +131,18 @@ def repair_masks(video: VideoErrors) -> VideoErrors:
     return replace(video, iou_DG=iou_DG).kept(kept_D)
 
 
-def drop_duplicates(video: VideoErrors) -> VideoErrors:
+def drop_duplicates(video: VideoTracks) -> VideoTracks:
     """Drops tracks that overlap an object of their category which another track has found."""
     own_DG = (video.category_D[:, None] == video.category_G) & ~video.crowd_G
     return video.kept((video.claims() >= 0) | ~_reaches(video, own_DG, FOUND))
 
 
-def drop_background(video: VideoErrors) -> VideoErrors:
+def drop_background(video: VideoTracks) -> VideoTracks:
     """Drops all other tracks that find nothing."""
     return video.kept(video.claims() >= 0)
 
 
-def add_missed(video: VideoErrors) -> VideoErrors:
+def add_missed(video: VideoTracks) -> VideoTracks:
     """Adds a perfect track for every object that none has found."""
     claimed = set(video.claims().tolist())
     missed = [g for g, crowd in enumerate(video.crowd_G) if g not in claimed and not crowd]
@@ -170,6 +172,6 @@ def _with_frames_of(
     return np.divide(shared_G, union_G, out=np.zeros(len(shared_G)), where=union_G > 0)
 
 
-def _reaches(video: VideoErrors, allowed_DG: np.ndarray, threshold: float) -> np.ndarray:
+def _reaches(video: VideoTracks, allowed_DG: np.ndarray, threshold: float) -> np.ndarray:
     """Whether a track has this IoU with an allowed object, (D,)."""
     return np.any(np.where(allowed_DG, video.iou_DG, 0.0) >= threshold, axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.overlap import space_time_iou
+from vis_bench.evaluation.space_time_iou import space_time_iou
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 AREA_NAMES = ("all", "small", "medium", "large")

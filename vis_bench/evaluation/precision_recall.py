@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.evaluation.match import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.evaluation.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
 
 RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
 MAX_DETECTIONS = (1, 10, 100)

@@ -1,7 +1,7 @@
-"""What users trip over when they evaluate: results that do not belong to the annotations.
+"""Catches what users trip over when they evaluate: results that do not belong to the annotations.
 
-What the official evaluator would silently count as zero becomes a warning where a right file may
-hold some of it, and an error where no right file looks that way.
+What the official evaluator would silently count as zero becomes a warning where a correct file may
+contain it, and an error where no correct file does.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT
 
 
-def check_inputs(ground_truth: GroundTruth, results: Results) -> list[str]:
-    """Holds results against the annotations; returns warnings, one sentence each.
+def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
+    """Compares results with the annotations; returns warnings, one sentence each.
 
     Raises:
         InputError: for a video that the annotations do not list; for category ids that count from
@@ -28,7 +28,7 @@ def check_inputs(ground_truth: GroundTruth, results: Results) -> list[str]:
     _refuse_categories_from_zero(ground_truth, results)
     warnings = []
     if not ground_truth.objects:
-        warnings.append(f"{ground_truth.name}: no object to find, so that every number is -1")
+        warnings.append(f"{ground_truth.name}: no object to find, so every number is -1")
     if not results.tracks:
         warnings.append(f"{results.name}: no predictions")
     warnings += _category_warnings(ground_truth, results)
@@ -46,10 +46,10 @@ def _refuse_unknown_videos(ground_truth: GroundTruth, results: Results) -> None:
     known = set(listed)
     for index, track in enumerate(results.tracks):
         if track.video_id not in known:
-            allowed = f"{listed[0]} to {listed[-1]}" if listed else "none"
+            ids = f"{listed[0]} to {listed[-1]}" if listed else "none"
             raise InputError(
-                f"{results.name}, entry {index} has video_id {track.video_id}; allowed are the "
-                f"{len(listed)} videos of {ground_truth.name} (ids {allowed})"
+                f"{results.name}, entry {index} has video_id {track.video_id}; expected one of "
+                f"the {len(listed)} videos of {ground_truth.name} (ids {ids})"
             )
 
 
@@ -59,7 +59,7 @@ def _refuse_categories_from_zero(ground_truth: GroundTruth, results: Results) ->
     if 0 in used and 0 not in known and {category + 1 for category in used} <= known:
         raise InputError(
             f"{results.name} has category ids from 0 to {max(used)} where those of "
-            f"{ground_truth.name} run from {min(known)} to {max(known)}; allowed are the latter "
+            f"{ground_truth.name} run from {min(known)} to {max(known)}; expected the latter "
             "(was the class index written, which is one less?)"
         )
 
@@ -73,14 +73,14 @@ def _category_warnings(ground_truth: GroundTruth, results: Results) -> list[str]
     if not others:
         return []
     return [
-        f"{results.name}: {len(others)} of {len(results.tracks)} predictions are left out because "
-        f"their category is not in {ground_truth.name} (the first is {_entry(results, others[0])} "
-        f"with category_id {results.tracks[others[0]].category_id})"
+        f"{results.name}: predictions left out because their category is not in "
+        f"{ground_truth.name}: {len(others)} of {len(results.tracks)} (the first is "
+        f"{_entry(results, others[0])} with category_id {results.tracks[others[0]].category_id})"
     ]
 
 
 def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
-    """Finds masks of another size than their video's ground truth; its frames count for nothing."""
+    """Finds masks of another size than their video's ground truth, which overlap nothing."""
     sizes_of = _sizes_by_video(ground_truth)
     sizes_S = results.tubes.sizes_S
     own = [sizes_of[track.video_id][0] for track in results.tracks]
@@ -98,12 +98,13 @@ def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
     where = f"{_entry(results, index)}, frame {first - int(results.tubes.first_N1[index])}"
     if np.array_equal(differs_S, sizes_S != 0):
         raise InputError(
-            f"{results.name} holds no mask of its video's size: {where} has size {size}; allowed "
-            f"is {wanted}, the size of the original frames"
+            f"{results.name} holds no mask of its video's size: {where} has size {size}; expected "
+            f"{wanted}, the size of the original frames"
         )
     return [
-        f"{results.name}: {int(differs_S.sum())} masks have another size than their video's ground "
-        f"truth and overlap nothing (the first is {where} with {size} instead of {wanted})"
+        f"{results.name}: masks that overlap nothing, since they differ in size from their video's "
+        f"ground truth: {int(differs_S.sum())} (the first is {where} with {size} instead of "
+        f"{wanted})"
     ]
 
 
@@ -130,8 +131,8 @@ def _length_warnings(videos: Mapping[int, AnnotatedVideo], results: Results) -> 
         if others:
             first = others[0]
             warnings.append(
-                f"{results.name}: {len(others)} predictions have {word} masks than their video has "
-                f"frames, and the frames without a counterpart take no part (the first is "
+                f"{results.name}: predictions with {word} masks than their video has frames, "
+                f"where frames without a counterpart are ignored: {len(others)} (the first is "
                 f"{_entry(results, first)} with {lengths[first]} for {wanted[first]})"
             )
     return warnings

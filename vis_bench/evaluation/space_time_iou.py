@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
+from vis_bench.masks.intersection import shared_pixels
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.run_lengths import run_lengths
 from vis_bench.masks.tubes import MaskTubes
@@ -82,18 +82,12 @@ class _Tubes:
 def _add_intersections(
     intersection_DG: np.ndarray, some: _Tubes, others: _Tubes, frame: int
 ) -> None:
-    """Adds one frame's intersections, of all pairs that need no exception.
-
-    Against a crowd, pycocotools divides the intersection by the detection's area, so that a
-    multiplication gives it back, to well within half a pixel. Masks of different size give -1
-    or 0.
-    """
+    """Adds one frame's intersections, of all pairs without empty runs."""
     rows, columns = some.plain_T[frame], others.plain_T[frame]
     if rows.size and columns.size:
-        crowds = [True] * columns.size
-        covered = coco_mask.iou(some.masks(rows, frame), others.masks(columns, frame), crowds)
-        pixels = np.rint(covered * some.areas_NT[rows, frame, None])
-        intersection_DG[rows[:, None], columns] += np.maximum(pixels, 0)
+        intersection_DG[rows[:, None], columns] += shared_pixels(
+            some.masks(rows, frame), some.areas_NT[rows, frame], others.masks(columns, frame)
+        )
 
 
 def _handle_exceptions(

@@ -11,7 +11,7 @@ import numpy as np
 Item = TypeVar("Item")
 
 
-class Lots:
+class Draws:
     """Uniform draws from a PCG64 stream of its own.
 
     Only the generator's integers are used: they are exact, so the same entropy gives the same
@@ -55,8 +55,8 @@ class Lots:
         left = list(items)
         return [left.pop(self.below(len(left))) for _ in range(len(items))]
 
-    def colour(self) -> np.ndarray:
-        """Any RGB colour, uint8 (3,)."""
+    def color(self) -> np.ndarray:
+        """Any RGB color, uint8 (3,)."""
         return self.integers(0, 256, 3, dtype=np.uint8)
 
     def noise(self, rows: int, columns: int) -> np.ndarray:
