@@ -177,7 +177,7 @@ def _trace(options: argparse.Namespace) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
     from vis_bench.records.environment import pick_device
-    from vis_bench.reports.kernels import dearest_table
+    from vis_bench.reports.kernels import most_expensive_operators
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.subject import find_weights, load_subject, random_clip
     from vis_bench.tables.text import render
@@ -187,7 +187,7 @@ def _trace(options: argparse.Namespace) -> None:
     method = load_subject(build_method, cell, 40, find_weights(cell, options.weights), device)
     options.trace.parent.mkdir(parents=True, exist_ok=True)
     rows = trace_method(method, random_clip(method, cell, device), options.trace)
-    _print_json(rows) if options.json else _print(render(dearest_table(rows)))
+    _print_json(rows) if options.json else _print(render(most_expensive_operators(rows)))
     sys.stderr.write(f"wrote {options.trace}\n")
 
 
