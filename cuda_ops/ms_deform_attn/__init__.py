@@ -49,9 +49,9 @@ def ms_deform_attn(
 
     Args:
         value_BSMD: the levels' features, flattened row by row, one level after the other.
-        spatial_shapes_L2: height and width of each level. Python numbers are best: a tensor is
-            read back, which waits for its device, and cannot be read under `torch.compile` or on
-            the meta device.
+        spatial_shapes_L2: height and width of each level. Python numbers are best: reading a
+            tensor back waits for its device, and fails under `torch.compile` and on the meta
+            device.
         level_start_index_L: where each level starts on the S axis; None where they follow each
             other without gaps.
         sampling_locations_BQMLP2: in the value's dtype, or in float32 for a 16-bit value.

@@ -1,7 +1,7 @@
 """The `cpu` backend: C++, vectorized over channels, parallel over queries and heads.
 
-The library has a plain C interface, so that it needs none of PyTorch's headers and builds in
-seconds. 16-bit tensors are computed in float32.
+The library has a plain C interface, so it needs none of PyTorch's headers and builds in seconds.
+16-bit tensors are computed in float32.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def load(device: torch.device) -> None:
     """Builds and loads the library.
 
     Raises:
-        BuildError: that is not possible here.
+        BuildError: it cannot be built or loaded here.
     """
     _library()
 
@@ -74,7 +74,7 @@ class _Shape(ctypes.Structure):
 
 @cache
 def _library() -> ctypes.CDLL:
-    failure = BuildError("there is no way to compile it")
+    failure = BuildError("no compiler works")
     for compilation in cxx_compilations():
         try:
             return ctypes.CDLL(str(build_library("ms_deform_attn_cpu", SOURCE, compilation)))

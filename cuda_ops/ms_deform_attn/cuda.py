@@ -1,8 +1,8 @@
 """The `cuda` backend: CUDA C++, compiled by nvcc for this GPU on first use.
 
 The library has a plain C interface and is launched on PyTorch's current stream. It accumulates in
-float32; its backward pass adds to the value's gradient atomically, so that only the forward pass
-gives the same bits every time.
+float32; its backward pass adds to the value's gradient atomically, so only the forward pass gives
+the same bits every time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def load(device: torch.device) -> None:
     """Builds and loads the library for a device.
 
     Raises:
-        BuildError: that is not possible here.
+        BuildError: it cannot be built or loaded here.
     """
     _library(torch.cuda.get_device_capability(device))
 
@@ -118,4 +118,4 @@ def _launch(name: str, inputs: AttentionInputs, tensors: Sequence[Tensor]) -> No
         code = launch(ctypes.byref(problem), *dtypes, *pointers, stream)
     if code != 0:
         reason = library.ms_deform_attn_error(code).decode()
-        raise RuntimeError(f"multi-scale deformable attention was not launched: {reason}")
+        raise RuntimeError(f"multi-scale deformable attention could not be launched: {reason}")

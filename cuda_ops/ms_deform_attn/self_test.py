@@ -20,8 +20,8 @@ def failure(
 ) -> str | None:
     """Why a backend's numbers cannot be trusted on a device, or None where they can.
 
-    Its errors against float64 may be at most twice the reference's own in that dtype, but for a
-    few roundings.
+    Compared with float64 its errors may be at most twice those of the reference in that dtype,
+    plus a few roundings.
     """
     coordinates = (dtype, torch.float32) if dtype.itemsize == 2 else (dtype,)
     for coordinate in coordinates:
@@ -39,7 +39,7 @@ def failure(
 
 
 def seconds(backend: Backend, device: torch.device, dtype: torch.dtype) -> float:
-    """The shortest of a few forward passes, large enough for a GPU's launches not to matter."""
+    """The shortest of a few forward passes, so large that launching them does not matter."""
     queries = 40_000 if device.type == "cuda" else 1280
     drawn = _problem(((32, 32), (16, 16)), queries=queries, heads=8, channels=32)
     problem = drawn.to(device, dtype, dtype)

@@ -1,7 +1,7 @@
 """The `triton` backend: the same kernels without a C++ or CUDA compiler on the machine.
 
 A program handles neighbouring queries of one batch entry and head, all channels at once, and
-accumulates in float32. Its backward pass adds to the value's gradient atomically, so that only the
+accumulates in float32. Its backward pass adds to the value's gradient atomically, so only the
 forward pass gives the same bits every time. With TRITON_INTERPRET=1 set before this module is
 imported, Triton's interpreter runs the kernels on the CPU.
 """
@@ -60,7 +60,9 @@ def backward(grad_BQE: Tensor, inputs: AttentionInputs) -> tuple[Tensor, Tensor,
 
 @triton.jit
 def _items(positions, heads, channels, queries, BLOCK_Q: tl.constexpr):  # type: ignore
-    """A program's items, counted over (batch, query, head), which exist, and its first value."""
+    """A program's items, numbered over (batch, query, head), which of them exist, and where the
+    values of its batch entry and head start.
+    """
     blocks = tl.cdiv(queries, BLOCK_Q)
     pair = (tl.program_id(0) // blocks).to(tl.int64)
     query = (tl.program_id(0) % blocks) * BLOCK_Q + tl.arange(0, BLOCK_Q)

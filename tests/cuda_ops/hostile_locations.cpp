@@ -1,5 +1,5 @@
 // Feeds the CPU kernels and the CUDA kernels' code NaN, infinite, huge and bordering locations, on
-// buffers of exactly the size they need. Built with the compiler's address and undefined-behaviour
+// buffers of exactly the size they need. Built with the compiler's address and undefined-behavior
 // checkers, which end the program with an error at the first access outside a buffer.
 
 #include "../../cuda_ops/ms_deform_attn/csrc/cpu.cpp"

@@ -86,7 +86,7 @@ def test_devices_without_kernels_get_the_reference(undecided: None) -> None:
 
 @pytest.mark.parametrize(
     ("compiler", "reason"),
-    [("no-such-compiler", "no-such-compiler"), ("false", "does not run")],
+    [("no-such-compiler", "no-such-compiler"), ("false", "does not work")],
 )
 def test_without_a_compiler_the_reference_serves_and_one_warning_says_why(
     undecided: None, monkeypatch: pytest.MonkeyPatch, compiler: str, reason: str
@@ -234,5 +234,5 @@ def test_no_cuda_compiler_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPat
     for name in ("NVCC", "CUDA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(BuildError, match="no CUDA compiler"):
+    with pytest.raises(BuildError, match="no CUDA compiler was found"):
         build.cuda_compilation((9, 0))

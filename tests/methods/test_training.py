@@ -16,6 +16,7 @@ from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
 from methods.training.discriminator import Discriminator, adversarial_losses
+from methods.training.final_evaluation import evaluation_cells
 from methods.training.initial_weights import load_initial_weights
 from methods.training.loop import prepare, train
 from methods.training.losses import dice, mask_focal, softmax_with_no_object
@@ -276,6 +277,7 @@ def test_bundled_training_configs_are_valid():
     for path in paths:
         settings = load_train_config(path)
         build_trainable(settings)
+        assert bool(evaluation_cells(settings)) == (settings.evaluate is not None)
 
 
 def test_initial_weights_but_for_what_starts_fresh(tmp_path):
