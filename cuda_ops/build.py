@@ -1,8 +1,8 @@
 """Shared libraries, compiled on first use and kept.
 
-A library's file name holds a digest of everything that made it: sources, compiler, flags and, for
-code tuned to this machine, the processor's features. So a cache that several machines or versions
-share never serves a wrong one, and nothing in it is ever replaced by something different.
+A library's file name contains a digest of everything that went into it: sources, compiler, flags
+and, for code tuned to this machine, the processor's features. So a cache that several machines or
+versions share never returns a wrong library, and nothing in it is replaced by something different.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True)
 class Compilation:
-    """One way to compile a library: the compiler's command and what tells its results apart."""
+    """One way to compile a library: the compiler's command, and what its results depend on."""
 
     command: tuple[str, ...]
     identity: str
@@ -45,7 +45,7 @@ def build_library(name: str, source: Path, compilation: Compilation) -> Path:
     """Compiles `source` into a shared library unless the cache already holds it.
 
     Every file of the source's folder counts as part of the source. Two processes may build the
-    same library at once: each compiles into a file of its own and then puts it into place whole.
+    same library at once: each compiles into a file of its own and then moves it into place.
 
     Raises:
         BuildError: the compiler fails or the cache cannot be written.
@@ -68,13 +68,13 @@ def cxx_compilations() -> list[Compilation]:
     """Ways to compile C++ for this machine's processor, the best one first.
 
     The compiler is `$CXX`, else g++, c++ or clang++. Not every compiler knows OpenMP or the flag
-    for the machine's own processor, so that there are versions without.
+    for the machine's own processor, so there are versions without them.
 
     Raises:
-        BuildError: there is no compiler.
+        BuildError: no compiler works.
     """
     compiler = _cxx()
-    # Neither flag changes what a comparison with NaN yields.
+    # Neither of the -fno- flags changes the result of a comparison with NaN.
     base = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
     native = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
     compilations = []
@@ -87,7 +87,7 @@ def cxx_compilations() -> list[Compilation]:
             continue
         compilations.append(Compilation(command, macros))
     if not compilations:
-        raise BuildError(f"the C++ compiler {shlex.join(compiler)} does not run")
+        raise BuildError(f"the C++ compiler {shlex.join(compiler)} does not work")
     return compilations
 
 
@@ -110,11 +110,11 @@ def _cxx() -> list[str]:
         words = shlex.split(chosen)
         if words and shutil.which(words[0]):
             return words
-        raise BuildError(f"the C++ compiler {chosen!r} that $CXX names is not there")
+        raise BuildError(f"the C++ compiler {chosen!r} that $CXX names does not exist")
     for name in ("g++", "c++", "clang++"):
         if shutil.which(name):
             return [name]
-    raise BuildError("there is no C++ compiler: install g++ or set $CXX")
+    raise BuildError("no C++ compiler was found: install g++ or set $CXX")
 
 
 def _nvcc() -> str:
@@ -123,14 +123,14 @@ def _nvcc() -> str:
     for place in places:
         if place and (found := shutil.which(place)):
             return found
-    raise BuildError("there is no CUDA compiler: put nvcc on the path or set $CUDA_HOME")
+    raise BuildError("no CUDA compiler was found: put nvcc on the path or set $CUDA_HOME")
 
 
 def _run(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise BuildError(f"{command[0]} does not run ({error})") from error
+        raise BuildError(f"{command[0]} cannot be run ({error})") from error
     if done.returncode != 0:
         raise BuildError(f"{Path(command[0]).name} failed: {_first_error(done.stderr)}")
     return done.stdout
@@ -139,7 +139,7 @@ def _run(command: Sequence[str]) -> str:
 def _first_error(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
-    return next(iter(errors or lines), "it gave no reason")
+    return next(iter(errors or lines), "without a reason")
 
 
 def _digest(folder: Path, compilation: Compilation) -> str:

@@ -180,7 +180,7 @@ def _trace(options: argparse.Namespace) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
     from vis_bench.records.machine import pick_device
-    from vis_bench.reports.kernels import dearest_table
+    from vis_bench.reports.kernels import most_expensive_operators
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.load_method import find_weights, load_method
     from vis_bench.runs.random_clip import random_clip
@@ -191,7 +191,7 @@ def _trace(options: argparse.Namespace) -> None:
     method = load_method(build_method, cell, 40, find_weights(cell, options.weights), device)
     options.trace.parent.mkdir(parents=True, exist_ok=True)
     rows = trace_method(method, random_clip(method, cell, device), options.trace)
-    _print_json(rows) if options.json else _print(render(dearest_table(rows)))
+    _print_json(rows) if options.json else _print(render(most_expensive_operators(rows)))
     sys.stderr.write(f"wrote {options.trace}\n")
 
 

@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention: one operator of PyTorch's dispatcher, four backends.
+"""Multi-scale deformable attention: one operator of PyTorch's dispatcher, several backends.
 
 Zhu et al., "Deformable DETR", 2021, equation 3 without the linear projections around it: every
 query reads P points on each of L feature maps, once per head, and sums them with its weights.
@@ -14,10 +14,12 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from cuda_ops.ms_deform_attn.backends import backend_names, resolve_backend, why_unavailable
-from cuda_ops.ms_deform_attn.contract import check_backend, check_inputs, level_layout
+from cuda_ops.ms_deform_attn.argument_checks import check_inputs, level_layout
+from cuda_ops.ms_deform_attn.backend import AUTO, backend_names, check_backend
+from cuda_ops.ms_deform_attn.backend_choice import resolve_backend, why_unavailable
+from cuda_ops.ms_deform_attn.inputs import AttentionInputs
 from cuda_ops.ms_deform_attn.macs import ms_deform_attn_macs
-from cuda_ops.ms_deform_attn.op import forward_op
+from cuda_ops.ms_deform_attn.op import forward
 
 __all__ = [
     "backend_names",
@@ -35,26 +37,26 @@ def ms_deform_attn(
     sampling_locations_BQMLP2: Tensor,
     attention_weights_BQMLP: Tensor,
     *,
-    backend: str = "auto",
+    backend: str = AUTO,
 ) -> Tensor:
     """Reads the feature maps at the sampling locations and sums with the attention weights.
 
     A location (x, y) is a fraction of the level: (0, 0) is the top left corner of its first pixel
     and (1, 1) the bottom right corner of its last one. Sampling is bilinear between pixel
-    centres, and everything outside the level is 0; so is a sample whose location is NaN or
-    infinite. Where a location lies exactly on a pixel centre, its gradient is the derivative
-    towards the right (x) and downwards (y).
+    centers, and everything outside the level is 0; so is a sample whose location is NaN or
+    infinite. Where a location lies exactly on a pixel center, its gradient is the derivative
+    to the right (x) and downwards (y).
 
     Args:
         value_BSMD: the levels' features, flattened row by row, one level after the other.
-        spatial_shapes_L2: height and width of each level. Python numbers are best: a tensor is
-            read back, which waits for its device, and cannot be read under `torch.compile` or on
-            the meta device.
+        spatial_shapes_L2: height and width of each level. Python numbers are best: reading a
+            tensor back waits for its device, and fails under `torch.compile` and on the meta
+            device.
         level_start_index_L: where each level starts on the S axis; None where they follow each
             other without gaps.
         sampling_locations_BQMLP2: in the value's dtype, or in float32 for a 16-bit value.
         attention_weights_BQMLP: of the locations' dtype; usually they sum to 1 over L and P.
-        backend: `reference`, `cpu`, `cuda`, `triton`, or `auto` for the fastest that works here.
+        backend: one of `backend_names()`, or `auto` for the fastest that works here.
 
     Returns:
         Tensor of shape (B, Q, M * D) in the value's dtype.
@@ -65,7 +67,8 @@ def ms_deform_attn(
     """
     check_backend(backend)
     sides, starts = level_layout(spatial_shapes_L2, level_start_index_L)
-    check_inputs(value_BSMD, sides, starts, sampling_locations_BQMLP2, attention_weights_BQMLP)
-    return forward_op(
-        value_BSMD, sides, starts, sampling_locations_BQMLP2, attention_weights_BQMLP, backend
+    inputs = AttentionInputs(
+        value_BSMD, sides, starts, sampling_locations_BQMLP2, attention_weights_BQMLP
     )
+    check_inputs(inputs)
+    return forward(inputs, backend)

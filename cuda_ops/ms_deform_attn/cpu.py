@@ -1,13 +1,14 @@
-"""The `cpu` backend: C++, vectorised over channels, parallel over queries and heads.
+"""The `cpu` backend: C++, vectorized over channels, parallel over queries and heads.
 
-The library has a plain C interface, so that it needs none of PyTorch's headers and builds in
-seconds. 16-bit tensors are computed in float32.
+The library has a plain C interface, so it needs none of PyTorch's headers and builds in seconds.
+16-bit tensors are computed in float32.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,12 +16,13 @@ import torch
 from torch import Tensor
 
 from cuda_ops.build import BuildError, build_library, cxx_compilations
+from cuda_ops.ms_deform_attn.inputs import AttentionInputs
 
 SOURCE = Path(__file__).parent / "csrc" / "cpu.cpp"
 
 
 def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why this backend does not serve tensors of that kind, or None."""
+    """Why this backend does not take tensors of that kind; None if it does."""
     return None if device.type == "cpu" else f"it runs on the CPU, not on {device.type}"
 
 
@@ -28,47 +30,30 @@ def load(device: torch.device) -> None:
     """Builds and loads the library.
 
     Raises:
-        BuildError: that is not possible here.
+        BuildError: it cannot be built or loaded here.
     """
     _library()
 
 
-def forward(
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> Tensor:
+def forward(inputs: AttentionInputs) -> Tensor:
     """The output (B, Q, M * D)."""
-    value, locations, weights = _prepared(value_BSMD, locations_BQMLP2, weights_BQMLP)
-    batch, queries, heads = locations.shape[:3]
-    output_BQE = value.new_empty(batch, queries, heads * value.shape[3])
-    tensors = (value, locations, weights, output_BQE)
-    _call("forward", sides_2L, starts_L, value, locations, tensors)
-    return output_BQE.to(value_BSMD.dtype)
+    prepared = _prepared(inputs)
+    output_BQE = prepared.value_BSMD.new_empty(prepared.output_size)
+    _call("forward", prepared, [*prepared.tensors, output_BQE])
+    return output_BQE.to(inputs.value_BSMD.dtype)
 
 
-def backward(
-    grad_BQE: Tensor,
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+def backward(grad_BQE: Tensor, inputs: AttentionInputs) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of value, locations and weights."""
-    value, locations, weights = _prepared(value_BSMD, locations_BQMLP2, weights_BQMLP)
+    prepared = _prepared(inputs)
+    value, locations, weights = prepared.tensors
     grad_BQE = grad_BQE.to(value.dtype).contiguous()
     value_grad = torch.zeros(value.shape, dtype=value.dtype)
     location_grad, weight_grad = torch.empty_like(locations), torch.empty_like(weights)
-    tensors = (grad_BQE, value, locations, weights, value_grad, location_grad, weight_grad)
-    _call("backward", sides_2L, starts_L, value, locations, tensors)
-    return (
-        value_grad.to(value_BSMD.dtype),
-        location_grad.to(locations_BQMLP2.dtype),
-        weight_grad.to(weights_BQMLP.dtype),
-    )
+    grads = (value_grad, location_grad, weight_grad)
+    _call("backward", prepared, [grad_BQE, *prepared.tensors, *grads])
+    value, location, weight = (g.to(x.dtype) for g, x in zip(grads, inputs.tensors, strict=True))
+    return value, location, weight
 
 
 class _Shape(ctypes.Structure):
@@ -89,7 +74,7 @@ class _Shape(ctypes.Structure):
 
 @cache
 def _library() -> ctypes.CDLL:
-    failure = BuildError("there is no way to compile it")
+    failure = BuildError("no compiler works")
     for compilation in cxx_compilations():
         try:
             return ctypes.CDLL(str(build_library("ms_deform_attn_cpu", SOURCE, compilation)))
@@ -98,30 +83,29 @@ def _library() -> ctypes.CDLL:
     raise failure
 
 
-def _prepared(value_BSMD: Tensor, *others: Tensor) -> list[Tensor]:
+def _prepared(inputs: AttentionInputs) -> AttentionInputs:
     """The inputs in float32 or float64 and laid out as the library reads them."""
-    work = torch.promote_types(value_BSMD.dtype, torch.float32)
-    value = value_BSMD.to(work)
-    value = value if value.stride(3) == 1 else value.contiguous()
-    return [value, *(other.to(work).contiguous() for other in others)]
+    work = torch.promote_types(inputs.value_BSMD.dtype, torch.float32)
+    value = inputs.value_BSMD.to(work)
+    return replace(
+        inputs,
+        value_BSMD=value if value.stride(3) == 1 else value.contiguous(),
+        locations_BQMLP2=inputs.locations_BQMLP2.to(work).contiguous(),
+        weights_BQMLP=inputs.weights_BQMLP.to(work).contiguous(),
+    )
 
 
-def _call(
-    name: str,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    value_BSMD: Tensor,
-    locations_BQMLP2: Tensor,
-    tensors: Sequence[Tensor],
-) -> None:
-    _, queries, _, levels, points, _ = locations_BQMLP2.shape
+def _call(name: str, prepared: AttentionInputs, tensors: Sequence[Tensor]) -> None:
+    """Calls a function of the library with the tensors that it reads and writes."""
+    value_BSMD = prepared.value_BSMD
+    _, queries, _, levels, points, _ = prepared.locations_BQMLP2.shape
     shape = _Shape(
         *value_BSMD.shape,
         *(queries, levels, points),
         *value_BSMD.stride()[:3],
         torch.get_num_threads(),
-        (ctypes.c_int64 * len(sides_2L))(*sides_2L),
-        (ctypes.c_int64 * len(starts_L))(*starts_L),
+        (ctypes.c_int64 * len(prepared.sides_2L))(*prepared.sides_2L),
+        (ctypes.c_int64 * len(prepared.starts_L))(*prepared.starts_L),
     )
     suffix = "f64" if value_BSMD.dtype == torch.float64 else "f32"
     function = getattr(_library(), f"ms_deform_attn_{name}_{suffix}")

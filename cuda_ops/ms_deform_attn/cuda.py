@@ -1,8 +1,8 @@
 """The `cuda` backend: CUDA C++, compiled by nvcc for this GPU on first use.
 
 The library has a plain C interface and is launched on PyTorch's current stream. It accumulates in
-float32; its backward pass adds to the value's gradient atomically, so that only the forward pass
-gives the same bits every time.
+float32; its backward pass adds to the value's gradient atomically, so only the forward pass gives
+the same bits every time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cuda_ops.build import BuildError, build_library, cuda_compilation
+from cuda_ops.ms_deform_attn.inputs import AttentionInputs
 
 SOURCE = Path(__file__).parent / "csrc" / "cuda.cu"
 MAX_LEVELS = 16
@@ -23,7 +24,7 @@ _DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
 
 def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why this backend does not serve tensors of that kind, or None."""
+    """Why this backend does not take tensors of that kind; None if it does."""
     if device.type != "cuda":
         return f"it runs on CUDA devices, not on {device.type}"
     return None if dtype in _DTYPES else f"it has no {dtype} kernel"
@@ -33,43 +34,27 @@ def load(device: torch.device) -> None:
     """Builds and loads the library for a device.
 
     Raises:
-        BuildError: that is not possible here.
+        BuildError: it cannot be built or loaded here.
     """
     _library(torch.cuda.get_device_capability(device))
 
 
-def forward(
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> Tensor:
+def forward(inputs: AttentionInputs) -> Tensor:
     """The output (B, Q, M * D)."""
-    tensors = [_aligned(x) for x in (value_BSMD, locations_BQMLP2, weights_BQMLP)]
-    batch, queries, heads = locations_BQMLP2.shape[:3]
-    output_BQE = tensors[0].new_empty(batch, queries, heads * value_BSMD.shape[3])
-    problem = _problem(value_BSMD, sides_2L, starts_L, locations_BQMLP2)
-    _launch("forward", problem, value_BSMD, locations_BQMLP2, [*tensors, output_BQE])
+    tensors = [_aligned(x) for x in inputs.tensors]
+    output_BQE = inputs.value_BSMD.new_empty(inputs.output_size)
+    _launch("forward", inputs, [*tensors, output_BQE])
     return output_BQE
 
 
-def backward(
-    grad_BQE: Tensor,
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+def backward(grad_BQE: Tensor, inputs: AttentionInputs) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of value, locations and weights."""
-    tensors = [_aligned(x) for x in (grad_BQE, value_BSMD, locations_BQMLP2, weights_BQMLP)]
-    value_grad = torch.zeros(value_BSMD.shape, dtype=torch.float32, device=value_BSMD.device)
-    location_grad, weight_grad = torch.empty_like(tensors[2]), torch.empty_like(tensors[3])
-    problem = _problem(value_BSMD, sides_2L, starts_L, locations_BQMLP2)
-    tensors += [value_grad, location_grad, weight_grad]
-    _launch("backward", problem, value_BSMD, locations_BQMLP2, tensors)
-    return value_grad.to(value_BSMD.dtype), location_grad, weight_grad
+    tensors = [_aligned(x) for x in (grad_BQE, *inputs.tensors)]
+    _, value, locations, weights = tensors
+    value_grad = torch.zeros(value.shape, dtype=torch.float32, device=value.device)
+    location_grad, weight_grad = torch.empty_like(locations), torch.empty_like(weights)
+    _launch("backward", inputs, [*tensors, value_grad, location_grad, weight_grad])
+    return value_grad.to(value.dtype), location_grad, weight_grad
 
 
 class _Problem(ctypes.Structure):
@@ -106,41 +91,31 @@ def _aligned(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.data_ptr() % 16 else tensor
 
 
-def _problem(
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-) -> _Problem:
-    levels = len(starts_L)
+def _problem(inputs: AttentionInputs) -> _Problem:
+    levels = len(inputs.starts_L)
     if levels > MAX_LEVELS:
         raise ValueError(
             f"spatial_shapes_L2 may have at most {MAX_LEVELS} levels on backend 'cuda', got "
             f"{levels}; 'triton' and 'reference' take more"
         )
-    _, queries, _, _, points, _ = locations_BQMLP2.shape
-    problem = _Problem(*value_BSMD.shape, queries, levels, points)
-    problem.height[:levels] = sides_2L[0::2]
-    problem.width[:levels] = sides_2L[1::2]
-    problem.start[:levels] = starts_L
+    _, queries, _, _, points, _ = inputs.locations_BQMLP2.shape
+    problem = _Problem(*inputs.value_BSMD.shape, queries, levels, points)
+    problem.height[:levels] = inputs.sides_2L[0::2]
+    problem.width[:levels] = inputs.sides_2L[1::2]
+    problem.start[:levels] = inputs.starts_L
     return problem
 
 
-def _launch(
-    name: str,
-    problem: _Problem,
-    value_BSMD: Tensor,
-    locations_BQMLP2: Tensor,
-    tensors: Sequence[Tensor],
-) -> None:
-    device = value_BSMD.device
+def _launch(name: str, inputs: AttentionInputs, tensors: Sequence[Tensor]) -> None:
+    """Launches a kernel with the aligned tensors that it reads and writes."""
+    problem, device = _problem(inputs), inputs.value_BSMD.device
     library = _library(torch.cuda.get_device_capability(device))
     pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
-    dtypes = _DTYPES[value_BSMD.dtype], _DTYPES[locations_BQMLP2.dtype]
+    dtypes = _DTYPES[inputs.value_BSMD.dtype], _DTYPES[inputs.locations_BQMLP2.dtype]
     with torch.cuda.device(device):
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
         launch = getattr(library, f"ms_deform_attn_{name}")
         code = launch(ctypes.byref(problem), *dtypes, *pointers, stream)
     if code != 0:
         reason = library.ms_deform_attn_error(code).decode()
-        raise RuntimeError(f"multi-scale deformable attention was not launched: {reason}")
+        raise RuntimeError(f"multi-scale deformable attention could not be launched: {reason}")

@@ -5,11 +5,13 @@ In the names N stands for batch times heads and K for the positions of one level
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
+
+from cuda_ops.ms_deform_attn.inputs import AttentionInputs
 
 
 def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
@@ -21,22 +23,15 @@ def load(device: torch.device) -> None:
     """Does nothing: there is nothing to build."""
 
 
-def forward(
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> Tensor:
+def forward(inputs: AttentionInputs) -> Tensor:
     """Sums the bilinear samples of all levels; 16-bit values are computed in float32."""
+    value_BSMD = inputs.value_BSMD
     batch, _, heads, channels = value_BSMD.shape
-    queries = locations_BQMLP2.shape[1]
+    queries = inputs.locations_BQMLP2.shape[1]
     output_NDQ = torch.zeros(
         (batch * heads, channels, queries), dtype=_work_dtype(value_BSMD), device=value_BSMD.device
     )
-    for _, map_NDHW, grid_NQP2, weights_NQP in _levels(
-        value_BSMD, sides_2L, starts_L, locations_BQMLP2, weights_BQMLP
-    ):
+    for _, map_NDHW, grid_NQP2, weights_NQP in _levels(inputs):
         samples_NDQP = grid_sample(map_NDHW, grid_NQP2, align_corners=False)
         for samples_NDQ, weights_NQ in zip(
             samples_NDQP.unbind(-1), weights_NQP.unbind(-1), strict=True
@@ -46,24 +41,16 @@ def forward(
     return output_BQMD.flatten(2).contiguous().to(value_BSMD.dtype)
 
 
-def backward(
-    grad_BQE: Tensor,
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+def backward(grad_BQE: Tensor, inputs: AttentionInputs) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of value, locations and weights; 16-bit values are computed in float32."""
+    value_BSMD, locations_BQMLP2, weights_BQMLP = inputs.tensors
     batch, _, heads, _ = value_BSMD.shape
     work = _work_dtype(value_BSMD)
     grad_NQD = grad_BQE.to(work).unflatten(2, (heads, -1)).transpose(1, 2).flatten(0, 1)
     value_grad_BSMD = torch.zeros(value_BSMD.shape, dtype=work, device=value_BSMD.device)
     location_grads: list[Tensor] = []
     weight_grads: list[Tensor] = []
-    for start, map_NDHW, grid_NQP2, weights_NQP in _levels(
-        value_BSMD, sides_2L, starts_L, locations_BQMLP2, weights_BQMLP
-    ):
+    for start, map_NDHW, grid_NQP2, weights_NQP in _levels(inputs):
         samples_NDQP = grid_sample(map_NDHW, grid_NQP2, align_corners=False)
         weight_grads.append(torch.einsum("ndqp,nqd->nqp", samples_NDQP, grad_NQD))
         samples_grad_NDQP = grad_NQD.mT.unsqueeze(3) * weights_NQP.unsqueeze(1)
@@ -80,18 +67,13 @@ def backward(
     )
 
 
-def _levels(
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
+def _levels(inputs: AttentionInputs) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
     """Each level's start, map, sampling grid and weights, heads folded into the batch."""
+    value_BSMD, locations_BQMLP2, weights_BQMLP = inputs.tensors
     work = _work_dtype(value_BSMD)
     grid_BQMLP2 = _grid(locations_BQMLP2.to(work))
-    for level, start in enumerate(starts_L):
-        height, width = sides_2L[2 * level], sides_2L[2 * level + 1]
+    levels = zip(inputs.shapes_L2, inputs.starts_L, strict=True)
+    for level, ((height, width), start) in enumerate(levels):
         value_BKMD = value_BSMD[:, start : start + height * width].to(work)
         map_NDHW = value_BKMD.permute(0, 2, 3, 1).flatten(0, 1).unflatten(2, (height, width))
         grid_NQP2 = grid_BQMLP2[:, :, :, level].transpose(1, 2).flatten(0, 1)
@@ -102,8 +84,9 @@ def _levels(
 def _grid(locations_BQMLP2: Tensor) -> Tensor:
     """Locations in 0..1 as `grid_sample` counts them, -1..1.
 
-    From one level's size outside on, a sample is 0 wherever it lies, so that far, infinite and NaN
-    locations are moved there; `grid_sample` itself would take NaN as the left border.
+    A sample that lies at least one level's size outside is 0 wherever exactly it lies, so far,
+    infinite and NaN locations are moved there; `grid_sample` itself would read NaN at the left
+    border.
     """
     return 2 * locations_BQMLP2.nan_to_num(nan=-1.0).clamp(-1.0, 2.0) - 1
 

@@ -1,14 +1,13 @@
 """The `triton` backend: the same kernels without a C++ or CUDA compiler on the machine.
 
 A program handles neighbouring queries of one batch entry and head, all channels at once, and
-accumulates in float32. Its backward pass adds to the value's gradient atomically, so that only the
+accumulates in float32. Its backward pass adds to the value's gradient atomically, so only the
 forward pass gives the same bits every time. With TRITON_INTERPRET=1 set before this module is
 imported, Triton's interpreter runs the kernels on the CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
@@ -18,12 +17,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from cuda_ops.ms_deform_attn.inputs import AttentionInputs
+
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _BLOCK = 1024  # queries times channels of a program
 
 
 def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why this backend does not serve tensors of that kind, or None."""
+    """Why this backend does not take tensors of that kind; None if it does."""
     if device.type != "cuda" and not (device.type == "cpu" and _interpreted()):
         return "it runs on CUDA devices, and on the CPU only with TRITON_INTERPRET=1"
     return None if dtype in _DTYPES else f"it has no {dtype} kernel"
@@ -33,51 +34,35 @@ def load(device: torch.device) -> None:
     """Does nothing: Triton compiles a kernel when it first runs."""
 
 
-def forward(
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> Tensor:
+def forward(inputs: AttentionInputs) -> Tensor:
     """The output (B, Q, M * D)."""
-    value, locations, weights = (
-        x.contiguous() for x in (value_BSMD, locations_BQMLP2, weights_BQMLP)
-    )
-    batch, queries, heads = locations.shape[:3]
-    output_BQE = value.new_empty(batch, queries, heads * value.shape[3])
-    levels_L3 = _level_table(tuple(sides_2L), tuple(starts_L), value.device)
+    value, locations, weights = (x.contiguous() for x in inputs.tensors)
+    output_BQE = value.new_empty(inputs.output_size)
+    levels_L3 = _level_table(inputs.shapes_L2, tuple(inputs.starts_L), value.device)
     grid, sizes = _launch(value, locations)
     with _device(value):
         _forward_kernel[grid](value, levels_L3, locations, weights, output_BQE, **sizes)
     return output_BQE
 
 
-def backward(
-    grad_BQE: Tensor,
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+def backward(grad_BQE: Tensor, inputs: AttentionInputs) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of value, locations and weights."""
-    grad, value, locations, weights = (
-        x.contiguous() for x in (grad_BQE, value_BSMD, locations_BQMLP2, weights_BQMLP)
-    )
+    grad, value, locations, weights = (x.contiguous() for x in (grad_BQE, *inputs.tensors))
     value_grad = torch.zeros(value.shape, dtype=torch.float32, device=value.device)
     location_grad, weight_grad = torch.empty_like(locations), torch.empty_like(weights)
-    levels_L3 = _level_table(tuple(sides_2L), tuple(starts_L), value.device)
+    levels_L3 = _level_table(inputs.shapes_L2, tuple(inputs.starts_L), value.device)
     grid, sizes = _launch(value, locations)
-    inputs = (grad, value, levels_L3, locations, weights)
+    read = (grad, value, levels_L3, locations, weights)
     with _device(value):
-        _backward_kernel[grid](*inputs, value_grad, location_grad, weight_grad, **sizes)
+        _backward_kernel[grid](*read, value_grad, location_grad, weight_grad, **sizes)
     return value_grad.to(value.dtype), location_grad, weight_grad
 
 
 @triton.jit
 def _items(positions, heads, channels, queries, BLOCK_Q: tl.constexpr):  # type: ignore
-    """A program's items, counted over (batch, query, head), which exist, and its first value."""
+    """A program's items, numbered over (batch, query, head), which of them exist, and where the
+    values of its batch entry and head start.
+    """
     blocks = tl.cdiv(queries, BLOCK_Q)
     pair = (tl.program_id(0) // blocks).to(tl.int64)
     query = (tl.program_id(0) % blocks) * BLOCK_Q + tl.arange(0, BLOCK_Q)
@@ -243,7 +228,9 @@ def _launch(value_BSMD: Tensor, locations_BQMLP2: Tensor) -> tuple[tuple[int], d
 
 
 @lru_cache(maxsize=256)
-def _level_table(sides_2L: tuple[int, ...], starts_L: tuple[int, ...], device: Any) -> Tensor:
+def _level_table(
+    shapes_L2: tuple[tuple[int, int], ...], starts_L: tuple[int, ...], device: torch.device
+) -> Tensor:
     """Height, width and start of each level, on the device."""
-    rows = list(zip(sides_2L[0::2], sides_2L[1::2], starts_L, strict=True))
+    rows = [(*shape, start) for shape, start in zip(shapes_L2, starts_L, strict=True)]
     return torch.tensor(rows, dtype=torch.int32, device=device)

@@ -1,37 +1,40 @@
-"""`run_bench.py train`: from a config to weights, and at the end to an AP."""
+"""`vis-bench train`: from a config to weights, and at the end to an AP.
+
+Whatever can be wrong is found before the first step: the files that the config names, whether its
+evaluation takes the weights that are trained, and whether the output folder can hold the results.
+"""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save
 
-from methods import build_method
-from methods.training import backbone_classifier
 from methods.training.clip_sampler import ClipSampler, SamplingPlan
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
+from methods.training.final_evaluation import evaluate, evaluation_cells
+from methods.training.initial_weights import load_initial_weights
+from methods.training.named_files import find_weights_file
+from methods.training.output_folder import check_free_space, check_output_folder
+from methods.training.trainable import build_trainable
 from methods.training.trainable_norms import bundled_state, train_norms
 from methods.training.trainer import Trainer
 from methods.training.video_pool import draw_pool
+from vis_bench.atomic_write import write_atomically
 from vis_bench.data.synthetic import CLASSES
-from vis_bench.errors import InputError
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
-from vis_bench.records.source import SOURCE_ROOT
-from vis_bench.records.store import RecordStore
-from vis_bench.runs.config import load_cells
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.measure import measure_jobs
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
-METRICS = ("ap", "ap50", "ap75", "ar1", "ar10")
+RECORDS = "records"
 
 
 def train(
@@ -42,55 +45,52 @@ def train(
     Args:
         config_path: a training config, see `TrainConfig`.
         overrides: `key=value` settings over it.
-        output: a folder for the checkpoint and, at the end, the weights.
+        output: a folder for the checkpoint, the weights, and the records of the evaluation.
         resume: continue from the checkpoint in `output`, if there is one.
         bars: shows progress and losses.
 
     Returns:
-        Steps, seconds of this call, the last losses, where the weights are, and the metrics of
-        the config's `evaluate`.
+        `steps` taken in all, `seconds` of this call, the last `losses` by name, the path of the
+        `weights`, and the `metrics` of the config's `evaluate`; `summary_text` prints them.
 
     Raises:
-        InputError: for a config, method, option or file that is not allowed.
+        InputError: a config, method, option or file is wrong, a checkpoint is damaged or of
+            another run, or the output folder cannot be written to.
+        KeyboardInterrupt: after saying how to resume.
     """
-    config = load_train_config(config_path, overrides)
     started = time.monotonic()
-    output.mkdir(parents=True, exist_ok=True)
+    config = load_train_config(config_path, overrides)
+    cells = evaluation_cells(config)
+    check_output_folder(output)
     trainer = prepare(config, bars)
-    if resume and (output / CHECKPOINT).exists():
-        trainer.restore(output / CHECKPOINT)
-    losses = _run(trainer, config, output, bars)
-    save_weights(trainer.method, output / WEIGHTS, half=config.half_precision)
-    seconds = round(time.monotonic() - started, 1)
+    check_free_space(output, 2 * trainer.state_bytes())
+    if resume:
+        _resume(trainer, output / CHECKPOINT, bars)
+    try:
+        losses = _run(trainer, config, output / CHECKPOINT, bars)
+        save_weights(trainer.method, output / WEIGHTS, half=config.half_precision)
+        metrics = evaluate(cells, output / WEIGHTS, output / RECORDS, bars)
+    except KeyboardInterrupt:
+        bars.say(_how_to_go_on(trainer, config_path, overrides, output))
+        raise
     return {
-        "steps": trainer.step, "seconds": seconds, "losses": losses,
-        "weights": str(output / WEIGHTS), "metrics": evaluate(config, output, bars),
+        "steps": trainer.step, "seconds": round(time.monotonic() - started, 1), "losses": losses,
+        "weights": str(output / WEIGHTS), "metrics": metrics,
     }  # fmt: skip
 
 
-def evaluate(config: TrainConfig, output: Path, bars: Bars) -> list[dict[str, Any]]:
-    """Measures the weights in `output` as the run config `evaluate` says; its records go there.
-
-    Returns:
-        For each cell its clip length and AP, AP50, AP75, AR1, AR10; nothing without such a config.
-    """
-    if config.evaluate is None:
-        return []
-    settings = RunSettings("train", torch.device("cpu"), weights=output / WEIGHTS)
-    cells = load_cells(find_config(config.evaluate), ["measure=accuracy"])
-    jobs = resolve_jobs(cells, settings, build_method, bars.say)
-    records = measure_jobs(jobs, RecordStore(output / "records"), bars).records
-    return [{key: getattr(record, key) for key in ("clip_length", *METRICS)} for record in records]
-
-
 def prepare(config: TrainConfig, bars: Bars) -> Trainer:
-    """A trainer at step 0; all that is random comes from the config's seed."""
+    """A trainer at step 0; everything random comes from the config's seed.
+
+    Raises:
+        InputError: for an unknown method, option or loss, or initial weights that do not fit.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         method = build_trainable(config)
         criterion = build_criterion(config.method, method, len(CLASSES), config.loss_weights)
     if config.initial_weights:
-        load_initial_weights(method, find_config(config.initial_weights), config.fresh)
+        load_initial_weights(method, find_weights_file(config.initial_weights), config.fresh)
     if config.train_norms:
         train_norms(method)
     method.train().to(memory_format=torch.channels_last)
@@ -103,59 +103,39 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
     return Trainer(method, criterion, ClipSampler(pool, plan, method.input_format), config)
 
 
-def build_trainable(config: TrainConfig) -> VISMethod:
-    """The method that a config trains; `backbone` is no method of the registry.
-
-    Raises:
-        InputError: for an unknown method or option.
-    """
-    if config.method == "backbone":
-        return backbone_classifier.build(num_classes=len(CLASSES), **config.options)
-    return build_method(config.method, num_classes=len(CLASSES), **config.options)
-
-
-def find_config(name: str) -> Path:
-    """A file named in a config: relative to the working directory, or to the source tree."""
-    path = Path(name)
-    return path if path.exists() else SOURCE_ROOT / path
-
-
-def load_initial_weights(method: VISMethod, path: Path, fresh: Sequence[str] = ()) -> None:
-    """Starts a method from weights of the same or of a simpler one.
-
-    Args:
-        method: is changed in place.
-        path: a .safetensors file.
-        fresh: tensors of the file whose names start with one of these are left out.
-
-    Raises:
-        InputError: for a missing file, or one with a tensor that the method has no place for.
-    """
-    if not path.is_file():
-        raise InputError(f"initial_weights {path} does not exist; allowed is a .safetensors file")
-    state = {k: v for k, v in load_file(path).items() if not k.startswith(tuple(fresh))}
-    try:
-        unused = method.load_state_dict(state, strict=False).unexpected_keys
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise InputError(f"initial_weights {path} do not fit the method: {reason}") from None
-    if unused:
-        raise InputError(f"initial_weights {path} do not fit the method: {unused[0]} has no place")
-
-
 def save_weights(method: VISMethod, path: Path, *, half: bool = False) -> None:
     """Writes the method's weights, without what only training has.
 
     Args:
-        half: in half precision, but for the running statistics of the norms.
+        method: as trained.
+        path: a .safetensors file, which appears whole or not at all.
+        half: in half precision, except for the running statistics of the norms.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
     """
     state = {name: tensor.contiguous() for name, tensor in bundled_state(method).items()}
     if half:
         state = {k: v if ".running_" in k else v.half() for k, v in state.items()}
-    save_file(state, path)
+    write_atomically(path, save(state))
 
 
-def _run(trainer: Trainer, config: TrainConfig, output: Path, bars: Bars) -> dict[str, float]:
+def describe(step: int, losses: Mapping[str, float]) -> str:
+    """A line of losses."""
+    total = sum(value for name, value in losses.items() if name != "norm")
+    terms = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
+    return f"step {step}: loss {total:.3f} ({terms})"
+
+
+def _resume(trainer: Trainer, checkpoint: Path, bars: Bars) -> None:
+    if checkpoint.exists():
+        trainer.restore(checkpoint)
+        bars.say(f"resuming after step {trainer.step}")
+    else:
+        bars.say(f"{checkpoint} does not exist yet: starting from step 0")
+
+
+def _run(trainer: Trainer, config: TrainConfig, checkpoint: Path, bars: Bars) -> dict[str, float]:
     """Trains to the last step; the losses averaged over the last stretch."""
     recent: dict[str, list[float]] = defaultdict(list)
     means: dict[str, float] = {}
@@ -165,17 +145,28 @@ def _run(trainer: Trainer, config: TrainConfig, output: Path, bars: Bars) -> dic
             for name, value in trainer.advance().items():
                 recent[name].append(value)
             advance()
-            if trainer.step % config.log_every == 0 or trainer.step == config.steps:
+            is_last = trainer.step == config.steps
+            if trainer.step % config.log_every == 0 or is_last:
                 means = {name: sum(values) / len(values) for name, values in recent.items()}
                 recent.clear()
                 bars.say(describe(trainer.step, means))
-            if trainer.step % config.checkpoint_every == 0 or trainer.step == config.steps:
-                trainer.save(output / CHECKPOINT)
+            if trainer.step % config.checkpoint_every == 0 or is_last:
+                trainer.save(checkpoint)
     return means
 
 
-def describe(step: int, losses: dict[str, float]) -> str:
-    """A line of losses."""
-    total = sum(value for name, value in losses.items() if name != "norm")
-    terms = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-    return f"step {step}: loss {total:.3f} ({terms})"
+def _how_to_go_on(
+    trainer: Trainer, config_path: Path, overrides: Sequence[str], output: Path
+) -> str:
+    """What an interrupted run has kept, and the command that continues it."""
+    command = ["vis-bench", "train", str(config_path), "--output", str(output)]
+    command += [word for override in overrides for word in ("--set", override)]
+    if trainer.saved_step is None:
+        return (
+            f"interrupted at step {trainer.step}, before the first checkpoint; start again with: "
+            f"{shlex.join(command)}"
+        )
+    return (
+        f"interrupted at step {trainer.step}; resume after step {trainer.saved_step} with: "
+        f"{shlex.join([*command, '--resume'])}"
+    )

@@ -1,10 +1,10 @@
-"""One training run: a method, its criterion, an optimiser, and the step they have come to."""
+"""One training run: a method, its criterion, an optimizer, and the step they have reached."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from methods.training.clip_sampler import Batch, ClipSampler
 from methods.training.config import TrainConfig
 from methods.training.criterion import Criterion, Example, Losses
-from vis_bench.atomic_write import write_atomically
+from methods.training.training_state import (
+    TrainingState,
+    check_same_run,
+    plain_settings,
+    read_training_state,
+    unusable,
+    write_training_state,
+)
 from vis_bench.errors import InputError
 from vis_bench.inference.method import VISMethod
 
@@ -21,10 +28,14 @@ class Trainer:
     """Trains step by step; a checkpoint holds all that the next step depends on.
 
     Args:
-        method: in training mode, with the norms that shall learn.
-        criterion: its loss; may hold parameters of its own.
-        sampler: the batch of a step depends on the step's number alone.
+        method: in training mode, with the norms that learn.
+        criterion: its loss; may have parameters of its own.
+        sampler: gives the batch of a step, which depends on the step's number alone.
         config: steps, learning rate and its multipliers, clipping.
+
+    Attributes:
+        step: how many steps have been taken.
+        saved_step: the step of the last checkpoint written or read; None before the first.
     """
 
     def __init__(
@@ -32,6 +43,7 @@ class Trainer:
     ) -> None:
         self.method = method
         self.step = 0
+        self.saved_step: int | None = None
         self._criterion = criterion
         self._sampler = sampler
         self._config = config
@@ -44,43 +56,73 @@ class Trainer:
         )  # fmt: skip
 
     def advance(self) -> dict[str, float]:
-        """Takes one step; the weighted losses by name, and the gradient's norm before clipping."""
+        """Takes one step; the weighted losses by name, and the gradient's norm before clipping.
+
+        Raises:
+            InputError: the gradient is not finite, because training has diverged.
+        """
         self._set_learning_rate()
         losses = self._losses(self._sampler.batch(self.step))
         self._optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
-        norm = nn.utils.clip_grad_norm_(
-            self._modules.parameters(), self._config.clip_norm, error_if_nonfinite=True
-        )
+        norm = nn.utils.clip_grad_norm_(self._modules.parameters(), self._config.clip_norm)
+        if not norm.isfinite():
+            raise InputError(
+                f"training diverged at step {self.step + 1}: the gradient's norm is {float(norm)}; "
+                f"try a learning_rate below {self._config.learning_rate:g}"
+            )
         self._optimizer.step()
         self.step += 1
         return {name: float(loss.detach()) for name, loss in losses.items()} | {"norm": float(norm)}
 
     def save(self, path: Path) -> None:
-        """Writes a checkpoint, at once or not at all."""
-        buffer = io.BytesIO()
-        state = {
-            "step": self.step,
-            "modules": self._modules.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-        }
-        torch.save(state, buffer)
-        write_atomically(path, buffer.getvalue())
-
-    def restore(self, path: Path) -> None:
-        """Continues from a checkpoint of the same config.
+        """Writes a checkpoint, whole or not at all.
 
         Raises:
-            InputError: for a file that is no checkpoint of this method.
+            InputError: the folder cannot be written to, or the disk is full.
         """
+        state = TrainingState(
+            plain_settings(self._config), self.step,
+            self._modules.state_dict(), self._optimizer.state_dict(),
+        )  # fmt: skip
+        write_training_state(state, path)
+        self.saved_step = self.step
+
+    def restore(self, path: Path) -> None:
+        """Continues from a checkpoint of a run with the same settings (but for `FREE_SETTINGS`).
+
+        Raises:
+            InputError: the file is missing or damaged, is not a checkpoint, or is of another run.
+        """
+        state = read_training_state(path)
+        check_same_run(path, state, self._config)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            self._modules.load_state_dict(state["modules"])
-            self._optimizer.load_state_dict(state["optimizer"])
-            self.step = state["step"]
-        except (OSError, KeyError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"checkpoint {path} cannot be resumed from: {reason}") from None
+            self._modules.load_state_dict(state.modules)
+            self._load_optimizer(state.optimizer)
+        except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).splitlines()[-1:]).strip()
+            raise unusable(path, f"its tensors do not fit ({reason})") from None
+        self.step = self.saved_step = state.step
+
+    def state_bytes(self) -> int:
+        """About how large a checkpoint is: all tensors, and two moments of each that learns."""
+        tensors = self._modules.state_dict().values()
+        learning = (p for group in self._optimizer.param_groups for p in group["params"])
+        return sum(t.nbytes for t in tensors) + 2 * sum(p.nbytes for p in learning)
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        """Loads the optimizer's state, whose shapes the optimizer itself does not check."""
+        own = self._optimizer.state_dict()["param_groups"]
+        if [group.keys() for group in state["param_groups"]] != [group.keys() for group in own]:
+            raise ValueError("the optimizer has other settings")
+        self._optimizer.load_state_dict(state)
+        for parameter, moments in self._optimizer.state.items():
+            for name in ("exp_avg", "exp_avg_sq"):
+                if moments[name].shape != parameter.shape:
+                    raise ValueError(
+                        f"{name} has shape {tuple(moments[name].shape)} for a parameter of shape "
+                        f"{tuple(parameter.shape)}"
+                    )
 
     def _losses(self, batch: Batch) -> Losses:
         features = self.method.encode_frames(batch.frames_N3HW)
@@ -106,7 +148,7 @@ def learning_rate_factor(config: TrainConfig, step: int) -> float:
 
 
 def parameter_groups(module: nn.Module, multipliers: Mapping[str, float]) -> list[dict]:
-    """Groups for an optimiser, each with its `multiplier` of the learning rate."""
+    """Groups for an optimizer, each with its `multiplier` of the learning rate."""
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:

@@ -14,10 +14,11 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from cuda_ops.memory import available_bytes, needed_bytes
 from cuda_ops.ms_deform_attn import backend_names, why_unavailable
-from cuda_ops.profile import default_dtypes
-from cuda_ops.shapes import PASSES, AttentionTensors, attention_shapes, random_tensors
+from cuda_ops.ms_deform_attn.inputs import AttentionProblem
+from cuda_ops.profile import PASSES, default_dtypes
+from cuda_ops.profile.attention_shapes import attention_shapes, one_pass, random_problem
+from cuda_ops.profile.memory_needs import available_bytes, needed_bytes
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # Plain PyTorch on a CPU takes seconds for one call from here on.
@@ -25,8 +26,8 @@ LONGEST_REFERENCE_MACS = 5e9
 
 
 @lru_cache(maxsize=1)
-def tensors(shape: str, dtype: torch.dtype) -> AttentionTensors:
-    return random_tensors(attention_shapes()[shape], DEVICE, dtype)
+def problem(shape: str, dtype: torch.dtype) -> AttentionProblem:
+    return random_problem(attention_shapes()[shape], DEVICE, dtype)
 
 
 def finished(call: Callable[[], object]) -> Callable[[], None]:
@@ -57,5 +58,5 @@ def test_bench_ms_deform_attn(
     if DEVICE.type == "cpu" and too_long:
         pytest.skip("plain PyTorch takes too long")
     benchmark.group = f"{shape_name} {pass_name} {dtype_name}"
-    call = finished(tensors(shape_name, dtype).call(backend, pass_name))
+    call = finished(one_pass(problem(shape_name, dtype), backend, pass_name))
     benchmark.pedantic(call, rounds=3, warmup_rounds=1)

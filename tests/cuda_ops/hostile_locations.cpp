@@ -1,5 +1,5 @@
 // Feeds the CPU kernels and the CUDA kernels' code NaN, infinite, huge and bordering locations, on
-// buffers of exactly the size they need. Built with the compiler's address and undefined-behaviour
+// buffers of exactly the size they need. Built with the compiler's address and undefined-behavior
 // checkers, which end the program with an error at the first access outside a buffer.
 
 #include "../../cuda_ops/ms_deform_attn/csrc/cpu.cpp"
@@ -28,7 +28,7 @@ std::vector<T> hostile(int64_t count, uint32_t seed) {
 }
 
 // Three levels; the last one's last pixel is the buffer's end. Between them lie so many unused
-// positions that few queries do not make it worth while to copy the rows.
+// positions that few queries do not make it worthwhile to copy the rows.
 constexpr int64_t kSides[] = {8, 4, 1, 3, 2, 1}, kStarts[] = {0, 32, 3998};
 constexpr int64_t kPositions = 4000, kLevels = 3, kBatch = 2, kHeads = 2;
 

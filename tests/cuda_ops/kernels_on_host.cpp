@@ -49,7 +49,7 @@ void run_on_host(const Problem& problem, const Kernel& kernel, int vector) {
 
 template <template <class, class, int> class Kernel, class Scalar, class Coordinate,
           class... Pointers>
-void run_vectorised(const Problem& problem, Pointers... pointers) {
+void run_vectorized(const Problem& problem, Pointers... pointers) {
   constexpr int kVector = 16 / sizeof(Scalar);
   if (problem.channels % kVector == 0) {
     run_on_host(problem, Kernel<Scalar, Coordinate, kVector>{pointers...}, kVector);
@@ -64,13 +64,13 @@ void run_vectorised(const Problem& problem, Pointers... pointers) {
   extern "C" void forward_##NAME(const Problem* problem, const SCALAR* value,                    \
                                  const COORDINATE* locations, const COORDINATE* attention,       \
                                  SCALAR* output) {                                               \
-    run_vectorised<Forward, SCALAR, COORDINATE>(*problem, value, locations, attention, output);  \
+    run_vectorized<Forward, SCALAR, COORDINATE>(*problem, value, locations, attention, output);  \
   }                                                                                              \
   extern "C" void backward_##NAME(const Problem* problem, const SCALAR* grad,                    \
                                   const SCALAR* value, const COORDINATE* locations,              \
                                   const COORDINATE* attention, float* value_grad,                \
                                   COORDINATE* location_grad, COORDINATE* attention_grad) {       \
-    run_vectorised<Backward, SCALAR, COORDINATE>(*problem, grad, value, locations, attention,    \
+    run_vectorized<Backward, SCALAR, COORDINATE>(*problem, grad, value, locations, attention,    \
                                                  value_grad, location_grad, attention_grad);     \
   }
 

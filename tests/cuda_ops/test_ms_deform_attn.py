@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from cuda_ops import ms_deform_attn, ms_deform_attn_macs
-from deformable_cases import CASES, DTYPES, Case, Inputs, errors, make_inputs
+from deformable_cases import CASES, DTYPES, Case, errors, make_inputs
 
 SMALL = Case(((4, 3), (2, 5)), 2, 6, 2, 5, 3, "spread")
 BACKENDS = ("reference", "cpu")
@@ -28,7 +29,7 @@ def tent_attention(
 ) -> Tensor:
     """Equation 3 with bilinear interpolation written as a sum over all pixels of a level.
 
-    A pixel's share falls linearly from 1 at its centre to 0 one pixel away, along each axis.
+    A pixel's share falls linearly from 1 at its center to 0 one pixel away, along each axis.
     """
     start, output_BQMD = 0, 0.0
     for level, (height, width) in enumerate(shapes):
@@ -49,16 +50,18 @@ def tent_attention(
 @pytest.mark.parametrize("case", CASES)
 def test_is_equation_3(case: str, backend: str) -> None:
     inputs = make_inputs(CASES[case])
-    expected = tent_attention(inputs.value, inputs.shapes, inputs.locations, inputs.weights)
+    expected = tent_attention(
+        inputs.value_BSMD, inputs.shapes_L2, inputs.locations_BQMLP2, inputs.weights_BQMLP
+    )
     torch.testing.assert_close(inputs.results(backend)[0], expected, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_gradients_are_those_of_equation_3(backend: str) -> None:
     inputs = make_inputs(SMALL)
-    leaves = [x.requires_grad_() for x in (inputs.value, inputs.locations, inputs.weights)]
-    output = tent_attention(leaves[0], inputs.shapes, *leaves[1:])
-    expected = torch.autograd.grad(output, leaves, inputs.grad)
+    leaves = [x.requires_grad_() for x in inputs.tensors]
+    output = tent_attention(leaves[0], inputs.shapes_L2, *leaves[1:])
+    expected = torch.autograd.grad(output, leaves, inputs.grad_BQE)
     for found, gradient in zip(inputs.results(backend)[1:], expected, strict=True):
         torch.testing.assert_close(found, gradient, rtol=0, atol=1e-11)
 
@@ -66,10 +69,10 @@ def test_gradients_are_those_of_equation_3(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_gradcheck(backend: str) -> None:
     inputs = make_inputs(Case(((3, 4), (2, 2)), 1, 3, 2, 3, 2, "spread"))
-    leaves = [x.requires_grad_() for x in (inputs.value, inputs.locations, inputs.weights)]
+    leaves = [x.requires_grad_() for x in inputs.tensors]
 
     def attend(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
-        return ms_deform_attn(value, inputs.shapes, None, locations, weights, backend=backend)
+        return ms_deform_attn(value, inputs.shapes_L2, None, locations, weights, backend=backend)
 
     assert torch.autograd.gradcheck(attend, leaves)
 
@@ -86,7 +89,7 @@ def test_cpu_error_is_at_most_twice_that_of_pytorch(case: str, dtype: str) -> No
     ("x", "slope"),
     [(-1.0, 10.0), (-0.5, 10.0), (0.0, 20.0), (0.5, 20.0), (1.0, 40.0), (3.0, -80.0), (4.0, 0.0)],
 )
-def test_gradient_on_a_pixel_centre_is_the_one_to_the_right(
+def test_gradient_on_a_pixel_center_is_the_one_to_the_right(
     backend: str, x: float, slope: float
 ) -> None:
     # Pixels 10, 30, 70, 80; slope per pixel, times the 4 pixels that a location of 1 spans.
@@ -100,13 +103,13 @@ def test_gradient_on_a_pixel_centre_is_the_one_to_the_right(
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e30, -1e30])
 def test_a_sample_without_a_place_counts_as_outside(backend: str, bad: float) -> None:
-    inputs = make_inputs(SMALL).to(torch.float32, torch.float32)
-    inputs.locations[:, ::2, :, 1, 0, 0] = bad
-    inputs.locations[:, 1::2, :, 0, 1, 1] = bad
-    elsewhere = torch.where(inputs.locations == inputs.locations, inputs.locations, 7.0)
-    expected = Inputs(
-        inputs.value, inputs.shapes, elsewhere.clamp(-7, 7), inputs.weights, inputs.grad
+    inputs = make_inputs(SMALL).to("cpu", torch.float32, torch.float32)
+    inputs.locations_BQMLP2[:, ::2, :, 1, 0, 0] = bad
+    inputs.locations_BQMLP2[:, 1::2, :, 0, 1, 1] = bad
+    elsewhere = torch.where(
+        inputs.locations_BQMLP2 == inputs.locations_BQMLP2, inputs.locations_BQMLP2, 7.0
     )
+    expected = replace(inputs, locations_BQMLP2=elsewhere.clamp(-7, 7))
     for found, own in zip(inputs.results(backend), expected.results("reference"), strict=True):
         torch.testing.assert_close(found, own, rtol=1e-5, atol=1e-5)
 
@@ -114,10 +117,10 @@ def test_a_sample_without_a_place_counts_as_outside(backend: str, bad: float) ->
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_non_finite_values_and_weights_reach_only_what_reads_them(backend: str, bad: float) -> None:
-    inputs = make_inputs(SMALL).to(torch.float32, torch.float32)
+    inputs = make_inputs(SMALL).to("cpu", torch.float32, torch.float32)
     clean = inputs.results(backend)[0].unflatten(2, (2, 5))
-    inputs.value[1, :, 1, 3] = bad
-    inputs.weights[0, 2, 0] = bad
+    inputs.value_BSMD[1, :, 1, 3] = bad
+    inputs.weights_BQMLP[0, 2, 0] = bad
     output = inputs.results(backend)[0].unflatten(2, (2, 5))
     touched = torch.zeros(output.shape, dtype=torch.bool)
     touched[1, :, 1, 3] = touched[0, 2, 0] = True
@@ -127,19 +130,19 @@ def test_non_finite_values_and_weights_reach_only_what_reads_them(backend: str, 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_layouts_in_memory_do_not_matter(backend: str) -> None:
-    inputs = make_inputs(SMALL).to(torch.float32, torch.float32)
+    inputs = make_inputs(SMALL).to("cpu", torch.float32, torch.float32)
     expected = inputs.results(backend)
     for value in (
-        inputs.value.transpose(1, 2).contiguous().transpose(1, 2),
-        inputs.value.transpose(1, 3).contiguous().transpose(1, 3),
-        torch.cat([inputs.value] * 2, dim=3)[..., :5],
+        inputs.value_BSMD.transpose(1, 2).contiguous().transpose(1, 2),
+        inputs.value_BSMD.transpose(1, 3).contiguous().transpose(1, 3),
+        torch.cat([inputs.value_BSMD] * 2, dim=3)[..., :5],
     ):
-        strided = Inputs(
-            value,
-            inputs.shapes,
-            inputs.locations.transpose(1, 4).contiguous().transpose(1, 4),
-            torch.stack([inputs.weights] * 2, dim=-1)[..., 1],
-            inputs.grad.transpose(0, 2).contiguous().transpose(0, 2),
+        strided = replace(
+            inputs,
+            value_BSMD=value,
+            locations_BQMLP2=inputs.locations_BQMLP2.transpose(1, 4).contiguous().transpose(1, 4),
+            weights_BQMLP=torch.stack([inputs.weights_BQMLP] * 2, dim=-1)[..., 1],
+            grad_BQE=inputs.grad_BQE.transpose(0, 2).contiguous().transpose(0, 2),
         )
         for found, own in zip(strided.results(backend), expected, strict=True):
             assert torch.equal(found, own)
@@ -148,12 +151,12 @@ def test_layouts_in_memory_do_not_matter(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_gradient_of_a_sum_is_read_although_it_is_expanded(backend: str) -> None:
     inputs = make_inputs(SMALL)
-    weights = inputs.weights.requires_grad_()
+    weights = inputs.weights_BQMLP.requires_grad_()
     output = ms_deform_attn(
-        inputs.value, inputs.shapes, None, inputs.locations, weights, backend=backend
+        inputs.value_BSMD, inputs.shapes_L2, None, inputs.locations_BQMLP2, weights, backend=backend
     )
     output.sum().backward()
-    ones = Inputs(inputs.value, inputs.shapes, inputs.locations, weights, torch.ones_like(output))
+    ones = replace(inputs, grad_BQE=torch.ones_like(output))
     torch.testing.assert_close(weights.grad, ones.results("reference")[3])
 
 
@@ -181,29 +184,29 @@ def test_levels_may_lie_anywhere(backend: str, starts: tuple[int, int]) -> None:
     value = torch.rand(2, 31, 2, 5, dtype=torch.float64, requires_grad=True)
     pieces = [value[:, s : s + h * w] for s, (h, w) in zip(starts, SMALL.shapes, strict=True)]
     expected = tent_attention(
-        torch.cat(pieces, dim=1), inputs.shapes, inputs.locations, inputs.weights
+        torch.cat(pieces, dim=1), inputs.shapes_L2, inputs.locations_BQMLP2, inputs.weights_BQMLP
     )
-    arguments = (inputs.locations, inputs.weights)
-    found = ms_deform_attn(value, inputs.shapes, starts, *arguments, backend=backend)
+    arguments = (inputs.locations_BQMLP2, inputs.weights_BQMLP)
+    found = ms_deform_attn(value, inputs.shapes_L2, starts, *arguments, backend=backend)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
-    gradients = [torch.autograd.grad(x, value, inputs.grad)[0] for x in (found, expected)]
+    gradients = [torch.autograd.grad(x, value, inputs.grad_BQE)[0] for x in (found, expected)]
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
 
 
 def test_shapes_and_starts_may_be_tensors() -> None:
     inputs = make_inputs(SMALL)
     found = ms_deform_attn(
-        inputs.value,
+        inputs.value_BSMD,
         torch.tensor(SMALL.shapes),
         torch.tensor([0, 12], dtype=torch.int32),
-        *(inputs.locations, inputs.weights),
+        *(inputs.locations_BQMLP2, inputs.weights_BQMLP),
     )
     assert torch.equal(found, inputs.results("auto")[0])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_number_of_threads_does_not_change_a_bit(backend: str) -> None:
-    inputs = make_inputs(CASES["many_samples"]).to(torch.float32, torch.float32)
+    inputs = make_inputs(CASES["many_samples"]).to("cpu", torch.float32, torch.float32)
     threads = torch.get_num_threads()
     try:
         results = []
@@ -234,13 +237,13 @@ def test_cpu_agrees_for_any_sizes(
 
 
 def small_arguments() -> dict[str, object]:
-    inputs = make_inputs(SMALL).to(torch.float32, torch.float32)
+    inputs = make_inputs(SMALL).to("cpu", torch.float32, torch.float32)
     return {
-        "value_BSMD": inputs.value,
+        "value_BSMD": inputs.value_BSMD,
         "spatial_shapes_L2": [list(shape) for shape in SMALL.shapes],
         "level_start_index_L": [0, 12],
-        "sampling_locations_BQMLP2": inputs.locations,
-        "attention_weights_BQMLP": inputs.weights,
+        "sampling_locations_BQMLP2": inputs.locations_BQMLP2,
+        "attention_weights_BQMLP": inputs.weights_BQMLP,
     }
 
 
@@ -324,7 +327,7 @@ def test_a_backend_that_cannot_run_here_says_why(backend: str) -> None:
 
 def test_opcheck() -> None:
     inputs = make_inputs(SMALL)
-    tensors = [x.requires_grad_() for x in (inputs.value, inputs.locations, inputs.weights)]
+    tensors = [x.requires_grad_() for x in inputs.tensors]
     detached = [x.detach() for x in tensors[1:]]
     for backend in BACKENDS:
         torch.library.opcheck(
@@ -333,7 +336,7 @@ def test_opcheck() -> None:
         )
         torch.library.opcheck(
             torch.ops.cuda_ops.ms_deform_attn_backward.default,
-            (inputs.grad, tensors[0].detach(), [4, 3, 2, 5], [0, 12], *detached, backend),
+            (inputs.grad_BQE, tensors[0].detach(), [4, 3, 2, 5], [0, 12], *detached, backend),
             test_utils=("test_schema", "test_faketensor"),
         )
 
@@ -342,25 +345,25 @@ def test_opcheck() -> None:
 @pytest.mark.parametrize("compiler", ["eager", "aot_eager"])
 def test_compiles_as_a_whole(compiler: str, dynamic: bool) -> None:
     inputs = make_inputs(SMALL)
-    leaves = [x.requires_grad_() for x in (inputs.value, inputs.locations, inputs.weights)]
+    leaves = [x.requires_grad_() for x in inputs.tensors]
 
     def attend(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
-        return 2 * ms_deform_attn(value + 1, inputs.shapes, [0, 12], locations, weights)
+        return 2 * ms_deform_attn(value + 1, inputs.shapes_L2, [0, 12], locations, weights)
 
     compiled = torch.compile(attend, backend=compiler, fullgraph=True, dynamic=dynamic)
-    results = [torch.autograd.grad(run(*leaves), leaves, inputs.grad) for run in (compiled, attend)]
+    results = [
+        torch.autograd.grad(run(*leaves), leaves, inputs.grad_BQE) for run in (compiled, attend)
+    ]
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected)
 
 
 def test_meta_device() -> None:
-    inputs = make_inputs(SMALL).to(torch.float32, torch.float32, "meta")
+    inputs = make_inputs(SMALL).to("meta", torch.float32, torch.float32)
     output, *gradients = inputs.results("auto")
     assert output.is_meta
     assert output.shape == (2, 6, 10)
-    assert [g.shape for g in gradients] == [
-        x.shape for x in (inputs.value, inputs.locations, inputs.weights)
-    ]
+    assert [g.shape for g in gradients] == [x.shape for x in inputs.tensors]
 
 
 class Listener(TorchDispatchMode):
@@ -379,9 +382,15 @@ class Listener(TorchDispatchMode):
     ("device", "backend"), [*(("cpu", name) for name in BACKENDS), ("meta", "cuda")]
 )
 def test_a_call_is_one_operator_whose_flops_are_known(device: str, backend: str) -> None:
-    inputs = make_inputs(SMALL).to(torch.float32, torch.float32, device)
+    inputs = make_inputs(SMALL).to(device, torch.float32, torch.float32)
     macs = 5 * 2 * 6 * 2 * 2 * 3 * 5  # 5 B Q M L P D
-    arguments = (inputs.value, inputs.shapes, None, inputs.locations, inputs.weights)
+    arguments = (
+        inputs.value_BSMD,
+        inputs.shapes_L2,
+        None,
+        inputs.locations_BQMLP2,
+        inputs.weights_BQMLP,
+    )
     with Listener() as listener, torch.no_grad():
         ms_deform_attn(*arguments, backend=backend)
     assert listener.names == ["cuda_ops.ms_deform_attn.default"]
@@ -391,7 +400,7 @@ def test_a_call_is_one_operator_whose_flops_are_known(device: str, backend: str)
         inputs.results(backend)
     assert forward.get_total_flops() == 2 * macs
     assert both.get_total_flops() == 2 * macs + 2 * 2 * macs
-    assert ms_deform_attn_macs(inputs.value.shape, inputs.locations.shape) == macs
+    assert ms_deform_attn_macs(inputs.value_BSMD.shape, inputs.locations_BQMLP2.shape) == macs
 
 
 def test_macs_of_the_encoder_at_360p() -> None:

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -13,14 +14,22 @@ from torch import Tensor
 
 from cuda_ops import build, resolve_backend
 from cuda_ops.build import BuildError, Compilation, build_library, cxx_compilations
-from cuda_ops.ms_deform_attn import backend_names, backends, cpu, selftest, why_unavailable
+from cuda_ops.ms_deform_attn import (
+    backend_choice,
+    backend_names,
+    cpu,
+    self_test,
+    why_unavailable,
+)
+from cuda_ops.ms_deform_attn.backend import AUTO, backend_module
 from deformable_cases import CASES, make_inputs
+from vis_bench.runs.config import Cell
 
 CPU = torch.device("cpu")
 CACHES = (
-    backends._fastest,
-    backends._why_unavailable_once,
-    backends._warn_once,
+    backend_choice._fastest,
+    backend_choice._why_unavailable_once,
+    backend_choice._warn_once,
     cpu._library,
 )
 
@@ -36,7 +45,7 @@ def undecided() -> Iterator[None]:
 
 
 def results(dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
-    return make_inputs(CASES["odd"]).to(dtype, dtype).results("auto")
+    return make_inputs(CASES["odd"]).to("cpu", dtype, dtype).results("auto")
 
 
 def test_auto_is_the_cpu_backend_here(undecided: None) -> None:
@@ -49,16 +58,16 @@ def test_auto_is_the_cpu_backend_here(undecided: None) -> None:
 
 def test_the_choice_is_made_once(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(selftest, "failure", lambda *args: asked.append(args))
+    monkeypatch.setattr(self_test, "failure", lambda *args: asked.append(args))
     for _ in range(3):
         resolve_backend("cpu")
     assert len(asked) == 1
 
 
 def test_auto_takes_the_fastest(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = backends._module("cpu")
+    slow = backend_module("cpu")
     monkeypatch.setattr(
-        selftest, "seconds", lambda backend, device, dtype: 2.0 if backend is slow else 1.0
+        self_test, "seconds", lambda backend, device, dtype: 2.0 if backend is slow else 1.0
     )
     assert resolve_backend("cpu") == "reference"
 
@@ -77,7 +86,7 @@ def test_devices_without_kernels_get_the_reference(undecided: None) -> None:
 
 @pytest.mark.parametrize(
     ("compiler", "reason"),
-    [("no-such-compiler", "no-such-compiler"), ("false", "does not run")],
+    [("no-such-compiler", "no-such-compiler"), ("false", "does not work")],
 )
 def test_without_a_compiler_the_reference_serves_and_one_warning_says_why(
     undecided: None, monkeypatch: pytest.MonkeyPatch, compiler: str, reason: str
@@ -89,7 +98,8 @@ def test_without_a_compiler_the_reference_serves_and_one_warning_says_why(
     assert "runs on backend 'reference', without cpu" in str(caught[0].message)
     assert resolve_backend("cpu", torch.float32) == "reference"
     assert torch.equal(
-        outputs[0], make_inputs(CASES["odd"]).to(*[torch.float32] * 2).results("reference")[0]
+        outputs[0],
+        make_inputs(CASES["odd"]).to("cpu", torch.float32, torch.float32).results("reference")[0],
     )
     with pytest.raises(ValueError, match=reason):
         resolve_backend("cpu", torch.float32, "cpu")
@@ -129,6 +139,12 @@ def test_an_exception_fails_the_self_test(undecided: None, monkeypatch: pytest.M
     monkeypatch.setattr(cpu, "forward", crash)
     with pytest.warns(RuntimeWarning, match="no kernel image for this device"):
         assert resolve_backend("cpu") == "reference"
+
+
+def test_a_config_may_name_exactly_these_backends() -> None:
+    """The harness does not import the kernels, so its config lists their backends itself."""
+    named = Cell.model_fields["kernel_backend"].annotation
+    assert get_args(named) == (AUTO, *backend_names())
 
 
 def test_every_backend_says_whether_it_is_there() -> None:
@@ -218,5 +234,5 @@ def test_no_cuda_compiler_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPat
     for name in ("NVCC", "CUDA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(BuildError, match="no CUDA compiler"):
+    with pytest.raises(BuildError, match="no CUDA compiler was found"):
         build.cuda_compilation((9, 0))

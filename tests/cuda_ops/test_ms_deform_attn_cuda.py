@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cuda_ops.build import Compilation, build_library, cuda_compilation
 from cuda_ops.ms_deform_attn import cuda
+from cuda_ops.ms_deform_attn.inputs import AttentionInputs
 from deformable_cases import CASES, DTYPES, Inputs, errors, make_inputs
 
 HERE = Path(__file__).parent
@@ -31,17 +32,14 @@ class KernelsOnHost:
 
     def results(self, inputs: Inputs, *, name: str) -> list[Tensor]:
         """The output and the three gradients; `name` is a key of `DTYPES`."""
-        sides = [side for row in inputs.shapes for side in row]
-        sizes = [h * w for h, w in inputs.shapes]
-        starts = [sum(sizes[:level]) for level in range(len(sizes))]
-        problem = cuda._problem(inputs.value, sides, starts, inputs.locations)
-        output = torch.empty_like(inputs.grad)
-        value_grad = torch.zeros(inputs.value.shape)
-        grads = [value_grad, torch.empty_like(inputs.locations), torch.empty_like(inputs.weights)]
-        tensors = [inputs.value, inputs.locations, inputs.weights]
+        problem = cuda._problem(inputs)
+        value, locations, weights = tensors = inputs.tensors
+        output = torch.empty_like(inputs.grad_BQE)
+        value_grad = torch.zeros(value.shape)
+        grads = [value_grad, torch.empty_like(locations), torch.empty_like(weights)]
         self._call(f"forward_{name}", problem, [*tensors, output])
-        self._call(f"backward_{name}", problem, [inputs.grad, *tensors, *grads])
-        return [output, value_grad.to(inputs.value.dtype), *grads[1:]]
+        self._call(f"backward_{name}", problem, [inputs.grad_BQE, *tensors, *grads])
+        return [output, value_grad.to(value.dtype), *grads[1:]]
 
     def _call(self, name: str, problem: ctypes.Structure, tensors: list[Tensor]) -> None:
         pointers = [ctypes.c_void_p(tensor.contiguous().data_ptr()) for tensor in tensors]
@@ -121,9 +119,10 @@ def test_header_compiles_alone_into_16_byte_accesses(tmp_path: Path) -> None:
 
 
 def test_more_levels_than_the_kernels_take_are_refused() -> None:
-    locations = torch.zeros(1, 1, 1, 17, 1, 2)
+    value, locations = torch.zeros(1, 17, 1, 4), torch.zeros(1, 1, 1, 17, 1, 2)
+    inputs = AttentionInputs(value, [1] * 34, list(range(17)), locations, locations[..., 0])
     with pytest.raises(ValueError, match="at most 16 levels on backend 'cuda', got 17"):
-        cuda._problem(torch.zeros(1, 17, 1, 4), [1] * 34, list(range(17)), locations)
+        cuda._problem(inputs)
 
 
 def test_the_problem_has_the_layout_of_the_header(tmp_path: Path) -> None:
@@ -147,7 +146,7 @@ def test_gpu_error_is_at_most_twice_that_of_pytorch(case: str, dtype: str, backe
 @pytest.mark.gpu
 @pytest.mark.parametrize("backend", ["cuda", "triton"])
 def test_forward_gives_the_same_bits_every_time(backend: str) -> None:
-    inputs = make_inputs(CASES["encoder"]).to(torch.float16, torch.float16, "cuda")
+    inputs = make_inputs(CASES["encoder"]).to("cuda", torch.float16, torch.float16)
     first = inputs.results(backend)[0]
     assert all(torch.equal(inputs.results(backend)[0], first) for _ in range(20))
 

@@ -10,25 +10,32 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cuda_ops import limits, memory, ms_deform_attn
-from cuda_ops import profile as profiling
-from cuda_ops.profile import Budget, default_dtypes, profile, trace_method
-from cuda_ops.shapes import AttentionShape, AttentionTensors, attention_shapes, random_tensors
+from cuda_ops import ms_deform_attn
+from cuda_ops.profile import (
+    Budget,
+    default_dtypes,
+    machine_limits,
+    memory_needs,
+    profile,
+    sweep,
+    trace_method,
+)
+from cuda_ops.profile.attention_shapes import AttentionShape, attention_shapes, random_problem
 
 QUICK = Budget(repetitions=3, seconds=0.2)
 TINY = {
     "encoder_tiny": AttentionShape("encoder_tiny", ((4, 6), (2, 3)), 2, 30),
     "decoder_tiny": AttentionShape("decoder_tiny", ((4, 6), (2, 3)), 1, 5),
 }
-KNOWN_LIMITS = limits.MachineLimits(
+KNOWN_LIMITS = machine_limits.MachineLimits(
     8e9, {torch.float32: 200e9, torch.float16: 400e9, torch.bfloat16: 400e9}
 )
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiling, "attention_shapes", lambda: TINY)
-    monkeypatch.setattr(profiling, "measure_limits", lambda device, dtypes: KNOWN_LIMITS)
+    monkeypatch.setattr(sweep, "attention_shapes", lambda: TINY)
+    monkeypatch.setattr(sweep, "measure_limits", lambda device, dtypes: KNOWN_LIMITS)
 
 
 def test_shapes_are_those_of_seqformer() -> None:
@@ -62,12 +69,12 @@ def test_least_work_of_a_shape() -> None:
 
 def test_tensors_have_the_shape_and_lie_on_the_levels() -> None:
     shape = TINY["encoder_tiny"]
-    tensors = random_tensors(shape, torch.device("cpu"), torch.float32)
-    assert tensors.value_BSMD.shape == (2, 30, 8, 32)
-    assert tensors.locations_BQMLP2.shape == (2, 30, 8, 2, 4, 2)
-    assert tensors.grad_BQE.shape == (2, 30, 256)
-    assert (tensors.sides_2L, tensors.starts_L) == ([4, 6, 2, 3], [0, 24])
-    assert 0 <= float(tensors.locations_BQMLP2.min()) < float(tensors.locations_BQMLP2.max()) <= 1
+    problem = random_problem(shape, torch.device("cpu"), torch.float32)
+    assert problem.value_BSMD.shape == (2, 30, 8, 32)
+    assert problem.locations_BQMLP2.shape == (2, 30, 8, 2, 4, 2)
+    assert problem.grad_BQE.shape == (2, 30, 256)
+    assert (problem.sides_2L, problem.starts_L) == ([4, 6, 2, 3], [0, 24])
+    assert 0 <= float(problem.locations_BQMLP2.min()) < float(problem.locations_BQMLP2.max()) <= 1
 
 
 def test_every_combination_has_a_row() -> None:
@@ -112,11 +119,11 @@ def test_figures_follow_from_time_and_limits(monkeypatch: pytest.MonkeyPatch) ->
     assert cpu["bound"] == ("bandwidth" if moved / 8e9 > flop / 200e9 else "arithmetic")
 
 
-def test_the_binding_limit_is_the_one_that_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bottleneck_is_the_limit_that_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds = []
     for copy_rate in (1e6, 1e15):
-        machine = limits.MachineLimits(copy_rate, KNOWN_LIMITS.matrix_flop_per_s)
-        monkeypatch.setattr(profiling, "measure_limits", lambda *args, m=machine: m)
+        machine = machine_limits.MachineLimits(copy_rate, KNOWN_LIMITS.matrix_flop_per_s)
+        monkeypatch.setattr(sweep, "measure_limits", lambda *args, m=machine: m)
         rows = profile(["encoder_tiny"], ["cpu"], ["forward"], budget=QUICK, device="cpu")
         bounds.append(rows[0]["bound"])
         assert rows[0]["speedup_over_reference"] is None
@@ -145,7 +152,7 @@ def test_a_call_that_would_take_too_long_is_skipped(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_shape_that_does_not_fit_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiling, "available_bytes", lambda device: 200_000)
+    monkeypatch.setattr(sweep, "available_bytes", lambda device: 200_000)
     rows = profile(None, ["cpu"], ["forward"], budget=QUICK, device="cpu")
     skipped = {row["shape"]: row["skipped"] for row in rows}
     assert skipped["decoder_tiny"] is None
@@ -156,7 +163,7 @@ def test_running_out_of_memory_is_a_skipped_row(monkeypatch: pytest.MonkeyPatch)
     def exhausted(*args: object) -> Tensor:
         raise MemoryError
 
-    monkeypatch.setattr(AttentionTensors, "call", lambda *args: exhausted)
+    monkeypatch.setattr(sweep, "one_pass", lambda *args: exhausted)
     rows = profile(["decoder_tiny"], ["cpu"], ["forward"], budget=QUICK, device="cpu")
     assert [row["skipped"] for row in rows] == ["ran out of memory"]
 
@@ -165,12 +172,14 @@ def test_needed_memory_covers_the_tensors_and_grows_with_the_clip() -> None:
     shapes = attention_shapes()
     for backend in ("reference", "cpu"):
         small, large = (
-            memory.needed_bytes(backend, shapes[f"encoder_720_T{t}"], "backward", torch.float32)
+            memory_needs.needed_bytes(
+                backend, shapes[f"encoder_720_T{t}"], "backward", torch.float32
+            )
             for t in (5, 36)
         )
         assert large == pytest.approx(small * 36 / 5)
         assert small > shapes["encoder_720_T5"].bytes_min("backward", torch.float32)
-    assert memory.available_bytes(torch.device("cpu")) > 0
+    assert memory_needs.available_bytes(torch.device("cpu")) > 0
 
 
 @pytest.mark.parametrize(
@@ -209,15 +218,15 @@ def test_16_bit_dtypes_are_profiled_when_asked_for() -> None:
 
 
 def test_limits_are_work_over_the_best_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_COPY_BYTES", {"cpu": 1000})
-    monkeypatch.setattr(limits, "_MATRIX_SIDE", {"cpu": 8})
+    monkeypatch.setattr(machine_limits, "_COPY_BYTES", {"cpu": 1000})
+    monkeypatch.setattr(machine_limits, "_MATRIX_SIDE", {"cpu": 8})
     ticks = iter([4.0, 2.0, 5.0, 5.0, 3.0, 0.5, 0.25, 1.0, 1.0, 1.0])
 
     def stopwatch(device: torch.device) -> Callable[[Callable[[], object]], float]:
         return lambda call: next(ticks)
 
-    monkeypatch.setattr(limits, "stopwatch", stopwatch)
-    found = limits.measure_limits(torch.device("cpu"), [torch.float32])
+    monkeypatch.setattr(machine_limits, "stopwatch", stopwatch)
+    found = machine_limits.measure_limits(torch.device("cpu"), [torch.float32])
     assert found.copy_bytes_per_s == 2 * 1000 / 2.0
     assert found.matrix_flop_per_s == {torch.float32: 2 * 8**3 / 0.25}
 
@@ -235,7 +244,7 @@ class Attend(nn.Module):
         return ms_deform_attn(value, [(3, 4)], None, locations, weights).softmax(-1).relu()
 
 
-def test_trace_holds_the_operators_and_the_table_the_dearest(tmp_path: Path) -> None:
+def test_trace_holds_the_operators_and_the_table_the_most_expensive(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     table = trace_method(Attend(), torch.rand(12, 8), path)
     traced = {event.get("name") for event in json.loads(path.read_text())["traceEvents"]}
@@ -259,11 +268,11 @@ def _fake_times(monkeypatch: pytest.MonkeyPatch, times: dict[str, list[float]]) 
     """Lets each backend's calls take the given seconds; returns the order they are asked in."""
     order: list[str] = []
     left = {name: iter(seconds) for name, seconds in times.items()}
-    monkeypatch.setattr(AttentionTensors, "call", lambda self, backend, pass_name: backend)
+    monkeypatch.setattr(sweep, "one_pass", lambda problem, backend, pass_name: backend)
 
     def time_call(backend: str) -> float:
         order.append(backend)
         return next(left[backend])
 
-    monkeypatch.setattr(profiling, "stopwatch", lambda device: time_call)
+    monkeypatch.setattr(sweep, "stopwatch", lambda device: time_call)
     return order

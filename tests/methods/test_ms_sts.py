@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from methods import build_method
 from methods.layers.feature_levels import FeatureLevels
 from methods.layers.ms_sts_attention import MSSTSAttention
-from methods.training.loop import load_initial_weights
+from methods.training.initial_weights import load_initial_weights
 from vis_bench.errors import InputError
 
 SMALL = {

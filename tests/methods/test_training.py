@@ -16,9 +16,12 @@ from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
 from methods.training.discriminator import Discriminator, adversarial_losses
-from methods.training.loop import build_trainable, load_initial_weights, prepare, train
+from methods.training.final_evaluation import evaluation_cells
+from methods.training.initial_weights import load_initial_weights
+from methods.training.loop import prepare, train
 from methods.training.losses import dice, mask_focal, softmax_with_no_object
 from methods.training.targets import make_targets
+from methods.training.trainable import build_trainable
 from methods.training.trainable_norms import bundled_state, train_norms
 from methods.training.trainer import learning_rate_factor, parameter_groups
 from paths import CONFIGS
@@ -78,13 +81,6 @@ def test_training_lowers_the_loss_of_what_it_sees(method):
         losses = trainer.advance()
         totals.append(sum(v for k, v in losses.items() if k not in ("norm", "discriminator")))
     assert totals[-1] < 0.85 * totals[0]
-
-
-def test_a_checkpoint_of_another_method_is_refused(tmp_path):
-    prepare(config("ifc"), Bars(quiet=True)).save(tmp_path / "checkpoint.pt")
-    other = prepare(config("seqformer"), Bars(quiet=True))
-    with pytest.raises(InputError, match="cannot be resumed from"):
-        other.restore(tmp_path / "checkpoint.pt")
 
 
 def test_learning_rate_rises_stays_and_falls():
@@ -281,6 +277,7 @@ def test_bundled_training_configs_are_valid():
     for path in paths:
         settings = load_train_config(path)
         build_trainable(settings)
+        assert bool(evaluation_cells(settings)) == (settings.evaluate is not None)
 
 
 def test_initial_weights_but_for_what_starts_fresh(tmp_path):

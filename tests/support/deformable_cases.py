@@ -1,7 +1,7 @@
 """Inputs for multi-scale deformable attention, and how far a backend's results are off.
 
 `python -m deformable_cases BACKEND float32:4` prints the errors of all cases as JSON; so a test can
-look at a backend in a process of its own.
+check a backend in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from cuda_ops.ms_deform_attn import ms_deform_attn
+from cuda_ops.ms_deform_attn.inputs import AttentionProblem, packed_starts
 
 QUANTITIES = ("output", "value", "sampling_locations", "attention_weights")
 
@@ -33,7 +34,7 @@ class Case:
     draws: int = 8
 
 
-# Location gradients jump where locations lie exactly on pixel centres or on the line beyond which
+# Location gradients jump where locations lie exactly on pixel centers or on the line beyond which
 # nothing is read. The sides of those two cases are powers of two, so that every dtype places the
 # locations exactly and agrees on the side.
 CASES = {
@@ -45,7 +46,7 @@ CASES = {
     "one_pixel": Case(((1, 1),), 2, 9, 2, 16, 4, "spread"),
     "far": Case(((4, 5), (2, 3)), 1, 48, 2, 8, 4, "far"),
     "borders": Case(((4, 8), (2, 4), (1, 2)), 1, 80, 2, 8, 4, "borders"),
-    "centres": Case(((8, 4), (4, 2), (2, 1)), 1, 80, 2, 8, 4, "centres"),
+    "centers": Case(((8, 4), (4, 2), (2, 1)), 1, 80, 2, 8, 4, "centers"),
 }
 DTYPES = {
     "float32": (torch.float32, torch.float32),
@@ -57,29 +58,14 @@ DTYPES = {
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(AttentionProblem):
     """Tensors of one problem and the gradient that its output receives."""
-
-    value: Tensor
-    shapes: tuple[tuple[int, int], ...]
-    locations: Tensor
-    weights: Tensor
-    grad: Tensor
-
-    def to(self, value: torch.dtype, coordinate: torch.dtype, device: str = "cpu") -> Inputs:
-        return Inputs(
-            self.value.to(device, value),
-            self.shapes,
-            self.locations.to(device, coordinate),
-            self.weights.to(device, coordinate),
-            self.grad.to(device, value),
-        )
 
     def results(self, backend: str) -> tuple[Tensor, ...]:
         """The output and the three gradients."""
-        leaves = [x.detach().requires_grad_() for x in (self.value, self.locations, self.weights)]
-        output = ms_deform_attn(leaves[0], self.shapes, None, *leaves[1:], backend=backend)
-        return (output.detach(), *torch.autograd.grad(output, leaves, self.grad))
+        leaves = [x.detach().requires_grad_() for x in self.tensors]
+        output = ms_deform_attn(leaves[0], self.shapes_L2, None, *leaves[1:], backend=backend)
+        return (output.detach(), *torch.autograd.grad(output, leaves, self.grad_BQE))
 
 
 def make_inputs(case: Case, seed: int = 0) -> Inputs:
@@ -91,7 +77,14 @@ def make_inputs(case: Case, seed: int = 0) -> Inputs:
     weights = torch.rand(shape, generator=random).flatten(3).softmax(-1).view(shape)
     value = torch.randn(case.batch, positions, case.heads, case.channels, generator=random)
     grad = torch.randn(case.batch, case.queries, case.heads * case.channels, generator=random)
-    return Inputs(value.double(), case.shapes, locations.double(), weights.double(), grad.double())
+    return Inputs(
+        value_BSMD=value.double(),
+        sides_2L=[side for row in case.shapes for side in row],
+        starts_L=packed_starts(case.shapes),
+        locations_BQMLP2=locations.double(),
+        weights_BQMLP=weights.double(),
+        grad_BQE=grad.double(),
+    )
 
 
 def errors(
@@ -103,15 +96,15 @@ def errors(
 ) -> dict[str, tuple[float, float]]:
     """For each result: the backend's largest error against float64, and the error it may have.
 
-    Allowed is twice the error of plain PyTorch in that dtype, or one rounding of the largest number
-    where PyTorch is closer than that. `backend` is a name or computes the results from the inputs;
-    only one in `thinned` of the case's draws is looked at.
+    It may have twice the error of plain PyTorch in that dtype, or one rounding of the largest
+    number where PyTorch is closer than that. `backend` is a name, or computes the results from the
+    inputs; only one in `thinned` of the case's draws is checked.
     """
     run = backend if callable(backend) else (lambda inputs: inputs.results(backend))
     worst = {name: [0.0, 0.0, 0.0] for name in QUANTITIES}
     for seed in range(-(-CASES[case].draws // thinned)):
-        inputs = make_inputs(CASES[case], seed).to(*DTYPES[dtype], device)
-        exact = inputs.to(torch.float64, torch.float64, "cpu").results("reference")
+        inputs = make_inputs(CASES[case], seed).to(device, *DTYPES[dtype])
+        exact = inputs.to("cpu", torch.float64, torch.float64).results("reference")
         found, own = run(inputs), inputs.results("reference")
         for name, e, f, o in zip(QUANTITIES, exact, found, own, strict=True):
             rounding = torch.finfo(o.dtype).eps * float(e.abs().max())
@@ -140,12 +133,12 @@ def _borders(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Ten
     return (pixels + 0.5) / sides
 
 
-def _centres(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+def _centers(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
     sides = torch.tensor([(w, h) for h, w in case.shapes])[:, None, :]
     return ((torch.rand(*shape, 2, generator=random) * sides).floor() + 0.5) / sides
 
 
-_LOCATIONS = {"spread": _spread, "far": _far, "borders": _borders, "centres": _centres}
+_LOCATIONS = {"spread": _spread, "far": _far, "borders": _borders, "centers": _centers}
 
 
 def _distance(found: Tensor, exact: Tensor) -> float:

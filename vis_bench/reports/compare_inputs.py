@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data.annotations import GroundTruth, read_annotations
-from vis_bench.data.dataset import Dataset, load_dataset
+from vis_bench.data.dataset import Dataset
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
 from vis_bench.json_file import parse_json, read_bytes
@@ -17,6 +17,7 @@ from vis_bench.records.cell_name import short_name
 from vis_bench.records.schema import Record
 from vis_bench.records.store import read_record
 from vis_bench.runs.config import DatasetConfig
+from vis_bench.runs.open_dataset import open_dataset
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,9 @@ def _dataset(
             "a record of other code does not say where its data lie: give --annotations"
         )
     chosen = DatasetConfig.model_validate(described)
-    named = annotations or (Path(chosen.annotations) if chosen.annotations else None)
-    return load_dataset(
-        chosen.name, chosen.split, plain=chosen.plain, annotations=named,
-        frames=Path(chosen.frames) if chosen.frames else None, data_root=data_root,
-    )  # fmt: skip
+    if annotations is not None:
+        chosen = chosen.model_copy(update={"annotations": str(annotations)})
+    return open_dataset(chosen, data_root)
 
 
 def _names(

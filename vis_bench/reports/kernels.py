@@ -12,31 +12,31 @@ from vis_bench.tables.text import table_of
 
 
 def kernel_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What `cuda_ops.profile.profile` measured, a row each, without those that were skipped."""
+    """The measured rows of `profile-kernels`, without those that were skipped."""
     return table_of(_printed(row) for row in rows if row["skipped"] is None)
 
 
 def skipped_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line per reason why something was not measured, with what it was."""
-    reasons: dict[str, list[str]] = {}
+    """For each backend and reason one line that says what was not measured, and why."""
+    skipped: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["skipped"] is not None:
             what = f"{row['backend']} {row['shape']} {row['pass']} {row['dtype']}"
-            reasons.setdefault(f"{row['backend']} {row['skipped']}", []).append(what)
+            skipped.setdefault((row["backend"], row["skipped"]), []).append(what)
     return [
-        f"skipped {whats[0]}{_others(len(whats) - 1)}: {reason.split(' ', 1)[1]}"
-        for reason, whats in reasons.items()
+        f"skipped {first}{_others(len(others))}: {reason}"
+        for (_, reason), (first, *others) in skipped.items()
     ]
 
 
-def dearest_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The dearest operators of a trace: time of their own, and its share of all."""
+def most_expensive_operators(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The most expensive operators of a trace: their own time, and its share of all own time."""
     return table_of(
         {
             "Operator": row["op"],
             "Calls": str(row["calls"]),
-            "Own ms": f"{row['self_ms']:.2f}",
-            "Share": f"{100 * row['share']:.1f} %",
+            "Own time (ms)": f"{row['self_ms']:.2f}",
+            "Share of all": _percent(row["share"]),
         }
         for row in rows
     )
@@ -49,19 +49,23 @@ def _printed(row: Mapping[str, Any]) -> dict[str, str]:
         "Shape": row["shape"],
         "Pass": row["pass"],
         "Type": row["dtype"],
-        "ms p50": f"{row['ms_p50']:.3f}",
-        "p10..p90": f"{row['ms_p10']:.3f}..{row['ms_p90']:.3f}",
+        "Median ms": f"{row['ms_p50']:.3f}",
+        "10th..90th percentile ms": f"{row['ms_p10']:.3f}..{row['ms_p90']:.3f}",
+        "Least MB moved": f"{row['bytes_min'] / 1e6:.1f}",
         "GB/s": f"{row['gb_per_s']:.2f}",
-        "of copy": f"{100 * row['copy_share']:.1f} %",
+        "Share of copy bandwidth": _percent(row["copy_share"]),
         "GFLOP/s": f"{row['gflop_per_s']:.1f}",
-        "of matrix": f"{100 * row['matrix_share']:.1f} %",
-        "MB least": f"{row['bytes_min'] / 1e6:.1f}",
-        "Floor ms": f"{row['floor_ms']:.3f}",
-        "Bound": row["bound"],
-        "x reference": ABSENT if speedup is None else f"{speedup:.1f}",
-        "Note": row["note"] or "",
+        "Share of matrix rate": _percent(row["matrix_share"]),
+        "Shortest possible ms": f"{row['floor_ms']:.3f}",
+        "Bottleneck": row["bound"],
+        "Times faster than reference": ABSENT if speedup is None else f"{speedup:.1f}",
+        "Note": row["note"],
     }
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _others(count: int) -> str:
-    return f" and {count} more" if count else ""
+    return f" and {count} other{'s' if count > 1 else ''}" if count else ""

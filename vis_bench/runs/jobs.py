@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.dataset import Dataset, load_dataset
+from vis_bench.data.dataset import Dataset
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
@@ -30,6 +30,7 @@ from vis_bench.runs.load_method import (
     method_on_meta,
     resolve_kernel_backend,
 )
+from vis_bench.runs.open_dataset import open_dataset
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class _Resolver:
     def __init__(self, settings: RunSettings, build_method: BuildMethod) -> None:
         self._settings = settings
         self._build_method = build_method
-        self._dataset = cache(self._load_dataset)
+        self._dataset = cache(partial(open_dataset, data_root=settings.data_root))
         self._ground_truth = cache(self._load_ground_truth)
         self._sha256 = cache(file_sha256)
         self._checked: set[tuple[str, int, Path | None]] = set()
@@ -175,14 +176,6 @@ class _Resolver:
             raise
         except Exception:  # a plug-in's own code may raise anything
             return build_cell_method(self._build_method, cell, num_classes)
-
-    def _load_dataset(self, config: DatasetConfig) -> Dataset:
-        return load_dataset(
-            config.name, config.split, plain=config.plain,
-            annotations=Path(config.annotations) if config.annotations else None,
-            frames=Path(config.frames) if config.frames else None,
-            data_root=self._settings.data_root,
-        )  # fmt: skip
 
     def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:
         dataset = self._dataset(config)

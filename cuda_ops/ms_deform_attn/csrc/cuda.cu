@@ -33,7 +33,7 @@ int with_types(int dtype, int coordinate_dtype, Body body) {
 
 template <template <class, class, int> class Kernel, class Scalar, class Coordinate,
           class... Pointers>
-int launch_vectorised(const Problem& problem, cudaStream_t stream, Pointers... pointers) {
+int launch_vectorized(const Problem& problem, cudaStream_t stream, Pointers... pointers) {
   constexpr int kVector = 16 / sizeof(Scalar);
   if (problem.channels % kVector == 0) {
     return launch(problem, Kernel<Scalar, Coordinate, kVector>{pointers...}, kVector, stream);
@@ -56,7 +56,7 @@ int ms_deform_attn_forward(const Problem* problem, int dtype, int coordinate_dty
   return with_types(dtype, coordinate_dtype, [&](auto scalar, auto coordinate) {
     using Scalar = decltype(scalar);
     using Coordinate = decltype(coordinate);
-    return launch_vectorised<Forward, Scalar, Coordinate>(
+    return launch_vectorized<Forward, Scalar, Coordinate>(
         *problem, stream, static_cast<const Scalar*>(value),
         static_cast<const Coordinate*>(locations), static_cast<const Coordinate*>(attention),
         static_cast<Scalar*>(output));
@@ -70,7 +70,7 @@ int ms_deform_attn_backward(const Problem* problem, int dtype, int coordinate_dt
   return with_types(dtype, coordinate_dtype, [&](auto scalar, auto coordinate) {
     using Scalar = decltype(scalar);
     using Coordinate = decltype(coordinate);
-    return launch_vectorised<Backward, Scalar, Coordinate>(
+    return launch_vectorized<Backward, Scalar, Coordinate>(
         *problem, stream, static_cast<const Scalar*>(grad), static_cast<const Scalar*>(value),
         static_cast<const Coordinate*>(locations), static_cast<const Coordinate*>(attention),
         value_grad, static_cast<Coordinate*>(location_grad),

@@ -1,4 +1,4 @@
-"""What this machine can do at best, measured: how fast it copies and multiplies matrices."""
+"""The most that this machine can do, measured: how fast it copies and multiplies matrices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cuda_ops.timing import stopwatch
+from cuda_ops.profile.stopwatch import stopwatch
 
 _COPY_BYTES = {"cpu": 2**28, "cuda": 2**30}
 _MATRIX_SIDE = {"cpu": 1536, "cuda": 8192}
@@ -16,9 +16,9 @@ _REPETITIONS = 5
 
 @dataclass(frozen=True)
 class MachineLimits:
-    """Bytes read and written per second by a copy, and operations per second of a product.
+    """Bytes read and written per second by a copy, and operations per second of a matrix product.
 
-    A multiply-add counts as two operations, as is usual where matrix rates are quoted.
+    A multiply-add counts as two operations, as is usual for matrix rates.
     """
 
     copy_bytes_per_s: float

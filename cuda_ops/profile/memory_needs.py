@@ -1,4 +1,4 @@
-"""How much memory a measurement needs, and how much there is."""
+"""How much memory a measurement needs, and how much is free."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
-from cuda_ops.shapes import CHANNELS, HEADS, POINTS, AttentionShape
+from cuda_ops.ms_deform_attn.backend import REFERENCE
+from cuda_ops.profile.attention_shapes import CHANNELS, HEADS, POINTS, AttentionShape
 
 
 def available_bytes(device: torch.device) -> int:
-    """Memory that can still be taken on a device."""
+    """Memory that is free on a device."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
@@ -24,14 +25,14 @@ def available_bytes(device: torch.device) -> int:
 
 
 def needed_bytes(backend: str, shape: AttentionShape, pass_name: str, dtype: torch.dtype) -> int:
-    """About what a call takes at its peak: arguments, results and what it computes on the way.
+    """About what a call takes at its peak: arguments, results and intermediate results.
 
     The reference holds all samples of a level, and in the backward pass their gradients and the
     sampled maps' as well; the other backends hold the value's gradient in float32 at most.
     """
     moved = shape.bytes_min(pass_name, dtype)
     value = 4 * torch.Size(shape.value_size).numel()
-    if backend != "reference":
+    if backend != REFERENCE:
         return moved + 2 * value
     samples = 4 * shape.batch * shape.queries * HEADS * POINTS * CHANNELS
     return moved + 3 * value + (2 if pass_name == "forward" else 4) * samples

@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import torch
 
-# Written between two calls: more than any GPU's cache, and long enough for the next call to be
-# queued meanwhile, so that what is timed is the GPU and not the launching.
+# Written between two calls: larger than any GPU's cache, and long enough for the next call to be
+# queued meanwhile, so that the time is the kernel's and not that of launching it.
 _FLUSH_BYTES = 2**30
 
 
 def stopwatch(device: torch.device) -> Callable[[Callable[[], object]], float]:
     """A function that runs a call and returns the seconds that it took on the device.
 
-    On a GPU every call starts with caches that hold none of its data; on the CPU, with whatever
-    the call before it left.
+    On a GPU every call starts with caches that hold none of its data; on the CPU it starts with
+    whatever the previous call left in them.
     """
     return _cuda_stopwatch(device) if device.type == "cuda" else _seconds
 

@@ -1,8 +1,8 @@
-"""The kernels against what the machine can do: backends x shapes x passes x dtypes.
+"""The kernels compared with what the machine can do: backends x shapes x passes x dtypes.
 
-Every row stands for one backend, shape, pass and dtype. `bytes_min` and the operations are what the
-task itself needs (see `shapes`), whatever a backend does; so the shares of the measured copy
-bandwidth and matrix rate say how far a backend is from the machine's limits.
+Every row is one backend, shape, pass and dtype. The bytes and operations that count are those that
+the task itself needs (see `attention_shapes`), whatever a backend does. So the shares of the
+measured copy bandwidth and matrix rate say how far a backend is from the machine's limits.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from typing import Any
 
 import torch
 
-from cuda_ops.limits import MachineLimits, measure_limits
-from cuda_ops.memory import available_bytes, needed_bytes
 from cuda_ops.ms_deform_attn import backend_names, why_unavailable
-from cuda_ops.shapes import PASSES, AttentionShape, attention_shapes, random_tensors
-from cuda_ops.timing import stopwatch
-from cuda_ops.trace import trace_method
-
-__all__ = ["PASSES", "default_dtypes", "profile", "trace_method"]
+from cuda_ops.ms_deform_attn.backend import REFERENCE
+from cuda_ops.profile.attention_shapes import (
+    PASSES,
+    AttentionShape,
+    attention_shapes,
+    one_pass,
+    random_problem,
+)
+from cuda_ops.profile.machine_limits import MachineLimits, measure_limits
+from cuda_ops.profile.memory_needs import available_bytes, needed_bytes
+from cuda_ops.profile.stopwatch import stopwatch
 
 _DTYPES = {str(x).removeprefix("torch."): x for x in (torch.float32, torch.float16, torch.bfloat16)}
 Progress = Callable[[int, int, str], None]
@@ -55,7 +59,7 @@ def profile(
     budget: Budget = Budget(),
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
-    """Measures every combination; backends take turns, call by call, so that noise hits all alike.
+    """Measures every combination; backends take turns, so that noise affects all of them alike.
 
     Args:
         shapes: names of `attention_shapes()`; all unless given.
@@ -63,16 +67,16 @@ def profile(
         passes: `forward`, `backward` or both.
         dtypes: of value, locations and weights; `default_dtypes` unless given.
         device: a CUDA device where there is one, unless given.
-        budget: a row's time; what it cuts is said in the row's `note`.
-        progress: called with the number of rows done, of all rows, and what comes next.
+        budget: a row's time; the row's `note` says where it cut repetitions short.
+        progress: is called with the number of rows done, of all rows, and what comes next.
 
     Returns:
         Rows with `backend, shape, pass, dtype, device, skipped`; `skipped` is the reason where
         nothing was measured, else None. Measured rows also hold `ms_p50, ms_p10, ms_p90,
         repetitions, note`; `bytes_min, gb_per_s, copy_share`; `gflop, gflop_per_s, matrix_share`
-        (a multiply-add is two operations here); `floor_ms`, the time that the two limits leave
-        at best, and `bound`, which of them that is (`bandwidth` or `arithmetic`); and
-        `speedup_over_reference`, None where the reference was not measured.
+        (a multiply-add is two operations here); `floor_ms`, the shortest time that the machine's
+        limits allow, and `bound`, the limit that sets it: the bottleneck, `bandwidth` or
+        `arithmetic`; and `speedup_over_reference`, None where the reference was not measured.
 
     Raises:
         ValueError: for a name that does not exist; the message lists those that do.
@@ -150,10 +154,12 @@ class _Sweep:
         """Seconds of each call of the backends not skipped; skips those that run out of memory."""
         if all(skipped.values()):
             return {}
-        tensors = random_tensors(shape, self.device, _DTYPES[dtype])
+        problem = random_problem(shape, self.device, _DTYPES[dtype])
         time_call = stopwatch(self.device)
         calls = {
-            name: tensors.call(name, pass_name) for name, reason in skipped.items() if not reason
+            name: one_pass(problem, name, pass_name)
+            for name, reason in skipped.items()
+            if not reason
         }
         times: dict[str, list[float]] = {}
         for name, call in calls.items():
@@ -201,7 +207,7 @@ class _Sweep:
         median = statistics.median(seconds)
         wanted = self.budget.repetitions
         cut = f"{len(seconds)} of {wanted} repetitions" if len(seconds) < wanted else ""
-        reference = times.get("reference")
+        reference = times.get(REFERENCE)
         return {
             "ms_p50": 1000 * median,
             "ms_p10": 1000 * seconds[len(seconds) // 10],

@@ -1,4 +1,4 @@
-"""Sizes at which the kernels are measured: those of SeqFormer's encoder and decoder.
+"""The calls that are measured, at the sizes of SeqFormer's encoder and decoder.
 
 SeqFormer (Wu et al., 2022) reads four levels, at strides 8, 16, 32 and 64, with 8 heads of 32
 channels and 4 points; a frame is a batch entry. Every position of the encoder is a query; the
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cuda_ops.ms_deform_attn import ms_deform_attn_macs
-from cuda_ops.ms_deform_attn.op import backward_op, forward_op
+from cuda_ops.ms_deform_attn import ms_deform_attn_macs, op
+from cuda_ops.ms_deform_attn.inputs import AttentionProblem, packed_starts
 
 HEADS, CHANNELS, POINTS, DECODER_QUERIES = 8, 32, 4, 300
 PASSES = ("forward", "backward")
@@ -71,24 +71,11 @@ class AttentionShape:
         return numbers * dtype.itemsize
 
 
-@dataclass(frozen=True)
-class AttentionTensors:
-    """Random arguments of a call, and a gradient of its output."""
-
-    value_BSMD: Tensor
-    sides_2L: list[int]
-    starts_L: list[int]
-    locations_BQMLP2: Tensor
-    weights_BQMLP: Tensor
-    grad_BQE: Tensor
-
-    def call(self, backend: str, pass_name: str) -> Callable[[], object]:
-        """One pass as a function without arguments."""
-        levels = self.sides_2L, self.starts_L
-        arguments = (self.value_BSMD, *levels, self.locations_BQMLP2, self.weights_BQMLP)
-        if pass_name == "forward":
-            return lambda: forward_op(*arguments, backend)
-        return lambda: backward_op(self.grad_BQE, *arguments, backend)
+def one_pass(problem: AttentionProblem, backend: str, pass_name: str) -> Callable[[], object]:
+    """The `forward` or `backward` pass of a backend as a function without arguments."""
+    if pass_name == "forward":
+        return lambda: op.forward(problem, backend)
+    return lambda: op.backward(problem.grad_BQE, problem, backend)
 
 
 def attention_shapes() -> dict[str, AttentionShape]:
@@ -104,26 +91,25 @@ def attention_shapes() -> dict[str, AttentionShape]:
     return {shape.name: shape for shape in shapes}
 
 
-def random_tensors(
+def random_problem(
     shape: AttentionShape, device: torch.device, dtype: torch.dtype
-) -> AttentionTensors:
+) -> AttentionProblem:
     """Tensors of a shape, the same every time.
 
-    Locations are spread evenly over the levels; trained ones lie closer together, which caches
-    like better.
+    Locations are spread evenly over the levels; those of a trained model lie closer together,
+    which suits caches better.
     """
     random = torch.Generator(device).manual_seed(0)
 
     def draw(size: tuple[int, ...]) -> Tensor:
         return torch.rand(size, generator=random, device=device).to(dtype)
 
-    sizes = [height * width for height, width in shape.levels_L2]
     weights_BQMLP = draw(shape.location_size[:-1])
-    return AttentionTensors(
+    return AttentionProblem(
         value_BSMD=draw(shape.value_size) - 0.5,
         sides_2L=[side for row in shape.levels_L2 for side in row],
-        starts_L=[sum(sizes[:level]) for level in range(len(sizes))],
+        starts_L=packed_starts(shape.levels_L2),
         locations_BQMLP2=draw(shape.location_size),
-        weights_BQMLP=weights_BQMLP / (len(sizes) * POINTS / 2),
+        weights_BQMLP=weights_BQMLP / (len(shape.levels_L2) * POINTS / 2),
         grad_BQE=draw(shape.output_size) - 0.5,
     )

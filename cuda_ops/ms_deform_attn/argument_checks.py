@@ -1,4 +1,4 @@
-"""What multi-scale deformable attention accepts; every refusal names the argument."""
+"""Which arguments multi-scale deformable attention accepts; every error names the argument."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-BACKENDS = ("auto", "reference", "cpu", "cuda", "triton")
+from cuda_ops.ms_deform_attn.inputs import AttentionInputs, packed_starts
+
 MAX_POSITIONS = 2**31 - 1  # the kernels number positions with 32 bits
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-
-
-def check_backend(backend: str) -> None:
-    """Checks the name of a backend.
-
-    Raises:
-        ValueError: it is none of `BACKENDS`.
-    """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
 
 
 def level_layout(
@@ -30,7 +21,7 @@ def level_layout(
 
     Raises:
         ValueError: the levels' sizes or starts are too many, too few or too small.
-        TypeError: these are no integers.
+        TypeError: they are not integers.
     """
     shapes = _numbers(spatial_shapes_L2, "spatial_shapes_L2")
     if not shapes or any(not isinstance(row, Sequence) or len(row) != 2 for row in shapes):
@@ -40,33 +31,28 @@ def level_layout(
     _check_integers([side for row in shapes for side in row], "spatial_shapes_L2")
     if any(side < 1 for row in shapes for side in row):
         raise ValueError(f"spatial_shapes_L2 must hold sides of at least 1, got {shapes}")
-    starts = _packed_starts(shapes)
+    starts = packed_starts(shapes)
     if level_start_index_L is not None:
         starts = _numbers(level_start_index_L, "level_start_index_L")
         _check_integers(starts, "level_start_index_L")
     if len(starts) != len(shapes) or any(start < 0 for start in starts):
         raise ValueError(
-            f"level_start_index_L must hold {len(shapes)} positions from 0 on, one for each row of "
+            f"level_start_index_L must hold {len(shapes)} positions from 0 up, one for each row of "
             f"spatial_shapes_L2, got {starts}"
         )
     return [side for row in shapes for side in row], list(starts)
 
 
-def check_inputs(
-    value_BSMD: Tensor,
-    sides_2L: Sequence[int],
-    starts_L: Sequence[int],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> None:
+def check_inputs(inputs: AttentionInputs) -> None:
     """Checks shapes, dtypes and devices.
 
     Raises:
-        ValueError: for a shape, a level beyond the value's end, or a device.
-        TypeError: for a dtype.
+        ValueError: a shape or device does not fit, or a level ends beyond the value.
+        TypeError: a dtype does not fit.
     """
-    _check_shapes(value_BSMD, len(starts_L), locations_BQMLP2, weights_BQMLP)
-    _check_levels(value_BSMD.shape[1], sides_2L, starts_L)
+    value_BSMD, locations_BQMLP2, weights_BQMLP = inputs.tensors
+    _check_shapes(value_BSMD, len(inputs.starts_L), locations_BQMLP2, weights_BQMLP)
+    _check_levels(inputs)
     _check_dtypes(value_BSMD, locations_BQMLP2, weights_BQMLP)
     for name, tensor in (
         ("sampling_locations_BQMLP2", locations_BQMLP2),
@@ -76,13 +62,6 @@ def check_inputs(
             raise ValueError(
                 f"{name} is on {tensor.device}; it must be on value_BSMD's {value_BSMD.device}"
             )
-
-
-def _packed_starts(shapes: Sequence[Sequence[int]]) -> list[int]:
-    starts = [0]
-    for height, width in shapes[:-1]:
-        starts.append(starts[-1] + height * width)
-    return starts
 
 
 def _numbers(values: Tensor | Sequence, name: str) -> list:
@@ -118,11 +97,12 @@ def _check_shapes(
         )
 
 
-def _check_levels(positions: int, sides_2L: Sequence[int], starts_L: Sequence[int]) -> None:
+def _check_levels(inputs: AttentionInputs) -> None:
+    positions = inputs.value_BSMD.shape[1]
     if positions > MAX_POSITIONS:
         raise ValueError(f"value_BSMD must have at most {MAX_POSITIONS} positions, got {positions}")
-    for level, start in enumerate(starts_L):
-        height, width = sides_2L[2 * level], sides_2L[2 * level + 1]
+    levels = zip(inputs.shapes_L2, inputs.starts_L, strict=True)
+    for level, ((height, width), start) in enumerate(levels):
         if start + height * width > positions:
             raise ValueError(
                 f"spatial_shapes_L2 and level_start_index_L put level {level} at positions {start} "

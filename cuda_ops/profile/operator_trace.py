@@ -1,4 +1,4 @@
-"""A trace of a method's forward pass, and the operators that cost most of it."""
+"""A trace of a method's forward pass, and the operators that take most of its time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def trace_method(method: nn.Module, frames: Tensor, path: Path | str) -> list[di
     Writes a trace that `chrome://tracing` and Perfetto open to `path` (.json or .json.gz).
 
     Args:
-        method: called with `frames`, without gradients.
-        frames: on the method's device.
-        path: its folder must exist.
+        method: is called with `frames`, without gradients.
+        frames: the method's input, on its device.
+        path: a file in a folder that exists.
 
     Returns:
-        The ten operators with the most time of their own, without the operators they call:
-        `op`, `calls`, `self_ms`, `share` (of all operators' own time); on a GPU the
-        time is the GPU's.
+        The ten most expensive operators, by their own time, without that of the operators they
+        call: `op`, `calls`, `self_ms`, `share` (of all operators' own time). On a GPU it is the
+        GPU's time.
     """
     on_gpu = frames.is_cuda
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
@@ -34,10 +34,10 @@ def trace_method(method: nn.Module, frames: Tensor, path: Path | str) -> list[di
         with profile(activities=activities) as profiler:
             method(frames)
     profiler.export_chrome_trace(str(path))
-    return _dearest(profiler, on_gpu)
+    return _most_expensive(profiler, on_gpu)
 
 
-def _dearest(profiler: profile, on_gpu: bool) -> list[dict[str, Any]]:
+def _most_expensive(profiler: profile, on_gpu: bool) -> list[dict[str, Any]]:
     own = "self_device_time_total" if on_gpu else "self_cpu_time_total"  # microseconds
     events = sorted(profiler.key_averages(), key=lambda event: getattr(event, own), reverse=True)
     total = sum(getattr(event, own) for event in events) or 1

@@ -1,0 +1,97 @@
+"""The evaluation of the trained weights: checked before training starts, run when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from methods import build_method
+from methods.training.config import TrainConfig
+from methods.training.named_files import find_run_config
+from methods.training.trainable import build_trainable
+from vis_bench.errors import InputError
+from vis_bench.progress import Bars
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.config import Cell, load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.load_method import build_cell_method, resolve_kernel_backend
+from vis_bench.runs.measure import measure_jobs
+from vis_bench.runs.open_dataset import open_dataset
+
+DEVICE = torch.device("cpu")
+METRICS = ("ap", "ap50", "ap75", "ar1", "ar10")
+
+
+def evaluation_cells(config: TrainConfig) -> list[Cell]:
+    """The cells of the run config `evaluate`; none where the training config names none.
+
+    Raises:
+        InputError: the run config is missing or invalid, a cell's data set is missing, or its
+            method does not take the weights that are trained.
+    """
+    if config.evaluate is None:
+        return []
+    cells = load_cells(find_run_config(config.evaluate), ["measure=accuracy"])
+    trained = _shapes_of_trained(config)
+    for cell in cells:
+        if cell.method != config.method:
+            raise InputError(
+                f"evaluate {config.evaluate} is for method {cell.method!r}, expected "
+                f"{config.method!r}, which is trained"
+            )
+        if difference := _difference(trained, _shapes_of_cell(cell)):
+            raise InputError(
+                f"evaluate {config.evaluate} does not take the trained weights ({difference}), "
+                "expected the options and classes of the training config"
+            )
+    return cells
+
+
+def evaluate(
+    cells: Sequence[Cell], weights: Path, records: Path, bars: Bars
+) -> list[dict[str, Any]]:
+    """Measures the accuracy of a weights file, and writes records to a folder.
+
+    Returns:
+        For each cell its clip length and AP, AP50, AP75, AR1, AR10 in 0..1.
+    """
+    if not cells:
+        return []
+    settings = RunSettings("train", DEVICE, weights=weights)
+    jobs = resolve_jobs(cells, settings, build_method, bars.say)
+    measured = measure_jobs(jobs, RecordStore(records), bars).records
+    return [{key: getattr(record, key) for key in ("clip_length", *METRICS)} for record in measured]
+
+
+def _shapes_of_trained(config: TrainConfig) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        return _shapes(build_trainable(config))
+
+
+def _shapes_of_cell(cell: Cell) -> dict[str, tuple[int, ...]]:
+    dataset = open_dataset(cell.dataset)
+    with torch.device("meta"):
+        method = build_cell_method(build_method, cell, len(dataset.category_ids))
+    resolve_kernel_backend(method, DEVICE)
+    return _shapes(method)
+
+
+def _shapes(method: torch.nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in method.state_dict().items()}
+
+
+def _difference(
+    trained: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]
+) -> str | None:
+    """The first tensor that one side lacks or that has another shape there, in words."""
+    for name in [*trained, *expected]:
+        if name not in expected:
+            return f"{name} is trained and has no place there"
+        if name not in trained:
+            return f"{name} is needed there and not trained"
+        if trained[name] != expected[name]:
+            return f"{name} is trained with shape {trained[name]} and needed with {expected[name]}"
+    return None

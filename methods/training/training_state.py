@@ -1,0 +1,112 @@
+"""The file that a training run is resumed from: written whole, and read with suspicion."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from methods.training.config import TrainConfig
+from vis_bench.atomic_write import write_atomically
+from vis_bench.errors import InputError
+
+# A resumed run may differ in these: they decide how long it goes on and what it writes.
+FREE_SETTINGS = ("steps", "log_every", "checkpoint_every", "half_precision", "evaluate")
+NOT_SET = "not set"
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that the next step depends on.
+
+    Attributes:
+        config: the settings of the run, as plain values.
+        step: the number of steps taken.
+        modules: the state of method and criterion.
+        optimizer: the optimizer's state.
+    """
+
+    config: dict[str, Any]
+    step: int
+    modules: dict[str, Any]
+    optimizer: dict[str, Any]
+
+
+def plain_settings(config: TrainConfig) -> dict[str, Any]:
+    """A config as a state file holds it."""
+    return config.model_dump(mode="json")
+
+
+def write_training_state(state: TrainingState, path: Path) -> None:
+    """Writes a state, whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    buffer = io.BytesIO()
+    torch.save({field.name: getattr(state, field.name) for field in fields(state)}, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_training_state(path: Path) -> TrainingState:
+    """Reads a state without running code that the file may contain.
+
+    Raises:
+        InputError: the file is missing, damaged, or not a training state.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if (wrong := archive.testzip()) is not None:  # torch.load does not compare checksums
+                raise zipfile.BadZipFile(f"wrong checksum of {wrong}")
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"checkpoint {path} does not exist") from None
+    except Exception as error:  # bytes that are not a state can make the reader raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
+        raise unusable(path, f"it is damaged or not a PyTorch file ({reason[:120]})") from None
+    types = {"config": dict, "step": int, "modules": Mapping, "optimizer": dict}
+    has_types = isinstance(content, dict) and all(
+        isinstance(content.get(key), kind) for key, kind in types.items()
+    )
+    if not has_types or content["step"] < 0:
+        raise unusable(path, "it is not the state of a training run")
+    return TrainingState(**{key: content[key] for key in types})
+
+
+def check_same_run(path: Path, state: TrainingState, config: TrainConfig) -> None:
+    """Checks that a state comes from a run with the same settings, but for `FREE_SETTINGS`.
+
+    Raises:
+        InputError: naming the first setting that differs.
+    """
+    here = _flat({k: v for k, v in plain_settings(config).items() if k not in FREE_SETTINGS})
+    there = _flat({k: v for k, v in state.config.items() if k not in FREE_SETTINGS})
+    for key in [*here, *there]:
+        now, before = here.get(key, NOT_SET), there.get(key, NOT_SET)
+        if now != before:
+            raise unusable(path, f"{key} is {_shown(now)} here and was {_shown(before)} there")
+
+
+def unusable(path: Path, reason: str) -> InputError:
+    """The error about a state file from which a run cannot be resumed."""
+    return InputError(f"checkpoint {path} cannot be resumed from: {reason}")
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted keys, as --set takes them."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _shown(value: Any) -> str:
+    return value if value == NOT_SET else repr(value)

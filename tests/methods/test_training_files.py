@@ -1,0 +1,328 @@
+"""The files of a training run: what it refuses before it starts, and how it resumes."""
+
+import errno
+import os
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from methods import build_method
+from methods.training import loop, trainer
+from methods.training.config import TrainConfig
+from methods.training.final_evaluation import evaluation_cells
+from methods.training.initial_weights import load_initial_weights
+from methods.training.loop import prepare, save_weights, train
+from methods.training.summary import summary_text
+from methods.training.training_state import read_training_state
+from paths import CONFIGS
+from vis_bench.cli import main
+from vis_bench.errors import InputError
+from vis_bench.progress import Bars
+
+QUIET = Bars(quiet=True)
+SIZES = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 32, "num_queries": 6,
+         "decoder_layers": 2}  # fmt: skip
+SETTINGS = {
+    "method": "ifc", "options": SIZES, "videos": 1, "clips": 1, "clip_frames": [2],
+    "resolutions": [64], "steps": 2, "learning_rate": 1e-3, "clip_norm": 1.0,
+}  # fmt: skip
+RUN = {"method": "ifc", "options": SIZES, "dataset": {"name": "synthetic"}, "resolution": 64}
+
+
+def config(**changes):
+    return TrainConfig(**{**SETTINGS, **changes})
+
+
+def write_yaml(path, settings):
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A checkpoint after one step."""
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    run = prepare(config(), QUIET)
+    run.advance()
+    run.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fresh_trainer():
+    """A trainer that nothing was restored into."""
+    return prepare(config(), QUIET)
+
+
+def damaged(content, kind):
+    return {
+        "empty": b"",
+        "text": b"<html>not found</html>\n",
+        "random": bytes(range(7, 256)) * 99,
+        "pickle": b"\x80\x02" + bytes(range(30, 200)),
+        "half": content[: len(content) // 2],
+        "last byte": content[:-1],
+        "flipped": content[: len(content) // 2]
+        + b"\xff\x00" * 64
+        + content[len(content) // 2 + 128 :],
+    }[kind]
+
+
+KINDS = ("empty", "text", "random", "pickle", "half", "last byte", "flipped")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_checkpoint_is_refused_in_a_sentence(kind, checkpoint, fresh_trainer, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(damaged(checkpoint.read_bytes(), kind))
+    with pytest.raises(InputError, match="cannot be resumed from: it is damaged") as caught:
+        fresh_trainer.restore(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+@pytest.mark.parametrize("ending", ["safetensors", "pth"])
+def test_damaged_initial_weights_are_refused_in_a_sentence(kind, ending, tmp_path):
+    path = tmp_path / f"weights.{ending}"
+    method = build_method("ifc", num_classes=6, **SIZES)
+    if ending == "pth":
+        torch.save(method.state_dict(), path)
+    else:
+        save_file(method.state_dict(), path)
+    path.write_bytes(damaged(path.read_bytes(), kind))
+    with pytest.raises(InputError, match=str(path)) as caught:
+        prepare(config(initial_weights=str(path)), QUIET)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_initial_weights_are_found_missing_before_videos_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "draw_pool", lambda *args: pytest.fail("drew videos"))
+    with pytest.raises(InputError, match=r"no\.safetensors does not exist, expected a \.safetens"):
+        prepare(config(initial_weights="no.safetensors"), QUIET)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1, 2], "it is not the state of a training run"),
+        ({"step": 1}, "it is not the state of a training run"),
+        ({"config": {}, "step": "1", "modules": {}, "optimizer": {}}, "it is not the state"),
+        ({"config": {}, "step": -1, "modules": {}, "optimizer": {}}, "it is not the state"),
+        ({"config": {}, "step": 1, "modules": {}, "optimizer": {}}, "method is 'ifc' here and was"),
+    ],
+)
+def test_foreign_content_is_refused(content, message, fresh_trainer, tmp_path):
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match=f"cannot be resumed from: {message}"):
+        fresh_trainer.restore(tmp_path / "checkpoint.pt")
+
+
+def test_weights_are_not_a_checkpoint(fresh_trainer, tmp_path):
+    torch.save(fresh_trainer.method.state_dict(), tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match="it is not the state of a training run"):
+        fresh_trainer.restore(tmp_path / "checkpoint.pt")
+
+
+def test_a_checkpoint_whose_tensors_do_not_fit_is_refused(checkpoint, fresh_trainer, tmp_path):
+    def change(edit):
+        content = torch.load(checkpoint, weights_only=True)
+        edit(content)
+        torch.save(content, tmp_path / "checkpoint.pt")
+        with pytest.raises(InputError, match="its tensors do not fit") as caught:
+            fresh_trainer.restore(tmp_path / "checkpoint.pt")
+        assert "\n" not in str(caught.value)
+
+    change(lambda content: content["modules"].popitem())
+    change(lambda content: content["modules"].update(spare=torch.zeros(1)))
+    change(lambda content: content["optimizer"].clear())
+    change(lambda content: content["optimizer"]["param_groups"][0].pop("betas"))
+    change(lambda content: content["optimizer"]["param_groups"][0]["params"].pop())
+    change(lambda content: content["optimizer"]["state"][0].update(exp_avg=torch.zeros(1, 2, 3)))
+    change(lambda content: content["optimizer"]["state"][0].pop("exp_avg_sq"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 1}, "seed is 1 here and was 0 there"),
+        ({"method": "seqformer"}, "method is 'seqformer' here and was 'ifc' there"),
+        ({"options": {**SIZES, "hidden": 64}}, "options.hidden is 64 here and was 32 there"),
+        ({"options": {**SIZES, "memory_tokens": 2}}, "memory_tokens is 2 here and was not set"),
+        ({"learning_rate": 2e-3}, "learning_rate is 0.002 here and was 0.001 there"),
+        ({"clip_frames": (2, 3)}, r"clip_frames is \[2, 3\] here and was \[2\] there"),
+        ({"loss_weights": {"mask": 2.0}}, "loss_weights.mask is 2.0 here and was not set there"),
+    ],
+)
+def test_a_run_with_other_settings_is_not_resumed(changes, message, checkpoint):
+    other = prepare(config(**changes), QUIET)
+    with pytest.raises(InputError, match=f"cannot be resumed from: .*{message}"):
+        other.restore(checkpoint)
+
+
+def test_how_long_a_run_goes_on_and_what_it_writes_may_change(checkpoint):
+    changed = prepare(
+        config(steps=9, log_every=1, checkpoint_every=3, half_precision=True, evaluate="x"), QUIET
+    )
+    changed.restore(checkpoint)
+    assert (changed.step, changed.saved_step) == (1, 1)
+    assert read_training_state(checkpoint).config["steps"] == 2
+
+
+def test_an_evaluation_is_found_by_path_or_name(tmp_path):
+    path = write_yaml(tmp_path / "run.yaml", RUN)
+    assert [cell.method for cell in evaluation_cells(config(evaluate=str(path)))] == ["ifc"]
+    options = yaml.safe_load((CONFIGS / "ifc_mini_synthetic.yaml").read_text())["options"]
+    for name in ("ifc_mini_synthetic", "configs/ifc_mini_synthetic.yaml"):
+        cells = evaluation_cells(config(options=options, evaluate=name))
+        assert {cell.measure for cell in cells} == {("accuracy",)}
+    assert evaluation_cells(config()) == []
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (None, "evaluate .*run.yaml does not exist, expected a run config's path or a bundled"),
+        ({**RUN, "speeed": 1}, "unknown key 'speeed'"),
+        ({**RUN, "method": "seqformer"}, "is for method 'seqformer', expected 'ifc'"),
+        ({**RUN, "options": {**SIZES, "hidden": 64}}, "does not take the trained weights .*shape"),
+        ({**RUN, "options": {**SIZES, "decoder_layers": 3}}, "is needed there and not trained"),
+        ({**RUN, "options": {**SIZES, "decoder_layers": 1}}, "is trained and has no place there"),
+        ({**RUN, "options": {**SIZES, "depth": 1}}, "no option 'depth'"),
+        ({**RUN, "dataset": {"name": "ytvis2019"}}, "data-root"),
+    ],
+)
+def test_an_evaluation_that_cannot_work_is_refused_before_training(
+    run, message, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loop, "prepare", lambda *args: pytest.fail("prepared training"))
+    if run is not None:
+        write_yaml(tmp_path / "run.yaml", run)
+    path = write_yaml(tmp_path / "t.yaml", {**SETTINGS, "evaluate": str(tmp_path / "run.yaml")})
+    with pytest.raises(InputError, match=message) as caught:
+        train(path, [], tmp_path / "out", resume=False, bars=QUIET)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unwritable_output_folder_is_found_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "prepare", lambda *args: pytest.fail("prepared training"))
+    path = write_yaml(tmp_path / "train.yaml", SETTINGS)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=f"cannot write {tmp_path}/file/out"):
+        train(path, [], tmp_path / "file" / "out", resume=False, bars=QUIET)
+    with pytest.raises(InputError, match=f"cannot write {tmp_path}/file"):
+        train(path, [], tmp_path / "file", resume=False, bars=QUIET)
+
+
+def test_too_small_a_disk_is_found_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop.Trainer, "advance", lambda self: pytest.fail("took a step"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1500))
+    path = write_yaml(tmp_path / "train.yaml", SETTINGS)
+    with pytest.raises(
+        InputError, match=r"out has 0\.0 MB free, expected at least [1-9]\d*\.\d MB"
+    ):
+        train(path, [], tmp_path / "out", resume=False, bars=QUIET)
+
+
+def test_a_disk_that_fills_up_keeps_the_last_checkpoint(fresh_trainer, tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for path in (tmp_path / "checkpoint.pt", tmp_path / "weights.safetensors"):
+        path.write_bytes(b"before")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"cannot write .*checkpoint\.pt: No space left on device"):
+        fresh_trainer.save(tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match=r"cannot write .*\.safetensors: No space left on device"):
+        save_weights(fresh_trainer.method, tmp_path / "weights.safetensors")
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"before"}
+
+
+def interrupt_at(monkeypatch, step):
+    advance = trainer.Trainer.advance
+
+    def interrupted(self):
+        if self.step == step:
+            raise KeyboardInterrupt
+        return advance(self)
+
+    monkeypatch.setattr(trainer.Trainer, "advance", interrupted)
+
+
+def test_an_interrupted_run_says_how_to_resume(tmp_path, monkeypatch, capsys):
+    path, output = write_yaml(tmp_path / "train.yaml", SETTINGS), tmp_path / "my runs"
+    command = ["train", str(path), "--output", str(output), "--set", "checkpoint_every=1"]
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 1)
+        assert main(command) == 130
+    said = capsys.readouterr().err
+    assert (
+        f"interrupted at step 1; resume after step 1 with: vis-bench train {path} "
+        f"--output '{output}' --set checkpoint_every=1 --resume\n"
+    ) in said
+    assert read_training_state(output / "checkpoint.pt").step == 1
+    assert main([*command, "--resume"]) == 0
+    assert "resuming after step 1\n" in capsys.readouterr().err
+
+
+def test_a_run_interrupted_before_its_first_checkpoint_starts_again(tmp_path, monkeypatch, capsys):
+    path, output = write_yaml(tmp_path / "train.yaml", SETTINGS), tmp_path / "out"
+    interrupt_at(monkeypatch, 1)
+    assert main(["train", str(path), "--output", str(output), "--resume"]) == 130
+    said = capsys.readouterr().err
+    assert f"{output}/checkpoint.pt does not exist yet: starting from step 0\n" in said
+    assert (
+        "interrupted at step 1, before the first checkpoint; start again with: "
+        f"vis-bench train {path} --output {output}\n"
+    ) in said
+
+
+def test_training_that_diverges_ends_in_a_sentence():
+    run = prepare(config(), QUIET)
+    parameter = next(run.method.parameters())
+    run._losses = lambda batch: {"class": (parameter * torch.inf).sum()}
+    with pytest.raises(
+        InputError, match=r"diverged at step 1: .* try a learning_rate below 0\.001"
+    ):
+        run.advance()
+
+
+def test_wrong_input_is_exit_code_2(tmp_path, capsys):
+    path = write_yaml(tmp_path / "train.yaml", {**SETTINGS, "evaluate": "nowhere"})
+    assert main(["train", str(path), "--output", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith("error: evaluate nowhere does not exist")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    write_yaml(path, SETTINGS)
+    assert main(["train", str(path), "--output", str(tmp_path / "out"), "--resume"]) == 2
+    said = capsys.readouterr().err
+    assert f"error: checkpoint {tmp_path}/out/checkpoint.pt cannot be resumed from: it is" in said
+    assert "Traceback" not in said
+
+
+def test_initial_weights_may_be_a_pth_file(tmp_path):
+    method = build_method("ifc", num_classes=6, **SIZES)
+    torch.save({"model": method.state_dict()}, tmp_path / "ifc.pth")
+    other = build_method("ifc", num_classes=6, **SIZES)
+    load_initial_weights(other, tmp_path / "ifc.pth")
+    assert all(map(torch.equal, method.state_dict().values(), other.state_dict().values()))
+
+
+def test_summary_in_words():
+    metrics = {"clip_length": 5, "ap": 0.5, "ap50": 0.75, "ap75": None, "ar1": 0.4, "ar10": 0.6}
+    summary = {
+        "steps": 300, "seconds": 12.5, "losses": {"class": 0.5, "norm": 2.0},
+        "weights": "w.safetensors", "metrics": [metrics],
+    }  # fmt: skip
+    text = summary_text(summary)
+    first, losses, weights, _, *table = text.splitlines()
+    assert first == "trained to step 300 in 12.5 s"
+    assert losses == "last losses: class 0.500, norm 2.000"
+    assert weights == "weights: w.safetensors"
+    assert "AP50" in table[0]
+    assert "75.0" in table[-1]
+    short = summary_text({**summary, "losses": {}, "metrics": []})
+    assert short == f"{first}\n{weights}\n"
