@@ -12,10 +12,12 @@ memory tokens, Q queries, C channels.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
-from methods.layers.backbones import build_backbone
 from methods.layers.full_precision import full_precision
 from methods.layers.ifc_mask_head import SpatialDecoder
 from methods.layers.inter_frame_encoder import (
@@ -28,7 +30,7 @@ from methods.layers.inter_frame_encoder import (
 )
 from methods.layers.mlp import MLP
 from methods.layers.position_encoding import sine_position_encoding
-from methods.layers.resnet import RESNETS
+from methods.layers.resnet import RESNETS, ResNet, ResNetVariant
 from methods.layers.state_dict_names import drop_on_load, rename_on_load
 from methods.layers.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from vis_bench.errors import InputError
@@ -38,6 +40,32 @@ from vis_bench.structures import ClipPrediction, FrameFeatures
 COMMUNICATIONS = ("none", "full", "decomposed", "ifc")
 MEMORIES = ("decomposed", "unified")
 MAX_MEMORY_TOKENS = 16
+
+# detectron2's `ResizeShortestEdge` with MIN_SIZE_TEST 360 and the default MAX_SIZE_TEST 1333.
+TORCHVISION_FORMAT = InputFormat(long_side="round", max_long_side=1333)
+# What the original (MSRA's) ResNet-101 was trained on: projects/IFC/configs/R101_ytvis.yaml.
+MSRA_FORMAT = replace(
+    TORCHVISION_FORMAT,
+    channel_order="BGR",
+    full_value=255.0,
+    mean=(103.530, 116.280, 123.675),
+    std=(1.0, 1.0, 1.0),
+)
+
+
+class BackboneVariant(NamedTuple):
+    """A backbone, and the input that its weights were trained on."""
+
+    resnet: ResNetVariant
+    input_format: InputFormat = TORCHVISION_FORMAT
+
+
+BACKBONES = {
+    "r50": BackboneVariant(RESNETS["r50"]),
+    "r101": BackboneVariant(replace(RESNETS["r101"], stride_in_1x1=True), MSRA_FORMAT),
+    "x101": BackboneVariant(RESNETS["x101"]),
+    "mini": BackboneVariant(RESNETS["mini"]),
+}
 
 
 class ClipDecoder(nn.Module):
@@ -80,7 +108,6 @@ def _clip_memory(clip: EncodedClip, position_SC: Tensor) -> tuple[Tensor, Tensor
 class IFC(VISMethod):
     """The whole method; modules come in built."""
 
-    input_format = InputFormat(long_side="round", max_long_side=1333)
     tracking_rule = TrackingRule(match_threshold=0.05, min_score=0.01)
 
     def __init__(
@@ -88,6 +115,7 @@ class IFC(VISMethod):
         *,
         backbone: nn.Module,
         backbone_name: str,
+        input_format: InputFormat,
         encoder: ClipEncoder,
         decoder: ClipDecoder,
         spatial_decoder: SpatialDecoder,
@@ -97,6 +125,7 @@ class IFC(VISMethod):
     ) -> None:
         super().__init__()
         self.backbone_name = backbone_name
+        self.input_format = input_format
         self.backbone = backbone
         self.token_projection = nn.Conv2d(backbone.channels[-1], width, 1)
         self.encoder = encoder
@@ -229,7 +258,8 @@ def build(
     def encoders(count: int) -> list[TransformerEncoderLayer]:
         return [TransformerEncoderLayer(width, heads, hidden) for _ in range(count)]
 
-    built_backbone = build_backbone(backbone, tuple(RESNETS))
+    _check_choice("backbone", backbone, BACKBONES)
+    built_backbone = ResNet(BACKBONES[backbone].resnet)
     encoder: ClipEncoder
     if communication == "none":
         encoder = NoCommunication(encoders(encoder_layers))
@@ -246,6 +276,7 @@ def build(
     return IFC(
         backbone=built_backbone,
         backbone_name=backbone,
+        input_format=BACKBONES[backbone].input_format,
         encoder=encoder,
         decoder=ClipDecoder(decoder, width),
         spatial_decoder=SpatialDecoder(width, *built_backbone.channels[:2]),

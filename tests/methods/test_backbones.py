@@ -123,6 +123,16 @@ def test_grouped_bottleneck_is_a_dense_one_with_blocks():
     torch.testing.assert_close(grouped(maps), dense(maps))
 
 
+@pytest.mark.parametrize("stride_in_1x1", [False, True])
+def test_the_stride_of_a_stage_sits_in_one_convolution(stride_in_1x1):
+    variant = dataclasses.replace(RESNETS["mini"], stride_in_1x1=stride_in_1x1)
+    for number, stage in enumerate(ResNet(variant).stages):
+        stride = 2 if number else 1
+        wanted = (stride, 1) if stride_in_1x1 else (1, stride)
+        assert (stage[0].conv1.conv.stride[0], stage[0].conv2.conv.stride[0]) == wanted
+        assert all(block.conv1.conv.stride[0] == 1 for block in stage[1:])
+
+
 def test_folded_convolution_can_be_folded_again():
     layer = randomise(ConvNorm(3, 4, 3))
     maps = torch.randn(1, 3, 5, 5)

@@ -20,12 +20,15 @@ from vis_bench.structures import ClipPrediction, FrameFeatures
 class InputFormat:
     """How frames become the network's input.
 
-    Frames are RGB, scaled to 0..1, minus `mean`, over `std`. `long_side` says how the scaled long
+    Pixels are scaled from bytes to 0..`full_value`, put in `channel_order`, reduced by `mean` and
+    divided by `std`; these two are in that scale and order. `long_side` says how the scaled long
     side becomes an integer when the short side is resized to the configured resolution:
     its integer part (`floor`) or the nearest integer (`round`). `max_long_side` shrinks both
     sides further when the long one would exceed it; in pixels.
     """
 
+    channel_order: Literal["RGB", "BGR"] = "RGB"
+    full_value: float = 1.0
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     long_side: Literal["floor", "round"] = "floor"
