@@ -19,7 +19,7 @@ from methods.layers.state_dict_names import rename_on_load
 @dataclass(frozen=True)
 class ResNetVariant:
     """`blocks` per stage; a stage's 3x3 convolutions have `width * 2**stage` channels in all, in
-    `groups`, and its output `output * 2**stage`. `stride_in_1x1` says which convolution of a stage's
+    `groups`, and its output `output * 2**stage`. `stride_in_1x1` says which convolution of the
     first bottleneck halves the grid; a checkpoint's keys and shapes do not show it.
     """
 
