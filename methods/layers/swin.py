@@ -74,6 +74,9 @@ class WindowAttention(nn.Module):
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__()
         self.heads, self.window = heads, window
+        # The published weights hold a table of the pairs' relative positions, which follows from
+        # the window's size.
+        self.checkpoint_entries_not_kept = window**4
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)

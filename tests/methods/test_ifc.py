@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import build_method
-from methods.layers.inter_frame_encoder import (
+from methods.ifc.encoder import (
     DecomposedCommunication,
     FullCommunication,
     InterFrameCommunication,
@@ -287,11 +287,11 @@ def test_options_choose_the_encoder():
 
 def test_refused_options():
     for options, message in (
-        ({"backbone": "swin_l"}, r"backbone is 'swin_l'; allowed are: r50, r101, x101, mini"),
-        ({"communication": "some"}, r"'some'; allowed are: none, full, decomposed, ifc"),
-        ({"memory": "shared"}, r"'shared'; allowed are: decomposed, unified"),
-        ({"memory_tokens": 0}, r"memory_tokens is 0; allowed is 1 to 16"),
-        ({"memory_tokens": 17}, r"memory_tokens is 17; allowed is 1 to 16"),
+        ({"backbone": "swin_l"}, r"backbone is 'swin_l'; expected one of: r50, r101, x101, mini"),
+        ({"communication": "some"}, r"'some'; expected one of: none, full, decomposed, ifc"),
+        ({"memory": "shared"}, r"'shared'; expected one of: decomposed, unified"),
+        ({"memory_tokens": 0}, r"memory_tokens is 0; expected 1 to 16"),
+        ({"memory_tokens": 17}, r"memory_tokens is 17; expected 1 to 16"),
     ):
         with pytest.raises(InputError, match=message):
             small(**options)

@@ -7,7 +7,9 @@ A method splits its work in two, so that overlapping clips never pay for the sam
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -52,15 +54,21 @@ class TrackingRule:
 class VISMethod(nn.Module, ABC):
     """A method for video instance segmentation, seen through clips.
 
-    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit. `backbone`
-    names what stands in the record's field of that name. `reconstruction` is True where the
+    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit.
+    `backbone_name` is what records call the backbone. `reconstruction` is True where the
     authors' own code was never published; tables mark such a method.
+
+    `num_checkpoint_entries` counts parameters as papers often do: every number in a checkpoint
+    of the authors' code, statistics of frozen norms and modules stored twice included. None where
+    nobody knows such a checkpoint. `num_params` counts the distinct learnable ones.
     """
 
     input_format: InputFormat = InputFormat()
     tracking_rule: TrackingRule = TrackingRule()
     backbone_name: str = "none"
     reconstruction: bool = False
+    num_checkpoint_entries: int | None = None
+    _resolved_options: Mapping[str, object] = MappingProxyType({})
 
     @abstractmethod
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
@@ -73,6 +81,23 @@ class VISMethod(nn.Module, ABC):
     @abstractmethod
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
         """Predicts the instances of the clip made of exactly the frames in `features`."""
+
+    @property
+    def num_params(self) -> int:
+        """The number of distinct learnable parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def resolved_options(self) -> Mapping[str, object]:
+        """Every option that the method was built with, defaults and the variant's sizes included.
+
+        Empty for a method that no registry built.
+        """
+        return self._resolved_options
+
+    def remember_options(self, options: Mapping[str, object]) -> None:
+        """Keeps what `resolved_options` returns; for the registry that built the method."""
+        self._resolved_options = MappingProxyType(dict(options))
 
     def prepare_for_inference(self) -> None:
         """Rewrites the loaded weights for speed (folds normalisation, say); equal outputs.
