@@ -22,8 +22,8 @@ that the figures leave open, see `attention`.
 
 Size with ResNet-50 and 40 classes: 50.6 M distinct learnable parameters, or 51.5 M counted as
 SeqFormer's published 49.3 M are, which is every number in the checkpoint: box heads twice, frozen
-norms included. The paper says 50.6 M and not how they were counted. If as SeqFormer's, then this
-reconstruction is 0.9 M larger than the authors' model.
+norms included. Published are 50.6 M, without a word on how they were counted. If as SeqFormer's,
+this reconstruction is 0.9 M larger than the authors' model.
 
 `variants` has the sizes by name, and puts the model together.
 """

@@ -60,7 +60,7 @@ def test_swin_l_has_the_published_size():
 
 
 def test_unknown_backbone_lists_what_there_is():
-    with pytest.raises(InputError, match=r"'r18'; expected one of r50, r101, x101, mini, swin_l"):
+    with pytest.raises(InputError, match=r"'r18'; expected one of: r50, r101, x101, mini, swin_l"):
         build_backbone("r18")
     assert "swin_l" in BACKBONES
 

@@ -245,7 +245,7 @@ def test_bfloat16_keeps_the_places_precise():
 
 
 def test_head_and_backbone_options():
-    with pytest.raises(InputError, match=r"backbone is 'r18'; expected one of r50, "):
+    with pytest.raises(InputError, match=r"backbone is 'r18'; expected one of: r50, "):
         build_method("seqformer", num_classes=3, backbone="r18")
     with torch.device("meta"):
         method = build_method("seqformer", num_classes=3, backbone="x101")
