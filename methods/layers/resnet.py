@@ -122,7 +122,7 @@ class ResNet(nn.Module):
         return outputs
 
     def prepare_for_inference(self) -> None:
-        """Folds the normalisation and lays the weights out with channels last."""
+        """Folds the normalization and lays the weights out with channels last."""
         fold_batch_norms(self)
         self.to(memory_format=torch.channels_last)
 

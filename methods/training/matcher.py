@@ -45,7 +45,7 @@ def focal_class_cost(logits_QK: Tensor, columns_N: Tensor) -> Tensor:
 
 
 def box_costs(boxes_TQ4: Tensor, boxes_NT4: Tensor, visible_NT: Tensor) -> tuple[Tensor, Tensor]:
-    """L1 distance and negated generalised IoU, each (Q, N), averaged over the frames in which the
+    """L1 distance and negated generalized IoU, each (Q, N), averaged over the frames in which the
     target is visible; the L1 distance sums the four coordinates.
     """
     predicted_Q1T4 = boxes_TQ4.transpose(0, 1)[:, None]

@@ -75,7 +75,7 @@ class VISMethod(nn.Module, ABC):
         """Computes what can be shared by every clip that holds a frame.
 
         Args:
-            frames_T3HW: normalised frames; any T >= 1, any size.
+            frames_T3HW: normalized frames; any T >= 1, any size.
         """
 
     @abstractmethod
@@ -100,7 +100,7 @@ class VISMethod(nn.Module, ABC):
         self._resolved_options = MappingProxyType(dict(options))
 
     def prepare_for_inference(self) -> None:
-        """Rewrites the loaded weights for speed (folds normalisation, say); equal outputs.
+        """Rewrites the loaded weights for speed (folds normalization, say); equal outputs.
 
         Called once, after the weights are loaded and before the first frame. Switches to
         evaluation mode; subclasses extend it.

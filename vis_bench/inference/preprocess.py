@@ -43,7 +43,7 @@ def input_size(
         return height, width
     if not isinstance(resolution, int) or isinstance(resolution, bool) or resolution < 1:
         raise InputError(
-            f"resolution is {resolution!r}; allowed is a short side of 1 pixel or more, or 'native'"
+            f"resolution is {resolution!r}; expected a short side of 1 pixel or more, or 'native'"
         )
     sized = _floor_size if input_format.long_side == "floor" else _round_size
     return sized(height, width, resolution, input_format.max_long_side)
@@ -117,7 +117,7 @@ def masks_to_video(mask_logits_NTHW: Tensor, height: int, width: int) -> Tensor:
 
     One bilinear interpolation of the logits (corners not aligned) from the grid, which spans
     exactly the frame, then the threshold 0. A logit that is not a number counts as background and
-    does not spread to its neighbours.
+    does not spread to its neighbors.
 
     Args:
         mask_logits_NTHW: any floating dtype; N may be 0.
