@@ -19,7 +19,7 @@ TOLERANCE = 60.0
 
 
 class ColorKey(VISMethod):
-    """One instance per class whose color is seen in the clip."""
+    """One instance per class whose color appears in the clip."""
 
     tracking_rule = TrackingRule(min_score=0.01)
 
@@ -39,13 +39,13 @@ class ColorKey(VISMethod):
         return FrameFeatures({"nearness": nearness_TKHW}, tuple(frames_T3HW.shape[-2:]))
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """The classes whose color is in the clip, each scored by how sure the color is."""
+        """The classes whose color is in the clip, each scored by how near its pixels are to it."""
         nearness_KTHW = features.maps["nearness"].transpose(0, 1)
         inside_KTHW = nearness_KTHW > 0
         area_K = inside_KTHW.flatten(1).sum(1)
-        sureness_K = (nearness_KTHW * inside_KTHW).flatten(1).sum(1) / area_K.clamp(min=1)
+        nearness_K = (nearness_KTHW * inside_KTHW).flatten(1).sum(1) / area_K.clamp(min=1)
         seen = area_K > 0
-        return ClipPrediction(torch.diag(sureness_K)[seen], nearness_KTHW[seen])
+        return ClipPrediction(torch.diag(nearness_K)[seen], nearness_KTHW[seen])
 
 
 def build(*, num_classes: int) -> VISMethod:

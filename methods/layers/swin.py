@@ -216,7 +216,7 @@ def join_windows(windows_TGNC: Tensor, window: int, columns: int) -> Tensor:
 
 
 def shifted_window_mask(height: int, width: int, window: int, shift: int, like: Tensor) -> Tensor:
-    """What keeps tokens apart that only the cyclic shift made neighbors: (G, N, N), 0 or -100."""
+    """Keeps tokens apart that only the cyclic shift made neighbors: (G, N, N), 0 or -100."""
     rows = _regions(height + -height % window, window, shift, like.device)
     columns = _regions(width + -width % window, window, shift, like.device)
     regions_HW = rows[:, None] * 3 + columns

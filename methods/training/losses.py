@@ -1,4 +1,4 @@
-"""The losses that the three methods are made of, as plain functions of tensors.
+"""The losses of the three methods, as plain functions of tensors.
 
 Shape letters: N matched pairs, X anything that a target is spread over (T * H * W pixels, say).
 """

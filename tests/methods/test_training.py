@@ -254,7 +254,7 @@ def test_a_run_ends_with_weights_and_an_ap(tmp_path):
     ("text", "overrides", "message"),
     [
         ("method: ifc", [], "steps"),
-        ("[1]", [], "no mapping of keys"),
+        ("[1]", [], "not a mapping of keys"),
         ("method: ifc\nspeed: 3", [], "unknown key 'speed'; expected one of: method, options"),
         ("method: ifc\nsteps: many\nlearning_rate: 1\nclip_norm: 1", [], "steps is 'many'"),
         ("method: ifc\nsteps: 1\nlearning_rate: 1\nclip_norm: 1", ["steps"], "not of the form"),
@@ -269,7 +269,9 @@ def test_config_errors_name_what_is_wrong(tmp_path, text, overrides, message):
 
 
 def test_unknown_methods_and_losses_are_refused():
-    with pytest.raises(InputError, match="trainable are: backbone, ifc, ms_sts, seqformer"):
+    with pytest.raises(
+        InputError, match="cannot be trained; expected one of: backbone, ifc, ms_sts, seqformer"
+    ):
         build_criterion("color_key", nn.Identity(), 3, {})
     with pytest.raises(InputError, match="'iou'; expected one of: class, no_object, mask, dice"):
         prepare(config("ifc", loss_weights={"iou": 1.0}), Bars(quiet=True))
