@@ -1,8 +1,8 @@
-"""Finds each class of the plain synthetic videos by its colour: the worked example of a method.
+"""Finds each class of the plain synthetic videos by its color: the worked example of a method.
 
-There is nothing to train. In the plain variant of the synthetic data every class has one colour
-and no video shows a class twice, so the pixels of a colour are the instance. On the full synthetic
-set it shows what colour alone is worth.
+There is nothing to train. In the plain variant of the synthetic data every class has one color
+and no video shows a class twice, so the pixels of a color are the instance. On the full synthetic
+set it shows what color alone is worth.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from vis_bench.data.synthetic import plain_color
 from vis_bench.inference.method import TrackingRule, VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
-# How far from a class's colour a pixel may be, as a distance in RGB with 0..255 per channel.
+# How far from a class's color a pixel may be, as a distance in RGB with 0..255 per channel.
 TOLERANCE = 60.0
 
 
 class ColorKey(VISMethod):
-    """One instance per class whose colour is seen in the clip."""
+    """One instance per class whose color appears in the clip."""
 
     tracking_rule = TrackingRule(min_score=0.01)
 
@@ -32,20 +32,20 @@ class ColorKey(VISMethod):
         self.register_buffer("std_311", std[:, None, None], persistent=False)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """How near each pixel is to each class's colour; positive within the tolerance."""
+        """How near each pixel is to each class's color; positive within the tolerance."""
         pixels_T3HW = 255 * (frames_T3HW * self.std_311 + self.mean_311)
         distance_TKHW = (pixels_T3HW[:, None] - self.colors_K311).square().sum(2).sqrt()
         nearness_TKHW = 1 - distance_TKHW / TOLERANCE
         return FrameFeatures({"nearness": nearness_TKHW}, tuple(frames_T3HW.shape[-2:]))
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """The classes whose colour is in the clip, each scored by how sure the colour is."""
+        """The classes whose color is in the clip, each scored by how near its pixels are to it."""
         nearness_KTHW = features.maps["nearness"].transpose(0, 1)
         inside_KTHW = nearness_KTHW > 0
         area_K = inside_KTHW.flatten(1).sum(1)
-        sureness_K = (nearness_KTHW * inside_KTHW).flatten(1).sum(1) / area_K.clamp(min=1)
+        nearness_K = (nearness_KTHW * inside_KTHW).flatten(1).sum(1) / area_K.clamp(min=1)
         seen = area_K > 0
-        return ClipPrediction(torch.diag(sureness_K)[seen], nearness_KTHW[seen])
+        return ClipPrediction(torch.diag(nearness_K)[seen], nearness_KTHW[seen])
 
 
 def build(*, num_classes: int) -> VISMethod:

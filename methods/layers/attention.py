@@ -10,7 +10,7 @@ from torch.nn import functional as F
 class MultiHeadAttention(nn.Module):
     """Softmax attention whose parameters are named as in `torch.nn.MultiheadAttention`.
 
-    It exists beside PyTorch's own for three reasons: keys and queries are projected in one product
+    It replaces PyTorch's own for three reasons: keys and queries are projected in one product
     where they are the same tensor, any number of leading dimensions is a batch, and every
     operation shows up in a FLOP count in evaluation mode too.
     """

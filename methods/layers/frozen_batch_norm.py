@@ -52,7 +52,7 @@ class ConvNorm(nn.Module):
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Moves the normalisation into the convolution's weights, in float64; equal outputs.
+        """Moves the normalization into the convolution's weights, in float64; equal outputs.
 
         The shift becomes a buffer, as it was before, so that parameters count as they did.
         """

@@ -20,7 +20,7 @@ def sine_position_encoding(
     2 pi. Channels alternate between sine and cosine of falling frequency.
 
     Args:
-        offset: 0 counts locations as DETR and IFC do, -0.5 takes their centres as SeqFormer does.
+        offset: 0 counts locations as DETR and IFC do, -0.5 takes their centers as SeqFormer does.
         like: gives the result its dtype and device.
 
     Returns:

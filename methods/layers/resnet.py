@@ -1,6 +1,7 @@
 """ResNet and ResNeXt backbones (He et al., 2016; Xie et al., 2017) with frozen BatchNorm.
 
-The stride of a stage sits in the 3x3 convolution of its first bottleneck.
+The stride of a stage sits in the 3x3 convolution of its first bottleneck, as in torchvision's
+weights, or in the 1x1 before it, as in the original ones (MSRA's).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from methods.layers.state_dict_names import rename_on_load
 @dataclass(frozen=True)
 class ResNetVariant:
     """`blocks` per stage; a stage's 3x3 convolutions have `width * 2**stage` channels in all, in
-    `groups`, and its output `output * 2**stage`.
+    `groups`, and its output `output * 2**stage`. `stride_in_1x1` says which convolution of the
+    first bottleneck halves the grid; a checkpoint's keys and shapes do not show it.
     """
 
     blocks: tuple[int, int, int, int]
@@ -27,6 +29,7 @@ class ResNetVariant:
     output: int = 256
     stem: int = 64
     pooled: bool = True
+    stride_in_1x1: bool = False
 
 
 RESNETS = {
@@ -64,10 +67,20 @@ BOTTLENECK_CHECKPOINT_NAMES = [
 class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions beside a shortcut; He et al., figure 5, right."""
 
-    def __init__(self, inputs: int, width: int, outputs: int, stride: int, groups: int) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        width: int,
+        outputs: int,
+        stride: int,
+        groups: int,
+        *,
+        stride_in_1x1: bool = False,
+    ) -> None:
         super().__init__()
-        self.conv1 = ConvNorm(inputs, width, 1)
-        self.conv2 = ConvNorm(width, width, 3, stride, groups)
+        first, second = (stride, 1) if stride_in_1x1 else (1, stride)
+        self.conv1 = ConvNorm(inputs, width, 1, first)
+        self.conv2 = ConvNorm(width, width, 3, second, groups)
         self.conv3 = ConvNorm(width, outputs, 1)
         changes_shape = stride != 1 or inputs != outputs
         self.shortcut = ConvNorm(inputs, outputs, 1, stride) if changes_shape else nn.Identity()
@@ -109,14 +122,16 @@ class ResNet(nn.Module):
         return outputs
 
     def prepare_for_inference(self) -> None:
-        """Folds the normalisation and lays the weights out with channels last."""
+        """Folds the normalization and lays the weights out with channels last."""
         fold_batch_norms(self)
         self.to(memory_format=torch.channels_last)
 
 
 def _stage(variant: ResNetVariant, stage: int, inputs: int, outputs: int) -> nn.Sequential:
     width, stride = variant.width * 2**stage, 1 if stage == 0 else 2
-    first = Bottleneck(inputs, width, outputs, stride, variant.groups)
+    first = Bottleneck(
+        inputs, width, outputs, stride, variant.groups, stride_in_1x1=variant.stride_in_1x1
+    )
     rest = [
         Bottleneck(outputs, width, outputs, 1, variant.groups)
         for _ in range(variant.blocks[stage] - 1)

@@ -18,7 +18,7 @@ from vis_bench.errors import InputError
 PATCH = 4
 MLP_RATIO = 4
 # Attention logits between tokens that a cyclic shift brought together are lowered by this.
-NOT_NEIGHBOURS = -100.0
+NOT_NEIGHBORS = -100.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ class WindowAttention(nn.Module):
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__()
         self.heads, self.window = heads, window
+        # The published weights hold a table of the pairs' relative positions, which follows from
+        # the window's size.
+        self.checkpoint_entries_not_kept = window**4
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
@@ -213,13 +216,13 @@ def join_windows(windows_TGNC: Tensor, window: int, columns: int) -> Tensor:
 
 
 def shifted_window_mask(height: int, width: int, window: int, shift: int, like: Tensor) -> Tensor:
-    """What keeps tokens apart that only the cyclic shift made neighbours: (G, N, N), 0 or -100."""
+    """Keeps tokens apart that only the cyclic shift made neighbors: (G, N, N), 0 or -100."""
     rows = _regions(height + -height % window, window, shift, like.device)
     columns = _regions(width + -width % window, window, shift, like.device)
     regions_HW = rows[:, None] * 3 + columns
     regions_GN = split_windows(regions_HW[None, :, :, None], window)[0, :, :, 0]
     apart_GNN = regions_GN[:, :, None] != regions_GN[:, None]
-    return apart_GNN.to(like.dtype) * NOT_NEIGHBOURS
+    return apart_GNN.to(like.dtype) * NOT_NEIGHBORS
 
 
 def relative_position_index(window: int, device: torch.device | None = None) -> Tensor:
@@ -251,5 +254,5 @@ def _check_relative_positions(
     if not torch.equal(index_NN.long().cpu(), relative_position_index(attention.window)):
         raise InputError(
             f"{prefix}relative_position_index of the weights is not that of "
-            f"{attention.window}x{attention.window} windows, the only ones allowed here"
+            f"{attention.window}x{attention.window} windows, which this backbone has"
         )

@@ -1,6 +1,6 @@
 """What a mini backbone learns first: the class of every cell, at each of its strides.
 
-The papers start from backbones that have learnt on ImageNet. The mini backbone learns the
+The papers start from backbones that have learned on ImageNet. The mini backbone learns the
 synthetic classes instead, from crops around instances of the training split, before any query
 exists; that takes a tenth of the time that it takes inside a whole method.
 """

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from methods.training.targets import ClipTargets, make_targets
 from methods.training.video_pool import PooledVideo
 from vis_bench.inference.method import InputFormat
-from vis_bench.inference.preprocess import input_size
+from vis_bench.inference.preprocess import input_size, normalize_
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class ClipSampler:
             images, owners, resolution = images[:, :, *window], owners[:, *window], self._plan.crop
         size_HW = input_size(*owners.shape[1:], resolution, self._form)
         targets = make_targets(owners, list(video.labels), size_HW)
-        return _normalised(images, size_HW, self._form), targets
+        return _normalized(images, size_HW, self._form), targets
 
 
 def choose_frames(draw: np.random.Generator, length: int, frames: int, max_gap: int) -> np.ndarray:
@@ -128,7 +128,7 @@ def choose_window(draw: np.random.Generator, owners_THW: Tensor, side: int) -> t
 def _vary(
     draw: np.random.Generator, images_T3HW: Tensor, owners_THW: Tensor, turned: bool
 ) -> tuple[Tensor, Tensor]:
-    """Mirrors, transposes and swaps colours: every class stays what it is under all of them."""
+    """Mirrors, transposes and swaps colors: every class stays what it is under all of them."""
     flipped = [axis for axis in (-2, -1) if draw.integers(2)]
     images_T3HW = images_T3HW.flip(flipped)[:, torch.from_numpy(draw.permutation(3))]
     owners_THW = owners_THW.flip(flipped)
@@ -137,10 +137,9 @@ def _vary(
     return images_T3HW, owners_THW
 
 
-def _normalised(images_T3HW: Tensor, size_HW: tuple[int, int], form: InputFormat) -> Tensor:
-    """Network input; resized with antialiasing, which is what PIL's bilinear does."""
+def _normalized(images_T3HW: Tensor, size_HW: tuple[int, int], form: InputFormat) -> Tensor:
+    """Network input; resized with antialiasing, which is what Pillow's bilinear filter does."""
     resized = F.interpolate(
         images_T3HW.float(), size_HW, mode="bilinear", align_corners=False, antialias=True
     )
-    mean, std = (torch.tensor(values)[:, None, None] for values in (form.mean, form.std))
-    return (resized / 255 - mean) / std
+    return normalize_(resized, form)

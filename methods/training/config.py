@@ -62,17 +62,17 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         overrides: `key=value` settings, keys dotted (`options.width=64`), values in YAML.
 
     Raises:
-        InputError: naming the key, the value and what is allowed.
+        InputError: naming the key, the value and what is expected.
     """
     raw = read_yaml(path)
     if not isinstance(raw, dict):
-        raise InputError(f"config {path} holds no mapping of keys, which a training config is")
+        raise InputError(f"config {path} is not a mapping of keys to values")
     for override in overrides:
         _apply(raw, override)
     unknown = [str(key) for key in raw if key not in TrainConfig.model_fields]
     if unknown:
-        allowed = ", ".join(TrainConfig.model_fields)
-        raise InputError(f"config {path}: unknown key {unknown[0]!r}; allowed are: {allowed}")
+        known = ", ".join(TrainConfig.model_fields)
+        raise InputError(f"config {path}: unknown key {unknown[0]!r}; expected one of: {known}")
     try:
         return TrainConfig.model_validate(raw)
     except ValidationError as error:
@@ -96,4 +96,4 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     try:
         target[last] = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise InputError(f"--set {override!r}: the value is no valid YAML") from None
+        raise InputError(f"--set {override!r}: the value is not valid YAML") from None

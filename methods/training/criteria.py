@@ -40,11 +40,13 @@ def build_criterion(
         InputError: for a method that cannot be trained here, or an unknown loss.
     """
     if name not in CRITERIA:
-        raise InputError(f"method {name!r} has no losses; trainable are: {', '.join(CRITERIA)}")
+        raise InputError(
+            f"method {name!r} cannot be trained; expected one of: {', '.join(CRITERIA)}"
+        )
     criterion = CRITERIA[name](method, num_classes, {})
     unknown = [term for term in weights if term not in criterion.weights]
     if unknown:
-        allowed = ", ".join(criterion.weights)
-        raise InputError(f"loss_weights has {unknown[0]!r}; allowed are: {allowed}")
+        known = ", ".join(criterion.weights)
+        raise InputError(f"loss_weights has {unknown[0]!r}; expected one of: {known}")
     criterion.weights.update(weights)
     return criterion

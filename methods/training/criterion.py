@@ -1,7 +1,7 @@
 """What a method's loss is: terms by name, their weights, and the training-only parts.
 
 A criterion is a module because it may hold parameters that only training has (the dense head
-here, MS-STS's discriminator elsewhere); they are optimised with the method's and never bundled.
+here, MS-STS's discriminator elsewhere); they are optimized with the method's and never bundled.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class DenseHead(nn.Module):
 
     It says the cell's class, or background, and (with `boxes`) the box of its instance. So
     every cell has something to learn from the first step on, long before queries and instances
-    find each other. Not in the papers, which start from backbones that have learnt on ImageNet;
+    find each other. Not in the papers, which start from backbones that have learned on ImageNet;
     the mini models start from nothing.
     """
 

@@ -54,7 +54,7 @@ def adversarial_losses(
     discriminator: Discriminator, frames_T3HW: Tensor, features_TCHW: Tensor,
     predicted_MTHW: Tensor, wanted_MTHW: Tensor,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """What the method and what the discriminator have to learn.
+    """The losses of the method and of the discriminator.
 
     The method's term moves the method only, the discriminator's the discriminator only.
 

@@ -21,7 +21,7 @@ WEIGHTS = {"class": 1.0, "no_object": 0.1, "mask": 3.0, "dice": 3.0, "dense": 0.
 class IFCCriterion(Criterion):
     """Softmax over classes and "no object"; focal and dice on the masks; every decoder layer.
 
-    The matching weighs the class probability and the dice coefficient alike.
+    The matching weighs the class probability and the dice coefficient equally.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class IFCCriterion(Criterion):
 def matching_cost(
     logits_QK: Tensor, masks_QX: Tensor, labels_N: Tensor, targets_NX: Tensor
 ) -> Tensor:
-    """Cost (Q, N): what is missing to a dice coefficient of 1 and to a probability of 1."""
+    """Cost (Q, N): how far the dice coefficient and the class probability are from 1, added up."""
     return pairwise_dice(masks_QX, targets_NX) - logits_QK.softmax(-1)[:, labels_N]
 
 

@@ -1,4 +1,4 @@
-"""The losses that the three methods are made of, as plain functions of tensors.
+"""The losses of the three methods, as plain functions of tensors.
 
 Shape letters: N matched pairs, X anything that a target is spread over (T * H * W pixels, say).
 """
@@ -58,7 +58,7 @@ def corners(boxes: Tensor) -> Tensor:
 
 
 def generalized_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Generalised IoU, -1..1, of boxes cx, cy, w, h (Rezatofighi et al., 2019).
+    """Generalized IoU, -1..1, of boxes cx, cy, w, h (Rezatofighi et al., 2019).
 
     Args:
         boxes, others: (..., 4), broadcast against each other; widths and heights not negative.

@@ -35,8 +35,8 @@ def match(cost_QN: Tensor) -> Matches:
 
 
 def focal_class_cost(logits_QK: Tensor, columns_N: Tensor) -> Tensor:
-    """What focal loss would say of a query as a positive instead of a negative of each target's
-    class; (Q, N). After Deformable DETR's matcher.
+    """The focal loss of each query as a positive of each target's class, minus that as a negative;
+    (Q, N). After Deformable DETR's matcher.
     """
     probs_QN = logits_QK.sigmoid()[:, columns_N]
     positive = FOCAL_ALPHA * (1 - probs_QN) ** FOCAL_GAMMA * -(probs_QN + 1e-8).log()
@@ -45,7 +45,7 @@ def focal_class_cost(logits_QK: Tensor, columns_N: Tensor) -> Tensor:
 
 
 def box_costs(boxes_TQ4: Tensor, boxes_NT4: Tensor, visible_NT: Tensor) -> tuple[Tensor, Tensor]:
-    """L1 distance and negated generalised IoU, each (Q, N), averaged over the frames in which the
+    """L1 distance and negated generalized IoU, each (Q, N), averaged over the frames in which the
     target is visible; the L1 distance sums the four coordinates.
     """
     predicted_Q1T4 = boxes_TQ4.transpose(0, 1)[:, None]

@@ -31,10 +31,6 @@ class MSSTSCriterion(SeqFormerCriterion):
         super().__init__(method, num_classes, {**WEIGHTS, **weights})
         self.discriminator = Discriminator(method.query_embedding.embedding_dim // 2)
 
-    def clip_features(self, method: VISMethod, example: Example) -> FrameFeatures:
-        """The encoder looks across frames, so it runs clip by clip."""
-        return method.encode_clip(example.features)
-
     def add_last_masks(
         self, total: LossSum, example: Example, features: FrameFeatures, masks_MTHW: Tensor,
         wanted_MTHW: Tensor, clips: int,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from methods.layers.feature_levels import FeatureLevels
-from methods.layers.query_decompose_decoder import DecoderOutput
+from methods.seqformer.decoder import DecoderOutput
 from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
 from methods.training.losses import dice, generalized_iou, mask_focal, sigmoid_focal
 from methods.training.matcher import Matches, box_costs, focal_class_cost, match
@@ -24,7 +24,7 @@ FIRST_COLUMN = 1
 
 
 class SeqFormerCriterion(Criterion):
-    """Focal loss on classes, L1 and generalised IoU on boxes, focal and dice on masks; for every
+    """Focal loss on classes, L1 and generalized IoU on boxes, focal and dice on masks; for every
     decoder layer, each with a matching of its own by class and boxes.
 
     Boxes count in the frames where the instance is visible, masks in all frames.
@@ -40,9 +40,9 @@ class SeqFormerCriterion(Criterion):
         self, total: LossSum, method: VISMethod, example: Example, clips: int, instances: int
     ) -> None:
         """See `Criterion`."""
-        features = self.clip_features(method, example)
+        features = method.encode_clip(example.features)
         targets = example.targets
-        for layer, output in enumerate(method.decode(features)):
+        for layer, output in enumerate(method.decode(features, last_boxes=True)):
             logits_QK = method.class_logits(output, layer)
             matches = match(self._matching_cost(logits_QK, output, targets))
             self._add_classes(total, logits_QK, targets, matches, instances)
@@ -54,10 +54,6 @@ class SeqFormerCriterion(Criterion):
         if self.weights["dense"]:
             finest = finest_level(features)
             total.add("dense", self.dense_head(finest, targets) / clips)
-
-    def clip_features(self, method: VISMethod, example: Example) -> FrameFeatures:
-        """The clip's `memory` and `mask_features`; SeqFormer has them frame by frame."""
-        return example.features
 
     def add_last_masks(
         self, total: LossSum, example: Example, features: FrameFeatures, masks_MTHW: Tensor,

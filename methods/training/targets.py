@@ -1,4 +1,4 @@
-"""What a training clip should be answered with.
+"""The targets of a training clip.
 
 Shape letters: N instances, T frames, H and W rows and columns of the target's grid, K classes.
 """

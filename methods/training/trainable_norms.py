@@ -2,7 +2,7 @@
 
 The published backbones freeze the statistics that ImageNet gave them. A mini backbone has none, so
 training puts PyTorch's BatchNorm in the place of each frozen one. Both keep the same four tensors
-under the same names, so what was learnt loads into the method as it is built everywhere else.
+under the same names, so what was learned loads into the method as it is built everywhere else.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from vis_bench.progress import Advance, silent
 
 @dataclass(frozen=True)
 class PooledVideo:
-    """A video and whose every pixel is.
+    """A video, and the instance that each pixel shows.
 
     `frames_THW3` is uint8 RGB. `owners_THW` is uint8: 0 for background, k + 1 for instance k, whose
     class, from 0, is `labels[k]`.

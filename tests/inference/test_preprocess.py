@@ -144,6 +144,16 @@ class TestToInput:
             [(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225], rel=0.01
         )
 
+    def test_bgr_in_bytes(self):
+        rng = np.random.default_rng(2)
+        frames = [rng.integers(0, 256, (6, 9, 3), dtype=np.uint8) for _ in range(3)]
+        mean = (103.530, 116.280, 123.675)
+        form = InputFormat(channel_order="BGR", full_value=255.0, mean=mean, std=(1.0, 1.0, 1.0))
+        got = to_input(frames, form)
+        assert got.is_contiguous()
+        expected = np.stack(frames)[..., ::-1].astype(np.float32) - np.array(mean, np.float32)
+        assert np.array_equal(got.permute(0, 2, 3, 1).numpy(), expected)
+
     def test_frames_that_may_not_be_written_are_left_alone(self):
         frame = np.full((2, 2, 3), 7, np.uint8)
         frame.flags.writeable = False

@@ -28,7 +28,7 @@ PUBLISHED_SIZES = {"r50": 23_508_032, "r101": 42_500_160, "x101": 81_406_272}
 SMALL_SWIN = SwinVariant(width=8, blocks=(2, 2, 2, 2), heads=(1, 2, 2, 4), window=4)
 
 
-def randomise(module):
+def randomize(module):
     """Statistics and biases away from their neutral start."""
     for child in module.modules():
         if isinstance(child, FrozenBatchNorm2d):
@@ -60,7 +60,7 @@ def test_swin_l_has_the_published_size():
 
 
 def test_unknown_backbone_lists_what_there_is():
-    with pytest.raises(InputError, match=r"'r18'; allowed are: r50, r101, x101, mini, swin_l"):
+    with pytest.raises(InputError, match=r"'r18'; expected one of: r50, r101, x101, mini, swin_l"):
         build_backbone("r18")
     assert "swin_l" in BACKBONES
 
@@ -87,7 +87,7 @@ def test_frames_do_not_see_each_other(backbone):
 
 
 def test_folding_keeps_the_outputs():
-    backbone = randomise(ResNet(RESNETS["mini"])).double()
+    backbone = randomize(ResNet(RESNETS["mini"])).double()
     frames = torch.randn(2, 3, 45, 71, dtype=torch.float64)
     before = backbone(frames)
     backbone.prepare_for_inference()
@@ -97,7 +97,7 @@ def test_folding_keeps_the_outputs():
 
 
 def test_frozen_batch_norm_is_batch_norm_in_evaluation():
-    frozen = randomise(FrozenBatchNorm2d(6)).double()
+    frozen = randomize(FrozenBatchNorm2d(6)).double()
     reference = nn.BatchNorm2d(6).double().eval()
     counted = frozen.state_dict() | {"num_batches_tracked": torch.tensor(3)}
     reference.load_state_dict(counted)
@@ -108,7 +108,7 @@ def test_frozen_batch_norm_is_batch_norm_in_evaluation():
 
 def test_grouped_bottleneck_is_a_dense_one_with_blocks():
     groups, width = 4, 8
-    grouped = randomise(Bottleneck(6, width, 12, 2, groups)).double()
+    grouped = randomize(Bottleneck(6, width, 12, 2, groups)).double()
     dense = Bottleneck(6, width, 12, 2, 1).double()
     dense.load_state_dict(
         {k: v for k, v in grouped.state_dict().items() if k != "conv2.conv.weight"}, strict=False
@@ -123,8 +123,18 @@ def test_grouped_bottleneck_is_a_dense_one_with_blocks():
     torch.testing.assert_close(grouped(maps), dense(maps))
 
 
+@pytest.mark.parametrize("stride_in_1x1", [False, True])
+def test_the_stride_of_a_stage_sits_in_one_convolution(stride_in_1x1):
+    variant = dataclasses.replace(RESNETS["mini"], stride_in_1x1=stride_in_1x1)
+    for number, stage in enumerate(ResNet(variant).stages):
+        stride = 2 if number else 1
+        wanted = (stride, 1) if stride_in_1x1 else (1, stride)
+        assert (stage[0].conv1.conv.stride[0], stage[0].conv2.conv.stride[0]) == wanted
+        assert all(block.conv1.conv.stride[0] == 1 for block in stage[1:])
+
+
 def test_folded_convolution_can_be_folded_again():
-    layer = randomise(ConvNorm(3, 4, 3))
+    layer = randomize(ConvNorm(3, 4, 3))
     maps = torch.randn(1, 3, 5, 5)
     layer.fold()
     once = layer(maps)

@@ -1,5 +1,6 @@
 """IFC: equal to the official code, clip by clip and over videos; every variant runs."""
 
+import json
 import subprocess
 import sys
 
@@ -10,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import build_method
-from methods.layers.inter_frame_encoder import (
+from methods.ifc.encoder import (
     DecomposedCommunication,
     FullCommunication,
     InterFrameCommunication,
     NoCommunication,
 )
 from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
-from paths import ROOT
+from paths import GOLDEN, ROOT
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.inference.method import InputFormat
 
 SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 15}
 NUM_CLASSES = 5
@@ -95,14 +97,32 @@ def test_golden_size(official):
 def test_golden_video(official, stride):
     """Clips of 5 of 8 frames, matched across clips, as the official code prints them."""
     method, _, facts, _ = official
+    assert_golden_video(method, facts, stride, tolerance=1e-5)
+
+
+def assert_golden_video(method, facts, stride, tolerance):
     clip_plan = plan(facts["clip_length"], stride)
     tracks = track_video(method, video(facts["frames"]), clip_plan, range(40))
     wanted = facts["video_predictions_by_stride"][str(stride)]
     assert len(tracks) == wanted["num_predictions"]
     for track, prediction in zip(tracks, wanted["top"], strict=False):
         assert track.category_id == prediction["label"]
-        assert track.score == pytest.approx(prediction["score"], abs=1e-5)
+        assert track.score == pytest.approx(prediction["score"], abs=tolerance)
         assert space_time_iou(track.segmentations, prediction["segmentations"]) >= 0.999
+
+
+@pytest.fixture(scope="module")
+def official_r101():
+    method = loaded("ifc_r101")
+    method.prepare_for_inference()
+    return method, json.loads((GOLDEN / "ifc_r101.json").read_text())
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_golden_video_with_resnet_101(official_r101, stride):
+    """The authors' ResNet-101 configuration has another input and its strides elsewhere."""
+    method, facts = official_r101
+    assert_golden_video(method, facts, stride, tolerance=1e-4)
 
 
 @settings(max_examples=10, deadline=None)
@@ -267,11 +287,11 @@ def test_options_choose_the_encoder():
 
 def test_refused_options():
     for options, message in (
-        ({"backbone": "swin_l"}, r"backbone is 'swin_l'; allowed are: r50, r101, x101, mini"),
-        ({"communication": "some"}, r"'some'; allowed are: none, full, decomposed, ifc"),
-        ({"memory": "shared"}, r"'shared'; allowed are: decomposed, unified"),
-        ({"memory_tokens": 0}, r"memory_tokens is 0; allowed is 1 to 16"),
-        ({"memory_tokens": 17}, r"memory_tokens is 17; allowed is 1 to 16"),
+        ({"backbone": "swin_l"}, r"backbone is 'swin_l'; expected one of: r50, r101, x101, mini"),
+        ({"communication": "some"}, r"'some'; expected one of: none, full, decomposed, ifc"),
+        ({"memory": "shared"}, r"'shared'; expected one of: decomposed, unified"),
+        ({"memory_tokens": 0}, r"memory_tokens is 0; expected 1 to 16"),
+        ({"memory_tokens": 17}, r"memory_tokens is 17; expected 1 to 16"),
     ):
         with pytest.raises(InputError, match=message):
             small(**options)
@@ -283,3 +303,15 @@ def test_rules():
     assert method.backbone_name == "r101"
     assert (method.tracking_rule.match_threshold, method.tracking_rule.min_score) == (0.05, 0.01)
     assert (method.input_format.long_side, method.input_format.max_long_side) == ("round", 1333)
+
+
+def test_input_of_resnet_101_is_bgr_in_bytes():
+    with torch.device("meta"):
+        r50, r101 = (
+            build_method("ifc", num_classes=3, backbone=backbone) for backbone in ("r50", "r101")
+        )
+    assert r50.input_format == InputFormat(long_side="round", max_long_side=1333)
+    assert r101.input_format == InputFormat(
+        channel_order="BGR", full_value=255.0, mean=(103.530, 116.280, 123.675), std=(1, 1, 1),
+        long_side="round", max_long_side=1333,
+    )  # fmt: skip

@@ -28,7 +28,7 @@ class Broken(VISMethod):
 
     def encode_frames(self, frames_T3HW):
         mean = frames_T3HW.mean(1)
-        if self.fault == "looks at its neighbours":
+        if self.fault == "looks at its neighbors":
             mean = mean - mean.mean(0)
         return FrameFeatures({"mean": mean}, tuple(frames_T3HW.shape[-2:]))
 
@@ -49,7 +49,7 @@ class Broken(VISMethod):
 
 
 FAULTS = {
-    "looks at its neighbours": "depends on the frames beside it",
+    "looks at its neighbors": "depends on the frames beside it",
     "wrong number of classes": "5 classes instead of 6",
     "probabilities above 1": "leaves 0..1",
     "loses a frame": "masks for 2 frames, not 3",

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from methods import build_method, method_names
+from methods import build_method, method_names, method_variants, resolve_options
 from paths import ROOT
 from vis_bench.errors import InputError
 
@@ -23,8 +24,40 @@ def test_unknown_option_lists_the_options():
 
 
 @pytest.mark.parametrize("name", ["layers", "training", "weights", "__init__"])
-def test_packages_beside_the_methods_are_no_methods(name):
+def test_packages_beside_the_methods_are_not_methods(name):
     assert name not in method_names()
+
+
+def test_unknown_variant_lists_the_variants():
+    with pytest.raises(InputError, match="ifc has no variant 'r18'; expected one of: r50, r101"):
+        build_method("ifc", num_classes=3, variant="r18")
+    with pytest.raises(InputError, match="color_key has no option 'variant'"):
+        build_method("color_key", num_classes=3, variant="mini")
+
+
+@pytest.mark.parametrize("name", ["ifc", "ms_sts", "seqformer"])
+def test_a_variant_is_its_options_spelled_out(name):
+    for variant, options in method_variants(name).items():
+        resolved = resolve_options(name, {"variant": variant})
+        assert resolved == resolve_options(name, options)
+        assert "variant" not in resolved
+        with torch.device("meta"):
+            method = build_method(name, num_classes=3, variant=variant)
+        assert dict(method.resolved_options) == resolved
+        assert method.backbone_name == resolved["backbone"] == variant
+
+
+def test_given_options_go_before_the_variants_and_those_before_the_defaults():
+    method = build_method("ifc", num_classes=3, variant="mini", num_queries=7)
+    options = method.resolved_options
+    assert (options["num_queries"], options["width"], options["memory_tokens"]) == (7, 64, 8)
+    assert method.query_embedding.weight.shape == (7, 64)
+
+
+def test_ifcs_defaults_are_the_published_ones():
+    options = resolve_options("ifc", {})
+    wanted = {"communication": "ifc", "memory_tokens": 8, "memory": "decomposed"}
+    assert {key: options[key] for key in wanted} == wanted
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from official_weights import expected, loaded, network_input, relative_error, sp
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.inference.method import TrackingRule
 
 SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 20, "encoder_layers": 2}
 NUM_CLASSES = 5
@@ -57,7 +58,7 @@ def official(request):
 @torch.inference_mode()
 def test_golden_clip(official, state):
     method, arrays, _, features = official
-    output = method.decode(features[state])[-1]
+    output = method.decode(features[state], last_boxes=True)[-1]
     logits = method.class_logits(output, -1)
     masks = method.masks(output, features[state], arrays["mask_queries"])
     sizes = {
@@ -94,7 +95,8 @@ def test_golden_predictions(official):
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 4))
 def test_any_size_and_length(height, width, count):
     with torch.inference_mode():
-        prediction = METHOD(frames_of(count, height, width))
+        features = METHOD.encode_frames(frames_of(count, height, width))
+        prediction = METHOD.predict_clip(features, boxes=True)
     grid = (2 * -(-height // 8), 2 * -(-width // 8))
     assert prediction.mask_logits_NTHW.shape[1:] == (count, *grid)
     assert prediction.boxes_NT4.shape[1:] == (count, 4)
@@ -106,6 +108,22 @@ def test_any_size_and_length(height, width, count):
 METHOD = small()
 
 
+def with_boxes(clip):
+    """The clip's instances with their boxes, which tracking does not need."""
+    return METHOD.predict_clip(METHOD.encode_frames(clip), boxes=True)
+
+
+@torch.inference_mode()
+def test_boxes_are_there_for_those_who_ask():
+    """Without them a clip costs a pass of the last box head less, and is answered the same."""
+    clip = frames_of(2)
+    prediction, asked = METHOD(clip), with_boxes(clip)
+    assert prediction.boxes_NT4 is None
+    assert asked.boxes_NT4.shape == (len(asked), 2, 4)
+    assert torch.equal(prediction.mask_logits_NTHW, asked.mask_logits_NTHW)
+    assert torch.equal(prediction.class_probs_NK, asked.class_probs_NK)
+
+
 @torch.inference_mode()
 def test_encoding_once_equals_encoding_per_clip():
     video_frames = frames_of(6)
@@ -114,9 +132,9 @@ def test_encoding_once_equals_encoding_per_clip():
         METHOD.encode_frames(video_frames[2:])
     )
     for start, stop in ((0, 3), (2, 6), (5, 6)):
-        alone = METHOD(video_frames[start:stop])
+        alone = with_boxes(video_frames[start:stop])
         for features in (shared, joined):
-            prediction = METHOD.predict_clip(features.frames(start, stop))
+            prediction = METHOD.predict_clip(features.frames(start, stop), boxes=True)
             for name in ("class_probs_NK", "mask_logits_NTHW", "boxes_NT4"):
                 one, other = getattr(prediction, name), getattr(alone, name)
                 torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
@@ -126,7 +144,7 @@ def test_encoding_once_equals_encoding_per_clip():
 def test_order_of_the_frames_changes_nothing_else():
     """An instance gathers over time by a weighted sum, which knows no order."""
     clip, order = frames_of(4), torch.tensor([2, 0, 3, 1])
-    forwards, shuffled = METHOD(clip), METHOD(clip[order])
+    forwards, shuffled = with_boxes(clip), with_boxes(clip[order])
     torch.testing.assert_close(
         shuffled.class_probs_NK, forwards.class_probs_NK, rtol=1e-4, atol=1e-5
     )
@@ -139,8 +157,8 @@ def test_order_of_the_frames_changes_nothing_else():
 def test_best_pairs_of_all_columns_choose_the_queries():
     method = small(top_k=15)
     features = method.encode_frames(frames_of(2))
-    prediction = method.predict_clip(features)
-    output = method.decode(features)[-1]
+    prediction = method.predict_clip(features, boxes=True)
+    output = method.decode(features, last_boxes=True)[-1]
     probs = method.class_logits(output, -1).sigmoid()
     pairs = [(p.item(), q) for q, row in enumerate(probs) for p in row]
     best = [q for _, q in sorted(pairs, key=lambda pair: -pair[0])[:15]]
@@ -170,6 +188,14 @@ def test_asking_for_more_pairs_than_there_are():
         small(top_k=0)
 
 
+def test_a_clips_queries_are_the_methods_own_number():
+    """Not the tracker's, which a caller may replace."""
+    method = small(top_k=3)
+    method.tracking_rule = TrackingRule(top_k=None)
+    with torch.inference_mode():
+        assert 1 <= len(method(frames_of(2))) <= 3
+
+
 @pytest.mark.parametrize(("length", "stride"), [(3, 1), (3, 2), (4, 4), (9, 1)])
 def test_clip_wise_over_a_video(length, stride):
     images = np.random.default_rng(0).integers(0, 256, (6, 33, 47, 3), dtype=np.uint8)
@@ -189,7 +215,7 @@ def test_every_layer_trains():
     method = small().train()
     features = method.encode_frames(frames_of(2))
     loss = 0.0
-    for index, output in enumerate(method.decode(features)):
+    for index, output in enumerate(method.decode(features, last_boxes=True)):
         loss = loss + method.class_logits(output, index).square().sum()
         loss = loss + output.boxes_TQ4.sum()
         loss = loss + method.masks(output, features, torch.arange(4)).square().mean()
@@ -209,20 +235,20 @@ def test_bfloat16_keeps_the_places_precise():
     """Under autocast only products lose precision: boxes move by less than 2 % of the frame."""
     clip = frames_of(2)
     with torch.inference_mode():
-        exact = METHOD.decode(METHOD.encode_frames(clip))[-1].boxes_TQ4
+        exact = METHOD.decode(METHOD.encode_frames(clip), last_boxes=True)[-1].boxes_TQ4
         with torch.autocast("cpu", dtype=torch.bfloat16):
             features = METHOD.encode_frames(clip)
-            output = METHOD.decode(features)[-1]
+            output = METHOD.decode(features, last_boxes=True)[-1]
             masks = METHOD.masks(output, features, torch.arange(3))
     assert output.boxes_TQ4.dtype == masks.dtype == torch.float32
     assert (output.boxes_TQ4 - exact).abs().mean() < 0.02
 
 
 def test_head_and_backbone_options():
-    with pytest.raises(InputError, match=r"backbone is 'r18'; allowed are: r50, "):
+    with pytest.raises(InputError, match=r"backbone is 'r18'; expected one of: r50, "):
         build_method("seqformer", num_classes=3, backbone="r18")
     with torch.device("meta"):
         method = build_method("seqformer", num_classes=3, backbone="x101")
     assert method.backbone_name == "x101"
-    assert method.tracking_rule.top_k == 10
+    assert method.top_k == method.tracking_rule.top_k == 10
     assert method.input_format.long_side == "floor"

@@ -106,7 +106,7 @@ def test_gradients_are_clipped():
     assert norm == pytest.approx(0.1 * 1e-3, rel=1e-3)
 
 
-def test_norms_that_learnt_load_as_frozen_ones():
+def test_norms_that_learned_load_as_frozen_ones():
     backbone = ResNet(RESNETS["mini"])
     train_norms(backbone)
     assert not any(isinstance(m, FrozenBatchNorm2d) for m in backbone.modules())
@@ -115,8 +115,8 @@ def test_norms_that_learnt_load_as_frozen_ones():
     frozen = ResNet(RESNETS["mini"])
     frozen.load_state_dict(bundled_state(backbone))
     backbone.eval()
-    for learnt, loaded in zip(backbone(frames), frozen(frames), strict=True):
-        torch.testing.assert_close(loaded, learnt, rtol=1e-4, atol=1e-5)
+    for learned, loaded in zip(backbone(frames), frozen(frames), strict=True):
+        torch.testing.assert_close(loaded, learned, rtol=1e-4, atol=1e-5)
 
 
 class Answers(nn.Module):
@@ -250,8 +250,8 @@ def test_a_run_ends_with_weights_and_an_ap(tmp_path):
     ("text", "overrides", "message"),
     [
         ("method: ifc", [], "steps"),
-        ("[1]", [], "no mapping of keys"),
-        ("method: ifc\nspeed: 3", [], "unknown key 'speed'; allowed are: method, options"),
+        ("[1]", [], "not a mapping of keys"),
+        ("method: ifc\nspeed: 3", [], "unknown key 'speed'; expected one of: method, options"),
         ("method: ifc\nsteps: many\nlearning_rate: 1\nclip_norm: 1", [], "steps is 'many'"),
         ("method: ifc\nsteps: 1\nlearning_rate: 1\nclip_norm: 1", ["steps"], "not of the form"),
         ("method: ifc\nsteps: 1\nlearning_rate: 1\nclip_norm: 1", ["steps.a=1"], "no keys to set"),
@@ -265,9 +265,11 @@ def test_config_errors_name_what_is_wrong(tmp_path, text, overrides, message):
 
 
 def test_unknown_methods_and_losses_are_refused():
-    with pytest.raises(InputError, match="trainable are: backbone, ifc, ms_sts, seqformer"):
+    with pytest.raises(
+        InputError, match="cannot be trained; expected one of: backbone, ifc, ms_sts, seqformer"
+    ):
         build_criterion("color_key", nn.Identity(), 3, {})
-    with pytest.raises(InputError, match="'iou'; allowed are: class, no_object, mask, dice"):
+    with pytest.raises(InputError, match="'iou'; expected one of: class, no_object, mask, dice"):
         prepare(config("ifc", loss_weights={"iou": 1.0}), Bars(quiet=True))
 
 

@@ -208,8 +208,8 @@ def test_generated_table_is_what_its_command_writes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"options": {"backbone": "r18"}}, "backbone is 'r18'; allowed are"),
-        ({"options": {"memory_tokens": 0}}, "memory_tokens is 0; allowed is 1 to 16"),
+        ({"options": {"backbone": "r18"}}, "backbone is 'r18'; expected one of"),
+        ({"options": {"memory_tokens": 0}}, "memory_tokens is 0; expected 1 to 16"),
         ({"method": "nothing"}, "unknown method 'nothing'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from methods import resolve_options
 from paths import CONFIGS
 from record_example import example_record
 from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
@@ -20,7 +21,8 @@ def records_of(path):
         timed = "speed" in cell.measure
         records.append(example_record(
             method=cell.method, options=cell.options, dataset=cell.dataset.name,
-            backbone=cell.options.get("backbone", "r50"), split=cell.dataset.split,
+            backbone=resolve_options(cell.method, cell.options)["backbone"],
+            split=cell.dataset.split,
             clip_length=cell.clip_length, clip_stride=cell.stride, training=cell.training,
             fps=50.0 if timed else None, ap=0.5 if "accuracy" in cell.measure else None,
         ))  # fmt: skip

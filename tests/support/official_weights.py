@@ -37,7 +37,7 @@ def filled_state(name):
         key: torch.from_numpy(np.asarray(fill.tensor(key, shape)))
         for key, shape in keys(name).items()
     }
-    if name == "ifc_r50":  # the overrides that ifc_r50.json names, so that some queries are kept
+    if name.startswith("ifc_"):  # the overrides that the JSON names, so that some queries are kept
         state["detr.class_embed.layers.1.weight"] *= 6.0
         state["detr.class_embed.layers.1.bias"][-1] += 10.0
     return state
@@ -64,7 +64,7 @@ def video(spec, video_id=1):
 
 
 def network_input(spec):
-    """The golden file's frames, normalised: (T, 3, H, W)."""
+    """The golden file's frames, normalized: (T, 3, H, W)."""
     frames = torch.from_numpy(fill.frames(spec["t"], spec["h"], spec["w"], spec["seed"]))
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     return ((frames / 255 - mean) / std).permute(0, 3, 1, 2)

@@ -7,7 +7,9 @@ A method splits its work in two, so that overlapping clips never pay for the sam
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -20,12 +22,15 @@ from vis_bench.structures import ClipPrediction, FrameFeatures
 class InputFormat:
     """How frames become the network's input.
 
-    Frames are RGB, scaled to 0..1, minus `mean`, over `std`. `long_side` says how the scaled long
+    Pixels are scaled from bytes to 0..`full_value`, put in `channel_order`, reduced by `mean` and
+    divided by `std`; these two are in that scale and order. `long_side` says how the scaled long
     side becomes an integer when the short side is resized to the configured resolution:
     its integer part (`floor`) or the nearest integer (`round`). `max_long_side` shrinks both
     sides further when the long one would exceed it; in pixels.
     """
 
+    channel_order: Literal["RGB", "BGR"] = "RGB"
+    full_value: float = 1.0
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     long_side: Literal["floor", "round"] = "floor"
@@ -49,30 +54,53 @@ class TrackingRule:
 class VISMethod(nn.Module, ABC):
     """A method for video instance segmentation, seen through clips.
 
-    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit. `backbone`
-    names what stands in the record's field of that name. `reconstruction` is True where the
+    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit.
+    `backbone_name` is what records call the backbone. `reconstruction` is True where the
     authors' own code was never published; tables mark such a method.
+
+    `num_checkpoint_entries` counts parameters as papers often do: every number in a checkpoint
+    of the authors' code, statistics of frozen norms and modules stored twice included. None where
+    nobody knows such a checkpoint. `num_params` counts the distinct learnable ones.
     """
 
     input_format: InputFormat = InputFormat()
     tracking_rule: TrackingRule = TrackingRule()
     backbone_name: str = "none"
     reconstruction: bool = False
+    num_checkpoint_entries: int | None = None
+    _resolved_options: Mapping[str, object] = MappingProxyType({})
 
     @abstractmethod
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """Computes what can be shared by every clip that holds a frame.
 
         Args:
-            frames_T3HW: normalised frames; any T >= 1, any size.
+            frames_T3HW: normalized frames; any T >= 1, any size.
         """
 
     @abstractmethod
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
         """Predicts the instances of the clip made of exactly the frames in `features`."""
 
+    @property
+    def num_params(self) -> int:
+        """The number of distinct learnable parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def resolved_options(self) -> Mapping[str, object]:
+        """Every option that the method was built with, defaults and the variant's sizes included.
+
+        Empty for a method that no registry built.
+        """
+        return self._resolved_options
+
+    def remember_options(self, options: Mapping[str, object]) -> None:
+        """Keeps what `resolved_options` returns; for the registry that built the method."""
+        self._resolved_options = MappingProxyType(dict(options))
+
     def prepare_for_inference(self) -> None:
-        """Rewrites the loaded weights for speed (folds normalisation, say); equal outputs.
+        """Rewrites the loaded weights for speed (folds normalization, say); equal outputs.
 
         Called once, after the weights are loaded and before the first frame. Switches to
         evaluation mode; subclasses extend it.

@@ -43,7 +43,7 @@ def input_size(
         return height, width
     if not isinstance(resolution, int) or isinstance(resolution, bool) or resolution < 1:
         raise InputError(
-            f"resolution is {resolution!r}; allowed is a short side of 1 pixel or more, or 'native'"
+            f"resolution is {resolution!r}; expected a short side of 1 pixel or more, or 'native'"
         )
     sized = _floor_size if input_format.long_side == "floor" else _round_size
     return sized(height, width, resolution, input_format.max_long_side)
@@ -88,16 +88,28 @@ def to_input(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Normalised frames (T, 3, H, W) on the device, from uint8 RGB frames of one size.
+    """Normalized frames (T, 3, H, W) on the device, from uint8 RGB frames of one size.
 
-    The bytes travel to the device as they are; scaling to 0..1, minus mean, over std happens
-    there, in float32, before the cast to `dtype`.
+    The bytes travel to the device as they are and are normalized there, in float32, before the
+    cast to `dtype`.
     """
     bytes_THW3 = torch.from_numpy(np.stack(frames)).to(device)
-    frames_T3HW = bytes_THW3.permute(0, 3, 1, 2).float().contiguous().div_(255)
-    mean_311 = torch.tensor(input_format.mean, device=device).view(3, 1, 1)
-    std_311 = torch.tensor(input_format.std, device=device).view(3, 1, 1)
-    return frames_T3HW.sub_(mean_311).div_(std_311).to(dtype)
+    pixels_T3HW = bytes_THW3.permute(0, 3, 1, 2).float().contiguous()
+    return normalize_(pixels_T3HW, input_format).to(dtype)
+
+
+def normalize_(pixels_T3HW: Tensor, input_format: InputFormat) -> Tensor:
+    """Scale, channel order, mean and standard deviation as the format says.
+
+    Args:
+        pixels_T3HW: RGB, floating point, 0..255; overwritten where the order is RGB.
+        input_format: the method's.
+    """
+    if input_format.channel_order == "BGR":
+        pixels_T3HW = pixels_T3HW.flip(1)
+    mean_311 = pixels_T3HW.new_tensor(input_format.mean).view(3, 1, 1)
+    std_311 = pixels_T3HW.new_tensor(input_format.std).view(3, 1, 1)
+    return pixels_T3HW.div_(255 / input_format.full_value).sub_(mean_311).div_(std_311)
 
 
 def masks_to_video(mask_logits_NTHW: Tensor, height: int, width: int) -> Tensor:
@@ -105,7 +117,7 @@ def masks_to_video(mask_logits_NTHW: Tensor, height: int, width: int) -> Tensor:
 
     One bilinear interpolation of the logits (corners not aligned) from the grid, which spans
     exactly the frame, then the threshold 0. A logit that is not a number counts as background and
-    does not spread to its neighbours.
+    does not spread to its neighbors.
 
     Args:
         mask_logits_NTHW: any floating dtype; N may be 0.

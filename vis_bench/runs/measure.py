@@ -132,13 +132,13 @@ def reason(error: Exception) -> str:
 def _describe(job: Job, method: VISMethod) -> Record:
     """Every field that says what is measured, where, and from which source."""
     cell, settings = job.cell, job.settings
-    num_params = sum(parameter.numel() for parameter in method.parameters())
     subject = SubjectFields(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=settings.command,
         vis_bench_version=package_version(),
         method=cell.method,
         options=cell.options,
+        resolved_options=dict(method.resolved_options),
         backbone=method.backbone_name,
         reconstruction=method.reconstruction,
         dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
@@ -150,14 +150,18 @@ def _describe(job: Job, method: VISMethod) -> Record:
         resolution=cell.resolution,
         config=cell.model_dump(mode="json"),
         config_sha256=job.digest,
-        weights_source=job.weights.name if job.weights else ("random" if num_params else "none"),
+        weights_source=job.weights.name
+        if job.weights
+        else ("random" if method.num_params else "none"),
         weights_sha256=job.weights_sha256,
         training=cell.training,
         annotations_sha256=job.dataset.annotations_sha256,
     )
     backend = resolve_kernel_backend(method, job.plan.device)
     machine = describe_machine(job.plan.device, cell.precision, backend)
-    size = SizeFields(num_params=num_params)
+    size = SizeFields(
+        num_params=method.num_params, num_checkpoint_entries=method.num_checkpoint_entries
+    )
     return Record.of(subject, size, machine, describe_source(cell.seed))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vis_bench.records.metrics import AP, AP50, AP75, AR1, AR10, FPS, PARAMS
+from vis_bench.records.metrics import AP, AP50, AP75, AR1, AR10, CHECKPOINT_ENTRIES, FPS
 from vis_bench.reports.paper_tables.encoder_options import PUBLISHED_ENCODER
 from vis_bench.reports.paper_tables.names import (
     BACKBONE_NAMES,
@@ -16,7 +16,7 @@ from vis_bench.reports.paper_tables.spec import FigureColumn, PaperRow, PaperTab
 from vis_bench.reports.published import published_figures, source_text
 
 _COLUMNS = {
-    "params_m": FigureColumn("Params (M)", PARAMS),
+    "params_m": FigureColumn(CHECKPOINT_ENTRIES.title, CHECKPOINT_ENTRIES),
     "fps": FigureColumn("FPS", FPS),
     "ap": FigureColumn("AP", AP),
     "ap50": FigureColumn("AP50", AP50),

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from methods.layers.inter_frame_encoder import (
+from methods.ifc.encoder import (
     DecomposedCommunication,
     FullCommunication,
     InterFrameCommunication,
     NoCommunication,
 )
-from methods.layers.transformer import TransformerEncoderLayer
+from methods.ifc.transformer import TransformerEncoderLayer
 
 WIDTH, HEADS, FRAMES, PLACES, MEMORY = 8, 2, 3, 4, 2
 

@@ -19,11 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.layers.attention import MultiHeadAttention
-from methods.layers.deformable_attention import DeformableAttention
-from methods.layers.deformable_encoder import DeformableEncoderLayer
 from methods.layers.feature_levels import FeatureLevels, flatten_maps
 from methods.layers.feed_forward import FeedForward
-from methods.layers.query_decompose_decoder import QueryDecomposeLayer
 
 
 class IntraScaleAttention(nn.Module):
@@ -93,41 +90,6 @@ class MSSTSAttention(nn.Module):
             for coarse, shape in zip(coarser, levels.shapes_L2, strict=True)
         ]
         return self.widen(self.inter_scale(intra_TSE, flatten_maps(resampled)))
-
-
-class MSSTSEncoderLayer(DeformableEncoderLayer):
-    """A deformable encoder layer with MS-STS attention beside the deformable attention."""
-
-    def __init__(
-        self, attention: DeformableAttention, ms_sts: MSSTSAttention, width: int, hidden: int
-    ) -> None:
-        super().__init__(attention, width, hidden)
-        self.ms_sts = ms_sts
-
-    def mix(
-        self, tokens_TSC: Tensor, position_SC: Tensor, centers_S2: Tensor, levels: FeatureLevels
-    ) -> Tensor:
-        """The sum of both attentions of the same input."""
-        deformable = super().mix(tokens_TSC, position_SC, centers_S2, levels)
-        return deformable + self.ms_sts(tokens_TSC, levels)
-
-
-class TemporalDecoderLayer(QueryDecomposeLayer):
-    """A query decompose layer whose box queries, after attending to each other within a frame,
-    attend over time, each instance by itself (figure 2, decoder).
-    """
-
-    def __init__(self, cross_attention: DeformableAttention, width: int, hidden: int) -> None:
-        super().__init__(cross_attention, width, hidden)
-        self.temporal_attention = MultiHeadAttention(width, cross_attention.heads)
-        self.temporal_attention_norm = nn.LayerNorm(width)
-
-    def talk_among_boxes(self, box_queries_TQC: Tensor, position_QC: Tensor) -> Tensor:
-        """Self-attention within each frame, then over the frames of each query."""
-        box_queries_TQC = super().talk_among_boxes(box_queries_TQC, position_QC)
-        queries_QTC = box_queries_TQC.transpose(0, 1)
-        attended = self.temporal_attention(queries_QTC, queries_QTC, queries_QTC)
-        return self.temporal_attention_norm(queries_QTC + attended).transpose(0, 1)
 
 
 def _resample(maps: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from methods.ifc.transformer import TransformerEncoderLayer
 from methods.layers.state_dict_names import rename_on_load
-from methods.layers.transformer import TransformerEncoderLayer
 
 
 class EncodedClip(NamedTuple):

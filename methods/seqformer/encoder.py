@@ -48,7 +48,7 @@ class DeformableEncoderLayer(nn.Module):
 
 
 class DeformableEncoder(nn.Module):
-    """A row of layers."""
+    """A stack of layers."""
 
     def __init__(self, layers: list[DeformableEncoderLayer]) -> None:
         super().__init__()

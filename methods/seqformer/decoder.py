@@ -8,6 +8,7 @@ Shape letters: T frames, Q queries, S positions of a frame's memory, C channels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,15 +28,16 @@ INITIAL_BOX_LOGIT = -2.0
 
 @dataclass(frozen=True)
 class DecoderOutput:
-    """What one decoder layer says.
+    """What one decoder layer returns.
 
-    `references_TQX` are the points or boxes that entered the layer, clipped as the box head saw
+    `boxes_TQ4` (cx, cy, w, h in 0..1) is None where nobody asked for the last layer's boxes.
+    `references_TQX` are the points or boxes that entered the layer, clipped as the box head got
     them; the mask head counts its coordinates from them.
     """
 
     instances_QC: Tensor
     box_queries_TQC: Tensor
-    boxes_TQ4: Tensor
+    boxes_TQ4: Tensor | None
     references_TQX: Tensor
 
 
@@ -130,9 +132,9 @@ class QueryDecomposeLayer(nn.Module):
 
 
 class QueryDecomposeDecoder(nn.Module):
-    """A row of layers, each followed by a box head that refines the references of the next."""
+    """A stack of layers, each followed by a box head that refines the references of the next."""
 
-    def __init__(self, layers: list[QueryDecomposeLayer], width: int) -> None:
+    def __init__(self, layers: Sequence[QueryDecomposeLayer], width: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.box_heads = nn.ModuleList(MLP(width, width, 4, 3) for _ in layers)
@@ -145,8 +147,12 @@ class QueryDecomposeDecoder(nn.Module):
         position_QC: Tensor,
         memory_TSC: Tensor,
         levels: FeatureLevels,
+        *,
+        last_boxes: bool = False,
     ) -> list[DecoderOutput]:
         """The outputs of every layer; the last one's are the prediction.
+
+        The last layer's boxes refine nothing, so its box head runs with `last_boxes` only.
 
         Both queries start from the same content. The references do not pass gradients from layer
         to layer (Zhu et al., 2021, supplement A.4). Runs in the weights' precision also under
@@ -154,24 +160,33 @@ class QueryDecomposeDecoder(nn.Module):
         """
         with full_precision(content_QC.device):
             memory_TSC = memory_TSC.to(content_QC.dtype)
-            return self._refine_layer_by_layer(content_QC, position_QC, memory_TSC, levels)
+            return self._refine_layer_by_layer(
+                content_QC, position_QC, memory_TSC, levels, last_boxes
+            )
 
     def _refine_layer_by_layer(
-        self, content_QC: Tensor, position_QC: Tensor, memory_TSC: Tensor, levels: FeatureLevels
+        self,
+        content_QC: Tensor,
+        position_QC: Tensor,
+        memory_TSC: Tensor,
+        levels: FeatureLevels,
+        last_boxes: bool,
     ) -> list[DecoderOutput]:
         instances_QC, box_queries_TQC = content_QC, content_QC[None]
         references_TQX = self.initial_references(position_QC).sigmoid()[None]
-        outputs = []
+        outputs: list[DecoderOutput] = []
         for layer, box_head in zip(self.layers, self.box_heads, strict=True):
             instances_QC, box_queries_TQC = layer(
                 instances_QC, box_queries_TQC, position_QC, references_TQX, memory_TSC, levels
             )
             start_TQX = inverse_sigmoid(references_TQX)
-            boxes_TQ4 = _refine(box_head(box_queries_TQC), start_TQX).sigmoid()
+            boxes_TQ4 = None
+            if last_boxes or layer is not self.layers[-1]:
+                boxes_TQ4 = _refine(box_head(box_queries_TQC), start_TQX).sigmoid()
+                references_TQX = boxes_TQ4.detach()
             outputs.append(
                 DecoderOutput(instances_QC, box_queries_TQC, boxes_TQ4, start_TQX.sigmoid())
             )
-            references_TQX = boxes_TQ4.detach()
         return outputs
 
     @torch.no_grad()

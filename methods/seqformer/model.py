@@ -1,7 +1,7 @@
-"""What SeqFormer and methods built on it share: everything around the encoder.
+"""SeqFormer from frames to a clip's instances (Wu et al., ECCV 2022, section 3).
 
-Wu, Jiang, Bai, Zhang, Bai, SeqFormer, ECCV 2022, arXiv 2112.08275; code:
-github.com/wjf5203/SeqFormer.
+backbone -> level projection -> deformable encoder, frame by frame -> query decompose decoder ->
+class heads, box heads and dynamic mask head.
 
 Shape letters beyond those of `vis_bench.structures`: S positions of all feature levels of a frame,
 Q queries, C channels.
@@ -10,23 +10,21 @@ Q queries, C channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from methods.layers.backbones import build_backbone
-from methods.layers.best_queries import best_queries
+from methods.layers.checkpoint_entries import checkpoint_entries
 from methods.layers.deformable_attention import attention_backend
-from methods.layers.deformable_encoder import DeformableEncoder
-from methods.layers.dynamic_mask_head import DynamicMaskHead, MaskBranch
 from methods.layers.feature_levels import FeatureLevels, flatten_maps
 from methods.layers.full_precision import full_precision
-from methods.layers.level_projection import LevelProjection
 from methods.layers.position_encoding import sine_position_encoding
-from methods.layers.query_decompose_decoder import DecoderOutput, QueryDecomposeDecoder
-from vis_bench.errors import InputError
+from methods.layers.state_dict_names import alias_on_load, rename_on_load
+from methods.seqformer.best_queries import best_queries
+from methods.seqformer.decoder import DecoderOutput, QueryDecomposeDecoder
+from methods.seqformer.encoder import DeformableEncoder
+from methods.seqformer.level_projection import LevelProjection
+from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch
 from vis_bench.inference.method import InputFormat, TrackingRule, VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
@@ -36,14 +34,40 @@ CLASS_PRIOR = 0.01
 # The class head's columns before and after those of the data set's categories 1..K.
 EXTRA_COLUMNS = 2
 
+CHECKPOINT_NAMES = [
+    (r"detr\.backbone\.0\.body\.", "backbone."),
+    (r"detr\.input_proj\.", "level_projection.levels."),
+    (r"detr\.transformer\.level_embed$", "level_embedding_LC"),
+    (r"detr\.transformer\.encoder\.", "encoder."),
+    (r"detr\.transformer\.decoder\.layers\.", "decoder.layers."),
+    (r"detr\.transformer\.reference_points\.", "decoder.initial_references."),
+    (r"detr\.bbox_embed\.", "decoder.box_heads."),
+    (r"detr\.class_embed\.", "class_heads."),
+    (r"detr\.query_embed\.", "query_embedding."),
+    (r"controller\.", "mask_head.controller."),
+    (r"mask_head\.(?=lay|dcn)", "mask_branch."),
+]
 
-class QueryDecomposeMethod(VISMethod):
-    """Backbone, level projection, encoder, query decompose decoder, class heads and mask head.
+
+class SeqFormer(VISMethod):
+    """The whole method: encoder and mask branch work frame by frame, the decoder on a clip.
 
     The class head has K + 2 columns with a sigmoid each; column k is category k of the data set,
-    counted from 1, and the first and the last column stand for none. As in the authors' script a
-    clip's answer is the `top_k` best pairs of a query and a column; pairs in the two columns that
-    stand for no category take part in that choice, but are never emitted.
+    counted from 1, and the first and the last column stand for no category. As in the authors'
+    script a clip's answer is the `top_k` best pairs of a query and a column; pairs in the two
+    columns that stand for no category take part in that choice, but are never emitted.
+
+    Args:
+        backbone: maps at strides 8, 16 and 32.
+        backbone_name: what records call it.
+        encoder: of each frame's tokens.
+        decoder: of the clip's queries; holds the box heads.
+        mask_branch: mask features of each frame.
+        mask_head: masks of chosen queries.
+        num_classes: K.
+        num_queries: Q.
+        width: C.
+        top_k: pairs of a query and a column that a clip answers with, and a video.
     """
 
     input_format = InputFormat(long_side="floor")
@@ -64,6 +88,7 @@ class QueryDecomposeMethod(VISMethod):
     ) -> None:
         super().__init__()
         self.backbone_name = backbone_name
+        self.top_k = top_k
         self.tracking_rule = TrackingRule(match_threshold=0.01, min_score=0.0, top_k=top_k)
         self.backbone = backbone
         self.level_projection = LevelProjection(backbone.channels, width, len(STRIDES))
@@ -78,39 +103,19 @@ class QueryDecomposeMethod(VISMethod):
             nn.init.constant_(head.bias, -math.log((1 - CLASS_PRIOR) / CLASS_PRIOR))
         self.mask_branch = mask_branch
         self.mask_head = mask_head
+        # The published model holds its box heads under two names.
+        alias_on_load(self, r"detr\.transformer\.decoder\.bbox_embed\.", "detr.bbox_embed.")
+        rename_on_load(self, CHECKPOINT_NAMES)
+        second_copy = sum(p.numel() for p in decoder.box_heads.parameters())
+        self.num_checkpoint_entries = checkpoint_entries(self, not_kept=second_copy)
 
-    @classmethod
-    def assemble(
-        cls,
-        *,
-        backbone: str,
-        encoder_layers: Sequence[nn.Module],
-        decoder_layers: Sequence[nn.Module],
-        num_classes: int,
-        num_queries: int,
-        width: int,
-        mask_channels: int,
-        top_k: int,
-    ) -> Self:
-        """The method around given layers of the encoder and the decoder, with random weights.
+    def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """Backbone, encoder and mask branch, all of them frame by frame.
 
-        Raises:
-            InputError: for a value that is not allowed.
+        Maps: `memory` (T, S, C) and `mask_features` (T, 8, H/8, W/8).
         """
-        if top_k < 1:
-            raise InputError(f"top_k is {top_k}; allowed is a whole number from 1 up")
-        return cls(
-            backbone=build_backbone(backbone),
-            backbone_name=backbone,
-            encoder=DeformableEncoder(encoder_layers),
-            decoder=QueryDecomposeDecoder(decoder_layers, width),
-            mask_branch=MaskBranch(width, mask_channels),
-            mask_head=DynamicMaskHead(width, mask_channels),
-            num_classes=num_classes,
-            num_queries=num_queries,
-            width=width,
-            top_k=top_k,
-        )
+        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
+        return self.encode_tokens(self.tokens(frames_T3HW), size_HW)
 
     def tokens(self, frames_T3HW: Tensor) -> Tensor:
         """Backbone and level projection, all levels in one row: (T, S, C)."""
@@ -123,23 +128,41 @@ class QueryDecomposeMethod(VISMethod):
         mask_features = self.mask_branch(*levels.maps(memory_TSC)[:3])
         return FrameFeatures({"memory": memory_TSC, "mask_features": mask_features}, size_HW)
 
-    def predict_encoded(self, encoded: FrameFeatures) -> ClipPrediction:
-        """The queries that are among the clip's best pairs of query and column."""
-        output = self.decode(encoded)[-1]
+    def encode_clip(self, features: FrameFeatures) -> FrameFeatures:
+        """The part of the encoder in which frames meet; SeqFormer has none."""
+        return features
+
+    def predict_clip(self, features: FrameFeatures, *, boxes: bool = False) -> ClipPrediction:
+        """The queries that are among the clip's best pairs of query and column.
+
+        Args:
+            features: of exactly the clip's frames.
+            boxes: whether the answer has `boxes_NT4`; tracking needs none, and they cost a pass of
+                the last box head.
+        """
+        encoded = self.encode_clip(features)
+        output = self.decode(encoded, last_boxes=boxes)[-1]
         class_probs_QK = self.class_logits(output, -1).sigmoid()
-        kept_N = best_queries(class_probs_QK, self.tracking_rule.top_k or 0)
+        kept_N = best_queries(class_probs_QK, self.top_k)
         masks_NTHW = self.masks(output, encoded, kept_N)
-        boxes_NT4 = output.boxes_TQ4[:, kept_N].transpose(0, 1)
+        boxes_TQ4 = output.boxes_TQ4
+        boxes_NT4 = None if boxes_TQ4 is None else boxes_TQ4[:, kept_N].transpose(0, 1)
         return ClipPrediction(class_probs_QK[kept_N, 1:-1], masks_NTHW, boxes_NT4)
 
-    def decode(self, encoded: FrameFeatures) -> list[DecoderOutput]:
-        """What every decoder layer says; heads run only where they are asked for.
+    def decode(self, encoded: FrameFeatures, *, last_boxes: bool = False) -> list[DecoderOutput]:
+        """The outputs of every decoder layer; heads run only where they are asked for.
 
         Training with auxiliary losses calls `class_logits` and `masks` for each layer.
+
+        Args:
+            encoded: what `encode_clip` returned.
+            last_boxes: whether the last layer's box head runs. The boxes of the other layers are
+                always there: the next layer starts from them.
         """
         levels = FeatureLevels.of_frame(encoded.frame_size_HW, STRIDES)
         position_QC, content_QC = self.query_embedding.weight.chunk(2, dim=-1)
-        return self.decoder(content_QC, position_QC, encoded.maps["memory"], levels)
+        memory_TSC = encoded.maps["memory"]
+        return self.decoder(content_QC, position_QC, memory_TSC, levels, last_boxes=last_boxes)
 
     def class_logits(self, output: DecoderOutput, layer: int) -> Tensor:
         """Logits (Q, K + 2) of a decoder layer's instance queries."""
@@ -155,13 +178,13 @@ class QueryDecomposeMethod(VISMethod):
         )
 
     def prepare_for_inference(self) -> None:
-        """Folds the backbone's normalisation and lays convolutions out with channels last."""
+        """Folds the backbone's normalization and lays convolutions out with channels last."""
         super().prepare_for_inference()
         self.backbone.prepare_for_inference()
         self.mask_branch.to(memory_format=torch.channels_last)
 
     def kernel_backend(self, device: torch.device) -> str:
-        """What deformable attention runs on."""
+        """The backend that deformable attention runs on."""
         return attention_backend(self, device)
 
     def _position(self, levels: FeatureLevels, tokens_TSC: Tensor) -> Tensor:

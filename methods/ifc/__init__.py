@@ -1,0 +1,20 @@
+"""IFC: video instance segmentation with inter-frame communication transformers.
+
+Hwang, Heo, Oh, Kim, NeurIPS 2021, arXiv 2106.03299; code: github.com/sukjunhwang/IFC.
+
+| box of the paper's architecture figure | class |
+|---|---|
+| CNN backbone | `methods.layers.resnet.ResNet` |
+| transformer encoder: Encode-Receive, Gather-Communicate | `encoder.InterFrameCommunication` |
+| transformer decoder | `decoder.ClipDecoder` |
+| class head | `class_head` of `model.IFC` |
+| spatial decoder, mask head | `spatial_decoder.SpatialDecoder` |
+| matching of clips (section 3.3) | `vis_bench.inference.tracker.ClipTracker` |
+
+The encoders that the paper compares with (no, full and decomposed communication) stand beside
+`InterFrameCommunication`. `variants` has the sizes by name, and puts the model together.
+"""
+
+from methods.ifc.variants import VARIANTS, build
+
+__all__ = ["VARIANTS", "build"]

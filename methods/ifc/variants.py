@@ -1,0 +1,140 @@
+"""IFC's sizes by name, and the model put together from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from methods.ifc.decoder import ClipDecoder
+from methods.ifc.encoder import (
+    ClipEncoder,
+    DecomposedCommunication,
+    FullCommunication,
+    InterFrameCommunication,
+    NoCommunication,
+)
+from methods.ifc.model import IFC
+from methods.ifc.spatial_decoder import SpatialDecoder
+from methods.ifc.transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from methods.layers.resnet import RESNETS, ResNet, ResNetVariant
+from vis_bench.errors import InputError
+from vis_bench.inference.method import InputFormat
+
+COMMUNICATIONS = ("none", "full", "decomposed", "ifc")
+MEMORIES = ("decomposed", "unified")
+MAX_MEMORY_TOKENS = 16
+
+# Options by name, over the defaults of `build`, which are those of the published model.
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    "r50": {"backbone": "r50"},
+    "r101": {"backbone": "r101"},
+    "x101": {"backbone": "x101"},
+    "mini": {
+        "backbone": "mini", "width": 64, "heads": 4, "hidden": 256, "encoder_layers": 2,
+        "decoder_layers": 3, "num_queries": 20,
+    },
+}  # fmt: skip
+
+# sukjunhwang/IFC, projects/IFC/configs/base_ytvis.yaml; 1333 is detectron2's MAX_SIZE_TEST.
+R50_INPUT = InputFormat(long_side="round", max_long_side=1333)
+# sukjunhwang/IFC, projects/IFC/configs/R101_ytvis.yaml, for the original (MSRA's) ResNet-101.
+R101_INPUT = replace(
+    R50_INPUT,
+    channel_order="BGR",
+    full_value=255.0,
+    mean=(103.530, 116.280, 123.675),
+    std=(1.0, 1.0, 1.0),
+)
+
+
+class Backbone(NamedTuple):
+    """A backbone, and the input that its weights have learned from."""
+
+    resnet: ResNetVariant
+    input_format: InputFormat
+
+
+# The authors have no ResNeXt; here it takes what torchvision's weights take.
+BACKBONES: Mapping[str, Backbone] = {
+    "r50": Backbone(RESNETS["r50"], R50_INPUT),
+    "r101": Backbone(replace(RESNETS["r101"], stride_in_1x1=True), R101_INPUT),
+    "x101": Backbone(RESNETS["x101"], R50_INPUT),
+    "mini": Backbone(RESNETS["mini"], R50_INPUT),
+}
+
+
+def build(
+    *,
+    num_classes: int,
+    backbone: str = "r50",
+    communication: str = "ifc",
+    memory_tokens: int = 8,
+    memory: str = "decomposed",
+    width: int = 256,
+    heads: int = 8,
+    hidden: int = 2048,
+    encoder_layers: int = 3,
+    decoder_layers: int = 3,
+    num_queries: int = 100,
+) -> IFC:
+    """IFC with random weights; the defaults are the published model.
+
+    Args:
+        num_classes: K; the class head has one more column, "no object".
+        backbone: `r50`, `r101`, `x101` or `mini`.
+        communication: how much of the clip a frame's features see in the encoder:
+            `none`, `full`, `decomposed` or `ifc`.
+        memory_tokens: 1..16 tokens per frame through which frames talk; for `ifc` only.
+        memory: whether a memory token talks to those of its own index (`decomposed`) or to all
+            (`unified`); for `ifc` only.
+        width: channels of all tokens; a multiple of 32 and of `heads`, from 64 up.
+        heads: of every attention.
+        hidden: channels inside the feed-forward parts.
+        encoder_layers, decoder_layers: how many layers each has.
+        num_queries: Q, the most instances that a clip can have.
+
+    Raises:
+        InputError: for a backbone, communication, memory or number of memory tokens that does not
+            exist.
+    """
+    _check_choice("backbone", backbone, BACKBONES)
+    _check_choice("communication", communication, COMMUNICATIONS)
+    _check_choice("memory", memory, MEMORIES)
+    if not 1 <= memory_tokens <= MAX_MEMORY_TOKENS:
+        raise InputError(f"memory_tokens is {memory_tokens}; expected 1 to {MAX_MEMORY_TOKENS}")
+
+    def encoders(count: int) -> list[TransformerEncoderLayer]:
+        return [TransformerEncoderLayer(width, heads, hidden) for _ in range(count)]
+
+    resnet = ResNet(BACKBONES[backbone].resnet)
+    encoder: ClipEncoder
+    if communication == "none":
+        encoder = NoCommunication(encoders(encoder_layers))
+    elif communication == "full":
+        encoder = FullCommunication(encoders(encoder_layers))
+    elif communication == "decomposed":
+        encoder = DecomposedCommunication(encoders(encoder_layers), encoders(encoder_layers - 1))
+    else:
+        encoder = InterFrameCommunication(
+            encoders(encoder_layers), encoders(encoder_layers),
+            memory_tokens=memory_tokens, channels=width, unified=memory == "unified",
+        )  # fmt: skip
+    decoder = [TransformerDecoderLayer(width, heads, hidden) for _ in range(decoder_layers)]
+    return IFC(
+        backbone=resnet,
+        backbone_name=backbone,
+        input_format=BACKBONES[backbone].input_format,
+        encoder=encoder,
+        decoder=ClipDecoder(decoder, width),
+        spatial_decoder=SpatialDecoder(width, *resnet.channels[:2]),
+        num_classes=num_classes,
+        num_queries=num_queries,
+        width=width,
+    )
+
+
+def _check_choice(option: str, value: str, choices: Iterable[str]) -> None:
+    choices = list(choices)
+    if value not in choices:
+        raise InputError(f"{option} is {value!r}; expected one of: {', '.join(choices)}")

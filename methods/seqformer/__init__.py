@@ -1,0 +1,23 @@
+"""SeqFormer: sequential transformer for video instance segmentation.
+
+Wu, Jiang, Bai, Zhang, Bai, ECCV 2022, arXiv 2112.08275; code: github.com/wjf5203/SeqFormer, with
+clip-wise inference in github.com/wjf5203/VNext.
+
+| box of the paper's architecture figure | class |
+|---|---|
+| CNN backbone | `methods.layers.resnet.ResNet`, `methods.layers.swin.SwinTransformer` |
+| (projection to four levels) | `level_projection.LevelProjection` |
+| transformer encoder, frame by frame | `encoder.DeformableEncoder` |
+| query decompose transformer decoder | `decoder.QueryDecomposeDecoder` |
+| instance query, box queries, their weighted sum over time | `decoder.QueryDecomposeLayer` |
+| class head | `class_heads` of `model.SeqFormer` |
+| box head | `box_heads` of `decoder.QueryDecomposeDecoder` |
+| mask branch | `mask_head.MaskBranch` |
+| mask head with dynamic convolutions | `mask_head.DynamicMaskHead` |
+
+`variants` has the sizes by name, and puts the model together.
+"""
+
+from methods.seqformer.variants import VARIANTS, build
+
+__all__ = ["VARIANTS", "build"]
