@@ -12,20 +12,36 @@ from vis_bench.records.record import Record
 from vis_bench.records.reservations import reservations
 from vis_bench.reports.measured import METRIC_COLUMNS, format_metric, noise
 from vis_bench.reports.paper_tables.conditions import dataset_title
-from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, grid_of, rank_marks
+from vis_bench.tables.formats import Format
+from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, grid_of, rank_marks
 from vis_bench.tables.text import render
 
 UNRANKED_NOTE = "Not ranked: reconstructions, random weights, and measurements of a dirty tree."
+NOTHING_NOTE = "No record holds an AP yet."
 _FIGURES = ("AP", "AP50", "AP75", "AR1", "AR10", "FPS", "GFLOPs/frame", "Params (M)")
 _LABELS = ("Rank", "Method", "Backbone", "Clip", "Stride")
 _ORIGIN = ("Device", "Date", "Commit")
+
+
+def leaderboard_text(records: Sequence[Record], form: Format = "markdown") -> str:
+    """The leaderboard in any format; CSV names the data in a column, the others above a table."""
+    if form == "markdown":
+        return leaderboard_markdown(records)
+    sections = leaderboard_sections(records)
+    grids = [replace(leaderboard_grid(rows), data=title) for title, rows in sections]
+    if form == "csv":
+        grids = [_with_data_column(grid) for grid in grids]
+    remarks = [] if sections else [NOTHING_NOTE]
+    if not all(is_ranked(record) for _, rows in sections for record in rows):
+        remarks.append(UNRANKED_NOTE)
+    return render(Page("Leaderboard", tuple(grids), {}, tuple(remarks)), form)
 
 
 def leaderboard_markdown(records: Sequence[Record]) -> str:
     """The leaderboard's text; rows without a rank stand below the ranked ones of their section."""
     sections = leaderboard_sections(records)
     if not sections:
-        return "# Leaderboard\n\nNo record holds an AP yet.\n"
+        return f"# Leaderboard\n\n{NOTHING_NOTE}\n"
     parts = ["# Leaderboard\n"]
     for title, rows in sections:
         parts.append(f"## {title}\n\n{render(leaderboard_grid(rows))}")
@@ -69,6 +85,11 @@ def leaderboard_grid(rows: Sequence[Record]) -> Grid:
         *(Column(title, numeric=False) for title in _ORIGIN),
     ]
     return _marked(grid_of(columns, lines), rows)
+
+
+def _with_data_column(grid: Grid) -> Grid:
+    columns = (Column("Data", numeric=False), *grid.columns)
+    return Grid(columns, tuple((Entry(grid.data), *row) for row in grid.rows))
 
 
 def is_ranked(record: Record) -> bool:
