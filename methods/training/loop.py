@@ -26,6 +26,7 @@ from vis_bench.progress import Bars
 from vis_bench.records.environment import SOURCE_ROOT
 from vis_bench.records.record import RecordStore
 from vis_bench.runs.bench import Bench, RunSettings
+from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
 
 CHECKPOINT = "checkpoint.pt"
@@ -88,7 +89,7 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
         method = build_trainable(config)
         criterion = build_criterion(config.method, method, len(CLASSES), config.loss_weights)
     if config.initial_weights:
-        load_initial_weights(method, find_config(config.initial_weights), config.fresh)
+        load_initial_weights(method, find_file(config.initial_weights), config.fresh)
     if config.train_norms:
         train_norms(method)
     method.train().to(memory_format=torch.channels_last)
@@ -112,8 +113,8 @@ def build_trainable(config: TrainConfig) -> VISMethod:
     return build_method(config.method, num_classes=len(CLASSES), **config.options)
 
 
-def find_config(name: str) -> Path:
-    """A file named in a config: relative to the working directory, or to the source tree."""
+def find_file(name: str) -> Path:
+    """A file named in a config: relative to the working directory, or to where vis-bench lies."""
     path = Path(name)
     return path if path.exists() else SOURCE_ROOT / path
 
