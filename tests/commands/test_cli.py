@@ -197,7 +197,7 @@ def test_training_prints_a_summary_or_json(run, tmp_path, monkeypatch):
     code, out, err = run(*arguments)
     assert code == 0, err
     weights = "runs/backbone_mini_synthetic/weights.safetensors"
-    assert out.startswith("1 steps, ")
+    assert out.startswith("trained to step 1 in ")
     assert weights in out
     code, out, err = run(*arguments, "--json")
     assert code == 0, err

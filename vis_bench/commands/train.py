@@ -40,7 +40,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _summary_text(summary: dict[str, Any]) -> str:
-    lines = [f"{summary['steps']} steps, {summary['seconds']} s", f"weights: {summary['weights']}"]
+    lines = [
+        f"trained to step {summary['steps']} in {summary['seconds']} s",
+        f"weights: {summary['weights']}",
+    ]
     for metrics in summary["metrics"]:
         figures = ", ".join(
             f"{key.upper()} {100 * value:.1f}"
