@@ -1,4 +1,4 @@
-"""Starts the command line: `python run_bench.py --help`."""
+"""Starts the command line from a checkout: `python run_bench.py --help`."""
 
 import sys
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from vis_bench.errors import InputError
 from vis_bench.runs.config import read_yaml
+from vis_bench.runs.overrides import apply_override
 
 Positive = Field(ge=1)
 
@@ -68,7 +68,7 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     if not isinstance(raw, dict):
         raise InputError(f"config {path} is not a mapping of keys to values")
     for override in overrides:
-        _apply(raw, override)
+        apply_override(raw, override)
     unknown = [str(key) for key in raw if key not in TrainConfig.model_fields]
     if unknown:
         known = ", ".join(TrainConfig.model_fields)
@@ -81,19 +81,3 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         raise InputError(
             f"config {path}: {key} is {problem['input']!r}; {problem['msg']}"
         ) from None
-
-
-def _apply(raw: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    *parents, last = key.split(".")
-    target = raw
-    for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
-            raise InputError(f"--set {override!r}: {parent} has no keys to set")
-    if not equals or not last:
-        raise InputError(f"--set {override!r} is not of the form key=value, such as steps=100")
-    try:
-        target[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--set {override!r}: the value is not valid YAML") from None

@@ -10,11 +10,11 @@ import torch
 
 from methods import build_method
 from methods.training.config import TrainConfig
-from methods.training.named_files import find_run_config
 from methods.training.trainable import build_trainable
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
+from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.load_method import build_cell_method, resolve_kernel_backend
@@ -34,7 +34,7 @@ def evaluation_cells(config: TrainConfig) -> list[Cell]:
     """
     if config.evaluate is None:
         return []
-    cells = load_cells(find_run_config(config.evaluate), ["measure=accuracy"])
+    cells = load_cells(find_config(config.evaluate), ["measure=accuracy"])
     trained = _shapes_of_trained(config)
     for cell in cells:
         if cell.method != config.method:

@@ -109,7 +109,7 @@ def test_wrong_configs_get_a_sentence(load, text):
 @pytest.mark.parametrize(
     ("override", "words"),
     [("clip_length", "not of the form key=value"), ("=3", "not of the form"),
-     ("a..b=3", "not of the form"), ("x=[1", "no valid YAML"),
+     ("a..b=3", "not of the form"), ("x=[1", "not valid YAML"),
      ("method.x=3", "method is 'color_key'"), ("clip=5", "unknown key 'clip'"),
      ("clip_stride=9", "clip_stride 9")],
 )  # fmt: skip

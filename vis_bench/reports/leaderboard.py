@@ -13,21 +13,37 @@ from vis_bench.records.metrics import FPS, SHOWN
 from vis_bench.records.order import tie_break
 from vis_bench.records.schema import Record
 from vis_bench.reports.figures import figure, noise, plain
-from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, grid_of, rank_marks
+from vis_bench.tables.formats import Format
+from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, grid_of, rank_marks
 from vis_bench.tables.text import render
 
 UNRANKED_NOTE = (
     "Not ranked: reconstructions, random weights, and measurements with uncommitted changes."
 )
+NOTHING_NOTE = "No record holds an AP yet."
 _LABELS = ("Rank", "Method", "Backbone", "Clip", "Stride")
 _ORIGIN = ("Device", "Date", "Source")
+
+
+def leaderboard_text(records: Sequence[Record], form: Format = "markdown") -> str:
+    """The leaderboard in any format; CSV names the data in a column, the others above a table."""
+    if form == "markdown":
+        return leaderboard_markdown(records)
+    sections = leaderboard_sections(records)
+    grids = [replace(leaderboard_grid(rows), data=title) for title, rows in sections]
+    if form == "csv":
+        grids = [_with_data_column(grid) for grid in grids]
+    remarks = [] if sections else [NOTHING_NOTE]
+    if not all(is_ranked(record) for _, rows in sections for record in rows):
+        remarks.append(UNRANKED_NOTE)
+    return render(Page("Leaderboard", tuple(grids), {}, tuple(remarks)), form)
 
 
 def leaderboard_markdown(records: Sequence[Record]) -> str:
     """The leaderboard's text; rows without a rank stand below the ranked ones of their section."""
     sections = leaderboard_sections(records)
     if not sections:
-        return "# Leaderboard\n\nNo record holds an AP yet.\n"
+        return f"# Leaderboard\n\n{NOTHING_NOTE}\n"
     parts = ["# Leaderboard\n"]
     for title, rows in sections:
         parts.append(f"## {title}\n\n{render(leaderboard_grid(rows))}")
@@ -71,6 +87,11 @@ def leaderboard_grid(rows: Sequence[Record]) -> Grid:
         *(Column(title, numeric=False) for title in _ORIGIN),
     ]
     return _marked(grid_of(columns, lines), rows)
+
+
+def _with_data_column(grid: Grid) -> Grid:
+    columns = (Column("Data", numeric=False), *grid.columns)
+    return Grid(columns, tuple((Entry(grid.data), *row) for row in grid.rows))
 
 
 def _marked(grid: Grid, records: Sequence[Record]) -> Grid:

@@ -30,6 +30,7 @@ from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.categories import DatasetName
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import check_clip_plan
+from vis_bench.runs.overrides import apply_override
 
 Measure = Literal["accuracy", "speed", "flops"]
 
@@ -142,7 +143,7 @@ def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
     for variant in variants:
         settings = {**raw, **variant}
         for override in overrides:
-            _apply_override(settings, override)
+            apply_override(settings, override)
         cells += [_check_cell(values, path) for values in _combinations(settings)]
     return _without_repeats(cells)
 
@@ -209,26 +210,6 @@ def _is_union_branch(part: int | str) -> bool:
 
 def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-def _apply_override(settings: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    parts = key.split(".")
-    if not equals or not all(parts):
-        raise InputError(f"--set {override!r} is not of the form key=value, such as clip_length=5")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--set {override!r}: the value is no valid YAML") from None
-    target = settings
-    for depth, part in enumerate(parts[:-1]):
-        inner = target.get(part, {})
-        if not isinstance(inner, dict):
-            name = ".".join(parts[: depth + 1])
-            raise InputError(f"--set {override!r}: {name} is {inner!r}, which has no keys to set")
-        target[part] = dict(inner)
-        target = target[part]
-    target[parts[-1]] = value
 
 
 def _kind(value: Any) -> str:

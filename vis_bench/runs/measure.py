@@ -165,6 +165,12 @@ def _describe(job: Job, method: VISMethod) -> Record:
     return Record.of(subject, size, machine, describe_source(cell.seed))
 
 
+def _weights_source(job: Job, method: VISMethod) -> str:
+    if job.weights is not None:
+        return job.weights.name
+    return "random" if method.num_params else "none"
+
+
 def _warn_of_gaps(job: Job, bars: Bars, title: str) -> None:
     cell = job.cell
     several = any(len(job.plan.clips(video.length)) > 1 for video in job.videos)

@@ -1,0 +1,143 @@
+"""What reads the output, or cannot, never changes what a command did or says by its exit code."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from vis_bench.records.record import RecordStore
+
+from paths import GOLDEN, ROOT
+from record_example import example_record
+from vis_bench.cli import main
+from vis_bench.commands.output.stream import SteadyStream
+
+FULL = Path("/dev/full")
+VIS_BENCH = [sys.executable, str(ROOT / "run_bench.py")]
+
+
+@pytest.fixture
+def failing_check(tmp_path):
+    """A `check` of records that got worse: exit code 1."""
+    for name, ap in (("before", 0.5), ("after", 0.3)):
+        RecordStore(tmp_path / name).write(example_record(ap=ap))
+    return ["check", "--baseline", str(tmp_path / "before"), "--current", str(tmp_path / "after")]
+
+
+def test_the_check_fails(failing_check):
+    assert main(failing_check) == 1
+
+
+def closed_pipe(arguments, **options):
+    """The exit code and standard error of a process whose standard output nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [*VIS_BENCH, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, **options
+        )
+    finally:
+        os.close(writer)
+    return done.returncode, done.stderr
+
+
+def test_a_closed_pipe_changes_no_exit_code(failing_check):
+    assert closed_pipe(failing_check) == (1, "")
+    assert closed_pipe(["methods"]) == (0, "")
+    assert closed_pipe(["--help"]) == (0, "")
+    assert closed_pipe(["validate", "none.json"])[0] == 2
+
+
+def test_unbuffered_output_into_a_closed_pipe(failing_check):
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    assert closed_pipe(failing_check, env=environment) == (1, "")
+
+
+def test_a_command_ends_its_work_where_nobody_reads(tmp_path):
+    """Both cells are measured and the cost curves written, although the table finds no reader."""
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "method: color_key\ndataset: {name: synthetic, plain: true}\nresolution: native\n"
+        "clip_length: [5, 10]\nmeasure: flops\n"
+    )
+    output = tmp_path / "r"
+    code, errors = closed_pipe(["run", str(config), "--limit", "1", "--output", str(output)])
+    assert code == 0, errors
+    assert len(list(output.glob("color_key*.json"))) == 2
+    assert list(output.glob("cost_curves.*"))
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_a_full_disk_gets_a_sentence(failing_check):
+    for arguments, code in ((["methods"], 2), (["--help"], 2), (failing_check, 1)):
+        with FULL.open("w") as full:
+            done = subprocess.run(
+                [*VIS_BENCH, *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        assert done.returncode == code
+        reason = os.strerror(errno.ENOSPC)
+        assert done.stderr == f"error: cannot write to standard output: {reason}\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.parametrize(("closing", "arguments", "code"), [
+    (">&-", "methods", 0), (">&-", "nope", 2), ("2>&-", "nope", 2), (">&- 2>&-", "--help", 0),
+])  # fmt: skip
+def test_closed_streams(closing, arguments, code):
+    command = f'"{VIS_BENCH[0]}" "{VIS_BENCH[1]}" {arguments} {closing}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.returncode == code
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_output_that_only_takes_ascii(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    results = str(GOLDEN / "eval_quirks.preds.json")
+    for name in ("résumé.zip", "missing/ô/résumé.zip"):
+        done = subprocess.run(
+            [*VIS_BENCH, "submit", results, name], cwd=tmp_path, env=environment,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"wrote {name.encode('ascii', 'backslashreplace').decode()}\n"
+
+
+def test_a_stream_passes_everything_on_until_it_fails():
+    stream = io.StringIO()
+    steady = SteadyStream(stream)
+    assert steady.write("AP ×") == 4
+    steady.flush()
+    assert (stream.getvalue(), steady.lost, steady.isatty()) == ("AP ×", None, False)
+    steady = SteadyStream(None)
+    assert steady.write("text") == 4
+    assert steady.lost is None
+
+
+@pytest.mark.parametrize("option", ["--output", "--trace"])
+def test_a_folder_where_a_file_is_expected(option, tmp_path, capsys):
+    file_options = {
+        "--output": [["flops", "demo"], ["table", "measured"], ["leaderboard"],
+                     ["predict", "demo", "--frames", "."]],
+        "--trace": [["profile-kernels"]],
+    }  # fmt: skip
+    for arguments in file_options[option]:
+        assert main([*arguments, option, str(tmp_path)]) == 2
+        printed = capsys.readouterr()
+        assert f"{tmp_path} is a folder; expected the name of a file to write" in printed.err
+        assert printed.out == ""
+
+
+def test_a_file_where_a_folder_is_expected(tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("")
+    folder_commands = (["run", "demo"], ["demo"], ["train", "ifc_mini_synthetic"],
+                       ["eval", "--annotations", "a", "--predictions", "b"])  # fmt: skip
+    for arguments in folder_commands:
+        assert main([*arguments, "--output", str(file)]) == 2
+        assert f"{file} is a file; expected a folder" in capsys.readouterr().err
+        assert main([*arguments, "--output", str(file / "inner")]) == 2
+        assert f"{file} is a file" in capsys.readouterr().err
+    assert file.read_text() == ""

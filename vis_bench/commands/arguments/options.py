@@ -1,0 +1,121 @@
+"""The options of a command, a line each, and those that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vis_bench.commands.arguments.values import count, output_file, output_folder
+
+RECORDS = Path("results/records")
+CONFIG = "a YAML file, or the name of a bundled config (see the command `configs`)"
+
+
+class Options:
+    """Adds arguments to a command; every option's help says its default."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._parser = parser
+        self.flag("--json", "print machine-readable output")
+
+    def argument(self, name: str, metavar: str, text: str, kind: Any = Path, **more: Any) -> None:
+        """A positional argument; with `nargs="?"` one that may be left out."""
+        self._parser.add_argument(name, type=kind, metavar=metavar, help=text, **more)
+
+    def value(
+        self, name: str, metavar: str, text: str, kind: Callable[[str], Any] = Path, *,
+        default: Any = None, unless_given: str = "none",
+    ) -> None:  # fmt: skip
+        """An option with a value.
+
+        Args:
+            name: with its dashes.
+            metavar: stands for the value in the help.
+            text: the help.
+            kind: makes the value of what was typed.
+            default: the value unless given.
+            unless_given: says in the help what happens without the option, where `default` is None.
+        """
+        shown = unless_given if default is None else "%(default)s"
+        self._parser.add_argument(
+            name, type=kind, metavar=metavar, default=default, help=f"{text} (default: {shown})"
+        )
+
+    def required(
+        self, name: str, metavar: str, text: str, kind: Callable[[str], Any] = Path
+    ) -> None:
+        """An option that has to be given."""
+        self._parser.add_argument(
+            name, type=kind, metavar=metavar, required=True, help=f"{text} (required)"
+        )
+
+    def choice(
+        self, name: str, choices: Sequence[str], text: str, *,
+        default: str | None = None, unless_given: str = "none",
+    ) -> None:  # fmt: skip
+        """An option that takes one of a few values; `default` and `unless_given` as in `value`."""
+        shown = unless_given if default is None else "%(default)s"
+        self._parser.add_argument(
+            name, choices=choices, default=default, help=f"{text} (default: {shown})"
+        )
+
+    def flag(self, name: str, text: str) -> None:
+        """An option without a value, off unless given."""
+        self._parser.add_argument(name, action="store_true", help=text)
+
+    def config(self, text: str = CONFIG, **more: Any) -> None:
+        """CONFIG, as it was typed; `find_config` finds its file."""
+        self.argument("config", "CONFIG", text, str, **more)
+
+    def overrides(self) -> None:
+        """--set."""
+        self._parser.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+            help="override a key of the config, such as clip_length=10 or options.backbone=r101; "
+            "may be repeated (default: the config as it is)",
+        )  # fmt: skip
+
+    def subject(self) -> None:
+        """What a method is built from, and where it runs: --weights, --device, --set."""
+        self.value(
+            "--weights", "FILE", "checkpoint (.pth or .safetensors)",
+            unless_given="what the config names; random weights where it names none",
+        )  # fmt: skip
+        self.value(
+            "--device", "cpu|cuda", "where to run", str, unless_given="a GPU where there is one"
+        )
+        self.overrides()
+
+    def measuring(self, records: Path) -> None:
+        """What commands take that measure cells into a folder of records."""
+        self.value("--output", "DIR", "folder of records to write", output_folder, default=records)
+        self.subject()
+        self.data_root()
+        self.value("--limit", "N", "measure only the first N videos", count, unless_given="all")
+        self.flag("--resume", "skip cells that have a record")
+
+    def data_root(self) -> None:
+        """--data-root."""
+        self.value(
+            "--data-root", "DIR", "folder of data sets",
+            unless_given="none, which is enough for the synthetic videos",
+        )  # fmt: skip
+
+    def records(self) -> None:
+        """--records, which is read."""
+        self.value("--records", "DIR", "folder of records to read", default=RECORDS)
+
+    def format(self) -> None:
+        """--format of tables."""
+        from vis_bench.tables.formats import FORMATS
+
+        self.choice("--format", FORMATS, "format of the text", default="markdown")
+
+    def output_file(self) -> None:
+        """--output of a command that prints one text."""
+        self.value(
+            "--output", "FILE", "file to write instead of printing", output_file,
+            unless_given="print",
+        )  # fmt: skip

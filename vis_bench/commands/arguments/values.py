@@ -1,0 +1,53 @@
+"""Kinds of values: each makes a value of what was typed, or says what was expected."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+
+def count(text: str) -> int:
+    """A whole number from 1 up."""
+    if not text.isdecimal() or not text.isascii() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def names(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name.strip() for name in text.split(",")]
+
+
+def points(text: str) -> float:
+    """A number of points, 0..100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise ArgumentTypeError(f"{text!r} is not a number of points from 0 to 100")
+    return value
+
+
+def output_file(text: str) -> Path:
+    """A file that can be written: neither a folder nor below a file."""
+    path = Path(text)
+    if path.is_dir():
+        raise ArgumentTypeError(f"{text} is a folder; expected the name of a file to write")
+    _check_parents(path)
+    return path
+
+
+def output_folder(text: str) -> Path:
+    """A folder, or one that can be made: neither a file nor below one."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise ArgumentTypeError(f"{text} is a file; expected a folder")
+    _check_parents(path)
+    return path
+
+
+def _check_parents(path: Path) -> None:
+    nearest = next((parent for parent in path.parents if parent.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        raise ArgumentTypeError(f"cannot write {path}, because {nearest} is a file")

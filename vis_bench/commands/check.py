@@ -1,0 +1,40 @@
+"""`check --baseline F --current F`: the regression gate."""
+
+from __future__ import annotations
+
+import argparse
+
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.arguments.values import points
+from vis_bench.commands.output import print_json, print_text
+
+DESCRIPTION = "compare measurements with a baseline; exit 1 on a regression"
+
+
+def add_arguments(options: Options) -> None:
+    """What is compared, and how strictly."""
+    for name in ("--baseline", "--current"):
+        options.required(name, "PATH", "a record, a folder of records, or a baseline file")
+    options.value(
+        "--tolerance", "POINTS", "how far AP and AR may fall, in points", points, default=0.1
+    )
+    options.flag("--update", "write the current measurements as the baseline")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Says which number moved; 1 if one got worse."""
+    import os
+
+    from vis_bench.gate.rules import Tolerances
+    from vis_bench.gate.verdict import append_summary, check, update_baseline
+
+    if options.update:
+        report = update_baseline(options.baseline, options.current)
+    else:
+        report = check(options.baseline, options.current, Tolerances(points=options.tolerance))
+        append_summary(report, os.environ)
+    if options.json:
+        print_json(report.as_json())
+    else:
+        print_text(report.as_markdown())
+    return 0 if options.update or report.passed else 1

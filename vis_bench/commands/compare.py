@@ -1,0 +1,40 @@
+"""`compare A B`: two records or results files on the same videos."""
+
+from __future__ import annotations
+
+import argparse
+
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.arguments.values import count
+from vis_bench.commands.output import print_json, print_text
+
+DESCRIPTION = "two records or results files, with confidence intervals"
+
+
+def add_arguments(options: Options) -> None:
+    """A and B, where their annotations are, and the resampling."""
+    options.argument("first", "A", "a record with its predictions beside it, or a results file")
+    options.argument("second", "B", "what A is compared with")
+    options.value(
+        "--annotations", "GT.json", "annotations, needed for results files",
+        unless_given="those of the records' data set",
+    )  # fmt: skip
+    options.data_root()
+    options.value("--resamples", "N", "bootstrap resamples of the videos", count, default=1000)
+    options.value("--seed", "N", "seed of the resampling", int, default=0)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints both sides, their difference and its confidence interval."""
+    from vis_bench.progress import Bars
+    from vis_bench.reports.compare_inputs import load_pair
+    from vis_bench.reports.compare_report import compare_pair
+
+    pair = load_pair(
+        options.first, options.second, annotations=options.annotations, data_root=options.data_root
+    )
+    report = compare_pair(pair, Bars(), num_resamples=options.resamples, seed=options.seed)
+    if options.json:
+        print_json(report.as_json())
+    else:
+        print_text(report.as_text())

@@ -1,0 +1,47 @@
+"""Texts and JSON, to standard output or to a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from vis_bench.atomic_write import write_atomically
+
+
+def print_text(text: str) -> None:
+    """A text on standard output, with a newline at its end."""
+    sys.stdout.write(_ended(text))
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON on standard output."""
+    print_text(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON, indented by one space a level; records may stand anywhere in it."""
+    return _ended(
+        json.dumps(value, indent=1, default=lambda record: record.model_dump(mode="json"))
+    )
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Writes a text to a file where one is given, prints it otherwise.
+
+    Raises:
+        InputError: for a file that cannot be written.
+    """
+    if output is None:
+        print_text(text)
+    else:
+        write_atomically(output, _ended(text).encode())
+
+
+def _plain(record: Any) -> Any:
+    return record.model_dump(mode="json")
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else f"{text}\n"

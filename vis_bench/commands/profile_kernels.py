@@ -1,0 +1,89 @@
+"""`profile-kernels`: the kernels by themselves, or the trace of a whole method."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.arguments.values import names, output_file
+from vis_bench.commands.output import print_json, print_text
+from vis_bench.errors import InputError
+
+DESCRIPTION = "kernels against the machine's memory and arithmetic limits"
+
+
+def add_arguments(options: Options) -> None:
+    """What to measure, or --config and --trace."""
+    for name in ("--shapes", "--backends", "--passes", "--dtypes"):
+        options.value(
+            name, "A,B", f"measure only these {name[2:]}", names, unless_given="all that apply"
+        )
+    options.value(
+        "--config", "CONFIG", "trace the method of this config's first cell instead, see --trace",
+        str, unless_given="no trace",
+    )  # fmt: skip
+    options.value(
+        "--trace", "FILE", "trace to write, with --config", output_file,
+        default=Path("runs/trace.json.gz"),
+    )  # fmt: skip
+    options.subject()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures the kernels, or traces a method."""
+    if options.config:
+        _trace(options)
+    else:
+        _profile(options)
+
+
+def _profile(options: argparse.Namespace) -> None:
+    from cuda_ops.profile import PASSES, profile
+    from vis_bench.progress import Bars
+    from vis_bench.records.machine import pick_device
+    from vis_bench.reports.kernels import kernel_table, skipped_lines
+    from vis_bench.tables.text import render
+
+    device = pick_device(options.device)
+    with Bars().steps("kernels") as progress:
+        try:
+            rows = profile(
+                options.shapes, options.backends, options.passes or PASSES, options.dtypes,
+                device=device, progress=progress,
+            )  # fmt: skip
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    if options.json:
+        print_json(rows)
+        return
+    measured = kernel_table(rows)
+    print_text(render(measured) if len(measured) else "nothing was measured")
+    print_text("\n".join(skipped_lines(rows)))
+
+
+def _trace(options: argparse.Namespace) -> None:
+    from cuda_ops.profile import trace_method
+    from methods import build_method
+    from vis_bench.data.categories import CATEGORIES
+    from vis_bench.progress import Bars
+    from vis_bench.records.machine import pick_device
+    from vis_bench.reports.kernels import most_expensive_operators
+    from vis_bench.runs.bundled import find_config
+    from vis_bench.runs.config import load_cells
+    from vis_bench.runs.load_method import find_weights, load_method
+    from vis_bench.runs.random_clip import random_clip
+    from vis_bench.tables.text import render
+
+    cell = load_cells(find_config(options.config), options.overrides)[0]
+    device = pick_device(options.device)
+    num_classes = len(CATEGORIES[cell.dataset.name])
+    weights = find_weights(cell, options.weights)
+    method = load_method(build_method, cell, num_classes, weights, device)
+    options.trace.parent.mkdir(parents=True, exist_ok=True)
+    rows = trace_method(method, random_clip(method, cell, device), options.trace)
+    if options.json:
+        print_json(rows)
+    else:
+        print_text(render(most_expensive_operators(rows)))
+    Bars().say(f"wrote {options.trace}")

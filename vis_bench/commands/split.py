@@ -1,0 +1,36 @@
+"""`split ANNOTATIONS DIR`: a held-out part of a training split."""
+
+from __future__ import annotations
+
+import argparse
+
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.arguments.values import output_folder
+from vis_bench.commands.output import print_json, print_text
+
+DESCRIPTION = "cut a held-out part from a training annotations file"
+
+
+def add_arguments(options: Options) -> None:
+    """What is cut, where the parts go, and how large they are."""
+    options.argument("annotations", "ANNOTATIONS", "YouTube-VIS annotations of a training split")
+    options.argument("folder", "DIR", "folder that both parts are written to", output_folder)
+    options.value("--fraction", "F", "held-out fraction of the videos, 0..1", float, default=0.1)
+    options.value("--seed", "N", "another seed gives another split", int, default=0)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes both parts and says what they hold."""
+    from vis_bench.data.split import split_annotations, split_grid
+    from vis_bench.tables.text import render
+
+    parts = split_annotations(
+        options.annotations, options.folder, fraction=options.fraction, seed=options.seed
+    )
+    if options.json:
+        print_json([part.as_json() for part in parts])
+        return
+    for part in parts:
+        size = f"{part.num_videos} videos, {part.num_objects} objects"
+        print_text(f"{part.path}: {size}, sha256 {part.sha256}")
+    print_text(render(split_grid(parts)))

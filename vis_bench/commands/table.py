@@ -1,0 +1,43 @@
+"""`table NAME`: a paper's table beside what was measured, or everything that was measured."""
+
+from __future__ import annotations
+
+import argparse
+
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.output import deliver
+from vis_bench.commands.output.paper_tables import paper_table_text, records_in
+from vis_bench.commands.output.text import json_text
+
+DESCRIPTION = "a paper's table, published and measured; or `measured`: every record"
+MEASURED = "measured"
+
+
+def add_arguments(options: Options) -> None:
+    """The table's name, and the records that fill it."""
+    from vis_bench.reports.paper_tables import PAPER_TABLES
+
+    names = (MEASURED, *PAPER_TABLES)
+    options.argument("name", "NAME", f"one of: {', '.join(names)}", str, choices=names)
+    options.records()
+    options.format()
+    options.output_file()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the table, or writes it to a file."""
+    if options.name == MEASURED:
+        text = _measured_text(options)
+    else:
+        text = paper_table_text(
+            options.name, options.records, as_json=options.json, form=options.format
+        )
+    deliver(text, options.output)
+
+
+def _measured_text(options: argparse.Namespace) -> str:
+    from vis_bench.reports.measured import measured_table
+    from vis_bench.tables.text import render
+
+    records = records_in(options.records)
+    return json_text(records) if options.json else render(measured_table(records), options.format)

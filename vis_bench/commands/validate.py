@@ -1,0 +1,40 @@
+"""`validate ANNOTATIONS`: everything that is wrong with a data set."""
+
+from __future__ import annotations
+
+import argparse
+
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.output import print_json, print_text
+
+DESCRIPTION = "check an annotations file, and its frames if given; exit 1 if something is wrong"
+
+
+def add_arguments(options: Options) -> None:
+    """The annotations, and what else is checked."""
+    from vis_bench.data.categories import CATEGORIES
+
+    options.argument("annotations", "ANNOTATIONS", "YouTube-VIS annotations")
+    options.value(
+        "--frames", "DIR", "folder that file names start from",
+        unless_given="frames are not checked",
+    )  # fmt: skip
+    options.choice(
+        "--name", tuple(CATEGORIES), "data set whose categories the file should have",
+        unless_given="any",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints a line per problem; 1 if there is one."""
+    from dataclasses import asdict
+
+    from vis_bench.data.validate import validate
+    from vis_bench.progress import Bars
+
+    problems = validate(options.annotations, options.frames, options.name, Bars())
+    if options.json:
+        print_json([asdict(problem) for problem in problems])
+    else:
+        print_text("\n".join(f"{p.where}: {p.message}" for p in problems) or "no problems found")
+    return 1 if problems else 0
