@@ -1,6 +1,6 @@
 """The `triton` backend: the same kernels without a C++ or CUDA compiler on the machine.
 
-A program handles neighbouring queries of one batch entry and head, all channels at once, and
+A program handles neighboring queries of one batch entry and head, all channels at once, and
 accumulates in float32. Its backward pass adds to the value's gradient atomically, so only the
 forward pass gives the same bits every time. With TRITON_INTERPRET=1 set before this module is
 imported, Triton's interpreter runs the kernels on the CPU.
@@ -76,7 +76,7 @@ def _items(positions, heads, channels, queries, BLOCK_Q: tl.constexpr):  # type:
 def _place(locations, sample, exists, height, width):  # type: ignore
     """The pixel column and row left of and above each sample, and its distance from them.
 
-    A location outside the level is given the pixel (-2, -2), none of whose neighbours is inside.
+    A location outside the level is given the pixel (-2, -2), none of whose neighbors is inside.
     """
     x = tl.load(locations + 2 * sample, mask=exists, other=-1.0).to(tl.float32) * width - 0.5
     y = tl.load(locations + 2 * sample + 1, mask=exists, other=-1.0).to(tl.float32) * height - 0.5

@@ -1,4 +1,4 @@
-"""The training loop: criteria, learning rate, clipping, checkpoints, and a run from end to end."""
+"""The training loop: criteria, learning rate, clipping, resuming, and a run from end to end."""
 
 import math
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_learning_rate_multipliers_reach_the_parameters_they_name():
 
 
 def test_gradients_are_clipped():
-    """The first AdamW step does not tell: its size is the learning rate. Moments do."""
+    """AdamW's first step does not show it, its size being the learning rate; its moments do."""
     trainer = prepare(config("ifc", clip_norm=1e-3), Bars(quiet=True))
     assert trainer.advance()["norm"] > 1
     moments = [state["exp_avg"] for state in trainer._optimizer.state.values()]

@@ -97,7 +97,7 @@ def errors(
     """For each result: the backend's largest error against float64, and the error it may have.
 
     It may have twice the error of plain PyTorch in that dtype, or one rounding of the largest
-    number where PyTorch is closer than that. `backend` is a name, or computes the results from the
+    number where PyTorch's is smaller. `backend` is a name, or computes the results from the
     inputs; only one in `thinned` of the case's draws is checked.
     """
     run = backend if callable(backend) else (lambda inputs: inputs.results(backend))

@@ -19,8 +19,8 @@ def shared_pixels(
     the first mask's area, so a multiplication gives it back, to well within half a pixel.
 
     Args:
-        masks_N, others_M: checked, neither absent nor empty. Where an empty run begins at one
-            place in both masks, pycocotools overlooks what follows.
+        masks_N, others_M: at least one each, checked, neither absent nor empty. Where an empty run
+            begins at one place in both masks, pycocotools overlooks what follows.
         areas_N: foreground pixels of `masks_N`.
     """
     covered_NM = coco_mask.iou(list(masks_N), list(others_M), [True] * len(others_M))

@@ -4,7 +4,7 @@
 // number of threads. A forward task is a run of queries of one (batch, head) pair; a backward task
 // is such a pair, or one of its levels where pairs are fewer than threads. A task first copies the
 // rows of its head next to each other ("packing") when it will read more rows than it copies: in
-// the operator's own layout they are heads * channels apart, so that one head's rows would share
+// the operator's own layout they are heads * channels apart, so one head's rows would share
 // one `heads`th of the cache's sets.
 //
 // Channels run through vector registers. A sample outside its level is skipped; of a sample
@@ -356,7 +356,7 @@ void forward_task(const Shape& shape, const ForwardTensors<T>& tensors,
   }
 }
 
-// Returns 0, or 1 where memory does not suffice.
+// Returns 0, or 1 where memory runs out.
 template <class T>
 int forward(const Shape& shape, const ForwardTensors<T>& tensors) {
   const int64_t pairs = shape.batch * shape.heads;
@@ -495,7 +495,7 @@ Rows<T> head_row_grads(const Shape& shape, T* value_grad, int64_t pair) {
           position_size};
 }
 
-// `value_grad` must hold zeros. Returns 0, or 1 where memory does not suffice.
+// `value_grad` must hold zeros. Returns 0, or 1 where memory runs out.
 template <class T>
 int backward(const Shape& shape, const BackwardTensors<T>& tensors) {
   const std::vector<LevelRange> ranges = level_ranges(shape);

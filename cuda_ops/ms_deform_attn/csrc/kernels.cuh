@@ -1,9 +1,9 @@
 // The CUDA kernels of multi-scale deformable attention, forward and backward; no torch, no CUDA
-// runtime, so that any nvcc compiles them, and a C++ compiler too: there the same code runs with
+// runtime, so any nvcc compiles them, and so does a C++ compiler: there the same code runs with
 // the threads of a block one after the other (`HostBlock`), which is how its arithmetic is tested
 // where there is no GPU.
 //
-// A block works on neighbouring queries of one batch entry and head. `group` threads share an
+// A block works on neighboring queries of one batch entry and head. `group` threads share an
 // item (a query of that head): each reads kVector channels, 16 bytes, of every row. The block
 // alternates between two steps: its threads locate the next few samples of all its items, each
 // sample once, and leave coefficients and rows in shared memory; then the groups read the rows.
@@ -48,7 +48,7 @@ MSDA_DEVICE void assign(__nv_bfloat16& target, float number) {
 }
 #endif
 
-// Neighbouring channels, read and written by one instruction where they make up 16 bytes.
+// Neighboring channels, read and written by one instruction where they make up 16 bytes.
 template <class Scalar, int kVector>
 struct alignas(kVector * sizeof(Scalar)) Channels {
   Scalar at[kVector];
