@@ -7,11 +7,11 @@ import sys
 import zipfile
 
 import pytest
-from vis_bench.records.record import RecordStore
 
 from paths import ROOT
 from record_example import example_record
 from vis_bench.cli import main
+from vis_bench.records.store import RecordStore
 
 PLAIN = """
 method: color_key

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from vis_bench.records.record import RecordStore
 
 from paths import GOLDEN, ROOT
 from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.commands.output.stream import SteadyStream
+from vis_bench.records.store import RecordStore
 
 FULL = Path("/dev/full")
 VIS_BENCH = [sys.executable, str(ROOT / "run_bench.py")]

@@ -150,9 +150,7 @@ def _describe(job: Job, method: VISMethod) -> Record:
         resolution=cell.resolution,
         config=cell.model_dump(mode="json"),
         config_sha256=job.digest,
-        weights_source=job.weights.name
-        if job.weights
-        else ("random" if method.num_params else "none"),
+        weights_source=_weights_source(job, method),
         weights_sha256=job.weights_sha256,
         training=cell.training,
         annotations_sha256=job.dataset.annotations_sha256,

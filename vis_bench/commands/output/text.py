@@ -22,9 +22,7 @@ def print_json(value: Any) -> None:
 
 def json_text(value: Any) -> str:
     """A value as JSON, indented by one space a level; records may stand anywhere in it."""
-    return _ended(
-        json.dumps(value, indent=1, default=lambda record: record.model_dump(mode="json"))
-    )
+    return _ended(json.dumps(value, indent=1, default=_plain))
 
 
 def deliver(text: str, output: Path | None) -> None:
