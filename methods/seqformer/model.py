@@ -183,7 +183,7 @@ class SeqFormer(VISMethod):
         self.backbone.prepare_for_inference()
         self.mask_branch.to(memory_format=torch.channels_last)
 
-    def kernel_backend(self, device: torch.device) -> str:
+    def resolved_kernel_backend(self, device: torch.device) -> str:
         """The backend that deformable attention runs on."""
         return attention_backend(self, device)
 

@@ -80,7 +80,7 @@ def test_configs_are_listed_with_what_they_are(capsys):
     assert main(["configs", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     (demo,) = (row["Description"] for row in rows if row["Config"] == "demo")
-    assert demo.startswith("The demo: what runs with nothing downloaded")
+    assert demo.startswith("The demo: the bundled mini models")
     assert main(["configs"]) == 0
     assert "| train/ifc_mini_synthetic " in capsys.readouterr().out
 

@@ -213,7 +213,7 @@ def test_equals_fvcore_on_what_fvcore_counts(shape):
     [nn.BatchNorm2d(8).train(), nn.BatchNorm2d(8, affine=False).eval(), nn.GroupNorm(2, 8)],
     ids=str,
 )
-def test_normalisations_equal_fvcore(module):
+def test_normalizations_equal_fvcore(module):
     maps = torch.rand(2, 8, 5, 5)
     assert macs(module, maps) == fvcore_macs(module, maps)
 

@@ -14,7 +14,7 @@ MODULES = (
     "vis_bench.data.validate",
     "vis_bench.evaluation.compare",
     "vis_bench.evaluation.ytvis",
-    "vis_bench.records.external_results",
+    "vis_bench.records.other_code",
 )
 
 

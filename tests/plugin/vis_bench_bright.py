@@ -8,7 +8,7 @@ from vis_bench.structures import ClipPrediction, FrameFeatures
 
 
 class Bright(VISMethod):
-    """Thresholds the mean over the colour channels."""
+    """Thresholds the mean over the color channels."""
 
     def __init__(self, num_classes: int, threshold: float) -> None:
         super().__init__()

@@ -164,7 +164,7 @@ def test_mini_models_fill_the_same_layout():
                        ap=0.5 + n / 1000 + t / 5000, training=MINI_TRAINING)
         for n in (1, 4, 8) for t in (5, 20)
     ]  # fmt: skip
-    # A model that was trained otherwise is no part of the ablation.
+    # A model that was trained otherwise is not part of the ablation.
     records.append(
         records[0].model_copy(update={"training": None, "ap": 0.9, "created_at": "2999-01-01"})
     )
@@ -274,7 +274,7 @@ def test_the_order_of_the_records_makes_no_difference():
 
 
 def test_an_unknown_table_lists_the_known_ones():
-    with pytest.raises(InputError, match="allowed are: comparison, comparison-2021"):
+    with pytest.raises(InputError, match="expected one of: comparison, comparison-2021"):
         paper_table("comparsion", [])
 
 

@@ -62,12 +62,12 @@ def test_digest_tells_cells_apart_and_is_stable(load):
 
 
 WRONG = {
-    "": "nothing; allowed is a mapping",
-    "- 1\n": "a list; allowed is a mapping",
+    "": "nothing; expected a mapping",
+    "- 1\n": "a list; expected a mapping",
     "method: color_key\n": "dataset is missing",
     "dataset: {name: synthetic}\n": "method is missing",
-    "a: [1, 2\n": "no valid YAML",
-    BASE + "clip_lenght: 5\n": "unknown key 'clip_lenght'; allowed are: method, options",
+    "a: [1, 2\n": "not valid YAML",
+    BASE + "clip_lenght: 5\n": "unknown key 'clip_lenght'; expected one of: method, options",
     BASE + "clip_length: five\n": "clip_length is 'five'",
     BASE + "clip_length: 0\n": "clip_length is 0; expected 'whole' or a whole number from 1 up",
     BASE + "clip_length: 2.5\n": "clip_length is 2.5",
@@ -75,7 +75,7 @@ WRONG = {
     BASE + "clip_length: 3\nclip_stride: 4\n": "clip_stride 4 is above clip_length 3",
     BASE + "clip_stride: 0\n": "clip_stride is 0",
     BASE + "clip_length: []\n": "clip_length is an empty list",
-    BASE + "resolution: 0\n": "resolution is 0; allowed is 'native'",
+    BASE + "resolution: 0\n": "resolution is 0; expected 'native'",
     BASE + "resolution: big\n": "resolution is 'big'",
     BASE + "precision: float8\n": "precision is 'float8'",
     BASE + "kernel_backend: fast\n": "kernel_backend is 'fast'",
@@ -85,16 +85,16 @@ WRONG = {
     BASE + "speed: {seconds: .inf}\n": "speed.seconds is inf",
     BASE + "measure: []\n": "measure is []",
     BASE + "speed: {repetitions: 0}\n": "speed.repetitions is 0",
-    BASE + "speed: {repeat: 3}\n": "unknown key 'speed.repeat'; allowed are: regions",
+    BASE + "speed: {repeat: 3}\n": "unknown key 'speed.repeat'; expected one of: regions",
     BASE + "options: 5\n": "options is 5",
-    BASE + "cells: 5\n": "cells is no list of mappings",
-    BASE + "cells: []\n": "cells is no list of mappings",
+    BASE + "cells: 5\n": "cells is not a list of mappings",
+    BASE + "cells: []\n": "cells is not a list of mappings",
     BASE + "cells: [{method: 3}]\n": "method is 3",
     "method: color_key\ndataset: synthetic\n": "dataset is 'synthetic'",
     "method: color_key\ndataset: {name: coco}\n": "dataset.name is 'coco'",
     "method: color_key\ndataset: {nam: coco}\n": "dataset.name is missing",
     "method: color_key\ndataset: {name: ovis, plain: 1}\n": "dataset.plain is 1",
-    "!!python/object/apply:os.system ['true']\n": "no valid YAML",
+    "!!python/object/apply:os.system ['true']\n": "not valid YAML",
 }
 
 

@@ -24,6 +24,7 @@ def records_of(path):
             backbone=resolve_options(cell.method, cell.options)["backbone"],
             split=cell.dataset.split,
             clip_length=cell.clip_length, clip_stride=cell.stride, training=cell.training,
+            num_checkpoint_entries=50_000_000,
             fps=50.0 if timed else None, ap=0.5 if "accuracy" in cell.measure else None,
         ))  # fmt: skip
     return records

@@ -29,7 +29,7 @@ class Blobs:
     offsets_P2: np.ndarray
     radii_P: np.ndarray
     wobble_P: np.ndarray
-    centre_2: np.ndarray
+    center_2: np.ndarray
     velocity_2: np.ndarray
     growth: float
 
@@ -39,8 +39,8 @@ class Blobs:
         wave = 1 + 0.25 * np.sin(3 * angles + self.wobble_P[part] + 0.2 * frame)
         scale = self.growth**frame
         radius = scale * self.radii_P[part] * (wave + 0.05 * np.sin(11 * angles + frame))
-        centre = self.centre_2 + frame * self.velocity_2 + scale * self.offsets_P2[part]
-        points = centre + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+        center = self.center_2 + frame * self.velocity_2 + scale * self.offsets_P2[part]
+        points = center + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
         return np.clip(points, 0, [WIDTH, HEIGHT]).round(1).ravel()
 
     def masks(self, length: int) -> list[RLE | None]:
@@ -61,7 +61,7 @@ def random_blobs(rng: np.random.Generator) -> Blobs:
         offsets_P2=rng.normal(0, size * 0.7, (parts, 2)),
         radii_P=rng.uniform(0.4, 1.0, parts) * size,
         wobble_P=rng.uniform(0, 6, parts),
-        centre_2=rng.uniform([200, 120], [WIDTH - 200, HEIGHT - 120]),
+        center_2=rng.uniform([200, 120], [WIDTH - 200, HEIGHT - 120]),
         velocity_2=rng.normal(0, 8, 2),
         growth=float(rng.uniform(0.985, 1.015)),
     )
@@ -75,7 +75,7 @@ def jittered(blobs: Blobs, rng: np.random.Generator) -> Blobs:
         offsets_P2=blobs.offsets_P2 + rng.normal(0, amount * size, blobs.offsets_P2.shape),
         radii_P=blobs.radii_P * rng.normal(1, amount, len(blobs.radii_P)).clip(0.3, 2),
         wobble_P=blobs.wobble_P + rng.normal(0, amount * 3, len(blobs.wobble_P)),
-        centre_2=blobs.centre_2 + rng.normal(0, amount * size, 2),
+        center_2=blobs.center_2 + rng.normal(0, amount * size, 2),
         velocity_2=blobs.velocity_2 + rng.normal(0, amount, 2),
         growth=blobs.growth,
     )

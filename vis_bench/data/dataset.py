@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Data
     _check_frames(frames, entries)
     return Dataset(
         name, split, videos, _sorted(CATEGORIES[name]), bool(content.get("annotations")),
-        annotations, lambda: read_json(annotations),
+        annotations, partial(read_json, annotations),
     )  # fmt: skip
 
 
@@ -143,8 +143,13 @@ def _in_memory(split: str, plain: bool) -> Dataset:
     drawn = synthetic.generate(split, plain=plain)
     return Dataset(
         "synthetic", split, drawn.videos, _sorted(CATEGORIES["synthetic"]), True, None,
-        cache(drawn.annotations),
+        partial(_annotations, drawn),
     )  # fmt: skip
+
+
+@cache
+def _annotations(drawn: synthetic.SyntheticVideos) -> dict[str, Any]:
+    return drawn.annotations()
 
 
 def _required(data_root: Path | None, name: str, key: str) -> Path:

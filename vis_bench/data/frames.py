@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, overload
 
@@ -38,8 +39,11 @@ class LazyFrames(Sequence[np.ndarray]):
     def __getitem__(self, index: int | slice) -> np.ndarray | LazyFrames:
         chosen = range(self._length)[index]
         if isinstance(chosen, range):
-            return LazyFrames(len(chosen), lambda t: self._load(chosen[t]))
+            return LazyFrames(len(chosen), partial(self._load_chosen, chosen))
         return self._load(chosen)
+
+    def _load_chosen(self, chosen: range, t: int) -> np.ndarray:
+        return self._load(chosen[t])
 
 
 class ImageFiles(LazyFrames):

@@ -107,7 +107,7 @@ class VISMethod(nn.Module, ABC):
         """
         self.eval()
 
-    def kernel_backend(self, device: torch.device) -> str | None:
+    def resolved_kernel_backend(self, device: torch.device) -> str | None:
         """The backend of the method's own kernels that runs on `device`; None without such kernels.
 
         Goes into the record's field of that name.

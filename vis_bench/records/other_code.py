@@ -80,13 +80,13 @@ def _describe_annotations(path: Path, dataset: str | None, split: str | None) ->
     written = info.get("split") if isinstance(info, dict) else None
     part = written.get("part") if isinstance(written, dict) else None
     return {
-        "dataset": dataset or _recognised(content, path),
+        "dataset": dataset or _recognized(content, path),
         "split": split or part or path.stem,
         "annotations_sha256": hashlib.sha256(data).hexdigest(),
     }
 
 
-def _recognised(content: dict[str, Any], path: Path) -> str:
+def _recognized(content: dict[str, Any], path: Path) -> str:
     names = {entry["id"]: str(entry.get("name")) for entry in content["categories"]}
     found = dataset_of(names)
     if found is None:

@@ -64,7 +64,7 @@ def cost_curves(records: Sequence[Record]) -> list[Curve]:
     hold only what tells the curves apart.
     """
     records = _costed(records)
-    facets = [_facets(record, subject) for record, subject in _labelled(records)]
+    facets = [_facets(record, subject) for record, subject in _labeled(records)]
     facets = _with_joined_strides(records, facets)
     telling = _telling(facets)
     curves: dict[tuple, Curve] = {}
@@ -78,7 +78,7 @@ def cost_curves(records: Sequence[Record]) -> list[Curve]:
 def curves_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per record with plain numbers, sorted by curve and clip length."""
     records = _costed(records)
-    order = sorted(_labelled(records), key=lambda pair: _order(*pair))
+    order = sorted(_labeled(records), key=lambda pair: _order(*pair))
     return pd.DataFrame([_row(record, subject) for record, subject in order])
 
 
@@ -177,7 +177,7 @@ def _costed(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if any(m.of(r) is not None for m in PANELS)]
 
 
-def _labelled(records: Sequence[Record]) -> list[tuple[Record, str]]:
+def _labeled(records: Sequence[Record]) -> list[tuple[Record, str]]:
     return list(zip(records, method_labels(records), strict=True))
 
 

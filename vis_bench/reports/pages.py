@@ -70,7 +70,7 @@ class _Pages:
     @classmethod
     def of(cls, results: Path, counts: EncoderCounts | None) -> _Pages:
         records = _records(results)
-        panels = speed_panels(_unlabelled(records))
+        panels = speed_panels(_unlabeled(records))
         return cls(_texts(results, records, counts), results / PICTURE, panels)
 
     def stale(self) -> list[Path]:
@@ -91,12 +91,12 @@ def _texts(
     front = results.resolve().parent / "README.md"
     if front.is_file() and _TABLE.search(text := front.read_text(encoding="utf-8")):
         texts[front] = _TABLE.sub(
-            lambda found: f"{found[1]}\n{_measured(_unlabelled(records))}\n{found[2]}", text
+            lambda found: f"{found[1]}\n{_measured(_unlabeled(records))}\n{found[2]}", text
         )
     return texts
 
 
-def _unlabelled(records: Sequence[Record]) -> list[Record]:
+def _unlabeled(records: Sequence[Record]) -> list[Record]:
     """Without the records that say how their weights were trained: an ablation's, for its table."""
     return [record for record in records if record.training is None]
 

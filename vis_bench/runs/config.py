@@ -87,7 +87,7 @@ class Cell(_Strict):
     @classmethod
     def _not_tiny(cls, value: int | str) -> int | str:
         if isinstance(value, int) and value < 1:
-            raise ValueError("allowed is 'native' or a number of pixels from 1 up")
+            raise ValueError("expected 'native' or a number of pixels from 1 up")
         return value
 
     @model_validator(mode="after")
@@ -105,7 +105,7 @@ def read_yaml(path: Path) -> Any:
     """Reads a YAML file with the safe loader.
 
     Raises:
-        InputError: for a missing file, or one that is no YAML.
+        InputError: for a missing file, or one that is not YAML.
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -117,7 +117,7 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"config {path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"config {path} is no valid YAML: {reason}") from None
+        raise InputError(f"config {path} is not valid YAML: {reason}") from None
 
 
 def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
@@ -133,12 +133,14 @@ def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
     """
     raw = read_yaml(path)
     if not isinstance(raw, dict):
-        raise InputError(f"config {path} holds {_kind(raw)}; allowed is a mapping of keys")
+        raise InputError(f"config {path} holds {_kind(raw)}; expected a mapping of keys")
     variants = raw.pop("cells", [{}])
     if not isinstance(variants, list) or not variants or not all(
         isinstance(variant, dict) for variant in variants
     ):  # fmt: skip
-        raise InputError(f"config {path}: cells is no list of mappings, such as [{{method: ifc}}]")
+        raise InputError(
+            f"config {path}: cells is not a list of mappings, such as [{{method: ifc}}]"
+        )
     cells: list[Cell] = []
     for variant in variants:
         settings = {**raw, **variant}
@@ -181,7 +183,7 @@ def _check_cell(values: dict[str, Any], path: Path) -> Cell:
     unknown = [str(key) for key in values if key not in Cell.model_fields]
     if unknown:
         allowed = ", ".join([*Cell.model_fields, "cells"])
-        raise InputError(f"config {path}: unknown key {unknown[0]!r}; allowed are: {allowed}")
+        raise InputError(f"config {path}: unknown key {unknown[0]!r}; expected one of: {allowed}")
     try:
         return Cell.model_validate(values)
     except ValidationError as error:
@@ -197,7 +199,7 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         parts = {"dataset": DatasetConfig.model_fields, "speed": SpeedSettings.model_fields}
         allowed = parts.get(str(problem["loc"][0]), Cell.model_fields)
-        return f"unknown key {key!r}; allowed are: {', '.join(allowed)}"
+        return f"unknown key {key!r}; expected one of: {', '.join(allowed)}"
     if not key:
         return message
     return f"{key} is {problem['input']!r}; {_lower_first(message)}"

@@ -60,7 +60,7 @@ def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | Non
         InputError: for a backend that does not run on the device, with the reason.
     """
     try:
-        return method.kernel_backend(device)
+        return method.resolved_kernel_backend(device)
     except ValueError as error:
         raise InputError(f"kernel_backend: {error}") from None
 

@@ -59,7 +59,7 @@ def find_videos(folder: Path) -> list[Video]:
     Frames go by name. Raises InputError where there is no frame.
     """
     if not folder.is_dir():
-        raise InputError(f"--frames {folder} is no folder")
+        raise InputError(f"--frames {folder} is not a folder")
     own = _frame_files(folder)
     groups = [own] if own else [_frame_files(d) for d in sorted(folder.iterdir()) if d.is_dir()]
     groups = [files for files in groups if files]
@@ -93,4 +93,4 @@ def _size_HW(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return image.height, image.width
     except Exception:  # Pillow raises many kinds for broken files
-        raise InputError(f"frame {path} is no image that can be read") from None
+        raise InputError(f"frame {path} is not an image that can be read") from None

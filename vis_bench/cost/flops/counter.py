@@ -26,7 +26,7 @@ GIGA = 1e9
 
 CONVENTION = "mac-fvcore"
 CONVENTION_TEXT = (
-    "one multiply-add counts 1 (fvcore's rule: a normalisation 5 per element, a bilinear sample 4; "
+    "one multiply-add counts 1 (fvcore's rule: a normalization 5 per element, a bilinear sample 4; "
     "softmax, bias, residual and activation 0)"
 )
 

@@ -107,7 +107,7 @@ def _norm(weight_at: int) -> MacRule:
 
 
 def _frozen_norm(args: Sequence[Any], out: Any) -> int:
-    """Batch normalisation with stored statistics: a scale, and a second one where it is learned."""
+    """Batch normalization with stored statistics: a scale, and a second one where it is learned."""
     return args[0].numel() * (1 if args[1] is None else 2)
 
 

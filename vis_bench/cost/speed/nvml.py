@@ -56,7 +56,7 @@ class Gpu:
         }
 
     def throttle_reasons(self) -> list[str] | None:
-        """Why the clocks are lower than they could be at this moment; idling is no reason."""
+        """Why the clocks are lower than they could be at this moment; idling does not count."""
         mask = self._ask("nvmlDeviceGetCurrentClocksEventReasons")
         if mask is None:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -137,8 +137,12 @@ def video_name(key: VideoKey) -> str:
 def open_video(key: VideoKey) -> Video:
     """The video; nothing is drawn before a frame is indexed."""
     length, height, width = draw_extent(key.draws())
-    frames = LazyFrames(length, lambda t: render(scene_of(key), t)[0])
+    frames = LazyFrames(length, partial(_frame, key))
     return Video(key.index + 1, video_name(key), height, width, frames)
+
+
+def _frame(key: VideoKey, t: int) -> np.ndarray:
+    return render(scene_of(key), t)[0]
 
 
 def video_record(key: VideoKey, suffix: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def paper_table(
         InputError: for an unknown name.
     """
     if name not in PAPER_TABLES:
-        raise InputError(f"table is {name!r}; allowed are: {', '.join(PAPER_TABLES)}")
+        raise InputError(f"table is {name!r}; expected one of: {', '.join(PAPER_TABLES)}")
     table = PAPER_TABLES[name]()
     mini = record_lookup(table, records, "synthetic")
     if name == "ifc-encoder":

@@ -1,4 +1,4 @@
-"""What a paper's table consists of: labelled rows, figure columns, and what a record must hold to
+"""What a paper's table consists of: labeled rows, figure columns, and what a record must hold to
 stand in a cell.
 """
 

@@ -1,0 +1,84 @@
+"""Jobs: everything found and checked before the first is measured, and fit for another process."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from methods import build_method
+from paths import CONFIGS
+from vis_bench.data.synthetic import write_dataset
+from vis_bench.errors import InputError
+from vis_bench.inference.loop import track_video
+from vis_bench.progress import Bars
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+
+PLAIN = """
+method: color_key
+dataset: {name: synthetic, split: val, plain: true}
+resolution: native
+clip_length: [whole, 10]
+clip_stride: 5
+"""
+
+
+def jobs_of(tmp_path, text=PLAIN, say=lambda line: None, **settings):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    settings = RunSettings("run", torch.device("cpu"), **settings)
+    return resolve_jobs(load_cells(path), settings, build_method, say)
+
+
+def test_a_job_says_all_that_its_measurement_needs(tmp_path):
+    whole, clips = jobs_of(tmp_path, limit=2)
+    assert len(whole.videos) == 2
+    assert whole.num_frames == sum(video.length for video in whole.videos)
+    assert [video.id for video in whole.ground_truth.videos] == [1, 2]
+    assert whole.digest != clips.digest
+    assert (whole.name, clips.name) == (
+        "color_key on synthetic T=whole native", "color_key on synthetic T=10 S=5 native"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_job_that_was_pickled_gives_the_same_tracks(tmp_path, on_disk):
+    text = PLAIN
+    if on_disk:
+        write_dataset(tmp_path / "data", Bars(quiet=True), plain=True, num_videos={"val": 2})
+        text = text.replace("plain: true", "annotations: A, frames: F")
+        text = text.replace("A,", f"{tmp_path}/data/val.json,")
+        text = text.replace("F}", f"{tmp_path}/data/val/JPEGImages}}")
+    job = jobs_of(tmp_path, text, limit=2)[1]
+    twin = pickle.loads(pickle.dumps(job))
+    assert twin.digest == job.digest
+    assert np.array_equal(twin.videos[1].frames[3], job.videos[1].frames[3])
+    assert np.array_equal(twin.videos[1].frames[2:][1], job.videos[1].frames[3])
+    tracks = [
+        track_video(j.load_method(), j.videos[0], j.plan, j.dataset.category_ids)
+        for j in (job, twin)
+    ]
+    assert tracks[0] == tracks[1]
+
+
+def test_weights_that_do_not_fit_are_refused_before_anything_is_measured(tmp_path):
+    weights = CONFIGS.parent / "methods" / "weights" / "ifc_mini.safetensors"
+    text = "method: seqformer\noptions: {variant: mini}\ndataset: {name: synthetic}\n"
+    with pytest.raises(InputError, match="does not fit SeqFormer"):
+        jobs_of(tmp_path, text, weights=weights)
+
+
+def test_cells_without_weights_are_left_out_where_their_config_asks(tmp_path):
+    text = PLAIN + "cells: [{}, {weights: none.pth, skip_without_weights: true}]\n"
+    said = []
+    assert len(jobs_of(tmp_path, text, said.append)) == 2
+    assert all("left out, weights file none.pth does not exist" in line for line in said)
+    with pytest.raises(InputError, match="none of the 2 cells has its weights file"):
+        jobs_of(tmp_path, PLAIN + "weights: none.pth\nskip_without_weights: true\n")
+
+
+def test_a_missing_file_is_found_first(tmp_path):
+    with pytest.raises(InputError, match=r"none\.pth does not exist"):
+        jobs_of(tmp_path, weights=Path("none.pth"))

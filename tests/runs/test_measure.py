@@ -1,0 +1,99 @@
+"""A run keeps what it has measured, whatever fails beside it."""
+
+import pytest
+import torch
+
+from methods import build_method
+from vis_bench.errors import InputError
+from vis_bench.progress import Bars
+from vis_bench.records.store import RecordStore
+from vis_bench.runs import measure
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.measure import measure_jobs
+
+CONFIG = """
+method: color_key
+dataset: {name: synthetic, split: val, plain: true}
+resolution: native
+clip_length: [whole, 10, 5]
+clip_stride: 5
+measure: [accuracy, flops]
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG)
+    settings = RunSettings("run", torch.device("cpu"), limit=1)
+    return resolve_jobs(load_cells(path), settings, build_method, print)
+
+
+def run(jobs, tmp_path, *, resume=False):
+    return measure_jobs(jobs, RecordStore(tmp_path / "out"), Bars(quiet=True), resume=resume)
+
+
+def fails_for(length, function, error):
+    def replacement(job, *arguments):
+        if job.cell.clip_length == length:
+            raise error
+        return function(job, *arguments)
+
+    return replacement
+
+
+def test_a_measurement_that_fails_leaves_the_others_of_its_cell(jobs, tmp_path, monkeypatch):
+    failing = fails_for(10, measure.count_flops, TypeError("cannot convert a meta tensor"))
+    monkeypatch.setattr(measure, "count_flops", failing)
+    outcome = run(jobs, tmp_path)
+    whole, clips, _ = outcome.records
+    assert whole.failures == {}
+    assert clips.ap is not None
+    assert clips.gflops_per_frame is None
+    assert "TypeError" in clips.failures["flops"]
+    assert "cannot convert a meta tensor" in clips.failures["flops"]
+    assert len(outcome.failures) == 1
+    assert "color_key on synthetic T=10 S=5 native, flops" in outcome.failures[0]
+
+
+def test_a_cell_that_fails_is_named_and_the_others_are_measured(jobs, tmp_path, monkeypatch):
+    failing = fails_for(10, measure.measure_accuracy, MemoryError())
+    monkeypatch.setattr(measure, "measure_accuracy", failing)
+    monkeypatch.setattr(type(jobs[2]), "load_method", _refuse_five(type(jobs[2]).load_method))
+    outcome = run(jobs, tmp_path)
+    assert [record.clip_length for record in outcome.records] == ["whole", 10]
+    assert ["T=10" in outcome.failures[0], "T=5" in outcome.failures[1]] == [True, True]
+    assert "out of memory" in outcome.failures[1]
+
+
+def _refuse_five(load):
+    def replacement(job):
+        if job.cell.clip_length == 5:
+            raise torch.OutOfMemoryError("out of memory")
+        return load(job)
+
+    return replacement
+
+
+def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path, monkeypatch):
+    real = measure.count_flops
+    monkeypatch.setattr(measure, "count_flops", fails_for("whole", real, InputError("no rule")))
+    first = run(jobs, tmp_path)
+    assert first.records[0].failures == {"flops": "no rule"}
+    order = []
+    monkeypatch.setattr(
+        measure, "count_flops", lambda job: order.append(job.cell.clip_length) or real(job)
+    )
+    (tmp_path / "out" / f"{_stem(first.records[2])}.json").unlink()
+    second = run(jobs, tmp_path, resume=True)
+    assert order == [5, "whole"]
+    assert second.failures == []
+    assert [record.clip_length for record in second.records] == ["whole", 10, 5]
+    assert second.records[1] == first.records[1]
+
+
+def _stem(record):
+    from vis_bench.records.cell_name import file_stem
+
+    return file_stem(record)
