@@ -120,7 +120,7 @@ def _variant_options(name: str, variant: object) -> Mapping[str, object]:
 
 def _option_texts(name: str) -> list[str]:
     variants = method_variants(name)
-    texts = [f"{VARIANT} ({' | '.join(variants)})"] if variants else []
+    texts = [f"{VARIANT} ({', '.join(variants)})"] if variants else []
     return texts + [_option_text(option) for option in method_options(name).values()]
 
 
