@@ -185,7 +185,7 @@ def test_an_evaluation_is_found_by_path_or_name(tmp_path):
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        (None, "evaluate .*run.yaml does not exist, expected a run config's path or a bundled"),
+        (None, "run.yaml does not exist, and no bundled config"),
         ({**RUN, "speeed": 1}, "unknown key 'speeed'"),
         ({**RUN, "method": "seqformer"}, "is for method 'seqformer', expected 'ifc'"),
         ({**RUN, "options": {**SIZES, "hidden": 64}}, "does not take the trained weights .*shape"),
@@ -293,7 +293,7 @@ def test_training_that_diverges_ends_in_a_sentence():
 def test_wrong_input_is_exit_code_2(tmp_path, capsys):
     path = write_yaml(tmp_path / "train.yaml", {**SETTINGS, "evaluate": "nowhere"})
     assert main(["train", str(path), "--output", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.startswith("error: evaluate nowhere does not exist")
+    assert capsys.readouterr().err.startswith("error: config nowhere does not exist")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "checkpoint.pt").write_bytes(b"not a checkpoint")
     write_yaml(path, SETTINGS)
