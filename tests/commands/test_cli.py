@@ -57,7 +57,9 @@ def test_table_and_leaderboard_show_what_was_run(run, config, tmp_path):
     run("run", config, "--limit", 1, "--output", records, "--set", "clip_length=whole")
     code, out, _ = run("table", "measured", "--records", records, "--format", "csv")
     assert code == 0
-    assert out.splitlines()[1].startswith("color_key,none,synthetic_plain val,whole,-,native,")
+    assert out.splitlines()[1].startswith(
+        "color_key (limited to 1 video),none,synthetic_plain val,1,whole,-,native,"
+    )
     code, _, _ = run("leaderboard", "--records", records, "--output", tmp_path / "L.md")
     assert code == 0
     assert "color_key" in (tmp_path / "L.md").read_text()

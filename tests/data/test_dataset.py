@@ -96,7 +96,7 @@ class TestFacts:
     def test_every_data_set_has_categories_a_title_and_a_place(self):
         assert CATEGORIES.keys() == set(DATASETS)
         assert TITLES.keys() == {*DATASETS, "synthetic_plain"}
-        assert FOLDERS.keys() == set(DATASETS) - {"synthetic"}
+        assert FOLDERS.keys() == set(DATASETS)
         assert dataset_title("synthetic_plain") == "plain synthetic set"
         assert dataset_title("kitti_mots") == "kitti_mots"
 

@@ -91,7 +91,7 @@ WRONG = {
     BASE + "cells: []\n": "cells is not a list of mappings",
     BASE + "cells: [{method: 3}]\n": "method is 3",
     "method: color_key\ndataset: synthetic\n": "dataset is 'synthetic'",
-    "method: color_key\ndataset: {name: coco}\n": "dataset.name is 'coco'",
+    "method: color_key\ndataset: {name: coco}\n": "one of the names ytvis2019, ",
     "method: color_key\ndataset: {nam: coco}\n": "dataset.name is missing",
     "method: color_key\ndataset: {name: ovis, plain: 1}\n": "dataset.plain is 1",
     "!!python/object/apply:os.system ['true']\n": "not valid YAML",

@@ -8,6 +8,8 @@ For `ytvis2019`, split `val`, the folder is the first of these that exists: `ytv
 is the default layout; the official archives' names are recognized too: `valid` for `val`,
 `valid.json`, `valid/instances.json` (2021), `annotations_valid.json` and frames directly in `valid`
 (OVIS), and `annotations/instances_val_sub.json` (VNext's instructions).
+
+`heldout` and `rest`, which the command `split` writes, have their frames in the folder of `train`.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from vis_bench.data.shared_videos import TRAINING_PARTS
 from vis_bench.errors import InputError
 
 FOLDERS = {
     "ytvis2019": ("ytvis2019", "ytvis_2019", "."),
     "ytvis2021": ("ytvis2021", "ytvis_2021", "."),
     "ovis": ("ovis", "."),
+    "synthetic": ("synthetic", "."),
 }
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 ANNOTATIONS = (
@@ -39,7 +43,12 @@ def find_annotations(data_root: Path, name: str, split: str) -> Path:
         InputError: saying what was looked for, and what changes that.
     """
     candidates = _candidates(data_root, name, split, ANNOTATIONS)
-    return _first(candidates, Path.is_file, f"annotations of {name} {split}", "annotations")
+    cut = ""
+    if split in TRAINING_PARTS:
+        folder = candidates[0].parent
+        cut = f"`vis-bench split {folder / 'train.json'} {folder}` writes them; "
+    what = f"annotations of {name} {split}"
+    return _first(candidates, Path.is_file, what, "annotations", cut)
 
 
 def find_frames(data_root: Path, name: str, split: str) -> Path:
@@ -48,7 +57,8 @@ def find_frames(data_root: Path, name: str, split: str) -> Path:
     Raises:
         InputError: saying what was looked for, and what changes that.
     """
-    candidates = _candidates(data_root, name, split, FRAMES)
+    folder = "train" if split in TRAINING_PARTS else split
+    candidates = _candidates(data_root, name, folder, FRAMES)
     return _first(candidates, Path.is_dir, f"frames of {name} {split}", "frames")
 
 
@@ -64,12 +74,14 @@ def _candidates(data_root: Path, name: str, split: str, forms: Iterable[str]) ->
     ]
 
 
-def _first(candidates: Sequence[Path], exists: Callable[[Path], bool], what: str, key: str) -> Path:
+def _first(
+    candidates: Sequence[Path], exists: Callable[[Path], bool], what: str, key: str, hint: str = ""
+) -> Path:
     for path in candidates:
         if exists(path):
             return path
     looked = ", ".join(str(path) for path in candidates)
     raise InputError(
-        f"found no {what}: looked for {looked}; --data-root or the config's dataset.{key} says "
-        "where they are"
+        f"found no {what}: looked for {looked}; {hint}--data-root or the config's dataset.{key} "
+        "says where they are"
     )
