@@ -188,6 +188,9 @@ class TestLayout:
              "ytvis_2019/val/JPEGImages"),
             ("ovis", "val", "ovis/annotations_valid.json", "ovis/valid"),
             ("ovis", "train", "annotations_train.json", "train"),
+            ("ytvis2019", "heldout", "ytvis2019/heldout.json", "ytvis2019/train/JPEGImages"),
+            ("ytvis2021", "rest", "ytvis_2021/rest.json", "ytvis_2021/train/JPEGImages"),
+            ("ovis", "heldout", "ovis/heldout.json", "ovis/train"),
         ],
     )  # fmt: skip
     def test_names_that_are_found(self, tmp_path, small, name, split, annotations, frames):

@@ -63,8 +63,8 @@ class DatasetConfig(_Strict):
     def _known_or_in_files(self) -> DatasetConfig:
         if self.name not in DATASETS and not (self.annotations and self.frames):
             raise ValueError(
-                f"expected one of the names {', '.join(DATASETS)}, or annotations and frames in "
-                "YouTube-VIS form beside another name"
+                f"expected one of the names {', '.join(DATASETS)}, or any name with annotations "
+                "and frames in YouTube-VIS form"
             )
         return self
 
