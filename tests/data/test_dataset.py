@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 
 import numpy as np
@@ -218,6 +219,14 @@ class TestLayout:
         shutil.rmtree(small / "ytvis2019" / "val")
         with pytest.raises(InputError, match=r"JPEGImages.*dataset\.frames"):
             load_dataset("ytvis2019", "val", annotations=small / "x.json", data_root=small)
+
+    @pytest.mark.parametrize("name", ["train.json", "train/instances.json"])
+    def test_a_part_that_was_not_cut_says_how_to_cut_it(self, small, name):
+        folder = small / "ytvis2019"
+        save(folder / name, {})
+        words = f"`vis-bench split {folder / name} {folder}` writes them"
+        with pytest.raises(InputError, match=re.escape(words)):
+            load_dataset("ytvis2019", "heldout", data_root=small)
 
 
 class TestWrongInput:

@@ -43,12 +43,13 @@ def find_annotations(data_root: Path, name: str, split: str) -> Path:
         InputError: saying what was looked for, and what changes that.
     """
     candidates = _candidates(data_root, name, split, ANNOTATIONS)
-    cut = ""
-    if split in TRAINING_PARTS:
-        folder = candidates[0].parent
-        cut = f"`vis-bench split {folder / 'train.json'} {folder}` writes them; "
     what = f"annotations of {name} {split}"
-    return _first(candidates, Path.is_file, what, "annotations", cut)
+    hint = ""
+    if split in TRAINING_PARTS:
+        whole = _candidates(data_root, name, "train", ANNOTATIONS)
+        train = next(filter(Path.is_file, whole), whole[0])
+        hint = f"`vis-bench split {train} {candidates[0].parent}` writes them; "
+    return _first(candidates, Path.is_file, what, "annotations", hint)
 
 
 def find_frames(data_root: Path, name: str, split: str) -> Path:

@@ -20,7 +20,8 @@ def share_videos(one: str, other: str) -> bool:
     Args:
         one, other: full names.
     """
-    (data_set, split), (other_data_set, other_split) = one.split("/"), other.split("/")
+    data_set, _, split = one.partition("/")
+    other_data_set, _, other_split = other.partition("/")
     splits = {split, other_split}
     if data_set != other_data_set:
         return {data_set, other_data_set} == _SAME_VIDEOS and splits <= {_TRAIN, *TRAINING_PARTS}

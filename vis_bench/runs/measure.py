@@ -144,7 +144,7 @@ def _describe(job: Job, method: VISMethod) -> Record:
         backbone=method.backbone_name,
         reconstruction=method.reconstruction,
         dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
-        split=cell.dataset.split,
+        split=job.dataset.part or job.dataset.split,
         num_videos=len(job.videos),
         num_frames=job.num_frames,
         clip_length=cell.clip_length,
