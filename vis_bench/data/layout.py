@@ -14,6 +14,7 @@ is the default layout; the official archives' names are recognized too: `valid` 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def find_annotations(data_root: Path, name: str, split: str) -> Path:
     if split in TRAINING_PARTS:
         whole = _candidates(data_root, name, "train", ANNOTATIONS)
         train = next(filter(Path.is_file, whole), whole[0])
-        hint = f"`vis-bench split {train} {candidates[0].parent}` writes them; "
+        command = shlex.join(["vis-bench", "split", str(train), str(candidates[0].parent)])
+        hint = f"`{command}` writes them; "
     return _first(candidates, Path.is_file, what, "annotations", hint)
 
 
