@@ -43,7 +43,8 @@ def find_annotations(data_root: Path, name: str, split: str) -> Path:
     Raises:
         InputError: saying what was looked for, and what changes that.
     """
-    candidates = _candidates(data_root, name, split, ANNOTATIONS)
+    forms = ANNOTATIONS[:1] if split in TRAINING_PARTS else ANNOTATIONS
+    candidates = _candidates(data_root, name, split, forms)
     what = f"annotations of {name} {split}"
     hint = ""
     if split in TRAINING_PARTS:

@@ -145,8 +145,9 @@ def _warning(job: Job) -> str | None:
     dataset = job.dataset
     return (
         f"WARNING: the weights were trained on {splits}, which has videos of {dataset.full_name}: "
-        "AP will be too high, and the records are marked as contaminated; if you trained them "
-        f"without these videos, say on what: --set weights_trained_on='[{dataset.name}/{REST}]'"
+        "AP says nothing about new videos, and the records are marked as contaminated; if they "
+        "were trained without these videos, say on what: "
+        f"--set weights_trained_on='[{dataset.name}/{REST}]'"
     )
 
 
