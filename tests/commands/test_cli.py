@@ -52,12 +52,30 @@ def test_run_measures_every_cell_and_prints_a_table(run, config, tmp_path):
         assert (tmp_path / "r" / record["predictions"]).is_file()
 
 
+def test_limited_runs_stay_apart_unless_told_otherwise(run, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    some = ("run", config, "--set", "clip_length=whole", "--device", "cpu", "--json")
+    code, out, err = run(*some, "--limit", 1)
+    assert code == 0, err
+    assert "--limit: records go to runs/limited; --output names another folder" in err
+    assert json.loads(out)[0]["limited"]
+    assert len(written(tmp_path / "runs" / "limited")) == 1
+    assert not (tmp_path / "results").exists()
+    code, out, err = run(*some, "--limit", 24)
+    assert code == 0, err
+    assert not json.loads(out)[0]["limited"]
+    assert "runs/limited" not in err
+    assert len(written(tmp_path / "results" / "records")) == 1
+
+
 def test_table_and_leaderboard_show_what_was_run(run, config, tmp_path):
     records = tmp_path / "r"
     run("run", config, "--limit", 1, "--output", records, "--set", "clip_length=whole")
     code, out, _ = run("table", "measured", "--records", records, "--format", "csv")
     assert code == 0
-    assert out.splitlines()[1].startswith("color_key,none,synthetic_plain val,whole,-,native,")
+    assert out.splitlines()[1].startswith(
+        "color_key (limited to 1 video),none,synthetic_plain val,1,whole,-,native,"
+    )
     code, _, _ = run("leaderboard", "--records", records, "--output", tmp_path / "L.md")
     assert code == 0
     assert "color_key" in (tmp_path / "L.md").read_text()

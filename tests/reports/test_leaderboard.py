@@ -84,3 +84,18 @@ def test_the_order_of_the_records_makes_no_difference():
 
 def test_without_an_ap_it_says_so():
     assert "No record holds an AP" in leaderboard_markdown([example_record(ap=None)])
+
+
+def test_limited_runs_and_videos_seen_in_training_take_no_rank():
+    rows = [
+        example_record(method="honest", ap=0.2),
+        example_record(method="seen", ap=0.9, contaminated=True, config_sha256="cd" * 32),
+        example_record(method="few", ap=0.9, limited=True, config_sha256="ef" * 32),
+    ]
+    ranks = [[entry.text for entry in row[:2]] for row in leaderboard_grid(rows).rows]
+    assert ranks == [
+        ["1", "honest"],
+        ["-", "seen (trained on these videos)"],
+        ["-", "few (limited to 24 videos)"],
+    ]
+    assert "runs limited to the first videos" in leaderboard_markdown(rows)

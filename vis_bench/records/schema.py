@@ -70,6 +70,10 @@ class SubjectFields(Fields):
     weights_sha256: StrictStr | None = None
     training: StrictStr | None = None
     """What the weights were trained on, where a paper's table tells two apart by it."""
+    contaminated: StrictBool = False
+    """AP was measured on videos that the weights were trained on."""
+    limited: StrictBool = False
+    """Only the first videos of the split were measured."""
     annotations_sha256: StrictStr | None = None
     failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
     """Why a measurement that the config asks for is missing, by its name."""

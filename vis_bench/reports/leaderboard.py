@@ -18,7 +18,8 @@ from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, grid_of, ra
 from vis_bench.tables.text import render
 
 UNRANKED_NOTE = (
-    "Not ranked: reconstructions, random weights, and measurements with uncommitted changes."
+    "Not ranked: reconstructions, random weights, weights that were trained on the measured "
+    "videos, runs limited to the first videos, and measurements with uncommitted changes."
 )
 NOTHING_NOTE = "No record holds an AP yet."
 _LABELS = ("Rank", "Method", "Backbone", "Clip", "Stride")

@@ -20,6 +20,7 @@ def measured_table(records: Sequence[Record]) -> pd.DataFrame:
         "Method": marked_labels(rows),
         "Backbone": [plain(record.backbone) for record in rows],
         "Data": [f"{record.dataset} {record.split}" for record in rows],
+        "Videos": [plain(record.num_videos) for record in rows],
         "Clip": [plain(record.clip_length) for record in rows],
         "Stride": [plain(record.clip_stride) for record in rows],
         "Resolution": [plain(record.resolution) for record in rows],

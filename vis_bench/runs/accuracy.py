@@ -16,19 +16,18 @@ from vis_bench.runs.jobs import Job
 def measure_accuracy(
     job: Job, method: VISMethod, results_file: Path, advance: Advance
 ) -> AccuracyFields:
-    """Infers the job's videos and evaluates them where there are annotations.
+    """Infers the job's videos and evaluates them against its ground truth.
 
     Args:
         method: the job's, loaded.
         results_file: is written; the record names it.
         advance: is called with the number of frames that are done.
     """
+    assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
     tracks: list[Track] = []
     for video in job.videos:
         tracks += track_video(method, video, job.plan, job.dataset.category_ids)
         advance(video.length)
     write_results(tracks, results_file)
-    if job.ground_truth is None:
-        return AccuracyFields(predictions=results_file.name)
     summary = evaluate_tracks(job.ground_truth, tracks)
     return AccuracyFields(predictions=results_file.name, **summary)

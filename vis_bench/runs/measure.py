@@ -25,6 +25,9 @@ from vis_bench.runs.jobs import Job
 from vis_bench.runs.load_method import resolve_kernel_backend
 from vis_bench.runs.speed import time_job
 
+# What a record has as `weights_source` where no weights were loaded.
+UNTRAINED = ("random", "none")
+
 
 @dataclass
 class Outcome:
@@ -115,8 +118,6 @@ def measure(job: Job, folder: Path, bars: Bars, title: str) -> Record:
             except Exception as error:  # a method's own code may raise anything
                 failures[name] = reason(error)
                 bars.say(f"{title}: {name} failed: {failures[name]}")
-    if job.ground_truth is None and "accuracy" in job.cell.measure:
-        bars.say(f"{title}: no annotations, so AP is not measured; see {results_file.name}")
     return Record.of(record, *parts).model_copy(update={"failures": failures})
 
 
@@ -132,6 +133,7 @@ def reason(error: Exception) -> str:
 def _describe(job: Job, method: VISMethod) -> Record:
     """Every field that says what is measured, where, and from which source."""
     cell, settings = job.cell, job.settings
+    weights_source = _weights_source(job, method)
     subject = SubjectFields(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=settings.command,
@@ -142,7 +144,7 @@ def _describe(job: Job, method: VISMethod) -> Record:
         backbone=method.backbone_name,
         reconstruction=method.reconstruction,
         dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
-        split=cell.dataset.split,
+        split=job.dataset.part or job.dataset.split,
         num_videos=len(job.videos),
         num_frames=job.num_frames,
         clip_length=cell.clip_length,
@@ -150,9 +152,11 @@ def _describe(job: Job, method: VISMethod) -> Record:
         resolution=cell.resolution,
         config=cell.model_dump(mode="json"),
         config_sha256=job.digest,
-        weights_source=_weights_source(job, method),
+        weights_source=weights_source,
         weights_sha256=job.weights_sha256,
         training=cell.training,
+        contaminated=job.measures_training_videos and weights_source not in UNTRAINED,
+        limited=job.is_limited,
         annotations_sha256=job.dataset.annotations_sha256,
     )
     backend = resolve_kernel_backend(method, job.plan.device)
@@ -166,7 +170,8 @@ def _describe(job: Job, method: VISMethod) -> Record:
 def _weights_source(job: Job, method: VISMethod) -> str:
     if job.weights is not None:
         return job.weights.name
-    return "random" if method.num_params else "none"
+    random, none = UNTRAINED
+    return random if method.num_params else none
 
 
 def _warn_of_gaps(job: Job, bars: Bars, title: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from PIL import Image
 
-from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.frames import ImageFiles
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
@@ -18,6 +17,7 @@ from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
+from vis_bench.runs.open_dataset import config_categories
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -34,7 +34,7 @@ def predict_folder(
         InputError: for a folder without frames, or frames of different sizes.
     """
     videos = find_videos(folder)
-    category_ids = sorted(CATEGORIES[cell.dataset.name])
+    category_ids = list(config_categories(cell.dataset))
     method = load_method(build_method, cell, len(category_ids), find_weights(cell, weights), device)
     plan = InferencePlan(
         cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision
