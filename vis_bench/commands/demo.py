@@ -16,7 +16,7 @@ def add_arguments(options: Options) -> None:
     options.measuring(Path("runs/demo"))
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """As `run demo`."""
     options.config = "demo"
-    run_command.run(options)
+    return run_command.run(options)
