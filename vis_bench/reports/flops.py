@@ -16,6 +16,7 @@ from vis_bench.data.categories import CATEGORIES
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell
+from vis_bench.runs.flops import counting
 from vis_bench.runs.load_method import BuildMethod, method_on_meta
 
 
@@ -106,16 +107,19 @@ def report_flops(
     The head has the classes of the cell's data set, which itself need not be there.
 
     Raises:
-        InputError: for a method or option that does not exist, or an operator without a rule.
+        InputError: for a method or option that does not exist, an operator without a rule, or a
+            method that does not work on shapes alone.
     """
     counters: dict[str, ShapeCounter] = {}
     for cell in cells:
         key = cell.model_dump_json(include={"method", "options", "kernel_backend", "dataset"})
-        if key not in counters:
-            counters[key] = ShapeCounter(
-                method_on_meta(build_method, cell, len(CATEGORIES[cell.dataset.name]))
-            )
-        yield _report(cell, counters[key])
+        with counting(cell.method):
+            if key not in counters:
+                counters[key] = ShapeCounter(
+                    method_on_meta(build_method, cell, len(CATEGORIES[cell.dataset.name]))
+                )
+            report = _report(cell, counters[key])
+        yield report
         advance()
 
 
