@@ -54,7 +54,8 @@ class PlugIn:
             ) from None
         if not callable(build):
             raise InputError(
-                f"method {self.name}: {self.title} is a {type(build).__name__}; expected a function"
+                f"method {self.name}: {self.title} is of type {type(build).__name__}; "
+                "expected a function"
             )
         return build
 

@@ -113,11 +113,11 @@ def report_flops(
     counters: dict[str, ShapeCounter] = {}
     for cell in cells:
         key = cell.model_dump_json(include={"method", "options", "kernel_backend", "dataset"})
+        if key not in counters:
+            counters[key] = ShapeCounter(
+                method_on_meta(build_method, cell, len(CATEGORIES[cell.dataset.name]))
+            )
         with counting(cell.method):
-            if key not in counters:
-                counters[key] = ShapeCounter(
-                    method_on_meta(build_method, cell, len(CATEGORIES[cell.dataset.name]))
-                )
             report = _report(cell, counters[key])
         yield report
         advance()

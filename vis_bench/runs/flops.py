@@ -17,8 +17,9 @@ def count_flops(job: Job) -> CostFields:
     Raises:
         InputError: for an operator without a rule, or a method that does not work on shapes alone.
     """
+    method = job.method_on_meta()
     with counting(job.cell.method):
-        return measure_flops(job.method_on_meta(), job.videos, job.plan)
+        return measure_flops(method, job.videos, job.plan)
 
 
 @contextmanager
@@ -34,7 +35,4 @@ def counting(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a method's own code may raise anything where there are no values
-        why = reason(error)
-        if isinstance(error, InputError) and f"method {name}" in why:
-            raise
-        raise InputError(f"method {name} cannot be counted on shapes alone: {why}") from None
+        raise InputError(f"FLOPs of method {name} cannot be counted: {reason(error)}") from None
