@@ -187,9 +187,14 @@ def _busy(pair: Pair) -> tuple[str, str, str] | None:
     """Both loads, where more wanted to run than there are CPUs before either measurement."""
     cells = pair.baseline, pair.current
     if any((cell.load_average or 0) > (cell.num_cpus or math.inf) for cell in cells):
-        old, new = (f"load {cell.load_average} on {cell.num_cpus} CPUs" for cell in cells)
+        old, new = (_load_text(cell) for cell in cells)
         return old, new, "the machine was busy"
     return None
+
+
+def _load_text(cell: GatedCell) -> str:
+    load = "unknown" if cell.load_average is None else f"{cell.load_average:.1f}"
+    return f"load {load} on {cell.num_cpus} CPUs"
 
 
 def told_apart(old: float, new: float, digits: int) -> tuple[str, str, str]:

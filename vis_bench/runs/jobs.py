@@ -16,7 +16,7 @@ import torch
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.dataset import Dataset
 from vis_bench.data.video import Video
-from vis_bench.errors import InputError, reason
+from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.method import MethodSource, VISMethod
@@ -177,13 +177,7 @@ class _Resolver:
             with torch.device("meta"):
                 return build_cell_method(self._build_method, cell, num_classes)
         except Exception:  # a plug-in's own code may raise anything where there are no values
-            pass
-        try:
             return build_cell_method(self._build_method, cell, num_classes)
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(f"method {cell.method} cannot be built, {reason(error)}") from None
 
     def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:
         dataset = self._dataset(config)

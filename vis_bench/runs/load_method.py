@@ -38,7 +38,8 @@ def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -
     `kernel_backend` reaches the methods that have an option of that name.
 
     Raises:
-        InputError: for a method, option or option's value that does not exist.
+        InputError: for a method, option or option's value that does not exist, and a method whose
+            code fails.
     """
     try:
         return _build(build_method, cell, num_classes)
@@ -46,6 +47,8 @@ def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -
         raise
     except (TypeError, ValueError) as error:
         raise InputError(f"method {cell.method} refuses its options: {error}") from None
+    except Exception as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {cell.method} cannot be built, {reason(error)}") from None
 
 
 def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
