@@ -53,6 +53,8 @@ class SubjectFields(Fields):
     options: dict[StrictStr, Any] = Field(default_factory=dict)
     resolved_options: dict[StrictStr, Any] = Field(default_factory=dict)
     """All options of the method, those left to their defaults and to its variant included."""
+    method_source: dict[StrictStr, StrictStr | None] | None = None
+    """A plug-in's `distribution`, `version` and `sha256` of its source; null for built-ins."""
     backbone: StrictStr | None = None
     reconstruction: StrictBool = False
     external: StrictBool = False
@@ -67,6 +69,7 @@ class SubjectFields(Fields):
     config: dict[StrictStr, Any] = Field(default_factory=dict)
     config_sha256: StrictStr
     weights_source: StrictStr | None = None
+    """The weights file, what the method says that it loads by itself, `random` or `none`."""
     weights_sha256: StrictStr | None = None
     training: StrictStr | None = None
     """What the weights were trained on, where a paper's table tells two apart by it."""

@@ -15,6 +15,7 @@ from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell
+from vis_bench.runs.flops import counting
 from vis_bench.runs.load_method import BuildMethod, method_on_meta
 from vis_bench.runs.open_dataset import config_categories
 
@@ -107,7 +108,8 @@ def report_flops(
     is a known one.
 
     Raises:
-        InputError: for a method or option that does not exist, or an operator without a rule.
+        InputError: for a method or option that does not exist, an operator without a rule, or a
+            method that does not work on shapes alone.
     """
     counters: dict[str, ShapeCounter] = {}
     for cell in cells:
@@ -116,7 +118,9 @@ def report_flops(
             counters[key] = ShapeCounter(
                 method_on_meta(build_method, cell, len(config_categories(cell.dataset)))
             )
-        yield _report(cell, counters[key])
+        with counting(cell.method):
+            report = _report(cell, counters[key])
+        yield report
         advance()
 
 

@@ -7,7 +7,7 @@ another process: it pickles.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
 from vis_bench.inference.loop import InferencePlan
-from vis_bench.inference.method import VISMethod
+from vis_bench.inference.method import MethodSource, VISMethod
 from vis_bench.records.cell_name import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
 from vis_bench.runs.load_method import (
@@ -50,8 +50,8 @@ class Job:
     """A cell with all that it names.
 
     `videos` are those that are measured; `ground_truth` is theirs, where accuracy is measured.
-    `digest` identifies the measurement: config, data, weights, kind of device
-    and limit.
+    `digest` identifies the measurement: config, data, weights, kind of device, limit, and a
+    plug-in's source.
     """
 
     cell: Cell
@@ -160,11 +160,11 @@ class _Resolver:
         self._dataset = cache(partial(open_dataset, data_root=settings.data_root))
         self._ground_truth = cache(self._load_ground_truth)
         self._sha256 = cache(file_sha256)
-        self._checked: set[tuple[str, int, Path | None]] = set()
+        self._checked: dict[tuple[str, int, Path | None], MethodSource | None] = {}
 
     def resolve(self, cell: Cell, weights: Path | None) -> Job:
         settings, dataset = self._settings, self._dataset(cell.dataset)
-        self._check_method(cell, len(dataset.category_ids), weights)
+        source = self._check_method(cell, len(dataset.category_ids), weights)
         measured = "accuracy" in cell.measure
         if measured and not dataset.has_annotations:
             raise InputError(_without_annotations(dataset))
@@ -188,11 +188,14 @@ class _Resolver:
                 weights_file=weights_sha256,
                 device=settings.device.type,
                 limit=settings.limit,
+                **({"method_source": asdict(source)} if source else {}),
             ),
         )  # fmt: skip
 
-    def _check_method(self, cell: Cell, num_classes: int, weights: Path | None) -> None:
-        """Builds the method and loads its weights, without keeping either."""
+    def _check_method(
+        self, cell: Cell, num_classes: int, weights: Path | None
+    ) -> MethodSource | None:
+        """Builds the method and loads its weights, keeping neither; a plug-in's source."""
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
         key = options, num_classes, weights
         if key not in self._checked:
@@ -200,16 +203,15 @@ class _Resolver:
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
                 load_weights(method, weights)
-            self._checked.add(key)
+            self._checked[key] = method.method_source
+        return self._checked[key]
 
     def _build_to_check(self, cell: Cell, num_classes: int) -> VISMethod:
         """The method on the meta device; on the CPU where its code needs values."""
         try:
             with torch.device("meta"):
                 return build_cell_method(self._build_method, cell, num_classes)
-        except InputError:
-            raise
-        except Exception:  # a plug-in's own code may raise anything
+        except Exception:  # a plug-in's own code may raise anything where there are no values
             return build_cell_method(self._build_method, cell, num_classes)
 
     def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from traceback import extract_tb
 
 import torch
 
-from vis_bench.errors import InputError
+from vis_bench.errors import reason
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.cell_name import file_stem
@@ -121,15 +120,6 @@ def measure(job: Job, folder: Path, bars: Bars, title: str) -> Record:
     return Record.of(record, *parts).model_copy(update={"failures": failures})
 
 
-def reason(error: Exception) -> str:
-    """An exception as a sentence: a user's mistake as it is, anything else with its place."""
-    if isinstance(error, InputError):
-        return str(error)
-    place = extract_tb(error.__traceback__)[-1]
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}: {said}"
-
-
 def _describe(job: Job, method: VISMethod) -> Record:
     """Every field that says what is measured, where, and from which source."""
     cell, settings = job.cell, job.settings
@@ -142,6 +132,7 @@ def _describe(job: Job, method: VISMethod) -> Record:
         options=cell.options,
         resolved_options=dict(method.resolved_options),
         backbone=method.backbone_name,
+        method_source=asdict(method.method_source) if method.method_source else None,
         reconstruction=method.reconstruction,
         dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
         split=job.dataset.part or job.dataset.split,
@@ -170,6 +161,8 @@ def _describe(job: Job, method: VISMethod) -> Record:
 def _weights_source(job: Job, method: VISMethod) -> str:
     if job.weights is not None:
         return job.weights.name
+    if method.weights_source is not None:
+        return str(method.weights_source)
     random, none = UNTRAINED
     return random if method.num_params else none
 
