@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 LABEL_SIZE = 6.5
 Position = tuple[float, float]
@@ -15,7 +16,7 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 _MARKER_RADIUS = 3.3
 _EM_PER_CHARACTER = 0.66
-_MARGIN = 1.0  # around a label
+_MARGIN = 2.0  # between labels
 # Around a point, near ones first: right, left, above, below, then the corners.
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _DISTANCES = (2.0, 5.0, 9.0)
@@ -59,7 +60,7 @@ def label_places(
         size: the frame's width and height.
     """
     markers = [_around(position, _MARKER_RADIUS) for curve in curves for position in curve]
-    lines = [pair for curve in curves for pair in zip(curve, curve[1:], strict=False)]
+    lines = [pair for curve in curves for pair in pairwise(curve)]
     taken: list[Box] = []
     places: list[list[Position | None]] = []
     for curve, texts in zip(curves, labels, strict=True):

@@ -33,7 +33,7 @@ _DIGEST = re.compile(r"data sha256 ([0-9a-f]{64})")
 # In inches: the whole width; the frame's left edge, width and height; above and below the frame.
 _WIDTH, _LEFT, _FRAME_WIDTH, _FRAME_HEIGHT, _ABOVE, _BELOW = 7.4, 0.5, 4.6, 3.3, 0.45, 0.5
 _LEGEND_SIZE, _LEGEND_LINE = 7, 0.145  # points; inches
-_LEGEND_CHARACTERS, _TITLE_CHARACTERS = 34, 80
+_LEGEND_CHARACTERS, _TITLE_CHARACTERS = 34, 66
 _MARKERS = "os^DvPX<>dp"
 _POINTS_PER_INCH = 72
 
@@ -190,12 +190,13 @@ def _label(axis: Axes, curves: dict[str, list[Point]], layout: Layout) -> None:
         [[single_line(p.clip) for p in points] for points in curves.values()],
         layout.size,
     )
-    for points, own in zip(curves.values(), places, strict=True):
+    for line, points, own in zip(axis.lines, curves.values(), places, strict=True):
         for point, place in zip(points, own, strict=True):
             if place is not None:
                 text = axis.annotate(
                     single_line(point.clip), (point.fps, point.ap), xytext=place,
                     textcoords="offset points", size=LABEL_SIZE, ha="center", va="center",
+                    color=line.get_color(),
                 )  # fmt: skip
                 _show_plainly(text)
 

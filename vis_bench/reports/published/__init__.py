@@ -33,9 +33,7 @@ def published_speeds() -> list[tuple[str, str, str, float, float]]:
     clip is empty where a row states none.
     """
     rows = [row for row in published_figures()["comparison"] if "fps" in row]
-    return [
-        (row["method"], _variant(row, rows), _clip(row), row["fps"], row["ap"]) for row in rows
-    ]
+    return [(row["method"], _variant(row, rows), _clip(row), row["fps"], row["ap"]) for row in rows]
 
 
 def _variant(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
