@@ -63,6 +63,10 @@ def test_a_panel_without_points_is_drawn():
     assert "empty" in speed_svg([Panel("empty", ())])
 
 
+def test_absurd_speeds_are_drawn():
+    assert "T=5" in speed_svg(speed_panels([example_record(fps=fps) for fps in (1e-320, 1e308)]))
+
+
 def test_a_curve_goes_from_short_clips_to_whole_videos():
     records = [
         example_record(fps=10.0 + n, clip_length=length, clip_stride=1, config_sha256=str(n) * 64)

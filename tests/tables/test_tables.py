@@ -201,6 +201,13 @@ def test_latex_compiles(tmp_path):
     assert "Overfull" not in log
 
 
+def test_long_latex_titles_are_broken_into_lines():
+    columns = [Column("GFLOPs/frame"), Column("Params (M)"), Column("Sub-title", numeric=False)]
+    text = render(grid_of(columns, []), "latex")
+    titles = r"\shortstack[r]{GFLOPs/ \\ frame} & \shortstack[r]{Params \\ (M)} & Sub-title \\"
+    assert titles in text
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_a_wide_and_long_latex_table_fits_pages_of_two_columns(tmp_path):
     columns = [Column("Method", numeric=False), *(Column(f"GFLOPs/frame {n}") for n in range(14))]

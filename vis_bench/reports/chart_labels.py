@@ -20,6 +20,7 @@ _MARGIN = 2.0  # between labels
 # Around a point, near ones first: right, left, above, below, then the corners.
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _DISTANCES = (2.0, 5.0, 9.0)
+_EXTREME = 700.0  # logarithms beyond it are not those of a positive float
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Layout:
         low, high = _widened(min(logs), max(logs), math.log(2))
         ap_low, ap_high = _widened(min(aps), max(aps), 4.0)
         ap_low = max(-0.05 * ap_high, ap_low)  # no AP is below 0, but a marker at 0 is whole
-        return cls((math.exp(low), math.exp(high)), (ap_low, ap_high), size)
+        fps_limits = math.exp(max(low, -_EXTREME)), math.exp(min(high, _EXTREME))
+        return cls(fps_limits, (ap_low, ap_high), size)
 
     def position(self, fps: float, ap: float) -> Position:
         """Where a point lies."""

@@ -5,6 +5,8 @@ A document needs `\usepackage{booktabs,graphicx}`.
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import replace
 from itertools import groupby
 
@@ -12,6 +14,8 @@ from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, single_line
 
 # More rows than this do not fit the height of a page.
 _ROWS_PER_FLOAT = 48
+# A longer title of a column is broken into lines.
+_TITLE_CHARACTERS = 8
 # As wide as it is, or as the page where it is wider.
 _RESIZE = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
 _MARKS = {None: "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
@@ -40,6 +44,7 @@ def write_latex(page: Page) -> str:
         lines += [r"\setlength{\tabcolsep}{3pt}"]
         if page.title:
             continued = " (continued)" if place else ""
+            lines += [r"\addtocounter{table}{-1}"] if place else []
             lines.append(rf"\caption{{{_escape(page.title)}{continued}}}")
         lines += [rf"\par\smallskip {_escape(grid.data)}\par\smallskip"] if grid.data else []
         lines += [_RESIZE, *_tabular(grid), "}"]
@@ -49,8 +54,10 @@ def write_latex(page: Page) -> str:
 
 
 def _parts(grid: Grid) -> list[Grid]:
-    starts = range(0, max(len(grid.rows), 1), _ROWS_PER_FLOAT)
-    return [replace(grid, rows=grid.rows[start : start + _ROWS_PER_FLOAT]) for start in starts]
+    """The grid in parts of about the same number of rows."""
+    num_parts = max(1, math.ceil(len(grid.rows) / _ROWS_PER_FLOAT))
+    size = max(1, math.ceil(len(grid.rows) / num_parts))
+    return [replace(grid, rows=grid.rows[k * size : (k + 1) * size]) for k in range(num_parts)]
 
 
 def _notes(page: Page) -> list[str]:
@@ -69,7 +76,7 @@ def _tabular(grid: Grid) -> list[str]:
 
 
 def _head(columns: tuple[Column, ...]) -> list[str]:
-    titles = " & ".join(_escape(column.title) for column in columns) + r" \\"
+    titles = " & ".join(map(_title, columns)) + r" \\"
     if not any(column.group for column in columns):
         return [titles]
     cells, rules, start = [], [], 1
@@ -81,6 +88,17 @@ def _head(columns: tuple[Column, ...]) -> list[str]:
         rules += [rf"\cmidrule(lr){{{start}-{start + span - 1}}}"] if group else []
         start += span
     return [" & ".join(cells) + r" \\", "".join(rules), titles]
+
+
+def _title(column: Column) -> str:
+    """A column's title, a long one on several lines."""
+    text = single_line(column.title)
+    words = [word for word in re.split(r" |(?<=/)", text) if word]
+    if len(text) <= _TITLE_CHARACTERS or len(words) == 1:
+        return _escape(text)
+    side = "r" if column.numeric else "l"
+    lines = r" \\ ".join(map(_escape, words))
+    return rf"\shortstack[{side}]{{{lines}}}"
 
 
 def _entry(entry: Entry) -> str:
