@@ -185,6 +185,56 @@ def test_leaderboard_in_every_format(run, tmp_path):
     assert (tmp_path / "board.html").read_text() == texts["html"]
 
 
+def test_the_leaderboard_shows_best_cells_or_all(run, tmp_path):
+    store = RecordStore(tmp_path / "r")
+    store.write(example_record(ap=0.31))
+    store.write(example_record(ap=0.42, clip_length=10, config_sha256="cd" * 32))
+    store.write(example_record(ap=0.53, training="afresh", config_sha256="ef" * 32))
+    arguments = ("leaderboard", "--records", store.folder)
+    _, best, _ = run(*arguments)
+    assert [text in best for text in ("31.0", "42.0", "53.0")] == [False, True, False]
+    _, every, _ = run(*arguments, "--all")
+    assert all(text in every for text in ("31.0", "42.0", "53.0"))
+    assert [record["ap"] for record in json.loads(run(*arguments, "--json")[1])] == [0.42]
+    assert len(json.loads(run(*arguments, "--json", "--all")[1])) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["leaderboard"], ["leaderboard", "--json"], ["table", "measured"], ["table", "comparison"],
+     ["table", "ifc-stride", "--format", "csv"]],
+)  # fmt: skip
+def test_an_unreadable_record_is_named_and_skipped(arguments, run, tmp_path):
+    store = RecordStore(tmp_path / "r")
+    store.write(example_record(ap=0.31))
+    code, before, _ = run(*arguments, "--records", store.folder)
+    assert code == 0
+    (store.folder / "broken.json").write_text('{"schema_version": 1}')
+    code, out, err = run(*arguments, "--records", store.folder)
+    assert (code, out) == (1, before)
+    assert err == f"skipped: record {store.folder / 'broken.json'} lacks the field 'method'\n"
+
+
+def test_pages_are_written_without_an_unreadable_record(run, tmp_path):
+    store = RecordStore(tmp_path / "records")
+    store.write(example_record(ap=0.31))
+    (store.folder / "broken.json").write_text("{")
+    code, out, err = run("leaderboard", "--pages", tmp_path)
+    assert code == 1
+    assert "broken.json is not JSON" in err
+    assert out.count("wrote ") == 4
+    assert "31.0" in (tmp_path / "LEADERBOARD.md").read_text()
+
+
+def test_check_refuses_an_unreadable_record(run, tmp_path):
+    store = RecordStore(tmp_path / "r")
+    path = store.write(example_record())
+    (store.folder / "broken.json").write_text("{")
+    code, out, err = run("check", "--baseline", path, "--current", store.folder)
+    assert (code, out) == (2, "")
+    assert "broken.json" in err
+
+
 def test_a_table_is_written_to_a_file(run, tmp_path):
     code, printed, _ = run("table", "comparison", "--format", "latex")
     assert code == 0

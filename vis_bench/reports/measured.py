@@ -15,7 +15,7 @@ from vis_bench.reports.figures import figure, noise, plain
 
 def measured_table(records: Sequence[Record]) -> pd.DataFrame:
     """Every record as a row of printable cells, sorted by data set, method and clip."""
-    rows = sorted(records, key=_order)
+    rows = sorted(records, key=measured_order)
     columns: dict[str, list[str]] = {
         "Method": marked_labels(rows),
         "Backbone": [plain(record.backbone) for record in rows],
@@ -30,7 +30,8 @@ def measured_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _order(record: Record) -> tuple:
+def measured_order(record: Record) -> tuple:
+    """By data set, method and clip, whole videos first; the longer clip before the shorter."""
     length = record.clip_length
     size = -length if isinstance(length, int) else 0
     return (
