@@ -295,7 +295,7 @@ WRONG = {
     "data": (["run", "CONFIG", "--set", "dataset={name: ytvis2019}"], "annotations"),
     "sweep in predict": (["predict", "CONFIG", "--frames", ".", "--output", "o"], "has 2 cells"),
     "frames": (["predict", "CONFIG", "--set", "clip_length=whole", "--frames", "nowhere",
-                "--output", "o"], "nowhere is not a folder"),
+                "--output", "o"], "nowhere does not exist; expected a folder"),
     "table": (["table", "nope"], "nope"),
     "records": (["table", "measured", "--records", "nowhere"], "nowhere does not exist"),
     "annotations": (["eval", "--annotations", "a.json", "--predictions", "b.json"], "a.json"),
