@@ -41,11 +41,11 @@ def assign(frames: FrameIoUs, *, keep_apart: bool = False) -> Pairs:
     """
     score_TGD = _alignment(frames) * frames.iou_TGD
     linked_TGD = score_TGD > 0
-    # Where nobody has two to choose from, there is only one pairing that leaves out none.
-    clear_T = (linked_TGD.sum(1) <= 1).all(1) & (linked_TGD.sum(2) <= 1).all(1)
     if keep_apart:
-        open_T = frames.objects_TG.any(1) & frames.tracks_TD.any(1)
-        clear_T = ~open_T
+        clear_T = np.zeros(len(score_TGD), bool)
+    else:
+        # Where nobody has two to choose from, only one pairing leaves out none that overlaps.
+        clear_T = (linked_TGD.sum(1) <= 1).all(1) & (linked_TGD.sum(2) <= 1).all(1)
     parts = [np.argwhere(linked_TGD & clear_T[:, None, None])]
     for frame in np.flatnonzero(~clear_T):
         rows = np.flatnonzero(frames.objects_TG[frame])
@@ -54,11 +54,10 @@ def assign(frames: FrameIoUs, *, keep_apart: bool = False) -> Pairs:
         parts.append(
             np.column_stack((np.full(len(chosen[0]), frame), rows[chosen[0]], columns[chosen[1]]))
         )
-    pairs_P3 = np.concatenate(parts)
-    iou_P = frames.iou_TGD[tuple(pairs_P3.T)]
-    if not keep_apart:
-        pairs_P3, iou_P = pairs_P3[iou_P > 0], iou_P[iou_P > 0]
-    return Pairs(*pairs_P3.T, iou_P)
+    frame_P, object_P, track_P = np.concatenate(parts).T
+    iou_P = frames.iou_TGD[frame_P, object_P, track_P]
+    kept_P = (iou_P > 0) | keep_apart
+    return Pairs(frame_P[kept_P], object_P[kept_P], track_P[kept_P], iou_P[kept_P])
 
 
 def _alignment(frames: FrameIoUs) -> np.ndarray:

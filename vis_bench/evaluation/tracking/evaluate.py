@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from vis_bench.evaluation.tracking.protocol import (
     TrackedVideo,
     tracked_videos,
 )
-from vis_bench.evaluation.tracking.teta import TetaCounts, count_teta
+from vis_bench.evaluation.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Counts:
         return {**self.hota.curves(), **counts}
 
     def numbers(self) -> dict[str, float]:
-        """Means over the thresholds, and IDF1 with what it is made of; see `NUMBERS`."""
+        """Means over the thresholds, and IDF1 with what it is made of."""
         means = {name: float(curve_A.mean()) for name, curve_A in self.hota.curves().items()}
         return {**means, **self.identity.ratios(), **vars(self.identity)}
 
@@ -87,6 +88,39 @@ class TrackingEvaluation:
     categories: Mapping[int, str]
     annotated: frozenset[int]
     videos: Sequence[VideoCounts]
+
+    def summary(self) -> dict[str, dict[str, float | None]]:
+        """The numbers of each way to combine; all None where nothing is annotated.
+
+        `det_averaged`, `class_averaged`, `class_averaged_all_listed` and `class_agnostic` hold
+        `hota`, `deta`, `assa`, `loca`, `detre`, `detpr`, `assre`, `asspr`, `owta`, `idf1`, `idr`,
+        `idp` and the counts `idtp`, `idfn`, `idfp`; `teta` holds `teta`, `loca`, `assoca`, `clsa`,
+        `locre`, `locpr`, `assocre`, `assocpr`, `clsre`, `clspr`.
+        """
+        if not self.annotated:
+            tracked = dict.fromkeys(Counts.total([]).numbers())
+            groups = ("det_averaged", "class_averaged", "class_averaged_all_listed",
+                      "class_agnostic")  # fmt: skip
+            return {**dict.fromkeys(groups, tracked), "teta": dict.fromkeys(TETA_NUMBERS)}
+        return {
+            "det_averaged": {**self.detections().numbers()},
+            "class_averaged": {**self.class_averaged()},
+            "class_averaged_all_listed": {**self.class_averaged(all_listed=True)},
+            "class_agnostic": {**self.class_agnostic().numbers()},
+            "teta": {**self.teta()},
+        }
+
+    def per_category(self) -> list[dict[str, Any]]:
+        """Per category in order of id: `id`, `name`, whether `annotated`, and its numbers.
+
+        As `Counts.numbers`, and `teta`, which is None for a category without annotated masks.
+        """
+        teta = self.teta_per_category()
+        return [
+            {"id": key, "name": name, "annotated": key in self.annotated,
+             **self.category(key).numbers(), "teta": teta.get(key)}
+            for key, name in self.categories.items()
+        ]  # fmt: skip
 
     def category(self, key: int) -> Counts:
         """One category over all videos."""

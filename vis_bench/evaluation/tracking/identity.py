@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vis_bench.evaluation.tracking.protocol import FrameIoUs

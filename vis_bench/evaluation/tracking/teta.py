@@ -12,12 +12,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from vis_bench.evaluation.tracking.assignment import Pairs, assign, associate, reached
+from vis_bench.evaluation.tracking.assignment import assign, associate, reached
 from vis_bench.evaluation.tracking.protocol import FrameIoUs
 
 # The thresholds of IoU; classes are judged from the eleventh, 0.5, on.
 ALPHAS = np.arange(0.0, 0.99, 0.05)
 FIRST_CLASS_ALPHA = 10
+TETA_NUMBERS = ("teta", "loca", "assoca", "clsa", "locre", "locpr", "assocre", "assocpr", "clsre",
+                "clspr")  # fmt: skip
 # From this IoU on, a track is near an object.
 NEAR_IOU = 0.5
 
@@ -84,26 +86,28 @@ def count_teta(
         category_G, category_D: their categories, numbered from 0.
         classes: the categories that have an annotated mask in any video.
     """
-    frames = frames.in_frames(frames.objects_TG.any(1))
+    frames = frames.in_frames(np.any(frames.objects_TG, axis=1))
     near_TGD = frames.iou_TGD >= NEAR_IOU
     owner_TD = _owners(frames, near_TGD, category_G)
     cls_fp = {key: np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA) for key in classes}
-    parts: dict[int, list[np.ndarray]] = {}
+    located: dict[int, _Located] = {}
     for key in classes:
         rows_G = category_G == key
         own_TD = frames.tracks_TD & (category_D == key)
         near_TD = near_TGD[:, rows_G].any(1) & ((owner_TD == _NOBODY) | (owner_TD == key))
         if not near_TD.any():
             cls_fp[key] = np.full_like(cls_fp[key], own_TD.sum())
-            parts[key] = _missed(int(frames.objects_TG[:, rows_G].sum()))
+            located[key] = _Located.nothing(int(frames.objects_TG[:, rows_G].sum()))
             continue
         cls_fp[key] += (own_TD & ~near_TD).sum()
         columns_D = near_TD.any(0)
-        some = frames.of(rows_G, columns_D)
-        pairs = assign(some, keep_apart=True)
-        parts[key] = _count_class(some, pairs, near_TD[:, columns_D])
-        _charge(cls_fp, pairs, category_D[columns_D], key, parts[key])
-    return {key: TetaCounts(*parts[key], cls_fp[key]) for key in classes}
+        located[key], wrong = _locate(
+            frames.of(rows_G, columns_D), near_TD[:, columns_D], category_D[columns_D], key
+        )
+        for other, count_A in wrong.items():
+            if other in cls_fp:
+                cls_fp[other] += count_A
+    return {key: TetaCounts(**vars(located[key]), cls_fp_A=cls_fp[key]) for key in classes}
 
 
 _NOBODY = -1
@@ -120,47 +124,63 @@ def _owners(frames: FrameIoUs, near_TGD: np.ndarray, category_G: np.ndarray) -> 
     return owner_TD
 
 
-def _missed(num_objects: int) -> list[np.ndarray]:
-    """The fields of a class in a video where no track is near; the last is not among them."""
-    zeros_A = np.zeros(len(ALPHAS))
-    none_A = zeros_A[FIRST_CLASS_ALPHA:]
-    return [zeros_A, zeros_A + num_objects, *[zeros_A] * 4, none_A, none_A]
+@dataclass(frozen=True)
+class _Located:
+    """`TetaCounts` but for the last field."""
+
+    loc_tp_A: np.ndarray
+    loc_fn_A: np.ndarray
+    loc_fp_A: np.ndarray
+    assoc_a_A: np.ndarray
+    assoc_re_A: np.ndarray
+    assoc_pr_A: np.ndarray
+    cls_tp_A: np.ndarray
+    cls_fn_A: np.ndarray
+
+    @classmethod
+    def nothing(cls, num_objects: int) -> _Located:
+        """Where no track is near."""
+        zeros_A = np.zeros(len(ALPHAS))
+        none_A = zeros_A[FIRST_CLASS_ALPHA:]
+        missed_A = zeros_A + num_objects
+        return cls(zeros_A, missed_A, zeros_A, zeros_A, zeros_A, zeros_A, none_A, none_A)
 
 
-def _count_class(frames: FrameIoUs, pairs: Pairs, near_TD: np.ndarray) -> list[np.ndarray]:
-    """The fields of a class in a video but for those of classification."""
+def _locate(
+    frames: FrameIoUs, near_TD: np.ndarray, category_D: np.ndarray, key: int
+) -> tuple[_Located, dict[int, np.ndarray]]:
+    """One class in one video, and the pairs whose track is of another class, by that class.
+
+    Args:
+        frames: the objects of the class and the tracks that are ever near one.
+        near_TD: where they are.
+    """
+    pairs = assign(frames, keep_apart=True)
     level_P = pairs.levels(ALPHAS)
     association = associate(frames, pairs, level_P, len(ALPHAS))
     is_near_P = near_TD[pairs.frame_P, pairs.track_P]
-    return [
+    category_P = category_D[pairs.track_P]
+    by_class = {
+        other: _at_levels(level_P[category_P == other])[FIRST_CLASS_ALPHA:]
+        for other in np.unique(category_P).tolist()
+    }
+    right_A = by_class.pop(key, np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA))
+    located = _Located(
         association.pairs_A,
         frames.objects_TG.sum() - association.pairs_A,
-        near_TD.sum() - reached(np.bincount(level_P[is_near_P], minlength=len(ALPHAS) + 1)),
+        near_TD.sum() - _at_levels(level_P[is_near_P]),
         association.jaccard_A,
         association.recall_A,
         association.precision_A,
-    ]
+        right_A,
+        association.pairs_A[FIRST_CLASS_ALPHA:] - right_A,
+    )
+    return located, by_class
 
 
-def _charge(
-    cls_fp: dict[int, np.ndarray],
-    pairs: Pairs,
-    category_D: np.ndarray,
-    key: int,
-    part: list[np.ndarray],
-) -> None:
-    """Appends pairs of the right and of a wrong class; charges the latter to the track's class."""
-    category_P, level_P = category_D[pairs.track_P], pairs.levels(ALPHAS)
-    at_class = slice(FIRST_CLASS_ALPHA, None)
-    counts = {
-        other: reached(np.bincount(level_P[category_P == other], minlength=len(ALPHAS) + 1))
-        for other in np.unique(category_P).tolist()
-    }
-    right_A = counts.pop(key, np.zeros(len(ALPHAS)))[at_class]
-    part += [right_A, part[0][at_class] - right_A]
-    for other, count_A in counts.items():
-        if other in cls_fp:
-            cls_fp[other] += count_A[at_class]
+def _at_levels(level_P: np.ndarray) -> np.ndarray:
+    """How many pairs reach each threshold, (A,)."""
+    return reached(np.bincount(level_P, minlength=len(ALPHAS) + 1))
 
 
 def _ratios(
