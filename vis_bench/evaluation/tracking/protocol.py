@@ -15,11 +15,9 @@ import numpy as np
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.evaluation.frame_overlap import overlaps
-from vis_bench.evaluation.space_time_iou import space_time_iou
+from vis_bench.evaluation.tracking.duplicates import distinct_tracks
 
 SCORE_THRESHOLD = 0.5
-# From this space-time IoU on, two tracks are taken for the same thing when classes play no part.
-DUPLICATE_IOU = 0.5
 
 
 @dataclass(frozen=True)
@@ -91,26 +89,13 @@ def tracked_videos(
             video.id,
             np.array([place[ground_truth.objects[row].category_id] for row in rows_G], np.int64),
             np.array([place[results.tracks[row].category_id] for row in rows_D], np.int64),
-            distinct_tracks(results, rows_D),
+            distinct_tracks(results, rows_D, found),
             FrameIoUs(
                 np.ascontiguousarray(found.frame_iou().transpose(2, 1, 0)),
                 found.area_MT.T > 0,
                 found.area_NT.T > 0,
             ),
         )
-
-
-def distinct_tracks(results: Results, rows_D: np.ndarray) -> np.ndarray:
-    """Whether each track overlaps no better one that stays by `DUPLICATE_IOU` or more, (D,).
-
-    By falling score, ties in file order; the categories play no part.
-    """
-    iou_DD = space_time_iou(results.tubes, rows_D, results.tubes, rows_D)
-    score_D = np.array([float(results.tracks[row].score) for row in rows_D])
-    stays_D = np.zeros(len(rows_D), bool)
-    for row in np.argsort(-score_D, kind="stable"):
-        stays_D[row] = not (stays_D & (iou_DD[row] >= DUPLICATE_IOU)).any()
-    return stays_D
 
 
 def _by_video(video_ids: list[int]) -> dict[int, np.ndarray]:
