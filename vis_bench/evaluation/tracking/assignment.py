@@ -41,19 +41,18 @@ def assign(frames: FrameIoUs, *, keep_apart: bool = False) -> Pairs:
     """
     score_TGD = _alignment(frames) * frames.iou_TGD
     linked_TGD = score_TGD > 0
+    # Where nobody has two to choose from, only one pairing leaves out none that overlaps.
+    clear_T = (linked_TGD.sum(1) <= 1).all(1) & (linked_TGD.sum(2) <= 1).all(1)
     if keep_apart:
-        clear_T = np.zeros(len(score_TGD), bool)
-    else:
-        # Where nobody has two to choose from, only one pairing leaves out none that overlaps.
-        clear_T = (linked_TGD.sum(1) <= 1).all(1) & (linked_TGD.sum(2) <= 1).all(1)
+        most_T = np.minimum(frames.objects_TG.sum(1), frames.tracks_TD.sum(1))
+        clear_T &= linked_TGD.sum((1, 2)) == most_T
     parts = [np.argwhere(linked_TGD & clear_T[:, None, None])]
     for frame in np.flatnonzero(~clear_T):
-        rows = np.flatnonzero(frames.objects_TG[frame])
-        columns = np.flatnonzero(frames.tracks_TD[frame])
+        (rows,), (columns,) = frames.objects_TG[frame].nonzero(), frames.tracks_TD[frame].nonzero()
         chosen = linear_sum_assignment(-score_TGD[frame][rows[:, None], columns])
-        parts.append(
-            np.column_stack((np.full(len(chosen[0]), frame), rows[chosen[0]], columns[chosen[1]]))
-        )
+        pairs_P3 = np.full((len(chosen[0]), 3), frame)
+        pairs_P3[:, 1], pairs_P3[:, 2] = rows[chosen[0]], columns[chosen[1]]
+        parts.append(pairs_P3)
     frame_P, object_P, track_P = np.concatenate(parts).T
     iou_P = frames.iou_TGD[frame_P, object_P, track_P]
     kept_P = (iou_P > 0) | keep_apart

@@ -65,6 +65,10 @@ class HotaCounts:
 
 def count_hota(frames: FrameIoUs) -> HotaCounts:
     """The counts of one sequence: the objects and tracks of one video that are compared."""
+    if not frames.iou_TGD.any():
+        zeros_A = np.zeros(len(ALPHAS))
+        missed_A, strays_A = zeros_A + frames.objects_TG.sum(), zeros_A + frames.tracks_TD.sum()
+        return HotaCounts(zeros_A, missed_A, strays_A, zeros_A, zeros_A, zeros_A, zeros_A)
     pairs = assign(frames)
     level_P = pairs.levels(ALPHAS)
     association = associate(frames, pairs, level_P, len(ALPHAS))
