@@ -93,9 +93,15 @@ def test_a_threshold_that_is_not_a_number_is_one_sentence(evaluate, value):
     assert len(err.splitlines()) == 1
 
 
-def test_a_record_is_written_as_well(evaluate, tmp_path):
+def test_a_record_holds_them_too(evaluate, tmp_path):
     code, out, err = evaluate("--tracking", "--record", "Mine", "--dataset", "ovis",
                               "--output", tmp_path)  # fmt: skip
     assert code == 0, err
     assert "HOTA" in out
-    assert len([p for p in tmp_path.glob("*.json") if not p.name.endswith(".results.json")]) == 1
+    (path,) = (p for p in tmp_path.glob("*.json") if not p.name.endswith(".results.json"))
+    record = json.loads(path.read_text())
+    expected = EXPECTED["thresholds"]["0.5"]
+    assert record["tracking_score_threshold"] == 0.5
+    for name in ("HOTA", "DetA", "AssA", "LocA", "IDF1"):
+        assert record[name.lower()] == pytest.approx(expected["det_averaged"][name], abs=1e-12)
+    assert record["teta"] == pytest.approx(expected["teta"]["class_averaged"]["TETA"], abs=1e-12)

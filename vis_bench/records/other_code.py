@@ -66,7 +66,8 @@ def record_results(
         **described,
     )
     copy = f"{file_stem(record)}{RESULTS_ENDING}"
-    accuracy = AccuracyFields(predictions=copy, **evaluation.summary())
+    tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
+    accuracy = AccuracyFields(predictions=copy, **evaluation.summary(), **tracking)
     record = Record.of(record, accuracy)
     write_atomically(store.folder / copy, results)
     return evaluation, store.write(record)

@@ -110,6 +110,19 @@ class TrackingEvaluation:
             "teta": {**self.teta()},
         }
 
+    def headline(self) -> dict[str, float | None]:
+        """What a record holds: `tracking_score_threshold` and the numbers that tables show.
+
+        `hota`, `deta`, `assa`, `loca`, `idf1` over all detections; `teta` averaged over categories.
+        """
+        summary = self.summary()
+        names = ("hota", "deta", "assa", "loca", "idf1")
+        return {
+            "tracking_score_threshold": self.score_threshold,
+            **{name: summary["det_averaged"][name] for name in names},
+            "teta": summary["teta"]["teta"],
+        }
+
     def per_category(self) -> list[dict[str, Any]]:
         """Per category in order of id: `id`, `name`, whether `annotated`, and its numbers.
 
