@@ -48,6 +48,7 @@ def test_run_measures_every_cell_and_prints_a_table(run, config, tmp_path):
     assert {r["clip_length"] for r in records} == {"whole", 10}
     for record in records:
         assert record["ap"] > 0.95
+        assert record["hota"] > 0.9
         assert record["num_videos"] == 3
         assert (tmp_path / "r" / record["predictions"]).is_file()
 

@@ -83,7 +83,7 @@ class SubjectFields(Fields):
 
 
 class AccuracyFields(Fields):
-    """AP and AR, and the results file that they were computed from."""
+    """AP, AR and tracking metrics, and the results file that they were computed from."""
 
     predictions: StrictStr | None = None
     ap: Fraction = None
@@ -98,6 +98,16 @@ class AccuracyFields(Fields):
     ar_s: Fraction = None
     ar_m: Fraction = None
     ar_l: Fraction = None
+    tracking_score_threshold: Number | None = None
+    """Tracks with a higher score take part in the tracking metrics that follow."""
+    hota: Fraction = None
+    """HOTA, DetA, AssA, LocA and IDF1 over all detections."""
+    deta: Fraction = None
+    assa: Fraction = None
+    loca: Fraction = None
+    idf1: Fraction = None
+    teta: Fraction = None
+    """TETA, averaged over the categories."""
 
 
 class SizeFields(Fields):

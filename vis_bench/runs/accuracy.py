@@ -1,11 +1,12 @@
-"""Accuracy of a job: all videos inferred, tracks written as a results file, AP and AR."""
+"""Accuracy of a job: all videos inferred, tracks written as a results file, AP, AR, tracking."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from vis_bench.data.results_file import Track, write_results
-from vis_bench.evaluation.ytvis import evaluate_tracks
+from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
+from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.loop import track_video
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Advance
@@ -29,5 +30,7 @@ def measure_accuracy(
         tracks += track_video(method, video, job.plan, job.dataset.category_ids)
         advance(video.length)
     write_results(tracks, results_file)
-    summary = evaluate_tracks(job.ground_truth, tracks)
-    return AccuracyFields(predictions=results_file.name, **summary)
+    results = Results.of(tracks)
+    numbers = evaluate(job.ground_truth, results).summary()
+    tracking = evaluate_tracking(job.ground_truth, results).headline()
+    return AccuracyFields(predictions=results_file.name, **numbers, **tracking)

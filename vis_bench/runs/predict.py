@@ -80,7 +80,8 @@ def load_predictor(
         raise InputError(f"--weights {weights} and --random-weights exclude each other; give one")
     file = None if random_weights else find_weights(cell, weights)
     method = load_method(build_method, cell, num_classes, file, device)
-    if file is None and not random_weights and method.num_params:
+    trained = file is not None or method.weights_source is not None
+    if not trained and not random_weights and method.num_params:
         raise InputError(
             f"the config names no weights for {cell.method}: give --weights FILE, or "
             "--random-weights for a dry run"

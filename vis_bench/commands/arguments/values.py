@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError
 from pathlib import Path
 
@@ -26,6 +27,17 @@ def points(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 100:
         raise ArgumentTypeError(f"{text!r} is not a number of points from 0 to 100")
+    return value
+
+
+def finite(text: str) -> float:
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ArgumentTypeError(f"{text!r} is not a finite number")
     return value
 
 
