@@ -48,7 +48,7 @@ def place_labels(
             preferred, so that labels do not jump.
     """
     cells_Nyx = _cells(masks_Nhw)
-    occupied_yx = cells_Nyx.any(0)
+    occupied_yx = np.asarray(cells_Nyx.any(0))
     labels = {
         index: _Label.of(own_yx, occupied_yx, forms[index], before.get(index))
         for index, own_yx in enumerate(cells_Nyx)
@@ -98,12 +98,11 @@ def _in_turn(labels: Mapping[int, _Label], order: Sequence[int]) -> tuple[float,
     total = 0.0
     for index in order:
         label = labels[index]
-        for form, (own_cost, box) in enumerate(zip(label.costs, label.boxes, strict=True)):
-            cost = own_cost.copy()
+        for form, box in enumerate(label.boxes):  # noqa: B007
+            cost = label.costs[form].copy()
             for top, left, bottom, right in taken:
-                cost[max(0, top - box[0] + 1) : bottom, max(0, left - box[1] + 1) : right] += (
-                    _COVERED
-                )
+                above = slice(max(0, top - box[0] + 1), bottom)
+                cost[above, max(0, left - box[1] + 1) : right] += _COVERED
             row, column = divmod(int(cost.argmin()), cost.shape[1])
             least = float(cost[row, column])
             if least < _COVERED:

@@ -9,10 +9,10 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.drawing.frame_files import FrameFiles
 from vis_bench.drawing.identity_switches import switch_frames
-from vis_bench.drawing.instance import Instance
+from vis_bench.drawing.instance import Instance, Style
 from vis_bench.drawing.same_object import identities
 from vis_bench.drawing.track_set import TrackSet, objects_of, tracks_of
-from vis_bench.drawing.verdicts import judge
+from vis_bench.drawing.verdicts import Verdicts, judge
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,22 @@ def rows_of(
     """
     sets = [tracks_of(source.results, video, min_score) for source in sources]
     objects = None if truth is None else objects_of(truth, video)
-    numbered = identities(sets if objects is None else [objects, *sets])
+    if objects is None:
+        verdicts, numbered = [], identities(sets)
+    else:
+        verdicts = [judge(tracks, objects) for tracks in sets]
+        numbered = identities([objects, *sets], [verdict.found_N for verdict in verdicts])
     rows = []
     if objects is not None:
         own = zip(range(len(objects)), numbered.pop(0).tolist(), strict=True)
         shown = [_object(objects, i, identity, categories) for i, identity in own]
         rows.append(Row("ground truth", shown))
-    for source, tracks, identity_N in zip(sources, sets, numbered, strict=True):
+    for s, (source, tracks, identity_N) in enumerate(zip(sources, sets, numbered, strict=True)):
         instances = [
             _track(tracks, i, identity, categories) for i, identity in enumerate(identity_N)
         ]
         if objects is not None:
-            instances = _judged(instances, tracks, objects, video, categories)
+            instances = _judged(instances, verdicts[s], tracks, objects, video, categories)
         rows.append(Row(source.name, instances))
     return rows
 
@@ -78,24 +82,24 @@ def _track(tracks: TrackSet, index: int, identity: int, categories: Mapping[int,
 
 def _judged(
     instances: Sequence[Instance],
+    verdicts: Verdicts,
     tracks: TrackSet,
     objects: TrackSet,
     video: FrameFiles,
     categories: Mapping[int, str],
 ) -> list[Instance]:
     """The missed objects, and the tracks with what annotations say about them."""
-    verdicts = judge(tracks, objects)
     switches = switch_frames(tracks, objects, video.length)
     judged = [
         Instance(
             objects.masks_T(index), -1,
             (f"missed {_name(objects, index, categories)}", "missed"), "missed",
         )
-        for index in verdicts.missed_M.nonzero()[0]
+        for index in verdicts.missed_M.nonzero()[0].tolist()
     ]  # fmt: skip
     for instance, fault, frames in zip(instances, verdicts.faults_N, switches, strict=True):
         texts = (f"{instance.texts[0]}, {fault}", *instance.texts) if fault else instance.texts
-        style = "false" if fault else "track"
+        style: Style = "false" if fault else "track"
         judged.append(Instance(instance.masks_T, instance.identity, texts, style, frames))
     return judged
 

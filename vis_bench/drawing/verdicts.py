@@ -15,10 +15,11 @@ from vis_bench.evaluation.space_time_iou import space_time_iou
 class Verdicts:
     """What annotations say about N tracks and M objects.
 
-    `faults_N`: empty for a track that finds an object; what is wrong with any other. `missed_M`:
+    `found_N`: the object that each track finds, -1 for none. `faults_N`: empty for a track that finds an object; what is wrong with any other. `missed_M`:
     objects that no track finds; a crowd is never missed.
     """
 
+    found_N: np.ndarray
     faults_N: tuple[str, ...]
     missed_M: np.ndarray
 
@@ -40,7 +41,7 @@ def judge(tracks: TrackSet, objects: TrackSet) -> Verdicts:
         for track, own_M in enumerate(tracks.category_N[:, None] == objects.category_N)
     ]
     missed_M = ~np.isin(np.arange(len(objects)), found_N) & ~objects.crowd_N
-    return Verdicts(tuple(faults), missed_M)
+    return Verdicts(found_N, tuple(faults), missed_M)
 
 
 def _fault(iou_M: np.ndarray, own_M: np.ndarray) -> str:
