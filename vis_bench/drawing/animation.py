@@ -41,11 +41,11 @@ def draw_animation(
 
     def page(t: int) -> Image.Image:
         drawn = pictures.at(t, width, since=t - _MARKED_FRAMES, offsets=offsets)
+        columns = 1 if len(drawn) <= 3 else 2
         panels = [
-            Panel(picture, f"{row.name}, frame {t}" if r == 0 else row.name)
+            Panel(picture, row.name, f"frame {t}" if r == columns - 1 else "")
             for r, (row, picture) in enumerate(zip(pictures.rows, drawn, strict=True))
         ]
-        columns = 1 if len(panels) <= 3 else 2
         rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
         return compose(rows, marks)
 
@@ -78,7 +78,8 @@ def encode_mp4(page: Callable[[int], Image.Image], length: int, fps: float) -> b
         stream.options = {"crf": "20"}
         for t in range(length):
             picture = _even(page(t))
-            stream.width, stream.height = picture.size
+            if t == 0:
+                stream.width, stream.height = picture.size
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))
         container.mux(stream.encode())
     return out.getvalue()

@@ -85,7 +85,7 @@ class _Label:
         offset: tuple[float, float] | None,
     ) -> _Label:
         rows, columns = np.nonzero(own_yx)
-        middle = CELL * float(columns.mean()), CELL * float(rows.mean())
+        middle = CELL * (float(columns.mean()) + 0.5), CELL * (float(rows.mean()) + 0.5)
         boxes = [_size_in_cells(size, own_yx.shape) for size in forms]
         costs = [_costs(occupied_yx, own_yx, box, middle, offset) for box in boxes]
         return cls(costs, boxes, middle)
@@ -98,7 +98,7 @@ def _in_turn(labels: Mapping[int, _Label], order: Sequence[int]) -> tuple[float,
     total = 0.0
     for index in order:
         label = labels[index]
-        for form, box in enumerate(label.boxes):  # noqa: B007
+        for form, box in enumerate(label.boxes):
             cost = label.costs[form].copy()
             for top, left, bottom, right in taken:
                 above = slice(max(0, top - box[0] + 1), bottom)
@@ -142,8 +142,8 @@ def _costs(
     distance = distance_transform_edt(apart) * CELL if not apart.all() else np.zeros(apart.shape)
     x = CELL * np.arange(covered.shape[1]) + CLEARANCE
     y = CELL * np.arange(covered.shape[0])[:, None] + CLEARANCE
-    off_x = np.abs(x + CELL * box[1] / 2 - middle[0])
-    below_y = y + CELL * box[0] / 2 - middle[1]
+    off_x = np.abs(x - CLEARANCE + CELL * box[1] / 2 - middle[0])
+    below_y = y - CLEARANCE + CELL * box[0] / 2 - middle[1]
     cost = _COVERED * covered + distance + 0.05 * off_x + 0.02 * below_y
     if offset is not None:
         cost += 0.4 * np.hypot(x - middle[0] - offset[0], y - middle[1] - offset[1])

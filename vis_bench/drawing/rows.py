@@ -74,10 +74,9 @@ def _object(
 
 
 def _track(tracks: TrackSet, index: int, identity: int, categories: Mapping[int, str]) -> Instance:
-    score = f"{tracks.score_N[index]:.2f}"
-    return Instance(
-        tracks.masks_T(index), identity, (f"{_name(tracks, index, categories)} {score}", score)
-    )
+    name, score = _name(tracks, index, categories), f"{tracks.score_N[index]:.2f}"
+    comma = "," if name[-1:].isdigit() else ""
+    return Instance(tracks.masks_T(index), identity, (f"{name}{comma} {score}", score))
 
 
 def _judged(

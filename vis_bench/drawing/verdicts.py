@@ -15,8 +15,9 @@ from vis_bench.evaluation.space_time_iou import space_time_iou
 class Verdicts:
     """What annotations say about N tracks and M objects.
 
-    `found_N`: the object that each track finds, -1 for none. `faults_N`: empty for a track that finds an object; what is wrong with any other. `missed_M`:
-    objects that no track finds; a crowd is never missed.
+    `found_N`: the object that each track finds, -1 for none. `faults_N`: empty for a track that
+    finds an object; what is wrong with any other. `missed_M`: objects that no track finds; a crowd
+    is never missed.
     """
 
     found_N: np.ndarray
