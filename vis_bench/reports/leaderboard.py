@@ -26,6 +26,7 @@ UNRANKED_NOTE = (
 )
 NOTHING_NOTE = "No record holds an AP yet."
 _LABELS = ("Rank", "Method", "Backbone", "Clip", "Stride")
+_NUMBERS = ("Rank", "Clip", "Stride")
 _ORIGIN = ("Device", "Date", "Source")
 
 
@@ -120,7 +121,7 @@ def leaderboard_grid(rows: Sequence[Record], among: Sequence[Record] = ()) -> Gr
         for label, record in zip(labels, rows, strict=False)
     ]
     columns = [
-        *(Column(title, numeric=title == "Rank") for title in _LABELS),
+        *(Column(title, numeric=title in _NUMBERS) for title in _LABELS),
         *(Column(metric.title) for metric in SHOWN),
         *(Column(title, numeric=False) for title in _ORIGIN),
     ]

@@ -24,8 +24,9 @@ th, td { padding: .25rem .6rem; border: 1px solid var(--line); text-align: left;
 th { background: var(--head); vertical-align: bottom; }
 th.group { text-align: center; }
 th.number, td.number { text-align: right; white-space: nowrap; }
+sup { font-size: .75em; line-height: 0; }
 .notes, .remark { max-width: 75ch; }
-.notes dt { float: left; min-width: 1.5rem; }
+.notes dt { float: left; clear: left; min-width: 1.5rem; }
 .notes dd { margin-left: 1.5rem; }
 """.strip()
 
