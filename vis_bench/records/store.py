@@ -54,12 +54,20 @@ class RecordStore:
                 return record
         return None
 
-    def __iter__(self) -> Iterator[Record]:
+    def paths(self) -> list[Path]:
+        """The files of records, sorted.
+
+        Raises:
+            InputError: where the folder does not exist.
+        """
         if not self.folder.is_dir():
             raise InputError(f"folder of records {self.folder} does not exist")
-        for path in sorted(self.folder.rglob("*.json")):
-            if not path.name.endswith(RESULTS_ENDING):
-                yield read_record(path)
+        found = sorted(self.folder.rglob("*.json"))
+        return [path for path in found if not path.name.endswith(RESULTS_ENDING)]
+
+    def __iter__(self) -> Iterator[Record]:
+        for path in self.paths():
+            yield read_record(path)
 
 
 def record_json(record: Record) -> bytes:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from vis_bench.records.caveats import is_ranked
-from vis_bench.records.labels import method_labels
+from vis_bench.records.labels import marked_labels
 from vis_bench.records.schema import Record
 from vis_bench.reports.leaderboard import leaderboard_sections
 from vis_bench.reports.published import published_speeds
@@ -59,15 +59,20 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
     ]
     for title, rows in leaderboard_sections(records):
         shown = [r for r in rows if is_ranked(r) and r.fps]
-        subjects = dict(zip(map(id, shown), method_labels(shown), strict=True))
+        subjects = dict(zip(map(id, shown), marked_labels(shown), strict=True))
         for device in sorted({r.device or "unknown device" for r in shown}):
             points = (
-                Point(subjects[id(r)], f"{r.backbone} T={r.clip_length}", r.fps, 100 * r.ap)
+                Point(subjects[id(r)], _point_label(r), r.fps, 100 * r.ap)
                 for r in shown
                 if (r.device or "unknown device") == device and r.fps and r.ap is not None
             )
             panels.append(Panel(f"{title}, {device}", tuple(points)))
     return panels
+
+
+def _point_label(record: Record) -> str:
+    length = record.clip_length
+    return f"{record.backbone}" + ("" if length is None else f" T={length}")
 
 
 def data_digest(panels: Sequence[Panel]) -> str:
