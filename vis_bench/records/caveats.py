@@ -5,6 +5,7 @@ from __future__ import annotations
 from vis_bench.records.schema import Record
 
 DIRTY = "uncommitted changes"
+RECONSTRUCTION = "reconstruction"
 
 
 def caveats(record: Record) -> list[str]:
@@ -13,7 +14,7 @@ def caveats(record: Record) -> list[str]:
     A record without a commit comes from an installed package, and counts by its version.
     """
     marks = {
-        "reconstruction": record.reconstruction,
+        RECONSTRUCTION: record.reconstruction,
         **_of_weights_and_videos(record),
         DIRTY: bool(record.git_dirty),
         "unknown version": not (record.git_commit or record.vis_bench_version or record.external),

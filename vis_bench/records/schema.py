@@ -59,6 +59,10 @@ class SubjectFields(Fields):
     reconstruction: StrictBool = False
     external: StrictBool = False
     """The results come from other code."""
+    note: StrictStr | None = None
+    """What tells results of one method apart, as whoever recorded them wrote it."""
+    url: StrictStr | None = None
+    """Where results of other code come from."""
     dataset: StrictStr
     split: StrictStr
     num_videos: Count | None = None

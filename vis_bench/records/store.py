@@ -67,8 +67,19 @@ class RecordStore:
                 return record
         return None
 
+    def paths(self) -> list[Path]:
+        """The files of records, sorted.
+
+        Raises:
+            InputError: where the folder does not exist.
+        """
+        if not self.folder.is_dir():
+            raise InputError(f"folder of records {self.folder} does not exist")
+        found = sorted(self.folder.rglob("*.json"))
+        return [path for path in found if not path.name.endswith(RESULTS_ENDING)]
+
     def __iter__(self) -> Iterator[Record]:
-        return map(read_record, self._paths())
+        return map(read_record, self.paths())
 
     def readable(self) -> StoredRecords:
         """The records that can be read, and what is wrong with the other files.
@@ -77,18 +88,12 @@ class RecordStore:
             InputError: where the folder does not exist.
         """
         records, problems = [], []
-        for path in self._paths():
+        for path in self.paths():
             try:
                 records.append(read_record(path))
             except InputError as error:
                 problems.append(str(error))
         return StoredRecords(tuple(records), tuple(problems))
-
-    def _paths(self) -> list[Path]:
-        if not self.folder.is_dir():
-            raise InputError(f"folder of records {self.folder} does not exist")
-        files = sorted(self.folder.rglob("*.json"))
-        return [path for path in files if not path.name.endswith(RESULTS_ENDING)]
 
 
 def record_json(record: Record) -> bytes:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from vis_bench.records.caveats import is_ranked
 from vis_bench.records.cell_name import clip_name
-from vis_bench.records.labels import method_labels
+from vis_bench.records.labels import marked_labels
 from vis_bench.records.schema import Record
 from vis_bench.reports.chart_labels import LABEL_SIZE, Layout, label_places
 from vis_bench.reports.leaderboard import leaderboard_sections
@@ -73,7 +73,7 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
     panels = []
     for title, rows in leaderboard_sections(records):
         shown = sorted((r for r in rows if is_ranked(r) and r.fps), key=_clip_order)
-        subjects = dict(zip(map(id, shown), method_labels(shown), strict=True))
+        subjects = dict(zip(map(id, shown), marked_labels(shown), strict=True))
         for device in sorted({r.device or "unknown device" for r in shown}):
             own = [r for r in shown if (r.device or "unknown device") == device]
             points = (
