@@ -64,6 +64,29 @@ def test_a_loss_of_two_tenths_of_a_point_is_caught(tmp_path, metric):
     assert report.findings[0].change == "-0.20 points"
 
 
+TRACKED = {"tracking_score_threshold": 0.5, "hota": 0.5, "deta": 0.4, "assa": 0.6, "loca": 0.8,
+           "idf1": 0.5, "teta": 0.45}  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", ["hota", "deta", "assa", "loca", "idf1", "teta"])
+def test_a_loss_of_tracking_is_caught_as_one_of_ap_is(tmp_path, metric):
+    before = measured(**TRACKED)
+    worse = measured(**{**TRACKED, metric: TRACKED[metric] - 0.002})
+    assert moved(gate(tmp_path, [before], [worse])) == {metric: "worse"}
+    slightly = measured(**{**TRACKED, metric: TRACKED[metric] - 0.001})
+    assert gate(tmp_path, [before], [slightly]).passed
+
+
+def test_tracking_is_compared_at_one_score_threshold_only(tmp_path):
+    other = measured(**{**TRACKED, "tracking_score_threshold": 0.1, "hota": 0.1})
+    report = gate(tmp_path, [measured(**TRACKED)], [other])
+    assert moved(report) == {"tracking_score_threshold": "changed"}
+
+
+def test_tracking_in_the_newer_record_alone_passes(tmp_path):
+    assert gate(tmp_path, [measured()], [measured(**TRACKED)]).passed
+
+
 def test_a_loss_within_the_tolerance_passes_and_the_tolerance_can_be_set(tmp_path):
     slightly_worse = measured(ap=0.5 - 0.001)
     assert gate(tmp_path, [measured()], [slightly_worse]).passed

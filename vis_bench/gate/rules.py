@@ -1,20 +1,24 @@
-"""When a figure has moved: AP and AR in points, cost exactly, speed within what noise explains."""
+"""When a figure has moved.
+
+AP, AR and the tracking metrics in points, cost exactly, speed within what noise explains.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from vis_bench.gate.baseline import COSTS, GatedCell, GatedSpeed
-from vis_bench.records.metrics import ACCURACY
+from vis_bench.records.metrics import ACCURACY, TRACKING, Metric
 
 Verdict = Literal["worse", "changed", "missing", "better", "new", "not compared"]
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing")
 
-# AP and AR; the AR by area is not gated.
-_GATED = ACCURACY[:9]
+# AP, AR and the tracking metrics; the AR by area is not gated.
+_AP_AND_AR = ACCURACY[:9]
+_GATED = (*_AP_AND_AR, *TRACKING)
 
 # Differences below this are arithmetic, not accuracy; in points.
 _ROUNDING = 1e-9
@@ -24,10 +28,11 @@ _ROUNDING = 1e-9
 class Tolerances:
     """How far a figure may move.
 
-    `points`: AP and AR may fall by this much, in points (100 = all). `speed`, `memory`: FPS may
-    fall and memory grow by this fraction even where repeated runs agree perfectly. `spreads`: how
-    many times the recorded spread of either side comes on top. For memory no more than
-    `memory_spread` of it counts: how busy a machine is moves times far more than memory.
+    `points`: AP, AR and the tracking metrics may fall by this much, in points (100 = all).
+    `speed`, `memory`: FPS may fall and memory grow by this fraction even where repeated runs agree
+    perfectly. `spreads`: how many times the recorded spread of either side comes on top. For memory
+    no more than `memory_spread` of it counts: how busy a machine is moves times far more than
+    memory.
     """
 
     points: float = 0.1
@@ -97,7 +102,13 @@ def _identity(pair: Pair) -> Iterator[Finding]:
 
 
 def _accuracy(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
-    for metric in _GATED:
+    thresholds = pair.baseline.tracking_score_threshold, pair.current.tracking_score_threshold
+    gated: Sequence[Metric] = _GATED
+    if None not in thresholds and thresholds[0] != thresholds[1]:
+        texts = str(thresholds[0]), str(thresholds[1]), "tracking metrics cannot be compared"
+        yield pair.finding("tracking_score_threshold", texts, "changed")
+        gated = _AP_AND_AR
+    for metric in gated:
         before, now = getattr(pair.baseline, metric.field), getattr(pair.current, metric.field)
         if before is None:
             continue
