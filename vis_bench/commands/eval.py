@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis_bench.commands.arguments import RECORDS, Options
 from vis_bench.commands.arguments.values import (
+    finite,
     frames_per_second,
     num_params,
     output_folder,
@@ -19,7 +20,7 @@ from vis_bench.errors import InputError
 if TYPE_CHECKING:
     from vis_bench.evaluation.ytvis import Evaluation
 
-DESCRIPTION = "AP and AR of a results file against annotations"
+DESCRIPTION = "AP and AR of a results file against annotations; HOTA, IDF1 and TETA on request"
 
 
 def add_arguments(options: Options) -> None:
@@ -27,6 +28,11 @@ def add_arguments(options: Options) -> None:
     options.required("--annotations", "GT.json", "YouTube-VIS annotations")
     options.required("--predictions", "R.json", "YouTube-VIS results")
     options.flag("--per-category", "print a row per category too")
+    options.flag("--tracking", "print HOTA, IDF1 and TETA too")
+    options.value(
+        "--score-threshold", "SCORE", "with --tracking: only tracks with a higher score take part",
+        finite, default=0.5,
+    )  # fmt: skip
     options.value(
         "--record", "NAME", "write a record of the results as those of the method NAME", str,
         unless_given="no record",
@@ -61,11 +67,14 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.evaluation.ytvis import evaluate_files
     from vis_bench.reports.evaluation import evaluation_json, evaluation_text
 
+    threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
-        evaluation = _record_results(options)
+        evaluation = _record_results(options, threshold)
     else:
         _refuse_without_record(options)
-        evaluation = evaluate_files(options.annotations, options.predictions)
+        evaluation = evaluate_files(
+            options.annotations, options.predictions, tracking_threshold=threshold
+        )
     for warning in evaluation.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     if options.json:
@@ -80,7 +89,7 @@ def _refuse_without_record(options: argparse.Namespace) -> None:
             raise InputError(f"{name} says what goes into a record; give --record NAME too")
 
 
-def _record_results(options: argparse.Namespace) -> Evaluation:
+def _record_results(options: argparse.Namespace, tracking_threshold: float | None) -> Evaluation:
     from vis_bench.records.other_code import OtherCode, record_results
     from vis_bench.records.store import RecordStore
 
@@ -91,6 +100,7 @@ def _record_results(options: argparse.Namespace) -> Evaluation:
     evaluation, path = record_results(
         source, options.annotations, options.predictions, RecordStore(options.output),
         command=options.command_line, dataset=options.dataset, split=options.split,
+        tracking_threshold=tracking_threshold,
     )  # fmt: skip
     sys.stderr.write(f"wrote {path}\n")
     return evaluation

@@ -47,14 +47,15 @@ class AnnotatedObject:
 class GroundTruth:
     """What predictions are compared with.
 
-    `videos` and `categories` (id to name) are sorted by id; `objects` are in file order and
-    `tubes` are their masks. `warnings` are sentences about what the file holds but evaluation
-    leaves out.
+    `videos` and `categories` (id to name) are sorted by id; `category_order` holds the ids of the
+    categories in file order. `objects` are in file order and `tubes` are their masks. `warnings`
+    are sentences about what the file holds but evaluation leaves out.
     """
 
     name: str
     videos: Sequence[AnnotatedVideo]
     categories: Mapping[int, str]
+    category_order: Sequence[int]
     objects: Sequence[AnnotatedObject]
     tubes: MaskTubes
     warnings: Sequence[str]
@@ -83,7 +84,8 @@ class GroundTruth:
         warnings += _length_warnings(entries, videos)
         in_order = [videos[key] for key in sorted(videos)]
         named = [f"{name}: {warning}" for warning in warnings]
-        return cls(name, in_order, dict(sorted(categories.items())), objects, tubes, named)
+        by_id = dict(sorted(categories.items()))
+        return cls(name, in_order, by_id, list(categories), objects, tubes, named)
 
 
 def read_annotations(path: Path) -> GroundTruth:

@@ -81,6 +81,7 @@ def record_results(
     command: str,
     dataset: str | None = None,
     split: str | None = None,
+    tracking_threshold: float | None = None,
 ) -> tuple[Evaluation, Path]:
     """Evaluates a results file, and writes its record with a copy of the predictions beside it.
 
@@ -95,11 +96,12 @@ def record_results(
         command: the command line.
         dataset: a data set's name; default: the one whose categories the annotations have.
         split: default: what `split` wrote into the file, or the file's name.
+        tracking_threshold: as `evaluate`.
 
     Raises:
         InputError: for an unknown data set, or what `evaluate_files` refuses.
     """
-    evaluation = evaluate_files(annotations, predictions)
+    evaluation = evaluate_files(annotations, predictions, tracking_threshold=tracking_threshold)
     described = _describe_annotations(annotations, dataset, split)
     results = read_bytes(predictions)
     identity = [source.method, source.backbone, described, hashlib.sha256(results).hexdigest()]
@@ -122,7 +124,8 @@ def record_results(
         **described,
     )
     copy = f"{file_stem(record)}{RESULTS_ENDING}"
-    accuracy = AccuracyFields(predictions=copy, **evaluation.summary())
+    tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
+    accuracy = AccuracyFields(predictions=copy, **evaluation.summary(), **tracking)
     record = Record.of(record, accuracy)
     write_atomically(store.folder / copy, results)
     return evaluation, store.write(record)

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.dataset import read_dataset
 from vis_bench.data.frame_folders import find_videos
 from vis_bench.data.frames import ImageFiles, is_file
@@ -22,6 +21,7 @@ from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
+from vis_bench.runs.open_dataset import config_categories
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
     """
     if annotations is None:
         found = find_videos(frames)
-        categories = dict(sorted(CATEGORIES[cell.dataset.name].items()))
+        categories = config_categories(cell.dataset)
         return PredictInputs(found.videos, categories, found.warnings)
     if not frames.is_dir():
         raise InputError(
@@ -80,7 +80,8 @@ def load_predictor(
         raise InputError(f"--weights {weights} and --random-weights exclude each other; give one")
     file = None if random_weights else find_weights(cell, weights)
     method = load_method(build_method, cell, num_classes, file, device)
-    if file is None and not random_weights and method.num_params:
+    trained = file is not None or method.weights_source is not None
+    if not trained and not random_weights and method.num_params:
         raise InputError(
             f"the config names no weights for {cell.method}: give --weights FILE, or "
             "--random-weights for a dry run"

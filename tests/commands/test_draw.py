@@ -1,0 +1,187 @@
+"""The command `draw`: what it writes, and how it refuses what does not belong together."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drawing_case import LEFT, NOWHERE, RIGHT, H, T, annotations, write_frames, write_results
+from paths import ROOT
+from vis_bench.cli import main
+from vis_bench.drawing.colors import color_of
+from vis_bench.masks.rle import encode_masks
+
+TRACKS = ((LEFT, 1, 0.9), (RIGHT, 2, 0.8), (NOWHERE, 1, 0.7))
+
+
+@pytest.fixture
+def case(tmp_path):
+    write_frames(tmp_path / "frames")
+    (tmp_path / "gt.json").write_text(json.dumps(annotations((LEFT, 1), (RIGHT, 2))))
+    write_results(tmp_path / "r.json", *TRACKS)
+    return tmp_path
+
+
+@pytest.fixture
+def draw(case, capsys):
+    def call(*arguments, results=("r.json",), frames="frames"):
+        command = [
+            "draw",
+            case / results[0],
+            *results[1:],
+            "--frames",
+            case / frames,
+            "--output",
+            case / "out",
+        ]
+        code = main([str(argument) for argument in [*command, *arguments]])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+def test_it_writes_a_strip_and_an_animation_per_video(draw, case):
+    code, out, err = draw("--annotations", case / "gt.json")
+    assert (code, err) == (0, "")
+    assert out == f"2 pictures of 1 videos: {case / 'out'}\n"
+    assert sorted(path.name for path in (case / "out").iterdir()) == ["cats.webp", "cats_strip.png"]
+    with Image.open(case / "out" / "cats_strip.png") as strip:
+        assert strip.width == T * 320 + (T - 1) * 4
+        seen = {color for _, color in strip.getcolors(1 << 20)}
+    assert {color_of(0), color_of(1), color_of(2)} <= seen
+
+
+def test_single_frames_have_a_folder_per_row(draw, case):
+    other = write_results(case / "s.json", (RIGHT, 2, 0.9))
+    arguments = ("--annotations", case / "gt.json", "--single", "--json")
+    code, out, _ = draw(*arguments, results=("r.json", f"My method={other}"))
+    assert code == 0
+    files = json.loads(out)["videos"]["cats"]
+    singles = [f.removeprefix(f"{case / 'out' / 'cats'}/") for f in files[2:]]
+    assert singles[:3] == ["ground_truth/00000.png", "r/00000.png", "My_method/00000.png"]
+    assert len(singles) == 3 * T
+    pixels = [np.asarray(Image.open(case / "out" / "cats" / name)) for name in singles[:3]]
+    assert {picture.shape for picture in pixels} == {(300, 480, 3)}
+    right = [picture[28 * 5, 64 * 5 + 1].tolist() for picture in pixels]
+    assert right == [list(color_of(1))] * 3
+
+
+def test_without_annotations_videos_are_numbered_in_natural_order(case, draw):
+    for name in ("v10", "v9"):
+        write_frames(case / "many", name)
+    write_results(case / "two.json", (LEFT, 1, 0.9), video_id=2)
+    code, out, _ = draw("--videos", "v10", "--json", results=("two.json",), frames="many")
+    assert code == 0
+    assert list(json.loads(out)["videos"]) == ["v10"]
+    with Image.open(case / "out" / "v10_strip.png") as strip:
+        assert color_of(0) in {color for _, color in strip.getcolors(1 << 20)}
+    assert draw("--videos", "1", "--json", results=("two.json",), frames="many")[0] == 0
+    with Image.open(case / "out" / "v9_strip.png") as strip:
+        assert color_of(0) not in {color for _, color in strip.getcolors(1 << 20)}
+
+
+def test_annotations_without_objects_only_name_the_videos(draw, case):
+    content = annotations()
+    del content["annotations"]
+    (case / "valid.json").write_text(json.dumps(content))
+    code, _, _ = draw("--annotations", case / "valid.json", "--single")
+    assert code == 0
+    assert [path.name for path in (case / "out" / "cats").iterdir()] == ["r"]
+
+
+def test_a_corrupt_frame_is_a_warning(draw, case):
+    (case / "frames" / "cats" / "00001.png").write_bytes(b"not an image")
+    code, out, err = draw("--annotations", case / "gt.json")
+    assert code == 0
+    assert out.startswith("2 pictures")
+    assert err.count("\n") == 1
+    assert err.startswith("warning: frame 1 of video cats, ")
+    code, _, err = draw(frames="frames/cats")
+    assert code == 0
+    assert "warning: frame 1 of video cats" in err
+
+
+SMALL = encode_masks(np.ones((1, 8, 8), bool)) * T
+
+
+@pytest.mark.parametrize(("tracks", "video_id", "message"), [
+    ([(SMALL, 1, 0.9)], 1,
+     r"r.json, video cats \(id 1\) has a mask of 8x8 pixels \(height x width\); its frames are "
+     r"60x96"),
+    ([(LEFT[:2], 1, 0.9)], 1,
+     r"r.json, video cats \(id 1\) has a track of 2 masks; expected 4, one per frame"),
+    ([(LEFT, 1, 0.9)], 7, r"r.json has tracks of video 7, but .* has 1 videos, with ids 1; "),
+])  # fmt: skip
+@pytest.mark.parametrize("with_annotations", [True, False])
+def test_results_of_other_frames_name_the_video(
+    draw, case, tracks, video_id, message, with_annotations
+):
+    write_results(case / "r.json", *tracks, video_id=video_id)
+    code, _, err = draw(*(("--annotations", case / "gt.json") if with_annotations else ()))
+    assert code == 2
+    assert err.count("\n") == 1
+    assert re.search(message, err), err
+    assert not (case / "out").exists()
+
+
+def test_frames_that_are_not_there_name_the_video(draw, case):
+    code, _, err = draw("--annotations", case / "gt.json", frames="frames/cats")
+    assert code == 2
+    assert "has no frames of video cats (id 1): there is no file" in err
+    code, _, err = draw(frames="nowhere")
+    assert (code, "nowhere is not a folder" in err) == (2, True)
+    (case / "empty").mkdir()
+    assert "holds no frames" in draw(frames="empty")[2]
+    code, _, err = draw("--videos", "dogs")
+    assert "--videos names 'dogs', which --frames" in err
+    assert err.rstrip().endswith("its videos are cats")
+
+
+def test_file_names_that_do_not_match_the_length_name_the_video(draw, case):
+    content = annotations((LEFT, 1))
+    content["videos"][0]["file_names"].pop()
+    (case / "gt.json").write_text(json.dumps(content))
+    code, _, err = draw("--annotations", case / "gt.json")
+    assert code == 2
+    assert "video cats (id 1) has 3 file_names; expected one for each of its 4 frames" in err
+
+
+def test_frames_outside_the_folder_are_refused(draw, case):
+    content = annotations((LEFT, 1), video="../cats")
+    (case / "gt.json").write_text(json.dumps(content))
+    code, _, err = draw("--annotations", case / "gt.json")
+    assert (code, "expected a path below the folder of frames" in err) == (2, True)
+
+
+def test_names_of_videos_do_not_lead_out_of_the_output(draw, case):
+    nested = f"{case.name}/a b"
+    write_frames(case / "frames", nested)
+    (case / "gt.json").write_text(json.dumps(annotations((LEFT, 1), video=nested)))
+    assert draw("--annotations", case / "gt.json")[0] == 0
+    assert {path.parent for path in (case / "out").rglob("*")} == {case / "out"}
+
+
+def test_it_needs_no_torch(case):
+    code = (
+        "import sys; from vis_bench.cli import main\n"
+        "main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    )
+    arguments = ["draw", case / "r.json", "--frames", case / "frames", "--output", case / "out"]
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "2 pictures of 1 videos" in done.stdout
+
+
+def test_the_size_can_be_chosen(draw, case):
+    assert draw("--side", "96", "--columns", "2")[0] == 0
+    with Image.open(case / "out" / "cats_strip.png") as strip:
+        assert strip.width == 2 * 96 + 4
+    with Image.open(case / "out" / "cats.webp") as animation:
+        assert animation.width == 96
+        assert animation.height > H

@@ -1,0 +1,86 @@
+"""Small videos of squares, their frames as files, and results on them, for tests of drawing."""
+
+from pathlib import Path
+
+import numpy as np
+import orjson
+from PIL import Image
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results, Track
+from vis_bench.drawing.frame_files import FrameFiles
+from vis_bench.masks.rle import encode_masks
+
+H, W, T = 60, 96, 4
+GROUND = (70, 80, 90)
+
+
+def square(top, left, side=16):
+    """A mask with one square."""
+    mask_HW = np.zeros((H, W), bool)
+    mask_HW[top : top + side, left : left + side] = True
+    return mask_HW
+
+
+def tube(*corners, side=16):
+    """RLEs of a square whose upper left corner is given per frame; None is absent."""
+    return [
+        None if corner is None else encode_masks(square(*corner, side)[None])[0]
+        for corner in corners
+    ]
+
+
+LEFT = tube(*[(20, 8)] * T)
+RIGHT = tube(*[(20, 64)] * T)
+CROSSING = tube((20, 8), (20, 8), (20, 64), (20, 64))
+NOWHERE = tube(*[(42, 38)] * T)
+
+
+def results(*tracks, name="r.json"):
+    """Results of (segmentations, category, score) tuples, all of video 1."""
+    return Results.of([Track(1, c, s, masks) for masks, c, s in tracks], name)
+
+
+def annotations(*objects, video="cats", length=T):
+    """The content of an annotations file with one video; objects are (segmentations, category)."""
+    return {
+        "videos": [
+            {"id": 1, "width": W, "height": H, "length": length,
+             "file_names": [f"{video}/{t:05d}.png" for t in range(length)]},
+        ],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"id": i, "video_id": 1, "category_id": category, "iscrowd": 0,
+             "segmentations": masks, "areas": [256 if m else None for m in masks]}
+            for i, (masks, category) in enumerate(objects, 1)
+        ],
+    }  # fmt: skip
+
+
+def truth(*objects):
+    """The ground truth with these objects."""
+    return GroundTruth.of(annotations(*objects))
+
+
+def write_frames(folder: Path, video="cats", length=T, size=(H, W)) -> list[Path]:
+    """Writes a video of one color."""
+    paths = [folder / video / f"{t:05d}.png" for t in range(length)]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        Image.new("RGB", size[::-1], GROUND).save(path)
+    return paths
+
+
+def frame_files(folder: Path) -> FrameFiles:
+    """The written video."""
+    return FrameFiles(1, "cats", H, W, write_frames(folder))
+
+
+def write_results(path: Path, *tracks, video_id=1) -> Path:
+    """A results file."""
+    entries = [
+        {"video_id": video_id, "category_id": c, "score": s, "segmentations": masks}
+        for masks, c, s in tracks
+    ]
+    path.write_bytes(orjson.dumps(entries))
+    return path

@@ -1,0 +1,69 @@
+"""`draw RESULTS... --frames DIR --output DIR`: masks over frames, as pictures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.arguments.values import count, names, output_folder
+from vis_bench.commands.output import print_json, print_text
+from vis_bench.data.categories import DATASETS
+
+DESCRIPTION = "draw results over the frames: strips, animations, single frames"
+
+
+def add_arguments(options: Options) -> None:
+    """The results files, the frames, and what to draw of them."""
+    options.argument(
+        "results", "RESULTS", "results files, or NAME=FILE to call a row NAME", str, nargs="+"
+    )
+    options.required(
+        "--frames", "DIR", "folder that the annotations' file names start from; without "
+        "annotations, one video's frames or a folder per video, as for predict",
+    )  # fmt: skip
+    options.required("--output", "DIR", "folder of pictures to write", output_folder)
+    options.value(
+        "--annotations", "GT.json", "annotations: adds a row with the ground truth, and marks what "
+        "is missed, false or switched",
+    )  # fmt: skip
+    options.value("--videos", "NAME,...", "names or ids of videos", names, unless_given="all")
+    options.choice(
+        "--dataset", DATASETS, "whose class names to write",
+        unless_given="those of the annotations or of the record beside the results",
+    )  # fmt: skip
+    options.value("--columns", "N", "frames in a strip", count, default=5)
+    options.value(
+        "--side", "PIXELS", "long side of a frame", count,
+        unless_given="320 in strips, 640 in animations",
+    )  # fmt: skip
+    options.choice("--format", ("webp", "mp4"), "format of the animation", default="webp")
+    options.value("--fps", "N", "frames per second of the animation", count, default=6)
+    options.value("--min-score", "S", "leave out tracks with a lower score", float, default=0.3)
+    options.flag("--single", "also write every frame of every row as a picture")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draws, and says what was written."""
+    from vis_bench.drawing.drawn_inputs import read_inputs
+    from vis_bench.drawing.overlays import OverlayPlan, draw_overlays
+    from vis_bench.progress import Bars
+
+    inputs = read_inputs(
+        options.results, options.frames, options.annotations, options.videos, options.dataset
+    )
+    plan = OverlayPlan(
+        options.columns, options.side, options.format, options.fps, options.single,
+        options.min_score,
+    )  # fmt: skip
+    drawn = draw_overlays(
+        inputs.videos, inputs.sources, inputs.truth, inputs.categories, options.output, plan,
+        Bars(options.json),
+    )  # fmt: skip
+    for warning in [*inputs.warnings, *drawn.warnings]:
+        sys.stderr.write(f"warning: {warning}\n")
+    if options.json:
+        print_json(drawn.as_json())
+    else:
+        num_files = sum(map(len, drawn.files.values()))
+        print_text(f"{num_files} pictures of {len(drawn.files)} videos: {options.output}")

@@ -1,0 +1,140 @@
+"""The frames that pictures are drawn on: which files they are, and what each holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.frames import decode_image, frame_paths, is_file
+from vis_bench.errors import InputError
+
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """A video's frames as files, in order; height and width in pixels."""
+
+    id: int
+    name: str
+    height: int
+    width: int
+    files: Sequence[Path]
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return len(self.files)
+
+    def read(self, t: int) -> np.ndarray | str:
+        """Frame t as uint8 RGB (H, W, 3), or a sentence that says why it cannot be read.
+
+        Raises:
+            InputError: for a frame of another size than the video's.
+        """
+        where = f"frame {t} of video {self.name}"
+        try:
+            frame_HW3 = decode_image(self.files[t], where)
+        except InputError as error:
+            return str(error)
+        height, width = frame_HW3.shape[:2]
+        if (height, width) != (self.height, self.width):
+            raise InputError(
+                f"{where}, {self.files[t]}, is {height}x{width}; the video is "
+                f"{self.height}x{self.width}"
+            )
+        return frame_HW3
+
+
+def annotated_videos(
+    content: Mapping[str, Any], truth: GroundTruth, folder: Path
+) -> list[FrameFiles]:
+    """The videos of an annotations file, whose file names start from a folder.
+
+    Args:
+        content: what the file holds; `truth` is the same, checked.
+
+    Raises:
+        InputError: for a video without file names, or as many of them as it has frames.
+    """
+    if not folder.is_dir():
+        raise InputError(f"--frames {folder} is not a folder")
+    names = {entry["id"]: entry.get("file_names") for entry in content["videos"]}
+    found = []
+    for video in truth.videos:
+        where = f"{truth.name}, video {video.name} (id {video.id})"
+        listed = names[video.id] or ()
+        if not listed or len(listed) != video.length:
+            raise InputError(
+                f"{where} has {len(listed)} file_names; expected one for each of its "
+                f"{video.length} frames"
+            )
+        files = frame_paths(listed, folder, where)
+        found.append(FrameFiles(video.id, video.name, video.height, video.width, files))
+    return found
+
+
+def check_first_frame(video: FrameFiles, folder: Path) -> None:
+    """Refuses a video that has no frame at all in the folder.
+
+    Raises:
+        InputError: naming the video and where its first frame was looked for.
+    """
+    if not any(map(is_file, video.files)):
+        raise InputError(
+            f"--frames {folder} has no frames of video {video.name} (id {video.id}): there is no "
+            f"file {video.files[0]}"
+        )
+
+
+def videos_in(folder: Path) -> list[FrameFiles]:
+    """The videos below a folder: itself if it holds frames, else each sub-folder that does.
+
+    Ids are 1, 2, ... in the natural order of the folders' names, as the command `predict` numbers
+    them. A video's size is that of its first frame that can be read.
+
+    Raises:
+        InputError: where there is no frame, or none of a video can be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"--frames {folder} is not a folder")
+    own = _frames_directly_in(folder)
+    below = sorted((d for d in folder.iterdir() if d.is_dir()), key=_natural)
+    groups = [own] if own else [files for d in below if (files := _frames_directly_in(d))]
+    if not groups:
+        kinds = ", ".join(FRAME_SUFFIXES)
+        raise InputError(
+            f"--frames {folder} holds no frames, nor do its folders; looked for {kinds}"
+        )
+    return [
+        FrameFiles(number, files[0].absolute().parent.name, *_size_HW(files), files)
+        for number, files in enumerate(groups, 1)
+    ]
+
+
+def _frames_directly_in(folder: Path) -> list[Path]:
+    found = (f for f in folder.iterdir() if f.suffix.lower() in FRAME_SUFFIXES)
+    return sorted(found, key=_natural)
+
+
+def _natural(path: Path) -> tuple[list[int | str], str]:
+    """A key that puts 2 before 10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
+
+
+def _size_HW(files: Sequence[Path]) -> tuple[int, int]:
+    for path in files:
+        try:
+            with Image.open(path) as image:
+                return image.height, image.width
+        except Exception:  # Pillow raises many kinds for broken files
+            continue
+    raise InputError(f"none of the {len(files)} frames in {files[0].parent} can be read")

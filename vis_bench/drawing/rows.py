@@ -1,0 +1,108 @@
+"""The rows of a video's pictures: the ground truth, then each results file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.drawing.frame_files import FrameFiles
+from vis_bench.drawing.identity_switches import switch_frames
+from vis_bench.drawing.instance import Instance, Style
+from vis_bench.drawing.same_object import identities
+from vis_bench.drawing.track_set import TrackSet, objects_of, tracks_of
+from vis_bench.drawing.verdicts import Verdicts, judge
+
+
+@dataclass(frozen=True)
+class NamedResults:
+    """A results file, and what its row is called."""
+
+    name: str
+    results: Results
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one row shows of a video."""
+
+    name: str
+    instances: Sequence[Instance]
+
+
+def rows_of(
+    video: FrameFiles,
+    sources: Sequence[NamedResults],
+    truth: GroundTruth | None,
+    categories: Mapping[int, str],
+    min_score: float,
+) -> list[Row]:
+    """The ground truth's row, where there is one, and then a row for each results file.
+
+    Raises:
+        InputError: as `tracks_of` and `objects_of`.
+    """
+    sets = [tracks_of(source.results, video, min_score) for source in sources]
+    objects = None if truth is None else objects_of(truth, video)
+    if objects is None:
+        verdicts, numbered = [], identities(sets)
+    else:
+        verdicts = [judge(tracks, objects) for tracks in sets]
+        numbered = identities([objects, *sets], [verdict.found_N for verdict in verdicts])
+    rows = []
+    if objects is not None:
+        own = zip(range(len(objects)), numbered.pop(0).tolist(), strict=True)
+        shown = [_object(objects, i, identity, categories) for i, identity in own]
+        rows.append(Row("ground truth", shown))
+    for s, (source, tracks, identity_N) in enumerate(zip(sources, sets, numbered, strict=True)):
+        instances = [
+            _track(tracks, i, identity, categories) for i, identity in enumerate(identity_N)
+        ]
+        if objects is not None:
+            instances = _judged(instances, verdicts[s], tracks, objects, video, categories)
+        rows.append(Row(source.name, instances))
+    return rows
+
+
+def _object(
+    objects: TrackSet, index: int, identity: int, categories: Mapping[int, str]
+) -> Instance:
+    name = _name(objects, index, categories)
+    text = f"{name} (crowd)" if objects.crowd_N[index] else name
+    return Instance(objects.masks_T(index), identity, (text,))
+
+
+def _track(tracks: TrackSet, index: int, identity: int, categories: Mapping[int, str]) -> Instance:
+    name, score = _name(tracks, index, categories), f"{tracks.score_N[index]:.2f}"
+    comma = "," if name[-1:].isdigit() else ""
+    return Instance(tracks.masks_T(index), identity, (f"{name}{comma} {score}", score))
+
+
+def _judged(
+    instances: Sequence[Instance],
+    verdicts: Verdicts,
+    tracks: TrackSet,
+    objects: TrackSet,
+    video: FrameFiles,
+    categories: Mapping[int, str],
+) -> list[Instance]:
+    """The missed objects, and the tracks with what annotations say about them."""
+    switches = switch_frames(tracks, objects, video.length)
+    judged = [
+        Instance(
+            objects.masks_T(index), -1,
+            (f"missed {_name(objects, index, categories)}", "missed"), "missed",
+        )
+        for index in verdicts.missed_M.nonzero()[0].tolist()
+    ]  # fmt: skip
+    for instance, fault, frames in zip(instances, verdicts.faults_N, switches, strict=True):
+        texts = (f"{instance.texts[0]}, {fault}", *instance.texts) if fault else instance.texts
+        style: Style = "false" if fault else "track"
+        judged.append(Instance(instance.masks_T, instance.identity, texts, style, frames))
+    return judged
+
+
+def _name(tracks: TrackSet, index: int, categories: Mapping[int, str]) -> str:
+    category = int(tracks.category_N[index])
+    return categories.get(category, f"class {category}")
