@@ -49,7 +49,7 @@ def test_the_command_packs_what_is_there(record_path, capsys):
     store.write(example_record(predictions="gone.results.json", config_sha256="ef" * 32))
     store.write(example_record(predictions=None, config_sha256="12" * 32))
     assert main(["pack-predictions", "--records", str(store.folder)]) == 0
-    assert capsys.readouterr().out == "packed 1 results files: 0.0 MB\n"
+    assert capsys.readouterr().out == "results files packed: 1, 0.0 MB in all\n"
     assert main(["pack-predictions", "--records", str(store.folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"packed": [], "bytes": 0}
 

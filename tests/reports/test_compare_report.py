@@ -131,7 +131,10 @@ def test_two_records_find_their_data_set_and_videos(tmp_path, truth_tracks):
         ({"num_videos": 3}, "differ in num_videos"),
         ({"annotations_sha256": "0" * 64}, "differ in annotations_sha256"),
         ({"predictions": None}, "no predictions"),
-        ({"predictions": "gone.json"}, r"are not there \(gone.json\).*measure again to have them"),
+        (
+            {"predictions": "gone.json"},
+            r"not beside it \(gone.json\).*so measure again with: run_bench",
+        ),
         ({"predictions": "/etc/passwd"}, "expected a file in the record's folder"),
         ({"predictions": "../a/ifc.results.json"}, "expected a file in the record's folder"),
         ({"predictions": r"..\\a\\x.json"}, "expected a file in the record's folder"),

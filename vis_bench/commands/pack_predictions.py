@@ -31,4 +31,4 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"packed": [str(path) for path in written], "bytes": size})
     else:
-        print_text(f"packed {len(written)} results files: {size / 1e6:.1f} MB")
+        print_text(f"results files packed: {len(written)}, {size / 1e6:.1f} MB in all")

@@ -26,7 +26,7 @@ def add_arguments(options: Options) -> None:
         unless_given="every video in --frames, with ids 1, 2, ...",
     )  # fmt: skip
     options.flag("--random-weights", "infer with random weights, for a dry run")
-    options.subject()
+    options.subject(without_weights="an error where it names none")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -30,10 +30,10 @@ def predictions_path(record: Record, record_path: Path) -> Path:
         )
     path = record_path.parent / name
     if not path.is_file():
-        made_by = f"; the command that made it: {record.command}" if record.command else ""
+        again = f" with: {record.command}" if record.command else ""
         raise InputError(
-            f"the predictions of record {record_path} are not there ({name}), since not every "
-            f"record is shipped with them: measure again to have them{made_by}"
+            f"record {record_path} names predictions that are not beside it ({name}); not every "
+            f"record is shipped with them, so measure again{again}"
         )
     return path
 

@@ -122,7 +122,8 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     found = [entry for entry in summary["categories"].values() if entry["num_tracks"]]
     found.sort(key=lambda entry: -entry["num_tracks"])
     counts = ", ".join(f"{entry['name']} {entry['num_tracks']}" for entry in found)
-    first = f"{summary['num_tracks']} tracks in {summary['num_videos']} videos"
+    videos = "1 video" if summary["num_videos"] == 1 else f"{summary['num_videos']} videos"
+    first = f"{summary['num_tracks']} tracks in {videos}"
     by_category = f"tracks by category: {counts}\n" if found else ""
     return f"{first}: {summary['output']}\n{by_category}"
 

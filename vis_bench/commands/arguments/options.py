@@ -78,11 +78,15 @@ class Options:
             "may be repeated (default: the config as it is)",
         )  # fmt: skip
 
-    def subject(self) -> None:
-        """What a method is built from, and where it runs: --weights, --device, --set."""
+    def subject(self, without_weights: str = "random weights where it names none") -> None:
+        """What a method is built from, and where it runs: --weights, --device, --set.
+
+        Args:
+            without_weights: what the help says of a config that names none.
+        """
         self.value(
             "--weights", "FILE", "checkpoint (.pth or .safetensors)",
-            unless_given="what the config names; random weights where it names none",
+            unless_given=f"what the config names; {without_weights}",
         )  # fmt: skip
         self.value(
             "--device", "cpu|cuda", "where to run", str, unless_given="a GPU where there is one"
