@@ -16,7 +16,11 @@ def add_arguments(options: Options) -> None:
     for name in ("--baseline", "--current"):
         options.required(name, "PATH", "a record, a folder of records, or a baseline file")
     options.value(
-        "--tolerance", "POINTS", "how far AP and AR may fall, in points", points, default=0.1
+        "--tolerance",
+        "POINTS",
+        "how far AP, AR and tracking may fall, in points",
+        points,
+        default=0.1,
     )
     options.flag("--require-speed", "fail where speed could not be compared")
     options.flag("--update", "write the current measurements as the baseline")

@@ -35,29 +35,32 @@ def distinct_tracks(results: Results, rows_D: np.ndarray, with_objects: Overlaps
         decided_DD[order_D[:, None], order_D]
         for decided_DD in _decided(with_objects, _comparable(results.tubes, rows_D, with_objects))
     )
-    left_D = ~_surely_repeat(repeats_DD, differs_DD)
-    open_DD = np.triu(left_D[:, None] & left_D & ~repeats_DD & ~differs_DD, 1)
-    earlier, later = np.flatnonzero(open_DD.any(1)), np.flatnonzero(open_DD.any(0))
-    if earlier.size:
-        sorted_D = rows_D[order_D]
-        iou = space_time_iou(results.tubes, sorted_D[earlier], results.tubes, sorted_D[later])
-        repeats_DD[earlier[:, None], later] = iou >= DUPLICATE_IOU
-    stays_D = np.zeros(len(rows_D), bool)
-    for place in range(len(rows_D)):
-        stays_D[place] = left_D[place] and not (stays_D & repeats_DD[:, place]).any()
+    sorted_D = rows_D[order_D]
+    while True:
+        stays_D, open_DD = _settled(repeats_DD, differs_DD)
+        better, worse = np.flatnonzero(open_DD.any(1)), np.flatnonzero(open_DD.any(0))
+        if not better.size:
+            break
+        iou = space_time_iou(results.tubes, sorted_D[better], results.tubes, sorted_D[worse])
+        repeats_DD[better[:, None], worse] = iou >= DUPLICATE_IOU
+        differs_DD[better[:, None], worse] = iou < DUPLICATE_IOU
     distinct_D = np.zeros(len(rows_D), bool)
     distinct_D[order_D] = stays_D
     return distinct_D
 
 
-def _surely_repeat(repeats_DD: np.ndarray, differs_DD: np.ndarray) -> np.ndarray:
-    """The tracks, best first, that repeat one which stays whatever the open pairs come to."""
+def _settled(repeats_DD: np.ndarray, differs_DD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which tracks, best first, surely stay, (D,), and the pairs that have to be compared next.
+
+    Those are pairs of a track that stays with a worse one of which nothing is known yet.
+    """
     num_tracks = len(repeats_DD)
-    stay_D, repeat_D = np.zeros(num_tracks, bool), np.zeros(num_tracks, bool)
+    stays_D, gone_D = np.zeros(num_tracks, bool), np.zeros(num_tracks, bool)
     for place in range(num_tracks):
-        repeat_D[place] = (stay_D & repeats_DD[:, place]).any()
-        stay_D[place] = (repeat_D | differs_DD[:, place])[:place].all() and not repeat_D[place]
-    return repeat_D
+        gone_D[place] = (stays_D & repeats_DD[:, place]).any()
+        stays_D[place] = not gone_D[place] and (gone_D | differs_DD[:, place])[:place].all()
+    unknown_DD = np.triu(~repeats_DD & ~differs_DD, 1)
+    return stays_D, unknown_DD & stays_D[:, None] & ~gone_D
 
 
 def _decided(found: Overlaps, comparable_D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
