@@ -13,7 +13,9 @@ from drawing_case import LEFT, NOWHERE, RIGHT, H, T, annotations, write_frames, 
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.drawing.colors import color_of
+from vis_bench.drawing.predictions import draw_predictions
 from vis_bench.masks.rle import encode_masks
+from vis_bench.progress import Bars
 
 TRACKS = ((LEFT, 1, 0.9), (RIGHT, 2, 0.8), (NOWHERE, 1, 0.7))
 
@@ -176,6 +178,29 @@ def test_it_needs_no_torch(case):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "2 pictures of 1 videos" in done.stdout
+
+
+def test_scores_are_numbers_and_leave_tracks_out(draw, case):
+    assert draw("--min-score", "nan")[2].startswith("error: argument --min-score: 'nan' is not")
+    assert draw("--min-score", "0.85", "--single")[0] == 0
+    picture = np.asarray(Image.open(case / "out" / "cats" / "r" / "00000.png"))
+    assert (picture == color_of(0)).all(2).any()
+    assert not (picture == color_of(1)).all(2).any()
+
+
+def test_predictions_are_drawn_in_one_go(case):
+    write_frames(case / "many", "v1")
+    write_frames(case / "many", "v2")
+    drawn = draw_predictions(
+        case / "r.json", case / "many", case / "out", "ytvis2019", Bars(quiet=True)
+    )
+    assert list(drawn.files) == ["v1", "v2"]
+    assert all(path.is_file() for paths in drawn.files.values() for path in paths)
+
+
+@pytest.mark.parametrize("side", [1, 7])
+def test_tiny_pictures_do_no_harm(draw, side):
+    assert draw("--side", side)[0] == 0
 
 
 def test_the_size_can_be_chosen(draw, case):
