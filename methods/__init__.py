@@ -3,7 +3,7 @@
 A built-in method is a module or package in this folder, named like the method, with a function
 `build(*, num_classes, ...options)` that returns a `VISMethod`. It may have `VARIANTS`: sets of
 options by name, over the defaults of `build`. A third party's method is an entry point of the group
-`vis_bench.methods` that names such a function.
+`vis_bench.methods` that names such a function; a name that is taken already is refused.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoints, entry_points
 from types import ModuleType
 
 from vis_bench.errors import InputError
 from vis_bench.inference.method import VISMethod
+from vis_bench.inference.plug_ins import PlugIn, find_plug_ins
 
-ENTRY_POINT_GROUP = "vis_bench.methods"
 VARIANT = "variant"
 # Packages beside the methods.
 NOT_METHODS = frozenset({"layers", "training", "weights"})
@@ -26,7 +25,7 @@ NOT_METHODS = frozenset({"layers", "training", "weights"})
 
 def method_names() -> list[str]:
     """The names of all registered methods, built-ins and plug-ins, sorted."""
-    return sorted(_built_in_names() | {point.name for point in _plug_ins()})
+    return sorted(_built_in_names() | {plug_in.name for plug_in in find_plug_ins()})
 
 
 def method_options(name: str) -> dict[str, inspect.Parameter]:
@@ -44,15 +43,15 @@ def method_variants(name: str) -> Mapping[str, Mapping[str, object]]:
 
 
 def describe_methods() -> list[dict[str, str]]:
-    """Name, origin and options (with their defaults) of every registered method."""
-    return [
-        {
-            "Method": name,
-            "Origin": "built in" if name in _built_in_names() else "plug-in",
-            "Options": ", ".join(_option_texts(name)),
-        }
-        for name in method_names()
-    ]
+    """Name, origin and options (with their defaults) of every registered method.
+
+    Where one cannot be used, all have a `Problem`, which is empty for those that can.
+    """
+    rows = [_description(name) for name in method_names()]
+    if not any(row["Problem"] for row in rows):
+        for row in rows:
+            del row["Problem"]
+    return rows
 
 
 def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, object]:
@@ -96,7 +95,8 @@ def build_method(name: str, *, num_classes: int, **options: object) -> VISMethod
     method = _builder(name)(num_classes=num_classes, **resolved)
     if not isinstance(method, VISMethod):
         raise InputError(f"method {name} built a {type(method).__name__}, which is not a VISMethod")
-    method.remember_options(resolved)
+    plug_in = _plug_in(name)
+    method.remember_build(name, resolved, plug_in.source() if plug_in else None)
     return method
 
 
@@ -118,6 +118,16 @@ def _variant_options(name: str, variant: object) -> Mapping[str, object]:
     return variants[variant]
 
 
+def _description(name: str) -> dict[str, str]:
+    options = problem = ""
+    try:
+        options = ", ".join(_option_texts(name))
+    except InputError as error:
+        problem = str(error)
+    origin = "built in" if name in _built_in_names() else "plug-in"
+    return {"Method": name, "Origin": origin, "Options": options, "Problem": problem}
+
+
 def _option_texts(name: str) -> list[str]:
     variants = method_variants(name)
     texts = [f"{VARIANT} ({', '.join(variants)})"] if variants else []
@@ -133,18 +143,31 @@ def _built_in_names() -> set[str]:
     return {module.name for module in pkgutil.iter_modules(__path__)} - NOT_METHODS
 
 
-def _plug_ins() -> EntryPoints:
-    return entry_points(group=ENTRY_POINT_GROUP)
-
-
 def _module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
 def _builder(name: str) -> Callable[..., VISMethod]:
+    plug_in = _plug_in(name)
+    if plug_in is not None:
+        return plug_in.load()
     if name in _built_in_names():
         return _module(name).build
-    for point in _plug_ins():
-        if point.name == name:
-            return point.load()
     raise InputError(f"unknown method {name!r}; registered are: {', '.join(method_names())}")
+
+
+def _plug_in(name: str) -> PlugIn | None:
+    """The plug-in of that name, None where it is built in or unknown.
+
+    Raises:
+        InputError: for a name that several register.
+    """
+    found = [plug_in for plug_in in find_plug_ins() if plug_in.name == name]
+    origins = [f"built in (methods.{name})"] if name in _built_in_names() else []
+    origins += [plug_in.title for plug_in in found]
+    if len(origins) > 1:
+        raise InputError(
+            f"method name {name!r} means {' and '.join(origins)}; "
+            "expected a plug-in whose entry point has a name of its own"
+        )
+    return found[0] if found else None

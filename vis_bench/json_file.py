@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import gzip
+import io
 import reprlib
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +16,12 @@ import orjson
 
 from vis_bench.errors import InputError
 
+# What a packed file may unpack to, in bytes: far more than any results file, and it fits memory.
+UNPACKED_LIMIT = 1 << 30
+
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """The content of a JSON file, which may be packed as .gz.
 
     Raises:
         InputError: as `read_bytes` and `parse_json`.
@@ -24,12 +30,30 @@ def read_json(path: Path) -> Any:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file; an InputError where it cannot be read."""
+    """The bytes of a file; of a .gz file those that are packed in it.
+
+    Raises:
+        InputError: where it cannot be read, or unpacks to more than `UNPACKED_LIMIT` bytes.
+    """
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {path}: {reason}; expected a JSON file") from None
+    return _unpacked(content, path) if path.suffix == ".gz" else content
+
+
+def _unpacked(content: bytes, path: Path) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+            unpacked = packed.read(UNPACKED_LIMIT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot unpack {path}: {error}; expected a gzip file") from None
+    if len(unpacked) > UNPACKED_LIMIT:
+        raise InputError(
+            f"{path} unpacks to more than {UNPACKED_LIMIT >> 20} MiB; expected a results file"
+        )
+    return unpacked
 
 
 def parse_json(content: bytes, name: str) -> Any:

@@ -1,14 +1,18 @@
-"""Progress bars for long work, on standard error so that standard output stays clean."""
+"""Progress of long work, on standard error so that standard output stays clean."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+# Without a terminal a line is printed when this many seconds have passed since the last.
+LINE_SECONDS = 60.0
 
 
 class Advance(Protocol):
@@ -23,17 +27,31 @@ def silent(count: int = 1) -> None:
 
 
 class Bars:
-    """Hands out progress bars; shows none when quiet, or where standard error is not a terminal."""
+    """Hands out progress bars on a terminal, and a line a minute elsewhere; nothing when quiet.
 
-    def __init__(self, quiet: bool = False) -> None:
+    Args:
+        quiet: shows no progress and says nothing.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = Console(stderr=True, quiet=quiet)
         self._quiet = quiet
+        self._clock = clock
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Advance]:
         """A bar for `total` items."""
-        if self._quiet or not sys.stderr.isatty():
+        if self._quiet:
             yield silent
+            return
+        if not sys.stderr.isatty():
+            lines = _Lines(self.say, self._clock)
+
+            def count_up(count: int = 1) -> None:
+                lines.show(title, lines.done + count, total)
+
+            yield count_up
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, TimeRemainingColumn(), console=self._console) as progress:
@@ -47,9 +65,16 @@ class Bars:
     @contextmanager
     def steps(self, title: str) -> Iterator[Callable[[int, int, str], None]]:
         """A bar for work that reports how far it is: (done, of all, what comes next)."""
-        shown = not self._quiet and sys.stderr.isatty()
+        if not self._quiet and not sys.stderr.isatty():
+            lines = _Lines(self.say, self._clock)
+
+            def print_step(done: int, total: int, coming: str) -> None:
+                lines.show(f"{title}: {coming}", done, total)
+
+            yield print_step
+            return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=self._console, disable=not shown) as progress:
+        with Progress(*columns, console=self._console, disable=self._quiet) as progress:
             task = progress.add_task(title, total=None)
 
             def report(done: int, total: int, coming: str) -> None:
@@ -60,3 +85,23 @@ class Bars:
     def say(self, message: str) -> None:
         """One line on standard error."""
         self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+class _Lines:
+    """Progress as lines, at most one in `LINE_SECONDS`; short work prints none."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._say = say
+        self._clock = clock
+        self._started = self._last = clock()
+        self.done = 0
+
+    def show(self, title: str, done: int, total: int | None) -> None:
+        """Remembers what is done, and prints it where it is time."""
+        self.done = done
+        now = self._clock()
+        if now - self._last >= LINE_SECONDS:
+            self._last = now
+            of_all = "" if total is None else f" of {total}"
+            minutes = int((now - self._started) // 60)
+            self._say(f"{title}: {done}{of_all} after {minutes} min")

@@ -48,8 +48,25 @@ def test_run_measures_every_cell_and_prints_a_table(run, config, tmp_path):
     assert {r["clip_length"] for r in records} == {"whole", 10}
     for record in records:
         assert record["ap"] > 0.95
+        assert record["hota"] > 0.9
         assert record["num_videos"] == 3
         assert (tmp_path / "r" / record["predictions"]).is_file()
+
+
+def test_limited_runs_stay_apart_unless_told_otherwise(run, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    some = ("run", config, "--set", "clip_length=whole", "--device", "cpu", "--json")
+    code, out, err = run(*some, "--limit", 1)
+    assert code == 0, err
+    assert "--limit: records go to runs/limited; --output names another folder" in err
+    assert json.loads(out)[0]["limited"]
+    assert len(written(tmp_path / "runs" / "limited")) == 1
+    assert not (tmp_path / "results").exists()
+    code, out, err = run(*some, "--limit", 24)
+    assert code == 0, err
+    assert not json.loads(out)[0]["limited"]
+    assert "runs/limited" not in err
+    assert len(written(tmp_path / "results" / "records")) == 1
 
 
 def test_table_and_leaderboard_show_what_was_run(run, config, tmp_path):
@@ -57,7 +74,9 @@ def test_table_and_leaderboard_show_what_was_run(run, config, tmp_path):
     run("run", config, "--limit", 1, "--output", records, "--set", "clip_length=whole")
     code, out, _ = run("table", "measured", "--records", records, "--format", "csv")
     assert code == 0
-    assert out.splitlines()[1].startswith("color_key,none,synthetic_plain val,whole,-,native,")
+    assert out.splitlines()[1].startswith(
+        "color_key (limited to 1 video),none,synthetic_plain val,1,whole,-,native,"
+    )
     code, _, _ = run("leaderboard", "--records", records, "--output", tmp_path / "L.md")
     assert code == 0
     assert "color_key" in (tmp_path / "L.md").read_text()
@@ -167,6 +186,56 @@ def test_leaderboard_in_every_format(run, tmp_path):
     assert (tmp_path / "board.html").read_text() == texts["html"]
 
 
+def test_the_leaderboard_shows_best_cells_or_all(run, tmp_path):
+    store = RecordStore(tmp_path / "r")
+    store.write(example_record(ap=0.31))
+    store.write(example_record(ap=0.42, clip_length=10, config_sha256="cd" * 32))
+    store.write(example_record(ap=0.53, training="afresh", config_sha256="ef" * 32))
+    arguments = ("leaderboard", "--records", store.folder)
+    _, best, _ = run(*arguments)
+    assert [text in best for text in ("31.0", "42.0", "53.0")] == [False, True, False]
+    _, every, _ = run(*arguments, "--all")
+    assert all(text in every for text in ("31.0", "42.0", "53.0"))
+    assert [record["ap"] for record in json.loads(run(*arguments, "--json")[1])] == [0.42]
+    assert len(json.loads(run(*arguments, "--json", "--all")[1])) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["leaderboard"], ["leaderboard", "--json"], ["table", "measured"], ["table", "comparison"],
+     ["table", "ifc-stride", "--format", "csv"]],
+)  # fmt: skip
+def test_an_unreadable_record_is_named_and_skipped(arguments, run, tmp_path):
+    store = RecordStore(tmp_path / "r")
+    store.write(example_record(ap=0.31))
+    code, before, _ = run(*arguments, "--records", store.folder)
+    assert code == 0
+    (store.folder / "broken.json").write_text('{"schema_version": 1}')
+    code, out, err = run(*arguments, "--records", store.folder)
+    assert (code, out) == (1, before)
+    assert err == f"skipped: record {store.folder / 'broken.json'} lacks the field 'method'\n"
+
+
+def test_pages_are_written_without_an_unreadable_record(run, tmp_path):
+    store = RecordStore(tmp_path / "records")
+    store.write(example_record(ap=0.31))
+    (store.folder / "broken.json").write_text("{")
+    code, out, err = run("leaderboard", "--pages", tmp_path)
+    assert code == 1
+    assert "broken.json is not JSON" in err
+    assert out.count("wrote ") == 4
+    assert "31.0" in (tmp_path / "LEADERBOARD.md").read_text()
+
+
+def test_check_refuses_an_unreadable_record(run, tmp_path):
+    store = RecordStore(tmp_path / "r")
+    path = store.write(example_record())
+    (store.folder / "broken.json").write_text("{")
+    code, out, err = run("check", "--baseline", path, "--current", store.folder)
+    assert (code, out) == (2, "")
+    assert "broken.json" in err
+
+
 def test_a_table_is_written_to_a_file(run, tmp_path):
     code, printed, _ = run("table", "comparison", "--format", "latex")
     assert code == 0
@@ -227,7 +296,7 @@ WRONG = {
     "data": (["run", "CONFIG", "--set", "dataset={name: ytvis2019}"], "annotations"),
     "sweep in predict": (["predict", "CONFIG", "--frames", ".", "--output", "o"], "has 2 cells"),
     "frames": (["predict", "CONFIG", "--set", "clip_length=whole", "--frames", "nowhere",
-                "--output", "o"], "nowhere is not a folder"),
+                "--output", "o"], "nowhere does not exist; expected a folder"),
     "table": (["table", "nope"], "nope"),
     "records": (["table", "measured", "--records", "nowhere"], "nowhere does not exist"),
     "annotations": (["eval", "--annotations", "a.json", "--predictions", "b.json"], "a.json"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 
 import numpy as np
@@ -96,7 +97,7 @@ class TestFacts:
     def test_every_data_set_has_categories_a_title_and_a_place(self):
         assert CATEGORIES.keys() == set(DATASETS)
         assert TITLES.keys() == {*DATASETS, "synthetic_plain"}
-        assert FOLDERS.keys() == set(DATASETS) - {"synthetic"}
+        assert FOLDERS.keys() == set(DATASETS)
         assert dataset_title("synthetic_plain") == "plain synthetic set"
         assert dataset_title("kitti_mots") == "kitti_mots"
 
@@ -188,6 +189,9 @@ class TestLayout:
              "ytvis_2019/val/JPEGImages"),
             ("ovis", "val", "ovis/annotations_valid.json", "ovis/valid"),
             ("ovis", "train", "annotations_train.json", "train"),
+            ("ytvis2019", "heldout", "ytvis2019/heldout.json", "ytvis2019/train/JPEGImages"),
+            ("ytvis2021", "rest", "ytvis_2021/rest.json", "ytvis_2021/train/JPEGImages"),
+            ("ovis", "heldout", "ovis/heldout.json", "ovis/train"),
         ],
     )  # fmt: skip
     def test_names_that_are_found(self, tmp_path, small, name, split, annotations, frames):
@@ -215,6 +219,14 @@ class TestLayout:
         shutil.rmtree(small / "ytvis2019" / "val")
         with pytest.raises(InputError, match=r"JPEGImages.*dataset\.frames"):
             load_dataset("ytvis2019", "val", annotations=small / "x.json", data_root=small)
+
+    @pytest.mark.parametrize("name", ["train.json", "train/instances.json"])
+    def test_a_part_that_was_not_cut_says_how_to_cut_it(self, small, name):
+        folder = small / "ytvis2019"
+        save(folder / name, {})
+        words = f"`vis-bench split {folder / name} {folder}` writes them"
+        with pytest.raises(InputError, match=re.escape(words)):
+            load_dataset("ytvis2019", "heldout", data_root=small)
 
 
 class TestWrongInput:

@@ -12,8 +12,8 @@ from vis_bench.data.results_file import (
     Track,
     read_results,
     write_results,
-    write_submission,
 )
+from vis_bench.data.submission import write_submission
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 
@@ -117,6 +117,35 @@ def test_a_submission_is_checked_and_nothing_written(entries, message, tmp_path)
         write_submission(path, tmp_path / "out.zip")
     assert message in str(caught.value)
     assert not (tmp_path / "out.zip").exists()
+
+
+SIZE = {"height": 4, "width": 5}
+LISTED = [{"id": 1, "length": 2, **SIZE}, {"id": 3, "file_names": ["a/0.jpg", "a/1.jpg"], **SIZE}]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([entry(), entry(video_id=2), entry(video_id=9)],
+         "entry 1 (video 2) is of a video that LIST does not list (2 of 3 entries do not fit"),
+        ([entry(video_id=3, segmentations=[None])],
+         "entry 0 (video 3) has 1 segmentations, but its video has 2 frames (1 of 1 entries"),
+        ([entry(), entry(video_id=3, segmentations=[None, *TALL])],
+         "entry 1 (video 3) has a mask of 5x4, but its video is 4x5 (1 of 2 entries"),
+        ([entry(), entry(video_id=3)], None),
+    ],
+)  # fmt: skip
+def test_a_submission_is_checked_against_the_servers_videos(entries, message, tmp_path):
+    path, listed = tmp_path / "results.json", tmp_path / "valid.json"
+    path.write_text(json.dumps(entries))
+    listed.write_text(json.dumps({"videos": LISTED}))
+    if message is None:
+        write_submission(path, tmp_path / "out.zip", listed)
+    else:
+        with pytest.raises(InputError) as caught:
+            write_submission(path, tmp_path / "out.zip", listed)
+        assert message.replace("LIST", str(listed)) in str(caught.value)
+    assert (tmp_path / "out.zip").exists() is (message is None)
 
 
 def test_videos_of_different_length_and_size_are_fine(tmp_path):

@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from vis_bench.cli import main
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.synthetic import write_dataset
-from vis_bench.data.validate import Problem, validate
+from vis_bench.data.validate import Problem, problems_text, validate
+from vis_bench.data.validate.groups import group_problems, message_pattern
 from vis_bench.data.validate.objects import mask_rle
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
@@ -376,3 +378,60 @@ def replaced(content, place, junk, remove):
     except (KeyError, IndexError, TypeError):
         pass
     return content
+
+
+class TestText:
+    def problems(self, frames, path, size=(5, 5)):
+        """The frames of both videos in another size, and one of them missing."""
+        for file in frames.rglob("*.png"):
+            Image.fromarray(np.zeros((*size, 3), np.uint8)).save(file)
+        (frames / "bb" / "00003.png").unlink()
+        return validate(path, frames)
+
+    def test_equal_problems_are_one_group(self, path, frames):
+        problems = self.problems(frames, path)
+        assert len(problems) == 8
+        lines = problems_text(problems).splitlines()
+        assert lines[0] == "7 size problems alike:"
+        for t, line in enumerate(lines[1:4]):
+            assert line.startswith(f"  {path}, video 1: frame {t}, {frames / 'aa'}")
+            assert line.endswith("is 5x5; the video is 12x16")
+        assert lines[4] == "  and 4 more"
+        assert lines[5].startswith(f"{path}, video 2: frame 3 is missing")
+        assert lines[6] == "8 problems in all; --all prints a line for each"
+        assert len(lines) == 7
+
+    def test_all(self, path, frames):
+        problems = self.problems(frames, path)
+        lines = problems_text(problems, show_all=True).splitlines()
+        assert lines == [f"{problem.where}: {problem.message}" for problem in problems]
+
+    def test_problems_of_several_sorts_stay_apart(self):
+        other = [Problem("size", f"v{n}", m) for n, m in enumerate(("a 1", "b 2", "a [1, 2]"))]
+        assert [len(group.problems) for group in group_problems(other)] == [2, 1]
+        assert problems_text([other[0]]) == "v0: a 1"
+        assert problems_text([]) == "no problems found"
+
+    def test_the_command_groups_and_json_keeps_all(self, path, frames, capsys):
+        count = len(self.problems(frames, path))
+        arguments = ["validate", str(path), "--frames", str(frames)]
+        assert main(arguments) == 1
+        assert "7 size problems alike:\n" in capsys.readouterr().out
+        assert main([*arguments, "--all"]) == 1
+        assert capsys.readouterr().out.count("\n") == count
+        assert main([*arguments, "--json"]) == 1
+        assert len(json.loads(capsys.readouterr().out)) == count
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("frame 0 is missing: there is no file /x/aa/0.jpg",
+         "frame 3 is missing: there is no file /x/b1/7.png (and in 3 more frames)"),
+        ("has id 'a' instead of an integer", "has id \"it's\" instead of an integer"),
+        ("has iscrowd [1, 2] instead of 0 or 1", "has iscrowd {'a': 3} instead of 0 or 1"),
+        ("has area 2.5 but a mask of 3 pixels", "has area 1e9 but a mask of 0 pixels"),
+    ],
+)  # fmt: skip
+def test_messages_that_differ_in_values_are_alike(one, other):
+    assert message_pattern(one) == message_pattern(other)

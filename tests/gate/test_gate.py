@@ -1,6 +1,7 @@
 """The gate catches what it must and lets noise pass."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,29 @@ def test_a_loss_of_two_tenths_of_a_point_is_caught(tmp_path, metric):
     assert report.findings[0].change == "-0.20 points"
 
 
+TRACKED = {"tracking_score_threshold": 0.5, "hota": 0.5, "deta": 0.4, "assa": 0.6, "loca": 0.8,
+           "idf1": 0.5, "teta": 0.45}  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", ["hota", "deta", "assa", "loca", "idf1", "teta"])
+def test_a_loss_of_tracking_is_caught_as_one_of_ap_is(tmp_path, metric):
+    before = measured(**TRACKED)
+    worse = measured(**{**TRACKED, metric: TRACKED[metric] - 0.002})
+    assert moved(gate(tmp_path, [before], [worse])) == {metric: "worse"}
+    slightly = measured(**{**TRACKED, metric: TRACKED[metric] - 0.001})
+    assert gate(tmp_path, [before], [slightly]).passed
+
+
+def test_tracking_is_compared_at_one_score_threshold_only(tmp_path):
+    other = measured(**{**TRACKED, "tracking_score_threshold": 0.1, "hota": 0.1})
+    report = gate(tmp_path, [measured(**TRACKED)], [other])
+    assert moved(report) == {"tracking_score_threshold": "changed"}
+
+
+def test_tracking_in_the_newer_record_alone_passes(tmp_path):
+    assert gate(tmp_path, [measured()], [measured(**TRACKED)]).passed
+
+
 def test_a_loss_within_the_tolerance_passes_and_the_tolerance_can_be_set(tmp_path):
     slightly_worse = measured(ap=0.5 - 0.001)
     assert gate(tmp_path, [measured()], [slightly_worse]).passed
@@ -86,6 +110,24 @@ def test_one_parameter_more_is_caught_and_one_less_too(tmp_path):
     for change in (1, -1):
         after = measured(num_params=39_148_009 + change)
         assert moved(gate(tmp_path, [measured()], [after])) == {"num_params": "changed"}
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after", "texts"),
+    [
+        ("num_params", 927_911, 927_912, ("927,911", "927,912", "+1")),
+        ("num_params", 40_000_000, 39_000_000, ("40,000,000", "39,000,000", "-1,000,000")),
+        ("gflops_per_frame", 91.25, 45.625, ("91.25", "45.625", "x 0.5")),
+        ("gflops_per_frame", 91.25, 91.25000001, ("91.25000000", "91.25000001", "+0.00000001")),
+        ("gflops_per_frame", 0.0, 91.25, ("0.00", "91.25", "+91.25")),
+        ("ap", 0.5, 0.488, ("50.00", "48.80", "-1.20 points")),
+        ("ap", 0.5, 0.499999, ("50.0000", "49.9999", "-0.0001 points")),
+    ],
+)
+def test_what_moved_can_be_read(tmp_path, field, before, after, texts):
+    sides = [measured(**{field: before})], [measured(**{field: after})]
+    (finding,) = gate(tmp_path, *sides, points=0).findings
+    assert (finding.baseline, finding.current, finding.change) == texts
 
 
 def test_another_convention_of_counting_is_caught(tmp_path):
@@ -127,8 +169,15 @@ def test_speed_no_longer_measured_is_caught(tmp_path):
 def test_a_slowdown_beyond_the_noise_is_caught(tmp_path):
     report = gate(tmp_path, [measured()], [measured(fps=30.0)])
     assert moved(report) == {"FPS (model+tracker)": "worse"}
-    # 5 % and twice 4 % of either side are 1.05 * 1.08 * 1.08 = 1.22; 40 / 30 is 1.33.
-    assert report.findings[0].change == "+33 %, noise explains +22 %"
+    # 5 % and twice 4 % of either side are 1.05 * 1.08 * 1.08 = 1.22; 1 / 1.22 is 18 % less.
+    assert report.findings[0].change == "-25 %, noise explains -18 %"
+
+
+def test_a_speedup_beyond_the_noise_is_named_and_passes(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(fps=60.0)])
+    assert report.passed
+    assert moved(report) == {"FPS (model+tracker)": "better"}
+    assert report.findings[0].change == "+50 %, noise explains +22 %"
 
 
 def test_the_same_slowdown_passes_where_runs_differed_that_much(tmp_path):
@@ -156,6 +205,50 @@ def test_speed_that_cannot_be_compared_is_named_and_passes(tmp_path, changes):
     assert set(moved(report).values()) == {"not compared"}
 
 
+UNCOMPARED = {
+    "another device": ({"device": "another CPU"}, "a CPU, now another CPU"),
+    "other threads": ({"num_threads": 8}, "2 threads, now 8 threads"),
+    "the machine was busy": ({"load_average": 3.5}, "load 0.8 on 2 CPUs, now load 3.5 on 2 CPUs"),
+    "one run only: spread unknown": ({"speed_spread": None}, "40.0, now 4.0"),
+}
+
+
+@pytest.mark.parametrize("reason", UNCOMPARED)
+def test_the_first_line_says_that_speed_was_not_compared_and_then_why(tmp_path, reason):
+    changes, sides = UNCOMPARED[reason]
+    other = {"method": "seqformer"}
+    after = [measured(fps=4.0, **changes), measured(**other)]
+    report = gate(tmp_path, [measured(), measured(**other)], after)
+    first, *rest = report.as_markdown().splitlines()
+    assert first == "## Benchmark gate passed, but speed was not compared in 1 of 2 cells"
+    (line,) = (line for line in rest if line.startswith("- "))
+    assert f"not compared in 1 cell: {reason}" in line
+    assert sides in line
+    assert "| Cell" not in report.as_markdown()
+    assert report.as_json()["speed_compared"] is False
+
+
+@pytest.mark.parametrize("reason", UNCOMPARED)
+def test_required_speed_that_was_not_compared_fails(tmp_path, reason):
+    report = gate(tmp_path, [measured()], [measured(**UNCOMPARED[reason][0])])
+    required = replace(report, require_speed=True)
+    assert (report.passed, required.passed) == (True, False)
+    heading = "## Benchmark gate failed: speed was not compared in 1 of 1 cell\n"
+    assert required.as_markdown().startswith(heading)
+    assert "--update" not in required.as_markdown()
+
+
+@pytest.mark.parametrize("untimed", [["before"], ["after"], ["before", "after"]])
+def test_required_speed_that_was_not_measured_fails(tmp_path, untimed):
+    none = {"fps": None, "regions": {}, "peak_memory_bytes": None}
+    sides = [[measured(**(none if side in untimed else {}))] for side in ("before", "after")]
+    assert not replace(gate(tmp_path, *sides), require_speed=True).passed
+
+
+def test_required_speed_that_was_compared_passes(tmp_path):
+    assert replace(gate(tmp_path, [measured()], [measured()]), require_speed=True).passed
+
+
 def test_accuracy_is_compared_across_devices(tmp_path):
     report = gate(tmp_path, [measured()], [measured(ap=0.4, device="a GPU")])
     assert moved(report)["ap"] == "worse"
@@ -165,6 +258,12 @@ def test_the_measurement_on_the_same_device_is_compared(tmp_path):
     gpu = {"device": "a GPU", "fps": 400.0}
     both = [measured(), measured(**gpu)]
     assert gate(tmp_path, both, both).findings == []
+
+
+def test_a_cell_that_is_new_on_a_second_device_is_named(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(), measured(device="a GPU")])
+    assert report.passed
+    assert moved(report) == {"whole cell": "new"}
 
 
 def test_other_annotations_fail_instead_of_moving_ap(tmp_path):
@@ -206,9 +305,29 @@ def test_a_baseline_file_is_written_read_back_and_refreshed_deliberately(tmp_pat
     assert baseline.read_bytes() == written
     report = update_baseline(baseline, tmp_path / "records")
     assert moved(report) == {"ap": "worse"}
-    assert report.as_markdown().startswith("## Baseline refreshed: 1 figures had moved\n")
+    assert report.as_markdown().startswith("## Baseline refreshed: 1 figure moved\n")
     assert check(baseline, tmp_path / "records").passed
     assert load_cells_to_gate(baseline)[0].ap == 0.3
+
+
+def test_an_update_lists_new_cells_as_new_and_nothing_as_failed(tmp_path):
+    folder, baseline = tmp_path / "records", tmp_path / "baseline.json"
+    RecordStore(folder).write(measured())
+    report = update_baseline(baseline, folder)
+    assert report.as_markdown().startswith("## Baseline refreshed: 0 figures moved, 1 cell new\n")
+    RecordStore(folder).write(measured(method="seqformer"))
+    RecordStore(folder).write(measured(ap=0.4))
+    report = update_baseline(baseline, folder)
+    assert report.passed
+    assert moved(report) == {"ap": "worse", "whole cell": "new"}
+    text = report.as_markdown()
+    assert text.startswith("## Baseline refreshed: 1 figure moved, 1 cell new\n")
+    assert "**" not in text
+    assert "--update" not in text
+    for path in folder.glob("seqformer*"):
+        path.unlink()
+    text = update_baseline(baseline, folder).as_markdown()
+    assert text.startswith("## Baseline refreshed: 0 figures moved, 1 cell gone\n")
 
 
 def test_the_baseline_is_the_same_bytes_whatever_the_order(tmp_path):

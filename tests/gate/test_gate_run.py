@@ -2,11 +2,15 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
+from paths import CONFIGS, ROOT
 from vis_bench.cli import main
 from vis_bench.gate.verdict import SUMMARY_VARIABLE
+from vis_bench.runs.config import load_cells
 
 CONFIG = """
 method: color_key
@@ -42,8 +46,12 @@ def current(measured_twice, tmp_path):
     return shutil.copytree(measured_twice[1], tmp_path / "current")
 
 
+def record_files(folder):
+    return [p for p in sorted(folder.glob("*.json")) if not p.name.endswith(".results.json")]
+
+
 def change(folder, **changes):
-    path = next(p for p in sorted(folder.glob("*.json")) if not p.name.endswith(".results.json"))
+    path = record_files(folder)[0]
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, **{k: edit(record[k]) for k, edit in changes.items()}}))
 
@@ -79,3 +87,76 @@ def test_a_vanished_cell_fails(measured_twice, current, capsys):
 def test_a_folder_without_records_is_wrong_input(measured_twice, tmp_path, capsys):
     assert gate(measured_twice[0], tmp_path) == 2
     assert "holds no records" in capsys.readouterr().err
+
+
+def test_an_ap_that_is_not_a_number_is_wrong_input(measured_twice, current, capsys):
+    change(current, ap=lambda ap: float("nan"))
+    assert gate(measured_twice[0], current) == 2
+    printed = capsys.readouterr()
+    assert "NaN, which JSON does not allow" in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+
+
+def test_a_reader_of_the_first_line_alone_does_not_make_it_pass(measured_twice, tmp_path):
+    """`check | head -1`, with more to print than a pipe holds."""
+    record = json.loads(record_files(measured_twice[1])[0].read_text())
+    for name, ap in (("before", 0.5), ("after", 0.4)):
+        (tmp_path / name).mkdir()
+        for number in range(2000):
+            changed = {**record, "ap": ap, "options": {"number": number}}
+            (tmp_path / name / f"{number}.json").write_text(json.dumps(changed))
+    arguments = ["--baseline", str(tmp_path / "before"), "--current", str(tmp_path / "after")]
+    command = [sys.executable, str(ROOT / "run_bench.py"), "check", *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout.readline() == "## Benchmark gate failed: 2000 moved\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory):
+    """A cell measured as the gate's config times it, on what then was a quiet machine."""
+    folder = tmp_path_factory.mktemp("timed")
+    config = folder / "timed.yaml"
+    speed = load_cells(CONFIGS / "gate.yaml")[0].speed
+    config.write_text(CONFIG.replace("[whole, 10]", "10").replace("accuracy", "speed"))
+    timing = ["--set", f"speed={{warmup: 0, repetitions: {speed.repetitions}, seconds: 0}}"]
+    arguments = [str(config), "--limit", "1", "--device", "cpu", "--output", str(folder / "first")]
+    assert main(["run", *arguments, *timing]) == 0
+    (path,) = record_files(folder / "first")
+    record = json.loads(path.read_text())
+    assert record["speed_spread"] is not None
+    record["load_average"] = 0.0
+    record["speed_spread"] = min(record["speed_spread"], 0.2)
+    record["regions"]["model+tracker"]["speed_spread"] = record["speed_spread"]
+    path.write_text(json.dumps(record))
+    return folder / "first"
+
+
+def test_a_tenth_of_the_speed_fails(timed, tmp_path, capsys):
+    current = shutil.copytree(timed, tmp_path / "current")
+    assert gate(timed, current, "--require-speed") == 0
+    slow = {"model+tracker": lambda region: {**region, "fps": region["fps"] / 10}}
+    change(current, regions=lambda regions: {k: slow[k](v) for k, v in regions.items()})
+    assert gate(timed, current) == 1
+    assert "-90 %, noise explains" in capsys.readouterr().out
+
+
+def test_required_speed_of_a_busy_machine_fails(timed, tmp_path, capsys):
+    current = shutil.copytree(timed, tmp_path / "current")
+    change(current, load_average=lambda load: 99.0)
+    assert gate(timed, current) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "## Benchmark gate passed, but speed was not compared in 1 of 1 cell"
+    assert gate(timed, current, "--require-speed") == 1
+
+
+def test_the_bundled_config_times_every_cell_often_enough_to_know_its_spread():
+    for cell in load_cells(CONFIGS / "gate.yaml"):
+        assert cell.speed.repetitions >= 3
+        assert set(cell.measure) == {"accuracy", "speed", "flops"}

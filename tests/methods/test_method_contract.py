@@ -50,9 +50,9 @@ class Broken(VISMethod):
 
 FAULTS = {
     "looks at its neighbors": "depends on the frames beside it",
-    "wrong number of classes": "5 classes instead of 6",
-    "probabilities above 1": "leaves 0..1",
-    "loses a frame": "masks for 2 frames, not 3",
+    "wrong number of classes": "method Broken: predict_clip returned 5 classes; expected 6",
+    "probabilities above 1": "class_probs_NK from 1.5 to 1.5; expected probabilities in 0..1",
+    "loses a frame": "masks of 2 frames; expected 3",
     "not a number": "NaN",
     "random": "differs by",
 }

@@ -6,11 +6,16 @@ import json
 import pytest
 
 from paths import GOLDEN
+from vis_bench.cli import main
+from vis_bench.commands.arguments.values import num_params
 from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
 from vis_bench.records.caveats import is_ranked
-from vis_bench.records.other_code import record_results
+from vis_bench.records.labels import marked_labels
+from vis_bench.records.other_code import OtherCode, record_results
 from vis_bench.records.store import RecordStore, read_record
+from vis_bench.reports.charts import speed_panels
+from vis_bench.reports.curves import cost_curves
 from vis_bench.reports.leaderboard import leaderboard_markdown
 from vis_bench.reports.paper_tables import paper_table
 from vis_bench.tables.text import render
@@ -20,9 +25,11 @@ EXPECTED = json.loads((GOLDEN / "eval_dense.expected.json").read_text())
 
 
 def record(tmp_path, name="VisTR", **changes):
-    options = {"dataset": "ytvis2019", "split": "heldout", "backbone": "ResNet-50", **changes}
+    options = {"dataset": "ytvis2019", "split": "heldout"}
+    options |= {key: changes.pop(key) for key in options if key in changes}
     store = RecordStore(tmp_path)
-    _, path = record_results(name, ANNOTATIONS, PREDICTIONS, store, command="eval", **options)
+    source = OtherCode(name, **{"backbone": "ResNet-50", **changes})
+    _, path = record_results(source, ANNOTATIONS, PREDICTIONS, store, command="eval", **options)
     return read_record(path), path
 
 
@@ -53,8 +60,7 @@ def test_it_stands_in_its_row_of_the_comparison(tmp_path):
 
 def test_the_same_file_is_one_record_and_another_name_another(tmp_path):
     for name in ("VisTR", "VisTR", "MaskProp"):
-        record_results(name, ANNOTATIONS, PREDICTIONS, RecordStore(tmp_path), command="eval",
-                       dataset="ytvis2019")  # fmt: skip
+        record(tmp_path, name)
     assert len(list(RecordStore(tmp_path))) == 2
 
 
@@ -65,7 +71,7 @@ def test_a_held_out_part_says_its_own_split(tmp_path):
     tracks = json.loads(PREDICTIONS.read_text())
     results.write_text(json.dumps([track for track in tracks if track["video_id"] in kept]))
     renamed = part.path.rename(tmp_path / "mine.json")
-    _, path = record_results("VisTR", renamed, results, RecordStore(tmp_path / "r"),
+    _, path = record_results(OtherCode("VisTR"), renamed, results, RecordStore(tmp_path / "r"),
                              command="eval", dataset="ytvis2019")  # fmt: skip
     written = read_record(path)
     assert written.split == "heldout"
@@ -77,6 +83,14 @@ def test_a_held_out_part_says_its_own_split(tmp_path):
     ("changes", "message"),
     [
         ({"name": " "}, "name for --record is empty"),
+        ({"note": " "}, "note is ' '; expected a line of text"),
+        ({"note": "a\x1b[0m"}, "note is .*; expected a line of text"),
+        ({"url": "vistr.html"}, "expected one that starts with https://"),
+        ({"fps": 30.0}, "fps is 30.0 without device; FPS mean something only together"),
+        ({"device": "one V100"}, "device is 'one V100' without fps"),
+        ({"fps": float("nan"), "device": "one V100"}, "fps is nan; expected a number above 0"),
+        ({"fps": -1.0, "device": "one V100"}, "fps is -1.0; expected a number above 0"),
+        ({"num_params": -1}, "num_params is -1; expected a number from 0 up"),
         ({"dataset": "ytvis"}, "expected one of ytvis2019"),
     ],
 )
@@ -89,3 +103,82 @@ def test_wrong_options_are_refused_and_nothing_is_written(tmp_path, changes, mes
 def test_unknown_categories_need_a_data_sets_name(tmp_path):
     with pytest.raises(InputError, match="--dataset names one"):
         record(tmp_path, dataset=None)
+
+
+def test_a_file_name_says_what_it_is(tmp_path):
+    _, path = record(tmp_path)
+    assert path.name.startswith("VisTR_ResNet-50_ytvis2019_heldout_")
+    _, path = record(tmp_path, "a/b: c|d ..", backbone=None)
+    assert path.name.startswith("a-b-c-d_ytvis2019_heldout_")
+    _, path = record(tmp_path, 300 * "x")
+    assert path.exists()
+
+
+def test_two_results_of_one_method_stay_apart_by_their_notes(tmp_path):
+    for note in ("36 frames", "18  frames"):
+        record(tmp_path, note=note)
+    both = list(RecordStore(tmp_path))
+    assert {written.note for written in both} == {"36 frames", "18 frames"}
+    assert len({written.predictions for written in both}) == 2
+    labels = marked_labels(both)
+    assert sorted(labels) == ["VisTR, 18 frames (other code)", "VisTR, 36 frames (other code)"]
+    text = leaderboard_markdown(both)
+    assert all(label in text for label in labels)
+
+
+def test_speed_and_size_enter_the_record(tmp_path):
+    known = {"url": "https://example.org/vistr", "fps": 27.7, "device": "one V100",
+             "num_params": 57_200_000}  # fmt: skip
+    written, _ = record(tmp_path, **known)
+    assert {key: getattr(written, key) for key in known} == known
+    record(tmp_path, **{**known, "fps": 30.0})
+    [again] = RecordStore(tmp_path)
+    assert again.fps == 30.0
+    panels = speed_panels([again])
+    [point] = panels[-1].points
+    assert (point.method, point.label) == ("VisTR (other code)", "ResNet-50")
+    assert cost_curves([again]) == []
+
+
+def command(*more):
+    return ["eval", "--annotations", str(ANNOTATIONS), "--predictions", str(PREDICTIONS), *more]
+
+
+def test_the_command_takes_all_of_it(tmp_path, capsys):
+    code = main(command(
+        "--record", "VisTR", "--output", str(tmp_path), "--dataset", "ytvis2019", "--note", "a",
+        "--url", "http://x", "--fps", "27.7", "--device", "one V100", "--params", "57.2M",
+    ))  # fmt: skip
+    assert code == 0, capsys.readouterr().err
+    [written] = RecordStore(tmp_path)
+    assert (written.note, written.fps, written.device) == ("a", 27.7, "one V100")
+    assert written.num_params == 57_200_000
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--fps", "nan"], "'nan' is not a number of frames per second above 0"),
+        (["--fps", "-3"], "'-3' is not a number of frames per second above 0"),
+        (["--params", "39.1"], "'39.1' is not a number of parameters; expected"),
+        (["--params", "39"], "'39' is not a number of parameters"),
+        (["--params", "-39M"], "--params"),
+        (["--note", "a"], "--note says what goes into a record; give --record NAME too"),
+        (["--record", "A", "--fps", "3"], "fps is 3.0 without device"),
+    ],
+)
+def test_wrong_options_of_the_command(tmp_path, capsys, more, message):
+    assert main(command("--output", str(tmp_path / "r"), *more)) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("39148009", 39148009), ("39.1M", 39_100_000), ("1.2B", 1_200_000_000), ("927.911K", 927_911),
+     ("0", 0)],
+)  # fmt: skip
+def test_numbers_of_parameters(text, number):
+    assert num_params(text) == number

@@ -101,3 +101,24 @@ def test_a_record_of_the_first_version_still_reads():
     assert record.regions["model+tracker"].fps == record.fps == 86.51733232301152
     assert record.resolved_options == {}
     assert record.vis_bench_version is None
+
+
+def test_one_bad_file_leaves_the_other_records_readable(tmp_path):
+    store = RecordStore(tmp_path)
+    store.write(example_record())
+    store.write(example_record(config_sha256="cd" * 32, method="seqformer"))
+    bad = {
+        "a.json": b"{",
+        "b.json": b"[]",
+        "c.json": b'{"schema_version": 1, "method": 3}',
+        "d.json": b"\xff\xfe",
+    }
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "e.json").mkdir()
+    stored = store.readable()
+    assert [record.method for record in stored.records] == ["ifc", "seqformer"]
+    named = zip((*bad, "e.json"), stored.problems, strict=True)
+    assert all(str(tmp_path / name) in problem for name, problem in named)
+    with pytest.raises(InputError, match=r"a\.json"):
+        list(store)

@@ -12,7 +12,8 @@ from vis_bench.data.results_file import Track, write_results
 from vis_bench.errors import InputError
 from vis_bench.evaluation.ytvis import evaluate_files
 from vis_bench.progress import Bars
-from vis_bench.records.other_code import record_results
+from vis_bench.records.other_code import OtherCode, record_results
+from vis_bench.records.predictions import pack_predictions
 from vis_bench.records.store import RecordStore
 from vis_bench.reports.compare_inputs import load_pair
 from vis_bench.reports.compare_report import compare_pair
@@ -74,10 +75,12 @@ def test_records_of_other_code_with_their_annotations(files, tmp_path):
     annotations, good, worse = files
     store = RecordStore(tmp_path)
     paths = [
-        record_results(name, annotations, file, store, command="eval", dataset="ytvis2019")[1]
+        record_results(
+            OtherCode(name), annotations, file, store, command="eval", dataset="ytvis2019"
+        )[1]
         for name, file in (("A", good), ("B", worse))
     ]
-    assert load_pair(*paths, annotations=annotations).names == ("A", "B")
+    assert load_pair(*paths, annotations=annotations).names == ("A (other code)", "B (other code)")
     with pytest.raises(InputError, match="give --annotations"):
         load_pair(*paths)
     other = tmp_path / "other.json"
@@ -128,6 +131,11 @@ def test_two_records_find_their_data_set_and_videos(tmp_path, truth_tracks):
         ({"num_videos": 3}, "differ in num_videos"),
         ({"annotations_sha256": "0" * 64}, "differ in annotations_sha256"),
         ({"predictions": None}, "no predictions"),
+        ({"predictions": "gone.json"}, r"are not there \(gone.json\).*measure again to have them"),
+        ({"predictions": "/etc/passwd"}, "expected a file in the record's folder"),
+        ({"predictions": "../a/ifc.results.json"}, "expected a file in the record's folder"),
+        ({"predictions": r"..\\a\\x.json"}, "expected a file in the record's folder"),
+        ({"predictions": r"C:\\x.json"}, "expected a file in the record's folder"),
     ],
 )
 def test_records_that_cannot_be_compared_are_refused(tmp_path, truth_tracks, changes, message):
@@ -144,6 +152,25 @@ def test_records_of_the_same_method_are_told_apart(tmp_path, truth_tracks):
     one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
     two = synthetic_record(tmp_path / "b", "ifc", truth_tracks, 2)
     assert load_pair(one, two).names == (str(one), str(two))
+
+
+def test_a_name_carries_note_and_marks(tmp_path, truth_tracks):
+    one = synthetic_record(tmp_path / "a", "ms_sts", truth_tracks, 2, reconstruction=True)
+    two = synthetic_record(tmp_path / "b", "ms_sts", truth_tracks, 2, note="retrained")
+    pair = load_pair(one, two)
+    assert pair.names == ("ms_sts T=5 S=1 (reconstruction)", "ms_sts T=5 S=1, retrained")
+    same = load_pair(one, one)
+    assert same.names == (f"{one} (reconstruction)", f"{one} (reconstruction)")
+    text = compare_pair(pair, Bars(quiet=True), num_resamples=10).as_text()
+    assert "AP ms_sts T=5 S=1 (reconstruction)" in text
+
+
+def test_packed_predictions_are_read(tmp_path, truth_tracks):
+    plain = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+    packed = synthetic_record(tmp_path / "b", "color_key", truth_tracks, 2)
+    assert pack_predictions(packed).name == "color_key.results.json.gz"
+    pair = load_pair(plain, packed)
+    assert list(pair.results[0].tracks) == list(pair.results[1].tracks)
 
 
 def test_a_missing_file_is_named(files):

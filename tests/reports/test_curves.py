@@ -160,3 +160,11 @@ def test_speed_table_names_regions_and_marks_a_busy_machine():
 
 def test_speed_table_of_records_without_speed_is_empty():
     assert speed_table([example_record()]).empty
+
+
+def test_reconstruction_stands_beside_the_name_in_costs():
+    own = {"method": "ms_sts", "reconstruction": True, "weights_source": "random"}
+    records = [cell(5), cell(5, regions={"model": region(0.03)}, **own)]
+    assert [c.label for c in cost_curves(records)] == ["ifc", "ms_sts (reconstruction)"]
+    assert list(speed_table(records)["Method"]) == ["ms_sts (reconstruction)"]
+    assert "ms_sts (reconstruction)" in list(curves_table(records)["method"])

@@ -5,9 +5,11 @@ import pytest
 from record_example import example_record
 from vis_bench.reports.leaderboard import (
     UNRANKED_NOTE,
+    best_cells,
     leaderboard_grid,
     leaderboard_markdown,
     leaderboard_sections,
+    leaderboard_text,
 )
 
 
@@ -84,3 +86,68 @@ def test_the_order_of_the_records_makes_no_difference():
 
 def test_without_an_ap_it_says_so():
     assert "No record holds an AP" in leaderboard_markdown([example_record(ap=None)])
+
+
+def test_limited_runs_and_videos_seen_in_training_take_no_rank():
+    rows = [
+        example_record(method="honest", ap=0.2),
+        example_record(method="seen", ap=0.9, contaminated=True, config_sha256="cd" * 32),
+        example_record(method="few", ap=0.9, limited=True, config_sha256="ef" * 32),
+    ]
+    ranks = [[entry.text for entry in row[:2]] for row in leaderboard_grid(rows).rows]
+    assert ranks == [
+        ["1", "honest"],
+        ["-", "seen (trained on these videos)"],
+        ["-", "few (limited to 24 videos)"],
+    ]
+    assert "runs limited to the first videos" in leaderboard_markdown(rows)
+
+
+def test_the_best_cell_of_each_method_backbone_and_section():
+    records = [
+        example_record(ap=0.3), example_record(ap=0.4, clip_length=10),
+        example_record(ap=0.2, backbone="r101"),
+        example_record(ap=0.1, dataset="ytvis2019"),
+        example_record(ap=0.05, external=True),
+        example_record(ap=None, method="seqformer"),
+        example_record(ap=0.9, training="encoder afresh"),
+        example_record(ap=0.8, git_dirty=True),
+    ]  # fmt: skip
+    assert [record.ap for record in best_cells(records)] == [0.4, 0.2, 0.05, 0.1]
+    assert best_cells(records[::-1]) == best_cells(records)
+
+
+def test_a_method_without_a_ranked_cell_shows_its_best():
+    records = [example_record(ap=ap, reconstruction=True) for ap in (0.2, 0.6)]
+    assert [record.ap for record in best_cells(records)] == [0.6]
+    assert "ifc (reconstruction)" in leaderboard_markdown(best_cells(records))
+
+
+def test_a_section_says_how_many_videos_it_has():
+    records = [example_record(num_videos=n) for n in (None, 1, 302)]
+    assert [title for title, _ in leaderboard_sections(records)] == [
+        "synthetic set val (unknown number of videos)",
+        "synthetic set val (1 video)",
+        "synthetic set val (302 videos)",
+    ]
+
+
+def test_speed_of_unknown_spread_is_marked():
+    known = example_record(fps=20.0, speed_spread=0.02)
+    unknown = example_record(fps=10.0, speed_spread=None, method="seqformer")
+    assert "20.0 [?]" not in leaderboard_markdown([known, unknown])
+    assert "10.0</ins> [?]" in leaderboard_markdown([known, unknown])
+    assert "- [?] spread unknown" in leaderboard_markdown([unknown])
+    assert "spread unknown" not in leaderboard_markdown([known])
+
+
+@pytest.mark.parametrize("form", ["markdown", "html", "latex", "csv"])
+def test_names_from_records_are_text(form):
+    name = "<script>alert(1)</script> [a](http://b) | $x$ \n\x1b"
+    record = example_record(method=name, dataset=name, split=name, device=name, backbone=name)
+    text = leaderboard_text([record], form)
+    assert "\x1b" not in text
+    if form != "csv":
+        assert "<script>" not in text.replace(r"\<script", "")
+    if form == "markdown":
+        assert r"\[a\](http\://b) \| \$x\$" in text

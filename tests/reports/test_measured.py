@@ -40,3 +40,16 @@ def test_options_are_shown_where_they_tell_records_apart():
     records.append(example_record(method="seqformer", options={"width": 64}))
     labels = measured_table(records)["Method"].tolist()
     assert labels == ["ifc memory_tokens=4", "ifc memory_tokens=8", "seqformer"]
+
+
+def test_every_row_says_how_many_videos_it_has_and_what_speaks_against_it():
+    whole, few, seen = (
+        example_record(),
+        example_record(method="few", num_videos=4, limited=True),
+        example_record(method="seen", contaminated=True),
+    )
+    table = measured_table([whole, few, seen])
+    assert table["Videos"].tolist() == ["4", "24", "24"]
+    assert table["Method"].tolist() == [
+        "few (limited to 4 videos)", "ifc", "seen (trained on these videos)",
+    ]  # fmt: skip

@@ -91,9 +91,14 @@ WRONG = {
     BASE + "cells: []\n": "cells is not a list of mappings",
     BASE + "cells: [{method: 3}]\n": "method is 3",
     "method: color_key\ndataset: synthetic\n": "dataset is 'synthetic'",
-    "method: color_key\ndataset: {name: coco}\n": "dataset.name is 'coco'",
+    "method: color_key\ndataset: {name: coco}\n": "one of the names ytvis2019, ",
     "method: color_key\ndataset: {nam: coco}\n": "dataset.name is missing",
     "method: color_key\ndataset: {name: ovis, plain: 1}\n": "dataset.plain is 1",
+    BASE + "base: 3\n": "base is 3; expected the name of a config",
+    BASE + "base: none\n": "config none does not exist",
+    "base: ifc_r50_ytvis2019_heldout\n": "has a base itself; expected one without",
+    BASE + "weights_trained_on: train\n": "weights_trained_on is 'train'; expected data set/split",
+    BASE + "weights_trained_on: [a/b/c]\n": "expected data set/split, such as [ytvis2019/train]",
     "!!python/object/apply:os.system ['true']\n": "not valid YAML",
 }
 
@@ -104,6 +109,23 @@ def test_wrong_configs_get_a_sentence(load, text):
         load(text)
     assert WRONG[text] in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_base_counts_where_a_config_says_nothing(load, tmp_path):
+    (tmp_path / "plain.yaml").write_text(BASE + "clip_length: 5\ncells: [{seed: 1}, {seed: 2}]\n")
+    cells = load("base: plain.yaml\nclip_length: 7\n", "resolution=96")
+    assert [(c.method, c.clip_length, c.seed, c.resolution) for c in cells] == [
+        ("color_key", 7, 1, 96), ("color_key", 7, 2, 96),
+    ]  # fmt: skip
+    (tmp_path / "c.yaml").unlink()
+    (bundled,) = load("base: ifc_r50_ytvis2019\ndataset: {name: ovis}\n")
+    assert (bundled.method, bundled.dataset.name, bundled.clip_length) == ("ifc", "ovis", 5)
+
+
+def test_what_weights_were_trained_on_may_be_one_split(load):
+    (one,), (many,) = (load(BASE, f"weights_trained_on={text}") for text in ("a/b", "[a/b]"))
+    assert one.weights_trained_on == many.weights_trained_on == ("a/b",)
+    assert cell_digest(one) != cell_digest(load(BASE)[0])
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,40 @@
 
 import csv
 import io
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from vis_bench.tables.formats import FORMATS
-from vis_bench.tables.grid import Column, Entry, Grid, Page, grid_of, page_json, rank_marks
+from vis_bench.tables.grid import (
+    Column,
+    Entry,
+    Grid,
+    Page,
+    grid_of,
+    page_json,
+    rank_marks,
+    single_line,
+)
 from vis_bench.tables.text import render, table_of
 
 # Everything that some format gives a meaning to.
 AWKWARD = r"a_b & 50% {x} | <i> $5 #1 ~ ^ \cmd"
+
+# Texts of a record that try to be more than text.
+AWKWARDS = (
+    AWKWARD, "a|b", "<script>alert(1)</script>", "<!-- -->", "[link](https://example.org)",
+    "![picture](x.png)", "https://example.org", "www.example.org", "a@example.org", "__init__",
+    "_x_", "**bold**", "`code`", "$x^2$ and $y$", "&lt;", "~~gone~~", "line\nbreak", "\x00\x1b[31m",
+    "\u202eright to left", "=1+1", "+1", "-1", "@a", "\\", "\\|", "[a]: b",
+)  # fmt: skip
 
 PAGE = Page(
     "A page",
@@ -45,23 +65,62 @@ class Cells(HTMLParser):
     def __init__(self):
         super().__init__()
         self.cells, self.opened, self.closed = [], [], []
+        self.inside = False
 
     def handle_starttag(self, tag, attrs):
         self.opened.append(tag)
         if tag in ("td", "th"):
             self.cells.append("")
+            self.inside = True
 
     def handle_endtag(self, tag):
         self.closed.append(tag)
+        self.inside = self.inside and tag not in ("td", "th")
 
     def handle_data(self, data):
-        if self.cells and self.opened[-1] not in ("caption", "h3"):
-            self.cells[-1] += data.rstrip("\n")
+        if self.inside:
+            self.cells[-1] += data
 
 
 def split_row(line):
     """The cells of a Markdown row; an escaped bar is text."""
     return [cell.strip() for cell in line.replace(r"\|", "\0").strip("|").split("|")]
+
+
+@pytest.mark.parametrize("text", AWKWARDS)
+def test_a_text_shows_as_itself_in_every_format(text):
+    expected = single_line(text)
+    grid = grid_of([Column(text, numeric=False)], [[text]])
+    page = Page(text, (replace(grid, data=text),), {"1": text}, (text,))
+    assert markdown_texts(page) == [expected] * 6  # title, data, header, cell, note, remark
+    parser = Cells()
+    parser.feed(render(page, "html"))
+    assert parser.cells == [expected, expected]
+    assert not {"script", "a", "img"} & set(parser.opened)
+    _, row = csv.reader(io.StringIO(render(grid, "csv")))
+    assert row == [expected]
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1).filter(single_line))
+def test_any_text_shows_as_itself_in_markdown(text):
+    page = Page("", (grid_of([Column("T", numeric=False)], [[text]]),), {})
+    assert markdown_texts(page)[1] == single_line(text)
+
+
+def markdown_texts(page):
+    """What a reader of the Markdown sees, a text per heading, cell, note and remark.
+
+    Only text comes out: a link, code, emphasis of its own or HTML fails.
+    """
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    texts = []
+    for token in parser.parse(render(page, "markdown")):
+        assert token.type not in ("html_block", "code_block", "fence")
+        parts = [part for part in token.children or [] if not part.type.startswith("strong_")]
+        assert {part.type for part in parts} <= {"text", "text_special"}
+        text = "".join(part.content for part in parts)
+        texts += [re.sub(r"^\[1\] ", "", text)] if token.type == "inline" else []
+    return texts
 
 
 def test_best_and_second_share_marks_on_equal_numbers():
@@ -117,7 +176,8 @@ def test_csv_rows_stand_alone_and_data_sets_share_no_column():
 def test_html_is_balanced_and_escapes():
     parser = Cells()
     parser.feed(render(PAGE, "html"))
-    assert sorted(parser.opened) == sorted(parser.closed)
+    assert sorted(set(parser.opened) - {"meta"}) == sorted(set(parser.closed))
+    assert len(parser.opened) == len(parser.closed) + parser.opened.count("meta")
     assert AWKWARD in parser.cells
     assert parser.cells[:5] == ["", "T=5", "Method", "AP", "FPS"]
 
@@ -136,14 +196,53 @@ def test_latex_is_balanced_booktabs():
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_latex_compiles(tmp_path):
-    head = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
-    (tmp_path / "t.tex").write_text(head + "\n" + render(PAGE, "latex") + r"\end{document}")
+    log = compile_latex(PAGE, tmp_path)
+    assert (tmp_path / "t.pdf").stat().st_size > 0
+    assert "Overfull" not in log
+
+
+def test_long_latex_titles_are_broken_into_lines():
+    columns = [Column("GFLOPs/frame"), Column("Params (M)"), Column("Sub-title", numeric=False)]
+    text = render(grid_of(columns, []), "latex")
+    titles = r"\shortstack[r]{GFLOPs/ \\ frame} & \shortstack[r]{Params \\ (M)} & Sub-title \\"
+    assert titles in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_a_wide_and_long_latex_table_fits_pages_of_two_columns(tmp_path):
+    columns = [Column("Method", numeric=False), *(Column(f"GFLOPs/frame {n}") for n in range(14))]
+    rows = [[f"method_{n} with options={n}", *["1234.5 (spread 11 %)"] * 14] for n in range(120)]
+    grid = grid_of(columns, rows)
+    text = render(Page("Wide and long", (grid,), {"1": "a note"}), "latex")
+    assert text.count(r"\begin{table*}") == text.count(r"\toprule") == 3
+    assert text.count("(continued)") == 2
+    assert text.count("a note") == 1
+    assert "Overfull" not in compile_latex(Page("Wide and long", (grid,), {}), tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_sets_every_text(tmp_path):
+    texts = [
+        *AWKWARDS,
+        "[b]",
+        "*",
+        "".join(map(chr, range(0x20, 0x180))),
+        "\u4e2d\u6587 \U0001f600",
+    ]
+    rows = [[text, text] for text in texts]
+    compile_latex(Page("$_&", (grid_of([Column("#%"), Column("^", "~")], rows),), {}), tmp_path)
+
+
+def compile_latex(page, folder):
+    """The log of pdflatex on a page in a document of two columns."""
+    head = r"\documentclass[twocolumn]{article}\usepackage{booktabs,graphicx}\begin{document}"
+    (folder / "t.tex").write_text(head + "\n" + render(page, "latex") + r"\end{document}")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
+        cwd=folder, capture_output=True, text=True, check=False, errors="replace",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
-    assert (tmp_path / "t.pdf").stat().st_size > 0
+    return done.stdout
 
 
 def test_a_table_without_rows_renders_in_every_format():
@@ -168,3 +267,14 @@ def test_a_page_in_plain_types():
         "Method": "ifc", "T=5 AP": "+0.4", "T=5 FPS": "12.5", "notes": ["a"],
     }  # fmt: skip
     assert plain["footnotes"]["1"] == "a source"
+
+
+def test_html_is_a_document_that_stands_alone():
+    text = render(PAGE, "html")
+    assert text.startswith('<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n')
+    assert "<title>A page</title>" in text
+    assert "prefers-color-scheme: dark" in text
+    assert '<td class="number"><b>39.0</b></td>' in text
+    assert "<caption>YouTube-VIS</caption>" in text
+    assert "<dt>1</dt><dd>a source</dd>" in text
+    assert not any(word in text for word in ("http", "src=", "href=", "@import", "url(", "<script"))

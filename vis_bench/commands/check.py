@@ -18,11 +18,12 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--tolerance", "POINTS", "how far AP and AR may fall, in points", points, default=0.1
     )
+    options.flag("--require-speed", "fail where speed could not be compared")
     options.flag("--update", "write the current measurements as the baseline")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Says which number moved; 1 if one got worse."""
+    """Says which number moved; 1 if one got worse, or speed that is required is missing."""
     import os
 
     from vis_bench.gate.rules import Tolerances
@@ -31,10 +32,13 @@ def run(options: argparse.Namespace) -> int:
     if options.update:
         report = update_baseline(options.baseline, options.current)
     else:
-        report = check(options.baseline, options.current, Tolerances(points=options.tolerance))
+        tolerances = Tolerances(points=options.tolerance)
+        report = check(
+            options.baseline, options.current, tolerances, require_speed=options.require_speed
+        )
         append_summary(report, os.environ)
     if options.json:
         print_json(report.as_json())
     else:
         print_text(report.as_markdown())
-    return 0 if options.update or report.passed else 1
+    return 0 if report.passed else 1

@@ -11,12 +11,15 @@ from vis_bench.commands.arguments import Options
 DESCRIPTION = "run the bundled config `demo`: no data, no download, no GPU"
 
 
+RECORDS = Path("runs/demo")
+
+
 def add_arguments(options: Options) -> None:
     """What all measuring takes."""
-    options.measuring(Path("runs/demo"))
+    options.measuring(RECORDS)
 
 
-def run(options: argparse.Namespace) -> None:
-    """As `run demo`."""
+def run(options: argparse.Namespace) -> int:
+    """As `run demo`, into a folder of its own."""
     options.config = "demo"
-    run_command.run(options)
+    return run_command.measure(options, RECORDS)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.commands.arguments import RECORDS, Options
-from vis_bench.commands.arguments.values import output_folder
+from vis_bench.commands.arguments.values import (
+    finite,
+    frames_per_second,
+    num_params,
+    output_folder,
+)
 from vis_bench.commands.output import print_json, print_text
+from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
     from vis_bench.evaluation.ytvis import Evaluation
 
-DESCRIPTION = "AP and AR of a results file against annotations"
+DESCRIPTION = "AP and AR of a results file against annotations; HOTA, IDF1 and TETA on request"
 
 
 def add_arguments(options: Options) -> None:
@@ -21,6 +28,11 @@ def add_arguments(options: Options) -> None:
     options.required("--annotations", "GT.json", "YouTube-VIS annotations")
     options.required("--predictions", "R.json", "YouTube-VIS results")
     options.flag("--per-category", "print a row per category too")
+    options.flag("--tracking", "print HOTA, IDF1 and TETA too")
+    options.value(
+        "--score-threshold", "SCORE", "with --tracking: only tracks with a higher score take part",
+        finite, default=0.5,
+    )  # fmt: skip
     options.value(
         "--record", "NAME", "write a record of the results as those of the method NAME", str,
         unless_given="no record",
@@ -29,14 +41,25 @@ def add_arguments(options: Options) -> None:
         "--output", "DIR", "folder of records to write, with --record", output_folder,
         default=RECORDS,
     )  # fmt: skip
-    options.value("--backbone", "NAME", "the record's backbone", str, unless_given="not stated")
-    options.value(
-        "--dataset", "NAME", "the record's data set", str,
-        unless_given="the one whose categories the annotations have",
-    )  # fmt: skip
-    options.value(
-        "--split", "NAME", "the record's split", str, unless_given="as the annotations file says"
-    )
+    for name, metavar, kind, text, unless_given in RECORDED:
+        options.value(name, metavar, text, kind, unless_given=unless_given)
+
+
+# What is said of results in their record: name, metavar, kind, help, and what holds unless given.
+RECORDED: tuple[tuple[str, str, Callable[[str], Any], str, str], ...] = (
+    ("--backbone", "NAME", str, "the record's backbone", "not stated"),
+    ("--dataset", "NAME", str, "the record's data set",
+     "the one whose categories the annotations have"),
+    ("--split", "NAME", str, "the record's split", "as the annotations file says"),
+    ("--note", "TEXT", str, "what tells these results from others of the method, such as "
+     "'36 frames'", "none"),
+    ("--url", "URL", str, "where the results come from", "not stated"),
+    ("--fps", "N", frames_per_second, "source frames per second, measured on --device",
+     "not stated"),
+    ("--device", "NAME", str, "what --fps were measured on, such as 'one V100'", "not stated"),
+    ("--params", "N", num_params, "distinct learnable parameters: a whole number, or one with K, "
+     "M or B such as 39.1M", "not stated"),
+)  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -44,10 +67,14 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.evaluation.ytvis import evaluate_files
     from vis_bench.reports.evaluation import evaluation_json, evaluation_text
 
+    threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
-        evaluation = _record_results(options)
+        evaluation = _record_results(options, threshold)
     else:
-        evaluation = evaluate_files(options.annotations, options.predictions)
+        _refuse_without_record(options)
+        evaluation = evaluate_files(
+            options.annotations, options.predictions, tracking_threshold=threshold
+        )
     for warning in evaluation.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     if options.json:
@@ -56,14 +83,24 @@ def run(options: argparse.Namespace) -> None:
         print_text(evaluation_text(evaluation, per_category=options.per_category))
 
 
-def _record_results(options: argparse.Namespace) -> Evaluation:
-    from vis_bench.records.other_code import record_results
+def _refuse_without_record(options: argparse.Namespace) -> None:
+    for name, *_ in RECORDED:
+        if getattr(options, name.removeprefix("--")) is not None:
+            raise InputError(f"{name} says what goes into a record; give --record NAME too")
+
+
+def _record_results(options: argparse.Namespace, tracking_threshold: float | None) -> Evaluation:
+    from vis_bench.records.other_code import OtherCode, record_results
     from vis_bench.records.store import RecordStore
 
+    source = OtherCode(
+        options.record, options.backbone, options.note, options.url, options.fps, options.device,
+        options.params,
+    )  # fmt: skip
     evaluation, path = record_results(
-        options.record, options.annotations, options.predictions, RecordStore(options.output),
-        command=options.command_line, backbone=options.backbone, dataset=options.dataset,
-        split=options.split,
+        source, options.annotations, options.predictions, RecordStore(options.output),
+        command=options.command_line, dataset=options.dataset, split=options.split,
+        tracking_threshold=tracking_threshold,
     )  # fmt: skip
     sys.stderr.write(f"wrote {path}\n")
     return evaluation

@@ -8,7 +8,7 @@ from vis_bench.commands.arguments import RECORDS, Options
 from vis_bench.commands.arguments.options import CONFIG
 from vis_bench.commands.arguments.values import count
 from vis_bench.commands.output import deliver
-from vis_bench.commands.output.paper_tables import ENCODER_TABLE, paper_table_text
+from vis_bench.commands.output.paper_tables import ENCODER_TABLE, paper_table_text, records_in
 from vis_bench.commands.output.text import json_text
 from vis_bench.errors import InputError
 
@@ -26,15 +26,17 @@ def add_arguments(options: Options) -> None:
     options.overrides()
 
 
-def run(options: argparse.Namespace) -> None:
-    """Counts; one cell by module, several as an overview."""
+def run(options: argparse.Namespace) -> int:
+    """Counts; one cell by module, several as an overview. 1 if a record could not be read."""
     if (options.config is None) == (options.table is None):
         raise InputError(f"flops takes either a CONFIG or --table {ENCODER_TABLE}, and not both")
     if options.table:
-        text = paper_table_text(options.table, RECORDS, as_json=options.json)
-    else:
-        text = _cells_text(options)
-    deliver(text, options.output)
+        stored = records_in(RECORDS)
+        text = paper_table_text(options.table, stored.records, as_json=options.json)
+        deliver(text, options.output)
+        return 1 if stored.problems else 0
+    deliver(_cells_text(options), options.output)
+    return 0
 
 
 def _cells_text(options: argparse.Namespace) -> str:

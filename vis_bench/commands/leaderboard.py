@@ -8,7 +8,7 @@ from pathlib import Path
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import output_folder
 from vis_bench.commands.output import deliver, print_json, print_text
-from vis_bench.commands.output.paper_tables import encoder_counts, records_in
+from vis_bench.commands.output.paper_tables import encoder_counts, records_in, report_skipped
 from vis_bench.commands.output.text import json_text
 
 DESCRIPTION = "the leaderboard, or all generated pages"
@@ -17,6 +17,9 @@ DESCRIPTION = "the leaderboard, or all generated pages"
 def add_arguments(options: Options) -> None:
     """The records, and what is made of them."""
     options.records()
+    options.flag(
+        "--all", "show every cell, ablations too, instead of the best per method and backbone"
+    )
     options.format()
     options.output_file()
     options.value(
@@ -25,23 +28,30 @@ def add_arguments(options: Options) -> None:
     )  # fmt: skip
 
 
-def run(options: argparse.Namespace) -> None:
-    """Prints the leaderboard or writes it to a file; with --pages writes those."""
-    from vis_bench.reports.leaderboard import leaderboard_text
+def run(options: argparse.Namespace) -> int:
+    """Prints the leaderboard or writes it to a file; with --pages writes those.
+
+    Returns 1 if a record could not be read.
+    """
+    from vis_bench.reports.leaderboard import best_cells, leaderboard_text
 
     if options.pages:
-        _write_pages(options.pages, as_json=options.json)
-        return
-    records = records_in(options.records)
+        return _write_pages(options.pages, as_json=options.json)
+    stored = records_in(options.records)
+    records = stored.records if options.all else best_cells(stored.records)
     text = json_text(records) if options.json else leaderboard_text(records, options.format)
     deliver(text, options.output)
+    return 1 if stored.problems else 0
 
 
-def _write_pages(folder: Path, *, as_json: bool) -> None:
-    from vis_bench.reports.pages import write_pages
+def _write_pages(folder: Path, *, as_json: bool) -> int:
+    from vis_bench.reports.pages import Pages, records_of
 
-    changed = [str(path) for path in write_pages(folder, encoder_counts())]
+    stored = records_of(folder)
+    report_skipped(stored.problems)
+    changed = [str(p) for p in Pages.of(folder, stored.records, encoder_counts()).write()]
     if as_json:
         print_json({"written": changed})
     else:
         print_text("\n".join(f"wrote {path}" for path in changed) or "up to date")
+    return 1 if stored.problems else 0

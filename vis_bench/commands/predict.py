@@ -1,4 +1,4 @@
-"""`predict CONFIG --frames DIR --output FILE`: from frames alone to a results file."""
+"""`predict CONFIG --frames PATH --output FILE`: from frames alone to a results file."""
 
 from __future__ import annotations
 
@@ -9,36 +9,52 @@ from vis_bench.commands.arguments.values import output_file
 from vis_bench.commands.output import print_json, print_text
 from vis_bench.errors import InputError
 
-DESCRIPTION = "segment a folder of frames, or of such folders, into a results JSON"
+DESCRIPTION = "segment frames, a video file, or the videos of a valid.json into a results JSON"
 
 
 def add_arguments(options: Options) -> None:
     """CONFIG, frames, and the file to write."""
     options.config()
-    options.required("--frames", "DIR", "one video's frames, or a folder per video")
+    options.required(
+        "--frames", "PATH", "a folder of frames, a folder of such folders, or a video file"
+    )
     options.required("--output", "FILE", "results JSON to write", output_file)
+    options.value(
+        "--annotations", "FILE",
+        "a list of videos, such as a server's valid.json; --frames is then the folder that its "
+        "file names start from",
+        unless_given="every video in --frames, with ids 1, 2, ...",
+    )  # fmt: skip
+    options.flag("--random-weights", "infer with random weights, for a dry run")
     options.subject()
 
 
 def run(options: argparse.Namespace) -> None:
-    """Predicts, writes the results file, and says how much it holds."""
+    """Predicts, writes the results file, and says what it holds."""
     from methods import build_method
+    from vis_bench.inference.loop import InferencePlan
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
-    from vis_bench.runs.predict import predict_folder
+    from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
 
     cells = load_cells(find_config(options.config), options.overrides)
     if len(cells) != 1:
         raise InputError(f"{options.config} has {len(cells)} cells; predict takes a config of one")
-    summary = predict_folder(
-        build_method, cells[0], options.frames, options.output, options.weights,
-        pick_device(options.device), Bars(),
+    cell, device, bars = cells[0], pick_device(options.device), Bars()
+    inputs = find_inputs(cell, options.frames, options.annotations)
+    for warning in inputs.warnings:
+        bars.say(f"warning: {warning}")
+    method = load_predictor(
+        build_method, cell, len(inputs.categories), device,
+        weights=options.weights, random_weights=options.random_weights,
     )  # fmt: skip
+    plan = InferencePlan(
+        cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision
+    )
+    summary = predict(method, inputs, plan, options.output, bars)
     if options.json:
         print_json(summary)
-        return
-    print_text(
-        f"{summary['num_tracks']} tracks in {summary['num_videos']} videos: {options.output}"
-    )
+    else:
+        print_text(summary_text(summary))

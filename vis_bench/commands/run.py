@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from vis_bench.commands.arguments import RECORDS, Options
+from vis_bench.commands.arguments import LIMITED_RECORDS, RECORDS, Options
 from vis_bench.commands.output import print_json, print_text
 
 DESCRIPTION = "measure every cell of a config, write a record each, print a table"
@@ -17,7 +18,17 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures, prints the records, and writes the cost curves of a sweep."""
+    """Measures into the folder of records."""
+    return measure(options, RECORDS)
+
+
+def measure(options: argparse.Namespace, records_folder: Path) -> int:
+    """Measures, prints the records, and writes the cost curves of a sweep.
+
+    Args:
+        options: what all measuring takes.
+        records_folder: where records go unless --output or --limit says otherwise.
+    """
     from methods import build_method
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
@@ -38,7 +49,11 @@ def run(options: argparse.Namespace) -> int:
     cells = load_cells(find_config(options.config), options.overrides)
     bars = Bars()
     jobs = resolve_jobs(cells, settings, build_method, bars.say)
-    outcome = measure_jobs(jobs, RecordStore(options.output), bars, resume=options.resume)
+    folder = options.output or records_folder
+    if options.output is None and any(job.is_limited for job in jobs):
+        folder = LIMITED_RECORDS
+        bars.say(f"--limit: records go to {folder}; --output names another folder")
+    outcome = measure_jobs(jobs, RecordStore(folder), bars, resume=options.resume)
     records = outcome.records
     timed = speed_table(records)
     if options.json:
@@ -49,6 +64,6 @@ def run(options: argparse.Namespace) -> int:
         texts += [render(printed_curves(records))] if has_curves(records) else []
         print_text("\n".join(texts))
     if has_curves(records):
-        for path in write_curves(records, options.output):
+        for path in write_curves(records, folder):
             bars.say(f"cost curves: {path}")
     return 1 if outcome.failures else 0

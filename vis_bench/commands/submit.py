@@ -15,13 +15,17 @@ def add_arguments(options: Options) -> None:
     """The results file and the zip."""
     options.argument("results", "R.json", "YouTube-VIS results")
     options.argument("zip", "OUT.zip", "zip to write", output_file)
+    options.value(
+        "--annotations", "FILE", "the server's list of videos, such as its valid.json, to check "
+        "ids, lengths and sizes against", unless_given="no such check",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
     """Checks and writes."""
-    from vis_bench.data.results_file import write_submission
+    from vis_bench.data.submission import write_submission
 
-    write_submission(options.results, options.zip)
+    write_submission(options.results, options.zip, options.annotations)
     if options.json:
         print_json({"zip": str(options.zip)})
     else:

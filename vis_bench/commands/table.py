@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.output import deliver
 from vis_bench.commands.output.paper_tables import paper_table_text, records_in
 from vis_bench.commands.output.text import json_text
+
+if TYPE_CHECKING:
+    from vis_bench.records.schema import Record
 
 DESCRIPTION = "a paper's table, published and measured; or `measured`: every record"
 MEASURED = "measured"
@@ -24,20 +29,21 @@ def add_arguments(options: Options) -> None:
     options.output_file()
 
 
-def run(options: argparse.Namespace) -> None:
-    """Prints the table, or writes it to a file."""
+def run(options: argparse.Namespace) -> int:
+    """Prints the table, or writes it to a file; 1 if a record could not be read."""
+    stored = records_in(options.records)
     if options.name == MEASURED:
-        text = _measured_text(options)
+        text = _measured_text(stored.records, options)
     else:
         text = paper_table_text(
-            options.name, options.records, as_json=options.json, form=options.format
+            options.name, stored.records, as_json=options.json, form=options.format
         )
     deliver(text, options.output)
+    return 1 if stored.problems else 0
 
 
-def _measured_text(options: argparse.Namespace) -> str:
+def _measured_text(records: Sequence[Record], options: argparse.Namespace) -> str:
     from vis_bench.reports.measured import measured_table
     from vis_bench.tables.text import render
 
-    records = records_in(options.records)
     return json_text(records) if options.json else render(measured_table(records), options.format)

@@ -23,18 +23,19 @@ def add_arguments(options: Options) -> None:
         "--name", tuple(CATEGORIES), "data set whose categories the file should have",
         unless_given="any",
     )  # fmt: skip
+    options.flag("--all", "print a line for every problem instead of groups of equal ones")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints a line per problem; 1 if there is one."""
+    """Prints the problems, grouped unless all are wanted; 1 if there is one."""
     from dataclasses import asdict
 
-    from vis_bench.data.validate import validate
+    from vis_bench.data.validate import problems_text, validate
     from vis_bench.progress import Bars
 
     problems = validate(options.annotations, options.frames, options.name, Bars())
     if options.json:
         print_json([asdict(problem) for problem in problems])
     else:
-        print_text("\n".join(f"{p.where}: {p.message}" for p in problems) or "no problems found")
+        print_text(problems_text(problems, show_all=options.all))
     return 1 if problems else 0

@@ -47,14 +47,15 @@ class AnnotatedObject:
 class GroundTruth:
     """What predictions are compared with.
 
-    `videos` and `categories` (id to name) are sorted by id; `objects` are in file order and
-    `tubes` are their masks. `warnings` are sentences about what the file holds but evaluation
-    leaves out.
+    `videos` and `categories` (id to name) are sorted by id; `category_order` holds the ids of the
+    categories in file order. `objects` are in file order and `tubes` are their masks. `warnings`
+    are sentences about what the file holds but evaluation leaves out.
     """
 
     name: str
     videos: Sequence[AnnotatedVideo]
     categories: Mapping[int, str]
+    category_order: Sequence[int]
     objects: Sequence[AnnotatedObject]
     tubes: MaskTubes
     warnings: Sequence[str]
@@ -83,7 +84,8 @@ class GroundTruth:
         warnings += _length_warnings(entries, videos)
         in_order = [videos[key] for key in sorted(videos)]
         named = [f"{name}: {warning}" for warning in warnings]
-        return cls(name, in_order, dict(sorted(categories.items())), objects, tubes, named)
+        by_id = dict(sorted(categories.items()))
+        return cls(name, in_order, by_id, list(categories), objects, tubes, named)
 
 
 def read_annotations(path: Path) -> GroundTruth:
@@ -95,16 +97,29 @@ def read_annotations(path: Path) -> GroundTruth:
     return GroundTruth.of(read_json(Path(path)), str(path))
 
 
-def _check_kind(content: Any, name: str) -> None:
+def read_videos(path: Path) -> dict[int, AnnotatedVideo]:
+    """The videos that a file lists, by id; unlike `read_annotations` also of a public valid.json.
+
+    Raises:
+        InputError: for another kind of file, or the first video that is wrong.
+    """
+    content = read_json(path)
+    _check_kind(content, str(path), needs_annotations=False)
+    return _videos(content, str(path))
+
+
+def _check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
     """Tells apart the other files that come with the data sets."""
-    needed = "expected an object with videos, categories and annotations"
+    needed = "expected an object with videos" + (
+        ", categories and annotations" if needs_annotations else ""
+    )
     if isinstance(content, list):
         raise InputError(f"{name} is a JSON list (a results file?); {needed}")
     if not isinstance(content, dict):
         raise InputError(f"{name} holds {shown(content)}; {needed}")
     if isinstance(content.get("videos"), dict):
         raise InputError(f"{name} has videos as an object, like meta.json; {needed}")
-    if "videos" in content and content.get("annotations") is None:
+    if needs_annotations and "videos" in content and content.get("annotations") is None:
         raise InputError(
             f"{name} has no annotations, like the public valid.json and test.json; predictions for "
             "those are evaluated by the data set's server (see the command submit)"

@@ -7,12 +7,10 @@ al., arXiv 2102.01558; its annotation files spell `Vehical` so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
 
 from vis_bench.errors import InputError
 
-DatasetName = Literal["ytvis2019", "ytvis2021", "ovis", "synthetic"]
-DATASETS: tuple[DatasetName, ...] = get_args(DatasetName)
+DATASETS = ("ytvis2019", "ytvis2021", "ovis", "synthetic")
 
 TITLES: Mapping[str, str] = {
     "ytvis2019": "YouTube-VIS 2019",

@@ -1,4 +1,4 @@
-"""Data sets as videos: YouTube-VIS 2019 and 2021, OVIS, and the synthetic videos.
+"""Data sets as videos: those with a known name, and any other in YouTube-VIS form.
 
 This is what inference sees of an annotations file. `annotations` has what evaluation sees of it,
 and `validate` looks for everything that is wrong with it.
@@ -17,14 +17,15 @@ import orjson
 
 from vis_bench.data import layout, synthetic
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.categories import CATEGORIES, check_dataset_name, contradiction
+from vis_bench.data.categories import CATEGORIES, DATASETS, check_dataset_name, contradiction
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
+from vis_bench.data.shared_videos import TRAINING_PARTS
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, objects_of, read_bytes, read_json, shown, value_of
 from vis_bench.masks.rle import check_size
 
-__all__ = ["Dataset", "ImageFiles", "load_dataset", "read_dataset"]
+__all__ = ["Dataset", "ImageFiles", "load_dataset", "read_categories", "read_dataset"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Dataset:
     `videos` decode their frames when indexed. `categories`: id -> name, in order. `content` makes
     the content of the annotations file, read from `annotations_path` where there is one.
     `has_annotations` is False for the public validation and test files, which list videos only.
+    `part` is what the command `split` wrote into a file that it cut: `heldout` or `rest`.
     """
 
     name: str
@@ -43,6 +45,12 @@ class Dataset:
     has_annotations: bool
     annotations_path: Path | None
     content: Callable[[], dict[str, Any]]
+    part: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """`data set/split`, where the file itself goes before the config that calls it so."""
+        return f"{self.name}/{self.part or self.split}"
 
     @property
     def category_ids(self) -> list[int]:
@@ -81,8 +89,8 @@ def load_dataset(
     """Opens a split of a data set by name.
 
     Args:
-        name: one of `categories.DATASETS`.
-        split: `train`, `val` or `test`.
+        name: one of `categories.DATASETS`; or any other, with both `annotations` and `frames`.
+        split: `train`, `val` or `test`; `heldout` or `rest`, which the command `split` writes.
         plain: the easy variant of the synthetic videos.
         annotations: a file in YouTube-VIS form; default: found below `data_root` (see `layout`).
         frames: the folder that the file names start from; default as above.
@@ -93,8 +101,10 @@ def load_dataset(
         InputError: for an unknown name or split, files that are missing, malformed, or of another
             data set; it says which option changes that.
     """
-    check_dataset_name(name)
-    if name == "synthetic" and annotations is None and frames is None:
+    if annotations is None or frames is None:
+        check_dataset_name(name)
+    in_memory = annotations is None and frames is None and split not in TRAINING_PARTS
+    if name == "synthetic" and in_memory:
         return _in_memory(split, plain)
     if plain and name != "synthetic":
         raise InputError(f"plain is true for {name}; only synthetic videos have a plain variant")
@@ -108,18 +118,30 @@ def load_dataset(
 def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Dataset:
     """Opens a data set in YouTube-VIS form from its annotations file and its folder of frames.
 
+    A known data set has its own categories, all of them, and the file's must not contradict them;
+    any other has the file's.
+
     Raises:
         InputError: as `load_dataset`.
     """
     content = read_json(annotations)
     entries = video_entries(content, str(annotations))
-    _check_categories(name, content, annotations)
+    categories = _known_categories(name, content, annotations)
     videos = [_video(entry, frames, str(annotations)) for entry in entries]
     _check_frames(frames, entries)
     return Dataset(
-        name, split, videos, _sorted(CATEGORIES[name]), bool(content.get("annotations")),
-        annotations, partial(read_json, annotations),
+        name, split, videos, categories, bool(content.get("annotations")),
+        annotations, partial(read_json, annotations), _part(content),
     )  # fmt: skip
+
+
+def read_categories(annotations: Path) -> dict[int, str]:
+    """The categories of an annotations file, id -> name, in the order of their ids.
+
+    Raises:
+        InputError: for a file that lists none, or one id twice.
+    """
+    return _own_categories(read_json(annotations), annotations)
 
 
 def video_entries(content: Any, name: str) -> list[dict[str, Any]]:
@@ -183,13 +205,38 @@ def _video(entry: dict[str, Any], frames: Path, name: str) -> Video:
     return Video(number, title, height, width, ImageFiles(files, title, (height, width)))
 
 
-def _check_categories(name: str, content: dict[str, Any], path: Path) -> None:
-    entries = objects_of(content, "categories", str(path)) if content.get("categories") else []
-    where = f"{path}, an entry of categories"
-    listed = {integer_of(entry, "id", where): str(entry.get("name")) for entry in entries}
-    problem = contradiction(name, listed)
+def _known_categories(name: str, content: dict[str, Any], path: Path) -> dict[int, str]:
+    """The categories of a data set; those of the file where the name is not a known one."""
+    if name not in DATASETS:
+        return _own_categories(content, path)
+    problem = contradiction(name, _listed_categories(content, path))
     if problem:
         raise InputError(f"{path} is not for data set {name}: {problem}")
+    return _sorted(CATEGORIES[name])
+
+
+def _own_categories(content: Any, path: Path) -> dict[int, str]:
+    listed = _listed_categories(content, path) if isinstance(content, dict) else {}
+    if not listed:
+        raise InputError(f"{path} lists no categories; expected an id and a name for each")
+    if len(listed) != len(content["categories"]):
+        raise InputError(f"{path} lists the id of a category twice; expected an id of its own each")
+    return _sorted(listed)
+
+
+def _listed_categories(content: dict[str, Any], path: Path) -> dict[int, str]:
+    entries = objects_of(content, "categories", str(path)) if content.get("categories") else []
+    where = f"{path}, an entry of categories"
+    ids = [integer_of(entry, "id", where) for entry in entries]
+    return {key: str(entry.get("name", key)) for key, entry in zip(ids, entries, strict=True)}
+
+
+def _part(content: dict[str, Any]) -> str | None:
+    """The part that the command `split` wrote into `info`."""
+    info = content.get("info")
+    cut = info.get("split") if isinstance(info, dict) else None
+    part = cut.get("part") if isinstance(cut, dict) else None
+    return part if part in TRAINING_PARTS else None
 
 
 def _check_frames(frames: Path, entries: Sequence[dict[str, Any]]) -> None:

@@ -63,6 +63,11 @@ class ImageFiles(LazyFrames):
         self._name = name
         self._size_HW = size_HW
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """One per frame, in order."""
+        return self._files
+
     def _decode(self, t: int) -> np.ndarray:
         path = self._files[t]
         where = f"frame {t} of video {self._name}"

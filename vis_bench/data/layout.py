@@ -8,19 +8,24 @@ For `ytvis2019`, split `val`, the folder is the first of these that exists: `ytv
 is the default layout; the official archives' names are recognized too: `valid` for `val`,
 `valid.json`, `valid/instances.json` (2021), `annotations_valid.json` and frames directly in `valid`
 (OVIS), and `annotations/instances_val_sub.json` (VNext's instructions).
+
+`heldout` and `rest`, which the command `split` writes, have their frames in the folder of `train`.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from vis_bench.data.shared_videos import TRAINING_PARTS
 from vis_bench.errors import InputError
 
 FOLDERS = {
     "ytvis2019": ("ytvis2019", "ytvis_2019", "."),
     "ytvis2021": ("ytvis2021", "ytvis_2021", "."),
     "ovis": ("ovis", "."),
+    "synthetic": ("synthetic", "."),
 }
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 ANNOTATIONS = (
@@ -38,8 +43,16 @@ def find_annotations(data_root: Path, name: str, split: str) -> Path:
     Raises:
         InputError: saying what was looked for, and what changes that.
     """
-    candidates = _candidates(data_root, name, split, ANNOTATIONS)
-    return _first(candidates, Path.is_file, f"annotations of {name} {split}", "annotations")
+    forms = ANNOTATIONS[:1] if split in TRAINING_PARTS else ANNOTATIONS
+    candidates = _candidates(data_root, name, split, forms)
+    what = f"annotations of {name} {split}"
+    hint = ""
+    if split in TRAINING_PARTS:
+        whole = _candidates(data_root, name, "train", ANNOTATIONS)
+        train = next(filter(Path.is_file, whole), whole[0])
+        command = shlex.join(["vis-bench", "split", str(train), str(candidates[0].parent)])
+        hint = f"`{command}` writes them; "
+    return _first(candidates, Path.is_file, what, "annotations", hint)
 
 
 def find_frames(data_root: Path, name: str, split: str) -> Path:
@@ -48,7 +61,8 @@ def find_frames(data_root: Path, name: str, split: str) -> Path:
     Raises:
         InputError: saying what was looked for, and what changes that.
     """
-    candidates = _candidates(data_root, name, split, FRAMES)
+    folder = "train" if split in TRAINING_PARTS else split
+    candidates = _candidates(data_root, name, folder, FRAMES)
     return _first(candidates, Path.is_dir, f"frames of {name} {split}", "frames")
 
 
@@ -64,12 +78,14 @@ def _candidates(data_root: Path, name: str, split: str, forms: Iterable[str]) ->
     ]
 
 
-def _first(candidates: Sequence[Path], exists: Callable[[Path], bool], what: str, key: str) -> Path:
+def _first(
+    candidates: Sequence[Path], exists: Callable[[Path], bool], what: str, key: str, hint: str = ""
+) -> Path:
     for path in candidates:
         if exists(path):
             return path
     looked = ", ".join(str(path) for path in candidates)
     raise InputError(
-        f"found no {what}: looked for {looked}; --data-root or the config's dataset.{key} says "
-        "where they are"
+        f"found no {what}: looked for {looked}; {hint}--data-root or the config's dataset.{key} "
+        "says where they are"
     )

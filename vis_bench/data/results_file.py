@@ -1,4 +1,4 @@
-"""Tracks to and from YouTube-VIS results files, and the submission zip.
+"""Tracks to and from YouTube-VIS results files.
 
 A results file is a JSON list of objects with `video_id`, `category_id`, `score` and
 `segmentations`: one compressed RLE or null per frame.
@@ -6,21 +6,18 @@ A results file is a JSON list of objects with `video_id`, `category_id`, `score`
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 
 from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, parse_json, read_bytes, shown, value_of
-from vis_bench.masks.rle import PIXEL_LIMIT, RLE
+from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
 
 
@@ -54,10 +51,10 @@ class Results:
         """
         tracks = list(tracks)
         for index, track in enumerate(tracks):
-            _check_score(track.score, _entry_name(name, index, track.video_id))
+            _check_score(track.score, entry_name(name, index, track.video_id))
 
         def place(index: int, frame: int) -> str:
-            return f"{_entry_name(name, index, tracks[index].video_id)}, frame {frame}: the mask"
+            return f"{entry_name(name, index, tracks[index].video_id)}, frame {frame}: the mask"
 
         tubes = measure_tubes([track.segmentations for track in tracks], place)
         return cls(name, tracks, tubes)
@@ -70,10 +67,15 @@ def read_results(path: Path) -> Results:
         InputError: naming the file and, where they are known, the entry (counted from 0), the
             video and the frame (counted from 0) of the first thing that is wrong.
     """
-    return _parse_results(read_bytes(Path(path)), str(path))
+    return parse_results(read_bytes(Path(path)), str(path))
 
 
-def _parse_results(content: bytes, name: str) -> Results:
+def parse_results(content: bytes, name: str) -> Results:
+    """The content of a results file; `name` is what messages call it.
+
+    Raises:
+        InputError: as `read_results`.
+    """
     entries = parse_json(content, name)
     if isinstance(entries, dict):
         hint = " (an annotations file?)" if "videos" in entries else ""
@@ -88,48 +90,6 @@ def write_results(tracks: Iterable[Track], path: Path) -> None:
     write_atomically(Path(path), orjson.dumps([_entry(track) for track in tracks]))
 
 
-def write_submission(results_path: Path, zip_path: Path) -> None:
-    """Checks a results file and packs it, as `results.json` and alone, into a zip.
-
-    Raises:
-        InputError: as `read_results`; for a file without predictions, a category id below 1, or
-            tracks of one video that differ in length or mask size; when the zip cannot be
-            written. Nothing is written then.
-    """
-    content = read_bytes(Path(results_path))
-    _check_submission(_parse_results(content, str(results_path)))
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("results.json"), content, zipfile.ZIP_DEFLATED)
-    write_atomically(Path(zip_path), packed.getvalue())
-
-
-def _check_submission(results: Results) -> None:
-    if not results.tracks:
-        raise InputError(f"{results.name} holds no predictions; expected at least one")
-    length_of: dict[int, int] = {}
-    size_of: dict[int, int] = {}
-    for index, track in enumerate(results.tracks):
-        where = _entry_name(results.name, index, track.video_id)
-        if track.category_id < 1:
-            raise InputError(f"{where} has category_id {track.category_id}; expected 1 or more")
-        length = len(track.segmentations)
-        if length_of.setdefault(track.video_id, length) != length:
-            raise InputError(
-                f"{where} has segmentations of length {length} where others of that video have "
-                f"{length_of[track.video_id]}; expected one length"
-            )
-        for size in np.unique(results.tubes.sizes_of(index)).tolist():
-            if size and size_of.setdefault(track.video_id, size) != size:
-                sizes = [
-                    list(divmod(code, PIXEL_LIMIT)) for code in (size, size_of[track.video_id])
-                ]
-                raise InputError(
-                    f"{where} has masks of size {sizes[0]} where others of that video have "
-                    f"{sizes[1]}; expected one size"
-                )
-
-
 def _entry(track: Track) -> dict[str, Any]:
     return {
         "video_id": track.video_id,
@@ -139,14 +99,15 @@ def _entry(track: Track) -> dict[str, Any]:
     }
 
 
-def _entry_name(name: str, index: int, video_id: object) -> str:
+def entry_name(name: str, index: int, video_id: object) -> str:
+    """What messages call an entry of a results file, counted from 0."""
     return f"{name}, entry {index} (video {shown(video_id)})"
 
 
 def _track(entry: Any, name: str, index: int) -> Track:
     if not isinstance(entry, dict):
         raise InputError(f"{name}, entry {index} is {shown(entry)}; expected an object")
-    where = _entry_name(name, index, entry.get("video_id"))
+    where = entry_name(name, index, entry.get("video_id"))
     segmentations = value_of(entry, "segmentations", where)
     if not isinstance(segmentations, list):
         raise InputError(

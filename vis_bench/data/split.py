@@ -19,11 +19,10 @@ from typing import Any
 import orjson
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.data.shared_videos import HELD_OUT, REST
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, objects_of, parse_json, read_bytes
 from vis_bench.tables.grid import Column, Grid, grid_of
-
-HELD_OUT, REST = "heldout", "rest"
 
 
 @dataclass(frozen=True)

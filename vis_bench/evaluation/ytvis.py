@@ -18,6 +18,7 @@ from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.evaluation.check_results import check_results
 from vis_bench.evaluation.matching import AREA_NAMES, IOU_THRESHOLDS, Matches, match
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
+from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation, evaluate_tracking
 from vis_bench.json_file import collection_paused
 
 # Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
@@ -30,11 +31,15 @@ _MOST = len(MAX_DETECTIONS) - 1
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a results file does; `warnings` are sentences about what looks like a mistake."""
+    """How well a results file does; `warnings` are sentences about what looks like a mistake.
+
+    `tracking`: HOTA, IDF1 and TETA; None where they were not asked for.
+    """
 
     matches: Matches
     curves: Curves
     warnings: Sequence[str]
+    tracking: TrackingEvaluation | None = None
 
     def summary(self) -> dict[str, float]:
         """The official 12 numbers as fractions; -1 where there is no ground truth.
@@ -72,8 +77,13 @@ class Evaluation:
         return self._per_length
 
 
-def evaluate(ground_truth: GroundTruth, results: Results) -> Evaluation:
+def evaluate(
+    ground_truth: GroundTruth, results: Results, *, tracking_threshold: float | None = None
+) -> Evaluation:
     """Evaluates tracks on annotations.
+
+    Args:
+        tracking_threshold: computes the tracking metrics, of tracks with a higher score.
 
     Raises:
         InputError: for tracks of a video that the annotations do not list, and for tracks that
@@ -81,7 +91,10 @@ def evaluate(ground_truth: GroundTruth, results: Results) -> Evaluation:
     """
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
     matches = match(ground_truth, results)
-    return Evaluation(matches, accumulate(matches), warnings)
+    tracking = None
+    if tracking_threshold is not None:
+        tracking = evaluate_tracking(ground_truth, results, tracking_threshold)
+    return Evaluation(matches, accumulate(matches), warnings, tracking)
 
 
 def evaluate_tracks(ground_truth: GroundTruth, tracks: Iterable[Track]) -> dict[str, float]:
@@ -97,14 +110,20 @@ def evaluate_tracks(ground_truth: GroundTruth, tracks: Iterable[Track]) -> dict[
     return evaluate(ground_truth, Results.of(tracks)).summary()
 
 
-def evaluate_files(annotations: Path, predictions: Path) -> Evaluation:
-    """Reads, checks and evaluates a results file.
+def evaluate_files(
+    annotations: Path, predictions: Path, *, tracking_threshold: float | None = None
+) -> Evaluation:
+    """Reads, checks and evaluates a results file; `tracking_threshold` as `evaluate`.
 
     Raises:
         InputError: as `read_annotations`, `read_results` and `evaluate`.
     """
     with collection_paused():
-        return evaluate(read_annotations(annotations), read_results(predictions))
+        return evaluate(
+            read_annotations(annotations),
+            read_results(predictions),
+            tracking_threshold=tracking_threshold,
+        )
 
 
 def summarize(curves: Curves, categories: slice = slice(None)) -> dict[str, float]:

@@ -22,6 +22,7 @@ from vis_bench.records.schema import (
     Fields,
     Fraction,
     NotNegative,
+    Number,
     Positive,
     Record,
     Size,
@@ -65,6 +66,13 @@ class GatedCell(SizeFields, GatedSpeed):
     ar1: Fraction = None
     ar10: Fraction = None
     ar100: Fraction = None
+    tracking_score_threshold: Number | None = None
+    hota: Fraction = None
+    deta: Fraction = None
+    assa: Fraction = None
+    loca: Fraction = None
+    idf1: Fraction = None
+    teta: Fraction = None
     gflops_per_clip: NotNegative | None = None
     gflops_per_frame: NotNegative | None = None
     flop_convention: StrictStr | None = None

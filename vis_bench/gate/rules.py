@@ -1,20 +1,24 @@
-"""When a figure has moved: AP and AR in points, cost exactly, speed within what noise explains."""
+"""When a figure has moved.
+
+AP, AR and the tracking metrics in points, cost exactly, speed within what noise explains.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from vis_bench.gate.baseline import COSTS, GatedCell, GatedSpeed
-from vis_bench.records.metrics import ACCURACY
+from vis_bench.records.metrics import ACCURACY, TRACKING, Metric
 
 Verdict = Literal["worse", "changed", "missing", "better", "new", "not compared"]
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing")
 
-# AP and AR; the AR by area is not gated.
-_GATED = ACCURACY[:9]
+# AP, AR and the tracking metrics; the AR by area is not gated.
+_AP_AND_AR = ACCURACY[:9]
+_GATED = (*_AP_AND_AR, *TRACKING)
 
 # Differences below this are arithmetic, not accuracy; in points.
 _ROUNDING = 1e-9
@@ -24,10 +28,11 @@ _ROUNDING = 1e-9
 class Tolerances:
     """How far a figure may move.
 
-    `points`: AP and AR may fall by this much, in points (100 = all). `speed`, `memory`: FPS may
-    fall and memory grow by this fraction even where repeated runs agree perfectly. `spreads`: how
-    many times the recorded spread of either side comes on top. For memory no more than
-    `memory_spread` of it counts: how busy a machine is moves times far more than memory.
+    `points`: AP, AR and the tracking metrics may fall by this much, in points (100 = all).
+    `speed`, `memory`: FPS may fall and memory grow by this fraction even where repeated runs agree
+    perfectly. `spreads`: how many times the recorded spread of either side comes on top. For memory
+    no more than `memory_spread` of it counts: how busy a machine is moves times far more than
+    memory.
     """
 
     points: float = 0.1
@@ -97,7 +102,13 @@ def _identity(pair: Pair) -> Iterator[Finding]:
 
 
 def _accuracy(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
-    for metric in _GATED:
+    thresholds = pair.baseline.tracking_score_threshold, pair.current.tracking_score_threshold
+    gated: Sequence[Metric] = _GATED
+    if None not in thresholds and thresholds[0] != thresholds[1]:
+        texts = str(thresholds[0]), str(thresholds[1]), "tracking metrics cannot be compared"
+        yield pair.finding("tracking_score_threshold", texts, "changed")
+        gated = _AP_AND_AR
+    for metric in gated:
         before, now = getattr(pair.baseline, metric.field), getattr(pair.current, metric.field)
         if before is None:
             continue
@@ -106,7 +117,8 @@ def _accuracy(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
             continue
         moved = 100 * (now - before)
         if abs(moved) > tolerances.points + _ROUNDING:
-            texts = f"{100 * before:.2f}", f"{100 * now:.2f}", f"{moved:+.2f} points"
+            old, new, change = told_apart(100 * before, 100 * now, digits=2)
+            texts = old, new, f"{change} points"
             yield pair.finding(metric.field, texts, "worse" if moved < 0 else "better")
 
 
@@ -119,19 +131,20 @@ def _cost(pair: Pair) -> Iterator[Finding]:
         if old is None or old == new:
             continue
         if new is None:
-            yield pair.lost(figure, f"{old:.10g}")
+            yield pair.lost(figure, f"{old:,.10g}")
             continue
-        texts = f"{old:.10g}", f"{new:.10g}", _ratio(old, new)
-        yield pair.finding(figure, texts, "changed")
+        yield pair.finding(figure, _cost_texts(old, new), "changed")
 
 
 def _speed(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
     timed, now = pair.baseline.timed_regions(), pair.current.timed_regions()
     other, busy = _other_machine(pair), _busy(pair)
+    if now and not timed:
+        texts = "-", "measured", "no speed in the baseline"
+        yield pair.finding("FPS and memory", texts, "not compared")
     if timed and (other or busy):
         what = "FPS and memory" if other else "FPS"
-        texts = str(pair.baseline.device), str(pair.current.device)
-        yield pair.finding(what, (*texts, str(other or busy)), "not compared")
+        yield pair.finding(what, other or busy or ("", "", ""), "not compared")
     for region, before in {} if other else timed.items():
         yield from _region(
             pair, region, (before, now.get(region, GatedSpeed())), tolerances, busy=bool(busy)
@@ -155,46 +168,74 @@ def _region(
         old, new = (getattr(side, field) for side in sides)
         if old is None or (busy and field == "fps" and new is not None):
             continue
-        figure, text = f"{title} ({region})", _speed_text(field, old)
+        figure = f"{title} ({region})"
         if new is None:
-            yield pair.lost(figure, text)
-        elif field == "fps" and len(known) < len(spreads):
-            texts = text, _speed_text(field, new), "one run only: spread unknown"
-            yield pair.finding(figure, texts, "not compared")
-        else:
-            worse, factor = (old / new if field == "fps" else new / old), allow(*known)
-            if not 1 / factor <= worse <= factor:
-                texts = text, _speed_text(field, new), _allowed(worse, factor)
-                yield pair.finding(figure, texts, "worse" if worse > 1 else "better")
+            yield pair.lost(figure, _speed_texts(field, old, old)[0])
+            continue
+        texts = _speed_texts(field, old, new)
+        if field == "fps" and len(known) < len(spreads):
+            yield pair.finding(figure, (*texts, "one run only: spread unknown"), "not compared")
+            continue
+        ratio, factor = new / old, allow(*known)
+        if not 1 / factor <= ratio <= factor:
+            allowed = factor if ratio > 1 else 1 / factor
+            change = f"{_percent(ratio)}, noise explains {_percent(allowed)}"
+            worse = (ratio < 1) == (field == "fps")
+            yield pair.finding(figure, (*texts, change), "worse" if worse else "better")
 
 
-def _other_machine(pair: Pair) -> str | None:
-    for key, text in (("device", "another device"), ("num_threads", "other number of threads")):
-        if getattr(pair.baseline, key) != getattr(pair.current, key):
-            return text
+def _other_machine(pair: Pair) -> tuple[str, str, str] | None:
+    """Both machines and what differs, where their speed says nothing about the code."""
+    old, new = pair.baseline, pair.current
+    if old.device != new.device:
+        return str(old.device), str(new.device), "another device"
+    if old.num_threads != new.num_threads:
+        return f"{old.num_threads} threads", f"{new.num_threads} threads", "other threads"
     return None
 
 
-def _busy(pair: Pair) -> str | None:
-    """Whether more wanted to run than there are CPUs, before either measurement."""
-    for cell, which in ((pair.baseline, "baseline"), (pair.current, "current")):
-        load, cpus = cell.load_average, cell.num_cpus
-        if load is not None and cpus and load > cpus:
-            return f"the machine was busy ({which}: load {load:.1f} on {cpus} CPUs)"
+def _busy(pair: Pair) -> tuple[str, str, str] | None:
+    """Both loads, where more wanted to run than there are CPUs before either measurement."""
+    cells = pair.baseline, pair.current
+    if any((cell.load_average or 0) > (cell.num_cpus or math.inf) for cell in cells):
+        old, new = (_load_text(cell) for cell in cells)
+        return old, new, "the machine was busy"
     return None
 
 
-def _speed_text(field: str, value: float) -> str:
-    return f"{value:.1f}" if field == "fps" else f"{value / 2**20:.0f} MiB"
+def _load_text(cell: GatedCell) -> str:
+    load = "unknown" if cell.load_average is None else f"{cell.load_average:.1f}"
+    return f"load {load} on {cell.num_cpus} CPUs"
 
 
-def _allowed(worse: float, factor: float) -> str:
-    return f"{_percent(worse)}, noise explains {_percent(factor)}"
+def told_apart(old: float, new: float, digits: int) -> tuple[str, str, str]:
+    """Two different figures and their difference, with as many decimals as tell them apart.
+
+    Args:
+        digits: decimals at least.
+    """
+    while True:
+        texts = f"{old:,.{digits}f}", f"{new:,.{digits}f}", f"{new - old:+,.{digits}f}"
+        if (texts[0] != texts[1] and float(texts[2].replace(",", ""))) or digits >= 15:
+            return texts
+        digits += 1
+
+
+def _cost_texts(old: float, new: float) -> tuple[str, str, str]:
+    """A count with its difference, any other figure with its ratio where that can be seen."""
+    if isinstance(old, int) and isinstance(new, int):
+        return told_apart(old, new, digits=0)
+    ratio = f"{new / old:.4g}" if old else "1"
+    if ratio == "1":
+        return told_apart(old, new, digits=2)
+    return f"{old:,.10g}", f"{new:,.10g}", f"x {ratio}"
+
+
+def _speed_texts(field: str, old: float, new: float) -> tuple[str, str]:
+    if field == "fps":
+        return f"{old:,.1f}", f"{new:,.1f}"
+    return f"{old / 2**20:,.0f} MiB", f"{new / 2**20:,.0f} MiB"
 
 
 def _percent(factor: float) -> str:
     return f"{100 * (factor - 1):+.0f} %"
-
-
-def _ratio(old: float, new: float) -> str:
-    return f"x {new / old:.4g}" if old else "was 0"

@@ -16,6 +16,7 @@ from vis_bench.tables.grid import Column, Entry, grid_of
 from vis_bench.tables.text import render
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+WHOLE_CELL = "whole cell"
 _COLUMNS = ("Cell", "Figure", "Baseline", "Current", "Change", "Verdict")
 
 
@@ -23,37 +24,76 @@ _COLUMNS = ("Cell", "Figure", "Baseline", "Current", "Change", "Verdict")
 class GateReport:
     """What moved. `num_compared`: cells that are in both the baseline and the current records.
 
-    `updated`: the current records have become the baseline.
+    `num_timed`: those of them whose speed was measured. `require_speed`: speed that cannot be
+    compared fails too. `updated`: the current records have become the baseline.
     """
 
     findings: Sequence[Finding]
     num_compared: int
+    num_timed: int = 0
+    require_speed: bool = False
     updated: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether nothing got worse, changed or vanished."""
-        return not any(finding.verdict in FAILING for finding in self.findings)
+        """Whether nothing got worse, changed or vanished, and speed was compared if it has to be.
+
+        An update passes: whatever moved was meant to.
+        """
+        return self.updated or not (self._moved or (self.require_speed and self._no_speed))
 
     def as_json(self) -> dict[str, Any]:
         """The report in plain types."""
         findings = [asdict(finding) for finding in self.findings]
-        return {"passed": self.passed, "num_compared": self.num_compared, "findings": findings}
+        return {
+            "passed": self.passed, "num_compared": self.num_compared,
+            "speed_compared": not self._no_speed, "findings": findings,
+        }  # fmt: skip
 
     def as_markdown(self) -> str:
         """A verdict, then a table of what moved; GitHub renders it as a step's summary."""
-        parts = [f"## {self._heading()}\n", f"{self.num_compared} cells compared.\n"]
-        if self.findings:
-            parts.append(_table(self.findings))
-        if not (self.passed or self.updated):
+        compared = f"{counted(self.num_compared, 'cell')} compared."
+        parts = [f"## {self._heading()}\n", f"{compared}\n", *_reasons(self._uncompared)]
+        listed = [finding for finding in self.findings if finding not in self._uncompared]
+        if listed:
+            parts.append(_table(listed, mark_failing=not self.updated))
+        if self._moved and not self.updated:
             parts.append(UPDATE_HINT)
         return "\n".join(parts)
 
+    @property
+    def _moved(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.verdict in FAILING]
+
+    @property
+    def _uncompared(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.verdict == "not compared"]
+
+    @property
+    def _no_speed(self) -> str:
+        """Which speed was not compared, in words; empty where all of it was."""
+        cells = {finding.cell for finding in self._uncompared}
+        if cells:
+            return f"speed was not compared in {len(cells)} of {counted(self.num_timed, 'cell')}"
+        return "" if self.num_timed else "no speed was measured"
+
     def _heading(self) -> str:
-        failing = sum(finding.verdict in FAILING for finding in self.findings)
         if self.updated:
-            return f"Baseline refreshed: {failing} figures had moved"
-        return "Benchmark gate passed" if self.passed else f"Benchmark gate failed: {failing} moved"
+            return self._update_heading()
+        said = self._no_speed if self.num_timed or self.require_speed else ""
+        if self.passed:
+            return f"Benchmark gate passed, but {said}" if said else "Benchmark gate passed"
+        moved = [f"{len(self._moved)} moved"] if self._moved else []
+        return f"Benchmark gate failed: {'; '.join([*moved, *([said] if said else [])])}"
+
+    def _update_heading(self) -> str:
+        cells = [f.verdict for f in self.findings if f.figure == WHOLE_CELL]
+        new, gone = cells.count("new"), cells.count("missing")
+        moved = len(self._moved) - gone
+        parts = [f"{counted(moved, 'figure')} moved"]
+        parts += [f"{counted(new, 'cell')} new"] if new else []
+        parts += [f"{counted(gone, 'cell')} gone"] if gone else []
+        return f"Baseline refreshed: {', '.join(parts)}"
 
 
 UPDATE_HINT = (
@@ -61,18 +101,26 @@ UPDATE_HINT = (
 )
 
 
-def check(baseline: Path, current: Path, tolerances: Tolerances | None = None) -> GateReport:
+def check(
+    baseline: Path,
+    current: Path,
+    tolerances: Tolerances | None = None,
+    *,
+    require_speed: bool = False,
+) -> GateReport:
     """Compares a baseline with current measurements.
 
     Each is a record file, a folder of records or a baseline file. A cell of the baseline that is
-    gone fails; one that is new is named and does not.
+    gone fails; one that is new is named and does not. Speed that could not be compared is named,
+    and fails with `require_speed`.
 
     Raises:
         InputError: for a path that does not exist or holds no records.
     """
     if not baseline.exists():
         raise InputError(f"baseline {baseline} does not exist; --update writes it")
-    return compare_sets(load_cells_to_gate(baseline), load_cells_to_gate(current), tolerances)
+    report = compare_sets(load_cells_to_gate(baseline), load_cells_to_gate(current), tolerances)
+    return replace(report, require_speed=require_speed)
 
 
 def update_baseline(baseline: Path, current: Path) -> GateReport:
@@ -101,11 +149,17 @@ def compare_sets(
         if cell_key(cell) in now
     ]
     findings = [finding for pair in pairs for finding in compare_cells(pair, tolerances)]
-    known = {cell_key(cell) for cell in baseline}
     findings += [_gone(cell) for cell in baseline if cell_key(cell) not in now]
-    findings += [_new(cell) for cell in current if cell_key(cell) not in known]
+    known = {(cell_key(cell), cell.device) for cell in baseline}
+    paired = [pair.current for pair in pairs]
+    findings += [
+        _new(cell)
+        for cell in current
+        if (cell_key(cell), cell.device) not in known and cell not in paired
+    ]
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
-    return GateReport(findings, len(pairs))
+    timed = [p for p in pairs if p.baseline.timed_regions() or p.current.timed_regions()]
+    return GateReport(findings, len(pairs), len(timed))
 
 
 def append_summary(report: GateReport, environment: Mapping[str, str]) -> None:
@@ -130,18 +184,36 @@ def _counterpart(cell: GatedCell, candidates: Sequence[GatedCell]) -> GatedCell:
 
 
 def _gone(cell: GatedCell) -> Finding:
-    return Finding(full_name(cell), "whole cell", "measured", "-", "no record", "missing")
+    return Finding(full_name(cell), WHOLE_CELL, "measured", "-", "no record", "missing")
 
 
 def _new(cell: GatedCell) -> Finding:
-    return Finding(full_name(cell), "whole cell", "-", "measured", "not in the baseline", "new")
+    return Finding(full_name(cell), WHOLE_CELL, "-", "measured", "not in the baseline", "new")
 
 
-def _table(findings: Sequence[Finding]) -> str:
+def _reasons(uncompared: Sequence[Finding]) -> list[str]:
+    """A line for each reason why speed was not compared, with its first cell."""
+    grouped: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in uncompared:
+        grouped[finding.figure, finding.change].append(finding)
+    lines = [
+        f"- {figure} not compared in {counted(len(group), 'cell')}: {reason} "
+        f"({group[0].cell}: {group[0].baseline}, now {group[0].current})\n"
+        for (figure, reason), group in grouped.items()
+    ]
+    return ["".join(lines)] if lines else []
+
+
+def _table(findings: Sequence[Finding], *, mark_failing: bool) -> str:
     columns = [Column(title, numeric=title in ("Baseline", "Current")) for title in _COLUMNS]
     rows: list[list[str | Entry]] = [
         [f.cell, f.figure, f.baseline, f.current, f.change,
-         Entry(f.verdict, "best" if f.verdict in FAILING else None)]
+         Entry(f.verdict, "best" if mark_failing and f.verdict in FAILING else None)]
         for f in findings
     ]  # fmt: skip
     return render(grid_of(columns, rows))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 cell`, `2 cells`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

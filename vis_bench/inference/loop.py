@@ -18,6 +18,7 @@ from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.inference.clips import ClipLength, clip_windows
 from vis_bench.inference.method import InputFormat, VISMethod
+from vis_bench.inference.prediction_rules import check_clip, check_features, check_values
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
@@ -105,6 +106,9 @@ def predict_clips(
         inputs: the video's frames, taken in order.
         clips: as `clip_windows` gives them.
         stages: times `encode` and `predict`.
+
+    Raises:
+        InputError: where the method returns other shapes than its interface says.
     """
     held: FrameFeatures | None = None
     held_start = held_stop = 0
@@ -118,11 +122,13 @@ def predict_clips(
             frames_T3HW = inputs.take(min(ENCODE_FRAMES, clip.stop - held_stop))
             with stages.time("encode"):
                 new = method.encode_frames(frames_T3HW)
+                check_features(method, new, len(frames_T3HW), held)
                 held = new if held is None else held.followed_by(new)
             held_stop += len(new)
         assert held is not None
         with stages.time("predict"):
             prediction = method.predict_clip(held)
+            check_clip(method, prediction, len(clip))
         yield clip, prediction
 
 
@@ -133,16 +139,21 @@ def no_mark() -> None:
 def track_clips(
     method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: ClipTracker,
     stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
+    num_classes: int | None = None,
 ) -> None:  # fmt: skip
     """Predicts the clips and joins them in the tracker, closing frames as early as possible.
 
     `after_clip` is called whenever a clip is in the tracker and its last frames are closed.
+    `num_classes` is checked where it is given.
+
+    Raises:
+        InputError: where the method returns what its interface does not allow.
     """
     later_starts = [*(clip.start for clip in clips[1:]), clips[-1].stop]
     predictions = predict_clips(method, inputs, clips, stages)
     for (clip, prediction), next_start in zip(predictions, later_starts, strict=True):
         with stages.time("track"):
-            tracker.update(clip, prediction)
+            tracker.update(clip, check_values(method, prediction, num_classes))
         with stages.time("rle"):
             tracker.close_frames(next_start)
         after_clip()
@@ -162,12 +173,16 @@ def track_video(
         category_ids: the category id of each column of the class probabilities.
         stages: times decode, preprocess, encode, predict, track and rle.
         after_clip: called when a clip is done.
+
+    Raises:
+        InputError: where a frame cannot be read, or the method returns what its interface does not
+            allow.
     """
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
     tracker = ClipTracker(method.tracking_rule, video.length, video.height, video.width)
     with closing(read_ahead(video.frames)) as frames, plan.autocast():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
-        track_clips(method, inputs, clips, tracker, stages, after_clip)
+        track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids))
     with stages.time("rle"):
         return tracker.tracks(video.id, category_ids)

@@ -2,6 +2,7 @@
 
 A method splits its work in two, so that overlapping clips never pay for the same frame twice:
 `encode_frames` computes what depends on single frames, `predict_clip` what depends on the clip.
+The loop checks what both return (`prediction_rules`) and names the rule that is broken.
 """
 
 from __future__ import annotations
@@ -51,12 +52,34 @@ class TrackingRule:
     top_k: int | None = None
 
 
+@dataclass(frozen=True)
+class MethodSource:
+    """Which code a plug-in's method comes from.
+
+    `sha256`: over its source files. `distribution`, `version`: of the installed package, None
+    where it is not known.
+    """
+
+    sha256: str
+    distribution: str | None = None
+    version: str | None = None
+
+
 class VISMethod(nn.Module, ABC):
     """A method for video instance segmentation, seen through clips.
 
     Subclasses set `input_format` and `tracking_rule` where the defaults do not fit.
     `backbone_name` is what records call the backbone. `reconstruction` is True where the
     authors' own code was never published; tables mark such a method.
+
+    `weights_source` names the weights that the method loads by itself, in its `build` or
+    `__init__`: a file name, a URL, a model's name. It stands in the record. Where it is None and
+    the run names no weights, parameters count as random and the result is not ranked.
+
+    FLOPs are counted on PyTorch's meta device, where tensors have shapes but no values: the method
+    is built there, and run on meta frames. Code that reads values (`.item()`, `.tolist()`,
+    `.cpu().numpy()`) cannot be counted; its accuracy and speed are measured all the same, and the
+    record says why the FLOPs are missing.
 
     `num_checkpoint_entries` counts parameters as papers often do: every number in a checkpoint
     of the authors' code, statistics of frozen norms and modules stored twice included. None where
@@ -68,19 +91,40 @@ class VISMethod(nn.Module, ABC):
     backbone_name: str = "none"
     reconstruction: bool = False
     num_checkpoint_entries: int | None = None
+    weights_source: str | None = None
     _resolved_options: Mapping[str, object] = MappingProxyType({})
+    _registered_name: str | None = None
+    _method_source: MethodSource | None = None
 
     @abstractmethod
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """Computes what can be shared by every clip that holds a frame.
 
+        The loop calls it with chunks of consecutive frames, at most `loop.ENCODE_FRAMES` at once,
+        and cuts and joins what it returns along T: a frame's features must not depend on the
+        frames beside it.
+
         Args:
-            frames_T3HW: normalized frames; any T >= 1, any size.
+            frames_T3HW: frames on the method's device, resized to the configured short side and
+                normalized as `input_format` says; any T >= 1, any H and W (pad inside the method
+                where it needs multiples).
+
+        Returns:
+            Features of exactly these T frames, T the first dimension of every map, with the same
+            maps in every call; `frame_size_HW` is (H, W).
         """
 
     @abstractmethod
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """Predicts the instances of the clip made of exactly the frames in `features`."""
+        """Predicts the instances of the clip made of exactly the frames in `features`.
+
+        Returns:
+            N instances, which may be 0. `class_probs_NK`: probabilities in 0..1 of the K classes
+            that `build` was given, after sigmoid or softmax, without a "no object" column.
+            `mask_logits_NTHW`: logits before the sigmoid, finite and of a floating type; a pixel is
+            foreground where its logit is above 0. T is the clip's number of frames; H and W may
+            be any grid that spans the whole frame, without padding.
+        """
 
     @property
     def num_params(self) -> int:
@@ -95,15 +139,29 @@ class VISMethod(nn.Module, ABC):
         """
         return self._resolved_options
 
-    def remember_options(self, options: Mapping[str, object]) -> None:
-        """Keeps what `resolved_options` returns; for the registry that built the method."""
+    @property
+    def registered_name(self) -> str:
+        """What configs call the method; its class where no registry built it."""
+        return self._registered_name or type(self).__name__
+
+    @property
+    def method_source(self) -> MethodSource | None:
+        """The code that a plug-in's method comes from; None for built-in methods."""
+        return self._method_source
+
+    def remember_build(
+        self, name: str, options: Mapping[str, object], source: MethodSource | None = None
+    ) -> None:
+        """Keeps what the three properties above return; for the registry that built the method."""
+        self._registered_name = name
         self._resolved_options = MappingProxyType(dict(options))
+        self._method_source = source
 
     def prepare_for_inference(self) -> None:
         """Rewrites the loaded weights for speed (folds normalization, say); equal outputs.
 
-        Called once, after the weights are loaded and before the first frame. Switches to
-        evaluation mode; subclasses extend it.
+        Called once, after the weights are loaded and before the first frame; on the meta device
+        too, where FLOPs are counted. Switches to evaluation mode; subclasses extend it.
         """
         self.eval()
 

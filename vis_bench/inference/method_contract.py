@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from vis_bench.errors import InputError
 from vis_bench.inference.method import VISMethod
+from vis_bench.inference.prediction_rules import check_clip, check_values
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 TOLERANCE = 1e-3
@@ -39,10 +41,10 @@ def check_contract(
             )
             _check_same_features(together, joined)
             clip = method.predict_clip(together.frames(1, 4))
-            _check_prediction(clip, 3, num_classes)
+            _check_prediction(method, clip, 3, num_classes)
             _check_same_prediction(clip, method(frames_T3HW[1:]), "encoded on its own")
             _check_same_prediction(clip, method.predict_clip(together.frames(1, 4)), "run again")
-            _check_prediction(method(frames_T3HW[:1]), 1, num_classes)
+            _check_prediction(method, method(frames_T3HW[:1]), 1, num_classes)
 
 
 def _check_features(features: FrameFeatures, num_frames: int, size_HW: tuple[int, int]) -> None:
@@ -59,12 +61,15 @@ def _check_same_features(first: FrameFeatures, second: FrameFeatures) -> None:
         )
 
 
-def _check_prediction(prediction: ClipPrediction, num_frames: int, num_classes: int) -> None:
-    probs, masks = prediction.class_probs_NK, prediction.mask_logits_NTHW
-    assert probs.shape[1] == num_classes, f"{probs.shape[1]} classes instead of {num_classes}"
-    assert ((probs >= 0) & (probs <= 1)).all(), "class_probs_NK leaves 0..1"
-    assert masks.shape[1] == num_frames, f"masks for {masks.shape[1]} frames, not {num_frames}"
-    assert not masks.isnan().any(), "mask_logits_NTHW holds NaN"
+def _check_prediction(
+    method: VISMethod, prediction: ClipPrediction, num_frames: int, num_classes: int
+) -> None:
+    """The rules that the loop enforces."""
+    try:
+        check_clip(method, prediction, num_frames)
+        check_values(method, prediction, num_classes)
+    except InputError as error:
+        raise AssertionError(str(error)) from None
 
 
 def _check_same_prediction(first: ClipPrediction, second: ClipPrediction, how: str) -> None:

@@ -16,7 +16,8 @@ from pycocotools import mask as coco_mask
 
 from vis_bench.errors import InputError
 from vis_bench.json_file import shown
-from vis_bench.masks.rle import RLE, refuse_large_conversion, with_text
+from vis_bench.masks.compress import WRITABLE_PIXELS
+from vis_bench.masks.rle import RLE, with_text
 
 # Far beyond any outline of a real object, and 16 bytes each in the C code.
 _SAMPLE_LIMIT = 1 << 24
@@ -39,7 +40,11 @@ def check_polygons(polygons: Any, height: int, width: int, where: str) -> None:
     Raises:
         InputError: naming `where` and the defect.
     """
-    refuse_large_conversion(height, width, where)
+    if height * width >= WRITABLE_PIXELS:
+        raise InputError(
+            f"{where} has size {[height, width]}; expected an RLE, since pycocotools does not "
+            "rasterize polygons safely in frames of 2^24 pixels and more"
+        )
     if not isinstance(polygons, list) or not all(isinstance(part, list) for part in polygons):
         raise InputError(
             f"{where} is {shown(polygons)}; expected a list of polygons, each a list x, y, x, y, "

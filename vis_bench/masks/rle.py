@@ -15,11 +15,11 @@ from pycocotools import mask as coco_mask
 
 from vis_bench.errors import InputError
 from vis_bench.json_file import shown
+from vis_bench.masks.compress import WRITABLE_PIXELS, compressed
 from vis_bench.masks.run_lengths import MalformedRLEError, run_lengths
 
 # pycocotools counts pixels, of all frames of a video together, in 32 bits.
 PIXEL_LIMIT = 1 << 32
-_CONVERSION_LIMIT = 1 << 28
 
 
 class RLE(TypedDict):
@@ -48,8 +48,17 @@ def encode_masks(masks_NHW: np.ndarray) -> list[RLE]:
         return []
     if 0 in masks_NHW.shape:
         raise ValueError(f"masks have shape {masks_NHW.shape}; expected at least 1x1 pixels")
+    if masks_NHW[0].size >= WRITABLE_PIXELS:
+        return [_encode_large(mask_HW) for mask_HW in masks_NHW]
     masks_NWH = np.ascontiguousarray((masks_NHW != 0).transpose(0, 2, 1)).view(np.uint8)
     return [with_text(rle) for rle in coco_mask.encode(masks_NWH.transpose(2, 1, 0))]
+
+
+def _encode_large(mask_HW: np.ndarray) -> RLE:
+    pixels_P = (mask_HW != 0).T.reshape(-1)
+    borders = np.flatnonzero(np.diff(pixels_P, prepend=False)).tolist()
+    lengths = np.diff([0, *borders, pixels_P.size]).tolist()
+    return {"size": list(mask_HW.shape), "counts": compressed(lengths)}
 
 
 def decode(rle: RLE) -> np.ndarray:
@@ -125,7 +134,6 @@ def check_run_lengths(rle: dict, where: str) -> None:
         InputError: naming `where` and the defect.
     """
     height, width = check_size(rle.get("size"), where)
-    refuse_large_conversion(height, width, where)
     for length in rle["counts"]:
         if type(length) is not int or length < 0:
             raise InputError(f"{where} has a run of {shown(length)} pixels; expected 0 or more")
@@ -143,23 +151,10 @@ def check_run_lengths(rle: dict, where: str) -> None:
 
 def from_run_lengths(lengths: Sequence[int], height: int, width: int) -> RLE:
     """Compresses an uncompressed RLE, whose lengths add up to height times width."""
+    if height * width >= WRITABLE_PIXELS:
+        return {"size": [height, width], "counts": compressed(lengths)}
     uncompressed = {"size": [height, width], "counts": list(lengths)}
     return with_text(coco_mask.frPyObjects(uncompressed, height, width))
-
-
-def refuse_large_conversion(height: int, width: int, where: str) -> None:
-    """Refuses sizes for which pycocotools cannot write an RLE.
-
-    It reserves six characters per run; only runs of 2^29 pixels and more need a seventh.
-
-    Raises:
-        InputError: naming `where`.
-    """
-    if height * width >= _CONVERSION_LIMIT:
-        raise InputError(
-            f"{where} has size {[height, width]}; polygons and uncompressed RLEs must be below "
-            "2^28 pixels"
-        )
 
 
 def with_text(rle: dict) -> RLE:

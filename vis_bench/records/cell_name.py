@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -77,14 +78,24 @@ def named_options(cell: Measured) -> dict[str, Any]:
 
 
 def file_stem(record: Filed) -> str:
-    """The record's file name without ending: what was measured, then the config's checksum."""
+    """The record's file name without ending: what was measured, then the config's checksum.
+
+    What a record does not say is left out: results of other code have no clips and no resolution.
+    """
     stride = _stride(record)
+    clip = f"T{record.clip_length}" + ("" if stride is None else f"S{stride}")
     parts = [
         record.method, record.backbone, record.dataset, record.split,
-        f"T{record.clip_length}" + ("" if stride is None else f"S{stride}"),
+        None if record.clip_length is None else clip,
         record.resolution, record.config_sha256[:10],
     ]  # fmt: skip
-    return "_".join(str(part).replace("/", "-") for part in parts)
+    words = (_file_word(str(part)) for part in parts if part is not None)
+    return "_".join(word for word in words if word)
+
+
+def _file_word(text: str) -> str:
+    """A text as part of a file name on any system: letters, digits, `_`, `.`, `+` and `-`."""
+    return re.sub(r"[^\w.+-]+", "-", text)[:60].strip(".-")
 
 
 def _stride(cell: Named) -> int | None:

@@ -4,21 +4,25 @@ it from others in the same table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from vis_bench.records.caveats import DIRTY, caveats
+from vis_bench.records.caveats import DIRTY, RECONSTRUCTION, caveats
 from vis_bench.records.cell_name import named_options
 from vis_bench.records.schema import Record
 
+OTHER_CODE = "other code"
+COST_MARKS = (RECONSTRUCTION, OTHER_CODE)
+
 
 def method_labels(records: Sequence[Record]) -> list[str]:
-    """Each record's method, with the options in which records of that method differ.
+    """Each record's method, with the options in which records of that method differ, and its note.
 
     The backbone has a column of its own.
     """
     return [
         " ".join([record.method, *(f"{k}={v}" for k, v in _telling(record, records))])
+        + noted(record)
         for record in records
     ]
 
@@ -28,13 +32,28 @@ def marked_labels(records: Sequence[Record]) -> list[str]:
     come from a results file of other code. Uncommitted changes show beside the commit.
     """
     labels = zip(method_labels(records), records, strict=True)
-    return [_with_marks(label, record) for label, record in labels]
+    return [with_marks(label, record) for label, record in labels]
 
 
-def _with_marks(label: str, record: Record) -> str:
+def cost_labels(records: Sequence[Record]) -> list[str]:
+    """The labels for figures of speed and cost, marked only where the method or the code is
+    another: random weights cost what trained ones do.
+    """
+    labels = zip(method_labels(records), records, strict=True)
+    return [with_marks(label, record, COST_MARKS) for label, record in labels]
+
+
+def with_marks(label: str, record: Record, wanted: Collection[str] | None = None) -> str:
+    """A label with the record's marks, or with those of them that are wanted."""
     marks = [mark for mark in caveats(record) if mark != DIRTY]
-    marks += ["other code"] if record.external else []
-    return label + (f" ({', '.join(marks)})" if marks else "")
+    marks += [OTHER_CODE] if record.external else []
+    shown = [mark for mark in marks if wanted is None or mark in wanted]
+    return label + (f" ({', '.join(shown)})" if shown else "")
+
+
+def noted(record: Record) -> str:
+    """What a record's note adds to its label; empty without one."""
+    return "" if record.note is None else f", {record.note}"
 
 
 def _telling(record: Record, records: Sequence[Record]) -> list[tuple[str, Any]]:

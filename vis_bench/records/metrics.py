@@ -52,6 +52,13 @@ ACCURACY = (
 )  # fmt: skip
 ACCURACY_TITLES = {metric.field: metric.title for metric in ACCURACY}
 
+# Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
+TRACKING = (
+    _points("hota", "HOTA"), _points("deta", "DetA"), _points("assa", "AssA"),
+    _points("loca", "LocA"), _points("idf1", "IDF1"), _points("teta", "TETA"),
+)  # fmt: skip
+TRACKING_TITLES = {metric.field: metric.title for metric in TRACKING}
+
 FPS = Metric("fps", "FPS")
 GFLOPS_PER_FRAME = Metric(
     "gflops_per_frame",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,52 +21,111 @@ from vis_bench.records.source import package_version
 from vis_bench.records.store import RESULTS_ENDING, RecordStore
 
 
+@dataclass(frozen=True)
+class OtherCode:
+    """What is known of results that other code made.
+
+    Args:
+        method: its name, as the leaderboard and the comparison show it ("VisTR").
+        backbone: as the comparison calls it ("ResNet-50" or "r50").
+        note: what tells these results from others of the method ("36 frames").
+        url: where they come from.
+        fps: source frames per second, which need the `device` they were measured on.
+        device: "one V100".
+        num_params: distinct learnable parameters.
+
+    Raises:
+        InputError: for an empty name or note, a URL of another kind, figures that are negative or
+            not finite, or FPS and device without the other.
+    """
+
+    method: str
+    backbone: str | None = None
+    note: str | None = None
+    url: str | None = None
+    fps: float | None = None
+    device: str | None = None
+    num_params: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.method.strip():
+            raise InputError(
+                "the name for --record is empty; give the method's name, such as VisTR"
+            )
+        for key in ("method", "backbone", "note", "device"):
+            text = getattr(self, key)
+            if text is not None:
+                if not text.strip() or not text.replace("\n", " ").isprintable():
+                    raise InputError(f"{key} is {text!r}; expected a line of text")
+                object.__setattr__(self, key, " ".join(text.split()))
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise InputError(f"url is {self.url!r}; expected one that starts with https://")
+        if (self.fps is None) != (self.device is None):
+            given, needed = ("fps", "device") if self.device is None else ("device", "fps")
+            raise InputError(
+                f"{given} is {getattr(self, given)!r} without {needed}; FPS mean something only "
+                "together with the device they were measured on"
+            )
+        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
+            raise InputError(f"fps is {self.fps}; expected a number above 0")
+        if self.num_params is not None and self.num_params < 0:
+            raise InputError(f"num_params is {self.num_params}; expected a number from 0 up")
+
+
 def record_results(
-    name: str,
+    source: OtherCode,
     annotations: Path,
     predictions: Path,
     store: RecordStore,
     *,
     command: str,
-    backbone: str | None = None,
     dataset: str | None = None,
     split: str | None = None,
+    tracking_threshold: float | None = None,
 ) -> tuple[Evaluation, Path]:
     """Evaluates a results file, and writes its record with a copy of the predictions beside it.
 
+    The same results of the same method under the same note make one record, written anew; other
+    results, or another note, make another.
+
     Args:
-        name: of the method, as the leaderboard and the comparison show it ("VisTR").
+        source: whose results they are.
         annotations: the ground truth; its checksum goes into the record.
         predictions: the results file.
         store: where the record goes.
         command: the command line.
-        backbone: as the comparison calls it ("ResNet-50" or "r50").
         dataset: a data set's name; default: the one whose categories the annotations have.
         split: default: what `split` wrote into the file, or the file's name.
+        tracking_threshold: as `evaluate`.
 
     Raises:
-        InputError: for an empty name, an unknown data set, or what `evaluate_files` refuses.
+        InputError: for an unknown data set, or what `evaluate_files` refuses.
     """
-    if not name.strip():
-        raise InputError("the name for --record is empty; give the method's name, such as VisTR")
-    evaluation = evaluate_files(annotations, predictions)
+    evaluation = evaluate_files(annotations, predictions, tracking_threshold=tracking_threshold)
     described = _describe_annotations(annotations, dataset, split)
     results = read_bytes(predictions)
-    identity = [name.strip(), backbone, described, hashlib.sha256(results).hexdigest()]
+    identity = [source.method, source.backbone, described, hashlib.sha256(results).hexdigest()]
+    identity += [] if source.note is None else [source.note]
     record = Record(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=command,
         vis_bench_version=package_version(),
-        method=name.strip(),
-        backbone=backbone or "-",
+        method=source.method,
+        backbone=source.backbone or "-",
         external=True,
+        note=source.note,
+        url=source.url,
+        fps=source.fps,
+        device=source.device,
+        num_params=source.num_params,
         num_videos=len(evaluation.matches.videos),
         num_frames=sum(video.length for video in evaluation.matches.videos),
         config_sha256=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         **described,
     )
     copy = f"{file_stem(record)}{RESULTS_ENDING}"
-    accuracy = AccuracyFields(predictions=copy, **evaluation.summary())
+    tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
+    accuracy = AccuracyFields(predictions=copy, **evaluation.summary(), **tracking)
     record = Record.of(record, accuracy)
     write_atomically(store.folder / copy, results)
     return evaluation, store.write(record)

@@ -53,10 +53,16 @@ class SubjectFields(Fields):
     options: dict[StrictStr, Any] = Field(default_factory=dict)
     resolved_options: dict[StrictStr, Any] = Field(default_factory=dict)
     """All options of the method, those left to their defaults and to its variant included."""
+    method_source: dict[StrictStr, StrictStr | None] | None = None
+    """A plug-in's `distribution`, `version` and `sha256` of its source; null for built-ins."""
     backbone: StrictStr | None = None
     reconstruction: StrictBool = False
     external: StrictBool = False
     """The results come from other code."""
+    note: StrictStr | None = None
+    """What tells results of one method apart, as whoever recorded them wrote it."""
+    url: StrictStr | None = None
+    """Where results of other code come from."""
     dataset: StrictStr
     split: StrictStr
     num_videos: Count | None = None
@@ -67,16 +73,21 @@ class SubjectFields(Fields):
     config: dict[StrictStr, Any] = Field(default_factory=dict)
     config_sha256: StrictStr
     weights_source: StrictStr | None = None
+    """The weights file, what the method says that it loads by itself, `random` or `none`."""
     weights_sha256: StrictStr | None = None
     training: StrictStr | None = None
     """What the weights were trained on, where a paper's table tells two apart by it."""
+    contaminated: StrictBool = False
+    """AP was measured on videos that the weights were trained on."""
+    limited: StrictBool = False
+    """Only the first videos of the split were measured."""
     annotations_sha256: StrictStr | None = None
     failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
     """Why a measurement that the config asks for is missing, by its name."""
 
 
 class AccuracyFields(Fields):
-    """AP and AR, and the results file that they were computed from."""
+    """AP, AR and tracking metrics, and the results file that they were computed from."""
 
     predictions: StrictStr | None = None
     ap: Fraction = None
@@ -91,6 +102,16 @@ class AccuracyFields(Fields):
     ar_s: Fraction = None
     ar_m: Fraction = None
     ar_l: Fraction = None
+    tracking_score_threshold: Number | None = None
+    """Tracks with a higher score take part in the tracking metrics that follow."""
+    hota: Fraction = None
+    """HOTA, DetA, AssA, LocA and IDF1 over all detections."""
+    deta: Fraction = None
+    assa: Fraction = None
+    loca: Fraction = None
+    idf1: Fraction = None
+    teta: Fraction = None
+    """TETA, averaged over the categories."""
 
 
 class SizeFields(Fields):

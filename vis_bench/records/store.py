@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,20 @@ from vis_bench.records.schema import SCHEMA_VERSION, Record
 RESULTS_ENDING = ".results.json"
 
 
+@dataclass(frozen=True)
+class StoredRecords:
+    """What a folder of records gives: the records, and a sentence for each file that is not one."""
+
+    records: tuple[Record, ...]
+    problems: tuple[str, ...]
+
+
 class RecordStore:
-    """The records of a folder, one JSON file each."""
+    """The records of a folder, one JSON file each.
+
+    Iterating gives them in the order of their paths, and refuses the first file that is not a
+    record; `readable` goes on after it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,12 +67,33 @@ class RecordStore:
                 return record
         return None
 
-    def __iter__(self) -> Iterator[Record]:
+    def paths(self) -> list[Path]:
+        """The files of records, sorted.
+
+        Raises:
+            InputError: where the folder does not exist.
+        """
         if not self.folder.is_dir():
             raise InputError(f"folder of records {self.folder} does not exist")
-        for path in sorted(self.folder.rglob("*.json")):
-            if not path.name.endswith(RESULTS_ENDING):
-                yield read_record(path)
+        found = sorted(self.folder.rglob("*.json"))
+        return [path for path in found if not path.name.endswith(RESULTS_ENDING)]
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(read_record, self.paths())
+
+    def readable(self) -> StoredRecords:
+        """The records that can be read, and what is wrong with the other files.
+
+        Raises:
+            InputError: where the folder does not exist.
+        """
+        records, problems = [], []
+        for path in self.paths():
+            try:
+                records.append(read_record(path))
+            except InputError as error:
+                problems.append(str(error))
+        return StoredRecords(tuple(records), tuple(problems))
 
 
 def record_json(record: Record) -> bytes:

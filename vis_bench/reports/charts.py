@@ -9,33 +9,52 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from itertools import cycle
+from typing import TYPE_CHECKING
 
 from vis_bench.records.caveats import is_ranked
-from vis_bench.records.labels import method_labels
+from vis_bench.records.cell_name import clip_name
+from vis_bench.records.labels import marked_labels
 from vis_bench.records.schema import Record
+from vis_bench.reports.chart_labels import LABEL_SIZE, Layout, label_places
 from vis_bench.reports.leaderboard import leaderboard_sections
 from vis_bench.reports.published import published_speeds
+from vis_bench.tables.grid import single_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
-_PANEL_INCHES = (6.4, 4.2)
 _DIGEST = re.compile(r"data sha256 ([0-9a-f]{64})")
+# In inches: the whole width; the frame's left edge, width and height; above and below the frame.
+_WIDTH, _LEFT, _FRAME_WIDTH, _FRAME_HEIGHT, _ABOVE, _BELOW = 7.4, 0.5, 4.6, 3.3, 0.45, 0.5
+_LEGEND_SIZE, _LEGEND_LINE = 7, 0.145  # points; inches
+_LEGEND_CHARACTERS, _TITLE_CHARACTERS = 34, 66
+_MARKERS = "os^DvPX<>dp"
+_POINTS_PER_INCH = 72
 
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement of a method: AP in points, source frames per second."""
+    """One measurement: AP in points, source frames per second.
+
+    Points of one method and variant are one curve; `clip` says where on it a point lies.
+    """
 
     method: str
-    label: str
+    variant: str
+    clip: str
     fps: float
     ap: float
+
+    @property
+    def curve(self) -> str:
+        """What the legend calls the point's curve."""
+        return single_line(f"{self.method}, {self.variant}")
 
 
 @dataclass(frozen=True)
@@ -47,27 +66,24 @@ class Panel:
 
 
 def speed_panels(records: Sequence[Record]) -> list[Panel]:
-    """The published figures, then the ranked records by data set, split and device.
+    """The ranked records by data set, split and device, then the published figures.
 
-    A record without AP or FPS has no point.
+    A record without AP or FPS has no point. Points of a curve go from short clips to long ones.
     """
-    panels = [
-        Panel(
-            "YouTube-VIS 2019 val, published, hardware differs",
-            tuple(Point(*row) for row in published_speeds()),
-        )
-    ]
+    panels = []
     for title, rows in leaderboard_sections(records):
-        shown = [r for r in rows if is_ranked(r) and r.fps]
-        subjects = dict(zip(map(id, shown), method_labels(shown), strict=True))
+        shown = sorted((r for r in rows if is_ranked(r) and r.fps), key=_clip_order)
+        subjects = dict(zip(map(id, shown), marked_labels(shown), strict=True))
         for device in sorted({r.device or "unknown device" for r in shown}):
+            own = [r for r in shown if (r.device or "unknown device") == device]
             points = (
-                Point(subjects[id(r)], f"{r.backbone} T={r.clip_length}", r.fps, 100 * r.ap)
-                for r in shown
-                if (r.device or "unknown device") == device and r.fps and r.ap is not None
+                Point(subjects[id(r)], _variant(r, own), _clip(r, own), r.fps, 100 * r.ap)
+                for r in own
+                if r.fps is not None and r.ap is not None
             )
             panels.append(Panel(f"{title}, {device}", tuple(points)))
-    return panels
+    published = tuple(Point(*row) for row in published_speeds())
+    return [*panels, Panel("YouTube-VIS 2019 val, published, hardware differs", published)]
 
 
 def data_digest(panels: Sequence[Panel]) -> str:
@@ -88,12 +104,16 @@ def speed_svg(panels: Sequence[Panel]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    width, height = _PANEL_INCHES
+    heights = [_frame_height(panel) for panel in panels]
+    height = sum(heights) + len(panels) * (_ABOVE + _BELOW)
     with mpl.rc_context({"svg.hashsalt": "vis-bench", "svg.fonttype": "none", "font.size": 8}):
-        figure = Figure(figsize=(width, height * len(panels)), layout="constrained")
-        axes = figure.subplots(len(panels), squeeze=False)[:, 0]
-        for axis, panel in zip(axes, panels, strict=True):
-            _draw(axis, panel)
+        figure = Figure(figsize=(_WIDTH, height))
+        top = height
+        for panel, inches in zip(panels, heights, strict=True):
+            bottom = top - _ABOVE - inches
+            frame = _LEFT / _WIDTH, bottom / height, _FRAME_WIDTH / _WIDTH, inches / height
+            _draw(figure.add_axes(frame), panel, inches)
+            top = bottom - _BELOW
         out = io.StringIO()
         description = f"data sha256 {data_digest(panels)}"
         FigureCanvasSVG(figure).print_svg(
@@ -102,80 +122,107 @@ def speed_svg(panels: Sequence[Panel]) -> str:
     return out.getvalue()
 
 
-def _draw(axis: Axes, panel: Panel) -> None:
-    """One panel: a color per method, what else tells its points apart beside them."""
+def _clip_order(record: Record) -> tuple:
+    """Short clips first, whole videos last."""
+    length = record.clip_length
+    return length == "whole", length if isinstance(length, int) else 0, record.clip_stride or 0
+
+
+def _variant(record: Record, others: Sequence[Record]) -> str:
+    """The backbone, with the resolution and the precision where cells differ in them."""
+    alike = [o for o in others if (o.method, o.backbone) == (record.method, record.backbone)]
+    parts = [record.backbone or "unknown backbone"]
+    parts += [str(record.resolution)] if len({o.resolution for o in alike}) > 1 else []
+    parts += [str(record.precision)] if len({o.precision for o in alike}) > 1 else []
+    return ", ".join(parts)
+
+
+def _clip(record: Record, others: Sequence[Record]) -> str:
+    """The clip length, with the stride where cells of the same method and length differ in it."""
+    if record.clip_length is None:
+        return ""
+    subject = record.method, record.backbone, record.clip_length
+    alike = [o for o in others if (o.method, o.backbone, o.clip_length) == subject]
+    strides = {other.clip_stride for other in alike}
+    return clip_name(record) if len(strides) > 1 else f"T={record.clip_length}"
+
+
+def _draw(axis: Axes, panel: Panel, inches: float) -> None:
+    """One panel: a color per method, a marker and a line per curve, clip lengths beside points."""
     from matplotlib.ticker import LogLocator, NullLocator
 
-    axis.set(title=panel.title, xlabel="FPS (logarithmic)", ylabel="AP", xscale="log")
-    axis.grid(alpha=0.3)
-    axis.margins(0.2)
-    for method in dict.fromkeys(point.method for point in panel.points):
-        own = [point for point in panel.points if point.method == method]
-        axis.scatter([p.fps for p in own], [p.ap for p in own], s=18, label=method)
-    for point, place in zip(panel.points, label_places(panel.points), strict=True):
-        axis.annotate(
-            point.label, (point.fps, point.ap), xytext=(place.x, place.y), ha=place.side,
-            textcoords="offset points", size=_LABEL_SIZE,
-        )  # fmt: skip
-    axis.set_ylim(bottom=max(0.0, axis.get_ylim()[0]))
+    axis.set(xlabel="FPS (logarithmic)", ylabel="AP", xscale="log")
+    title = axis.set_title("\n".join(textwrap.wrap(single_line(panel.title), _TITLE_CHARACTERS)))
+    _show_plainly(title)
+    axis.grid(alpha=0.25, linewidth=0.6)
+    axis.set_axisbelow(True)
+    layout = Layout.around(
+        [(point.fps, point.ap) for point in panel.points],
+        (_FRAME_WIDTH * _POINTS_PER_INCH, inches * _POINTS_PER_INCH),
+    )
+    axis.set(xlim=layout.fps_limits, ylim=layout.ap_limits)
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter("{x:g}")
-    if panel.points:
-        axis.legend(fontsize=_LABEL_SIZE, loc="center left", bbox_to_anchor=(1, 0.5))
+    curves = _curves(panel)
+    methods = list(dict.fromkeys(point.method for point in panel.points))
+    for (name, points), marker in zip(curves.items(), cycle(_MARKERS)):
+        color = f"C{methods.index(points[0].method) % 10}"
+        axis.plot(
+            [p.fps for p in points], [p.ap for p in points], marker=marker, color=color,
+            linewidth=0.9, markersize=5.5, markeredgecolor="white", markeredgewidth=0.3, label=name,
+        )  # fmt: skip
+    _label(axis, curves, layout)
+    _add_legend(axis, list(curves))
 
 
-@dataclass(frozen=True)
-class LabelPlace:
-    """A label's offset from its point in typographic points, and the side it is written from."""
-
-    x: float
-    y: float
-    side: Literal["left", "right"]
+def _curves(panel: Panel) -> dict[str, list[Point]]:
+    curves: dict[str, list[Point]] = {}
+    for point in panel.points:
+        curves.setdefault(point.curve, []).append(point)
+    return curves
 
 
-_LABEL_SIZE = 6
-_PLACES = (
-    LabelPlace(4, 3, "left"), LabelPlace(4, -8, "left"),
-    LabelPlace(-4, 3, "right"), LabelPlace(-4, -8, "right"),
-)  # fmt: skip
-# The inner part of a panel, in typographic points: what the range of the data spans.
-_SPAN = (190.0, 150.0)
+def _label(axis: Axes, curves: dict[str, list[Point]], layout: Layout) -> None:
+    """Writes clip lengths where there is room for them."""
+    places = label_places(
+        [[layout.position(p.fps, p.ap) for p in points] for points in curves.values()],
+        [[single_line(p.clip) for p in points] for points in curves.values()],
+        layout.size,
+    )
+    for line, points, own in zip(axis.lines, curves.values(), places, strict=True):
+        for point, place in zip(points, own, strict=True):
+            if place is not None:
+                text = axis.annotate(
+                    single_line(point.clip), (point.fps, point.ap), xytext=place,
+                    textcoords="offset points", size=LABEL_SIZE, ha="center", va="center",
+                    color=line.get_color(),
+                )  # fmt: skip
+                _show_plainly(text)
 
 
-def label_places(points: Sequence[Point]) -> list[LabelPlace]:
-    """A place for each label beside its point, clear of earlier labels where one of four is.
-
-    Widths are estimated at half an em per character.
-    """
-    taken: list[tuple[float, float, float, float]] = []
-    places = []
-    for point, (x, y) in zip(points, _positions(points), strict=True):
-        boxes = {place: _box(point.label, x, y, place) for place in _PLACES}
-        free = [p for p, box in boxes.items() if not any(_overlap(box, other) for other in taken)]
-        places.append((free or _PLACES)[0])
-        taken.append(boxes[places[-1]])
-    return places
+def _add_legend(axis: Axes, names: Sequence[str]) -> None:
+    """A legend beside the frame. Names are set late, since a leading underscore hides an entry."""
+    if not names:
+        return
+    legend = axis.legend(
+        axis.lines, map(str, range(len(names))), fontsize=_LEGEND_SIZE, loc="upper left",
+        bbox_to_anchor=(1.01, 1.01), borderaxespad=0, frameon=False, labelspacing=0.45,
+    )  # fmt: skip
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        _show_plainly(text)
+        text.set_text("\n".join(textwrap.wrap(name, _LEGEND_CHARACTERS)))
 
 
-def _positions(points: Sequence[Point]) -> list[tuple[float, float]]:
-    """Where points lie in a panel, in typographic points; FPS are logarithmic."""
-    columns = ([math.log(point.fps) for point in points], [point.ap for point in points])
-    scaled = []
-    for values, span in zip(columns, _SPAN, strict=True):
-        low, high = min(values, default=0.0), max(values, default=0.0)
-        scaled.append([span * (value - low) / ((high - low) or 1.0) for value in values])
-    return list(zip(*scaled, strict=True))
+def _frame_height(panel: Panel) -> float:
+    """The frame's height in inches, larger where the legend needs it."""
+    lines = sum(
+        len(textwrap.wrap(name, _LEGEND_CHARACTERS)) + 0.25
+        for name in {point.curve for point in panel.points}
+    )
+    return max(_FRAME_HEIGHT, lines * _LEGEND_LINE)
 
 
-def _box(label: str, x: float, y: float, place: LabelPlace) -> tuple[float, float, float, float]:
-    width = 0.5 * _LABEL_SIZE * len(label)
-    left = x + place.x - (width if place.side == "right" else 0)
-    return left, y + place.y, left + width, y + place.y + _LABEL_SIZE
-
-
-def _overlap(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> bool:
-    apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
-    return not apart
+def _show_plainly(text: Text) -> None:
+    """Dollars in a text are dollars, no mathematics."""
+    text.set_parse_math(False)

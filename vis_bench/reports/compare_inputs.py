@@ -14,6 +14,8 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
 from vis_bench.json_file import parse_json, read_bytes
 from vis_bench.records.cell_name import short_name
+from vis_bench.records.labels import noted, with_marks
+from vis_bench.records.predictions import predictions_path
 from vis_bench.records.schema import Record
 from vis_bench.records.store import read_record
 from vis_bench.runs.config import DatasetConfig
@@ -50,7 +52,7 @@ def load_pair(
     """
     records = [_record_at(path) for path in (first, second)]
     results = [
-        read_results(path if record is None else _predictions(record, path))
+        read_results(path if record is None else predictions_path(record, path))
         for path, record in zip((first, second), records, strict=True)
     ]
     known = [record for record in records if record is not None]
@@ -64,13 +66,6 @@ def _record_at(path: Path) -> Record | None:
     """The record in a file, or None where it holds a results list."""
     content = parse_json(read_bytes(path), str(path))
     return None if isinstance(content, list) else read_record(path)
-
-
-def _predictions(record: Record, path: Path) -> Path:
-    name = record.predictions
-    if not name:
-        raise InputError(f"record {path} has no predictions: its accuracy was not measured")
-    return path.parent / name
 
 
 def _check_same_videos(records: list[Record]) -> None:
@@ -124,16 +119,18 @@ def _dataset(
     return open_dataset(chosen, data_root)
 
 
-def _names(
-    records: list[Record | None], paths: tuple[Path, Path]
-) -> tuple[str, str]:  # fmt: skip
-    """What tells the two apart: method and clip, or else the file's name."""
+def _names(records: list[Record | None], paths: tuple[Path, Path]) -> tuple[str, str]:
+    """What tells the two apart: method, clip and note, or else the file's name; then the marks."""
     named = [
-        path.stem if record is None else short_name(record)
+        path.stem if record is None else short_name(record) + noted(record)
         for record, path in zip(records, paths, strict=True)
     ]
     if named[0] == named[1]:
         named = [path.stem for path in paths]
     if named[0] == named[1]:
         named = [str(path) for path in paths]
-    return named[0], named[1]
+    one, two = (
+        name if record is None else with_marks(name, record)
+        for name, record in zip(named, records, strict=True)
+    )
+    return one, two

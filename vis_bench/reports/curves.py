@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vis_bench.atomic_write import write_atomically
-from vis_bench.records.labels import method_labels
+from vis_bench.records.labels import cost_labels
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, Metric
 from vis_bench.records.schema import Record
 from vis_bench.tables.grid import ABSENT, Column, Grid, grid_of
@@ -174,11 +174,12 @@ def _distinct(facets: Sequence[dict[str, str]], keys: Sequence[str]) -> int:
 
 
 def _costed(records: Sequence[Record]) -> list[Record]:
-    return [r for r in records if any(m.of(r) is not None for m in PANELS)]
+    """Those with a figure to show; results of other code have no clip length to show it at."""
+    return [r for r in records if r.clip_length and any(m.of(r) is not None for m in PANELS)]
 
 
 def _labeled(records: Sequence[Record]) -> list[tuple[Record, str]]:
-    return list(zip(records, method_labels(records), strict=True))
+    return list(zip(records, cost_labels(records), strict=True))
 
 
 def _frames_per_clip(record: Record) -> float:

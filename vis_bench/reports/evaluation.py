@@ -9,12 +9,16 @@ from tabulate import tabulate
 
 from vis_bench.evaluation.ytvis import Evaluation
 from vis_bench.records.metrics import ACCURACY_TITLES
+from vis_bench.reports.tracking import tracking_json, tracking_tables
 
 LENGTHS = {"short": "up to 24", "medium": "25 to 36", "long": "37 and more"}
 
 
 def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> dict[str, Any]:
-    """The 12 numbers as fractions (null without ground truth), by length, and the warnings."""
+    """The 12 numbers as fractions (null without ground truth), by length, and the warnings.
+
+    With the tracking metrics under `tracking` where they were computed.
+    """
     report: dict[str, Any] = {
         **_nulled(evaluation.summary()),
         "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
@@ -22,11 +26,13 @@ def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> di
     }
     if per_category:
         report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
+    if evaluation.tracking is not None:
+        report["tracking"] = tracking_json(evaluation.tracking)
     return report
 
 
 def evaluation_text(evaluation: Evaluation, *, per_category: bool = False) -> str:
-    """The 12 numbers in points; a dash where there is no ground truth."""
+    """The 12 numbers in points, and the tracking metrics; a dash without ground truth."""
     rows = [["all videos", *_points(evaluation.summary())]]
     tables = [
         _table(["points (0..100)", *ACCURACY_TITLES.values()], rows),
@@ -35,6 +41,11 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool = False) -> st
     if per_category:
         rows = [[str(row["name"]), *_points(row)] for row in evaluation.per_category()]
         tables.append(_table(["category", *ACCURACY_TITLES.values()], rows))
+    if evaluation.tracking is not None:
+        tables += [
+            _table(*table)
+            for table in tracking_tables(evaluation.tracking, per_category=per_category)
+        ]
     return "\n\n".join(tables)
 
 

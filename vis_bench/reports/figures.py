@@ -8,6 +8,9 @@ from vis_bench.tables.grid import ABSENT
 
 # Runs that differ by more than this fraction of their median are marked.
 SPREAD_LIMIT = 0.10
+# The footnote of an FPS of which nobody knows how far equal runs lie apart.
+UNKNOWN_KEY = "?"
+SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
 
 
 def figure(record: Record, metric: Metric) -> str:
@@ -19,6 +22,11 @@ def figure(record: Record, metric: Metric) -> str:
 def noise(record: Record, metric: Metric) -> str:
     """What stands behind FPS whose runs differ much; nothing behind other figures."""
     return spread_mark(record) if metric is FPS else ""
+
+
+def speed_notes(record: Record) -> tuple[str, ...]:
+    """The footnote that a record's FPS need."""
+    return (UNKNOWN_KEY,) if record.fps is not None and record.speed_spread is None else ()
 
 
 def spread_mark(speed: RegionFields) -> str:

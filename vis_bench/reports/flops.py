@@ -12,11 +12,12 @@ from tabulate import tabulate
 from vis_bench.cost.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
 from vis_bench.cost.flops.nominal import NominalCost, count_nominal
 from vis_bench.cost.flops.video import ShapeCounter
-from vis_bench.data.categories import CATEGORIES
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell
+from vis_bench.runs.flops import counting
 from vis_bench.runs.load_method import BuildMethod, method_on_meta
+from vis_bench.runs.open_dataset import config_categories
 
 
 @dataclass(frozen=True)
@@ -103,19 +104,23 @@ def report_flops(
 ) -> Iterator[FlopsReport]:
     """Counts each cell for the nominal video, without weights, data or memory.
 
-    The head has the classes of the cell's data set, which itself need not be there.
+    The head has the classes of the cell's data set, which itself need not be there where its name
+    is a known one.
 
     Raises:
-        InputError: for a method or option that does not exist, or an operator without a rule.
+        InputError: for a method or option that does not exist, an operator without a rule, or a
+            method that does not work on shapes alone.
     """
     counters: dict[str, ShapeCounter] = {}
     for cell in cells:
         key = cell.model_dump_json(include={"method", "options", "kernel_backend", "dataset"})
         if key not in counters:
             counters[key] = ShapeCounter(
-                method_on_meta(build_method, cell, len(CATEGORIES[cell.dataset.name]))
+                method_on_meta(build_method, cell, len(config_categories(cell.dataset)))
             )
-        yield _report(cell, counters[key])
+        with counting(cell.method):
+            report = _report(cell, counters[key])
+        yield report
         advance()
 
 

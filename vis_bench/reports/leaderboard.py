@@ -7,26 +7,48 @@ from dataclasses import replace
 from itertools import groupby
 
 from vis_bench.data.categories import dataset_title
+from vis_bench.records.ablation import split_ablations
 from vis_bench.records.caveats import is_ranked
 from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import FPS, SHOWN
 from vis_bench.records.order import tie_break
 from vis_bench.records.schema import Record
-from vis_bench.reports.figures import figure, noise, plain
+from vis_bench.reports.figures import SPREAD_UNKNOWN, UNKNOWN_KEY, figure, noise, plain, speed_notes
 from vis_bench.tables.formats import Format
+from vis_bench.tables.formats.markdown_writer import escape_markdown
 from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, grid_of, rank_marks
 from vis_bench.tables.text import render
 
+TITLE = "Leaderboard"
 UNRANKED_NOTE = (
-    "Not ranked: reconstructions, random weights, and measurements with uncommitted changes."
+    "Not ranked: reconstructions, random weights, weights that were trained on the measured "
+    "videos, runs limited to the first videos, and measurements with uncommitted changes."
 )
 NOTHING_NOTE = "No record holds an AP yet."
 _LABELS = ("Rank", "Method", "Backbone", "Clip", "Stride")
+_NUMBERS = ("Rank", "Clip", "Stride")
 _ORIGIN = ("Device", "Date", "Source")
 
 
+def best_cells(records: Sequence[Record]) -> list[Record]:
+    """The best cell of each method and backbone in each section, in the leaderboard's order.
+
+    Ablations have none. A cell that takes a rank goes before one that takes none. Results of other
+    code and reconstructions are methods of their own.
+    """
+    methods, _ = split_ablations(records)
+    best: dict[tuple, Record] = {}
+    for place, (_, rows) in enumerate(leaderboard_sections(methods)):
+        for record in rows:
+            own = place, record.method, record.backbone, record.external, record.reconstruction
+            best.setdefault(own, record)
+    return list(best.values())
+
+
 def leaderboard_text(records: Sequence[Record], form: Format = "markdown") -> str:
-    """The leaderboard in any format; CSV names the data in a column, the others above a table."""
+    """These records as a leaderboard in any format; CSV names the data in a column, the others
+    above a table.
+    """
     if form == "markdown":
         return leaderboard_markdown(records)
     sections = leaderboard_sections(records)
@@ -36,19 +58,32 @@ def leaderboard_text(records: Sequence[Record], form: Format = "markdown") -> st
     remarks = [] if sections else [NOTHING_NOTE]
     if not all(is_ranked(record) for _, rows in sections for record in rows):
         remarks.append(UNRANKED_NOTE)
-    return render(Page("Leaderboard", tuple(grids), {}, tuple(remarks)), form)
+    notes = _footnotes([record for _, rows in sections for record in rows])
+    return render(Page(TITLE, tuple(grids), notes, tuple(remarks)), form)
 
 
-def leaderboard_markdown(records: Sequence[Record]) -> str:
-    """The leaderboard's text; rows without a rank stand below the ranked ones of their section."""
+def leaderboard_markdown(
+    records: Sequence[Record],
+    title: str = TITLE,
+    introduction: str = "",
+    among: Sequence[Record] = (),
+) -> str:
+    """The leaderboard's text; rows without a rank stand below the ranked ones of their section.
+
+    Args:
+        records: what it shows.
+        title: of the page.
+        introduction: Markdown below the title.
+        among: further records that labels tell these apart from.
+    """
     sections = leaderboard_sections(records)
+    parts = [f"# {title}\n", *([f"{introduction}\n"] if introduction else [])]
     if not sections:
-        return f"# Leaderboard\n\n{NOTHING_NOTE}\n"
-    parts = ["# Leaderboard\n"]
-    for title, rows in sections:
-        parts.append(f"## {title}\n\n{render(leaderboard_grid(rows))}")
-        if not all(is_ranked(record) for record in rows):
-            parts.append(f"{UNRANKED_NOTE}\n")
+        return "\n".join([*parts, f"{NOTHING_NOTE}\n"])
+    for section, rows in sections:
+        remarks = () if all(map(is_ranked, rows)) else (UNRANKED_NOTE,)
+        page = Page("", (leaderboard_grid(rows, among),), _footnotes(rows), remarks)
+        parts.append(f"## {escape_markdown(section)}\n\n{render(page)}")
     return "\n".join(parts)
 
 
@@ -67,8 +102,12 @@ def leaderboard_sections(records: Sequence[Record]) -> list[tuple[str, list[Reco
     ]
 
 
-def leaderboard_grid(rows: Sequence[Record]) -> Grid:
-    """One section, in the order given; best and second best among the ranked rows."""
+def leaderboard_grid(rows: Sequence[Record], among: Sequence[Record] = ()) -> Grid:
+    """One section, in the order given; best and second best among the ranked rows.
+
+    Labels tell the rows from each other, and from the records `among` which they are.
+    """
+    labels = marked_labels([*rows, *among])
     ranks = iter(range(1, len(rows) + 1))
     lines = [
         [
@@ -79,14 +118,18 @@ def leaderboard_grid(rows: Sequence[Record]) -> Grid:
             plain(record.created_at)[:10],
             _source(record),
         ]
-        for label, record in zip(marked_labels(rows), rows, strict=True)
+        for label, record in zip(labels, rows, strict=False)
     ]
     columns = [
-        *(Column(title, numeric=title == "Rank") for title in _LABELS),
+        *(Column(title, numeric=title in _NUMBERS) for title in _LABELS),
         *(Column(metric.title) for metric in SHOWN),
         *(Column(title, numeric=False) for title in _ORIGIN),
     ]
     return _marked(grid_of(columns, lines), rows)
+
+
+def _footnotes(rows: Sequence[Record]) -> dict[str, str]:
+    return {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
 
 
 def _with_data_column(grid: Grid) -> Grid:
@@ -99,17 +142,19 @@ def _marked(grid: Grid, records: Sequence[Record]) -> Grid:
     ranked = [place for place, record in enumerate(records) if is_ranked(record)]
     devices = {records[place].device for place in ranked}
     rows = [list(row) for row in grid.rows]
-    first = len(_LABELS)
-    for index, metric in enumerate(SHOWN, first):
-        if metric.higher_is_better is None or (metric is FPS and len(devices) > 1):
-            continue
+    for index, metric in enumerate(SHOWN, len(_LABELS)):
         texts = [rows[place][index].text for place in ranked]
         marks = rank_marks(
             [None if text == ABSENT else text for text in texts],
-            higher_is_better=metric.higher_is_better,
+            higher_is_better=metric.higher_is_better is True,
         )
-        for place, text, mark in zip(ranked, texts, marks, strict=True):
-            rows[place][index] = Entry(text + noise(records[place], metric), mark)
+        if metric.higher_is_better is None or (metric is FPS and len(devices) > 1):
+            marks = [None] * len(ranked)
+        mark_of = dict(zip(ranked, marks, strict=True))
+        for place, record in enumerate(records):
+            text = rows[place][index].text + noise(record, metric)
+            notes = speed_notes(record) if metric is FPS else ()
+            rows[place][index] = Entry(text, mark_of.get(place), notes)
     return replace(grid, rows=tuple(map(tuple, rows)))
 
 
@@ -124,7 +169,8 @@ def _section(record: Record) -> tuple[str, str, int, str]:
 
 def _title(section: tuple[str, str, int, str]) -> str:
     dataset, split, num_videos, _ = section
-    return f"{dataset_title(dataset)} {split} ({num_videos} video{'' if num_videos == 1 else 's'})"
+    count = f"{num_videos or 'unknown number of'} video{'' if num_videos == 1 else 's'}"
+    return f"{dataset_title(dataset)} {split} ({count})"
 
 
 def _labels(subject: str, record: Record) -> list[str]:

@@ -15,11 +15,12 @@ from vis_bench.reports.figures import figure, noise, plain
 
 def measured_table(records: Sequence[Record]) -> pd.DataFrame:
     """Every record as a row of printable cells, sorted by data set, method and clip."""
-    rows = sorted(records, key=_order)
+    rows = sorted(records, key=measured_order)
     columns: dict[str, list[str]] = {
         "Method": marked_labels(rows),
         "Backbone": [plain(record.backbone) for record in rows],
         "Data": [f"{record.dataset} {record.split}" for record in rows],
+        "Videos": [plain(record.num_videos) for record in rows],
         "Clip": [plain(record.clip_length) for record in rows],
         "Stride": [plain(record.clip_stride) for record in rows],
         "Resolution": [plain(record.resolution) for record in rows],
@@ -29,7 +30,8 @@ def measured_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _order(record: Record) -> tuple:
+def measured_order(record: Record) -> tuple:
+    """By data set, method and clip, whole videos first; the longer clip before the shorter."""
     length = record.clip_length
     size = -length if isinstance(length, int) else 0
     return (

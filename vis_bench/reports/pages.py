@@ -1,23 +1,27 @@
-"""The generated files of `results/`: README.md, LEADERBOARD.md and the AP-against-FPS picture,
-and the table in the README beside the folder.
+"""The generated files of `results/`: README.md, LEADERBOARD.md, ABLATIONS.md and the
+AP-against-FPS picture, and the table in the README beside the folder.
 
-The latter and the picture leave out what has a `training` label, such as ablations. All follow from
-the records alone; a test fails where they differ from what the records give.
+All follow from the records alone; a test fails where they differ from what the records give.
+Ablations stand in the table of everything measured, in the papers' tables and on their own page.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.errors import InputError
+from vis_bench.records.ablation import split_ablations
 from vis_bench.records.schema import Record
-from vis_bench.records.store import RecordStore
+from vis_bench.records.store import RecordStore, StoredRecords
 from vis_bench.reports.charts import Panel, data_digest, digest_of_svg, speed_panels, speed_svg
-from vis_bench.reports.leaderboard import leaderboard_markdown
+from vis_bench.reports.headline import headline_markdown
+from vis_bench.reports.leaderboard import best_cells, leaderboard_markdown
 from vis_bench.reports.measured import measured_table
+from vis_bench.reports.paper_pages import pages_markdown
 from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
 from vis_bench.reports.paper_tables.encoder_flops import EncoderCounts
 from vis_bench.tables.text import render
@@ -32,89 +36,111 @@ _INTRODUCTION = """# Results
 
 What this bench has measured, beside what is published. `records/` holds one JSON per measured cell
 with everything that defines it: configuration, checksums of weights and annotations, machine,
-versions, commit. [LEADERBOARD.md](LEADERBOARD.md) ranks the methods.
+versions, commit. [LEADERBOARD.md](LEADERBOARD.md) ranks the methods, and
+[ABLATIONS.md](ABLATIONS.md) compares methods with changed versions of themselves.
 """
+_BOARD_TEXT = (
+    "The best cell of each method and backbone. The others are in the table of "
+    "[everything measured](README.md#measured), ablations on\n[a page of their own](ABLATIONS.md)."
+)
+_ABLATIONS_TEXT = (
+    "Methods with changed options, or with weights trained to compare a method with itself. The "
+    "methods as they are stand on\nthe [leaderboard](LEADERBOARD.md)."
+)
 _PICTURE_TEXT = f"## AP against FPS\n\n![AP against FPS]({PICTURE})\n"
 
 
-def write_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path]:
-    """Writes the pages and the picture; returns those that changed.
-
-    A README.md beside the folder gets the table of what is measured between its two markers.
-
-    Args:
-        results: the folder with `records/`.
-        counts: the multiply-adds of IFC's encoders, for that table.
-    """
-    pages = _Pages.of(results, counts)
-    stale = pages.stale()
-    for path in stale:
-        text = speed_svg(pages.panels) if path == pages.picture else pages.texts[path]
-        write_atomically(path, text.encode())
-    return stale
-
-
-def stale_pages(results: Path, counts: EncoderCounts | None = None) -> list[Path]:
-    """The files that differ from what the records give, or are missing."""
-    return _Pages.of(results, counts).stale()
+def records_of(results: Path) -> StoredRecords:
+    """The records in `records/` of the folder, if there is one, and the problems with others."""
+    folder = results / RECORDS_FOLDER
+    return RecordStore(folder).readable() if folder.is_dir() else StoredRecords((), ())
 
 
 @dataclass(frozen=True)
-class _Pages:
+class Pages:
     """What the records give: the text of every page, and what the picture shows."""
 
-    texts: dict[Path, str]
+    texts: Mapping[Path, str]
     picture: Path
-    panels: list[Panel]
+    panels: Sequence[Panel]
 
     @classmethod
-    def of(cls, results: Path, counts: EncoderCounts | None) -> _Pages:
-        records = _records(results)
-        panels = speed_panels(_unlabeled(records))
+    def of(
+        cls, results: Path, records: Sequence[Record], counts: EncoderCounts | None = None
+    ) -> Pages:
+        """The pages of a folder.
+
+        A README.md beside the folder gets the table of what is measured between its two markers.
+
+        Args:
+            results: where they go.
+            records: what they show.
+            counts: the multiply-adds of IFC's encoders, for that table.
+        """
+        panels = speed_panels(split_ablations(records)[0])
         return cls(_texts(results, records, counts), results / PICTURE, panels)
 
     def stale(self) -> list[Path]:
+        """The files that differ from what the records give, or are missing."""
         stale = [path for path, text in self.texts.items() if not _holds(path, text)]
-        picture = self.picture
-        drawn = digest_of_svg(picture.read_text(encoding="utf-8")) if picture.is_file() else None
-        return stale if drawn == data_digest(self.panels) else [*stale, picture]
+        drawn = digest_of_svg(_text_in(self.picture)) if self.picture.is_file() else None
+        return stale if drawn == data_digest(self.panels) else [*stale, self.picture]
+
+    def write(self) -> list[Path]:
+        """Writes the files that are stale, all made before the first is written; returns them."""
+        contents = {path: self._content(path) for path in self.stale()}
+        for path, content in contents.items():
+            write_atomically(path, content)
+        return list(contents)
+
+    def _content(self, path: Path) -> bytes:
+        text = speed_svg(self.panels) if path == self.picture else self.texts[path]
+        return text.encode()
 
 
 def _texts(
     results: Path, records: Sequence[Record], counts: EncoderCounts | None
 ) -> dict[Path, str]:
-    board = f"{GENERATED}\n{leaderboard_markdown(records)}\n{_PICTURE_TEXT}"
     texts = {
         results / "README.md": _readme(records, counts),
-        results / "LEADERBOARD.md": board,
+        results / "LEADERBOARD.md": _board(records),
+        results / "ABLATIONS.md": _ablations(records),
     }
     front = results.resolve().parent / "README.md"
-    if front.is_file() and _TABLE.search(text := front.read_text(encoding="utf-8")):
-        texts[front] = _TABLE.sub(
-            lambda found: f"{found[1]}\n{_measured(_unlabeled(records))}\n{found[2]}", text
-        )
+    if front.is_file() and _TABLE.search(text := _text_in(front)):
+        table = headline_markdown(records)
+        texts[front] = _TABLE.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", text)
     return texts
 
 
-def _unlabeled(records: Sequence[Record]) -> list[Record]:
-    """Without the records that say how their weights were trained: an ablation's, for its table."""
-    return [record for record in records if record.training is None]
+def _board(records: Sequence[Record]) -> str:
+    board = leaderboard_markdown(best_cells(records), introduction=_BOARD_TEXT)
+    return "\n".join([GENERATED, board, _PICTURE_TEXT])
 
 
-def _measured(records: Sequence[Record]) -> str:
-    return render(measured_table(records)) if records else "No record yet.\n"
+def _ablations(records: Sequence[Record]) -> str:
+    _, ablations = split_ablations(records)
+    board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records)
+    return f"{GENERATED}\n{board}"
 
 
 def _readme(records: Sequence[Record], counts: EncoderCounts | None) -> str:
-    pages = [render(paper_table(name, records, counts)) for name in PAPER_TABLES]
-    measured = ["## Measured\n", _measured(records)]
-    return "\n".join([GENERATED, _INTRODUCTION, *measured, "## The papers' tables\n", *pages])
+    measured = render(measured_table(records)) if records else "No record yet.\n"
+    tables = pages_markdown(paper_table(name, records, counts) for name in PAPER_TABLES)
+    return "\n".join(
+        [GENERATED, _INTRODUCTION, "## Measured\n", measured, "## The papers' tables\n", tables]
+    )
 
 
-def _records(results: Path) -> list[Record]:
-    folder = results / RECORDS_FOLDER
-    return list(RecordStore(folder)) if folder.is_dir() else []
+def _text_in(path: Path) -> str:
+    """The text of a file, its line ends as they are."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text") from None
 
 
 def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
+    return path.is_file() and path.read_bytes() == text.encode()

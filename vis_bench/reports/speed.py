@@ -8,7 +8,7 @@ import pandas as pd
 
 from vis_bench.cost.speed.video_run import OTHER
 from vis_bench.inference.stages import STAGE_NAMES
-from vis_bench.records.labels import method_labels
+from vis_bench.records.labels import cost_labels
 from vis_bench.records.schema import Record, RegionFields
 from vis_bench.reports.figures import plain, spread_mark
 from vis_bench.tables.grid import ABSENT
@@ -25,7 +25,7 @@ def speed_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             _row(record, subject, region, fields)
-            for record, subject in zip(records, method_labels(records), strict=True)
+            for record, subject in zip(records, cost_labels(records), strict=True)
             for region, fields in record.regions.items()
         ]
     )

@@ -1,7 +1,8 @@
 """Strict YAML into typed cells.
 
 A config says what to measure. A list where one value is expected is a sweep, and `cells` lists
-overrides that are measured one after the other; every combination is one cell.
+overrides that are measured one after the other; every combination is one cell. `base` names another
+config, whose keys count where this one does not set them.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from pydantic import (
 )
 
 from vis_bench.cost.speed.settings import SpeedSettings
-from vis_bench.data.categories import DatasetName
+from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import check_clip_plan
+from vis_bench.runs.bundled import find_config
 from vis_bench.runs.overrides import apply_override
 
 Measure = Literal["accuracy", "speed", "flops"]
@@ -44,22 +46,34 @@ class _Strict(BaseModel):
 
 
 class DatasetConfig(_Strict):
-    """Which videos. Paths are relative to the working directory, or to --data-root.
+    """Which videos.
 
-    `plain` chooses the synthetic set's easy variant.
+    `annotations` and `frames` are looked for below --data-root unless they are given, relative to
+    the working directory; a name that is not one of `categories.DATASETS` needs both. `plain`
+    chooses the synthetic set's easy variant.
     """
 
-    name: DatasetName
+    name: StrictStr
     split: StrictStr = "val"
     annotations: StrictStr | None = None
     frames: StrictStr | None = None
     plain: StrictBool = False
+
+    @model_validator(mode="after")
+    def _known_or_in_files(self) -> DatasetConfig:
+        if self.name not in DATASETS and not (self.annotations and self.frames):
+            raise ValueError(
+                f"expected one of the names {', '.join(DATASETS)}, or any name with annotations "
+                "and frames in YouTube-VIS form"
+            )
+        return self
 
 
 class Cell(_Strict):
     """One combination that is measured into one record.
 
     `training` says what the weights were trained on, where a paper's table tells two apart by it.
+    `weights_trained_on` names the splits of videos that they were trained on, as `data set/split`.
     With `skip_without_weights` a cell whose weights file is missing is left out of the run.
     """
 
@@ -67,6 +81,7 @@ class Cell(_Strict):
     options: dict[StrictStr, Any] = Field(default_factory=dict)
     weights: StrictStr | None = None
     training: StrictStr | None = None
+    weights_trained_on: tuple[StrictStr, ...] = ()
     skip_without_weights: StrictBool = False
     dataset: DatasetConfig
     clip_length: StrictInt | Literal["whole"] = "whole"
@@ -78,10 +93,19 @@ class Cell(_Strict):
     speed: SpeedSettings = SpeedSettings()
     seed: StrictInt = 0
 
-    @field_validator("measure", mode="before")
+    @field_validator("measure", "weights_trained_on", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("weights_trained_on")
+    @classmethod
+    def _full_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            data_set, slash, split = name.partition("/")
+            if not (data_set and slash and split) or "/" in split:
+                raise ValueError("expected data set/split, such as [ytvis2019/train]")
+        return value
 
     @field_validator("resolution")
     @classmethod
@@ -131,9 +155,7 @@ def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
     Raises:
         InputError: naming the key, the value and what is allowed.
     """
-    raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError(f"config {path} holds {_kind(raw)}; expected a mapping of keys")
+    raw = _read_settings(path)
     variants = raw.pop("cells", [{}])
     if not isinstance(variants, list) or not variants or not all(
         isinstance(variant, dict) for variant in variants
@@ -148,6 +170,28 @@ def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
             apply_override(settings, override)
         cells += [_check_cell(values, path) for values in _combinations(settings)]
     return _without_repeats(cells)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """A config's keys and values over those of its base."""
+    settings = _read_mapping(path)
+    base = settings.pop("base", None)
+    if base is None:
+        return settings
+    if not isinstance(base, str):
+        raise InputError(f"config {path}: base is {base!r}; expected the name of a config")
+    beside = path.parent / base
+    inherited = _read_mapping(beside if beside.is_file() else find_config(base))
+    if "base" in inherited:
+        raise InputError(f"config {path}: its base {base} has a base itself; expected one without")
+    return {**inherited, **settings}
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise InputError(f"config {path} holds {_kind(raw)}; expected a mapping of keys")
+    return raw
 
 
 def cell_digest(cell: Cell, **more: Any) -> str:
@@ -182,7 +226,7 @@ def _without_repeats(cells: list[Cell]) -> list[Cell]:
 def _check_cell(values: dict[str, Any], path: Path) -> Cell:
     unknown = [str(key) for key in values if key not in Cell.model_fields]
     if unknown:
-        allowed = ", ".join([*Cell.model_fields, "cells"])
+        allowed = ", ".join([*Cell.model_fields, "cells", "base"])
         raise InputError(f"config {path}: unknown key {unknown[0]!r}; expected one of: {allowed}")
     try:
         return Cell.model_validate(values)

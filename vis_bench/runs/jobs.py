@@ -7,7 +7,7 @@ another process: it pickles.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -15,11 +15,12 @@ import torch
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.dataset import Dataset
+from vis_bench.data.shared_videos import REST, share_videos
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
 from vis_bench.inference.loop import InferencePlan
-from vis_bench.inference.method import VISMethod
+from vis_bench.inference.method import MethodSource, VISMethod
 from vis_bench.records.cell_name import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
 from vis_bench.runs.load_method import (
@@ -48,9 +49,9 @@ class RunSettings:
 class Job:
     """A cell with all that it names.
 
-    `videos` are those that are measured; `ground_truth` is theirs, where accuracy is measured and
-    annotations exist. `digest` identifies the measurement: config, data, weights, kind of device
-    and limit.
+    `videos` are those that are measured; `ground_truth` is theirs, where accuracy is measured.
+    `digest` identifies the measurement: config, data, weights, kind of device, limit, and a
+    plug-in's source.
     """
 
     cell: Cell
@@ -69,6 +70,19 @@ class Job:
         """The job in a few words, for progress bars and messages."""
         cell = self.cell
         return f"{cell.method} on {cell.dataset.name} {clip_name(cell)} {cell.resolution}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether only the first videos of the split are measured."""
+        return len(self.videos) < len(self.dataset.videos)
+
+    @property
+    def measures_training_videos(self) -> bool:
+        """Whether accuracy is measured on videos that, by the config, weights were trained on."""
+        splits = self.cell.weights_trained_on
+        return self.ground_truth is not None and any(
+            share_videos(split, self.dataset.full_name) for split in splits
+        )
 
     @property
     def num_frames(self) -> int:
@@ -96,11 +110,13 @@ def resolve_jobs(
     """The jobs of all cells, in order.
 
     Args:
-        say: is told of cells that are left out, as their config asks where weights are missing.
+        say: is told of cells that are left out, as their config asks where weights are missing,
+            and of weights that were trained on the videos that accuracy is measured on.
 
     Raises:
         InputError: for the first cell that names a data set, weights file, method or option that
-            does not exist or does not fit, and where no cell is left.
+            does not exist or does not fit, or that asks for accuracy without annotations, and where
+            no cell is left.
     """
     resolver = _Resolver(settings, build_method)
     jobs = []
@@ -115,7 +131,24 @@ def resolve_jobs(
             jobs.append(resolver.resolve(cell, weights))
     if not jobs:
         raise InputError(f"none of the {len(cells)} cells has its weights file")
+    for warning in dict.fromkeys(map(_warning, jobs)):
+        if warning:
+            say(warning)
     return jobs
+
+
+def _warning(job: Job) -> str | None:
+    """What to say before a job whose weights know the videos; None for any other."""
+    if job.weights is None or not job.measures_training_videos:
+        return None
+    splits = ", ".join(job.cell.weights_trained_on)
+    dataset = job.dataset
+    return (
+        f"WARNING: the weights were trained on {splits}, which has videos of {dataset.full_name}: "
+        "AP says nothing about new videos, and the records are marked as contaminated; if they "
+        "were trained without these videos, say on what: "
+        f"--set weights_trained_on='[{dataset.name}/{REST}]'"
+    )
 
 
 class _Resolver:
@@ -127,12 +160,14 @@ class _Resolver:
         self._dataset = cache(partial(open_dataset, data_root=settings.data_root))
         self._ground_truth = cache(self._load_ground_truth)
         self._sha256 = cache(file_sha256)
-        self._checked: set[tuple[str, int, Path | None]] = set()
+        self._checked: dict[tuple[str, int, Path | None], MethodSource | None] = {}
 
     def resolve(self, cell: Cell, weights: Path | None) -> Job:
         settings, dataset = self._settings, self._dataset(cell.dataset)
-        self._check_method(cell, len(dataset.category_ids), weights)
-        measured = "accuracy" in cell.measure and dataset.has_annotations
+        source = self._check_method(cell, len(dataset.category_ids), weights)
+        measured = "accuracy" in cell.measure
+        if measured and not dataset.has_annotations:
+            raise InputError(_without_annotations(dataset))
         weights_sha256 = None if weights is None else self._sha256(weights)
         return Job(
             cell=cell,
@@ -153,11 +188,14 @@ class _Resolver:
                 weights_file=weights_sha256,
                 device=settings.device.type,
                 limit=settings.limit,
+                **({"method_source": asdict(source)} if source else {}),
             ),
         )  # fmt: skip
 
-    def _check_method(self, cell: Cell, num_classes: int, weights: Path | None) -> None:
-        """Builds the method and loads its weights, without keeping either."""
+    def _check_method(
+        self, cell: Cell, num_classes: int, weights: Path | None
+    ) -> MethodSource | None:
+        """Builds the method and loads its weights, keeping neither; a plug-in's source."""
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
         key = options, num_classes, weights
         if key not in self._checked:
@@ -165,18 +203,26 @@ class _Resolver:
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
                 load_weights(method, weights)
-            self._checked.add(key)
+            self._checked[key] = method.method_source
+        return self._checked[key]
 
     def _build_to_check(self, cell: Cell, num_classes: int) -> VISMethod:
         """The method on the meta device; on the CPU where its code needs values."""
         try:
             with torch.device("meta"):
                 return build_cell_method(self._build_method, cell, num_classes)
-        except InputError:
-            raise
-        except Exception:  # a plug-in's own code may raise anything
+        except Exception:  # a plug-in's own code may raise anything where there are no values
             return build_cell_method(self._build_method, cell, num_classes)
 
     def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:
         dataset = self._dataset(config)
         return dataset.ground_truth(dataset.videos[: self._settings.limit])
+
+
+def _without_annotations(dataset: Dataset) -> str:
+    return (
+        f"{dataset.annotations_path} has no annotations, so accuracy cannot be measured on "
+        f"{dataset.full_name}; cut a held-out part from the training split with `vis-bench split` "
+        "and run a config *_heldout, or leave accuracy out with --set measure='[speed, flops]', or "
+        "write a results file for the data set's server with `vis-bench predict`"
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from vis_bench.errors import InputError
+from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.method import VISMethod
 from vis_bench.records.source import SOURCE_ROOT
@@ -38,19 +38,17 @@ def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -
     `kernel_backend` reaches the methods that have an option of that name.
 
     Raises:
-        InputError: for a method, option or option's value that does not exist.
+        InputError: for a method, option or option's value that does not exist, and a method whose
+            code fails.
     """
-    options = dict(cell.options)
-    if cell.kernel_backend != "auto":
-        options["kernel_backend"] = cell.kernel_backend
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(cell.seed)
-        try:
-            return build_method(cell.method, num_classes=num_classes, **options)
-        except InputError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise InputError(f"method {cell.method} refuses its options: {error}") from None
+    try:
+        return _build(build_method, cell, num_classes)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method {cell.method} refuses its options: {error}") from None
+    except Exception as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {cell.method} cannot be built, {reason(error)}") from None
 
 
 def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
@@ -80,9 +78,29 @@ def load_method(
 
 
 def method_on_meta(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
-    """The cell's method, prepared for inference, with shapes but without values."""
-    with torch.device("meta"):
-        method = build_cell_method(build_method, cell, num_classes)
-        method.to("meta")
-        method.prepare_for_inference()
+    """The cell's method, prepared for inference, with shapes but without values.
+
+    Raises:
+        InputError: as `build_cell_method`, and for a method that needs values to be built.
+    """
+    try:
+        with torch.device("meta"):
+            method = _build(build_method, cell, num_classes)
+            method.to("meta")
+            method.prepare_for_inference()
+    except Exception as error:  # a plug-in's own code may raise anything where there are no values
+        build_cell_method(build_method, cell, num_classes)
+        raise InputError(
+            f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "
+            f"{reason(error)}"
+        ) from None
     return method
+
+
+def _build(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
+    options = dict(cell.options)
+    if cell.kernel_backend != "auto":
+        options["kernel_backend"] = cell.kernel_backend
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cell.seed)
+        return build_method(cell.method, num_classes=num_classes, **options)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from traceback import extract_tb
 
 import torch
 
-from vis_bench.errors import InputError
+from vis_bench.errors import reason
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.cell_name import file_stem
@@ -24,6 +23,9 @@ from vis_bench.runs.flops import count_flops
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.load_method import resolve_kernel_backend
 from vis_bench.runs.speed import time_job
+
+# What a record has as `weights_source` where no weights were loaded.
+UNTRAINED = ("random", "none")
 
 
 @dataclass
@@ -115,23 +117,13 @@ def measure(job: Job, folder: Path, bars: Bars, title: str) -> Record:
             except Exception as error:  # a method's own code may raise anything
                 failures[name] = reason(error)
                 bars.say(f"{title}: {name} failed: {failures[name]}")
-    if job.ground_truth is None and "accuracy" in job.cell.measure:
-        bars.say(f"{title}: no annotations, so AP is not measured; see {results_file.name}")
     return Record.of(record, *parts).model_copy(update={"failures": failures})
-
-
-def reason(error: Exception) -> str:
-    """An exception as a sentence: a user's mistake as it is, anything else with its place."""
-    if isinstance(error, InputError):
-        return str(error)
-    place = extract_tb(error.__traceback__)[-1]
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}: {said}"
 
 
 def _describe(job: Job, method: VISMethod) -> Record:
     """Every field that says what is measured, where, and from which source."""
     cell, settings = job.cell, job.settings
+    weights_source = _weights_source(job, method)
     subject = SubjectFields(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=settings.command,
@@ -140,9 +132,10 @@ def _describe(job: Job, method: VISMethod) -> Record:
         options=cell.options,
         resolved_options=dict(method.resolved_options),
         backbone=method.backbone_name,
+        method_source=asdict(method.method_source) if method.method_source else None,
         reconstruction=method.reconstruction,
         dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
-        split=cell.dataset.split,
+        split=job.dataset.part or job.dataset.split,
         num_videos=len(job.videos),
         num_frames=job.num_frames,
         clip_length=cell.clip_length,
@@ -150,9 +143,11 @@ def _describe(job: Job, method: VISMethod) -> Record:
         resolution=cell.resolution,
         config=cell.model_dump(mode="json"),
         config_sha256=job.digest,
-        weights_source=_weights_source(job, method),
+        weights_source=weights_source,
         weights_sha256=job.weights_sha256,
         training=cell.training,
+        contaminated=job.measures_training_videos and weights_source not in UNTRAINED,
+        limited=job.is_limited,
         annotations_sha256=job.dataset.annotations_sha256,
     )
     backend = resolve_kernel_backend(method, job.plan.device)
@@ -166,7 +161,10 @@ def _describe(job: Job, method: VISMethod) -> Record:
 def _weights_source(job: Job, method: VISMethod) -> str:
     if job.weights is not None:
         return job.weights.name
-    return "random" if method.num_params else "none"
+    if method.weights_source is not None:
+        return str(method.weights_source)
+    random, none = UNTRAINED
+    return random if method.num_params else none
 
 
 def _warn_of_gaps(job: Job, bars: Bars, title: str) -> None:

@@ -1,10 +1,12 @@
-"""The data set that a config names."""
+"""The data set that a config names, or its categories alone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from vis_bench.data.dataset import Dataset, load_dataset
+from vis_bench.data.categories import CATEGORIES
+from vis_bench.data.dataset import Dataset, load_dataset, read_categories
 from vis_bench.runs.config import DatasetConfig
 
 
@@ -23,3 +25,17 @@ def open_dataset(config: DatasetConfig, data_root: Path | None = None) -> Datase
         frames=Path(config.frames) if config.frames else None,
         data_root=data_root,
     )  # fmt: skip
+
+
+def config_categories(config: DatasetConfig) -> Mapping[int, str]:
+    """The categories of a config's data set, id -> name, in the order of their ids.
+
+    A known data set need not be there; of any other the annotations are read.
+
+    Raises:
+        InputError: as `read_categories`.
+    """
+    if config.name in CATEGORIES:
+        return dict(sorted(CATEGORIES[config.name].items()))
+    assert config.annotations is not None, "DatasetConfig asks for them"
+    return read_categories(Path(config.annotations))

@@ -1,96 +1,147 @@
-"""Prediction on frames alone: a folder of frames, or of such folders, to a results file."""
+"""Prediction without ground truth: frames, video files or a server's video list to results."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
-from vis_bench.data.categories import CATEGORIES
-from vis_bench.data.frames import ImageFiles
+from vis_bench.data.dataset import read_dataset
+from vis_bench.data.frame_folders import find_videos
+from vis_bench.data.frames import ImageFiles, is_file
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
+from vis_bench.runs.open_dataset import config_categories
 
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+@dataclass(frozen=True)
+class PredictInputs:
+    """The videos to predict on; `categories`: id -> name, a column of class probabilities each."""
+
+    videos: Sequence[Video]
+    categories: Mapping[int, str]
+    warnings: Sequence[str] = ()
 
 
-def predict_folder(
-    build_method: BuildMethod, cell: Cell, folder: Path, output: Path,
-    weights: Path | None, device: torch.device, bars: Bars,
-) -> dict[str, Any]:  # fmt: skip
-    """Writes the results JSON of a folder's videos and says how much it holds.
+def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictInputs:
+    """The videos below `frames`, or those that an annotations file lists.
 
-    Video ids are 1, 2, ... in the order of the folders' names.
+    Args:
+        cell: its data set names the categories.
+        frames: a folder of frames or of videos, or a video file; with `annotations` the folder
+            that their file names start from.
+        annotations: a file in YouTube-VIS form, such as a public valid.json; it may lack
+            annotations. Videos get its ids. Without it ids are 1, 2, ... in the order of names.
 
     Raises:
-        InputError: for a folder without frames, or frames of different sizes.
+        InputError: for frames that are missing or differ in size, a video id that is listed
+            twice, or categories of another data set.
     """
-    videos = find_videos(folder)
-    category_ids = sorted(CATEGORIES[cell.dataset.name])
-    method = load_method(build_method, cell, len(category_ids), find_weights(cell, weights), device)
-    plan = InferencePlan(
-        cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision
-    )
+    if annotations is None:
+        found = find_videos(frames)
+        categories = config_categories(cell.dataset)
+        return PredictInputs(found.videos, categories, found.warnings)
+    if not frames.is_dir():
+        raise InputError(
+            f"--frames {frames} is not a folder; expected the one that the file names in "
+            f"{annotations} start from"
+        )
+    dataset = read_dataset(cell.dataset.name, cell.dataset.split, annotations, frames)
+    _check_ids(dataset.videos, annotations)
+    _check_frames_exist(dataset.videos, frames)
+    return PredictInputs(dataset.videos, dataset.categories)
+
+
+def load_predictor(
+    build_method: BuildMethod, cell: Cell, num_classes: int, device: torch.device,
+    *, weights: Path | None = None, random_weights: bool = False,
+) -> VISMethod:  # fmt: skip
+    """The cell's method, ready to infer.
+
+    Args:
+        weights: a checkpoint instead of the one that the config names.
+        random_weights: load none, whatever the config names.
+
+    Raises:
+        InputError: where a method with parameters has no weights and random ones are not asked
+            for, where both are, or for what `load_method` refuses.
+    """
+    if random_weights and weights is not None:
+        raise InputError(f"--weights {weights} and --random-weights exclude each other; give one")
+    file = None if random_weights else find_weights(cell, weights)
+    method = load_method(build_method, cell, num_classes, file, device)
+    trained = file is not None or method.weights_source is not None
+    if not trained and not random_weights and method.num_params:
+        raise InputError(
+            f"the config names no weights for {cell.method}: give --weights FILE, or "
+            "--random-weights for a dry run"
+        )
+    return method
+
+
+def predict(
+    method: VISMethod, inputs: PredictInputs, plan: InferencePlan, output: Path, bars: Bars
+) -> dict[str, Any]:
+    """Writes the results file and says what it holds.
+
+    Returns:
+        `output`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
+        (id -> `name` and `num_tracks`).
+    """
     tracks: list[Track] = []
-    with bars.bar(f"predict {folder}", sum(video.length for video in videos)) as advance:
-        for video in videos:
-            tracks += track_video(method, video, plan, category_ids)
+    with bars.bar("predict", sum(video.length for video in inputs.videos)) as advance:
+        for video in inputs.videos:
+            tracks += track_video(method, video, plan, list(inputs.categories))
             advance(video.length)
     write_results(tracks, output)
+    num_tracks = Counter(track.category_id for track in tracks)
     return {
         "output": str(output),
-        "num_videos": len(videos),
+        "num_videos": len(inputs.videos),
         "num_tracks": len(tracks),
-        "videos": {video.id: video.name for video in videos},
+        "videos": {video.id: video.name for video in inputs.videos},
+        "categories": {
+            number: {"name": name, "num_tracks": num_tracks[number]}
+            for number, name in inputs.categories.items()
+        },
     }
 
 
-def find_videos(folder: Path) -> list[Video]:
-    """The videos below a folder: itself if it holds frames, else each sub-folder that does.
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """What `predict` returns, in two lines."""
+    found = [entry for entry in summary["categories"].values() if entry["num_tracks"]]
+    found.sort(key=lambda entry: -entry["num_tracks"])
+    counts = ", ".join(f"{entry['name']} {entry['num_tracks']}" for entry in found)
+    first = f"{summary['num_tracks']} tracks in {summary['num_videos']} videos"
+    by_category = f"tracks by category: {counts}\n" if found else ""
+    return f"{first}: {summary['output']}\n{by_category}"
 
-    Frames go by name. Raises InputError where there is no frame.
-    """
-    if not folder.is_dir():
-        raise InputError(f"--frames {folder} is not a folder")
-    own = _frame_files(folder)
-    groups = [own] if own else [_frame_files(d) for d in sorted(folder.iterdir()) if d.is_dir()]
-    groups = [files for files in groups if files]
-    if not groups:
-        kinds = ", ".join(FRAME_SUFFIXES)
+
+def _check_ids(videos: Sequence[Video], annotations: Path) -> None:
+    [(number, times)] = Counter(video.id for video in videos).most_common(1)
+    if times > 1:
         raise InputError(
-            f"--frames {folder} holds no frames, nor do its folders; looked for {kinds}"
+            f"{annotations} lists video id {number} {times} times; expected an id of its own for "
+            "each video"
         )
-    return [_video(number, files) for number, files in enumerate(groups, 1)]
 
 
-def _frame_files(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in FRAME_SUFFIXES)
-
-
-def _video(number: int, files: Sequence[Path]) -> Video:
-    sizes = {path: _size_HW(path) for path in files}
-    first = sizes[files[0]]
-    for path, size in sizes.items():
-        if size != first:
-            raise InputError(
-                f"frame {path} is {size[0]}x{size[1]}, but {files[0].name} is "
-                f"{first[0]}x{first[1]}; all frames of a video have one size"
-            )
-    name = files[0].parent.name
-    return Video(number, name, *first, ImageFiles(files, name, first))
-
-
-def _size_HW(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except Exception:  # Pillow raises many kinds for broken files
-        raise InputError(f"frame {path} is not an image that can be read") from None
+def _check_frames_exist(videos: Sequence[Video], frames: Path) -> None:
+    """Refuses what would be missed only after hours of inference."""
+    files = [f for v in videos if isinstance(v.frames, ImageFiles) for f in v.frames.files]
+    missing = [file for file in files if not is_file(file)]
+    if missing:
+        raise InputError(
+            f"--frames {frames} lacks {len(missing)} of {len(files)} frames; the first is "
+            f"{missing[0]}"
+        )

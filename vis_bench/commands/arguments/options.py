@@ -10,6 +10,7 @@ from typing import Any
 from vis_bench.commands.arguments.values import count, output_file, output_folder
 
 RECORDS = Path("results/records")
+LIMITED_RECORDS = Path("runs/limited")
 CONFIG = "a YAML file, or the name of a bundled config (see the command `configs`)"
 
 
@@ -90,7 +91,10 @@ class Options:
 
     def measuring(self, records: Path) -> None:
         """What commands take that measure cells into a folder of records."""
-        self.value("--output", "DIR", "folder of records to write", output_folder, default=records)
+        self.value(
+            "--output", "DIR", "folder of records to write", output_folder,
+            unless_given=f"{records}; {LIMITED_RECORDS} for part of a split, see --limit",
+        )  # fmt: skip
         self.subject()
         self.data_root()
         self.value("--limit", "N", "measure only the first N videos", count, unless_given="all")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from argparse import ArgumentTypeError
 from pathlib import Path
+
+_PARAMS = re.compile(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)([KMB])")
+_THOUSANDS = {"K": 10**3, "M": 10**6, "B": 10**9}
 
 
 def count(text: str) -> int:
@@ -27,6 +32,42 @@ def points(text: str) -> float:
     if not 0 <= value <= 100:
         raise ArgumentTypeError(f"{text!r} is not a number of points from 0 to 100")
     return value
+
+
+def finite(text: str) -> float:
+    """A finite number."""
+    value = _float(text)
+    if not math.isfinite(value):
+        raise ArgumentTypeError(f"{text!r} is not a finite number")
+    return value
+
+
+def frames_per_second(text: str) -> float:
+    """A finite number above 0."""
+    value = _float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise ArgumentTypeError(f"{text!r} is not a number of frames per second above 0")
+    return value
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def num_params(text: str) -> int:
+    """A whole number, or one with K, M or B for thousands, millions or billions.
+
+    A bare number below 1000 is refused: it is more likely meant in millions.
+    """
+    found = _PARAMS.fullmatch(text)
+    if found is None or (found[1] and 0 < int(found[1]) < 1000):
+        raise ArgumentTypeError(
+            f"{text!r} is not a number of parameters; expected a whole number, or one such as 39.1M"
+        )
+    return int(found[1]) if found[1] else round(float(found[2]) * _THOUSANDS[found[3]])
 
 
 def output_file(text: str) -> Path:

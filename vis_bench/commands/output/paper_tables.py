@@ -1,7 +1,9 @@
-"""A paper's table as text; what `table NAME` and `flops --table NAME` both print."""
+"""Records as commands read them, and a paper's table as text for `table` and `flops --table`."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,26 +12,42 @@ from vis_bench.commands.output.text import json_text
 
 if TYPE_CHECKING:
     from vis_bench.records.schema import Record
+    from vis_bench.records.store import StoredRecords
 
 ENCODER_TABLE = "ifc-encoder"
 
 
-def paper_table_text(name: str, folder: Path, *, as_json: bool, form: Any = "markdown") -> str:
-    """A paper's table with what the records of a folder measured, in a format or as JSON."""
+def paper_table_text(
+    name: str, records: Sequence[Record], *, as_json: bool, form: Any = "markdown"
+) -> str:
+    """A paper's table with what the records measured, in a format or as JSON."""
     from vis_bench.reports.paper_tables import paper_table
     from vis_bench.tables.grid import page_json
     from vis_bench.tables.text import render
 
     counts = encoder_counts() if name == ENCODER_TABLE else None
-    page = paper_table(name, records_in(folder), counts)
+    page = paper_table(name, records, counts)
     return json_text(page_json(page)) if as_json else render(page, form)
 
 
-def records_in(folder: Path) -> list[Record]:
-    """The records of a folder; the default folder may be missing, where nothing is measured yet."""
-    from vis_bench.records.store import RecordStore
+def records_in(folder: Path) -> StoredRecords:
+    """The records of a folder; the default folder may be missing, where nothing is measured yet.
 
-    return [] if folder == RECORDS and not folder.exists() else list(RecordStore(folder))
+    Files that are not records are named on standard error.
+    """
+    from vis_bench.records.store import RecordStore, StoredRecords
+
+    if folder == RECORDS and not folder.exists():
+        return StoredRecords((), ())
+    stored = RecordStore(folder).readable()
+    report_skipped(stored.problems)
+    return stored
+
+
+def report_skipped(problems: Iterable[str]) -> None:
+    """Names on standard error each file that is left out because it is not a record."""
+    for problem in problems:
+        sys.stderr.write(f"skipped: {problem}\n")
 
 
 def encoder_counts() -> Any:

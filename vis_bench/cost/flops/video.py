@@ -50,6 +50,7 @@ class ShapeCounter(VISMethod):
 
     def __init__(self, method: VISMethod) -> None:
         super().__init__()
+        self.remember_build(method.registered_name, method.resolved_options)
         self.method = method
         self._known: dict[tuple, tuple[Any, MacCount]] = {}
         self._called: dict[str, list[MacCount]] = {}

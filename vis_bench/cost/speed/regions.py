@@ -73,7 +73,8 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
         tracker = ClipTracker(work.method.tracking_rule, video.length, video.height, video.width)
         with work.inference():
             inputs = StoredFrames(frames_T3HW)
-            track_clips(work.method, inputs, clips, tracker, stages, after_clip)
+            num_classes = len(work.category_ids)
+            track_clips(work.method, inputs, clips, tracker, stages, after_clip, num_classes)
             with stages.time("rle"):
                 tracker.tracks(video.id, work.category_ids)
 

@@ -1,17 +1,19 @@
-"""What a measurement was made on, in one line."""
+"""What a measurement was made on, in one line, and whether a paper's figures are of the same."""
 
 from __future__ import annotations
 
 from vis_bench.data.categories import dataset_title
-from vis_bench.records.caveats import caveats
+from vis_bench.records.caveats import caveats, count, is_comparable
 from vis_bench.records.schema import Record
+from vis_bench.reports.paper_tables.spec import PaperTable
+from vis_bench.reports.published import published_figures
 
 
-def describe_conditions(record: Record, published_split: str) -> str:
+def describe_conditions(record: Record, table: PaperTable) -> str:
     """Data, split, videos, resolution, precision, device and commit, with every reservation."""
     parts = [
         f"{dataset_title(record.dataset)} {record.split}",
-        _count(record.num_videos, "video"),
+        None if record.num_videos is None else count(record.num_videos, "video"),
         _annotations(record),
         _pixels(record.resolution),
         record.precision,
@@ -20,10 +22,31 @@ def describe_conditions(record: Record, published_split: str) -> str:
         record.device,
         f"commit {record.git_commit[:8]}" if record.git_commit else None,
         *caveats(record),
+        _other_videos(record, table),
     ]
-    if record.dataset != "synthetic" and record.split != published_split:
-        parts.append(f"not the published split, {published_split}")
     return ", ".join(part for part in parts if part)
+
+
+def fits_published(record: Record, table: PaperTable) -> bool:
+    """Whether a difference between the record's and the table's figures says something: the same
+    videos, trained weights, and none of the videos seen in training.
+    """
+    return is_comparable(record) and _other_videos(record, table) is None
+
+
+def _other_videos(record: Record, table: PaperTable) -> str | None:
+    """How the videos differ from those of the published figures, in words.
+
+    The mini models' figures on other data are compared with each other, not with the paper's.
+    """
+    if record.dataset != table.dataset:
+        return None
+    if record.split != table.split:
+        return f"not the published split, {table.split}"
+    published = published_figures()["num_videos"].get(table.dataset, {}).get(table.split)
+    if None in (published, record.num_videos) or published == record.num_videos:
+        return None
+    return f"not the {published} videos of the published split"
 
 
 def _annotations(record: Record) -> str | None:
@@ -33,7 +56,3 @@ def _annotations(record: Record) -> str | None:
 
 def _pixels(resolution: int | str | None) -> str | None:
     return f"short side {resolution}" if isinstance(resolution, int) else resolution
-
-
-def _count(number: int | None, noun: str) -> str | None:
-    return None if number is None else f"{number} {noun}{'' if number == 1 else 's'}"

@@ -19,13 +19,18 @@ SYNTHETIC_REMARK = (
     "The synthetic set is another data set and the mini models are other models: compare their "
     "figures with each other, not with those above."
 )
+RESERVED_REMARK = (
+    "Figures of other videos than the published ones, of random weights, or of videos that the "
+    "weights were trained on have no difference and do not count as measured."
+)
 
 
 def fill_table(table: PaperTable, look_up: Lookup, look_up_mini: Lookup) -> Page:
     """The table in the paper's layout.
 
     A row that has been measured takes three lines: published, measured, and measured minus
-    published, all as printed. What each measurement was made on is a footnote.
+    published, all as printed. What each measurement was made on is a footnote. One that is not
+    comparable has no difference.
 
     Args:
         look_up: what has been measured on the paper's data set.
@@ -36,8 +41,9 @@ def fill_table(table: PaperTable, look_up: Lookup, look_up_mini: Lookup) -> Page
     grids = [_grid(table, _paper_lines(table, measured, footnotes), table.data)]
     mini = [_Row.of(table, row, look_up_mini) for row in table.mini_rows]
     mini_lines = _measured_lines(table, [row for row in mini if any(row.measured)], footnotes)
-    done = sum(any(row.measured) for row in measured)
+    done = sum(row.is_compared for row in measured)
     remarks = [f"Measured: {done} of {len(measured)} rows; a row of one line is published only."]
+    remarks += [RESERVED_REMARK] if any(row.has_reservations for row in measured) else []
     remarks += table.remarks
     if mini_lines:
         lines = [(*map(Entry, row.labels), *line) for row, line in mini_lines]
@@ -67,11 +73,24 @@ class _Row:
     def measured_texts(self) -> list[str | None]:
         return [None if figure is None else figure.text for figure in self.measured]
 
+    @property
+    def comparable_texts(self) -> list[str | None]:
+        return [figure.text if figure and figure.comparable else None for figure in self.measured]
+
+    @property
+    def is_compared(self) -> bool:
+        return any(text is not None for text in self.comparable_texts)
+
+    @property
+    def has_reservations(self) -> bool:
+        return self.comparable_texts != self.measured_texts
+
 
 def _paper_lines(
     table: PaperTable, rows: Sequence[_Row], footnotes: Footnotes
 ) -> list[tuple[Entry, ...]]:
-    published = _marked(table, [row.published for row in rows])
+    figures = [row.published for row in rows]
+    published = _marked(table, figures, figures)
     measured = dict(_measured_lines(table, [row for row in rows if any(row.measured)], footnotes))
     lines: list[tuple[Entry, ...]] = []
     for row, entries in zip(rows, published, strict=True):
@@ -79,7 +98,7 @@ def _paper_lines(
         lines.append((*map(Entry, row.labels), source, *entries))
         if row in measured:
             labels = [Entry(label, repeats=True) for label in row.labels]
-            differences = map(_difference, row.published, row.measured_texts)
+            differences = map(_difference, row.published, row.comparable_texts)
             lines.append((*labels, *measured[row]))
             lines.append((*labels, Entry("difference"), *map(Entry, differences)))
     return lines
@@ -88,8 +107,10 @@ def _paper_lines(
 def _measured_lines(
     table: PaperTable, rows: Sequence[_Row], footnotes: Footnotes
 ) -> list[tuple[_Row, list[Entry]]]:
-    """The rows' measured lines, best and second marked among them."""
-    marked = _marked(table, [row.measured_texts for row in rows])
+    """The rows' measured lines, best and second marked among the comparable figures."""
+    marked = _marked(
+        table, [row.measured_texts for row in rows], [row.comparable_texts for row in rows]
+    )
     return [
         (row, _with_conditions(row.measured, line, footnotes))
         for row, line in zip(rows, marked, strict=True)
@@ -111,13 +132,19 @@ def _with_conditions(
     return [Entry("measured"), *noted]
 
 
-def _marked(table: PaperTable, lines: Sequence[Sequence[str | None]]) -> list[list[Entry]]:
-    """The lines as entries, the best and second best of each column marked."""
+def _marked(
+    table: PaperTable,
+    lines: Sequence[Sequence[str | None]],
+    ranked: Sequence[Sequence[str | None]],
+) -> list[list[Entry]]:
+    """The lines as entries; of each column the best and second best are marked, as found in
+    `ranked`, which lacks the figures that are not to be marked.
+    """
     entries = [[Entry(text or ABSENT) for text in line] for line in lines]
     for place, column in enumerate(table.columns):
         better = column.metric.higher_is_better
         if better is not None:
-            marks = rank_marks([line[place] for line in lines], higher_is_better=better)
+            marks = rank_marks([line[place] for line in ranked], higher_is_better=better)
             for line, mark in zip(entries, marks, strict=True):
                 line[place] = Entry(line[place].text, mark)
     return entries

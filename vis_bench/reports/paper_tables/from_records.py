@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.records.schema import Record
-from vis_bench.reports.paper_tables.conditions import describe_conditions
+from vis_bench.reports.paper_tables.conditions import describe_conditions, fits_published
 from vis_bench.reports.paper_tables.matching import holds, pick
 from vis_bench.reports.paper_tables.spec import (
     FigureColumn,
@@ -22,13 +22,17 @@ def record_lookup(table: PaperTable, records: Sequence[Record], dataset: str) ->
 
     def look_up(row: PaperRow, column: FigureColumn) -> Measurement | None:
         conditions = {**row.where, **column.where}
-        record = pick((r for r in fit if holds(r, conditions)), column.metric, table.split)
-        return None if record is None else _measurement(record, column, table.split)
+        record = pick((r for r in fit if holds(r, conditions)), column.metric, table)
+        return None if record is None else _measurement(record, column, table)
 
     return look_up
 
 
-def _measurement(record: Record, column: FigureColumn, split: str) -> Measurement:
+def _measurement(record: Record, column: FigureColumn, table: PaperTable) -> Measurement:
     value = column.metric.of(record)
     assert value is not None, "`pick` chooses among records that hold the figure"
-    return Measurement(column.metric.text(value), describe_conditions(record, split))
+    return Measurement(
+        column.metric.text(value),
+        describe_conditions(record, table),
+        comparable=fits_published(record, table),
+    )

@@ -8,9 +8,10 @@ from typing import Any
 from vis_bench.records.metrics import Metric
 from vis_bench.records.order import tie_break
 from vis_bench.records.schema import Record
+from vis_bench.reports.paper_tables.conditions import fits_published
 from vis_bench.reports.paper_tables.encoder_options import PUBLISHED_ENCODER
 from vis_bench.reports.paper_tables.names import simplified
-from vis_bench.reports.paper_tables.spec import Where
+from vis_bench.reports.paper_tables.spec import PaperTable, Where
 
 
 def holds(record: Record, where: Where) -> bool:
@@ -34,22 +35,24 @@ def record_value(record: Record, key: str) -> Any:
     return options.get(option, default if record.method == "ifc" else None)
 
 
-def pick(records: Iterable[Record], metric: Metric, split: str) -> Record | None:
+def pick(records: Iterable[Record], metric: Metric, table: PaperTable) -> Record | None:
     """The record whose figure is shown, of those that meet a cell's conditions.
 
-    Trained weights only, where the figure is learned. A clean tree goes before a dirty one, the
-    paper's own split before another, the smaller clip stride, more videos, the later measurement.
+    Trained weights only, where the figure is learned. What the paper's figures can be compared
+    with goes before what they cannot, a clean tree before a dirty one, the paper's own split before
+    another, the smaller clip stride, more videos, the later measurement.
     """
     fit = [record for record in records if metric.of(record) is not None]
     if metric.learned:
         fit = [record for record in fit if record.weights_source != "random"]
-    return max(fit, key=lambda record: _preference(record, split), default=None)
+    return max(fit, key=lambda record: _preference(record, table), default=None)
 
 
-def _preference(record: Record, split: str) -> tuple:
+def _preference(record: Record, table: PaperTable) -> tuple:
     return (
+        fits_published(record, table),
         not record.git_dirty,
-        record.split == split,
+        record.split == table.split,
         -(record.clip_stride or 0),
         record.num_videos or 0,
         record.created_at or "",

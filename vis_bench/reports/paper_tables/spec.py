@@ -75,10 +75,14 @@ def mini_rows_of(rows: Sequence[PaperRow], training: str | None = None) -> tuple
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measured figure as printed, and what it was measured on."""
+    """A measured figure as printed, and what it was measured on.
+
+    `comparable` is False where its difference to a published figure would say nothing.
+    """
 
     text: str
     conditions: str
+    comparable: bool = True
 
 
 # What has been measured for a row and a column.

@@ -5,7 +5,7 @@ They are read from a data file of their own and never mixed with records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,22 @@ def source_text(key: str) -> str:
     return published_figures()["sources"][key]
 
 
-def published_speeds() -> list[tuple[str, str, float, float]]:
-    """(method, backbone and clip, FPS, AP) of every published row that has both; AP in points."""
-    return [
-        (row["method"], f"{row['backbone']}{_clip(row)}", row["fps"], row["ap"])
-        for row in published_figures()["comparison"]
-        if "fps" in row
-    ]
+def published_speeds() -> list[tuple[str, str, str, float, float]]:
+    """(method, variant, clip, FPS, AP) of every published row with both figures; AP in points.
+
+    The variant is the backbone, with the training or the source where they tell rows apart; the
+    clip is empty where a row states none.
+    """
+    rows = [row for row in published_figures()["comparison"] if "fps" in row]
+    return [(row["method"], _variant(row, rows), _clip(row), row["fps"], row["ap"]) for row in rows]
+
+
+def _variant(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    sources = {other["source"] for other in rows if other["method"] == row["method"]}
+    source = [row["source"].rpartition("-")[2]] if len(sources) > 1 else []
+    training = [row["training"]] if "training" in row else []
+    return ", ".join([row["backbone"], *training, *source])
 
 
 def _clip(row: Mapping[str, Any]) -> str:
-    return f" T={row['clip_length']}" if "clip_length" in row else ""
+    return f"T={row['clip_length']}" if "clip_length" in row else ""

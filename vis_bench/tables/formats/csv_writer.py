@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vis_bench.tables.grid import Grid, Page
+from vis_bench.tables.grid import Grid, Page, single_line
 
 
 def write_csv(page: Page) -> str:
-    """One header and one row per table row.
+    """One header and one row per table row. A text that begins like a formula stays as it is.
 
     Figures are titled with the data set they belong to, so that two data sets never share a
     column. Where the page has footnotes, a last column spells out those of the row.
@@ -24,7 +24,7 @@ def write_csv(page: Page) -> str:
 def _rows(grid: Grid, page: Page) -> list[dict[str, str]]:
     rows = []
     for entries in grid.rows:
-        row = {title: e.text for title, e in zip(_titles(grid), entries, strict=True)}
+        row = {title: single_line(e.text) for title, e in zip(_titles(grid), entries, strict=True)}
         keys = dict.fromkeys(key for entry in entries for key in entry.notes)
         row["Notes"] = "; ".join(page.footnotes[key] for key in keys)
         rows.append(row)

@@ -1,24 +1,36 @@
-"""Pages as GitHub-flavoured Markdown."""
+"""Pages as GitHub-flavored Markdown."""
 
 from __future__ import annotations
 
+import re
+
 from tabulate import tabulate
 
-from vis_bench.tables.grid import Entry, Grid, Page
+from vis_bench.tables.grid import Entry, Grid, Page, single_line
 
 # GitHub drops <u>; <ins> is shown underlined.
 _MARKS = {None: "{}", "best": "**{}**", "second": "<ins>{}</ins>"}
 
 
+# What Markdown gives a meaning to inside a line: emphasis, code, links, HTML, mathematics, cells.
+# An underscore has one at the edge of a word, `&` before a name, and addresses become links alone.
+_SPECIAL = re.compile(
+    r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])"
+    r"|&(?=#?\w+;)|:(?=//)|(?<=\bwww)\.|(?<=\w)@(?=\w)",
+    re.IGNORECASE,
+)
+
+
 def write_markdown(page: Page) -> str:
     """Title, tables, footnotes and remarks, a blank line between them; ends with a newline."""
-    parts = [f"### {page.title}"] if page.title else []
+    parts = [f"### {escape_markdown(page.title)}"] if page.title else []
     for grid in page.grids:
-        heading = f"**{_escape(grid.data)}**\n\n" if grid.data else ""
+        heading = f"**{escape_markdown(grid.data)}**\n\n" if grid.data else ""
         parts.append(heading + _table(grid))
     if page.footnotes:
-        parts.append("\n".join(f"- [{key}] {text}" for key, text in page.footnotes.items()))
-    parts += page.remarks
+        notes = page.footnotes.items()
+        parts.append("\n".join(f"- [{key}] {escape_markdown(text)}" for key, text in notes))
+    parts += map(escape_markdown, page.remarks)
     return "\n\n".join(parts) + "\n"
 
 
@@ -26,7 +38,7 @@ def _table(grid: Grid) -> str:
     align = ["right" if column.numeric else "left" for column in grid.columns]
     return tabulate(
         [[_entry(entry) for entry in row] for row in grid.rows],
-        headers=[_escape(column.full_title) for column in grid.columns],
+        headers=[escape_markdown(column.full_title) for column in grid.columns],
         tablefmt="pipe",
         colalign=align if grid.rows else None,
         disable_numparse=True,
@@ -38,8 +50,9 @@ def _entry(entry: Entry) -> str:
     if entry.repeats:
         return ""
     notes = "".join(f" [{key}]" for key in entry.notes)
-    return _MARKS[entry.mark].format(_escape(entry.text)) + notes
+    return _MARKS[entry.mark].format(escape_markdown(entry.text)) + notes
 
 
-def _escape(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def escape_markdown(text: str) -> str:
+    """The text as Markdown that shows it, on one line."""
+    return _SPECIAL.sub(r"\\\g<0>", single_line(text))

@@ -1,0 +1,28 @@
+"""Which splits have videos in common, by their names."""
+
+import pytest
+
+from vis_bench.data.shared_videos import share_videos
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("ytvis2019/train", "ytvis2019/train", True),
+        ("ytvis2019/train", "ytvis2019/heldout", True),
+        ("ytvis2019/train", "ytvis2019/rest", True),
+        ("ytvis2019/rest", "ytvis2019/rest", True),
+        ("ytvis2019/rest", "ytvis2019/heldout", False),
+        ("ytvis2019/train", "ytvis2019/val", False),
+        ("ytvis2019/rest", "ytvis2019/test", False),
+        ("mine/val", "mine/val", True),
+        ("ytvis2019/train", "ytvis2021/heldout", True),
+        ("ytvis2019/rest", "ytvis2021/heldout", True),
+        ("ytvis2019/train", "ytvis2021/val", False),
+        ("ytvis2019/train", "ovis/heldout", False),
+        ("ovis/train", "mine/train", False),
+    ],
+)
+def test_training_splits_share_videos_with_their_parts(one, other, shared):
+    assert share_videos(one, other) is shared
+    assert share_videos(other, one) is shared

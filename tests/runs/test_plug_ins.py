@@ -1,0 +1,198 @@
+"""Plug-ins through `run`, `flops` and `methods`: nothing that was measured is lost or blurred."""
+
+import json
+
+import pytest
+
+from plug_in_site import BRIGHT, install, measure, vis_bench, vis_bench_process
+
+MASKS = 'features.maps["mean"][None] - self.threshold'
+# What only works where tensors have values.
+NEEDS_VALUES = {
+    "numpy": (MASKS, 'torch.from_numpy(features.maps["mean"].cpu().numpy())[None]'),
+    "bare_numpy": (MASKS, 'torch.from_numpy(features.maps["mean"].numpy())[None]'),
+    "item": (MASKS, 'features.maps["mean"][None] - features.maps["mean"].max().item()'),
+    "branch": (MASKS, MASKS + ' if features.maps["mean"].sum() > 0 else ' + MASKS),
+    "built": ("self.threshold = threshold", "self.threshold = torch.ones(1).numpy().item()"),
+    "prepared": ("self.threshold = threshold", "self.threshold = float(torch.ones(1))"),
+}
+
+
+def plug_in(site, name, old="", new="", version="1.0"):
+    """Installs the example under another name, with one text replaced."""
+    assert old in BRIGHT
+    text = BRIGHT.replace(old, new) if old else BRIGHT
+    install(
+        site, f"example-{name}=={version}", {f"{name}_module.py": text},
+        **{name: f"{name}_module:build"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEEDS_VALUES)
+def test_a_method_that_cannot_be_counted_keeps_its_accuracy(tmp_path, name):
+    site = tmp_path / "site"
+    plug_in(site, name, *NEEDS_VALUES[name])
+    done, (record,) = measure(site, name, tmp_path / "out")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert record["ap"] is not None
+    assert record["gflops_per_frame"] is None
+    assert list(record["failures"]) == ["flops"]
+    assert f"method {name} cannot be" in record["failures"]["flops"]
+    assert record["failures"]["flops"] in " ".join(done.stderr.split())
+    assert f"| {name}" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["numpy", "item", "built"])
+def test_flops_of_such_a_method_ends_in_a_sentence(tmp_path, name):
+    plug_in(tmp_path / "site", name, *NEEDS_VALUES[name])
+    config = tmp_path / "c.yaml"
+    config.write_text(f"method: {name}\ndataset: {{name: synthetic}}\nclip_length: 2\n")
+    done = vis_bench(tmp_path / "site", "flops", config)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert f"method {name} cannot be" in line
+    assert done.stdout == ""
+
+
+def test_a_method_that_cannot_be_built_at_all_ends_in_a_sentence(tmp_path):
+    plug_in(tmp_path / "site", "torn", "self.threshold = threshold", "raise KeyError('a file')")
+    done, records = measure(tmp_path / "site", "torn", tmp_path / "out")
+    assert (done.returncode, records) == (2, [])
+    assert done.stderr == (
+        "error: method torn cannot be built, KeyError in torn_module.py:16: 'a file'\n"
+    )
+
+
+def test_a_broken_rule_fails_its_measurement_by_name(tmp_path):
+    plug_in(tmp_path / "site", "loud", "probs_1K[0, 0] = 1.0", "probs_1K[0, 0] = 2.0")
+    done, (record,) = measure(tmp_path / "site", "loud", tmp_path / "out")
+    assert done.returncode == 1
+    assert record["ap"] is None
+    assert record["gflops_per_frame"] is not None
+    assert record["failures"] == {
+        "accuracy": "method loud: predict_clip returned class_probs_NK from 0 to 2; "
+        "expected probabilities in 0..1"
+    }
+
+
+def test_the_source_is_recorded_and_edited_code_is_measured_anew(tmp_path):
+    site, out = tmp_path / "site", tmp_path / "out"
+    package = {"shiny/__init__.py": "", "shiny/method.py": BRIGHT}
+    install(site, "shiny-vis==2.1", package, shiny="shiny.method:build")
+    first, (record,) = measure(site, "shiny", out)
+    assert first.returncode == 0, first.stderr
+    source = record["method_source"]
+    assert (source["distribution"], source["version"]) == ("shiny-vis", "2.1")
+    assert len(source["sha256"]) == 64
+
+    again, records = measure(site, "shiny", out, "--resume")
+    assert "measured before" in again.stderr
+    assert records == [record]
+
+    (site / "shiny" / "notes.txt").write_text("is not source")
+    again, _ = measure(site, "shiny", out, "--resume")
+    assert "measured before" in again.stderr
+
+    (site / "shiny" / "method.py").write_text(BRIGHT + "# edited\n")
+    edited, records = measure(site, "shiny", out, "--resume", command=vis_bench_process)
+    assert "measured before" not in edited.stderr
+    assert len({record["method_source"]["sha256"] for record in records}) == 2
+    assert len({record["config_sha256"] for record in records}) == 2
+
+
+def test_another_version_is_measured_anew(tmp_path):
+    out = tmp_path / "out"
+    for version in ("1.0", "1.1"):
+        plug_in(tmp_path / version, "bright2", version=version)
+        done, records = measure(tmp_path / version, "bright2", out, "--resume", measure="flops")
+        assert "measured before" not in done.stderr
+    assert {record["method_source"]["version"] for record in records} == {"1.0", "1.1"}
+
+
+def test_a_built_in_method_has_no_source_beside_the_commit(tmp_path):
+    (tmp_path / "site").mkdir()
+    _, (record,) = measure(tmp_path / "site", "color_key", tmp_path / "out", measure="flops")
+    assert record["method_source"] is None
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_method_that_loads_its_own_weights_says_so(tmp_path, says):
+    site = tmp_path / "site"
+    learned = "self.weight = torch.nn.Parameter(torch.ones(3))\n        self.threshold = threshold"
+    if says:
+        learned += '\n        self.weights_source = "https://example.org/trained.pth"'
+    plug_in(site, "learned", "self.threshold = threshold", learned)
+    _, (record,) = measure(site, "learned", tmp_path / "out")
+    assert record["weights_source"] == ("https://example.org/trained.pth" if says else "random")
+    done = vis_bench(site, "leaderboard", "--records", tmp_path / "out")
+    assert ("random weights)" in done.stdout) == (not says), done.stdout
+
+
+BROKEN = {
+    "missing": ("import nowhere_to_be_found\n", "No module named 'nowhere_to_be_found'"),
+    "syntax": ("def build(:\n", "SyntaxError"),
+    "leaves": ("raise SystemExit(3)\n", "SystemExit in leaves_module.py:1: 3"),
+    "no_build": ("", "AttributeError"),
+    "no_function": ("build = 3\n", "is of type int; expected a function"),
+}
+
+
+@pytest.fixture(scope="module")
+def with_broken(tmp_path_factory):
+    """A site with a plug-in that works and several that cannot be imported."""
+    site = tmp_path_factory.mktemp("broken")
+    plug_in(site, "works")
+    for name, (text, _) in BROKEN.items():
+        files = {f"{name}_module.py": text}
+        install(site, f"broken-{name}==0.3", files, **{name: f"{name}_module:build"})
+    return site
+
+
+def test_broken_plug_ins_are_named_in_the_list_and_the_others_go_on(with_broken):
+    done = vis_bench(with_broken, "methods", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {row["Method"]: row for row in json.loads(done.stdout)}
+    for name, (_, why) in BROKEN.items():
+        assert f"broken-{name} 0.3 ({name}_module:build)" in rows[name]["Problem"]
+        assert why in rows[name]["Problem"]
+    assert rows["works"]["Problem"] == rows["ifc"]["Problem"] == ""
+    assert "threshold=1.0" in rows["works"]["Options"]
+    assert "SyntaxError" in vis_bench(with_broken, "methods").stdout
+
+
+def test_broken_plug_ins_leave_other_methods_alone(with_broken, tmp_path):
+    done, (record,) = measure(with_broken, "works", tmp_path / "out", measure="flops")
+    assert done.returncode == 0, done.stderr
+    assert record["method"] == "works"
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_plug_in_that_is_asked_for_gets_a_sentence(with_broken, tmp_path, name):
+    done, records = measure(with_broken, name, tmp_path / "out", measure="flops")
+    assert (done.returncode, records) == (2, [])
+    (line,) = done.stderr.splitlines()
+    assert f"broken-{name} 0.3" in line
+    assert BROKEN[name][1] in line
+
+
+def test_a_name_that_is_taken_is_refused_and_both_are_named(tmp_path):
+    site = tmp_path / "site"
+    for package in ("hides", "twin"):
+        points = {"color_key": "it:build"} if package == "hides" else {}
+        install(site, f"{package}==1", {"it.py": BRIGHT}, same="it:build", **points)
+    for name, both in (
+        ("color_key", ("built in (methods.color_key)", "plug-in hides 1 (it:build)")),
+        ("same", ("plug-in hides 1 (it:build)", "plug-in twin 1 (it:build)")),
+    ):
+        done, records = measure(site, name, tmp_path / "out", measure="flops")
+        assert (done.returncode, records) == (2, [])
+        assert all(text in done.stderr for text in both)
+        assert len(done.stderr.splitlines()) == 1
+    rows = {r["Method"]: r for r in json.loads(vis_bench(site, "methods", "--json").stdout)}
+    assert "hides" in rows["color_key"]["Problem"]
+    assert "twin" in rows["same"]["Problem"]
+    done, _ = measure(site, "ifc", tmp_path / "other", "--set", "options.variant=mini",
+                      measure="flops")  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,132 @@
+"""`predict`: which weights it takes, what a server's list of videos changes, what it sums up."""
+
+import json
+
+import pytest
+import torch
+
+from methods import build_method
+from vis_bench.cli import main
+from vis_bench.data.synthetic import write_dataset
+from vis_bench.errors import InputError
+from vis_bench.progress import Bars
+from vis_bench.runs.bundled import find_config
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.predict import find_inputs, load_predictor
+
+COLOR_KEY = """
+method: color_key
+dataset: {name: synthetic, split: val, plain: true}
+resolution: native
+clip_length: whole
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Three plain synthetic videos in files, and their annotations."""
+    folder = tmp_path_factory.mktemp("data")
+    write_dataset(folder, Bars(quiet=True), plain=True, num_videos={"val": 3})
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "plain.yaml"
+    path.write_text(COLOR_KEY)
+    return path
+
+
+@pytest.fixture
+def valid(data, tmp_path):
+    """Two of the videos as a server lists them: ids of its own, another order, no annotations."""
+    content = json.loads((data / "val.json").read_text())
+    first, _, third = content["videos"]
+    videos = [{**third, "id": 31}, {**first, "id": 7}]
+    path = tmp_path / "valid.json"
+    path.write_text(json.dumps({"videos": videos, "categories": content["categories"]}))
+    return path
+
+
+def cell(path, *overrides):
+    [found] = load_cells(path, overrides)
+    return found
+
+
+def test_a_servers_list_gives_the_ids_and_the_order(run, config, data, valid, tmp_path):
+    frames, output = data / "val" / "JPEGImages", tmp_path / "r.json"
+    code, out, err = run(
+        "predict", config, "--frames", frames, "--annotations", valid, "--output", output, "--json"
+    )
+    assert code == 0, err
+    summary = json.loads(out)
+    assert list(summary["videos"]) == ["31", "7"]
+    tracks = json.loads(output.read_text())
+    assert {track["video_id"] for track in tracks} == {7, 31}
+    lengths = {v["id"]: v["length"] for v in json.loads(valid.read_text())["videos"]}
+    assert all(len(t["segmentations"]) == lengths[t["video_id"]] for t in tracks)
+    code, out, err = run("submit", output, tmp_path / "s.zip", "--annotations", valid)
+    assert code == 0, err
+
+
+def test_the_summary_names_the_categories(run, config, data, tmp_path):
+    arguments = ("predict", config, "--frames", data / "val" / "JPEGImages",
+                 "--output", tmp_path / "r.json")  # fmt: skip
+    code, out, err = run(*arguments, "--json")
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["categories"]["1"]["name"] == "striped_star"
+    counted = sum(entry["num_tracks"] for entry in summary["categories"].values())
+    assert counted == summary["num_tracks"] == len(json.loads((tmp_path / "r.json").read_text()))
+    code, out, err = run(*arguments)
+    assert out.splitlines()[0] == f"{counted} tracks in 3 videos: {tmp_path / 'r.json'}"
+    found = max(summary["categories"].values(), key=lambda entry: entry["num_tracks"])
+    assert f"tracks by category: {found['name']} {found['num_tracks']}" in out
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["videos"][1].update(id=31), "lists video id 31 2 times"),
+        (lambda c: c["videos"][1]["file_names"].__setitem__(-1, "gone.png"), "lacks 1 of"),
+        (lambda c: c["videos"][0]["file_names"].__setitem__(0, "gone.png"), "does not hold gone"),
+        (lambda c: c["categories"][0].update(name="car"), "not for data set synthetic"),
+    ],
+)
+def test_a_list_that_does_not_fit_is_refused_before_inference(config, data, valid, change, message):
+    content = json.loads(valid.read_text())
+    change(content)
+    valid.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        find_inputs(cell(config), data / "val" / "JPEGImages", valid)
+
+
+def test_a_list_needs_the_folder_its_file_names_start_from(config, valid):
+    with pytest.raises(InputError, match="is not a folder; expected the one that the file names"):
+        find_inputs(cell(config), valid, valid)
+
+
+CPU = torch.device("cpu")
+
+
+def test_weights_are_needed_unless_random_ones_are_asked_for(config, tmp_path):
+    mini = cell(find_config("ifc_mini_synthetic"))
+    without = mini.model_copy(update={"weights": None})
+    with pytest.raises(InputError, match="names no weights for ifc: give --weights FILE, or"):
+        load_predictor(build_method, without, 6, CPU)
+    trained = load_predictor(build_method, mini, 6, CPU).state_dict()
+    random = load_predictor(build_method, mini, 6, CPU, random_weights=True).state_dict()
+    assert any(not torch.equal(trained[name], random[name]) for name in trained)
+    with pytest.raises(InputError, match="exclude each other"):
+        load_predictor(build_method, mini, 6, CPU, weights=tmp_path / "w.pth", random_weights=True)
+    load_predictor(build_method, cell(config), 6, CPU)

@@ -1,0 +1,97 @@
+"""Installed plug-ins without an installer: a folder of modules with the metadata that pip writes.
+
+`BRIGHT` is the source of a plug-in's module; others are made of it by replacing lines.
+"""
+
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from paths import ROOT
+from vis_bench.cli import main
+
+BRIGHT = (ROOT / "tests" / "plugin" / "vis_bench_bright.py").read_text()
+
+
+def install(site: Path, package: str, files: Mapping[str, str], **points: str) -> None:
+    """Puts a package in `site`.
+
+    Args:
+        package: `name==version`.
+        files: text by path within the site.
+        points: entry point of the group `vis_bench.methods` by method name.
+    """
+    name, version = package.split("==")
+    described = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    )
+    lines = [f"{method} = {value}" for method, value in points.items()]
+    (described / "entry_points.txt").write_text("\n".join(["[vis_bench.methods]", *lines, ""]))
+    for path, text in files.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(text)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def vis_bench(site: Path, *arguments: object) -> Done:
+    """Runs a command with the packages of `site`, which are forgotten afterwards."""
+    known, out, err = set(sys.modules), io.StringIO(), io.StringIO()
+    sys.path.insert(0, str(site))
+    importlib.invalidate_caches()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main([str(argument) for argument in arguments])
+    finally:
+        sys.path.remove(str(site))
+        for name in set(sys.modules) - known:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(site)):
+                del sys.modules[name]
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def vis_bench_process(site: Path, *arguments: object) -> Done:
+    """The same in a process of its own, which reads edited files anew."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run_bench.py"), *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def measure(
+    site: Path,
+    method: str,
+    output: Path,
+    *options: str,
+    measure: str = "[accuracy, flops]",
+    command: Callable[..., Done] = vis_bench,
+) -> tuple[Done, list[dict]]:
+    """Runs a method on one plain synthetic video; what the process did, and its records."""
+    config = output.parent / f"{method}.yaml"
+    config.write_text(
+        f"method: {method}\ndataset: {{name: synthetic, plain: true}}\nresolution: native\n"
+        f"clip_length: 10\nclip_stride: 5\nmeasure: {measure}\n"
+    )
+    done = command(
+        site, "run", config, "--limit", 1, "--device", "cpu", "--output", output, *options
+    )
+    files = [p for p in sorted(output.glob("*.json")) if not p.name.endswith(".results.json")]
+    return done, [json.loads(path.read_text()) for path in files]

@@ -1,0 +1,60 @@
+"""Progress without a terminal: a line a minute, none for short work, none when quiet."""
+
+import sys
+
+import pytest
+
+from vis_bench.progress import Bars
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock, where standard error is not a terminal."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    return Clock()
+
+
+def test_a_line_a_minute(clock, capsys):
+    with Bars(clock=clock).bar("ifc on a rather [long] title " + 60 * "x", 100) as advance:
+        for second in range(0, 200, 10):
+            clock.seconds = second
+            advance(2)
+    title = "ifc on a rather [long] title " + 60 * "x"
+    expected = [f"{title}: {n} of 100 after {m} min" for n, m in ((14, 1), (26, 2), (38, 3))]
+    assert capsys.readouterr().err.splitlines() == expected
+
+
+def test_an_unknown_total(clock, capsys):
+    with Bars(clock=clock).bar("frames", None) as advance:
+        clock.seconds = 61
+        advance()
+    assert capsys.readouterr().err == "frames: 1 after 1 min\n"
+
+
+def test_steps_name_what_comes(clock, capsys):
+    with Bars(clock=clock).steps("kernels") as report:
+        report(0, 9, "cpu")
+        clock.seconds = 125
+        report(3, 9, "triton")
+    assert capsys.readouterr().err == "kernels: triton: 3 of 9 after 2 min\n"
+
+
+def test_short_work_and_quiet_bars_print_nothing(clock, capsys):
+    with Bars(clock=clock).bar("short", 3) as advance:
+        clock.seconds = 59
+        advance(3)
+    quiet = Bars(quiet=True, clock=clock)
+    with quiet.bar("quiet", 3) as advance, quiet.steps("quiet") as report:
+        clock.seconds = 500
+        advance(3)
+        report(1, 2, "x")
+    assert capsys.readouterr().err == ""

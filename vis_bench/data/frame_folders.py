@@ -1,0 +1,133 @@
+"""Videos without annotations: folders of frames, and video files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import ExifTags, Image
+
+from vis_bench.data.frames import ImageFiles
+from vis_bench.data.natural_order import in_natural_order
+from vis_bench.data.video import Video
+from vis_bench.data.video_file import VIDEO_SUFFIXES, VideoFile
+from vis_bench.errors import InputError
+
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+@dataclass(frozen=True)
+class FoundVideos:
+    """Videos with ids 1, 2, ... in the order of their names; `warnings` are sentences."""
+
+    videos: Sequence[Video]
+    warnings: Sequence[str]
+
+
+def find_videos(path: Path) -> FoundVideos:
+    """The videos that a path holds, frames and videos in natural order.
+
+    A file is a video file. A folder with frames is one video; of any other folder each folder with
+    frames and each video file in it is one. Files of other kinds are left out.
+
+    Raises:
+        InputError: where there is no frame, a frame cannot be read, or the frames of a video differ
+            in size.
+    """
+    if not path.exists():
+        raise InputError(
+            f"--frames {path} does not exist; expected a folder of frames or a video file"
+        )
+    warnings: list[str] = []
+    videos = [_video(n, source, warnings) for n, source in enumerate(_sources(path), 1)]
+    return FoundVideos(videos, warnings)
+
+
+def _sources(path: Path) -> list[Path]:
+    """The folders of frames and the video files, one per video."""
+    if path.is_file():
+        if _is_frame(path):
+            raise InputError(f"--frames {path} is one frame; expected the folder that holds it")
+        return [path]
+    if _frame_files(path):
+        return [path]
+    inside = in_natural_order(path.iterdir())
+    sources = [p for p in inside if (_frame_files(p) if p.is_dir() else _is_video(p))]
+    if not sources:
+        kinds = ", ".join((*FRAME_SUFFIXES, *VIDEO_SUFFIXES))
+        raise InputError(f"--frames {path} holds no frames, nor do its folders: looked for {kinds}")
+    return sources
+
+
+def _video(number: int, source: Path, warnings: list[str]) -> Video:
+    return (_from_frames if source.is_dir() else _from_file)(number, source, warnings)
+
+
+def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
+    frames = VideoFile(path)
+    if frames.rotation:
+        warnings.append(
+            f"{path} asks players to turn it by {frames.rotation} degrees; this is not applied, "
+            "and masks fit the frames as they are stored"
+        )
+    return Video(number, path.stem, frames.height, frames.width, frames)
+
+
+def _from_frames(number: int, folder: Path, warnings: list[str]) -> Video:
+    files = _frame_files(folder)
+    headers = [_read_header(path) for path in files]
+    height, width = headers[0].size_HW
+    for path, header in zip(files, headers, strict=True):
+        if header.size_HW != (height, width):
+            rows, columns = header.size_HW
+            raise InputError(
+                f"frame {path} is {rows}x{columns}, but {files[0].name} is {height}x{width}; "
+                "expected frames of one size"
+            )
+    turned = [path for path, header in zip(files, headers, strict=True) if header.is_turned]
+    if turned:
+        warnings.append(
+            f"{len(turned)} of {len(files)} frames in {folder} ask by EXIF to be turned (the first "
+            f"is {turned[0].name}); this is not applied, and masks fit the frames as they are "
+            "stored"
+        )
+    name = folder.resolve().name
+    return Video(number, name, height, width, ImageFiles(files, name, (height, width)))
+
+
+def _frame_files(folder: Path) -> list[Path]:
+    return in_natural_order(path for path in folder.iterdir() if _is_frame(path))
+
+
+def _is_frame(path: Path) -> bool:
+    """Whether it is a picture by its name; hidden files such as `._1.jpg` of macOS are not."""
+    return path.suffix.lower() in FRAME_SUFFIXES and not path.name.startswith(".")
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+
+
+@dataclass(frozen=True)
+class _Header:
+    size_HW: tuple[int, int]
+    is_turned: bool
+
+
+def _read_header(path: Path) -> _Header:
+    try:
+        with Image.open(path) as image:
+            return _Header((image.height, image.width), _is_turned(image))
+    except Exception:  # Pillow raises many kinds for broken files
+        raise InputError(f"frame {path} is not an image that can be read") from None
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Whether EXIF says another orientation than the stored one."""
+    if "exif" not in image.info:  # `getexif` would decode a whole PNG to look for it
+        return False
+    with suppress(Exception):  # broken EXIF says nothing
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    return False

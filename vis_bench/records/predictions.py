@@ -1,0 +1,67 @@
+"""The results file beside a record: where it is, and how it is packed to be shipped."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from vis_bench.atomic_write import write_atomically
+from vis_bench.errors import InputError
+from vis_bench.json_file import read_bytes
+from vis_bench.records.schema import Record
+from vis_bench.records.store import RESULTS_ENDING, read_record, record_json
+
+PACKED_ENDING = f"{RESULTS_ENDING}.gz"
+
+
+def predictions_path(record: Record, record_path: Path) -> Path:
+    """The record's results file.
+
+    Raises:
+        InputError: for a record without predictions, predictions outside its folder, or a file that
+            is not there; it says how to get it.
+    """
+    name = record.predictions
+    if not name:
+        raise InputError(f"record {record_path} has no predictions: its accuracy was not measured")
+    if not _stays_inside(name):
+        raise InputError(
+            f"record {record_path} has predictions {name!r}; expected a file in the record's folder"
+        )
+    path = record_path.parent / name
+    if not path.is_file():
+        made_by = f"; the command that made it: {record.command}" if record.command else ""
+        raise InputError(
+            f"the predictions of record {record_path} are not there ({name}), since not every "
+            f"record is shipped with them: measure again to have them{made_by}"
+        )
+    return path
+
+
+def pack_predictions(record_path: Path) -> Path | None:
+    """Packs a record's results file as .gz, names it in the record, and removes the plain one.
+
+    Returns:
+        The packed file; None where the record has no predictions, or packed ones.
+
+    Raises:
+        InputError: as `predictions_path`, or where the folder cannot be written to.
+    """
+    record = read_record(record_path)
+    if not record.predictions or record.predictions.endswith(PACKED_ENDING):
+        return None
+    plain = predictions_path(record, record_path)
+    packed = plain.with_name(f"{plain.name}.gz")
+    # Without a time in its header the file is the same each time.
+    write_atomically(packed, gzip.compress(read_bytes(plain), compresslevel=9, mtime=0))
+    renamed = record.model_copy(update={"predictions": f"{record.predictions}.gz"})
+    write_atomically(record_path, record_json(renamed))
+    plain.unlink()
+    return packed
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether a path leads nowhere else on any system."""
+    kinds = (PurePosixPath(name), PureWindowsPath(name))
+    outside = any(path.anchor or ".." in path.parts for path in kinds)
+    return not outside and "\0" not in name
