@@ -12,6 +12,7 @@ from PIL import Image
 from drawing_case import LEFT, NOWHERE, RIGHT, H, T, annotations, write_frames, write_results
 from paths import ROOT
 from vis_bench.cli import main
+from vis_bench.drawing.animation import encode_mp4
 from vis_bench.drawing.colors import color_of
 from vis_bench.drawing.predictions import draw_predictions
 from vis_bench.masks.rle import encode_masks
@@ -136,7 +137,7 @@ def test_frames_that_are_not_there_name_the_video(draw, case):
     assert code == 2
     assert "has no frames of video cats (id 1): there is no file" in err
     code, _, err = draw(frames="nowhere")
-    assert (code, "nowhere is not a folder" in err) == (2, True)
+    assert (code, "nowhere does not exist" in err) == (2, True)
     (case / "empty").mkdir()
     assert "holds no frames" in draw(frames="empty")[2]
     code, _, err = draw("--videos", "dogs")
@@ -210,3 +211,16 @@ def test_the_size_can_be_chosen(draw, case):
     with Image.open(case / "out" / "cats.webp") as animation:
         assert animation.width == 96
         assert animation.height > H
+
+
+def test_a_video_file_is_drawn_on_and_written(draw, case):
+    pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+    page = Image.new("RGB", (96, H), (70, 80, 90))
+    (case / "clip.mp4").write_bytes(encode_mp4(lambda t: page, T, 6))
+    code, out, err = draw("--format", "mp4", "--json", frames="clip.mp4")
+    assert code == 0, err
+    assert json.loads(out)["videos"] == {
+        "clip": [str(case / "out" / "clip_strip.png"), str(case / "out" / "clip.mp4")]
+    }
+    with Image.open(case / "out" / "clip_strip.png") as strip:
+        assert color_of(0) in {color for _, color in strip.getcolors(1 << 20)}

@@ -20,8 +20,8 @@ def add_arguments(options: Options) -> None:
         "results", "RESULTS", "results files, or NAME=FILE to call a row NAME", str, nargs="+"
     )
     options.required(
-        "--frames", "DIR", "folder that the annotations' file names start from; without "
-        "annotations, one video's frames or a folder per video, as for predict",
+        "--frames", "PATH", "folder that the annotations' file names start from; without "
+        "annotations a folder of frames, a folder of such folders, or a video file, as for predict",
     )  # fmt: skip
     options.required("--output", "DIR", "folder of pictures to write", output_folder)
     options.value(
