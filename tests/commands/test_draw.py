@@ -12,8 +12,11 @@ from PIL import Image
 from drawing_case import LEFT, NOWHERE, RIGHT, H, T, annotations, write_frames, write_results
 from paths import ROOT
 from vis_bench.cli import main
+from vis_bench.drawing.animation import encode_mp4
 from vis_bench.drawing.colors import color_of
+from vis_bench.drawing.predictions import draw_predictions
 from vis_bench.masks.rle import encode_masks
+from vis_bench.progress import Bars
 
 TRACKS = ((LEFT, 1, 0.9), (RIGHT, 2, 0.8), (NOWHERE, 1, 0.7))
 
@@ -134,7 +137,7 @@ def test_frames_that_are_not_there_name_the_video(draw, case):
     assert code == 2
     assert "has no frames of video cats (id 1): there is no file" in err
     code, _, err = draw(frames="nowhere")
-    assert (code, "nowhere is not a folder" in err) == (2, True)
+    assert (code, "nowhere does not exist" in err) == (2, True)
     (case / "empty").mkdir()
     assert "holds no frames" in draw(frames="empty")[2]
     code, _, err = draw("--videos", "dogs")
@@ -178,6 +181,29 @@ def test_it_needs_no_torch(case):
     assert "2 pictures of 1 videos" in done.stdout
 
 
+def test_scores_are_numbers_and_leave_tracks_out(draw, case):
+    assert draw("--min-score", "nan")[2].startswith("error: argument --min-score: 'nan' is not")
+    assert draw("--min-score", "0.85", "--single")[0] == 0
+    picture = np.asarray(Image.open(case / "out" / "cats" / "r" / "00000.png"))
+    assert (picture == color_of(0)).all(2).any()
+    assert not (picture == color_of(1)).all(2).any()
+
+
+def test_predictions_are_drawn_in_one_go(case):
+    write_frames(case / "many", "v1")
+    write_frames(case / "many", "v2")
+    drawn = draw_predictions(
+        case / "r.json", case / "many", case / "out", "ytvis2019", Bars(quiet=True)
+    )
+    assert list(drawn.files) == ["v1", "v2"]
+    assert all(path.is_file() for paths in drawn.files.values() for path in paths)
+
+
+@pytest.mark.parametrize("side", [1, 7])
+def test_tiny_pictures_do_no_harm(draw, side):
+    assert draw("--side", side)[0] == 0
+
+
 def test_the_size_can_be_chosen(draw, case):
     assert draw("--side", "96", "--columns", "2")[0] == 0
     with Image.open(case / "out" / "cats_strip.png") as strip:
@@ -185,3 +211,16 @@ def test_the_size_can_be_chosen(draw, case):
     with Image.open(case / "out" / "cats.webp") as animation:
         assert animation.width == 96
         assert animation.height > H
+
+
+def test_a_video_file_is_drawn_on_and_written(draw, case):
+    pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+    page = Image.new("RGB", (96, H), (70, 80, 90))
+    (case / "clip.mp4").write_bytes(encode_mp4(lambda t: page, T, 6))
+    code, out, err = draw("--format", "mp4", "--json", frames="clip.mp4")
+    assert code == 0, err
+    assert json.loads(out)["videos"] == {
+        "clip": [str(case / "out" / "clip_strip.png"), str(case / "out" / "clip.mp4")]
+    }
+    with Image.open(case / "out" / "clip_strip.png") as strip:
+        assert color_of(0) in {color for _, color in strip.getcolors(1 << 20)}

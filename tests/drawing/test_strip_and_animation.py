@@ -89,6 +89,11 @@ def test_a_single_page_is_a_still_picture():
         assert picture.size == (33, 21)
 
 
+def test_pages_too_large_for_webp_are_refused():
+    with pytest.raises(InputError, match=r"the animation has 1x16384 pixels, .* smaller --side"):
+        encode_webp(lambda t: Image.new("RGB", (1, 16384)), 2, 6)
+
+
 def test_mp4_holds_every_frame():
     av = pytest.importorskip("av")
     data = encode_mp4(solid, 4, 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 
 from vis_bench.commands.arguments import Options
@@ -19,8 +20,8 @@ def add_arguments(options: Options) -> None:
         "results", "RESULTS", "results files, or NAME=FILE to call a row NAME", str, nargs="+"
     )
     options.required(
-        "--frames", "DIR", "folder that the annotations' file names start from; without "
-        "annotations, one video's frames or a folder per video, as for predict",
+        "--frames", "PATH", "folder that the annotations' file names start from; without "
+        "annotations a folder of frames, a folder of such folders, or a video file, as for predict",
     )  # fmt: skip
     options.required("--output", "DIR", "folder of pictures to write", output_folder)
     options.value(
@@ -39,8 +40,19 @@ def add_arguments(options: Options) -> None:
     )  # fmt: skip
     options.choice("--format", ("webp", "mp4"), "format of the animation", default="webp")
     options.value("--fps", "N", "frames per second of the animation", count, default=6)
-    options.value("--min-score", "S", "leave out tracks with a lower score", float, default=0.3)
+    options.value("--min-score", "S", "leave out tracks with a lower score", _score, default=0.3)
     options.flag("--single", "also write every frame of every row as a picture")
+
+
+def _score(text: str) -> float:
+    """A finite number."""
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return score
 
 
 def run(options: argparse.Namespace) -> None:

@@ -41,20 +41,24 @@ def find_videos(path: Path) -> FoundVideos:
             f"--frames {path} does not exist; expected a folder of frames or a video file"
         )
     warnings: list[str] = []
-    videos = [_video(n, source, warnings) for n, source in enumerate(_sources(path), 1)]
+    videos = [_video(n, source, warnings) for n, source in enumerate(video_sources(path), 1)]
     return FoundVideos(videos, warnings)
 
 
-def _sources(path: Path) -> list[Path]:
-    """The folders of frames and the video files, one per video."""
+def video_sources(path: Path) -> list[Path]:
+    """The folders of frames and the video files below a path, one per video, in natural order.
+
+    Raises:
+        InputError: where there is none.
+    """
     if path.is_file():
         if _is_frame(path):
             raise InputError(f"--frames {path} is one frame; expected the folder that holds it")
         return [path]
-    if _frame_files(path):
+    if frame_files(path):
         return [path]
     inside = in_natural_order(path.iterdir())
-    sources = [p for p in inside if (_frame_files(p) if p.is_dir() else _is_video(p))]
+    sources = [p for p in inside if (frame_files(p) if p.is_dir() else _is_video(p))]
     if not sources:
         kinds = ", ".join((*FRAME_SUFFIXES, *VIDEO_SUFFIXES))
         raise InputError(f"--frames {path} holds no frames, nor do its folders: looked for {kinds}")
@@ -76,7 +80,7 @@ def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
 
 
 def _from_frames(number: int, folder: Path, warnings: list[str]) -> Video:
-    files = _frame_files(folder)
+    files = frame_files(folder)
     headers = [_read_header(path) for path in files]
     height, width = headers[0].size_HW
     for path, header in zip(files, headers, strict=True):
@@ -97,7 +101,8 @@ def _from_frames(number: int, folder: Path, warnings: list[str]) -> Video:
     return Video(number, name, height, width, ImageFiles(files, name, (height, width)))
 
 
-def _frame_files(folder: Path) -> list[Path]:
+def frame_files(folder: Path) -> list[Path]:
+    """The frames in a folder, in natural order."""
     return in_natural_order(path for path in folder.iterdir() if _is_frame(path))
 
 

@@ -7,5 +7,6 @@ per video. Pillow and numpy draw; nothing here runs a method.
 `same_object` gives one object one color in every row, `verdicts` and `identity_switches` say what
 annotations reveal. `colors`, `mask_overlay`, `label_layout` and `chips` are the parts of a picture;
 `frame` draws one, `panel_grid` lays several out, `strip` and `animation` do so for a video.
-`overlays` goes over the videos and writes the files.
+`overlays` goes over the videos and writes the files; `drawn_inputs` reads what the command `draw`
+is given, and `predictions` draws what the command `predict` wrote.
 """

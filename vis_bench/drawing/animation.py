@@ -16,6 +16,7 @@ from vis_bench.errors import InputError
 AnimationFormat = Literal["webp", "mp4"]
 # A switch stays marked for half a second at 6 frames per second.
 _MARKED_FRAMES = 3
+_LARGEST_WEBP = 16383
 
 
 def draw_animation(
@@ -54,11 +55,19 @@ def draw_animation(
 
 
 def encode_webp(page: Callable[[int], Image.Image], length: int, fps: float) -> bytes:
-    """An animated WebP that repeats; `page(t)` is asked for one frame at a time."""
+    """An animated WebP that repeats; `page(t)` is asked for one frame at a time.
+
+    Raises:
+        InputError: for pages larger than WebP holds.
+    """
     out = io.BytesIO()
-    _Pages(page, length).save(
-        out, "WEBP", save_all=True, duration=1000 / fps, loop=0, quality=80, method=1
-    )
+    pages = _Pages(page, length)
+    if max(pages.size) > _LARGEST_WEBP:
+        raise InputError(
+            f"the animation has {pages.width}x{pages.height} pixels, and WebP holds no side above "
+            f"{_LARGEST_WEBP}; give a smaller --side or fewer results files"
+        )
+    pages.save(out, "WEBP", save_all=True, duration=1000 / fps, loop=0, quality=80, method=0)
     return out.getvalue()
 
 

@@ -123,9 +123,8 @@ def _shortest_way(
     box: tuple[int, int, int, int], mask_hw: np.ndarray
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """From the box of a label to the mask: where the line begins, and where it ends."""
-    rows, columns = np.nonzero(mask_hw)
-    step = 1 + len(rows) // 4000
-    rows, columns = rows[::step], columns[::step]
+    step = 2 if mask_hw[::2, ::2].any() else 1
+    rows, columns = (step * places for places in np.nonzero(mask_hw[::step, ::step]))
     x, y = np.clip(columns, box[0], box[2] - 1), np.clip(rows, box[1], box[3] - 1)
     nearest = np.hypot(columns - x, rows - y).argmin()
     return (int(x[nearest]), int(y[nearest])), (int(columns[nearest]), int(rows[nearest]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +11,25 @@ import numpy as np
 from PIL import Image
 
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.frame_folders import frame_files, video_sources
 from vis_bench.data.frames import decode_image, frame_paths, is_file
+from vis_bench.data.video_file import VideoFile
 from vis_bench.errors import InputError
-
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """A video's frames as files, in order; height and width in pixels."""
+    """A video's frames as files, in order; height and width in pixels.
+
+    `encoded` holds the frames where they come from one video file.
+    """
 
     id: int
     name: str
     height: int
     width: int
     files: Sequence[Path]
+    encoded: VideoFile | None = None
 
     @property
     def length(self) -> int:
@@ -41,6 +44,8 @@ class FrameFiles:
         """
         where = f"frame {t} of video {self.name}"
         try:
+            if self.encoded is not None:
+                return self.encoded[t]
             frame_HW3 = decode_image(self.files[t], where)
         except InputError as error:
             return str(error)
@@ -94,40 +99,28 @@ def check_first_frame(video: FrameFiles, folder: Path) -> None:
         )
 
 
-def videos_in(folder: Path) -> list[FrameFiles]:
-    """The videos below a folder: itself if it holds frames, else each sub-folder that does.
+def videos_in(path: Path) -> list[FrameFiles]:
+    """The videos that a path holds, with the ids that the command `predict` gives them.
 
-    Ids are 1, 2, ... in the natural order of the folders' names, as the command `predict` numbers
-    them. A video's size is that of its first frame that can be read.
+    The size of a folder's frames is that of the first one that can be read.
 
     Raises:
         InputError: where there is no frame, or none of a video can be read.
     """
-    if not folder.is_dir():
-        raise InputError(f"--frames {folder} is not a folder")
-    own = _frames_directly_in(folder)
-    below = sorted((d for d in folder.iterdir() if d.is_dir()), key=_natural)
-    groups = [own] if own else [files for d in below if (files := _frames_directly_in(d))]
-    if not groups:
-        kinds = ", ".join(FRAME_SUFFIXES)
+    if not path.exists():
         raise InputError(
-            f"--frames {folder} holds no frames, nor do its folders; looked for {kinds}"
+            f"--frames {path} does not exist; expected a folder of frames or a video file"
         )
-    return [
-        FrameFiles(number, files[0].absolute().parent.name, *_size_HW(files), files)
-        for number, files in enumerate(groups, 1)
-    ]
+    return [_video(number, source) for number, source in enumerate(video_sources(path), 1)]
 
 
-def _frames_directly_in(folder: Path) -> list[Path]:
-    found = (f for f in folder.iterdir() if f.suffix.lower() in FRAME_SUFFIXES)
-    return sorted(found, key=_natural)
-
-
-def _natural(path: Path) -> tuple[list[int | str], str]:
-    """A key that puts 2 before 10."""
-    parts = re.split(r"(\d+)", path.name)
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
+def _video(number: int, source: Path) -> FrameFiles:
+    if source.is_dir():
+        files = frame_files(source)
+        return FrameFiles(number, source.resolve().name, *_size_HW(files), files)
+    video = VideoFile(source)
+    files = [source] * len(video)
+    return FrameFiles(number, source.stem, video.height, video.width, files, video)
 
 
 def _size_HW(files: Sequence[Path]) -> tuple[int, int]:

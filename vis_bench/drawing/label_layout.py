@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -62,19 +63,20 @@ def place_labels(
 
 @dataclass(frozen=True)
 class _Label:
-    """What each place costs for each form of a label, by row and column of cells.
+    """What each place costs for a form of a label, by row and column of cells.
 
-    `boxes` are the forms' rows and columns in cells; `middle` of the object is x and y in pixels.
+    `costs(form)` is computed when asked for, since most labels need only their first form. `boxes`
+    are the forms' rows and columns in cells; `middle` of the object is x and y in pixels.
     """
 
-    costs: Sequence[np.ndarray]
+    costs: Callable[[int], np.ndarray]
     boxes: Sequence[tuple[int, int]]
     middle: tuple[float, float]
 
     @property
     def least_cost(self) -> float:
         """Of the first form, where no other label is in the way."""
-        return float(self.costs[0].min())
+        return float(self.costs(0).min())
 
     @classmethod
     def of(
@@ -87,7 +89,11 @@ class _Label:
         rows, columns = np.nonzero(own_yx)
         middle = CELL * (float(columns.mean()) + 0.5), CELL * (float(rows.mean()) + 0.5)
         boxes = [_size_in_cells(size, own_yx.shape) for size in forms]
-        costs = [_costs(occupied_yx, own_yx, box, middle, offset) for box in boxes]
+
+        @cache
+        def costs(form: int) -> np.ndarray:
+            return _costs(occupied_yx, own_yx, boxes[form], middle, offset)
+
         return cls(costs, boxes, middle)
 
 
@@ -99,7 +105,7 @@ def _in_turn(labels: Mapping[int, _Label], order: Sequence[int]) -> tuple[float,
     for index in order:
         label = labels[index]
         for form, box in enumerate(label.boxes):
-            cost = label.costs[form].copy()
+            cost = label.costs(form).copy()
             for top, left, bottom, right in taken:
                 above = slice(max(0, top - box[0] + 1), bottom)
                 cost[above, max(0, left - box[1] + 1) : right] += _COVERED

@@ -75,8 +75,10 @@ def _fill(
     opacity_2L[:, 0] = 0
     covered = np.flatnonzero(labels_hw)
     labels_P = labels_hw.ravel()[covered]
-    stripe_P = stripes(frame_hw3.shape[:2]).ravel()[covered].astype(np.intp)
-    opacity_P1 = opacity_2L[stripe_P, labels_P][:, None]
+    opacity_P1 = opacity_2L[0][labels_P][:, None]
+    if hatched.any():
+        stripe_P = stripes(frame_hw3.shape[:2]).ravel()[covered].astype(np.intp)
+        opacity_P1 = opacity_2L[stripe_P, labels_P][:, None]
     painted_P3 = frame_hw3.reshape(-1, 3).copy()
     below_P3 = _muted(painted_P3[covered]) * (256 - opacity_P1)
     painted_P3[covered] = (below_P3 + color_L3[labels_P] * opacity_P1) >> 8
