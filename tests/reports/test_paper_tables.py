@@ -287,7 +287,7 @@ def test_every_table_compiles(tmp_path):
     tables = "\n".join(
         render(paper_table(n, [on_ytvis(clip_stride=1)]), "latex") for n in PAPER_TABLES
     )
-    head = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
     (tmp_path / "t.tex").write_text(head + "\n" + tables + r"\end{document}")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
