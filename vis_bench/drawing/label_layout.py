@@ -39,9 +39,9 @@ def place_labels(
     """A place for each mask's label; None where the mask is empty.
 
     Each label in turn takes, of all places within the frame at which it covers neither a mask nor
-    an earlier label, the one nearest to its mask. Where its first form has none, the next is tried;
-    where the last has none, it takes the place at which it covers least. Several orders are tried,
-    and the one kept whose labels are nearest in sum.
+    an earlier label, the one nearest to its mask. Where that is far, or there is none, a shorter
+    form is tried; where no form has one, it takes the place at which it covers least. Several
+    orders are tried, and the one kept whose labels are nearest in sum.
 
     Args:
         forms: (width, height) in pixels of each form of each label, from the largest.
@@ -104,16 +104,20 @@ def _in_turn(labels: Mapping[int, _Label], order: Sequence[int]) -> tuple[float,
     total = 0.0
     for index in order:
         label = labels[index]
+        choices = []
         for form, box in enumerate(label.boxes):
             cost = label.costs(form).copy()
             for top, left, bottom, right in taken:
                 above = slice(max(0, top - box[0] + 1), bottom)
                 cost[above, max(0, left - box[1] + 1) : right] += _COVERED
-            row, column = divmod(int(cost.argmin()), cost.shape[1])
-            least = float(cost[row, column])
-            if least < _COVERED:
+            place = int(cost.argmin())
+            choices.append((float(cost.flat[place]) + _SHORTER * form, form, place))
+            if choices[-1][0] < _SHORTER * (form + 1):
                 break
-        total += least + _SHORTER * form
+        least, form, place = min(choices)
+        row, column = divmod(place, label.costs(form).shape[1])
+        box = label.boxes[form]
+        total += least
         taken.append((row, column, row + box[0], column + box[1]))
         x, y = CELL * column + CLEARANCE, CELL * row + CLEARANCE
         offset = x - label.middle[0], y - label.middle[1]
