@@ -182,7 +182,7 @@ def rows_of(text):
 
 
 def generated(cells):
-    command = "python run_bench.py flops configs/flops.yaml --output results/flops.md"
+    command = "vis-bench flops flops --output results/flops.md"
     return overview(report_flops(build_method, cells), command)
 
 

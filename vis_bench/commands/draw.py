@@ -78,4 +78,4 @@ def run(options: argparse.Namespace) -> None:
         print_json(drawn.as_json())
     else:
         num_files = sum(map(len, drawn.files.values()))
-        print_text(f"{num_files} pictures of {len(drawn.files)} videos: {options.output}")
+        print_text(f"pictures: {num_files}, videos: {len(drawn.files)}, folder: {options.output}")
