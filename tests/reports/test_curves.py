@@ -150,6 +150,7 @@ def test_speed_table_names_regions_and_marks_a_busy_machine():
     record = cell(5, 3, regions=regions, load_average=1.25, num_cpus=2)
     table = speed_table([record])
     assert list(table["Region"]) == ["model", "end_to_end"]
+    assert list(table["Videos"]) == ["-", "-"]
     assert list(table["FPS"]) == ["12.3", "12.3 (spread 25 %)"]
     first = table.iloc[0]
     assert (first["encode"], first["decode"], first["other"]) == ("61.00", "-", "0.50")

@@ -3,6 +3,7 @@
 import pytest
 
 from record_example import example_record
+from vis_bench.records.caveats import is_ranked
 from vis_bench.reports.leaderboard import (
     UNRANKED_NOTE,
     best_cells,
@@ -151,3 +152,12 @@ def test_names_from_records_are_text(form):
         assert "<script>" not in text.replace(r"\<script", "")
     if form == "markdown":
         assert r"\[a\](http\://b) \| \$x\$" in text
+
+
+def test_a_record_of_an_installed_package_is_ranked_by_its_version():
+    """It has no commit, so that nobody knows whether its tree was clean."""
+    installed = example_record(git_commit=None, git_dirty=None, vis_bench_version="0.1.0")
+    assert is_ranked(installed)
+    assert "| v0.1.0" in leaderboard_markdown([installed])
+    nameless = installed.model_copy(update={"vis_bench_version": None})
+    assert not is_ranked(nameless)

@@ -38,3 +38,12 @@ def spread_mark(speed: RegionFields) -> str:
 def plain(value: object) -> str:
     """A value as it is; a dash where there is none."""
     return ABSENT if value is None else str(value)
+
+
+def num_timed_videos(record: Record) -> int | None:
+    """Over how many videos speed was timed, as far as the config says it."""
+    speed = record.config.get("speed")
+    asked = speed.get("videos") if isinstance(speed, dict) else None
+    if not isinstance(asked, int):
+        return None
+    return asked if record.num_videos is None else min(asked, record.num_videos)

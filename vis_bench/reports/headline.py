@@ -8,7 +8,15 @@ from vis_bench.records.ablation import split_ablations
 from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, PARAMS
 from vis_bench.records.schema import Record
-from vis_bench.reports.figures import SPREAD_UNKNOWN, UNKNOWN_KEY, figure, noise, plain, speed_notes
+from vis_bench.reports.figures import (
+    SPREAD_UNKNOWN,
+    UNKNOWN_KEY,
+    figure,
+    noise,
+    num_timed_videos,
+    plain,
+    speed_notes,
+)
 from vis_bench.reports.measured import measured_order
 from vis_bench.tables.grid import Column, Entry, Grid, Page
 from vis_bench.tables.text import render
@@ -70,19 +78,11 @@ def _sentence(records: Sequence[Record], *, with_count: bool) -> str:
 
 def _videos(records: Sequence[Record]) -> str | None:
     """Over how many videos was timed, as far as the configs say it."""
-    numbers = {_num_timed_videos(record) for record in records}
+    numbers = {num_timed_videos(record) for record in records}
     known = sorted(number for number in numbers if number is not None)
     if None in numbers or not known:
         return None
     return _range(known, "{:d}") + (" video" if known[-1] == 1 else " videos")
-
-
-def _num_timed_videos(record: Record) -> int | None:
-    speed = record.config.get("speed")
-    asked = speed.get("videos") if isinstance(speed, dict) else None
-    if not isinstance(asked, int):
-        return None
-    return asked if record.num_videos is None else min(asked, record.num_videos)
 
 
 def _spread(records: Sequence[Record]) -> str:

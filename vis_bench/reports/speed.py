@@ -10,7 +10,7 @@ from vis_bench.cost.speed.video_run import OTHER
 from vis_bench.inference.stages import STAGE_NAMES
 from vis_bench.records.labels import cost_labels
 from vis_bench.records.schema import Record, RegionFields
-from vis_bench.reports.figures import plain, spread_mark
+from vis_bench.reports.figures import num_timed_videos, plain, spread_mark
 from vis_bench.tables.grid import ABSENT
 
 MEBIBYTE = 1 << 20
@@ -20,7 +20,8 @@ def speed_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per record and region; stages are milliseconds per source frame.
 
     FPS are marked where equal runs differ by more than a tenth. `Load` is what the machine had to
-    do before the first run: processes that wanted to run, of so many processors.
+    do before the first run: processes that wanted to run, of so many processors. `Videos` counts
+    those that were timed.
     """
     return pd.DataFrame(
         [
@@ -38,6 +39,7 @@ def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dic
         "Backbone": str(record.backbone),
         "Clip": str(record.clip_length),
         "Stride": plain(record.clip_stride),
+        "Videos": plain(num_timed_videos(record)),
         "Region": region,
         "FPS": f"{_number(fields.fps, 1)}{spread_mark(fields)}",
         "Clip ms p50": _number(fields.latency_ms_p50, 1),
