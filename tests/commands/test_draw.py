@@ -51,7 +51,7 @@ def draw(case, capsys):
 def test_it_writes_a_strip_and_an_animation_per_video(draw, case):
     code, out, err = draw("--annotations", case / "gt.json")
     assert (code, err) == (0, "")
-    assert out == f"2 pictures of 1 videos: {case / 'out'}\n"
+    assert out == f"pictures: 2, videos: 1, folder: {case / 'out'}\n"
     assert sorted(path.name for path in (case / "out").iterdir()) == ["cats.webp", "cats_strip.png"]
     with Image.open(case / "out" / "cats_strip.png") as strip:
         assert strip.width == T * 320 + (T - 1) * 4
@@ -101,7 +101,7 @@ def test_a_corrupt_frame_is_a_warning(draw, case):
     (case / "frames" / "cats" / "00001.png").write_bytes(b"not an image")
     code, out, err = draw("--annotations", case / "gt.json")
     assert code == 0
-    assert out.startswith("2 pictures")
+    assert out.startswith("pictures: 2")
     assert err.count("\n") == 1
     assert err.startswith("warning: frame 1 of video cats, ")
     code, _, err = draw(frames="frames/cats")
@@ -178,7 +178,7 @@ def test_it_needs_no_torch(case):
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "2 pictures of 1 videos" in done.stdout
+    assert "pictures: 2, videos: 1" in done.stdout
 
 
 def test_scores_are_numbers_and_leave_tracks_out(draw, case):

@@ -33,5 +33,5 @@ def test_config_opens_with_paper_command_and_published_numbers(name):
     opening = text.split("\nmethod:")[0]
     assert all(line.startswith("#") for line in opening.splitlines())
     assert "arXiv 2" in opening
-    assert f"python run_bench.py run configs/{name}.yaml --data-root DATA --weights W" in opening
+    assert f"vis-bench run {name} --data-root DATA --weights W" in opening
     assert "# Published on val" in opening
