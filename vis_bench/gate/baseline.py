@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
@@ -20,9 +20,9 @@ from vis_bench.records.cell_name import full_name
 from vis_bench.records.schema import (
     Count,
     Fields,
-    Fraction,
+    IdentityFields,
+    MetricFields,
     NotNegative,
-    Number,
     Positive,
     Record,
     Size,
@@ -42,37 +42,10 @@ class GatedSpeed(Fields):
     peak_memory_bytes: Count | None = None
 
 
-class GatedCell(SizeFields, GatedSpeed):
+class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
     """A record as far as the gate reads it."""
 
-    method: StrictStr
-    options: dict[StrictStr, Any] = Field(default_factory=dict)
-    backbone: StrictStr | None = None
-    dataset: StrictStr
-    split: StrictStr
-    clip_length: Size | Literal["whole"] | None = None
-    clip_stride: Size | None = None
-    resolution: Size | Literal["native"] | None = None
     precision: StrictStr | None = None
-    training: StrictStr | None = None
-    num_videos: Count | None = None
-    annotations_sha256: StrictStr | None = None
-    ap: Fraction = None
-    ap50: Fraction = None
-    ap75: Fraction = None
-    ap_s: Fraction = None
-    ap_m: Fraction = None
-    ap_l: Fraction = None
-    ar1: Fraction = None
-    ar10: Fraction = None
-    ar100: Fraction = None
-    tracking_score_threshold: Number | None = None
-    hota: Fraction = None
-    deta: Fraction = None
-    assa: Fraction = None
-    loca: Fraction = None
-    idf1: Fraction = None
-    teta: Fraction = None
     gflops_per_clip: NotNegative | None = None
     gflops_per_frame: NotNegative | None = None
     flop_convention: StrictStr | None = None

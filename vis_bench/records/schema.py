@@ -42,20 +42,34 @@ class Fields(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
-class SubjectFields(Fields):
+class IdentityFields(Fields):
+    """What makes two measurements comparable."""
+
+    method: StrictStr
+    options: dict[StrictStr, Any] = Field(default_factory=dict)
+    backbone: StrictStr | None = None
+    dataset: StrictStr
+    split: StrictStr
+    num_videos: Count | None = None
+    clip_length: Size | Literal["whole"] | None = None
+    clip_stride: Size | None = None
+    resolution: Size | Literal["native"] | None = None
+    training: StrictStr | None = None
+    """What the weights were trained on, where a paper's table tells two apart by it."""
+    annotations_sha256: StrictStr | None = None
+
+
+class SubjectFields(IdentityFields):
     """What was measured."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     created_at: StrictStr | None = None
     command: StrictStr | None = None
     vis_bench_version: StrictStr | None = None
-    method: StrictStr
-    options: dict[StrictStr, Any] = Field(default_factory=dict)
     resolved_options: dict[StrictStr, Any] = Field(default_factory=dict)
     """All options of the method, those left to their defaults and to its variant included."""
     method_source: dict[StrictStr, StrictStr | None] | None = None
     """A plug-in's `distribution`, `version` and `sha256` of its source; null for built-ins."""
-    backbone: StrictStr | None = None
     reconstruction: StrictBool = False
     external: StrictBool = False
     """The results come from other code."""
@@ -63,33 +77,23 @@ class SubjectFields(Fields):
     """What tells results of one method apart, as whoever recorded them wrote it."""
     url: StrictStr | None = None
     """Where results of other code come from."""
-    dataset: StrictStr
-    split: StrictStr
-    num_videos: Count | None = None
     num_frames: Count | None = None
-    clip_length: Size | Literal["whole"] | None = None
-    clip_stride: Size | None = None
-    resolution: Size | Literal["native"] | None = None
     config: dict[StrictStr, Any] = Field(default_factory=dict)
     config_sha256: StrictStr
     weights_source: StrictStr | None = None
     """The weights file, what the method says that it loads by itself, `random` or `none`."""
     weights_sha256: StrictStr | None = None
-    training: StrictStr | None = None
-    """What the weights were trained on, where a paper's table tells two apart by it."""
     contaminated: StrictBool = False
     """AP was measured on videos that the weights were trained on."""
     limited: StrictBool = False
     """Only the first videos of the split were measured."""
-    annotations_sha256: StrictStr | None = None
     failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
     """Why a measurement that the config asks for is missing, by its name."""
 
 
-class AccuracyFields(Fields):
-    """AP, AR and tracking metrics, and the results file that they were computed from."""
+class MetricFields(Fields):
+    """AP, AR and tracking metrics."""
 
-    predictions: StrictStr | None = None
     ap: Fraction = None
     ap50: Fraction = None
     ap75: Fraction = None
@@ -112,6 +116,12 @@ class AccuracyFields(Fields):
     idf1: Fraction = None
     teta: Fraction = None
     """TETA, averaged over the categories."""
+
+
+class AccuracyFields(MetricFields):
+    """The metrics, and the results file that they were computed from."""
+
+    predictions: StrictStr | None = None
 
 
 class SizeFields(Fields):
