@@ -69,6 +69,18 @@ def test_a_servers_list_gives_the_ids_and_the_order(run, config, data, valid, tm
     assert code == 0, err
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_tracks_are_drawn_in_one_go(run, config, data, valid, tmp_path, listed):
+    frames, pictures = data / "val" / "JPEGImages", tmp_path / "pictures"
+    arguments = ["predict", config, "--frames", frames, "--output", tmp_path / "r.json"]
+    arguments += ["--annotations", valid] if listed else []
+    code, _, err = run(*arguments, "--draw", pictures)
+    assert code == 0, err
+    assert f"pictures: {pictures}" in err
+    assert len(list(pictures.glob("*_strip.png"))) == (2 if listed else 3)
+    assert len(list(pictures.glob("*.webp"))) == (2 if listed else 3)
+
+
 def test_the_summary_names_the_categories(run, config, data, tmp_path):
     arguments = ("predict", config, "--frames", data / "val" / "JPEGImages",
                  "--output", tmp_path / "r.json")  # fmt: skip

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count, names, output_folder
+from vis_bench.commands.arguments.values import count, finite, names, output_folder
 from vis_bench.commands.output import print_json, print_text
 from vis_bench.data.categories import DATASETS
 
@@ -40,19 +39,8 @@ def add_arguments(options: Options) -> None:
     )  # fmt: skip
     options.choice("--format", ("webp", "mp4"), "format of the animation", default="webp")
     options.value("--fps", "N", "frames per second of the animation", count, default=6)
-    options.value("--min-score", "S", "leave out tracks with a lower score", _score, default=0.3)
+    options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
     options.flag("--single", "also write every frame of every row as a picture")
-
-
-def _score(text: str) -> float:
-    """A finite number."""
-    try:
-        score = float(text)
-    except ValueError:
-        score = math.nan
-    if not math.isfinite(score):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return score
 
 
 def run(options: argparse.Namespace) -> None:

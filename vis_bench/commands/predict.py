@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import output_file
+from vis_bench.commands.arguments.values import output_file, output_folder
 from vis_bench.commands.output import print_json, print_text
 from vis_bench.errors import InputError
+
+if TYPE_CHECKING:
+    from vis_bench.progress import Bars
 
 DESCRIPTION = "segment frames, a video file, or the videos of a valid.json into a results JSON"
 
@@ -24,6 +28,10 @@ def add_arguments(options: Options) -> None:
         "a list of videos, such as a server's valid.json; --frames is then the folder that its "
         "file names start from",
         unless_given="every video in --frames, with ids 1, 2, ...",
+    )  # fmt: skip
+    options.value(
+        "--draw", "DIR", "also draw the tracks over the frames into this folder", output_folder,
+        unless_given="no pictures",
     )  # fmt: skip
     options.flag("--random-weights", "infer with random weights, for a dry run")
     options.subject(without_weights="an error where it names none")
@@ -54,7 +62,22 @@ def run(options: argparse.Namespace) -> None:
         cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision
     )
     summary = predict(method, inputs, plan, options.output, bars)
+    if options.draw is not None:
+        _draw(options, cell.dataset.name, bars)
     if options.json:
         print_json(summary)
     else:
         print_text(summary_text(summary))
+
+
+def _draw(options: argparse.Namespace, dataset: str, bars: Bars) -> None:
+    from vis_bench.data.categories import DATASETS
+    from vis_bench.drawing.predictions import draw_predictions
+
+    named = dataset if dataset in DATASETS else None
+    drawn = draw_predictions(
+        options.output, options.frames, options.draw, named, bars, options.annotations
+    )
+    for warning in drawn.warnings:
+        bars.say(f"warning: {warning}")
+    bars.say(f"pictures: {options.draw}")

@@ -10,7 +10,12 @@ from vis_bench.progress import Bars
 
 
 def draw_predictions(
-    results: Path, frames: Path, output: Path, dataset: str | None, bars: Bars
+    results: Path,
+    frames: Path,
+    output: Path,
+    dataset: str | None,
+    bars: Bars,
+    annotations: Path | None = None,
 ) -> Drawn:
     """Draws a strip and an animation per video.
 
@@ -18,12 +23,13 @@ def draw_predictions(
         results: the results file.
         frames: one video's frames, or a folder per video, as `predict` read them.
         output: folder of pictures to write.
-        dataset: whose class names to write.
+        dataset: whose class names to write; None without a known one.
+        annotations: the list of videos, where `predict` had one.
 
     Raises:
         InputError: as `read_inputs` and `draw_overlays`.
     """
-    inputs = read_inputs([str(results)], frames, dataset=dataset)
+    inputs = read_inputs([str(results)], frames, annotations, dataset=dataset)
     return draw_overlays(
         inputs.videos, inputs.sources, None, inputs.categories, output, OverlayPlan(), bars
     )
