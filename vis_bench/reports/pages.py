@@ -39,13 +39,18 @@ with everything that defines it: configuration, checksums of weights and annotat
 versions, commit. [LEADERBOARD.md](LEADERBOARD.md) ranks the methods, and
 [ABLATIONS.md](ABLATIONS.md) compares methods with changed versions of themselves.
 """
+_ORDER_TEXT = (
+    "Rows go by AP alone; `vis-bench compare` says\nwith an interval whether two of them differ."
+)
 _BOARD_TEXT = (
     "The best cell of each method and backbone. The others are in the table of "
-    "[everything measured](README.md#measured), ablations on\n[a page of their own](ABLATIONS.md)."
+    "[everything measured](README.md#measured), ablations on\n[a page of their own](ABLATIONS.md). "
+    f"{_ORDER_TEXT}"
 )
 _ABLATIONS_TEXT = (
     "Methods with changed options, or with weights trained to compare a method with itself. The "
-    "methods as they are stand on\nthe [leaderboard](LEADERBOARD.md)."
+    "methods as they are stand on\nthe [leaderboard](LEADERBOARD.md). "
+    f"{_ORDER_TEXT}"
 )
 _PICTURE_TEXT = f"## AP against FPS\n\n![AP against FPS]({PICTURE})\n"
 
