@@ -13,7 +13,7 @@ from vis_bench.errors import InputError
 from vis_bench.evaluation.ytvis import evaluate_files
 from vis_bench.progress import Bars
 from vis_bench.records.other_code import OtherCode, record_results
-from vis_bench.records.predictions import pack_predictions
+from vis_bench.records.predictions import pack_predictions, predictions_path
 from vis_bench.records.store import RecordStore
 from vis_bench.reports.compare_inputs import load_pair
 from vis_bench.reports.compare_report import compare_pair
@@ -179,3 +179,9 @@ def test_packed_predictions_are_read(tmp_path, truth_tracks):
 def test_a_missing_file_is_named(files):
     with pytest.raises(InputError, match=r"nowhere\.json"):
         load_pair(Path("nowhere.json"), files[1], annotations=files[0])
+
+
+def test_the_way_to_missing_predictions_measures_anew(tmp_path):
+    record = example_record(predictions="gone.json", command="vis-bench run c --resume --limit 2")
+    with pytest.raises(InputError, match="measure again with: vis-bench run c --limit 2$"):
+        predictions_path(record, tmp_path / "r.json")

@@ -30,7 +30,9 @@ def predictions_path(record: Record, record_path: Path) -> Path:
         )
     path = record_path.parent / name
     if not path.is_file():
-        again = f" with: {record.command}" if record.command else ""
+        # With --resume the record at hand would stand for the measurement.
+        command = (record.command or "").replace(" --resume", "")
+        again = f" with: {command}" if command else ""
         raise InputError(
             f"record {record_path} names predictions that are not beside it ({name}); not every "
             f"record is shipped with them, so measure again{again}"
