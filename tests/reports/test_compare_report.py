@@ -183,5 +183,5 @@ def test_a_missing_file_is_named(files):
 
 def test_the_way_to_missing_predictions_measures_anew(tmp_path):
     record = example_record(predictions="gone.json", command="vis-bench run c --resume --limit 2")
-    with pytest.raises(InputError, match="measure again with: vis-bench run c --limit 2$"):
+    with pytest.raises(InputError, match=r"measure again with: vis-bench run c --limit 2$"):
         predictions_path(record, tmp_path / "r.json")
