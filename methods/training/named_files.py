@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vis_bench.errors import InputError
-from vis_bench.records.source import SOURCE_ROOT
+from vis_bench.records.source import find_file
 
 
 def find_weights_file(name: str) -> Path:
@@ -14,10 +14,10 @@ def find_weights_file(name: str) -> Path:
     Raises:
         InputError: neither exists.
     """
-    for path in (Path(name), SOURCE_ROOT / name):
-        if path.is_file():
-            return path
-    raise InputError(
-        f"initial_weights {name} does not exist, expected a .safetensors or .pth file relative to "
-        "the working directory or to the source tree"
-    )
+    path = find_file(Path(name))
+    if path is None:
+        raise InputError(
+            f"initial_weights {name} does not exist, expected a .safetensors or .pth file relative "
+            "to the working directory or to the source tree"
+        )
+    return path

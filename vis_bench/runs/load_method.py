@@ -10,7 +10,7 @@ import torch
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.method import VISMethod
-from vis_bench.records.source import SOURCE_ROOT
+from vis_bench.records.source import find_file
 from vis_bench.runs.config import Cell
 
 # `methods.build_method`, or another registry's.
@@ -26,10 +26,12 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
     named = override or (Path(cell.weights) if cell.weights else None)
     if named is None:
         return None
-    for path in (named, SOURCE_ROOT / named):
-        if path.is_file():
-            return path
-    raise InputError(f"weights file {named} does not exist; --weights takes a .pth or .safetensors")
+    path = find_file(named)
+    if path is None:
+        raise InputError(
+            f"weights file {named} does not exist; --weights takes a .pth or .safetensors"
+        )
+    return path
 
 
 def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
