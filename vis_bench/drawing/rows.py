@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.drawing.frame_files import FrameFiles
+from vis_bench.drawing.frame_source import FrameSource
 from vis_bench.drawing.identity_switches import switch_frames
 from vis_bench.drawing.instance import Instance, Style
 from vis_bench.drawing.same_object import identities
@@ -32,7 +32,7 @@ class Row:
 
 
 def rows_of(
-    video: FrameFiles,
+    video: FrameSource,
     sources: Sequence[NamedResults],
     truth: GroundTruth | None,
     categories: Mapping[int, str],
@@ -65,12 +65,28 @@ def rows_of(
     return rows
 
 
+def abbreviation(name: str, names: Iterable[str]) -> str:
+    """The first letters of a name that no other name begins with, at least 3, and a period.
+
+    Empty for a name of up to 5 letters, or where it would not be shorter than the name.
+    """
+    others = [other for other in names if other != name]
+    for length in range(3, len(name) - 1):
+        start = name[:length]
+        if len(name) > 5 and not any(other.startswith(start) for other in others):
+            return f"{start}."
+    return ""
+
+
 def _object(
     objects: TrackSet, index: int, identity: int, categories: Mapping[int, str]
 ) -> Instance:
     name = _name(objects, index, categories)
     text = f"{name} (crowd)" if objects.crowd_N[index] else name
-    return Instance(objects.masks_T(index), identity, (text,))
+    return Instance(
+        objects.masks_T(index), identity, (text,),
+        abbreviation=abbreviation(name, categories.values()),
+    )  # fmt: skip
 
 
 def _track(tracks: TrackSet, index: int, identity: int, categories: Mapping[int, str]) -> Instance:
@@ -84,7 +100,7 @@ def _judged(
     verdicts: Verdicts,
     tracks: TrackSet,
     objects: TrackSet,
-    video: FrameFiles,
+    video: FrameSource,
     categories: Mapping[int, str],
 ) -> list[Instance]:
     """The missed objects, and the tracks with what annotations say about them."""
