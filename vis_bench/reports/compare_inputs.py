@@ -1,9 +1,9 @@
-"""What `compare` is given: two records with their predictions, or two results files."""
+"""What `compare` and `report` are given: records with their predictions, or results files."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,21 @@ class ComparedPair:
     ground_truth: GroundTruth
 
 
+@dataclass(frozen=True)
+class Subjects:
+    """One or two results for the same annotations, and where they come from.
+
+    `records` holds None for a results file. `dataset` is the data set that the annotations were
+    found by, None where they are a file that was given.
+    """
+
+    names: Sequence[str]
+    records: Sequence[Record | None]
+    results: Sequence[Results]
+    ground_truth: GroundTruth
+    dataset: Dataset | None
+
+
 def load_pair(
     first: Path,
     second: Path,
@@ -38,10 +53,20 @@ def load_pair(
     annotations: Path | None = None,
     data_root: Path | None = None,
 ) -> ComparedPair:
-    """Reads what two paths name.
+    """Reads what two paths name; see `load_subjects`."""
+    subjects = load_subjects([first, second], annotations=annotations, data_root=data_root)
+    one, two = subjects.names
+    return ComparedPair((one, two), (subjects.results[0], subjects.results[1]),
+                        subjects.ground_truth)  # fmt: skip
+
+
+def load_subjects(
+    paths: Sequence[Path], *, annotations: Path | None = None, data_root: Path | None = None
+) -> Subjects:
+    """Reads what one or two paths name.
 
     Args:
-        first, second: a record (its predictions lie beside it) or a results file, each.
+        paths: a record (its predictions lie beside it) or a results file, each.
         annotations: the ground truth; not needed where a record says which data set it is and
             that is at hand.
         data_root: where data sets lie.
@@ -50,16 +75,15 @@ def load_pair(
         InputError: where annotations are missing or not those that a record was measured with, or
             two records were measured on different videos.
     """
-    records = [_record_at(path) for path in (first, second)]
+    records = [_record_at(path) for path in paths]
     results = [
         read_results(path if record is None else predictions_path(record, path))
-        for path, record in zip((first, second), records, strict=True)
+        for path, record in zip(paths, records, strict=True)
     ]
     known = [record for record in records if record is not None]
     _check_same_videos(known)
-    truth = _ground_truth(known, annotations, data_root)
-    one, two = _names(records, (first, second))
-    return ComparedPair((one, two), (results[0], results[1]), truth)
+    truth, dataset = _ground_truth(known, annotations, data_root)
+    return Subjects(_names(records, paths), records, results, truth, dataset)
 
 
 def _record_at(path: Path) -> Record | None:
@@ -78,17 +102,17 @@ def _check_same_videos(records: list[Record]) -> None:
 
 def _ground_truth(
     records: list[Record], annotations: Path | None, data_root: Path | None
-) -> GroundTruth:
+) -> tuple[GroundTruth, Dataset | None]:
     if annotations is not None:
         _check_digest(records, hashlib.sha256(read_bytes(annotations)).hexdigest(), annotations)
         if not records or _lists(annotations, records[0].num_videos):
-            return read_annotations(annotations)
+            return read_annotations(annotations), None
     if not records:
         raise InputError("results files need --annotations; records know their data set")
     record = records[0]
     dataset = _dataset(record.config, annotations, data_root)
     _check_digest(records, dataset.annotations_sha256, dataset.annotations_path or dataset.name)
-    return dataset.ground_truth(dataset.videos[: record.num_videos])
+    return dataset.ground_truth(dataset.videos[: record.num_videos]), dataset
 
 
 def _lists(annotations: Path, num_videos: int | None) -> bool:
@@ -119,18 +143,17 @@ def _dataset(
     return open_dataset(chosen, data_root)
 
 
-def _names(records: list[Record | None], paths: tuple[Path, Path]) -> tuple[str, str]:
-    """What tells the two apart: method, clip and note, or else the file's name; then the marks."""
+def _names(records: Sequence[Record | None], paths: Sequence[Path]) -> list[str]:
+    """What tells them apart: method, clip and note, or else the file's name; then the marks."""
     named = [
         path.stem if record is None else short_name(record) + noted(record)
         for record, path in zip(records, paths, strict=True)
     ]
-    if named[0] == named[1]:
+    if len(set(named)) < len(named):
         named = [path.stem for path in paths]
-    if named[0] == named[1]:
+    if len(set(named)) < len(named):
         named = [str(path) for path in paths]
-    one, two = (
+    return [
         name if record is None else with_marks(name, record)
         for name, record in zip(named, records, strict=True)
-    )
-    return one, two
+    ]
