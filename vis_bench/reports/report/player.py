@@ -40,11 +40,6 @@ class Player:
         """What it adds to the page."""
         return len(self.strip) + sum(len(picture) + 4 for row in self.frames for picture in row)
 
-    @property
-    def first_shown(self) -> int:
-        """The frame in the middle, where there is most to see."""
-        return len(self.frames) // 2
-
 
 def make_player(pictures: VideoPictures, side: int) -> Player:
     """Draws every frame.

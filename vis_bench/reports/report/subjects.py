@@ -31,17 +31,26 @@ class Fact:
 
 @dataclass(frozen=True)
 class Subject:
-    """One side of the page; `letter` stands for it in tables and pictures."""
+    """One side of the page; `letter` stands for it in tables and pictures.
+
+    `setting`: how and on what it was measured, in brief. `marks`: what limits what it says.
+    """
 
     letter: str
     name: str
+    setting: str
     marks: Sequence[str]
 
 
 def subjects_of(sources: Sequence[NamedResults], records: Sequence[Record | None]) -> list[Subject]:
-    """What each side is called, and what limits what its figures say."""
+    """What each side is called and how it was measured."""
     return [
-        Subject(letter, source.name, [] if record is None else caveats(record))
+        Subject(
+            letter,
+            source.name,
+            "" if record is None else _setting(record),
+            [] if record is None else caveats(record),
+        )
         for letter, source, record in zip(LETTERS, sources, records, strict=False)
     ]
 
@@ -66,6 +75,13 @@ def _facts(
         if any(value not in (None, "") for value in values):
             found.append(Fact(title, [UNKNOWN if v in (None, "") else str(v) for v in values]))
     return found
+
+
+def _setting(record: Record) -> str:
+    """The backbone, the resolution, the precision and the device."""
+    how = [record.backbone, _resolution(record), record.precision]
+    on = f"on {record.device}" if record.device else None
+    return ", ".join(part for part in (*how, on) if part)
 
 
 def _options(record: Record) -> str:

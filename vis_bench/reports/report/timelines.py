@@ -45,19 +45,20 @@ class TimedObject:
 
 def timed_objects(
     names: Sequence[str], objects: TrackSet, sets: Sequence[tuple[str, TrackSet]], length: int
-) -> list[TimedObject]:
-    """The annotated objects of a video.
+) -> tuple[list[TimedObject], int]:
+    """The annotated objects of a video, and the frame in which there is most to see.
 
     Args:
         names: of the objects' classes.
         sets: letter and tracks of each subject.
         length: of the video.
     """
+    known = [object_timelines(tracks, objects, length) for _, tracks in sets]
     lines = [
-        [timeline(letter, line) for line in object_timelines(tracks, objects, length)]
-        for letter, tracks in sets
+        [timeline(letter, line) for line in side]
+        for (letter, _), side in zip(sets, known, strict=True)
     ]
-    return [
+    timed = [
         TimedObject(
             name,
             "#{:02x}{:02x}{:02x}".format(*color_of(m)),
@@ -66,6 +67,16 @@ def timed_objects(
         )
         for m, name in enumerate(names)
     ]
+    return timed, telling_frame([line for side in known for line in side], length)
+
+
+def telling_frame(lines: Sequence[ObjectTimeline], length: int) -> int:
+    """The frame with most faults; of several the one with most objects, then nearest the middle."""
+    faults_T, present_T = np.zeros(length, int), np.zeros(length, int)
+    for line in lines:
+        faults_T += line.missed_T.astype(int) + line.wrong_class_T + line.switched_T
+        present_T += line.present_T
+    return max(range(length), key=lambda t: (faults_T[t], present_T[t], -abs(t - length // 2)))
 
 
 def timeline(letter: str, line: ObjectTimeline) -> Timeline:

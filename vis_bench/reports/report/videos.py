@@ -26,7 +26,7 @@ TRUTH = "ground truth"
 
 @dataclass(frozen=True)
 class ShownVideo:
-    """A video with its pictures; `summary` says how it was found."""
+    """A video with its pictures; `first_shown` is the frame that the page opens with."""
 
     id: int
     name: str
@@ -34,6 +34,7 @@ class ShownVideo:
     summary: str
     player: Player
     objects: Sequence[TimedObject]
+    first_shown: int
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,10 @@ def show_videos(
             too_large.append(annotated.name)
             continue
         left -= player.num_bytes
-        objects = _objects(inputs, source, plan.min_score)
+        objects, first = _objects(inputs, source, plan.min_score)
         summary = _summary(annotated, len(objects), samples, place)
         shown[place] = ShownVideo(
-            annotated.id, annotated.name, annotated.length, summary, player, objects
+            annotated.id, annotated.name, annotated.length, summary, player, objects, first
         )
     titled = [
         (group.title, [shown[place] for place in group.places if place in shown])
@@ -163,7 +164,9 @@ def _rows(inputs: ReportInputs, video: FrameSource, min_score: float) -> list[Ro
     return [*rows, Row(TRUTH, truth.instances)]
 
 
-def _objects(inputs: ReportInputs, video: FrameSource, min_score: float) -> list[TimedObject]:
+def _objects(
+    inputs: ReportInputs, video: FrameSource, min_score: float
+) -> tuple[list[TimedObject], int]:
     objects = objects_of(inputs.truth, video)
     sets: list[tuple[str, TrackSet]] = [
         (letter if inputs.is_pair else "", tracks_of(source.results, video, min_score))
