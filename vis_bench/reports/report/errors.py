@@ -25,12 +25,11 @@ def error_table(samples: Sequence[Samples]) -> Table:
     for letter in LETTERS[: len(samples)]:
         prefix = f"{letter} " if len(samples) == 2 else ""
         headings += [Heading(f"{prefix}points"), Heading(f"{prefix}share")]
-    headings += [Heading("What it is", is_number=False)]
     rows = []
     for kind in ERRORS:
         row = [words(kind)]
         for side in samples:
             share = side.errors.shares()[kind]
             row += [points(side.errors.gains[kind] + 0.0), Cell(f"{100 * share:.0f} %", share)]
-        rows.append([*row, words(KINDS[kind])])
+        rows.append(row)
     return Table("Points of AP that repairing each kind of error gains", headings, rows)

@@ -18,7 +18,7 @@ from vis_bench.progress import Bars
 from vis_bench.records.caveats import count
 from vis_bench.reports.report import costs, plots
 from vis_bench.reports.report.choice import chosen_groups
-from vis_bench.reports.report.errors import error_table
+from vis_bench.reports.report.errors import KINDS, error_table
 from vis_bench.reports.report.inputs import ReportInputs
 from vis_bench.reports.report.metrics import (
     cards,
@@ -129,11 +129,7 @@ def _context(
     records, truth = inputs.records, inputs.truth
     warnings = [w for side in samples for w in side.evaluation.warnings]
     bars = costs.stage_bars(records)
-    cost_tables = (
-        costs.speed_table(records),
-        costs.stage_table(records),
-        costs.size_table(records),
-    )
+    cost_tables = (costs.stage_table(records), costs.size_table(records))
     return {
         "is_pair": inputs.is_pair,
         "subjects": subjects_of(inputs.sources, records),
@@ -142,7 +138,9 @@ def _context(
         "metrics": metrics_table(samples),
         "categories": category_table(samples),
         "errors": error_table(samples),
+        "error_kinds": KINDS,
         "cost_tables": [table for table in cost_tables if table is not None],
+        "speeds": costs.speed_table(records),
         "cost_remarks": costs.cost_remarks(records),
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),

@@ -41,21 +41,20 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False, "text.parse_math": False,
 }  # fmt: skip
 _PR_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
-_PAIR_THRESHOLDS = (0.5, 0.75, 0.9)
+_PAIR_THRESHOLDS, _DASHES = (0.5, 0.75, 0.9), ("-", "--", ":")
 
 
 def precision_recall(samples: Sequence[Samples]) -> Markup:
     """Precision over recall at several IoU thresholds, the mean of the categories."""
 
     def draw(axis: Axes) -> None:
-        chosen = _PR_THRESHOLDS if len(samples) == 1 else _PAIR_THRESHOLDS
-        for side, letter, dash in zip(samples, LETTERS, ("-", "--"), strict=False):
+        for i, side in enumerate(samples):
             precision_TRK = side.evaluation.curves.precision_TRKAM[..., 0, -1]
             has_objects_K = precision_TRK[0, 0] > -1
-            for threshold, color in zip(chosen, _SERIES, strict=False):
+            for threshold, color, dash in _pr_lines(i, len(samples)):
                 t = int(np.argmin(abs(IOU_THRESHOLDS - threshold)))
                 mean_R = precision_TRK[t][:, has_objects_K].mean(1)
-                name = f"{letter}, " if len(samples) == 2 else ""
+                name = f"{LETTERS[i]}, " if len(samples) == 2 else ""
                 axis.plot(RECALL_LEVELS, mean_R, dash, color=color, label=f"{name}IoU {threshold}")
         axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
         axis.legend(fontsize=7.5, handlelength=2.6)
@@ -63,6 +62,13 @@ def precision_recall(samples: Sequence[Samples]) -> Markup:
     ap50 = [f"{100 * side.overall['ap50'][0]:.1f}" for side in samples]
     alt = f"Precision over recall at several IoU thresholds; AP50 is {' and '.join(ap50)}."
     return _svg("pr", draw, 3.1, alt)
+
+
+def _pr_lines(side: int, num_sides: int) -> list[tuple[float, str, str]]:
+    """IoU threshold, color and dash of a subject's lines; of two, the color is the subject's."""
+    if num_sides == 1:
+        return [(t, color, "-") for t, color in zip(_PR_THRESHOLDS, _SERIES, strict=False)]
+    return [(t, _SERIES[side], dash) for t, dash in zip(_PAIR_THRESHOLDS, _DASHES, strict=True)]
 
 
 def ap_over_iou(samples: Sequence[Samples]) -> Markup:
