@@ -39,8 +39,6 @@ from vis_bench.reports.report.videos import (
 
 _TEMPLATES = Path(__file__).parent / "templates"
 MEGABYTE = 10**6
-# What timelines and markup of the videos may take beside their pictures.
-_MARKUP = 0.03
 
 
 @dataclass(frozen=True)
@@ -93,12 +91,14 @@ def make_report(inputs: ReportInputs, plan: ReportPlan, bars: Bars, command: str
     groups = chosen_groups(samples, plan.num_videos)
     context = _context(inputs, samples, plan, command)
     environment = _environment()
-    base = _render(environment, context, inputs, samples, ShownVideos([], [], []))
-    room = int(plan.max_megabytes * MEGABYTE * (1 - _MARKUP)) - len(base.encode())
-    video_plan = VideoPlan(plan.side, plan.min_score, room)
+    most = int(plan.max_megabytes * MEGABYTE)
     with bars.bar("draw", sum(len(group.places) for group in groups)) as advance:
+        video_plan = VideoPlan(plan.side, plan.min_score, most)
         shown = show_videos(inputs, samples, groups, video_plan, advance)
     html = _render(environment, context, inputs, samples, shown)
+    while len(html.encode()) > most and shown.num_shown:
+        shown = shown.without(shown.least_telling())
+        html = _render(environment, context, inputs, samples, shown)
     names = [video.name for _, videos in shown.groups for video in videos]
     return Report(html, names, shown.too_large, [*context["warnings"], *shown.warnings])
 

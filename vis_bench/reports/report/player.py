@@ -38,7 +38,7 @@ class Player:
     @property
     def num_bytes(self) -> int:
         """What it adds to the page."""
-        return len(self.strip) + sum(len(picture) + 4 for row in self.frames for picture in row)
+        return len(self.strip) + sum(len(picture) for row in self.frames for picture in row)
 
 
 def make_player(pictures: VideoPictures, side: int) -> Player:

@@ -27,18 +27,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Marker color -> variable of the style sheet.
-_INK, _LINE = "#010203", "#0a0b0c"
+_INK, _LINE, _PAPER = "#010203", "#0a0b0c", "#fafbfc"
 _SERIES = ("#11aa01", "#11aa02", "#11aa03", "#11aa04", "#11aa05", "#11aa06")
 _VARIABLES = {
-    _INK: "--ink", _LINE: "--line",
+    _INK: "--ink", _LINE: "--line", _PAPER: "--paper",
     **{color: f"--series-{i}" for i, color in enumerate(_SERIES, 1)},
 }  # fmt: skip
 _WIDTH = 4.7  # inches
+_LONGEST = 24  # characters of a name
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "font.size": 8.5, "text.color": _INK, "axes.labelcolor": _INK,
     "axes.edgecolor": _LINE, "xtick.color": _INK, "ytick.color": _INK, "grid.color": _LINE,
     "font.family": "sans-serif", "axes.spines.top": False, "axes.spines.right": False,
-    "legend.frameon": False, "text.parse_math": False,
+    "legend.facecolor": _PAPER, "legend.edgecolor": "none",
+    "text.parse_math": False,
 }  # fmt: skip
 _PR_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _PAIR_THRESHOLDS, _DASHES = (0.5, 0.75, 0.9), ("-", "--", ":")
@@ -125,7 +127,7 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
         axis.set(
             xlabel="ms per source frame", yticks=range(len(bars)), ylim=(-0.6, len(bars) - 0.4)
         )
-        axis.set_yticklabels([single_line(name) for name, _ in bars])
+        axis.set_yticklabels([_brief(name) for name, _ in bars])
         axis.invert_yaxis()
         stages = stage_order(bars)
         # Names are set late, since a leading underscore hides an entry.
@@ -134,10 +136,16 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
             loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, handlelength=1.2,
         )  # fmt: skip
         for text, stage in zip(legend.get_texts(), stages, strict=True):
-            text.set_text(single_line(stage))
+            text.set_text(_brief(stage))
 
     alt = "Milliseconds per source frame by stage; the numbers are in the table."
     return _svg("stages", draw, 1.25 + 0.4 * len(bars), alt, grid="x")
+
+
+def _brief(text: str) -> str:
+    """A name from a record, on one line and no longer than a chart has room for."""
+    line = single_line(text)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _svg(

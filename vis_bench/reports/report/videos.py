@@ -51,6 +51,16 @@ class ShownVideos:
     too_large: Sequence[str]
     warnings: Sequence[str]
 
+    def without(self, video: ShownVideo) -> ShownVideos:
+        """With one video less, which is then too large."""
+        groups = [(title, [v for v in group if v is not video]) for title, group in self.groups]
+        left = [pair for pair in groups if pair[1]]
+        return ShownVideos(left, [*self.too_large, video.name], self.warnings)
+
+    def least_telling(self) -> ShownVideo:
+        """The last of the longest group."""
+        return max((group for _, group in self.groups), key=len)[-1]
+
     @property
     def num_shown(self) -> int:
         """How many videos have pictures."""
