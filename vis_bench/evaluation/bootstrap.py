@@ -1,4 +1,4 @@
-"""AP and AR of many resamples of the videos at once.
+"""AP and AR of many resamples of the videos at once, and intervals from them.
 
 Matches are computed once; a resample draws videos with replacement, so that each video counts some
 number of times, and only accumulates again. Precision can peak only where a hit is, so all that a
@@ -18,6 +18,9 @@ import numpy as np
 
 from vis_bench.evaluation.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
+
+CONFIDENCE = 0.95
+NUM_RESAMPLES = 1000
 
 # Resamples that are accumulated together; bounds the memory.
 _CHUNK = 256
@@ -69,6 +72,20 @@ def draw_videos(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     share = np.full(num_videos, 1 / num_videos)
     return generator.multinomial(num_videos, share, size=num_resamples)
+
+
+def percentile_interval(values_B: np.ndarray) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of resampled values; None where all are NaN.
+
+    Percentiles of the resamples (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    ch. 13).
+    """
+    known_B = values_B[~np.isnan(values_B)]
+    if not known_B.size:
+        return None
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(known_B, [tail, 100 - tail])
+    return float(low), float(high)
 
 
 def resample(
