@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from vis_bench.evaluation.tracking.evaluate import Counts, TrackingEvaluation
 from vis_bench.evaluation.tracking.hota import HotaCounts
 from vis_bench.evaluation.tracking.identity import IdentityCounts
 from vis_bench.evaluation.tracking.teta import TetaCounts
+
+CountsT = TypeVar("CountsT", HotaCounts, TetaCounts)
 
 HOTA_NUMBERS = ("hota", "deta", "assa", "loca")
 
@@ -39,20 +42,22 @@ def resample_tracking(
         `hota`, `deta`, `assa`, `loca`, `idf1` over all detections and `teta` averaged over the
         categories, as fractions, (B,) each; NaN where the drawn videos hold no annotated mask.
     """
+    weights_BV = counts_BV.astype(np.float64)
     per_video = [Counts.total(video.sequences.values()) for video in evaluation.videos]
-    hota = _drawn_hota([counts.hota for counts in per_video], counts_BV)
-    numbers = {name: curve_BA.mean(1) for name, curve_BA in hota.curves().items()}
-    numbers = {name: numbers[name] for name in HOTA_NUMBERS}
+    hota = _drawn([counts.hota for counts in per_video], weights_BV)
+    curves = hota.curves()
+    numbers = {name: curves[name].mean(1) for name in HOTA_NUMBERS}
     numbers["idf1"] = _idf1_B([counts.identity for counts in per_video], counts_BV)
-    numbers["teta"] = _teta_B(evaluation, counts_BV)
+    numbers["teta"] = _teta_B(evaluation, weights_BV)
     nothing_B = np.isnan(numbers["teta"])
     return {name: np.where(nothing_B, np.nan, values_B) for name, values_B in numbers.items()}
 
 
-def _drawn_hota(videos: Sequence[HotaCounts], counts_BV: np.ndarray) -> HotaCounts:
+def _drawn(videos: Sequence[CountsT], weights_BV: np.ndarray) -> CountsT:
     """The counts of each resample, (B, A) in each field."""
-    names = [field.name for field in fields(HotaCounts)]
-    return HotaCounts(*(counts_BV @ np.stack([getattr(v, name) for v in videos]) for name in names))
+    kind = type(videos[0])
+    names = [field.name for field in fields(kind)]
+    return kind(*(weights_BV @ np.stack([getattr(v, name) for v in videos]) for name in names))
 
 
 def _idf1_B(videos: Sequence[IdentityCounts], counts_BV: np.ndarray) -> np.ndarray:
@@ -61,23 +66,20 @@ def _idf1_B(videos: Sequence[IdentityCounts], counts_BV: np.ndarray) -> np.ndarr
     return np.array([IdentityCounts(*drawn_F).ratios()["idf1"] for drawn_F in drawn_BF])
 
 
-def _teta_B(evaluation: TrackingEvaluation, counts_BV: np.ndarray) -> np.ndarray:
+def _teta_B(evaluation: TrackingEvaluation, weights_BV: np.ndarray) -> np.ndarray:
     """TETA averaged over the categories that have an annotated mask among the drawn videos."""
     columns = [
-        _teta_of_category_B([video.teta[key] for video in evaluation.videos], counts_BV)
+        _teta_of_category_B([video.teta[key] for video in evaluation.videos], weights_BV)
         for key in sorted(evaluation.annotated)
     ]
     if not columns:
-        return np.full(len(counts_BV), np.nan)
+        return np.full(len(weights_BV), np.nan)
     return mean_over_categories(np.stack(columns, 1))
 
 
-def _teta_of_category_B(videos: Sequence[TetaCounts], counts_BV: np.ndarray) -> np.ndarray:
+def _teta_of_category_B(videos: Sequence[TetaCounts], weights_BV: np.ndarray) -> np.ndarray:
     """TETA of one category, (B,); NaN where no drawn video has a mask of it."""
-    names = [field.name for field in fields(TetaCounts)]
-    drawn = TetaCounts(
-        *(counts_BV @ np.stack([getattr(video, name) for video in videos]) for name in names)
-    )
+    drawn = _drawn(videos, weights_BV)
     # Every mask is either paired or missed.
     annotated_B = (drawn.loc_tp_A + drawn.loc_fn_A)[:, 0] > 0
     return np.where(annotated_B, drawn.curves()["teta"].mean(1), np.nan)
