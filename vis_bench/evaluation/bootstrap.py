@@ -56,6 +56,7 @@ class ResampledScores:
         return {name: mean_over_categories(values_BK) for name, values_BK in values.items()}
 
 
+_ALL = 0  # the range of all areas
 _AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
 
 
@@ -86,6 +87,30 @@ def percentile_interval(values_B: np.ndarray) -> tuple[float, float] | None:
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(known_B, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def resample_ap(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
+    """AP alone of every resample, (B,); the same as `resample(...).numbers()["ap"]`."""
+    columns = [
+        _ap_BT(category, _ALL, counts_BV, counts_BV @ category.num_objects_VA[:, _ALL]).mean(1)
+        for category in matches.categories
+    ]
+    if not columns:
+        return np.full(len(counts_BV), np.nan)
+    return mean_over_categories(np.stack(columns, 1))
+
+
+def ap_interval(
+    matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of AP over the videos; None without an object.
+
+    Args:
+        num_resamples: of the videos, at least 1.
+        seed: of the resamples; the same seed gives the same interval.
+    """
+    drawn_BV = draw_videos(len(matches.videos), num_resamples, seed)
+    return percentile_interval(resample_ap(matches, drawn_BV))
 
 
 def resample(

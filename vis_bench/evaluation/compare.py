@@ -24,6 +24,9 @@ from vis_bench.evaluation.matching import AREA_NAMES, Matches
 from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation
 from vis_bench.evaluation.tracking.resample import resample_tracking
 
+# Equal up to summation order counts as equal.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -39,6 +42,13 @@ class Difference:
     low: float | None
     high: float | None
     p_value: float | None
+
+    @property
+    def is_noise(self) -> bool | None:
+        """Whether the interval holds 0; None where there is no interval."""
+        if self.low is None or self.high is None:
+            return None
+        return self.low <= _ROUNDING and self.high >= -_ROUNDING
 
 
 @dataclass(frozen=True)
@@ -141,13 +151,9 @@ def difference_of(first_B: np.ndarray, second_B: np.ndarray) -> Difference:
     interval = percentile_interval(drawn_B)
     if interval is None:
         return Difference(*observed, None, None, None)
-    # Equal up to summation order counts as equal.
     beyond = min((drawn_B <= _ROUNDING).sum(), (drawn_B >= -_ROUNDING).sum())
     p_value = min(1.0, 2 * (beyond + 1) / (drawn_B.size + 1))
     return Difference(*observed, *interval, float(p_value))
-
-
-_ROUNDING = 1e-12
 
 
 def _differences(
