@@ -10,7 +10,7 @@ from vis_bench.commands.arguments import RECORDS, Options
 from vis_bench.commands.output import print_json, print_text
 from vis_bench.errors import InputError
 
-DESCRIPTION = "add the 95 % interval of AP to records that have their predictions beside them"
+DESCRIPTION = "add the confidence interval of AP to records that have their predictions"
 
 
 def add_arguments(options: Options) -> None:
