@@ -46,7 +46,8 @@ def test_two_results_files(report, files):
 
 def test_the_text_shows_all_parts(report):
     text = report.as_text()
-    parts = ("good against worse", "By area", "By category", "Videos that changed most", "identity")
+    parts = ("good against worse", "By area", "By category", "Videos that changed most", "identity",
+             "identity: switch", "identity: fragment", "identity: drift")  # fmt: skip
     for part in (*parts, "Where AP is lost", "AR100", "kind 3", "paired bootstrap"):
         assert part in text
     ap = report.comparison.overall["ap"]
@@ -65,7 +66,11 @@ def test_plain_types_hold_everything(report):
         "tracking", "tracking_score_threshold",
     }  # fmt: skip
     assert set(plain["by_category"]["kind 1"]) == {"ap", "ap50", "ap75", "ar100"}
-    assert sum(plain["errors"][0]["shares"].values()) == pytest.approx(1)
+    for side in plain["errors"]:
+        assert sum(side["shares"].values()) == pytest.approx(1)
+        assert list(side["identity_gains"]) == ["switch", "fragment", "drift"]
+        assert sum(side["identity_gains"].values()) == pytest.approx(side["gains"]["identity"])
+        assert sum(side["identity_shares"].values()) == pytest.approx(side["shares"]["identity"])
 
 
 def test_tracking_metrics_stand_beside_ap(report, files):

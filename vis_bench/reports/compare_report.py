@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from vis_bench.evaluation.bootstrap import NUM_RESAMPLES
 from vis_bench.evaluation.check_results import check_results
 from vis_bench.evaluation.compare import Comparison, Difference, compare
-from vis_bench.evaluation.error_breakdown import ERRORS, ErrorBreakdown, break_down
+from vis_bench.evaluation.error_breakdown import (
+    ERRORS,
+    IDENTITY_ERRORS,
+    ErrorBreakdown,
+    break_down,
+)
 from vis_bench.evaluation.matching import match
 from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
 from vis_bench.evaluation.tracking.protocol import SCORE_THRESHOLD
@@ -38,7 +43,13 @@ class CompareReport:
             "names": list(self.names),
             **asdict(self.comparison),
             "errors": [
-                {"ap": side.ap, "gains": side.gains, "shares": side.shares()}
+                {
+                    "ap": side.ap,
+                    "gains": side.gains,
+                    "shares": side.shares(),
+                    "identity_gains": side.identity_gains,
+                    "identity_shares": side.identity_shares(),
+                }
                 for side in self.errors
             ],
         }
@@ -64,10 +75,12 @@ class CompareReport:
 
 _ERRORS_REMARK = (
     "Points of AP that repairing each kind of error gains, one after the other in this order, and "
-    "its share of all that is lost. identity: a track follows several objects over time. class: "
-    "the object is found under another category. mask quality: the object is found, at less than "
-    "full overlap. duplicate: another track has found the object. background: no object is there. "
-    "missed: no track finds the object."
+    "its share of all that is lost. identity: a track does not stay with one object, or not alone: "
+    "it follows several objects over time (switch), other tracks follow its object in other frames "
+    "(fragment), or its mask leaves its object for nothing (drift). class: the object is found "
+    "under another category. mask quality: the object is found, at less than full overlap. "
+    "duplicate: another track has found the object. background: no object is there. missed: no "
+    "track finds the object."
 )
 
 
@@ -167,11 +180,22 @@ def _errors(report: CompareReport) -> Grid:
         columns += [Column(f"{name} points"), Column(f"{name} share")]
     rows = []
     for kind in ERRORS:
-        row = [kind]
-        for side in report.errors:
-            row += [f"{100 * side.gains[kind] + 0.0:.1f}", f"{100 * side.shares()[kind]:.0f} %"]
-        rows.append(row)
+        rows.append([kind, *_gain_cells([(e.gains, e.shares()) for e in report.errors], kind)])
+        for part in IDENTITY_ERRORS if kind == "identity" else ():
+            sides = [(e.identity_gains, e.identity_shares()) for e in report.errors]
+            rows.append([f"{kind}: {part}", *_gain_cells(sides, part)])
     return grid_of(columns, rows)
+
+
+def _gain_cells(
+    sides: Sequence[tuple[Mapping[str, float], Mapping[str, float]]], kind: str
+) -> list[str]:
+    """Gain and share of one kind of error on each side."""
+    return [
+        text
+        for gains, shares in sides
+        for text in (f"{100 * gains[kind] + 0.0:.1f}", f"{100 * shares[kind]:.0f} %")
+    ]
 
 
 def _points(fraction: float | None) -> str:
