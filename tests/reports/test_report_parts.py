@@ -10,10 +10,8 @@ from report_case import write_case
 from vis_bench.drawing.frame_source import BlankFrames
 from vis_bench.drawing.object_timelines import object_timelines
 from vis_bench.drawing.track_set import objects_of, tracks_of
-from vis_bench.evaluation.bootstrap import draw_videos
 from vis_bench.evaluation.compare import compare
 from vis_bench.evaluation.matching import IOU_THRESHOLDS
-from vis_bench.evaluation.tracking.evaluate import Counts
 from vis_bench.reports.report.choice import chosen_groups, in_turn
 from vis_bench.reports.report.costs import cost_remarks, speed_table, stage_table
 from vis_bench.reports.report.errors import error_table
@@ -26,7 +24,7 @@ from vis_bench.reports.report.metrics import (
     threshold_aps,
 )
 from vis_bench.reports.report.plots import ap_over_iou, precision_recall, stage_costs
-from vis_bench.reports.report.samples import interval_of, take_samples, tracking_of
+from vis_bench.reports.report.samples import interval_of, take_samples
 from vis_bench.reports.report.table import Cell, points, signed
 from vis_bench.reports.report.timelines import telling_frame, timeline
 
@@ -59,39 +57,22 @@ def test_the_first_sample_is_the_evaluation(samples):
         for key in ("ap", "ap50", "ap75", "ar1", "ar10", "ar100"):
             assert side.overall[key][0] == pytest.approx(summary[key], abs=1e-12)
         tracked = side.evaluation.tracking.summary()["det_averaged"]
-        for key in ("hota", "deta", "assa"):
+        for key in ("hota", "deta", "assa", "idf1"):
             assert side.overall[key][0] == pytest.approx(tracked[key], abs=1e-12)
-
-
-def test_tracking_of_a_resample_is_that_of_repeated_videos(samples):
-    """Against the sequences added up one by one, as often as each video is drawn."""
-    tracking = samples[1].evaluation.tracking
-    counts_BV = draw_videos(3, 12, 5)
-    numbers = tracking_of(tracking, counts_BV)
-    for b, counts_V in enumerate(counts_BV):
-        drawn = [
-            sequence
-            for video, count in zip(tracking.videos, counts_V, strict=True)
-            for _ in range(count)
-            for sequence in video.sequences.values()
-        ]
-        expected = Counts.total(drawn).numbers()
-        for key, values_B in numbers.items():
-            assert values_B[b] == pytest.approx(expected[key], abs=1e-12)
 
 
 def test_differences_are_those_of_compare(samples):
     matches = [side.evaluation.matches for side in samples]
-    expected = compare(*matches, num_resamples=RESAMPLES, seed=3)
+    tracking = tuple(side.evaluation.tracking for side in samples)
+    expected = compare(*matches, tracking=tracking, num_resamples=RESAMPLES, seed=3)
     table = {row[0].text: row for row in metrics_table(samples).rows}
-    for key, title in (("ap", "AP"), ("ap75", "AP75"), ("ar10", "AR10")):
+    for key, title in (("ap", "AP"), ("ap75", "AP75"), ("ar10", "AR10"), ("hota", "HOTA")):
         cell, p_value = table[title][3:]
-        assert cell.order == pytest.approx(expected.overall[key].difference)
-        low, high = (
-            f"{100 * x:+.1f}" for x in (expected.overall[key].low, expected.overall[key].high)
-        )
+        number = {**expected.overall, **expected.tracking}[key]
+        assert cell.order == pytest.approx(number.difference)
+        low, high = (f"{100 * x:+.1f}" for x in (number.low, number.high))
         assert cell.detail == f"{low} to {high}"
-        assert p_value.order == pytest.approx(expected.overall[key].p_value)
+        assert p_value.order == pytest.approx(number.p_value)
     by_video = {video.name: video.difference for video in expected.videos}
     moved = samples[1].by_video["ap"] - samples[0].by_video["ap"]
     assert by_video == pytest.approx(
@@ -128,7 +109,11 @@ def test_categories_have_ap_at_each_threshold(samples):
 
 def test_errors_add_up_to_what_is_lost(samples):
     rows = error_table(samples[:1]).rows
-    assert sum(row[1].order for row in rows) == pytest.approx(1 - samples[0].overall["ap"][0])
+    gains = {row[0].text: row[1].order for row in rows}
+    parts = [gains.pop(kind) for kind in list(gains) if kind.startswith("identity: ")]
+    assert len(parts) == 3
+    assert sum(parts) == pytest.approx(gains["identity"])
+    assert sum(gains.values()) == pytest.approx(1 - samples[0].overall["ap"][0])
 
 
 def test_a_record_that_contradicts_its_predictions_is_named(inputs, samples):

@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from methods import build_method
+from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
+from vis_bench.evaluation.bootstrap import ap_interval
+from vis_bench.evaluation.matching import match
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs import measure
@@ -97,3 +100,10 @@ def _stem(record):
     from vis_bench.records.cell_name import file_stem
 
     return file_stem(record)
+
+
+def test_a_record_holds_the_interval_of_its_ap(jobs, tmp_path):
+    (record, *_) = run(jobs[:1], tmp_path).records
+    results = read_results(tmp_path / "out" / record.predictions)
+    ends = ap_interval(match(jobs[0].ground_truth, results))
+    assert (record.ap_low, record.ap_high) == ends

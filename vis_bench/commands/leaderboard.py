@@ -20,6 +20,11 @@ def add_arguments(options: Options) -> None:
     options.flag(
         "--all", "show every cell, ablations too, instead of the best per method and backbone"
     )
+    options.value(
+        "--annotations", "GT.json", "annotations of records that do not say where theirs are",
+        unless_given="those of the records' data sets",
+    )  # fmt: skip
+    options.data_root()
     options.format()
     options.output_file()
     options.value(
@@ -34,13 +39,18 @@ def run(options: argparse.Namespace) -> int:
     Returns 1 if a record could not be read.
     """
     from vis_bench.reports.leaderboard import best_cells, leaderboard_text
+    from vis_bench.reports.paired_ap import PairedAP
 
     if options.pages:
         return _write_pages(options.pages, as_json=options.json)
     stored = records_in(options.records)
     records = stored.records if options.all else best_cells(stored.records)
-    text = json_text(records) if options.json else leaderboard_text(records, options.format)
-    deliver(text, options.output)
+    if options.json:
+        deliver(json_text(records), options.output)
+    else:
+        difference = PairedAP(stored, options.annotations, options.data_root)
+        deliver(leaderboard_text(records, options.format, difference), options.output)
+        report_skipped(difference.problems)
     return 1 if stored.problems else 0
 
 
@@ -49,7 +59,9 @@ def _write_pages(folder: Path, *, as_json: bool) -> int:
 
     stored = records_of(folder)
     report_skipped(stored.problems)
-    changed = [str(p) for p in Pages.of(folder, stored.records, encoder_counts()).write()]
+    pages = Pages.of(folder, stored, encoder_counts())
+    report_skipped(pages.problems)
+    changed = [str(path) for path in pages.write()]
     if as_json:
         print_json({"written": changed})
     else:

@@ -1,4 +1,4 @@
-"""AP and AR of many resamples of the videos at once.
+"""AP and AR of many resamples of the videos at once, and intervals from them.
 
 Matches are computed once; a resample draws videos with replacement, so that each video counts some
 number of times, and only accumulates again. Precision can peak only where a hit is, so all that a
@@ -18,6 +18,9 @@ import numpy as np
 
 from vis_bench.evaluation.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
+
+CONFIDENCE = 0.95
+NUM_RESAMPLES = 1000
 
 # Resamples that are accumulated together; bounds the memory.
 _CHUNK = 256
@@ -53,6 +56,7 @@ class ResampledScores:
         return {name: mean_over_categories(values_BK) for name, values_BK in values.items()}
 
 
+_ALL = 0  # the range of all areas
 _AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
 
 
@@ -69,6 +73,44 @@ def draw_videos(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     share = np.full(num_videos, 1 / num_videos)
     return generator.multinomial(num_videos, share, size=num_resamples)
+
+
+def percentile_interval(values_B: np.ndarray) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of resampled values; None where all are NaN.
+
+    Percentiles of the resamples (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    ch. 13).
+    """
+    known_B = values_B[~np.isnan(values_B)]
+    if not known_B.size:
+        return None
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(known_B, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def resample_ap(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
+    """AP alone of every resample, (B,); the same as `resample(...).numbers()["ap"]`."""
+    columns = [
+        _ap_BT(category, _ALL, counts_BV, counts_BV @ category.num_objects_VA[:, _ALL]).mean(1)
+        for category in matches.categories
+    ]
+    if not columns:
+        return np.full(len(counts_BV), np.nan)
+    return mean_over_categories(np.stack(columns, 1))
+
+
+def ap_interval(
+    matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of AP over the videos; None without an object.
+
+    Args:
+        num_resamples: of the videos, at least 1.
+        seed: of the resamples; the same seed gives the same interval.
+    """
+    drawn_BV = draw_videos(len(matches.videos), num_resamples, seed)
+    return percentile_interval(resample_ap(matches, drawn_BV))
 
 
 def resample(

@@ -13,6 +13,7 @@ from typing import Any
 from vis_bench.atomic_write import write_atomically
 from vis_bench.data.categories import DATASETS, check_dataset_name, dataset_of
 from vis_bench.errors import InputError
+from vis_bench.evaluation.bootstrap import ap_interval
 from vis_bench.evaluation.ytvis import Evaluation, evaluate_files
 from vis_bench.json_file import parse_json, read_bytes
 from vis_bench.records.cell_name import file_stem
@@ -125,7 +126,10 @@ def record_results(
     )
     copy = f"{file_stem(record)}{RESULTS_ENDING}"
     tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
-    accuracy = AccuracyFields(predictions=copy, **evaluation.summary(), **tracking)
+    low, high = ap_interval(evaluation.matches) or (None, None)
+    accuracy = AccuracyFields(
+        predictions=copy, ap_low=low, ap_high=high, **evaluation.summary(), **tracking
+    )
     record = Record.of(record, accuracy)
     write_atomically(store.folder / copy, results)
     return evaluation, store.write(record)

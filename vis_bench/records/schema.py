@@ -119,9 +119,12 @@ class MetricFields(Fields):
 
 
 class AccuracyFields(MetricFields):
-    """The metrics, and the results file that they were computed from."""
+    """The metrics, the results file that they were computed from, and how sure AP is."""
 
     predictions: StrictStr | None = None
+    ap_low: Fraction = None
+    """The ends of the 95 % interval of AP: percentiles of 1,000 resamples of the videos, seed 0."""
+    ap_high: Fraction = None
 
 
 class SizeFields(Fields):

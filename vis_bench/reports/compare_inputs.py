@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from vis_bench.data.annotations import GroundTruth, read_annotations
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.dataset import Dataset
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
@@ -18,8 +16,7 @@ from vis_bench.records.labels import noted, with_marks
 from vis_bench.records.predictions import predictions_path
 from vis_bench.records.schema import Record
 from vis_bench.records.store import read_record
-from vis_bench.runs.config import DatasetConfig
-from vis_bench.runs.open_dataset import open_dataset
+from vis_bench.runs.record_annotations import find_annotations
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def load_subjects(
     ]
     known = [record for record in records if record is not None]
     _check_same_videos(known)
-    truth, dataset = _ground_truth(known, annotations, data_root)
+    truth, dataset = find_annotations(known, annotations, data_root)
     return Subjects(_names(records, paths), records, results, truth, dataset)
 
 
@@ -98,49 +95,6 @@ def _check_same_videos(records: list[Record]) -> None:
         if len(values) > 1:
             shown = " and ".join(str(getattr(record, key))[:12] for record in records)
             raise InputError(f"the records differ in {key}: {shown}; compare needs the same videos")
-
-
-def _ground_truth(
-    records: list[Record], annotations: Path | None, data_root: Path | None
-) -> tuple[GroundTruth, Dataset | None]:
-    if annotations is not None:
-        _check_digest(records, hashlib.sha256(read_bytes(annotations)).hexdigest(), annotations)
-        if not records or _lists(annotations, records[0].num_videos):
-            return read_annotations(annotations), None
-    if not records:
-        raise InputError("results files need --annotations; records know their data set")
-    record = records[0]
-    dataset = _dataset(record.config, annotations, data_root)
-    _check_digest(records, dataset.annotations_sha256, dataset.annotations_path or dataset.name)
-    return dataset.ground_truth(dataset.videos[: record.num_videos]), dataset
-
-
-def _lists(annotations: Path, num_videos: int | None) -> bool:
-    content = parse_json(read_bytes(annotations), str(annotations))
-    return isinstance(content, dict) and len(content.get("videos", ())) == num_videos
-
-
-def _check_digest(records: list[Record], digest: str, place: object) -> None:
-    for record in records:
-        if record.annotations_sha256 not in (None, digest):
-            raise InputError(
-                f"{place} has the checksum {digest[:12]}, but the record was measured with "
-                f"{record.annotations_sha256[:12]}; give the same annotations"
-            )
-
-
-def _dataset(
-    config: Mapping[str, Any] | None, annotations: Path | None, data_root: Path | None
-) -> Dataset:
-    described = (config or {}).get("dataset")
-    if not described:
-        raise InputError(
-            "a record of other code does not say where its data lie: give --annotations"
-        )
-    chosen = DatasetConfig.model_validate(described)
-    if annotations is not None:
-        chosen = chosen.model_copy(update={"annotations": str(annotations)})
-    return open_dataset(chosen, data_root)
 
 
 def _names(records: Sequence[Record | None], paths: Sequence[Path]) -> list[str]:

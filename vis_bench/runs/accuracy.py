@@ -1,10 +1,11 @@
-"""Accuracy of a job: all videos inferred, tracks written as a results file, AP, AR, tracking."""
+"""Accuracy of a job: all videos inferred, tracks written as a results file, and their figures."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.evaluation.bootstrap import ap_interval
 from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
 from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.loop import track_video
@@ -17,7 +18,8 @@ from vis_bench.runs.jobs import Job
 def measure_accuracy(
     job: Job, method: VISMethod, results_file: Path, advance: Advance
 ) -> AccuracyFields:
-    """Infers the job's videos and evaluates them against its ground truth.
+    """Infers the job's videos and evaluates them against its ground truth: AP, its interval, AR and
+    the tracking metrics.
 
     Args:
         method: the job's, loaded.
@@ -31,6 +33,9 @@ def measure_accuracy(
         advance(video.length)
     write_results(tracks, results_file)
     results = Results.of(tracks)
-    numbers = evaluate(job.ground_truth, results).summary()
+    evaluation = evaluate(job.ground_truth, results)
     tracking = evaluate_tracking(job.ground_truth, results).headline()
-    return AccuracyFields(predictions=results_file.name, **numbers, **tracking)
+    low, high = ap_interval(evaluation.matches) or (None, None)
+    return AccuracyFields(
+        predictions=results_file.name, ap_low=low, ap_high=high, **evaluation.summary(), **tracking
+    )

@@ -23,6 +23,7 @@ from vis_bench.runs.flops import count_flops
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.load_method import resolve_kernel_backend
 from vis_bench.runs.speed import time_job
+from vis_bench.tables.grid import Entry
 
 # What a record has as `weights_source` where no weights were loaded.
 UNTRAINED = ("random", "none")
@@ -179,4 +180,9 @@ def _warn_of_gaps(job: Job, bars: Bars, title: str) -> None:
 
 def _figures(record: Record) -> str:
     known = ((metric, metric.of(record)) for metric in SHOWN)
-    return ", ".join(f"{m.title} {m.text(value)}" for m, value in known if value is not None)
+    entries = (
+        (metric.title, Entry(metric.text(value), interval=metric.interval(record)))
+        for metric, value in known
+        if value is not None
+    )
+    return ", ".join(f"{title} {entry.text}{entry.interval_text}" for title, entry in entries)

@@ -7,20 +7,16 @@ V videos, K categories.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.bootstrap import draw_videos, resample
-from vis_bench.evaluation.compare import CONFIDENCE
+from vis_bench.evaluation.bootstrap import draw_videos, percentile_interval, resample
 from vis_bench.evaluation.error_breakdown import ErrorBreakdown, break_down
-from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation
-from vis_bench.evaluation.tracking.hota import HotaCounts
+from vis_bench.evaluation.tracking.resample import resample_tracking
 from vis_bench.evaluation.ytvis import Evaluation, evaluate
-
-TRACKED = ("hota", "deta", "assa")
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def take_samples(
     counts_BV = np.concatenate([every_V, draw_videos(num_videos, num_resamples, seed), alone_VV])
     scores = resample(evaluation.matches, counts_BV, advance)
     assert evaluation.tracking is not None, "asked for above"
-    tracked = tracking_of(evaluation.tracking, counts_BV)
+    tracked = resample_tracking(evaluation.tracking, counts_BV)
     numbers = {**scores.numbers(), **tracked}
     used = 1 + num_resamples
     return Samples(
@@ -87,33 +83,12 @@ def take_samples(
     )
 
 
-def tracking_of(tracking: TrackingEvaluation, counts_BV: np.ndarray) -> dict[str, np.ndarray]:
-    """HOTA, DetA and AssA over all detections of each sample, (B,); NaN without objects.
-
-    Args:
-        counts_BV: how many times each video counts.
-    """
-    videos = [HotaCounts.total(c.hota for c in v.sequences.values()) for v in tracking.videos]
-    stacked = {f.name: np.stack([getattr(v, f.name) for v in videos]) for f in fields(HotaCounts)}
-    counts = HotaCounts(**{name: counts_BV @ parts_VA for name, parts_VA in stacked.items()})
-    has_objects_B = (counts.tp_A + counts.fn_A)[:, 0] > 0
-    curves = counts.curves()
-    return {name: np.where(has_objects_B, curves[name].mean(1), np.nan) for name in TRACKED}
-
-
 def interval_of(values_S: np.ndarray) -> Interval:
-    """The first sample's number, and the percentile interval of the others.
-
-    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13.
-    """
+    """The first sample's number, and the percentile interval of the others."""
     if np.isnan(values_S[0]):
         return Interval(None)
-    drawn = values_S[1:][~np.isnan(values_S[1:])]
-    if not drawn.size:
-        return Interval(float(values_S[0]))
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Interval(float(values_S[0]), float(low), float(high))
+    low, high = percentile_interval(values_S[1:]) or (None, None)
+    return Interval(float(values_S[0]), low, high)
 
 
 def same_numbers(samples: Sequence[Samples]) -> list[str]:

@@ -67,7 +67,8 @@ def points(fraction: float | None, *, shaded: bool = False) -> Cell:
     """A fraction in points of 100."""
     if fraction is None or math.isnan(fraction):
         return Cell(ABSENT)
-    return Cell(f"{100 * fraction:.1f}", fraction, shade=fraction if shaded else None)
+    text = f"{100 * fraction:.1f}".replace("-0.0", "0.0")
+    return Cell(text, fraction, shade=fraction if shaded else None)
 
 
 def interval(number: Interval) -> Cell:
