@@ -21,7 +21,6 @@ from vis_bench.reports.report.costs import StageBar, stage_order
 from vis_bench.reports.report.metrics import threshold_aps
 from vis_bench.reports.report.samples import Samples
 from vis_bench.reports.report.subjects import LETTERS
-from vis_bench.tables.grid import single_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,7 +143,7 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
 
 def _brief(text: str) -> str:
     """A name from a record, on one line and no longer than a chart has room for."""
-    line = single_line(text)
+    line = " ".join(text.split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
