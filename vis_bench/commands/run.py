@@ -33,7 +33,8 @@ def measure(options: argparse.Namespace, records_folder: Path) -> int:
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.records.store import RecordStore
-    from vis_bench.reports.curves import has_curves, printed_curves, write_curves
+    from vis_bench.reports.curve_files import write_curves
+    from vis_bench.reports.curves import has_curves, printed_curves
     from vis_bench.reports.measured import measured_table
     from vis_bench.reports.speed import speed_table
     from vis_bench.runs.bundled import find_config
