@@ -190,6 +190,53 @@ def test_videos_beyond_the_size_are_left_out_and_named(report, case, monkeypatch
     assert re.search(r"warning: left out beyond 1 MB: \w+", printed.err)
 
 
+@pytest.mark.parametrize(("option", "value", "expected"), [
+    ("--seed", "-1", "--seed is -1; expected a whole number from 0 to"),
+    ("--side", "20000", "--side is 20000; expected a whole number from 1 to 16383"),
+    ("--resamples", "100001", "expected a whole number from 1 to 100000"),
+    ("--resamples", "0", "is not a whole number from 1 up"),
+    ("--max-size", "0", "is not a whole number from 1 up"),
+    ("--min-score", "nan", "is not a finite number"),
+])  # fmt: skip
+def test_values_out_of_range_are_refused(report, option, value, expected):
+    code, page, printed = report(option, value)
+    assert (code, page) == (2, "")
+    assert expected in printed.err
+
+
+def dataset_case(folder):
+    """A case whose records say where their data set is, as any own data set does."""
+    described = {
+        "name": "toy", "split": "val", "annotations": str(folder / "gt.json"),
+        "frames": str(folder / "frames"),
+    }  # fmt: skip
+    return write_case(folder, config={"dataset": described})
+
+
+def test_a_record_finds_its_own_data_set(tmp_path, capsys):
+    case = dataset_case(tmp_path)
+    output = tmp_path / "a.html"
+    again = tmp_path / "b.html"
+    arguments = [str(case["good"]), str(case["bad"]), "--resamples", "5", "--videos", "1"]
+    assert main(["report", *arguments, "--output", str(output)]) == 0
+    assert main(["report", *arguments, "--output", str(again)]) == 0
+    page = output.read_text(encoding="utf-8")
+    assert "not at hand" not in page
+    assert page == again.read_text(encoding="utf-8").replace("b.html", "a.html")
+    for path in (case["frames"] / "birds").iterdir():
+        path.unlink()
+    assert main(["report", *arguments, "--output", str(output)]) == 2
+    assert "toy val has no frames of video birds (id 3)" in capsys.readouterr().err
+
+
+def test_records_of_different_videos_are_refused(report, case, tmp_path):
+    record = json.loads(case["bad"].read_text())
+    (tmp_path / "bad.json").write_text(json.dumps({**record, "num_videos": 2}))
+    code, page, printed = report(results=("good", "bad"))
+    assert (code, page) == (2, "")
+    assert "the records differ in num_videos: 3 and 2" in printed.err
+
+
 def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
     """The synthetic videos are found by the record, and drawn."""
     record = ROOT / "results" / "records" / SYNTHETIC

@@ -44,13 +44,13 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.reports.report.inputs import read_report_inputs
     from vis_bench.reports.report.page import MEGABYTE, ReportPlan, make_report
 
-    inputs = read_report_inputs(
-        [path for path in (options.first, options.second) if path is not None],
-        annotations=options.annotations, frames=options.frames, data_root=options.data_root,
-    )  # fmt: skip
     plan = ReportPlan(
         options.videos, options.side, options.min_score, options.resamples, options.seed,
         options.max_size,
+    )  # fmt: skip
+    inputs = read_report_inputs(
+        [path for path in (options.first, options.second) if path is not None],
+        annotations=options.annotations, frames=options.frames, data_root=options.data_root,
     )  # fmt: skip
     report = make_report(inputs, plan, Bars(options.json), options.command_line)
     page = report.html.encode()

@@ -12,10 +12,10 @@ from vis_bench.reports.report.table import Cell, Heading, Table, points, words
 _PART = "identity: "
 _ROWS = (ERRORS[0], *(f"{_PART}{kind}" for kind in IDENTITY_ERRORS), *ERRORS[1:])
 KINDS: Mapping[str, str] = {
-    "identity": "A track does not stay with one object, or not alone:",
-    "identity: switch": "it goes over to another object,",
-    "identity: fragment": "several tracks share one object,",
-    "identity: drift": "it leaves its object for the background.",
+    "identity": "A track does not stay with one object, or not alone; of that:",
+    "identity: switch": "A track goes over to another object.",
+    "identity: fragment": "Several tracks share one object.",
+    "identity: drift": "A track leaves its object for the background.",
     "class": "The object is found under another category.",
     "mask quality": "The object is found, but not its whole mask.",
     "duplicate": "Another track has found the object.",

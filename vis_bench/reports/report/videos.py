@@ -109,14 +109,19 @@ def show_videos(
     warnings: dict[str, None] = {}
     shown: dict[int, ShownVideo] = {}
     too_large = []
-    left = plan.num_bytes
+    left, smallest = plan.num_bytes, 0
     for place in in_turn(groups):
         annotated = inputs.truth.videos[place]
+        if left < smallest:
+            too_large.append(annotated.name)
+            advance()
+            continue
         source = inputs.videos[annotated.id]
         rows = _rows(inputs, source, plan.min_score)
         pictures = VideoPictures(source, rows, lambda text: warnings.update({text: None}))
         player = make_player(pictures, plan.side)
         advance()
+        smallest = min(smallest or player.num_bytes, player.num_bytes)
         if player.num_bytes > left:
             too_large.append(annotated.name)
             continue
