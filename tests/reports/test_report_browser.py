@@ -193,6 +193,8 @@ def test_a_picture_enlarges_and_steps_there_too(one):
     large = one.find("dialog img")
     assert one.js("document.querySelector('dialog').open")
     assert large.size["width"] > 1.5 * small.size["width"]
+    shapes = [image.size["width"] / image.size["height"] for image in (large, small)]
+    assert shapes[0] == pytest.approx(shapes[1], rel=0.01)
     assert large.get_attribute("alt") == small.get_attribute("alt")
     before = state(one)[0]
     one.press(LEFT if before else RIGHT)

@@ -57,8 +57,15 @@ def precision_recall(samples: Sequence[Samples]) -> Markup:
                 mean_R = precision_TRK[t][:, has_objects_K].mean(1)
                 name = f"{LETTERS[i]}, " if len(samples) == 2 else ""
                 axis.plot(RECALL_LEVELS, mean_R, dash, color=color, label=f"{name}IoU {threshold}")
-        axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axis.legend(fontsize=7.5, handlelength=2.6)
+        axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
+        order = [
+            line for t in range(len(axis.lines) // len(samples))
+            for line in axis.lines[t :: len(axis.lines) // len(samples)]
+        ]  # fmt: skip
+        axis.legend(
+            handles=order, fontsize=7.5, ncols=5 if len(samples) == 1 else 3, loc="lower left",
+            bbox_to_anchor=(0, 1.0), borderaxespad=0.2, columnspacing=1.2, handlelength=2.2,
+        )  # fmt: skip
 
     ap50 = [f"{100 * side.overall['ap50'][0]:.1f}" for side in samples]
     alt = f"Precision over recall at several IoU thresholds; AP50 is {' and '.join(ap50)}."

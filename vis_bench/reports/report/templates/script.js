@@ -155,6 +155,8 @@ let enlargedPlayer = null;
 function enlarge(button) {
   const picture = button.querySelector("img, svg");
   const copy = picture.cloneNode(true);
+  const box = picture.getBoundingClientRect();
+  copy.style.setProperty("--ratio", String(box.width / box.height));
   stage.replaceChildren(copy);
   const element = button.closest(".player");
   enlargedPlayer = element ? players.get(element) : null;
