@@ -1,6 +1,7 @@
 """The command `report`: what it writes, what it leaves out, what it refuses, what it escapes."""
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -126,6 +127,15 @@ def test_names_from_data_are_escaped(tmp_path, capsys):
     assert tags.scripts == 1 + page.count('class="video"')
     assert "{{ 7*7 }}" in page
     assert "$x$" in page
+
+
+def test_a_file_name_that_is_not_utf8_is_shown_escaped(case, tmp_path):
+    results = tmp_path / os.fsdecode(b"caf\xe9.json")
+    results.write_bytes((tmp_path / "good.results.json").read_bytes())
+    output = tmp_path / "out.html"
+    arguments = [results, "--annotations", case["annotations"], "--output", output]
+    assert main(["report", *map(str, arguments), "--resamples", "5", "--videos", "1"]) == 0
+    assert "<h1>caf\\udce9</h1>" in output.read_text(encoding="utf-8")
 
 
 def test_a_corrupt_frame_is_gray_and_a_warning(report, case):

@@ -53,8 +53,7 @@ def run(options: argparse.Namespace) -> None:
         annotations=options.annotations, frames=options.frames, data_root=options.data_root,
     )  # fmt: skip
     report = make_report(inputs, plan, Bars(options.json), options.command_line)
-    page = report.html.encode()
-    write_atomically(options.output, page)
+    write_atomically(options.output, report.page)
     for warning in report.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     if report.left_out:
@@ -62,9 +61,9 @@ def run(options: argparse.Namespace) -> None:
         sys.stderr.write(f"warning: left out beyond {options.max_size} MB: {names}\n")
     if options.json:
         print_json(
-            {"output": str(options.output), "bytes": len(page), "videos": list(report.shown),
+            {"output": str(options.output), "bytes": len(report.page), "videos": list(report.shown),
              "left_out": list(report.left_out), "warnings": list(report.warnings)}
         )  # fmt: skip
     else:
-        size = f"{len(page) / MEGABYTE:.1f} MB"
+        size = f"{len(report.page) / MEGABYTE:.1f} MB"
         print_text(f"report: {options.output}, videos with pictures: {len(report.shown)}, {size}")

@@ -82,12 +82,12 @@ class Report:
     """The page, and what it shows.
 
     Attributes:
-        html: the page.
+        page: the file.
         shown: names of videos with pictures; `left_out` of those that had no room.
         warnings: sentences that stand on the page too.
     """
 
-    html: str
+    page: bytes
     shown: Sequence[str]
     left_out: Sequence[str]
     warnings: Sequence[str]
@@ -111,12 +111,12 @@ def make_report(inputs: ReportInputs, plan: ReportPlan, bars: Bars, command: str
     with bars.bar("draw", sum(len(group.places) for group in groups)) as advance:
         video_plan = VideoPlan(plan.side, plan.min_score, most)
         shown = show_videos(inputs, samples, groups, video_plan, advance)
-    html = _render(environment, context, inputs, samples, shown)
-    while len(html.encode()) > most and shown.num_shown:
+    page = _render(environment, context, inputs, samples, shown)
+    while len(page) > most and shown.num_shown:
         shown = shown.without(shown.least_telling())
-        html = _render(environment, context, inputs, samples, shown)
+        page = _render(environment, context, inputs, samples, shown)
     names = [video.name for _, videos in shown.groups for video in videos]
-    return Report(html, names, shown.too_large, [*context["warnings"], *shown.warnings])
+    return Report(page, names, shown.too_large, [*context["warnings"], *shown.warnings])
 
 
 def _samples(inputs: ReportInputs, plan: ReportPlan, bars: Bars) -> list[Samples]:
@@ -189,10 +189,10 @@ def _render(
     inputs: ReportInputs,
     samples: Sequence[Samples],
     shown: ShownVideos,
-) -> str:
+) -> bytes:
     style, script = (_own_file(name) for name in ("style.css", "script.js"))
     anchors = {video.id: f"video-{video.id}" for _, videos in shown.groups for video in videos}
-    return environment.get_template("page.html.jinja").render(
+    page = environment.get_template("page.html.jinja").render(
         **context,
         style=Markup(style),
         script=Markup(script),
@@ -203,6 +203,8 @@ def _render(
         num_videos=len(inputs.truth.videos),
         timeline_height=HEIGHT,
     )
+    # Names of files may hold bytes that are not UTF-8.
+    return page.encode("utf-8", "backslashreplace")
 
 
 def _environment() -> Environment:
