@@ -104,10 +104,15 @@ def test_a_video_without_tracks_or_objects():
 
 
 def test_an_abbreviation_tells_a_class_from_the_others():
-    names = ["person", "giant_panda", "parrot", "giant_squid", "cat", "zebra", "truck", "trucks"]
+    names = ["person", "giant_panda", "elephant", "elevator", "cat", "zebra", "truck", "trucks"]
     assert [abbreviation(name, names) for name in names] == [
-        "per.", "giant_p.", "par.", "giant_s.", "", "", "", "",
+        "per.", "gi.pa.", "elep.", "elev.", "", "", "", "",
     ]  # fmt: skip
+    shapes = ["checkered_star", "checkered_box", "striped_star", "chess star"]
+    assert [abbreviation(name, shapes) for name in shapes] == [
+        "chec.star.", "ch.bo.", "st.st.", "ches.star.",
+    ]  # fmt: skip
+    assert abbreviation("_", ["_"]) == abbreviation("", []) == ""
 
 
 def test_objects_of_the_ground_truth_have_a_short_label_too():

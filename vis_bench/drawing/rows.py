@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,16 +67,27 @@ def rows_of(
 
 
 def abbreviation(name: str, names: Iterable[str]) -> str:
-    """The first letters of a name that no other name begins with, at least 3, and a period.
+    """The first letters of a name's words, as few as tell it from the other names.
 
-    Empty for a name of up to 5 letters, or where it would not be shorter than the name.
+    At least 3 of a single word and 2 of each of several: `per.`, `gi.pa.`. Empty for a name of up
+    to 5 letters, or where it would not be two shorter than the name.
     """
     others = [other for other in names if other != name]
-    for length in range(3, len(name) - 1):
-        start = name[:length]
-        if len(name) > 5 and not any(other.startswith(start) for other in others):
-            return f"{start}."
+    for length in range(2 if len(_words(name)) > 1 else 3, len(name)):
+        short = _cut(name, length)
+        if len(name) <= 5 or len(short) > len(name) - 2:
+            return ""
+        if all(_cut(other, length) != short for other in others):
+            return short
     return ""
+
+
+def _cut(name: str, length: int) -> str:
+    return "".join(f"{word[:length]}." for word in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[\s_-]+", name)
 
 
 def _object(
