@@ -58,7 +58,8 @@ def test_it_is_installed_by_its_entry_point_and_measured_by_its_config(package, 
 
 def test_the_sources_pass_the_projects_style(package):
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--ignore", "I", "--config", str(ROOT / "pyproject.toml"), "."],
+        [sys.executable, "-m", "ruff", "check", "--ignore", "I",
+         "--config", str(ROOT / "pyproject.toml"), "."],
         cwd=package, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
