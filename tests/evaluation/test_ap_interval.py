@@ -48,5 +48,5 @@ def test_the_interval_is_that_of_a_share_where_ap_is_one():
 def test_without_an_object_there_is_no_interval():
     annotations, tracks, _ = generate(0, 3, 2, 4)
     assert ap_interval(matches_of({**annotations, "annotations": []}, tracks)) is None
-    none_listed = {**annotations, "annotations": [], "categories": []}
-    assert ap_interval(matches_of(none_listed, tracks)) is None
+    for missing in ("categories", "videos"):
+        assert ap_interval(matches_of({**annotations, "annotations": [], missing: []}, [])) is None

@@ -97,7 +97,7 @@ def ap_interval(
         num_resamples: of the videos, at least 1.
         seed: of the resamples; the same seed gives the same interval.
     """
-    if not matches.categories:
+    if not matches.videos or not matches.categories:
         return None
     drawn_BV = draw_videos(len(matches.videos), num_resamples, seed)
     return percentile_interval(resample(matches, drawn_BV).numbers()["ap"])

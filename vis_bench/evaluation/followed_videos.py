@@ -65,13 +65,13 @@ class FollowedVideo:
         Args:
             object_D: the object, for tracks with frames to replace.
         """
-        own_DT = np.where(replaced_DT.any(1), object_D, 0)
-        if not own_DT.size or not len(self.video.category_G):
+        if not replaced_DT.any():
             return self
+        own_D = np.where(replaced_DT.any(1), object_D, 0)
         return self.changed(
-            np.where(replaced_DT[:, None], self.objects.shared_NMT[own_DT], self.tracks.shared_NMT),
-            np.where(replaced_DT, self.objects.area_NT[own_DT], self.tracks.area_NT),
-            np.where(replaced_DT, own_DT[:, None], self.following_DT),
+            np.where(replaced_DT[:, None], self.objects.shared_NMT[own_D], self.tracks.shared_NMT),
+            np.where(replaced_DT, self.objects.area_NT[own_D], self.tracks.area_NT),
+            np.where(replaced_DT, own_D[:, None], self.following_DT),
         )
 
 
