@@ -154,6 +154,23 @@ def test_measured_records_find_their_annotations_and_lend_them_to_other_code(tmp
     assert difference.low is not None
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_videos": 0}, {"config": {"dataset": 3}}, {"predictions": "../ifc.results.json"},
+     {"predictions": "other.json"}, {"annotations_sha256": None}],
+)  # fmt: skip
+def test_what_does_not_hold_together_is_not_compared(tmp_path, changes):
+    _, tracks = perfect_tracks(2)
+    (tmp_path / "other.json").write_text('[{"video_id": 99, "category_id": 1, "score": 1, '
+                                         '"segmentations": [null]}]')  # fmt: skip
+    for method in ("ifc", "color_key"):
+        path = synthetic_record(tmp_path, method, tracks, 2)
+        changed = read_record(path).model_copy(update=changes)
+        path.write_bytes(record_json(changed))
+    stored = RecordStore(tmp_path).readable()
+    assert PairedAP(stored)(*stored.records) is None
+
+
 def test_an_older_record_gets_its_interval(tmp_path, capsys):
     _, tracks = perfect_tracks(3)
     path = synthetic_record(tmp_path, "ifc", tracks[1:], 3)
