@@ -4,32 +4,16 @@ import numpy as np
 import pytest
 
 from compare_workload import generate
-from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.evaluation.bootstrap import ap_interval, draw_videos, resample, resample_ap
+from vis_bench.evaluation.bootstrap import ap_interval, draw_videos
 from vis_bench.evaluation.matching import match
 from vis_bench.evaluation.precision_recall import accumulate
-from vis_bench.evaluation.ytvis import evaluate_files, summarize
+from vis_bench.evaluation.ytvis import summarize
 
 
 def matches_of(annotations, tracks):
     return match(GroundTruth.of(annotations), Results.of([Track(**track) for track in tracks]))
-
-
-@pytest.mark.parametrize("name", ["eval_dense", "eval_quirks"])
-def test_ap_alone_is_that_of_accumulating_again(name):
-    matches = evaluate_files(*(GOLDEN / f"{name}.{k}.json" for k in ("gt", "preds"))).matches
-    num_videos = len(matches.videos)
-    counts_BV = np.concatenate(
-        [np.ones((1, num_videos), int), draw_videos(num_videos, 20, 7), np.zeros((1, num_videos))]
-    ).astype(int)
-    found_B = resample_ap(matches, counts_BV)
-    whole_B = resample(matches, counts_BV).numbers()["ap"]
-    np.testing.assert_allclose(found_B, whole_B, rtol=0, atol=1e-12)
-    for ap, counts_V in zip(found_B[:-1], counts_BV, strict=False):
-        assert ap == pytest.approx(summarize(accumulate(matches, counts_V))["ap"], abs=1e-12)
-    assert np.isnan(found_B[-1])
 
 
 def test_the_interval_is_made_of_percentiles_of_the_resamples():
@@ -64,5 +48,5 @@ def test_the_interval_is_that_of_a_share_where_ap_is_one():
 def test_without_an_object_there_is_no_interval():
     annotations, tracks, _ = generate(0, 3, 2, 4)
     assert ap_interval(matches_of({**annotations, "annotations": []}, tracks)) is None
-    none_listed = {**annotations, "annotations": [], "categories": []}
-    assert ap_interval(matches_of(none_listed, tracks)) is None
+    for missing in ("categories", "videos"):
+        assert ap_interval(matches_of({**annotations, "annotations": [], missing: []}, [])) is None

@@ -1,7 +1,6 @@
 """Records compared by the predictions beside them, and intervals added to older records."""
 
 import json
-from dataclasses import astuple
 
 import pytest
 
@@ -68,8 +67,7 @@ def test_the_difference_of_two_records_is_that_of_compare(made):
     records, paired = named(stored), PairedAP(stored, annotations)
     for one, two in (("good", "few"), ("good", "alike"), ("few", "few")):
         expected = compare(matches_of(one), matches_of(two)).overall["ap"]
-        found = paired(records[one], records[two])
-        assert astuple(found) == pytest.approx(astuple(expected), rel=0, abs=1e-12)
+        assert paired(records[one], records[two]) == expected
     assert paired(records["good"], records["few"]).is_noise is False
     assert paired(records["good"], records["alike"]).is_noise is True
     assert paired.problems == []
@@ -154,6 +152,23 @@ def test_measured_records_find_their_annotations_and_lend_them_to_other_code(tmp
     assert difference.first == pytest.approx(1)
     assert difference.second < 1
     assert difference.low is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_videos": 0}, {"config": {"dataset": 3}}, {"predictions": "../ifc.results.json"},
+     {"predictions": "other.json"}, {"annotations_sha256": None}],
+)  # fmt: skip
+def test_what_does_not_hold_together_is_not_compared(tmp_path, changes):
+    _, tracks = perfect_tracks(2)
+    (tmp_path / "other.json").write_text('[{"video_id": 99, "category_id": 1, "score": 1, '
+                                         '"segmentations": [null]}]')  # fmt: skip
+    for method in ("ifc", "color_key"):
+        path = synthetic_record(tmp_path, method, tracks, 2)
+        changed = read_record(path).model_copy(update=changes)
+        path.write_bytes(record_json(changed))
+    stored = RecordStore(tmp_path).readable()
+    assert PairedAP(stored)(*stored.records) is None
 
 
 def test_an_older_record_gets_its_interval(tmp_path, capsys):

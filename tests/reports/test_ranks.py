@@ -131,3 +131,24 @@ def test_rows_that_take_no_rank_are_compared_with_none():
     records = [*rows(2), example_record(ap=0.8, reconstruction=True, config_sha256="7" * 64)]
     grid = leaderboard_grid(records, (), differences({(0, 1): NOISE}))
     assert [row[0].text for row in grid.rows] == ["1", "1", "-"]
+
+
+def test_a_section_without_predictions_is_marked_row_by_row_on_a_page_with_others():
+    """Formats with one page for all sections do not say of all what is true of one."""
+    known = [replace_videos(record, 24) for record in rows(2)]
+    unknown = [replace_videos(record, 3) for record in rows(2)]
+
+    def difference(first, second):
+        return NOISE if first.num_videos == 24 else None
+
+    text = leaderboard_text([*known, *unknown], "html", difference)
+    assert ALONE_NOTE not in text
+    assert "2<sup>a</sup>" in text
+    assert SHARED_NOTE in text
+    apart = leaderboard_markdown([*known, *unknown], difference=difference)
+    assert apart.count(ALONE_NOTE) == apart.count(SHARED_NOTE) == 1
+    assert ALONE_FOOTNOTE not in apart
+
+
+def replace_videos(record, count):
+    return record.model_copy(update={"num_videos": count})

@@ -56,7 +56,6 @@ class ResampledScores:
         return {name: mean_over_categories(values_BK) for name, values_BK in values.items()}
 
 
-_ALL = 0  # the range of all areas
 _AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
 
 
@@ -89,17 +88,6 @@ def percentile_interval(values_B: np.ndarray) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def resample_ap(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
-    """AP alone of every resample, (B,); the same as `resample(...).numbers()["ap"]`."""
-    columns = [
-        _ap_BT(category, _ALL, counts_BV, counts_BV @ category.num_objects_VA[:, _ALL]).mean(1)
-        for category in matches.categories
-    ]
-    if not columns:
-        return np.full(len(counts_BV), np.nan)
-    return mean_over_categories(np.stack(columns, 1))
-
-
 def ap_interval(
     matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> tuple[float, float] | None:
@@ -109,8 +97,10 @@ def ap_interval(
         num_resamples: of the videos, at least 1.
         seed: of the resamples; the same seed gives the same interval.
     """
+    if not matches.videos or not matches.categories:
+        return None
     drawn_BV = draw_videos(len(matches.videos), num_resamples, seed)
-    return percentile_interval(resample_ap(matches, drawn_BV))
+    return percentile_interval(resample(matches, drawn_BV).numbers()["ap"])
 
 
 def resample(

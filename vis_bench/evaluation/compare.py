@@ -103,13 +103,16 @@ def compare(
 
     Raises:
         InputError: for matches or tracking metrics with different annotations, tracking metrics at
-            different score thresholds, or no resample.
+            different score thresholds, no video or category, or no resample.
     """
     if num_resamples < 1:
         raise InputError(
             f"number of resamples is {num_resamples}; expected a whole number from 1 up"
         )
     _check_same(first, second)
+    for what, those in (("videos", first.videos), ("categories", first.categories)):
+        if not those:
+            raise InputError(f"the annotations list no {what}; expected some to compare on")
     if tracking is not None:
         _check_same_tracking(first, tracking)
     num_videos = len(first.videos)

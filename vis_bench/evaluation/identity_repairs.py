@@ -1,75 +1,16 @@
 """What each kind of identity error turns into once it is repaired.
 
-In a frame, a track *follows* the object that it overlaps most there, from an IoU of 0.5 on; crowds
-are not followed. A track is *of* an object if it follows it in at least half of the frames in which
-it has a mask. Shape letters: D tracks, G objects, T frames.
+What it means that a track follows an object, or is of it, stands with `FollowedVideo`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from vis_bench.evaluation.frame_overlap import Overlaps
-from vis_bench.evaluation.repairs import BACKGROUND, FOUND, VideoTracks
-
-NOTHING = -1
-
-
-@dataclass(frozen=True)
-class FollowedVideo:
-    """One video's tracks frame by frame.
-
-    `tracks`: overlaps of the tracks with the objects; `objects`: of the objects with each other.
-    `following_DT`: the object that each track follows in each frame; -1 for none.
-    """
-
-    video: VideoTracks
-    tracks: Overlaps
-    objects: Overlaps
-    following_DT: np.ndarray
-
-    @classmethod
-    def of(cls, video: VideoTracks, tracks: Overlaps, objects: Overlaps) -> FollowedVideo:
-        """Finds out what is followed."""
-        iou_DGT = np.where(video.crowd_G[:, None], 0.0, tracks.frame_iou())
-        if not iou_DGT.shape[1]:
-            following_DT = np.full((iou_DGT.shape[0], iou_DGT.shape[2]), NOTHING)
-        else:
-            following_DT = np.where(iou_DGT.max(1) >= FOUND, iou_DGT.argmax(1), NOTHING)
-        return cls(video, tracks, objects, following_DT)
-
-    def objects_of_tracks(self) -> np.ndarray:
-        """The object that each track is of, (D,); -1 for none. No track follows two by now."""
-        followed_DT = self.following_DT != NOTHING
-        enough_D = 2 * followed_DT.sum(1) >= (self.tracks.area_NT > 0).sum(1)
-        return np.where(enough_D, self.following_DT.max(1, initial=NOTHING), NOTHING)
-
-    def changed(
-        self, shared_DGT: np.ndarray, area_DT: np.ndarray, following_DT: np.ndarray
-    ) -> FollowedVideo:
-        """With other masks of the tracks."""
-        tracks = replace(self.tracks, shared_NMT=shared_DGT, area_NT=area_DT)
-        video = replace(self.video, iou_DG=tracks.space_time_iou())
-        return FollowedVideo(video, tracks, self.objects, following_DT)
-
-    def with_masks_of(self, object_D: np.ndarray, replaced_DT: np.ndarray) -> FollowedVideo:
-        """With the mask of an object in place of the track's own in some frames.
-
-        Where the object is absent, the track is too.
-
-        Args:
-            object_D: the object, for tracks with frames to replace.
-        """
-        own_DT = np.where(replaced_DT.any(1), object_D, 0)
-        if not own_DT.size or not len(self.video.category_G):
-            return self
-        return self.changed(
-            np.where(replaced_DT[:, None], self.objects.shared_NMT[own_DT], self.tracks.shared_NMT),
-            np.where(replaced_DT, self.objects.area_NT[own_DT], self.tracks.area_NT),
-            np.where(replaced_DT, own_DT[:, None], self.following_DT),
-        )
+from vis_bench.evaluation.followed_videos import NOTHING, FollowedVideo
+from vis_bench.evaluation.repairs import BACKGROUND
 
 
 def repair_switches(followed: FollowedVideo) -> FollowedVideo:

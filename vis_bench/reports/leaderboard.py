@@ -75,12 +75,15 @@ def leaderboard_text(
     if form == "markdown":
         return leaderboard_markdown(records, difference=difference)
     titled = leaderboard_sections(records)
-    sections = [(title, _Section.of(rows, difference)) for title, rows in titled]
-    grids = [replace(section.grid(), data=title) for title, section in sections]
+    sections = _Section.on_one_page([rows for _, rows in titled], difference)
+    grids = [
+        replace(section.grid(), data=title)
+        for (title, _), section in zip(titled, sections, strict=True)
+    ]
     if form == "csv":
         grids = [_with_data_column(grid) for grid in grids]
-    remarks = [text for _, section in sections for text in section.remarks()]
-    notes = {key: text for _, section in sections for key, text in section.footnotes().items()}
+    remarks = [text for section in sections for text in section.remarks()]
+    notes = {key: text for section in sections for key, text in section.footnotes().items()}
     texts = tuple(dict.fromkeys(remarks)) if sections else (NOTHING_NOTE,)
     return render(Page(TITLE, tuple(grids), notes, texts), form)
 
@@ -106,7 +109,7 @@ def leaderboard_markdown(
     if not sections:
         return "\n".join([*parts, f"{NOTHING_NOTE}\n"])
     for heading, rows in sections:
-        section = _Section.of(rows, difference)
+        (section,) = _Section.on_one_page([rows], difference)
         page = Page("", (section.grid(among),), section.footnotes(), section.remarks())
         parts.append(f"## {escape_markdown(heading)}\n\n{render(page)}")
     return "\n".join(parts)
@@ -137,19 +140,29 @@ def leaderboard_grid(
     Labels tell the rows from each other, and from the records `among` which they are. Ranked rows
     come first, by falling AP; `difference` as in `leaderboard_markdown`.
     """
-    return _Section.of(rows, difference).grid(among)
+    (section,) = _Section.on_one_page([rows], difference)
+    return section.grid(among)
 
 
 @dataclass(frozen=True)
 class _Section:
-    """The rows of one section, and the ranks of those that take one."""
+    """The rows of one section, and the ranks of those that take one.
+
+    `page_is_compared`: some rank on the page does not go by AP alone.
+    """
 
     rows: Sequence[Record]
     ranks: Sequence[Rank]
+    page_is_compared: bool
 
     @classmethod
-    def of(cls, rows: Sequence[Record], difference: PairedDifference) -> _Section:
-        return cls(rows, shared_ranks(list(filter(is_ranked, rows)), difference))
+    def on_one_page(
+        cls, sections: Sequence[Sequence[Record]], difference: PairedDifference
+    ) -> list[_Section]:
+        """Sections that share remarks and footnotes."""
+        ranks = [shared_ranks(list(filter(is_ranked, rows)), difference) for rows in sections]
+        is_compared = any(not rank.by_ap_alone for own in ranks for rank in own[1:])
+        return [cls(rows, own, is_compared) for rows, own in zip(sections, ranks, strict=True)]
 
     def grid(self, among: Sequence[Record] = ()) -> Grid:
         labels = marked_labels([*self.rows, *among])
@@ -174,24 +187,17 @@ class _Section:
 
     def footnotes(self) -> dict[str, str]:
         notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, self.rows)) else {}
-        return {ALONE_KEY: ALONE_FOOTNOTE, **notes} if self._some_alone else notes
+        alone = self.page_is_compared and any(rank.by_ap_alone for rank in self.ranks)
+        return {ALONE_KEY: ALONE_FOOTNOTE, **notes} if alone else notes
 
     def remarks(self) -> tuple[str, ...]:
         remarks = [] if all(map(is_ranked, self.rows)) else [UNRANKED_NOTE]
         if len(self.ranks) > 1:
-            remarks.insert(0, ALONE_NOTE if self._all_alone else SHARED_NOTE)
+            remarks.insert(0, SHARED_NOTE if self.page_is_compared else ALONE_NOTE)
         return (*interval_remarks(self.rows), *remarks)
 
-    @property
-    def _all_alone(self) -> bool:
-        return all(rank.by_ap_alone for rank in self.ranks[1:])
-
-    @property
-    def _some_alone(self) -> bool:
-        return not self._all_alone and any(rank.by_ap_alone for rank in self.ranks)
-
     def _rank_entry(self, rank: Rank) -> Entry:
-        alone = rank.by_ap_alone and self._some_alone
+        alone = rank.by_ap_alone and self.page_is_compared
         return Entry(str(rank.number), notes=(ALONE_KEY,) if alone else ())
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.evaluation.bootstrap import NUM_RESAMPLES, draw_videos, resample_ap
+from vis_bench.evaluation.bootstrap import NUM_RESAMPLES, draw_videos, resample
+from vis_bench.evaluation.check_results import check_results
 from vis_bench.evaluation.compare import Difference, difference_of
 from vis_bench.evaluation.matching import match
 from vis_bench.records.order import tie_break
@@ -74,11 +75,15 @@ class PairedAP:
         path, truth = self._path_of.get(tie_break(record)), self._ground_truth(record)
         if path is None or truth is None or record.ap is None:
             return None
+        if not truth.videos or not truth.categories:
+            return None
         results = read_results(predictions_path(record, path))
+        check_results(truth, results)
         num_videos = len(truth.videos)
         every_V = np.ones((1, num_videos), int)
         drawn_BV = draw_videos(num_videos, NUM_RESAMPLES, seed=0)
-        ap_B = resample_ap(match(truth, results), np.concatenate([every_V, drawn_BV]))
+        counts_BV = np.concatenate([every_V, drawn_BV])
+        ap_B = resample(match(truth, results), counts_BV).numbers()["ap"]
         try:
             check_same_ap(path, record.ap, float(ap_B[0]))
         except InputError as error:

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.dataset import Dataset
 from vis_bench.errors import InputError
 from vis_bench.json_file import parse_json, read_bytes
 from vis_bench.records.schema import Record
+from vis_bench.records.store import first_problem
 from vis_bench.runs.config import DatasetConfig
 from vis_bench.runs.open_dataset import open_dataset
 
@@ -72,7 +75,10 @@ def _dataset(
         raise InputError(
             "a record of other code does not say where its data lie: give --annotations"
         )
-    chosen = DatasetConfig.model_validate(described)
+    try:
+        chosen = DatasetConfig.model_validate(described)
+    except ValidationError as error:
+        raise InputError(f"the record's config.dataset {first_problem(error)}") from None
     if annotations is not None:
         chosen = chosen.model_copy(update={"annotations": str(annotations)})
     return open_dataset(chosen, data_root)

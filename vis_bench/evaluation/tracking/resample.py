@@ -34,7 +34,7 @@ def resample_tracking(
     objects are all in videos that were not drawn does not take part in TETA's mean.
 
     Args:
-        evaluation: of one results file.
+        evaluation: of one results file, on at least one video.
         counts_BV: how many times each of its videos counts; see `bootstrap.draw_videos`. A row of
             ones gives the numbers of the evaluation itself, up to the order of summation.
 
