@@ -175,7 +175,9 @@ def test_missing_videos_are_named(jobs, tracks):
 
 
 def broken_shards(job, tracks):
-    entries = [{"video_id": v, "category_id": 1, "score": 0.5, "segmentations": []} for v in (1, 99)]
+    entries = [
+        {"video_id": v, "category_id": 1, "score": 0.5, "segmentations": []} for v in (1, 99)
+    ]
     good = {"digest": job.digest, "videos": [1], "tracks": entries[:1]}
     return {
         "is not a shard": [1, 2],

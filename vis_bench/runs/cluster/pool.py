@@ -30,6 +30,13 @@ class Died(Refused):
     """A worker's process ended before it answered."""
 
 
+def what_died(error: Exception) -> str:
+    """Ray's error as the end of a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[-1] if lines else ""
+    return f"its worker died: {type(error).__name__}{': ' if said else ''}{said}"
+
+
 @dataclass(frozen=True)
 class _Task:
     """What a worker is busy with: a shard, or coming up."""
@@ -114,7 +121,7 @@ class Pool:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            return Died(f"its worker died ({type(error).__name__})")
+            return Died(what_died(error))
 
 
 def _take_in(

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from vis_bench.records.schema import Record
+from vis_bench.runs.cluster.pool import what_died
 from vis_bench.runs.cluster.worker import Refused, measure_all_else
 from vis_bench.runs.jobs import Job
 
@@ -29,29 +30,30 @@ def measure_alone(ray: ModuleType, job: Job) -> Record | Refused:
     Takes every CPU of a node, so that no other task of the cluster runs there meanwhile; where no
     node becomes free, it runs beside others and the record says so.
     """
-    node = _best_node(ray, needs_gpu=job.plan.device.type == "cuda")
+    needs_gpu = job.plan.device.type == "cuda"
+    node = max(alive_nodes(ray), key=lambda node: (bool(node.gpus) == needs_gpu, node.cpus))
     wants_speed = "speed" in job.cell.measure
-    alone = wants_speed and _becomes_free(ray, node)
+    alone = wants_speed and becomes_free(ray, node)
     task = _on(ray, node, node.cpus if alone else 1, measure_all_else)
     try:
         record = ray.get(task.remote(replace(job, ground_truth=None)))
     except ray.exceptions.RayError as error:
-        return Refused(f"its worker died ({type(error).__name__})")
+        return Refused(what_died(error))
     if isinstance(record, Refused) or record.fps is None:
         return record
     return record.model_copy(update={"timed_alone": alone})
 
 
-def _best_node(ray: ModuleType, *, needs_gpu: bool) -> Node:
-    nodes = [
+def alive_nodes(ray: ModuleType) -> list[Node]:
+    """The cluster's nodes."""
+    return [
         Node(node["NodeID"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
         for node in ray.nodes()
         if node["Alive"]
     ]
-    return max(nodes, key=lambda node: (bool(node.gpus) == needs_gpu, node.cpus))
 
 
-def _becomes_free(ray: ModuleType, node: Node) -> bool:
+def becomes_free(ray: ModuleType, node: Node) -> bool:
     """Waits for a task that takes the whole node."""
     probe = _on(ray, node, node.cpus, _nothing).remote()
     ended, _ = ray.wait([probe], timeout=FREE_SECONDS)
