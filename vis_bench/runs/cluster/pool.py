@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
+from vis_bench.runs.cluster.answers import Died, Inferred, Refused
 from vis_bench.runs.cluster.engine import worker_count
 from vis_bench.runs.cluster.queue import ShardQueue
 from vis_bench.runs.cluster.settings import ClusterSettings
-from vis_bench.runs.cluster.worker import Inferred, Refused, Worker
+from vis_bench.runs.cluster.worker import Worker
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.shards.shard import Shard
 
@@ -23,11 +24,6 @@ WAIT_SECONDS = 1.0
 LOST_SECONDS = 120.0
 # Restarts of a worker's process by Ray: as many as it takes, since the queue counts failures.
 RESTARTS = -1
-
-
-@dataclass(frozen=True)
-class Died(Refused):
-    """A worker's process ended before it answered."""
 
 
 def what_died(error: Exception) -> str:
@@ -54,16 +50,19 @@ class Pool:
     Args:
         ray: connected.
         settings: how many workers, and what each gets.
-        jobs: whose shards are inferred.
+        jobs: whose shards are inferred, by digest.
+        kind: the class of the workers.
     """
 
-    def __init__(self, ray: ModuleType, settings: ClusterSettings, jobs: Sequence[Job]) -> None:
+    def __init__(
+        self, ray: ModuleType, settings: ClusterSettings, jobs: Mapping[str, Job | None],
+        kind: type = Worker,
+    ) -> None:  # fmt: skip
         self._ray = ray
-        # Workers evaluate nothing, so they need no ground truth.
-        self._jobs = {job.digest: ray.put(replace(job, ground_truth=None)) for job in jobs}
+        self._jobs = {digest: ray.put(job) for digest, job in jobs.items()}
         actor = ray.remote(
             num_cpus=settings.threads, num_gpus=settings.gpus_per_worker, max_restarts=RESTARTS
-        )(Worker)
+        )(kind)
         count = worker_count(ray, settings)
         self._workers = [actor.remote(ray.get, settings.threads) for _ in range(count)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 
 from vis_bench.data.results_file import Track
@@ -11,12 +12,12 @@ from vis_bench.progress import Bars
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.accuracy import evaluate_accuracy
+from vis_bench.runs.cluster.answers import Inferred, Refused
 from vis_bench.runs.cluster.engine import connected
 from vis_bench.runs.cluster.pool import Pool
 from vis_bench.runs.cluster.queue import FailedVideo, ShardQueue
 from vis_bench.runs.cluster.settings import ClusterSettings
 from vis_bench.runs.cluster.timing import measure_alone
-from vis_bench.runs.cluster.worker import Inferred, Refused
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.measure import figures_text, results_file
 from vis_bench.runs.outcome import Outcome, failures_of, tasks_of
@@ -78,7 +79,9 @@ def _infer_all(
     def keep(shard: Shard, inferred: Inferred) -> None:
         files[shard.digest].write(shard, inferred.tracks)
 
-    queue, pool = ShardQueue(shards, settings.retries), Pool(ray, settings, measured)
+    # Workers evaluate nothing, so they need no ground truth.
+    sent = {job.digest: replace(job, ground_truth=None) for job in measured}
+    queue, pool = ShardQueue(shards, settings.retries), Pool(ray, settings, sent)
     try:
         pool.run(queue, keep, bars, sum(len(shard.video_ids) for shard in shards))
     finally:

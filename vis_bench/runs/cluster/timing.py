@@ -7,8 +7,9 @@ from types import ModuleType
 from typing import Any
 
 from vis_bench.records.schema import Record
+from vis_bench.runs.cluster.answers import Refused
 from vis_bench.runs.cluster.pool import what_died
-from vis_bench.runs.cluster.worker import Refused, measure_all_else
+from vis_bench.runs.cluster.worker import measure_all_else
 from vis_bench.runs.jobs import Job
 
 # How long a node may take to become free before FPS are measured with a reservation.

@@ -5,34 +5,18 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
-from vis_bench.data.results_file import Track
 from vis_bench.errors import reason
 from vis_bench.inference.loop import track_video
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.schema import Record
+from vis_bench.runs.cluster.answers import Inferred, Refused
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.measure import measure
 from vis_bench.runs.shards.shard import Shard, videos_of
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """A shard's tracks; `seconds` is what inference took, without loading the method."""
-
-    tracks: list[Track]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Why a shard could not be inferred, with the node's name."""
-
-    why: str
 
 
 class Worker:
