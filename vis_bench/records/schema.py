@@ -172,8 +172,12 @@ class RegionFields(Fields):
 
 
 class SpeedFields(RegionFields):
-    """The speed of the first region, and of every region by name."""
+    """The speed of the first region, and of every region by name.
 
+    `timed_alone`: whether no other worker of the run was on the node.
+    """
+
+    timed_alone: StrictBool | None = None
     timed_region: StrictStr | None = None
     regions: dict[StrictStr, RegionFields] = Field(default_factory=dict)
     load_average: NotNegative | None = None
