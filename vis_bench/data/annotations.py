@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vis_bench.data.occlusion import occlusion_score
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, objects_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
@@ -34,13 +35,17 @@ class AnnotatedVideo:
 
 @dataclass(frozen=True)
 class AnnotatedObject:
-    """One object of a video. `average_area` is the mean of the file's `areas` that are not 0."""
+    """One object of a video. `average_area` is the mean of the file's `areas` that are not 0.
+
+    `occlusion_score`: how hidden it is, 0 to 0.75; None where the file does not label it.
+    """
 
     id: int
     video_id: int
     category_id: int
     is_crowd: bool
     average_area: float
+    occlusion_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class GroundTruth:
             for entry, place in zip(entries, places, strict=True)
         ]
         tubes = measure_tubes(sequences, lambda n, t: f"{places[n]}, frame {t}: the mask")
-        warnings += _length_warnings(entries, videos)
+        warnings += [*_length_warnings(entries, videos), *_occlusion_warnings(entries, objects)]
         in_order = [videos[key] for key in sorted(videos)]
         named = [f"{name}: {warning}" for warning in warnings]
         by_id = dict(sorted(categories.items()))
@@ -201,8 +206,9 @@ def _object(entry: dict[str, Any], where: str) -> AnnotatedObject:
     if not (isinstance(is_crowd, int) and is_crowd in (0, 1)):
         raise InputError(f"{where} has iscrowd {shown(is_crowd)}; expected 0 or 1")
     average = _average_area(value_of(entry, "areas", where), where)
+    hidden = occlusion_score(entry.get("occlusion"), where)
     return AnnotatedObject(
-        entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average
+        entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average, hidden
     )
 
 
@@ -249,8 +255,9 @@ def _length_warnings(
     entries: list[dict[str, Any]], videos: Mapping[int, AnnotatedVideo]
 ) -> list[str]:
     warnings = []
-    for field in ("segmentations", "areas"):
-        others = [e for e in entries if len(e[field]) != videos[e["video_id"]].length]
+    for field in ("segmentations", "areas", "occlusion"):
+        given = [e for e in entries if field != "occlusion" or e.get(field)]
+        others = [e for e in given if len(e[field]) != videos[e["video_id"]].length]
         if others:
             first = others[0]
             warnings.append(
@@ -259,3 +266,18 @@ def _length_warnings(
                 f"{videos[first['video_id']].length} frames)"
             )
     return warnings
+
+
+def _occlusion_warnings(
+    entries: list[dict[str, Any]], objects: Sequence[AnnotatedObject]
+) -> list[str]:
+    """Counts the objects without a label in a file that labels occlusion."""
+    if not any("occlusion" in entry for entry in entries):
+        return []
+    others = [thing for thing in objects if thing.occlusion_score is None]
+    if not others:
+        return []
+    return [
+        "annotations without an occlusion label, which count in none of the occlusion levels: "
+        f"{len(others)} of {len(objects)} (the first is annotation {others[0].id})"
+    ]

@@ -16,6 +16,7 @@ import numpy as np
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.evaluation.check_results import check_results
+from vis_bench.evaluation.levels import LEVELS
 from vis_bench.evaluation.matching import AREA_NAMES, IOU_THRESHOLDS, Matches, match
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
 from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation, evaluate_tracking
@@ -50,12 +51,51 @@ class Evaluation:
         """
         return summarize(self.curves)
 
+    def level_aps(self) -> dict[str, float]:
+        """`ap_so`, `ap_mo`, `ap_ho` and `ap_returning`: AP of each of `levels.LEVELS`.
+
+        -1 for a level without an object, and so where the annotations have no occlusion labels.
+        """
+        return {f"ap_{name}": numbers["ap"] for name, numbers in self.per_level().items()}
+
     def per_category(self) -> list[dict[str, int | str | float]]:
-        """Per category in order of id: `id`, `name` and the same 12 numbers."""
+        """Per category in order of id: `id`, `name`, the same 12 numbers and the AP by level."""
         return [
-            {"id": c.id, "name": c.name, **summarize(self.curves, slice(k, k + 1))}
+            {
+                "id": c.id, "name": c.name, **summarize(self.curves, slice(k, k + 1)),
+                **{f"ap_{name}": self._level(name, slice(k, k + 1))["ap"] for name in LEVELS},
+            }
             for k, c in enumerate(self.matches.categories)
-        ]
+        ]  # fmt: skip
+
+    def per_level(self) -> dict[str, dict[str, float]]:
+        """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of each level; -1 without an object."""
+        return {name: self._level(name) for name in LEVELS}
+
+    @cached_property
+    def level_curves(self) -> Curves:
+        """What is accumulated for the levels alone, in the order of `matches.levels`."""
+        places = range(len(AREA_NAMES), len(AREA_NAMES) + len(self.matches.levels))
+        curves = accumulate(self.matches, areas=places, limits=[_MOST])
+        return Curves(
+            curves.precision_TRKAM[..., len(AREA_NAMES) :, :],
+            curves.recall_TKAM[..., len(AREA_NAMES) :, :],
+            curves.scores_TRKAM[..., len(AREA_NAMES) :, :],
+        )
+
+    def _level(self, name: str, categories: slice = slice(None)) -> dict[str, float]:
+        if name not in self.matches.levels:
+            return {"num_objects": 0, "ap": -1.0, "ap50": -1.0, "ap75": -1.0, "ar100": -1.0}
+        place = self.matches.levels.index(name)
+        column = len(AREA_NAMES) + place
+        chosen = self.matches.categories[categories]
+        count = sum(int(category.num_objects_VA[:, column].sum()) for category in chosen)
+        curves = Curves(
+            self.level_curves.precision_TRKAM[:, :, categories],
+            self.level_curves.recall_TKAM[:, categories],
+            self.level_curves.scores_TRKAM[:, :, categories],
+        )
+        return {"num_objects": count, **_headline(curves, place)}
 
     @cached_property
     def _per_length(self) -> dict[str, dict[str, float]]:

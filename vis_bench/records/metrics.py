@@ -52,6 +52,17 @@ ACCURACY = (
 )  # fmt: skip
 ACCURACY_TITLES = {metric.field: metric.title for metric in ACCURACY}
 
+# AP of the objects that are hard to follow; the first three need occlusion labels.
+LEVELS = tuple(
+    Metric(field, title, 0.01, learned=True, long_title=f"AP of objects that {what}")
+    for field, title, what in (
+        ("ap_so", "Light", "are lightly occluded"),
+        ("ap_mo", "Moderate", "are moderately occluded"),
+        ("ap_ho", "Heavy", "are heavily occluded"),
+        ("ap_returning", "Returning", "leave and return"),
+    )
+)
+
 # Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
 TRACKING = (
     _points("hota", "HOTA"), _points("deta", "DetA"), _points("assa", "AssA"),

@@ -125,7 +125,8 @@ def record_results(
     )
     copy = f"{file_stem(record)}{RESULTS_ENDING}"
     tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
-    accuracy = AccuracyFields(predictions=copy, **evaluation.summary(), **tracking)
+    numbers = {**evaluation.summary(), **evaluation.level_aps()}
+    accuracy = AccuracyFields(predictions=copy, **numbers, **tracking)
     record = Record.of(record, accuracy)
     write_atomically(store.folder / copy, results)
     return evaluation, store.write(record)

@@ -106,6 +106,12 @@ class MetricFields(Fields):
     ar_s: Fraction = None
     ar_m: Fraction = None
     ar_l: Fraction = None
+    ap_so: Fraction = None
+    """AP of lightly, moderately and heavily occluded objects, as OVIS has it."""
+    ap_mo: Fraction = None
+    ap_ho: Fraction = None
+    ap_returning: Fraction = None
+    """AP of objects that are seen again after frames in which they are not."""
     tracking_score_threshold: Number | None = None
     """Tracks with a higher score take part in the tracking metrics that follow."""
     hota: Fraction = None

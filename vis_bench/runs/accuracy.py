@@ -31,6 +31,8 @@ def measure_accuracy(
         advance(video.length)
     write_results(tracks, results_file)
     results = Results.of(tracks)
-    numbers = evaluate(job.ground_truth, results).summary()
+    evaluation = evaluate(job.ground_truth, results)
     tracking = evaluate_tracking(job.ground_truth, results).headline()
-    return AccuracyFields(predictions=results_file.name, **numbers, **tracking)
+    return AccuracyFields(
+        predictions=results_file.name, **evaluation.summary(), **evaluation.level_aps(), **tracking
+    )
