@@ -6,9 +6,11 @@ import re
 import shutil
 
 import numpy as np
+import orjson
 import pytest
 from PIL import Image
 
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.categories import (
     CATEGORIES,
     DATASETS,
@@ -134,8 +136,19 @@ class TestFromFiles:
             assert same == (drawn.id, drawn.name, drawn.height, drawn.width, drawn.length)
             for a, b in zip(read_ahead(video.frames), drawn.frames, strict=True):
                 assert np.array_equal(a, b)
-        data = (written / "val.json").read_bytes()
+        content = json.loads((written / "val.json").read_text())
+        for entry in content["annotations"]:
+            del entry["occlusion"]
+        digest = hashlib.sha256(orjson.dumps(content)).hexdigest()
+        assert dataset.annotations_sha256 == digest
+
+    def test_the_checksum_is_the_files_own_where_nothing_is_labelled(self, small):
+        dataset = load_dataset("ytvis2019", "val", data_root=small)
+        data = (small / "ytvis2019" / "val.json").read_bytes()
+        assert (b'"occlusion"' in data) is False
         assert dataset.annotations_sha256 == hashlib.sha256(data).hexdigest()
+        other = data.replace(b"{", b'{"occlusion": 1, ', 1)
+        assert annotations_checksum(other) == hashlib.sha256(other).hexdigest()
 
     def test_frames_decode_only_when_indexed(self, small):
         shutil.rmtree(small / "ytvis2019" / "val" / "JPEGImages" / "bb")

@@ -6,7 +6,6 @@ and `validate` looks for everything that is wrong with it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -17,6 +16,7 @@ import orjson
 
 from vis_bench.data import layout, synthetic
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.categories import CATEGORIES, DATASETS, check_dataset_name, contradiction
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
 from vis_bench.data.shared_videos import TRAINING_PARTS
@@ -62,7 +62,7 @@ class Dataset:
         """The checksum of the annotations file, or of the JSON it would be."""
         path = self.annotations_path
         data = orjson.dumps(self.content()) if path is None else read_bytes(path)
-        return hashlib.sha256(data).hexdigest()
+        return annotations_checksum(data)
 
     def ground_truth(self, videos: Sequence[Video] | None = None) -> GroundTruth:
         """The annotations of some of the videos (default: all), checked for evaluation.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.categories import DATASETS, check_dataset_name, dataset_of
 from vis_bench.errors import InputError
 from vis_bench.evaluation.ytvis import Evaluation, evaluate_files
@@ -144,7 +145,7 @@ def _describe_annotations(path: Path, dataset: str | None, split: str | None) ->
     return {
         "dataset": dataset or _recognized(content, path),
         "split": split or part or path.stem,
-        "annotations_sha256": hashlib.sha256(data).hexdigest(),
+        "annotations_sha256": annotations_checksum(data),
     }
 
 

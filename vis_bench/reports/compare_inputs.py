@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vis_bench.data.annotations import GroundTruth, read_annotations
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.dataset import Dataset
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
@@ -80,7 +80,7 @@ def _ground_truth(
     records: list[Record], annotations: Path | None, data_root: Path | None
 ) -> GroundTruth:
     if annotations is not None:
-        _check_digest(records, hashlib.sha256(read_bytes(annotations)).hexdigest(), annotations)
+        _check_digest(records, annotations_checksum(read_bytes(annotations)), annotations)
         if not records or _lists(annotations, records[0].num_videos):
             return read_annotations(annotations)
     if not records:
