@@ -180,7 +180,7 @@ DEFECTS = {
     "labels": (lambda c: a(c).update(occlusion="none"), "length", "annotation 1",
         "has occlusion 'none' instead of a list"),
     "few labels": (lambda c: a(c).update(occlusion=["no_occlusion"]), "length", "annotation 1",
-        "has 1 occlusion but its video has 4"),
+        "has 1 occlusion labels but its video has 4"),
     "another label": (
         lambda c: a(c).update(occlusion=["light", None, 0.5, None]), "value", "annotation 1",
         "frame 0 has occlusion 'light' instead of one of no_occlusion, slight_occlusion, "

@@ -61,7 +61,8 @@ def _extent_problems(entry: dict[str, Any], video: VideoEntry, where: str) -> It
         if not isinstance(values, list):
             yield Problem("length", where, f"has {key} {shown(values)} instead of a list")
         elif video.length is not None and len(values) != video.length:
-            text = f"has {len(values)} {key} but its video has {video.length} frames"
+            items = "occlusion labels" if key == "occlusion" else key
+            text = f"has {len(values)} {items} but its video has {video.length} frames"
             yield Problem("length", where, text)
     if entry.get("length", video.length) != video.length and video.length is not None:
         text = f"has length {shown(entry['length'])} but its video has {video.length} frames"
