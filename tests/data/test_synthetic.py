@@ -29,9 +29,9 @@ from vis_bench.data.synthetic import (
     textures,
     write_dataset,
 )
+from vis_bench.data.synthetic.hidden import labels_of, visibility_of
 from vis_bench.data.synthetic.motion import Area, Bounce, Excursion, reflect
 from vis_bench.data.synthetic.random_draws import Draws
-from vis_bench.data.synthetic.hidden import labels_of, visibility_of
 from vis_bench.data.synthetic.render import brighten, render_owners, stamp_object
 from vis_bench.data.synthetic.scene import SUBPIXELS, SceneObject, make_pose, make_sprite
 from vis_bench.errors import InputError
@@ -241,7 +241,7 @@ class TestOcclusion:
             for t, (area, label) in enumerate(zip(entry["areas"], entry["occlusion"], strict=True)):
                 if label is not None:
                     left = area / full_mask(scene, item, t).sum()
-                    expected = ("no" if left == 1 else "slight" if left >= 0.5 else "severe")
+                    expected = "no" if left == 1 else "slight" if left >= 0.5 else "severe"
                     assert label == f"{expected}_occlusion"
 
     def test_plain_videos_hide_nothing(self):

@@ -104,7 +104,10 @@ class TestLabels:
             ("no_occlusion", "expected a list with one label or null per frame"),
             (7, "has occlusion 7"),
             ({"0": "no_occlusion"}, "expected a list"),
-            ([None, "light"], "frame 1 has occlusion 'light'; expected one of no_occlusion, slight"),
+            (
+                [None, "light"],
+                "frame 1 has occlusion 'light'; expected one of no_occlusion, ",
+            ),
             ([0.5], "frame 0 has occlusion 0.5"),
             ([["no_occlusion"]], "frame 0 has occlusion ['no_occlusion']"),
             ([True], "frame 0 has occlusion True"),
@@ -202,9 +205,7 @@ class TestReturning:
         small = precision[..., 1, 2]
         evaluation = evaluate_files(ANNOTATIONS, PREDICTIONS)
         place = evaluation.matches.levels.index("returning")
-        np.testing.assert_array_equal(
-            evaluation.level_curves.precision_TRKAM[..., place, 2], small
-        )
+        np.testing.assert_array_equal(evaluation.level_curves.precision_TRKAM[..., place, 2], small)
         assert evaluation.per_level()["returning"]["num_objects"] == sum(
             returns and not entry["iscrowd"]
             for entry, returns in zip(content["annotations"], returns_N, strict=True)

@@ -8,7 +8,7 @@ warning.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from vis_bench.json_file import integer_of, objects_of, read_json, shown, value_
 from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import RLE, check_run_lengths, check_size, from_run_lengths
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
+
+# In `info` of annotations joined from several files: the video ids of each, by its name.
+PARTS_KEY = "parts"
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class GroundTruth:
 
     `videos` and `categories` (id to name) are sorted by id; `category_order` holds the ids of the
     categories in file order. `objects` are in file order and `tubes` are their masks. `warnings`
-    are sentences about what the file holds but evaluation leaves out.
+    are sentences about what the file holds but evaluation leaves out. `parts` are the ids of the
+    videos of each part, by name, where AP is the mean of the APs of parts (see `annotation_parts`).
     """
 
     name: str
@@ -64,6 +68,7 @@ class GroundTruth:
     objects: Sequence[AnnotatedObject]
     tubes: MaskTubes
     warnings: Sequence[str]
+    parts: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:
@@ -73,7 +78,7 @@ class GroundTruth:
             InputError: naming the file and, where they are known, the annotation, the video and
                 the frame (counted from 0) of the first thing that is wrong.
         """
-        _check_kind(content, name)
+        check_kind(content, name)
         videos = _videos(content, name)
         categories = _categories(content, name)
         entries, warnings = _known(
@@ -90,7 +95,8 @@ class GroundTruth:
         in_order = [videos[key] for key in sorted(videos)]
         named = [f"{name}: {warning}" for warning in warnings]
         by_id = dict(sorted(categories.items()))
-        return cls(name, in_order, by_id, list(categories), objects, tubes, named)
+        parts = _parts(content, name, videos)
+        return cls(name, in_order, by_id, list(categories), objects, tubes, named, parts)
 
 
 def read_annotations(path: Path) -> GroundTruth:
@@ -109,12 +115,16 @@ def read_videos(path: Path) -> dict[int, AnnotatedVideo]:
         InputError: for another kind of file, or the first video that is wrong.
     """
     content = read_json(path)
-    _check_kind(content, str(path), needs_annotations=False)
+    check_kind(content, str(path), needs_annotations=False)
     return _videos(content, str(path))
 
 
-def _check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
-    """Tells apart the other files that come with the data sets."""
+def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
+    """Refuses the other files that come with the data sets; `name` is what messages call this one.
+
+    Raises:
+        InputError: saying which it seems to be.
+    """
     needed = "expected an object with videos" + (
         ", categories and annotations" if needs_annotations else ""
     )
@@ -138,6 +148,24 @@ def _videos(content: dict[str, Any], name: str) -> dict[int, AnnotatedVideo]:
         video = _video(entry, where)
         _add_new(videos, video.id, video, where)
     return videos
+
+
+def _parts(
+    content: dict[str, Any], name: str, videos: Mapping[int, object]
+) -> dict[str, frozenset[int]]:
+    """The listed videos of each part; parts without any are left out."""
+    info = content.get("info")
+    parts = info.get(PARTS_KEY) if isinstance(info, dict) else None
+    if parts is None:
+        return {}
+    if not isinstance(parts, dict) or not all(map(_is_id_list, parts.values())):
+        raise InputError(f"{name} has parts {shown(parts)}; expected lists of video ids by name")
+    listed = {part: frozenset(videos.keys() & set(ids)) for part, ids in parts.items()}
+    return {part: ids for part, ids in listed.items() if ids}
+
+
+def _is_id_list(value: object) -> bool:
+    return isinstance(value, list) and all(type(key) is int for key in value)
 
 
 def _video(entry: dict[str, Any], where: str) -> AnnotatedVideo:

@@ -8,8 +8,8 @@ of one category.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,12 +54,14 @@ class CategoryMatches:
 class Matches:
     """All matches of one results file; videos and categories are sorted by id.
 
-    `levels`: what the columns after the area ranges are, names of `levels.LEVELS`.
+    `levels`: what the columns after the area ranges are, names of `levels.LEVELS`. `parts`: 1 for
+    each video of a part and 0 for others, by the part's name; see `GroundTruth.parts`.
     """
 
     videos: Sequence[AnnotatedVideo]
     categories: Sequence[CategoryMatches]
     levels: Sequence[str] = ()
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def match(ground_truth: GroundTruth, results: Results) -> Matches:
@@ -87,6 +89,10 @@ def match(ground_truth: GroundTruth, results: Results) -> Matches:
             for index, (key, name) in enumerate(ground_truth.categories.items())
         ],
         levels.names,
+        {
+            name: np.array([int(video.id in ids) for video in ground_truth.videos])
+            for name, ids in ground_truth.parts.items()
+        },
     )
 
 

@@ -52,6 +52,15 @@ ACCURACY = (
 )  # fmt: skip
 ACCURACY_TITLES = {metric.field: metric.title for metric in ACCURACY}
 
+# Of short and of long videos, where a data set has an annotations file of each; AP is the mean.
+PARTS = tuple(
+    _points(f"{field}_{part}", f"{title} {part}")
+    for part in ("short", "long")
+    for field, title in (
+        ("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"), ("ar1", "AR1"), ("ar10", "AR10"),
+    )
+)  # fmt: skip
+
 # AP of the objects that are hard to follow; the first three need occlusion labels.
 LEVELS = tuple(
     Metric(field, title, 0.01, learned=True, long_title=f"AP of objects that {what}")

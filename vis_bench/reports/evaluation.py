@@ -23,7 +23,8 @@ LENGTHS = {"short": "up to 24", "medium": "25 to 36", "long": "37 and more"}
 def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> dict[str, Any]:
     """The 12 numbers as fractions (null without ground truth), by length, and the warnings.
 
-    `ap_so`, `ap_mo`, `ap_ho` and `ap_returning` are null where no object is at that level. With the tracking metrics under `tracking` where they were computed.
+    `ap_so`, `ap_mo`, `ap_ho` and `ap_returning` are null where no object is at that level. Of
+    annotations in two files the 12 numbers are the means, and `per_part` holds those of each. With the tracking metrics under `tracking` where they were computed.
     """
     report: dict[str, Any] = {
         **_nulled(evaluation.summary()),
@@ -32,6 +33,9 @@ def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> di
         "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
         "warnings": list(evaluation.warnings),
     }
+    parts = evaluation.per_part()
+    if parts:
+        report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}
     if per_category:
         report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
     if evaluation.tracking is not None:
@@ -41,7 +45,10 @@ def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> di
 
 def evaluation_text(evaluation: Evaluation, *, per_category: bool = False) -> str:
     """The 12 numbers in points, and the tracking metrics; a dash without ground truth."""
-    rows = [["all videos", *_points(evaluation.summary())]]
+    parts = evaluation.per_part()
+    rows = [[f"mean of {' and '.join(parts)}" if parts else "all videos",
+             *_points(evaluation.summary())]]  # fmt: skip
+    rows += [[f"{name} videos", *_points(numbers)] for name, numbers in parts.items()]
     tables = [
         _table(["points (0..100)", *ACCURACY_TITLES.values()], rows),
         _length_table(evaluation),

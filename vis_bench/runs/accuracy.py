@@ -33,6 +33,4 @@ def measure_accuracy(
     results = Results.of(tracks)
     evaluation = evaluate(job.ground_truth, results)
     tracking = evaluate_tracking(job.ground_truth, results).headline()
-    return AccuracyFields(
-        predictions=results_file.name, **evaluation.summary(), **evaluation.level_aps(), **tracking
-    )
+    return AccuracyFields(predictions=results_file.name, **evaluation.record_numbers(), **tracking)
