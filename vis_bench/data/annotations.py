@@ -8,7 +8,7 @@ warning.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class GroundTruth:
     objects: Sequence[AnnotatedObject]
     tubes: MaskTubes
     warnings: Sequence[str]
-    parts: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    parts: Mapping[str, frozenset[int]]
 
     @classmethod
     def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:

@@ -114,9 +114,8 @@ def load_dataset(
         root = _required(data_root, name, "annotations" if annotations is None else "frames")
         both = None if annotations else layout.find_short_and_long(root, name, split)
         if both is not None:
-            return _short_and_long(
-                name, split, both, frames or layout.find_frames(root, name, split)
-            )
+            frames = frames or layout.find_frames(root, name, split)
+            return _short_and_long(name, split, both, frames)
         annotations = annotations or layout.find_annotations(root, name, split)
         frames = frames or layout.find_frames(root, name, split)
     return read_dataset(name, split, annotations, frames)

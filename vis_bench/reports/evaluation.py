@@ -24,7 +24,8 @@ def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> di
     """The 12 numbers as fractions (null without ground truth), by length, and the warnings.
 
     `ap_so`, `ap_mo`, `ap_ho` and `ap_returning` are null where no object is at that level. Of
-    annotations in two files the 12 numbers are the means, and `per_part` holds those of each. With the tracking metrics under `tracking` where they were computed.
+    annotations in two files the 12 numbers are means, and `per_part` holds those of each. With the
+    tracking metrics under `tracking` where they were computed.
     """
     report: dict[str, Any] = {
         **_nulled(evaluation.summary()),
