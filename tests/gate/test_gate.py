@@ -77,7 +77,8 @@ def test_a_loss_of_tracking_is_caught_as_one_of_ap_is(tmp_path, metric):
     assert gate(tmp_path, [before], [slightly]).passed
 
 
-LEVELLED = {"ap_so": 0.5, "ap_mo": 0.4, "ap_ho": 0.1, "ap_returning": 0.3}
+LEVELLED = {"ap_so": 0.5, "ap_mo": 0.4, "ap_ho": 0.1, "ap_returning": 0.3, "ap_short": 0.6,
+            "ar10_long": 0.2}  # fmt: skip
 
 
 @pytest.mark.parametrize("metric", LEVELLED)
