@@ -185,9 +185,6 @@ DEFECTS = {
         lambda c: a(c).update(occlusion=["light", None, 0.5, None]), "value", "annotation 1",
         "frame 0 has occlusion 'light' instead of one of no_occlusion, slight_occlusion, "
         "severe_occlusion or null (and in 1 more frames)"),
-    "label of nothing": (
-        lambda c: a(c).update(occlusion=[None, "no_occlusion", None, None]), "value",
-        "annotation 1", "frame 1 has an occlusion label but no mask"),
     "crowd": (lambda c: a(c).update(iscrowd=2), "value", "annotation 1", "iscrowd 2"),
     "outside": (lambda c: put(v(c)["file_names"], 0, "../x.png"), "value", "video 1", "../x.png"),
     "same file": (
@@ -224,6 +221,16 @@ def test_masks_may_differ_from_polygon_areas_a_little(tmp_path):
     assert found(tmp_path, lambda c: put(c["annotations"][1]["areas"], 0, 21.5)) == []
     assert found(tmp_path, lambda c: put(a(c)["areas"], 0, 24.5)) == []
     assert found(tmp_path, lambda c: put(a(c)["areas"], 0, 26)) != []
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_the_categories_of_every_data_set(tmp_path, name):
+    def rename(content):
+        content["categories"] = categories(name)
+        for entry in content["annotations"]:
+            entry["category_id"] = 2
+
+    assert found(tmp_path, rename, name) == []
 
 
 @pytest.mark.parametrize(

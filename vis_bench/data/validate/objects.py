@@ -92,7 +92,7 @@ Defect = tuple[Kind, str, str]  # kind, key that defects of the same sort share,
 
 
 def _label_problems(entry: dict[str, Any], where: str) -> Iterator[Problem]:
-    """Occlusion labels that do not exist, and labels of what no mask shows."""
+    """Occlusion labels that do not exist."""
     labels = entry.get("occlusion")
     if not isinstance(labels, list):
         return
@@ -103,12 +103,6 @@ def _label_problems(entry: dict[str, Any], where: str) -> Iterator[Problem]:
             f"{', '.join(LABEL_SCORES)} or null"
         )
         yield Problem("value", where, in_frames(wrong, text))
-    masks = entry.get("segmentations")
-    masks = masks if isinstance(masks, list) else []
-    unseen = [t for t, mask in enumerate(masks[: len(labels)]) if not mask and is_label(labels[t])]
-    if unseen:
-        text = "has an occlusion label but no mask"
-        yield Problem("value", where, in_frames(unseen, text))
 
 
 def _frame_defects(
