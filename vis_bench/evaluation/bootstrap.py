@@ -71,30 +71,6 @@ def draw_videos(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
     return generator.multinomial(num_videos, share, size=num_resamples)
 
 
-@dataclass(frozen=True)
-class ScoresOfParts(ResampledScores):
-    """The scores over all videos, and numbers that are means over the parts that have them."""
-
-    parts: Sequence[ResampledScores]
-
-    def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
-        """As `ResampledScores`."""
-        return _means([part.by_category(area) for part in self.parts])
-
-    def numbers(self, area: int = 0) -> dict[str, np.ndarray]:
-        """As `ResampledScores`."""
-        return _means([part.numbers(area) for part in self.parts])
-
-
-def _means(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The mean of each number over the parts in which it is not NaN."""
-    stacked = {key: np.stack([numbers[key] for numbers in parts], -1) for key in parts[0]}
-    return {
-        key: mean_over_categories(values.reshape(-1, len(parts))).reshape(values.shape[:-1])
-        for key, values in stacked.items()
-    }
-
-
 def resample(
     matches: Matches, counts_BV: np.ndarray, advance: Callable[[], object] = lambda: None
 ) -> ResampledScores:
@@ -217,3 +193,27 @@ def _area_under(hits_BH: np.ndarray, misses_BH: np.ndarray, objects_B: np.ndarra
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     out = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
     return np.divide(part, whole, out=out, where=whole > 0)
+
+
+@dataclass(frozen=True)
+class ScoresOfParts(ResampledScores):
+    """The scores over all videos, and numbers that are means over the parts that have them."""
+
+    parts: Sequence[ResampledScores]
+
+    def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
+        """As `ResampledScores`."""
+        return _means([part.by_category(area) for part in self.parts])
+
+    def numbers(self, area: int = 0) -> dict[str, np.ndarray]:
+        """As `ResampledScores`."""
+        return _means([part.numbers(area) for part in self.parts])
+
+
+def _means(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The mean of each number over the parts in which it is not NaN."""
+    stacked = {key: np.stack([numbers[key] for numbers in parts], -1) for key in parts[0]}
+    return {
+        key: mean_over_categories(values.reshape(-1, len(parts))).reshape(values.shape[:-1])
+        for key, values in stacked.items()
+    }
