@@ -6,7 +6,6 @@ official evaluator (qjy981010/cocoapi, `OVISeval`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,10 +58,11 @@ def is_label(value: Any) -> bool:
 def label_of(hidden: float) -> str:
     """The label of an object of which a fraction is hidden, 0 to 1.
 
-    OVIS is labelled by eye. Its scores .25 and .75 are the middles of what is up to half and what
-    is more than half hidden, and so the labels are drawn here: no pixel, up to half, more.
+    OVIS's labels were given by annotators, not counted. The scores that its evaluator gives them,
+    .25 and .75, are the middles of "up to half hidden" and "more than half hidden", and so the
+    labels are drawn here: not a pixel hidden, up to half, more than half.
     """
-    if math.isnan(hidden) or not 0 <= hidden <= 1:
+    if not 0 <= hidden <= 1:
         raise ValueError(f"hidden fraction is {hidden}; expected a number from 0 to 1")
     if hidden == 0:
         return NOT_HIDDEN
