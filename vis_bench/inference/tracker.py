@@ -3,13 +3,14 @@
 Follows IFC (arXiv 2106.03299, section 3.3): a new clip's instances are matched with those of the
 earlier clips that share frames with it, by space-time soft IoU and Hungarian assignment. The
 tracker streams: dense masks live only while a later clip can still touch their frames, after that
-they are run-length codes at the video's size, so memory does not grow with the video's length.
+they are run-length codes at the video's size. A track stores the frames that it has a mask in, and
+is dropped when it has ended and its score rules it out, so memory grows with the masks alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -17,9 +18,11 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from vis_bench.data.results_file import Track
+from vis_bench.inference.emission import Emission
 from vis_bench.inference.method import TrackingRule
 from vis_bench.inference.preprocess import masks_to_video
 from vis_bench.masks.rle import RLE, encode_masks
+from vis_bench.masks.sparse_tube import SparseTube
 from vis_bench.structures import Clip, ClipPrediction
 
 # Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory.
@@ -30,11 +33,11 @@ CLOSED_FRAMES = 16
 
 @dataclass
 class _Instance:
-    """One object followed through the clips so far."""
+    """One object followed through the clips so far; `masks`: frame -> mask, where there is one."""
 
     class_probs_sum_K: Tensor
-    num_clips: int
-    segmentations: list[RLE | None]
+    num_clips: int = 0
+    masks: dict[int, RLE] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,12 @@ class ClipTracker:
         self._rule = rule
         self._num_frames = num_frames
         self._size_HW = (height, width)
-        self._instances: list[_Instance] = []
+        self._emission = Emission(rule)
+        self._num_instances = 0
+        # Instances by id: those of open clips and those that have ended, as long as either needs
+        # them.
+        self._instances: dict[int, _Instance] = {}
+        self._ended: dict[int, dict[int, RLE]] = {}
         self._open_clips: list[_TrackedClip] = []
         self._next_frame = 0
 
@@ -100,6 +108,7 @@ class ClipTracker:
             self._close(start, min(start + CLOSED_FRAMES, stop))
         self._next_frame = max(self._next_frame, stop)
         self._open_clips = [item for item in self._open_clips if item.clip.stop > stop]
+        self._end_instances()
 
     def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
         """All tracks, best score first, after closing every frame.
@@ -110,15 +119,27 @@ class ClipTracker:
         """
         self.close_frames(self._num_frames)
         return [
-            Track(video_id, category_ids[column], score, self._instances[row].segmentations)
-            for row, column, score in self._emitted_pairs()
-            if any(rle is not None for rle in self._instances[row].segmentations)
+            Track(video_id, category_ids[column], score, SparseTube(self._num_frames, masks))
+            for instance_id, column, score in self._emission.best_first()
+            if (masks := self._ended[instance_id])
         ]
 
     def _new_instance(self, class_probs_K: Tensor) -> int:
-        segmentations: list[RLE | None] = [None] * self._num_frames
-        self._instances.append(_Instance(torch.zeros_like(class_probs_K), 0, segmentations))
-        return len(self._instances) - 1
+        instance_id = self._num_instances
+        self._instances[instance_id] = _Instance(torch.zeros_like(class_probs_K))
+        self._num_instances += 1
+        return instance_id
+
+    def _end_instances(self) -> None:
+        """Settles the scores of instances in no open clip, and drops what is ruled out."""
+        live = {instance_id for item in self._open_clips for instance_id in item.ids}
+        ended = {i: self._instances.pop(i) for i in [*self._instances] if i not in live}
+        if not ended:
+            return
+        probs_MK = torch.stack([i.class_probs_sum_K / i.num_clips for i in ended.values()])
+        self._ended |= {number: instance.masks for number, instance in ended.items()}
+        for number in self._emission.add([*ended], probs_MK):
+            del self._ended[number]
 
     def _matches(self, new: _TrackedClip) -> Iterator[tuple[int, int]]:
         """Pairs (instance id, row of the new clip) by Hungarian assignment above the threshold."""
@@ -187,15 +208,4 @@ class ClipTracker:
             rles = encode_masks(masks_PHW[filled].cpu().numpy())
             for place, rle in zip(filled.tolist(), rles, strict=True):
                 instance_id, frame = owners[first + place]
-                self._instances[instance_id].segmentations[frame] = rle
-
-    def _emitted_pairs(self) -> list[tuple[int, int, float]]:
-        """(instance, class column, score) of what the rule lets through, best first."""
-        if not self._instances:
-            return []
-        probs_MK = torch.stack([i.class_probs_sum_K / i.num_clips for i in self._instances])
-        flat = probs_MK.flatten()
-        order = flat.argsort(descending=True, stable=True)
-        order = order[flat[order] > self._rule.min_score][: self._rule.top_k]
-        num_classes = probs_MK.shape[1]
-        return [(int(i) // num_classes, int(i) % num_classes, float(flat[i])) for i in order]
+                self._instances[instance_id].masks[frame] = rle
