@@ -2,6 +2,7 @@
 
 A method splits its work in two, so that overlapping clips never pay for the same frame twice:
 `encode_frames` computes what depends on single frames, `predict_clip` what depends on the clip.
+A method that goes through a video frame after frame and keeps its own tracks is an `OnlineMethod`.
 The loop checks what both return (`prediction_rules`) and names the rule that is broken.
 """
 
@@ -17,6 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from vis_bench.structures import ClipPrediction, FrameFeatures
+
+# What an online method keeps from the frames so far. FLOPs are counted once for each set of shapes.
+State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class TrackingRule:
 
     Clips are matched by space-time soft IoU; a match needs more than `match_threshold`. Of the
     averaged class probabilities of all tracks, pairs above `min_score` are emitted, and of those
-    the `top_k` best over the whole video where `top_k` is set.
+    the `top_k` best over the whole video where `top_k` is set. An online method names its tracks:
+    nothing is matched then, and nothing averaged.
     """
 
     match_threshold: float = 0.05
@@ -86,6 +91,7 @@ class VISMethod(nn.Module, ABC):
     nobody knows such a checkpoint. `num_params` counts the distinct learnable ones.
     """
 
+    online: bool = False
     input_format: InputFormat = InputFormat()
     tracking_rule: TrackingRule = TrackingRule()
     backbone_name: str = "none"
@@ -125,6 +131,15 @@ class VISMethod(nn.Module, ABC):
             foreground where its logit is above 0. T is the clip's number of frames; H and W may
             be any grid that spans the whole frame, without padding.
         """
+
+    def predict_next(
+        self, features: FrameFeatures, state: State | None
+    ) -> tuple[ClipPrediction, State | None]:
+        """Predicts the clip that follows those before it; what the loop calls.
+
+        Here clips are independent, so there is no state; see `OnlineMethod.predict_next`.
+        """
+        return self.predict_clip(features), None
 
     @property
     def num_params(self) -> int:
@@ -175,3 +190,35 @@ class VISMethod(nn.Module, ABC):
     def forward(self, frames_T3HW: Tensor) -> ClipPrediction:
         """Encodes and predicts one clip; what profilers and FLOP counters call."""
         return self.predict_clip(self.encode_frames(frames_T3HW))
+
+
+class OnlineMethod(VISMethod):
+    """A method that sees every frame once, in order, and knows its tracks by itself.
+
+    Subclasses implement `encode_frames` and `predict_next`. How a video is cut into clips changes
+    when results come, never what they are: overlapping frames are cut from a clip before it gets
+    here.
+    """
+
+    online = True
+
+    @abstractmethod
+    def predict_next(
+        self, features: FrameFeatures, state: State | None
+    ) -> tuple[ClipPrediction, State | None]:
+        """Predicts the instances in the next frames of the video.
+
+        Args:
+            features: of frames that no earlier call saw, which follow those of the call before.
+            state: what that call returned, which may be overwritten; None at the start of a video.
+
+        Returns:
+            The prediction, as `predict_clip` says, with `track_ids_N`: a number for each instance
+            that the same track has in every call. `class_probs_NK` are of the track in all frames
+            so far; those said last stand, so that zeros withdraw a track. A track that a call does
+            not mention has no mask in its frames. Beside it the state for the next call.
+        """
+
+    def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
+        """Predicts the first frames of a video."""
+        return self.predict_next(features, None)[0]

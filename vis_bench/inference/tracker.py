@@ -19,15 +19,13 @@ from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.emission import Emission
+from vis_bench.inference.mask_encoding import encode_at_video_size
 from vis_bench.inference.method import TrackingRule
-from vis_bench.inference.preprocess import masks_to_video
-from vis_bench.masks.rle import RLE, encode_masks
+from vis_bench.masks.rle import RLE
 from vis_bench.masks.sparse_tube import SparseTube
-from vis_bench.structures import Clip, ClipPrediction
+from vis_bench.structures import Clip, ClipPrediction, Padding
 
-# Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory.
-DENSE_PIXELS = 1 << 23
-# Frames whose averaged logits are held at once while they are closed; bounds it likewise.
+# Frames whose averaged logits are held at once while they are closed; bounds the peak memory.
 CLOSED_FRAMES = 16
 
 
@@ -85,6 +83,7 @@ class ClipTracker:
         self._instances: dict[int, _Instance] = {}
         self._ended: dict[int, dict[int, RLE]] = {}
         self._open_clips: list[_TrackedClip] = []
+        self._padding: Padding | None = None
         self._next_frame = 0
 
     def update(self, clip: Clip, prediction: ClipPrediction) -> None:
@@ -100,6 +99,7 @@ class ClipTracker:
             instance.class_probs_sum_K += class_probs_K
             instance.num_clips += 1
         self._open_clips.append(tracked)
+        self._padding = prediction.padding
 
     def close_frames(self, stop: int) -> None:
         """Turns the masks of all frames before `stop` into RLE; no later clip may hold them."""
@@ -195,17 +195,7 @@ class ClipTracker:
         logits_PHW = (
             sums_MTHW[held[:, 0], held[:, 1]] / counts_MT[held[:, 0], held[:, 1], None, None]
         )
-        owners = [(ids[row], start + frame) for row, frame in held.tolist()]
-        self._encode(owners, logits_PHW)
-
-    def _encode(self, owners: list[tuple[int, int]], logits_PHW: Tensor) -> None:
-        """Turns logits into RLE at the video's size, for pairs of an instance and a frame."""
-        height, width = self._size_HW
-        step = max(1, DENSE_PIXELS // (height * width))
-        for first in range(0, len(owners), step):
-            masks_PHW = masks_to_video(logits_PHW[None, first : first + step], height, width)[0]
-            filled = masks_PHW.flatten(1).any(1).nonzero()[:, 0]
-            rles = encode_masks(masks_PHW[filled].cpu().numpy())
-            for place, rle in zip(filled.tolist(), rles, strict=True):
-                instance_id, frame = owners[first + place]
-                self._instances[instance_id].masks[frame] = rle
+        owners = [(ids[row], start + offset) for row, offset in held.tolist()]
+        for index, rle in encode_at_video_size(logits_PHW, self._size_HW, self._padding):
+            instance_id, frame = owners[index]
+            self._instances[instance_id].masks[frame] = rle

@@ -94,8 +94,9 @@ def measure(job: Job, folder: Path, bars: Bars, title: str) -> Record:
         folder: where the results file goes.
         title: of the progress bar.
     """
-    _warn_of_gaps(job, bars, title)
     method = job.load_method()
+    if not method.online:
+        _warn_of_gaps(job, bars, title)
     record = _describe(job, method)
     results_file = folder / f"{file_stem(record)}{RESULTS_ENDING}"
 
