@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from extras import skip_without_extra
 from methods import build_method, method_names
 from vis_bench.inference.method import OnlineMethod, VISMethod
 from vis_bench.inference.method_contract import check_contract
@@ -13,6 +14,7 @@ NUM_CLASSES = 6
 
 @pytest.mark.parametrize("name", method_names())
 def test_contract(name):
+    skip_without_extra(name)
     torch.manual_seed(0)
     method = build_method(name, num_classes=NUM_CLASSES)
     method.prepare_for_inference()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -31,7 +32,8 @@ class InputFormat:
     divided by `std`; these two are in that scale and order. `long_side` says how the scaled long
     side becomes an integer when the short side is resized to the configured resolution:
     its integer part (`floor`) or the nearest integer (`round`). `max_long_side` shrinks both
-    sides further when the long one would exceed it; in pixels.
+    sides further when the long one would exceed it; in pixels. `square` makes both sides the
+    configured resolution instead, whatever the aspect ratio.
     """
 
     channel_order: Literal["RGB", "BGR"] = "RGB"
@@ -40,6 +42,7 @@ class InputFormat:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     long_side: Literal["floor", "round"] = "floor"
     max_long_side: int | None = None
+    square: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,16 @@ class VISMethod(nn.Module, ABC):
         too, where FLOPs are counted. Switches to evaluation mode; subclasses extend it.
         """
         self.eval()
+
+    def check_config(self, path: Path) -> None:
+        """Called with the config.json beside the weights that are loaded, where there is one.
+
+        Methods whose weights come in such folders refuse a config of another model here.
+
+        Raises:
+            InputError: naming what differs.
+        """
+        return
 
     def resolved_kernel_backend(self, device: torch.device) -> str | None:
         """The backend of the method's own kernels that runs on `device`; None without such kernels.

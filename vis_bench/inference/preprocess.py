@@ -29,7 +29,7 @@ def input_size(
 
     The short side becomes `resolution`; the long side keeps the aspect ratio, its fraction cut
     off or rounded as the format says. Where the long side would exceed the format's maximum, both
-    sides shrink.
+    sides shrink. A format of square inputs gives both sides the resolution.
 
     Args:
         height: of the video, in pixels.
@@ -46,6 +46,8 @@ def input_size(
         raise InputError(
             f"resolution is {resolution!r}; expected a short side of 1 pixel or more, or 'native'"
         )
+    if input_format.square:
+        return resolution, resolution
     sized = _floor_size if input_format.long_side == "floor" else _round_size
     return sized(height, width, resolution, input_format.max_long_side)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from vis_bench.errors import reason
+from vis_bench.inference.checkpoint import weights_name
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.cell_name import file_stem
@@ -161,7 +162,7 @@ def _describe(job: Job, method: VISMethod) -> Record:
 
 def _weights_source(job: Job, method: VISMethod) -> str:
     if job.weights is not None:
-        return job.weights.name
+        return weights_name(job.weights)
     if method.weights_source is not None:
         return str(method.weights_source)
     random, none = UNTRAINED
