@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from methods.layers.hugging_face import check_same_model
 from methods.layers.padding import pad_to_multiple, padded_size, padding_of
 from methods.videomt.checkpoint_names import read_both_kinds_of_files
-from vis_bench.errors import InputError
 from vis_bench.inference.method import InputFormat, OnlineMethod, State, TrackingRule
-from vis_bench.json_file import read_json, shown
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 # tue-mps/videomt, configs/ytvis19/videomt; 1333 is detectron2's MAX_SIZE_TEST.
@@ -199,18 +198,4 @@ class VidEoMT(OnlineMethod):
 
     def check_config(self, path: Path) -> None:
         """Refuses weights whose config.json describes another model, in Hugging Face's form."""
-        content = read_json(path)
-        if not isinstance(content, dict) or content.get("model_type") != self.config.model_type:
-            found = content.get("model_type") if isinstance(content, dict) else content
-            raise InputError(f"{path} has model_type {shown(found)}; expected 'videomt'")
-        try:
-            found = type(self.config).from_dict(content)
-        except Exception as error:  # transformers checks the values, each in its own way
-            raise InputError(f"{path} is not a config of VidEoMT: {error}") from None
-        for name in COMPUTED:
-            theirs, ours = getattr(found, name), getattr(self.config, name)
-            if theirs != ours:
-                raise InputError(
-                    f"{path} has {name} {shown(theirs)}; expected {shown(ours)}, which the "
-                    "method's options give"
-                )
+        check_same_model(path, self.config, COMPUTED)

@@ -143,7 +143,7 @@ def test_a_hugging_face_folder_gives_what_transformers_gives(folder, tmp_path):
         ({"num_attention_heads": 8}, "has num_attention_heads 8; expected 4"),
         ({"num_blocks": 3}, "has num_blocks 3; expected 2"),
         ({"model_type": "eomt"}, "has model_type 'eomt'; expected 'videomt'"),
-        ({"hidden_size": "wide"}, "is not a config of VidEoMT"),
+        ({"hidden_size": "wide"}, "is not a config of videomt: "),
     ],
 )
 def test_a_folder_of_another_model_is_refused(folder, changes, message):
