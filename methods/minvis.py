@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.layers import hugging_face
+from methods.layers.full_precision import full_precision
 from methods.layers.padding import pad_to_multiple, padding_of
 from methods.layers.state_dict_names import drop_on_load
 from vis_bench.inference.method import InputFormat, OnlineMethod, State, TrackingRule
@@ -100,8 +101,9 @@ class MinVIS(OnlineMethod):
 
 def match_queries(tracks_QC: Tensor, queries_QC: Tensor) -> Tensor:
     """Which query continues each track: bipartite matching of embeddings by their cosine."""
-    tracks_QC, queries_QC = (F.normalize(x.float(), dim=-1) for x in (tracks_QC, queries_QC))
-    similarity_QQ = tracks_QC @ queries_QC.T
+    with full_precision(queries_QC.device):
+        tracks_QC, queries_QC = (F.normalize(x.float(), dim=-1) for x in (tracks_QC, queries_QC))
+        similarity_QQ = tracks_QC @ queries_QC.T
     _, columns = linear_sum_assignment(similarity_QQ.cpu().numpy(), maximize=True)
     return torch.as_tensor(columns, device=queries_QC.device)
 

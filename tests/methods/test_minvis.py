@@ -98,6 +98,14 @@ def test_golden_predictions_at_every_clip_plan(plan):
     assert_golden_tracks(tracks, CASE)
 
 
+def test_reduced_precision_runs():
+    inference = InferencePlan(2, 1, CASE["resolution"], torch.device("cpu"), "bfloat16")
+    tracks = track_video(loaded(), golden_video(CASE), inference, range(NUM_CLASSES))
+    best = CASE["predictions"][0]
+    assert tracks[0].category_id == best["label"]
+    assert tracks[0].score == pytest.approx(best["score"], abs=0.03)
+
+
 def test_contract_at_golden_weights():
     check_contract(loaded(), NUM_CLASSES, sizes_HW=((64, 96), (45, 71), (130, 33)))
 

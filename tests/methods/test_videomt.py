@@ -85,6 +85,15 @@ def test_golden_predictions_at_every_clip_plan(name, plan):
     assert_golden_tracks(tracks, case)
 
 
+def test_reduced_precision_runs():
+    method, case = loaded("aspect")
+    inference = InferencePlan(2, 1, case["resolution"], torch.device("cpu"), "bfloat16")
+    tracks = track_video(method, golden_video(case), inference, range(6))
+    best = case["predictions"][0]
+    assert tracks[0].category_id == best["label"]
+    assert tracks[0].score == pytest.approx(best["score"], abs=0.03)
+
+
 def test_golden_sizes():
     """All but the token that transformers keeps from pretraining and never uses."""
     for name in CASES:

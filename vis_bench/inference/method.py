@@ -76,10 +76,10 @@ class MethodSource:
 class VISMethod(nn.Module, ABC):
     """A method for video instance segmentation, seen through clips.
 
-    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit. `online` is True
-    for those of `OnlineMethod`.
-    `backbone_name` is what records call the backbone. `reconstruction` is True where the
-    authors' own code was never published; tables mark such a method.
+    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit. `online` is
+    True for those of `OnlineMethod`. `backbone_name` is what records call the backbone.
+    `reconstruction` is True where the authors' own code was never published; tables mark such a
+    method.
 
     `weights_source` names the weights that the method loads by itself, in its `build` or
     `__init__`: a file name, a URL, a model's name. It stands in the record. Where it is None and

@@ -91,10 +91,11 @@ class NamedTracker:
         pairs = emission.best_first()
         while self._waiting:
             self._encode(self._waiting.popleft(), {names[pair.track] for pair in pairs})
+        tubes = {number: SparseTube(self._num_frames, m) for number, m in self._masks.items()}
         return [
-            Track(video_id, category_ids[column], score, SparseTube(self._num_frames, masks))
+            Track(video_id, category_ids[column], score, tubes[names[track]])
             for track, column, score in pairs
-            if (masks := self._masks.get(names[track]))
+            if names[track] in tubes
         ]
 
     def _encode(self, item: _WaitingMasks, chosen: Collection[int]) -> None:

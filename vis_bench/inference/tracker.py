@@ -118,10 +118,11 @@ class ClipTracker:
             category_ids: the category id of each column of the class probabilities.
         """
         self.close_frames(self._num_frames)
+        tubes = {n: SparseTube(self._num_frames, m) for n, m in self._ended.items() if m}
         return [
-            Track(video_id, category_ids[column], score, SparseTube(self._num_frames, masks))
+            Track(video_id, category_ids[column], score, tubes[instance_id])
             for instance_id, column, score in self._emission.best_first()
-            if (masks := self._ended[instance_id])
+            if instance_id in tubes
         ]
 
     def _new_instance(self, class_probs_K: Tensor) -> int:
