@@ -15,8 +15,8 @@ from vis_bench.data.synthetic import plain_color
 from vis_bench.inference.method import OnlineMethod, State, TrackingRule
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
-# How far from a track's last color a pixel may be, as a distance in RGB with 0..255 per channel.
-TOLERANCE = 60.0
+# How far from a track's last color a pixel may be, as a distance between normalized pixels.
+TOLERANCE = 1.0
 
 
 class ColorFollow(OnlineMethod):
@@ -26,16 +26,13 @@ class ColorFollow(OnlineMethod):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        colors = torch.tensor([plain_color(1 + k) for k in range(num_classes)]).float()
-        mean, std = torch.tensor(self.input_format.mean), torch.tensor(self.input_format.std)
-        self.register_buffer("colors_K3", colors, persistent=False)
-        self.register_buffer("mean_311", mean[:, None, None], persistent=False)
-        self.register_buffer("std_311", std[:, None, None], persistent=False)
+        mean_3, std_3 = (torch.tensor(x) for x in (self.input_format.mean, self.input_format.std))
+        colors_K3 = torch.tensor([plain_color(1 + k) for k in range(num_classes)]) / 255
+        self.register_buffer("colors_K3", (colors_K3 - mean_3) / std_3, persistent=False)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """The pixels in 0..255."""
-        pixels_T3HW = 255 * (frames_T3HW * self.std_311 + self.mean_311)
-        return FrameFeatures({"pixels": pixels_T3HW}, tuple(frames_T3HW.shape[-2:]))
+        """The frames themselves: nothing can be said of one before its track's color is known."""
+        return FrameFeatures({"frames": frames_T3HW}, tuple(frames_T3HW.shape[-2:]))
 
     def predict_next(
         self, features: FrameFeatures, state: State | None
@@ -44,7 +41,7 @@ class ColorFollow(OnlineMethod):
         zeros_K = self.colors_K3.new_zeros(len(self.colors_K3))
         state = state or {"color_K3": self.colors_K3, "nearness_K": zeros_K, "area_K": zeros_K}
         masks = []
-        for pixels_3HW in features.maps["pixels"]:
+        for pixels_3HW in features.maps["frames"]:
             nearness_KHW = _nearness(pixels_3HW, state["color_K3"])
             state = _updated(state, pixels_3HW, nearness_KHW)
             masks.append(nearness_KHW)
