@@ -7,7 +7,7 @@ A results file is a JSON list of objects with `video_id`, `category_id`, `score`
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,22 @@ def parse_results(content: bytes, name: str) -> Results:
 
 
 def write_results(tracks: Iterable[Track], path: Path) -> None:
-    """Writes a results file; `path` holds the old or the new content at every moment."""
-    write_atomically(Path(path), orjson.dumps([track_entry(track) for track in tracks]))
+    """Writes a results file; `path` holds the old or the new content at every moment.
+
+    Every track's list is as long as its video: the official evaluator ends at the shorter of two
+    lists, so that objects behind the end of a shorter one would cost nothing.
+    """
+    write_atomically(Path(path), _encoded(tracks))
+
+
+def _encoded(tracks: Iterable[Track]) -> Iterator[bytes]:
+    """The file piece by piece, so that the absent masks of one track at a time are in memory."""
+    separator = b"["
+    for track in tracks:
+        yield separator
+        yield orjson.dumps(track_entry(track))
+        separator = b","
+    yield b"]" if separator == b"," else b"[]"
 
 
 def track_entry(track: Track) -> dict[str, Any]:

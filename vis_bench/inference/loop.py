@@ -1,7 +1,7 @@
 """One video through a method: the loop that is timed.
 
 Every frame is encoded once, however many clips hold it; features live only while a later clip
-still needs them.
+still needs them. An online method sees every frame once; what it keeps goes from clip to clip.
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
-from vis_bench.inference.clips import ClipLength, clip_windows
-from vis_bench.inference.method import InputFormat, VISMethod
-from vis_bench.inference.prediction_rules import check_clip, check_features, check_values
+from vis_bench.inference.clips import ClipLength, clip_windows, without_overlap
+from vis_bench.inference.method import InputFormat, State, VISMethod
+from vis_bench.inference.named_tracker import NamedTracker
+from vis_bench.inference.prediction_rules import (
+    check_clip,
+    check_features,
+    check_next,
+    check_values,
+)
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
@@ -101,6 +107,9 @@ def predict_clips(
 ) -> Iterator[tuple[Clip, ClipPrediction]]:
     """Predicts each clip in order, encoding every frame once.
 
+    For an online method, the frames that it has seen are cut from each clip, and what it keeps is
+    handed from one call to the next.
+
     Args:
         method: prepared for inference, on the device of the inputs.
         inputs: the video's frames, taken in order.
@@ -112,7 +121,8 @@ def predict_clips(
     """
     held: FrameFeatures | None = None
     held_start = held_stop = 0
-    for clip in clips:
+    state: State | None = None
+    for clip in without_overlap(clips) if method.online else clips:
         if held is not None:
             held = (
                 held.frames(clip.start - held_start, len(held)) if clip.start < held_stop else None
@@ -127,9 +137,28 @@ def predict_clips(
             held_stop += len(new)
         assert held is not None
         with stages.time("predict"):
-            prediction = method.predict_clip(held)
+            prediction, state = check_next(method, method.predict_next(held, state))
             check_clip(method, prediction, len(clip))
         yield clip, prediction
+
+
+class Tracker(Protocol):
+    """Joins the clips of one video, given in order, into tracks."""
+
+    def update(self, clip: Clip, prediction: ClipPrediction) -> None:
+        """Takes in the next clip."""
+
+    def close_frames(self, stop: int) -> None:
+        """Told that no later clip holds frames before `stop`."""
+
+    def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
+        """All tracks, best score first."""
+
+
+def tracker_for(method: VISMethod, video: Video) -> Tracker:
+    """The tracker of one video: by the method's own names, or by the overlap of clips."""
+    kind = NamedTracker if method.online else ClipTracker
+    return kind(method.tracking_rule, video.length, video.height, video.width)
 
 
 def no_mark() -> None:
@@ -137,7 +166,7 @@ def no_mark() -> None:
 
 
 def track_clips(
-    method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: ClipTracker,
+    method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: Tracker,
     stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
     num_classes: int | None = None,
 ) -> None:  # fmt: skip
@@ -180,7 +209,7 @@ def track_video(
     """
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
-    tracker = ClipTracker(method.tracking_rule, video.length, video.height, video.width)
+    tracker = tracker_for(method, video)
     with closing(read_ahead(video.frames)) as frames, plan.autocast():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
         track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids))

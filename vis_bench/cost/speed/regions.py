@@ -24,11 +24,11 @@ from vis_bench.inference.loop import (
     predict_clips,
     track_clips,
     track_video,
+    tracker_for,
 )
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES, Stages
-from vis_bench.inference.tracker import ClipTracker
 
 # What is timed of one video; calls the second argument when a clip is done.
 RegionRun = Callable[[Stages, Callable[[], None]], None]
@@ -70,7 +70,7 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
     frames_T3HW, clips = _frames_on_device(work, video), work.plan.clips(video.length)
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
-        tracker = ClipTracker(work.method.tracking_rule, video.length, video.height, video.width)
+        tracker = tracker_for(work.method, video)
         with work.inference():
             inputs = StoredFrames(frames_T3HW)
             num_classes = len(work.category_ids)
