@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.evaluation.check_results import check_results
 from vis_bench.evaluation.matching import AREA_NAMES, IOU_THRESHOLDS, Matches, match
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
-from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation, evaluate_tracking
 from vis_bench.json_file import collection_paused
+
+if TYPE_CHECKING:
+    from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation
 
 # Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
 # more than 36 frames, so that only later and longer data sets (2021, OVIS) have long videos.
@@ -93,6 +96,9 @@ def evaluate(
     matches = match(ground_truth, results)
     tracking = None
     if tracking_threshold is not None:
+        # Imported here, since SciPy takes as long as half an evaluation to import.
+        from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
+
         tracking = evaluate_tracking(ground_truth, results, tracking_threshold)
     return Evaluation(matches, accumulate(matches), warnings, tracking)
 
