@@ -98,8 +98,8 @@ def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.
     _refuse(goes_on_L[ends_N - 1], offset, "its last number is cut off")
     last_R = np.flatnonzero(~goes_on_L)
     first_N = np.searchsorted(last_R, np.concatenate(([0], ends_N)))
-    numbers_R = _short_numbers(groups_L, goes_on_L)[last_R].astype(np.int64)
-    long = _places_of_long_numbers(goes_on_L, last_R)
+    numbers_R = _short_numbers(groups_L).take(last_R).astype(np.int64)
+    long = np.searchsorted(last_R, _ends_of_long_numbers(goes_on_L))
     width = last_R[long] - np.where(long > 0, last_R[long - 1], -1)
     numbers_R[long], is_bad = _long_numbers(numbers_R[long], groups_L, last_R[long], width)
     if is_bad.any():
@@ -108,27 +108,28 @@ def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.
     return numbers_R, first_N
 
 
-def _short_numbers(groups_L: np.ndarray, goes_on_L: np.ndarray) -> np.ndarray:
+def _short_numbers(groups_L: np.ndarray) -> np.ndarray:
     """The number of one to three groups that ends at each place.
 
     Computed at all places, since that is cheaper than picking those where a number ends. Where none
     ends the value means nothing; where a longer one ends it is that number's upper three groups.
+    All arrays are int16, which numpy computes many at a time as long as the kinds do not mix.
     """
-    payload_L = (groups_L & 31).astype(np.int16)
+    groups_L = groups_L.astype(np.int16)
+    goes_on_L = groups_L >> 5
+    payload_L = groups_L & 31
     numbers_L = (payload_L ^ 16) - 16
-    has_two = goes_on_L[:-1].view(np.int8)
-    has_three = (goes_on_L[1:-1] & goes_on_L[:-2]).view(np.int8)
-    for back, has_more in ((1, has_two), (2, has_three)):
-        numbers_L[back:] *= np.int16(31) * has_more + np.int16(1)
+    both_go_on = goes_on_L[1:-1] * goes_on_L[:-2]
+    for back, has_more in ((1, goes_on_L[:-1]), (2, both_go_on)):
+        numbers_L[back:] *= has_more * 31 + 1
         numbers_L[back:] += payload_L[:-back] * has_more
     return numbers_L
 
 
-def _places_of_long_numbers(goes_on_L: np.ndarray, last_R: np.ndarray) -> np.ndarray:
-    """Which numbers have four groups and more."""
+def _ends_of_long_numbers(goes_on_L: np.ndarray) -> np.ndarray:
+    """Where numbers of four groups and more end."""
     three_go_on = goes_on_L[2:-1] & goes_on_L[1:-2] & goes_on_L[:-3]
-    ends_of_long = np.flatnonzero(three_go_on & ~goes_on_L[3:]) + 3
-    return np.searchsorted(last_R, ends_of_long)
+    return np.flatnonzero(three_go_on > goes_on_L[3:]) + 3
 
 
 def _long_numbers(
