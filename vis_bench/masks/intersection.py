@@ -26,3 +26,17 @@ def shared_pixels(
     covered_NM = coco_mask.iou(list(masks_N), list(others_M), [True] * len(others_M))
     # Of masks that differ in size, pycocotools says -1.
     return np.maximum(np.rint(covered_NM * areas_N[:, None]), 0)
+
+
+def most_shared_pixels(
+    areas_NT: np.ndarray, spans_NT2: np.ndarray, areas_MT: np.ndarray, spans_MT2: np.ndarray
+) -> np.ndarray:
+    """The most pixels that masks of one size can share by their areas and spans, (N, M, T).
+
+    Both are no more than the smaller has, and lie where the spans (`Measured`) overlap.
+    """
+    common_NMT = np.minimum(spans_NT2[:, None, :, 1], spans_MT2[..., 1])
+    common_NMT -= np.maximum(spans_NT2[:, None, :, 0], spans_MT2[..., 0])
+    np.minimum(common_NMT, areas_NT[:, None], out=common_NMT)
+    np.minimum(common_NMT, areas_MT, out=common_NMT)
+    return np.maximum(common_NMT, 0, out=common_NMT)

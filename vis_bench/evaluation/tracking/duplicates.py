@@ -1,8 +1,9 @@
 """Tracks that repeat a better one, whatever their class: they are left out where classes are.
 
-Few pairs of tracks are compared pixel by pixel. What each shares with the objects is known, and
-decides most pairs: two tracks that fill the same object share most of it, and two of which one is
-on an object and the other beside it share little.
+Few pairs of tracks are compared pixel by pixel, and in few frames. What each shares with the
+objects is known, and decides most pairs: two tracks that fill the same object share most of it, and
+two of which one is on an object and the other beside it share little. The others are counted frame
+by frame until what is left cannot change the answer.
 """
 
 from __future__ import annotations
@@ -12,88 +13,84 @@ import numpy as np
 from vis_bench.data.results_file import Results
 from vis_bench.evaluation.frame_overlap import Overlaps
 from vis_bench.evaluation.space_time_iou import space_time_iou
+from vis_bench.masks.intersection import most_shared_pixels, shared_pixels
 from vis_bench.masks.tubes import MaskTubes
 
-# From this space-time IoU on, two tracks are taken for the same thing.
+# From this space-time IoU on, two tracks are taken for the same thing. `_repeats` counts on 1/2.
 DUPLICATE_IOU = 0.5
-# Numbers per array while bounds are computed.
-_CHUNK = 1 << 18
 
 
-def distinct_tracks(results: Results, rows_D: np.ndarray, with_objects: Overlaps) -> np.ndarray:
+def distinct_tracks(results: Results, with_objects: Overlaps) -> np.ndarray:
     """Whether each track overlaps no better one that stays by `DUPLICATE_IOU` or more, (D,).
 
     By falling score, ties in file order; the categories play no part.
 
     Args:
-        rows_D: the tracks of one video.
-        with_objects: of these tracks and some objects over the frames of the video.
+        with_objects: of the tracks and some objects of one video, over its frames.
     """
+    rows_D = with_objects.rows_N
     score_D = np.array([float(results.tracks[row].score) for row in rows_D])
-    order_D = np.argsort(-score_D, kind="stable")
-    repeats_DD, differs_DD = (
-        decided_DD[order_D[:, None], order_D]
-        for decided_DD in _decided(with_objects, _comparable(results.tubes, rows_D, with_objects))
-    )
-    sorted_D = rows_D[order_D]
-    while True:
-        stays_D, open_DD = _settled(repeats_DD, differs_DD)
-        better, worse = np.flatnonzero(open_DD.any(1)), np.flatnonzero(open_DD.any(0))
-        if not better.size:
-            break
-        iou = space_time_iou(results.tubes, sorted_D[better], results.tubes, sorted_D[worse])
-        repeats_DD[better[:, None], worse] = iou >= DUPLICATE_IOU
-        differs_DD[better[:, None], worse] = iou < DUPLICATE_IOU
-    distinct_D = np.zeros(len(rows_D), bool)
-    distinct_D[order_D] = stays_D
+    comparable_D = _comparable(results.tubes, rows_D, with_objects)
+    distinct_D = np.ones(len(rows_D), bool)
+    left_D = np.argsort(-score_D, kind="stable")
+    while left_D.size:
+        best, left_D = left_D[0], left_D[1:]
+        repeats_D = np.zeros(len(left_D), bool)
+        usual_D = comparable_D[left_D] & comparable_D[best]
+        repeats_D[usual_D] = _repeats(results.tubes, with_objects, best, left_D[usual_D])
+        repeats_D[~usual_D] = DUPLICATE_IOU <= space_time_iou(
+            results.tubes, rows_D[left_D[~usual_D]], results.tubes, rows_D[[best]],
+            only_from_half=True,
+        ).ravel()  # fmt: skip
+        distinct_D[left_D[repeats_D]] = False
+        left_D = left_D[~repeats_D]
     return distinct_D
 
 
-def _settled(repeats_DD: np.ndarray, differs_DD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which tracks, best first, surely stay, (D,), and the pairs that have to be compared next.
+def _repeats(tubes: MaskTubes, found: Overlaps, best: int, others_E: np.ndarray) -> np.ndarray:
+    """Whether the IoU of each of E tracks with one is 1/2 and more; all are `_comparable`.
 
-    Those are pairs of a track that stays with a worse one of which nothing is known yet.
+    It is where three times what two masks share is no less than their areas.
     """
-    num_tracks = len(repeats_DD)
-    stays_D, gone_D = np.zeros(num_tracks, bool), np.zeros(num_tracks, bool)
-    for place in range(num_tracks):
-        gone_D[place] = (stays_D & repeats_DD[:, place]).any()
-        stays_D[place] = not gone_D[place] and (gone_D | differs_DD[:, place])[:place].all()
-    unknown_DD = np.triu(~repeats_DD & ~differs_DD, 1)
-    return stays_D, unknown_DD & stays_D[:, None] & ~gone_D
+    low_ET, high_ET = _shared_bounds(tubes, found, best, others_E)
+    low_E, high_E = low_ET.sum(1), high_ET.sum(1)
+    area_ET = found.area_NT[others_E]
+    # Tracks without any pixels have nothing in common.
+    total_E = np.maximum(found.area_NT[best].sum() + area_ET.sum(1), 1)
+    for frame in np.argsort(-(high_ET - low_ET).sum(0)).tolist():
+        open_E = (3 * low_E < total_E) & (3 * high_E >= total_E)
+        if not open_E.any():
+            break
+        counted = np.flatnonzero(open_E & (low_ET[:, frame] < high_ET[:, frame]))
+        if counted.size:
+            shared = shared_pixels(
+                tubes.masks_at(found.rows_N[others_E[counted]], frame),
+                area_ET[counted, frame],
+                tubes.masks_at(found.rows_N[[best]], frame),
+            )[:, 0].astype(np.int64)
+            low_E[counted] += shared - low_ET[counted, frame]
+            high_E[counted] += shared - high_ET[counted, frame]
+    return 3 * low_E >= total_E
 
 
-def _decided(found: Overlaps, comparable_D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which pairs of tracks repeat each other for sure, and which surely do not, (D, D) each.
-
-    An IoU is 1/2 and more where three times what two masks share is no less than their areas.
-    """
-    area_DT = found.area_NT
-    total_D = area_DT.sum(1)
-    repeats_DD, differs_DD = (np.zeros((len(area_DT),) * 2, bool) for _ in "rd")
-    step = max(1, _CHUNK // max(1, area_DT.size))
-    for start in range(0, len(area_DT), step):
-        rows = slice(start, start + step)
-        low_rDT, high_rDT = _shared_bounds(found, rows)
-        total_rD = total_D[rows, None] + total_D
-        repeats_DD[rows] = 3 * low_rDT.sum(2) >= np.maximum(total_rD, 1)
-        differs_DD[rows] = 3 * high_rDT.sum(2) < total_rD
-    comparable_DD = comparable_D[:, None] & comparable_D
-    return repeats_DD & comparable_DD, differs_DD & comparable_DD
-
-
-def _shared_bounds(found: Overlaps, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels that some tracks share with all in each frame at least and at most, (r, D, T)."""
-    area_DT = found.area_NT
-    high_rDT = np.minimum(area_DT[rows, None], area_DT)
-    low_rDT = np.zeros_like(high_rDT)
+def _shared_bounds(
+    tubes: MaskTubes, found: Overlaps, best: int, others_E: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels that one track shares with E others in each frame at least and at most, (E, T)."""
+    area_ET, own_T = found.area_NT[others_E], found.area_NT[best]
+    spans_ET2, own_T2 = (
+        tubes.side_by_side(tubes.spans_S2, found.rows_N[rows], area_ET.shape[1])
+        for rows in (others_E, [best])
+    )
+    high_ET = most_shared_pixels(area_ET, spans_ET2, own_T[None], own_T2)[:, 0]
+    low_ET = np.zeros_like(high_ET)
     for inside_DT, object_T in zip(found.shared_NMT.transpose(1, 0, 2), found.area_MT, strict=True):
-        outside_DT = area_DT - inside_DT
-        both_rDT = np.minimum(inside_DT[rows, None], inside_DT)
-        both_rDT += np.minimum(outside_DT[rows, None], outside_DT)
-        np.minimum(high_rDT, both_rDT, out=high_rDT)
-        np.maximum(low_rDT, (inside_DT[rows] - object_T)[:, None] + inside_DT, out=low_rDT)
-    return low_rDT, high_rDT
+        inside_ET, own_inside_T = inside_DT[others_E], inside_DT[best]
+        both_ET = np.minimum(inside_ET, own_inside_T)
+        both_ET += np.minimum(area_ET - inside_ET, own_T - own_inside_T)
+        np.minimum(high_ET, both_ET, out=high_ET)
+        np.maximum(low_ET, inside_ET + (own_inside_T - object_T), out=low_ET)
+    return low_ET, high_ET
 
 
 def _comparable(tubes: MaskTubes, rows_D: np.ndarray, found: Overlaps) -> np.ndarray:

@@ -10,12 +10,14 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.evaluation.frame_overlap import Overlaps
 from vis_bench.evaluation.tracking.hota import HotaCounts, count_hota
 from vis_bench.evaluation.tracking.identity import IdentityCounts, count_identity
 from vis_bench.evaluation.tracking.protocol import (
     SCORE_THRESHOLD,
     FrameIoUs,
     TrackedVideo,
+    track_overlaps,
     tracked_videos,
 )
 from vis_bench.evaluation.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
@@ -194,13 +196,19 @@ class TrackingEvaluation:
 
 
 def evaluate_tracking(
-    ground_truth: GroundTruth, results: Results, score_threshold: float = SCORE_THRESHOLD
+    ground_truth: GroundTruth,
+    results: Results,
+    score_threshold: float = SCORE_THRESHOLD,
+    found: Sequence[Overlaps] | None = None,
 ) -> TrackingEvaluation:
     """Evaluates the tracks whose score is above the threshold.
 
     Args:
         results: of videos that the annotations list; see `check_results`.
+        found: `track_overlaps` of the same three; counted here unless given.
     """
+    if found is None:
+        found = track_overlaps(ground_truth, results, score_threshold)
     annotated = annotated_categories(ground_truth)
     order = ground_truth.category_order
     classes = [place for place, key in enumerate(order) if key in annotated]
@@ -210,7 +218,7 @@ def evaluate_tracking(
         annotated,
         [
             _count(video, order, classes)
-            for video in tracked_videos(ground_truth, results, score_threshold)
+            for video in tracked_videos(ground_truth, results, found)
         ],
     )
 
