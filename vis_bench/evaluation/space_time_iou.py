@@ -133,19 +133,22 @@ def _shared(
         others.areas_NT[:, frames], others.spans_NT2[:, frames],
     )  # fmt: skip
     most_DG = most_DGT.sum(2)
-    for frame, most_now_DG in enumerate(most_DGT.transpose(2, 0, 1)):
-        near_DG = most_now_DG > 0
+    near_DGT = most_DGT > 0
+    near_TD, near_TG = near_DGT.any(1).T.copy(), near_DGT.any(0).T.copy()
+    open_D, open_G = np.ones(most_DG.shape[0], bool), np.ones(most_DG.shape[1], bool)
+    for frame in range(near_DGT.shape[2]):
         if only_from_half:
-            near_DG &= 3 * most_DG >= total_DG
-        rows, columns = np.flatnonzero(near_DG.any(1)), np.flatnonzero(near_DG.any(0))
-        if rows.size:
+            open_DG = 3 * most_DG >= total_DG
+            open_D, open_G = open_DG.any(1), open_DG.any(0)
+        (rows,), (columns,) = (near_TD[frame] & open_D).nonzero(), (near_TG[frame] & open_G).nonzero()
+        if rows.size and columns.size:
             shared = shared_pixels(
                 some.tubes.masks_at(some.chosen_N[rows], frame),
                 some.areas_NT[rows, frame],
                 others.tubes.masks_at(others.chosen_N[columns], frame),
             )
             pairs = rows[:, None], columns
-            most_DG[pairs] += shared.astype(np.int64) - most_now_DG[pairs]
+            most_DG[pairs] += shared - most_DGT[*pairs, frame]
     return most_DG
 
 
@@ -162,7 +165,7 @@ def _shared_with_exceptions(some: _Tubes, others: _Tubes, total_DG: np.ndarray) 
                 some.tubes.masks_at(some.chosen_N[rows], frame),
                 some.areas_NT[rows, frame],
                 others.tubes.masks_at(others.chosen_N[columns], frame),
-            ).astype(np.int64)
+            )
         _handle_exceptions(shared_DG, total_DG, some, others, frame)
     return shared_DG
 

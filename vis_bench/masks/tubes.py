@@ -113,22 +113,36 @@ def _checked_parts(
     masks_S: Sequence[Any], place_of: Callable[[int], str]
 ) -> tuple[list[str], np.ndarray]:
     """The counts, not yet read, and the height and width of the masks that are not absent."""
-    given = list(filter(None, masks_S))
-    if set(map(type, masks_S)) <= {dict, list, type(None)} and set(map(type, given)) <= {dict}:
-        counts = [mask.get("counts") for mask in given]
-        heights_widths = _heights_widths([mask.get("size") for mask in given])
-        if set(map(type, counts)) <= {str} and heights_widths is not None:
-            return counts, heights_widths
+    parts = _parts(masks_S)
+    if parts is not None:
+        return parts
     for index, mask in enumerate(masks_S):
         _refuse_other_forms(mask, place_of, index)
     raise AssertionError("a refused mask was found well-formed")
 
 
-def _heights_widths(sizes: list[Any]) -> np.ndarray | None:
-    """Sizes as an array (N, 2); None unless `check_size` would accept each."""
-    if not set(map(type, sizes)) <= {list} or not set(map(len, sizes)) <= {2}:
+def _parts(masks_S: Sequence[Any]) -> tuple[list[str], np.ndarray] | None:
+    """As `_checked_parts`; None unless each mask is absent or of a form that can be read.
+
+    One pass, since each mask lies somewhere else in memory.
+    """
+    if not set(map(type, masks_S)) <= {dict, list, type(None)}:
         return None
-    sides = list(chain.from_iterable(sizes))
+    texts, sides = [], []
+    for mask in filter(None, masks_S):
+        if type(mask) is not dict:
+            return None
+        text, size = mask.get("counts"), mask.get("size")
+        if type(text) is not str or type(size) is not list or len(size) != 2:
+            return None
+        texts.append(text)
+        sides += size
+    heights_widths = _heights_widths(sides)
+    return None if heights_widths is None else (texts, heights_widths)
+
+
+def _heights_widths(sides: list[Any]) -> np.ndarray | None:
+    """Heights and widths in turn as an array (N, 2); None unless `check_size` accepts each."""
     if not set(map(type, sides)) <= {int}:
         return None
     try:

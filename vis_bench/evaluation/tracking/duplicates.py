@@ -38,10 +38,11 @@ def distinct_tracks(results: Results, with_objects: Overlaps) -> np.ndarray:
         repeats_D = np.zeros(len(left_D), bool)
         usual_D = comparable_D[left_D] & comparable_D[best]
         repeats_D[usual_D] = _repeats(results.tubes, with_objects, best, left_D[usual_D])
-        repeats_D[~usual_D] = DUPLICATE_IOU <= space_time_iou(
-            results.tubes, rows_D[left_D[~usual_D]], results.tubes, rows_D[[best]],
-            only_from_half=True,
-        ).ravel()  # fmt: skip
+        if not usual_D.all():
+            repeats_D[~usual_D] = DUPLICATE_IOU <= space_time_iou(
+                results.tubes, rows_D[left_D[~usual_D]], results.tubes, rows_D[[best]],
+                only_from_half=True,
+            ).ravel()  # fmt: skip
         distinct_D[left_D[repeats_D]] = False
         left_D = left_D[~repeats_D]
     return distinct_D
@@ -67,7 +68,7 @@ def _repeats(tubes: MaskTubes, found: Overlaps, best: int, others_E: np.ndarray)
                 tubes.masks_at(found.rows_N[others_E[counted]], frame),
                 area_ET[counted, frame],
                 tubes.masks_at(found.rows_N[[best]], frame),
-            )[:, 0].astype(np.int64)
+            )[:, 0]
             low_E[counted] += shared - low_ET[counted, frame]
             high_E[counted] += shared - high_ET[counted, frame]
     return 3 * low_E >= total_E
