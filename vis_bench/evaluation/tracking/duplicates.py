@@ -28,70 +28,94 @@ def distinct_tracks(results: Results, with_objects: Overlaps) -> np.ndarray:
     Args:
         with_objects: of the tracks and some objects of one video, over its frames.
     """
-    rows_D = with_objects.rows_N
+    tubes, rows_D = results.tubes, with_objects.rows_N
     score_D = np.array([float(results.tracks[row].score) for row in rows_D])
-    comparable_D = _comparable(results.tubes, rows_D, with_objects)
+    comparable_D = _comparable(tubes, rows_D, with_objects)
+    num_frames = with_objects.area_NT.shape[1]
+    spans_DT2 = tubes.side_by_side(tubes.spans_S2, rows_D, num_frames)
     distinct_D = np.ones(len(rows_D), bool)
     left_D = np.argsort(-score_D, kind="stable")
     while left_D.size:
         best, left_D = left_D[0], left_D[1:]
         repeats_D = np.zeros(len(left_D), bool)
         usual_D = comparable_D[left_D] & comparable_D[best]
-        repeats_D[usual_D] = _repeats(results.tubes, with_objects, best, left_D[usual_D])
+        repeats_D[usual_D] = _repeats(tubes, with_objects, spans_DT2, best, left_D[usual_D])
         if not usual_D.all():
-            repeats_D[~usual_D] = DUPLICATE_IOU <= space_time_iou(
-                results.tubes, rows_D[left_D[~usual_D]], results.tubes, rows_D[[best]],
-                only_from_half=True,
-            ).ravel()  # fmt: skip
+            unusual, other = rows_D[left_D[~usual_D]], rows_D[[best]]
+            iou_D1 = space_time_iou(tubes, unusual, tubes, other, only_from_half=True)
+            repeats_D[~usual_D] = iou_D1[:, 0] >= DUPLICATE_IOU
         distinct_D[left_D[repeats_D]] = False
         left_D = left_D[~repeats_D]
     return distinct_D
 
 
-def _repeats(tubes: MaskTubes, found: Overlaps, best: int, others_E: np.ndarray) -> np.ndarray:
-    """Whether the IoU of each of E tracks with one is 1/2 and more; all are `_comparable`.
+def _repeats(
+    tubes: MaskTubes, found: Overlaps, spans_DT2: np.ndarray, best: int, others_E: np.ndarray
+) -> np.ndarray:
+    """Whether the IoU of each of E tracks with one is 1/2 and more, (E,); all are `_comparable`.
 
     It is where three times what two masks share is no less than their areas.
     """
-    low_ET, high_ET = _shared_bounds(tubes, found, best, others_E)
-    low_E, high_E = low_ET.sum(1), high_ET.sum(1)
-    area_ET = found.area_NT[others_E]
+    area_ET, area_1T = found.area_NT[others_E], found.area_NT[[best]]
+    most_ET = most_shared_pixels(area_ET, spans_DT2[others_E], area_1T, spans_DT2[[best]])[:, 0]
     # Tracks without any pixels have nothing in common.
-    total_E = np.maximum(found.area_NT[best].sum() + area_ET.sum(1), 1)
-    for frame in np.argsort(-(high_ET - low_ET).sum(0)).tolist():
-        open_E = (3 * low_E < total_E) & (3 * high_E >= total_E)
-        if not open_E.any():
+    total_E = np.maximum(area_1T.sum() + area_ET.sum(1), 1)
+    repeats_E = 3 * most_ET.sum(1) >= total_E
+    near = repeats_E.nonzero()[0]
+    if near.size:
+        low_ET, high_ET = _shared_bounds(found, best, others_E[near], most_ET[near])
+        low_E = _count(tubes, found, best, others_E[near], low_ET, high_ET, total_E[near])
+        repeats_E[near] = 3 * low_E >= total_E[near]
+    return repeats_E
+
+
+def _count(
+    tubes: MaskTubes,
+    found: Overlaps,
+    best: int,
+    others_E: np.ndarray,
+    low_ET: np.ndarray,
+    high_ET: np.ndarray,
+    total_E: np.ndarray,
+) -> np.ndarray:
+    """The pixels that one track shares with E others at least, (E,), when enough is counted.
+
+    The bounds of a frame are replaced by its count until three times the bounds of all frames lie
+    on one side of `total_E`. Frames come first that may change most.
+    """
+    low_E, high_E = low_ET.sum(1), high_ET.sum(1)
+    unknown_ET = high_ET - low_ET
+    for frame in np.argsort(-unknown_ET.sum(0)).tolist():
+        (open_E,) = ((3 * low_E < total_E) & (3 * high_E >= total_E)).nonzero()
+        if not open_E.size:
             break
-        counted = np.flatnonzero(open_E & (low_ET[:, frame] < high_ET[:, frame]))
+        counted = open_E[unknown_ET[open_E, frame] > 0]
         if counted.size:
+            others = others_E[counted]
             shared = shared_pixels(
-                tubes.masks_at(found.rows_N[others_E[counted]], frame),
-                area_ET[counted, frame],
+                tubes.masks_at(found.rows_N[others], frame),
+                found.area_NT[others, frame],
                 tubes.masks_at(found.rows_N[[best]], frame),
             )[:, 0]
             low_E[counted] += shared - low_ET[counted, frame]
             high_E[counted] += shared - high_ET[counted, frame]
-    return 3 * low_E >= total_E
+    return low_E
 
 
 def _shared_bounds(
-    tubes: MaskTubes, found: Overlaps, best: int, others_E: np.ndarray
+    found: Overlaps, best: int, others_E: np.ndarray, most_ET: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels that one track shares with E others in each frame at least and at most, (E, T)."""
-    area_ET, own_T = found.area_NT[others_E], found.area_NT[best]
-    spans_ET2, own_T2 = (
-        tubes.side_by_side(tubes.spans_S2, found.rows_N[rows], area_ET.shape[1])
-        for rows in (others_E, [best])
-    )
-    high_ET = most_shared_pixels(area_ET, spans_ET2, own_T[None], own_T2)[:, 0]
-    low_ET = np.zeros_like(high_ET)
-    for inside_DT, object_T in zip(found.shared_NMT.transpose(1, 0, 2), found.area_MT, strict=True):
-        inside_ET, own_inside_T = inside_DT[others_E], inside_DT[best]
-        both_ET = np.minimum(inside_ET, own_inside_T)
-        both_ET += np.minimum(area_ET - inside_ET, own_T - own_inside_T)
-        np.minimum(high_ET, both_ET, out=high_ET)
-        np.maximum(low_ET, inside_ET + (own_inside_T - object_T), out=low_ET)
-    return low_ET, high_ET
+    """The pixels that one track shares with E others in each frame at least and at most, (E, T).
+
+    Args:
+        most_ET: what they can share at most by other reasons.
+    """
+    inside_EGT, own_inside_GT = found.shared_NMT[others_E], found.shared_NMT[best]
+    outside_EGT = found.area_NT[others_E][:, None] - inside_EGT
+    both_EGT = np.minimum(inside_EGT, own_inside_GT)
+    both_EGT += np.minimum(outside_EGT, found.area_NT[best] - own_inside_GT)
+    low_ET = (inside_EGT + (own_inside_GT - found.area_MT)).max(1, initial=0)
+    return low_ET, np.minimum(both_EGT.min(1, initial=np.iinfo(np.int64).max), most_ET)
 
 
 def _comparable(tubes: MaskTubes, rows_D: np.ndarray, found: Overlaps) -> np.ndarray:
