@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from vis_bench.evaluation.tracking.protocol import FrameIoUs
+from vis_bench.evaluation.tracking.solver import linear_sum_assignment
 
 # An IoU reaches a threshold that it misses by no more than this.
 EPSILON = np.finfo(float).eps

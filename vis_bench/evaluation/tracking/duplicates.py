@@ -124,13 +124,11 @@ def _comparable(tubes: MaskTubes, rows_D: np.ndarray, found: Overlaps) -> np.nda
     Of others, `space_time_iou` leaves out frames.
     """
     num_frames = found.area_NT.shape[1]
-    size_D = np.zeros(len(rows_D), np.int64)
-    for place, row in enumerate(rows_D):
-        own = slice(tubes.first_N1[row], tubes.first_N1[row + 1])
-        sizes = tubes.sizes_S[own]
-        largest = sizes.max(initial=0)
-        is_usual = len(sizes) == num_frames and not tubes.has_empty_runs_S[own].any()
-        if is_usual and ((sizes == largest) | (sizes == 0)).all():
-            size_D[place] = largest
+    sizes_DT = tubes.side_by_side(tubes.sizes_S, rows_D, num_frames)
+    odd_DT = tubes.side_by_side(tubes.has_empty_runs_S, rows_D, num_frames)
+    size_D = sizes_DT.max(1, initial=0)
+    one_size_D = ((sizes_DT == size_D[:, None]) | (sizes_DT == 0)).all(1)
+    is_usual_D = (tubes.lengths_N[rows_D] == num_frames) & one_size_D & ~odd_DT.any(1)
+    size_D = np.where(is_usual_D, size_D, 0)
     sizes, counts = np.unique(size_D, return_counts=True)
     return (size_D == sizes[counts.argmax()]) & (size_D > 0) if sizes.size else size_D > 0
