@@ -57,9 +57,7 @@ class Matches:
     categories: Sequence[CategoryMatches]
 
 
-def match(
-    ground_truth: GroundTruth, results: Results, found: Sequence[Overlaps] = ()
-) -> Matches:
+def match(ground_truth: GroundTruth, results: Results, found: Sequence[Overlaps] = ()) -> Matches:
     """Matches every detection of a listed video and category; the best 100 of each are kept.
 
     Args:

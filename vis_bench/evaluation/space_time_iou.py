@@ -97,9 +97,7 @@ class _Tubes:
         return np.flatnonzero((self.areas_NT[:, frame] > 0) & ~self.odd_NT[:, frame])
 
 
-def _known(
-    found: Overlaps | None, some: _Tubes, others: _Tubes
-) -> tuple[np.ndarray, np.ndarray]:
+def _known(found: Overlaps | None, some: _Tubes, others: _Tubes) -> tuple[np.ndarray, np.ndarray]:
     """Which detections `found` knows, (D,), and all pixels these share with each object, (D, G)."""
     shared_DG = np.zeros((len(some.chosen_N), len(others.chosen_N)), np.int64)
     if found is None or _num_common_frames(some, others) > found.shared_NMT.shape[2]:
@@ -115,9 +113,7 @@ def _num_common_frames(some: _Tubes, others: _Tubes) -> int:
     return min(some.areas_NT.shape[1], others.areas_NT.shape[1])
 
 
-def _shared(
-    some: _Tubes, others: _Tubes, total_DG: np.ndarray, only_from_half: bool
-) -> np.ndarray:
+def _shared(some: _Tubes, others: _Tubes, total_DG: np.ndarray, only_from_half: bool) -> np.ndarray:
     """The pixels that tubes of one size share in all frames, (D, G).
 
     An IoU is 1/2 and more where three times the shared pixels are no less than both areas. Of pairs
@@ -133,14 +129,16 @@ def _shared(
         others.areas_NT[:, frames], others.spans_NT2[:, frames],
     )  # fmt: skip
     most_DG = most_DGT.sum(2)
-    near_DGT = most_DGT > 0
-    near_TD, near_TG = near_DGT.any(1).T.copy(), near_DGT.any(0).T.copy()
+    near_TD, near_TG = most_DGT.any(1).T.copy(), most_DGT.any(0).T.copy()
     open_D, open_G = np.ones(most_DG.shape[0], bool), np.ones(most_DG.shape[1], bool)
-    for frame in range(near_DGT.shape[2]):
+    for frame in range(most_DGT.shape[2]):
         if only_from_half:
             open_DG = 3 * most_DG >= total_DG
             open_D, open_G = open_DG.any(1), open_DG.any(0)
-        (rows,), (columns,) = (near_TD[frame] & open_D).nonzero(), (near_TG[frame] & open_G).nonzero()
+        (rows,), (columns,) = (
+            (near_TD[frame] & open_D).nonzero(),
+            (near_TG[frame] & open_G).nonzero(),
+        )
         if rows.size and columns.size:
             shared = shared_pixels(
                 some.tubes.masks_at(some.chosen_N[rows], frame),

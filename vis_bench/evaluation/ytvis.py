@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth, read_annotations
-from vis_bench.data.results_file import Results, Track, read_results
+from vis_bench.data.results_file import Results, read_results
 from vis_bench.evaluation.check_results import check_results
 from vis_bench.evaluation.matching import AREA_NAMES, IOU_THRESHOLDS, Matches, match
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
@@ -96,7 +96,6 @@ def evaluate(
     if tracking_threshold is None:
         matches, tracking = match(ground_truth, results), None
     else:
-        # Imported here, since SciPy takes a third as long as an evaluation to import.
         from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
         from vis_bench.evaluation.tracking.protocol import track_overlaps
 
@@ -104,19 +103,6 @@ def evaluate(
         matches = match(ground_truth, results, found)
         tracking = evaluate_tracking(ground_truth, results, tracking_threshold, found)
     return Evaluation(matches, accumulate(matches), warnings, tracking)
-
-
-def evaluate_tracks(ground_truth: GroundTruth, tracks: Iterable[Track]) -> dict[str, float]:
-    """The 12 numbers of `Evaluation.summary` for tracks that are not in a file.
-
-    Args:
-        ground_truth: of the videos that the tracks were inferred from, and of no others.
-        tracks: of these videos only.
-
-    Raises:
-        InputError: as `Results.of` and `evaluate`.
-    """
-    return evaluate(ground_truth, Results.of(tracks)).summary()
 
 
 def evaluate_files(

@@ -39,8 +39,8 @@ class Measured:
     """What `measure` says about N masks.
 
     `areas_N`: foreground pixels. `spans_N2`: the foreground lies between these two places, counted
-    down the columns; they are equal where it is empty. `has_empty_runs_N`: True where a length other
-    than the first is zero, which no COCO encoder writes but every decoder reads.
+    down the columns; they are equal where it is empty. `has_empty_runs_N`: True where a length
+    other than the first is zero, which no COCO encoder writes but every decoder reads.
     """
 
     areas_N: np.ndarray

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vis_bench.data.results_file import Results, Track, write_results
-from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
+from vis_bench.evaluation.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.loop import track_video
 from vis_bench.inference.method import VISMethod
@@ -30,7 +30,8 @@ def measure_accuracy(
         tracks += track_video(method, video, job.plan, job.dataset.category_ids)
         advance(video.length)
     write_results(tracks, results_file)
-    results = Results.of(tracks)
-    numbers = evaluate(job.ground_truth, results).summary()
-    tracking = evaluate_tracking(job.ground_truth, results).headline()
-    return AccuracyFields(predictions=results_file.name, **numbers, **tracking)
+    evaluation = evaluate(job.ground_truth, Results.of(tracks), tracking_threshold=SCORE_THRESHOLD)
+    assert evaluation.tracking is not None
+    return AccuracyFields(
+        predictions=results_file.name, **evaluation.summary(), **evaluation.tracking.headline()
+    )

@@ -216,10 +216,7 @@ def evaluate_tracking(
         score_threshold,
         ground_truth.categories,
         annotated,
-        [
-            _count(video, order, classes)
-            for video in tracked_videos(ground_truth, results, found)
-        ],
+        [_count(video, order, classes) for video in tracked_videos(ground_truth, results, found)],
     )
 
 

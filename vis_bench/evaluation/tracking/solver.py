@@ -29,10 +29,12 @@ def linear_sum_assignment(
 
 @cache
 def _solver() -> Solver:
-    solver = None if _PACKAGE in sys.modules else _solver_alone()
-    if solver is None:
-        from scipy.optimize import linear_sum_assignment as solver
-    return solver
+    alone = None if _PACKAGE in sys.modules else _solver_alone()
+    if alone is not None:
+        return alone
+    from scipy import optimize
+
+    return optimize.linear_sum_assignment
 
 
 def _solver_alone() -> Solver | None:
