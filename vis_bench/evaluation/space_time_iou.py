@@ -129,7 +129,7 @@ def _shared(some: _Tubes, others: _Tubes, total_DG: np.ndarray, only_from_half: 
         others.areas_NT[:, frames], others.spans_NT2[:, frames],
     )  # fmt: skip
     most_DG = most_DGT.sum(2)
-    near_TD, near_TG = most_DGT.any(1).T.copy(), most_DGT.any(0).T.copy()
+    near_TD, near_TG = (np.any(most_DGT, axis=axis).T.copy() for axis in (1, 0))
     open_D, open_G = np.ones(most_DG.shape[0], bool), np.ones(most_DG.shape[1], bool)
     for frame in range(most_DGT.shape[2]):
         if only_from_half:

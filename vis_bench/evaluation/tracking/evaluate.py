@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,14 @@ class TrackingEvaluation:
 
     def category(self, key: int) -> Counts:
         """One category over all videos."""
-        return Counts.total(v.sequences[key] for v in self.videos if key in v.sequences)
+        return self._by_category[key]
+
+    @cached_property
+    def _by_category(self) -> dict[int, Counts]:
+        return {
+            key: Counts.total(v.sequences[key] for v in self.videos if key in v.sequences)
+            for key in self.categories
+        }
 
     def detections(self) -> Counts:
         """All categories together, each detection with the same weight."""
@@ -178,8 +186,12 @@ class TrackingEvaluation:
         """TETA's counts of one annotated category over all videos."""
         return TetaCounts.total(video.teta[key] for video in self.videos)
 
-    def teta_per_category(self) -> dict[int, dict[str, float]]:
+    def teta_per_category(self) -> Mapping[int, Mapping[str, float]]:
         """TETA and its parts of each annotated category, by id."""
+        return self._teta_per_category
+
+    @cached_property
+    def _teta_per_category(self) -> dict[int, dict[str, float]]:
         return {
             key: {
                 name: float(curve_A.mean())
