@@ -64,8 +64,13 @@ def _repeats(
     near = repeats_E.nonzero()[0]
     if near.size:
         low_ET, high_ET = _shared_bounds(found, best, others_E[near], most_ET[near])
-        low_E = _count(tubes, found, best, others_E[near], low_ET, high_ET, total_E[near])
-        repeats_E[near] = 3 * low_E >= total_E[near]
+        repeats_E[near] = 3 * low_ET.sum(1) >= total_E[near]
+        (unclear,) = ((3 * high_ET.sum(1) >= total_E[near]) & ~repeats_E[near]).nonzero()
+        if unclear.size:
+            rows = near[unclear]
+            repeats_E[rows] = _count(
+                tubes, found, best, others_E[rows], low_ET[unclear], high_ET[unclear], total_E[rows]
+            )
     return repeats_E
 
 
@@ -78,28 +83,26 @@ def _count(
     high_ET: np.ndarray,
     total_E: np.ndarray,
 ) -> np.ndarray:
-    """The pixels that one track shares with E others at least, (E,), when enough is counted.
+    """As `_repeats`, of pairs whose bounds leave it open.
 
     The bounds of a frame are replaced by its count until three times the bounds of all frames lie
     on one side of `total_E`. Frames come first that may change most.
     """
-    low_E, high_E = low_ET.sum(1), high_ET.sum(1)
+    low_E, high_E = 3 * low_ET.sum(1) - total_E, 3 * high_ET.sum(1) - total_E
     unknown_ET = high_ET - low_ET
+    best_row = found.rows_N[[best]]
     for frame in np.argsort(-unknown_ET.sum(0)).tolist():
-        (open_E,) = ((3 * low_E < total_E) & (3 * high_E >= total_E)).nonzero()
-        if not open_E.size:
-            break
-        counted = open_E[unknown_ET[open_E, frame] > 0]
-        if counted.size:
-            others = others_E[counted]
+        (open_E,) = ((low_E < 0) & (high_E >= 0) & (unknown_ET[:, frame] > 0)).nonzero()
+        if open_E.size:
+            others = others_E[open_E]
             shared = shared_pixels(
                 tubes.masks_at(found.rows_N[others], frame),
                 found.area_NT[others, frame],
-                tubes.masks_at(found.rows_N[[best]], frame),
+                tubes.masks_at(best_row, frame),
             )[:, 0]
-            low_E[counted] += shared - low_ET[counted, frame]
-            high_E[counted] += shared - high_ET[counted, frame]
-    return low_E
+            low_E[open_E] += 3 * (shared - low_ET[open_E, frame])
+            high_E[open_E] += 3 * (shared - high_ET[open_E, frame])
+    return low_E >= 0
 
 
 def _shared_bounds(
