@@ -18,6 +18,8 @@ from vis_bench.masks.tubes import MaskTubes
 
 # From this space-time IoU on, two tracks are taken for the same thing. `_repeats` counts on 1/2.
 DUPLICATE_IOU = 0.5
+# Numbers per array while bounds are computed.
+_CHUNK = 1 << 20
 
 
 def distinct_tracks(results: Results, with_objects: Overlaps) -> np.ndarray:
@@ -61,8 +63,10 @@ def _repeats(
     # Tracks without any pixels have nothing in common.
     total_E = np.maximum(area_1T.sum() + area_ET.sum(1), 1)
     repeats_E = 3 * most_ET.sum(1) >= total_E
-    near = repeats_E.nonzero()[0]
-    if near.size:
+    all_near = repeats_E.nonzero()[0]
+    step = max(1, _CHUNK // max(1, found.shared_NMT[best].size))
+    for start in range(0, len(all_near), step):
+        near = all_near[start : start + step]
         low_ET, high_ET = _shared_bounds(found, best, others_E[near], most_ET[near])
         repeats_E[near] = 3 * low_ET.sum(1) >= total_E[near]
         (unclear,) = ((3 * high_ET.sum(1) >= total_E[near]) & ~repeats_E[near]).nonzero()
