@@ -28,12 +28,13 @@ class EncodedClip(NamedTuple):
 
 
 class ClipEncoder(nn.Module, ABC):
-    """An encoder of a clip's frame tokens; `frame_only` where no frame ever sees another one,
-    `has_memory` where it has memory tokens.
+    """An encoder of a clip's frame tokens; `frame_only` where no frame ever sees another one.
+
+    `num_memory_layers`: how many layers have memory tokens that attend to their frame.
     """
 
     frame_only: bool = False
-    has_memory: bool = False
+    num_memory_layers: int = 0
 
     @abstractmethod
     def encode_frames(
@@ -141,8 +142,6 @@ class InterFrameCommunication(ClipEncoder):
     `decomposed` among the tokens of the same index, `unified` among all of them.
     """
 
-    has_memory = True
-
     def __init__(
         self,
         encode_receive_layers: list[TransformerEncoderLayer],
@@ -156,6 +155,7 @@ class InterFrameCommunication(ClipEncoder):
         self.unified = unified
         self.encode_receive_layers = nn.ModuleList(encode_receive_layers)
         self.gather_communicate_layers = nn.ModuleList(gather_communicate_layers)
+        self.num_memory_layers = len(encode_receive_layers)
         self.memory_tokens_MC = nn.Parameter(torch.randn(memory_tokens, channels))
         self.memory_position_MC = nn.Parameter(torch.randn(memory_tokens, channels))
         rename_on_load(

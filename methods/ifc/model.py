@@ -103,9 +103,10 @@ class IFC(RecordsAttention):
         return self._predict_clip(features, None)
 
     @property
-    def recorded_parts(self) -> frozenset[AttentionPart]:
+    def recorded_layers(self) -> Mapping[AttentionPart, int]:
         """What the memory tokens attend to, where the encoder has them."""
-        return frozenset({"memory"} if self.encoder.has_memory else ())
+        layers = self.encoder.num_memory_layers
+        return {"memory": layers} if layers else {}
 
     def encode_and_record(self, frames_T3HW: Tensor) -> FrameFeatures:
         """As `encode_frames`, with a map `memory_attention` (T, heads, M, S) of the first layer."""
@@ -115,7 +116,7 @@ class IFC(RecordsAttention):
         """As `predict_clip`, and what the memory tokens attended to in each encoder layer."""
         record: list[Tensor] = []
         prediction = self._predict_clip(features, record)
-        if not self.encoder.has_memory:
+        if not self.encoder.num_memory_layers:
             return prediction, ClipAttention()
         weights_LTMBS = torch.stack([features.maps["memory_attention"], *record])
         grid_hw = _grid(features.frame_size_HW, 32)

@@ -10,6 +10,7 @@ Q queries, C channels.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -149,9 +150,9 @@ class SeqFormer(RecordsAttention):
         return self._predict(features, boxes, None)[0]
 
     @property
-    def recorded_parts(self) -> frozenset[AttentionPart]:
+    def recorded_layers(self) -> Mapping[AttentionPart, int]:
         """The decoder's deformable attention, and its weights over time."""
-        return frozenset({"decoder"})
+        return {"decoder": len(self.decoder.layers)}
 
     def predict_and_record(self, features: FrameFeatures) -> tuple[ClipPrediction, ClipAttention]:
         """As `predict_clip`, and what the decoder read for the instances."""

@@ -93,7 +93,7 @@ def test_recording_changes_no_prediction(name):
 def test_what_the_decoder_reads_sums_to_one(name):
     method = mini(name)
     assert isinstance(method, RecordsAttention)
-    assert method.recorded_parts == {"decoder"}
+    assert method.recorded_layers == {"decoder": 3}
     prediction, attention = method.predict_and_record(method.encode_and_record(FRAMES))
     decoder, count = attention.decoder, len(prediction)
     assert decoder.sampling_locations_LTQMKP2.shape == (3, 3, count, 4, 4, 2, 2)
@@ -124,6 +124,7 @@ def test_memory_tokens_say_what_they_attend_to(memory):
     _, attention = method.predict_and_record(method.encode_and_record(FRAMES))
     weights = attention.memory.weights_LTMBhw
     assert weights.shape == (2, 3, 4, 8, 2, 3)
+    assert method.recorded_layers == {"memory": 2}
     locations = 2 * 3
     frame_position = sine_position_encoding(2, 3, width, offset=0.0, like=FRAMES)
     position = torch.cat([frame_position, encoder.memory_position_MC])
@@ -155,7 +156,7 @@ def test_features_of_chunks_are_recorded_as_those_of_the_whole_clip():
 @torch.inference_mode()
 def test_without_memory_tokens_there_is_nothing_to_record():
     method = mini("ifc", communication="full")
-    assert method.recorded_parts == frozenset()
+    assert method.recorded_layers == {}
     _, attention = method.predict_and_record(method.encode_and_record(FRAMES))
     assert attention.memory is None
     assert attention.decoder is None

@@ -11,6 +11,7 @@ M heads, K feature levels, P points, B memory tokens, h and w a grid over the fr
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,8 +65,8 @@ class RecordsAttention(VISMethod):
 
     @property
     @abstractmethod
-    def recorded_parts(self) -> frozenset[AttentionPart]:
-        """Which parts of `ClipAttention` are there, as the method is built."""
+    def recorded_layers(self) -> Mapping[AttentionPart, int]:
+        """How many layers each part of `ClipAttention` has that the method records."""
 
     def encode_and_record(self, frames_T3HW: Tensor) -> FrameFeatures:
         """As `encode_frames`, with more maps where frames have something to record."""

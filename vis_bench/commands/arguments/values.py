@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import re
 from argparse import ArgumentTypeError
+from collections.abc import Sequence
 from pathlib import Path
 
+from vis_bench.drawing.figure_formats import ENDINGS
+
+LAYER_NAMES = ("first", "second", "last")
 _PARAMS = re.compile(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)([KMB])")
 _THOUSANDS = {"K": 10**3, "M": 10**6, "B": 10**9}
 
@@ -85,6 +89,35 @@ def output_folder(text: str) -> Path:
     if path.exists() and not path.is_dir():
         raise ArgumentTypeError(f"{text} is a file; expected a folder")
     _check_parents(path)
+    return path
+
+
+def figure_file(text: str) -> Path:
+    """A figure to write, whose ending says its format."""
+    return _ending_in(ENDINGS, text)
+
+
+def arrays_file(text: str) -> Path:
+    """A file of arrays to write."""
+    return _ending_in((".npz",), text)
+
+
+def layers(text: str) -> list[str | int]:
+    """Layers with commas between them: numbers from 1 up, `first`, `second` or `last`."""
+    found: list[str | int] = []
+    for name in names(text):
+        if name not in LAYER_NAMES and not (name.isdecimal() and name.isascii() and int(name)):
+            raise ArgumentTypeError(
+                f"{name!r} is not a layer; expected {', '.join(LAYER_NAMES)} or a number from 1 up"
+            )
+        found.append(name if name in LAYER_NAMES else int(name))
+    return found
+
+
+def _ending_in(endings: Sequence[str], text: str) -> Path:
+    path = output_file(text)
+    if path.suffix.lower() not in endings:
+        raise ArgumentTypeError(f"{text} does not end in {' or '.join(endings)}")
     return path
 
 

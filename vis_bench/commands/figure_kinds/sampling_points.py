@@ -1,0 +1,45 @@
+"""`figure sampling-points`: where the decoder's deformable attention reads, layer by layer."""
+
+from __future__ import annotations
+
+import argparse
+
+from vis_bench.commands import recording
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.arguments.values import count, layers
+
+DESCRIPTION = "the points that the decoder's deformable attention reads, by layer and frame"
+CONFIG, NUM_FRAMES = "seqformer_mini_synthetic", 4
+
+
+def add_arguments(options: Options) -> None:
+    """What all figures of attention take, and which layers and tracks."""
+    recording.add_arguments(options, CONFIG, NUM_FRAMES)
+    options.value(
+        "--layers", "N,...", "decoder layers: numbers from 1, first, second, last", layers,
+        unless_given="first,second,last",
+    )  # fmt: skip
+    options.value("--tracks", "N", "tracks that are drawn, best score first", count, default=3)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Predicts the video and draws."""
+    from vis_bench.drawing.sampling_points import draw_sampling_points
+    from vis_bench.drawing.shown_tracks import shown_tracks
+    from vis_bench.drawing.strip import strip_frames
+
+    subject = recording.load(options, "decoder")
+    names = options.layers or ["first", "second", "last"]
+    numbers = recording.layer_numbers(names, subject.num_layers, "--layers")
+    recorded = recording.record(options, subject)
+    truth = subject.ground_truth([recorded.video])
+    shown = shown_tracks(recorded, truth, subject.categories, options.tracks)
+    frames = strip_frames(recorded.video.length, options.frames)
+    page = draw_sampling_points(recorded, shown, numbers, frames)
+    facts = {
+        "video": recorded.video.name,
+        "layers": [number + 1 for number in numbers],
+        "frames": frames,
+        "tracks": [track.title for track in shown],
+    }
+    recording.deliver(options, page, facts)

@@ -1,0 +1,114 @@
+"""What the figures of attention share: what they take, and how they predict their video."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vis_bench.atomic_write import write_atomically
+from vis_bench.commands.arguments import CONFIG, Options
+from vis_bench.commands.arguments.values import arrays_file, count, figure_file
+from vis_bench.commands.output import print_json, print_text
+from vis_bench.errors import InputError
+
+if TYPE_CHECKING:
+    from vis_bench.drawing.figure_page import FigurePage
+    from vis_bench.inference.attention import AttentionPart
+    from vis_bench.inference.recorded_video import RecordedVideo
+    from vis_bench.runs.recorded_subject import RecordedSubject
+
+
+def add_arguments(options: Options, config: str, num_frames: int) -> None:
+    """CONFIG, the video, and the files to write.
+
+    Args:
+        config: the bundled config that is used where none is given.
+        num_frames: how many frames are drawn unless --frames says it.
+    """
+    options.config(f"{CONFIG} (default: {config})", nargs="?", default=config)
+    options.required("--output", "FILE", "picture file to write: .png, .svg or .pdf", figure_file)
+    options.value(
+        "--video", "NAME", "name or id of the video, which is predicted as one clip", str,
+        unless_given="the first one",
+    )  # fmt: skip
+    options.value(
+        "--videos-from", "PATH", "a folder of frames, a folder of such folders, or a video file, "
+        "instead of the config's data set",
+    )  # fmt: skip
+    options.value(
+        "--frames", "N", "frames that are drawn, evenly spread", count, default=num_frames
+    )
+    options.value("--data", "F.npz", "also write what was recorded, as arrays", arrays_file)
+    options.subject(without_weights="an error where it names none")
+    options.data_root()
+
+
+def load(options: argparse.Namespace, part: AttentionPart) -> RecordedSubject:
+    """The method and the videos that the arguments name."""
+    from methods import build_method, methods_recording
+    from vis_bench.records.machine import pick_device
+    from vis_bench.runs.recorded_subject import load_subject
+
+    return load_subject(
+        build_method, methods_recording, part, options.config, options.overrides,
+        pick_device(options.device), video=options.video, frames=options.videos_from,
+        data_root=options.data_root, weights=options.weights,
+    )  # fmt: skip
+
+
+def record(options: argparse.Namespace, subject: RecordedSubject) -> RecordedVideo:
+    """Predicts the video, and writes the arrays where they are asked for."""
+    from vis_bench.inference.recorded_video import record_video
+
+    video = subject.video(options.video)
+    recorded = record_video(subject.method, video, subject.plan, list(subject.categories))
+    if options.data is not None:
+        import numpy as np
+
+        content = io.BytesIO()
+        arrays: dict[str, Any] = dict(recorded.arrays())
+        np.savez_compressed(content, **arrays)
+        write_atomically(options.data, content.getvalue())
+    return recorded
+
+
+def layer_numbers(names: Sequence[str | int], num_layers: int, option: str) -> list[int]:
+    """Layers from 0, each once, in the order of the names.
+
+    Raises:
+        InputError: for a layer that is not there.
+    """
+    words = {"first": 1, "second": min(2, num_layers), "last": num_layers}
+    numbers = [words[name] if isinstance(name, str) else name for name in names]
+    for number in numbers:
+        if number > num_layers:
+            raise InputError(
+                f"{option} names layer {number}; expected 1 to {num_layers}, first, second or last"
+            )
+    return [number - 1 for number in dict.fromkeys(numbers)]
+
+
+def deliver(
+    options: argparse.Namespace, page: FigurePage, facts: dict[str, Any], text: str = ""
+) -> None:
+    """Writes the picture and says so, with whatever else the figure tells."""
+    write_atomically(options.output, page.encoded(options.output.suffix.lower()))
+    written = {"output": str(options.output), "data": _path(options.data)}
+    if options.json:
+        print_json({**written, **facts})
+        return
+    files = [str(path) for path in (options.output, options.data) if path is not None]
+    print_text(f"{text}written: {', '.join(files)}")
+
+
+def warn(message: str) -> None:
+    """A warning on standard error."""
+    sys.stderr.write(f"warning: {message}\n")
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path)
