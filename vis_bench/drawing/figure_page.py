@@ -1,14 +1,13 @@
 """A page of a paper's figure: pictures and plots at places in pixels, as PNG, SVG or PDF.
 
 matplotlib draws, so that points and letters stay vectors in SVG and PDF; a PNG has as many pixels
-as the page, in at most 256 colors.
+as the page.
 """
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,22 +84,17 @@ class FigurePage:
             fontweight="bold" if bold else "normal",
         )  # fmt: skip
 
-    def legend(self, left: float, y: float, entries: Sequence[tuple[Color, str]]) -> float:
-        """Dots of some color with words behind them, at height y; where the last one ends."""
-        canvas = self._canvas()
-        for color, words in entries:
-            axes = self.axes(left, y - 6, 12, 12)
-            axes.set_axis_off()
-            axes.scatter(
-                [0.5], [0.5], s=points(10) ** 2, color=[rgb(color)], edgecolors="black",
-                linewidths=0.5, clip_on=False,
-            )  # fmt: skip
-            axes.set_xlim(0, 1)
-            axes.set_ylim(0, 1)
-            self.text(left + 17, y, words)
-            extent = self._figure.texts[-1].get_window_extent(canvas.get_renderer())
-            left += 17 + extent.width + 22
-        return left
+    def dot(self, left: float, y: float, color: Color, words: str) -> None:
+        """A dot of some color with words behind it, at height y."""
+        axes = self.axes(left, y - 6, 12, 12)
+        axes.set_axis_off()
+        axes.scatter(
+            [0.5], [0.5], s=points(10) ** 2, color=[rgb(color)], edgecolors="black",
+            linewidths=0.5, clip_on=False,
+        )  # fmt: skip
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        self.text(left + 17, y, words)
 
     def encoded(self, ending: str) -> bytes:
         """The file's content; the same page gives the same bytes with one version of the library.
@@ -112,36 +106,37 @@ class FigurePage:
 
         out = io.BytesIO()
         if ending == ".png":
-            canvas = self._canvas()
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+            canvas = FigureCanvasAgg(self._figure)
             canvas.draw()
-            return small_png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+            return _png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
         # SVG text stays text that can be searched; its fonts are the reader's.
         with mpl.rc_context({"svg.hashsalt": "vis-bench", "svg.fonttype": "none"}):
             dated = {"Date": None} if ending == ".svg" else {"CreationDate": None}
             self._figure.savefig(out, format=ending[1:], metadata=dated, dpi=_DOTS_PER_INCH)
         return out.getvalue()
 
-    def _canvas(self):  # type: ignore[no-untyped-def]
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        return FigureCanvasAgg(self._figure)
-
 
 def encode_picture(picture: Image.Image, ending: str) -> bytes:
     """A page that is one picture, in any of the formats."""
     if ending == ".png":
-        return small_png(picture)
+        return _png(picture)
     page = FigurePage(picture.height, picture.width)
     page.picture(np.asarray(picture), 0, 0, picture.width, picture.height)
     return page.encoded(ending)
 
 
-def small_png(picture: Image.Image) -> bytes:
-    """A PNG in at most 256 colors, a third of the size that all colors take."""
+def _png(picture: Image.Image) -> bytes:
     out = io.BytesIO()
-    few = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(out, "PNG", optimize=True)
+    picture.save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def pale(frame_HW3: np.ndarray) -> np.ndarray:
+    """The frame in gray and lighter, so that any color over it stands out."""
+    gray_HW = frame_HW3 @ np.array([0.299, 0.587, 0.114])
+    return np.repeat((0.55 * gray_HW + 0.45 * 255)[..., None], 3, 2).astype(np.uint8)
 
 
 def points(pixels: float) -> float:

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vis_bench.drawing.figure_page import PAGE_WIDTH, SMALL, FigurePage, points
+from vis_bench.drawing.figure_page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
 from vis_bench.drawing.frame import draw_frame
 from vis_bench.drawing.frame_files import video_frames
 from vis_bench.drawing.instance import Instance
 from vis_bench.inference.recorded_video import RecordedVideo
 
 _GAP, _BAND = 4, 20
-_HEAT, _OPACITY = "inferno", 0.65
+_HEAT = rgb((213, 94, 0))
+_OPAQUE = 0.9  # of the largest weight
 
 
 def draw_memory_tokens(
@@ -47,7 +48,7 @@ def draw_memory_tokens(
     largest = float(weights_TBhw[list(frames)].max())
     for f, t in enumerate(frames):
         frame_HW3 = recorded.video.frames[t]
-        masks = np.asarray(draw_frame(frame_HW3, instances, t, 2 * round(width)))
+        masks = np.asarray(draw_frame(frame_HW3, instances, t, round(width)))
         for place in range(num_tokens + 1):
             row, column = divmod(place, columns)
             left, top = column * (width + _GAP), f * block + row * (_BAND + height)
@@ -58,10 +59,10 @@ def draw_memory_tokens(
             heat_hw = weights_TBhw[t, place - 1]
             words = f"token {place}: {100 * heat_hw.sum():.0f} % to the frame"
             page.text(left, top + _BAND / 2, words, size=SMALL)
-            axes = page.picture(_gray(frame_HW3), left, top + _BAND, width, height)
+            axes = page.picture(pale(frame_HW3), left, top + _BAND, width, height)
             axes.imshow(
-                heat_hw, extent=(0, 1, 1, 0), aspect="auto", cmap=_HEAT, vmin=0, vmax=largest,
-                alpha=_OPACITY, interpolation="nearest",
+                _heat(heat_hw / largest), extent=(0, 1, 1, 0), aspect="auto",
+                interpolation="nearest",
             )  # fmt: skip
     _explain(page, len(frames) * block, largest, (layer + 1, len(weights_LTMBhw)))
     return page
@@ -70,21 +71,21 @@ def draw_memory_tokens(
 def _explain(page: FigurePage, top: float, largest: float, layer: tuple[int, int]) -> None:
     """The scale of the heat, and what it shows."""
     axes = page.axes(28, top + _BAND - 4, 160, 12)
-    ramp = np.linspace(0, 1, 64)[None]
-    axes.imshow(ramp, aspect="auto", cmap=_HEAT, alpha=_OPACITY)
+    axes.imshow(_heat(np.linspace(0, 1, 64)[None]), aspect="auto")
     axes.set_xticks([])
     axes.set_yticks([])
     page.text(22, top + _BAND + 2, "0", size=SMALL, align="right")
     page.text(
         194, top + _BAND + 2,
-        f"{largest:.3f}   attention weight, mean over heads; encoder layer {layer[0]} of {layer[1]}"
-        "; the rest of a token's attention goes to memory tokens",
+        f"{largest:.3f}    mean attention weight of the heads, layer {layer[0]} of {layer[1]}; the "
+        "rest goes to the memory tokens",
         size=SMALL,
     )  # fmt: skip
     for spine in axes.spines.values():
         spine.set_linewidth(points(0.8))
 
 
-def _gray(frame_HW3: np.ndarray) -> np.ndarray:
-    gray_HW = frame_HW3 @ np.array([0.299, 0.587, 0.114])
-    return np.repeat(gray_HW[..., None], 3, 2).astype(np.uint8)
+def _heat(relative_hw: np.ndarray) -> np.ndarray:
+    """RGBA, 0..1: one color, the less transparent the larger the weight; weights are at most 1."""
+    color_hw3 = np.broadcast_to(_HEAT, (*relative_hw.shape, 3))
+    return np.concatenate([color_hw3, _OPAQUE * relative_hw[..., None]], -1)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vis_bench.drawing.figure_page import PAGE_WIDTH, SMALL, FigurePage, points, rgb
+from vis_bench.drawing.figure_page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
 from vis_bench.drawing.frame_files import video_frames
 from vis_bench.drawing.shown_tracks import ShownTrack
 from vis_bench.inference.recorded_video import RecordedVideo
@@ -18,6 +18,8 @@ from vis_bench.inference.recorded_video import RecordedVideo
 _LEFT, _GAP, _BAND = 24, 4, 24
 # The diameter of the circle of the largest weight, in pixels of a picture that is 210 wide.
 _LARGEST = 15.0
+# Of the legend, in a line.
+_ENTRIES = 4
 
 
 def draw_sampling_points(
@@ -39,7 +41,8 @@ def draw_sampling_points(
     video = video_frames(recorded.video)
     width = (PAGE_WIDTH - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
     height = width * video.height / video.width
-    page = FigurePage(_BAND + len(layers) * (height + _GAP) + _BAND + 4)
+    lines = 1 + len(shown) // _ENTRIES
+    page = FigurePage(_BAND + len(layers) * (height + _GAP) + lines * _BAND + 4)
     rows = [track.row for track in shown]
     locations = decoder.sampling_locations_LTQMKP2[:, :, rows].float().cpu().numpy()
     weights = decoder.attention_weights_LTQMKP[:, :, rows].float().cpu().numpy()
@@ -49,7 +52,7 @@ def draw_sampling_points(
         page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=SMALL)
         frame_HW3 = recorded.video.frames[t]
         for r, layer in enumerate(layers):
-            axes = page.picture(_paled(frame_HW3), left, _BAND + r * (height + _GAP), width, height)
+            axes = page.picture(pale(frame_HW3), left, _BAND + r * (height + _GAP), width, height)
             for n in reversed(range(len(shown))):
                 x, y = locations[layer, t, n].reshape(-1, 2).T
                 axes.scatter(
@@ -61,18 +64,19 @@ def draw_sampling_points(
     for r, layer in enumerate(layers):
         y = _BAND + r * (height + _GAP) + height / 2
         page.text(_LEFT / 2 - 2, y, f"layer {layer + 1}", align="center", size=SMALL, turned=True)
-    y = _BAND + len(layers) * (height + _GAP) + _BAND / 2 + 2
-    end = page.legend(_LEFT, y, [(track.color, track.title) for track in shown])
-    page.text(end, y, "area of a circle: attention weight", size=SMALL)
+    top = _BAND + len(layers) * (height + _GAP) + 2
+    for n, track in enumerate(shown):
+        page.dot(*_legend_place(n, top), track.color, track.title)
+    page.text(*_legend_place(len(shown), top), "area of a circle: attention weight", size=SMALL)
     return page
+
+
+def _legend_place(n: int, top: float) -> tuple[float, float]:
+    """Where entry n of the legend begins, and its middle's height."""
+    line, column = divmod(n, _ENTRIES)
+    return _LEFT + column * (PAGE_WIDTH - _LEFT) / _ENTRIES, top + (line + 0.5) * _BAND
 
 
 def _areas(relative: np.ndarray, width: float) -> np.ndarray:
     """Areas in square points of weights that are at most 1."""
     return np.maximum(relative, 0.01) * points(_LARGEST * width / 210) ** 2
-
-
-def _paled(frame_HW3: np.ndarray) -> np.ndarray:
-    """The frame in gray and lighter, so that circles of any color stand out."""
-    gray_HW = frame_HW3 @ np.array([0.299, 0.587, 0.114])
-    return np.repeat((0.55 * gray_HW + 0.45 * 255)[..., None], 3, 2).astype(np.uint8)

@@ -78,7 +78,7 @@ def _plot(
     from matplotlib.patheffects import withStroke
 
     first, step = line
-    page.legend(_LEFT, top + _TITLE / 2 + 3, [(track.color, track.title)])
+    page.dot(_LEFT, top + _TITLE / 2 + 3, track.color, track.title)
     axes = page.axes(_LEFT, top + _TITLE, PAGE_WIDTH - _LEFT, _PLOT)
     x_T = first + step * np.arange(len(shares_T))
     color = rgb(track.color)

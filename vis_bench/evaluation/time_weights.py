@@ -50,7 +50,7 @@ class LayerWeights:
     """A decoder layer's mean weight, in multiples of an equal share; None where nothing counts.
 
     `low`, `high`: the 95 % interval of `difference`, absent minus present, by a bootstrap over
-    videos.
+    videos; None where the tracks that count are all in one video.
     """
 
     absent: float | None
@@ -135,6 +135,7 @@ def compare_absent_frames(
             for side, frames in enumerate((~present_T, present_T)):
                 sums_V2L[v, side] += shares_LT[:, frames].sum(1)
                 frames_V2[v, side] += frames.sum()
+    num_counted_videos = int((numbers_V > 0).sum())
     # The observed videos, then the resamples.
     drawn_BV = draw_videos(max(1, len(videos)), num_resamples, seed)[:, : len(videos)]
     counts_BV = np.concatenate([np.ones((1, len(videos)), int), drawn_BV])
@@ -145,11 +146,11 @@ def compare_absent_frames(
         sums_B2L, totals_B2[..., None], out=np.full(shape, np.nan), where=totals_B2[..., None] > 0
     )
     return AbsentFrames(
-        [_layer(mean_B2L[..., layer]) for layer in range(num_layers)],
+        [_layer(mean_B2L[..., n], num_counted_videos > 1) for n in range(num_layers)],
         len(videos),
         sum(len(video.weights) for video in videos),
         int(numbers_V.sum()),
-        int((numbers_V > 0).sum()),
+        num_counted_videos,
         *(int(total) for total in frames_V2.sum(0)),
     )
 
@@ -171,12 +172,12 @@ def _counted(video: VideoWeights) -> list[tuple[np.ndarray, np.ndarray]]:
     return [pair for pair in pairs if pair[1].any() and not pair[1].all()]
 
 
-def _layer(mean_B2: np.ndarray) -> LayerWeights:
+def _layer(mean_B2: np.ndarray, interval: bool) -> LayerWeights:
     """From the means of absent and present frames; entry 0 holds the observed ones."""
     if np.isnan(mean_B2[0]).any():
         return LayerWeights(None, None, None, None, None)
     difference_B = mean_B2[:, 0] - mean_B2[:, 1]
-    drawn_B = difference_B[1:][~np.isnan(difference_B[1:])]
+    drawn_B = difference_B[1:][~np.isnan(difference_B[1:])] if interval else np.zeros(0)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(drawn_B, [tail, 100 - tail]) if drawn_B.size else (None, None)
     return LayerWeights(

@@ -11,10 +11,9 @@ from vis_bench.tables.grid import ABSENT
 def time_weights_text(found: AbsentFrames) -> str:
     """How many tracks count, and each layer's mean weights with an interval."""
     head = (
-        f"tracks that find an object: {found.num_found} in {found.num_videos} videos\n"
-        f"of these with an object that is absent at times: {found.num_counted} in "
-        f"{found.num_counted_videos} videos, absent in {found.num_absent} frames, present in "
-        f"{found.num_present}\n"
+        f"tracks that find an object: {found.num_found}; of these with an object that is absent in "
+        f"some frames: {found.num_counted}, in {found.num_counted_videos} of {found.num_videos} "
+        f"videos (absent in {found.num_absent} frames, present in {found.num_present})\n"
     )
     if not found.num_counted:
         return head

@@ -13,7 +13,7 @@ from vis_bench.evaluation.time_weights import (
     compare_absent_frames,
     found_objects,
 )
-from vis_bench.inference.recorded_video import RecordedVideo, record_video
+from vis_bench.inference.recorded_video import RecordedVideo
 from vis_bench.progress import Advance
 from vis_bench.runs.recorded_subject import RecordedSubject
 
@@ -36,7 +36,7 @@ def compare_over_videos(
     for video in videos:
         recorded = known
         if video.id != known.video.id:
-            recorded = record_video(subject.method, video, subject.plan, list(subject.categories))
+            recorded = subject.record(video)
         found.append(_weights(recorded, truth))
         advance(video.length)
     return compare_absent_frames(found)

@@ -35,8 +35,10 @@ def run(options: argparse.Namespace) -> None:
     names = options.layers or ["last"]
     [layer] = recording.layer_numbers(names, subject.num_layers, "--layers")
     recorded = recording.record(options, subject)
-    truth = subject.ground_truth([recorded.video])
-    shown = shown_tracks(recorded, truth, subject.categories, options.tracks)
+    shown = shown_tracks(
+        recorded, subject.subject.ground_truth([recorded.video]), subject.subject.categories,
+        options.tracks,
+    )  # fmt: skip
     frames = strip_frames(recorded.video.length, options.frames)
     page = draw_memory_tokens(recorded, [track.instance for track in shown], layer, frames)
     facts = {"video": recorded.video.name, "layer": layer + 1, "frames": frames}

@@ -32,8 +32,10 @@ def run(options: argparse.Namespace) -> None:
     names = options.layers or ["first", "second", "last"]
     numbers = recording.layer_numbers(names, subject.num_layers, "--layers")
     recorded = recording.record(options, subject)
-    truth = subject.ground_truth([recorded.video])
-    shown = shown_tracks(recorded, truth, subject.categories, options.tracks)
+    shown = shown_tracks(
+        recorded, subject.subject.ground_truth([recorded.video]), subject.subject.categories,
+        options.tracks,
+    )  # fmt: skip
     frames = strip_frames(recorded.video.length, options.frames)
     page = draw_sampling_points(recorded, shown, numbers, frames)
     facts = {

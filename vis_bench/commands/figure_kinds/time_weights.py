@@ -49,8 +49,10 @@ def run(options: argparse.Namespace) -> None:
     names = options.layers or ["last"]
     [layer] = recording.layer_numbers(names, subject.num_layers, "--layers")
     recorded = recording.record(options, subject)
-    truth = subject.ground_truth([recorded.video])
-    shown = shown_tracks(recorded, truth, subject.categories, options.tracks)
+    shown = shown_tracks(
+        recorded, subject.subject.ground_truth([recorded.video]), subject.subject.categories,
+        options.tracks,
+    )  # fmt: skip
     frames = strip_frames(recorded.video.length, options.frames)
     page = draw_time_weights(recorded, shown, layer, frames)
     compared = _compare(options, subject, recorded)
@@ -71,8 +73,8 @@ def _compare(
     from vis_bench.progress import Bars
     from vis_bench.runs.weights_over_time import compare_over_videos
 
-    videos = subject.videos[: options.limit]
-    truth = subject.ground_truth(videos)
+    videos = subject.subject.videos[: options.limit]
+    truth = subject.subject.ground_truth(videos)
     if truth is None:
         return None
     with Bars(options.json).bar("weights", sum(video.length for video in videos)) as advance:

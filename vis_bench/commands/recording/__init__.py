@@ -51,21 +51,20 @@ def load(options: argparse.Namespace, part: AttentionPart) -> RecordedSubject:
     """The method and the videos that the arguments name."""
     from methods import build_method, methods_recording
     from vis_bench.records.machine import pick_device
-    from vis_bench.runs.recorded_subject import load_subject
+    from vis_bench.runs.recorded_subject import recording
+    from vis_bench.runs.video_subject import VideoSource, load_subject
 
-    return load_subject(
-        build_method, methods_recording, part, options.config, options.overrides,
-        pick_device(options.device), video=options.video, frames=options.videos_from,
-        data_root=options.data_root, weights=options.weights,
+    source = VideoSource(options.video, options.videos_from, options.data_root)
+    subject = load_subject(
+        build_method, options.config, options.overrides, pick_device(options.device), source,
+        options.weights,
     )  # fmt: skip
+    return recording(subject, part, methods_recording)
 
 
 def record(options: argparse.Namespace, subject: RecordedSubject) -> RecordedVideo:
     """Predicts the video, and writes the arrays where they are asked for."""
-    from vis_bench.inference.recorded_video import record_video
-
-    video = subject.video(options.video)
-    recorded = record_video(subject.method, video, subject.plan, list(subject.categories))
+    recorded = subject.record(subject.subject.video)
     if options.data is not None:
         import numpy as np
 
