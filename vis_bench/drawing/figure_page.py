@@ -74,14 +74,13 @@ class FigurePage:
     def text(
         self, x: float, y: float, text: str, *,
         color: Color = (0, 0, 0), align: str = "left", size: float = TEXT, turned: bool = False,
-        bold: bool = False,
     ) -> None:  # fmt: skip
         """One line of text whose middle is at height y, read upwards where `turned`."""
         page_width, page_height = self._size
         self._figure.text(
             x / page_width, 1 - y / page_height, text, color=rgb(color), ha=align, va="center",
             fontsize=points(size), rotation=90 if turned else 0,
-            fontweight="bold" if bold else "normal",
+            parse_math=False,
         )  # fmt: skip
 
     def dot(self, left: float, y: float, color: Color, words: str) -> None:

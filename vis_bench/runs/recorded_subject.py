@@ -19,10 +19,9 @@ _WORDS: Mapping[AttentionPart, str] = {
 
 
 @dataclass(frozen=True)
-class RecordedSubject:
+class RecordedSubject(VideoSubject):
     """A method that records a part of its attention, which has `num_layers`."""
 
-    subject: VideoSubject
     method: RecordsAttention
     num_layers: int
 
@@ -32,7 +31,7 @@ class RecordedSubject:
         Raises:
             InputError: as `record_video`.
         """
-        return record_video(self.method, video, self.subject.plan, list(self.subject.categories))
+        return record_video(self.method, video, self.plan, list(self.categories))
 
 
 def recording(
@@ -52,7 +51,7 @@ def recording(
     layers = method.recorded_layers.get(part) if isinstance(method, RecordsAttention) else None
     if not isinstance(method, RecordsAttention) or not layers:
         raise InputError(_without(subject.cell, part, methods_recording(part)))
-    return RecordedSubject(subject, method, layers)
+    return RecordedSubject(**{**vars(subject), "method": method, "num_layers": layers})
 
 
 def _without(cell: Cell, part: AttentionPart, names: Sequence[str]) -> str:

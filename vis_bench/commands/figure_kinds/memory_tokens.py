@@ -35,10 +35,8 @@ def run(options: argparse.Namespace) -> None:
     names = options.layers or ["last"]
     [layer] = recording.layer_numbers(names, subject.num_layers, "--layers")
     recorded = recording.record(options, subject)
-    shown = shown_tracks(
-        recorded, subject.subject.ground_truth([recorded.video]), subject.subject.categories,
-        options.tracks,
-    )  # fmt: skip
+    truth, categories = subject.ground_truth([recorded.video]), subject.categories
+    shown = shown_tracks(recorded, truth, categories, options.tracks) if recorded.tracks else []
     frames = strip_frames(recorded.video.length, options.frames)
     page = draw_memory_tokens(recorded, [track.instance for track in shown], layer, frames)
     facts = {"video": recorded.video.name, "layer": layer + 1, "frames": frames}

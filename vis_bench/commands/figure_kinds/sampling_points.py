@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     numbers = recording.layer_numbers(names, subject.num_layers, "--layers")
     recorded = recording.record(options, subject)
     shown = shown_tracks(
-        recorded, subject.subject.ground_truth([recorded.video]), subject.subject.categories,
+        recorded, subject.ground_truth([recorded.video]), subject.categories,
         options.tracks,
     )  # fmt: skip
     frames = strip_frames(recorded.video.length, options.frames)

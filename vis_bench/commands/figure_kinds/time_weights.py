@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     [layer] = recording.layer_numbers(names, subject.num_layers, "--layers")
     recorded = recording.record(options, subject)
     shown = shown_tracks(
-        recorded, subject.subject.ground_truth([recorded.video]), subject.subject.categories,
+        recorded, subject.ground_truth([recorded.video]), subject.categories,
         options.tracks,
     )  # fmt: skip
     frames = strip_frames(recorded.video.length, options.frames)
@@ -73,8 +73,8 @@ def _compare(
     from vis_bench.progress import Bars
     from vis_bench.runs.weights_over_time import compare_over_videos
 
-    videos = subject.subject.videos[: options.limit]
-    truth = subject.subject.ground_truth(videos)
+    videos = subject.videos[: options.limit]
+    truth = subject.ground_truth(videos)
     if truth is None:
         return None
     with Bars(options.json).bar("weights", sum(video.length for video in videos)) as advance:

@@ -64,7 +64,7 @@ def load(options: argparse.Namespace, part: AttentionPart) -> RecordedSubject:
 
 def record(options: argparse.Namespace, subject: RecordedSubject) -> RecordedVideo:
     """Predicts the video, and writes the arrays where they are asked for."""
-    recorded = subject.record(subject.subject.video)
+    recorded = subject.record(subject.video)
     if options.data is not None:
         import numpy as np
 
