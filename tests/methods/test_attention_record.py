@@ -8,9 +8,12 @@ from methods import build_method
 from methods.layers.attention import MultiHeadAttention
 from methods.layers.position_encoding import sine_position_encoding
 from methods.seqformer.decoder import DecoderRecord
-from official_weights import expected, loaded, network_input
+from official_weights import expected, loaded, network_input, video
 from paths import GOLDEN
 from vis_bench.inference.attention import RecordsAttention
+from vis_bench.inference.loop import InferencePlan
+from vis_bench.inference.recorded_video import record_video
+from vis_bench.inference.recording_contract import check_recording
 
 FRAMES = torch.randn(3, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 
@@ -26,18 +29,17 @@ def mini(name, **options):
 
 @pytest.fixture(scope="module")
 def official():
-    """What the recording of the golden's run holds, of all queries and of the predictions'."""
+    """What is recorded of the golden's run: of all queries, and of the video's tracks."""
     with pytest.warns(UserWarning, match="36 tensors differ"):
         method = loaded("seqformer_r50")
     method.prepare_for_inference()
-    frames = network_input(expected("seqformer_r50")[1]["frames"])
+    spec = expected("seqformer_r50")[1]["frames"]
     record = DecoderRecord()
     with torch.inference_mode():
-        features = method.encode_and_record(frames)
-        method.decode(features, record=record)
-        _, attention = method.predict_and_record(features)
-    arrays = dict(np.load(GOLDEN / "seqformer_r50_attention.npz"))
-    return record, attention.decoder, arrays
+        method.decode(method.encode_and_record(network_input(spec)), record=record)
+    plan = InferencePlan("whole", 1, "native", torch.device("cpu"))
+    recorded = record_video(method, video(spec), plan, range(1, 41))
+    return record, recorded, dict(np.load(GOLDEN / "seqformer_r50_attention.npz"))
 
 
 def difference(tensor, array):
@@ -57,49 +59,48 @@ def test_seqformer_reads_where_the_official_code_does(official):
 
 
 def test_the_first_layer_reads_the_same_in_every_frame(official):
-    _, decoder, _ = official
+    decoder = official[1].attention.decoder
     for array in (decoder.sampling_locations_LTQMKP2, decoder.attention_weights_LTQMKP):
         assert torch.equal(array[0, 0], array[0, 1])
         assert not torch.allclose(array[1, 0], array[1, 1], atol=1e-4)
 
 
-def test_a_prediction_comes_with_the_attention_of_its_queries(official):
-    _, decoder, golden = official
-    assert set(decoder.queries_Q.tolist()) == set(golden["track_queries"].tolist())
-    rows = [golden["queries"].tolist().index(query) for query in decoder.queries_Q.tolist()]
-    assert (
-        difference(decoder.sampling_locations_LTQMKP2, golden["sampling_locations"][:, :, rows])
-        < 1e-4
-    )
-    assert (
-        difference(decoder.attention_weights_LTQMKP, golden["attention_weights"][:, :, rows]) < 1e-4
-    )
-    queries = decoder.queries_Q.numpy()
-    assert difference(decoder.time_weights_LTQ, golden["temporal_weights"][:, :, queries]) < 1e-4
+def test_a_videos_arrays_are_those_of_its_tracks(official):
+    """What `figure --data` writes, for the tracks that the authors' script emits."""
+    _, recorded, golden = official
+    arrays = recorded.arrays()
+    queries = arrays["queries_Q"]
+    assert queries[arrays["track_instances_D"]].tolist() == golden["track_queries"].tolist()
+    assert arrays["track_categories_D"].tolist() == golden["track_categories"].tolist()
+    np.testing.assert_allclose(arrays["track_scores_D"], golden["track_scores"], atol=1e-5)
+    rows = [golden["queries"].tolist().index(query) for query in queries.tolist()]
+    for name, wanted in {
+        "sampling_locations_LTQMKP2": golden["sampling_locations"][:, :, rows],
+        "attention_weights_LTQMKP": golden["attention_weights"][:, :, rows],
+        "time_weights_LTQ": golden["temporal_weights"][:, :, queries],
+    }.items():
+        assert arrays[name].shape == wanted.shape
+        np.testing.assert_allclose(arrays[name], wanted, rtol=0, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["seqformer", "ms_sts", "ifc"])
-@torch.inference_mode()
-def test_recording_changes_no_prediction(name):
-    method = mini(name)
-    plain = method.predict_clip(method.encode_frames(FRAMES))
-    recorded, _ = method.predict_and_record(method.encode_and_record(FRAMES))
-    assert torch.equal(plain.class_probs_NK, recorded.class_probs_NK)
-    assert torch.equal(plain.mask_logits_NTHW, recorded.mask_logits_NTHW)
-
-
-@pytest.mark.parametrize("name", ["seqformer", "ms_sts"])
-@torch.inference_mode()
-def test_what_the_decoder_reads_sums_to_one(name):
+@pytest.mark.parametrize(("name", "layers"), [
+    ("seqformer", {"decoder": 3}), ("ms_sts", {"decoder": 3}), ("ifc", {"memory": 2}),
+])  # fmt: skip
+def test_methods_keep_the_contract_of_recording(name, layers):
     method = mini(name)
     assert isinstance(method, RecordsAttention)
-    assert method.recorded_layers == {"decoder": 3}
-    prediction, attention = method.predict_and_record(method.encode_and_record(FRAMES))
-    decoder, count = attention.decoder, len(prediction)
-    assert decoder.sampling_locations_LTQMKP2.shape == (3, 3, count, 4, 4, 2, 2)
-    ones = torch.ones(3, 3, count, 4)
-    torch.testing.assert_close(decoder.attention_weights_LTQMKP.sum((-1, -2)), ones)
-    torch.testing.assert_close(decoder.time_weights_LTQ.sum(1), ones[:, 0, :, 0])
+    assert method.recorded_layers == layers
+    check_recording(method, FRAMES)
+
+
+def test_what_breaks_the_contract_is_named():
+    class Forgetful(type(mini("ifc"))):
+        recorded_layers = {"memory": 3}
+
+    method = mini("ifc")
+    method.__class__ = Forgetful
+    with pytest.raises(AssertionError, match=r"recorded_layers says \{'memory': 3\}"):
+        check_recording(method, FRAMES)
 
 
 @torch.inference_mode()

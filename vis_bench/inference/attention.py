@@ -3,6 +3,7 @@
 `RecordsAttention` is a `VISMethod` with two more calls, for methods whose attention the papers'
 figures show. Recording is asked for by calling `encode_and_record` and `predict_and_record` in
 place of `encode_frames` and `predict_clip`; whoever calls those pays nothing for it.
+`recording_contract.check_recording` checks a method.
 
 Shape letters: L layers, T frames, Q the queries of the prediction's N instances in their order,
 M heads, K feature levels, P points, B memory tokens, h and w a grid over the frame.

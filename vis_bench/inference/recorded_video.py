@@ -18,6 +18,7 @@ from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES
 from vis_bench.inference.tracker import ClipTracker
+from vis_bench.progress import Advance, silent
 from vis_bench.structures import Clip, FrameFeatures
 
 
@@ -61,7 +62,11 @@ def decoder_arrays(decoder: DecoderAttention) -> dict[str, np.ndarray]:
 
 @torch.inference_mode()
 def record_video(
-    method: RecordsAttention, video: Video, plan: InferencePlan, category_ids: Sequence[int]
+    method: RecordsAttention,
+    video: Video,
+    plan: InferencePlan,
+    category_ids: Sequence[int],
+    advance: Advance = silent,
 ) -> RecordedVideo:
     """Predicts a video as one clip and records the attention.
 
@@ -69,6 +74,7 @@ def record_video(
         method: prepared for inference, on `plan.device`.
         plan: resolution, device and precision; the video is one clip whatever its clips are.
         category_ids: the category id of each column of the class probabilities.
+        advance: is called with the number of frames that are encoded.
 
     Raises:
         InputError: where a frame cannot be read, or the method returns what its interface does not
@@ -78,7 +84,7 @@ def record_video(
     tracker = ClipTracker(method.tracking_rule, video.length, video.height, video.width)
     with closing(read_ahead(video.frames)) as frames, plan.autocast():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, NO_STAGES)
-        features = _encode(method, inputs, video.length)
+        features = _encode(method, inputs, video.length, advance)
         prediction, attention = method.predict_and_record(features)
         check_clip(method, prediction, video.length)
         prediction = check_values(method, prediction, len(category_ids))
@@ -87,12 +93,15 @@ def record_video(
     return RecordedVideo(video, tracks, tracker.instances_of_tracks(), attention)
 
 
-def _encode(method: RecordsAttention, inputs: DecodedFrames, num_frames: int) -> FrameFeatures:
+def _encode(
+    method: RecordsAttention, inputs: DecodedFrames, num_frames: int, advance: Advance
+) -> FrameFeatures:
     held: FrameFeatures | None = None
     for start in range(0, num_frames, ENCODE_FRAMES):
         frames_T3HW = inputs.take(min(ENCODE_FRAMES, num_frames - start))
         new = method.encode_and_record(frames_T3HW)
         check_features(method, new, len(frames_T3HW), held)
         held = new if held is None else held.followed_by(new)
+        advance(len(new))
     assert held is not None, "a video has at least one frame"
     return held

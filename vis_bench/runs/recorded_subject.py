@@ -9,6 +9,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.attention import AttentionPart, RecordsAttention
 from vis_bench.inference.recorded_video import RecordedVideo, record_video
+from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell
 from vis_bench.runs.video_subject import VideoSubject
 
@@ -25,13 +26,16 @@ class RecordedSubject(VideoSubject):
     method: RecordsAttention
     num_layers: int
 
-    def record(self, video: Video) -> RecordedVideo:
+    def record(self, video: Video, advance: Advance = silent) -> RecordedVideo:
         """Predicts a video as one clip.
+
+        Args:
+            advance: is called with the number of frames that are encoded.
 
         Raises:
             InputError: as `record_video`.
         """
-        return record_video(self.method, video, self.plan, list(self.categories))
+        return record_video(self.method, video, self.plan, list(self.categories), advance)
 
 
 def recording(

@@ -20,9 +20,9 @@ from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.method import VISMethod
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
-from vis_bench.runs.load_method import BuildMethod
+from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
 from vis_bench.runs.open_dataset import open_dataset
-from vis_bench.runs.predict import find_inputs, load_predictor
+from vis_bench.runs.predict import find_inputs
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,25 @@ def load_subject(
         inputs = find_inputs(cell, source.frames, None)
         videos, categories = inputs.videos, inputs.categories
     video = choose_video(videos, source.video)
-    method = load_predictor(build_method, cell, len(categories), device, weights=weights)
+    method = _load(build_method, cell, len(categories), device, weights)
     plan = InferencePlan(
         cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision
     )
     return VideoSubject(cell, method, video, videos, categories, dataset, plan)
+
+
+def _load(
+    build_method: BuildMethod, cell: Cell, num_classes: int, device: torch.device,
+    weights: Path | None,
+) -> VISMethod:  # fmt: skip
+    """The method with its weights; one that would draw what random weights do is refused."""
+    file = find_weights(cell, weights)
+    method = load_method(build_method, cell, num_classes, file, device)
+    if file is None and method.weights_source is None and method.num_params:
+        raise InputError(
+            f"the config names no weights for {cell.method}; --set weights=FILE names them"
+        )
+    return method
 
 
 def choose_video(videos: Sequence[Video], name: str | None) -> Video:

@@ -34,11 +34,12 @@ def compare_over_videos(
     """
     found = []
     for video in videos:
-        recorded = known
-        if video.id != known.video.id:
-            recorded = subject.record(video)
+        if video.id == known.video.id:
+            recorded = known
+            advance(video.length)
+        else:
+            recorded = subject.record(video, advance)
         found.append(_weights(recorded, truth))
-        advance(video.length)
     return compare_absent_frames(found)
 
 

@@ -102,16 +102,20 @@ def arrays_file(text: str) -> Path:
     return _ending_in((".npz",), text)
 
 
+def layer(text: str) -> str | int:
+    """A layer: a number from 1 up, `first`, `second` or `last`."""
+    if text in LAYER_NAMES:
+        return text
+    if not (text.isdecimal() and text.isascii() and int(text)):
+        raise ArgumentTypeError(
+            f"{text!r} is not a layer; expected {', '.join(LAYER_NAMES)} or a number from 1 up"
+        )
+    return int(text)
+
+
 def layers(text: str) -> list[str | int]:
-    """Layers with commas between them: numbers from 1 up, `first`, `second` or `last`."""
-    found: list[str | int] = []
-    for name in names(text):
-        if name not in LAYER_NAMES and not (name.isdecimal() and name.isascii() and int(name)):
-            raise ArgumentTypeError(
-                f"{name!r} is not a layer; expected {', '.join(LAYER_NAMES)} or a number from 1 up"
-            )
-        found.append(name if name in LAYER_NAMES else int(name))
-    return found
+    """Layers with commas between them."""
+    return [layer(name) for name in names(text)]
 
 
 def _ending_in(endings: Sequence[str], text: str) -> Path:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from vis_bench.atomic_write import write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite, names
 from vis_bench.commands.output import print_json, print_text
 from vis_bench.errors import InputError
+
+if TYPE_CHECKING:
+    from vis_bench.drawing.failure_cases import FailureCase
 
 DESCRIPTION = "the videos that lose most AP to each kind of error, as strips"
 
@@ -70,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
         print_text(f"{lines}written: {options.output}")
 
 
-def _fields(case) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _fields(case: FailureCase) -> dict[str, object]:
     errors = case.errors
     return {
         "kind": case.kind, "video": errors.video.name, "video_id": errors.video.id,

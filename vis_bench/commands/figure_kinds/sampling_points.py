@@ -17,7 +17,7 @@ def add_arguments(options: Options) -> None:
     recording.add_arguments(options, CONFIG, NUM_FRAMES)
     options.value(
         "--layers", "N,...", "decoder layers: numbers from 1, first, second, last", layers,
-        unless_given="first,second,last",
+        default="first,second,last",
     )  # fmt: skip
     options.value("--tracks", "N", "tracks that are drawn, best score first", count, default=3)
 
@@ -29,8 +29,7 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.drawing.strip import strip_frames
 
     subject = recording.load(options, "decoder")
-    names = options.layers or ["first", "second", "last"]
-    numbers = recording.layer_numbers(names, subject.num_layers, "--layers")
+    numbers = recording.layer_numbers(options.layers, subject.num_layers)
     recorded = recording.record(options, subject)
     shown = shown_tracks(
         recorded, subject.ground_truth([recorded.video]), subject.categories,
@@ -44,4 +43,5 @@ def run(options: argparse.Namespace) -> None:
         "frames": frames,
         "tracks": [track.title for track in shown],
     }
-    recording.deliver(options, page, facts)
+    recording.write_picture(options, page)
+    recording.say(options, facts)

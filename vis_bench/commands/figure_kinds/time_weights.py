@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vis_bench.commands import recording
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count, layers
+from vis_bench.commands.arguments.values import count, layer
 
 if TYPE_CHECKING:
     from vis_bench.evaluation.time_weights import AbsentFrames
@@ -25,8 +25,8 @@ def add_arguments(options: Options) -> None:
     """What all figures of attention take, which layer and tracks, and how many videos count."""
     recording.add_arguments(options, CONFIG, NUM_FRAMES)
     options.value(
-        "--layers", "N", "decoder layer that is drawn: a number from 1, first, second or last",
-        layers, unless_given="last",
+        "--layer", "N", "decoder layer that is drawn: a number from 1, first, second, last", layer,
+        default="last",
     )  # fmt: skip
     options.value("--tracks", "N", "tracks that are drawn, best score first", count, default=3)
     options.value(
@@ -40,30 +40,27 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.drawing.shown_tracks import shown_tracks
     from vis_bench.drawing.strip import strip_frames
     from vis_bench.drawing.time_weights import draw_time_weights
-    from vis_bench.errors import InputError
     from vis_bench.evaluation.time_weights import as_json
 
-    if options.layers and len(options.layers) > 1:
-        raise InputError(f"--layers names {len(options.layers)} layers; expected one")
     subject = recording.load(options, "decoder")
-    names = options.layers or ["last"]
-    [layer] = recording.layer_numbers(names, subject.num_layers, "--layers")
+    [number] = recording.layer_numbers([options.layer], subject.num_layers)
     recorded = recording.record(options, subject)
     shown = shown_tracks(
         recorded, subject.ground_truth([recorded.video]), subject.categories,
         options.tracks,
     )  # fmt: skip
     frames = strip_frames(recorded.video.length, options.frames)
-    page = draw_time_weights(recorded, shown, layer, frames)
+    page = draw_time_weights(recorded, shown, number, frames)
+    recording.write_picture(options, page)
     compared = _compare(options, subject, recorded)
     facts = {
         "video": recorded.video.name,
-        "layer": layer + 1,
+        "layer": number + 1,
         "frames": frames,
         "tracks": [track.title for track in shown],
         "absent_frames": None if compared is None else as_json(compared),
     }
-    recording.deliver(options, page, facts, _text(compared))
+    recording.say(options, facts, _text(compared))
 
 
 def _compare(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.atomic_write import write_atomically
@@ -64,7 +62,11 @@ def load(options: argparse.Namespace, part: AttentionPart) -> RecordedSubject:
 
 def record(options: argparse.Namespace, subject: RecordedSubject) -> RecordedVideo:
     """Predicts the video, and writes the arrays where they are asked for."""
-    recorded = subject.record(subject.video)
+    from vis_bench.progress import Bars
+
+    video = subject.video
+    with Bars(options.json).bar(f"predict {video.name}", video.length) as advance:
+        recorded = subject.record(video, advance)
     if options.data is not None:
         import numpy as np
 
@@ -75,7 +77,7 @@ def record(options: argparse.Namespace, subject: RecordedSubject) -> RecordedVid
     return recorded
 
 
-def layer_numbers(names: Sequence[str | int], num_layers: int, option: str) -> list[int]:
+def layer_numbers(names: Sequence[str | int], num_layers: int) -> list[int]:
     """Layers from 0, each once, in the order of the names.
 
     Raises:
@@ -86,28 +88,20 @@ def layer_numbers(names: Sequence[str | int], num_layers: int, option: str) -> l
     for number in numbers:
         if number > num_layers:
             raise InputError(
-                f"{option} names layer {number}; expected 1 to {num_layers}, first, second or last"
+                f"there is no layer {number}; expected 1 to {num_layers}, first, second or last"
             )
     return [number - 1 for number in dict.fromkeys(numbers)]
 
 
-def deliver(
-    options: argparse.Namespace, page: FigurePage, facts: dict[str, Any], text: str = ""
-) -> None:
-    """Writes the picture and says so, with whatever else the figure tells."""
+def write_picture(options: argparse.Namespace, page: FigurePage) -> None:
+    """Writes --output."""
     write_atomically(options.output, page.encoded(options.output.suffix.lower()))
-    written = {"output": str(options.output), "data": _path(options.data)}
-    if options.json:
-        print_json({**written, **facts})
-        return
+
+
+def say(options: argparse.Namespace, facts: dict[str, Any], text: str = "") -> None:
+    """Says what was written, and before it `text`; or, as JSON, what was written and `facts`."""
     files = [str(path) for path in (options.output, options.data) if path is not None]
-    print_text(f"{text}written: {', '.join(files)}")
-
-
-def warn(message: str) -> None:
-    """A warning on standard error."""
-    sys.stderr.write(f"warning: {message}\n")
-
-
-def _path(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    if options.json:
+        print_json({"written": files, **facts})
+    else:
+        print_text(f"{text}written: {', '.join(files)}")
