@@ -118,37 +118,9 @@ class IFC(RecordsAttention):
         prediction = self._predict_clip(features, record)
         if not self.encoder.num_memory_layers:
             return prediction, ClipAttention()
-        weights_LTMBS = torch.stack([features.maps["memory_attention"], *record])
-        grid_hw = _grid(features.frame_size_HW, 32)
-        return prediction, ClipAttention(
-            memory=MemoryAttention(weights_LTMBS.unflatten(-1, grid_hw))
-        )
-
-    def _encode_frames(self, frames_T3HW: Tensor, record: list[Tensor] | None) -> FrameFeatures:
-        maps_8, maps_16, maps_32 = self.backbone(frames_T3HW)
-        tokens_TSC = self.token_projection(maps_32).flatten(2).transpose(1, 2)
-        position_SC = self._position(maps_32.shape[-2:], tokens_TSC)
-        maps = {
-            "tokens": self.encoder.encode_frames(tokens_TSC, position_SC, record),
-            "lateral_16": self.spatial_decoder.lateral_16(maps_16),
-            "lateral_8": self.spatial_decoder.lateral_8(maps_8),
-        }
-        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
-        if self.encoder.frame_only:
-            features = self._mask_features(maps["tokens"], maps, size_HW)
-            maps = {"tokens": maps["tokens"], "mask_features": features}
-        if record:
-            maps["memory_attention"] = record[0]
-        return FrameFeatures(maps, size_HW)
-
-    def _predict_clip(self, features: FrameFeatures, record: list[Tensor] | None) -> ClipPrediction:
-        outputs, mask_features_TCHW = self.decode(features, record)
-        with full_precision(mask_features_TCHW.device):
-            class_probs_QK = self.class_head(outputs[-1]).softmax(-1)
-        no_object = class_probs_QK.shape[-1] - 1
-        kept_N = (class_probs_QK.argmax(-1) != no_object).nonzero()[:, 0]
-        masks_NTHW = self.spatial_decoder.masks(mask_features_TCHW, outputs[-1][kept_N])
-        return ClipPrediction(class_probs_QK[kept_N, :no_object], masks_NTHW)
+        weights = torch.stack([features.maps["memory_attention"], *record])
+        by_place = weights.unflatten(-1, _grid(features.frame_size_HW, 32))
+        return prediction, ClipAttention(memory=MemoryAttention(by_place))
 
     def decode(
         self, features: FrameFeatures, record: list[Tensor] | None = None
@@ -183,6 +155,32 @@ class IFC(RecordsAttention):
         super().prepare_for_inference()
         self.backbone.prepare_for_inference()
         self.spatial_decoder.to(memory_format=torch.channels_last)
+
+    def _encode_frames(self, frames_T3HW: Tensor, record: list[Tensor] | None) -> FrameFeatures:
+        maps_8, maps_16, maps_32 = self.backbone(frames_T3HW)
+        tokens_TSC = self.token_projection(maps_32).flatten(2).transpose(1, 2)
+        position_SC = self._position(maps_32.shape[-2:], tokens_TSC)
+        maps = {
+            "tokens": self.encoder.encode_frames(tokens_TSC, position_SC, record),
+            "lateral_16": self.spatial_decoder.lateral_16(maps_16),
+            "lateral_8": self.spatial_decoder.lateral_8(maps_8),
+        }
+        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
+        if self.encoder.frame_only:
+            features = self._mask_features(maps["tokens"], maps, size_HW)
+            maps = {"tokens": maps["tokens"], "mask_features": features}
+        if record:
+            maps["memory_attention"] = record[0]
+        return FrameFeatures(maps, size_HW)
+
+    def _predict_clip(self, features: FrameFeatures, record: list[Tensor] | None) -> ClipPrediction:
+        outputs, mask_features_TCHW = self.decode(features, record)
+        with full_precision(mask_features_TCHW.device):
+            class_probs_QK = self.class_head(outputs[-1]).softmax(-1)
+        no_object = class_probs_QK.shape[-1] - 1
+        kept_N = (class_probs_QK.argmax(-1) != no_object).nonzero()[:, 0]
+        masks_NTHW = self.spatial_decoder.masks(mask_features_TCHW, outputs[-1][kept_N])
+        return ClipPrediction(class_probs_QK[kept_N, :no_object], masks_NTHW)
 
     def _mask_features(
         self, tokens_TSC: Tensor, maps: Mapping[str, Tensor], size_HW: tuple[int, int]

@@ -7,5 +7,6 @@ annotations, `space_time_iou` compares tracks with objects, `matching` pairs the
 `precision_recall` accumulates the pairs, and `ytvis` turns that into AP and AR. `bootstrap`
 resamples the videos, and `compare` says whether two results differ by more than chance.
 `error_breakdown` says where AP is lost: it applies `repairs` to overlaps counted frame by frame
-(`frame_overlap`).
+(`frame_overlap`), and `video_errors` does so video by video. `time_weights` compares what a method
+weighs frames with an object and without it.
 """

@@ -5,7 +5,8 @@ time.
 
 `measured` and `leaderboard` every record; `paper_tables` a paper's table beside `published`
 figures; `speed`, `curves`, `flops`, `kernels` and `charts` cost; `evaluation` and `compare_report`
-what `eval` and `compare` print; `pages` the generated files of `results/`, of which `headline` is
-the front page's table and `paper_pages` the papers' tables below each other; `chart_labels` where
-labels go in a picture; `figures` how a figure is printed.
+what `eval` and `compare` print; `time_weights` what `figure time-weights` prints; `pages` the
+generated files of `results/`, of which `headline` is the front page's table and `paper_pages` the
+papers' tables below each other; `chart_labels` where labels go in a picture; `figures` how a figure
+is printed.
 """

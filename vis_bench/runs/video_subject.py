@@ -14,10 +14,12 @@ import torch
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.dataset import Dataset
+from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.loop import InferencePlan
+from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import VISMethod
+from vis_bench.progress import Advance
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
@@ -161,3 +163,24 @@ def load_subjects(
         listed = ", ".join(f"{name}: {s.cell.dataset.name}" for name, s in subjects.items())
         raise InputError(f"the configs have different data sets ({listed}); expected the same one")
     return subjects
+
+
+def predict_each(subjects: Mapping[str, VideoSubject], advance: Advance) -> dict[str, Results]:
+    """Each subject's tracks of its video, clip by clip as its config says.
+
+    Args:
+        advance: is called with the number of frames that are done.
+
+    Returns:
+        Results by name, which says so where a method is a reconstruction.
+
+    Raises:
+        InputError: as `track_video`.
+    """
+    results = {}
+    for name, subject in subjects.items():
+        tracks = track_video(subject.method, subject.video, subject.plan, list(subject.categories))
+        title = f"{name} (reconstruction)" if subject.method.reconstruction else name
+        results[title] = Results.of(tracks, name)
+        advance(subject.video.length)
+    return results

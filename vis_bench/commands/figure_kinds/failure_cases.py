@@ -68,7 +68,8 @@ def run(options: argparse.Namespace) -> None:
     for warning in [*inputs.warnings, *warnings]:
         sys.stderr.write(f"warning: {warning}\n")
     if options.json:
-        print_json({"output": str(options.output), "cases": [_fields(case) for case in cases]})
+        written = [str(options.output)]
+        print_json({"written": written, "cases": [_fields(case) for case in cases]})
     else:
         lines = "".join(f"{case.heading}\n" for case in cases)
         print_text(f"{lines}written: {options.output}")

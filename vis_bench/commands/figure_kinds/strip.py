@@ -41,19 +41,23 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.drawing.method_strip import draw_method_strip
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
-    from vis_bench.runs.video_subject import VideoSource, load_subjects
+    from vis_bench.runs.video_subject import VideoSource, load_subjects, predict_each
 
     source = VideoSource(options.video, options.videos_from, options.data_root)
     subjects = load_subjects(
         build_method, options.configs, options.overrides, pick_device(options.device), source
     )
-    with Bars(options.json).bar("predict", len(subjects)) as advance:
-        picture = draw_method_strip(
-            subjects, columns=options.frames, min_score=options.min_score, advance=advance
-        )
+    first = next(iter(subjects.values()))
+    total = len(subjects) * first.video.length
+    with Bars(options.json).bar(f"predict {first.video.name}", total) as advance:
+        results = predict_each(subjects, advance)
+    picture = draw_method_strip(
+        first.video, results, first.ground_truth([first.video]), first.categories,
+        columns=options.frames, min_score=options.min_score,
+    )  # fmt: skip
     write_atomically(options.output, encode_picture(picture, options.output.suffix.lower()))
-    [video] = {subject.video.name for subject in subjects.values()}
     if options.json:
-        print_json({"output": str(options.output), "video": video, "rows": list(subjects)})
+        facts = {"video": first.video.name, "rows": list(results)}
+        print_json({"written": [str(options.output)], **facts})
     else:
         print_text(f"written: {options.output}")
