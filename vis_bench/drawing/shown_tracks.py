@@ -92,4 +92,4 @@ def _distinct(found_D: np.ndarray, instances: Sequence[int]) -> list[int]:
 
 def _name(tracks: TrackSet, index: int, categories: Mapping[int, str]) -> str:
     category = int(tracks.category_N[index])
-    return categories.get(category, f"class {category}").replace("_", " ")
+    return categories.get(category, f"class {category}")
