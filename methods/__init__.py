@@ -104,13 +104,16 @@ def build_method(name: str, *, num_classes: int, **options: object) -> VISMethod
 
 
 def methods_recording(part: AttentionPart) -> list[str]:
-    """The built-in methods that record a part of their attention, as they are built by default."""
+    """The built-in methods that record a part of their attention, as they are built by default.
+
+    For a message: a method that cannot be built here is left out.
+    """
     found = []
     with torch.device("meta"):
         for name in sorted(_built_in_names()):
             try:
                 method = _module(name).build(num_classes=1)
-            except InputError:  # it needs a package that is not installed, say
+            except Exception:  # it needs a package that is not installed, or values
                 continue
             if isinstance(method, RecordsAttention) and part in method.recorded_layers:
                 found.append(name)
