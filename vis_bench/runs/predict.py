@@ -16,6 +16,7 @@ from vis_bench.data.frames import ImageFiles, is_file
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
+from vis_bench.inference.clip_limit import check_clip_limit
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
@@ -97,7 +98,13 @@ def predict(
     Returns:
         `output`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
         (id -> `name` and `num_tracks`).
+
+    Raises:
+        InputError: for clips that are longer than the method takes.
     """
+    check_clip_limit(
+        method.registered_name, method.max_clip_length, plan.clip_length, inputs.videos
+    )
     tracks: list[Track] = []
     with bars.bar("predict", sum(video.length for video in inputs.videos)) as advance:
         for video in inputs.videos:
