@@ -10,8 +10,11 @@ from methods.layers.position_encoding import sine_position_encoding
 from methods.seqformer.decoder import DecoderRecord
 from official_weights import expected, loaded, network_input, video
 from paths import GOLDEN
+from vis_bench.data.synthetic import generate
+from vis_bench.data.video import Video
 from vis_bench.inference.attention import RecordsAttention
-from vis_bench.inference.loop import InferencePlan
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.recorded_video import record_video
 from vis_bench.inference.recording_contract import check_recording
 
@@ -175,3 +178,23 @@ def test_nothing_more_is_computed_unless_asked_for(monkeypatch):
     method.predict_clip(features)
     with pytest.raises(AssertionError, match="weights were computed"):
         method.encode_and_record(FRAMES)
+
+
+@pytest.mark.parametrize("name", ["seqformer", "ifc"])
+def test_a_recorded_video_has_the_tracks_that_inference_gives(name):
+    method = mini(name)
+    method.prepare_for_inference()
+    plan = InferencePlan("whole", 1, 64, torch.device("cpu"))
+    drawn = generate("val").videos[5]
+    clip = Video(7, "start", drawn.height, drawn.width, list(drawn.frames[:10]))
+    tracks = track_video(method, clip, plan, [2, 5, 9])
+    recorded = record_video(method, clip, plan, [2, 5, 9])
+    assert recorded.tracks == tracks
+    size_HW = input_size(clip.height, clip.width, 64, method.input_format)
+    frames = to_input([resize_frame(f, size_HW) for f in clip.frames], method.input_format)
+    with torch.inference_mode():
+        probs_NK = method(frames).class_probs_NK
+    assert len(recorded.instances) == len(tracks) > 0
+    for track, instance in zip(recorded.tracks, recorded.instances, strict=True):
+        column = [2, 5, 9].index(track.category_id)
+        assert track.score == pytest.approx(float(probs_NK[instance, column]), abs=1e-6)

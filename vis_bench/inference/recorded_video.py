@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES
 from vis_bench.inference.tracker import ClipTracker
 from vis_bench.progress import Advance, silent
-from vis_bench.structures import Clip, FrameFeatures
+from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,26 @@ def record_video(
         prediction, attention = method.predict_and_record(features)
         check_clip(method, prediction, video.length)
         prediction = check_values(method, prediction, len(category_ids))
-        tracker.update(Clip(0, video.length), prediction)
-    tracks = tracker.tracks(video.id, category_ids)
-    return RecordedVideo(video, tracks, tracker.instances_of_tracks(), attention)
+        tracker.update(Clip(0, video.length), _with_own_columns(prediction))
+    tracks, instances = [], []
+    for track in tracker.tracks(video.id, range(prediction.class_probs_NK.numel())):
+        instance, column = divmod(track.category_id, len(category_ids))
+        tracks.append(replace(track, category_id=category_ids[column]))
+        instances.append(instance)
+    return RecordedVideo(video, tracks, instances, attention)
+
+
+def _with_own_columns(prediction: ClipPrediction) -> ClipPrediction:
+    """Each instance's probabilities in K columns of its own, and zeros in those of the others.
+
+    A track's column then says which instance it is. Which tracks are emitted, and in which order,
+    stays the same: a probability of 0 is never emitted.
+    """
+    probs_NK = prediction.class_probs_NK
+    wide_NNK = probs_NK.new_zeros(len(probs_NK), *probs_NK.shape)
+    places = torch.arange(len(probs_NK))
+    wide_NNK[places, places] = probs_NK
+    return replace(prediction, class_probs_NK=wide_NNK.flatten(1))
 
 
 def _encode(

@@ -115,17 +115,6 @@ class ClipTracker:
             if any(rle is not None for rle in self._instances[row].segmentations)
         ]
 
-    def instances_of_tracks(self) -> list[int]:
-        """Which instance each of `tracks` is, in their order.
-
-        Instances count from 0 as clips bring them: those of the first clip are its rows.
-        """
-        return [
-            row
-            for row, _, _ in self._emitted_pairs()
-            if any(rle is not None for rle in self._instances[row].segmentations)
-        ]
-
     def _new_instance(self, class_probs_K: Tensor) -> int:
         segmentations: list[RLE | None] = [None] * self._num_frames
         self._instances.append(_Instance(torch.zeros_like(class_probs_K), 0, segmentations))
