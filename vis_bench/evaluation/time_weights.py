@@ -19,7 +19,6 @@ import numpy as np
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.evaluation.bootstrap import draw_videos
-from vis_bench.evaluation.compare import CONFIDENCE, NUM_RESAMPLES
 from vis_bench.evaluation.repairs import VideoTracks
 from vis_bench.evaluation.space_time_iou import space_time_iou
 from vis_bench.masks.tubes import MaskTubes
@@ -115,7 +114,7 @@ def found_objects(results: Results, ground_truth: GroundTruth, video_id: int) ->
 
 
 def compare_absent_frames(
-    videos: Sequence[VideoWeights], *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+    videos: Sequence[VideoWeights], *, num_resamples: int = 1000, seed: int = 0
 ) -> AbsentFrames:
     """Mean weights over all frames of the tracks that count.
 
@@ -178,8 +177,7 @@ def _layer(mean_B2: np.ndarray, interval: bool) -> LayerWeights:
         return LayerWeights(None, None, None, None, None)
     difference_B = mean_B2[:, 0] - mean_B2[:, 1]
     drawn_B = difference_B[1:][~np.isnan(difference_B[1:])] if interval else np.zeros(0)
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(drawn_B, [tail, 100 - tail]) if drawn_B.size else (None, None)
+    low, high = np.percentile(drawn_B, [2.5, 97.5]) if drawn_B.size else (None, None)
     return LayerWeights(
         float(mean_B2[0, 0]),
         float(mean_B2[0, 1]),
