@@ -166,11 +166,11 @@ def test_failure_cases(figure, failures):
     code, out, _ = cases(figure, failures, "--json")
     assert code == 0
     found = {case["kind"]: case for case in json.loads(out)["cases"]}
-    assert {"background", "missed"} <= set(found) | {"background"}
     assert found["missed"]["video"] == "cats"
     assert found["missed"]["lost"] == pytest.approx(0.5)
     assert Image.open(failures / "f.png").width == 880
-    code, out, _ = cases(figure, failures, "--kinds", "missed")
+    code, out, _ = cases(figure, failures, "--kinds", "missed", "--worst", 3)
+    assert out.count("\n") == 2
     assert out.splitlines()[0].startswith("missed: cats loses 50.0 points of AP to it (AP by")
     assert figure("failure-cases", failures / "r.json", "--output", failures / "x.png")[0] == 2
 

@@ -31,7 +31,7 @@ def add_arguments(options: Options) -> None:
         unless_given="the synthetic validation videos",
     )  # fmt: skip
     options.value("--kinds", "NAME,...", "kinds of error", names, unless_given="all")
-    options.value("--videos", "N", "videos per kind of error", count, default=1)
+    options.value("--worst", "N", "videos per kind of error", count, default=1)
     options.value("--columns", "N", "frames of a video", count, default=4)
     options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
 
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     bars = Bars(options.json)
     with bars.bar("errors", len(inputs.truth.videos)) as advance:
         errors = break_down_videos(inputs.truth, inputs.source.results, advance)
-    worst = worst_videos(errors, kinds, options.videos)
+    worst = worst_videos(errors, kinds, options.worst)
     cases = [FailureCase(kind, video) for kind, videos in worst.items() for video in videos]
     if not cases:
         raise InputError(f"{inputs.source.name} loses no AP to {', '.join(kinds)}; nothing to draw")
