@@ -18,7 +18,7 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.bootstrap import draw_videos
+from vis_bench.evaluation.bootstrap import NUM_RESAMPLES, draw_videos, percentile_interval
 from vis_bench.evaluation.repairs import VideoTracks
 from vis_bench.evaluation.space_time_iou import space_time_iou
 from vis_bench.masks.tubes import MaskTubes
@@ -114,7 +114,7 @@ def found_objects(results: Results, ground_truth: GroundTruth, video_id: int) ->
 
 
 def compare_absent_frames(
-    videos: Sequence[VideoWeights], *, num_resamples: int = 1000, seed: int = 0
+    videos: Sequence[VideoWeights], *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> AbsentFrames:
     """Mean weights over all frames of the tracks that count.
 
@@ -175,13 +175,7 @@ def _layer(mean_B2: np.ndarray, interval: bool) -> LayerWeights:
     """From the means of absent and present frames; entry 0 holds the observed ones."""
     if np.isnan(mean_B2[0]).any():
         return LayerWeights(None, None, None, None, None)
+    absent, present = mean_B2[0].tolist()
     difference_B = mean_B2[:, 0] - mean_B2[:, 1]
-    drawn_B = difference_B[1:][~np.isnan(difference_B[1:])] if interval else np.zeros(0)
-    low, high = np.percentile(drawn_B, [2.5, 97.5]) if drawn_B.size else (None, None)
-    return LayerWeights(
-        float(mean_B2[0, 0]),
-        float(mean_B2[0, 1]),
-        float(difference_B[0]),
-        None if low is None else float(low),
-        None if high is None else float(high),
-    )
+    low, high = (percentile_interval(difference_B[1:]) if interval else None) or (None, None)
+    return LayerWeights(absent, present, float(difference_B[0]), low, high)
