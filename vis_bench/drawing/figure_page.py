@@ -110,8 +110,10 @@ class FigurePage:
             canvas = FigureCanvasAgg(self._figure)
             canvas.draw()
             return _png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
-        # SVG text stays text that can be searched; its fonts are the reader's.
-        with mpl.rc_context({"svg.hashsalt": "vis-bench", "svg.fonttype": "none"}):
+        # SVG text stays text that can be searched; TrueType is what publishers take in a PDF.
+        with mpl.rc_context(
+            {"svg.hashsalt": "vis-bench", "svg.fonttype": "none", "pdf.fonttype": 42}
+        ):
             dated = {"Date": None} if ending == ".svg" else {"CreationDate": None}
             self._figure.savefig(out, format=ending[1:], metadata=dated, dpi=_DOTS_PER_INCH)
         return out.getvalue()

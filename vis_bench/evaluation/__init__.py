@@ -9,6 +9,6 @@ and `ytvis` turns that into AP and AR. `bootstrap` resamples the videos, and `co
 two results differ by more than chance. `error_breakdown` says where AP is lost: it applies
 `identity_repairs` and `repairs` to overlaps counted frame by frame (`frame_overlap`,
 `followed_videos`, `repaired_ap`), and `identity_sensitivity` what a single identity switch costs.
-`video_errors` does so for every video by itself. `time_weights` compares what a method weighs frames
-with an object and without it.
+`video_errors` does so for every video by itself. `time_weights` compares what a method weighs
+frames with an object and without it.
 """
