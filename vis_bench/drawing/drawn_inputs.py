@@ -80,6 +80,16 @@ def read_inputs(
     return DrawnInputs(videos, sources, truth, categories, warnings)
 
 
+def named_results(text: str) -> NamedResults:
+    """The results of a path or NAME=PATH.
+
+    Raises:
+        InputError: for a file that is not a results file.
+    """
+    name, path, _ = _source(text)
+    return NamedResults(name, read_results(path))
+
+
 def _annotations(path: Path) -> dict:
     """The file's content; one that lists only videos, like the public valid.json, has no objects.
 

@@ -13,6 +13,7 @@ from PIL import Image
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.frame_folders import frame_files, video_sources
 from vis_bench.data.frames import decode_image, frame_paths, is_file
+from vis_bench.data.video import Video
 from vis_bench.data.video_file import VideoFile
 from vis_bench.errors import InputError
 
@@ -21,7 +22,8 @@ from vis_bench.errors import InputError
 class FrameFiles:
     """A video's frames as files, in order; height and width in pixels.
 
-    `encoded` holds the frames where they come from one video file.
+    `encoded` holds the frames where each does not have a file of its own: of a video file, or of
+    a video in memory.
     """
 
     id: int
@@ -29,7 +31,7 @@ class FrameFiles:
     height: int
     width: int
     files: Sequence[Path]
-    encoded: VideoFile | None = None
+    encoded: Sequence[np.ndarray] | None = None
 
     @property
     def length(self) -> int:
@@ -97,6 +99,12 @@ def check_first_frame(video: FrameFiles, folder: Path) -> None:
             f"--frames {folder} has no frames of video {video.name} (id {video.id}): there is no "
             f"file {video.files[0]}"
         )
+
+
+def video_frames(video: Video) -> FrameFiles:
+    """The frames of a video that inference has seen; only for messages it is named by files."""
+    files = [Path(f"{video.name}/{t:05d}") for t in range(video.length)]
+    return FrameFiles(video.id, video.name, video.height, video.width, files, video.frames)
 
 
 def videos_in(path: Path) -> list[FrameFiles]:
