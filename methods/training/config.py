@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from vis_bench.errors import InputError
-from vis_bench.runs.config import read_yaml
 from vis_bench.runs.overrides import apply_override
+from vis_bench.yaml_file import read_yaml
 
 Positive = Field(ge=1)
 
