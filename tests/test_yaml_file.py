@@ -48,7 +48,7 @@ REFUSED = {
     "0x" + "f" * 5000: "needs more than 64 bits",
     "{true: 1}": "a key is true; expected text",
     "{null: 1}": "a key is null; expected text",
-    "{[a]: 1}": "a key is a sequence; expected text",
+    "{[a]: 1}": "a key is a list or mapping; expected text",
     "a\0b": "is not valid YAML",
     "\ud800": "is not valid YAML",
     "---\na\n---\nb": "is not valid YAML, line 3",

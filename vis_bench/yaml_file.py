@@ -122,9 +122,10 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def _count_alias(self, event: yaml.AliasEvent) -> None:
-        size = self._sizes.get(event.anchor, 0)
+        anchor = str(event.anchor)
+        size = self._sizes.get(anchor, 0)
         if size is None:
-            raise _Refused(f"*{event.anchor[:40]} stands inside of itself", _at(event))
+            raise _Refused(f"*{anchor[:40]} stands inside of itself", _at(event))
         self._values += size
         self._aliased += size
         if self._aliased > MAX_ALIASED:
@@ -144,7 +145,7 @@ class _Loader(yaml.SafeLoader):
     def _key(self, node: yaml.Node) -> str | int:
         key = self.construct_object(node) if isinstance(node, yaml.ScalarNode) else None
         if isinstance(key, bool) or not isinstance(key, (str, int)):
-            what = node.value[:40] if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+            what = node.value[:40] if isinstance(node, yaml.ScalarNode) else "a list or mapping"
             raise _Refused(f"a key is {what or 'empty'}; expected text", node.start_mark)
         return key
 

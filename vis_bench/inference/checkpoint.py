@@ -11,22 +11,25 @@ import argparse
 import hashlib
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from vis_bench.errors import InputError
+from vis_bench.errors import InputError, reason
 from vis_bench.inference.method import VISMethod
+from vis_bench.json_file import shown
 
 SHOWN_KEYS = 3
 # Plain containers that authors save beside their weights (SeqFormer: its command line).
 HARMLESS: list[Callable | tuple[Callable, str]] = [argparse.Namespace]
+# What checkpoints of others hold as whole numbers: counters of batches, tables of positions.
+COUNTS = ("num_batches_tracked", "relative_position_index")
 CHUNK_BYTES = 1 << 20
 
 
@@ -63,6 +66,7 @@ def load_weights(method: VISMethod, path: Path) -> None:
         InputError: the file cannot be read, holds no weights, or holds those of something else.
     """
     state = read_state(path)
+    check_kinds(state, method, path)
     on_meta = any(parameter.is_meta for parameter in method.parameters())
     try:
         method.load_state_dict(state, strict=True, assign=on_meta)
@@ -71,6 +75,12 @@ def load_weights(method: VISMethod, path: Path) -> None:
             f"{path} looks like {_likeness(state)} and does not fit {type(method).__name__} with "
             f"backbone {method.backbone_name}: {_differences(str(error))}"
         ) from None
+    except Exception as error:  # renaming and cutting what has other shapes can raise anything
+        raise InputError(
+            f"{path} does not fit {type(method).__name__} with backbone {method.backbone_name}: "
+            f"{reason(error)}"
+        ) from None
+    check_finite(state, path)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -81,18 +91,57 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise InputError(f"weights file {path} does not exist; expected a .pth or .safetensors")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    try:
+        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    except PermissionError as error:
+        raise InputError(f"weights file {path} cannot be read: {error.strerror}") from None
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path} holds a {type(content).__name__}, not weights by name")
+    nameless = [key for key in content if not isinstance(key, str)]
+    if nameless:
+        raise InputError(f"{path} holds the key {shown(nameless[0])}; expected names of weights")
     strange = [key for key, value in content.items() if not isinstance(value, Tensor)]
     if strange:
         raise InputError(
             f"{path} holds {_some(strange)} beside tensors; expected a state dict, alone or "
             'under "model"'
         )
+    for key, value in content.items():
+        if value.layout != torch.strided or value.is_quantized or value.is_meta:
+            kind = "no values" if value.is_meta else f"a {value.layout} tensor of {value.dtype}"
+            raise InputError(f"{path} has {kind} for {key}; expected a dense tensor")
     return dict(content)
+
+
+def check_kinds(state: Mapping[str, Tensor], method: nn.Module, path: Path) -> None:
+    """Refuses whole or complex numbers where a method computes with real ones.
+
+    They would be converted without a word, as quantized weights are not meant to be.
+
+    Raises:
+        InputError: naming the first such key of the file.
+    """
+    own = method.state_dict()
+    for key, value in state.items():
+        counts = key.endswith(COUNTS) or (key in own and not own[key].is_floating_point())
+        if not value.is_floating_point() and not counts:
+            raise InputError(f"{path} has {value.dtype} for {key}; expected floating-point weights")
+
+
+def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuses weights that are not numbers; for tensors whose shapes are known to fit.
+
+    Raises:
+        InputError: naming the first key of the file that holds one.
+    """
+    for key, value in state.items():
+        if not value.is_floating_point():
+            continue
+        # A sum is finite only where all its terms are; it needs no memory for what it compares.
+        if not value.sum(dtype=torch.float32).isfinite() and not value.isfinite().all():
+            raise InputError(f"{path} has NaN or infinity in {key}; expected finite weights")
 
 
 def file_sha256(path: Path) -> str:
@@ -104,31 +153,57 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def check_archive(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuses an archive that unpacks to more than it holds; PyTorch does not compress.
+
+    Raises:
+        zipfile.BadZipFile: for such an archive.
+    """
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > path.stat().st_size:
+        raise zipfile.BadZipFile(f"it would unpack to {unpacked} bytes")
+
+
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except PermissionError:
+        raise
+    except Exception as error:  # damaged bytes can make the reader raise anything
         raise InputError(
-            f"{path} is not a complete safetensors file ({_head(path)}): {error}; download it again"
+            f"{path} is not a complete safetensors file ({_head(path)}): {_first_line(error)}; "
+            "download it again"
         ) from None
 
 
 def _read_torch(path: Path) -> object:
     try:
-        with torch.serialization.safe_globals(HARMLESS):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                check_archive(archive, path)
+        with torch.serialization.safe_globals(HARMLESS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old formats, which nobody here can change
             return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError:
+        raise
     except pickle.UnpicklingError:
         raise InputError(f"{path} {_why_not_loaded(path)}") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # damaged bytes can make the unpickler raise anything
         raise InputError(
-            f"{path} is damaged or not a PyTorch file ({_head(path)}): {reason}; download it again"
+            f"{path} is damaged or not a PyTorch file ({_head(path)}): {_first_line(error)}; "
+            "download it again"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def _why_not_loaded(path: Path) -> str:
     """Why `weights_only` refused a file that is a pickle, or looks like one."""
-    first = path.read_bytes()[:512].lstrip()
+    with path.open("rb") as file:
+        first = file.read(512).lstrip()
     if first.startswith((b"<", b"{")):
         return f"is text ({_head(path)}), perhaps a download page instead of the weights"
     if first.startswith(b"\x80") and not zipfile.is_zipfile(path):

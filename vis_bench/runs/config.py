@@ -46,6 +46,7 @@ SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "
 MAX_CELLS = 10_000
 # Pixels of the short side: four times that of 4K.
 MAX_RESOLUTION = 8640
+MAX_CLIP_LENGTH = 100_000
 
 
 class _Strict(BaseModel):
@@ -119,6 +120,13 @@ class Cell(_Strict):
     def _in_range(cls, value: int | str) -> int | str:
         if isinstance(value, int) and not 1 <= value <= MAX_RESOLUTION:
             raise ValueError(f"expected 'native' or a number of pixels from 1 to {MAX_RESOLUTION}")
+        return value
+
+    @field_validator("clip_length")
+    @classmethod
+    def _not_endless(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value > MAX_CLIP_LENGTH:
+            raise ValueError(f"expected 'whole' or a number of frames from 1 to {MAX_CLIP_LENGTH}")
         return value
 
     @field_validator("options")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -43,14 +44,21 @@ def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -
         InputError: for a method, option or option's value that does not exist, and a method whose
             code fails.
     """
-    try:
+    with naming_builder(cell.method):
         return _build(build_method, cell, num_classes)
+
+
+@contextmanager
+def naming_builder(name: str) -> Iterator[None]:
+    """Turns what building a method raises into an InputError with the method's name."""
+    try:
+        yield
     except InputError:
         raise
     except (TypeError, ValueError) as error:
-        raise InputError(f"method {cell.method} refuses its options: {error}") from None
+        raise InputError(f"method {name} refuses its options: {error}") from None
     except Exception as error:  # a plug-in's own code may raise anything
-        raise InputError(f"method {cell.method} cannot be built, {reason(error)}") from None
+        raise InputError(f"method {name} cannot be built, {reason(error)}") from None
 
 
 def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
