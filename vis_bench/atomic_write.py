@@ -8,6 +8,7 @@ import re
 import secrets
 import socket
 import stat
+import tempfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -99,3 +100,24 @@ def _is_running(process: int) -> bool:
     except OSError:  # another user's
         return True
     return True
+
+
+def check_writable(path: Path) -> None:
+    """Finds out whether `write_atomically` could write a file, before long work that ends in it.
+
+    Makes the folder where it is missing.
+
+    Raises:
+        InputError: where it could not.
+    """
+    try:
+        mode = _mode_of(path)
+        target = _link_target(path)
+        if target is None or (mode is not None and not stat.S_ISREG(mode)):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write {path}: {reason}") from None

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from vis_bench.atomic_write import check_writable
 from vis_bench.data.dataset import read_dataset
 from vis_bench.data.frame_folders import find_videos
 from vis_bench.data.frames import ImageFiles, is_file
@@ -59,7 +60,7 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
     dataset = read_dataset(cell.dataset.name, cell.dataset.split, annotations, frames)
     _check_ids(dataset.videos, annotations)
     _check_frames_exist(dataset.videos, frames)
-    return PredictInputs(dataset.videos, dataset.categories)
+    return PredictInputs(dataset.videos, dataset.categories, dataset.check_frames(dataset.videos))
 
 
 def load_predictor(
@@ -97,7 +98,11 @@ def predict(
     Returns:
         `output`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
         (id -> `name` and `num_tracks`).
+
+    Raises:
+        InputError: where the output cannot be written, which is found out first.
     """
+    check_writable(output)
     tracks: list[Track] = []
     with bars.bar("predict", sum(video.length for video in inputs.videos)) as advance:
         for video in inputs.videos:
