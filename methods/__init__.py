@@ -79,7 +79,7 @@ def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, objec
     return {**defaults, **_variant_options(name, options.get(VARIANT)), **given}
 
 
-def build_method(name: str, *, num_classes: int, **options: object) -> VISMethod:
+def build_method(name: str, /, *, num_classes: int, **options: object) -> VISMethod:
     """Builds a method with random weights.
 
     Args:

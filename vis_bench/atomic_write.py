@@ -112,6 +112,8 @@ def check_writable(path: Path) -> None:
     """
     try:
         mode = _mode_of(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, "it is a folder; expected a file")
         target = _link_target(path)
         if target is None or (mode is not None and not stat.S_ISREG(mode)):
             return

@@ -16,7 +16,7 @@ def build_trainable(config: TrainConfig) -> VISMethod:
     Raises:
         InputError: for an unknown method or option.
     """
-    with naming_builder(config.method):
+    with naming_builder(config.method, config.options):
         if config.method == "backbone":
             return backbone_classifier.build(num_classes=len(CLASSES), **config.options)
         return build_method(config.method, num_classes=len(CLASSES), **config.options)

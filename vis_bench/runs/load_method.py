@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,13 +44,18 @@ def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -
         InputError: for a method, option or option's value that does not exist, and a method whose
             code fails.
     """
-    with naming_builder(cell.method):
+    with naming_builder(cell.method, cell.options):
         return _build(build_method, cell, num_classes)
 
 
 @contextmanager
-def naming_builder(name: str) -> Iterator[None]:
+def naming_builder(name: str, options: Mapping[str, object]) -> Iterator[None]:
     """Turns what building a method raises into an InputError with the method's name."""
+    if "num_classes" in options:
+        raise InputError(
+            f"method {name} has no option 'num_classes'; it is the number of the data set's "
+            "categories"
+        )
     try:
         yield
     except InputError:
