@@ -29,8 +29,17 @@ def method_names() -> list[str]:
 
 
 def method_options(name: str) -> dict[str, inspect.Parameter]:
-    """The options that a method's `build` takes, by name, without `num_classes`."""
-    parameters = inspect.signature(_builder(name)).parameters
+    """The options that a method's `build` takes, by name, without `num_classes`.
+
+    Raises:
+        InputError: for an unknown method, or a plug-in whose function does not say what it takes.
+    """
+    try:
+        parameters = inspect.signature(_builder(name)).parameters
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method {name}: what it takes cannot be found out, {error}") from None
     return {key: value for key, value in parameters.items() if key != "num_classes"}
 
 

@@ -70,7 +70,7 @@ def _trace(options: argparse.Namespace) -> None:
     from vis_bench.reports.kernels import most_expensive_operators
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
-    from vis_bench.runs.load_method import find_weights, load_method
+    from vis_bench.runs.load_method import find_weights, load_method, naming_method
     from vis_bench.runs.open_dataset import config_categories
     from vis_bench.runs.random_clip import random_clip
     from vis_bench.tables.text import render
@@ -81,7 +81,8 @@ def _trace(options: argparse.Namespace) -> None:
     weights = find_weights(cell, options.weights)
     method = load_method(build_method, cell, num_classes, weights, device)
     options.trace.parent.mkdir(parents=True, exist_ok=True)
-    rows = trace_method(method, random_clip(method, cell, device), options.trace)
+    with naming_method(cell.method):
+        rows = trace_method(method, random_clip(method, cell, device), options.trace)
     if options.json:
         print_json(rows)
     else:

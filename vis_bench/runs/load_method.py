@@ -62,8 +62,19 @@ def naming_builder(name: str, options: Mapping[str, object]) -> Iterator[None]:
         raise
     except (TypeError, ValueError) as error:
         raise InputError(f"method {name} refuses its options: {error}") from None
-    except Exception as error:  # a plug-in's own code may raise anything
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
         raise InputError(f"method {name} cannot be built, {reason(error)}") from None
+
+
+@contextmanager
+def naming_method(name: str) -> Iterator[None]:
+    """Turns what a method's own code raises into an InputError with its name and the place."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {name} failed, {reason(error)}") from None
 
 
 def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
@@ -76,19 +87,26 @@ def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | Non
         return method.resolved_kernel_backend(device)
     except ValueError as error:
         raise InputError(f"kernel_backend: {error}") from None
+    except Exception as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {method.registered_name} failed, {reason(error)}") from None
 
 
 def load_method(
     build_method: BuildMethod, cell: Cell, num_classes: int,
     weights: Path | None, device: torch.device,
 ) -> VISMethod:  # fmt: skip
-    """Builds the cell's method, loads its weights and prepares it for inference on `device`."""
+    """Builds the cell's method, loads its weights and prepares it for inference on `device`.
+
+    Raises:
+        InputError: as `build_cell_method` and `load_weights`, and for a method whose code fails.
+    """
     method = build_cell_method(build_method, cell, num_classes)
     resolve_kernel_backend(method, device)
     if weights is not None:
         load_weights(method, weights)
-    method.to(device)
-    method.prepare_for_inference()
+    with naming_method(cell.method):
+        method.to(device)
+        method.prepare_for_inference()
     return method
 
 

@@ -74,7 +74,7 @@ def _measure_safely(
 ) -> Record | None:
     try:
         record = measure(job, store.folder, bars, title)
-    except Exception as error:  # a method's own code may raise anything
+    except (Exception, SystemExit) as error:  # a method's own code may raise anything
         failures.append(f"{job.name}: {reason(error)}")
         bars.say(f"{title} failed: {reason(error)}")
         return None
@@ -114,7 +114,7 @@ def measure(job: Job, folder: Path, bars: Bars, title: str) -> Record:
         if name in job.cell.measure:
             try:
                 parts.append(run())
-            except Exception as error:  # a method's own code may raise anything
+            except (Exception, SystemExit) as error:  # a method's own code may raise anything
                 failures[name] = reason(error)
                 bars.say(f"{title}: {name} failed: {failures[name]}")
     return Record.of(record, *parts).model_copy(update={"failures": failures})

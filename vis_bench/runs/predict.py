@@ -21,7 +21,7 @@ from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
-from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
+from vis_bench.runs.load_method import BuildMethod, find_weights, load_method, naming_method
 from vis_bench.runs.open_dataset import config_categories
 
 
@@ -100,13 +100,15 @@ def predict(
         (id -> `name` and `num_tracks`).
 
     Raises:
-        InputError: where the output cannot be written, which is found out first.
+        InputError: where the output cannot be written, which is found out first, and for a method
+            whose code fails.
     """
     check_writable(output)
     tracks: list[Track] = []
     with bars.bar("predict", sum(video.length for video in inputs.videos)) as advance:
         for video in inputs.videos:
-            tracks += track_video(method, video, plan, list(inputs.categories))
+            with naming_method(method.registered_name):
+                tracks += track_video(method, video, plan, list(inputs.categories))
             advance(video.length)
     write_results(tracks, output)
     num_tracks = Counter(track.category_id for track in tracks)
