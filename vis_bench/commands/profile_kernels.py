@@ -65,6 +65,7 @@ def _profile(options: argparse.Namespace) -> None:
 def _trace(options: argparse.Namespace) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
+    from vis_bench.atomic_write import check_writable
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.reports.kernels import most_expensive_operators
@@ -80,7 +81,7 @@ def _trace(options: argparse.Namespace) -> None:
     num_classes = len(config_categories(cell.dataset))
     weights = find_weights(cell, options.weights)
     method = load_method(build_method, cell, num_classes, weights, device)
-    options.trace.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(options.trace)
     with naming_method(cell.method):
         rows = trace_method(method, random_clip(method, cell, device), options.trace)
     if options.json:

@@ -173,9 +173,15 @@ def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Pat
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; False also for names that the file system cannot hold."""
+    """Whether there is a file; False also for names that the file system cannot hold.
+
+    Raises:
+        InputError: where a folder above it does not let anybody look.
+    """
     try:
         return path.is_file()
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (OSError, ValueError):
         return False
 
