@@ -94,6 +94,36 @@ def hostile_pickle(seed: int) -> bytes:
     return bytes(out + draw.choice((b".", b"", b"a.", b"R.")))
 
 
+def hostile_mask(seed: int) -> Any:
+    """A mask as a file may hold it: compressed or plain run lengths, or polygons, mostly wrong."""
+    draw = random.Random(seed)
+    sides = (1, 2, 3, 17, 1 << 10, (1 << 14) - 1, 1 << 14, 1 << 16, (1 << 31) - 1, 1 << 32)
+    height, width = (draw.choice(sides[: draw.choice((3, 4, 10))]) for _ in "hw")
+    kind = draw.randrange(4)
+    if kind == 0:  # runs that add up, which is what a reader believes first
+        pixels, runs = height * width, []
+        while pixels and len(runs) < 40:
+            runs.append(draw.randrange(pixels + 1))
+            pixels -= runs[-1]
+        runs += [pixels] if draw.random() < 0.9 else []
+        return {"size": [height, width], "counts": runs}
+    if kind == 1:  # every character that stands for five bits, the highest of which says "more"
+        letters = [chr(48 + draw.randrange(64)) for _ in range(draw.randrange(40))]
+        return {"size": [height, width], "counts": "".join(letters)}
+    if kind == 2:  # a run of everything in as many characters as it takes
+        text, rest = "", height * width
+        while rest:
+            text += chr(48 + (rest & 31) + 32)
+            rest >>= 5
+        ends = ("0", "o", "P", "")
+        return {
+            "size": [height, width],
+            "counts": draw.choice(("0", "")) + text + draw.choice(ends),
+        }
+    points = [draw.uniform(-5, 2 * height + 5) for _ in range(draw.choice((0, 1, 4, 6, 7, 8, 40)))]
+    return [[draw.choice((point, float(round(point)), 1e300)) for point in points]]
+
+
 class Harm:
     """Makes a file where it is unpickled."""
 
