@@ -1,5 +1,6 @@
 """Weights files that mean harm or are broken: each ends in one sentence, and no code runs."""
 
+import os
 import pickle
 import zipfile
 
@@ -9,6 +10,7 @@ from safetensors.torch import save_file
 
 from methods import build_method
 from methods.training.initial_weights import load_initial_weights
+from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights, read_state
 
@@ -137,6 +139,14 @@ def test_code_in_a_file_does_not_run(tmp_path):
         (tmp_path / "w.pth").write_bytes(pickle.dumps(content))
         refusal(read_state, tmp_path / "w.pth")
     assert not (tmp_path / "harm").exists()
+
+
+def test_what_is_not_a_regular_file_is_not_read(tmp_path, capsys):
+    os.mkfifo(tmp_path / "w.pth")
+    for path in (tmp_path / "w.pth", tmp_path, type(tmp_path)("/dev/zero")):
+        assert "is not a regular file; expected" in refusal(read_state, path)
+        assert main(["run", "ifc_mini_synthetic", "--weights", str(path)]) == 2
+        assert f"weights file {path} is not a regular file" in capsys.readouterr().err
 
 
 def test_an_archive_that_unpacks_to_more_than_it_holds_is_refused(state, tmp_path):

@@ -118,6 +118,31 @@ def test_every_frame_is_looked_at_first(data, calls, tmp_path, capsys, change):
 
 
 @pytest.mark.parametrize("command", ["run", "predict"])
+def test_a_rotation_by_exif_is_said_and_not_applied(data, tmp_path, capsys, command):
+    content = json.loads((data / "val.json").read_text())
+    exif = Image.Exif()
+    exif[274] = 6
+    for video in content["videos"]:
+        for t, name in enumerate(video["file_names"]):
+            copied = tmp_path / "val" / "JPEGImages" / name
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(data / "val" / "JPEGImages" / name) as image:
+                image.save(copied, exif=exif) if t == 1 else image.save(copied)
+    if command == "run":
+        assert run(tmp_path, data / "val.json", tmp_path, "--json") == 0
+    else:
+        frames, annotations = str(tmp_path / "val" / "JPEGImages"), str(data / "val.json")
+        command = ["predict", str(config(tmp_path, annotations, tmp_path)), "--frames", frames]
+        output = ["--output", str(tmp_path / "r.json"), "--annotations", annotations]
+        assert main([*command, *output, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("1 of 3 frames in ") == 2
+    assert "ask by EXIF to be turned (the first is 00001.png); this is not applied" in printed.err
+    if command == "run":
+        assert json.loads(printed.out)[0]["ap"] > 0.9
+
+
+@pytest.mark.parametrize("command", ["run", "predict"])
 @pytest.mark.parametrize("kind", ["a file's child", "a folder without room", "a loop"])
 def test_an_output_that_cannot_be_written_is_found_first(
     data, calls, tmp_path, capsys, monkeypatch, command, kind

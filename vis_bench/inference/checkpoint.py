@@ -90,7 +90,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         InputError: for a file that does not exist, is damaged, or holds something else.
     """
     if not path.is_file():
-        raise InputError(f"weights file {path} does not exist; expected a .pth or .safetensors")
+        problem = "is not a regular file" if path.exists() else "does not exist"
+        raise InputError(f"weights file {path} {problem}; expected a .pth or .safetensors")
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     except PermissionError as error:

@@ -29,9 +29,8 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
         return None
     path = find_file(named)
     if path is None:
-        raise InputError(
-            f"weights file {named} does not exist; --weights takes a .pth or .safetensors"
-        )
+        problem = "is not a regular file" if named.exists() else "does not exist"
+        raise InputError(f"weights file {named} {problem}; --weights takes a .pth or .safetensors")
     return path
 
 
