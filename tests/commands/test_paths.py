@@ -14,6 +14,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mutations import one_sentence
 from paths import ROOT
@@ -183,23 +184,14 @@ def obey_permissions():
                 raise PermissionError("prctl")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="root obeys no permissions")
-def test_paths_without_permission(data, tmp_path):
-    """In a process of its own, which obeys permissions even where it is run by root."""
-    closed = tmp_path / "closed"
-    (closed / "inner").mkdir(parents=True)
-    for path in (closed / "file.json", closed / "inner" / "file.json"):
-        path.write_text("{}")
-    targets = (closed, closed / "file.json", closed / "inner" / "x.json")
-    cases = [
-        arguments(command, name, path, data) for command, name in CASES for path in targets
-    ]  # fmt: skip
-    (tmp_path / "cases.json").write_text(json.dumps(cases))
+def obediently(cases, folder, closed):
+    """What command lines do in a process that obeys permissions; `closed` has none meanwhile."""
+    (folder / "cases.json").write_text(json.dumps([[str(word) for word in case] for case in cases]))
     closed.chmod(0)
     try:
         process = subprocess.run(
-            [sys.executable, __file__, str(tmp_path / "cases.json")],
-            capture_output=True, text=True, cwd=tmp_path, preexec_fn=obey_permissions,
+            [sys.executable, __file__, str(folder / "cases.json")],
+            capture_output=True, text=True, cwd=folder, preexec_fn=obey_permissions,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, SUPPORT, FUZZ)))},
         )  # fmt: skip
     except subprocess.SubprocessError as error:
@@ -207,11 +199,61 @@ def test_paths_without_permission(data, tmp_path):
     finally:
         closed.chmod(0o700)
     assert process.returncode == 0, process.stderr
-    done = list(zip(cases, json.loads(process.stdout), strict=True))
-    odd = [each for each in done if each[1][0] != 2 or not one_sentence(*each[1])]
-    assert odd == []
-    reasons = ("ermission denied", "is a folder", "Is a directory")
+    return [tuple(done) for done in json.loads(process.stdout)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root obeys no permissions")
+def test_paths_without_permission(data, tmp_path):
+    closed = tmp_path / "closed"
+    (closed / "inner").mkdir(parents=True)
+    for path in (closed / "file.json", closed / "inner" / "file.json"):
+        path.write_text("{}")
+    targets = (closed, closed / "file.json", closed / "inner" / "x.json")
+    cases = [arguments(command, name, path, data) for command, name in CASES for path in targets]
+    done = list(zip(cases, obediently(cases, tmp_path, closed), strict=True))
+    assert [each for each in done if each[1][0] != 2 or not one_sentence(*each[1])] == []
+    reasons = ("ermission denied", "is a folder", "Is a directory", "is not a regular file")
     assert [each for each in done if not any(reason in each[1][1] for reason in reasons)] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root obeys no permissions")
+def test_folders_inside_that_cannot_be_read_are_named(data, tmp_path):
+    closed = tmp_path / "folder" / "closed"
+    closed.mkdir(parents=True)
+    RecordStore(tmp_path / "folder").write(example_record())
+    cases = [
+        ["leaderboard", "--records", tmp_path / "folder"],
+        ["table", "measured", "--records", tmp_path / "folder"],
+        ["check", "--baseline", tmp_path / "folder", "--current", data / "records"],
+        ["predict", data / "c.yaml", "--frames", tmp_path / "folder", "--output", tmp_path / "r"],
+        ["draw", data / "r.json", "--frames", tmp_path / "folder", "--output", tmp_path / "d"],
+    ]
+    done = obediently(cases, tmp_path, closed)
+    assert [code for code, _ in done] == [1, 1, 2, 2, 2]
+    for code, said in done:
+        assert one_sentence(code, said)
+        assert f"folder {closed} cannot be read: Permission denied" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [("run", "weights"), ("run", "annotations"), ("run", "frames"), ("run", "base"),
+     ("train", "initial_weights"), ("train", "evaluate")],
+)  # fmt: skip
+def test_paths_in_configs_that_cannot_be_used(data, tmp_path, monkeypatch, command, key):
+    monkeypatch.chdir(tmp_path)
+    hostile = {**hostile_paths(tmp_path), "nul": "a\0b"}
+    del hostile["bytes"]
+    settings = yaml.safe_load((data / ("t.yaml" if command == "train" else "c.yaml")).read_text())
+    files = {"annotations": str(data / "val.json"), "frames": str(data / "val" / "JPEGImages")}
+    more = ["--limit", "1"] if command == "run" else []
+    for kind, path in hostile.items():
+        changed = {**settings, key: str(path)}
+        if key in files:
+            changed = {**settings, "dataset": {"name": "synthetic", **files, key: str(path)}}
+        (tmp_path / "c.yaml").write_text(json.dumps(changed))
+        code, said = run([command, "c.yaml", "--output", "out", *more])
+        assert (code, one_sentence(code, said)) == (2, True), (kind, code, said)
 
 
 if __name__ == "__main__":
