@@ -136,7 +136,7 @@ def test_a_rotation_by_exif_is_said_and_not_applied(data, tmp_path, capsys, comm
         output = ["--output", str(tmp_path / "r.json"), "--annotations", annotations]
         assert main([*command, *output, "--json"]) == 0
     printed = capsys.readouterr()
-    assert printed.err.count("1 of 3 frames in ") == 2
+    assert printed.err.count("warning: 2 of 6 frames of synthetic/val, in ") == 1
     assert "ask by EXIF to be turned (the first is 00001.png); this is not applied" in printed.err
     if command == "run":
         assert json.loads(printed.out)[0]["ap"] > 0.9

@@ -89,12 +89,12 @@ class Dataset:
             InputError: for the first frame that is missing, is not an image, or has another size
                 than its video.
         """
-        warnings = []
-        for video in videos:
-            if isinstance(video.frames, ImageFiles) and (turned := video.frames.check()):
-                folder = turned[0].parent
-                warnings.append(turned_warning(turned, len(video.frames), folder))
-        return warnings
+        in_files = [video.frames for video in videos if isinstance(video.frames, ImageFiles)]
+        turned = [path for frames in in_files for path in frames.check()]
+        if not turned:
+            return []
+        of = f"of {self.full_name}, in {turned[0].parent} and elsewhere,"
+        return [turned_warning(turned, sum(map(len, in_files)), of)]
 
 
 def load_dataset(

@@ -89,7 +89,7 @@ def _from_frames(number: int, folder: Path, warnings: list[str]) -> Video:
             )
     turned = [path for path, header in zip(files, headers, strict=True) if header.is_turned]
     if turned:
-        warnings.append(turned_warning(turned, len(files), folder))
+        warnings.append(turned_warning(turned, len(files), f"in {folder}"))
     name = folder.resolve().name
     return Video(number, name, height, width, ImageFiles(files, name, (height, width)))
 

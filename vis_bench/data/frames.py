@@ -127,10 +127,10 @@ def decode_image(path: Path, where: str) -> np.ndarray:
         raise InputError(f"{where}, {path}, cannot be decoded: {_one_line(error)}") from None
 
 
-def turned_warning(turned: Sequence[Path], num_files: int, folder: Path) -> str:
-    """What to say of frames that EXIF asks to turn."""
+def turned_warning(turned: Sequence[Path], num_frames: int, of: str) -> str:
+    """What to say of frames that EXIF asks to turn; `of` says which frames they are among."""
     return (
-        f"{len(turned)} of {num_files} frames in {folder} ask by EXIF to be turned (the first is "
+        f"{len(turned)} of {num_frames} frames {of} ask by EXIF to be turned (the first is "
         f"{turned[0].name}); this is not applied, and masks fit the frames as they are stored"
     )
 
