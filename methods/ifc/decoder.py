@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.ifc.encoder import EncodedClip
-from methods.ifc.transformer import TransformerDecoderLayer
+from methods.layers.detr_transformer import TransformerDecoderLayer
 from methods.layers.full_precision import full_precision
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.ifc.transformer import TransformerEncoderLayer
+from methods.layers.detr_transformer import TransformerEncoderLayer
 from methods.layers.state_dict_names import rename_on_load
 
 

@@ -16,7 +16,7 @@ from methods.ifc.encoder import (
 )
 from methods.ifc.model import IFC
 from methods.ifc.spatial_decoder import SpatialDecoder
-from methods.ifc.transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from methods.layers.detr_transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from methods.layers.resnet import RESNETS, ResNet, ResNetVariant
 from methods.layers.sizes import MAX_LAYERS, check_sizes
 from vis_bench.errors import InputError

@@ -1,4 +1,4 @@
-"""Sine position encoding over the two axes of a feature map (DETR, supplement A.4)."""
+"""Sine position encoding over the axes of a feature map (DETR, supplement A.4)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def sine_position_encoding(
     Returns:
         Tensor of shape (height * width, channels), row by row; rows' half first.
     """
-    rows = _encode_axis(height, channels // 2, offset, like.device)
-    columns = _encode_axis(width, channels // 2, offset, like.device)
+    rows = encode_axis(height, channels // 2, offset, like.device)
+    columns = encode_axis(width, channels // 2, offset, like.device)
     grid = torch.cat(
         [
             rows[:, None].expand(height, width, -1),
@@ -38,7 +38,8 @@ def sine_position_encoding(
     return grid.flatten(0, 1).to(like.dtype)
 
 
-def _encode_axis(length: int, channels: int, offset: float, device: torch.device) -> Tensor:
+def encode_axis(length: int, channels: int, offset: float, device: torch.device) -> Tensor:
+    """The part of the encoding that one axis gives: (length, channels), see above."""
     positions = torch.arange(1, length + 1, dtype=torch.float32, device=device)
     scaled = (positions + offset) / (length + EPSILON) * (2 * math.pi)
     pairs = torch.arange(channels, device=device) // 2

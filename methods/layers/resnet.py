@@ -6,7 +6,9 @@ weights, or in the 1x1 before it, as in the original ones (MSRA's).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +102,7 @@ class ResNet(nn.Module):
     def __init__(self, variant: ResNetVariant) -> None:
         super().__init__()
         outputs = [variant.output * 2**stage for stage in range(4)]
+        self.stride_4_channels = outputs[0]
         self.channels = tuple(outputs[1:])
         self.pooled = variant.pooled
         self.stem = ConvNorm(3, variant.stem, 7, stride=2 if variant.pooled else 4)
@@ -111,15 +114,19 @@ class ResNet(nn.Module):
 
     def forward(self, frames_T3HW: Tensor) -> list[Tensor]:
         """Maps (T, channels, ceil(H / stride), ceil(W / stride)) at strides 8, 16 and 32."""
+        return list(islice(self.stage_outputs(frames_T3HW), 1, None))
+
+    def stage_outputs(self, frames_T3HW: Tensor) -> Iterator[Tensor]:
+        """The maps of all four stages in turn, at strides 4, 8, 16 and 32.
+
+        Those at stride 4 have `stride_4_channels` channels.
+        """
         maps = relu(self.stem(frames_T3HW))
         if self.pooled:
             maps = F.max_pool2d(maps, 3, stride=2, padding=1)
-        maps = self.stages[0](maps)
-        outputs = []
-        for stage in self.stages[1:]:
+        for stage in self.stages:
             maps = stage(maps)
-            outputs.append(maps)
-        return outputs
+            yield maps
 
     def prepare_for_inference(self) -> None:
         """Folds the normalization and lays the weights out with channels last."""

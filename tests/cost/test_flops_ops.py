@@ -390,3 +390,18 @@ def test_counts_add_up():
     assert twice.total == 2 * count.total
     assert twice.within("inner.0") == 2 * count.within("inner.0")
     assert twice.zero_ops == count.zero_ops
+
+
+def test_torchvisions_deformable_convolution_counts_without_torchvision():
+    """27 kernel values times 2 output channels at each of 20 locations, and 27 interpolations."""
+
+    @torch.library.custom_op("torchvision::deform_conv2d", mutates_args=())
+    def deform_conv2d(image: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(image, weight, padding=1)
+
+    @deform_conv2d.register_fake
+    def _(image, weight):
+        return F.conv2d(image, weight, padding=1)
+
+    counted = macs(deform_conv2d, rand(1, 3, 4, 5), rand(2, 3, 3, 3))
+    assert counted == 20 * (2 * 27 + 4 * 27)

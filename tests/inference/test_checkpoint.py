@@ -21,6 +21,8 @@ OFFICIAL = [
     "seqformer_swin_l",
     "ifc_r50",
     "ifc_r101",
+    "vistr_r50",
+    "vistr_r101",
 ]
 # Keys without a parameter or buffer of their own: the box heads' second name, the training loss's
 # class weights, and tables that follow from the window size.

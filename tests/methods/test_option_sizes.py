@@ -7,7 +7,7 @@ from methods.layers.sizes import MAX_LAYERS, MAX_SIZE, check_sizes
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 
-METHODS = ("ifc", "ms_sts", "seqformer")
+METHODS = ("ifc", "ms_sts", "seqformer", "vistr")
 COUNTS = [
     (method, option.name)
     for method in METHODS
@@ -17,7 +17,7 @@ COUNTS = [
 
 
 def test_every_count_is_seen():
-    assert len(COUNTS) == 7 + 9 + 11
+    assert len(COUNTS) == 7 + 11 + 9 + 4
     assert ("ifc", "memory_tokens") in COUNTS
 
 
@@ -25,7 +25,7 @@ def test_every_count_is_seen():
 @pytest.mark.parametrize("value", [0, -1, 10**9, 2.0, True, "8", None, [8], float("nan")])
 def test_what_is_no_count_is_refused_by_name(method, option, value):
     with pytest.raises(InputError) as error:
-        build_method(method, num_classes=3, variant="mini", **{option: value})
+        build_method(method, num_classes=3, **{option: value})
     assert f"{option} is {value!r}; expected a whole number from 1 to " in str(error.value)
 
 

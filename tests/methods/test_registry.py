@@ -35,7 +35,7 @@ def test_unknown_variant_lists_the_variants():
         build_method("color_key", num_classes=3, variant="mini")
 
 
-@pytest.mark.parametrize("name", ["ifc", "ms_sts", "seqformer"])
+@pytest.mark.parametrize("name", ["ifc", "ms_sts", "seqformer", "vistr"])
 def test_a_variant_is_its_options_spelled_out(name):
     for variant, options in method_variants(name).items():
         resolved = resolve_options(name, {"variant": variant})

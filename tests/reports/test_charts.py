@@ -25,7 +25,7 @@ def test_published_figures_have_a_panel_of_their_own():
     assert [panel.title for panel in panels] == [
         "YouTube-VIS 2019 val, published, hardware differs"
     ]
-    assert len(panels[0].points) == 16
+    assert len(panels[0].points) == 18
     assert Point("STEm-Seg", "ResNet-101", "", 3.0, 34.6) in panels[0].points
     assert Point("IFC", "ResNet-50, slides", "T=36", 107.1, 41.2) in panels[0].points
 

@@ -163,7 +163,10 @@ def test_config_of_the_table_lists_every_method_and_size():
     from methods import method_names
 
     assert {c.method for c in TABLE_CELLS} >= set(method_names()) - {"plugin"}
-    assert {c.resolution for c in TABLE_CELLS} == {360, 720}
+    assert {c.resolution for c in TABLE_CELLS if c.method != "vistr"} == {360, 720}
+    assert {(c.resolution, c.clip_length) for c in TABLE_CELLS if c.method == "vistr"} == {
+        (300, 36)
+    }
     assert {c.clip_length for c in TABLE_CELLS} == {1, 5, 10, 20, 36}
 
 

@@ -37,12 +37,12 @@ def column(rows, title, figures="published", data="YouTube-VIS 2019"):
 
 
 def test_published_figures_are_complete():
-    """Counts and sums of the figures in the project's list of publications (published.yaml)."""
+    """Counts and sums of the figures in the papers' tables and the repositories' READMEs."""
     figures = published_figures()
     comparison = figures["comparison"]
     totals = {
-        "ap": (26, 1097.1), "ap50": (24, 1546.5), "ap75": (26, 1204.8), "ar1": (24, 994.2),
-        "ar10": (24, 1185.4), "fps": (16, 912.8), "params_m": (6, 550.3),
+        "ap": (28, 1173.4), "ap50": (24, 1546.5), "ap75": (26, 1204.8), "ar1": (24, 994.2),
+        "ar10": (24, 1185.4), "fps": (18, 1040.4), "params_m": (6, 550.3),
     }  # fmt: skip
     for key, (count, total) in totals.items():
         present = [row[key] for row in comparison if key in row]
@@ -88,7 +88,7 @@ def test_all_sources_are_cited_somewhere():
 def test_every_system_of_the_comparison_has_its_row():
     rows = rows_of("comparison")
     assert {row["Method"] for row in rows} == SYSTEMS
-    assert len(rows) == 26
+    assert len(rows) == 28
 
 
 def test_known_cells_stand_where_the_paper_has_them():
@@ -202,8 +202,10 @@ def test_results_of_other_code_stand_in_the_row_of_their_name():
     for name in ("VisTR", "vistr", "Vis-TR"):
         record = on_ytvis(method=name, backbone="r101", clip_length=None, clip_stride=None)
         rows = rows_of("comparison", [record])
-        (measured,) = [row for row in rows if row["Figures"] == "measured"]
-        assert (measured["Method"], measured["Backbone"]) == ("VisTR", "ResNet-101")
+        measured = [row for row in rows if row["Figures"] == "measured"]
+        systems = [(row["Method"], row["Backbone"]) for row in measured]
+        # The slides' figures and the README's have a row each.
+        assert systems == [("VisTR", "ResNet-101")] * 2
 
 
 def test_training_data_tells_two_released_models_apart():

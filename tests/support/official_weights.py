@@ -43,6 +43,16 @@ def filled_state(name):
     return state
 
 
+def override(state, overrides):
+    """Applies a golden file's `weight_overrides`, in their order, to a filled state."""
+    for key, change in overrides.items():
+        if change.startswith("multiplied by "):
+            state[key] *= float(change.removeprefix("multiplied by "))
+        else:
+            assert change.startswith("last entry "), change
+            state[key][-1] += float(change.rsplit("increased by ", 1)[1])
+
+
 def build_on_meta(name):
     """The method of a checkpoint's name, without memory for its weights."""
     method, backbone = name.split("_", 1)

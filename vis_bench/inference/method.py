@@ -81,6 +81,9 @@ class VISMethod(nn.Module, ABC):
     `.cpu().numpy()`) cannot be counted; its accuracy and speed are measured all the same, and the
     record says why the FLOPs are missing.
 
+    `max_clip_length` is the most frames that `predict_clip` takes, None where any number will do;
+    a config with longer clips is refused before anything runs.
+
     `num_checkpoint_entries` counts parameters as papers often do: every number in a checkpoint
     of the authors' code, statistics of frozen norms and modules stored twice included. None where
     nobody knows such a checkpoint. `num_params` counts the distinct learnable ones.
@@ -90,6 +93,7 @@ class VISMethod(nn.Module, ABC):
     tracking_rule: TrackingRule = TrackingRule()
     backbone_name: str = "none"
     reconstruction: bool = False
+    max_clip_length: int | None = None
     num_checkpoint_entries: int | None = None
     weights_source: str | None = None
     _resolved_options: Mapping[str, object] = MappingProxyType({})

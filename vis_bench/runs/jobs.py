@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -19,6 +20,7 @@ from vis_bench.data.shared_videos import REST, share_videos
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
+from vis_bench.inference.clip_limit import check_clip_limit
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.method import MethodSource, VISMethod
 from vis_bench.records.cell_name import clip_name
@@ -151,6 +153,13 @@ def _warning(job: Job) -> str | None:
     )
 
 
+class _CheckedMethod(NamedTuple):
+    """What a job has to know of its method before it is built to stay."""
+
+    source: MethodSource | None
+    max_clip_length: int | None
+
+
 class _Resolver:
     """Reads each data set, its ground truth and each weights file once for all cells."""
 
@@ -164,11 +173,13 @@ class _Resolver:
         self._ground_truth = cache(self._load_ground_truth)
         self._check_frames = cache(self._check_frame_files)
         self._sha256 = cache(file_sha256)
-        self._checked: dict[tuple[str, int, Path | None], MethodSource | None] = {}
+        self._checked: dict[tuple[str, int, Path | None], _CheckedMethod] = {}
 
     def resolve(self, cell: Cell, weights: Path | None) -> Job:
         settings, dataset = self._settings, self._dataset(cell.dataset)
-        source = self._check_method(cell, len(dataset.category_ids), weights)
+        source, max_clip_length = self._check_method(cell, len(dataset.category_ids), weights)
+        videos = dataset.videos[: settings.limit]
+        check_clip_limit(cell.method, max_clip_length, cell.clip_length, videos)
         measured = "accuracy" in cell.measure
         if measured and not dataset.has_annotations:
             raise InputError(_without_annotations(dataset))
@@ -180,7 +191,7 @@ class _Resolver:
             settings=settings,
             build_method=self._build_method,
             dataset=dataset,
-            videos=dataset.videos[: settings.limit],
+            videos=videos,
             ground_truth=self._ground_truth(cell.dataset) if measured else None,
             weights=weights,
             weights_sha256=weights_sha256,
@@ -198,10 +209,8 @@ class _Resolver:
             ),
         )  # fmt: skip
 
-    def _check_method(
-        self, cell: Cell, num_classes: int, weights: Path | None
-    ) -> MethodSource | None:
-        """Builds the method and loads its weights, keeping neither; a plug-in's source."""
+    def _check_method(self, cell: Cell, num_classes: int, weights: Path | None) -> _CheckedMethod:
+        """Builds the method and loads its weights, keeping neither."""
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
         key = options, num_classes, weights
         if key not in self._checked:
@@ -209,7 +218,7 @@ class _Resolver:
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
                 load_weights(method, weights)
-            self._checked[key] = method.method_source
+            self._checked[key] = _CheckedMethod(method.method_source, method.max_clip_length)
         return self._checked[key]
 
     def _build_to_check(self, cell: Cell, num_classes: int) -> VISMethod:

@@ -17,6 +17,7 @@ from vis_bench.data.frames import ImageFiles, is_file
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
+from vis_bench.inference.clip_limit import check_clip_limit
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
@@ -100,9 +101,12 @@ def predict(
         (id -> `name` and `num_tracks`).
 
     Raises:
-        InputError: where the output cannot be written, which is found out first, and for a method
-            whose code fails.
+        InputError: for clips that are longer than the method takes and an output that cannot be
+            written, which are found out first, and for a method whose code fails.
     """
+    check_clip_limit(
+        method.registered_name, method.max_clip_length, plan.clip_length, inputs.videos
+    )
     check_writable(output)
     tracks: list[Track] = []
     with bars.bar("predict", sum(video.length for video in inputs.videos)) as advance:

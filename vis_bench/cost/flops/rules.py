@@ -37,6 +37,8 @@ def mac_rule(packet: OpOverloadPacket) -> MacRule | None:
     """
     if packet in MAC_RULES:
         return MAC_RULES[packet]
+    if str(packet) in NAMED_MAC_RULES:
+        return NAMED_MAC_RULES[str(packet)]
     if packet not in flop_registry:
         return None
     formula = flop_registry[packet]
@@ -136,6 +138,14 @@ def _grid_sample(args: Sequence[Any], out: Tensor) -> int:
     return out.numel() * GRID_SAMPLE_TAPS[args[2]]
 
 
+def _deformable_convolution(args: Sequence[Any], out: Tensor) -> int:
+    """The convolution, and the bilinear interpolation of every value that it reads."""
+    image, weight = args[0], args[1]
+    locations = out.shape[0] * prod(out.shape[-2:])
+    values = image.shape[1] * prod(weight.shape[-2:])
+    return locations * (weight.numel() + TAPS_2D["bilinear"] * values)
+
+
 def _fused_self_attention(args: Sequence[Any], out: Any) -> int:
     """`nn.MultiheadAttention`'s fused path: projections, attention, output projection."""
     query, key, value, width = args[:4]
@@ -207,3 +217,6 @@ MAC_RULES: dict[OpOverloadPacket, MacRule] = {
     aten._adaptive_avg_pool2d: _per_input,
     aten.avg_pool2d: _average_pool,
 }
+
+# Operators of libraries that need not be installed, by name.
+NAMED_MAC_RULES: dict[str, MacRule] = {"torchvision.deform_conv2d": _deformable_convolution}

@@ -9,6 +9,7 @@ from vis_bench.reports.paper_tables.encoder_options import PUBLISHED_ENCODER
 from vis_bench.reports.paper_tables.names import (
     BACKBONE_NAMES,
     METHOD_NAMES,
+    MINI_METHODS,
     method_names,
     simplified,
 )
@@ -107,7 +108,7 @@ def _mini_rows() -> tuple[PaperRow, ...]:
         PaperRow(
             (method + _MARKS.get(method, ""), "mini", str(length), "-"),
             {
-                "method": simplified(registered),
+                "method": simplified(METHOD_NAMES[method]),
                 "backbone": "mini",
                 "clip_length": length,
                 "training": None,
@@ -116,7 +117,7 @@ def _mini_rows() -> tuple[PaperRow, ...]:
             (),
             None,
         )
-        for method, registered in METHOD_NAMES.items()
+        for method in MINI_METHODS
         for length in (5, "whole")
     )
 

@@ -6,7 +6,9 @@ import re
 
 # As published -> as registered here; what is not listed is not one of this bench's methods and
 # enters by `eval --record NAME` under any spelling of the published name.
-METHOD_NAMES = {"IFC": "ifc", "SeqFormer": "seqformer", "MS-STS VIS": "ms_sts"}
+METHOD_NAMES = {"VisTR": "vistr", "IFC": "ifc", "SeqFormer": "seqformer", "MS-STS VIS": "ms_sts"}
+# Those with a bundled mini model.
+MINI_METHODS = ("IFC", "SeqFormer", "MS-STS VIS")
 BACKBONE_NAMES = {
     "ResNet-50": "r50",
     "ResNet-101": "r101",

@@ -1,4 +1,4 @@
-"""The post-norm transformer layers that DETR uses and IFC keeps (DETR, supplement, figure 10)."""
+"""DETR's post-norm transformer layers (supplement, figure 10), which IFC and VisTR keep."""
 
 from __future__ import annotations
 

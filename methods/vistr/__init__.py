@@ -1,0 +1,22 @@
+"""VisTR: end-to-end video instance segmentation with transformers.
+
+Wang, Xu, Wang, Shen, Cheng, Shen, Xia, CVPR 2021, arXiv 2011.14503; code:
+github.com/Epiphqny/VisTR.
+
+| box of the paper's architecture figure | class |
+|---|---|
+| CNN backbone | `methods.layers.resnet.ResNet` |
+| temporal and spatial positional encoding | `position.clip_position_encoding` |
+| transformer encoder, transformer decoder | `transformer.ClipEncoder`, `transformer.ClipDecoder` |
+| instance queries | `query_embedding` of `model.VisTR` |
+| instance sequence segmentation: self-attention map | `attention_maps.AttentionMaps` |
+| instance sequence segmentation: fusion, deformable convolution | `mask_features.MaskFeatures` |
+| instance sequence segmentation: 3-D convolution | `instance_masks.InstanceMasks` |
+
+`instances` turns the classes of a clip's frames into one class and score for each instance, and
+`variants` has the sizes by name. Instance sequence matching belongs to training, which is not here.
+"""
+
+from methods.vistr.variants import VARIANTS, build
+
+__all__ = ["VARIANTS", "build"]

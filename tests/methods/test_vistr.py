@@ -1,0 +1,281 @@
+"""VisTR: equal to the official code for clips and videos, shorter and longer ones included."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods import build_method
+from methods.vistr.instances import vote
+from methods.vistr.variants import WIDTH
+from official_weights import (
+    expected,
+    filled_state,
+    network_input,
+    override,
+    relative_error,
+    space_time_iou,
+    video,
+)
+from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.data.video import Video
+from vis_bench.errors import InputError
+from vis_bench.inference.clip_limit import check_clip_limit
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.structures import Clip
+
+NUM_CLASSES = 5
+SMALL = {"backbone": "mini", "hidden": 64, "encoder_layers": 1, "decoder_layers": 1}
+
+
+def small(num_frames=4, **options):
+    torch.manual_seed(0)
+    method = build_method(
+        "vistr", num_classes=NUM_CLASSES, num_frames=num_frames, **(SMALL | options)
+    )
+    method.prepare_for_inference()
+    return method
+
+
+def frames_of(count, height=33, width=47):
+    return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(count))
+
+
+def noise(count, height=33, width=47):
+    rng = np.random.default_rng(count)
+    return Video(
+        1, "noise", height, width,
+        list(rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)),
+    )  # fmt: skip
+
+
+def plan(length, stride=1, resolution="native"):
+    return InferencePlan(length, stride, resolution, torch.device("cpu"))
+
+
+def official(name, other_overrides=None):
+    """The method with a golden's weights; arrays and facts of the golden.
+
+    `other_overrides` replace those of the same keys.
+    """
+    arrays, facts = expected(name)
+    num_frames = facts["num_frames"]
+    state = filled_state("vistr_r50")
+    queries = state["vistr.query_embed.weight"]
+    state["vistr.query_embed.weight"] = queries[: 10 * num_frames].clone()
+    override(state, facts["weight_overrides"] | (other_overrides or {}))
+    with torch.device("meta"):
+        method = build_method("vistr", num_classes=40, num_frames=num_frames)
+    method.load_state_dict(state, assign=True)
+    return method.eval(), arrays, facts
+
+
+@pytest.fixture(scope="module")
+def six_frames():
+    """The golden of six frames, and its features before the method is prepared and after."""
+    method, arrays, facts = official("vistr_r50_t6")
+    clip = network_input(facts["frames"])
+    with torch.inference_mode():
+        raw = method.encode_frames(clip)
+        method.prepare_for_inference()
+        return method, arrays, facts, {"as built": raw, "prepared": method.encode_frames(clip)}
+
+
+@pytest.mark.parametrize("state", ["as built", "prepared"])
+@torch.inference_mode()
+def test_golden_clip(six_frames, state):
+    method, arrays, _, features = six_frames
+    filled = method.fill(features[state])
+    memory_TSC = method.encode_clip(filled)
+    content_TNC = method.decode(memory_TSC, filled.frame_size_HW)
+    attention = method.attention_maps(content_TNC, memory_TSC).unflatten(-1, (3, 4))
+    sizes = {
+        "decoder_hs": content_TNC.flatten(0, 1),
+        "pred_logits": method.class_head(content_TNC).flatten(0, 1),
+        "attention_maps": attention[:, ::3],
+        "pred_masks": method.masks(content_TNC, memory_TSC, filled).transpose(0, 1),
+    }
+    for name, tensor in sizes.items():
+        assert relative_error(tensor, arrays[name]) < 1e-3, name
+    torch.testing.assert_close(
+        sizes["pred_logits"].softmax(-1), arrays["pred_logits"].softmax(-1), rtol=0, atol=1e-4
+    )
+    boxes_NT4 = method.predict_clip(features[state], boxes=True).boxes_NT4
+    boxes_QX = boxes_NT4.transpose(0, 1).flatten(0, 1)
+    torch.testing.assert_close(boxes_QX, arrays["pred_boxes"], rtol=0, atol=1e-4)
+
+
+def test_golden_size(six_frames):
+    method, _, facts, _ = six_frames
+    assert method.num_params == facts["params"]
+
+
+def assert_predictions(tracks, wanted):
+    """The official script's predictions, which stand in another order and may lack masks."""
+    wanted = sorted(wanted, key=lambda prediction: -prediction["score"])
+    assert len(tracks) == len(wanted)
+    for track, prediction in zip(tracks, wanted, strict=True):
+        assert track.category_id == prediction["category_id"]
+        assert track.score == pytest.approx(prediction["score"], abs=1e-4)
+        if "segmentations" not in prediction:
+            continue
+        pairs = list(zip(track.segmentations, prediction["segmentations"], strict=True))
+        for ours, theirs in pairs:
+            # Where theirs is null ours is; where theirs is an empty mask ours is null.
+            assert theirs is not None or ours is None
+        held = [pair for pair in pairs if pair[1] is not None]
+        assert space_time_iou(*zip(*held, strict=True)) >= 0.999
+
+
+def test_golden_video(six_frames):
+    method, _, facts, _ = six_frames
+    tracks = track_video(method, video(facts["frames"]), plan(6), range(1, 41))
+    assert_predictions(tracks, facts["predictions"])
+    nulls = sum(mask is None for p in facts["predictions"] for mask in p["segmentations"])
+    assert nulls > 0
+
+
+@pytest.mark.parametrize("place", [0, 1, 5], ids=["4 frames", "2 frames", "resized to 300"])
+def test_golden_cases(six_frames, place):
+    method, _, facts, _ = six_frames
+    case = facts["more_cases"][place]
+    resolution = case.get("resize_short_side", "native")
+    tracks = track_video(method, video(case["frames"]), plan(6, 1, resolution), range(1, 41))
+    assert_predictions(tracks, case["predictions"])
+
+
+def test_golden_window_of_a_longer_video(six_frames):
+    method, _, facts, _ = six_frames
+    case = facts["more_cases"][3]
+    start, stop = case["window"]
+    whole = video(case["frames"])
+    window = Video(1, "window", whole.height, whole.width, whole.frames[start:stop])
+    assert_predictions(track_video(method, window, plan(6), range(1, 41)), case["predictions"])
+
+
+def test_golden_where_instances_are_empty():
+    case = expected("vistr_r50_t6")[1]["more_cases"][4]
+    method, _, _ = official("vistr_r50_t6", case["extra_overrides"])
+    tracks = track_video(method, video(case["frames"]), plan(6), range(1, 41))
+    assert case["kept_instances"] == 6
+    assert_predictions(tracks, case["predictions"])
+
+
+def test_golden_of_thirty_six_frames():
+    method, _, facts = official("vistr_r50")
+    method.prepare_for_inference()
+    tracks = track_video(method, video(facts["frames"]), plan(36), range(1, 41))
+    assert_predictions(tracks, facts["predictions"])
+    assert method.num_params == facts["params"]
+
+
+def test_longer_videos_are_cut_and_joined(six_frames):
+    """Eight frames in two clips of six: the instances of the first go on in the second."""
+    method, _, facts, _ = six_frames
+    tracks = track_video(method, video(facts["frames"] | {"t": 8}), plan(6, 2), range(1, 41))
+    across = [
+        track for track in tracks if any(track.segmentations[:2]) and any(track.segmentations[6:])
+    ]
+    assert len(across) >= 5
+
+
+METHOD = small()
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 4))
+def test_any_size_and_length(height, width, count):
+    with torch.inference_mode():
+        prediction = METHOD(frames_of(count, height, width))
+    assert prediction.mask_logits_NTHW.shape == (10, count, -(-height // 4), -(-width // 4))
+    assert prediction.class_probs_NK.shape == (10, NUM_CLASSES)
+    assert prediction.mask_logits_NTHW.isfinite().all()
+
+
+@torch.inference_mode()
+def test_a_short_clip_is_its_frames_over_again():
+    """Two frames, and the same two frames twice: the first two frames' answers agree."""
+    short, long = METHOD(frames_of(2)), METHOD(frames_of(2)[[0, 1, 0, 1]])
+    torch.testing.assert_close(
+        short.mask_logits_NTHW, long.mask_logits_NTHW[:, :2], rtol=1e-4, atol=1e-4
+    )
+
+
+def test_clips_longer_than_the_queries_are_refused():
+    with pytest.raises(InputError, match="a clip of 5 frames; expected at most 4"), torch.no_grad():
+        METHOD(frames_of(5))
+
+
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [(37, "clip_length is 37, but vistr takes clips of at most 36 frames"),
+     ("whole", "video long has 40 frames, but vistr takes clips of at most 36")],
+)  # fmt: skip
+def test_plans_with_longer_clips_are_refused_before_anything_runs(length, message):
+    videos = [Video(1, "short", 8, 8, [None] * 9), Video(2, "long", 8, 8, [None] * 40)]
+    with pytest.raises(InputError, match=message):
+        check_clip_limit("vistr", 36, length, videos)
+    check_clip_limit("vistr", 36, 36, videos)
+    check_clip_limit("vistr", 36, "whole", videos[:1])
+    check_clip_limit("ifc", None, length, videos)
+
+
+def probabilities(*rows):
+    """Frames of one instance."""
+    return torch.tensor(rows)[:, None]
+
+
+def test_frames_vote_and_the_lowest_column_wins_a_tie():
+    tied = probabilities([0.1, 0.2, 0.6, 0.0], [0.1, 0.5, 0.2, 0.0])
+    assert vote(tied).class_probs_NK[0].tolist() == pytest.approx([0.55, 0, 0])
+    twice = probabilities([0.1, 0.2, 0.3, 0.0], [0.1, 0.9, 0.2, 0.0], [0.1, 0.0, 0.3, 0.0])
+    assert vote(twice).class_probs_NK[0].tolist() == pytest.approx([0, 0.5, 0])
+
+
+def test_an_instance_whose_absence_wins_has_no_category():
+    absent = probabilities([0.6, 0.2, 0.1], [0.6, 0.2, 0.1], [0.1, 0.8, 0.1])
+    assert vote(absent).class_probs_NK.tolist() == [[0, 0]]
+
+
+def test_an_instance_is_absent_from_frames_without_probability():
+    faint = probabilities([0.0, 0.0009, 0.0], [0.0, 0.0, 0.001])
+    assert vote(faint).present_NT.tolist() == [[False, True]]
+
+
+def test_tracks_are_found_in_noise():
+    tracks = track_video(METHOD, noise(6), plan(4, 2), range(1, NUM_CLASSES + 1))
+    assert tracks
+    assert all(len(track.segmentations) == 6 for track in tracks)
+
+
+def test_flops_are_those_of_the_parts():
+    """The transformer always sees 36 frames; the video's own frames count in the backbone alone,
+    and by next to nothing in the class head.
+    """
+    with torch.device("meta"):
+        method = build_method("vistr", num_classes=40)
+        method.prepare_for_inference()
+    counter = ShapeCounter(method)
+    short = counter.count_video((300, 533), [Clip(0, 5)])
+    full = counter.count_video((300, 533), [Clip(0, 36)])
+    assert short.predict.total == pytest.approx(full.predict.total, rel=1e-4)
+    assert full.encode.total * 5 == short.encode.total * 36
+    # By hand, in multiply-adds of 1e9: backbone, lateral 1x1 convolutions, token projection.
+    projection = 36 * 10 * 17 * 2048 * WIDTH / 1e9
+    assert full.encode.total / 1e9 == pytest.approx(485 + 14 + projection, rel=0.01)
+    # Encoder, decoder, the two parts of the first convolution, the next three, offsets and
+    # deformable convolution, 3-D convolutions.
+    parts = 252 + 27 + 10 + 42 + 39 + 38 + 41 + 56
+    assert full.predict.total / 1e9 == pytest.approx(parts, rel=0.015)
+
+
+def test_every_part_trains():
+    method = build_method("vistr", num_classes=NUM_CLASSES, num_frames=2, **SMALL)
+    filled = method.fill(method.encode_frames(frames_of(2)))
+    memory_TSC = method.encode_clip(filled)
+    content_TNC = method.decode(memory_TSC, filled.frame_size_HW)
+    loss = method.masks(content_TNC, memory_TSC, filled).square().mean()
+    loss = loss + method.class_head(content_TNC).square().mean()
+    (loss + method.box_head(content_TNC).square().mean()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in method.parameters())
