@@ -19,17 +19,16 @@ from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.method import VISMethod
+from vis_bench.inference.weight_checks import check_archive, check_finite, check_kinds
 from vis_bench.json_file import shown
 
 SHOWN_KEYS = 3
 # Plain containers that authors save beside their weights (SeqFormer: its command line).
 HARMLESS: list[Callable | tuple[Callable, str]] = [argparse.Namespace]
-# What checkpoints of others hold as whole numbers: counters of batches, tables of positions.
-COUNTS = ("num_batches_tracked", "relative_position_index")
 CHUNK_BYTES = 1 << 20
 
 
@@ -116,35 +115,6 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return dict(content)
 
 
-def check_kinds(state: Mapping[str, Tensor], method: nn.Module, path: Path) -> None:
-    """Refuses whole or complex numbers where a method computes with real ones.
-
-    They would be converted without a word, as quantized weights are not meant to be.
-
-    Raises:
-        InputError: naming the first such key of the file.
-    """
-    own = method.state_dict()
-    for key, value in state.items():
-        counts = key.endswith(COUNTS) or (key in own and not own[key].is_floating_point())
-        if not value.is_floating_point() and not counts:
-            raise InputError(f"{path} has {value.dtype} for {key}; expected floating-point weights")
-
-
-def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
-    """Refuses weights that are not numbers; for tensors whose shapes are known to fit.
-
-    Raises:
-        InputError: naming the first key of the file that holds one.
-    """
-    for key, value in state.items():
-        if not value.is_floating_point():
-            continue
-        # A sum is finite only where all its terms are; it needs no memory for what it compares.
-        if not value.sum(dtype=torch.float32).isfinite() and not value.isfinite().all():
-            raise InputError(f"{path} has NaN or infinity in {key}; expected finite weights")
-
-
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
     digest = hashlib.sha256()
@@ -152,17 +122,6 @@ def file_sha256(path: Path) -> str:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def check_archive(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuses an archive that unpacks to more than it holds; PyTorch does not compress.
-
-    Raises:
-        zipfile.BadZipFile: for such an archive.
-    """
-    unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > path.stat().st_size:
-        raise zipfile.BadZipFile(f"it would unpack to {unpacked} bytes")
 
 
 def _read_safetensors(path: Path) -> object:
@@ -254,4 +213,4 @@ def _quoted_after(heading: str, error: str) -> list[str]:
 
 def _some(items: list[str]) -> str:
     more = f" and {len(items) - SHOWN_KEYS} more" if len(items) > SHOWN_KEYS else ""
-    return ", ".join(items[:SHOWN_KEYS]) + more
+    return ", ".join(" ".join(item.split())[:200] for item in items[:SHOWN_KEYS]) + more
