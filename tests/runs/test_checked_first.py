@@ -117,6 +117,22 @@ def test_every_frame_is_looked_at_first(data, calls, tmp_path, capsys, change):
     assert calls == []
 
 
+def test_annotations_that_cannot_be_drawn_are_refused_before_predicting(
+    data, calls, tmp_path, capsys
+):
+    content = json.loads((data / "val.json").read_text())
+    content["annotations"][0]["segmentations"][1] = {"size": [1, 1], "counts": "~"}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    words = ["predict", str(config(data, data / "val.json", tmp_path)), "--frames",
+             str(data / "val" / "JPEGImages"), "--annotations", str(tmp_path / "a.json"),
+             "--output", str(tmp_path / "r.json")]  # fmt: skip
+    assert main([*words, "--draw", str(tmp_path / "drawn")]) == 2
+    assert "frame 1: the mask" in capsys.readouterr().err
+    assert calls == []
+    assert main(words) == 0  # which needs no masks
+    assert calls != []
+
+
 @pytest.mark.parametrize("command", ["run", "predict"])
 def test_a_rotation_by_exif_is_said_and_not_applied(data, tmp_path, capsys, command):
     content = json.loads((data / "val.json").read_text())
