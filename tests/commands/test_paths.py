@@ -62,9 +62,14 @@ IN_CASE = {
 
 def path_options(command):
     """The actions of a command's parser whose values are paths."""
+    return [action for action in actions_of(command) if _is_path(action)]
+
+
+def actions_of(command):
+    """What a command's parser takes."""
     parser = argparse.ArgumentParser()
     find_commands()[command].add_arguments(Options(parser))
-    return [action for action in parser._actions if _is_path(action)]
+    return parser._actions
 
 
 def _is_path(action):
@@ -106,8 +111,13 @@ def arguments(command, name, path, root):
     """A command line with a path in one place and what is valid in all others."""
     given = dict(VALID.get(command, {}))
     if command not in VALID:
-        required = [a for a in path_options(command) if a.required]
-        given = {name_of(action): str(path) for action in required}
+        required = [action for action in actions_of(command) if action.required]
+        given = {
+            name_of(action): str(path)
+            if _is_path(action)
+            else f"={next(iter(action.choices or 'x'))}"
+            for action in required
+        }
     given[name] = str(path)
     positional, options = [], []
     for key, value in given.items():
@@ -123,9 +133,7 @@ def arguments(command, name, path, root):
 
 
 def _positionals(command):
-    parser = argparse.ArgumentParser()
-    find_commands()[command].add_arguments(Options(parser))
-    return [action for action in parser._actions if not action.option_strings]
+    return [action for action in actions_of(command) if not action.option_strings]
 
 
 def hostile_paths(folder):
