@@ -8,6 +8,7 @@ from vis_bench.data.results_file import Results, Track
 from vis_bench.evaluation.compare import compare
 from vis_bench.evaluation.error_breakdown import break_down
 from vis_bench.evaluation.matching import match
+from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,13 @@ def test_a_thousand_resamples_of_both_files(benchmark, workload):
     _, _, (first, second) = workload
     result = benchmark.pedantic(compare, (first, second), rounds=3)
     assert result.num_resamples == 1000
+
+
+def test_a_thousand_resamples_with_tracking_metrics(benchmark, workload):
+    truth, results, matches = workload
+    one, two = (evaluate_tracking(truth, each) for each in results)
+    result = benchmark.pedantic(compare, matches, {"tracking": (one, two)}, rounds=3)
+    assert result.tracking["hota"].low is not None
 
 
 def test_the_error_breakdown_of_one_file(benchmark, workload):

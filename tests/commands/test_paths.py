@@ -112,12 +112,8 @@ def arguments(command, name, path, root):
     given = dict(VALID.get(command, {}))
     if command not in VALID:
         required = [action for action in actions_of(command) if action.required]
-        given = {
-            name_of(action): str(path)
-            if _is_path(action)
-            else f"={next(iter(action.choices or 'x'))}"
-            for action in required
-        }
+        others = {name_of(a): f"={next(iter(a.choices or 'x'))}" for a in required}
+        given = {**others, **{name_of(a): str(path) for a in required if _is_path(a)}}
     given[name] = str(path)
     positional, options = [], []
     for key, value in given.items():

@@ -8,6 +8,7 @@ from vis_bench.drawing.colors import BLACK, GRAY, color_of
 from vis_bench.drawing.frame import draw_frame, gray_frame, tile_size
 from vis_bench.drawing.instance import Instance
 from vis_bench.drawing.mask_overlay import FILL
+from vis_bench.masks.rle import encode_masks
 
 FRAME = np.full((60, 96, 3), GROUND, np.uint8)
 WIDTH = 480
@@ -92,3 +93,22 @@ def test_pictures_keep_the_shape_of_frames():
     assert tile_size((1280, 720), 180) == (320, 180)
     assert tile_size((1, 1000), 100) == (1, 100)
     assert draw_frame(FRAME, [Instance(LEFT, 0, ("a long name",))], 0, 12).size == (12, 8)
+
+
+@pytest.mark.parametrize(("width", "is_short"), [(192, True), (288, False)])
+def test_small_pictures_may_abbreviate_a_label(width, is_short):
+    """Four tall objects leave gaps in which only an abbreviation finds a place."""
+    gaps = encode_masks(np.stack([bars(first) for first in (0, 26, 52, 78)]))
+    with_short, without = (
+        [Instance([mask], n, ("checkered_box",), abbreviation=short) for n, mask in enumerate(gaps)]
+        for short in ("che.", "")
+    )
+    pictures = [draw_frame(FRAME, instances, 0, width) for instances in (with_short, without)]
+    assert (pictures[0].tobytes() != pictures[1].tobytes()) == is_short
+
+
+def bars(first):
+    """A mask that is 12 columns wide and as tall as the frame."""
+    mask_HW = np.zeros((60, 96), bool)
+    mask_HW[:, first : first + 12] = True
+    return mask_HW

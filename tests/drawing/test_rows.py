@@ -2,7 +2,7 @@
 
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
 from vis_bench.drawing.frame_files import FrameFiles
-from vis_bench.drawing.rows import NamedResults, rows_of
+from vis_bench.drawing.rows import NamedResults, abbreviation, rows_of
 
 VIDEO = FrameFiles(1, "cats", 60, 96, ["x"] * T)
 NAMES = {1: "cat", 2: "dog"}
@@ -101,3 +101,23 @@ def test_a_video_without_tracks_or_objects():
     assert len(truth_row.instances) == 1
     assert [i.style for i in row.instances] == ["missed"]
     assert rows([results()])[0].instances == []
+
+
+def test_an_abbreviation_tells_a_class_from_the_others():
+    names = ["person", "giant_panda", "elephant", "elevator", "cat", "zebra", "truck", "trucks"]
+    assert [abbreviation(name, names) for name in names] == [
+        "per.", "gi.pa.", "elep.", "elev.", "", "", "", "",
+    ]  # fmt: skip
+    shapes = ["checkered_star", "checkered_box", "striped_star", "chess star"]
+    assert [abbreviation(name, shapes) for name in shapes] == [
+        "chec.star.", "ch.bo.", "st.st.", "",
+    ]  # fmt: skip
+    assert abbreviation("_", ["_"]) == abbreviation("", []) == ""
+
+
+def test_objects_of_the_ground_truth_have_a_short_label_too():
+    objects = truth((LEFT, 1), (RIGHT, 2))
+    truth_row = rows_of(VIDEO, [], objects, {1: "elephant", 2: "dog"}, 0.0)[0]
+    assert [(i.texts, i.abbreviation) for i in truth_row.instances] == [
+        (("elephant",), "ele."), (("dog",), ""),
+    ]  # fmt: skip

@@ -176,3 +176,11 @@ def test_other_annotations_are_refused(workload):
         compare(workload[1], matches_of(annotations, first))
     with pytest.raises(InputError, match="expected a whole number from 1 up"):
         compare(workload[1], workload[1], num_resamples=0)
+
+
+@pytest.mark.parametrize("missing", ["videos", "categories"])
+def test_annotations_without_videos_or_categories_are_refused(missing):
+    annotations, _, _ = generate(0, 2, 2, 2)
+    empty = matches_of({**annotations, "annotations": [], missing: []}, [])
+    with pytest.raises(InputError, match=f"list no {missing}; expected some to compare on"):
+        compare(empty, empty, num_resamples=5)

@@ -10,7 +10,7 @@ from compare_workload import generate
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
-from vis_bench.evaluation.error_breakdown import ERRORS, break_down
+from vis_bench.evaluation.error_breakdown import ERRORS, IDENTITY_ERRORS, break_down
 from vis_bench.evaluation.frame_overlap import overlaps
 from vis_bench.evaluation.ytvis import evaluate
 
@@ -31,18 +31,22 @@ def mask(box, shift=0):
 
 def annotations(crowd=()):
     """The same three objects in every video; objects listed in `crowd` are crowds."""
+    return GroundTruth.of(annotation_content(crowd))
+
+
+def annotation_content(crowd=()):
     entries = [
         {"id": 10 * video + n, "video_id": video, "category_id": label, "iscrowd": int(n in crowd),
          "segmentations": [mask(box)] * LENGTH, "areas": [box[2] * box[3]] * LENGTH}
         for video in range(1, NUM_VIDEOS + 1)
         for n, (label, box) in enumerate(OBJECTS, 1)
     ]  # fmt: skip
-    return GroundTruth.of({
+    return {
         "videos": [{"id": v, "height": HEIGHT, "width": WIDTH, "length": LENGTH}
                    for v in range(1, NUM_VIDEOS + 1)],
         "categories": [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}],
         "annotations": entries,
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def perfect():
@@ -120,6 +124,64 @@ def strayed_at_the_end(tracks):
     return [changed(tracks[0], segmentations=[*own[:7], *other[7:]]), *tracks[1:]]
 
 
+def masks_in(track, frames, otherwise=None):
+    """The track with its masks in some frames only."""
+    masks = [m if t in frames else otherwise for t, m in enumerate(track.segmentations)]
+    return changed(track, segmentations=masks)
+
+
+def fragment(tracks):
+    """Two tracks hold one object, one after the other."""
+    first, *others = tracks
+    late = changed(masks_in(first, range(6, LENGTH)), score=0.3)
+    return [masks_in(first, range(6)), *others, late]
+
+
+def three_fragments(tracks):
+    """Three tracks take turns; each of them alone overlaps the object too little to find it."""
+    first, *others = tracks
+    parts = (range(4), range(4, 7), range(7, LENGTH))
+    scores = (0.2, 0.8, 0.5)
+    pieces = [changed(masks_in(first, p), score=s) for p, s in zip(parts, scores, strict=True)]
+    return [*pieces, *others]
+
+
+def fragment_that_lingers(tracks):
+    """The first piece stays where nothing is while the second has the object."""
+    first, *others = tracks
+    late = changed(masks_in(first, range(6, LENGTH)), score=0.3)
+    return [masks_in(first, range(6), mask(NOWHERE)), *others, late]
+
+
+def drift(tracks):
+    """A track leaves its object for the last frames, and nothing is where it goes."""
+    return [masks_in(tracks[0], range(6), mask(NOWHERE)), *tracks[1:]]
+
+
+def slight_drift(tracks):
+    """In one frame of ten: the object is found at all thresholds but the highest ones."""
+    return [masks_in(tracks[0], range(1, LENGTH), mask(NOWHERE)), *tracks[1:]]
+
+
+def too_poor_for_a_drift(tracks):
+    """Where it leaves its object it overlaps it by 5 / 19: a poor mask."""
+    return [masks_in(tracks[0], range(6), mask(OBJECTS[0][1], 7)), *tracks[1:]]
+
+
+def missing_frames(tracks):
+    """A track ends before its object does."""
+    return [masks_in(tracks[0], range(6)), *tracks[1:]]
+
+
+def duplicate_of_a_part(tracks):
+    """A second track of an object in frames in which the first has it too."""
+    return [*tracks, changed(masks_in(tracks[0], range(4)), score=0.95)]
+
+
+def never_on_an_object(tracks):
+    return [*tracks, masks_in(changed(tracks[0], score=0.95), (0,), mask(NOWHERE))]
+
+
 PLANTED = {
     wrong_class: "class",
     wrong_class_beside_the_right_one: "class",
@@ -129,10 +191,19 @@ PLANTED = {
     several_duplicates: "duplicate",
     background: "background",
     missed: "missed",
-    switched: "identity",
-    switched_half_way: "identity",
-    switched_to_another_class: "identity",
-    strayed_at_the_end: "identity",
+    switched: "switch",
+    switched_half_way: "switch",
+    switched_to_another_class: "switch",
+    strayed_at_the_end: "switch",
+    fragment: "fragment",
+    three_fragments: "fragment",
+    fragment_that_lingers: "fragment",
+    drift: "drift",
+    slight_drift: "drift",
+    too_poor_for_a_drift: "mask quality",
+    missing_frames: "mask quality",
+    duplicate_of_a_part: "mask quality",
+    never_on_an_object: "background",
 }
 
 
@@ -142,8 +213,11 @@ def test_one_planted_error_takes_the_whole_loss(plant):
     breakdown = break_down(truth, results)
     assert breakdown.ap < 0.999
     assert breakdown.ap == evaluate(truth, results).summary()["ap"]
-    shares = breakdown.shares()
-    assert shares == pytest.approx({kind: float(kind == PLANTED[plant]) for kind in ERRORS})
+    kind = PLANTED[plant]
+    of_identity = {each: float(each == kind) for each in IDENTITY_ERRORS}
+    assert breakdown.identity_shares() == pytest.approx(of_identity)
+    whole = "identity" if kind in IDENTITY_ERRORS else kind
+    assert breakdown.shares() == pytest.approx({each: float(each == whole) for each in ERRORS})
 
 
 def test_perfect_tracks_lose_nothing():
@@ -193,6 +267,72 @@ def test_the_shares_add_up_on_messy_results(seed):
     assert breakdown.ap == pytest.approx(evaluate(truth, results).summary()["ap"], abs=1e-12)
     assert breakdown.ap + sum(breakdown.gains.values()) == pytest.approx(1)
     assert sum(breakdown.shares().values()) == pytest.approx(1)
+    of_identity = sum(breakdown.identity_gains.values())
+    assert of_identity == pytest.approx(breakdown.gains["identity"], abs=1e-12)
+
+
+def test_all_three_kinds_at_once_each_get_what_their_repair_gains():
+    """Against evaluating the masks after each repair by hand; the tracks are imperfect besides."""
+    shifted = [
+        changed(t, segmentations=[mask(OBJECTS[place % 3][1], place % 2)] * LENGTH)
+        for place, t in enumerate(perfect())
+    ]
+    one, two, _, four, *others = shifted
+    third = shifted[2]
+    late = changed(masks_in(third, range(5, LENGTH)), score=0.2)
+    planted = [
+        *switch(one, two, 7), masks_in(third, range(5)), late,
+        masks_in(four, range(8), mask(NOWHERE)), *others,
+    ]  # fmt: skip
+    truth = annotations()
+
+    def ap(tracks):
+        return evaluate(truth, Results.of(tracks)).summary()["ap"]
+
+    # Where a track was astray the object's own mask takes the place of the other's.
+    back = [
+        changed(t, segmentations=[*t.segmentations[:7], *[mask(OBJECTS[place][1])] * 3])
+        for place, t in enumerate((one, two))
+    ]
+    apart, joined = [masks_in(third, range(5)), late], [third]
+    gone = masks_in(four, range(8), mask(NOWHERE))
+    returned = masks_in(four, range(8), mask(OBJECTS[0][1]))
+    stages = [
+        planted, [*back, *apart, gone, *others], [*back, *joined, gone, *others],
+        [*back, *joined, returned, *others],
+    ]  # fmt: skip
+    aps = [ap(stage) for stage in stages]
+    breakdown = break_down(truth, Results.of(planted))
+    assert list(breakdown.identity_gains.values()) == pytest.approx(np.diff(aps).tolist())
+    assert all(gain > 0.001 for gain in breakdown.identity_gains.values())
+    assert breakdown.gains["mask quality"] > 0.001
+
+
+def test_pieces_of_different_categories_are_not_joined():
+    first, *others = perfect()
+    late = changed(masks_in(first, range(6, LENGTH)), category_id=2, score=0.3)
+    breakdown = break_down(annotations(), Results.of([masks_in(first, range(6)), *others, late]))
+    assert breakdown.identity_gains["fragment"] == 0
+
+
+def test_a_track_in_frames_without_its_object_drifts():
+    """The object is gone in the last frames; the track that finds it goes on over nothing."""
+    tracks = perfect()
+    content = annotation_content()
+    content["annotations"][0]["segmentations"][6:] = [None] * 4
+    content["annotations"][0]["areas"][6:] = [None] * 4
+    truth = GroundTruth.of(content)
+    tracks[0] = masks_in(tracks[0], range(6), mask(NOWHERE))
+    breakdown = break_down(truth, Results.of(tracks))
+    assert breakdown.ap < 0.999
+    assert breakdown.identity_shares()["drift"] == pytest.approx(1)
+
+
+def test_telling_kinds_apart_leaves_switches_what_they_were():
+    """The gain of `identity` when it meant switches alone."""
+    truth = read_annotations(GOLDEN / "tracking_made.gt.json")
+    breakdown = break_down(truth, read_results(GOLDEN / "tracking_made.preds.json"))
+    assert breakdown.identity_gains["switch"] == pytest.approx(0.020490549054905507, abs=1e-12)
 
 
 def test_overlaps_agree_with_counting_pixels():

@@ -77,6 +77,20 @@ def test_a_loss_of_tracking_is_caught_as_one_of_ap_is(tmp_path, metric):
     assert gate(tmp_path, [before], [slightly]).passed
 
 
+LEVELLED = {"ap_so": 0.5, "ap_mo": 0.4, "ap_ho": 0.1, "ap_returning": 0.3, "ap_short": 0.6,
+            "ar10_long": 0.2}  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", LEVELLED)
+def test_a_loss_at_a_level_is_caught_as_one_of_ap_is(tmp_path, metric):
+    before = measured(**LEVELLED)
+    worse = measured(**{**LEVELLED, metric: LEVELLED[metric] - 0.002})
+    assert moved(gate(tmp_path, [before], [worse])) == {metric: "worse"}
+    gone = measured(**{**LEVELLED, metric: None})
+    assert moved(gate(tmp_path, [before], [gone])) == {metric: "missing"}
+    assert gate(tmp_path, [measured()], [before]).passed
+
+
 def test_tracking_is_compared_at_one_score_threshold_only(tmp_path):
     other = measured(**{**TRACKED, "tracking_score_threshold": 0.1, "hota": 0.1})
     report = gate(tmp_path, [measured(**TRACKED)], [other])
@@ -85,6 +99,37 @@ def test_tracking_is_compared_at_one_score_threshold_only(tmp_path):
 
 def test_tracking_in_the_newer_record_alone_passes(tmp_path):
     assert gate(tmp_path, [measured()], [measured(**TRACKED)]).passed
+
+
+def test_the_tolerance_of_tracking_is_that_of_ap(tmp_path):
+    """In points, whatever the figure's size; the tolerance can be set."""
+    small = {"tracking_score_threshold": 0.5, "hota": 0.004}
+    before, after = measured(**small), measured(**{**small, "hota": 0.002})
+    assert moved(gate(tmp_path, [before], [after])) == {"hota": "worse"}
+    assert gate(tmp_path, [before], [after], points=0.25).passed
+    gained = measured(**{**TRACKED, "assa": 0.7})
+    report = gate(tmp_path, [measured(**TRACKED)], [gained])
+    assert report.passed
+    assert moved(report) == {"assa": "better"}
+
+
+def test_lost_tracking_fails(tmp_path):
+    report = gate(tmp_path, [measured(**TRACKED)], [measured()])
+    assert not report.passed
+    assert moved(report)["hota"] == "missing"
+
+
+def test_the_interval_of_ap_is_not_gated(tmp_path):
+    """It may be absent on either side, or move; a baseline does not hold it."""
+    without, narrow, wide = (
+        measured(**ends)
+        for ends in ({}, {"ap_low": 0.49, "ap_high": 0.51}, {"ap_low": 0.2, "ap_high": 0.8})
+    )
+    for before, after in ((without, narrow), (narrow, without), (narrow, wide)):
+        report = gate(tmp_path, [before], [after])
+        assert report.passed
+        assert report.findings == []
+    assert "ap_low" not in GatedCell.model_fields
 
 
 def test_a_loss_within_the_tolerance_passes_and_the_tolerance_can_be_set(tmp_path):

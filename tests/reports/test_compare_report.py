@@ -7,6 +7,7 @@ import pytest
 
 from compare_workload import generate
 from record_example import example_record
+from vis_bench.cli import main
 from vis_bench.data.dataset import load_dataset
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.errors import InputError
@@ -45,7 +46,8 @@ def test_two_results_files(report, files):
 
 def test_the_text_shows_all_parts(report):
     text = report.as_text()
-    parts = ("good against worse", "By area", "By category", "Videos that changed most", "identity")
+    parts = ("good against worse", "By area", "By category", "Videos that changed most", "identity",
+             "identity: switch", "identity: fragment", "identity: drift")  # fmt: skip
     for part in (*parts, "Where AP is lost", "AR100", "kind 3", "paired bootstrap"):
         assert part in text
     ap = report.comparison.overall["ap"]
@@ -61,9 +63,42 @@ def test_plain_types_hold_everything(report):
     plain = json.loads(json.dumps(report.as_json(), allow_nan=False))
     assert set(plain) == {
         "names", "overall", "by_area", "by_category", "videos", "num_resamples", "errors",
+        "tracking", "tracking_score_threshold",
     }  # fmt: skip
     assert set(plain["by_category"]["kind 1"]) == {"ap", "ap50", "ap75", "ar100"}
-    assert sum(plain["errors"][0]["shares"].values()) == pytest.approx(1)
+    for side in plain["errors"]:
+        assert sum(side["shares"].values()) == pytest.approx(1)
+        assert list(side["identity_gains"]) == ["switch", "fragment", "drift"]
+        assert sum(side["identity_gains"].values()) == pytest.approx(side["gains"]["identity"])
+        assert sum(side["identity_shares"].values()) == pytest.approx(side["shares"]["identity"])
+
+
+def test_tracking_metrics_stand_beside_ap(report, files):
+    annotations, *predictions = files
+    sides = [evaluate_files(annotations, path, tracking_threshold=0.5) for path in predictions]
+    text = report.as_text()
+    assert "Of tracks with a score above 0.5" in text
+    plain = report.as_json()
+    assert plain["tracking_score_threshold"] == 0.5
+    for title in ("HOTA", "DetA", "AssA", "LocA", "IDF1", "TETA"):
+        found = plain["tracking"][title.lower()]
+        expected = [side.tracking.headline()[title.lower()] for side in sides]
+        assert [found["first"], found["second"]] == pytest.approx(expected, rel=0, abs=1e-12)
+        line = next(line for line in text.splitlines() if line.startswith(f"| {title} "))
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1:3] == [f"{100 * value:.1f}" for value in expected]
+        assert cells[4] == f"{100 * found['low']:+.1f} to {100 * found['high']:+.1f}"
+
+
+def test_the_score_threshold_is_that_of_the_command_line(files, capsys):
+    annotations, good, worse = map(str, files)
+    common = ["compare", good, worse, "--annotations", annotations, "--resamples", "5", "--json"]
+    assert main([*common, "--score-threshold", "0.2"]) == 0
+    loose = json.loads(capsys.readouterr().out)
+    evaluation = evaluate_files(files[0], files[1], tracking_threshold=0.2)
+    assert loose["tracking_score_threshold"] == 0.2
+    expected = evaluation.tracking.headline()["hota"]
+    assert loose["tracking"]["hota"]["first"] == pytest.approx(expected, rel=0, abs=1e-12)
 
 
 def test_results_files_need_annotations(files):

@@ -8,14 +8,9 @@ from PIL import Image
 
 from record_example import example_record
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME
-from vis_bench.reports.curves import (
-    cost_curves,
-    curves_table,
-    draw_curves,
-    has_curves,
-    printed_curves,
-    write_curves,
-)
+from vis_bench.reports.curve_chart import draw_curves
+from vis_bench.reports.curve_files import write_curves
+from vis_bench.reports.curves import cost_curves, curves_table, has_curves, printed_curves
 from vis_bench.reports.speed import speed_table
 from vis_bench.tables.text import render
 
@@ -58,7 +53,7 @@ def test_clip_lengths_with_a_stride_each_make_one_line_per_method():
     assert [curve.label for curve in curves] == ["ifc", "seqformer"]
     assert curves[0].values(FPS)[0] == [5, 10, 86 / 3]
     titles = [column.title for column in printed_curves([*records, whole]).columns]
-    assert titles[2:] == ["T=5", "T=10", "whole (28.7)"]
+    assert titles[2:] == ["T=5 S=3", "T=10 S=5", "whole (28.7)"]
 
 
 def test_two_strides_at_one_clip_length_stay_two_lines():

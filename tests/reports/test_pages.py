@@ -20,7 +20,7 @@ def names(paths):
 
 
 def pages(results, counts=None):
-    return Pages.of(results, records_of(results).records, counts)
+    return Pages.of(results, records_of(results), counts)
 
 
 def write_pages(results):

@@ -9,6 +9,7 @@ import pytest
 
 from record_example import example_record
 from vis_bench.errors import InputError
+from vis_bench.reports.figures import INTERVAL_NOTE
 from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
 from vis_bench.reports.paper_tables.ifc_ablations import MINI_TRAINING
 from vis_bench.reports.paper_tables.names import simplified
@@ -309,3 +310,16 @@ def test_another_memory_stands_in_its_own_table_only(name, changed):
         plain = example_record(dataset=where, backbone=backbone, training=training, **clip)
         page = paper_table(name, [plain, plain.model_copy(update=later)])
         assert all(e.text != "77.0" for grid in page.grids for row in grid.rows for e in row)
+
+
+def test_a_measured_ap_shows_its_interval_and_the_difference_is_that_of_the_figures():
+    record = on_ytvis(method="seqformer", clip_length=10, ap_low=0.41, ap_high=0.59)
+    text = render(paper_table("seqformer-clip-length", [record]))
+    assert "50.0 (41.0 to 59.0)" in text
+    assert INTERVAL_NOTE in text
+    (row,) = [r for r in rows_of("seqformer-clip-length", [record]) if r["Figures"] == "measured"]
+    title = "AP (YouTube-VIS 2019)"
+    assert row[title] == "50.0"
+    assert [row[f"AP {end} (YouTube-VIS 2019)"] for end in ("low", "high")] == ["41.0", "59.0"]
+    without = on_ytvis(method="seqformer", clip_length=10)
+    assert INTERVAL_NOTE not in render(paper_table("seqformer-clip-length", [without]))

@@ -4,13 +4,16 @@ import pytest
 import torch
 
 from methods import build_method
+from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
+from vis_bench.evaluation.bootstrap import ap_interval
+from vis_bench.evaluation.matching import match
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
-from vis_bench.runs import measure
+from vis_bench.runs import measure, one_process
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.measure import measure_jobs
+from vis_bench.runs.one_process import measure_jobs
 
 CONFIG = """
 method: color_key
@@ -58,8 +61,8 @@ def test_a_measurement_that_fails_leaves_the_others_of_its_cell(jobs, tmp_path, 
 
 
 def test_a_cell_that_fails_is_named_and_the_others_are_measured(jobs, tmp_path, monkeypatch):
-    failing = fails_for(10, measure.measure_accuracy, MemoryError())
-    monkeypatch.setattr(measure, "measure_accuracy", failing)
+    failing = fails_for(10, one_process.infer, MemoryError())
+    monkeypatch.setattr(one_process, "infer", failing)
     monkeypatch.setattr(type(jobs[2]), "load_method", _refuse_five(type(jobs[2]).load_method))
     outcome = run(jobs, tmp_path)
     assert [record.clip_length for record in outcome.records] == ["whole", 10]
@@ -97,3 +100,10 @@ def _stem(record):
     from vis_bench.records.cell_name import file_stem
 
     return file_stem(record)
+
+
+def test_a_record_holds_the_interval_of_its_ap(jobs, tmp_path):
+    (record, *_) = run(jobs[:1], tmp_path).records
+    results = read_results(tmp_path / "out" / record.predictions)
+    ends = ap_interval(match(jobs[0].ground_truth, results))
+    assert (record.ap_low, record.ap_high) == ends

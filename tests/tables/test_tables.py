@@ -278,3 +278,20 @@ def test_html_is_a_document_that_stands_alone():
     assert "<caption>YouTube-VIS</caption>" in text
     assert "<dt>1</dt><dd>a source</dd>" in text
     assert not any(word in text for word in ("http", "src=", "href=", "@import", "url(", "<script"))
+
+
+def test_an_interval_stands_behind_its_figure_and_csv_and_json_give_it_columns():
+    columns = (Column("Method", numeric=False), Column("AP", has_interval=True), Column("FPS"))
+    rows = (
+        (Entry("ifc"), Entry("59.5", "best", ("a",), interval=("50.1", "66.2")), Entry("2.0")),
+        (Entry("other"), Entry("40.0"), Entry("1.0")),
+    )
+    page = Page("", (Grid(columns, rows),), {"a": "a note"})
+    assert "| **59.5** (50.1 to 66.2) [a] |" in render(page)
+    assert "<b>59.5</b> (50.1 to 66.2)<sup>a</sup>" in render(page, "html")
+    assert r"\textbf{59.5} (50.1 to 66.2)\textsuperscript{a}" in render(page, "latex")
+    assert render(page, "csv") == (
+        "Method,AP,AP low,AP high,FPS,Notes\nifc,59.5,50.1,66.2,2.0,a note\nother,40.0,-,-,1.0,\n"
+    )
+    (table,) = page_json(page)["tables"]
+    assert [row["AP low"] for row in table["rows"]] == ["50.1", "-"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count
+from vis_bench.commands.arguments.values import count, finite
 from vis_bench.commands.output import print_json, print_text
 
 DESCRIPTION = "two records or results files, with confidence intervals"
@@ -20,6 +20,10 @@ def add_arguments(options: Options) -> None:
         unless_given="those of the records' data set",
     )  # fmt: skip
     options.data_root()
+    options.value(
+        "--score-threshold", "SCORE",
+        "only tracks with a higher score take part in the tracking metrics", finite, default=0.5,
+    )  # fmt: skip
     options.value("--resamples", "N", "bootstrap resamples of the videos", count, default=1000)
     options.value("--seed", "N", "seed of the resampling", int, default=0)
 
@@ -33,7 +37,10 @@ def run(options: argparse.Namespace) -> None:
     pair = load_pair(
         options.first, options.second, annotations=options.annotations, data_root=options.data_root
     )
-    report = compare_pair(pair, Bars(), num_resamples=options.resamples, seed=options.seed)
+    report = compare_pair(
+        pair, Bars(), score_threshold=options.score_threshold, num_resamples=options.resamples,
+        seed=options.seed,
+    )  # fmt: skip
     if options.json:
         print_json(report.as_json())
     else:

@@ -18,6 +18,7 @@ from vis_bench.commands.output import print_json, print_text
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
+    from vis_bench.evaluation.identity_sensitivity import IdentitySensitivity
     from vis_bench.evaluation.ytvis import Evaluation
 
 DESCRIPTION = "AP and AR of a results file against annotations; HOTA, IDF1 and TETA on request"
@@ -27,12 +28,20 @@ def add_arguments(options: Options) -> None:
     """The two files, and what --record takes."""
     options.required("--annotations", "GT.json", "YouTube-VIS annotations")
     options.required("--predictions", "R.json", "YouTube-VIS results")
+    options.value(
+        "--long-annotations", "LONG.json", "annotations of the long videos, where --annotations "
+        "are those of the short ones: AP is the mean of both, as YouTube-VIS 2022 has it",
+        unless_given="one file",
+    )  # fmt: skip
     options.flag("--per-category", "print a row per category too")
     options.flag("--tracking", "print HOTA, IDF1 and TETA too")
     options.value(
         "--score-threshold", "SCORE", "with --tracking: only tracks with a higher score take part",
         finite, default=0.5,
     )  # fmt: skip
+    options.flag(
+        "--identity-sensitivity", "print what a single identity switch costs, track by track"
+    )
     options.value(
         "--record", "NAME", "write a record of the results as those of the method NAME", str,
         unless_given="no record",
@@ -66,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
     """Evaluates, writes a record where one is wanted, and prints the numbers."""
     from vis_bench.evaluation.ytvis import evaluate_files
     from vis_bench.reports.evaluation import evaluation_json, evaluation_text
+    from vis_bench.reports.identity_sensitivity import sensitivity_json, sensitivity_text
 
     threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
@@ -73,14 +83,32 @@ def run(options: argparse.Namespace) -> None:
     else:
         _refuse_without_record(options)
         evaluation = evaluate_files(
-            options.annotations, options.predictions, tracking_threshold=threshold
-        )
+            options.annotations, options.predictions,
+            long_annotations=options.long_annotations, tracking_threshold=threshold,
+        )  # fmt: skip
     for warning in evaluation.warnings:
         sys.stderr.write(f"warning: {warning}\n")
+    report = evaluation_json(evaluation, per_category=options.per_category)
+    text = evaluation_text(evaluation, per_category=options.per_category)
+    if options.identity_sensitivity:
+        sensitivity = _identity_sensitivity(options)
+        report["identity_sensitivity"] = sensitivity_json(sensitivity)
+        text = f"{text}\n\n{sensitivity_text(sensitivity)}"
     if options.json:
-        print_json(evaluation_json(evaluation, per_category=options.per_category))
+        print_json(report)
     else:
-        print_text(evaluation_text(evaluation, per_category=options.per_category))
+        print_text(text)
+
+
+def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | None:
+    from vis_bench.data.annotations import read_annotations
+    from vis_bench.data.results_file import read_results
+    from vis_bench.evaluation.identity_sensitivity import identity_sensitivity
+    from vis_bench.progress import Bars
+
+    truth, results = read_annotations(options.annotations), read_results(options.predictions)
+    with Bars().bar("identity switches", 2 * len(truth.videos)) as advance:
+        return identity_sensitivity(truth, results, advance)
 
 
 def _refuse_without_record(options: argparse.Namespace) -> None:
@@ -100,7 +128,7 @@ def _record_results(options: argparse.Namespace, tracking_threshold: float | Non
     evaluation, path = record_results(
         source, options.annotations, options.predictions, RecordStore(options.output),
         command=options.command_line, dataset=options.dataset, split=options.split,
-        tracking_threshold=tracking_threshold,
+        long_annotations=options.long_annotations, tracking_threshold=tracking_threshold,
     )  # fmt: skip
     sys.stderr.write(f"wrote {path}\n")
     return evaluation

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import output_folder
+from vis_bench.commands.arguments.values import output_file, output_folder
 from vis_bench.commands.output import deliver, print_json, print_text
 from vis_bench.commands.output.paper_tables import encoder_counts, records_in, report_skipped
 from vis_bench.commands.output.text import json_text
+from vis_bench.errors import InputError
+
+if TYPE_CHECKING:
+    from vis_bench.records.store import StoredRecords
 
 DESCRIPTION = "the leaderboard, or all generated pages"
 
@@ -20,8 +25,21 @@ def add_arguments(options: Options) -> None:
     options.flag(
         "--all", "show every cell, ablations too, instead of the best per method and backbone"
     )
+    options.value(
+        "--annotations", "GT.json", "annotations of records that do not say where theirs are",
+        unless_given="those of the records' data sets",
+    )  # fmt: skip
+    options.data_root()
     options.format()
     options.output_file()
+    options.value(
+        "--picture", "FILE", "write AP against FPS to a .svg, .pdf or .png file instead",
+        output_file, unless_given="only the leaderboard",
+    )  # fmt: skip
+    options.value(
+        "--curves", "FILE", "write FPS and GFLOPs over clip length to such a file instead",
+        output_file, unless_given="only the leaderboard",
+    )  # fmt: skip
     options.value(
         "--pages", "DIR", "write all generated pages from DIR/records, such as results, instead",
         output_folder, unless_given="only the leaderboard",
@@ -34,13 +52,53 @@ def run(options: argparse.Namespace) -> int:
     Returns 1 if a record could not be read.
     """
     from vis_bench.reports.leaderboard import best_cells, leaderboard_text
+    from vis_bench.reports.paired_ap import PairedAP
 
     if options.pages:
         return _write_pages(options.pages, as_json=options.json)
     stored = records_in(options.records)
+    if options.picture or options.curves:
+        return _write_pictures(stored, options)
     records = stored.records if options.all else best_cells(stored.records)
-    text = json_text(records) if options.json else leaderboard_text(records, options.format)
-    deliver(text, options.output)
+    if options.json:
+        deliver(json_text(records), options.output)
+    else:
+        difference = PairedAP(stored, options.annotations, options.data_root)
+        deliver(leaderboard_text(records, options.format, difference), options.output)
+        report_skipped(difference.problems)
+    return 1 if stored.problems else 0
+
+
+def _write_pictures(stored: StoredRecords, options: argparse.Namespace) -> int:
+    """Writes the charts that were asked for, of all records or of those of no ablation."""
+    from vis_bench.atomic_write import write_atomically
+    from vis_bench.records.ablation import split_ablations
+    from vis_bench.reports.charts import speed_panels, speed_picture
+    from vis_bench.reports.curve_chart import draw_curves
+    from vis_bench.reports.curves import cost_curves, has_curves
+    from vis_bench.reports.picture_file import picture_format
+
+    records = stored.records if options.all else split_ablations(stored.records)[0]
+    paths = [path for path in (options.picture, options.curves) if path]
+    forms = {path: picture_format(path) for path in paths}
+    pictures = {}
+    if options.picture:
+        panels = speed_panels(records)
+        pictures[options.picture] = speed_picture(panels, forms[options.picture])
+    if options.curves:
+        if not has_curves(records):
+            raise InputError(
+                f"the records in {options.records} have cost at one clip length, stride and "
+                "resolution; expected a sweep over one of them"
+            )
+        pictures[options.curves] = draw_curves(cost_curves(records), forms[options.curves])
+    for path, content in pictures.items():
+        write_atomically(path, content)
+    written = [str(path) for path in pictures]
+    if options.json:
+        print_json({"written": written})
+    else:
+        print_text("\n".join(f"wrote {path}" for path in written))
     return 1 if stored.problems else 0
 
 
@@ -49,7 +107,9 @@ def _write_pages(folder: Path, *, as_json: bool) -> int:
 
     stored = records_of(folder)
     report_skipped(stored.problems)
-    changed = [str(p) for p in Pages.of(folder, stored.records, encoder_counts()).write()]
+    pages = Pages.of(folder, stored, encoder_counts())
+    report_skipped(pages.problems)
+    changed = [str(path) for path in pages.write()]
     if as_json:
         print_json({"written": changed})
     else:

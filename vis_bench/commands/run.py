@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vis_bench.commands.arguments import LIMITED_RECORDS, RECORDS, Options
+from vis_bench.commands.arguments.values import count, positive, whole
 from vis_bench.commands.output import print_json, print_text
+
+if TYPE_CHECKING:
+    from vis_bench.runs.outcome import Outcome
+
+# Takes jobs, the store of their records and progress bars.
+MeasureJobs = Callable[..., "Outcome"]
 
 DESCRIPTION = "measure every cell of a config, write a record each, print a table"
 
@@ -15,31 +25,85 @@ def add_arguments(options: Options) -> None:
     """CONFIG and what all measuring takes."""
     options.config()
     options.measuring(RECORDS)
+    options.value(
+        "--workers", "N", "infer in N processes on this machine, or on the cluster (needs Ray)",
+        count, unless_given="this process; with --ray as many as fit",
+    )  # fmt: skip
+    options.value(
+        "--ray", "ADDRESS", "run on a Ray cluster that exists: auto, or HOST:PORT of its head", str
+    )
+    options.value(
+        "--gpus-per-worker", "F", "GPUs of a worker; a fraction shares one", positive,
+        unless_given="1 on a GPU",
+    )  # fmt: skip
+    options.value("--threads-per-worker", "N", "CPU threads of a worker", count, default=1)
+    options.value(
+        "--retries", "N", "how often a video whose worker dies is tried again", whole, default=2
+    )
+    options.value(
+        "--shard", "I/N", "infer the I-th of N parts, beside other processes that take the others; "
+        "auto reads torchrun's or a Slurm array's variables", str,
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
     """Measures into the folder of records."""
-    return measure(options, RECORDS)
+    return measure(options, RECORDS, _way(options))
 
 
-def measure(options: argparse.Namespace, records_folder: Path) -> int:
+def _way(options: argparse.Namespace) -> MeasureJobs:
+    """How the jobs are measured: here, by workers, or this process's share of them."""
+    from vis_bench.errors import InputError
+    from vis_bench.runs.one_process import measure_jobs
+
+    on_cluster = options.workers is not None or options.ray is not None
+    if options.shard is not None:
+        if on_cluster:
+            raise InputError("--shard excludes --workers and --ray; give one of them")
+        from vis_bench.runs.shards.share import Share
+        from vis_bench.runs.shards.share_run import measure_share
+
+        return partial(measure_share, share=Share.parse(options.shard))
+    if not on_cluster:
+        return partial(measure_jobs, resume=options.resume)
+    from vis_bench.records.machine import pick_device
+    from vis_bench.runs.cluster.engine import import_ray
+    from vis_bench.runs.cluster.settings import ClusterSettings
+    from vis_bench.runs.cluster.spread import measure_on_cluster
+
+    import_ray()
+    on_gpu = pick_device(options.device).type == "cuda"
+    gpus = options.gpus_per_worker
+    settings = ClusterSettings(
+        address=options.ray, workers=options.workers,
+        gpus_per_worker=(1.0 if gpus is None else gpus) if on_gpu else 0.0,
+        threads=options.threads_per_worker, retries=options.retries,
+    )  # fmt: skip
+    return partial(measure_on_cluster, settings=settings, resume=options.resume)
+
+
+def measure(
+    options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None
+) -> int:
     """Measures, prints the records, and writes the cost curves of a sweep.
 
     Args:
         options: what all measuring takes.
         records_folder: where records go unless --output or --limit says otherwise.
+        measure_all: measures the jobs; in this process unless given.
     """
     from methods import build_method
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.records.store import RecordStore
-    from vis_bench.reports.curves import has_curves, printed_curves, write_curves
+    from vis_bench.reports.curve_files import write_curves
+    from vis_bench.reports.curves import has_curves, printed_curves
     from vis_bench.reports.measured import measured_table
     from vis_bench.reports.speed import speed_table
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.jobs import RunSettings, resolve_jobs
-    from vis_bench.runs.measure import measure_jobs
+    from vis_bench.runs.one_process import measure_jobs
     from vis_bench.tables.text import render
 
     settings = RunSettings(
@@ -53,7 +117,8 @@ def measure(options: argparse.Namespace, records_folder: Path) -> int:
     if options.output is None and any(job.is_limited for job in jobs):
         folder = LIMITED_RECORDS
         bars.say(f"--limit: records go to {folder}; --output names another folder")
-    outcome = measure_jobs(jobs, RecordStore(folder), bars, resume=options.resume)
+    measure_all = measure_all or partial(measure_jobs, resume=options.resume)
+    outcome = measure_all(jobs, RecordStore(folder), bars)
     records = outcome.records
     timed = speed_table(records)
     if options.json:

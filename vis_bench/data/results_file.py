@@ -87,10 +87,11 @@ def parse_results(content: bytes, name: str) -> Results:
 
 def write_results(tracks: Iterable[Track], path: Path) -> None:
     """Writes a results file; `path` holds the old or the new content at every moment."""
-    write_atomically(Path(path), orjson.dumps([_entry(track) for track in tracks]))
+    write_atomically(Path(path), orjson.dumps([track_entry(track) for track in tracks]))
 
 
-def _entry(track: Track) -> dict[str, Any]:
+def track_entry(track: Track) -> dict[str, Any]:
+    """A track as it stands in a results file."""
     return {
         "video_id": track.video_id,
         "category_id": track.category_id,

@@ -9,12 +9,14 @@ from PIL import Image, ImageDraw
 
 from vis_bench.drawing.chips import Chip, chip_lines, font_of, leader, shortened, text_size
 from vis_bench.drawing.colors import BLACK, GRAY, WHITE, Color, color_of
-from vis_bench.drawing.frame_files import FrameFiles
+from vis_bench.drawing.frame_source import FrameSource
 from vis_bench.drawing.instance import Instance
 from vis_bench.drawing.label_layout import Placed, place_labels
 from vis_bench.drawing.mask_overlay import masks_at, paint
 
 Offsets = dict[int, tuple[float, float]]
+# Pictures narrower than this many pixels may abbreviate labels.
+SMALL = 250
 
 
 def draw_frame(
@@ -62,7 +64,7 @@ def draw_frame(
     return picture
 
 
-def gray_frame(video: FrameFiles, t: int, width: int) -> Image.Image:
+def gray_frame(video: FrameSource, t: int, width: int) -> Image.Image:
     """What stands for a frame that cannot be read."""
     height, width = tile_size((video.height, video.width), width)
     picture = Image.new("RGB", (width, height), GRAY)
@@ -95,9 +97,11 @@ def _chips(instance: Instance, color: Color, switches: Sequence[int], width: int
     """The forms of a label, from the longest to the shortest."""
     font = font_of(text_size(width))
     notes = [f"switch at {t}" for t in switches[-1:]]
+    texts = instance.texts
+    if width < SMALL and instance.abbreviation:
+        texts = (*texts, instance.abbreviation)
     return [
-        Chip(chip_lines(shortened(text, font, 0.6 * width), color, notes), font)
-        for text in instance.texts
+        Chip(chip_lines(shortened(text, font, 0.6 * width), color, notes), font) for text in texts
     ]
 
 

@@ -21,6 +21,7 @@ class Instance:
         texts: what its label says, from the longest to the shortest that will do.
         style: `track` is filled, `false` hatched, `missed` only outlined, with dashes.
         switches: frames in which its identity switches.
+        abbreviation: what its label may say in small pictures, where none of `texts` has room.
     """
 
     masks_T: Sequence[RLE | None]
@@ -28,3 +29,4 @@ class Instance:
     texts: tuple[str, ...]
     style: Style = "track"
     switches: tuple[int, ...] = ()
+    abbreviation: str = ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.drawing.frame_files import FrameFiles
+from vis_bench.drawing.frame_source import FrameSource
 from vis_bench.drawing.identity_switches import switch_frames
 from vis_bench.drawing.instance import Instance, Style
 from vis_bench.drawing.same_object import identities
@@ -32,7 +33,7 @@ class Row:
 
 
 def rows_of(
-    video: FrameFiles,
+    video: FrameSource,
     sources: Sequence[NamedResults],
     truth: GroundTruth | None,
     categories: Mapping[int, str],
@@ -65,12 +66,39 @@ def rows_of(
     return rows
 
 
+def abbreviation(name: str, names: Iterable[str]) -> str:
+    """The first letters of a name's words, as few as tell it from the other names.
+
+    At least 3 of a single word and 2 of each of several: `per.`, `gi.pa.`. Empty for a name of up
+    to 5 letters, or where it would not be two shorter than the name.
+    """
+    others = [other for other in names if other != name]
+    for length in range(2 if len(_words(name)) > 1 else 3, len(name)):
+        short = _cut(name, length)
+        if len(name) <= 5 or len(short) > len(name) - 2:
+            return ""
+        if all(_cut(other, length) != short for other in others):
+            return short
+    return ""
+
+
+def _cut(name: str, length: int) -> str:
+    return "".join(f"{word[:length]}." for word in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[\s_-]+", name)
+
+
 def _object(
     objects: TrackSet, index: int, identity: int, categories: Mapping[int, str]
 ) -> Instance:
     name = _name(objects, index, categories)
     text = f"{name} (crowd)" if objects.crowd_N[index] else name
-    return Instance(objects.masks_T(index), identity, (text,))
+    return Instance(
+        objects.masks_T(index), identity, (text,),
+        abbreviation=abbreviation(name, categories.values()),
+    )  # fmt: skip
 
 
 def _track(tracks: TrackSet, index: int, identity: int, categories: Mapping[int, str]) -> Instance:
@@ -84,7 +112,7 @@ def _judged(
     verdicts: Verdicts,
     tracks: TrackSet,
     objects: TrackSet,
-    video: FrameFiles,
+    video: FrameSource,
     categories: Mapping[int, str],
 ) -> list[Instance]:
     """The missed objects, and the tracks with what annotations say about them."""

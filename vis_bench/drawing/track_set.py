@@ -9,7 +9,7 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.drawing.frame_files import FrameFiles
+from vis_bench.drawing.frame_source import FrameSource
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT, RLE
 from vis_bench.masks.tubes import MaskTubes
@@ -43,7 +43,7 @@ class TrackSet:
         return self.tubes.masks_S[self.tubes.first_N1[row] : self.tubes.first_N1[row + 1]]
 
 
-def tracks_of(results: Results, video: FrameFiles, min_score: float) -> TrackSet:
+def tracks_of(results: Results, video: FrameSource, min_score: float) -> TrackSet:
     """The tracks of a video with at least a score, best first.
 
     Raises:
@@ -64,7 +64,7 @@ def tracks_of(results: Results, video: FrameFiles, min_score: float) -> TrackSet
     )
 
 
-def objects_of(truth: GroundTruth, video: FrameFiles) -> TrackSet:
+def objects_of(truth: GroundTruth, video: FrameSource) -> TrackSet:
     """The annotated objects of a video, in file order.
 
     Raises:
@@ -81,7 +81,7 @@ def objects_of(truth: GroundTruth, video: FrameFiles) -> TrackSet:
     )
 
 
-def check_videos_known(results: Results, videos: Sequence[FrameFiles], source: str) -> None:
+def check_videos_known(results: Results, videos: Sequence[FrameSource], source: str) -> None:
     """Refuses results with tracks of a video that is not there.
 
     Raises:
@@ -98,7 +98,7 @@ def check_videos_known(results: Results, videos: Sequence[FrameFiles], source: s
             )
 
 
-def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: FrameFiles) -> None:
+def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: FrameSource) -> None:
     where = f"{name}, video {video.name} (id {video.id})"
     for length in np.unique(tubes.lengths_N[rows]).tolist():
         if length != video.length:

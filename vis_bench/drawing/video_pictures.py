@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from PIL import Image
 
 from vis_bench.drawing.frame import Offsets, draw_frame, gray_frame
-from vis_bench.drawing.frame_files import FrameFiles
+from vis_bench.drawing.frame_source import FrameSource
 from vis_bench.drawing.rows import Row
 
 
@@ -18,7 +18,9 @@ class VideoPictures:
         warn: is told about each frame that cannot be read.
     """
 
-    def __init__(self, video: FrameFiles, rows: Sequence[Row], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, video: FrameSource, rows: Sequence[Row], warn: Callable[[str], None]
+    ) -> None:
         self.video = video
         self.rows = rows
         self._warn = warn

@@ -1,4 +1,4 @@
-"""AP and AR of many resamples of the videos at once.
+"""AP and AR of many resamples of the videos at once, and intervals from them.
 
 Matches are computed once; a resample draws videos with replacement, so that each video counts some
 number of times, and only accumulates again. Precision can peak only where a hit is, so all that a
@@ -11,13 +11,16 @@ on the detections per video and category, n detections, H hits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vis_bench.evaluation.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
+
+CONFIDENCE = 0.95
+NUM_RESAMPLES = 1000
 
 # Resamples that are accumulated together; bounds the memory.
 _CHUNK = 256
@@ -71,16 +74,59 @@ def draw_videos(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
     return generator.multinomial(num_videos, share, size=num_resamples)
 
 
+def percentile_interval(values_B: np.ndarray) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of resampled values; None where all are NaN.
+
+    Percentiles of the resamples (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    ch. 13).
+    """
+    known_B = values_B[~np.isnan(values_B)]
+    if not known_B.size:
+        return None
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(known_B, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def ap_interval(
+    matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of AP over the videos; None without an object.
+
+    Args:
+        num_resamples: of the videos, at least 1.
+        seed: of the resamples; the same seed gives the same interval.
+    """
+    if not matches.videos or not matches.categories:
+        return None
+    drawn_BV = draw_videos(len(matches.videos), num_resamples, seed)
+    return percentile_interval(resample(matches, drawn_BV).numbers()["ap"])
+
+
 def resample(
     matches: Matches, counts_BV: np.ndarray, advance: Callable[[], object] = lambda: None
 ) -> ResampledScores:
     """Accumulates every resample.
 
     Args:
-        matches: of one results file.
+        matches: of one results file. Of annotations with parts, each part is accumulated alone,
+            and the numbers are means over parts as those of `Evaluation.summary`.
         counts_BV: how many times each video counts; see `draw_videos`.
         advance: called after each category.
     """
+    whole = _resample(matches, counts_BV, advance)
+    if not matches.parts:
+        return whole
+    parts = [
+        _resample(matches, counts_BV * inside_V, lambda: None)
+        for inside_V in matches.parts.values()
+    ]
+    return ScoresOfParts(whole.ap_BATK, whole.recall_BMK, whole.recall_BAK, parts)
+
+
+def _resample(
+    matches: Matches, counts_BV: np.ndarray, advance: Callable[[], object]
+) -> ResampledScores:
     scores = [_category(category, counts_BV, advance) for category in matches.categories]
     return ResampledScores(
         *(np.stack(parts, axis=-1) for parts in zip(*scores, strict=True))  # type: ignore[arg-type]
@@ -179,3 +225,27 @@ def _area_under(hits_BH: np.ndarray, misses_BH: np.ndarray, objects_B: np.ndarra
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     out = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
     return np.divide(part, whole, out=out, where=whole > 0)
+
+
+@dataclass(frozen=True)
+class ScoresOfParts(ResampledScores):
+    """The scores over all videos, and numbers that are means over the parts that have them."""
+
+    parts: Sequence[ResampledScores]
+
+    def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
+        """As `ResampledScores`."""
+        return _means([part.by_category(area) for part in self.parts])
+
+    def numbers(self, area: int = 0) -> dict[str, np.ndarray]:
+        """As `ResampledScores`."""
+        return _means([part.numbers(area) for part in self.parts])
+
+
+def _means(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The mean of each number over the parts in which it is not NaN."""
+    stacked = {key: np.stack([numbers[key] for numbers in parts], -1) for key in parts[0]}
+    return {
+        key: mean_over_categories(values.reshape(-1, len(parts))).reshape(values.shape[:-1])
+        for key, values in stacked.items()
+    }

@@ -1,7 +1,7 @@
 """One video's tracks and objects, and what each kind of error turns into once it is repaired.
 
 Repairs work on overlaps, not on masks: a track whose mask is replaced by an object's has that
-object's overlaps. Shape letters: D tracks, G objects, T frames.
+object's overlaps. Shape letters: D tracks, G objects.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-
-from vis_bench.evaluation.frame_overlap import Overlaps
 
 # A track and an object belong together from this space-time IoU on, and have nothing to do with
 # each other below the second one (Bolya et al., TIDE, ECCV 2020).
@@ -56,36 +54,6 @@ class VideoTracks:
             category_D=self.category_D[kept_D],
             iou_DG=self.iou_DG[kept_D],
         )
-
-
-def repair_identity_switches(
-    video: VideoTracks, tracks: Overlaps, objects: Overlaps
-) -> VideoTracks:
-    """Lets every track stay with one object.
-
-    In a frame, a track follows the object that it overlaps most there, from an IoU of 0.5 on. One
-    that follows several objects over time keeps one of them: the one of the largest space-time
-    IoU, but before it any that no better-scored track of its category keeps. Where it
-    follows another, the kept object's mask takes the place of its own.
-
-    Args:
-        tracks: of the tracks with the objects; `objects`: of the objects with each other.
-    """
-    following_DT = _following(tracks, video.crowd_G)
-    iou_DG = video.iou_DG.copy()
-    kept: set[tuple[int, int]] = set()
-    for track in np.argsort(-video.score_D, kind="stable"):
-        followed = np.unique(following_DT[track][following_DT[track] >= 0])
-        if not followed.size:
-            continue
-        category = int(video.category_D[track])
-        free = [g for g in followed if (category, int(g)) not in kept] or list(followed)
-        main = max(free, key=lambda g: (iou_DG[track, g], -g))
-        kept.add((category, int(main)))
-        if followed.size > 1:
-            astray_T = (following_DT[track] >= 0) & (following_DT[track] != main)
-            iou_DG[track] = _with_frames_of(tracks, objects, int(track), int(main), astray_T)
-    return replace(video, iou_DG=iou_DG)
 
 
 def repair_classes(video: VideoTracks) -> VideoTracks:
@@ -152,24 +120,6 @@ def add_missed(video: VideoTracks) -> VideoTracks:
         category_D=np.append(video.category_D, video.category_G[missed]),
         iou_DG=np.concatenate([video.iou_DG, video.iou_GG[missed]]),
     )
-
-
-def _following(tracks: Overlaps, crowd_G: np.ndarray) -> np.ndarray:
-    """The object that each track follows in each frame, (D, T); -1 for none."""
-    iou_DGT = np.where(crowd_G[:, None], 0.0, tracks.frame_iou())
-    if not iou_DGT.shape[1]:
-        return np.full((iou_DGT.shape[0], iou_DGT.shape[2]), -1)
-    return np.where(iou_DGT.max(1) >= FOUND, iou_DGT.argmax(1), -1)
-
-
-def _with_frames_of(
-    tracks: Overlaps, objects: Overlaps, track: int, main: int, replaced_T: np.ndarray
-) -> np.ndarray:
-    """The track's IoU with each object, (G,), with the main object's mask in some frames."""
-    shared_GT = np.where(replaced_T, objects.shared_NMT[main], tracks.shared_NMT[track])
-    union_GT = np.where(replaced_T, objects.union_NMT[main], tracks.union_NMT[track])
-    shared_G, union_G = shared_GT.sum(1), union_GT.sum(1)
-    return np.divide(shared_G, union_G, out=np.zeros(len(shared_G)), where=union_G > 0)
 
 
 def _reaches(video: VideoTracks, allowed_DG: np.ndarray, threshold: float) -> np.ndarray:

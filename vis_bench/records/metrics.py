@@ -13,7 +13,7 @@ class Metric:
 
     `scale`: what one unit of the printed figure is in the record's unit. `higher_is_better` is None
     where neither is. `learned`: random weights say nothing about it. `long_title` says more where
-    there is room.
+    there is room. `ends`: the fields that hold the ends of its 95 % interval.
     """
 
     field: str
@@ -23,10 +23,18 @@ class Metric:
     higher_is_better: bool | None = True
     learned: bool = False
     long_title: str = ""
+    ends: tuple[str, str] | None = None
 
     def of(self, record: Record) -> float | None:
         """The figure in the record's unit; None where it was not measured."""
         return getattr(record, self.field)
+
+    def interval(self, record: Record) -> tuple[str, str] | None:
+        """The ends of the figure's interval as printed; None where the record holds none."""
+        if self.ends is None:
+            return None
+        low, high = (getattr(record, end) for end in self.ends)
+        return None if low is None or high is None else (self.text(low), self.text(high))
 
     def text(self, value: float) -> str:
         """A figure in the record's unit as printed."""
@@ -38,7 +46,7 @@ def _points(field: str, title: str) -> Metric:
     return Metric(field, title, 0.01, learned=True)
 
 
-AP = _points("ap", "AP")
+AP = Metric("ap", "AP", 0.01, learned=True, ends=("ap_low", "ap_high"))
 AP50 = _points("ap50", "AP50")
 AP75 = _points("ap75", "AP75")
 AR1 = _points("ar1", "AR1")
@@ -52,10 +60,31 @@ ACCURACY = (
 )  # fmt: skip
 ACCURACY_TITLES = {metric.field: metric.title for metric in ACCURACY}
 
+# Of short and of long videos, where a data set has an annotations file of each; AP is the mean.
+PARTS = tuple(
+    _points(f"{field}_{part}", f"{title} {part}")
+    for part in ("short", "long")
+    for field, title in (
+        ("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"), ("ar1", "AR1"), ("ar10", "AR10"),
+    )
+)  # fmt: skip
+
+# AP of the objects that are hard to follow; the first three need occlusion labels.
+LEVELS = tuple(
+    Metric(field, title, 0.01, learned=True, long_title=f"AP of objects that {what}")
+    for field, title, what in (
+        ("ap_so", "Light", "are lightly occluded"),
+        ("ap_mo", "Moderate", "are moderately occluded"),
+        ("ap_ho", "Heavy", "are heavily occluded"),
+        ("ap_returning", "Returning", "leave and return"),
+    )
+)
+
 # Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
+HOTA, ASSA = _points("hota", "HOTA"), _points("assa", "AssA")
 TRACKING = (
-    _points("hota", "HOTA"), _points("deta", "DetA"), _points("assa", "AssA"),
-    _points("loca", "LocA"), _points("idf1", "IDF1"), _points("teta", "TETA"),
+    HOTA, _points("deta", "DetA"), ASSA, _points("loca", "LocA"), _points("idf1", "IDF1"),
+    _points("teta", "TETA"),
 )  # fmt: skip
 TRACKING_TITLES = {metric.field: metric.title for metric in TRACKING}
 
@@ -72,4 +101,4 @@ PARAMS = Metric("num_params", "Params (M)", 1e6, digits=2, higher_is_better=None
 CHECKPOINT_ENTRIES = Metric("num_checkpoint_entries", "Params (M)", 1e6, higher_is_better=None)
 
 # The columns of the table of measured cells and of the leaderboard.
-SHOWN = (AP, AP50, AP75, AR1, AR10, FPS, GFLOPS_PER_FRAME, PARAMS)
+SHOWN = (AP, AP50, AP75, AR1, AR10, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)

@@ -106,6 +106,25 @@ class MetricFields(Fields):
     ar_s: Fraction = None
     ar_m: Fraction = None
     ar_l: Fraction = None
+    ap_short: Fraction = None
+    """The numbers of short and of long videos where the data set has an annotations file of each.
+    The other AP and AR are then the means of both.
+    """
+    ap50_short: Fraction = None
+    ap75_short: Fraction = None
+    ar1_short: Fraction = None
+    ar10_short: Fraction = None
+    ap_long: Fraction = None
+    ap50_long: Fraction = None
+    ap75_long: Fraction = None
+    ar1_long: Fraction = None
+    ar10_long: Fraction = None
+    ap_so: Fraction = None
+    """AP of lightly, moderately and heavily occluded objects, as OVIS has it."""
+    ap_mo: Fraction = None
+    ap_ho: Fraction = None
+    ap_returning: Fraction = None
+    """AP of objects that are seen again after frames in which they are not."""
     tracking_score_threshold: Number | None = None
     """Tracks with a higher score take part in the tracking metrics that follow."""
     hota: Fraction = None
@@ -119,9 +138,12 @@ class MetricFields(Fields):
 
 
 class AccuracyFields(MetricFields):
-    """The metrics, and the results file that they were computed from."""
+    """The metrics, the results file that they were computed from, and how sure AP is."""
 
     predictions: StrictStr | None = None
+    ap_low: Fraction = None
+    """The ends of the 95 % interval of AP: percentiles of 1,000 resamples of the videos, seed 0."""
+    ap_high: Fraction = None
 
 
 class SizeFields(Fields):
@@ -169,8 +191,12 @@ class RegionFields(Fields):
 
 
 class SpeedFields(RegionFields):
-    """The speed of the first region, and of every region by name."""
+    """The speed of the first region, and of every region by name.
 
+    `timed_alone`: whether no other worker of the run was on the node.
+    """
+
+    timed_alone: StrictBool | None = None
     timed_region: StrictStr | None = None
     regions: dict[StrictStr, RegionFields] = Field(default_factory=dict)
     load_average: NotNegative | None = None

@@ -23,10 +23,13 @@ RESULTS_ENDING = ".results.json"
 
 @dataclass(frozen=True)
 class StoredRecords:
-    """What a folder of records gives: the records, and a sentence for each file that is not one."""
+    """What a folder of records gives: the records, a sentence for each file that is not one, and
+    the records' files.
+    """
 
     records: tuple[Record, ...]
     problems: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
 
 
 class RecordStore:
@@ -107,14 +110,15 @@ class RecordStore:
         Raises:
             InputError: where the folder does not exist.
         """
-        records = []
+        records, read = [], []
         found, problems = self._listed()
         for path in found:
             try:
                 records.append(read_record(path))
+                read.append(path)
             except InputError as error:
                 problems.append(str(error))
-        return StoredRecords(tuple(records), tuple(problems))
+        return StoredRecords(tuple(records), tuple(problems), tuple(read))
 
 
 def record_json(record: Record) -> bytes:

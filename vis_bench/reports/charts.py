@@ -7,7 +7,6 @@ by the version of the library that drew it.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import textwrap
@@ -22,6 +21,7 @@ from vis_bench.records.labels import marked_labels
 from vis_bench.records.schema import Record
 from vis_bench.reports.chart_labels import LABEL_SIZE, Layout, label_places
 from vis_bench.reports.leaderboard import leaderboard_sections
+from vis_bench.reports.picture_file import picture_bytes, picture_style
 from vis_bench.reports.published import published_speeds
 from vis_bench.tables.grid import single_line
 
@@ -100,13 +100,16 @@ def digest_of_svg(svg: str) -> str | None:
 
 def speed_svg(panels: Sequence[Panel]) -> str:
     """AP against FPS, panels below each other; the same bytes from the same library version."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    return speed_picture(panels, "svg").decode()
+
+
+def speed_picture(panels: Sequence[Panel], form: str) -> bytes:
+    """The same in one of `picture_file.PICTURE_FORMATS`."""
     from matplotlib.figure import Figure
 
     heights = [_frame_height(panel) for panel in panels]
     height = sum(heights) + len(panels) * (_ABOVE + _BELOW)
-    with mpl.rc_context({"svg.hashsalt": "vis-bench", "svg.fonttype": "none", "font.size": 8}):
+    with picture_style():
         figure = Figure(figsize=(_WIDTH, height))
         top = height
         for panel, inches in zip(panels, heights, strict=True):
@@ -114,12 +117,7 @@ def speed_svg(panels: Sequence[Panel]) -> str:
             frame = _LEFT / _WIDTH, bottom / height, _FRAME_WIDTH / _WIDTH, inches / height
             _draw(figure.add_axes(frame), panel, inches)
             top = bottom - _BELOW
-        out = io.StringIO()
-        description = f"data sha256 {data_digest(panels)}"
-        FigureCanvasSVG(figure).print_svg(
-            out, metadata={"Date": None, "Creator": None, "Description": description}
-        )
-    return out.getvalue()
+        return picture_bytes(figure, form, f"data sha256 {data_digest(panels)}")
 
 
 def _clip_order(record: Record) -> tuple:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from vis_bench.atomic_write import write_atomically
+from vis_bench.records.cell_name import clip_name
 from vis_bench.records.labels import cost_labels
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, Metric
 from vis_bench.records.schema import Record
 from vis_bench.tables.grid import ABSENT, Column, Grid, grid_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-CSV_NAME = "cost_curves.csv"
-PICTURE_NAME = "cost_curves.png"
 
 # What the curves show.
 PANELS = (FPS, GFLOPS_PER_FRAME)
@@ -94,36 +86,8 @@ def printed_curves(records: Sequence[Record]) -> Grid:
             figures = [f"{known[x]:.2f}" if x in known else ABSENT for x in lengths]
             rows.append([_title(metric), curve.label, *figures])
     labels = [Column("Figure", numeric=False), Column("Curve", numeric=False)]
-    titles = [Column(_length_title(x, records)) for x in lengths]
+    titles = [Column(title) for title in _length_titles(lengths, curves)]
     return grid_of([*labels, *titles], rows, len(labels))
-
-
-def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Writes the curves as CSV and as a picture; returns the two paths.
-
-    Raises:
-        InputError: where the folder cannot be written to.
-    """
-    table, picture = folder / CSV_NAME, folder / PICTURE_NAME
-    text = curves_table(records).to_csv(index=False, lineterminator="\n")
-    write_atomically(table, text.encode())
-    write_atomically(picture, draw_curves(cost_curves(records)))
-    return [table, picture]
-
-
-def draw_curves(curves: Sequence[Curve]) -> bytes:
-    """The picture as PNG: a panel for each figure that was measured, against clip length."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    shown = [metric for metric in PANELS if any(c.values(metric)[0] for c in curves)]
-    figure = Figure(figsize=(5.5 * max(1, len(shown)), 4.2), layout="constrained")
-    axes = figure.subplots(1, max(1, len(shown)), squeeze=False)[0]
-    for axis, metric in zip(axes, shown, strict=False):
-        _draw_panel(axis, metric, curves)
-    out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
-    return out.getvalue()
 
 
 _FACETS = ("subject", "backbone", "data", "resolution", "stride", "precision", "region")
@@ -192,9 +156,16 @@ def _title(metric: Metric) -> str:
     return metric.long_title or metric.title
 
 
-def _length_title(frames: float, records: Sequence[Record]) -> str:
-    whole = {_frames_per_clip(r) for r in records if r.clip_length == "whole"}
-    return f"whole ({frames:.3g})" if frames in whole else f"T={frames:g}"
+def _length_titles(lengths: Sequence[float], curves: Sequence[Curve]) -> list[str]:
+    """Clip lengths, with their strides where no length comes with two of them."""
+    there = [[curve.points[x] for curve in curves if x in curve.points] for x in lengths]
+    names = [{clip_name(record) for record in records} for records in there]
+    named = all(len(own) == 1 for own in names)
+    return [
+        f"whole ({x:.3g})" if any(record.clip_length == "whole" for record in records)
+        else own.pop() if named else f"T={x:g}"
+        for x, records, own in zip(lengths, there, names, strict=True)
+    ]  # fmt: skip
 
 
 def _order(record: Record, subject: str) -> tuple:
@@ -209,14 +180,3 @@ def _row(record: Record, subject: str) -> dict[str, Any]:
         "clip_stride": record.clip_stride, "precision": record.precision,
     }  # fmt: skip
     return {**labels, **{field: getattr(record, field) for field in _FIGURES}}
-
-
-def _draw_panel(axis: Axes, metric: Metric, curves: Sequence[Curve]) -> None:
-    axis.set(xlabel="clip length (frames)", ylabel=_title(metric))
-    axis.grid(alpha=0.3)
-    for curve in curves:
-        lengths, values = curve.values(metric)
-        axis.plot(lengths, values, marker="o", markersize=4, label=curve.label)
-    axis.set_ylim(bottom=0)
-    axis.set_xlim(left=0)
-    axis.legend(fontsize=8)

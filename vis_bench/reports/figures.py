@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from vis_bench.records.metrics import FPS, Metric
+from collections.abc import Iterable
+
+from vis_bench.records.metrics import AP, FPS, Metric
 from vis_bench.records.schema import Record, RegionFields
-from vis_bench.tables.grid import ABSENT
+from vis_bench.tables.grid import ABSENT, Column, Entry
 
 # Runs that differ by more than this fraction of their median are marked.
 SPREAD_LIMIT = 0.10
 # The footnote of an FPS of which nobody knows how far equal runs lie apart.
 UNKNOWN_KEY = "?"
 SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
+INTERVAL_NOTE = "Behind an AP stands its 95 % interval (bootstrap over videos)."
 
 
 def figure(record: Record, metric: Metric) -> str:
@@ -19,9 +22,25 @@ def figure(record: Record, metric: Metric) -> str:
     return ABSENT if value is None else metric.text(value)
 
 
+def entry_of(record: Record, metric: Metric) -> Entry:
+    """A figure with what says how sure it is: its interval, or how much runs differ."""
+    text = figure(record, metric) + noise(record, metric)
+    return Entry(text, interval=metric.interval(record))
+
+
+def interval_remarks(records: Iterable[Record]) -> tuple[str, ...]:
+    """What says below a table what stands behind its AP."""
+    return (INTERVAL_NOTE,) if any(AP.interval(record) for record in records) else ()
+
+
+def metric_column(metric: Metric) -> Column:
+    """The column of a metric's figures."""
+    return Column(metric.title, has_interval=metric.ends is not None)
+
+
 def noise(record: Record, metric: Metric) -> str:
     """What stands behind FPS whose runs differ much; nothing behind other figures."""
-    return spread_mark(record) if metric is FPS else ""
+    return spread_mark(record) + neighbors_mark(record) if metric is FPS else ""
 
 
 def speed_notes(record: Record) -> tuple[str, ...]:
@@ -33,6 +52,11 @@ def spread_mark(speed: RegionFields) -> str:
     """How far equal runs lie apart, where that is more than `SPREAD_LIMIT`."""
     spread = speed.speed_spread
     return "" if spread is None or spread <= SPREAD_LIMIT else f" (spread {100 * spread:.0f} %)"
+
+
+def neighbors_mark(record: Record) -> str:
+    """Says where FPS were timed while other workers of the run were on the node."""
+    return " (beside other workers)" if record.timed_alone is False else ""
 
 
 def plain(value: object) -> str:

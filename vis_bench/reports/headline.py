@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from vis_bench.records.ablation import split_ablations
 from vis_bench.records.labels import marked_labels
@@ -11,8 +12,9 @@ from vis_bench.records.schema import Record
 from vis_bench.reports.figures import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
-    figure,
-    noise,
+    entry_of,
+    interval_remarks,
+    metric_column,
     num_timed_videos,
     plain,
     speed_notes,
@@ -25,7 +27,7 @@ _METRICS = (AP, AP75, FPS, GFLOPS_PER_FRAME, PARAMS)
 _COLUMNS = (
     *(Column(title, numeric=False) for title in ("Method", "Backbone", "Data")),
     *map(Column, ("Videos", "Clip", "Stride")),
-    *(Column(metric.title) for metric in _METRICS),
+    *map(metric_column, _METRICS),
 )
 
 
@@ -37,7 +39,8 @@ def headline_markdown(records: Sequence[Record]) -> str:
     lines = [_line(label, row) for label, row in zip(marked_labels(rows), rows, strict=True)]
     notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
     grid = Grid(_COLUMNS, tuple(lines))
-    return render(Page("", (grid,), notes, tuple(speed_remarks(rows))))
+    remarks = (*interval_remarks(rows), *speed_remarks(rows))
+    return render(Page("", (grid,), notes, remarks))
 
 
 def speed_remarks(records: Iterable[Record]) -> list[str]:
@@ -56,8 +59,8 @@ def _line(label: str, record: Record) -> tuple[Entry, ...]:
         plain(record.clip_length), plain(record.clip_stride),
     ]  # fmt: skip
     figures = [
-        Entry(figure(record, m) + noise(record, m), None, speed_notes(record) if m is FPS else ())
-        for m in _METRICS
+        replace(entry_of(record, metric), notes=speed_notes(record) if metric is FPS else ())
+        for metric in _METRICS
     ]
     return (*map(Entry, texts), *figures)
 

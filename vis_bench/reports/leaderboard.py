@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from vis_bench.data.categories import dataset_title
@@ -13,7 +13,26 @@ from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import FPS, SHOWN
 from vis_bench.records.order import tie_break
 from vis_bench.records.schema import Record
-from vis_bench.reports.figures import SPREAD_UNKNOWN, UNKNOWN_KEY, figure, noise, plain, speed_notes
+from vis_bench.reports.figures import (
+    SPREAD_UNKNOWN,
+    UNKNOWN_KEY,
+    entry_of,
+    figure,
+    interval_remarks,
+    metric_column,
+    plain,
+    speed_notes,
+)
+from vis_bench.reports.ranks import (
+    ALONE_FOOTNOTE,
+    ALONE_KEY,
+    ALONE_NOTE,
+    SHARED_NOTE,
+    PairedDifference,
+    Rank,
+    shared_ranks,
+    unknown_difference,
+)
 from vis_bench.tables.formats import Format
 from vis_bench.tables.formats.markdown_writer import escape_markdown
 from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, grid_of, rank_marks
@@ -45,21 +64,28 @@ def best_cells(records: Sequence[Record]) -> list[Record]:
     return list(best.values())
 
 
-def leaderboard_text(records: Sequence[Record], form: Format = "markdown") -> str:
+def leaderboard_text(
+    records: Sequence[Record],
+    form: Format = "markdown",
+    difference: PairedDifference = unknown_difference,
+) -> str:
     """These records as a leaderboard in any format; CSV names the data in a column, the others
-    above a table.
+    above a table. `difference` as in `leaderboard_markdown`.
     """
     if form == "markdown":
-        return leaderboard_markdown(records)
-    sections = leaderboard_sections(records)
-    grids = [replace(leaderboard_grid(rows), data=title) for title, rows in sections]
+        return leaderboard_markdown(records, difference=difference)
+    titled = leaderboard_sections(records)
+    sections = _Section.on_one_page([rows for _, rows in titled], difference)
+    grids = [
+        replace(section.grid(), data=title)
+        for (title, _), section in zip(titled, sections, strict=True)
+    ]
     if form == "csv":
         grids = [_with_data_column(grid) for grid in grids]
-    remarks = [] if sections else [NOTHING_NOTE]
-    if not all(is_ranked(record) for _, rows in sections for record in rows):
-        remarks.append(UNRANKED_NOTE)
-    notes = _footnotes([record for _, rows in sections for record in rows])
-    return render(Page(TITLE, tuple(grids), notes, tuple(remarks)), form)
+    remarks = [text for section in sections for text in section.remarks()]
+    notes = {key: text for section in sections for key, text in section.footnotes().items()}
+    texts = tuple(dict.fromkeys(remarks)) if sections else (NOTHING_NOTE,)
+    return render(Page(TITLE, tuple(grids), notes, texts), form)
 
 
 def leaderboard_markdown(
@@ -67,6 +93,7 @@ def leaderboard_markdown(
     title: str = TITLE,
     introduction: str = "",
     among: Sequence[Record] = (),
+    difference: PairedDifference = unknown_difference,
 ) -> str:
     """The leaderboard's text; rows without a rank stand below the ranked ones of their section.
 
@@ -75,15 +102,16 @@ def leaderboard_markdown(
         title: of the page.
         introduction: Markdown below the title.
         among: further records that labels tell these apart from.
+        difference: the paired difference of AP, by which rows share ranks.
     """
     sections = leaderboard_sections(records)
     parts = [f"# {title}\n", *([f"{introduction}\n"] if introduction else [])]
     if not sections:
         return "\n".join([*parts, f"{NOTHING_NOTE}\n"])
-    for section, rows in sections:
-        remarks = () if all(map(is_ranked, rows)) else (UNRANKED_NOTE,)
-        page = Page("", (leaderboard_grid(rows, among),), _footnotes(rows), remarks)
-        parts.append(f"## {escape_markdown(section)}\n\n{render(page)}")
+    for heading, rows in sections:
+        (section,) = _Section.on_one_page([rows], difference)
+        page = Page("", (section.grid(among),), section.footnotes(), section.remarks())
+        parts.append(f"## {escape_markdown(heading)}\n\n{render(page)}")
     return "\n".join(parts)
 
 
@@ -102,34 +130,75 @@ def leaderboard_sections(records: Sequence[Record]) -> list[tuple[str, list[Reco
     ]
 
 
-def leaderboard_grid(rows: Sequence[Record], among: Sequence[Record] = ()) -> Grid:
+def leaderboard_grid(
+    rows: Sequence[Record],
+    among: Sequence[Record] = (),
+    difference: PairedDifference = unknown_difference,
+) -> Grid:
     """One section, in the order given; best and second best among the ranked rows.
 
-    Labels tell the rows from each other, and from the records `among` which they are.
+    Labels tell the rows from each other, and from the records `among` which they are. Ranked rows
+    come first, by falling AP; `difference` as in `leaderboard_markdown`.
     """
-    labels = marked_labels([*rows, *among])
-    ranks = iter(range(1, len(rows) + 1))
-    lines = [
-        [
-            str(next(ranks)) if is_ranked(record) else ABSENT,
-            *_labels(label, record),
-            *(figure(record, metric) for metric in SHOWN),
-            plain(record.device),
-            plain(record.created_at)[:10],
-            _source(record),
+    (section,) = _Section.on_one_page([rows], difference)
+    return section.grid(among)
+
+
+@dataclass(frozen=True)
+class _Section:
+    """The rows of one section, and the ranks of those that take one.
+
+    `page_is_compared`: some rank on the page does not go by AP alone.
+    """
+
+    rows: Sequence[Record]
+    ranks: Sequence[Rank]
+    page_is_compared: bool
+
+    @classmethod
+    def on_one_page(
+        cls, sections: Sequence[Sequence[Record]], difference: PairedDifference
+    ) -> list[_Section]:
+        """Sections that share remarks and footnotes."""
+        ranks = [shared_ranks(list(filter(is_ranked, rows)), difference) for rows in sections]
+        is_compared = any(not rank.by_ap_alone for own in ranks for rank in own[1:])
+        return [cls(rows, own, is_compared) for rows, own in zip(sections, ranks, strict=True)]
+
+    def grid(self, among: Sequence[Record] = ()) -> Grid:
+        labels = marked_labels([*self.rows, *among])
+        ranks = iter(map(self._rank_entry, self.ranks))
+        lines = [
+            [
+                next(ranks) if is_ranked(record) else ABSENT,
+                *_labels(label, record),
+                *(figure(record, metric) for metric in SHOWN),
+                plain(record.device),
+                plain(record.created_at)[:10],
+                _source(record),
+            ]
+            for label, record in zip(labels, self.rows, strict=False)
         ]
-        for label, record in zip(labels, rows, strict=False)
-    ]
-    columns = [
-        *(Column(title, numeric=title in _NUMBERS) for title in _LABELS),
-        *(Column(metric.title) for metric in SHOWN),
-        *(Column(title, numeric=False) for title in _ORIGIN),
-    ]
-    return _marked(grid_of(columns, lines), rows)
+        columns = [
+            *(Column(title, numeric=title in _NUMBERS) for title in _LABELS),
+            *map(metric_column, SHOWN),
+            *(Column(title, numeric=False) for title in _ORIGIN),
+        ]
+        return _marked(grid_of(columns, lines), self.rows)
 
+    def footnotes(self) -> dict[str, str]:
+        notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, self.rows)) else {}
+        alone = self.page_is_compared and any(rank.by_ap_alone for rank in self.ranks)
+        return {ALONE_KEY: ALONE_FOOTNOTE, **notes} if alone else notes
 
-def _footnotes(rows: Sequence[Record]) -> dict[str, str]:
-    return {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
+    def remarks(self) -> tuple[str, ...]:
+        remarks = [] if all(map(is_ranked, self.rows)) else [UNRANKED_NOTE]
+        if len(self.ranks) > 1:
+            remarks.insert(0, SHARED_NOTE if self.page_is_compared else ALONE_NOTE)
+        return (*interval_remarks(self.rows), *remarks)
+
+    def _rank_entry(self, rank: Rank) -> Entry:
+        alone = rank.by_ap_alone and self.page_is_compared
+        return Entry(str(rank.number), notes=(ALONE_KEY,) if alone else ())
 
 
 def _with_data_column(grid: Grid) -> Grid:
@@ -152,9 +221,10 @@ def _marked(grid: Grid, records: Sequence[Record]) -> Grid:
             marks = [None] * len(ranked)
         mark_of = dict(zip(ranked, marks, strict=True))
         for place, record in enumerate(records):
-            text = rows[place][index].text + noise(record, metric)
             notes = speed_notes(record) if metric is FPS else ()
-            rows[place][index] = Entry(text, mark_of.get(place), notes)
+            rows[place][index] = replace(
+                entry_of(record, metric), mark=mark_of.get(place), notes=notes
+            )
     return replace(grid, rows=tuple(map(tuple, rows)))
 
 

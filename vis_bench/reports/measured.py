@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import SHOWN
 from vis_bench.records.order import tie_break
 from vis_bench.records.schema import Record
-from vis_bench.reports.figures import figure, noise, plain
+from vis_bench.reports.figures import entry_of, interval_remarks, metric_column, plain
+from vis_bench.tables.grid import Column, Entry, Grid, Page
+
+_LABELS = ("Method", "Backbone", "Data", "Videos", "Clip", "Stride", "Resolution")
+_NUMBERS = ("Videos", "Clip", "Stride", "Resolution")
 
 
-def measured_table(records: Sequence[Record]) -> pd.DataFrame:
+def measured_table(records: Sequence[Record]) -> Page:
     """Every record as a row of printable cells, sorted by data set, method and clip."""
     rows = sorted(records, key=measured_order)
-    columns: dict[str, list[str]] = {
-        "Method": marked_labels(rows),
-        "Backbone": [plain(record.backbone) for record in rows],
-        "Data": [f"{record.dataset} {record.split}" for record in rows],
-        "Videos": [plain(record.num_videos) for record in rows],
-        "Clip": [plain(record.clip_length) for record in rows],
-        "Stride": [plain(record.clip_stride) for record in rows],
-        "Resolution": [plain(record.resolution) for record in rows],
-    }
-    for metric in SHOWN:
-        columns[metric.title] = [figure(record, metric) + noise(record, metric) for record in rows]
-    return pd.DataFrame(columns)
+    columns = [
+        *(Column(title, numeric=title in _NUMBERS) for title in _LABELS),
+        *map(metric_column, SHOWN),
+    ]
+    lines = [
+        (*map(Entry, _labels(label, record)), *(entry_of(record, metric) for metric in SHOWN))
+        for label, record in zip(marked_labels(rows), rows, strict=True)
+    ]
+    return Page("", (Grid(tuple(columns), tuple(lines)),), {}, interval_remarks(rows))
+
+
+def _labels(subject: str, record: Record) -> list[str]:
+    values = (
+        record.num_videos, record.clip_length, record.clip_stride, record.resolution,
+    )  # fmt: skip
+    data = f"{record.dataset} {record.split}"
+    return [subject, plain(record.backbone), data, *map(plain, values)]
 
 
 def measured_order(record: Record) -> tuple:

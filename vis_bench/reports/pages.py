@@ -19,12 +19,15 @@ from vis_bench.records.ablation import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords
 from vis_bench.reports.charts import Panel, data_digest, digest_of_svg, speed_panels, speed_svg
+from vis_bench.reports.hard_objects import hard_objects_markdown
 from vis_bench.reports.headline import headline_markdown
 from vis_bench.reports.leaderboard import best_cells, leaderboard_markdown
 from vis_bench.reports.measured import measured_table
+from vis_bench.reports.paired_ap import PairedAP
 from vis_bench.reports.paper_pages import pages_markdown
 from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
 from vis_bench.reports.paper_tables.encoder_flops import EncoderCounts
+from vis_bench.reports.ranks import PairedDifference
 from vis_bench.tables.text import render
 
 RECORDS_FOLDER = "records"
@@ -40,9 +43,7 @@ with everything that defines it: configuration, checksums of weights and annotat
 versions, commit. [LEADERBOARD.md](LEADERBOARD.md) ranks the methods, and
 [ABLATIONS.md](ABLATIONS.md) compares methods with changed versions of themselves.
 """
-_ORDER_TEXT = (
-    "Rows go by AP alone; `vis-bench compare` says\nwith an interval whether two of them differ."
-)
+_ORDER_TEXT = "Rows go by AP; `vis-bench compare` says\nwhether any two of them differ."
 _BOARD_TEXT = (
     "The best cell of each method and backbone. The others are in the table of "
     "[everything measured](README.md#measured), ablations on\n[a page of their own](ABLATIONS.md). "
@@ -64,27 +65,31 @@ def records_of(results: Path) -> StoredRecords:
 
 @dataclass(frozen=True)
 class Pages:
-    """What the records give: the text of every page, and what the picture shows."""
+    """What the records give: the text of every page, and what the picture shows.
+
+    `problems`: a sentence for each record whose predictions are not those it was measured with.
+    """
 
     texts: Mapping[Path, str]
     picture: Path
     panels: Sequence[Panel]
+    problems: Sequence[str] = ()
 
     @classmethod
-    def of(
-        cls, results: Path, records: Sequence[Record], counts: EncoderCounts | None = None
-    ) -> Pages:
+    def of(cls, results: Path, stored: StoredRecords, counts: EncoderCounts | None = None) -> Pages:
         """The pages of a folder.
 
         A README.md beside the folder gets the table of what is measured between its two markers.
 
         Args:
             results: where they go.
-            records: what they show.
+            stored: what they show; ranks are shared by the predictions beside these records.
             counts: the multiply-adds of IFC's encoders, for that table.
         """
-        panels = speed_panels(split_ablations(records)[0])
-        return cls(_texts(results, records, counts), results / PICTURE, panels)
+        panels = speed_panels(split_ablations(stored.records)[0])
+        difference = PairedAP(stored)
+        texts = _texts(results, stored.records, difference, counts)
+        return cls(texts, results / PICTURE, panels, difference.problems)
 
     def stale(self) -> list[Path]:
         """The files that differ from what the records give, or are missing."""
@@ -105,12 +110,15 @@ class Pages:
 
 
 def _texts(
-    results: Path, records: Sequence[Record], counts: EncoderCounts | None
+    results: Path,
+    records: Sequence[Record],
+    difference: PairedDifference,
+    counts: EncoderCounts | None,
 ) -> dict[Path, str]:
     texts = {
         results / "README.md": _readme(records, counts),
-        results / "LEADERBOARD.md": _board(records),
-        results / "ABLATIONS.md": _ablations(records),
+        results / "LEADERBOARD.md": _board(records, difference),
+        results / "ABLATIONS.md": _ablations(records, difference),
     }
     front = Path(os.path.realpath(results)).parent / "README.md"
     if front.is_file() and _TABLE.search(text := _text_in(front)):
@@ -119,23 +127,25 @@ def _texts(
     return texts
 
 
-def _board(records: Sequence[Record]) -> str:
-    board = leaderboard_markdown(best_cells(records), introduction=_BOARD_TEXT)
+def _board(records: Sequence[Record], difference: PairedDifference) -> str:
+    board = leaderboard_markdown(
+        best_cells(records), introduction=_BOARD_TEXT, difference=difference
+    )
     return "\n".join([GENERATED, board, _PICTURE_TEXT])
 
 
-def _ablations(records: Sequence[Record]) -> str:
+def _ablations(records: Sequence[Record], difference: PairedDifference) -> str:
     _, ablations = split_ablations(records)
-    board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records)
+    board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records, difference)
     return f"{GENERATED}\n{board}"
 
 
 def _readme(records: Sequence[Record], counts: EncoderCounts | None) -> str:
     measured = render(measured_table(records)) if records else "No record yet.\n"
+    hard = hard_objects_markdown(records)
     tables = pages_markdown(paper_table(name, records, counts) for name in PAPER_TABLES)
-    return "\n".join(
-        [GENERATED, _INTRODUCTION, "## Measured\n", measured, "## The papers' tables\n", tables]
-    )
+    parts = [GENERATED, _INTRODUCTION, "## Measured\n", measured, *([hard] if hard else [])]
+    return "\n".join([*parts, "## The papers' tables\n", tables])
 
 
 def _text_in(path: Path) -> str:

@@ -1,10 +1,13 @@
-"""Accuracy of a job: all videos inferred, tracks written as a results file, AP, AR, tracking."""
+"""Accuracy of a job: all videos inferred, tracks written as a results file, and their figures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.data.video import Video
+from vis_bench.evaluation.bootstrap import ap_interval
 from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
 from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.loop import track_video
@@ -14,23 +17,37 @@ from vis_bench.records.schema import AccuracyFields
 from vis_bench.runs.jobs import Job
 
 
-def measure_accuracy(
-    job: Job, method: VISMethod, results_file: Path, advance: Advance
-) -> AccuracyFields:
-    """Infers the job's videos and evaluates them against its ground truth.
+def infer(
+    job: Job, method: VISMethod, videos: Iterable[Video], advance: Advance
+) -> dict[int, list[Track]]:
+    """The tracks of some of a job's videos, by video id.
 
     Args:
         method: the job's, loaded.
-        results_file: is written; the record names it.
         advance: is called with the number of frames that are done.
     """
-    assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
-    tracks: list[Track] = []
-    for video in job.videos:
-        tracks += track_video(method, video, job.plan, job.dataset.category_ids)
+    tracks: dict[int, list[Track]] = {}
+    for video in videos:
+        tracks[video.id] = track_video(method, video, job.plan, job.dataset.category_ids)
         advance(video.length)
+    return tracks
+
+
+def evaluate_accuracy(job: Job, tracks: Sequence[Track], results_file: Path) -> AccuracyFields:
+    """Evaluates the tracks of all of a job's videos against its ground truth: AP, its interval, AR
+    and the tracking metrics.
+
+    Args:
+        tracks: in the order of the job's videos.
+        results_file: is written; the record names it.
+    """
+    assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
     write_results(tracks, results_file)
     results = Results.of(tracks)
-    numbers = evaluate(job.ground_truth, results).summary()
+    evaluation = evaluate(job.ground_truth, results)
     tracking = evaluate_tracking(job.ground_truth, results).headline()
-    return AccuracyFields(predictions=results_file.name, **numbers, **tracking)
+    low, high = ap_interval(evaluation.matches) or (None, None)
+    numbers = evaluation.record_numbers()
+    return AccuracyFields(
+        predictions=results_file.name, ap_low=low, ap_high=high, **numbers, **tracking
+    )

@@ -86,7 +86,7 @@ def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | Non
         return method.resolved_kernel_backend(device)
     except ValueError as error:
         raise InputError(f"kernel_backend: {error}") from None
-    except Exception as error:  # a plug-in's own code may raise anything
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
         raise InputError(f"method {method.registered_name} failed, {reason(error)}") from None
 
 
@@ -120,7 +120,10 @@ def method_on_meta(build_method: BuildMethod, cell: Cell, num_classes: int) -> V
             method = _build(build_method, cell, num_classes)
             method.to("meta")
             method.prepare_for_inference()
-    except Exception as error:  # a plug-in's own code may raise anything where there are no values
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a plug-in's own code may raise anything where there are no values
         build_cell_method(build_method, cell, num_classes)
         raise InputError(
             f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "

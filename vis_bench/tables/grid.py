@@ -12,16 +12,26 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `group` stands above neighboring columns that share it."""
+    """One column. `group` stands above neighboring columns that share it.
+
+    `has_interval`: its entries may have one; CSV and JSON give its ends columns of their own.
+    """
 
     title: str
     group: str = ""
     numeric: bool = True
+    has_interval: bool = False
 
     @property
     def full_title(self) -> str:
         """The title with its group, for formats without a second header line."""
         return f"{self.group} {self.title}".strip()
+
+    @property
+    def value_titles(self) -> tuple[str, ...]:
+        """The titles of what `Entry.values` gives."""
+        ends = ("low", "high") if self.has_interval else ()
+        return (self.full_title, *(f"{self.full_title} {end}" for end in ends))
 
 
 @dataclass(frozen=True)
@@ -30,13 +40,24 @@ class Entry:
 
     `mark`: whether it is the best or second best of its column. `notes`: keys of the page's
     footnotes. `repeats`: the text is that of the entry above, and only formats whose rows stand
-    alone show it again.
+    alone show it again. `interval`: the ends of the figure's interval, numbers as printed.
     """
 
     text: str
     mark: Mark | None = None
     notes: tuple[str, ...] = ()
     repeats: bool = False
+    interval: tuple[str, str] | None = None
+
+    @property
+    def interval_text(self) -> str:
+        """What stands behind the text: the interval in brackets, or nothing."""
+        return "" if self.interval is None else f" ({' to '.join(self.interval)})"
+
+    def values(self, column: Column) -> tuple[str, ...]:
+        """The text and, where the column has intervals, their ends, as values of their own."""
+        ends = self.interval or (ABSENT, ABSENT)
+        return (self.text, *ends) if column.has_interval else (self.text,)
 
 
 @dataclass(frozen=True)
@@ -108,5 +129,9 @@ def page_json(page: Page) -> dict[str, object]:
 
 
 def _row_json(grid: Grid, row: tuple[Entry, ...]) -> dict[str, object]:
-    texts = {c.full_title: entry.text for c, entry in zip(grid.columns, row, strict=True)}
+    texts = {
+        title: text
+        for column, entry in zip(grid.columns, row, strict=True)
+        for title, text in zip(column.value_titles, entry.values(column), strict=True)
+    }
     return {**texts, "notes": list(dict.fromkeys(key for entry in row for key in entry.notes))}

@@ -18,6 +18,19 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number from 0 up."""
+    return 0 if text == "0" else count(text)
+
+
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    value = _float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 def names(text: str) -> list[str]:
     """Names with commas between them."""
     return [name.strip() for name in text.split(",")]

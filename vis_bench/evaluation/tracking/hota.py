@@ -44,7 +44,10 @@ class HotaCounts:
         return cls(*(sum((getattr(p, f.name) for p in parts), zeros) for f in fields(cls)))
 
     def curves(self) -> dict[str, np.ndarray]:
-        """The metrics at each threshold, fractions (A,); what nothing divides is 0, LocA 1."""
+        """The metrics at each threshold, fractions (A,); what nothing divides is 0, LocA 1.
+
+        Counts (B, A) of several selections of videos give (B, A).
+        """
         pairs_A = np.maximum(1, self.tp_A)
         det_re_A = self.tp_A / np.maximum(1, self.tp_A + self.fn_A)
         det_pr_A = self.tp_A / np.maximum(1, self.tp_A + self.fp_A)

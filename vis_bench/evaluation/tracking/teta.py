@@ -54,11 +54,14 @@ class TetaCounts:
         return cls(*(sum(getattr(part, f.name) for part in parts) for f in fields(cls)))
 
     def curves(self) -> dict[str, np.ndarray]:
-        """The metrics at each threshold, fractions (A,); those of classes are already averaged."""
+        """The metrics at each threshold, fractions (A,); those of classes are already averaged.
+
+        Counts (B, A) of several selections of videos give (B, A).
+        """
         pairs_A = np.maximum(1, self.loc_tp_A)
         loc_re_A, loc_pr_A, loc_a_A = _ratios(self.loc_tp_A, self.loc_fn_A, self.loc_fp_A)
         cls_re, cls_pr, cls_a = (
-            np.full(len(ALPHAS), ratio_A.mean())
+            np.broadcast_to(ratio_A.mean(-1, keepdims=True), pairs_A.shape)
             for ratio_A in _ratios(self.cls_tp_A, self.cls_fn_A, self.cls_fp_A)
         )
         assoc_a_A = self.assoc_a_A / pairs_A

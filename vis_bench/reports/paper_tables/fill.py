@@ -6,9 +6,10 @@ Figures measured on the synthetic set stand in a table of their own below.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from vis_bench.reports.figures import INTERVAL_NOTE
 from vis_bench.reports.paper_tables.footnotes import Footnotes
 from vis_bench.reports.paper_tables.spec import Lookup, Measurement, PaperRow, PaperTable
 from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, rank_marks
@@ -44,6 +45,8 @@ def fill_table(table: PaperTable, look_up: Lookup, look_up_mini: Lookup) -> Page
     done = sum(row.is_compared for row in measured)
     remarks = [f"Measured: {done} of {len(measured)} rows; a row of one line is published only."]
     remarks += [RESERVED_REMARK] if any(row.has_reservations for row in measured) else []
+    has_interval = any(f and f.interval for row in (*measured, *mini) for f in row.measured)
+    remarks += [INTERVAL_NOTE] if has_interval else []
     remarks += table.remarks
     if mini_lines:
         lines = [(*map(Entry, row.labels), *line) for row, line in mini_lines]
@@ -112,8 +115,17 @@ def _measured_lines(
         table, [row.measured_texts for row in rows], [row.comparable_texts for row in rows]
     )
     return [
-        (row, _with_conditions(row.measured, line, footnotes))
+        (row, _with_conditions(row.measured, _with_intervals(row.measured, line), footnotes))
         for row, line in zip(rows, marked, strict=True)
+    ]
+
+
+def _with_intervals(
+    figures: Sequence[Measurement | None], line: Sequence[Entry]
+) -> Sequence[Entry]:
+    return [
+        entry if figure is None else replace(entry, interval=figure.interval)
+        for figure, entry in zip(figures, line, strict=True)
     ]
 
 
@@ -126,7 +138,7 @@ def _with_conditions(
     if len(shared) == 1:
         return [Entry("measured", notes=footnotes.conditions(shared.pop())), *line]
     noted = [
-        Entry(entry.text, entry.mark, footnotes.conditions(text))
+        replace(entry, notes=footnotes.conditions(text))
         for entry, text in zip(line, conditions, strict=True)
     ]
     return [Entry("measured"), *noted]
@@ -159,5 +171,8 @@ def _difference(published: str | None, measured: str | None) -> str:
 
 def _grid(table: PaperTable, lines: Sequence[tuple[Entry, ...]], data: str) -> Grid:
     labels = [Column(title, numeric=False) for title in (*table.label_titles, FIGURES_COLUMN)]
-    figures = [Column(column.title, column.group) for column in table.columns]
+    figures = [
+        Column(column.title, column.group, has_interval=column.metric.ends is not None)
+        for column in table.columns
+    ]
     return Grid((*labels, *figures), tuple(lines), data, len(labels))

@@ -35,4 +35,5 @@ def _measurement(record: Record, column: FigureColumn, table: PaperTable) -> Mea
         column.metric.text(value),
         describe_conditions(record, table),
         comparable=fits_published(record, table),
+        interval=column.metric.interval(record),
     )

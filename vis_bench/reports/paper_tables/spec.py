@@ -77,12 +77,14 @@ def mini_rows_of(rows: Sequence[PaperRow], training: str | None = None) -> tuple
 class Measurement:
     """A measured figure as printed, and what it was measured on.
 
-    `comparable` is False where its difference to a published figure would say nothing.
+    `comparable` is False where its difference to a published figure would say nothing. `interval`:
+    the ends of the figure's interval.
     """
 
     text: str
     conditions: str
     comparable: bool = True
+    interval: tuple[str, str] | None = None
 
 
 # What has been measured for a row and a column.

@@ -83,7 +83,7 @@ def _entry(entry: Entry) -> str:
     if entry.repeats:
         return ""
     notes = "".join(f"<sup>{key}</sup>" for key in entry.notes)
-    return _MARKS[entry.mark].format(_text(entry.text)) + notes
+    return _MARKS[entry.mark].format(_text(entry.text)) + entry.interval_text + notes
 
 
 def _text(text: str) -> str:

@@ -105,7 +105,7 @@ def _entry(entry: Entry) -> str:
     if entry.repeats:
         return ""
     notes = ",".join(entry.notes)
-    text = _MARKS[entry.mark].format(_escape(entry.text))
+    text = _MARKS[entry.mark].format(_escape(entry.text)) + entry.interval_text
     return text + (rf"\textsuperscript{{{notes}}}" if notes else "")
 
 

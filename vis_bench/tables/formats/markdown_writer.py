@@ -50,7 +50,7 @@ def _entry(entry: Entry) -> str:
     if entry.repeats:
         return ""
     notes = "".join(f" [{key}]" for key in entry.notes)
-    return _MARKS[entry.mark].format(escape_markdown(entry.text)) + notes
+    return _MARKS[entry.mark].format(escape_markdown(entry.text)) + entry.interval_text + notes
 
 
 def escape_markdown(text: str) -> str:

@@ -1,0 +1,264 @@
+"""The command `report`: what it writes, what it leaves out, what it refuses, what it escapes."""
+
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import orjson
+import pytest
+from PIL import Image
+
+from drawing_case import LEFT, T
+from paths import ROOT
+from report_case import HOSTILE, write_case
+from vis_bench.cli import main
+
+SYNTHETIC = "ifc_mini_synthetic_val_Twhole_160_fb3264e6c6.json"
+
+
+@pytest.fixture
+def case(tmp_path):
+    return write_case(tmp_path)
+
+
+@pytest.fixture
+def report(case, tmp_path, capsys):
+    def call(*arguments, results=("good",)):
+        output = tmp_path / "out" / "report.html"
+        command = ["report", *(case.get(name, name) for name in results), "--output", output]
+        given = ["--annotations", case["annotations"], "--resamples", "20", *arguments]
+        code = main([str(argument) for argument in [*command, *given]])
+        printed = capsys.readouterr()
+        page = output.read_text(encoding="utf-8") if output.exists() else ""
+        return code, page, printed
+
+    return call
+
+
+def test_a_page_about_one_record(report, case):
+    code, page, printed = report("--frames", case["frames"])
+    assert (code, printed.err) == (0, "")
+    assert re.fullmatch(r"report: .*report.html, videos with pictures: 3, 0\.\d MB\n", printed.out)
+    for part in ("Metrics", "Categories", "Where AP is lost", "Cost", "Videos", "Setup"):
+        assert f">{part}</h2>" in page
+    for text in ("good T=5 S=1", "a CPU", "31.50", "w.pth", "0123456789ab", "The worst videos",
+                 "20 resamples", "found in 4 of 4 frames"):  # fmt: skip
+        assert text in page
+    assert "masks are drawn on gray" not in page
+    assert " B " not in re.sub(r"<[^>]*>", "", page.partition("<main")[2].partition("<script")[0])
+
+
+def test_a_page_about_two_records(report, case):
+    code, page, _ = report("--frames", case["frames"], "--json", results=("good", "bad"))
+    assert code == 0
+    for text in ("B - A", "The videos that changed most", "paired bootstrap", "identity switch at"):
+        assert text in page
+    shown = page.partition("The videos that changed most")[2]
+    order = re.findall(r"<figcaption>([^<]+)</figcaption>", shown)[:3]
+    assert order == ["A", "B", "ground truth"]
+
+
+def test_the_page_names_no_other_place(report, case):
+    """Nothing is loaded: all there is of addresses are data and parts of the page."""
+    _, page, _ = report("--frames", case["frames"])
+
+    class Addresses(HTMLParser):
+        found: list = []
+
+        def handle_starttag(self, tag, attrs):
+            named = ("src", "href", "srcset", "action", "poster", "xlink:href")
+            self.found += [value for key, value in attrs if key in named]
+
+    Addresses().feed(page)
+    assert len(Addresses.found) > 10
+    assert all(value.startswith(("data:", "#")) for value in Addresses.found)
+    assert "default-src 'none'" in page
+
+
+def test_json_says_what_is_shown_and_left_out(report, case):
+    code, page, printed = report("--frames", case["frames"], "--json", "--videos", "2")
+    said = json.loads(printed.out)
+    assert code == 0
+    assert said["bytes"] == len(page.encode())
+    assert len(said["videos"]) == 2
+    assert "Pictures of 2 of 3 videos; the numbers of all are in the table below." in page
+
+
+def test_without_frames_masks_are_drawn_on_gray(report):
+    code, page, _ = report()
+    assert code == 0
+    assert "The frames were not at hand, so masks are drawn on gray." in page
+
+
+def test_a_results_file_has_no_setup(report, case, tmp_path):
+    code, page, _ = report(results=(tmp_path / "good.results.json",))
+    assert code == 0
+    assert "No record says." in page
+    assert "Speed was not measured." in page
+
+
+def test_names_from_data_are_escaped(tmp_path, capsys):
+    folder = HOSTILE.replace("/", "-")
+    regions = {HOSTILE: {"fps": 1.0, "stage_ms_per_frame": {HOSTILE: 3.0}}}
+    case = write_case(
+        tmp_path, name=folder, category=HOSTILE, method=HOSTILE, device=HOSTILE, regions=regions,
+        command=HOSTILE, note=HOSTILE, resolved_options={HOSTILE: HOSTILE},
+    )  # fmt: skip
+    output = tmp_path / "out.html"
+    arguments = [case["good"], case["bad"], "--annotations", case["annotations"], "--output",
+                 output, "--resamples", "5"]  # fmt: skip
+    assert main(["report", *map(str, arguments)]) == 0
+    page = output.read_text(encoding="utf-8")
+
+    class Tags(HTMLParser):
+        scripts = 0
+        bad: list = []
+
+        def handle_starttag(self, tag, attrs):
+            self.scripts += tag == "script"
+            self.bad += [key for key, _ in attrs if key.startswith("on")]
+            self.bad += [value for key, value in attrs if key == "src" and value == "x"]
+
+    tags = Tags()
+    tags.feed(page)
+    assert tags.bad == []
+    assert tags.scripts == 1 + page.count('class="video"')
+    assert "{{ 7*7 }}" in page
+    assert "$x$" in page
+
+
+def test_a_file_name_that_is_not_utf8_is_shown_escaped(case, tmp_path):
+    results = tmp_path / os.fsdecode(b"caf\xe9.json")
+    results.write_bytes((tmp_path / "good.results.json").read_bytes())
+    output = tmp_path / "out.html"
+    arguments = [results, "--annotations", case["annotations"], "--output", output]
+    assert main(["report", *map(str, arguments), "--resamples", "5", "--videos", "1"]) == 0
+    assert "<h1>caf\\udce9</h1>" in output.read_text(encoding="utf-8")
+
+
+def test_a_corrupt_frame_is_gray_and_a_warning(report, case):
+    (case["frames"] / "cats" / "00001.png").write_bytes(b"not an image")
+    code, page, printed = report("--frames", case["frames"])
+    assert code == 0
+    assert printed.err.startswith("warning: frame 1 of video cats, ")
+    assert printed.err.count("\n") == 1
+    assert "frame 1 of video cats" in page
+
+
+def test_a_frame_of_another_size_names_the_video(report, case):
+    Image.new("RGB", (8, 8)).save(case["frames"] / "dogs" / "00002.png")
+    code, page, printed = report("--frames", case["frames"])
+    assert (code, page) == (2, "")
+    assert re.search(r"frame 2 of video dogs, .* is 8x8; the video is 60x96", printed.err)
+
+
+def test_a_video_without_frames_is_named(report, case):
+    for path in (case["frames"] / "birds").iterdir():
+        path.unlink()
+    code, page, printed = report("--frames", case["frames"])
+    assert (code, page) == (2, "")
+    assert "has no frames of video birds (id 3)" in printed.err
+    assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("entry", "message"), [
+    ({"segmentations": LEFT[:2]}, r"video dogs \(id 2\) has a track of 2 masks; expected 4"),
+    ({"video_id": 9}, r"has video_id 9; expected one of the 3 videos"),
+    ({"segmentations": [{"size": [8, 8], "counts": "P2"}] * T},
+     r"video dogs \(id 2\) has a mask of 8x8 pixels \(height x width\); its frames are 60x96"),
+])  # fmt: skip
+def test_results_of_other_videos_are_refused(report, tmp_path, entry, message):
+    path = tmp_path / "good.results.json"
+    values = {"video_id": 2, "category_id": 1, "score": 0.4, "segmentations": LEFT, **entry}
+    path.write_bytes(orjson.dumps([*orjson.loads(path.read_bytes()), values]))
+    code, page, printed = report()
+    assert (code, page) == (2, "")
+    assert printed.err.count("\n") == 1
+    assert re.search(message, printed.err), printed.err
+
+
+def test_annotations_without_objects_are_refused(report, case, tmp_path):
+    content = json.loads(case["annotations"].read_text())
+    (tmp_path / "empty.json").write_text(json.dumps({**content, "annotations": []}))
+    arguments = [tmp_path / "good.results.json", "--annotations", tmp_path / "empty.json"]
+    assert main(["report", *map(str, arguments), "--output", str(tmp_path / "x.html")]) == 2
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_videos_beyond_the_size_are_left_out_and_named(report, case, monkeypatch):
+    code, page, _ = report("--frames", case["frames"])
+    most = len(page.encode()) - 5000
+    monkeypatch.setattr("vis_bench.reports.report.page.MEGABYTE", most)
+    code, page, printed = report("--frames", case["frames"], "--max-size", "1", "--json")
+    said = json.loads(printed.out)
+    assert code == 0
+    assert said["bytes"] <= most
+    assert (len(said["videos"]), len(said["left_out"])) == (2, 1)
+    assert "Left out, because the page would be larger than 1 MB:" in page
+    assert re.search(r"warning: left out beyond 1 MB: \w+", printed.err)
+
+
+@pytest.mark.parametrize(("option", "value", "expected"), [
+    ("--seed", "-1", "--seed is -1; expected a whole number from 0 to"),
+    ("--side", "20000", "--side is 20000; expected a whole number from 1 to 16383"),
+    ("--resamples", "100001", "expected a whole number from 1 to 100000"),
+    ("--resamples", "0", "is not a whole number from 1 up"),
+    ("--max-size", "0", "is not a whole number from 1 up"),
+    ("--min-score", "nan", "is not a finite number"),
+])  # fmt: skip
+def test_values_out_of_range_are_refused(report, option, value, expected):
+    code, page, printed = report(option, value)
+    assert (code, page) == (2, "")
+    assert expected in printed.err
+
+
+def dataset_case(folder):
+    """A case whose records say where their data set is, as any own data set does."""
+    described = {
+        "name": "toy", "split": "val", "annotations": str(folder / "gt.json"),
+        "frames": str(folder / "frames"),
+    }  # fmt: skip
+    return write_case(folder, config={"dataset": described})
+
+
+def test_a_record_finds_its_own_data_set(tmp_path, capsys):
+    case = dataset_case(tmp_path)
+    output = tmp_path / "a.html"
+    again = tmp_path / "b.html"
+    arguments = [str(case["good"]), str(case["bad"]), "--resamples", "5", "--videos", "1"]
+    assert main(["report", *arguments, "--output", str(output)]) == 0
+    assert main(["report", *arguments, "--output", str(again)]) == 0
+    page = output.read_text(encoding="utf-8")
+    assert "not at hand" not in page
+    assert page == again.read_text(encoding="utf-8").replace("b.html", "a.html")
+    for path in (case["frames"] / "birds").iterdir():
+        path.unlink()
+    assert main(["report", *arguments, "--output", str(output)]) == 2
+    assert "toy val has no frames of video birds (id 3)" in capsys.readouterr().err
+
+
+def test_records_of_different_videos_are_refused(report, case, tmp_path):
+    record = json.loads(case["bad"].read_text())
+    (tmp_path / "bad.json").write_text(json.dumps({**record, "num_videos": 2}))
+    code, page, printed = report(results=("good", "bad"))
+    assert (code, page) == (2, "")
+    assert "the records differ in num_videos: 3 and 2" in printed.err
+
+
+def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
+    """The synthetic videos are found by the record, and drawn."""
+    record = ROOT / "results" / "records" / SYNTHETIC
+    output = tmp_path / "report.html"
+    arguments = ["--output", output, "--videos", "1", "--resamples", "5", "--side", "96"]
+    assert main(["report", *map(str, [record, *arguments])]) == 0
+    page = output.read_text(encoding="utf-8")
+    stored = json.loads(record.read_text())
+    assert f"<strong>{100 * stored['ap']:.1f}</strong>" in page
+    assert f"<strong>{100 * stored['hota']:.1f}</strong>" in page
+    assert "says AP" not in page
+    assert "Pictures of 1 of 24 videos" in page
+    assert "not at hand" not in page
+    assert Path(output).stat().st_size < 3_000_000
+    assert "warning" not in capsys.readouterr().err

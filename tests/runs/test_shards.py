@@ -1,0 +1,235 @@
+"""Shards: whoever infers which videos, in whatever order, the results are those of one process."""
+
+import json
+import random
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods import build_method
+from vis_bench.data.results_file import write_results
+from vis_bench.errors import InputError
+from vis_bench.progress import Bars, silent
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.accuracy import infer
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.one_process import measure_jobs
+from vis_bench.runs.shards import share_run
+from vis_bench.runs.shards.shard import Shard, cut, videos_of
+from vis_bench.runs.shards.shard_files import ShardFiles, foreign_shards, merged
+from vis_bench.runs.shards.share import Share
+from vis_bench.runs.shards.share_run import measure_share
+
+QUIET = Bars(quiet=True)
+CONFIG = """
+method: color_key
+dataset: {name: synthetic, split: val, plain: true}
+resolution: 64
+clip_length: [whole, 10]
+clip_stride: 5
+measure: [accuracy, flops]
+"""
+VIDEOS = 7
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "c.yaml"
+    path.write_text(CONFIG)
+    run = RunSettings("run", torch.device("cpu"), limit=VIDEOS)
+    return resolve_jobs(load_cells(path), run, build_method, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def tracks(jobs):
+    """The tracks of every video of the first job."""
+    return infer(jobs[0], jobs[0].load_method(), jobs[0].videos, silent)
+
+
+@pytest.fixture(scope="module")
+def in_one_process(jobs, tmp_path_factory):
+    """What one process writes: results files by name, and AP by clip length."""
+    folder = tmp_path_factory.mktemp("one")
+    return contents(folder, measure_jobs(jobs, RecordStore(folder), QUIET).records)
+
+
+def contents(folder, records):
+    files = {path.name: path.read_bytes() for path in folder.glob("*.results.json")}
+    return files, {record.clip_length: (record.ap, record.hota) for record in records}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, VIDEOS))
+def test_any_grouping_in_any_order_gives_the_same_bytes(jobs, tracks, tmp_path_factory, rng, size):
+    folder, job = tmp_path_factory.mktemp("shards"), jobs[0]
+    ids = [video.id for video in job.videos]
+    shards = [Shard(job.digest, tuple(ids[at : at + size])) for at in range(0, len(ids), size)]
+    rng.shuffle(shards)
+    files = ShardFiles.of(folder, job)
+    for shard in shards:
+        files.write(shard, [track for number in shard.video_ids for track in tracks[number]])
+    write_results(merged(job, tracks), folder / "one.json")
+    write_results(merged(job, files.read(job)), folder / "merged.json")
+    assert (folder / "one.json").read_bytes() == (folder / "merged.json").read_bytes()
+    assert json.loads((folder / "one.json").read_text())
+
+
+def test_shards_are_cut_at_fixed_places_and_leave_out_what_is_done(jobs):
+    ids = [video.id for video in jobs[0].videos]
+    whole = cut(jobs[0], size=3)
+    assert [list(shard.video_ids) for shard in whole] == [ids[:3], ids[3:6], ids[6:]]
+    rest = cut(jobs[0], done=[ids[1], *ids[3:6]], size=3)
+    assert [list(shard.video_ids) for shard in rest] == [[ids[0], ids[2]], ids[6:]]
+    assert [video.id for video in videos_of(jobs[0], rest[0])] == [ids[0], ids[2]]
+
+
+def test_a_shards_name_depends_on_the_digest_and_the_videos_alone():
+    keys = {Shard(d, v).key for d in ("a", "b") for v in ((1,), (2,), (1, 2), (12,))}
+    assert len(keys) == 8
+    assert Shard("a", (1, 2)).key == Shard("a", (1, 2)).key
+
+
+@pytest.mark.parametrize("total", [1, 2, 7])
+def test_shares_give_what_one_process_gives(jobs, in_one_process, tmp_path, total):
+    order = list(range(1, total + 1))
+    random.Random(total).shuffle(order)
+    for number in order[:-1]:
+        outcome = measure_share(jobs, RecordStore(tmp_path), QUIET, Share(number, total))
+        assert outcome.records == []
+    outcome = measure_share(jobs, RecordStore(tmp_path), QUIET, Share(order[-1], total))
+    assert outcome.failures == []
+    assert contents(tmp_path, outcome.records) == in_one_process
+    assert not (tmp_path / "shards").exists()
+
+
+class Killed(BaseException):
+    """A process that ends, as seen from inside."""
+
+
+def killed_after(count):
+    """Inference that ends the process after some shards."""
+    calls = []
+
+    def replacement(*arguments):
+        calls.append(1)
+        if len(calls) > count:
+            raise Killed
+        return infer(*arguments)
+
+    return replacement
+
+
+@pytest.mark.parametrize("kills", [(0, 1), (1, 0), (1, 1)])
+def test_shares_that_are_killed_go_on_with_another_number(
+    jobs, in_one_process, tmp_path, monkeypatch, kills
+):
+    store = RecordStore(tmp_path)
+    for number, count in enumerate(kills, 1):
+        monkeypatch.setattr(share_run, "infer", killed_after(count))
+        with pytest.raises(Killed):
+            measure_share(jobs, store, QUIET, Share(number, 2))
+    monkeypatch.setattr(share_run, "infer", infer)
+    assert measure_share(jobs, store, QUIET, Share(2, 3)).records == []
+    outcome = measure_jobs(jobs, store, QUIET, resume=True)
+    assert contents(tmp_path, outcome.records) == in_one_process
+    assert not (tmp_path / "shards").exists()
+
+
+def test_resume_infers_only_what_no_shard_holds(jobs, tracks, tmp_path, monkeypatch):
+    from vis_bench.runs import one_process
+
+    job, seen = jobs[0], []
+    first = cut(job)[0]
+    files = ShardFiles.of(tmp_path, job)
+    files.write(first, [track for number in first.video_ids for track in tracks[number]])
+
+    def watched(job, method, videos, advance):
+        seen.extend(video.id for video in videos)
+        return infer(job, method, videos, advance)
+
+    monkeypatch.setattr(one_process, "infer", watched)
+    measure_jobs([job], RecordStore(tmp_path), QUIET, resume=True)
+    assert seen == [video.id for video in job.videos if video.id not in first.video_ids]
+
+
+def test_a_method_that_fails_is_named_and_the_others_shares_go_on(jobs, tmp_path, monkeypatch):
+    def failing(job, method, videos, advance):
+        if job is jobs[0]:
+            raise RuntimeError("broken")
+        return infer(job, method, videos, advance)
+
+    monkeypatch.setattr(share_run, "infer", failing)
+    outcome = measure_share(jobs, RecordStore(tmp_path), QUIET, Share(1, 1))
+    assert len(outcome.failures) == len(cut(jobs[0]))
+    assert "RuntimeError" in outcome.failures[0]
+    assert ShardFiles.of(tmp_path, jobs[1]).read(jobs[1]).keys() == {v.id for v in jobs[1].videos}
+
+
+def test_missing_videos_are_named(jobs, tracks):
+    partly = {number: found for number, found in tracks.items() if number != jobs[0].videos[3].id}
+    with pytest.raises(InputError, match=f"1 of {VIDEOS} videos are not inferred yet; the first"):
+        merged(jobs[0], partly)
+
+
+def broken_shards(job, tracks):
+    entries = [
+        {"video_id": v, "category_id": 1, "score": 0.5, "segmentations": []} for v in (1, 99)
+    ]
+    good = {"digest": job.digest, "videos": [1], "tracks": entries[:1]}
+    return {
+        "is not a shard": [1, 2],
+        "has digest 'other'": good | {"digest": "other"},
+        "has videos 'one'": good | {"videos": "one"},
+        "a track of video 99; expected one of": good | {"tracks": entries},
+        "holds video 99, which the job does not": {**good, "videos": [99], "tracks": []},
+        "expected a list of predictions": good | {"tracks": 3},
+    }
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_files_that_are_not_this_jobs_shards_are_refused(jobs, tracks, tmp_path, place):
+    message, content = list(broken_shards(jobs[0], tracks).items())[place]
+    files = ShardFiles.of(tmp_path, jobs[0])
+    files.folder.mkdir(parents=True)
+    (files.folder / "x.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        files.read(jobs[0])
+
+
+def test_two_files_that_differ_about_a_video_are_refused(jobs, tracks, tmp_path):
+    job, files = jobs[0], ShardFiles.of(tmp_path, jobs[0])
+    one, two = job.videos[0].id, job.videos[1].id
+    files.write(Shard(job.digest, (one,)), tracks[one])
+    files.write(Shard(job.digest, (one, two)), [*tracks[one], *tracks[two]])
+    assert files.read(job).keys() == {one, two}
+    files.write(Shard(job.digest, (one, two)), tracks[two])
+    with pytest.raises(InputError, match="has other tracks of video"):
+        files.read(job)
+
+
+def test_shards_of_another_digest_are_left_alone_and_named(jobs, tracks, tmp_path):
+    for job in jobs:
+        ShardFiles.of(tmp_path, job).write(Shard(job.digest, (job.videos[0].id,)), [])
+    [foreign] = foreign_shards(tmp_path, jobs[:1])
+    assert foreign == ShardFiles.of(tmp_path, jobs[1]).folder
+    ShardFiles.of(tmp_path, jobs[0]).remove()
+    assert foreign.is_dir()
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/", "a/b", "-1/2", "1/2/3", ""])
+def test_shares_that_make_no_sense(text):
+    with pytest.raises(InputError, match="expected I/N with I from 1 to N, or auto"):
+        Share.parse(text)
+
+
+def test_shares_from_the_environment():
+    assert Share.parse("2/7") == Share(2, 7)
+    assert Share.parse("auto", {"RANK": "0", "WORLD_SIZE": "4"}) == Share(1, 4)
+    slurm = {"SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_COUNT": "8", "SLURM_ARRAY_TASK_MIN": "5"}
+    assert Share.parse("auto", slurm) == Share(5, 8)
+    with pytest.raises(InputError, match="neither torchrun's RANK and WORLD_SIZE nor"):
+        Share.parse("auto", {})
+    assert [Share(i, 3).of(range(8)) for i in (1, 2, 3)] == [[0, 3, 6], [1, 4, 7], [2, 5]]

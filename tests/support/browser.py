@@ -1,0 +1,102 @@
+"""Headless Chromium for tests of pages: Debian's packages chromium and chromium-driver."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser that knows no other machine; skips the test where there is none."""
+    if BROWSER is None or DRIVER is None:
+        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in (
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run",
+    ):  # fmt: skip
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(executable_path=DRIVER)
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()
+
+
+class Browser:
+    """One window, with what the tests ask of it."""
+
+    def __init__(self, driver) -> None:
+        self.driver = driver
+
+    def open(self, page: Path, *, width=1280, scheme="light") -> None:
+        """Opens a file at a window width, in light or dark."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
+        self.media(scheme=scheme)
+        self.logs("browser")
+        self.logs("performance")
+        self.driver.get(page.resolve().as_uri())
+
+    def media(self, *, kind="", scheme="light") -> None:
+        """Shows the page as on a screen or in print, in light or dark."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"media": kind, "features": features}
+        )
+
+    def logs(self, kind: str) -> list[dict]:
+        """What has been logged since the last time that this was asked."""
+        return self.driver.get_log(kind)
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for since the page was opened."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.logs("performance")]
+        return [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+
+    def js(self, code: str, *arguments):
+        """What JavaScript returns."""
+        return self.driver.execute_script(f"return {code}", *arguments)
+
+    def find(self, selector: str):
+        """The first element."""
+        return self.driver.find_element("css selector", selector)
+
+    def find_all(self, selector: str) -> list:
+        """All elements."""
+        return self.driver.find_elements("css selector", selector)
+
+    def press(self, *keys: str) -> None:
+        """Keys, wherever the focus is."""
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def click(self, element) -> None:
+        """A click in the middle of an element."""
+        self.js("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    def pdf(self) -> bytes:
+        """The page as it is printed."""
+        printed = self.driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+        return base64.b64decode(printed["data"])

@@ -1,0 +1,77 @@
+"""A small data set, frames as files, and two records on it, for tests of the report."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import orjson
+from PIL import Image
+
+from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, H, T, W, tube
+from record_example import example_record
+from vis_bench.records.store import record_json
+
+HOSTILE = """"'><script>window.hacked = 1</script><img src=x onerror=window.hacked=1>{{ 7*7 }}$x$"""
+NEAR = tube(*[(20, 11)] * T)
+SWAPPED = tube((20, 64), (20, 64), (20, 8), (20, 8))
+
+
+def write_case(folder: Path, *, name="cats", category="cat", **changes) -> dict[str, Path]:
+    """Writes frames, annotations and two records of three videos.
+
+    Args:
+        name: of the first video.
+        category: name of the first category.
+        changes: fields of both records.
+
+    Returns:
+        Paths: `frames`, `annotations`, `good` and `bad`.
+    """
+    names = [name, "dogs", "birds"]
+    objects = [(1, LEFT, 1), (1, RIGHT, 2), (2, LEFT, 1), (3, RIGHT, 2)]
+    content = {
+        "videos": [
+            {"id": i, "width": W, "height": H, "length": T,
+             "file_names": [f"{video}/{t:05d}.png" for t in range(T)]}
+            for i, video in enumerate(names, 1)
+        ],
+        "categories": [{"id": 1, "name": category}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"id": i, "video_id": video, "category_id": kind, "iscrowd": 0, "segmentations": masks,
+             "areas": [256] * T}
+            for i, (video, masks, kind) in enumerate(objects, 1)
+        ],
+    }  # fmt: skip
+    annotations = folder / "gt.json"
+    annotations.write_text(json.dumps(content))
+    for i, video in enumerate(names):
+        for t in range(T):
+            path = folder / "frames" / video / f"{t:05d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (W, H), (70 + 40 * i, 80 + 10 * t, 90)).save(path)
+    good = [(1, NEAR, 1, 0.9), (1, RIGHT, 2, 0.8), (2, LEFT, 1, 0.7), (3, RIGHT, 1, 0.6)]
+    bad = [(1, CROSSING, 1, 0.9), (1, SWAPPED, 2, 0.8), (2, NOWHERE, 1, 0.7), (3, RIGHT, 2, 0.9)]
+    regions = {
+        "model+tracker": {
+            "fps": 12.5, "latency_ms_p50": 80.0, "latency_ms_p90": 90.0, "latency_ms_p99": 95.0,
+            "num_timed": 6, "speed_spread": 0.02, "peak_memory_bytes": 300 << 20,
+            "stage_ms_per_frame": {"encode": 60.0, "predict": 15.5, "other": 0.5},
+        }
+    }  # fmt: skip
+    paths = {"frames": folder / "frames", "annotations": annotations}
+    for method, tracks in (("good", good), ("bad", bad)):
+        values = {
+            "method": method, "config_sha256": method * 8, "num_videos": 3, "num_frames": 3 * T,
+            "dataset": "toy", "ap": None, "ap50": None, "ap75": None, "fps": 12.5,
+            "regions": regions, "timed_region": "model+tracker", "gflops_per_frame": 31.5,
+            "annotations_sha256": hashlib.sha256(annotations.read_bytes()).hexdigest(),
+            "predictions": f"{method}.results.json", **changes,
+        }  # fmt: skip
+        entries = [
+            {"video_id": video, "category_id": kind, "score": score, "segmentations": masks}
+            for video, masks, kind, score in tracks
+        ]
+        (folder / f"{method}.results.json").write_bytes(orjson.dumps(entries))
+        paths[method] = folder / f"{method}.json"
+        paths[method].write_bytes(record_json(example_record(**values)))
+    return paths

@@ -1,0 +1,36 @@
+"""A worker that sleeps instead of inferring, to find out what the driver can keep busy.
+
+It imports no PyTorch, so that hundreds fit on one machine.
+"""
+
+import time
+
+from vis_bench.data.results_file import Track
+from vis_bench.runs.cluster.answers import Inferred
+
+SECONDS_PER_VIDEO = 0.5
+TRACKS = 10
+FRAMES = 36
+# As long as a 720p mask's text typically is.
+COUNTS = "0" * 600
+
+
+class SleepingWorker:
+    """Answers with tracks of the size that a real one has."""
+
+    def __init__(self, fetch, threads):
+        pass
+
+    def ready(self):
+        pass
+
+    def infer(self, shard, jobs):
+        seconds = SECONDS_PER_VIDEO * len(shard.video_ids)
+        time.sleep(seconds)
+        mask = {"size": [720, 1280], "counts": COUNTS}
+        tracks = [
+            Track(video, 1, 0.5, [dict(mask) for _ in range(FRAMES)])
+            for video in shard.video_ids
+            for _ in range(TRACKS)
+        ]
+        return Inferred(tracks, seconds)

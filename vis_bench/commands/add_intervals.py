@@ -1,0 +1,49 @@
+"""`add-intervals`: the interval of AP for records that were measured without one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vis_bench.commands.arguments import RECORDS, Options
+from vis_bench.commands.output import print_json, print_text
+from vis_bench.errors import InputError
+
+DESCRIPTION = "add the confidence interval of AP to records that have their predictions"
+
+
+def add_arguments(options: Options) -> None:
+    """The folder of records, and where their annotations are."""
+    options.value("--records", "DIR", "folder of records to complete", Path, default=RECORDS)
+    options.value(
+        "--annotations", "GT.json", "annotations of records that do not say where theirs are",
+        unless_given="those of the records' data sets",
+    )  # fmt: skip
+    options.data_root()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Completes all that can be, names those that cannot, and counts both."""
+    from vis_bench.progress import Bars
+    from vis_bench.records.store import RecordStore
+    from vis_bench.runs.add_interval import add_interval
+
+    added: dict[str, tuple[float, float]] = {}
+    left: dict[str, str] = {}
+    paths = RecordStore(options.records).paths()
+    with Bars().bar("intervals", len(paths)) as advance:
+        for path in paths:
+            try:
+                ends = add_interval(path, options.annotations, options.data_root)
+            except InputError as error:
+                left[str(path)] = str(error)
+            else:
+                added |= {} if ends is None else {str(path): ends}
+            advance(1)
+    for problem in left.values():
+        sys.stderr.write(f"left as it is: {problem}\n")
+    if options.json:
+        print_json({"added": added, "left": left})
+    else:
+        print_text(f"intervals added: {len(added)}; records without one: {len(left)}")

@@ -1,0 +1,69 @@
+"""`report A [B] --output report.html`: one page about one record, or about two."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from vis_bench.commands.arguments import Options
+from vis_bench.commands.arguments.values import count, finite, output_file
+from vis_bench.commands.output import print_json, print_text
+
+DESCRIPTION = "one HTML page about a record, or about two, with pictures of the videos"
+
+
+def add_arguments(options: Options) -> None:
+    """A and B, where their data are, and how much the page shows."""
+    options.argument("first", "A", "a record with its predictions beside it, or a results file")
+    options.argument("second", "B", "what A is compared with", nargs="?")
+    options.value(
+        "--output", "FILE", "HTML file to write", output_file, default=Path("report.html")
+    )
+    options.value(
+        "--annotations", "GT.json", "annotations, needed for results files",
+        unless_given="those of the record's data set",
+    )  # fmt: skip
+    options.value(
+        "--frames", "DIR", "folder that the annotations' file names start from",
+        unless_given="those of the record's data set; with --annotations masks on gray",
+    )  # fmt: skip
+    options.data_root()
+    options.value("--videos", "N", "how many videos have pictures", count, default=8)
+    options.value("--side", "PIXELS", "long side of a picture", count, default=360)
+    options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
+    options.value("--max-size", "MB", "leave out videos beyond this size", count, default=20)
+    options.value("--resamples", "N", "bootstrap resamples of the videos", count, default=1000)
+    options.value("--seed", "N", "seed of the resampling", int, default=0)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the page, and says what it shows."""
+    from vis_bench.atomic_write import write_atomically
+    from vis_bench.progress import Bars
+    from vis_bench.reports.report.inputs import read_report_inputs
+    from vis_bench.reports.report.page import MEGABYTE, ReportPlan, make_report
+
+    plan = ReportPlan(
+        options.videos, options.side, options.min_score, options.resamples, options.seed,
+        options.max_size,
+    )  # fmt: skip
+    inputs = read_report_inputs(
+        [path for path in (options.first, options.second) if path is not None],
+        annotations=options.annotations, frames=options.frames, data_root=options.data_root,
+    )  # fmt: skip
+    report = make_report(inputs, plan, Bars(options.json), options.command_line)
+    write_atomically(options.output, report.page)
+    for warning in report.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    if report.left_out:
+        names = ", ".join(report.left_out)
+        sys.stderr.write(f"warning: left out beyond {options.max_size} MB: {names}\n")
+    if options.json:
+        print_json(
+            {"output": str(options.output), "bytes": len(report.page), "videos": list(report.shown),
+             "left_out": list(report.left_out), "warnings": list(report.warnings)}
+        )  # fmt: skip
+    else:
+        size = f"{len(report.page) / MEGABYTE:.1f} MB"
+        print_text(f"report: {options.output}, videos with pictures: {len(report.shown)}, {size}")
