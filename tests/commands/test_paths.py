@@ -56,8 +56,11 @@ VALID = {
 IN_CASE = {
     ("run", "--data-root"): ["--set", "dataset={name: ytvis2019}"],
     ("predict", "--annotations"): ["--set", "dataset={name: synthetic}"],
-    ("compare", "--data-root"): None,
 }
+# Options whose files are read only where records ask for them, which the example's does not.
+UNREAD = {("add-intervals", "--annotations"), ("add-intervals", "--data-root"),
+          ("compare", "--data-root"), ("leaderboard", "--annotations"),
+          ("leaderboard", "--data-root")}  # fmt: skip
 
 
 def path_options(command):
@@ -87,7 +90,6 @@ CASES = [
     for command in find_commands()
     if command != "demo"  # takes what `run` takes, see the test below
     for action in path_options(command)
-    if IN_CASE.get((command, name_of(action)), ()) is not None
 ]
 
 
@@ -125,7 +127,7 @@ def arguments(command, name, path, root):
     order = [name_of(action) for action in _positionals(command)]
     positional.sort(key=lambda pair: order.index(pair[0]))
     words = [text for _, text in positional]
-    return [command, *words, *options, *(IN_CASE.get((command, name)) or [])]
+    return [command, *words, *options, *IN_CASE.get((command, name), [])]
 
 
 def _positionals(command):
@@ -166,7 +168,8 @@ def test_paths_that_cannot_be_used(data, tmp_path, monkeypatch, command, name):
     monkeypatch.chdir(tmp_path)
     for kind, path in hostile_paths(tmp_path).items():
         code, said = run(arguments(command, name, path, data))
-        assert (code, one_sentence(code, said)) == (2, True), (kind, code, said)
+        assert one_sentence(code, said), (kind, code, said)
+        assert code == 2 or (command, name) in UNREAD, (kind, code, said)
 
 
 def run(words):
@@ -213,7 +216,8 @@ def test_paths_without_permission(data, tmp_path):
     for path in (closed / "file.json", closed / "inner" / "file.json"):
         path.write_text("{}")
     targets = (closed, closed / "file.json", closed / "inner" / "x.json")
-    cases = [arguments(command, name, path, data) for command, name in CASES for path in targets]
+    read = [case for case in CASES if case not in UNREAD]
+    cases = [arguments(command, name, path, data) for command, name in read for path in targets]
     done = list(zip(cases, obediently(cases, tmp_path, closed), strict=True))
     assert [each for each in done if each[1][0] != 2 or not one_sentence(*each[1])] == []
     reasons = ("ermission denied", "is a folder", "Is a directory", "is not a regular file")

@@ -226,10 +226,7 @@ class _Resolver:
         try:
             with torch.device("meta"):
                 return build_cell_method(self._build_method, cell, num_classes)
-        except (
-            Exception,
-            SystemExit,
-        ):  # a plug-in's own code may raise anything where there are no values
+        except Exception:  # a plug-in's own code may raise anything where there are no values
             return build_cell_method(self._build_method, cell, num_classes)
 
     def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:

@@ -120,10 +120,7 @@ def method_on_meta(build_method: BuildMethod, cell: Cell, num_classes: int) -> V
             method = _build(build_method, cell, num_classes)
             method.to("meta")
             method.prepare_for_inference()
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a plug-in's own code may raise anything where there are no values
+    except (Exception, SystemExit) as error:  # a plug-in may do anything where there are no values
         build_cell_method(build_method, cell, num_classes)
         raise InputError(
             f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "
