@@ -32,8 +32,17 @@ def method_names() -> list[str]:
 
 
 def method_options(name: str) -> dict[str, inspect.Parameter]:
-    """The options that a method's `build` takes, by name, without `num_classes`."""
-    parameters = inspect.signature(_builder(name)).parameters
+    """The options that a method's `build` takes, by name, without `num_classes`.
+
+    Raises:
+        InputError: for an unknown method, or a plug-in whose function does not say what it takes.
+    """
+    try:
+        parameters = inspect.signature(_builder(name)).parameters
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method {name}: what it takes cannot be found out, {error}") from None
     return {key: value for key, value in parameters.items() if key != "num_classes"}
 
 
@@ -82,7 +91,7 @@ def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, objec
     return {**defaults, **_variant_options(name, options.get(VARIANT)), **given}
 
 
-def build_method(name: str, *, num_classes: int, **options: object) -> VISMethod:
+def build_method(name: str, /, *, num_classes: int, **options: object) -> VISMethod:
     """Builds a method with random weights.
 
     Args:

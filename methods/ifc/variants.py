@@ -18,6 +18,7 @@ from methods.ifc.model import IFC
 from methods.ifc.spatial_decoder import SpatialDecoder
 from methods.layers.detr_transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from methods.layers.resnet import RESNETS, ResNet, ResNetVariant
+from methods.layers.sizes import MAX_LAYERS, check_sizes
 from vis_bench.errors import InputError
 from vis_bench.inference.method import InputFormat
 
@@ -95,14 +96,15 @@ def build(
         num_queries: Q, the most instances that a clip can have.
 
     Raises:
-        InputError: for a backbone, communication, memory or number of memory tokens that does not
-            exist.
+        InputError: for a backbone, communication or memory that does not exist, or a number that
+            is out of range.
     """
     _check_choice("backbone", backbone, BACKBONES)
     _check_choice("communication", communication, COMMUNICATIONS)
     _check_choice("memory", memory, MEMORIES)
-    if not 1 <= memory_tokens <= MAX_MEMORY_TOKENS:
-        raise InputError(f"memory_tokens is {memory_tokens}; expected 1 to {MAX_MEMORY_TOKENS}")
+    check_sizes(MAX_MEMORY_TOKENS, memory_tokens=memory_tokens)
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+    check_sizes(width=width, heads=heads, hidden=hidden, num_queries=num_queries)
 
     def encoders(count: int) -> list[TransformerEncoderLayer]:
         return [TransformerEncoderLayer(width, heads, hidden) for _ in range(count)]

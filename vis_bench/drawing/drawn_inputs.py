@@ -61,7 +61,7 @@ def read_inputs(
     """
     found = [_source(text) for text in results]
     sources = [NamedResults(name, read_results(path)) for name, path, _ in found]
-    content = None if annotations is None else _annotations(annotations)
+    content = None if annotations is None else annotations_to_draw(annotations)
     if content is None:
         truth, videos, source = None, videos_in(frames), f"--frames {frames}"
     else:
@@ -90,10 +90,10 @@ def named_results(text: str) -> NamedResults:
     return NamedResults(name, read_results(path))
 
 
-def _annotations(path: Path) -> dict:
+def annotations_to_draw(path: Path) -> dict:
     """The file's content; one that lists only videos, like the public valid.json, has no objects.
 
-    GroundTruth refuses what else is wrong.
+    `GroundTruth.of` refuses what else is wrong.
     """
     content = read_json(path)
     if isinstance(content, dict) and isinstance(content.get("videos"), list):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.frame_folders import frame_files, video_sources
 from vis_bench.data.frames import decode_image, frame_paths, is_file
+from vis_bench.data.image_file import read_header
 from vis_bench.data.video import Video
 from vis_bench.data.video_file import VideoFile
 from vis_bench.errors import InputError
@@ -134,8 +134,7 @@ def _video(number: int, source: Path) -> FrameFiles:
 def _size_HW(files: Sequence[Path]) -> tuple[int, int]:
     for path in files:
         try:
-            with Image.open(path) as image:
-                return image.height, image.width
+            return read_header(path).size_HW
         except Exception:  # Pillow raises many kinds for broken files
             continue
     raise InputError(f"none of the {len(files)} frames in {files[0].parent} can be read")
