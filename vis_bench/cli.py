@@ -18,6 +18,7 @@ from types import ModuleType
 
 from vis_bench import commands
 from vis_bench.commands.arguments import Options, Parser
+from vis_bench.commands.output import say
 from vis_bench.commands.output.stream import SteadyStream
 from vis_bench.errors import InputError
 
@@ -78,7 +79,7 @@ def _run(program: str, arguments: list[str]) -> int:
     except SystemExit as end:  # argparse's, after --help or --version
         return int(end.code or 0)
     except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        say(f"error: {error}")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; records written so far are kept\n")

@@ -6,7 +6,7 @@ import argparse
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import points
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_text, say
 
 DESCRIPTION = "compare measurements with a baseline; exit 1 on a regression"
 
@@ -40,7 +40,9 @@ def run(options: argparse.Namespace) -> int:
         report = check(
             options.baseline, options.current, tolerances, require_speed=options.require_speed
         )
-        append_summary(report, os.environ)
+        problem = append_summary(report, os.environ)
+        if problem is not None:
+            say(f"warning: {problem}")
     if options.json:
         print_json(report.as_json())
     else:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, finite, names, output_folder
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_text, say
 from vis_bench.data.categories import DATASETS
 
 DESCRIPTION = "draw results over the frames: strips, animations, single frames"
@@ -61,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         Bars(options.json),
     )  # fmt: skip
     for warning in [*inputs.warnings, *drawn.warnings]:
-        sys.stderr.write(f"warning: {warning}\n")
+        say(f"warning: {warning}")
     if options.json:
         print_json(drawn.as_json())
     else:

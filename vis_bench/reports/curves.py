@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.plain_text import single_line
 from vis_bench.records.labels import cost_labels
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, Metric
 from vis_bench.records.schema import Record
+from vis_bench.reports.chart_labels import show_plainly
+from vis_bench.tables.formats.csv_writer import csv_text
 from vis_bench.tables.grid import ABSENT, Column, Grid, grid_of
 
 if TYPE_CHECKING:
@@ -105,7 +108,8 @@ def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
         InputError: where the folder cannot be written to.
     """
     table, picture = folder / CSV_NAME, folder / PICTURE_NAME
-    text = curves_table(records).to_csv(index=False, lineterminator="\n")
+    rows = curves_table(records).map(lambda cell: csv_text(cell) if isinstance(cell, str) else cell)
+    text = rows.to_csv(index=False, lineterminator="\n")
     write_atomically(table, text.encode())
     write_atomically(picture, draw_curves(cost_curves(records)))
     return [table, picture]
@@ -216,7 +220,9 @@ def _draw_panel(axis: Axes, metric: Metric, curves: Sequence[Curve]) -> None:
     axis.grid(alpha=0.3)
     for curve in curves:
         lengths, values = curve.values(metric)
-        axis.plot(lengths, values, marker="o", markersize=4, label=curve.label)
+        axis.plot(lengths, values, marker="o", markersize=4)
     axis.set_ylim(bottom=0)
     axis.set_xlim(left=0)
-    axis.legend(fontsize=8)
+    legend = axis.legend(axis.lines, map(str, range(len(curves))), fontsize=8)
+    for text, curve in zip(legend.get_texts(), curves, strict=True):
+        show_plainly(text, single_line(curve.label))

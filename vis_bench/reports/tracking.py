@@ -7,6 +7,7 @@ from typing import Any
 
 from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation
 from vis_bench.records.metrics import TRACKING_TITLES
+from vis_bench.tables.formats.markdown_writer import escape_markdown
 
 # Headers and rows.
 Table = tuple[list[str], list[list[str]]]
@@ -44,7 +45,10 @@ def tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool = Fals
         ),
     ]
     if per_category:
-        rows = [[row["name"], *_category(row)] for row in evaluation.per_category()]
+        rows = [
+            [escape_markdown(str(row["name"])), *_category(row)]
+            for row in evaluation.per_category()
+        ]
         tables.append(([title, *TRACKING_TITLES.values()], rows))
     return tables
 

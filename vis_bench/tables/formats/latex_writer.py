@@ -10,7 +10,8 @@ import re
 from dataclasses import replace
 from itertools import groupby
 
-from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, single_line
+from vis_bench.plain_text import single_line
+from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page
 
 # More rows than this do not fit the height of a page.
 _ROWS_PER_FLOAT = 48
