@@ -18,6 +18,7 @@ from types import ModuleType
 
 from vis_bench import commands
 from vis_bench.commands.arguments import Options, Parser
+from vis_bench.commands.arguments.never_an_input import check_outputs
 from vis_bench.commands.output import say
 from vis_bench.commands.output.stream import SteadyStream
 from vis_bench.errors import InputError
@@ -67,13 +68,16 @@ def build_parser(program: str, arguments: Sequence[str]) -> Parser:
         text = module.DESCRIPTION
         subparser = subparsers.add_parser(name, help=text, description=text)
         if name in arguments:
-            module.add_arguments(Options(subparser))
+            options = Options(subparser)
+            module.add_arguments(options)
+            subparser.set_defaults(output_files=tuple(options.output_files))
     return parser
 
 
 def _run(program: str, arguments: list[str]) -> int:
     try:
         options = build_parser(program, arguments).parse_args(arguments)
+        check_outputs(options)
         options.command_line = shlex.join([program, *arguments])
         return find_commands()[options.command].run(options) or 0
     except SystemExit as end:  # argparse's, after --help or --version

@@ -30,10 +30,12 @@ def run(options: argparse.Namespace) -> int:
     """Says which number moved; 1 if one got worse, or speed that is required is missing."""
     import os
 
+    from vis_bench.atomic_write import never_an_input
     from vis_bench.gate.rules import Tolerances
     from vis_bench.gate.verdict import append_summary, check, update_baseline
 
     if options.update:
+        never_an_input([options.baseline], [options.current])
         report = update_baseline(options.baseline, options.current)
     else:
         tolerances = Tolerances(points=options.tolerance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count, finite, names, output_folder
+from vis_bench.commands.arguments.values import finite, names, output_folder, whole_number
 from vis_bench.commands.output import print_json, print_text, say
 from vis_bench.data.categories import DATASETS
 
@@ -31,13 +31,15 @@ def add_arguments(options: Options) -> None:
         "--dataset", DATASETS, "whose class names to write",
         unless_given="those of the annotations or of the record beside the results",
     )  # fmt: skip
-    options.value("--columns", "N", "frames in a strip", count, default=5)
+    options.value("--columns", "N", "frames in a strip", whole_number(1, 1000), default=5)
     options.value(
-        "--side", "PIXELS", "long side of a frame", count,
+        "--side", "PIXELS", "long side of a frame", whole_number(1, 16383),
         unless_given="320 in strips, 640 in animations",
     )  # fmt: skip
     options.choice("--format", ("webp", "mp4"), "format of the animation", default="webp")
-    options.value("--fps", "N", "frames per second of the animation", count, default=6)
+    options.value(
+        "--fps", "N", "frames per second of the animation", whole_number(1, 1000), default=6
+    )
     options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
     options.flag("--single", "also write every frame of every row as a picture")
 

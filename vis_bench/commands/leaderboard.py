@@ -10,6 +10,7 @@ from vis_bench.commands.arguments.values import output_folder
 from vis_bench.commands.output import deliver, print_json, print_text
 from vis_bench.commands.output.paper_tables import encoder_counts, records_in, report_skipped
 from vis_bench.commands.output.text import json_text
+from vis_bench.errors import InputError
 
 DESCRIPTION = "the leaderboard, or all generated pages"
 
@@ -45,8 +46,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_pages(folder: Path, *, as_json: bool) -> int:
-    from vis_bench.reports.pages import Pages, records_of
+    from vis_bench.reports.pages import RECORDS_FOLDER, Pages, records_of
 
+    if not (folder / RECORDS_FOLDER).is_dir():
+        raise InputError(
+            f"--pages {folder} has no folder {RECORDS_FOLDER}; expected one whose pages follow "
+            f"from the records in {folder / RECORDS_FOLDER}, such as results"
+        )
     stored = records_of(folder)
     report_skipped(stored.problems)
     changed = [str(p) for p in Pages.of(folder, stored.records, encoder_counts()).write()]

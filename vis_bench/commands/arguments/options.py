@@ -19,10 +19,13 @@ class Options:
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._parser = parser
+        self.output_files: list[str] = []
+        """The names of the values that are files to write."""
         self.flag("--json", "print machine-readable output")
 
     def argument(self, name: str, metavar: str, text: str, kind: Any = Path, **more: Any) -> None:
         """A positional argument; with `nargs="?"` one that may be left out."""
+        self._note_output(name, kind)
         self._parser.add_argument(name, type=kind, metavar=metavar, help=text, **more)
 
     def value(
@@ -39,6 +42,7 @@ class Options:
             default: the value unless given.
             unless_given: says in the help what happens without the option, where `default` is None.
         """
+        self._note_output(name, kind)
         shown = unless_given if default is None else "%(default)s"
         self._parser.add_argument(
             name, type=kind, metavar=metavar, default=default, help=f"{text} (default: {shown})"
@@ -48,6 +52,7 @@ class Options:
         self, name: str, metavar: str, text: str, kind: Callable[[str], Any] = Path
     ) -> None:
         """An option that has to be given."""
+        self._note_output(name, kind)
         self._parser.add_argument(
             name, type=kind, metavar=metavar, required=True, help=f"{text} (required)"
         )
@@ -127,3 +132,7 @@ class Options:
             "--output", "FILE", "file to write instead of printing", output_file,
             unless_given="print",
         )  # fmt: skip
+
+    def _note_output(self, name: str, kind: Callable[[str], Any]) -> None:
+        if kind is output_file:
+            self.output_files.append(name.removeprefix("--").replace("-", "_"))
