@@ -1,4 +1,4 @@
-"""Values that would run forever, fill memory or be found wrong late are refused as they are read."""
+"""Values that would run forever or fill memory are refused as they are read, in one sentence."""
 
 import pytest
 

@@ -6,7 +6,7 @@ import argparse
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import finite, names, output_folder, whole_number
-from vis_bench.commands.output import print_json, print_text, say
+from vis_bench.commands.output import print_json, print_line, say
 from vis_bench.data.categories import DATASETS
 
 DESCRIPTION = "draw results over the frames: strips, animations, single frames"
@@ -67,4 +67,4 @@ def run(options: argparse.Namespace) -> None:
         print_json(drawn.as_json())
     else:
         num_files = sum(map(len, drawn.files.values()))
-        print_text(f"pictures: {num_files}, videos: {len(drawn.files)}, folder: {options.output}")
+        print_line(f"pictures: {num_files}, videos: {len(drawn.files)}, folder: {options.output}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import output_folder
-from vis_bench.commands.output import deliver, print_json, print_text
+from vis_bench.commands.output import deliver, print_json, print_line
 from vis_bench.commands.output.paper_tables import encoder_counts, records_in, report_skipped
 from vis_bench.commands.output.text import json_text
 from vis_bench.errors import InputError
@@ -59,5 +59,6 @@ def _write_pages(folder: Path, *, as_json: bool) -> int:
     if as_json:
         print_json({"written": changed})
     else:
-        print_text("\n".join(f"wrote {path}" for path in changed) or "up to date")
+        for line in [f"wrote {path}" for path in changed] or ["up to date"]:
+            print_line(line)
     return 1 if stored.problems else 0

@@ -6,7 +6,7 @@ import argparse
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import output_folder, seed
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_line, print_text
 
 DESCRIPTION = "cut a held-out part from a training annotations file"
 
@@ -36,5 +36,5 @@ def run(options: argparse.Namespace) -> None:
         return
     for part in parts:
         size = f"{part.num_videos} videos, {part.num_objects} objects"
-        print_text(f"{part.path}: {size}, sha256 {part.sha256}")
+        print_line(f"{part.path}: {size}, sha256 {part.sha256}")
     print_text(render(split_grid(parts)))

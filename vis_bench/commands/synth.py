@@ -6,7 +6,7 @@ import argparse
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, output_folder, seed
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_line
 
 DESCRIPTION = "write the synthetic data set to disk in YouTube-VIS form"
 
@@ -34,4 +34,5 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(written)
     else:
-        print_text("\n".join(f"{key}: {value}" for key, value in written.items()))
+        for key, value in written.items():
+            print_line(f"{key}: {value}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.dataset import Dataset
 from vis_bench.data.results_file import Results, read_results
@@ -17,7 +19,7 @@ from vis_bench.records.cell_name import short_name
 from vis_bench.records.labels import noted, with_marks
 from vis_bench.records.predictions import predictions_path
 from vis_bench.records.schema import Record
-from vis_bench.records.store import read_record
+from vis_bench.records.store import first_problem, read_record
 from vis_bench.runs.config import DatasetConfig
 from vis_bench.runs.open_dataset import open_dataset
 
@@ -113,7 +115,10 @@ def _dataset(
         raise InputError(
             "a record of other code does not say where its data lie: give --annotations"
         )
-    chosen = DatasetConfig.model_validate(described)
+    try:
+        chosen = DatasetConfig.model_validate(described)
+    except ValidationError as error:
+        raise InputError(f"the record's config.dataset {first_problem(error)}") from None
     if annotations is not None:
         chosen = chosen.model_copy(update={"annotations": str(annotations)})
     return open_dataset(chosen, data_root)

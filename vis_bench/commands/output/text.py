@@ -16,6 +16,11 @@ def print_text(text: str) -> None:
     sys.stdout.write(_ended(text))
 
 
+def print_line(text: str) -> None:
+    """A text on standard output, in one line whatever it quotes."""
+    print_text(one_line(text))
+
+
 def say(message: str) -> None:
     """A message on standard error, in one line whatever it quotes."""
     sys.stderr.write(f"{one_line(message)}\n")

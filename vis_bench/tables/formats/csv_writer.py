@@ -9,8 +9,9 @@ import pandas as pd
 from vis_bench.plain_text import single_line
 from vis_bench.tables.grid import ABSENT, Grid, Page
 
-# What a spreadsheet computes where a cell begins with it, unless it is a plain number.
-_FORMULA = re.compile(r"[=@+-]")
+# What a spreadsheet computes where a cell begins with it, unless it is a plain number; and what
+# GitHub obeys where a line begins with it.
+_FORMULA = re.compile(r"[=@+-]|::")
 _NUMBER = re.compile(r"[+-]?[0-9.,]+( %)?")
 
 

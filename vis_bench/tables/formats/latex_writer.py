@@ -114,7 +114,8 @@ def _escape(text: str) -> str:
     text = single_line(text)
     if text == ABSENT:
         return "--"
-    escaped = "".join(map(_escape_character, text))
+    # GitHub obeys lines of a log that begin with two colons.
+    escaped = "{}" * text.startswith("::") + "".join(map(_escape_character, text))
     return f"${escaped}$" if _is_signed(text) else escaped
 
 
