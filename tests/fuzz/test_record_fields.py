@@ -117,7 +117,7 @@ def test_the_mutations_reach_every_field_of_the_schema():
 
 # The seed, and how many mutations: a sample in the quick run.
 RUNS = pytest.mark.parametrize(
-    ("seed", "count"), [(0, 60), pytest.param(1, 3000, marks=pytest.mark.slow)]
+    ("seed", "count"), [(0, 60), pytest.param(1, 1000, marks=pytest.mark.slow)]
 )
 
 
@@ -153,7 +153,7 @@ def test_folders_of_records(tmp_path, seed, count):
         assert check_answer([*command, "--records", records], len(paths)) == 1
     stored = records_of(tmp_path / "results")
     assert len(stored.records) + len(stored.problems) == len(paths)
-    assert min(len(stored.records), len(stored.problems)) > count
+    assert min(len(stored.records), len(stored.problems)) > count // 4
     assert all("\n" not in problem for problem in stored.problems)
     assert Pages.of(tmp_path / "results", stored.records).write()
 
