@@ -139,6 +139,17 @@ def test_no_picture_takes_the_place_of_a_frame(folder, capsys):
     assert main(arguments) == 0
 
 
+def test_training_keeps_the_weights_that_it_starts_from(folder, capsys):
+    from methods.training.loop import WEIGHTS
+
+    weights = folder / WEIGHTS
+    weights.write_bytes(b"weights")
+    arguments = ["train", "ifc_mini_synthetic", "--set", f"initial_weights={weights}"]
+    assert main([*arguments, "--output", "."]) == 2
+    assert f"cannot write {WEIGHTS}: it is the input {weights}" in capsys.readouterr().err
+    assert weights.read_bytes() == b"weights"
+
+
 def test_a_name_that_is_no_path_and_outputs_that_are_written_again_are_let_through(folder, capsys):
     """What only happens to be called like a file is not one that is read."""
     for _ in range(2):
