@@ -10,6 +10,7 @@ from tabulate import tabulate
 from vis_bench.evaluation.ytvis import Evaluation
 from vis_bench.records.metrics import ACCURACY_TITLES
 from vis_bench.reports.tracking import tracking_json, tracking_tables
+from vis_bench.tables.formats.markdown_writer import escape_markdown
 
 LEVEL_TITLES = {
     "so": "lightly occluded",
@@ -56,7 +57,9 @@ def evaluation_text(evaluation: Evaluation, *, per_category: bool = False) -> st
         *_level_tables(evaluation),
     ]
     if per_category:
-        rows = [[str(row["name"]), *_points(row)] for row in evaluation.per_category()]
+        rows = [
+            [escape_markdown(str(row["name"])), *_points(row)] for row in evaluation.per_category()
+        ]
         tables.append(_table(["category", *ACCURACY_TITLES.values()], rows))
     if evaluation.tracking is not None:
         tables += [
