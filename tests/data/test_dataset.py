@@ -257,7 +257,7 @@ class TestLayout:
         again = load_dataset("ytvis2022", "val", data_root=root)
         assert dataset.annotations_sha256 == again.annotations_sha256
         tracks = [
-            Track(thing.video_id, thing.category_id, 0.9, truth.tubes.masks_S[3 * n : 3 * n + 3])
+            Track(thing.video_id, thing.category_id, 0.9, truth.tubes.tube(n))
             for n, thing in enumerate(truth.objects)
         ]
         assert evaluate(truth, Results.of(tracks)).summary()["ap"] == pytest.approx(1)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vis_bench.data.results_file import Results, Track
-from vis_bench.evaluation.frame_overlap import overlaps
 from vis_bench.evaluation.space_time_iou import space_time_iou
+from vis_bench.evaluation.sparse_overlap import sparse_overlaps
 from vis_bench.evaluation.tracking.duplicates import distinct_tracks
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes
@@ -58,5 +58,5 @@ def test_the_same_tracks_stay_as_when_all_pairs_are_compared(problem):
     tracks, objects = problem
     results, rows = Results.of(tracks), np.arange(len(tracks))
     tubes = measure_tubes(objects, lambda n, t: f"{n}, {t}")
-    found = overlaps(results.tubes, rows, tubes, np.arange(len(objects)), FRAMES)
+    found = sparse_overlaps(results.tubes, rows, tubes, np.arange(len(objects)), FRAMES)
     assert distinct_tracks(results, found).tolist() == by_all_pairs(results)

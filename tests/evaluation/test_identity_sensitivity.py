@@ -17,7 +17,7 @@ from vis_bench.evaluation.ytvis import evaluate
 
 def cut(track):
     """The track in two parts, by its masks that have pixels: an odd one goes to the first."""
-    there = np.flatnonzero(Results.of([track]).tubes.areas_S)
+    there = np.flatnonzero(Results.of([track]).tubes.has_pixels(0, len(track.segmentations)))
     start = there[(len(there) + 1) // 2]
     parts = (range(start), range(start, len(track.segmentations)))
     return [

@@ -215,10 +215,8 @@ class TestReturning:
         truth = read_annotations(ANNOTATIONS)
         tubes = truth.tubes
         tracks = [
-            Track(thing.video_id, thing.category_id, 0.9, tubes.masks_S[start:stop])
-            for thing, start, stop in zip(
-                truth.objects, tubes.first_N1, tubes.first_N1[1:], strict=False
-            )
+            Track(thing.video_id, thing.category_id, 0.9, tubes.tube(n))
+            for n, thing in enumerate(truth.objects)
         ]
         per_level = evaluate(truth, Results.of(tracks)).per_level()
         assert per_level.keys() == set(LEVELS)

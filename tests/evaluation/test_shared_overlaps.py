@@ -13,6 +13,7 @@ from vis_bench.data.results_file import Results, Track
 from vis_bench.evaluation.frame_overlap import overlaps
 from vis_bench.evaluation.matching import match
 from vis_bench.evaluation.space_time_iou import space_time_iou
+from vis_bench.evaluation.sparse_overlap import sparse_overlaps
 from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
 from vis_bench.evaluation.tracking.protocol import track_overlaps
 from vis_bench.evaluation.ytvis import evaluate
@@ -57,7 +58,7 @@ def test_iou_from_known_overlaps_and_from_half_on(detections, objects, num_frame
     rows_D, columns_G = (np.arange(len(masks)) for masks in (detections, objects))
     plain_DG = space_time_iou(tubes[0], rows_D, tubes[1], columns_G)
     known = np.array(sorted(data.draw(st.sets(st.sampled_from(rows_D.tolist())))), int)
-    found = overlaps(tubes[0], known, tubes[1], columns_G, num_frames)
+    found = sparse_overlaps(tubes[0], known, tubes[1], columns_G, num_frames)
     turned_D = rows_D[::-1]
     shared_DG = space_time_iou(tubes[0], turned_D, tubes[1], columns_G, found=found)
     np.testing.assert_array_equal(shared_DG, plain_DG[::-1])

@@ -18,7 +18,11 @@ from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, parse_json, read_bytes, shown, value_of
 from vis_bench.masks.rle import RLE
+from vis_bench.masks.sparse_tube import SparseTube
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
+
+# A track that has a mask in fewer of its frames is stored by its masks.
+_MOST_FRAMES_PER_MASK = 4
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,12 @@ def parse_results(content: bytes, name: str) -> Results:
         raise InputError(f"{name} is a JSON object{hint}; expected a list of predictions")
     if not isinstance(entries, list):
         raise InputError(f"{name} holds {shown(entries)}; expected a list of predictions")
-    return Results.of([_track(entry, name, i) for i, entry in enumerate(entries)], name)
+    tracks = []
+    for index, entry in enumerate(entries):
+        tracks.append(_track(entry, name, index))
+        # Lets go of the list of a track that is stored without its absent masks.
+        entries[index] = None
+    return Results.of(tracks, name)
 
 
 def write_results(tracks: Iterable[Track], path: Path) -> None:
@@ -133,8 +142,22 @@ def _track(entry: Any, name: str, index: int) -> Track:
         integer_of(entry, "video_id", where),
         integer_of(entry, "category_id", where),
         value_of(entry, "score", where),
-        segmentations,
+        _stored(segmentations),
     )
+
+
+def _stored(segmentations: list[Any]) -> Sequence[Any]:
+    """The same without what most frames of a short track in a long video hold: null.
+
+    A list that grows with its masks alone, or that holds anything else than masks and null, stays.
+    """
+    num_frames, num_absent = len(segmentations), segmentations.count(None)
+    if _MOST_FRAMES_PER_MASK * (num_frames - num_absent) >= num_frames:
+        return segmentations
+    frames = [frame for frame, mask in enumerate(segmentations) if mask]
+    if len(frames) + num_absent != num_frames:
+        return segmentations
+    return SparseTube(num_frames, {frame: segmentations[frame] for frame in frames})
 
 
 def _check_score(score: object, where: str) -> None:

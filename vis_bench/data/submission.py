@@ -98,4 +98,4 @@ def _misfits(results: Results, videos: Mapping[int, AnnotatedVideo], listed: str
 
 def _mask_sizes(results: Results, index: int) -> list[int]:
     """The sizes of a track's masks: height * PIXEL_LIMIT + width each."""
-    return [size for size in np.unique(results.tubes.sizes_of(index)).tolist() if size]
+    return list(map(int, np.unique(results.tubes.sizes_of(index))))

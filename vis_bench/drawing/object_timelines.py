@@ -61,8 +61,5 @@ def object_timelines(tracks: TrackSet, objects: TrackSet, num_frames: int) -> li
 def _present(objects: TrackSet, num_frames: int) -> np.ndarray:
     """Which frames hold a pixel of each object, (M, T)."""
     tubes = objects.tubes
-    present_MT = np.zeros((len(objects), num_frames), bool)
-    for m, row in enumerate(objects.rows_N):
-        areas_T = tubes.areas_S[tubes.first_N1[row] : tubes.first_N1[row + 1]][:num_frames]
-        present_MT[m, : len(areas_T)] = areas_T > 0
-    return present_MT
+    rows = [tubes.has_pixels(int(row), num_frames) for row in objects.rows_N]
+    return np.array(rows, bool).reshape(len(objects), num_frames)

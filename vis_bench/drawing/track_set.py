@@ -39,8 +39,7 @@ class TrackSet:
 
     def masks_T(self, track: int) -> Sequence[RLE | None]:
         """A track's mask in each frame."""
-        row = self.rows_N[track]
-        return self.tubes.masks_S[self.tubes.first_N1[row] : self.tubes.first_N1[row + 1]]
+        return self.tubes.tube(int(self.rows_N[track]))
 
 
 def tracks_of(results: Results, video: FrameSource, min_score: float) -> TrackSet:
@@ -107,7 +106,7 @@ def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: FrameSource
             )
     for row in rows:
         for size in np.unique(tubes.sizes_of(row)).tolist():
-            if size and size != video.height * PIXEL_LIMIT + video.width:
+            if size != video.height * PIXEL_LIMIT + video.width:
                 height, width = divmod(size, PIXEL_LIMIT)
                 raise InputError(
                     f"{where} has a mask of {height}x{width} pixels (height x width); its frames "

@@ -82,28 +82,28 @@ def _category_warnings(ground_truth: GroundTruth, results: Results) -> list[str]
 def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
     """Finds masks of another size than their video's ground truth, which overlap nothing."""
     sizes_of = _sizes_by_video(ground_truth)
-    sizes_S = results.tubes.sizes_S
-    own = [sizes_of[track.video_id][0] for track in results.tracks]
-    differs_S = (sizes_S != np.repeat(own, results.tubes.lengths_N)) & (sizes_S != 0)
-    tube_S = np.repeat(np.arange(len(results.tubes)), results.tubes.lengths_N)
-    for place in np.flatnonzero(differs_S).tolist():
-        video = results.tracks[tube_S[place]].video_id
-        differs_S[place] = int(sizes_S[place]) not in sizes_of[video]
-    if not differs_S.any():
+    tubes = results.tubes
+    sizes_P, tube_P = tubes.sizes_P1[:-1], tubes.tube_P
+    own_N = np.array([sizes_of[track.video_id][0] for track in results.tracks], np.int64)
+    differs_P = sizes_P != own_N[tube_P]
+    for place in np.flatnonzero(differs_P).tolist():
+        video = results.tracks[tube_P[place]].video_id
+        differs_P[place] = int(sizes_P[place]) not in sizes_of[video]
+    if not differs_P.any():
         return []
-    first = int(np.argmax(differs_S))
-    index = int(np.searchsorted(results.tubes.first_N1, first, "right")) - 1
-    size = list(divmod(int(sizes_S[first]), PIXEL_LIMIT))
+    first = int(np.argmax(differs_P))
+    index = int(tube_P[first])
+    size = list(divmod(int(sizes_P[first]), PIXEL_LIMIT))
     wanted = list(divmod(sizes_of[results.tracks[index].video_id][0], PIXEL_LIMIT))
-    where = f"{_entry(results, index)}, frame {first - int(results.tubes.first_N1[index])}"
-    if np.array_equal(differs_S, sizes_S != 0):
+    where = f"{_entry(results, index)}, frame {tubes.frame_P[first]}"
+    if differs_P.all():
         raise InputError(
             f"{results.name} holds no mask of its video's size: {where} has size {size}; expected "
             f"{wanted}, the size of the original frames"
         )
     return [
         f"{results.name}: masks that overlap nothing, since they differ in size from their video's "
-        f"ground truth: {int(differs_S.sum())} (the first is {where} with {size} instead of "
+        f"ground truth: {int(differs_P.sum())} (the first is {where} with {size} instead of "
         f"{wanted})"
     ]
 
@@ -115,8 +115,7 @@ def _sizes_by_video(ground_truth: GroundTruth) -> Mapping[int, list[int]]:
     }
     for index, thing in enumerate(ground_truth.objects):
         for size in sorted(set(ground_truth.tubes.sizes_of(index).tolist())):
-            if size:
-                sizes[thing.video_id][size] = None
+            sizes[thing.video_id][size] = None
     return {key: list(codes) for key, codes in sizes.items()}
 
 

@@ -39,28 +39,33 @@ class Overlaps:
 
 
 def overlaps(
-    some: MaskTubes, rows_N: np.ndarray, others: MaskTubes, columns_M: np.ndarray, num_frames: int
+    some: MaskTubes,
+    rows_N: np.ndarray,
+    others: MaskTubes,
+    columns_M: np.ndarray,
+    stop: int,
+    start: int = 0,
 ) -> Overlaps:
-    """The overlaps of N tubes with M others over a video's frames.
+    """The overlaps of N tubes with M others over the T frames [start, stop) of a video.
 
     Args:
         rows_N, columns_M: which tubes of `some` and `others`.
-        num_frames: T, of the video; what lies beyond is left out.
+        start, stop: the whole video, or part of it; what lies beyond is left out.
     """
-    area_NT = some.side_by_side(some.areas_S, rows_N, num_frames)
-    area_MT = others.side_by_side(others.areas_S, columns_M, num_frames)
-    spans_NT2 = some.side_by_side(some.spans_S2, rows_N, num_frames)
-    spans_MT2 = others.side_by_side(others.spans_S2, columns_M, num_frames)
+    place_NT = some.places(rows_N, stop, start)
+    place_MT = others.places(columns_M, stop, start)
+    area_NT, area_MT = some.areas_P1[place_NT], others.areas_P1[place_MT]
+    spans_NT2, spans_MT2 = some.spans_P12[place_NT], others.spans_P12[place_MT]
     near_NMT = most_shared_pixels(area_NT, spans_NT2, area_MT, spans_MT2) > 0
     shared_NMT = np.zeros(near_NMT.shape, np.int64)
-    for frame in range(num_frames):
+    for frame in range(stop - start):
         near_NM = near_NMT[..., frame]
         near_N, near_M = np.flatnonzero(near_NM.any(1)), np.flatnonzero(near_NM.any(0))
         if near_N.size:
             shared_NMT[near_N[:, None], near_M, frame] = shared_pixels(
-                some.masks_at(rows_N[near_N], frame),
+                some.masks_at(place_NT[near_N, frame]),
                 area_NT[near_N, frame],
-                others.masks_at(columns_M[near_M], frame),
+                others.masks_at(place_MT[near_M, frame]),
             )
     return Overlaps(rows_N, columns_M, shared_NMT, area_NT, area_MT)
 

@@ -58,10 +58,7 @@ class ObjectLevels:
 
 def returning(tubes: MaskTubes) -> np.ndarray:
     """Whether each tube has a mask, then none, then one again; bool (N,)."""
-    present_S = np.append(tubes.areas_S > 0, False)
-    before_S = np.concatenate(([False], present_S[:-1]))
-    before_S[tubes.first_N1[:-1]] = False
-    appears_S = present_S & ~before_S
-    so_far_S = np.concatenate(([0], np.cumsum(appears_S)))
-    first_N, last_N = tubes.first_N1[:-1], tubes.first_N1[1:]
-    return so_far_S[last_N] - so_far_S[first_N] > 1
+    (present,) = np.nonzero(tubes.areas_P1[:-1])
+    tube_p, frame_p = tubes.tube_P[present], tubes.frame_P[present]
+    returns_here = (np.diff(tube_p) == 0) & (np.diff(frame_p) > 1)
+    return np.bincount(tube_p[1:][returns_here], minlength=len(tubes)) > 0

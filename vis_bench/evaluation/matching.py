@@ -15,9 +15,9 @@ import numpy as np
 
 from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.frame_overlap import Overlaps
 from vis_bench.evaluation.levels import ObjectLevels
 from vis_bench.evaluation.space_time_iou import space_time_iou
+from vis_bench.evaluation.sparse_overlap import SparseOverlaps
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 AREA_NAMES = ("all", "small", "medium", "large")
@@ -65,7 +65,9 @@ class Matches:
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def match(ground_truth: GroundTruth, results: Results, found: Sequence[Overlaps] = ()) -> Matches:
+def match(
+    ground_truth: GroundTruth, results: Results, found: Sequence[SparseOverlaps] = ()
+) -> Matches:
     """Matches every detection of a listed video and category; the best 100 of each are kept.
 
     Args:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.evaluation.frame_overlap import Overlaps
+from vis_bench.evaluation.sparse_overlap import SparseOverlaps
 from vis_bench.masks.intersection import most_shared_pixels, shared_pixels
+from vis_bench.masks.rle import RLE
 from vis_bench.masks.run_lengths import run_lengths
 from vis_bench.masks.tubes import MaskTubes
 
@@ -27,7 +28,7 @@ def space_time_iou(
     objects: MaskTubes,
     columns_G: np.ndarray,
     *,
-    found: Overlaps | None = None,
+    found: SparseOverlaps | None = None,
     only_from_half: bool = False,
 ) -> np.ndarray:
     """IoU of D detections, `rows_D` of `detections`, with G objects, as float64 (D, G).
@@ -65,6 +66,7 @@ class _Tubes:
     tubes: MaskTubes
     chosen_N: np.ndarray
     lengths_N: np.ndarray
+    place_NT: np.ndarray
     areas_NT: np.ndarray
     sizes_NT: np.ndarray
     spans_NT2: np.ndarray
@@ -74,20 +76,22 @@ class _Tubes:
     @classmethod
     def of(cls, tubes: MaskTubes, chosen_N: np.ndarray) -> _Tubes:
         lengths_N = tubes.lengths_N[chosen_N]
-        areas_NT, sizes_NT, spans_NT2, odd_NT = (
-            tubes.side_by_side(column_S, chosen_N, int(lengths_N.max(initial=0)))
-            for column_S in (tubes.areas_S, tubes.sizes_S, tubes.spans_S2, tubes.has_empty_runs_S)
-        )
+        place_NT = tubes.places(chosen_N, int(lengths_N.max(initial=0)))
+        areas_NT, sizes_NT = tubes.areas_P1[place_NT], tubes.sizes_P1[place_NT]
+        spans_NT2, odd_NT = tubes.spans_P12[place_NT], tubes.has_empty_runs_P1[place_NT]
         size = int(sizes_NT.max(initial=0))
         if odd_NT.any() or ((sizes_NT != 0) & (sizes_NT != size)).any():
             size = 0
-        return cls(tubes, chosen_N, lengths_N, areas_NT, sizes_NT, spans_NT2, odd_NT, size)
+        return cls(
+            tubes, chosen_N, lengths_N, place_NT, areas_NT, sizes_NT, spans_NT2, odd_NT, size
+        )
 
     def of_rows(self, rows_N: np.ndarray) -> _Tubes:
         """Some of these tubes; all of one size."""
         return _Tubes(
-            self.tubes, self.chosen_N[rows_N], self.lengths_N[rows_N], self.areas_NT[rows_N],
-            self.sizes_NT[rows_N], self.spans_NT2[rows_N], self.odd_NT[rows_N], self.size,
+            self.tubes, self.chosen_N[rows_N], self.lengths_N[rows_N], self.place_NT[rows_N],
+            self.areas_NT[rows_N], self.sizes_NT[rows_N], self.spans_NT2[rows_N],
+            self.odd_NT[rows_N], self.size,
         )  # fmt: skip
 
     def areas_before(self, frames_NM: np.ndarray) -> np.ndarray:
@@ -95,20 +99,26 @@ class _Tubes:
         ends_NT1 = np.pad(np.cumsum(self.areas_NT, 1), ((0, 0), (1, 0)))
         return np.take_along_axis(ends_NT1, frames_NM, 1)
 
+    def masks_at(self, rows_N: np.ndarray, frame: int) -> list[RLE]:
+        """The masks of some of these tubes in a frame in which they are present."""
+        return self.tubes.masks_at(self.place_NT[rows_N, frame])
+
     def plain(self, frame: int) -> np.ndarray:
         """Which tubes have a mask that is not empty nor has empty runs."""
         return np.flatnonzero((self.areas_NT[:, frame] > 0) & ~self.odd_NT[:, frame])
 
 
-def _known(found: Overlaps | None, some: _Tubes, others: _Tubes) -> tuple[np.ndarray, np.ndarray]:
+def _known(
+    found: SparseOverlaps | None, some: _Tubes, others: _Tubes
+) -> tuple[np.ndarray, np.ndarray]:
     """Which detections `found` knows, (D,), and all pixels these share with each object, (D, G)."""
     shared_DG = np.zeros((len(some.chosen_N), len(others.chosen_N)), np.int64)
-    if found is None or _num_common_frames(some, others) > found.shared_NMT.shape[2]:
+    if found is None or _num_common_frames(some, others) > found.num_frames:
         return np.zeros(len(some.chosen_N), bool), shared_DG
     known_D = np.isin(some.chosen_N, found.rows_N)
     rows = np.searchsorted(found.rows_N, some.chosen_N[known_D])
     columns_G = np.searchsorted(found.columns_M, others.chosen_N)
-    shared_DG[known_D] = found.shared_NMT[rows[:, None], columns_G].sum(2)
+    shared_DG[known_D] = found.shared_NM[rows[:, None], columns_G]
     return known_D, shared_DG
 
 
@@ -143,9 +153,9 @@ def _shared(some: _Tubes, others: _Tubes, total_DG: np.ndarray, only_from_half: 
         columns = (near_TG[frame] & open_G).nonzero()[0]
         if rows.size and columns.size:
             shared = shared_pixels(
-                some.tubes.masks_at(some.chosen_N[rows], frame),
+                some.masks_at(rows, frame),
                 some.areas_NT[rows, frame],
-                others.tubes.masks_at(others.chosen_N[columns], frame),
+                others.masks_at(columns, frame),
             )
             pairs = rows[:, None], columns
             most_DG[pairs] += shared - most_now_DG[pairs]
@@ -162,9 +172,9 @@ def _shared_with_exceptions(some: _Tubes, others: _Tubes, total_DG: np.ndarray) 
         rows, columns = some.plain(frame), others.plain(frame)
         if rows.size and columns.size:
             shared_DG[rows[:, None], columns] += shared_pixels(
-                some.tubes.masks_at(some.chosen_N[rows], frame),
+                some.masks_at(rows, frame),
                 some.areas_NT[rows, frame],
-                others.tubes.masks_at(others.chosen_N[columns], frame),
+                others.masks_at(columns, frame),
             )
         _handle_exceptions(shared_DG, total_DG, some, others, frame)
     return shared_DG
@@ -195,8 +205,7 @@ def _handle_exceptions(
 
 
 def _lengths(tubes: _Tubes, row: int, frame: int) -> np.ndarray:
-    (mask,) = tubes.tubes.masks_at(tubes.chosen_N[[row]], frame)
-    assert mask is not None
+    mask = tubes.tubes.masks_P[tubes.place_NT[row, frame]]
     return run_lengths(mask["counts"], mask["size"][0] * mask["size"][1])
 
 

@@ -21,7 +21,6 @@ from vis_bench.data.results_file import Results
 from vis_bench.evaluation.bootstrap import NUM_RESAMPLES, draw_videos, percentile_interval
 from vis_bench.evaluation.repairs import VideoTracks
 from vis_bench.evaluation.space_time_iou import space_time_iou
-from vis_bench.masks.tubes import MaskTubes
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def found_objects(results: Results, ground_truth: GroundTruth, video_id: int) ->
     (length,) = (video.length for video in ground_truth.videos if video.id == video_id)
     return [
         FoundObject(
-            track, things[g].category_id, _presence(ground_truth.tubes, columns_G[g], length)
+            track, things[g].category_id, ground_truth.tubes.has_pixels(columns_G[g], length)
         )
         for track, g in enumerate(claimed_D.tolist())
         if g >= 0 and not crowd_G[g]
@@ -157,12 +156,6 @@ def compare_absent_frames(
 def as_json(found: AbsentFrames) -> Mapping[str, object]:
     """For a program that reads it."""
     return {**vars(found), "layers": [vars(layer) for layer in found.layers]}
-
-
-def _presence(tubes: MaskTubes, tube: int, length: int) -> np.ndarray:
-    """In which frames an object has a mask that is not empty, (T,); beyond its tube it has none."""
-    own = tubes.areas_S[tubes.first_N1[tube] : tubes.first_N1[tube + 1]][:length] > 0
-    return np.pad(own, (0, length - len(own)))
 
 
 def _counted(video: VideoWeights) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.evaluation.error_breakdown import break_down
-from vis_bench.masks.tubes import MaskTubes, measure_tubes
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,5 @@ def _of_video(truth: GroundTruth, video: AnnotatedVideo) -> GroundTruth:
         truth,
         videos=[video],
         objects=[truth.objects[row] for row in rows],
-        tubes=_chosen(truth.tubes, rows, truth.name),
+        tubes=truth.tubes.chosen(rows),
     )
-
-
-def _chosen(tubes: MaskTubes, rows: Sequence[int], name: str) -> MaskTubes:
-    first_N1 = tubes.first_N1.tolist()
-    masks = [tubes.masks_S[first_N1[row] : first_N1[row + 1]] for row in rows]
-    return measure_tubes(masks, lambda n, t: f"{name}, frame {t}: the mask")

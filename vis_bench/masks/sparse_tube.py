@@ -33,6 +33,16 @@ class SparseTube(Sequence[RLE | None]):
         """The number of frames that have a mask: what is stored."""
         return len(self._masks)
 
+    @property
+    def frames(self) -> list[int]:
+        """The frames that have a mask, rising."""
+        return sorted(self._masks)
+
+    @property
+    def masks(self) -> list[RLE]:
+        """The masks of `frames`."""
+        return [self._masks[frame] for frame in self.frames]
+
     def __len__(self) -> int:
         return self._num_frames
 

@@ -5,9 +5,9 @@ A tube is what one object covers in a video: one mask or nothing per frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, compress, count
 from typing import Any
 
 import numpy as np
@@ -16,59 +16,101 @@ from vis_bench.errors import InputError
 from vis_bench.json_file import shown
 from vis_bench.masks.rle import PIXEL_LIMIT, RLE, check_rle, check_size
 from vis_bench.masks.run_lengths import MalformedRLEError, measure
+from vis_bench.masks.sparse_tube import SparseTube
 
 Place = Callable[[int, int], str]
 
 
 @dataclass(frozen=True)
 class MaskTubes:
-    """N tubes. Tube n is `masks_S[first_N1[n] : first_N1[n + 1]]`, one entry per frame.
+    """N tubes, stored as the P masks that they have: memory does not grow with absent ones.
 
-    `areas_S`: foreground pixels, 0 where absent. `sizes_S`: height * 2^32 + width, 0 where absent.
-    `spans_S2`: where the foreground lies, counted down the columns, 0 to 0 where absent.
-    `has_empty_runs_S`: masks of unusual encoding, see `run_lengths.Measured`.
+    Tube n has `lengths_N[n]` frames. Its masks are `masks_P[first_N1[n] : first_N1[n + 1]]`, those
+    of the frames `frame_P`, which rise. What is measured of them has one more entry, 0, which is
+    what place -1 stands for: an absent mask (see `places`).
+
+    `areas_P1`: foreground pixels. `sizes_P1`: height * 2^32 + width. `spans_P12`: where the
+    foreground lies, counted down the columns. `has_empty_runs_P1`: masks of unusual encoding, see
+    `run_lengths.Measured`.
     """
 
-    masks_S: Sequence[RLE | None]
+    masks_P: Sequence[RLE]
+    frame_P: np.ndarray
     first_N1: np.ndarray
-    areas_S: np.ndarray
-    sizes_S: np.ndarray
-    spans_S2: np.ndarray
-    has_empty_runs_S: np.ndarray
+    lengths_N: np.ndarray
+    areas_P1: np.ndarray
+    sizes_P1: np.ndarray
+    spans_P12: np.ndarray
+    has_empty_runs_P1: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.first_N1) - 1
+        return len(self.lengths_N)
 
     @property
-    def lengths_N(self) -> np.ndarray:
-        """Number of frames of each tube."""
-        return np.diff(self.first_N1)
+    def tube_P(self) -> np.ndarray:
+        """The tube that each mask belongs to."""
+        return np.repeat(np.arange(len(self)), np.diff(self.first_N1))
+
+    def tube(self, index: int) -> SparseTube:
+        """One tube, which reads like a list with one mask or None per frame."""
+        own = slice(self.first_N1[index], self.first_N1[index + 1])
+        masks = dict(zip(self.frame_P[own].tolist(), self.masks_P[own], strict=True))
+        return SparseTube(int(self.lengths_N[index]), masks)
 
     def sizes_of(self, tube: int) -> np.ndarray:
-        """The sizes in each frame of one tube, coded as in `sizes_S`."""
-        return self.sizes_S[self.first_N1[tube] : self.first_N1[tube + 1]]
+        """The sizes of one tube's masks, coded as in `sizes_P1`."""
+        return self.sizes_P1[self.first_N1[tube] : self.first_N1[tube + 1]]
 
-    def side_by_side(
-        self, column_S: np.ndarray, chosen_N: np.ndarray, num_frames: int
-    ) -> np.ndarray:
-        """What `column_S` holds of some tubes' first T frames, (N, T, ...); 0 beyond their end."""
-        if not self.masks_S:
-            return np.zeros((len(chosen_N), num_frames, *column_S.shape[1:]), column_S.dtype)
-        first_N, frame_T = self.first_N1[chosen_N], np.arange(num_frames)
-        inside_NT = frame_T < self.lengths_N[chosen_N][:, None]
-        column_NT = column_S[np.where(inside_NT, first_N[:, None] + frame_T, 0)]
-        column_NT[~inside_NT] = 0
-        return column_NT
+    def has_pixels(self, tube: int, num_frames: int) -> np.ndarray:
+        """In which of the first T frames a tube has a mask that is not empty, bool (T,)."""
+        own = slice(self.first_N1[tube], self.first_N1[tube + 1])
+        frames = self.frame_P[own][self.areas_P1[own] > 0]
+        found_T = np.zeros(num_frames, bool)
+        found_T[frames[frames < num_frames]] = True
+        return found_T
 
-    def masks_at(self, chosen_N: np.ndarray, frame: int) -> list[RLE | None]:
-        """The masks of some tubes in one frame, which is before the end of each."""
-        return [self.masks_S[first + frame] for first in self.first_N1[chosen_N].tolist()]
+    def masks_of(self, chosen_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each mask of some tubes, the place of its tube in `chosen_N` and its own place."""
+        first_N = self.first_N1[chosen_N]
+        count_N = self.first_N1[chosen_N + 1] - first_N
+        ends_N = np.cumsum(count_N)
+        place_Q = np.arange(ends_N[-1] if ends_N.size else 0)
+        place_Q += np.repeat(first_N - ends_N + count_N, count_N)
+        return np.repeat(np.arange(len(chosen_N)), count_N), place_Q
+
+    def places(self, chosen_N: np.ndarray, stop: int, start: int = 0) -> np.ndarray:
+        """The places of some tubes' masks of frames [start, stop), (N, T); -1 where absent."""
+        row_Q, place_Q = self.masks_of(chosen_N)
+        place_NT = np.full((len(chosen_N), stop - start), -1)
+        frame_Q = self.frame_P[place_Q]
+        if frame_Q.size and (start > frame_Q.min() or frame_Q.max() >= stop):
+            inside_Q = (frame_Q >= start) & (frame_Q < stop)
+            row_Q, place_Q, frame_Q = row_Q[inside_Q], place_Q[inside_Q], frame_Q[inside_Q]
+        place_NT[row_Q, frame_Q - start] = place_Q
+        return place_NT
+
+    def masks_at(self, place_N: np.ndarray) -> list[RLE]:
+        """The masks at some places, none of which is -1."""
+        return [self.masks_P[place] for place in place_N.tolist()]
+
+    def chosen(self, rows: Sequence[int]) -> MaskTubes:
+        """Only some of the tubes."""
+        rows_N = np.asarray(rows, np.int64)
+        row_Q, place_Q = self.masks_of(rows_N)
+        count_N = np.bincount(row_Q, minlength=len(rows_N))
+        with_absent = np.append(place_Q, -1)
+        return MaskTubes(
+            self.masks_at(place_Q), self.frame_P[place_Q],
+            np.concatenate(([0], np.cumsum(count_N))), self.lengths_N[rows_N],
+            self.areas_P1[with_absent], self.sizes_P1[with_absent], self.spans_P12[with_absent],
+            self.has_empty_runs_P1[with_absent],
+        )  # fmt: skip
 
     def average_areas_N(self) -> np.ndarray:
         """Mean area over the frames with a mask that is not empty; 0 where there is none."""
-        tube_S = np.repeat(np.arange(len(self)), self.lengths_N)
-        total_N = np.bincount(tube_S, weights=self.areas_S, minlength=len(self))
-        frames_N = np.bincount(tube_S, weights=self.areas_S > 0, minlength=len(self))
+        tube_P, areas_P = self.tube_P, self.areas_P1[:-1]
+        total_N = np.bincount(tube_P, weights=areas_P, minlength=len(self))
+        frames_N = np.bincount(tube_P, weights=areas_P > 0, minlength=len(self))
         return total_N / np.maximum(frames_N, 1)
 
 
@@ -85,51 +127,62 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
         InputError: naming the first mask that is anything else, or so large that the pixels of
             its frame times the number of frames reach 2^32.
     """
-    masks_S = list(chain.from_iterable(tubes))
-    first_N1 = np.concatenate(([0], np.cumsum([len(tube) for tube in tubes], dtype=np.int64)))
+    stored = [_stored(tube) for tube in tubes]
+    masks_P = list(chain.from_iterable(masks for _, masks in stored))
+    frame_P = np.fromiter(chain.from_iterable(frames for frames, _ in stored), np.int64)
+    counts_N = np.array([len(masks) for _, masks in stored], np.int64)
+    first_N1 = np.concatenate(([0], np.cumsum(counts_N)))
+    lengths_N = np.array([len(tube) for tube in tubes], np.int64)
 
     def place_of(index: int) -> str:
-        tube = int(np.searchsorted(first_N1, index, "right")) - 1
-        return place(tube, index - int(first_N1[tube]))
+        return place(int(np.searchsorted(first_N1, index, "right")) - 1, int(frame_P[index]))
 
-    present = np.flatnonzero(np.fromiter(map(bool, masks_S), bool, len(masks_S)))
-    counts, heights_widths = _checked_parts(masks_S, place_of)
-    sizes_S, areas_S, has_empty_runs_S = (np.zeros(len(masks_S), d) for d in (int, int, bool))
-    spans_S2 = np.zeros((len(masks_S), 2), int)
-    sizes_S[present] = heights_widths[:, 0] << 32 | heights_widths[:, 1]
-    _refuse_large(sizes_S, first_N1, place_of)
+    counts, heights_widths = _checked_parts(masks_P, place_of)
+    sizes_P = heights_widths[:, 0] << 32 | heights_widths[:, 1]
+    _refuse_large(sizes_P, np.repeat(lengths_N, counts_N), place_of)
     try:
         measured = measure(counts, heights_widths.prod(1))
     except MalformedRLEError as error:
-        where = place_of(int(present[error.index]))
-        raise InputError(f"{where} is a malformed RLE: {error.reason}") from None
-    areas_S[present] = measured.areas_N
-    spans_S2[present] = measured.spans_N2
-    has_empty_runs_S[present] = measured.has_empty_runs_N
-    return MaskTubes(masks_S, first_N1, areas_S, sizes_S, spans_S2, has_empty_runs_S)
+        raise InputError(f"{place_of(error.index)} is a malformed RLE: {error.reason}") from None
+    return MaskTubes(
+        masks_P, frame_P, first_N1, lengths_N,
+        np.append(measured.areas_N, 0), np.append(sizes_P, 0),
+        np.append(measured.spans_N2, np.zeros((1, 2), np.int64), 0),
+        np.append(measured.has_empty_runs_N, False),
+    )  # fmt: skip
+
+
+def _stored(tube: Sequence[Any]) -> tuple[Iterable[int], Sequence[Any]]:
+    """The frames of a tube that have a mask, and what stands there, be it a mask or not."""
+    if isinstance(tube, SparseTube):
+        return tube.frames, tube.masks
+    masks = [*filter(None, tube)]
+    if len(masks) + tube.count(None) == len(tube):
+        return compress(count(), tube), masks
+    absent = [not mask and (mask is None or type(mask) in (list, dict)) for mask in tube]
+    present = [not gone for gone in absent]
+    return [*compress(count(), present)], [*compress(tube, present)]
 
 
 def _checked_parts(
-    masks_S: Sequence[Any], place_of: Callable[[int], str]
+    masks_P: Sequence[Any], place_of: Callable[[int], str]
 ) -> tuple[list[str], np.ndarray]:
-    """The counts, not yet read, and the height and width of the masks that are not absent."""
-    parts = _parts(masks_S)
+    """The counts, not yet read, and the height and width of the masks."""
+    parts = _parts(masks_P)
     if parts is not None:
         return parts
-    for index, mask in enumerate(masks_S):
+    for index, mask in enumerate(masks_P):
         _refuse_other_forms(mask, place_of, index)
     raise AssertionError("a refused mask was found well-formed")
 
 
-def _parts(masks_S: Sequence[Any]) -> tuple[list[str], np.ndarray] | None:
-    """As `_checked_parts`; None unless each mask is absent or of a form that can be read.
+def _parts(masks_P: Sequence[Any]) -> tuple[list[str], np.ndarray] | None:
+    """As `_checked_parts`; None unless each mask is of a form that can be read.
 
     One pass, since each mask lies somewhere else in memory.
     """
-    if not set(map(type, masks_S)) <= {dict, list, type(None)}:
-        return None
     texts, sides = [], []
-    for mask in filter(None, masks_S):
+    for mask in masks_P:
         if type(mask) is not dict:
             return None
         text, size = mask.get("counts"), mask.get("size")
@@ -156,9 +209,7 @@ def _heights_widths(sides: list[Any]) -> np.ndarray | None:
 
 
 def _refuse_other_forms(mask: Any, place_of: Callable[[int], str], index: int) -> None:
-    """Raises for a mask that is neither absent nor an object with a size and a string."""
-    if mask is None or mask == [] or mask == {}:
-        return
+    """Raises for a mask that is not an object with a size and a string."""
     where = place_of(index)
     if isinstance(mask, list):
         raise InputError(f"{where} is a list (polygons?); expected a compressed RLE or null")
@@ -173,13 +224,12 @@ def _refuse_other_forms(mask: Any, place_of: Callable[[int], str], index: int) -
 
 
 def _refuse_large(
-    sizes_S: np.ndarray, first_N1: np.ndarray, place_of: Callable[[int], str]
+    sizes_P: np.ndarray, lengths_P: np.ndarray, place_of: Callable[[int], str]
 ) -> None:
-    frames_S = np.repeat(np.diff(first_N1), np.diff(first_N1))
-    pixels_S = (sizes_S >> 32).astype(float) * (sizes_S & (PIXEL_LIMIT - 1)) * frames_S
-    for index in np.flatnonzero(pixels_S >= PIXEL_LIMIT)[:1]:
-        height, width = divmod(int(sizes_S[index]), PIXEL_LIMIT)
+    pixels_P = (sizes_P >> 32).astype(float) * (sizes_P & (PIXEL_LIMIT - 1)) * lengths_P
+    for index in np.flatnonzero(pixels_P >= PIXEL_LIMIT)[:1]:
+        height, width = divmod(int(sizes_P[index]), PIXEL_LIMIT)
         raise InputError(
-            f"{place_of(int(index))} has size {[height, width]}, which over {frames_S[index]} "
+            f"{place_of(int(index))} has size {[height, width]}, which over {lengths_P[index]} "
             "frames are 2^32 pixels or more; expected fewer"
         )

@@ -20,11 +20,11 @@ EPSILON = np.finfo(float).eps
 
 @dataclass(frozen=True)
 class Pairs:
-    """P pairs of one video: frame, object and track as indices, and their IoU."""
+    """P pairs of one video: object and track, which of the tracks' masks it is, and the IoU."""
 
-    frame_P: np.ndarray
     object_P: np.ndarray
     track_P: np.ndarray
+    mask_P: np.ndarray
     iou_P: np.ndarray
 
     def levels(self, alphas_A: np.ndarray) -> np.ndarray:
@@ -39,34 +39,68 @@ def assign(frames: FrameIoUs, *, keep_apart: bool = False) -> Pairs:
         keep_apart: also returns pairs that do not overlap, which fill up each frame until all its
             objects or all its tracks are taken.
     """
-    score_TGD = _alignment(frames) * frames.iou_TGD
-    linked_TGD = score_TGD > 0
-    # Where nobody has two to choose from, only one pairing leaves out none that overlaps.
-    clear_T = (linked_TGD.sum(1) <= 1).all(1) & (linked_TGD.sum(2) <= 1).all(1)
-    if keep_apart:
-        most_T = np.minimum(frames.objects_TG.sum(1), frames.tracks_TD.sum(1))
-        clear_T &= linked_TGD.sum((1, 2)) == most_T
-    frame_P, object_P, track_P = (linked_TGD & clear_T[:, None, None]).nonzero()
-    found = [(frame, *_best_pairing(frames, score_TGD, frame)) for frame in (~clear_T).nonzero()[0]]
-    if found:
-        crowded, rows, columns = zip(*found, strict=True)
-        frame_P = np.concatenate((frame_P, np.repeat(crowded, [len(own) for own in rows])))
-        object_P, track_P = np.concatenate((object_P, *rows)), np.concatenate((track_P, *columns))
-    iou_P = frames.iou_TGD[frame_P, object_P, track_P]
+    score_L = _alignment(frames)[frames.object_L, frames.track_L] * frames.iou_L
+    linked_L, frame_L = score_L > 0, frames.frame_L
+    clear_T = _clear(frames, frame_L, linked_L, keep_apart)
+    (sure,) = (linked_L & clear_T[frame_L]).nonzero()
+    object_P, mask_P, iou_P = frames.object_L[sure], frames.mask_L[sure], frames.iou_L[sure]
+    (crowded,) = (~clear_T).nonzero()
+    if crowded.size:
+        ends = np.stack((crowded, crowded + 1), 1)
+        parts = zip(
+            crowded.tolist(), np.searchsorted(frames.frame_Q, ends).tolist(),
+            np.searchsorted(frame_L, ends).tolist(), strict=True,
+        )  # fmt: skip
+        found = [
+            _best_pairing(frames, score_L, frame, slice(*masks), slice(*pairs))
+            for frame, masks, pairs in parts
+        ]
+        object_P, mask_P, iou_P = (
+            np.concatenate(column) for column in zip((object_P, mask_P, iou_P), *found, strict=True)
+        )
     kept_P = (iou_P > 0) | keep_apart
-    return Pairs(frame_P[kept_P], object_P[kept_P], track_P[kept_P], iou_P[kept_P])
+    mask_P = mask_P[kept_P]
+    return Pairs(object_P[kept_P], frames.track_Q[mask_P], mask_P, iou_P[kept_P])
+
+
+def _clear(
+    frames: FrameIoUs, frame_L: np.ndarray, linked_L: np.ndarray, keep_apart: bool
+) -> np.ndarray:
+    """The frames in which only one pairing leaves out none that overlaps, (T,).
+
+    There, nobody has two to choose from.
+    """
+    num_frames, num_objects = frames.objects_TG.shape
+    place_L = frame_L * num_objects + frames.object_L
+    is_clear_T = np.ones(num_frames, bool)
+    is_clear_T[_repeated(place_L[linked_L]) // max(1, num_objects)] = False
+    is_clear_T[frames.frame_Q[_repeated(np.sort(frames.mask_L[linked_L]))]] = False
+    if keep_apart:
+        tracks_T = np.bincount(frames.frame_Q, minlength=num_frames)
+        most_T = np.minimum(frames.objects_TG.sum(1), tracks_T)
+        is_clear_T &= np.bincount(frame_L[linked_L], minlength=num_frames) == most_T
+    return is_clear_T
+
+
+def _repeated(sorted_n: np.ndarray) -> np.ndarray:
+    """The numbers that come more than once."""
+    return sorted_n[1:][sorted_n[1:] == sorted_n[:-1]]
 
 
 def _best_pairing(
-    frames: FrameIoUs, score_TGD: np.ndarray, frame: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The objects and tracks of one frame that are paired for the greatest total score."""
-    score_GD = score_TGD[frame]
-    (rows,), (columns,) = frames.objects_TG[frame].nonzero(), frames.tracks_TD[frame].nonzero()
-    if score_GD.shape == (len(rows), len(columns)):
-        return linear_sum_assignment(score_GD, maximize=True)
-    chosen = linear_sum_assignment(score_GD[rows[:, None], columns], maximize=True)
-    return rows[chosen[0]], columns[chosen[1]]
+    frames: FrameIoUs, score_L: np.ndarray, frame: int, masks: slice, pairs: slice
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Objects, masks and IoU of the pairs of one frame with the greatest total score.
+
+    Args:
+        masks, pairs: what the frame has of the Q masks and the L pairs.
+    """
+    (rows,) = frames.objects_TG[frame].nonzero()
+    iou, score = np.zeros((2, len(rows), masks.stop - masks.start))
+    places = np.searchsorted(rows, frames.object_L[pairs]), frames.mask_L[pairs] - masks.start
+    iou[places], score[places] = frames.iou_L[pairs], score_L[pairs]
+    chosen = linear_sum_assignment(score, maximize=True)
+    return rows[chosen[0]], chosen[1] + masks.start, iou[chosen]
 
 
 def _alignment(frames: FrameIoUs) -> np.ndarray:
@@ -74,12 +108,15 @@ def _alignment(frames: FrameIoUs) -> np.ndarray:
 
     Each frame adds the IoU divided by what object and track share with anyone.
     """
-    iou_TGD = frames.iou_TGD
-    total_TGD = iou_TGD.sum(1, keepdims=True) + iou_TGD.sum(2, keepdims=True) - iou_TGD
-    share_TGD = np.zeros(iou_TGD.shape)
-    np.divide(iou_TGD, total_TGD, out=share_TGD, where=total_TGD > EPSILON)
-    shared_GD = share_TGD.sum(0)
-    frames_GD = frames.objects_TG.sum(0)[:, None] + frames.tracks_TD.sum(0)
+    iou_L, mask_L = frames.iou_L, frames.mask_L
+    shape = frames.objects_TG.shape[1], frames.num_tracks
+    object_L = frames.frame_L * shape[0] + frames.object_L
+    total_L = np.bincount(mask_L, iou_L)[mask_L] + np.bincount(object_L, iou_L)[object_L] - iou_L
+    share_L = np.zeros(len(iou_L))
+    np.divide(iou_L, total_L, out=share_L, where=total_L > EPSILON)
+    pair_L = frames.object_L * shape[1] + frames.track_L
+    shared_GD = np.bincount(pair_L, share_L, minlength=shape[0] * shape[1]).reshape(shape)
+    frames_GD = frames.objects_TG.sum(0)[:, None] + frames.num_masks_D()
     return shared_GD / np.maximum(frames_GD - shared_GD, EPSILON)
 
 
@@ -99,11 +136,11 @@ class Association:
 
 def associate(frames: FrameIoUs, pairs: Pairs, level_P: np.ndarray, num_alphas: int) -> Association:
     """How long pairs last; `level_P` as `Pairs.levels`."""
-    num_objects, num_tracks = frames.objects_TG.shape[1], frames.tracks_TD.shape[1]
+    num_objects, num_tracks = frames.objects_TG.shape[1], frames.num_tracks
     place_P = (level_P * num_objects + pairs.object_P) * num_tracks + pairs.track_P
     counted = np.bincount(place_P, minlength=(num_alphas + 1) * num_objects * num_tracks)
     paired_AGD = reached(counted.reshape(num_alphas + 1, num_objects, num_tracks))
-    object_G1, track_D = frames.objects_TG.sum(0)[:, None], frames.tracks_TD.sum(0)
+    object_G1, track_D = frames.objects_TG.sum(0)[:, None], frames.num_masks_D()
     return Association(
         paired_AGD.sum((1, 2)),
         *(

@@ -8,11 +8,14 @@ by frame until what is left cannot change the answer.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from vis_bench.data.results_file import Results
 from vis_bench.evaluation.frame_overlap import Overlaps
 from vis_bench.evaluation.space_time_iou import space_time_iou
+from vis_bench.evaluation.sparse_overlap import SparseOverlaps
 from vis_bench.masks.intersection import most_shared_pixels, shared_pixels
 from vis_bench.masks.tubes import MaskTubes
 
@@ -22,46 +25,96 @@ DUPLICATE_IOU = 0.5
 _CHUNK = 1 << 20
 
 
-def distinct_tracks(results: Results, with_objects: Overlaps) -> np.ndarray:
+def distinct_tracks(results: Results, found: SparseOverlaps) -> np.ndarray:
     """Whether each track overlaps no better one that stays by `DUPLICATE_IOU` or more, (D,).
 
     By falling score, ties in file order; the categories play no part.
 
     Args:
-        with_objects: of the tracks and some objects of one video, over its frames.
+        found: of the tracks and some objects of one video, over its frames.
     """
-    tubes, rows_D = results.tubes, with_objects.rows_N
+    tubes, rows_D = results.tubes, found.rows_N
     score_D = np.array([float(results.tracks[row].score) for row in rows_D])
-    comparable_D = _comparable(tubes, rows_D, with_objects)
-    num_frames = with_objects.area_NT.shape[1]
-    spans_DT2 = tubes.side_by_side(tubes.spans_S2, rows_D, num_frames)
+    comparable_D = _comparable(tubes, rows_D, found.num_frames)
+    size = len(rows_D) * max(1, len(found.columns_M)) * found.num_frames
+    whole = _Part.of(tubes, found) if size <= _CHUNK else None
     distinct_D = np.ones(len(rows_D), bool)
     left_D = np.argsort(-score_D, kind="stable")
     while left_D.size:
         best, left_D = left_D[0], left_D[1:]
         repeats_D = np.zeros(len(left_D), bool)
         usual_D = comparable_D[left_D] & comparable_D[best]
-        repeats_D[usual_D] = _repeats(tubes, with_objects, spans_DT2, best, left_D[usual_D])
-        if not usual_D.all():
-            unusual, other = rows_D[left_D[~usual_D]], rows_D[[best]]
-            iou_D1 = space_time_iou(tubes, unusual, tubes, other, only_from_half=True)
-            repeats_D[~usual_D] = iou_D1[:, 0] >= DUPLICATE_IOU
+        if whole is not None:
+            repeats_D[usual_D] = _repeats(whole, best, left_D[usual_D])
+        elif usual_D.any():
+            repeats_D[usual_D] = _repeats_in_part(tubes, found, best, left_D[usual_D])
+        (unusual,) = (~usual_D).nonzero()
+        step = max(1, _CHUNK // max(1, found.num_frames))
+        for start in range(0, len(unusual), step):
+            some = unusual[start : start + step]
+            rows, other = rows_D[left_D[some]], rows_D[[best]]
+            iou_D1 = space_time_iou(tubes, rows, tubes, other, only_from_half=True)
+            repeats_D[some] = iou_D1[:, 0] >= DUPLICATE_IOU
         distinct_D[left_D[repeats_D]] = False
         left_D = left_D[~repeats_D]
     return distinct_D
 
 
-def _repeats(
-    tubes: MaskTubes, found: Overlaps, spans_DT2: np.ndarray, best: int, others_E: np.ndarray
+@dataclass(frozen=True)
+class _Part:
+    """Some tracks of a video side by side, in some of its frames.
+
+    `total_D`: the pixels of each track in all frames.
+    """
+
+    tubes: MaskTubes
+    found: Overlaps
+    place_DT: np.ndarray
+    spans_DT2: np.ndarray
+    total_D: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        tubes: MaskTubes,
+        video: SparseOverlaps,
+        rows_D: np.ndarray | None = None,
+        frames_T: np.ndarray | None = None,
+    ) -> _Part:
+        """All tracks in all frames unless others are given, which rise."""
+        if rows_D is None or frames_T is None:
+            rows_D, frames_T = np.arange(len(video.rows_N)), np.arange(video.num_frames)
+        found = video.dense(rows_D, frames_T)
+        first = int(frames_T.min(initial=video.num_frames))
+        place_DT = tubes.places(found.rows_N, int(frames_T.max(initial=first - 1)) + 1, first)
+        place_DT = place_DT[:, frames_T - first]
+        return cls(tubes, found, place_DT, tubes.spans_P12[place_DT], video.area_N[rows_D])
+
+
+def _repeats_in_part(
+    tubes: MaskTubes, video: SparseOverlaps, best: int, others_E: np.ndarray
 ) -> np.ndarray:
+    """As `_repeats`, from the frames in which the one has pixels and the others that have, too."""
+    frames_T = video.frames_of(best)
+    rows = np.union1d(np.intersect1d(video.rows_in(frames_T), others_E), best)
+    near_E = np.isin(others_E, rows)
+    part = _Part.of(tubes, video, rows, frames_T)
+    repeats_E = np.zeros(len(others_E), bool)
+    places = np.searchsorted(rows, others_E[near_E])
+    repeats_E[near_E] = _repeats(part, int(np.searchsorted(rows, best)), places)
+    return repeats_E
+
+
+def _repeats(part: _Part, best: int, others_E: np.ndarray) -> np.ndarray:
     """Whether the IoU of each of E tracks with one is 1/2 and more, (E,); all are `_comparable`.
 
     It is where three times what two masks share is no less than their areas.
     """
+    found, spans_DT2 = part.found, part.spans_DT2
     area_ET, area_1T = found.area_NT[others_E], found.area_NT[[best]]
     most_ET = most_shared_pixels(area_ET, spans_DT2[others_E], area_1T, spans_DT2[[best]])[:, 0]
     # Tracks without any pixels have nothing in common.
-    total_E = np.maximum(area_1T.sum() + area_ET.sum(1), 1)
+    total_E = np.maximum(part.total_D[best] + part.total_D[others_E], 1)
     repeats_E = 3 * most_ET.sum(1) >= total_E
     all_near = repeats_E.nonzero()[0]
     step = max(1, _CHUNK // max(1, found.shared_NMT[best].size))
@@ -73,14 +126,13 @@ def _repeats(
         if unclear.size:
             rows = near[unclear]
             repeats_E[rows] = _count(
-                tubes, found, best, others_E[rows], low_ET[unclear], high_ET[unclear], total_E[rows]
+                part, best, others_E[rows], low_ET[unclear], high_ET[unclear], total_E[rows]
             )
     return repeats_E
 
 
 def _count(
-    tubes: MaskTubes,
-    found: Overlaps,
+    part: _Part,
     best: int,
     others_E: np.ndarray,
     low_ET: np.ndarray,
@@ -94,15 +146,14 @@ def _count(
     """
     low_E, high_E = 3 * low_ET.sum(1) - total_E, 3 * high_ET.sum(1) - total_E
     unknown_ET = high_ET - low_ET
-    best_row = found.rows_N[[best]]
     for frame in np.argsort(-unknown_ET.sum(0)).tolist():
         (open_E,) = ((low_E < 0) & (high_E >= 0) & (unknown_ET[:, frame] > 0)).nonzero()
         if open_E.size:
             others = others_E[open_E]
             shared = shared_pixels(
-                tubes.masks_at(found.rows_N[others], frame),
-                found.area_NT[others, frame],
-                tubes.masks_at(best_row, frame),
+                part.tubes.masks_at(part.place_DT[others, frame]),
+                part.found.area_NT[others, frame],
+                part.tubes.masks_at(part.place_DT[[best], frame]),
             )[:, 0]
             low_E[open_E] += 3 * (shared - low_ET[open_E, frame])
             high_E[open_E] += 3 * (shared - high_ET[open_E, frame])
@@ -125,17 +176,16 @@ def _shared_bounds(
     return low_ET, np.minimum(both_EGT.min(1, initial=np.iinfo(np.int64).max), most_ET)
 
 
-def _comparable(tubes: MaskTubes, rows_D: np.ndarray, found: Overlaps) -> np.ndarray:
+def _comparable(tubes: MaskTubes, rows_D: np.ndarray, num_frames: int) -> np.ndarray:
     """Which tracks have as many masks as the video has frames, usual and of the most usual size.
 
     Of others, `space_time_iou` leaves out frames.
     """
-    num_frames = found.area_NT.shape[1]
-    sizes_DT = tubes.side_by_side(tubes.sizes_S, rows_D, num_frames)
-    odd_DT = tubes.side_by_side(tubes.has_empty_runs_S, rows_D, num_frames)
-    size_D = sizes_DT.max(1, initial=0)
-    one_size_D = ((sizes_DT == size_D[:, None]) | (sizes_DT == 0)).all(1)
-    is_usual_D = (tubes.lengths_N[rows_D] == num_frames) & one_size_D & ~odd_DT.any(1)
+    row_Q, place_Q = tubes.masks_of(rows_D)
+    sizes_Q, size_D = tubes.sizes_P1[place_Q], np.zeros(len(rows_D), np.int64)
+    size_D[row_Q] = sizes_Q
+    is_usual_D = tubes.lengths_N[rows_D] == num_frames
+    is_usual_D[row_Q[(sizes_Q != size_D[row_Q]) | tubes.has_empty_runs_P1[place_Q]]] = False
     size_D = np.where(is_usual_D, size_D, 0)
     sizes, counts = np.unique(size_D, return_counts=True)
     return (size_D == sizes[counts.argmax()]) & (size_D > 0) if sizes.size else size_D > 0

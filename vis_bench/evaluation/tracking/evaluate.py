@@ -11,7 +11,7 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.frame_overlap import Overlaps
+from vis_bench.evaluation.sparse_overlap import SparseOverlaps
 from vis_bench.evaluation.tracking.hota import HotaCounts, count_hota
 from vis_bench.evaluation.tracking.identity import IdentityCounts, count_identity
 from vis_bench.evaluation.tracking.protocol import (
@@ -211,7 +211,7 @@ def evaluate_tracking(
     ground_truth: GroundTruth,
     results: Results,
     score_threshold: float = SCORE_THRESHOLD,
-    found: Sequence[Overlaps] | None = None,
+    found: Sequence[SparseOverlaps] | None = None,
 ) -> TrackingEvaluation:
     """Evaluates the tracks whose score is above the threshold.
 
@@ -239,9 +239,7 @@ def annotated_categories(ground_truth: GroundTruth) -> frozenset[int]:
     return frozenset(
         thing.category_id
         for index, thing in enumerate(ground_truth.objects)
-        if tubes.areas_S[tubes.first_N1[index] : tubes.first_N1[index + 1]][
-            : length_of[thing.video_id]
-        ].any()
+        if tubes.has_pixels(index, length_of[thing.video_id]).any()
     )
 
 

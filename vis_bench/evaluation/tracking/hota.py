@@ -69,9 +69,9 @@ class HotaCounts:
 
 def count_hota(frames: FrameIoUs) -> HotaCounts:
     """The counts of one sequence: the objects and tracks of one video that are compared."""
-    if not frames.iou_TGD.any():
+    if not frames.iou_L.size:
         zeros_A = np.zeros(len(ALPHAS))
-        missed_A, strays_A = zeros_A + frames.objects_TG.sum(), zeros_A + frames.tracks_TD.sum()
+        missed_A, strays_A = zeros_A + frames.objects_TG.sum(), zeros_A + len(frames.track_Q)
         return HotaCounts(zeros_A, missed_A, strays_A, zeros_A, zeros_A, zeros_A, zeros_A)
     pairs = assign(frames)
     level_P = pairs.levels(ALPHAS)
@@ -80,7 +80,7 @@ def count_hota(frames: FrameIoUs) -> HotaCounts:
     return HotaCounts(
         association.pairs_A,
         frames.objects_TG.sum() - association.pairs_A,
-        frames.tracks_TD.sum() - association.pairs_A,
+        len(frames.track_Q) - association.pairs_A,
         association.jaccard_A,
         association.recall_A,
         association.precision_A,

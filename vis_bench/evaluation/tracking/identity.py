@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from vis_bench.evaluation.tracking.protocol import FrameIoUs
 from vis_bench.evaluation.tracking.solver import linear_sum_assignment
 
@@ -43,9 +45,12 @@ class IdentityCounts:
 
 def count_identity(frames: FrameIoUs) -> IdentityCounts:
     """The counts of one sequence: each object gets one track, so that most frames agree."""
-    num_objects, num_tracks = int(frames.objects_TG.sum()), int(frames.tracks_TD.sum())
-    if 0 in frames.iou_TGD.shape:
+    num_objects, num_tracks = int(frames.objects_TG.sum()), len(frames.track_Q)
+    near_L = frames.iou_L >= MATCH_IOU
+    if not near_L.any():
         return IdentityCounts(0, num_objects, num_tracks)
-    together_GD = (frames.iou_TGD >= MATCH_IOU).sum(0)
+    shape = frames.objects_TG.shape[1], frames.num_tracks
+    place_L = frames.object_L[near_L] * shape[1] + frames.track_L[near_L]
+    together_GD = np.bincount(place_L, minlength=shape[0] * shape[1]).reshape(shape)
     idtp = int(together_GD[linear_sum_assignment(together_GD, maximize=True)].sum())
     return IdentityCounts(idtp, num_objects - idtp, num_tracks - idtp)

@@ -14,7 +14,7 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.frame_overlap import Overlaps, overlaps
+from vis_bench.evaluation.sparse_overlap import SparseOverlaps, sparse_overlaps
 from vis_bench.evaluation.tracking.duplicates import distinct_tracks
 
 SCORE_THRESHOLD = 0.5
@@ -24,26 +24,61 @@ SCORE_THRESHOLD = 0.5
 class FrameIoUs:
     """The mask IoU of G objects and D tracks in each of T frames, both in file order.
 
-    `iou_TGD` is 0 where either is absent; `objects_TG` and `tracks_TD` say who is there.
+    Stored where it is above 0, so that memory grows with the tracks' masks.
+
+    Attributes:
+        objects_TG: which objects are there.
+        num_tracks: D.
+        frame_Q, track_Q: the masks of the tracks, in order of frames, then tracks.
+        mask_L, object_L, iou_L: the pairs that overlap, in order of frames, then objects, then
+            tracks: the place among the Q masks, the object and the IoU.
     """
 
-    iou_TGD: np.ndarray
     objects_TG: np.ndarray
-    tracks_TD: np.ndarray
+    num_tracks: int
+    frame_Q: np.ndarray
+    track_Q: np.ndarray
+    mask_L: np.ndarray
+    object_L: np.ndarray
+    iou_L: np.ndarray
 
-    def of(self, rows_G: np.ndarray, columns_D: np.ndarray) -> FrameIoUs:
-        """The same of some objects and some tracks; both are indices or masks."""
-        return FrameIoUs(
-            self.iou_TGD[:, rows_G][:, :, columns_D],
-            self.objects_TG[:, rows_G],
-            self.tracks_TD[:, columns_D],
-        )
+    @property
+    def frame_L(self) -> np.ndarray:
+        """The frame of each pair."""
+        return self.frame_Q[self.mask_L]
 
-    def in_frames(self, frames_T: np.ndarray) -> FrameIoUs:
-        """The same in some frames."""
+    @property
+    def track_L(self) -> np.ndarray:
+        """The track of each pair."""
+        return self.track_Q[self.mask_L]
+
+    def num_masks_D(self) -> np.ndarray:
+        """In how many frames each track is there."""
+        return np.bincount(self.track_Q, minlength=self.num_tracks)
+
+    def of(self, chosen_G: np.ndarray, chosen_D: np.ndarray) -> FrameIoUs:
+        """The same of some objects and some tracks; both are bool."""
+        place_G, place_D = np.cumsum(chosen_G) - 1, np.cumsum(chosen_D) - 1
+        kept_Q = chosen_D[self.track_Q]
+        place_Q = np.cumsum(kept_Q) - 1
+        kept_L = kept_Q[self.mask_L] & chosen_G[self.object_L]
         return FrameIoUs(
-            self.iou_TGD[frames_T], self.objects_TG[frames_T], self.tracks_TD[frames_T]
-        )
+            self.objects_TG[:, chosen_G], int(chosen_D.sum()),
+            self.frame_Q[kept_Q], place_D[self.track_Q[kept_Q]],
+            place_Q[self.mask_L[kept_L]], place_G[self.object_L[kept_L]], self.iou_L[kept_L],
+        )  # fmt: skip
+
+    def in_frames(self, chosen_T: np.ndarray) -> FrameIoUs:
+        """The same in some frames, as bool."""
+        if chosen_T.all():
+            return self
+        kept_Q = chosen_T[self.frame_Q]
+        kept_L = kept_Q[self.mask_L]
+        return FrameIoUs(
+            self.objects_TG[chosen_T], self.num_tracks,
+            (np.cumsum(chosen_T) - 1)[self.frame_Q[kept_Q]], self.track_Q[kept_Q],
+            (np.cumsum(kept_Q) - 1)[self.mask_L[kept_L]], self.object_L[kept_L], self.iou_L[kept_L],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,7 +102,7 @@ class TrackedVideo:
 
 def track_overlaps(
     ground_truth: GroundTruth, results: Results, score_threshold: float
-) -> list[Overlaps]:
+) -> list[SparseOverlaps]:
     """What the tracks above `score_threshold` share with the objects of each video.
 
     In order of the videos' ids; tracks and objects of one video are in file order.
@@ -85,27 +120,29 @@ def track_overlaps(
     for video in ground_truth.videos:
         rows_G, rows_D = (places.get(video.id, _NOTHING) for places in (objects, tracks))
         rows_D = rows_D[kept_N[rows_D]]
-        found.append(overlaps(results.tubes, rows_D, ground_truth.tubes, rows_G, video.length))
+        found.append(
+            sparse_overlaps(results.tubes, rows_D, ground_truth.tubes, rows_G, video.length)
+        )
     return found
 
 
 def tracked_videos(
-    ground_truth: GroundTruth, results: Results, found: Sequence[Overlaps]
+    ground_truth: GroundTruth, results: Results, found: Sequence[SparseOverlaps]
 ) -> Iterator[TrackedVideo]:
     """The videos of the annotations in order of id; `found` as `track_overlaps`."""
     place = {key: index for index, key in enumerate(ground_truth.category_order)}
     for video, own in zip(ground_truth.videos, found, strict=True):
         rows_D, rows_G = own.rows_N, own.columns_M
+        ious = FrameIoUs(
+            np.ascontiguousarray(own.area_MT.T > 0), len(rows_D), own.frame_Q, own.row_Q,
+            own.mask_L, own.column_L, own.frame_iou_L(),
+        )  # fmt: skip
         yield TrackedVideo(
             video.id,
             np.array([place[ground_truth.objects[row].category_id] for row in rows_G], np.int64),
             np.array([place[results.tracks[row].category_id] for row in rows_D], np.int64),
             distinct_tracks(results, own),
-            FrameIoUs(
-                np.ascontiguousarray(own.frame_iou().transpose(2, 1, 0)),
-                own.area_MT.T > 0,
-                own.area_NT.T > 0,
-            ),
+            ious,
         )
 
 

@@ -90,30 +90,34 @@ def count_teta(
         classes: the categories that have an annotated mask in any video.
     """
     frames = frames.in_frames(np.any(frames.objects_TG, axis=1))
-    near_TGD = frames.iou_TGD >= NEAR_IOU
-    owner_TD = _owners(frames, near_TGD, category_G)
+    near_L = frames.iou_L >= NEAR_IOU
+    owner_Q = _owners(frames, near_L, category_G)
+    category_Q, category_L = category_D[frames.track_Q], category_G[frames.object_L]
     cls_fp = {key: np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA) for key in classes}
     located: dict[int, _Located] = {}
     here = set(category_G.tolist())
-    num_tracked = np.bincount(
-        category_D, weights=frames.tracks_TD.sum(0), minlength=max(classes, default=0) + 1
-    )
+    num_tracked = np.bincount(category_Q, minlength=max(classes, default=0) + 1)
     for key in classes:
         if key not in here:
             cls_fp[key] = np.full_like(cls_fp[key], num_tracked[key])
             located[key] = _Located.nothing(0)
             continue
         rows_G = category_G == key
-        own_TD = frames.tracks_TD & (category_D == key)
-        near_TD = near_TGD[:, rows_G].any(1) & ((owner_TD == _NOBODY) | (owner_TD == key))
-        if not near_TD.any():
+        near_Q = np.zeros(len(category_Q), bool)
+        near_Q[frames.mask_L[near_L & (category_L == key)]] = True
+        near_Q &= (owner_Q == _NOBODY) | (owner_Q == key)
+        if not near_Q.any():
             cls_fp[key] = np.full_like(cls_fp[key], num_tracked[key])
             located[key] = _Located.nothing(int(frames.objects_TG[:, rows_G].sum()))
             continue
-        cls_fp[key] += (own_TD & ~near_TD).sum()
-        columns_D = near_TD.any(0)
+        cls_fp[key] += ((category_Q == key) & ~near_Q).sum()
+        columns_D = np.zeros(len(category_D), bool)
+        columns_D[frames.track_Q[near_Q]] = True
         located[key], wrong = _locate(
-            frames.of(rows_G, columns_D), near_TD[:, columns_D], category_D[columns_D], key
+            frames.of(rows_G, columns_D),
+            near_Q[columns_D[frames.track_Q]],
+            category_D[columns_D],
+            key,
         )
         for other, count_A in wrong.items():
             if other in cls_fp:
@@ -124,15 +128,16 @@ def count_teta(
 _NOBODY = -1
 
 
-def _owners(frames: FrameIoUs, near_TGD: np.ndarray, category_G: np.ndarray) -> np.ndarray:
-    """The category of the object that takes each track in each frame, (T, D)."""
-    columns = np.flatnonzero(near_TGD.any((0, 1)))
-    pairs = assign(frames.of(np.arange(len(category_G)), columns))
+def _owners(frames: FrameIoUs, near_L: np.ndarray, category_G: np.ndarray) -> np.ndarray:
+    """The category of the object that takes each mask of a track, (Q,)."""
+    columns_D = np.zeros(frames.num_tracks, bool)
+    columns_D[frames.track_L[near_L]] = True
+    pairs = assign(frames.of(np.ones(len(category_G), bool), columns_D))
     taken_P = pairs.iou_P >= NEAR_IOU
-    owner_TD = np.full(frames.tracks_TD.shape, _NOBODY)
-    frame_P, track_P = pairs.frame_P[taken_P], columns[pairs.track_P[taken_P]]
-    owner_TD[frame_P, track_P] = category_G[pairs.object_P[taken_P]]
-    return owner_TD
+    (masks,) = columns_D[frames.track_Q].nonzero()
+    owner_Q = np.full(len(frames.track_Q), _NOBODY)
+    owner_Q[masks[pairs.mask_P[taken_P]]] = category_G[pairs.object_P[taken_P]]
+    return owner_Q
 
 
 @dataclass(frozen=True)
@@ -158,18 +163,18 @@ class _Located:
 
 
 def _locate(
-    frames: FrameIoUs, near_TD: np.ndarray, category_D: np.ndarray, key: int
+    frames: FrameIoUs, near_Q: np.ndarray, category_D: np.ndarray, key: int
 ) -> tuple[_Located, dict[int, np.ndarray]]:
     """One class in one video, and the pairs whose track is of another class, by that class.
 
     Args:
         frames: the objects of the class and the tracks that are ever near one.
-        near_TD: where they are.
+        near_Q: which of their masks are.
     """
     pairs = assign(frames, keep_apart=True)
     level_P = pairs.levels(ALPHAS)
     association = associate(frames, pairs, level_P, len(ALPHAS))
-    is_near_P = near_TD[pairs.frame_P, pairs.track_P]
+    is_near_P = near_Q[pairs.mask_P]
     category_P = category_D[pairs.track_P]
     by_class = {
         other: _at_levels(level_P[category_P == other])[FIRST_CLASS_ALPHA:]
@@ -179,7 +184,7 @@ def _locate(
     located = _Located(
         association.pairs_A,
         frames.objects_TG.sum() - association.pairs_A,
-        near_TD.sum() - _at_levels(level_P[is_near_P]),
+        near_Q.sum() - _at_levels(level_P[is_near_P]),
         association.jaccard_A,
         association.recall_A,
         association.precision_A,
