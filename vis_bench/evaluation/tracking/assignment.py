@@ -7,6 +7,7 @@ section 4.3, as computed by TrackEval).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,20 +45,11 @@ def assign(frames: FrameIoUs, *, keep_apart: bool = False) -> Pairs:
     clear_T = _clear(frames, frame_L, linked_L, keep_apart)
     (sure,) = (linked_L & clear_T[frame_L]).nonzero()
     object_P, mask_P, iou_P = frames.object_L[sure], frames.mask_L[sure], frames.iou_L[sure]
-    (crowded,) = (~clear_T).nonzero()
-    if crowded.size:
-        ends = np.stack((crowded, crowded + 1), 1)
-        parts = zip(
-            crowded.tolist(), np.searchsorted(frames.frame_Q, ends).tolist(),
-            np.searchsorted(frame_L, ends).tolist(), strict=True,
-        )  # fmt: skip
-        found = [
-            _best_pairing(frames, score_L, frame, slice(*masks), slice(*pairs))
-            for frame, masks, pairs in parts
-        ]
-        object_P, mask_P, iou_P = (
-            np.concatenate(column) for column in zip((object_P, mask_P, iou_P), *found, strict=True)
-        )
+    found = list(_best_pairings(frames, score_L, frame_L, (~clear_T).nonzero()[0]))
+    if found:
+        objects, masks = (np.concatenate(column) for column in zip(*found, strict=True))
+        object_P, mask_P = np.concatenate((object_P, objects)), np.concatenate((mask_P, masks))
+        iou_P = np.concatenate((iou_P, _ious(frames, objects, masks)))
     kept_P = (iou_P > 0) | keep_apart
     mask_P = mask_P[kept_P]
     return Pairs(object_P[kept_P], frames.track_Q[mask_P], mask_P, iou_P[kept_P])
@@ -87,20 +79,39 @@ def _repeated(sorted_n: np.ndarray) -> np.ndarray:
     return sorted_n[1:][sorted_n[1:] == sorted_n[:-1]]
 
 
-def _best_pairing(
-    frames: FrameIoUs, score_L: np.ndarray, frame: int, masks: slice, pairs: slice
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Objects, masks and IoU of the pairs of one frame with the greatest total score.
+def _best_pairings(
+    frames: FrameIoUs, score_L: np.ndarray, frame_L: np.ndarray, frames_C: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Objects and masks that are paired for the greatest total score, frame by frame."""
+    ends_C2 = np.stack((frames_C, frames_C + 1), 1)
+    first_mask_T = np.searchsorted(frames.frame_Q, np.arange(len(frames.objects_TG)))
+    row_TG = np.cumsum(frames.objects_TG, 1) - 1
+    row_L, column_L = row_TG[frame_L, frames.object_L], frames.mask_L - first_mask_T[frame_L]
+    for frame, (mask, mask_stop), (pair, pair_stop) in zip(
+        frames_C.tolist(),
+        np.searchsorted(frames.frame_Q, ends_C2).tolist(),
+        np.searchsorted(frame_L, ends_C2).tolist(),
+        strict=True,
+    ):
+        (rows,) = frames.objects_TG[frame].nonzero()
+        score = np.zeros((len(rows), mask_stop - mask))
+        score[row_L[pair:pair_stop], column_L[pair:pair_stop]] = score_L[pair:pair_stop]
+        chosen = linear_sum_assignment(score, maximize=True)
+        yield rows[chosen[0]], chosen[1] + mask
 
-    Args:
-        masks, pairs: what the frame has of the Q masks and the L pairs.
-    """
-    (rows,) = frames.objects_TG[frame].nonzero()
-    iou, score = np.zeros((2, len(rows), masks.stop - masks.start))
-    places = np.searchsorted(rows, frames.object_L[pairs]), frames.mask_L[pairs] - masks.start
-    iou[places], score[places] = frames.iou_L[pairs], score_L[pairs]
-    chosen = linear_sum_assignment(score, maximize=True)
-    return rows[chosen[0]], chosen[1] + masks.start, iou[chosen]
+
+def _ious(frames: FrameIoUs, object_P: np.ndarray, mask_P: np.ndarray) -> np.ndarray:
+    """The IoU of P objects and masks of the same frames, (P,); 0 where they do not overlap."""
+    num_objects, num_masks = frames.objects_TG.shape[1], len(frames.frame_Q)
+
+    def number(object_n: np.ndarray, mask_n: np.ndarray) -> np.ndarray:
+        """Rises in the order in which pairs are stored."""
+        return (frames.frame_Q[mask_n] * num_objects + object_n) * num_masks + mask_n
+
+    known_L, wanted_P = number(frames.object_L, frames.mask_L), number(object_P, mask_P)
+    place_P = np.searchsorted(known_L, wanted_P)
+    is_known_P = np.append(known_L, -1)[place_P] == wanted_P
+    return np.where(is_known_P, np.append(frames.iou_L, 0.0)[place_P], 0.0)
 
 
 def _alignment(frames: FrameIoUs) -> np.ndarray:
