@@ -45,7 +45,7 @@ def assign(frames: FrameIoUs, *, keep_apart: bool = False) -> Pairs:
     clear_T = _clear(frames, frame_L, linked_L, keep_apart)
     (sure,) = (linked_L & clear_T[frame_L]).nonzero()
     object_P, mask_P, iou_P = frames.object_L[sure], frames.mask_L[sure], frames.iou_L[sure]
-    found = list(_best_pairings(frames, score_L, frame_L, (~clear_T).nonzero()[0]))
+    found = list(_best_pairings(frames, score_L, frame_L, ~clear_T))
     if found:
         objects, masks = (np.concatenate(column) for column in zip(*found, strict=True))
         object_P, mask_P = np.concatenate((object_P, objects)), np.concatenate((mask_P, masks))
@@ -80,24 +80,30 @@ def _repeated(sorted_n: np.ndarray) -> np.ndarray:
 
 
 def _best_pairings(
-    frames: FrameIoUs, score_L: np.ndarray, frame_L: np.ndarray, frames_C: np.ndarray
+    frames: FrameIoUs, score_L: np.ndarray, frame_L: np.ndarray, crowded_T: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Objects and masks that are paired for the greatest total score, frame by frame."""
-    ends_C2 = np.stack((frames_C, frames_C + 1), 1)
-    first_mask_T = np.searchsorted(frames.frame_Q, np.arange(len(frames.objects_TG)))
-    row_TG = np.cumsum(frames.objects_TG, 1) - 1
-    row_L, column_L = row_TG[frame_L, frames.object_L], frames.mask_L - first_mask_T[frame_L]
-    for frame, (mask, mask_stop), (pair, pair_stop) in zip(
-        frames_C.tolist(),
-        np.searchsorted(frames.frame_Q, ends_C2).tolist(),
-        np.searchsorted(frame_L, ends_C2).tolist(),
-        strict=True,
+    frame_R, object_R = (frames.objects_TG & crowded_T[:, None]).nonzero()
+    row_TG = frames.objects_TG.cumsum(1) - 1
+    borders_T1 = np.arange(len(crowded_T) + 1)
+    first_mask_T1 = np.searchsorted(frames.frame_Q, borders_T1)
+    first_row_T1 = np.searchsorted(frame_R, borders_T1)
+    num_masks_T = np.diff(first_mask_T1)
+    # The scores of all crowded frames in a row, objects by tracks of each.
+    first_T1 = np.concatenate(([0], np.cumsum(np.diff(first_row_T1) * num_masks_T)))
+    (inside,) = crowded_T[frame_L].nonzero()
+    frame_l, mask_l = frame_L[inside], frames.mask_L[inside]
+    row_l, column_l = row_TG[frame_l, frames.object_L[inside]], mask_l - first_mask_T1[frame_l]
+    scores = np.zeros(first_T1[-1])
+    scores[first_T1[frame_l] + row_l * num_masks_T[frame_l] + column_l] = score_L[inside]
+    borders_T13 = np.stack((first_row_T1, first_mask_T1, first_T1), 1)
+    (crowded,) = crowded_T.nonzero()
+    for (row, mask, first), (last_row, last_mask, last) in zip(
+        borders_T13[crowded].tolist(), borders_T13[crowded + 1].tolist(), strict=True
     ):
-        (rows,) = frames.objects_TG[frame].nonzero()
-        score = np.zeros((len(rows), mask_stop - mask))
-        score[row_L[pair:pair_stop], column_L[pair:pair_stop]] = score_L[pair:pair_stop]
+        score = scores[first:last].reshape(last_row - row, last_mask - mask)
         chosen = linear_sum_assignment(score, maximize=True)
-        yield rows[chosen[0]], chosen[1] + mask
+        yield object_R[row:last_row][chosen[0]], chosen[1] + mask
 
 
 def _ious(frames: FrameIoUs, object_P: np.ndarray, mask_P: np.ndarray) -> np.ndarray:

@@ -58,15 +58,20 @@ class FrameIoUs:
 
     def of(self, chosen_G: np.ndarray, chosen_D: np.ndarray) -> FrameIoUs:
         """The same of some objects and some tracks; both are bool."""
-        place_G, place_D = np.cumsum(chosen_G) - 1, np.cumsum(chosen_D) - 1
         kept_Q = chosen_D[self.track_Q]
-        place_Q = np.cumsum(kept_Q) - 1
-        kept_L = kept_Q[self.mask_L] & chosen_G[self.object_L]
+        objects_TG, frame_Q = self.objects_TG[:, chosen_G], self.frame_Q[kept_Q]
+        track_Q = (chosen_D.cumsum() - 1)[self.track_Q[kept_Q]]
+        if not (objects_TG.size and frame_Q.size):
+            nothing, no_iou = np.zeros(0, np.int64), np.zeros(0)
+            return FrameIoUs(
+                objects_TG, int(chosen_D.sum()), frame_Q, track_Q, nothing, nothing, no_iou
+            )
+        (kept,) = (kept_Q[self.mask_L] & chosen_G[self.object_L]).nonzero()
+        mask_L = (kept_Q.cumsum() - 1)[self.mask_L[kept]]
+        object_L = (chosen_G.cumsum() - 1)[self.object_L[kept]]
         return FrameIoUs(
-            self.objects_TG[:, chosen_G], int(chosen_D.sum()),
-            self.frame_Q[kept_Q], place_D[self.track_Q[kept_Q]],
-            place_Q[self.mask_L[kept_L]], place_G[self.object_L[kept_L]], self.iou_L[kept_L],
-        )  # fmt: skip
+            objects_TG, int(chosen_D.sum()), frame_Q, track_Q, mask_L, object_L, self.iou_L[kept]
+        )
 
     def in_frames(self, chosen_T: np.ndarray) -> FrameIoUs:
         """The same in some frames, as bool."""
