@@ -1,12 +1,16 @@
 """Tracks that repeat a better one, against comparing all pairs."""
 
+from unittest import mock
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vis_bench.data.results_file import Results, Track
 from vis_bench.evaluation.space_time_iou import space_time_iou
 from vis_bench.evaluation.sparse_overlap import sparse_overlaps
+from vis_bench.evaluation.tracking import duplicates
 from vis_bench.evaluation.tracking.duplicates import distinct_tracks
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes
@@ -52,11 +56,14 @@ def by_all_pairs(results):
     return [row in kept for row in rows]
 
 
-@given(problems())
-@settings(max_examples=500, deadline=None)
-def test_the_same_tracks_stay_as_when_all_pairs_are_compared(problem):
+@pytest.mark.parametrize("most_at_once", [1 << 20, 0])
+@given(problem=problems())
+@settings(max_examples=400, deadline=None)
+def test_the_same_tracks_stay_as_when_all_pairs_are_compared(most_at_once, problem):
     tracks, objects = problem
     results, rows = Results.of(tracks), np.arange(len(tracks))
     tubes = measure_tubes(objects, lambda n, t: f"{n}, {t}")
     found = sparse_overlaps(results.tubes, rows, tubes, np.arange(len(objects)), FRAMES)
-    assert distinct_tracks(results, found).tolist() == by_all_pairs(results)
+    with mock.patch.object(duplicates, "_CHUNK", most_at_once):
+        distinct_D = distinct_tracks(results, found)
+    assert distinct_D.tolist() == by_all_pairs(results)
