@@ -24,7 +24,7 @@ from methods.layers.mlp import MLP
 from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.resnet import ResNet
 from methods.layers.state_dict_names import drop_on_load, rename_on_load
-from vis_bench.inference.method import InputFormat, TrackingRule, VISMethod
+from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule, VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 CHECKPOINT_NAMES = [
@@ -52,9 +52,8 @@ class IFC(VISMethod):
         num_classes: K; the class head has one more column, "no object".
         num_queries: Q.
         width: C.
+        tracking_rule: how clips are joined; an `ImageRule` takes one image at a time.
     """
-
-    tracking_rule = TrackingRule(match_threshold=0.05, min_score=0.01)
 
     def __init__(
         self,
@@ -68,8 +67,11 @@ class IFC(VISMethod):
         num_classes: int,
         num_queries: int,
         width: int,
+        tracking_rule: TrackingRule | ImageRule,
     ) -> None:
         super().__init__()
+        self.tracking_rule = tracking_rule
+        self.max_clip_length = 1 if isinstance(tracking_rule, ImageRule) else None
         self.backbone_name = backbone_name
         self.input_format = input_format
         self.backbone = backbone

@@ -10,6 +10,7 @@ from methods.ifc.decoder import ClipDecoder
 from methods.ifc.encoder import (
     ClipEncoder,
     DecomposedCommunication,
+    EncoderWithoutMemory,
     FullCommunication,
     InterFrameCommunication,
     NoCommunication,
@@ -19,11 +20,17 @@ from methods.ifc.spatial_decoder import SpatialDecoder
 from methods.layers.detr_transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from methods.layers.resnet import RESNETS, ResNet, ResNetVariant
 from vis_bench.errors import InputError
-from vis_bench.inference.method import InputFormat
+from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule
 
 COMMUNICATIONS = ("none", "full", "decomposed", "ifc")
 MEMORIES = ("decomposed", "unified")
 MAX_MEMORY_TOKENS = 16
+
+# sukjunhwang/IFC: what its video and its image configurations emit.
+MODES: Mapping[str, TrackingRule | ImageRule] = {
+    "video": TrackingRule(match_threshold=0.05, min_score=0.01),
+    "image": ImageRule(max_instances=100),
+}
 
 # Options by name, over the defaults of `build`, which are those of the published model.
 VARIANTS: Mapping[str, Mapping[str, object]] = {
@@ -77,6 +84,7 @@ def build(
     encoder_layers: int = 3,
     decoder_layers: int = 3,
     num_queries: int = 100,
+    mode: str = "video",
 ) -> IFC:
     """IFC with random weights; the defaults are the published model.
 
@@ -85,7 +93,8 @@ def build(
         backbone: `r50`, `r101`, `x101` or `mini`.
         communication: how much of the clip a frame's features see in the encoder:
             `none`, `full`, `decomposed` or `ifc`.
-        memory_tokens: 1..16 tokens per frame through which frames talk; for `ifc` only.
+        memory_tokens: 0..16 tokens per frame through which frames talk; for `ifc` only. With 0
+            every frame is by itself, as with `none`.
         memory: whether a memory token talks to those of its own index (`decomposed`) or to all
             (`unified`); for `ifc` only.
         width: channels of all tokens; a multiple of 32 and of `heads`, from 64 up.
@@ -93,16 +102,19 @@ def build(
         hidden: channels inside the feed-forward parts.
         encoder_layers, decoder_layers: how many layers each has.
         num_queries: Q, the most instances that a clip can have.
+        mode: `video` joins clips into tracks; `image` takes single images, as the authors'
+            configurations for COCO do.
 
     Raises:
-        InputError: for a backbone, communication, memory or number of memory tokens that does not
-            exist.
+        InputError: for a backbone, communication, memory, mode or number of memory tokens that
+            does not exist.
     """
     _check_choice("backbone", backbone, BACKBONES)
     _check_choice("communication", communication, COMMUNICATIONS)
     _check_choice("memory", memory, MEMORIES)
-    if not 1 <= memory_tokens <= MAX_MEMORY_TOKENS:
-        raise InputError(f"memory_tokens is {memory_tokens}; expected 1 to {MAX_MEMORY_TOKENS}")
+    _check_choice("mode", mode, MODES)
+    if not 0 <= memory_tokens <= MAX_MEMORY_TOKENS:
+        raise InputError(f"memory_tokens is {memory_tokens}; expected 0 to {MAX_MEMORY_TOKENS}")
 
     def encoders(count: int) -> list[TransformerEncoderLayer]:
         return [TransformerEncoderLayer(width, heads, hidden) for _ in range(count)]
@@ -115,6 +127,8 @@ def build(
         encoder = FullCommunication(encoders(encoder_layers))
     elif communication == "decomposed":
         encoder = DecomposedCommunication(encoders(encoder_layers), encoders(encoder_layers - 1))
+    elif memory_tokens == 0:
+        encoder = EncoderWithoutMemory(encoders(encoder_layers))
     else:
         encoder = InterFrameCommunication(
             encoders(encoder_layers), encoders(encoder_layers),
@@ -131,6 +145,7 @@ def build(
         num_classes=num_classes,
         num_queries=num_queries,
         width=width,
+        tracking_rule=MODES[mode],
     )
 
 

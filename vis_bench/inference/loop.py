@@ -18,11 +18,11 @@ from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.inference.clips import ClipLength, clip_windows
 from vis_bench.inference.method import InputFormat, VISMethod
+from vis_bench.inference.open_tracker import Tracker, open_tracker
 from vis_bench.inference.prediction_rules import check_clip, check_features, check_values
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
-from vis_bench.inference.tracker import ClipTracker
 from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
 # Frames encoded in one call at most; bounds the memory of whole-video clips.
@@ -137,7 +137,7 @@ def no_mark() -> None:
 
 
 def track_clips(
-    method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: ClipTracker,
+    method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: Tracker,
     stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
     num_classes: int | None = None,
 ) -> None:  # fmt: skip
@@ -180,7 +180,8 @@ def track_video(
     """
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
-    tracker = ClipTracker(method.tracking_rule, video.length, video.height, video.width)
+    frame_HW = (video.height, video.width)
+    tracker = open_tracker(method.tracking_rule, video.length, frame_HW, size_HW)
     with closing(read_ahead(video.frames)) as frames, plan.autocast():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
         track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids))

@@ -26,9 +26,9 @@ from vis_bench.inference.loop import (
     track_video,
 )
 from vis_bench.inference.method import VISMethod
+from vis_bench.inference.open_tracker import open_tracker
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES, Stages
-from vis_bench.inference.tracker import ClipTracker
 
 # What is timed of one video; calls the second argument when a clip is done.
 RegionRun = Callable[[Stages, Callable[[], None]], None]
@@ -70,7 +70,10 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
     frames_T3HW, clips = _frames_on_device(work, video), work.plan.clips(video.length)
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
-        tracker = ClipTracker(work.method.tracking_rule, video.length, video.height, video.width)
+        tracker = open_tracker(
+            work.method.tracking_rule, video.length, (video.height, video.width),
+            (frames_T3HW.shape[-2], frames_T3HW.shape[-1]),
+        )  # fmt: skip
         with work.inference():
             inputs = StoredFrames(frames_T3HW)
             num_classes = len(work.category_ids)
