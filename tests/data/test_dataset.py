@@ -6,9 +6,11 @@ import re
 import shutil
 
 import numpy as np
+import orjson
 import pytest
 from PIL import Image
 
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.categories import (
     CATEGORIES,
     DATASETS,
@@ -73,6 +75,24 @@ def save(path, content):
     path.write_text(json.dumps(content))
 
 
+def two_files(root, small, folder, categories="ytvis2022"):
+    """The two videos of `small`, one in each of the files of short and of long videos."""
+    content = json.loads((small / "ytvis2019" / "val.json").read_text())
+    content["categories"] = [{"id": k, "name": n} for k, n in CATEGORIES[categories].items()]
+    for part, video in (("short", 5), ("long", 9)):
+        own = {
+            **content,
+            "videos": [v for v in content["videos"] if v["id"] == video],
+            "annotations": [
+                {**a, "id": 1} for a in content["annotations"] if a["video_id"] == video
+            ],
+        }
+        save(root / folder / f"gt_{part}.json", own)
+    frames = root / folder.removesuffix("/annotations") / "valid" / "JPEGImages"
+    shutil.copytree(small / "ytvis2019" / "val" / "JPEGImages", frames)
+    return root
+
+
 def change(path, edit):
     content = json.loads(path.read_text())
     edit(content)
@@ -84,6 +104,7 @@ class TestFacts:
         first_last = {
             "ytvis2019": (40, "person", "tennis_racket"),
             "ytvis2021": (40, "airplane", "zebra"),
+            "ytvis2022": (40, "airplane", "zebra"),
             "ovis": (25, "Person", "Vehical"),
             "synthetic": (6, "striped_star", "striped_ellipse"),
         }
@@ -111,7 +132,7 @@ class TestFacts:
 
     def test_categories_tell_the_data_set(self):
         for name, categories in CATEGORIES.items():
-            assert dataset_of(categories) == name
+            assert dataset_of(categories) == name.replace("2022", "2021")
             assert contradiction(name, categories) is None
             part = dict(list(categories.items())[2:5])
             assert contradiction(name, part) is None
@@ -119,6 +140,8 @@ class TestFacts:
         assert contradiction("ytvis2019", {39: "Earless Seal"}) is None
         assert "YouTube-VIS 2021" in contradiction("ytvis2019", CATEGORIES["ytvis2021"])
         assert "no category" in contradiction("ovis", {26: "Tree"})
+        assert contradiction("ovis", {25: "Vehicle"}) is None
+        assert CATEGORIES["ytvis2022"] == CATEGORIES["ytvis2021"]
 
 
 class TestFromFiles:
@@ -134,8 +157,19 @@ class TestFromFiles:
             assert same == (drawn.id, drawn.name, drawn.height, drawn.width, drawn.length)
             for a, b in zip(read_ahead(video.frames), drawn.frames, strict=True):
                 assert np.array_equal(a, b)
-        data = (written / "val.json").read_bytes()
+        content = json.loads((written / "val.json").read_text())
+        for entry in content["annotations"]:
+            del entry["occlusion"]
+        digest = hashlib.sha256(orjson.dumps(content)).hexdigest()
+        assert dataset.annotations_sha256 == digest
+
+    def test_the_checksum_is_the_files_own_where_nothing_is_labelled(self, small):
+        dataset = load_dataset("ytvis2019", "val", data_root=small)
+        data = (small / "ytvis2019" / "val.json").read_bytes()
+        assert (b'"occlusion"' in data) is False
         assert dataset.annotations_sha256 == hashlib.sha256(data).hexdigest()
+        other = data.replace(b"{", b'{"occlusion": 1, ', 1)
+        assert annotations_checksum(other) == hashlib.sha256(other).hexdigest()
 
     def test_frames_decode_only_when_indexed(self, small):
         shutil.rmtree(small / "ytvis2019" / "val" / "JPEGImages" / "bb")
@@ -192,6 +226,10 @@ class TestLayout:
             ("ytvis2019", "heldout", "ytvis2019/heldout.json", "ytvis2019/train/JPEGImages"),
             ("ytvis2021", "rest", "ytvis_2021/rest.json", "ytvis_2021/train/JPEGImages"),
             ("ovis", "heldout", "ovis/heldout.json", "ovis/train"),
+            ("ovis", "val", "ovis/annotations/annotations_valid.json", "ovis/valid"),
+            ("ytvis2022", "train", "ytvis2022/train.json", "ytvis2022/train/JPEGImages"),
+            ("ytvis2022", "val", "ytvis_2022/valid/instances.json", "ytvis_2022/valid/JPEGImages"),
+            ("ytvis2022", "rest", "ytvis2022/rest.json", "ytvis2022/train/JPEGImages"),
         ],
     )  # fmt: skip
     def test_names_that_are_found(self, tmp_path, small, name, split, annotations, frames):
@@ -204,6 +242,46 @@ class TestLayout:
         assert dataset.annotations_path == root / annotations
         assert dataset.videos[1].frames[1].shape == (6, 8, 3)
         assert dataset.category_ids == list(CATEGORIES[name])
+
+    @pytest.mark.parametrize("folder", [".", "ytvis2022", "ytvis_2022", "ytvis_2022/annotations"])
+    def test_the_two_files_of_short_and_long_videos(self, tmp_path, small, folder):
+        root = two_files(tmp_path / "other", small, folder)
+        dataset = load_dataset("ytvis2022", "val", data_root=root)
+        assert [video.id for video in dataset.videos] == [5, 9]
+        assert dataset.has_annotations
+        assert dataset.category_ids == list(range(1, 41))
+        truth = dataset.ground_truth()
+        assert truth.parts == {"short": {5}, "long": {9}}
+        assert [thing.id for thing in truth.objects] == [1, 2]
+        assert dataset.ground_truth(dataset.videos[:1]).parts == {"short": {5}}
+        again = load_dataset("ytvis2022", "val", data_root=root)
+        assert dataset.annotations_sha256 == again.annotations_sha256
+        tracks = [
+            Track(thing.video_id, thing.category_id, 0.9, truth.tubes.masks_S[3 * n : 3 * n + 3])
+            for n, thing in enumerate(truth.objects)
+        ]
+        assert evaluate_tracks(truth, tracks)["ap"] == pytest.approx(1)
+        assert evaluate_tracks(truth, tracks[:1])["ap"] == pytest.approx(0.5)
+
+    def test_one_of_the_two_files_is_not_enough(self, tmp_path, small):
+        root = two_files(tmp_path / "other", small, "ytvis2022")
+        (root / "ytvis2022" / "gt_long.json").unlink()
+        with pytest.raises(InputError, match=r"found .*gt_short\.json but no .*gt_long\.json"):
+            load_dataset("ytvis2022", "val", data_root=root)
+        with pytest.raises(InputError, match="found no annotations of ytvis2022 train"):
+            load_dataset("ytvis2022", "train", data_root=root)
+
+    def test_a_file_that_is_given_goes_before_the_two(self, tmp_path, small):
+        root = two_files(tmp_path / "other", small, "ytvis2022")
+        short = root / "ytvis2022" / "gt_short.json"
+        dataset = load_dataset("ytvis2022", "val", annotations=short, data_root=root)
+        assert [video.id for video in dataset.videos] == [5]
+        assert not dataset.ground_truth().parts
+
+    def test_two_files_of_another_data_set(self, tmp_path, small):
+        root = two_files(tmp_path / "other", small, "ytvis2022", categories="ytvis2019")
+        with pytest.raises(InputError, match="is not for data set ytvis2022"):
+            load_dataset("ytvis2022", "val", data_root=root)
 
     def test_paths_given_go_before_the_layout(self, small, tmp_path):
         moved = tmp_path / "held_out.json"
@@ -235,7 +313,7 @@ class TestWrongInput:
         [
             (
                 {"name": "coco", "split": "val"},
-                "unknown data set 'coco'; expected one of ytvis2019, ytvis2021, ovis",
+                "unknown data set 'coco'; expected one of ytvis2019, ytvis2021, ytvis2022, ovis",
             ),
             ({"name": "ytvis2019", "split": "val"}, "--data-root DIR"),
             ({"name": "synthetic", "split": "test"}, "expected train or val"),

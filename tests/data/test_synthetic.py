@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.synthetic import (
     CLASSES,
     VideoKey,
@@ -27,11 +29,13 @@ from vis_bench.data.synthetic import (
     textures,
     write_dataset,
 )
+from vis_bench.data.synthetic.hidden import labels_of, visibility_of
 from vis_bench.data.synthetic.motion import Area, Bounce, Excursion, reflect
 from vis_bench.data.synthetic.random_draws import Draws
-from vis_bench.data.synthetic.render import brighten, owners_THW, render_owners, stamp_object
+from vis_bench.data.synthetic.render import brighten, render_owners, stamp_object
 from vis_bench.data.synthetic.scene import SUBPIXELS, SceneObject, make_pose, make_sprite
 from vis_bench.errors import InputError
+from vis_bench.evaluation.levels import ObjectLevels
 from vis_bench.masks.rle import decode
 from vis_bench.progress import Bars
 
@@ -69,6 +73,10 @@ def digest(key):
     drawn = [render(scene, t) for t in range(scene.length)]
     frames, owners = (np.stack(part) for part in zip(*drawn, strict=True))
     return hashlib.sha256(frames.tobytes() + owners.tobytes()).hexdigest()
+
+
+def owners_THW(scene):
+    return np.stack([render_owners(scene, t)[0] for t in range(scene.length)])
 
 
 def full_mask(scene, item, t):
@@ -164,12 +172,12 @@ class TestMasks:
     def test_drawing_owners_alone_gives_the_same(self):
         scene = scene_of(VAL[5])
         for t in range(scene.length):
-            assert np.array_equal(render(scene, t)[1], render_owners(scene, t))
+            assert np.array_equal(render(scene, t)[1], render_owners(scene, t)[0])
 
     def test_nearer_objects_hide_farther_ones(self):
         scene = scene_of(VAL[5])
         for t in range(scene.length):
-            owners = render_owners(scene, t)
+            owners, _ = render_owners(scene, t)
             expected = np.zeros_like(owners)
             for owner, item in enumerate(scene.instances, start=1):
                 expected[full_mask(scene, item, t)] = owner
@@ -190,7 +198,80 @@ def check_entry(entry, masks_THW):
         assert (x + width - 1, y + height - 1) == (columns.max(), rows.max())
 
 
+class TestOcclusion:
+    """Labels by how much of an object the ones in front of it hide, counted here pixel by pixel."""
+
+    def test_hidden_fractions_are_those_of_a_count(self):
+        hidden_somewhere = 0
+        for key in [*VAL[:12], PLAIN[0]]:
+            scene = scene_of(key)
+            hidden_NT = visibility_of(scene).hidden_NT()
+            for place, item in enumerate(scene.instances):
+                for t in range(scene.length):
+                    full = full_mask(scene, item, t)
+                    covered = np.zeros_like(full)
+                    for nearer in scene.instances[place + 1 :]:
+                        covered |= full_mask(scene, nearer, t)
+                    if full.any():
+                        expected = (full & covered).sum() / full.sum()
+                        assert hidden_NT[place, t] == expected
+                        hidden_somewhere += expected > 0
+                    else:
+                        assert np.isnan(hidden_NT[place, t])
+        assert hidden_somewhere > 100
+
+    def test_labels_of_fractions(self):
+        hidden_T = np.array([0, 0.01, 0.5, 0.51, 0.99, 1, np.nan])
+        assert labels_of(hidden_T) == [
+            "no_occlusion", "slight_occlusion", "slight_occlusion", "severe_occlusion",
+            "severe_occlusion", None, None,
+        ]  # fmt: skip
+
+    def test_an_object_has_a_label_exactly_where_it_has_a_mask(self, val_annotations):
+        for entry in val_annotations["annotations"]:
+            seen = [mask is not None for mask in entry["segmentations"]]
+            assert [label is not None for label in entry["occlusion"]] == seen
+
+    def test_labels_are_those_of_the_masks(self, val_annotations):
+        """A label is about the fraction that the mask lacks of the object's own shape."""
+        entries = [a for a in val_annotations["annotations"] if a["video_id"] == 6]
+        scene = scene_of(VAL[5])
+        assert len(scene.instances) == len(entries) > 2
+        for item, entry in zip(scene.instances, entries, strict=True):
+            for t, (area, label) in enumerate(zip(entry["areas"], entry["occlusion"], strict=True)):
+                if label is not None:
+                    left = area / full_mask(scene, item, t).sum()
+                    expected = "no" if left == 1 else "slight" if left >= 0.5 else "severe"
+                    assert label == f"{expected}_occlusion"
+
+    def test_plain_videos_hide_nothing(self):
+        entries = generate("val", plain=True, num_videos=4).annotations()["annotations"]
+        labels = {label for entry in entries for label in entry["occlusion"]}
+        assert labels <= {"no_occlusion", None}
+
+    def test_every_level_has_objects(self, val_annotations):
+        levels = ObjectLevels.of(GroundTruth.of(val_annotations))
+        counts = dict(zip(levels.names, levels.inside_NL.sum(0).tolist(), strict=True))
+        assert counts == {"so": 49, "mo": 18, "ho": 8, "returning": 14}
+
+
+# sha256 of the annotations as they were before they had occlusion labels.
+WITHOUT_LABELS = {
+    ("val", False): "01d14b358857e10fe4edbcb23404382c8c925ec3654ffdbde21afe75c02f3525",
+    ("val", True): "00462e6385388859075b333215c42478a5fc082636e391a23d22d145f46e7d18",
+}
+
+
 class TestOfficialForm:
+    @pytest.mark.parametrize(("split", "plain"), WITHOUT_LABELS)
+    def test_only_the_labels_are_new(self, split, plain):
+        content = generate(split, plain=plain).annotations()
+        digest = WITHOUT_LABELS[split, plain]
+        assert annotations_checksum(orjson.dumps(content)) == digest
+        for entry in content["annotations"]:
+            del entry["occlusion"]
+        assert hashlib.sha256(orjson.dumps(content)).hexdigest() == digest
+
     def test_keys_and_ids(self, val_annotations):
         assert list(val_annotations) == ["info", "licenses", "videos", "categories", "annotations"]
         assert [v["id"] for v in val_annotations["videos"]] == list(range(1, 25))
@@ -199,7 +280,7 @@ class TestOfficialForm:
         assert ids == list(range(1, len(ids) + 1))
         keys = {
             "id", "video_id", "category_id", "iscrowd", "height", "width", "length",
-            "segmentations", "bboxes", "areas",
+            "segmentations", "bboxes", "areas", "occlusion",
         }  # fmt: skip
         assert all(a.keys() == keys for a in val_annotations["annotations"])
 
@@ -335,7 +416,7 @@ class TestPlain:
             assert len(set(classes)) == len(classes) >= 1
             for t in range(scene.length):
                 whole = [full_mask(scene, item, t) for item in scene.instances]
-                owners = render_owners(scene, t)
+                owners, _ = render_owners(scene, t)
                 assert [m.sum() for m in whole] == [
                     (owners == o).sum() for o in range(1, len(whole) + 1)
                 ]

@@ -177,6 +177,14 @@ DEFECTS = {
     "no box": (lambda c: put(a(c)["bboxes"], 0, None), "box", "annotation 1", "no box"),
     "box alone": (lambda c: put(a(c)["bboxes"], 1, [1, 1, 2, 2]), "box", "annotation 1", "no mask"),
     "short box": (lambda c: put(a(c)["bboxes"], 0, [1, 2, 3]), "box", "annotation 1", "[1, 2, 3]"),
+    "labels": (lambda c: a(c).update(occlusion="none"), "length", "annotation 1",
+        "has occlusion 'none' instead of a list"),
+    "few labels": (lambda c: a(c).update(occlusion=["no_occlusion"]), "length", "annotation 1",
+        "has 1 occlusion labels but its video has 4"),
+    "another label": (
+        lambda c: a(c).update(occlusion=["light", None, 0.5, None]), "value", "annotation 1",
+        "frame 0 has occlusion 'light' instead of one of no_occlusion, slight_occlusion, "
+        "severe_occlusion or null (and in 1 more frames)"),
     "crowd": (lambda c: a(c).update(iscrowd=2), "value", "annotation 1", "iscrowd 2"),
     "outside": (lambda c: put(v(c)["file_names"], 0, "../x.png"), "value", "video 1", "../x.png"),
     "same file": (
@@ -187,6 +195,12 @@ DEFECTS = {
 
 def turned():
     return encode_masks(np.pad(np.ones((1, 6, 4), bool), ((0, 0), (2, 8), (4, 4))))[0]
+
+
+def test_occlusion_labels_are_welcome_and_so_is_none(tmp_path):
+    labels = ["no_occlusion", None, "slight_occlusion", "severe_occlusion"]
+    assert found(tmp_path, lambda c: a(c).update(occlusion=labels)) == []
+    assert found(tmp_path, lambda c: a(c).update(occlusion=None)) == []
 
 
 @pytest.mark.parametrize("case", DEFECTS)
@@ -207,6 +221,16 @@ def test_masks_may_differ_from_polygon_areas_a_little(tmp_path):
     assert found(tmp_path, lambda c: put(c["annotations"][1]["areas"], 0, 21.5)) == []
     assert found(tmp_path, lambda c: put(a(c)["areas"], 0, 24.5)) == []
     assert found(tmp_path, lambda c: put(a(c)["areas"], 0, 26)) != []
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_the_categories_of_every_data_set(tmp_path, name):
+    def rename(content):
+        content["categories"] = categories(name)
+        for entry in content["annotations"]:
+            entry["category_id"] = 2
+
+    assert found(tmp_path, rename, name) == []
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,20 @@ def test_a_loss_of_tracking_is_caught_as_one_of_ap_is(tmp_path, metric):
     assert gate(tmp_path, [before], [slightly]).passed
 
 
+LEVELLED = {"ap_so": 0.5, "ap_mo": 0.4, "ap_ho": 0.1, "ap_returning": 0.3, "ap_short": 0.6,
+            "ar10_long": 0.2}  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", LEVELLED)
+def test_a_loss_at_a_level_is_caught_as_one_of_ap_is(tmp_path, metric):
+    before = measured(**LEVELLED)
+    worse = measured(**{**LEVELLED, metric: LEVELLED[metric] - 0.002})
+    assert moved(gate(tmp_path, [before], [worse])) == {metric: "worse"}
+    gone = measured(**{**LEVELLED, metric: None})
+    assert moved(gate(tmp_path, [before], [gone])) == {metric: "missing"}
+    assert gate(tmp_path, [measured()], [before]).passed
+
+
 def test_tracking_is_compared_at_one_score_threshold_only(tmp_path):
     other = measured(**{**TRACKED, "tracking_score_threshold": 0.1, "hota": 0.1})
     report = gate(tmp_path, [measured(**TRACKED)], [other])

@@ -6,6 +6,8 @@ import io
 import pytest
 
 from record_example import example_record
+from vis_bench.reports.leaderboard import leaderboard_markdown
+from vis_bench.reports.measured import measured_table
 from vis_bench.reports.paper_tables import paper_table
 from vis_bench.tables.text import render
 
@@ -78,3 +80,14 @@ def test_the_best_figure_is_sought_among_measurements_without_a_reservation():
     rows = paper_table("ifc-stride", records).grids[0].rows
     marks = [(row[-1].text, row[-1].mark) for row in rows if row[2].text == "measured"]
     assert marks == [("99.0", None), ("50.0", "best"), ("40.0", "second")]
+
+
+def test_fps_timed_beside_other_workers_say_so_everywhere():
+    beside = measured(speed_spread=0.0, timed_alone=False)
+    alone = beside.model_copy(update={"timed_alone": True})
+    marked, plain = (
+        [render(measured_table([record])), leaderboard_markdown([record]), table(record)[1]]
+        for record in (beside, alone)
+    )
+    assert all("beside other workers" in text for text in marked)
+    assert not any("beside other workers" in text for text in plain)

@@ -28,6 +28,11 @@ def add_arguments(options: Options) -> None:
     """The two files, and what --record takes."""
     options.required("--annotations", "GT.json", "YouTube-VIS annotations")
     options.required("--predictions", "R.json", "YouTube-VIS results")
+    options.value(
+        "--long-annotations", "LONG.json", "annotations of the long videos, where --annotations "
+        "are those of the short ones: AP is the mean of both, as YouTube-VIS 2022 has it",
+        unless_given="one file",
+    )  # fmt: skip
     options.flag("--per-category", "print a row per category too")
     options.flag("--tracking", "print HOTA, IDF1 and TETA too")
     options.value(
@@ -78,8 +83,9 @@ def run(options: argparse.Namespace) -> None:
     else:
         _refuse_without_record(options)
         evaluation = evaluate_files(
-            options.annotations, options.predictions, tracking_threshold=threshold
-        )
+            options.annotations, options.predictions,
+            long_annotations=options.long_annotations, tracking_threshold=threshold,
+        )  # fmt: skip
     for warning in evaluation.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     report = evaluation_json(evaluation, per_category=options.per_category)
@@ -122,7 +128,7 @@ def _record_results(options: argparse.Namespace, tracking_threshold: float | Non
     evaluation, path = record_results(
         source, options.annotations, options.predictions, RecordStore(options.output),
         command=options.command_line, dataset=options.dataset, split=options.split,
-        tracking_threshold=tracking_threshold,
+        long_annotations=options.long_annotations, tracking_threshold=tracking_threshold,
     )  # fmt: skip
     sys.stderr.write(f"wrote {path}\n")
     return evaluation

@@ -14,11 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from vis_bench.data.occlusion import occlusion_score
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, objects_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import RLE, check_run_lengths, check_size, from_run_lengths
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
+
+# In `info` of annotations joined from several files: the video ids of each, by its name.
+PARTS_KEY = "parts"
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,17 @@ class AnnotatedVideo:
 
 @dataclass(frozen=True)
 class AnnotatedObject:
-    """One object of a video. `average_area` is the mean of the file's `areas` that are not 0."""
+    """One object of a video. `average_area` is the mean of the file's `areas` that are not 0.
+
+    `occlusion_score`: how hidden it is, 0 to 0.75; None where the file does not label it.
+    """
 
     id: int
     video_id: int
     category_id: int
     is_crowd: bool
     average_area: float
+    occlusion_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,8 @@ class GroundTruth:
 
     `videos` and `categories` (id to name) are sorted by id; `category_order` holds the ids of the
     categories in file order. `objects` are in file order and `tubes` are their masks. `warnings`
-    are sentences about what the file holds but evaluation leaves out.
+    are sentences about what the file holds but evaluation leaves out. `parts` are the ids of the
+    videos of each part, by name, where AP is the mean of the APs of parts (see `annotation_parts`).
     """
 
     name: str
@@ -59,6 +68,7 @@ class GroundTruth:
     objects: Sequence[AnnotatedObject]
     tubes: MaskTubes
     warnings: Sequence[str]
+    parts: Mapping[str, frozenset[int]]
 
     @classmethod
     def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:
@@ -68,7 +78,7 @@ class GroundTruth:
             InputError: naming the file and, where they are known, the annotation, the video and
                 the frame (counted from 0) of the first thing that is wrong.
         """
-        _check_kind(content, name)
+        check_kind(content, name)
         videos = _videos(content, name)
         categories = _categories(content, name)
         entries, warnings = _known(
@@ -81,11 +91,12 @@ class GroundTruth:
             for entry, place in zip(entries, places, strict=True)
         ]
         tubes = measure_tubes(sequences, lambda n, t: f"{places[n]}, frame {t}: the mask")
-        warnings += _length_warnings(entries, videos)
+        warnings += [*_length_warnings(entries, videos), *_occlusion_warnings(entries, objects)]
         in_order = [videos[key] for key in sorted(videos)]
         named = [f"{name}: {warning}" for warning in warnings]
         by_id = dict(sorted(categories.items()))
-        return cls(name, in_order, by_id, list(categories), objects, tubes, named)
+        parts = _parts(content, name, videos)
+        return cls(name, in_order, by_id, list(categories), objects, tubes, named, parts)
 
 
 def read_annotations(path: Path) -> GroundTruth:
@@ -104,12 +115,16 @@ def read_videos(path: Path) -> dict[int, AnnotatedVideo]:
         InputError: for another kind of file, or the first video that is wrong.
     """
     content = read_json(path)
-    _check_kind(content, str(path), needs_annotations=False)
+    check_kind(content, str(path), needs_annotations=False)
     return _videos(content, str(path))
 
 
-def _check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
-    """Tells apart the other files that come with the data sets."""
+def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
+    """Refuses the other files that come with the data sets; `name` is what messages call this one.
+
+    Raises:
+        InputError: saying which it seems to be.
+    """
     needed = "expected an object with videos" + (
         ", categories and annotations" if needs_annotations else ""
     )
@@ -133,6 +148,24 @@ def _videos(content: dict[str, Any], name: str) -> dict[int, AnnotatedVideo]:
         video = _video(entry, where)
         _add_new(videos, video.id, video, where)
     return videos
+
+
+def _parts(
+    content: dict[str, Any], name: str, videos: Mapping[int, object]
+) -> dict[str, frozenset[int]]:
+    """The listed videos of each part; parts without any are left out."""
+    info = content.get("info")
+    parts = info.get(PARTS_KEY) if isinstance(info, dict) else None
+    if parts is None:
+        return {}
+    if not isinstance(parts, dict) or not all(map(_is_id_list, parts.values())):
+        raise InputError(f"{name} has parts {shown(parts)}; expected lists of video ids by name")
+    listed = {part: frozenset(videos.keys() & set(ids)) for part, ids in parts.items()}
+    return {part: ids for part, ids in listed.items() if ids}
+
+
+def _is_id_list(value: object) -> bool:
+    return isinstance(value, list) and all(type(key) is int for key in value)
 
 
 def _video(entry: dict[str, Any], where: str) -> AnnotatedVideo:
@@ -201,8 +234,9 @@ def _object(entry: dict[str, Any], where: str) -> AnnotatedObject:
     if not (isinstance(is_crowd, int) and is_crowd in (0, 1)):
         raise InputError(f"{where} has iscrowd {shown(is_crowd)}; expected 0 or 1")
     average = _average_area(value_of(entry, "areas", where), where)
+    hidden = occlusion_score(entry.get("occlusion"), where)
     return AnnotatedObject(
-        entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average
+        entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average, hidden
     )
 
 
@@ -249,8 +283,9 @@ def _length_warnings(
     entries: list[dict[str, Any]], videos: Mapping[int, AnnotatedVideo]
 ) -> list[str]:
     warnings = []
-    for field in ("segmentations", "areas"):
-        others = [e for e in entries if len(e[field]) != videos[e["video_id"]].length]
+    for field in ("segmentations", "areas", "occlusion"):
+        given = [e for e in entries if field != "occlusion" or e.get(field)]
+        others = [e for e in given if len(e[field]) != videos[e["video_id"]].length]
         if others:
             first = others[0]
             warnings.append(
@@ -259,3 +294,18 @@ def _length_warnings(
                 f"{videos[first['video_id']].length} frames)"
             )
     return warnings
+
+
+def _occlusion_warnings(
+    entries: list[dict[str, Any]], objects: Sequence[AnnotatedObject]
+) -> list[str]:
+    """Counts the objects without a label in a file that labels occlusion."""
+    if not any("occlusion" in entry for entry in entries):
+        return []
+    others = [thing for thing in objects if thing.occlusion_score is None]
+    if not others:
+        return []
+    return [
+        "annotations without an occlusion label, which count in none of the occlusion levels: "
+        f"{len(others)} of {len(objects)} (the first is annotation {others[0].id})"
+    ]

@@ -1,7 +1,9 @@
 """The data sets by the names that configs use: their titles and their categories.
 
-YouTube-VIS: youtube-vos.org/dataset/vis (Yang et al., ICCV 2019; the 2021 version). OVIS: Qi et
-al., arXiv 2102.01558; its annotation files spell `Vehical` so.
+YouTube-VIS: youtube-vos.org/dataset/vis (Yang et al., ICCV 2019; the 2021 version). The 2022
+version has the categories of 2021 and adds long videos to the validation set; its AP is the mean of
+short and long videos (see `annotation_parts`). OVIS: Qi et al., arXiv 2102.01558; its annotation
+files spell `Vehical` so, its page `Vehicle`.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ from collections.abc import Mapping
 
 from vis_bench.errors import InputError
 
-DATASETS = ("ytvis2019", "ytvis2021", "ovis", "synthetic")
+DATASETS = ("ytvis2019", "ytvis2021", "ytvis2022", "ovis", "synthetic")
+SHORT_AND_LONG = "ytvis2022"  # whose validation annotations are two files
 
 TITLES: Mapping[str, str] = {
     "ytvis2019": "YouTube-VIS 2019",
     "ytvis2021": "YouTube-VIS 2021",
+    "ytvis2022": "YouTube-VIS 2022",
     "ovis": "OVIS",
     "synthetic": "synthetic set",
     "synthetic_plain": "plain synthetic set",
@@ -45,6 +49,7 @@ def _numbered(names: str) -> dict[int, str]:
 CATEGORIES: Mapping[str, Mapping[int, str]] = {
     "ytvis2019": _numbered(YTVIS_2019),
     "ytvis2021": _numbered(YTVIS_2021),
+    "ytvis2022": _numbered(YTVIS_2021),
     "ovis": _numbered(OVIS),
     "synthetic": _numbered(SYNTHETIC),
 }
@@ -94,7 +99,10 @@ def contradiction(name: str, categories: Mapping[int, str]) -> str | None:
 
 
 def dataset_of(categories: Mapping[int, str]) -> str | None:
-    """The one data set whose categories these are, with none missing; None if there is none."""
+    """The first data set whose categories these are, with none missing; None if there is none.
+
+    YouTube-VIS 2021 and 2022 have the same, so these are taken for 2021.
+    """
     for name, expected in CATEGORIES.items():
         if categories.keys() == expected.keys() and all(
             _same(categories[number], expected[number]) for number in expected
@@ -108,4 +116,4 @@ def _same(one: str, other: str | None) -> bool:
 
 
 def _plain(name: str) -> str:
-    return name.casefold().replace("_", " ").strip()
+    return name.casefold().replace("_", " ").replace("vehical", "vehicle").strip()

@@ -6,7 +6,6 @@ and `validate` looks for everything that is wrong with it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -16,7 +15,9 @@ from typing import Any
 import orjson
 
 from vis_bench.data import layout, synthetic
+from vis_bench.data.annotation_parts import join_short_and_long
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.categories import CATEGORIES, DATASETS, check_dataset_name, contradiction
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
 from vis_bench.data.shared_videos import TRAINING_PARTS
@@ -62,7 +63,7 @@ class Dataset:
         """The checksum of the annotations file, or of the JSON it would be."""
         path = self.annotations_path
         data = orjson.dumps(self.content()) if path is None else read_bytes(path)
-        return hashlib.sha256(data).hexdigest()
+        return annotations_checksum(data)
 
     def ground_truth(self, videos: Sequence[Video] | None = None) -> GroundTruth:
         """The annotations of some of the videos (default: all), checked for evaluation.
@@ -92,7 +93,8 @@ def load_dataset(
         name: one of `categories.DATASETS`; or any other, with both `annotations` and `frames`.
         split: `train`, `val` or `test`; `heldout` or `rest`, which the command `split` writes.
         plain: the easy variant of the synthetic videos.
-        annotations: a file in YouTube-VIS form; default: found below `data_root` (see `layout`).
+        annotations: a file in YouTube-VIS form; default: found below `data_root` (see `layout`),
+            where the validation set of `ytvis2022` has two, which are joined.
         frames: the folder that the file names start from; default as above.
         data_root: the folder with the data sets. Synthetic videos are drawn in memory without
             any of the three.
@@ -110,6 +112,10 @@ def load_dataset(
         raise InputError(f"plain is true for {name}; only synthetic videos have a plain variant")
     if annotations is None or frames is None:
         root = _required(data_root, name, "annotations" if annotations is None else "frames")
+        both = None if annotations else layout.find_short_and_long(root, name, split)
+        if both is not None:
+            frames = frames or layout.find_frames(root, name, split)
+            return _short_and_long(name, split, both, frames)
         annotations = annotations or layout.find_annotations(root, name, split)
         frames = frames or layout.find_frames(root, name, split)
     return read_dataset(name, split, annotations, frames)
@@ -133,6 +139,18 @@ def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Data
         name, split, videos, categories, bool(content.get("annotations")),
         annotations, partial(read_json, annotations), _part(content),
     )  # fmt: skip
+
+
+def _short_and_long(name: str, split: str, both: tuple[Path, Path], frames: Path) -> Dataset:
+    """A data set whose annotations are two files; videos are those of both, short ones first."""
+    content = partial(join_short_and_long, *both)
+    title = f"{both[0]} and {both[1]}"
+    joined = content()
+    entries = video_entries(joined, title)
+    categories = _known_categories(name, joined, both[0])
+    videos = [_video(entry, frames, title) for entry in entries]
+    _check_frames(frames, entries)
+    return Dataset(name, split, videos, categories, True, None, content)
 
 
 def read_categories(annotations: Path) -> dict[int, str]:

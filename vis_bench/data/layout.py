@@ -7,7 +7,12 @@ For `ytvis2019`, split `val`, the folder is the first of these that exists: `ytv
 
 is the default layout; the official archives' names are recognized too: `valid` for `val`,
 `valid.json`, `valid/instances.json` (2021), `annotations_valid.json` and frames directly in `valid`
-(OVIS), and `annotations/instances_val_sub.json` (VNext's instructions).
+(OVIS), `annotations/annotations_valid.json` (OVIS, as in tue-mps/videomt), and
+`annotations/instances_val_sub.json` (VNext's instructions).
+
+The validation annotations of `ytvis2022` are two files, `gt_short.json` and `gt_long.json`, in the
+folder or in `annotations` below it (as in tue-mps/videomt, `datasets/README.md`). Without them the
+list of all videos is found as above.
 
 `heldout` and `rest`, which the command `split` writes, have their frames in the folder of `train`.
 """
@@ -18,12 +23,14 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from vis_bench.data.categories import SHORT_AND_LONG
 from vis_bench.data.shared_videos import TRAINING_PARTS
 from vis_bench.errors import InputError
 
 FOLDERS = {
     "ytvis2019": ("ytvis2019", "ytvis_2019", "."),
     "ytvis2021": ("ytvis2021", "ytvis_2021", "."),
+    "ytvis2022": ("ytvis2022", "ytvis_2022", "."),
     "ovis": ("ovis", "."),
     "synthetic": ("synthetic", "."),
 }
@@ -33,6 +40,11 @@ ANNOTATIONS = (
     "{split}/instances.json",
     "annotations_{split}.json",
     "annotations/instances_{split}_sub.json",
+    "annotations/annotations_{split}.json",
+)
+SHORT_AND_LONG_FILES = (
+    ("gt_short.json", "gt_long.json"),
+    ("annotations/gt_short.json", "annotations/gt_long.json"),
 )
 FRAMES = ("{split}/JPEGImages", "{split}")
 
@@ -55,6 +67,28 @@ def find_annotations(data_root: Path, name: str, split: str) -> Path:
     return _first(candidates, Path.is_file, what, "annotations", hint)
 
 
+def find_short_and_long(data_root: Path, name: str, split: str) -> tuple[Path, Path] | None:
+    """The two annotations files of a split that has two; None where neither is there.
+
+    Raises:
+        InputError: where only one is there.
+    """
+    if (name, SPLIT_NAMES.get(split)) != (SHORT_AND_LONG, SPLIT_NAMES["val"]):
+        return None
+    for folder in _folders(data_root, name):
+        for files in SHORT_AND_LONG_FILES:
+            short, long = (folder / file for file in files)
+            if short.is_file() and long.is_file():
+                return short, long
+            if short.is_file() or long.is_file():
+                there, missing = (short, long) if short.is_file() else (long, short)
+                raise InputError(
+                    f"found {there} but no {missing}; expected both, since AP of {name} is the "
+                    "mean of short and long videos"
+                )
+    return None
+
+
 def find_frames(data_root: Path, name: str, split: str) -> Path:
     """The folder that a split's file names start from.
 
@@ -67,15 +101,19 @@ def find_frames(data_root: Path, name: str, split: str) -> Path:
 
 
 def _candidates(data_root: Path, name: str, split: str, forms: Iterable[str]) -> list[Path]:
-    folders = [data_root / folder for folder in FOLDERS[name]]
-    existing = [folder for folder in folders[:-1] if folder.is_dir()][:1] or folders
     spellings = SPLIT_NAMES.get(split, (split,))
     return [
         folder / form.format(split=spelling)
-        for folder in existing
+        for folder in _folders(data_root, name)
         for form in forms
         for spelling in spellings
     ]
+
+
+def _folders(data_root: Path, name: str) -> list[Path]:
+    """The folder of the data set's own that exists; else all that it might have been."""
+    folders = [data_root / folder for folder in FOLDERS[name]]
+    return [folder for folder in folders[:-1] if folder.is_dir()][:1] or folders
 
 
 def _first(

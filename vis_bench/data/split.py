@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.shared_videos import HELD_OUT, REST
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, objects_of, parse_json, read_bytes
@@ -210,5 +211,5 @@ def _write(
     names = {entry["id"]: str(entry.get("name", entry["id"])) for entry in content["categories"]}
     counts = Counter(category for video in videos for category in shown[video])
     by_name = {text: counts[category] for category, text in sorted(names.items())}
-    digest = hashlib.sha256(data).hexdigest()
+    digest = annotations_checksum(data)
     return WrittenPart(name, path, digest, len(videos), len(part["annotations"]), by_name)

@@ -11,7 +11,7 @@ on the detections per video and category, n detections, H hits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,10 +109,24 @@ def resample(
     """Accumulates every resample.
 
     Args:
-        matches: of one results file.
+        matches: of one results file. Of annotations with parts, each part is accumulated alone,
+            and the numbers are means over parts as those of `Evaluation.summary`.
         counts_BV: how many times each video counts; see `draw_videos`.
         advance: called after each category.
     """
+    whole = _resample(matches, counts_BV, advance)
+    if not matches.parts:
+        return whole
+    parts = [
+        _resample(matches, counts_BV * inside_V, lambda: None)
+        for inside_V in matches.parts.values()
+    ]
+    return ScoresOfParts(whole.ap_BATK, whole.recall_BMK, whole.recall_BAK, parts)
+
+
+def _resample(
+    matches: Matches, counts_BV: np.ndarray, advance: Callable[[], object]
+) -> ResampledScores:
     scores = [_category(category, counts_BV, advance) for category in matches.categories]
     return ResampledScores(
         *(np.stack(parts, axis=-1) for parts in zip(*scores, strict=True))  # type: ignore[arg-type]
@@ -211,3 +225,27 @@ def _area_under(hits_BH: np.ndarray, misses_BH: np.ndarray, objects_B: np.ndarra
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     out = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
     return np.divide(part, whole, out=out, where=whole > 0)
+
+
+@dataclass(frozen=True)
+class ScoresOfParts(ResampledScores):
+    """The scores over all videos, and numbers that are means over the parts that have them."""
+
+    parts: Sequence[ResampledScores]
+
+    def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
+        """As `ResampledScores`."""
+        return _means([part.by_category(area) for part in self.parts])
+
+    def numbers(self, area: int = 0) -> dict[str, np.ndarray]:
+        """As `ResampledScores`."""
+        return _means([part.numbers(area) for part in self.parts])
+
+
+def _means(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The mean of each number over the parts in which it is not NaN."""
+    stacked = {key: np.stack([numbers[key] for numbers in parts], -1) for key in parts[0]}
+    return {
+        key: mean_over_categories(values.reshape(-1, len(parts))).reshape(values.shape[:-1])
+        for key, values in stacked.items()
+    }

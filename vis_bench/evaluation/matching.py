@@ -1,19 +1,21 @@
 """Greedy matching of detections to ground truth, one video and category at a time.
 
 The rules are those of youtubevos/cocoapi (`YTVOSeval.evaluateVid`), for all IoU thresholds and
-area ranges together. Shape letters: T=10 IoU thresholds, A=4 area ranges, D detections, G objects,
-V videos, n all kept detections of one category.
+area ranges together. Shape letters: T=10 IoU thresholds, A=4 area ranges and after them the levels
+that the annotations have (see `levels`), D detections, G objects, V videos, n all kept detections
+of one category.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.evaluation.levels import ObjectLevels
 from vis_bench.evaluation.space_time_iou import space_time_iou
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -50,34 +52,47 @@ class CategoryMatches:
 
 @dataclass(frozen=True)
 class Matches:
-    """All matches of one results file; both sequences are sorted by id."""
+    """All matches of one results file; videos and categories are sorted by id.
+
+    `levels`: what the columns after the area ranges are, names of `levels.LEVELS`. `parts`: 1 for
+    each video of a part and 0 for others, by the part's name; see `GroundTruth.parts`.
+    """
 
     videos: Sequence[AnnotatedVideo]
     categories: Sequence[CategoryMatches]
+    levels: Sequence[str] = ()
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def match(ground_truth: GroundTruth, results: Results) -> Matches:
     """Matches every detection of a listed video and category; the best 100 of each are kept."""
     detections = _rank_detections(ground_truth, results)
     objects = _group_objects(ground_truth)
+    levels = ObjectLevels.of(ground_truth)
     outside_NA = _outside(results.tubes.average_areas_N())[detections.track_N]
+    outside_NA = np.pad(outside_NA, ((0, 0), (0, len(levels.names))))
     misses_NAT = np.repeat(~outside_NA[:, :, None], len(IOU_THRESHOLDS), 2)
     hits_NAT = np.zeros_like(misses_NAT)
     for start, stop, key in detections.groups():
         if key in objects:
             rows_D, columns_G = detections.track_N[start:stop], objects[key]
             ious_DG = space_time_iou(results.tubes, rows_D, ground_truth.tubes, columns_G)
-            crowd_G, ignored_GA = _ignored_objects(ground_truth, columns_G)
+            crowd_G, ignored_GA = _ignored_objects(ground_truth, levels, columns_G)
             matched_DAT, on_ignored_DAT = match_group(ious_DG, crowd_G, ignored_GA)
             hits_NAT[start:stop] = matched_DAT & ~on_ignored_DAT
             misses_NAT[start:stop] &= ~matched_DAT
-    counts_KVA = _count_objects(ground_truth, objects)
+    counts_KVA = _count_objects(ground_truth, levels, objects)
     return Matches(
         ground_truth.videos,
         [
             _category(detections, index, key, name, hits_NAT, misses_NAT, counts_KVA[index])
             for index, (key, name) in enumerate(ground_truth.categories.items())
         ],
+        levels.names,
+        {
+            name: np.array([int(video.id in ids) for video in ground_truth.videos])
+            for name, ids in ground_truth.parts.items()
+        },
     )
 
 
@@ -170,22 +185,24 @@ def _outside(areas_N: np.ndarray) -> np.ndarray:
 
 
 def _ignored_objects(
-    ground_truth: GroundTruth, columns_G: np.ndarray
+    ground_truth: GroundTruth, levels: ObjectLevels, columns_G: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which of these objects are crowds, (G,), and which are ignored in each area range, (G, A)."""
+    """Which of these objects are crowds, (G,), and which are ignored in each range, (G, A)."""
     chosen = [ground_truth.objects[index] for index in columns_G]
     crowd_G = np.array([thing.is_crowd for thing in chosen])
     outside_GA = _outside(np.array([thing.average_area for thing in chosen]))
+    outside_GA = np.hstack((outside_GA, ~levels.inside_NL[columns_G]))
     return crowd_G, crowd_G[:, None] | outside_GA
 
 
 def _count_objects(
-    ground_truth: GroundTruth, objects: dict[tuple[int, int], np.ndarray]
+    ground_truth: GroundTruth, levels: ObjectLevels, objects: dict[tuple[int, int], np.ndarray]
 ) -> np.ndarray:
-    shape = len(ground_truth.categories), len(ground_truth.videos), len(AREA_RANGES)
+    num_ranges = len(AREA_RANGES) + len(levels.names)
+    shape = len(ground_truth.categories), len(ground_truth.videos), num_ranges
     counts_KVA = np.zeros(shape, np.int64)
     for (video, category), columns_G in objects.items():
-        _, ignored_GA = _ignored_objects(ground_truth, columns_G)
+        _, ignored_GA = _ignored_objects(ground_truth, levels, columns_G)
         counts_KVA[category, video] = (~ignored_GA).sum(0)
     return counts_KVA
 

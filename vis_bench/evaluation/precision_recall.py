@@ -1,8 +1,8 @@
 """Precision and recall from matches, over all videos or any selection of them.
 
 The rules are those of youtubevos/cocoapi (`YTVOSeval.accumulate`). Shape letters: T=10 IoU
-thresholds, R=101 recall levels, K categories, A=4 area ranges, M=3 limits on the detections per
-video and category, V videos, n detections.
+thresholds, R=101 recall levels, K categories, A=4 area ranges (and the levels after them, where
+they are asked for), M=3 limits on the detections per video and category, V videos, n detections.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ def accumulate(
         weights_V: how many times each video counts, whole numbers from 0; default: once each. A
             video that counts twice gives what two copies of it would (copies of a detection are
             taken together, which matters only where detections of one video tie in score).
-        areas: indices of the area ranges to fill in.
+        areas: indices of the area ranges to fill in, or of levels, which come after them.
         limits: indices into `MAX_DETECTIONS` to fill in.
     """
-    shape = len(matches.categories), len(AREA_RANGES), len(MAX_DETECTIONS)
+    num_areas = max([len(AREA_RANGES), *(area + 1 for area in areas)])
+    shape = len(matches.categories), num_areas, len(MAX_DETECTIONS)
     num_thresholds, num_levels = len(IOU_THRESHOLDS), len(RECALL_LEVELS)
     curves = Curves(
         np.full((num_thresholds, num_levels, *shape), -1.0),

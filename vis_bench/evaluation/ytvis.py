@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vis_bench.data.annotation_parts import read_short_and_long
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.evaluation.check_results import check_results
+from vis_bench.evaluation.levels import LEVELS
 from vis_bench.evaluation.matching import AREA_NAMES, IOU_THRESHOLDS, Matches, match
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
 from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation, evaluate_tracking
@@ -24,6 +26,8 @@ from vis_bench.json_file import collection_paused
 # Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
 # more than 36 frames, so that only later and longer data sets (2021, OVIS) have long videos.
 VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
+
+PART_NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
 
 _ALL = AREA_NAMES.index("all")
 _MOST = len(MAX_DETECTIONS) - 1
@@ -46,16 +50,87 @@ class Evaluation:
 
         `ap`, `ap50`, `ap75`; `ap_s`, `ap_m`, `ap_l` by object area (up to 128^2, up to 256^2 and
         above, in pixels); `ar1`, `ar10`, `ar100` with that many detections per video and category;
-        `ar_s`, `ar_m`, `ar_l`. A record holds null in place of -1.
+        `ar_s`, `ar_m`, `ar_l`. A record holds null in place of -1. Where the annotations have
+        parts, the mean of `per_part`; -1 where one of them has no ground truth.
         """
-        return summarize(self.curves)
+        parts = list(self.per_part().values())
+        return mean_of_parts(parts) if parts else summarize(self.curves)
+
+    def record_numbers(self) -> dict[str, float]:
+        """What a record holds: the 12 numbers, those of parts, and AP by level."""
+        return {**self.summary(), **self.part_numbers(), **self.level_aps()}
+
+    def per_part(self) -> dict[str, dict[str, float]]:
+        """The same 12 numbers of the videos of each part, by its name; none without parts.
+
+        They are those of the part's own annotations file. Numbers by category, level and length
+        are of all videos together.
+        """
+        return {name: summarize(curves) for name, curves in self._part_curves.items()}
+
+    @cached_property
+    def _part_curves(self) -> dict[str, Curves]:
+        return {
+            name: accumulate(self.matches, inside_V)
+            for name, inside_V in self.matches.parts.items()
+        }
+
+    def part_numbers(self) -> dict[str, float]:
+        """What a record holds of each part: `ap_short`, `ap50_short`, ... `ar10_long`.
+
+        The numbers are those that YouTube-VIS 2022 reports: AP, AP50, AP75, AR1 and AR10.
+        """
+        return {
+            f"{key}_{part}": numbers[key]
+            for part, numbers in self.per_part().items()
+            for key in PART_NUMBERS
+        }
+
+    def level_aps(self) -> dict[str, float]:
+        """`ap_so`, `ap_mo`, `ap_ho` and `ap_returning`: AP of each of `levels.LEVELS`.
+
+        -1 for a level without an object, and so where the annotations have no occlusion labels.
+        """
+        return {f"ap_{name}": numbers["ap"] for name, numbers in self.per_level().items()}
 
     def per_category(self) -> list[dict[str, int | str | float]]:
-        """Per category in order of id: `id`, `name` and the same 12 numbers."""
+        """Per category in order of id: `id`, `name`, the same 12 numbers and the AP by level."""
         return [
-            {"id": c.id, "name": c.name, **summarize(self.curves, slice(k, k + 1))}
+            {
+                "id": c.id, "name": c.name, **summarize(self.curves, slice(k, k + 1)),
+                **{f"ap_{name}": self._level(name, slice(k, k + 1))["ap"] for name in LEVELS},
+            }
             for k, c in enumerate(self.matches.categories)
-        ]
+        ]  # fmt: skip
+
+    def per_level(self) -> dict[str, dict[str, float]]:
+        """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of each level; -1 without an object."""
+        return {name: self._level(name) for name in LEVELS}
+
+    @cached_property
+    def level_curves(self) -> Curves:
+        """What is accumulated for the levels alone, in the order of `matches.levels`."""
+        places = range(len(AREA_NAMES), len(AREA_NAMES) + len(self.matches.levels))
+        curves = accumulate(self.matches, areas=places, limits=[_MOST])
+        return Curves(
+            curves.precision_TRKAM[..., len(AREA_NAMES) :, :],
+            curves.recall_TKAM[..., len(AREA_NAMES) :, :],
+            curves.scores_TRKAM[..., len(AREA_NAMES) :, :],
+        )
+
+    def _level(self, name: str, categories: slice = slice(None)) -> dict[str, float]:
+        if name not in self.matches.levels:
+            return {"num_objects": 0, "ap": -1.0, "ap50": -1.0, "ap75": -1.0, "ar100": -1.0}
+        place = self.matches.levels.index(name)
+        column = len(AREA_NAMES) + place
+        chosen = self.matches.categories[categories]
+        count = sum(int(category.num_objects_VA[:, column].sum()) for category in chosen)
+        curves = Curves(
+            self.level_curves.precision_TRKAM[:, :, categories],
+            self.level_curves.recall_TKAM[:, categories],
+            self.level_curves.scores_TRKAM[:, :, categories],
+        )
+        return {"num_objects": count, **_headline(curves, place)}
 
     @cached_property
     def _per_length(self) -> dict[str, dict[str, float]]:
@@ -111,19 +186,38 @@ def evaluate_tracks(ground_truth: GroundTruth, tracks: Iterable[Track]) -> dict[
 
 
 def evaluate_files(
-    annotations: Path, predictions: Path, *, tracking_threshold: float | None = None
+    annotations: Path,
+    predictions: Path,
+    *,
+    long_annotations: Path | None = None,
+    tracking_threshold: float | None = None,
 ) -> Evaluation:
     """Reads, checks and evaluates a results file; `tracking_threshold` as `evaluate`.
 
+    Args:
+        long_annotations: of the long videos, where `annotations` are those of the short ones; AP
+            is then the mean of both (YouTube-VIS 2022).
+
     Raises:
-        InputError: as `read_annotations`, `read_results` and `evaluate`.
+        InputError: as `read_annotations`, `read_short_and_long`, `read_results` and `evaluate`.
     """
     with collection_paused():
+        if long_annotations is None:
+            ground_truth = read_annotations(annotations)
+        else:
+            ground_truth = read_short_and_long(annotations, long_annotations)
         return evaluate(
-            read_annotations(annotations),
-            read_results(predictions),
-            tracking_threshold=tracking_threshold,
+            ground_truth, read_results(predictions), tracking_threshold=tracking_threshold
         )
+
+
+def mean_of_parts(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each number; -1 where it is -1 in any part."""
+    columns = {key: [numbers[key] for numbers in parts] for key in parts[0]}
+    return {
+        key: -1.0 if min(values) == -1 else sum(values) / len(values)
+        for key, values in columns.items()
+    }
 
 
 def summarize(curves: Curves, categories: slice = slice(None)) -> dict[str, float]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vis_bench.gate.baseline import COSTS, GatedCell, GatedSpeed
-from vis_bench.records.metrics import ACCURACY, TRACKING, Metric
+from vis_bench.records.metrics import ACCURACY, LEVELS, PARTS, TRACKING, Metric
 
 Verdict = Literal["worse", "changed", "missing", "better", "new", "not compared"]
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing")
 
-# AP, AR and the tracking metrics; the AR by area is not gated.
-_AP_AND_AR = ACCURACY[:9]
+# AP and AR, also of short and long videos and of objects that are hard to follow; the AR by area is
+# not gated.
+_AP_AND_AR = (*ACCURACY[:9], *PARTS, *LEVELS)
 _GATED = (*_AP_AND_AR, *TRACKING)
 
 # Differences below this are arithmetic, not accuracy; in points.

@@ -60,6 +60,26 @@ ACCURACY = (
 )  # fmt: skip
 ACCURACY_TITLES = {metric.field: metric.title for metric in ACCURACY}
 
+# Of short and of long videos, where a data set has an annotations file of each; AP is the mean.
+PARTS = tuple(
+    _points(f"{field}_{part}", f"{title} {part}")
+    for part in ("short", "long")
+    for field, title in (
+        ("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"), ("ar1", "AR1"), ("ar10", "AR10"),
+    )
+)  # fmt: skip
+
+# AP of the objects that are hard to follow; the first three need occlusion labels.
+LEVELS = tuple(
+    Metric(field, title, 0.01, learned=True, long_title=f"AP of objects that {what}")
+    for field, title, what in (
+        ("ap_so", "Light", "are lightly occluded"),
+        ("ap_mo", "Moderate", "are moderately occluded"),
+        ("ap_ho", "Heavy", "are heavily occluded"),
+        ("ap_returning", "Returning", "leave and return"),
+    )
+)
+
 # Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
 HOTA, ASSA = _points("hota", "HOTA"), _points("assa", "AssA")
 TRACKING = (

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from vis_bench.atomic_write import write_atomically
-from vis_bench.data.categories import DATASETS, check_dataset_name, dataset_of
+from vis_bench.data.annotation_parts import join_short_and_long
+from vis_bench.data.annotations_checksum import annotations_checksum
+from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, check_dataset_name, dataset_of
 from vis_bench.errors import InputError
 from vis_bench.evaluation.bootstrap import ap_interval
 from vis_bench.evaluation.ytvis import Evaluation, evaluate_files
@@ -82,6 +86,7 @@ def record_results(
     command: str,
     dataset: str | None = None,
     split: str | None = None,
+    long_annotations: Path | None = None,
     tracking_threshold: float | None = None,
 ) -> tuple[Evaluation, Path]:
     """Evaluates a results file, and writes its record with a copy of the predictions beside it.
@@ -97,13 +102,21 @@ def record_results(
         command: the command line.
         dataset: a data set's name; default: the one whose categories the annotations have.
         split: default: what `split` wrote into the file, or the file's name.
+        long_annotations: as `evaluate_files`; the data set and split are then the 2022 validation
+            videos of YouTube-VIS unless they are given.
         tracking_threshold: as `evaluate`.
 
     Raises:
         InputError: for an unknown data set, or what `evaluate_files` refuses.
     """
-    evaluation = evaluate_files(annotations, predictions, tracking_threshold=tracking_threshold)
-    described = _describe_annotations(annotations, dataset, split)
+    evaluation = evaluate_files(
+        annotations, predictions, long_annotations=long_annotations,
+        tracking_threshold=tracking_threshold,
+    )  # fmt: skip
+    if long_annotations is None:
+        described = _describe_annotations(annotations, dataset, split)
+    else:
+        described = _describe_both(annotations, long_annotations, dataset, split)
     results = read_bytes(predictions)
     identity = [source.method, source.backbone, described, hashlib.sha256(results).hexdigest()]
     identity += [] if source.note is None else [source.note]
@@ -128,7 +141,7 @@ def record_results(
     tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
     low, high = ap_interval(evaluation.matches) or (None, None)
     accuracy = AccuracyFields(
-        predictions=copy, ap_low=low, ap_high=high, **evaluation.summary(), **tracking
+        predictions=copy, ap_low=low, ap_high=high, **evaluation.record_numbers(), **tracking
     )
     record = Record.of(record, accuracy)
     write_atomically(store.folder / copy, results)
@@ -147,7 +160,20 @@ def _describe_annotations(path: Path, dataset: str | None, split: str | None) ->
     return {
         "dataset": dataset or _recognized(content, path),
         "split": split or part or path.stem,
-        "annotations_sha256": hashlib.sha256(data).hexdigest(),
+        "annotations_sha256": annotations_checksum(data),
+    }
+
+
+def _describe_both(
+    short: Path, long: Path, dataset: str | None, split: str | None
+) -> dict[str, Any]:
+    if dataset is not None:
+        check_dataset_name(dataset)
+    joined = orjson.dumps(join_short_and_long(short, long))
+    return {
+        "dataset": dataset or SHORT_AND_LONG,
+        "split": split or "val",
+        "annotations_sha256": annotations_checksum(joined),
     }
 
 

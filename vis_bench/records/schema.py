@@ -106,6 +106,25 @@ class MetricFields(Fields):
     ar_s: Fraction = None
     ar_m: Fraction = None
     ar_l: Fraction = None
+    ap_short: Fraction = None
+    """The numbers of short and of long videos where the data set has an annotations file of each.
+    The other AP and AR are then the means of both.
+    """
+    ap50_short: Fraction = None
+    ap75_short: Fraction = None
+    ar1_short: Fraction = None
+    ar10_short: Fraction = None
+    ap_long: Fraction = None
+    ap50_long: Fraction = None
+    ap75_long: Fraction = None
+    ar1_long: Fraction = None
+    ar10_long: Fraction = None
+    ap_so: Fraction = None
+    """AP of lightly, moderately and heavily occluded objects, as OVIS has it."""
+    ap_mo: Fraction = None
+    ap_ho: Fraction = None
+    ap_returning: Fraction = None
+    """AP of objects that are seen again after frames in which they are not."""
     tracking_score_threshold: Number | None = None
     """Tracks with a higher score take part in the tracking metrics that follow."""
     hota: Fraction = None

@@ -11,19 +11,32 @@ from vis_bench.evaluation.ytvis import Evaluation
 from vis_bench.records.metrics import ACCURACY_TITLES
 from vis_bench.reports.tracking import tracking_json, tracking_tables
 
+LEVEL_TITLES = {
+    "so": "lightly occluded",
+    "mo": "moderately occluded",
+    "ho": "heavily occluded",
+    "returning": "leave and return",
+}
 LENGTHS = {"short": "up to 24", "medium": "25 to 36", "long": "37 and more"}
 
 
 def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> dict[str, Any]:
     """The 12 numbers as fractions (null without ground truth), by length, and the warnings.
 
-    With the tracking metrics under `tracking` where they were computed.
+    `ap_so`, `ap_mo`, `ap_ho` and `ap_returning` are null where no object is at that level. Of
+    annotations in two files the 12 numbers are means, and `per_part` holds those of each. With the
+    tracking metrics under `tracking` where they were computed.
     """
     report: dict[str, Any] = {
         **_nulled(evaluation.summary()),
+        **_nulled(evaluation.level_aps()),
         "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
+        "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
         "warnings": list(evaluation.warnings),
     }
+    parts = evaluation.per_part()
+    if parts:
+        report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}
     if per_category:
         report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
     if evaluation.tracking is not None:
@@ -33,10 +46,14 @@ def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> di
 
 def evaluation_text(evaluation: Evaluation, *, per_category: bool = False) -> str:
     """The 12 numbers in points, and the tracking metrics; a dash without ground truth."""
-    rows = [["all videos", *_points(evaluation.summary())]]
+    parts = evaluation.per_part()
+    rows = [[f"mean of {' and '.join(parts)}" if parts else "all videos",
+             *_points(evaluation.summary())]]  # fmt: skip
+    rows += [[f"{name} videos", *_points(numbers)] for name, numbers in parts.items()]
     tables = [
         _table(["points (0..100)", *ACCURACY_TITLES.values()], rows),
         _length_table(evaluation),
+        *_level_tables(evaluation),
     ]
     if per_category:
         rows = [[str(row["name"]), *_points(row)] for row in evaluation.per_category()]
@@ -57,6 +74,18 @@ def _length_table(evaluation: Evaluation) -> str:
         if numbers["num_videos"]
     ]
     return _table(["frames per video", "videos", *(ACCURACY_TITLES[key] for key in keys)], rows)
+
+
+def _level_tables(evaluation: Evaluation) -> list[str]:
+    """A table of the levels that have objects; none where there are no such levels."""
+    keys = ("ap", "ap50", "ap75", "ar100")
+    rows = [
+        [LEVEL_TITLES[name], str(numbers["num_objects"]), *_points(numbers, keys)]
+        for name, numbers in evaluation.per_level().items()
+        if numbers["num_objects"]
+    ]
+    headers = ["level", "objects", *(ACCURACY_TITLES[key] for key in keys)]
+    return [_table(headers, rows)] if rows else []
 
 
 def _points(

@@ -40,7 +40,7 @@ def metric_column(metric: Metric) -> Column:
 
 def noise(record: Record, metric: Metric) -> str:
     """What stands behind FPS whose runs differ much; nothing behind other figures."""
-    return spread_mark(record) if metric is FPS else ""
+    return spread_mark(record) + neighbors_mark(record) if metric is FPS else ""
 
 
 def speed_notes(record: Record) -> tuple[str, ...]:
@@ -52,6 +52,11 @@ def spread_mark(speed: RegionFields) -> str:
     """How far equal runs lie apart, where that is more than `SPREAD_LIMIT`."""
     spread = speed.speed_spread
     return "" if spread is None or spread <= SPREAD_LIMIT else f" (spread {100 * spread:.0f} %)"
+
+
+def neighbors_mark(record: Record) -> str:
+    """Says where FPS were timed while other workers of the run were on the node."""
+    return " (beside other workers)" if record.timed_alone is False else ""
 
 
 def plain(value: object) -> str:

@@ -18,6 +18,7 @@ from vis_bench.records.ablation import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords
 from vis_bench.reports.charts import Panel, data_digest, digest_of_svg, speed_panels, speed_svg
+from vis_bench.reports.hard_objects import hard_objects_markdown
 from vis_bench.reports.headline import headline_markdown
 from vis_bench.reports.leaderboard import best_cells, leaderboard_markdown
 from vis_bench.reports.measured import measured_table
@@ -140,10 +141,10 @@ def _ablations(records: Sequence[Record], difference: PairedDifference) -> str:
 
 def _readme(records: Sequence[Record], counts: EncoderCounts | None) -> str:
     measured = render(measured_table(records)) if records else "No record yet.\n"
+    hard = hard_objects_markdown(records)
     tables = pages_markdown(paper_table(name, records, counts) for name in PAPER_TABLES)
-    return "\n".join(
-        [GENERATED, _INTRODUCTION, "## Measured\n", measured, "## The papers' tables\n", tables]
-    )
+    parts = [GENERATED, _INTRODUCTION, "## Measured\n", measured, *([hard] if hard else [])]
+    return "\n".join([*parts, "## The papers' tables\n", tables])
 
 
 def _text_in(path: Path) -> str:

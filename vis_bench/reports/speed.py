@@ -10,7 +10,7 @@ from vis_bench.cost.speed.video_run import OTHER
 from vis_bench.inference.stages import STAGE_NAMES
 from vis_bench.records.labels import cost_labels
 from vis_bench.records.schema import Record, RegionFields
-from vis_bench.reports.figures import num_timed_videos, plain, spread_mark
+from vis_bench.reports.figures import neighbors_mark, num_timed_videos, plain, spread_mark
 from vis_bench.tables.grid import ABSENT
 
 MEBIBYTE = 1 << 20
@@ -41,7 +41,7 @@ def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dic
         "Stride": plain(record.clip_stride),
         "Videos": plain(num_timed_videos(record)),
         "Region": region,
-        "FPS": f"{_number(fields.fps, 1)}{spread_mark(fields)}",
+        "FPS": f"{_number(fields.fps, 1)}{spread_mark(fields)}{neighbors_mark(record)}",
         "Clip ms p50": _number(fields.latency_ms_p50, 1),
         "p90": _number(fields.latency_ms_p90, 1),
         "p99": _number(fields.latency_ms_p99, 1),

@@ -47,6 +47,7 @@ def evaluate_accuracy(job: Job, tracks: Sequence[Track], results_file: Path) -> 
     evaluation = evaluate(job.ground_truth, results)
     tracking = evaluate_tracking(job.ground_truth, results).headline()
     low, high = ap_interval(evaluation.matches) or (None, None)
+    numbers = evaluation.record_numbers()
     return AccuracyFields(
-        predictions=results_file.name, ap_low=low, ap_high=high, **evaluation.summary(), **tracking
+        predictions=results_file.name, ap_low=low, ap_high=high, **numbers, **tracking
     )

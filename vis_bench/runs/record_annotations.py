@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vis_bench.data.annotations import GroundTruth, read_annotations
+from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.dataset import Dataset
 from vis_bench.errors import InputError
 from vis_bench.json_file import parse_json, read_bytes
@@ -42,7 +42,7 @@ def find_annotations(
         InputError: where they are not at hand, or not those that a record was measured with.
     """
     if annotations is not None:
-        _check_digest(records, hashlib.sha256(read_bytes(annotations)).hexdigest(), annotations)
+        _check_digest(records, annotations_checksum(read_bytes(annotations)), annotations)
         if not records or _lists(annotations, records[0].num_videos):
             return read_annotations(annotations), None
     if not records:

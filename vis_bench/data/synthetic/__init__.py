@@ -5,8 +5,8 @@ pixels and masks on every machine, whatever else draws random numbers.
 
 Files, from draws to bytes: `random_draws` draws numbers, `shapes` and `textures` are what classes
 are made of (`classes`), `motion` and `courses` say how objects move, `backdrop` what lies behind
-them, `compose` draws a whole `scene`, `render` its pixels, `videos` makes splits and annotations,
-and `write` puts them into files.
+them, `compose` draws a whole `scene`, `render` its pixels, `hidden` counts who hides whom, `videos`
+makes splits and annotations, and `write` puts them into files.
 """
 
 from vis_bench.data.synthetic.classes import CLASSES, plain_color

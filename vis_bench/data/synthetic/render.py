@@ -47,17 +47,21 @@ def render(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
     return brighten(frame_HW3, scene.gains[t]), owner_HW
 
 
-def render_owners(scene: Scene, t: int) -> np.ndarray:
-    """`owner_HW` of `render` alone, without drawing the pixels."""
+def render_owners(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
+    """Who is where in one frame, without drawing the pixels.
+
+    Returns:
+        owner_HW: as `render`.
+        extent_N: pixels of each instance within the frame, those that others hide included.
+    """
     owner_HW = np.zeros((scene.height, scene.width), dtype=np.uint8)
+    extent_N = np.zeros(len(scene.instances), np.int64)
     for owner, _, stamp in stamps(scene, t):
-        owner_HW[stamp.rows, stamp.columns][stamp.codes > 0] = owner
-    return owner_HW
-
-
-def owners_THW(scene: Scene) -> np.ndarray:
-    """`owner_HW` of every frame of a scene."""
-    return np.stack([render_owners(scene, t) for t in range(scene.length)])
+        covered = stamp.codes > 0
+        owner_HW[stamp.rows, stamp.columns][covered] = owner
+        if owner:
+            extent_N[owner - 1] = np.count_nonzero(covered)
+    return owner_HW, extent_N
 
 
 def stamps(scene: Scene, t: int) -> Iterator[tuple[int, SceneObject, Stamp]]:

@@ -13,8 +13,9 @@ from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.synthetic.classes import CLASSES
 from vis_bench.data.synthetic.compose import draw_extent, draw_plain_scene, draw_scene
+from vis_bench.data.synthetic.hidden import labels_of, visibility_of
 from vis_bench.data.synthetic.random_draws import Draws
-from vis_bench.data.synthetic.render import owners_THW, render
+from vis_bench.data.synthetic.render import render
 from vis_bench.data.synthetic.scene import Scene
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -162,9 +163,10 @@ def video_record(key: VideoKey, suffix: str) -> dict[str, Any]:
 def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
     """The video's entries in `annotations`, still without ids; none for what is never visible."""
     scene = scene_of(key)
-    owners = owners_THW(scene)
+    visibility = visibility_of(scene)
+    hidden_NT = visibility.hidden_NT()
     for owner, item in enumerate(scene.instances, start=1):
-        masks_THW = owners == owner
+        masks_THW = visibility.owners_THW == owner
         if masks_THW.any():
             yield {
                 "video_id": key.index + 1,
@@ -174,6 +176,7 @@ def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
                 "width": scene.width,
                 "length": scene.length,
                 **mask_records(masks_THW),
+                "occlusion": labels_of(hidden_NT[owner - 1]),
             }
 
 

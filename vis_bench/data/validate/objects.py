@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from vis_bench.data.occlusion import LABEL_SCORES, is_label
 from vis_bench.data.validate.problem import Kind, Problem, in_frames, is_integer
 from vis_bench.data.validate.videos import VideoEntry
 from vis_bench.errors import InputError
@@ -17,7 +18,8 @@ from vis_bench.masks.rle import RLE, area, check_run_lengths, check_size, from_r
 # Areas of polygons are often those of the outline, not of its pixels.
 RLE_SLACK = (1.0, 0.01)  # pixels, and a fraction of the mask's area
 POLYGON_SLACK = (10.0, 0.1)
-PER_FRAME = ("segmentations", "areas", "bboxes")
+PER_FRAME = ("segmentations", "areas", "bboxes", "occlusion")
+OPTIONAL = ("bboxes", "occlusion")  # AP needs neither
 
 
 def object_problems(
@@ -47,18 +49,20 @@ def object_problems(
     if video is not None:
         yield from _extent_problems(entry, video, where)
     yield from _mask_problems(entry, video, where)
+    yield from _label_problems(entry, where)
 
 
 def _extent_problems(entry: dict[str, Any], video: VideoEntry, where: str) -> Iterator[Problem]:
     """Lists of another length than the video, and sizes and lengths that it contradicts."""
     for key in PER_FRAME:
         values = entry.get(key)
-        if values is None and key == "bboxes":
-            continue  # evaluation needs none
+        if values is None and key in OPTIONAL:
+            continue
         if not isinstance(values, list):
             yield Problem("length", where, f"has {key} {shown(values)} instead of a list")
         elif video.length is not None and len(values) != video.length:
-            text = f"has {len(values)} {key} but its video has {video.length} frames"
+            items = "occlusion labels" if key == "occlusion" else key
+            text = f"has {len(values)} {items} but its video has {video.length} frames"
             yield Problem("length", where, text)
     if entry.get("length", video.length) != video.length and video.length is not None:
         text = f"has length {shown(entry['length'])} but its video has {video.length} frames"
@@ -85,6 +89,20 @@ def _mask_problems(
 
 
 Defect = tuple[Kind, str, str]  # kind, key that defects of the same sort share, message
+
+
+def _label_problems(entry: dict[str, Any], where: str) -> Iterator[Problem]:
+    """Occlusion labels that do not exist."""
+    labels = entry.get("occlusion")
+    if not isinstance(labels, list):
+        return
+    wrong = [t for t, label in enumerate(labels) if label is not None and not is_label(label)]
+    if wrong:
+        text = (
+            f"has occlusion {shown(labels[wrong[0]])} instead of one of "
+            f"{', '.join(LABEL_SCORES)} or null"
+        )
+        yield Problem("value", where, in_frames(wrong, text))
 
 
 def _frame_defects(

@@ -19,6 +19,7 @@ def describe_conditions(record: Record, table: PaperTable) -> str:
         record.precision,
         f"clip stride {record.clip_stride}" if record.clip_stride else None,
         record.timed_region if record.fps is not None else None,
+        "FPS timed beside other workers" if record.timed_alone is False else None,
         record.device,
         f"commit {record.git_commit[:8]}" if record.git_commit else None,
         *caveats(record),

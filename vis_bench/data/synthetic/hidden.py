@@ -1,0 +1,49 @@
+"""How much of each object the objects in front of it hide, counted in pixels.
+
+What lies outside the frame is cut off rather than hidden, and counts as little as it does in a
+mask: only pixels of the object within the frame take part.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vis_bench.data.occlusion import label_of
+from vis_bench.data.synthetic.render import render_owners
+from vis_bench.data.synthetic.scene import Scene
+
+
+class Visibility(NamedTuple):
+    """Who is seen, and how large the N instances of a scene would be with nothing before them.
+
+    Attributes:
+        owners_THW: `owner_HW` of `render.render` in every frame.
+        extents_NT: pixels of each instance within each frame, hidden ones included.
+    """
+
+    owners_THW: np.ndarray
+    extents_NT: np.ndarray
+
+    def hidden_NT(self) -> np.ndarray:
+        """The fraction of each instance that others hide; NaN where it is out of the frame."""
+        visible_TN = [
+            np.bincount(owner_HW.ravel(), minlength=len(self.extents_NT) + 1)[1:]
+            for owner_HW in self.owners_THW
+        ]
+        hidden_NT = self.extents_NT - np.transpose(visible_TN)
+        unknown_NT = np.full(hidden_NT.shape, np.nan)
+        return np.divide(hidden_NT, self.extents_NT, out=unknown_NT, where=self.extents_NT > 0)
+
+
+def visibility_of(scene: Scene) -> Visibility:
+    """Counts every instance in every frame."""
+    drawn = [render_owners(scene, t) for t in range(scene.length)]
+    owners, extents = zip(*drawn, strict=True)
+    return Visibility(np.stack(owners), np.stack(extents, 1))
+
+
+def labels_of(hidden_T: np.ndarray) -> list[str | None]:
+    """OVIS's label of an object in each frame; None where nothing of it is seen."""
+    return [label_of(hidden) if hidden < 1 else None for hidden in hidden_T.tolist()]
