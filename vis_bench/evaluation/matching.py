@@ -15,6 +15,7 @@ import numpy as np
 
 from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.errors import InputError
 from vis_bench.evaluation.levels import ObjectLevels
 from vis_bench.evaluation.space_time_iou import space_time_iou
 
@@ -65,7 +66,16 @@ class Matches:
 
 
 def match(ground_truth: GroundTruth, results: Results) -> Matches:
-    """Matches every detection of a listed video and category; the best 100 of each are kept."""
+    """Matches every detection of a listed video and category; the best 100 of each are kept.
+
+    Raises:
+        InputError: for annotations of single images, which COCOeval evaluates (see `images`).
+    """
+    if ground_truth.of_images:
+        raise InputError(
+            f"{ground_truth.name} lists single images; expected videos, since images are evaluated "
+            "by `eval` alone"
+        )
     detections = _rank_detections(ground_truth, results)
     objects = _group_objects(ground_truth)
     levels = ObjectLevels.of(ground_truth)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from vis_bench.data.categories import dataset_title
+from vis_bench.data.categories import dataset_title, unit
 from vis_bench.records.ablation import split_ablations
 from vis_bench.records.caveats import is_ranked
 from vis_bench.records.labels import marked_labels
@@ -239,7 +239,7 @@ def _section(record: Record) -> tuple[str, str, int, str]:
 
 def _title(section: tuple[str, str, int, str]) -> str:
     dataset, split, num_videos, _ = section
-    count = f"{num_videos or 'unknown number of'} video{'' if num_videos == 1 else 's'}"
+    count = f"{num_videos or 'unknown number of'} {unit(dataset)}{'' if num_videos == 1 else 's'}"
     return f"{dataset_title(dataset)} {split} ({count})"
 
 

@@ -27,11 +27,15 @@ from vis_bench.runs.open_dataset import config_categories
 
 @dataclass(frozen=True)
 class PredictInputs:
-    """The videos to predict on; `categories`: id -> name, a column of class probabilities each."""
+    """The videos to predict on; `categories`: id -> name, a column of class probabilities each.
+
+    `of_images`: they are single images, and results are written in COCO's form.
+    """
 
     videos: Sequence[Video]
     categories: Mapping[int, str]
     warnings: Sequence[str] = ()
+    of_images: bool = False
 
 
 def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictInputs:
@@ -41,7 +45,7 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
         cell: its data set names the categories.
         frames: a folder of frames or of videos, or a video file; with `annotations` the folder
             that their file names start from.
-        annotations: a file in YouTube-VIS form, such as a public valid.json; it may lack
+        annotations: a file in YouTube-VIS form or COCO's, such as a public valid.json; it may lack
             annotations. Videos get its ids. Without it ids are 1, 2, ... in the order of names.
 
     Raises:
@@ -60,7 +64,7 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
     dataset = read_dataset(cell.dataset.name, cell.dataset.split, annotations, frames)
     _check_ids(dataset.videos, annotations)
     _check_frames_exist(dataset.videos, frames)
-    return PredictInputs(dataset.videos, dataset.categories)
+    return PredictInputs(dataset.videos, dataset.categories, of_images=dataset.of_images)
 
 
 def load_predictor(
@@ -110,7 +114,7 @@ def predict(
         for video in inputs.videos:
             tracks += track_video(method, video, plan, list(inputs.categories))
             advance(video.length)
-    write_results(tracks, output)
+    write_results(tracks, output, of_images=inputs.of_images)
     num_tracks = Counter(track.category_id for track in tracks)
     return {
         "output": str(output),

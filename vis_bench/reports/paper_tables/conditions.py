@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vis_bench.data.categories import dataset_title
+from vis_bench.data.categories import dataset_title, unit
 from vis_bench.records.caveats import caveats, count, is_comparable
 from vis_bench.records.schema import Record
 from vis_bench.reports.paper_tables.spec import PaperTable
@@ -13,7 +13,7 @@ def describe_conditions(record: Record, table: PaperTable) -> str:
     """Data, split, videos, resolution, precision, device and commit, with every reservation."""
     parts = [
         f"{dataset_title(record.dataset)} {record.split}",
-        None if record.num_videos is None else count(record.num_videos, "video"),
+        None if record.num_videos is None else count(record.num_videos, unit(record.dataset)),
         _annotations(record),
         _pixels(record.resolution),
         record.precision,
