@@ -43,6 +43,18 @@ def test_makes_the_folder_and_replaces_what_is_there(tmp_path):
     assert names(path.parent) == ["r.json"]
 
 
+def test_pieces_are_joined_and_a_failing_one_leaves_the_old_file(tmp_path):
+    def failing():
+        yield b"ne"
+        raise TypeError("no third piece")
+
+    write_atomically(tmp_path / "r.json", iter([b"o", b"ld"]))
+    with pytest.raises(TypeError):
+        write_atomically(tmp_path / "r.json", failing())
+    assert (tmp_path / "r.json").read_bytes() == b"old"
+    assert names(tmp_path) == ["r.json"]
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
 def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path, umask, mode):
     before = os.umask(umask)

@@ -9,22 +9,27 @@ import secrets
 import socket
 import stat
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from vis_bench.errors import InputError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Writes a file so that a reader, or a killed run, never sees half of it.
 
     Makes the folder where it is missing. A new file gets the mode that the umask leaves it, and a
     file that is replaced keeps its mode. A link stays, and the file that it points to is written.
     What is not a regular file (`/dev/stdout`, `/dev/null`, a pipe) is written to directly.
 
+    Args:
+        data: the content, or its pieces, which need not be in memory together.
+
     Raises:
         InputError: for a folder, or when the file or its folder cannot be made or written to.
     """
+    pieces = [data] if isinstance(data, bytes) else data
     try:
         mode = _mode_of(path)
         if mode is not None and stat.S_ISDIR(mode):
@@ -32,9 +37,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         target = _link_target(path)
         if target is None or (mode is not None and not stat.S_ISREG(mode)):
             with path.open("ab") as file:
-                file.write(data)
+                file.writelines(pieces)
         else:
-            _replace(target, data, mode)
+            _replace(target, pieces, mode)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot write {path}: {reason}") from None
@@ -57,14 +62,14 @@ def _link_target(path: Path) -> Path | None:
     return path
 
 
-def _replace(path: Path, data: bytes, old_mode: int | None) -> None:
+def _replace(path: Path, pieces: Iterable[bytes], old_mode: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     temporary = path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         if old_mode is not None:

@@ -6,13 +6,13 @@ Wrong input ends with one sentence on standard error and exit code 2.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import pkgutil
 import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
@@ -58,7 +58,7 @@ def build_parser(program: str, arguments: Sequence[str]) -> Parser:
     parser = Parser(
         prog=program, description="Benchmark and evaluation harness for video instance segmentation"
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument("--version", action=_ShowVersion)
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=Parser
     )
@@ -85,7 +85,21 @@ def _run(program: str, arguments: list[str]) -> int:
         return 130
 
 
+class _ShowVersion(argparse.Action):
+    """Prints the version and ends; it is looked up only then, which takes a moment."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        text = "show program's version number and exit"
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=text)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sys.stdout.write(f"{parser.prog} {_version()}\n")
+        parser.exit()
+
+
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("vis-bench")
     except PackageNotFoundError:

@@ -6,7 +6,7 @@ foreground classes, 3 RGB, 4 box coordinates (cx, cy, w, h, as fractions of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,17 +61,39 @@ class FrameFeatures:
 
 
 @dataclass(frozen=True)
+class Padding:
+    """A frame inside a larger input: the frame is at the top left, padding right of and below it.
+
+    `frame_HW` is the resized frame's size, `padded_HW` the size that the network saw; in pixels.
+    """
+
+    frame_HW: tuple[int, int]
+    padded_HW: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        (height, width), (padded_height, padded_width) = self.frame_HW, self.padded_HW
+        if not (1 <= height <= padded_height and 1 <= width <= padded_width):
+            raise ValueError(f"a frame of {self.frame_HW} does not fit a padded {self.padded_HW}")
+
+
+@dataclass(frozen=True)
 class ClipPrediction:
     """What a method says about one clip, for the N instances worth tracking.
 
     `class_probs_NK`: probabilities of the K foreground classes, 0..1, in the order of the
     data set's categories. `mask_logits_NTHW`: 0 is the threshold; the grid may be coarser than
     the input, and spans exactly the frame. `boxes_NT4`: cx, cy, w, h in 0..1, or None.
+
+    `track_ids_N`: the method's own number of each instance's track; online methods alone give it.
+    `class_probs_NK` are then the track's over all frames so far, and what is said last stands.
+    `padding`: where the grid spans a padded input instead of the frame.
     """
 
     class_probs_NK: Tensor
     mask_logits_NTHW: Tensor
     boxes_NT4: Tensor | None = None
+    track_ids_N: Sequence[int] | None = None
+    padding: Padding | None = None
 
     def __post_init__(self) -> None:
         probs, masks, boxes = self.class_probs_NK, self.mask_logits_NTHW, self.boxes_NT4
@@ -83,6 +105,11 @@ class ClipPrediction:
         if boxes is not None and boxes.shape != (*masks.shape[:2], 4):
             raise ValueError(
                 f"boxes_NT4 {tuple(boxes.shape)} does not fit masks {tuple(masks.shape)}"
+            )
+        ids = self.track_ids_N
+        if ids is not None and (len(ids) != len(probs) or len({*ids}) != len(ids)):
+            raise ValueError(
+                f"track_ids_N {list(ids)} does not name {len(probs)} instances by a number each"
             )
 
     def __len__(self) -> int:

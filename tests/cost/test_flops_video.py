@@ -10,7 +10,7 @@ from vis_bench.cost.flops.tree import module_tree
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import ENCODE_FRAMES, StoredFrames, predict_clips
-from vis_bench.inference.method import VISMethod
+from vis_bench.inference.method import OnlineMethod, VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 SIZE_HW = (64, 96)
@@ -87,6 +87,55 @@ def test_long_videos_are_counted_without_running_every_clip(counter):
     count = counter.count_video(SIZE_HW, clip_windows(2000, 5, 1))
     assert count.predict.total == 7 * 5 * 1996
     assert len(calls) == 1
+
+
+class OnlineCost(OnlineMethod):
+    """10 multiply-adds per frame in the shared part; 7 per frame and, from the second frame on,
+    3 more for what is remembered of the frame before.
+    """
+
+    def __init__(self, memory=1):
+        super().__init__()
+        self.backbone = nn.Linear(5, 2, bias=False)
+        self.head = nn.Linear(7, 1, bias=False)
+        self.updater = nn.Linear(3, 1, bias=False)
+        self.memory = memory
+        self.calls = 0
+
+    def encode_frames(self, frames_T3HW):
+        frames = len(frames_T3HW)
+        tokens = self.backbone(frames_T3HW.new_zeros(frames, 5))
+        return FrameFeatures({"tokens": tokens}, tuple(frames_T3HW.shape[-2:]))
+
+    def predict_next(self, features, state):
+        self.calls += 1
+        tokens = features.maps["tokens"]
+        for token_C in tokens:
+            self.head(token_C.new_zeros(1, 7))
+            if state is not None:
+                self.updater(state["last"])
+                last = torch.cat([state["last"], token_C.new_zeros(1, 3)])
+            else:
+                last = token_C.new_zeros(1, 3)
+            state = {"last": last[-self.memory :]}
+        masks = tokens.new_zeros(1, len(tokens), 1, 1)
+        return ClipPrediction(tokens.new_zeros(1, 3), masks, track_ids_N=[0]), state
+
+
+@pytest.mark.parametrize(("length", "stride"), [(1, 1), (5, 1), (5, 3), (5, 5), ("whole", 1)])
+@pytest.mark.parametrize("memory", [1, 4])
+def test_an_online_methods_cost_is_the_same_for_every_clip_plan(length, stride, memory):
+    """Frame t multiplies what it remembers: min(t, memory) rows of 3."""
+    method = OnlineCost(memory).to("meta")
+    count = ShapeCounter(method).count_video(SIZE_HW, clip_windows(12, length, stride))
+    assert count.encode.total == 10 * 12
+    assert count.predict.total == 7 * 12 + 3 * sum(min(t, memory) for t in range(12))
+
+
+def test_each_shape_of_the_state_is_executed_once():
+    method = OnlineCost(memory=4).to("meta")
+    ShapeCounter(method).count_video(SIZE_HW, clip_windows(2000, 1, 1))
+    assert method.calls == 5
 
 
 def keep_all_queries(method):

@@ -21,10 +21,10 @@ from vis_bench.data.categories import (
 )
 from vis_bench.data.dataset import ImageFiles, load_dataset, read_dataset
 from vis_bench.data.layout import FOLDERS
-from vis_bench.data.results_file import Track
+from vis_bench.data.results_file import Results, Track
 from vis_bench.data.synthetic import generate, write_dataset
 from vis_bench.errors import InputError
-from vis_bench.evaluation.ytvis import evaluate_tracks
+from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.progress import Bars
 
@@ -395,10 +395,14 @@ def tracks_of(content, score=0.9):
     ]
 
 
+def numbers_of(ground_truth, tracks):
+    return evaluate(ground_truth, Results.of(tracks)).summary()
+
+
 class TestEvaluation:
     def test_the_annotations_themselves_score_one(self):
         dataset = load_dataset("synthetic", "val", plain=True)
-        numbers = evaluate_tracks(dataset.ground_truth(), tracks_of(dataset.content()))
+        numbers = numbers_of(dataset.ground_truth(), tracks_of(dataset.content()))
         assert numbers["ap"] == pytest.approx(1)
         assert numbers["ar10"] == pytest.approx(1)
 
@@ -406,8 +410,8 @@ class TestEvaluation:
         dataset = load_dataset("synthetic", "val")
         few = dataset.videos[:3]
         tracks = [t for t in tracks_of(dataset.content()) if t.video_id <= 3]
-        assert evaluate_tracks(dataset.ground_truth(few), tracks)["ap"] == pytest.approx(1)
-        assert evaluate_tracks(dataset.ground_truth(), tracks)["ap"] < 0.5
+        assert numbers_of(dataset.ground_truth(few), tracks)["ap"] == pytest.approx(1)
+        assert numbers_of(dataset.ground_truth(), tracks)["ap"] < 0.5
         truth = dataset.ground_truth(few)
         assert [video.id for video in truth.videos] == [1, 2, 3]
         assert not truth.warnings
@@ -419,7 +423,7 @@ class TestEvaluation:
         )  # fmt: skip
         tracks = tracks_of(dataset.content())
         truth = dataset.ground_truth(dataset.videos)
-        assert evaluate_tracks(truth, tracks)["ap"] == pytest.approx(1)
+        assert numbers_of(truth, tracks)["ap"] == pytest.approx(1)
 
     @pytest.mark.parametrize("value", [None, []])
     def test_without_annotations(self, small, value):

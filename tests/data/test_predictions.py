@@ -1,9 +1,11 @@
 """Results files: written whole, read back checked, zipped for a server."""
 
 import json
+import tracemalloc
 import zipfile
 
 import numpy as np
+import orjson
 import pytest
 from pycocotools import mask as coco_mask
 
@@ -16,6 +18,7 @@ from vis_bench.data.results_file import (
 from vis_bench.data.submission import write_submission
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
+from vis_bench.masks.sparse_tube import SparseTube
 
 MASKS = encode_masks(np.arange(3 * 4 * 5).reshape(3, 4, 5) % 7 < np.arange(1, 4)[:, None, None])
 
@@ -71,6 +74,30 @@ def test_a_failed_write_leaves_the_old_file(written, tmp_path):
         write_results([Track(1, 1, 0.5, [object()])], written)
     assert written.read_bytes() == before
     assert list(tmp_path.iterdir()) == [written]
+
+
+def test_sparse_and_dense_tracks_are_written_as_one_list(tmp_path):
+    dense = [Track(1, 3, 0.5, [MASKS[0], None]), Track(2, 1, 0.25, [None, None])]
+    sparse = [Track(1, 3, 0.5, SparseTube(2, {0: MASKS[0]})), Track(2, 1, 0.25, SparseTube(2, {}))]
+    assert dense == sparse
+    for tracks in (dense, sparse, []):
+        write_results(iter(tracks), tmp_path / "r.json")
+        entries = [{**vars(track), "segmentations": [*track.segmentations]} for track in tracks]
+        assert (tmp_path / "r.json").read_bytes() == orjson.dumps(entries)
+
+
+def test_absent_masks_are_not_in_memory_while_they_are_written(tmp_path):
+    num_frames = 2000
+    tracks = [Track(1, 1, 0.5, SparseTube(num_frames, {t: MASKS[0]})) for t in range(num_frames)]
+    tracemalloc.start()
+    try:
+        write_results(tracks, tmp_path / "r.json")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    size = (tmp_path / "r.json").stat().st_size
+    assert size > 5 * num_frames**2
+    assert peak < size / 20
 
 
 def test_the_zip_holds_the_results_alone(written, tmp_path):

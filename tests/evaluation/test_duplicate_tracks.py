@@ -59,4 +59,4 @@ def test_the_same_tracks_stay_as_when_all_pairs_are_compared(problem):
     results, rows = Results.of(tracks), np.arange(len(tracks))
     tubes = measure_tubes(objects, lambda n, t: f"{n}, {t}")
     found = overlaps(results.tubes, rows, tubes, np.arange(len(objects)), FRAMES)
-    assert distinct_tracks(results, rows, found).tolist() == by_all_pairs(results)
+    assert distinct_tracks(results, found).tolist() == by_all_pairs(results)

@@ -1,5 +1,7 @@
 """A method that breaks a rule of the interface is named with the rule, and nothing hangs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -157,3 +159,12 @@ def test_the_checks_read_the_masks_once():
     assert masks <= tally.bytes < 1.02 * masks
     assert torch.equal(checked.class_probs_NK, prediction.class_probs_NK)
     assert checked.mask_logits_NTHW is prediction.mask_logits_NTHW
+
+
+def test_a_clip_method_does_not_name_tracks():
+    def named(prediction):
+        return replace(prediction, track_ids_N=[1])
+
+    message = "predict_clip returned track_ids_N; expected none from a method that is not an Online"
+    with pytest.raises(InputError, match=f"^method Steady: {message}"):
+        track(Steady(prediction=named))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vis_bench.errors import InputError
 from vis_bench.inference.method import InputFormat
 from vis_bench.inference.preprocess import input_size, masks_to_video, resize_frame, to_input
+from vis_bench.structures import Padding
 
 SEQFORMER = InputFormat(long_side="floor")
 IFC = InputFormat(long_side="round", max_long_side=1333)
@@ -221,3 +222,30 @@ class TestMasksToVideo:
         logits = torch.randn(n, t, 5, 6, generator=torch.Generator().manual_seed(n * 7 + t))
         whole = masks_to_video(logits, height, width)
         assert torch.equal(whole[-1:, -1:], masks_to_video(logits[-1:, -1:], height, width))
+
+
+@given(st.integers(0, 10**6), st.data())
+@settings(max_examples=40, deadline=None)
+def test_masks_of_a_padded_grid_are_resized_twice(seed, data):
+    """Against interpolation written as the sum of neighbors, in float64."""
+    frame_HW = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    padded_HW = tuple(side + data.draw(st.integers(0, 6)) for side in frame_HW)
+    grid_HW = data.draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
+    video_HW = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 20)))
+    logits = np.random.default_rng(seed).normal(size=(1, 2, *grid_HW))
+    found = masks_to_video(torch.tensor(logits), *video_HW, Padding(frame_HW, padded_HW)).numpy()
+    padded = resample(resample(logits, padded_HW[0], 2), padded_HW[1], 3)
+    cut = padded[..., : frame_HW[0], : frame_HW[1]]
+    wanted = resample(resample(cut, video_HW[0], 2), video_HW[1], 3)
+    sure = np.abs(wanted) > 1e-5
+    np.testing.assert_array_equal(found[sure], wanted[sure] > 0)
+
+
+def resample(values, size, axis):
+    """Bilinear along one axis, corners not aligned."""
+    old = values.shape[axis]
+    places = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0, old - 1)
+    low = np.floor(places).astype(int)
+    high = np.minimum(low + 1, old - 1)
+    weight = (places - low).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+    return (1 - weight) * np.take(values, low, axis) + weight * np.take(values, high, axis)

@@ -98,17 +98,19 @@ def run_tracker(clips, predictions, rule, num_frames, *, early):
 @settings(max_examples=40, deadline=None)
 def test_streaming_equals_dense(seed, num_frames, length, data):
     stride = data.draw(st.integers(1, length))
+    top_k = data.draw(st.sampled_from([None, 1, 4]))
     clips = clip_windows(num_frames, length, stride)
     predictions = moving_objects(seed, clips, num_frames)
-    rule = TrackingRule(match_threshold=0.3, min_score=0.2)
+    rule = TrackingRule(match_threshold=0.3, min_score=0.2, top_k=top_k)
     tracks = run_tracker(clips, predictions, rule, num_frames, early=True)
     expected = [
         (float(score), (10, 20, 30)[column], masks)
         for probs, masks in dense_reference(clips, predictions, rule, num_frames)
         for column, score in enumerate(probs)
-        if score > 0.2 and masks
+        if score > 0.2
     ]
     expected.sort(key=lambda item: -item[0])
+    expected = [item for item in expected[:top_k] if item[2]]
     assert len(tracks) == len(expected)
     for track, (score, category_id, masks) in zip(tracks, expected, strict=True):
         assert track.video_id == 7
@@ -128,6 +130,56 @@ def test_closing_early_changes_nothing():
     )
     assert early == late
     assert early
+
+
+def separate_clips(num_frames, rule, num_objects=3):
+    """A tracker at the end of a video whose clips share no frames, so that all start new tracks."""
+    tracker = ClipTracker(rule, num_frames, H, W)
+    for t in range(num_frames):
+        score = 0.5 + t / (2 * num_frames)
+        logits = torch.ones(num_objects, 1, H, W)
+        tracker.update(Clip(t, t + 1), ClipPrediction(torch.full((num_objects, 1), score), logits))
+        tracker.close_frames(t + 1)
+    return tracker
+
+
+def stored_masks(tracker):
+    return sum(len(masks) for masks in tracker._ended.values())
+
+
+@pytest.mark.parametrize("num_frames", [50, 100, 200])
+def test_tracks_store_what_they_have(num_frames):
+    """As many entries as masks, so that memory does not grow with the square of the length."""
+    tracker = separate_clips(num_frames, TrackingRule())
+    assert stored_masks(tracker) == 3 * num_frames
+    tracks = tracker.tracks(1, [1])
+    assert len(tracks) == 3 * num_frames
+    assert sum(track.segmentations.num_masks for track in tracks) == 3 * num_frames
+    assert {len(track.segmentations) for track in tracks} == {num_frames}
+
+
+def test_what_top_k_rules_out_is_dropped_before_the_video_ends():
+    tracker = separate_clips(100, TrackingRule(top_k=4))
+    assert stored_masks(tracker) == 4
+    frames = [[t for t, rle in enumerate(x.segmentations) if rle] for x in tracker.tracks(1, [1])]
+    assert frames == [[99], [99], [99], [98]]
+
+
+def test_what_the_least_score_rules_out_is_dropped_before_the_video_ends():
+    assert stored_masks(separate_clips(100, TrackingRule(min_score=0.9))) == 3 * 19
+
+
+def test_of_equal_scores_the_earlier_tracks_win():
+    tracker = ClipTracker(TrackingRule(top_k=3), 4, H, W)
+    for t in range(4):
+        tracker.update(
+            Clip(t, t + 1), ClipPrediction(torch.full((1, 2), 0.5), torch.ones(1, 1, H, W))
+        )
+        tracker.close_frames(t + 1)
+    tracks = tracker.tracks(1, [1, 2])
+    assert [(list(map(bool, t.segmentations)).index(True), t.category_id) for t in tracks] == [
+        (0, 1), (0, 2), (1, 1)
+    ]  # fmt: skip
 
 
 def test_soft_iou_by_hand():

@@ -80,6 +80,9 @@ def test_measuring_many_at_once_in_any_chunks(batches, chunk):
         patch.setattr(run_lengths_module, "_CHUNK_CHARACTERS", chunk)
         measured = measure(counts, np.array([mask.size for mask in masks]))
     assert measured.areas_N.tolist() == [mask.sum() for mask in masks]
+    for mask, (start, stop) in zip(masks, measured.spans_N2.tolist(), strict=True):
+        (places,) = mask.T.ravel().nonzero()
+        assert (start, stop) == (places[0], places[-1] + 1) if places.size else start == stop
     assert not measured.has_empty_runs_N.any()
 
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from extras import skip_without_extra
 from methods import build_method, method_names
-from vis_bench.inference.method import VISMethod
+from vis_bench.inference.method import OnlineMethod, VISMethod
 from vis_bench.inference.method_contract import check_contract
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
@@ -15,6 +16,7 @@ OPTIONS = {"vistr": {"num_frames": 6}}
 
 @pytest.mark.parametrize("name", method_names())
 def test_contract(name):
+    skip_without_extra(name)
     torch.manual_seed(0)
     method = build_method(name, num_classes=NUM_CLASSES, **OPTIONS.get(name, {}))
     method.prepare_for_inference()
@@ -68,3 +70,55 @@ def test_contract_notices(fault):
 
 def test_contract_passes_a_sound_method():
     check_contract(Broken("none"), NUM_CLASSES)
+
+
+class BrokenOnline(OnlineMethod):
+    """Follows one bright track and, every second frame, another; but for one planted fault."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+        self.leaked = torch.zeros(())
+
+    def encode_frames(self, frames_T3HW):
+        return FrameFeatures({"mean": frames_T3HW.mean(1)}, tuple(frames_T3HW.shape[-2:]))
+
+    def predict_next(self, features, state):
+        state = state or {"seen": torch.zeros(()), "sum": torch.zeros(())}
+        for t, mean_HW in enumerate(features.maps["mean"]):
+            weight = 1 + t if self.fault == "counts within the clip" else 1
+            state["sum"] += weight * mean_HW.mean().sigmoid()
+            state["seen"] += weight
+        if self.fault == "hides its state":
+            self.leaked += len(features)
+        score = state["sum"] / (state["seen"] + self.leaked)
+        masks_THW = features.maps["mean"]
+        if self.fault == "looks at the clip":
+            masks_THW = masks_THW - masks_THW.mean()
+        probs_2K = (score * torch.tensor([[1.0], [0.5]])).expand(2, NUM_CLASSES)
+        ids = [4, 9 + len(features)] if self.fault == "renames a track" else [4, 9]
+        if self.fault == "forgets a track" and len(features) == 1:
+            return ClipPrediction(probs_2K[:1], masks_THW[None], track_ids_N=ids[:1]), state
+        state_out = None if self.fault == "forgets the state" else state
+        masks_2THW = torch.stack([masks_THW, -masks_THW])
+        return ClipPrediction(probs_2K, masks_2THW, track_ids_N=ids), state_out
+
+
+ONLINE_FAULTS = {
+    "counts within the clip": r"class_probs_NK differs by .* when cut into clips",
+    "hides its state": "class_probs_NK differs by",
+    "looks at the clip": r"mask_logits_NTHW differs by .* when cut into clips",
+    "renames a track": r"differs by .* when cut into clips",
+    "forgets a track": r"differs by .* when cut into clips",
+    "forgets the state": r"class_probs_NK differs by .* when cut into clips",
+}
+
+
+@pytest.mark.parametrize("fault", ONLINE_FAULTS)
+def test_contract_notices_of_an_online_method(fault):
+    with pytest.raises(AssertionError, match=ONLINE_FAULTS[fault]):
+        check_contract(BrokenOnline(fault), NUM_CLASSES)
+
+
+def test_contract_passes_a_sound_online_method():
+    check_contract(BrokenOnline("none"), NUM_CLASSES)

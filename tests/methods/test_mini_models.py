@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from methods import build_method
 from paths import ROOT
 from vis_bench.data.dataset import load_dataset
-from vis_bench.evaluation.ytvis import evaluate_tracks
+from vis_bench.data.results_file import Results
+from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import area
@@ -53,7 +54,7 @@ def measure(name, clip_length, clip_stride, num_videos):
     plan = InferencePlan(clip_length, clip_stride, cell_of(name).resolution, torch.device("cpu"))
     method = load_mini(name)
     tracks = [t for video in videos for t in track_video(method, video, plan, dataset.category_ids)]
-    found = evaluate_tracks(dataset.ground_truth(videos), tracks)
+    found = evaluate(dataset.ground_truth(videos), Results.of(tracks)).summary()
     areas = [area(rle) for track in tracks for rle in track.segmentations if rle is not None]
     return {
         **{key: found[key] for key in ("ap", "ap50", "ap75")},

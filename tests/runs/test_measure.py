@@ -107,3 +107,26 @@ def test_a_record_holds_the_interval_of_its_ap(jobs, tmp_path):
     results = read_results(tmp_path / "out" / record.predictions)
     ends = ap_interval(match(jobs[0].ground_truth, results))
     assert (record.ap_low, record.ap_high) == ends
+
+
+class Heard(Bars):
+    """Keeps what it is told to say."""
+
+    def __init__(self):
+        super().__init__(quiet=True)
+        self.said = []
+
+    def say(self, message):
+        self.said.append(message)
+
+
+@pytest.mark.parametrize(("method", "warns"), [("color_key", True), ("color_follow", False)])
+def test_clips_without_shared_frames_cost_an_online_method_nothing(method, warns, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG.replace("color_key", method))
+    settings = RunSettings("run", torch.device("cpu"), limit=1)
+    jobs = resolve_jobs(load_cells(path), settings, build_method, print)
+    bars = Heard()
+    outcome = measure_jobs(jobs, RecordStore(tmp_path / "out"), bars)
+    assert any("clips share no frames" in message for message in bars.said) == warns
+    assert (len({(r.ap, r.gflops_per_frame) for r in outcome.records}) == 1) != warns

@@ -8,7 +8,7 @@ A results file is a JSON list of objects with `video_id`, `category_id`, `score`
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,25 @@ def parse_results(content: bytes, name: str) -> Results:
 def write_results(tracks: Iterable[Track], path: Path, *, of_images: bool = False) -> None:
     """Writes a results file; `path` holds the old or the new content at every moment.
 
+    Every track's list is as long as its video: the official evaluator ends at the shorter of two
+    lists, so that objects behind the end of a shorter one would cost nothing.
+
     Args:
         of_images: in COCO's form, without boxes; the tracks have one frame each, with a mask.
     """
-    entry = instance_entry if of_images else track_entry
-    write_atomically(Path(path), orjson.dumps([entry(track) for track in tracks]))
+    write_atomically(Path(path), _encoded(tracks, instance_entry if of_images else track_entry))
+
+
+def _encoded(
+    tracks: Iterable[Track], entry_of: Callable[[Track], dict[str, Any]]
+) -> Iterator[bytes]:
+    """The file piece by piece, so that the absent masks of one track at a time are in memory."""
+    separator = b"["
+    for track in tracks:
+        yield separator
+        yield orjson.dumps(entry_of(track))
+        separator = b","
+    yield b"]" if separator == b"," else b"[]"
 
 
 def instance_entry(track: Track) -> dict[str, Any]:

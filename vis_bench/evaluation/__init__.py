@@ -9,5 +9,6 @@ and `ytvis` turns that into AP and AR (`numbers`); `images` does so for single i
 resamples the videos, and `compare` says whether two results differ by more than chance.
 `error_breakdown` says where AP is lost: it applies `identity_repairs` and `repairs` to overlaps
 counted frame by frame (`frame_overlap`, `followed_videos`, `repaired_ap`), and
-`identity_sensitivity` what a single identity switch costs.
+`identity_sensitivity` what a single identity switch costs. `tracking/` needs the same overlaps:
+with it, they are counted first, and `matching` takes from them what it can.
 """

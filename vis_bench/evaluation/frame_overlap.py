@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.masks.intersection import shared_pixels
+from vis_bench.masks.intersection import most_shared_pixels, shared_pixels
 from vis_bench.masks.tubes import MaskTubes
 
 
@@ -15,8 +15,11 @@ class Overlaps:
     """Pixels of one video: `shared_NMT` of N and M tubes together, `area_NT`, `area_MT` alone.
 
     Tubes shorter than T frames are absent beyond their end. Masks of different size share nothing.
+    `rows_N` and `columns_M` say which tubes these are.
     """
 
+    rows_N: np.ndarray
+    columns_M: np.ndarray
     shared_NMT: np.ndarray
     area_NT: np.ndarray
     area_MT: np.ndarray
@@ -44,26 +47,22 @@ def overlaps(
         rows_N, columns_M: which tubes of `some` and `others`.
         num_frames: T, of the video; what lies beyond is left out.
     """
-    area_NT = _areas(some, rows_N, num_frames)
-    area_MT = _areas(others, columns_M, num_frames)
-    shared_NMT = np.zeros((len(rows_N), len(columns_M), num_frames), np.int64)
+    area_NT = some.side_by_side(some.areas_S, rows_N, num_frames)
+    area_MT = others.side_by_side(others.areas_S, columns_M, num_frames)
+    spans_NT2 = some.side_by_side(some.spans_S2, rows_N, num_frames)
+    spans_MT2 = others.side_by_side(others.spans_S2, columns_M, num_frames)
+    near_NMT = most_shared_pixels(area_NT, spans_NT2, area_MT, spans_MT2) > 0
+    shared_NMT = np.zeros(near_NMT.shape, np.int64)
     for frame in range(num_frames):
-        present_N, present_M = np.flatnonzero(area_NT[:, frame]), np.flatnonzero(area_MT[:, frame])
-        if present_N.size and present_M.size:
-            shared_NMT[present_N[:, None], present_M, frame] = shared_pixels(
-                [some.masks_S[some.first_N1[n] + frame] for n in rows_N[present_N]],
-                area_NT[present_N, frame],
-                [others.masks_S[others.first_N1[m] + frame] for m in columns_M[present_M]],
+        near_NM = near_NMT[..., frame]
+        near_N, near_M = np.flatnonzero(near_NM.any(1)), np.flatnonzero(near_NM.any(0))
+        if near_N.size:
+            shared_NMT[near_N[:, None], near_M, frame] = shared_pixels(
+                some.masks_at(rows_N[near_N], frame),
+                area_NT[near_N, frame],
+                others.masks_at(columns_M[near_M], frame),
             )
-    return Overlaps(shared_NMT, area_NT, area_MT)
-
-
-def _areas(tubes: MaskTubes, chosen_N: np.ndarray, num_frames: int) -> np.ndarray:
-    areas_NT = np.zeros((len(chosen_N), num_frames), np.int64)
-    for row, tube in enumerate(chosen_N):
-        own_T = tubes.areas_S[tubes.first_N1[tube] : tubes.first_N1[tube + 1]][:num_frames]
-        areas_NT[row, : len(own_T)] = own_T
-    return areas_NT
+    return Overlaps(rows_N, columns_M, shared_NMT, area_NT, area_MT)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
+from vis_bench.evaluation.frame_overlap import Overlaps
 from vis_bench.evaluation.levels import ObjectLevels
 from vis_bench.evaluation.space_time_iou import space_time_iou
 
@@ -65,8 +66,11 @@ class Matches:
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def match(ground_truth: GroundTruth, results: Results) -> Matches:
+def match(ground_truth: GroundTruth, results: Results, found: Sequence[Overlaps] = ()) -> Matches:
     """Matches every detection of a listed video and category; the best 100 of each are kept.
+
+    Args:
+        found: what is known already of each video, of some tracks and all objects, in file order.
 
     Raises:
         InputError: for annotations of single images, which COCOeval evaluates (see `images`).
@@ -86,7 +90,10 @@ def match(ground_truth: GroundTruth, results: Results) -> Matches:
     for start, stop, key in detections.groups():
         if key in objects:
             rows_D, columns_G = detections.track_N[start:stop], objects[key]
-            ious_DG = space_time_iou(results.tubes, rows_D, ground_truth.tubes, columns_G)
+            ious_DG = space_time_iou(
+                results.tubes, rows_D, ground_truth.tubes, columns_G,
+                found=found[key[0]] if found else None, only_from_half=True,
+            )  # fmt: skip
             crowd_G, ignored_GA = _ignored_objects(ground_truth, levels, columns_G)
             matched_DAT, on_ignored_DAT = match_group(ious_DG, crowd_G, ignored_GA)
             hits_NAT[start:stop] = matched_DAT & ~on_ignored_DAT

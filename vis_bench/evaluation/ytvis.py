@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vis_bench.data.annotation_parts import read_short_and_long
 from vis_bench.data.annotations import AnnotatedVideo, GroundTruth, read_annotations
-from vis_bench.data.results_file import Results, Track, read_results
+from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
 from vis_bench.evaluation.check_results import check_results
 from vis_bench.evaluation.images import ImageEvaluation, evaluate_images
@@ -23,8 +24,10 @@ from vis_bench.evaluation.levels import LEVELS
 from vis_bench.evaluation.matching import AREA_NAMES, Matches, match
 from vis_bench.evaluation.numbers import ALL_AREAS, headline, mean_of_parts, summarize
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
-from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation, evaluate_tracking
 from vis_bench.json_file import collection_paused
+
+if TYPE_CHECKING:
+    from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation
 
 # Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
 # more than 36 frames, so that only later and longer data sets (2021, OVIS) have long videos.
@@ -172,24 +175,16 @@ def evaluate(
             can only be a mistake (see `check_results`).
     """
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
-    matches = match(ground_truth, results)
-    tracking = None
-    if tracking_threshold is not None:
-        tracking = evaluate_tracking(ground_truth, results, tracking_threshold)
+    if tracking_threshold is None:
+        matches, tracking = match(ground_truth, results), None
+    else:
+        from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
+        from vis_bench.evaluation.tracking.protocol import track_overlaps
+
+        found = track_overlaps(ground_truth, results, tracking_threshold)
+        matches = match(ground_truth, results, found)
+        tracking = evaluate_tracking(ground_truth, results, tracking_threshold, found)
     return Evaluation(matches, accumulate(matches), warnings, tracking)
-
-
-def evaluate_tracks(ground_truth: GroundTruth, tracks: Iterable[Track]) -> dict[str, float]:
-    """The 12 numbers of `Evaluation.summary` for tracks that are not in a file.
-
-    Args:
-        ground_truth: of the videos that the tracks were inferred from, and of no others.
-        tracks: of these videos only.
-
-    Raises:
-        InputError: as `Results.of` and `evaluate`.
-    """
-    return evaluate(ground_truth, Results.of(tracks)).summary()
 
 
 def evaluate_files(

@@ -24,6 +24,9 @@ from torch import Tensor
 from vis_bench.errors import InputError
 from vis_bench.inference.method import VISMethod
 
+# A folder of weights in Hugging Face's form holds these two.
+FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
 SHOWN_KEYS = 3
 # Plain containers that authors save beside their weights (SeqFormer: its command line).
 HARMLESS: list[Callable | tuple[Callable, str]] = [argparse.Namespace]
@@ -62,6 +65,9 @@ def load_weights(method: VISMethod, path: Path) -> None:
     Raises:
         InputError: the file cannot be read, holds no weights, or holds those of something else.
     """
+    config = path.parent / CONFIG
+    if path.name == FOLDER_WEIGHTS and config.is_file():
+        method.check_config(config)
     state = read_state(path)
     on_meta = any(parameter.is_meta for parameter in method.parameters())
     try:
@@ -93,6 +99,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
             'under "model"'
         )
     return dict(content)
+
+
+def weights_name(path: Path) -> str:
+    """What records call a weights file: its name, with its folder's where all are named alike."""
+    return f"{path.resolve().parent.name}/{path.name}" if path.name == FOLDER_WEIGHTS else path.name
 
 
 def file_sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from vis_bench.errors import InputError
@@ -46,3 +47,15 @@ def clip_windows(num_frames: int, clip_length: ClipLength, clip_stride: int) -> 
         return [Clip(0, num_frames)]
     starts = list(range(0, num_frames - clip_length, clip_stride))
     return [Clip(start, start + clip_length) for start in (*starts, num_frames - clip_length)]
+
+
+def without_overlap(clips: Iterable[Clip]) -> Iterator[Clip]:
+    """The clips without the frames that earlier ones hold; each ends where it did.
+
+    Args:
+        clips: as `clip_windows` gives them.
+    """
+    stop = 0
+    for clip in clips:
+        yield Clip(max(clip.start, stop), clip.stop)
+        stop = clip.stop

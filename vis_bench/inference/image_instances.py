@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.data.results_file import Track
+from vis_bench.inference.mask_encoding import DENSE_PIXELS
 from vis_bench.inference.method import ImageRule
 from vis_bench.inference.preprocess import masks_to_image
-from vis_bench.inference.tracker import DENSE_PIXELS
 from vis_bench.masks.rle import RLE, encode_masks
 from vis_bench.structures import Clip, ClipPrediction
 

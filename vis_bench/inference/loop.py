@@ -1,7 +1,7 @@
 """One video through a method: the loop that is timed.
 
 Every frame is encoded once, however many clips hold it; features live only while a later clip
-still needs them.
+still needs them. An online method sees every frame once; what it keeps goes from clip to clip.
 """
 
 from __future__ import annotations
@@ -16,13 +16,20 @@ from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
-from vis_bench.inference.clips import ClipLength, clip_windows
-from vis_bench.inference.method import InputFormat, VISMethod
-from vis_bench.inference.open_tracker import Tracker, open_tracker
-from vis_bench.inference.prediction_rules import check_clip, check_features, check_values
+from vis_bench.inference.clips import ClipLength, clip_windows, without_overlap
+from vis_bench.inference.image_instances import ImageInstances
+from vis_bench.inference.method import ImageRule, InputFormat, State, VISMethod
+from vis_bench.inference.named_tracker import NamedTracker
+from vis_bench.inference.prediction_rules import (
+    check_clip,
+    check_features,
+    check_next,
+    check_values,
+)
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
+from vis_bench.inference.tracker import ClipTracker
 from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
 # Frames encoded in one call at most; bounds the memory of whole-video clips.
@@ -101,6 +108,9 @@ def predict_clips(
 ) -> Iterator[tuple[Clip, ClipPrediction]]:
     """Predicts each clip in order, encoding every frame once.
 
+    For an online method, the frames that it has seen are cut from each clip, and what it keeps is
+    handed from one call to the next.
+
     Args:
         method: prepared for inference, on the device of the inputs.
         inputs: the video's frames, taken in order.
@@ -112,7 +122,8 @@ def predict_clips(
     """
     held: FrameFeatures | None = None
     held_start = held_stop = 0
-    for clip in clips:
+    state: State | None = None
+    for clip in without_overlap(clips) if method.online else clips:
         if held is not None:
             held = (
                 held.frames(clip.start - held_start, len(held)) if clip.start < held_stop else None
@@ -127,9 +138,36 @@ def predict_clips(
             held_stop += len(new)
         assert held is not None
         with stages.time("predict"):
-            prediction = method.predict_clip(held)
+            prediction, state = check_next(method, method.predict_next(held, state))
             check_clip(method, prediction, len(clip))
         yield clip, prediction
+
+
+class Tracker(Protocol):
+    """Joins the clips of one video, given in order, into tracks."""
+
+    def update(self, clip: Clip, prediction: ClipPrediction) -> None:
+        """Takes in the next clip."""
+
+    def close_frames(self, stop: int) -> None:
+        """Told that no later clip holds frames before `stop`."""
+
+    def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
+        """All tracks, best score first."""
+
+
+def tracker_for(method: VISMethod, video: Video, input_size_HW: tuple[int, int]) -> Tracker:
+    """The tracker of one video: by the method's own names, or by the overlap of clips; for single
+    images one that follows nothing.
+
+    Args:
+        input_size_HW: the size of the network's input in pixels.
+    """
+    rule, size_HW = method.tracking_rule, (video.height, video.width)
+    if isinstance(rule, ImageRule):
+        return ImageInstances(rule, video.length, size_HW, input_size_HW)
+    kind = NamedTracker if method.online else ClipTracker
+    return kind(rule, video.length, *size_HW)
 
 
 def no_mark() -> None:
@@ -180,8 +218,7 @@ def track_video(
     """
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
-    frame_HW = (video.height, video.width)
-    tracker = open_tracker(method.tracking_rule, video.length, frame_HW, size_HW)
+    tracker = tracker_for(method, video, size_HW)
     with closing(read_ahead(video.frames)) as frames, plan.autocast():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
         track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids))

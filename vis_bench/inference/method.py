@@ -2,6 +2,7 @@
 
 A method splits its work in two, so that overlapping clips never pay for the same frame twice:
 `encode_frames` computes what depends on single frames, `predict_clip` what depends on the clip.
+A method that goes through a video frame after frame and keeps its own tracks is an `OnlineMethod`.
 The loop checks what both return (`prediction_rules`) and names the rule that is broken.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -17,6 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from vis_bench.structures import ClipPrediction, FrameFeatures
+
+# What an online method keeps from the frames so far. FLOPs are counted once for each set of shapes.
+State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,8 @@ class InputFormat:
     divided by `std`; these two are in that scale and order. `long_side` says how the scaled long
     side becomes an integer when the short side is resized to the configured resolution:
     its integer part (`floor`) or the nearest integer (`round`). `max_long_side` shrinks both
-    sides further when the long one would exceed it; in pixels.
+    sides further when the long one would exceed it; in pixels. `square` makes both sides the
+    configured resolution instead, whatever the aspect ratio.
     """
 
     channel_order: Literal["RGB", "BGR"] = "RGB"
@@ -36,6 +42,7 @@ class InputFormat:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     long_side: Literal["floor", "round"] = "floor"
     max_long_side: int | None = None
+    square: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,8 @@ class TrackingRule:
 
     Clips are matched by space-time soft IoU; a match needs more than `match_threshold`. Of the
     averaged class probabilities of all tracks, pairs above `min_score` are emitted, and of those
-    the `top_k` best over the whole video where `top_k` is set.
+    the `top_k` best over the whole video where `top_k` is set. An online method names its tracks:
+    nothing is matched then, and nothing averaged.
     """
 
     match_threshold: float = 0.05
@@ -81,9 +89,10 @@ class VISMethod(nn.Module, ABC):
     """A method for video instance segmentation, seen through clips.
 
     Subclasses set `input_format` and `tracking_rule` where the defaults do not fit; a method for
-    single images has an `ImageRule` in place of the latter, and a `max_clip_length` of 1.
-    `backbone_name` is what records call the backbone. `reconstruction` is True where the
-    authors' own code was never published; tables mark such a method.
+    single images has an `ImageRule` in place of the latter, and a `max_clip_length` of 1. `online`
+    is True for those of `OnlineMethod`. `backbone_name` is what records call the backbone.
+    `reconstruction` is True where the authors' own code was never published; tables mark such a
+    method.
 
     `weights_source` names the weights that the method loads by itself, in its `build` or
     `__init__`: a file name, a URL, a model's name. It stands in the record. Where it is None and
@@ -102,6 +111,7 @@ class VISMethod(nn.Module, ABC):
     nobody knows such a checkpoint. `num_params` counts the distinct learnable ones.
     """
 
+    online: bool = False
     input_format: InputFormat = InputFormat()
     tracking_rule: TrackingRule | ImageRule = TrackingRule()
     backbone_name: str = "none"
@@ -143,6 +153,15 @@ class VISMethod(nn.Module, ABC):
             be any grid that spans the whole frame, without padding.
         """
 
+    def predict_next(
+        self, features: FrameFeatures, state: State | None
+    ) -> tuple[ClipPrediction, State | None]:
+        """Predicts the clip that follows those before it; what the loop calls.
+
+        Here clips are independent, so there is no state; see `OnlineMethod.predict_next`.
+        """
+        return self.predict_clip(features), None
+
     @property
     def num_params(self) -> int:
         """The number of distinct learnable parameters."""
@@ -182,6 +201,16 @@ class VISMethod(nn.Module, ABC):
         """
         self.eval()
 
+    def check_config(self, path: Path) -> None:
+        """Called with the config.json beside the weights that are loaded, where there is one.
+
+        Methods whose weights come in such folders refuse a config of another model here.
+
+        Raises:
+            InputError: naming what differs.
+        """
+        return
+
     def resolved_kernel_backend(self, device: torch.device) -> str | None:
         """The backend of the method's own kernels that runs on `device`; None without such kernels.
 
@@ -192,3 +221,35 @@ class VISMethod(nn.Module, ABC):
     def forward(self, frames_T3HW: Tensor) -> ClipPrediction:
         """Encodes and predicts one clip; what profilers and FLOP counters call."""
         return self.predict_clip(self.encode_frames(frames_T3HW))
+
+
+class OnlineMethod(VISMethod):
+    """A method that sees every frame once, in order, and knows its tracks by itself.
+
+    Subclasses implement `encode_frames` and `predict_next`. How a video is cut into clips changes
+    when results come, never what they are: overlapping frames are cut from a clip before it gets
+    here.
+    """
+
+    online = True
+
+    @abstractmethod
+    def predict_next(
+        self, features: FrameFeatures, state: State | None
+    ) -> tuple[ClipPrediction, State | None]:
+        """Predicts the instances in the next frames of the video.
+
+        Args:
+            features: of frames that no earlier call saw, which follow those of the call before.
+            state: what that call returned, which may be overwritten; None at the start of a video.
+
+        Returns:
+            The prediction, as `predict_clip` says, with `track_ids_N`: a number for each instance
+            that the same track has in every call. `class_probs_NK` are of the track in all frames
+            so far; those said last stand, so that zeros withdraw a track. A track that a call does
+            not mention has no mask in its frames. Beside it the state for the next call.
+        """
+
+    def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
+        """Predicts the first frames of a video."""
+        return self.predict_next(features, None)[0]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vis_bench.errors import InputError
-from vis_bench.inference.method import VISMethod
+from vis_bench.inference.method import State, VISMethod
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 # How far rounding may take a probability out of 0..1.
@@ -43,14 +43,37 @@ def check_features(
         )  # fmt: skip
 
 
+def check_next(method: VISMethod, returned: object) -> tuple[ClipPrediction, State | None]:
+    """Checks what `predict_next` returned, but for the prediction itself.
+
+    Raises:
+        InputError: naming the method and the rule.
+    """
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        given = f"a {type(returned).__name__}"
+        _refuse(method, "predict_next", given, "a ClipPrediction and the state for the next call")
+    prediction, state = returned
+    if state is not None and not (
+        isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())
+    ):
+        given = f"a state of type {type(state).__name__}"
+        _refuse(method, "predict_next", given, "a dict of tensors, or None")
+    return prediction, state
+
+
 def check_clip(method: VISMethod, prediction: ClipPrediction, num_frames: int) -> None:
-    """Checks what `predict_clip` returned for a clip of `num_frames` frames; shapes only.
+    """Checks what was predicted for a clip of `num_frames` frames; shapes only.
 
     Raises:
         InputError: naming the method and the rule.
     """
     if not isinstance(prediction, ClipPrediction):
         _refuse(method, "predict_clip", f"a {type(prediction).__name__}", "a ClipPrediction")
+    if method.online != (prediction.track_ids_N is not None):
+        given, expected = "a prediction without track_ids_N", "a number for each instance's track"
+        if not method.online:
+            given, expected = "track_ids_N", "none from a method that is not an OnlineMethod"
+        _refuse(method, "predict_clip", given, expected)
     masks_NTHW = prediction.mask_logits_NTHW
     if masks_NTHW.shape[1] != num_frames:
         _refuse(method, "predict_clip", f"masks of {masks_NTHW.shape[1]} frames", f"{num_frames}")
@@ -100,6 +123,8 @@ def _map_shapes(features: FrameFeatures) -> dict[str, tuple[int, ...]]:
 
 
 def _refuse(method: VISMethod, call: str, given: str, expected: str) -> NoReturn:
+    if call == "predict_clip" and method.online:
+        call = "predict_next"  # which such a method implements
     raise InputError(
         f"method {method.registered_name}: {call} returned {given}; expected {expected}"
     )

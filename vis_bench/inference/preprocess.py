@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from vis_bench.errors import InputError
 from vis_bench.inference.method import InputFormat
+from vis_bench.structures import Padding
 
 NATIVE = "native"
 
@@ -28,7 +29,7 @@ def input_size(
 
     The short side becomes `resolution`; the long side keeps the aspect ratio, its fraction cut
     off or rounded as the format says. Where the long side would exceed the format's maximum, both
-    sides shrink.
+    sides shrink. A format of square inputs gives both sides the resolution.
 
     Args:
         height: of the video, in pixels.
@@ -45,6 +46,8 @@ def input_size(
         raise InputError(
             f"resolution is {resolution!r}; expected a short side of 1 pixel or more, or 'native'"
         )
+    if input_format.square:
+        return resolution, resolution
     sized = _floor_size if input_format.long_side == "floor" else _round_size
     return sized(height, width, resolution, input_format.max_long_side)
 
@@ -112,7 +115,9 @@ def normalize_(pixels_T3HW: Tensor, input_format: InputFormat) -> Tensor:
     return pixels_T3HW.div_(255 / input_format.full_value).sub_(mean_311).div_(std_311)
 
 
-def masks_to_video(mask_logits_NTHW: Tensor, height: int, width: int) -> Tensor:
+def masks_to_video(
+    mask_logits_NTHW: Tensor, height: int, width: int, padding: Padding | None = None
+) -> Tensor:
     """Boolean masks (N, T, height, width) at the video's size, from logits on a coarser grid.
 
     One bilinear interpolation of the logits (corners not aligned) from the grid, which spans
@@ -123,17 +128,25 @@ def masks_to_video(mask_logits_NTHW: Tensor, height: int, width: int) -> Tensor:
         mask_logits_NTHW: any floating dtype; N may be 0.
         height: of the video, in pixels.
         width: of the video, in pixels.
+        padding: where the grid spans a padded input. Logits then become that large first, are cut
+            to the frame, and become as large as the video in a second interpolation, as
+            Mask2Former's instance inference does it (arXiv 2112.01527).
     """
     num_instances, num_frames = mask_logits_NTHW.shape[:2]
     if num_instances == 0:
         shape = (0, num_frames, height, width)
         return torch.zeros(shape, dtype=torch.bool, device=mask_logits_NTHW.device)
     logits_NTHW = _without_extremes(mask_logits_NTHW.float())
-    if logits_NTHW.shape[-2:] != (height, width):
-        logits_NTHW = F.interpolate(
-            logits_NTHW, size=(height, width), mode="bilinear", align_corners=False
-        )
-    return logits_NTHW > 0
+    if padding is not None:
+        frame_height, frame_width = padding.frame_HW
+        logits_NTHW = _resize(logits_NTHW, padding.padded_HW)[..., :frame_height, :frame_width]
+    return _resize(logits_NTHW, (height, width)) > 0
+
+
+def _resize(logits_NTHW: Tensor, size_HW: tuple[int, int]) -> Tensor:
+    if logits_NTHW.shape[-2:] == size_HW:
+        return logits_NTHW
+    return F.interpolate(logits_NTHW, size=size_HW, mode="bilinear", align_corners=False)
 
 
 def masks_to_image(

@@ -3,13 +3,14 @@
 Follows IFC (arXiv 2106.03299, section 3.3): a new clip's instances are matched with those of the
 earlier clips that share frames with it, by space-time soft IoU and Hungarian assignment. The
 tracker streams: dense masks live only while a later clip can still touch their frames, after that
-they are run-length codes at the video's size, so memory does not grow with the video's length.
+they are run-length codes at the video's size. A track stores the frames that it has a mask in, and
+is dropped when it has ended and its score rules it out, so memory grows with the masks alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -17,24 +18,24 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from vis_bench.data.results_file import Track
+from vis_bench.inference.emission import Emission
+from vis_bench.inference.mask_encoding import encode_at_video_size
 from vis_bench.inference.method import TrackingRule
-from vis_bench.inference.preprocess import masks_to_video
-from vis_bench.masks.rle import RLE, encode_masks
-from vis_bench.structures import Clip, ClipPrediction
+from vis_bench.masks.rle import RLE
+from vis_bench.masks.sparse_tube import SparseTube
+from vis_bench.structures import Clip, ClipPrediction, Padding
 
-# Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory.
-DENSE_PIXELS = 1 << 23
-# Frames whose averaged logits are held at once while they are closed; bounds it likewise.
+# Frames whose averaged logits are held at once while they are closed; bounds the peak memory.
 CLOSED_FRAMES = 16
 
 
 @dataclass
 class _Instance:
-    """One object followed through the clips so far."""
+    """One object followed through the clips so far; `masks`: frame -> mask, where there is one."""
 
     class_probs_sum_K: Tensor
-    num_clips: int
-    segmentations: list[RLE | None]
+    num_clips: int = 0
+    masks: dict[int, RLE] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,14 @@ class ClipTracker:
         self._rule = rule
         self._num_frames = num_frames
         self._size_HW = (height, width)
-        self._instances: list[_Instance] = []
+        self._emission = Emission(rule)
+        self._num_instances = 0
+        # Instances by id: those of open clips and those that have ended, as long as either needs
+        # them.
+        self._instances: dict[int, _Instance] = {}
+        self._ended: dict[int, dict[int, RLE]] = {}
         self._open_clips: list[_TrackedClip] = []
+        self._padding: Padding | None = None
         self._next_frame = 0
 
     def update(self, clip: Clip, prediction: ClipPrediction) -> None:
@@ -92,6 +99,7 @@ class ClipTracker:
             instance.class_probs_sum_K += class_probs_K
             instance.num_clips += 1
         self._open_clips.append(tracked)
+        self._padding = prediction.padding
 
     def close_frames(self, stop: int) -> None:
         """Turns the masks of all frames before `stop` into RLE; no later clip may hold them."""
@@ -100,6 +108,7 @@ class ClipTracker:
             self._close(start, min(start + CLOSED_FRAMES, stop))
         self._next_frame = max(self._next_frame, stop)
         self._open_clips = [item for item in self._open_clips if item.clip.stop > stop]
+        self._end_instances()
 
     def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
         """All tracks, best score first, after closing every frame.
@@ -109,16 +118,29 @@ class ClipTracker:
             category_ids: the category id of each column of the class probabilities.
         """
         self.close_frames(self._num_frames)
+        tubes = {n: SparseTube(self._num_frames, m) for n, m in self._ended.items() if m}
         return [
-            Track(video_id, category_ids[column], score, self._instances[row].segmentations)
-            for row, column, score in self._emitted_pairs()
-            if any(rle is not None for rle in self._instances[row].segmentations)
+            Track(video_id, category_ids[column], score, tubes[instance_id])
+            for instance_id, column, score in self._emission.best_first()
+            if instance_id in tubes
         ]
 
     def _new_instance(self, class_probs_K: Tensor) -> int:
-        segmentations: list[RLE | None] = [None] * self._num_frames
-        self._instances.append(_Instance(torch.zeros_like(class_probs_K), 0, segmentations))
-        return len(self._instances) - 1
+        instance_id = self._num_instances
+        self._instances[instance_id] = _Instance(torch.zeros_like(class_probs_K))
+        self._num_instances += 1
+        return instance_id
+
+    def _end_instances(self) -> None:
+        """Settles the scores of instances in no open clip, and drops what is ruled out."""
+        live = {instance_id for item in self._open_clips for instance_id in item.ids}
+        ended = {i: self._instances.pop(i) for i in [*self._instances] if i not in live}
+        if not ended:
+            return
+        probs_MK = torch.stack([i.class_probs_sum_K / i.num_clips for i in ended.values()])
+        self._ended |= {number: instance.masks for number, instance in ended.items()}
+        for number in self._emission.add([*ended], probs_MK):
+            del self._ended[number]
 
     def _matches(self, new: _TrackedClip) -> Iterator[tuple[int, int]]:
         """Pairs (instance id, row of the new clip) by Hungarian assignment above the threshold."""
@@ -174,28 +196,7 @@ class ClipTracker:
         logits_PHW = (
             sums_MTHW[held[:, 0], held[:, 1]] / counts_MT[held[:, 0], held[:, 1], None, None]
         )
-        owners = [(ids[row], start + frame) for row, frame in held.tolist()]
-        self._encode(owners, logits_PHW)
-
-    def _encode(self, owners: list[tuple[int, int]], logits_PHW: Tensor) -> None:
-        """Turns logits into RLE at the video's size, for pairs of an instance and a frame."""
-        height, width = self._size_HW
-        step = max(1, DENSE_PIXELS // (height * width))
-        for first in range(0, len(owners), step):
-            masks_PHW = masks_to_video(logits_PHW[None, first : first + step], height, width)[0]
-            filled = masks_PHW.flatten(1).any(1).nonzero()[:, 0]
-            rles = encode_masks(masks_PHW[filled].cpu().numpy())
-            for place, rle in zip(filled.tolist(), rles, strict=True):
-                instance_id, frame = owners[first + place]
-                self._instances[instance_id].segmentations[frame] = rle
-
-    def _emitted_pairs(self) -> list[tuple[int, int, float]]:
-        """(instance, class column, score) of what the rule lets through, best first."""
-        if not self._instances:
-            return []
-        probs_MK = torch.stack([i.class_probs_sum_K / i.num_clips for i in self._instances])
-        flat = probs_MK.flatten()
-        order = flat.argsort(descending=True, stable=True)
-        order = order[flat[order] > self._rule.min_score][: self._rule.top_k]
-        num_classes = probs_MK.shape[1]
-        return [(int(i) // num_classes, int(i) % num_classes, float(flat[i])) for i in order]
+        owners = [(ids[row], start + offset) for row, offset in held.tolist()]
+        for index, rle in encode_at_video_size(logits_PHW, self._size_HW, self._padding):
+            instance_id, frame = owners[index]
+            self._instances[instance_id].masks[frame] = rle

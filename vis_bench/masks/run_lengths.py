@@ -38,11 +38,13 @@ class MalformedRLEError(ValueError):
 class Measured:
     """What `measure` says about N masks.
 
-    `areas_N`: foreground pixels. `has_empty_runs_N`: True where a length other than the first is
-    zero, which no COCO encoder writes but every decoder reads.
+    `areas_N`: foreground pixels. `spans_N2`: the foreground lies between these two places, counted
+    down the columns; they are equal where it is empty. `has_empty_runs_N`: True where a length
+    other than the first is zero, which no COCO encoder writes but every decoder reads.
     """
 
     areas_N: np.ndarray
+    spans_N2: np.ndarray
     has_empty_runs_N: np.ndarray
 
 
@@ -58,7 +60,7 @@ def measure(counts: Sequence[str], pixels_N: np.ndarray) -> Measured:
             than one more of them than pixels, that add up to the number of pixels.
     """
     if not counts:
-        return Measured(np.zeros(0, np.int64), np.zeros(0, bool))
+        return Measured(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, bool))
     characters_N = np.fromiter(map(len, counts), np.int64, len(counts))
     _refuse(characters_N > _LONGEST_NUMBER * (pixels_N + 1), 0, _TOO_MANY)
     parts = [
@@ -98,8 +100,8 @@ def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.
     _refuse(goes_on_L[ends_N - 1], offset, "its last number is cut off")
     last_R = np.flatnonzero(~goes_on_L)
     first_N = np.searchsorted(last_R, np.concatenate(([0], ends_N)))
-    numbers_R = _short_numbers(groups_L, goes_on_L)[last_R].astype(np.int64)
-    long = _places_of_long_numbers(goes_on_L, last_R)
+    numbers_R = _short_numbers(groups_L).take(last_R).astype(np.int64)
+    long = np.searchsorted(last_R, _ends_of_long_numbers(goes_on_L))
     width = last_R[long] - np.where(long > 0, last_R[long - 1], -1)
     numbers_R[long], is_bad = _long_numbers(numbers_R[long], groups_L, last_R[long], width)
     if is_bad.any():
@@ -108,27 +110,28 @@ def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.
     return numbers_R, first_N
 
 
-def _short_numbers(groups_L: np.ndarray, goes_on_L: np.ndarray) -> np.ndarray:
+def _short_numbers(groups_L: np.ndarray) -> np.ndarray:
     """The number of one to three groups that ends at each place.
 
     Computed at all places, since that is cheaper than picking those where a number ends. Where none
     ends the value means nothing; where a longer one ends it is that number's upper three groups.
+    All arrays are int16, which numpy computes many at a time as long as the kinds do not mix.
     """
-    payload_L = (groups_L & 31).astype(np.int16)
+    groups_L = groups_L.astype(np.int16)
+    goes_on_L = groups_L >> 5
+    payload_L = groups_L & 31
     numbers_L = (payload_L ^ 16) - 16
-    has_two = goes_on_L[:-1].view(np.int8)
-    has_three = (goes_on_L[1:-1] & goes_on_L[:-2]).view(np.int8)
-    for back, has_more in ((1, has_two), (2, has_three)):
-        numbers_L[back:] *= np.int16(31) * has_more + np.int16(1)
+    both_go_on = goes_on_L[1:-1] * goes_on_L[:-2]
+    for back, has_more in ((1, goes_on_L[:-1]), (2, both_go_on)):
+        numbers_L[back:] *= has_more * 31 + 1
         numbers_L[back:] += payload_L[:-back] * has_more
     return numbers_L
 
 
-def _places_of_long_numbers(goes_on_L: np.ndarray, last_R: np.ndarray) -> np.ndarray:
-    """Which numbers have four groups and more."""
+def _ends_of_long_numbers(goes_on_L: np.ndarray) -> np.ndarray:
+    """Where numbers of four groups and more end."""
     three_go_on = goes_on_L[2:-1] & goes_on_L[1:-2] & goes_on_L[:-3]
-    ends_of_long = np.flatnonzero(three_go_on & ~goes_on_L[3:]) + 3
-    return np.searchsorted(last_R, ends_of_long)
+    return np.flatnonzero(three_go_on > goes_on_L[3:]) + 3
 
 
 def _long_numbers(
@@ -167,14 +170,15 @@ class _Chains(NamedTuple):
 
     Lengths 1, 3, 5, ... (foreground) and 2, 4, 6, ... (background) of a mask are two running sums;
     they are the chains. `first_N` is length 0. The others are, for both chains, the number of
-    lengths, their sum, and the smallest and the largest (without meaning where there is none). Row
-    0 is the foreground where `foreground_first_N`, else the background.
+    lengths, their sum, the last, and the smallest and the largest (without meaning where there is
+    none). Row 0 is the foreground where `foreground_first_N`, else the background.
     """
 
     first_N: np.ndarray
     foreground_first_N: np.ndarray
     num_2N: np.ndarray
     sum_2N: np.ndarray
+    last_2N: np.ndarray
     min_2N: np.ndarray
     max_2N: np.ndarray
 
@@ -201,7 +205,8 @@ def _measure_chains(numbers_R: np.ndarray, first_N: np.ndarray) -> _Chains:
     )
     return _Chains(
         numbers_R[start_N], is_odd_N == 1, num_2N,
-        sum_2N - num_2N * before_2N, min_2N - before_2N, max_2N - before_2N,
+        sum_2N - num_2N * before_2N, running[begin_2N + num_2N - 1] - before_2N,
+        min_2N - before_2N, max_2N - before_2N,
     )  # fmt: skip
 
 
@@ -222,7 +227,10 @@ def _checked(chains: _Chains, pixels_N: np.ndarray) -> Measured:
         reason = f"its runs add up to {total_N[index]} pixels instead of {pixels_N[index]}"
         raise MalformedRLEError(index, reason)
     areas_N = np.where(chains.foreground_first_N, sum_2N[0], sum_2N[1])
-    return Measured(areas_N, (present_2N & (chains.min_2N == 0)).any(0))
+    last_background_N = np.where(chains.foreground_first_N, chains.last_2N[1], chains.last_2N[0])
+    behind_N = np.where(chains.num_2N[0] == chains.num_2N[1], last_background_N, 0)
+    spans_N2 = np.stack((chains.first_N, pixels_N - behind_N), 1)
+    return Measured(areas_N, spans_N2, (present_2N & (chains.min_2N == 0)).any(0))
 
 
 _TOO_LARGE = "a run is longer than the mask"

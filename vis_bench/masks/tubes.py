@@ -25,6 +25,7 @@ class MaskTubes:
     """N tubes. Tube n is `masks_S[first_N1[n] : first_N1[n + 1]]`, one entry per frame.
 
     `areas_S`: foreground pixels, 0 where absent. `sizes_S`: height * 2^32 + width, 0 where absent.
+    `spans_S2`: where the foreground lies, counted down the columns, 0 to 0 where absent.
     `has_empty_runs_S`: masks of unusual encoding, see `run_lengths.Measured`.
     """
 
@@ -32,6 +33,7 @@ class MaskTubes:
     first_N1: np.ndarray
     areas_S: np.ndarray
     sizes_S: np.ndarray
+    spans_S2: np.ndarray
     has_empty_runs_S: np.ndarray
 
     def __len__(self) -> int:
@@ -45,6 +47,22 @@ class MaskTubes:
     def sizes_of(self, tube: int) -> np.ndarray:
         """The sizes in each frame of one tube, coded as in `sizes_S`."""
         return self.sizes_S[self.first_N1[tube] : self.first_N1[tube + 1]]
+
+    def side_by_side(
+        self, column_S: np.ndarray, chosen_N: np.ndarray, num_frames: int
+    ) -> np.ndarray:
+        """What `column_S` holds of some tubes' first T frames, (N, T, ...); 0 beyond their end."""
+        if not self.masks_S:
+            return np.zeros((len(chosen_N), num_frames, *column_S.shape[1:]), column_S.dtype)
+        first_N, frame_T = self.first_N1[chosen_N], np.arange(num_frames)
+        inside_NT = frame_T < self.lengths_N[chosen_N][:, None]
+        column_NT = column_S[np.where(inside_NT, first_N[:, None] + frame_T, 0)]
+        column_NT[~inside_NT] = 0
+        return column_NT
+
+    def masks_at(self, chosen_N: np.ndarray, frame: int) -> list[RLE | None]:
+        """The masks of some tubes in one frame, which is before the end of each."""
+        return [self.masks_S[first + frame] for first in self.first_N1[chosen_N].tolist()]
 
     def average_areas_N(self) -> np.ndarray:
         """Mean area over the frames with a mask that is not empty; 0 where there is none."""
@@ -77,6 +95,7 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
     present = np.flatnonzero(np.fromiter(map(bool, masks_S), bool, len(masks_S)))
     counts, heights_widths = _checked_parts(masks_S, place_of)
     sizes_S, areas_S, has_empty_runs_S = (np.zeros(len(masks_S), d) for d in (int, int, bool))
+    spans_S2 = np.zeros((len(masks_S), 2), int)
     sizes_S[present] = heights_widths[:, 0] << 32 | heights_widths[:, 1]
     _refuse_large(sizes_S, first_N1, place_of)
     try:
@@ -85,30 +104,45 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
         where = place_of(int(present[error.index]))
         raise InputError(f"{where} is a malformed RLE: {error.reason}") from None
     areas_S[present] = measured.areas_N
+    spans_S2[present] = measured.spans_N2
     has_empty_runs_S[present] = measured.has_empty_runs_N
-    return MaskTubes(masks_S, first_N1, areas_S, sizes_S, has_empty_runs_S)
+    return MaskTubes(masks_S, first_N1, areas_S, sizes_S, spans_S2, has_empty_runs_S)
 
 
 def _checked_parts(
     masks_S: Sequence[Any], place_of: Callable[[int], str]
 ) -> tuple[list[str], np.ndarray]:
     """The counts, not yet read, and the height and width of the masks that are not absent."""
-    given = list(filter(None, masks_S))
-    if set(map(type, masks_S)) <= {dict, list, type(None)} and set(map(type, given)) <= {dict}:
-        counts = [mask.get("counts") for mask in given]
-        heights_widths = _heights_widths([mask.get("size") for mask in given])
-        if set(map(type, counts)) <= {str} and heights_widths is not None:
-            return counts, heights_widths
+    parts = _parts(masks_S)
+    if parts is not None:
+        return parts
     for index, mask in enumerate(masks_S):
         _refuse_other_forms(mask, place_of, index)
     raise AssertionError("a refused mask was found well-formed")
 
 
-def _heights_widths(sizes: list[Any]) -> np.ndarray | None:
-    """Sizes as an array (N, 2); None unless `check_size` would accept each."""
-    if not set(map(type, sizes)) <= {list} or not set(map(len, sizes)) <= {2}:
+def _parts(masks_S: Sequence[Any]) -> tuple[list[str], np.ndarray] | None:
+    """As `_checked_parts`; None unless each mask is absent or of a form that can be read.
+
+    One pass, since each mask lies somewhere else in memory.
+    """
+    if not set(map(type, masks_S)) <= {dict, list, type(None)}:
         return None
-    sides = list(chain.from_iterable(sizes))
+    texts, sides = [], []
+    for mask in filter(None, masks_S):
+        if type(mask) is not dict:
+            return None
+        text, size = mask.get("counts"), mask.get("size")
+        if type(text) is not str or type(size) is not list or len(size) != 2:
+            return None
+        texts.append(text)
+        sides += size
+    heights_widths = _heights_widths(sides)
+    return None if heights_widths is None else (texts, heights_widths)
+
+
+def _heights_widths(sides: list[Any]) -> np.ndarray | None:
+    """Heights and widths in turn as an array (N, 2); None unless `check_size` accepts each."""
     if not set(map(type, sides)) <= {int}:
         return None
     try:

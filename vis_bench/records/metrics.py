@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vis_bench.records.schema import Record
+if TYPE_CHECKING:
+    from vis_bench.records.schema import Record
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation
 from vis_bench.records.metrics import TRACKING_TITLES
+
+if TYPE_CHECKING:
+    from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation
 
 # Headers and rows.
 Table = tuple[list[str], list[list[str]]]

@@ -9,7 +9,7 @@ from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.evaluation.bootstrap import ap_interval
 from vis_bench.evaluation.images import evaluate_images
-from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
+from vis_bench.evaluation.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.loop import track_video
 from vis_bench.inference.method import VISMethod
@@ -48,10 +48,13 @@ def evaluate_accuracy(job: Job, tracks: Sequence[Track], results_file: Path) -> 
     if job.ground_truth.of_images:
         numbers = evaluate_images(job.ground_truth, results).summary()
         return AccuracyFields(predictions=results_file.name, **numbers)
-    evaluation = evaluate(job.ground_truth, results)
-    tracking = evaluate_tracking(job.ground_truth, results).headline()
+    evaluation = evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
+    assert evaluation.tracking is not None
     low, high = ap_interval(evaluation.matches) or (None, None)
-    numbers = evaluation.record_numbers()
     return AccuracyFields(
-        predictions=results_file.name, ap_low=low, ap_high=high, **numbers, **tracking
+        predictions=results_file.name,
+        ap_low=low,
+        ap_high=high,
+        **evaluation.record_numbers(),
+        **evaluation.tracking.headline(),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from vis_bench.errors import InputError, reason
-from vis_bench.inference.checkpoint import load_weights
+from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, load_weights
 from vis_bench.inference.method import VISMethod
 from vis_bench.records.source import find_file
 from vis_bench.runs.config import Cell
@@ -20,16 +20,19 @@ BuildMethod = Callable[..., VISMethod]
 def find_weights(cell: Cell, override: Path | None) -> Path | None:
     """The weights file: --weights, or the config's, relative to here or to the source tree.
 
+    A folder stands for the `model.safetensors` in it, as Hugging Face's transformers saves models.
+
     Raises:
         InputError: for a file that does not exist.
     """
     named = override or (Path(cell.weights) if cell.weights else None)
     if named is None:
         return None
-    path = find_file(named)
+    path = find_file(named) or find_file(named / FOLDER_WEIGHTS)
     if path is None:
         raise InputError(
-            f"weights file {named} does not exist; --weights takes a .pth or .safetensors"
+            f"weights file {named} does not exist; --weights takes a .pth or .safetensors, or a "
+            f"folder with {FOLDER_WEIGHTS}"
         )
     return path
 

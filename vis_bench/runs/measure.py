@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vis_bench.errors import reason
+from vis_bench.inference.checkpoint import weights_name
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.cell_name import file_stem
@@ -41,8 +42,9 @@ def measure(
         accuracy: measures that; None where it is skipped.
         skip: what is not measured, though the job's cell names it.
     """
-    _warn_of_gaps(job, bars, title)
     method = job.load_method()
+    if not method.online:
+        _warn_of_gaps(job, bars, title)
     record = _describe(job, method)
 
     def measure_accuracy() -> Fields:
@@ -132,7 +134,7 @@ def _describe(job: Job, method: VISMethod) -> Record:
 
 def _weights_source(job: Job, method: VISMethod) -> str:
     if job.weights is not None:
-        return job.weights.name
+        return weights_name(job.weights)
     if method.weights_source is not None:
         return str(method.weights_source)
     random, none = UNTRAINED

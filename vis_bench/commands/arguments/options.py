@@ -85,7 +85,7 @@ class Options:
             without_weights: what the help says of a config that names none.
         """
         self.value(
-            "--weights", "FILE", "checkpoint (.pth or .safetensors)",
+            "--weights", "FILE", "checkpoint (.pth, .safetensors, folder with model.safetensors)",
             unless_given=f"what the config names; {without_weights}",
         )  # fmt: skip
         self.value(

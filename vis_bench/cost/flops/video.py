@@ -12,7 +12,8 @@ from torch import Tensor
 
 from vis_bench.cost.flops.counter import MacCount, count_macs
 from vis_bench.inference.loop import StoredFrames, predict_clips
-from vis_bench.inference.method import VISMethod
+from vis_bench.inference.method import State, VISMethod
+from vis_bench.inference.prediction_rules import check_next
 from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
 
@@ -42,7 +43,7 @@ class ShapeCounter(VISMethod):
     """Stands for a method in the inference loop and counts its calls.
 
     On the meta device a call's result and cost depend on its shapes alone, so that each shape is
-    executed once, however often the loop calls it.
+    executed once, however often the loop calls it. Shapes of an online method's state count too.
 
     Args:
         method: on the meta device, prepared for inference.
@@ -52,6 +53,7 @@ class ShapeCounter(VISMethod):
         super().__init__()
         self.remember_build(method.registered_name, method.resolved_options)
         self.method = method
+        self.online = method.online
         self._known: dict[tuple, tuple[Any, MacCount]] = {}
         self._called: dict[str, list[MacCount]] = {}
 
@@ -61,8 +63,17 @@ class ShapeCounter(VISMethod):
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
         """The method's, counted."""
-        key = (len(features), *features.frame_size_HW)
-        return self._count("predict", key, self.method.predict_clip, features)
+        return self.predict_next(features, None)[0]
+
+    def predict_next(
+        self, features: FrameFeatures, state: State | None
+    ) -> tuple[ClipPrediction, State | None]:
+        """The method's, counted."""
+        state = None if state is None else dict(state)  # the call may overwrite what is kept here
+        shapes = [(name, *tensor.shape) for name, tensor in sorted((state or {}).items())]
+        key = (len(features), *features.frame_size_HW, state is None, *shapes)
+        returned = self._count("predict", key, self.method.predict_next, features, state)
+        return check_next(self.method, returned)
 
     def count_video(self, size_HW: tuple[int, int], clips: Sequence[Clip]) -> VideoCount:
         """What the inference loop executes for these clips of one video.
@@ -85,10 +96,10 @@ class ShapeCounter(VISMethod):
         """A clip by itself, whose frames no other clip shares."""
         return self.count_video(size_HW, [Clip(0, length)])
 
-    def _count(self, part: str, shape: Sequence[int], call: Callable, inputs: Any) -> Any:
+    def _count(self, part: str, shape: Sequence[Any], call: Callable, *inputs: Any) -> Any:
         key = (part, *shape)
         if key not in self._known:
-            self._known[key] = count_macs(self.method, call, inputs)
+            self._known[key] = count_macs(self.method, call, *inputs)
         result, macs = self._known[key]
         self._called[part].append(macs)
         return result

@@ -24,9 +24,9 @@ from vis_bench.inference.loop import (
     predict_clips,
     track_clips,
     track_video,
+    tracker_for,
 )
 from vis_bench.inference.method import VISMethod
-from vis_bench.inference.open_tracker import open_tracker
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES, Stages
 
@@ -70,10 +70,8 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
     frames_T3HW, clips = _frames_on_device(work, video), work.plan.clips(video.length)
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
-        tracker = open_tracker(
-            work.method.tracking_rule, video.length, (video.height, video.width),
-            (frames_T3HW.shape[-2], frames_T3HW.shape[-1]),
-        )  # fmt: skip
+        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
+        tracker = tracker_for(work.method, video, size_HW)
         with work.inference():
             inputs = StoredFrames(frames_T3HW)
             num_classes = len(work.category_ids)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from vis_bench.evaluation.tracking.protocol import FrameIoUs
+from vis_bench.evaluation.tracking.solver import linear_sum_assignment
 
 # An IoU reaches a threshold that it misses by no more than this.
 EPSILON = np.finfo(float).eps
@@ -46,17 +46,27 @@ def assign(frames: FrameIoUs, *, keep_apart: bool = False) -> Pairs:
     if keep_apart:
         most_T = np.minimum(frames.objects_TG.sum(1), frames.tracks_TD.sum(1))
         clear_T &= linked_TGD.sum((1, 2)) == most_T
-    parts = [np.argwhere(linked_TGD & clear_T[:, None, None])]
-    for frame in np.flatnonzero(~clear_T):
-        (rows,), (columns,) = frames.objects_TG[frame].nonzero(), frames.tracks_TD[frame].nonzero()
-        chosen = linear_sum_assignment(-score_TGD[frame][rows[:, None], columns])
-        pairs_P3 = np.full((len(chosen[0]), 3), frame)
-        pairs_P3[:, 1], pairs_P3[:, 2] = rows[chosen[0]], columns[chosen[1]]
-        parts.append(pairs_P3)
-    frame_P, object_P, track_P = np.concatenate(parts).T
+    frame_P, object_P, track_P = (linked_TGD & clear_T[:, None, None]).nonzero()
+    found = [(frame, *_best_pairing(frames, score_TGD, frame)) for frame in (~clear_T).nonzero()[0]]
+    if found:
+        crowded, rows, columns = zip(*found, strict=True)
+        frame_P = np.concatenate((frame_P, np.repeat(crowded, [len(own) for own in rows])))
+        object_P, track_P = np.concatenate((object_P, *rows)), np.concatenate((track_P, *columns))
     iou_P = frames.iou_TGD[frame_P, object_P, track_P]
     kept_P = (iou_P > 0) | keep_apart
     return Pairs(frame_P[kept_P], object_P[kept_P], track_P[kept_P], iou_P[kept_P])
+
+
+def _best_pairing(
+    frames: FrameIoUs, score_TGD: np.ndarray, frame: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The objects and tracks of one frame that are paired for the greatest total score."""
+    score_GD = score_TGD[frame]
+    (rows,), (columns,) = frames.objects_TG[frame].nonzero(), frames.tracks_TD[frame].nonzero()
+    if score_GD.shape == (len(rows), len(columns)):
+        return linear_sum_assignment(score_GD, maximize=True)
+    chosen = linear_sum_assignment(score_GD[rows[:, None], columns], maximize=True)
+    return rows[chosen[0]], columns[chosen[1]]
 
 
 def _alignment(frames: FrameIoUs) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Tracks that repeat a better one, whatever their class: they are left out where classes are.
 
-Few pairs of tracks are compared pixel by pixel. What each shares with the objects is known, and
-decides most pairs: two tracks that fill the same object share most of it, and two of which one is
-on an object and the other beside it share little.
+Few pairs of tracks are compared pixel by pixel, and in few frames. What each shares with the
+objects is known, and decides most pairs: two tracks that fill the same object share most of it, and
+two of which one is on an object and the other beside it share little. The others are counted frame
+by frame until what is left cannot change the answer.
 """
 
 from __future__ import annotations
@@ -12,88 +13,116 @@ import numpy as np
 from vis_bench.data.results_file import Results
 from vis_bench.evaluation.frame_overlap import Overlaps
 from vis_bench.evaluation.space_time_iou import space_time_iou
+from vis_bench.masks.intersection import most_shared_pixels, shared_pixels
 from vis_bench.masks.tubes import MaskTubes
 
-# From this space-time IoU on, two tracks are taken for the same thing.
+# From this space-time IoU on, two tracks are taken for the same thing. `_repeats` counts on 1/2.
 DUPLICATE_IOU = 0.5
 # Numbers per array while bounds are computed.
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 
 
-def distinct_tracks(results: Results, rows_D: np.ndarray, with_objects: Overlaps) -> np.ndarray:
+def distinct_tracks(results: Results, with_objects: Overlaps) -> np.ndarray:
     """Whether each track overlaps no better one that stays by `DUPLICATE_IOU` or more, (D,).
 
     By falling score, ties in file order; the categories play no part.
 
     Args:
-        rows_D: the tracks of one video.
-        with_objects: of these tracks and some objects over the frames of the video.
+        with_objects: of the tracks and some objects of one video, over its frames.
     """
+    tubes, rows_D = results.tubes, with_objects.rows_N
     score_D = np.array([float(results.tracks[row].score) for row in rows_D])
-    order_D = np.argsort(-score_D, kind="stable")
-    repeats_DD, differs_DD = (
-        decided_DD[order_D[:, None], order_D]
-        for decided_DD in _decided(with_objects, _comparable(results.tubes, rows_D, with_objects))
-    )
-    sorted_D = rows_D[order_D]
-    while True:
-        stays_D, open_DD = _settled(repeats_DD, differs_DD)
-        better, worse = np.flatnonzero(open_DD.any(1)), np.flatnonzero(open_DD.any(0))
-        if not better.size:
-            break
-        iou = space_time_iou(results.tubes, sorted_D[better], results.tubes, sorted_D[worse])
-        repeats_DD[better[:, None], worse] = iou >= DUPLICATE_IOU
-        differs_DD[better[:, None], worse] = iou < DUPLICATE_IOU
-    distinct_D = np.zeros(len(rows_D), bool)
-    distinct_D[order_D] = stays_D
+    comparable_D = _comparable(tubes, rows_D, with_objects)
+    num_frames = with_objects.area_NT.shape[1]
+    spans_DT2 = tubes.side_by_side(tubes.spans_S2, rows_D, num_frames)
+    distinct_D = np.ones(len(rows_D), bool)
+    left_D = np.argsort(-score_D, kind="stable")
+    while left_D.size:
+        best, left_D = left_D[0], left_D[1:]
+        repeats_D = np.zeros(len(left_D), bool)
+        usual_D = comparable_D[left_D] & comparable_D[best]
+        repeats_D[usual_D] = _repeats(tubes, with_objects, spans_DT2, best, left_D[usual_D])
+        if not usual_D.all():
+            unusual, other = rows_D[left_D[~usual_D]], rows_D[[best]]
+            iou_D1 = space_time_iou(tubes, unusual, tubes, other, only_from_half=True)
+            repeats_D[~usual_D] = iou_D1[:, 0] >= DUPLICATE_IOU
+        distinct_D[left_D[repeats_D]] = False
+        left_D = left_D[~repeats_D]
     return distinct_D
 
 
-def _settled(repeats_DD: np.ndarray, differs_DD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which tracks, best first, surely stay, (D,), and the pairs that have to be compared next.
+def _repeats(
+    tubes: MaskTubes, found: Overlaps, spans_DT2: np.ndarray, best: int, others_E: np.ndarray
+) -> np.ndarray:
+    """Whether the IoU of each of E tracks with one is 1/2 and more, (E,); all are `_comparable`.
 
-    Those are pairs of a track that stays with a worse one of which nothing is known yet.
+    It is where three times what two masks share is no less than their areas.
     """
-    num_tracks = len(repeats_DD)
-    stays_D, gone_D = np.zeros(num_tracks, bool), np.zeros(num_tracks, bool)
-    for place in range(num_tracks):
-        gone_D[place] = (stays_D & repeats_DD[:, place]).any()
-        stays_D[place] = not gone_D[place] and (gone_D | differs_DD[:, place])[:place].all()
-    unknown_DD = np.triu(~repeats_DD & ~differs_DD, 1)
-    return stays_D, unknown_DD & stays_D[:, None] & ~gone_D
+    area_ET, area_1T = found.area_NT[others_E], found.area_NT[[best]]
+    most_ET = most_shared_pixels(area_ET, spans_DT2[others_E], area_1T, spans_DT2[[best]])[:, 0]
+    # Tracks without any pixels have nothing in common.
+    total_E = np.maximum(area_1T.sum() + area_ET.sum(1), 1)
+    repeats_E = 3 * most_ET.sum(1) >= total_E
+    all_near = repeats_E.nonzero()[0]
+    step = max(1, _CHUNK // max(1, found.shared_NMT[best].size))
+    for start in range(0, len(all_near), step):
+        near = all_near[start : start + step]
+        low_ET, high_ET = _shared_bounds(found, best, others_E[near], most_ET[near])
+        repeats_E[near] = 3 * low_ET.sum(1) >= total_E[near]
+        (unclear,) = ((3 * high_ET.sum(1) >= total_E[near]) & ~repeats_E[near]).nonzero()
+        if unclear.size:
+            rows = near[unclear]
+            repeats_E[rows] = _count(
+                tubes, found, best, others_E[rows], low_ET[unclear], high_ET[unclear], total_E[rows]
+            )
+    return repeats_E
 
 
-def _decided(found: Overlaps, comparable_D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which pairs of tracks repeat each other for sure, and which surely do not, (D, D) each.
+def _count(
+    tubes: MaskTubes,
+    found: Overlaps,
+    best: int,
+    others_E: np.ndarray,
+    low_ET: np.ndarray,
+    high_ET: np.ndarray,
+    total_E: np.ndarray,
+) -> np.ndarray:
+    """As `_repeats`, of pairs whose bounds leave it open.
 
-    An IoU is 1/2 and more where three times what two masks share is no less than their areas.
+    The bounds of a frame are replaced by its count until three times the bounds of all frames lie
+    on one side of `total_E`. Frames come first that may change most.
     """
-    area_DT = found.area_NT
-    total_D = area_DT.sum(1)
-    repeats_DD, differs_DD = (np.zeros((len(area_DT),) * 2, bool) for _ in "rd")
-    step = max(1, _CHUNK // max(1, area_DT.size))
-    for start in range(0, len(area_DT), step):
-        rows = slice(start, start + step)
-        low_rDT, high_rDT = _shared_bounds(found, rows)
-        total_rD = total_D[rows, None] + total_D
-        repeats_DD[rows] = 3 * low_rDT.sum(2) >= np.maximum(total_rD, 1)
-        differs_DD[rows] = 3 * high_rDT.sum(2) < total_rD
-    comparable_DD = comparable_D[:, None] & comparable_D
-    return repeats_DD & comparable_DD, differs_DD & comparable_DD
+    low_E, high_E = 3 * low_ET.sum(1) - total_E, 3 * high_ET.sum(1) - total_E
+    unknown_ET = high_ET - low_ET
+    best_row = found.rows_N[[best]]
+    for frame in np.argsort(-unknown_ET.sum(0)).tolist():
+        (open_E,) = ((low_E < 0) & (high_E >= 0) & (unknown_ET[:, frame] > 0)).nonzero()
+        if open_E.size:
+            others = others_E[open_E]
+            shared = shared_pixels(
+                tubes.masks_at(found.rows_N[others], frame),
+                found.area_NT[others, frame],
+                tubes.masks_at(best_row, frame),
+            )[:, 0]
+            low_E[open_E] += 3 * (shared - low_ET[open_E, frame])
+            high_E[open_E] += 3 * (shared - high_ET[open_E, frame])
+    return low_E >= 0
 
 
-def _shared_bounds(found: Overlaps, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels that some tracks share with all in each frame at least and at most, (r, D, T)."""
-    area_DT = found.area_NT
-    high_rDT = np.minimum(area_DT[rows, None], area_DT)
-    low_rDT = np.zeros_like(high_rDT)
-    for inside_DT, object_T in zip(found.shared_NMT.transpose(1, 0, 2), found.area_MT, strict=True):
-        outside_DT = area_DT - inside_DT
-        both_rDT = np.minimum(inside_DT[rows, None], inside_DT)
-        both_rDT += np.minimum(outside_DT[rows, None], outside_DT)
-        np.minimum(high_rDT, both_rDT, out=high_rDT)
-        np.maximum(low_rDT, (inside_DT[rows] - object_T)[:, None] + inside_DT, out=low_rDT)
-    return low_rDT, high_rDT
+def _shared_bounds(
+    found: Overlaps, best: int, others_E: np.ndarray, most_ET: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels that one track shares with E others in each frame at least and at most, (E, T).
+
+    Args:
+        most_ET: what they can share at most by other reasons.
+    """
+    inside_EGT, own_inside_GT = found.shared_NMT[others_E], found.shared_NMT[best]
+    outside_EGT = found.area_NT[others_E][:, None] - inside_EGT
+    both_EGT = np.minimum(inside_EGT, own_inside_GT)
+    both_EGT += np.minimum(outside_EGT, found.area_NT[best] - own_inside_GT)
+    low_ET = (inside_EGT + (own_inside_GT - found.area_MT)).max(1, initial=0)
+    return low_ET, np.minimum(both_EGT.min(1, initial=np.iinfo(np.int64).max), most_ET)
 
 
 def _comparable(tubes: MaskTubes, rows_D: np.ndarray, found: Overlaps) -> np.ndarray:
@@ -102,13 +131,11 @@ def _comparable(tubes: MaskTubes, rows_D: np.ndarray, found: Overlaps) -> np.nda
     Of others, `space_time_iou` leaves out frames.
     """
     num_frames = found.area_NT.shape[1]
-    size_D = np.zeros(len(rows_D), np.int64)
-    for place, row in enumerate(rows_D):
-        own = slice(tubes.first_N1[row], tubes.first_N1[row + 1])
-        sizes = tubes.sizes_S[own]
-        largest = sizes.max(initial=0)
-        is_usual = len(sizes) == num_frames and not tubes.has_empty_runs_S[own].any()
-        if is_usual and ((sizes == largest) | (sizes == 0)).all():
-            size_D[place] = largest
+    sizes_DT = tubes.side_by_side(tubes.sizes_S, rows_D, num_frames)
+    odd_DT = tubes.side_by_side(tubes.has_empty_runs_S, rows_D, num_frames)
+    size_D = sizes_DT.max(1, initial=0)
+    one_size_D = ((sizes_DT == size_D[:, None]) | (sizes_DT == 0)).all(1)
+    is_usual_D = (tubes.lengths_N[rows_D] == num_frames) & one_size_D & ~odd_DT.any(1)
+    size_D = np.where(is_usual_D, size_D, 0)
     sizes, counts = np.unique(size_D, return_counts=True)
     return (size_D == sizes[counts.argmax()]) & (size_D > 0) if sizes.size else size_D > 0

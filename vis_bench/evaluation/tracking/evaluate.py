@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.evaluation.frame_overlap import Overlaps
 from vis_bench.evaluation.tracking.hota import HotaCounts, count_hota
 from vis_bench.evaluation.tracking.identity import IdentityCounts, count_identity
 from vis_bench.evaluation.tracking.protocol import (
     SCORE_THRESHOLD,
     FrameIoUs,
     TrackedVideo,
+    track_overlaps,
     tracked_videos,
 )
 from vis_bench.evaluation.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
@@ -137,7 +140,14 @@ class TrackingEvaluation:
 
     def category(self, key: int) -> Counts:
         """One category over all videos."""
-        return Counts.total(v.sequences[key] for v in self.videos if key in v.sequences)
+        return self._by_category[key]
+
+    @cached_property
+    def _by_category(self) -> dict[int, Counts]:
+        return {
+            key: Counts.total(v.sequences[key] for v in self.videos if key in v.sequences)
+            for key in self.categories
+        }
 
     def detections(self) -> Counts:
         """All categories together, each detection with the same weight."""
@@ -176,8 +186,12 @@ class TrackingEvaluation:
         """TETA's counts of one annotated category over all videos."""
         return TetaCounts.total(video.teta[key] for video in self.videos)
 
-    def teta_per_category(self) -> dict[int, dict[str, float]]:
+    def teta_per_category(self) -> Mapping[int, Mapping[str, float]]:
         """TETA and its parts of each annotated category, by id."""
+        return self._teta_per_category
+
+    @cached_property
+    def _teta_per_category(self) -> dict[int, dict[str, float]]:
         return {
             key: {
                 name: float(curve_A.mean())
@@ -194,13 +208,19 @@ class TrackingEvaluation:
 
 
 def evaluate_tracking(
-    ground_truth: GroundTruth, results: Results, score_threshold: float = SCORE_THRESHOLD
+    ground_truth: GroundTruth,
+    results: Results,
+    score_threshold: float = SCORE_THRESHOLD,
+    found: Sequence[Overlaps] | None = None,
 ) -> TrackingEvaluation:
     """Evaluates the tracks whose score is above the threshold.
 
     Args:
         results: of videos that the annotations list; see `check_results`.
+        found: `track_overlaps` of the same three; counted here unless given.
     """
+    if found is None:
+        found = track_overlaps(ground_truth, results, score_threshold)
     annotated = annotated_categories(ground_truth)
     order = ground_truth.category_order
     classes = [place for place, key in enumerate(order) if key in annotated]
@@ -208,10 +228,7 @@ def evaluate_tracking(
         score_threshold,
         ground_truth.categories,
         annotated,
-        [
-            _count(video, order, classes)
-            for video in tracked_videos(ground_truth, results, score_threshold)
-        ],
+        [_count(video, order, classes) for video in tracked_videos(ground_truth, results, found)],
     )
 
 

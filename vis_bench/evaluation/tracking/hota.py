@@ -40,8 +40,9 @@ class HotaCounts:
     def total(cls, parts: Iterable[HotaCounts]) -> HotaCounts:
         """The sum over sequences."""
         parts = list(parts)
-        zeros = np.zeros(len(ALPHAS))
-        return cls(*(sum((getattr(p, f.name) for p in parts), zeros) for f in fields(cls)))
+        if not parts:
+            return cls(*(np.zeros(len(ALPHAS)) for _ in fields(cls)))
+        return cls(*(np.sum([getattr(p, f.name) for p in parts], axis=0) for f in fields(cls)))
 
     def curves(self) -> dict[str, np.ndarray]:
         """The metrics at each threshold, fractions (A,); what nothing divides is 0, LocA 1.

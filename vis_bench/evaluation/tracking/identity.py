@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scipy.optimize import linear_sum_assignment
-
 from vis_bench.evaluation.tracking.protocol import FrameIoUs
+from vis_bench.evaluation.tracking.solver import linear_sum_assignment
 
 # From this IoU on, an object and a track are together in a frame.
 MATCH_IOU = 0.5
@@ -44,8 +43,9 @@ class IdentityCounts:
 
 def count_identity(frames: FrameIoUs) -> IdentityCounts:
     """The counts of one sequence: each object gets one track, so that most frames agree."""
+    num_objects, num_tracks = int(frames.objects_TG.sum()), int(frames.tracks_TD.sum())
+    if 0 in frames.iou_TGD.shape:
+        return IdentityCounts(0, num_objects, num_tracks)
     together_GD = (frames.iou_TGD >= MATCH_IOU).sum(0)
     idtp = int(together_GD[linear_sum_assignment(together_GD, maximize=True)].sum())
-    return IdentityCounts(
-        idtp, int(frames.objects_TG.sum()) - idtp, int(frames.tracks_TD.sum()) - idtp
-    )
+    return IdentityCounts(idtp, num_objects - idtp, num_tracks - idtp)

@@ -7,14 +7,14 @@ overlap nothing but are there. What a track holds beyond its video's last frame 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.frame_overlap import overlaps
+from vis_bench.evaluation.frame_overlap import Overlaps, overlaps
 from vis_bench.evaluation.tracking.duplicates import distinct_tracks
 
 SCORE_THRESHOLD = 0.5
@@ -65,10 +65,13 @@ class TrackedVideo:
     frame_ious: FrameIoUs
 
 
-def tracked_videos(
+def track_overlaps(
     ground_truth: GroundTruth, results: Results, score_threshold: float
-) -> Iterator[TrackedVideo]:
-    """The videos of the annotations in order of id, with the tracks above `score_threshold`."""
+) -> list[Overlaps]:
+    """What the tracks above `score_threshold` share with the objects of each video.
+
+    In order of the videos' ids; tracks and objects of one video are in file order.
+    """
     objects = _by_video([thing.video_id for thing in ground_truth.objects])
     kept_N = np.array(
         [
@@ -78,24 +81,35 @@ def tracked_videos(
         bool,
     )
     tracks = _by_video([track.video_id for track in results.tracks])
-    place = {key: index for index, key in enumerate(ground_truth.category_order)}
-    nothing = np.zeros(0, np.int64)
+    found = []
     for video in ground_truth.videos:
-        rows_G = objects.get(video.id, nothing)
-        rows_D = tracks.get(video.id, nothing)
+        rows_G, rows_D = (places.get(video.id, _NOTHING) for places in (objects, tracks))
         rows_D = rows_D[kept_N[rows_D]]
-        found = overlaps(results.tubes, rows_D, ground_truth.tubes, rows_G, video.length)
+        found.append(overlaps(results.tubes, rows_D, ground_truth.tubes, rows_G, video.length))
+    return found
+
+
+def tracked_videos(
+    ground_truth: GroundTruth, results: Results, found: Sequence[Overlaps]
+) -> Iterator[TrackedVideo]:
+    """The videos of the annotations in order of id; `found` as `track_overlaps`."""
+    place = {key: index for index, key in enumerate(ground_truth.category_order)}
+    for video, own in zip(ground_truth.videos, found, strict=True):
+        rows_D, rows_G = own.rows_N, own.columns_M
         yield TrackedVideo(
             video.id,
             np.array([place[ground_truth.objects[row].category_id] for row in rows_G], np.int64),
             np.array([place[results.tracks[row].category_id] for row in rows_D], np.int64),
-            distinct_tracks(results, rows_D, found),
+            distinct_tracks(results, own),
             FrameIoUs(
-                np.ascontiguousarray(found.frame_iou().transpose(2, 1, 0)),
-                found.area_MT.T > 0,
-                found.area_NT.T > 0,
+                np.ascontiguousarray(own.frame_iou().transpose(2, 1, 0)),
+                own.area_MT.T > 0,
+                own.area_NT.T > 0,
             ),
         )
+
+
+_NOTHING = np.zeros(0, np.int64)
 
 
 def _by_video(video_ids: list[int]) -> dict[int, np.ndarray]:

@@ -94,12 +94,20 @@ def count_teta(
     owner_TD = _owners(frames, near_TGD, category_G)
     cls_fp = {key: np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA) for key in classes}
     located: dict[int, _Located] = {}
+    here = set(category_G.tolist())
+    num_tracked = np.bincount(
+        category_D, weights=frames.tracks_TD.sum(0), minlength=max(classes, default=0) + 1
+    )
     for key in classes:
+        if key not in here:
+            cls_fp[key] = np.full_like(cls_fp[key], num_tracked[key])
+            located[key] = _Located.nothing(0)
+            continue
         rows_G = category_G == key
         own_TD = frames.tracks_TD & (category_D == key)
         near_TD = near_TGD[:, rows_G].any(1) & ((owner_TD == _NOBODY) | (owner_TD == key))
         if not near_TD.any():
-            cls_fp[key] = np.full_like(cls_fp[key], own_TD.sum())
+            cls_fp[key] = np.full_like(cls_fp[key], num_tracked[key])
             located[key] = _Located.nothing(int(frames.objects_TG[:, rows_G].sum()))
             continue
         cls_fp[key] += (own_TD & ~near_TD).sum()

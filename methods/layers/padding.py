@@ -1,0 +1,26 @@
+"""Frames padded to multiples of a size, with zeros right of and below them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from vis_bench.structures import Padding
+
+
+def pad_to_multiple(frames_T3HW: Tensor, multiple: int) -> Tensor:
+    """The frames with zeros, which are the mean color of a normalized frame, right and below."""
+    height, width = frames_T3HW.shape[-2:]
+    return F.pad(frames_T3HW, (0, -width % multiple, 0, -height % multiple))
+
+
+def padded_size(frame_HW: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Height and width of the padded frame."""
+    height, width = frame_HW
+    return height + -height % multiple, width + -width % multiple
+
+
+def padding_of(frame_HW: tuple[int, int], multiple: int) -> Padding | None:
+    """What a prediction on the padded frame says; None where nothing is padded."""
+    padded_HW = padded_size(frame_HW, multiple)
+    return None if padded_HW == tuple(frame_HW) else Padding(frame_HW, padded_HW)

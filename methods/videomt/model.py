@@ -1,0 +1,201 @@
+"""VidEoMT as an online method, from the modules of transformers' implementation.
+
+transformers' own `forward` takes square frames of one size and starts a new video at every call;
+here the modules are called one by one, at any size, and what a frame hands on is the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from methods.layers.hugging_face import check_same_model
+from methods.layers.padding import pad_to_multiple, padded_size, padding_of
+from methods.videomt.checkpoint_names import read_both_kinds_of_files
+from vis_bench.inference.method import InputFormat, OnlineMethod, State, TrackingRule
+from vis_bench.structures import ClipPrediction, FrameFeatures
+
+# tue-mps/videomt, configs/ytvis19/videomt; 1333 is detectron2's MAX_SIZE_TEST.
+INPUT = InputFormat(long_side="round", max_long_side=1333)
+# Entries of config.json that decide what is computed.
+COMPUTED = (
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_blocks", "num_queries",
+    "num_register_tokens", "image_size", "patch_size", "num_channels", "mlp_ratio", "hidden_act",
+    "layer_norm_eps", "num_upscale_blocks", "use_swiglu_ffn", "num_labels",
+)  # fmt: skip
+
+
+class PatchTokens(nn.Module):
+    """Frames -> class token, register tokens, and a token for each patch with its position.
+
+    Args:
+        embeddings: transformers' `VideomtEmbeddings`; its parameters keep their names.
+        table_size: rows and columns of patches that the table of positions is for.
+    """
+
+    def __init__(self, embeddings: nn.Module, table_size: int) -> None:
+        super().__init__()
+        self.cls_token = embeddings.cls_token
+        self.register_tokens = embeddings.register_tokens
+        self.patch_embeddings = embeddings.patch_embeddings
+        self.position_embeddings = embeddings.position_embeddings
+        self.num_prefix = 1 + embeddings.register_tokens.shape[1]
+        self._table_size = table_size
+        # Tables by grid, kept from `keep_tables` on, when weights do not change any more.
+        self._tables: dict[tuple[Any, ...], Tensor] | None = None
+
+    def keep_tables(self) -> None:
+        """Interpolates the table of positions once per grid from now on."""
+        self._tables = {}
+
+    def forward(self, frames_T3HW: Tensor) -> Tensor:
+        """Tokens (T, S, C); H and W are multiples of the patch size."""
+        maps_TCHW = self.patch_embeddings.projection(frames_T3HW)
+        patches_TPC = maps_TCHW.flatten(2).transpose(1, 2)
+        patches_TPC = patches_TPC + self._positions(maps_TCHW.shape[-2], maps_TCHW.shape[-1])
+        prefix_1RC = torch.cat([self.cls_token, self.register_tokens], 1)
+        prefix_TRC = prefix_1RC.expand(len(frames_T3HW), -1, -1).to(patches_TPC.dtype)
+        return torch.cat([prefix_TRC, patches_TPC], 1)
+
+    def _positions(self, rows: int, columns: int) -> Tensor:
+        table_PC = self.position_embeddings.weight
+        if (rows, columns) == (self._table_size, self._table_size):
+            return table_PC
+        if table_PC.is_meta:  # a constant of the grid, which costs nothing per frame
+            return table_PC.new_empty(rows * columns, table_PC.shape[1])
+        if self._tables is None:
+            return self._interpolated(rows, columns)
+        key = (rows, columns, table_PC.device)
+        if key not in self._tables:
+            self._tables[key] = self._interpolated(rows, columns)
+        return self._tables[key]
+
+    def _interpolated(self, rows: int, columns: int) -> Tensor:
+        """The table at another size, bicubic with antialiasing, as timm resamples it."""
+        side = self._table_size
+        table_1CHW = self.position_embeddings.weight.T.unflatten(1, (side, side))[None].float()
+        resized_1CHW = F.interpolate(
+            table_1CHW, size=(rows, columns), mode="bicubic", antialias=True, align_corners=False
+        )
+        return resized_1CHW[0].flatten(1).T
+
+
+class VidEoMT(OnlineMethod):
+    """The whole method.
+
+    Args:
+        model: transformers' `VideomtForUniversalSegmentation`, whose modules are taken over under
+            their names.
+        backbone_name: what records call the vision transformer.
+        pad_to: frames are padded to multiples of so many pixels.
+        square: both sides of the input are the resolution.
+    """
+
+    # The 10 best of all (query, class) pairs, no threshold (tue-mps/videomt).
+    tracking_rule = TrackingRule(top_k=10)
+
+    def __init__(
+        self, model: nn.Module, backbone_name: str, *, pad_to: int = 32, square: bool = False
+    ) -> None:
+        super().__init__()
+        config = model.config
+        self.config = config
+        self.backbone_name = backbone_name
+        self.input_format = replace(INPUT, square=square)
+        self.pad_to = pad_to
+        self.embeddings = PatchTokens(model.embeddings, config.image_size // config.patch_size)
+        self.layers = model.layers
+        self.layernorm = model.layernorm
+        self.query = model.query
+        self.query_updater = model.query_updater
+        self.class_predictor = model.class_predictor
+        self.mask_head = model.mask_head
+        self.upscale_block = model.upscale_block
+        read_both_kinds_of_files(self)
+
+    @property
+    def encoder_layers(self) -> nn.ModuleList:
+        """The blocks that see the tokens of one frame and no queries."""
+        return self.layers[: -self.config.num_blocks]
+
+    @property
+    def query_layers(self) -> nn.ModuleList:
+        """The blocks that see queries and tokens together."""
+        return self.layers[-self.config.num_blocks :]
+
+    def prepare_for_inference(self) -> None:
+        """Interpolates positions once per size of the input instead of once per call."""
+        super().prepare_for_inference()
+        self.embeddings.keep_tables()
+
+    def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """Map `tokens` (T, S, C): class token, registers and patches after the first blocks."""
+        tokens_TSC = self.embeddings(pad_to_multiple(frames_T3HW, self.pad_to))
+        for layer in self.encoder_layers:
+            tokens_TSC = layer(tokens_TSC)
+        height, width = frames_T3HW.shape[-2:]
+        return FrameFeatures({"tokens": tokens_TSC}, (height, width))
+
+    def predict_next(
+        self, features: FrameFeatures, state: State | None
+    ) -> tuple[ClipPrediction, State]:
+        """Frame by frame; a query is a track, and its class logits are averaged over all frames."""
+        grid_HW = self._grid(features.frame_size_HW)
+        masks = []
+        for tokens_SC in features.maps["tokens"]:
+            mask_logits_QHW, state = self._predict_frame(tokens_SC[None], state, grid_HW)
+            masks.append(mask_logits_QHW)
+        assert state is not None, "a clip has frames"
+        mean_logits_QL = state["class_logits_sum_QL"] / state["num_frames"]
+        prediction = ClipPrediction(
+            mean_logits_QL.softmax(-1)[:, :-1],
+            torch.stack(masks, 1),
+            track_ids_N=range(len(mean_logits_QL)),
+            padding=padding_of(features.frame_size_HW, self.pad_to),
+        )
+        return prediction, state
+
+    def _predict_frame(
+        self, tokens_1SC: Tensor, state: State | None, grid_HW: tuple[int, int]
+    ) -> tuple[Tensor, State]:
+        """Mask logits (Q, 4H/patch, 4W/patch) of one frame, and the state behind it."""
+        queries_1QC = self.query.weight[None]
+        num_queries = queries_1QC.shape[1]
+        if state is not None:
+            queries_1QC = self.query_updater(state["queries_1QC"]) + queries_1QC
+        tokens_1SC = torch.cat([queries_1QC.to(tokens_1SC.dtype), tokens_1SC], 1)
+        for layer in self.query_layers:
+            tokens_1SC = layer(tokens_1SC)
+        normed_1SC = self.layernorm(tokens_1SC)
+        class_logits_QL = self.class_predictor(normed_1SC[0, :num_queries]).float()
+        masks_QHW = self._masks(normed_1SC, num_queries, grid_HW)
+        one = class_logits_QL.new_ones(())
+        if state is None:
+            sums = {"class_logits_sum_QL": class_logits_QL, "num_frames": one}
+        else:
+            sums = {
+                "class_logits_sum_QL": state["class_logits_sum_QL"] + class_logits_QL,
+                "num_frames": state["num_frames"] + one,
+            }
+        # The next frame's queries start from these before the last norm.
+        return masks_QHW, {**sums, "queries_1QC": tokens_1SC[:, :num_queries]}
+
+    def _masks(self, normed_1SC: Tensor, num_queries: int, grid_HW: tuple[int, int]) -> Tensor:
+        patches_1PC = normed_1SC[:, num_queries + self.embeddings.num_prefix :]
+        patches_1CHW = patches_1PC.transpose(1, 2).unflatten(2, grid_HW)
+        pixels_1CHW = self.upscale_block(patches_1CHW)
+        masks_QC = self.mask_head(normed_1SC[0, :num_queries])
+        return torch.einsum("qc,chw->qhw", masks_QC, pixels_1CHW[0])
+
+    def _grid(self, frame_HW: tuple[int, int]) -> tuple[int, int]:
+        height, width = padded_size(frame_HW, self.pad_to)
+        return height // self.config.patch_size, width // self.config.patch_size
+
+    def check_config(self, path: Path) -> None:
+        """Refuses weights whose config.json describes another model, in Hugging Face's form."""
+        check_same_model(path, self.config, COMPUTED)

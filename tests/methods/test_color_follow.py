@@ -1,0 +1,78 @@
+"""The worked example of an online method: where following a color works, and the loop around it."""
+
+import numpy as np
+import pytest
+import torch
+
+from methods import build_method
+from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.data.dataset import load_dataset
+from vis_bench.data.frames import LazyFrames
+from vis_bench.data.synthetic import plain_color
+from vis_bench.data.video import Video
+from vis_bench.evaluation.ytvis import evaluate_tracks
+from vis_bench.inference.clips import clip_windows
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.masks.rle import decode
+
+NUM_FRAMES = 12
+
+
+def drifting_video():
+    """A square of the first class's color, which gets 25 brighter or darker from frame to frame."""
+    color = np.array(plain_color(1), float)
+    step = 25 * np.where(color < 128, 1, -1) / np.sqrt(3)
+
+    def load(t):
+        frame_HW3 = np.full((20, 30, 3), 255 if color.sum() < 380 else 0, np.uint8)
+        frame_HW3[5:12, t + 2 : t + 9] = np.clip(color + step * t, 0, 255).round()
+        return frame_HW3
+
+    return Video(1, "drift", 20, 30, LazyFrames(NUM_FRAMES, load))
+
+
+def track(name, video, clip_length=1, clip_stride=1, num_classes=6):
+    plan = InferencePlan(clip_length, clip_stride, "native", torch.device("cpu"))
+    method = build_method(name, num_classes=num_classes)
+    return track_video(method, video, plan, range(1, num_classes + 1))
+
+
+def test_follows_a_color_that_drifts_away():
+    (found,) = track("color_follow", drifting_video(), num_classes=1)
+    for t, rle in enumerate(found.segmentations):
+        wanted = np.zeros((20, 30), bool)
+        wanted[5:12, t + 2 : t + 9] = True
+        np.testing.assert_array_equal(decode(rle), wanted)
+
+
+def test_a_fixed_color_loses_it():
+    (found,) = track("color_key", drifting_video(), "whole", num_classes=1)
+    assert 0 < found.segmentations.num_masks < NUM_FRAMES / 2
+
+
+def test_clip_plans_give_the_same_tracks():
+    video = load_dataset("synthetic", "val").videos[0]
+    one = track("color_follow", video)
+    assert one
+    for plan in ((5, 3), ("whole", 1)):
+        tracks = track("color_follow", video, *plan)
+        assert [t.segmentations for t in tracks] == [t.segmentations for t in one]
+        assert [t.score for t in tracks] == pytest.approx([t.score for t in one], abs=1e-5)
+
+
+def test_ap_on_the_plain_set():
+    """Each class has one color there, so it is found nearly everywhere."""
+    dataset = load_dataset("synthetic", "val", plain=True)
+    videos = dataset.videos[:3]
+    tracks = [t for video in videos for t in track("color_follow", video)]
+    assert evaluate_tracks(dataset.ground_truth(videos), tracks)["ap"] > 0.9
+
+
+def test_cost_is_the_same_for_every_clip_plan():
+    """Per frame: colors of 6 tracks from all pixels. Shapes are enough; no pixel is read."""
+    with torch.device("meta"):
+        method = build_method("color_follow", num_classes=6)
+    counter = ShapeCounter(method)
+    for length, stride in ((1, 1), (5, 2), ("whole", 1)):
+        count = counter.count_video((32, 48), clip_windows(10, length, stride))
+        assert count.all.total == 10 * 6 * 3 * 32 * 48
