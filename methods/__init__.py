@@ -14,7 +14,10 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
+import torch
+
 from vis_bench.errors import InputError
+from vis_bench.inference.attention import AttentionPart, RecordsAttention
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.plug_ins import PlugIn, find_plug_ins
 
@@ -29,8 +32,17 @@ def method_names() -> list[str]:
 
 
 def method_options(name: str) -> dict[str, inspect.Parameter]:
-    """The options that a method's `build` takes, by name, without `num_classes`."""
-    parameters = inspect.signature(_builder(name)).parameters
+    """The options that a method's `build` takes, by name, without `num_classes`.
+
+    Raises:
+        InputError: for an unknown method, or a plug-in whose function does not say what it takes.
+    """
+    try:
+        parameters = inspect.signature(_builder(name)).parameters
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method {name}: what it takes cannot be found out, {error}") from None
     return {key: value for key, value in parameters.items() if key != "num_classes"}
 
 
@@ -79,7 +91,7 @@ def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, objec
     return {**defaults, **_variant_options(name, options.get(VARIANT)), **given}
 
 
-def build_method(name: str, *, num_classes: int, **options: object) -> VISMethod:
+def build_method(name: str, /, *, num_classes: int, **options: object) -> VISMethod:
     """Builds a method with random weights.
 
     Args:
@@ -98,6 +110,23 @@ def build_method(name: str, *, num_classes: int, **options: object) -> VISMethod
     plug_in = _plug_in(name)
     method.remember_build(name, resolved, plug_in.source() if plug_in else None)
     return method
+
+
+def methods_recording(part: AttentionPart) -> list[str]:
+    """The built-in methods that record a part of their attention, as they are built by default.
+
+    For a message: a method that cannot be built here is left out.
+    """
+    found = []
+    with torch.device("meta"):
+        for name in sorted(_built_in_names()):
+            try:
+                method = _module(name).build(num_classes=1)
+            except Exception:  # it needs a package that is not installed, or values
+                continue
+            if isinstance(method, RecordsAttention) and part in method.recorded_layers:
+                found.append(name)
+    return found
 
 
 def _check_known(name: str, options: Mapping[str, object]) -> None:

@@ -8,6 +8,7 @@ import re
 import secrets
 import socket
 import stat
+import tempfile
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
@@ -104,3 +105,26 @@ def _is_running(process: int) -> bool:
     except OSError:  # another user's
         return True
     return True
+
+
+def check_writable(path: Path) -> None:
+    """Finds out whether `write_atomically` could write a file, before long work that ends in it.
+
+    Makes the folder where it is missing.
+
+    Raises:
+        InputError: where it could not.
+    """
+    try:
+        mode = _mode_of(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, "it is a folder; expected a file")
+        target = _link_target(path)
+        if target is None or (mode is not None and not stat.S_ISREG(mode)):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write {path}: {reason}") from None

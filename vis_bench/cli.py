@@ -19,7 +19,7 @@ from types import ModuleType
 from vis_bench import commands
 from vis_bench.commands.arguments import Options, Parser
 from vis_bench.commands.output.stream import SteadyStream
-from vis_bench.errors import InputError
+from vis_bench.errors import InputError, unusable_path
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
 
@@ -79,6 +79,9 @@ def _run(program: str, arguments: list[str]) -> int:
         return int(end.code or 0)
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
+        return 2
+    except OSError as error:  # of a path that a reader did not name better
+        sys.stderr.write(f"error: {unusable_path(error)}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; records written so far are kept\n")

@@ -20,3 +20,9 @@ def reason(error: BaseException) -> str:
     place = f" in {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
     said = " ".join(str(error).split())
     return f"{type(error).__name__}{place}" + (f": {said}" if said else "")
+
+
+def unusable_path(error: OSError) -> str:
+    """What an operating system says of a path, as a sentence that names it."""
+    said = error.strerror or str(error) or type(error).__name__
+    return f"cannot use {error.filename}: {said}" if error.filename else reason(error)

@@ -6,9 +6,11 @@ import gc
 import gzip
 import io
 import reprlib
+import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +34,38 @@ def read_json(path: Path) -> Any:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file; of a .gz file those that are packed in it.
 
+    A pipe (`/dev/stdin`, `<(...)`) is read once and gives the same bytes each time.
+
     Raises:
         InputError: where it cannot be read, or unpacks to more than `UNPACKED_LIMIT` bytes.
     """
     try:
-        content = path.read_bytes()
+        there = path.stat()
+        if stat.S_ISREG(there.st_mode):
+            content = path.read_bytes()
+        elif stat.S_ISFIFO(there.st_mode):
+            content = _read_pipe(path, there.st_dev, there.st_ino)
+        else:
+            content = _read_bounded(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {path}: {reason}; expected a JSON file") from None
     return _unpacked(content, path) if path.suffix == ".gz" else content
+
+
+@lru_cache(maxsize=8)
+def _read_pipe(path: Path, device: int, inode: int) -> bytes:
+    """What a pipe holds, which can be read once only, for all who ask for it."""
+    return _read_bounded(path)
+
+
+def _read_bounded(path: Path) -> bytes:
+    """What is not a regular file may never end."""
+    with path.open("rb") as file:
+        content = file.read(UNPACKED_LIMIT + 1)
+    if len(content) > UNPACKED_LIMIT:
+        raise ValueError(f"it holds more than {UNPACKED_LIMIT >> 20} MiB")
+    return content
 
 
 def _unpacked(content: bytes, path: Path) -> bytes:

@@ -28,17 +28,34 @@ class EncodedClip(NamedTuple):
 
 
 class ClipEncoder(nn.Module, ABC):
-    """An encoder of a clip's frame tokens; `frame_only` where no frame ever sees another one."""
+    """An encoder of a clip's frame tokens; `frame_only` where no frame ever sees another one.
+
+    `num_memory_layers`: how many layers have memory tokens that attend to their frame.
+    """
 
     frame_only: bool = False
+    num_memory_layers: int = 0
 
     @abstractmethod
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor) -> Tensor:
-        """The part that depends on single frames only; (T, S or S + M, C)."""
+    def encode_frames(
+        self, tokens_TSC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> Tensor:
+        """The part that depends on single frames only; (T, S or S + M, C).
+
+        Args:
+            record: gets, of each layer in which memory tokens attend to their frame, the weights
+                (T, heads, M, S); nothing where the encoder has no memory tokens.
+        """
 
     @abstractmethod
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor) -> EncodedClip:
-        """The rest, from what `encode_frames` returned for the frames of one clip."""
+    def encode_clip(
+        self, tokens_TNC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> EncodedClip:
+        """The rest, from what `encode_frames` returned for the frames of one clip.
+
+        Args:
+            record: as in `encode_frames`, of the layers here.
+        """
 
     def forward(self, tokens_TSC: Tensor, position_SC: Tensor) -> EncodedClip:
         """Encodes one clip from its projected stride-32 features."""
@@ -54,12 +71,16 @@ class NoCommunication(ClipEncoder):
         super().__init__()
         self.frame_layers = nn.ModuleList(layers)
 
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor) -> Tensor:
+    def encode_frames(
+        self, tokens_TSC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> Tensor:
         for layer in self.frame_layers:
             tokens_TSC = layer(tokens_TSC, position_SC)
         return tokens_TSC
 
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor) -> EncodedClip:
+    def encode_clip(
+        self, tokens_TNC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> EncodedClip:
         return _without_memory(tokens_TNC)
 
 
@@ -86,10 +107,14 @@ class FullCommunication(ClipEncoder):
         super().__init__()
         self.clip_layers = nn.ModuleList(layers)
 
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor) -> Tensor:
+    def encode_frames(
+        self, tokens_TSC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> Tensor:
         return tokens_TSC
 
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor) -> EncodedClip:
+    def encode_clip(
+        self, tokens_TNC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> EncodedClip:
         frames = tokens_TNC.shape[0]
         tokens, position = tokens_TNC.flatten(0, 1), position_SC.repeat(frames, 1)
         for layer in self.clip_layers:
@@ -111,10 +136,14 @@ class DecomposedCommunication(ClipEncoder):
         self.frame_layers = nn.ModuleList(frame_layers)
         self.time_layers = nn.ModuleList(time_layers)
 
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor) -> Tensor:
+    def encode_frames(
+        self, tokens_TSC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> Tensor:
         return self.frame_layers[0](tokens_TSC, position_SC)
 
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor) -> EncodedClip:
+    def encode_clip(
+        self, tokens_TNC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> EncodedClip:
         for time_layer, layer in zip(self.time_layers, self.frame_layers[1:], strict=True):
             tokens_TNC = time_layer(tokens_TNC.transpose(0, 1)).transpose(0, 1)
             tokens_TNC = layer(tokens_TNC, position_SC)
@@ -142,6 +171,7 @@ class InterFrameCommunication(ClipEncoder):
         self.unified = unified
         self.encode_receive_layers = nn.ModuleList(encode_receive_layers)
         self.gather_communicate_layers = nn.ModuleList(gather_communicate_layers)
+        self.num_memory_layers = len(encode_receive_layers)
         self.memory_tokens_MC = nn.Parameter(torch.randn(memory_tokens, channels))
         self.memory_position_MC = nn.Parameter(torch.randn(memory_tokens, channels))
         rename_on_load(
@@ -154,25 +184,37 @@ class InterFrameCommunication(ClipEncoder):
             ],
         )
 
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor) -> Tensor:
+    def encode_frames(
+        self, tokens_TSC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> Tensor:
         """The first Encode-Receive: until memory tokens have met, a frame is alone with its own."""
         memory_TMC = self.memory_tokens_MC.expand(tokens_TSC.shape[0], -1, -1)
-        return self._encode_receive(0, torch.cat([tokens_TSC, memory_TMC], 1), position_SC)
+        tokens_TNC = torch.cat([tokens_TSC, memory_TMC], 1)
+        return self._encode_receive(0, tokens_TNC, position_SC, record)
 
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor) -> EncodedClip:
+    def encode_clip(
+        self, tokens_TNC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
+    ) -> EncodedClip:
         locations = position_SC.shape[0]
         memory_TMC = self._communicate(0, tokens_TNC[:, locations:])
         tokens_TSC = tokens_TNC[:, :locations]
         for index in range(1, len(self.encode_receive_layers)):
             tokens_TNC = torch.cat([tokens_TSC, memory_TMC], 1)
-            tokens_TNC = self._encode_receive(index, tokens_TNC, position_SC)
+            tokens_TNC = self._encode_receive(index, tokens_TNC, position_SC, record)
             tokens_TSC = tokens_TNC[:, :locations]
             memory_TMC = self._communicate(index, tokens_TNC[:, locations:])
         return EncodedClip(tokens_TSC, memory_TMC, self.memory_position_MC)
 
-    def _encode_receive(self, index: int, tokens_TNC: Tensor, position_SC: Tensor) -> Tensor:
+    def _encode_receive(
+        self, index: int, tokens_TNC: Tensor, position_SC: Tensor, record: list[Tensor] | None
+    ) -> Tensor:
         position_NC = torch.cat([position_SC, self.memory_position_MC])
-        return self.encode_receive_layers[index](tokens_TNC, position_NC)
+        layer = self.encode_receive_layers[index]
+        if record is not None:
+            locations = position_SC.shape[0]
+            weights_THMN = layer.weights_of(locations, tokens_TNC, position_NC)
+            record.append(weights_THMN[..., :locations])
+        return layer(tokens_TNC, position_NC)
 
     def _communicate(self, index: int, memory_TMC: Tensor) -> Tensor:
         layer = self.gather_communicate_layers[index]

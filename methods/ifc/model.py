@@ -24,7 +24,13 @@ from methods.layers.mlp import MLP
 from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.resnet import ResNet
 from methods.layers.state_dict_names import drop_on_load, rename_on_load
-from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule, VISMethod
+from vis_bench.inference.attention import (
+    AttentionPart,
+    ClipAttention,
+    MemoryAttention,
+    RecordsAttention,
+)
+from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 CHECKPOINT_NAMES = [
@@ -39,7 +45,7 @@ CHECKPOINT_NAMES = [
 ]
 
 
-class IFC(VISMethod):
+class IFC(RecordsAttention):
     """The whole method.
 
     Args:
@@ -92,37 +98,41 @@ class IFC(VISMethod):
         Maps: `tokens` (T, S or S + M, C), `lateral_16` and `lateral_8` (T, C, H/16 or H/8, ...);
         where frames never meet, `mask_features` (T, C, H/8, W/8) instead of the laterals.
         """
-        maps_8, maps_16, maps_32 = self.backbone(frames_T3HW)
-        tokens_TSC = self.token_projection(maps_32).flatten(2).transpose(1, 2)
-        position_SC = self._position(maps_32.shape[-2:], tokens_TSC)
-        maps = {
-            "tokens": self.encoder.encode_frames(tokens_TSC, position_SC),
-            "lateral_16": self.spatial_decoder.lateral_16(maps_16),
-            "lateral_8": self.spatial_decoder.lateral_8(maps_8),
-        }
-        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
-        if self.encoder.frame_only:
-            features = self._mask_features(maps["tokens"], maps, size_HW)
-            maps = {"tokens": maps["tokens"], "mask_features": features}
-        return FrameFeatures(maps, size_HW)
+        return self._encode_frames(frames_T3HW, None)
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
         """The queries whose most probable class is not "no object"."""
-        outputs, mask_features_TCHW = self.decode(features)
-        with full_precision(mask_features_TCHW.device):
-            class_probs_QK = self.class_head(outputs[-1]).softmax(-1)
-        no_object = class_probs_QK.shape[-1] - 1
-        kept_N = (class_probs_QK.argmax(-1) != no_object).nonzero()[:, 0]
-        masks_NTHW = self.spatial_decoder.masks(mask_features_TCHW, outputs[-1][kept_N])
-        return ClipPrediction(class_probs_QK[kept_N, :no_object], masks_NTHW)
+        return self._predict_clip(features, None)
 
-    def decode(self, features: FrameFeatures) -> tuple[list[Tensor], Tensor]:
+    @property
+    def recorded_layers(self) -> Mapping[AttentionPart, int]:
+        """What the memory tokens attend to, where the encoder has them."""
+        layers = self.encoder.num_memory_layers
+        return {"memory": layers} if layers else {}
+
+    def encode_and_record(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """As `encode_frames`, with a map `memory_attention` (T, heads, M, S) of the first layer."""
+        return self._encode_frames(frames_T3HW, [])
+
+    def predict_and_record(self, features: FrameFeatures) -> tuple[ClipPrediction, ClipAttention]:
+        """As `predict_clip`, and what the memory tokens attended to in each encoder layer."""
+        record: list[Tensor] = []
+        prediction = self._predict_clip(features, record)
+        if not self.encoder.num_memory_layers:
+            return prediction, ClipAttention()
+        weights = torch.stack([features.maps["memory_attention"], *record])
+        by_place = weights.unflatten(-1, _grid(features.frame_size_HW, 32))
+        return prediction, ClipAttention(memory=MemoryAttention(by_place))
+
+    def decode(
+        self, features: FrameFeatures, record: list[Tensor] | None = None
+    ) -> tuple[list[Tensor], Tensor]:
         """Each decoder layer's queries (Q, C) and the clip's mask features (T, C, H/8, W/8).
 
         Training with auxiliary losses reads every layer; `class_head` and
-        `spatial_decoder.masks` turn queries into predictions.
+        `spatial_decoder.masks` turn queries into predictions. `record` is for `encode_clip`.
         """
-        clip = self.encode_clip(features)
+        clip = self.encode_clip(features, record)
         position_SC = self._position(_grid(features.frame_size_HW, 32), clip.tokens_TSC)
         outputs = self.decoder(self.query_embedding.weight, clip, position_SC)
         if self.encoder.frame_only:
@@ -130,17 +140,49 @@ class IFC(VISMethod):
         maps = features.maps
         return outputs, self._mask_features(clip.tokens_TSC, maps, features.frame_size_HW)
 
-    def encode_clip(self, features: FrameFeatures) -> EncodedClip:
-        """The rest of the encoder, where the clip's frames meet."""
+    def encode_clip(
+        self, features: FrameFeatures, record: list[Tensor] | None = None
+    ) -> EncodedClip:
+        """The rest of the encoder, where the clip's frames meet.
+
+        Args:
+            record: gets what the memory tokens attend to, see `ClipEncoder`.
+        """
         tokens_TNC = features.maps["tokens"]
         position_SC = self._position(_grid(features.frame_size_HW, 32), tokens_TNC)
-        return self.encoder.encode_clip(tokens_TNC, position_SC)
+        return self.encoder.encode_clip(tokens_TNC, position_SC, record)
 
     def prepare_for_inference(self) -> None:
         """Folds the backbone's normalization and lays convolutions out with channels last."""
         super().prepare_for_inference()
         self.backbone.prepare_for_inference()
         self.spatial_decoder.to(memory_format=torch.channels_last)
+
+    def _encode_frames(self, frames_T3HW: Tensor, record: list[Tensor] | None) -> FrameFeatures:
+        maps_8, maps_16, maps_32 = self.backbone(frames_T3HW)
+        tokens_TSC = self.token_projection(maps_32).flatten(2).transpose(1, 2)
+        position_SC = self._position(maps_32.shape[-2:], tokens_TSC)
+        maps = {
+            "tokens": self.encoder.encode_frames(tokens_TSC, position_SC, record),
+            "lateral_16": self.spatial_decoder.lateral_16(maps_16),
+            "lateral_8": self.spatial_decoder.lateral_8(maps_8),
+        }
+        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
+        if self.encoder.frame_only:
+            features = self._mask_features(maps["tokens"], maps, size_HW)
+            maps = {"tokens": maps["tokens"], "mask_features": features}
+        if record:
+            maps["memory_attention"] = record[0]
+        return FrameFeatures(maps, size_HW)
+
+    def _predict_clip(self, features: FrameFeatures, record: list[Tensor] | None) -> ClipPrediction:
+        outputs, mask_features_TCHW = self.decode(features, record)
+        with full_precision(mask_features_TCHW.device):
+            class_probs_QK = self.class_head(outputs[-1]).softmax(-1)
+        no_object = class_probs_QK.shape[-1] - 1
+        kept_N = (class_probs_QK.argmax(-1) != no_object).nonzero()[:, 0]
+        masks_NTHW = self.spatial_decoder.masks(mask_features_TCHW, outputs[-1][kept_N])
+        return ClipPrediction(class_probs_QK[kept_N, :no_object], masks_NTHW)
 
     def _mask_features(
         self, tokens_TSC: Tensor, maps: Mapping[str, Tensor], size_HW: tuple[int, int]

@@ -19,6 +19,7 @@ from methods.ifc.model import IFC
 from methods.ifc.spatial_decoder import SpatialDecoder
 from methods.layers.detr_transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from methods.layers.resnet import RESNETS, ResNet, ResNetVariant
+from methods.layers.sizes import MAX_LAYERS, check_sizes
 from vis_bench.errors import InputError
 from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule
 
@@ -106,15 +107,16 @@ def build(
             configurations for COCO do.
 
     Raises:
-        InputError: for a backbone, communication, memory, mode or number of memory tokens that
-            does not exist.
+        InputError: for a backbone, communication, memory or mode that does not exist, or a number
+            that is out of range.
     """
     _check_choice("backbone", backbone, BACKBONES)
     _check_choice("communication", communication, COMMUNICATIONS)
     _check_choice("memory", memory, MEMORIES)
     _check_choice("mode", mode, MODES)
-    if not 0 <= memory_tokens <= MAX_MEMORY_TOKENS:
-        raise InputError(f"memory_tokens is {memory_tokens}; expected 0 to {MAX_MEMORY_TOKENS}")
+    check_sizes(MAX_MEMORY_TOKENS, least=0, memory_tokens=memory_tokens)
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+    check_sizes(width=width, heads=heads, hidden=hidden, num_queries=num_queries)
 
     def encoders(count: int) -> list[TransformerEncoderLayer]:
         return [TransformerEncoderLayer(width, heads, hidden) for _ in range(count)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -43,6 +45,17 @@ class MultiHeadAttention(nn.Module):
             self._split_heads(queries), self._split_heads(keys), self._split_heads(values)
         )
         return self.out_proj(attended_BMQD.transpose(1, 2).reshape(queries.shape))
+
+    def weights(self, queries_QC: Tensor, keys_KC: Tensor) -> Tensor:
+        """The softmax weights that `forward` gives the values, (..., heads, Q, K).
+
+        `forward` itself never holds them.
+        """
+        width = queries_QC.shape[-1]
+        queries = self._project(queries_QC, 0, width).unflatten(-1, (self.heads, -1))
+        keys = self._project(keys_KC, width, 2 * width).unflatten(-1, (self.heads, -1))
+        logits = torch.einsum("...qhd,...khd->...hqk", queries, keys)
+        return (logits / math.sqrt(width / self.heads)).softmax(-1)
 
     def _project(self, tokens: Tensor, start: int, stop: int) -> Tensor:
         return F.linear(tokens, self.in_proj_weight[start:stop], self.in_proj_bias[start:stop])

@@ -7,6 +7,7 @@ levels, P points, C = M * D.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,18 @@ def attention_backend(method: nn.Module, device: torch.device) -> str:
     """
     layer = next(m for m in method.modules() if isinstance(m, DeformableAttention))
     return resolve_backend(device, torch.float32, layer.kernel_backend)
+
+
+@dataclass
+class SamplingRecord:
+    """What deformable attention read, one entry for each call that was given the record.
+
+    `locations`: (T, Q, M, L, P, 2), x and y in fractions of the frame. `weights`:
+    (T, Q, M, L, P), which sum to 1 over L and P.
+    """
+
+    locations: list[Tensor] = field(default_factory=list)
+    weights: list[Tensor] = field(default_factory=list)
 
 
 class DeformableAttention(nn.Module):
@@ -50,7 +63,12 @@ class DeformableAttention(nn.Module):
         self._start_on_rays()
 
     def read(
-        self, queries_TQC: Tensor, references_TQX: Tensor, memory_TSC: Tensor, levels: FeatureLevels
+        self,
+        queries_TQC: Tensor,
+        references_TQX: Tensor,
+        memory_TSC: Tensor,
+        levels: FeatureLevels,
+        record: SamplingRecord | None = None,
     ) -> Tensor:
         """What the queries read from the frames' memory, before any output projection.
 
@@ -58,6 +76,7 @@ class DeformableAttention(nn.Module):
             queries_TQC: with their positions added; a first dimension of 1 serves all frames.
             references_TQX: points (x, y) or boxes (cx, cy, w, h) in 0..1, offsets being counted in
                 pixels of the level or in halves of the box; the first dimension may be 1.
+            record: gets where was read, and with which weights.
 
         Returns:
             Tensor of shape (T, Q, C).
@@ -66,13 +85,13 @@ class DeformableAttention(nn.Module):
         frames = values_TSMD.shape[0]
         locations = self._locations(queries_TQC, references_TQX, levels)
         weights = self._weights(queries_TQC).to(locations.dtype)
+        locations = locations.expand(frames, -1, -1, -1, -1, -1)
+        weights = weights.expand(frames, -1, -1, -1, -1)
+        if record is not None:
+            record.locations.append(locations)
+            record.weights.append(weights)
         return ms_deform_attn(
-            values_TSMD,
-            levels.shapes_L2,
-            None,
-            locations.expand(frames, -1, -1, -1, -1, -1),
-            weights.expand(frames, -1, -1, -1, -1),
-            backend=self.kernel_backend,
+            values_TSMD, levels.shapes_L2, None, locations, weights, backend=self.kernel_backend
         )
 
     def forward(

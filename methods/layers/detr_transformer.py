@@ -32,9 +32,14 @@ class TransformerEncoderLayer(nn.Module):
 
     def forward(self, tokens_NC: Tensor, position_NC: Tensor | None = None) -> Tensor:
         """Keeps the shape (..., N, C); attention runs over N."""
-        placed = tokens_NC if position_NC is None else tokens_NC + position_NC
+        placed = _placed(tokens_NC, position_NC)
         attended = self.self_attention(placed, placed, tokens_NC)
         return self.feed_forward(self.self_attention_norm(tokens_NC + attended))
+
+    def weights_of(self, first: int, tokens_NC: Tensor, position_NC: Tensor | None) -> Tensor:
+        """What the tokens from `first` on attend to: (..., heads, N - first, N)."""
+        placed = _placed(tokens_NC, position_NC)
+        return self.self_attention.weights(placed[..., first:, :], placed)
 
 
 class TransformerDecoderLayer(nn.Module):
@@ -69,3 +74,7 @@ class TransformerDecoderLayer(nn.Module):
         attended = self.cross_attention(content_QC + position_QC, keys_KC, values_KC)
         content_QC = self.cross_attention_norm(content_QC + attended)
         return self.feed_forward(content_QC)
+
+
+def _placed(tokens_NC: Tensor, position_NC: Tensor | None) -> Tensor:
+    return tokens_NC if position_NC is None else tokens_NC + position_NC

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from methods import seqformer
 from methods.layers.deformable_attention import DeformableAttention
+from methods.layers.sizes import MAX_LAYERS, check_sizes
 from methods.ms_sts.attention import MSSTSAttention
 from methods.ms_sts.decoder import TemporalDecoderLayer
 from methods.ms_sts.encoder import MSSTSEncoderLayer
@@ -55,8 +56,11 @@ def build(
         kernel_backend: of `cuda_ops.ms_deform_attn`.
 
     Raises:
-        InputError: for a backbone that does not exist or a `top_k` below 1.
+        InputError: for a backbone that does not exist, or a number that is out of range.
     """
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+    check_sizes(width=width, heads=heads, points=points, hidden=hidden)
+    check_sizes(ms_sts_width=ms_sts_width, ms_sts_heads=ms_sts_heads)
 
     def attention() -> DeformableAttention:
         return DeformableAttention(width, heads, len(STRIDES), points, kernel_backend)

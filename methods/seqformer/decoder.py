@@ -9,13 +9,13 @@ Shape letters: T frames, Q queries, S positions of a frame's memory, C channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from methods.layers.attention import MultiHeadAttention
-from methods.layers.deformable_attention import DeformableAttention
+from methods.layers.deformable_attention import DeformableAttention, SamplingRecord
 from methods.layers.feature_levels import FeatureLevels
 from methods.layers.feed_forward import FeedForward
 from methods.layers.full_precision import full_precision
@@ -39,6 +39,17 @@ class DecoderOutput:
     box_queries_TQC: Tensor
     boxes_TQ4: Tensor | None
     references_TQX: Tensor
+
+
+@dataclass
+class DecoderRecord:
+    """What the decoder's layers read of each frame, an entry per layer, for those who ask for it.
+
+    `time_weights`: (T, Q), which sum to 1 over T.
+    """
+
+    sampling: SamplingRecord = field(default_factory=SamplingRecord)
+    time_weights: list[Tensor] = field(default_factory=list)
 
 
 class QueryDecomposeLayer(nn.Module):
@@ -83,12 +94,14 @@ class QueryDecomposeLayer(nn.Module):
         references_TQX: Tensor,
         memory_TSC: Tensor,
         levels: FeatureLevels,
+        record: DecoderRecord | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Refines both queries.
 
         Args:
             box_queries_TQC, references_TQX: with a first dimension of 1 in the first layer, where
                 every frame starts from the same.
+            record: gets what the layer reads.
 
         Returns:
             Instance queries (Q, C) and box queries (T, Q, C).
@@ -96,10 +109,11 @@ class QueryDecomposeLayer(nn.Module):
         instances_QC = self.talk_among_instances(instances_QC, position_QC)
         box_queries_TQC = self.talk_among_boxes(box_queries_TQC, position_QC)
         read_TQC = self.cross_attention.read(
-            box_queries_TQC + position_QC, references_TQX, memory_TSC, levels
-        )
+            box_queries_TQC + position_QC, references_TQX, memory_TSC, levels,
+            None if record is None else record.sampling,
+        )  # fmt: skip
         box_queries_TQC = self.update_boxes(box_queries_TQC, read_TQC)
-        instances_QC = self.gather_over_time(instances_QC, read_TQC, box_queries_TQC)
+        instances_QC = self.gather_over_time(instances_QC, read_TQC, box_queries_TQC, record)
         return instances_QC, box_queries_TQC
 
     def talk_among_instances(self, instances_QC: Tensor, position_QC: Tensor) -> Tensor:
@@ -120,12 +134,18 @@ class QueryDecomposeLayer(nn.Module):
         return self.box_feed_forward(self.box_cross_attention_norm(box_queries_TQC + update_TQC))
 
     def gather_over_time(
-        self, instances_QC: Tensor, read_TQC: Tensor, box_queries_TQC: Tensor
+        self,
+        instances_QC: Tensor,
+        read_TQC: Tensor,
+        box_queries_TQC: Tensor,
+        record: DecoderRecord | None = None,
     ) -> Tensor:
         """The instance queries take in what was read in all frames, each frame weighted by a
         softmax over time of a score of its box query.
         """
         weights_TQ1 = self.time_weights(box_queries_TQC).softmax(0)
+        if record is not None:
+            record.time_weights.append(weights_TQ1[..., 0])
         update_QC = (self.cross_attention.output_proj(read_TQC) * weights_TQ1).sum(0)
         gathered_QC = self.instance_cross_attention_norm(instances_QC + update_QC)
         return self.instance_feed_forward(gathered_QC)
@@ -149,10 +169,12 @@ class QueryDecomposeDecoder(nn.Module):
         levels: FeatureLevels,
         *,
         last_boxes: bool = False,
+        record: DecoderRecord | None = None,
     ) -> list[DecoderOutput]:
         """The outputs of every layer; the last one's are the prediction.
 
         The last layer's boxes refine nothing, so its box head runs with `last_boxes` only.
+        `record` gets what each layer reads.
 
         Both queries start from the same content. The references do not pass gradients from layer
         to layer (Zhu et al., 2021, supplement A.4). Runs in the weights' precision also under
@@ -161,7 +183,7 @@ class QueryDecomposeDecoder(nn.Module):
         with full_precision(content_QC.device):
             memory_TSC = memory_TSC.to(content_QC.dtype)
             return self._refine_layer_by_layer(
-                content_QC, position_QC, memory_TSC, levels, last_boxes
+                content_QC, position_QC, memory_TSC, levels, last_boxes, record
             )
 
     def _refine_layer_by_layer(
@@ -171,14 +193,16 @@ class QueryDecomposeDecoder(nn.Module):
         memory_TSC: Tensor,
         levels: FeatureLevels,
         last_boxes: bool,
+        record: DecoderRecord | None,
     ) -> list[DecoderOutput]:
         instances_QC, box_queries_TQC = content_QC, content_QC[None]
         references_TQX = self.initial_references(position_QC).sigmoid()[None]
         outputs: list[DecoderOutput] = []
         for layer, box_head in zip(self.layers, self.box_heads, strict=True):
             instances_QC, box_queries_TQC = layer(
-                instances_QC, box_queries_TQC, position_QC, references_TQX, memory_TSC, levels
-            )
+                instances_QC, box_queries_TQC, position_QC, references_TQX, memory_TSC, levels,
+                record,
+            )  # fmt: skip
             start_TQX = inverse_sigmoid(references_TQX)
             boxes_TQ4 = None
             if last_boxes or layer is not self.layers[-1]:

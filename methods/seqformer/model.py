@@ -10,6 +10,7 @@ Q queries, C channels.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +22,17 @@ from methods.layers.full_precision import full_precision
 from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.state_dict_names import alias_on_load, rename_on_load
 from methods.seqformer.best_queries import best_queries
-from methods.seqformer.decoder import DecoderOutput, QueryDecomposeDecoder
+from methods.seqformer.decoder import DecoderOutput, DecoderRecord, QueryDecomposeDecoder
 from methods.seqformer.encoder import DeformableEncoder
 from methods.seqformer.level_projection import LevelProjection
 from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch
-from vis_bench.inference.method import InputFormat, TrackingRule, VISMethod
+from vis_bench.inference.attention import (
+    AttentionPart,
+    ClipAttention,
+    DecoderAttention,
+    RecordsAttention,
+)
+from vis_bench.inference.method import InputFormat, TrackingRule
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 STRIDES = (8, 16, 32, 64)
@@ -49,7 +56,7 @@ CHECKPOINT_NAMES = [
 ]
 
 
-class SeqFormer(VISMethod):
+class SeqFormer(RecordsAttention):
     """The whole method: encoder and mask branch work frame by frame, the decoder on a clip.
 
     The class head has K + 2 columns with a sigmoid each; column k is category k of the data set,
@@ -140,16 +147,33 @@ class SeqFormer(VISMethod):
             boxes: whether the answer has `boxes_NT4`; tracking needs none, and they cost a pass of
                 the last box head.
         """
-        encoded = self.encode_clip(features)
-        output = self.decode(encoded, last_boxes=boxes)[-1]
-        class_probs_QK = self.class_logits(output, -1).sigmoid()
-        kept_N = best_queries(class_probs_QK, self.top_k)
-        masks_NTHW = self.masks(output, encoded, kept_N)
-        boxes_TQ4 = output.boxes_TQ4
-        boxes_NT4 = None if boxes_TQ4 is None else boxes_TQ4[:, kept_N].transpose(0, 1)
-        return ClipPrediction(class_probs_QK[kept_N, 1:-1], masks_NTHW, boxes_NT4)
+        return self._predict(features, boxes, None)[0]
 
-    def decode(self, encoded: FrameFeatures, *, last_boxes: bool = False) -> list[DecoderOutput]:
+    @property
+    def recorded_layers(self) -> Mapping[AttentionPart, int]:
+        """The decoder's deformable attention, and its weights over time."""
+        return {"decoder": len(self.decoder.layers)}
+
+    def predict_and_record(self, features: FrameFeatures) -> tuple[ClipPrediction, ClipAttention]:
+        """As `predict_clip`, and what the decoder read for the instances."""
+        record = DecoderRecord()
+        prediction, kept_N = self._predict(features, False, record)
+        sampling = record.sampling
+        attention = DecoderAttention(
+            kept_N,
+            torch.stack([locations[:, kept_N] for locations in sampling.locations]),
+            torch.stack([weights[:, kept_N] for weights in sampling.weights]),
+            torch.stack([weights[:, kept_N] for weights in record.time_weights]),
+        )
+        return prediction, ClipAttention(decoder=attention)
+
+    def decode(
+        self,
+        encoded: FrameFeatures,
+        *,
+        last_boxes: bool = False,
+        record: DecoderRecord | None = None,
+    ) -> list[DecoderOutput]:
         """The outputs of every decoder layer; heads run only where they are asked for.
 
         Training with auxiliary losses calls `class_logits` and `masks` for each layer.
@@ -158,11 +182,14 @@ class SeqFormer(VISMethod):
             encoded: what `encode_clip` returned.
             last_boxes: whether the last layer's box head runs. The boxes of the other layers are
                 always there: the next layer starts from them.
+            record: gets what each layer reads.
         """
         levels = FeatureLevels.of_frame(encoded.frame_size_HW, STRIDES)
         position_QC, content_QC = self.query_embedding.weight.chunk(2, dim=-1)
         memory_TSC = encoded.maps["memory"]
-        return self.decoder(content_QC, position_QC, memory_TSC, levels, last_boxes=last_boxes)
+        return self.decoder(
+            content_QC, position_QC, memory_TSC, levels, last_boxes=last_boxes, record=record
+        )
 
     def class_logits(self, output: DecoderOutput, layer: int) -> Tensor:
         """Logits (Q, K + 2) of a decoder layer's instance queries."""
@@ -186,6 +213,19 @@ class SeqFormer(VISMethod):
     def resolved_kernel_backend(self, device: torch.device) -> str:
         """The backend that deformable attention runs on."""
         return attention_backend(self, device)
+
+    def _predict(
+        self, features: FrameFeatures, boxes: bool, record: DecoderRecord | None
+    ) -> tuple[ClipPrediction, Tensor]:
+        """The prediction, and the query of each of its instances."""
+        encoded = self.encode_clip(features)
+        output = self.decode(encoded, last_boxes=boxes, record=record)[-1]
+        class_probs_QK = self.class_logits(output, -1).sigmoid()
+        kept_N = best_queries(class_probs_QK, self.top_k)
+        masks_NTHW = self.masks(output, encoded, kept_N)
+        boxes_TQ4 = output.boxes_TQ4
+        boxes_NT4 = None if boxes_TQ4 is None else boxes_TQ4[:, kept_N].transpose(0, 1)
+        return ClipPrediction(class_probs_QK[kept_N, 1:-1], masks_NTHW, boxes_NT4), kept_N
 
     def _position(self, levels: FeatureLevels, tokens_TSC: Tensor) -> Tensor:
         """Sine position plus a learned embedding per level: (S, C)."""

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from methods.layers.backbones import build_backbone
 from methods.layers.deformable_attention import DeformableAttention
+from methods.layers.sizes import MAX_LAYERS, check_sizes
 from methods.seqformer.decoder import QueryDecomposeDecoder, QueryDecomposeLayer
 from methods.seqformer.encoder import DeformableEncoder, DeformableEncoderLayer
 from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch
 from methods.seqformer.model import STRIDES, SeqFormer
-from vis_bench.errors import InputError
 
 # Options by name, over the defaults of `build`, which are those of the published model.
 VARIANTS: Mapping[str, Mapping[str, object]] = {
@@ -59,8 +59,10 @@ def build(
         kernel_backend: of `cuda_ops.ms_deform_attn`.
 
     Raises:
-        InputError: for a backbone that does not exist or a `top_k` below 1.
+        InputError: for a backbone that does not exist, or a number that is out of range.
     """
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+    check_sizes(width=width, heads=heads, points=points, hidden=hidden)
 
     def attention() -> DeformableAttention:
         return DeformableAttention(width, heads, len(STRIDES), points, kernel_backend)
@@ -97,10 +99,9 @@ def assemble(
     """SeqFormer, or a method of its kind, around the given layers of encoder and decoder.
 
     Raises:
-        InputError: for a backbone that does not exist or a `top_k` below 1.
+        InputError: for a backbone that does not exist, or a number that is out of range.
     """
-    if top_k < 1:
-        raise InputError(f"top_k is {top_k}; expected a whole number from 1 up")
+    check_sizes(num_queries=num_queries, mask_channels=mask_channels, top_k=top_k)
     return kind(
         backbone=build_backbone(backbone),
         backbone_name=backbone,

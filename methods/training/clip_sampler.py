@@ -87,7 +87,7 @@ class ClipSampler:
         owners = torch.from_numpy(video.owners_THW[chosen])
         images, owners = _vary(draw, images, owners, turned)
         if self._plan.crop is not None:
-            side = self._plan.crop * min(owners.shape[1:]) // resolution
+            side = max(1, self._plan.crop * min(owners.shape[1:]) // resolution)
             window = choose_window(draw, owners, side)
             images, owners, resolution = images[:, :, *window], owners[:, *window], self._plan.crop
         size_HW = input_size(*owners.shape[1:], resolution, self._form)

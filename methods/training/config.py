@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    field_validator,
+)
 
 from vis_bench.errors import InputError
-from vis_bench.runs.config import read_yaml
+from vis_bench.json_file import shown
+from vis_bench.runs.config import MAX_RESOLUTION, check_plain
 from vis_bench.runs.overrides import apply_override
+from vis_bench.yaml_file import read_yaml
 
-Positive = Field(ge=1)
+Frames = Annotated[StrictInt, Field(ge=1, le=100)]
+# At stride 32 the norms that learn need more than one value.
+Pixels = Annotated[StrictInt, Field(ge=64, le=MAX_RESOLUTION)]
+Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TrainConfig(BaseModel):
@@ -32,26 +46,32 @@ class TrainConfig(BaseModel):
     options: dict[StrictStr, Any] = Field(default_factory=dict)
     initial_weights: StrictStr | None = None
     fresh: tuple[StrictStr, ...] = ()
-    seed: StrictInt = 0
-    videos: StrictInt = Field(default=600, ge=1)
-    clips: StrictInt = Field(default=4, ge=1)
-    clip_frames: tuple[StrictInt, ...] = (5,)
-    max_gap: StrictInt = Field(default=5, ge=1)
-    resolutions: tuple[StrictInt, ...] = (128,)
-    crop: StrictInt | None = Field(default=None, ge=1)
+    seed: StrictInt = Field(default=0, ge=0, lt=1 << 63)
+    videos: StrictInt = Field(default=600, ge=1, le=100_000)
+    clips: StrictInt = Field(default=4, ge=1, le=1000)
+    clip_frames: tuple[Frames, ...] = Field(default=(5,), min_length=1)
+    max_gap: StrictInt = Field(default=5, ge=1, le=1000)
+    resolutions: tuple[Pixels, ...] = Field(default=(128,), min_length=1)
+    crop: Pixels | None = None
     steps: StrictInt = Field(ge=1)
     warmup_steps: StrictInt = Field(default=200, ge=0)
     decay_steps: StrictInt = Field(default=0, ge=0)
-    learning_rate: float = Field(gt=0)
-    learning_rate_multipliers: dict[StrictStr, float] = Field(default_factory=dict)
-    weight_decay: float = Field(default=1e-4, ge=0)
-    clip_norm: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    learning_rate_multipliers: dict[StrictStr, Factor] = Field(default_factory=dict)
+    weight_decay: Factor = 1e-4
+    clip_norm: float = Field(gt=0, allow_inf_nan=False)
     train_norms: StrictBool = True
-    loss_weights: dict[StrictStr, float] = Field(default_factory=dict)
+    loss_weights: dict[StrictStr, Factor] = Field(default_factory=dict)
     log_every: StrictInt = Field(default=100, ge=1)
     checkpoint_every: StrictInt = Field(default=500, ge=1)
     half_precision: StrictBool = False
     evaluate: StrictStr | None = None
+
+    @field_validator("options")
+    @classmethod
+    def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
+        check_plain(value)
+        return value
 
 
 def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -78,6 +98,9 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "missing":
+            raise InputError(f"config {path}: key {key} is missing") from None
+        message = problem["msg"].removeprefix("Value error, ")
         raise InputError(
-            f"config {path}: {key} is {problem['input']!r}; {problem['msg']}"
+            f"config {path}: {key} is {shown(problem['input'])}; {message[:1].lower()}{message[1:]}"
         ) from None

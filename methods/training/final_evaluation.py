@@ -29,8 +29,8 @@ def evaluation_cells(config: TrainConfig) -> list[Cell]:
     """The cells of the run config `evaluate`; none where the training config names none.
 
     Raises:
-        InputError: the run config is missing or invalid, a cell's data set is missing, or its
-            method does not take the weights that are trained.
+        InputError: the run config is missing or invalid, a cell's data set or its annotations are
+            missing or wrong, or its method does not take the weights that are trained.
     """
     if config.evaluate is None:
         return []
@@ -47,7 +47,15 @@ def evaluation_cells(config: TrainConfig) -> list[Cell]:
                 f"evaluate {config.evaluate} does not take the trained weights ({difference}), "
                 "expected the options and classes of the training config"
             )
+    resolve_jobs(
+        [cell.model_copy(update={"weights": None}) for cell in cells],
+        RunSettings("train", DEVICE), build_method, silent,
+    )  # fmt: skip
     return cells
+
+
+def silent(line: str) -> None:
+    """For what is said again when the evaluation runs."""
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from pathlib import Path
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import read_state
 from vis_bench.inference.method import VISMethod
+from vis_bench.inference.weight_checks import check_finite, check_kinds
 
 
 def load_initial_weights(method: VISMethod, path: Path, fresh: Sequence[str] = ()) -> None:
@@ -22,6 +23,7 @@ def load_initial_weights(method: VISMethod, path: Path, fresh: Sequence[str] = (
         InputError: the file is missing, damaged, or has a tensor that does not fit the method.
     """
     state = {k: v for k, v in read_state(path).items() if not k.startswith(tuple(fresh))}
+    check_kinds(state, method, path)
     try:
         unused = method.load_state_dict(state, strict=False).unexpected_keys
     except RuntimeError as error:
@@ -31,3 +33,4 @@ def load_initial_weights(method: VISMethod, path: Path, fresh: Sequence[str] = (
         raise InputError(
             f"initial_weights {path} do not fit the method: it has no tensor named {unused[0]}"
         )
+    check_finite(state, path)

@@ -21,14 +21,18 @@ class Matches(NamedTuple):
     targets_M: Tensor
 
 
+class CostsNotFiniteError(ValueError):
+    """What is matched holds NaN or infinity, because the training has diverged."""
+
+
 def match(cost_QN: Tensor) -> Matches:
     """The assignment of least total cost; min(Q, N) pairs.
 
     Raises:
-        ValueError: for a cost that is not finite.
+        CostsNotFiniteError: for a cost that is not finite.
     """
     if not torch.isfinite(cost_QN).all():
-        raise ValueError("matching costs hold a value that is not finite; the training diverged")
+        raise CostsNotFiniteError("matching costs are not finite; the training diverged")
     queries, targets = linear_sum_assignment(cost_QN.detach().float().cpu().numpy())
     device = cost_QN.device
     return Matches(torch.as_tensor(queries, device=device), torch.as_tensor(targets, device=device))

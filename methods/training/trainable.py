@@ -7,6 +7,7 @@ from methods.training import backbone_classifier
 from methods.training.config import TrainConfig
 from vis_bench.data.synthetic import CLASSES
 from vis_bench.inference.method import VISMethod
+from vis_bench.runs.load_method import naming_builder
 
 
 def build_trainable(config: TrainConfig) -> VISMethod:
@@ -15,6 +16,7 @@ def build_trainable(config: TrainConfig) -> VISMethod:
     Raises:
         InputError: for an unknown method or option.
     """
-    if config.method == "backbone":
-        return backbone_classifier.build(num_classes=len(CLASSES), **config.options)
-    return build_method(config.method, num_classes=len(CLASSES), **config.options)
+    with naming_builder(config.method, config.options):
+        if config.method == "backbone":
+            return backbone_classifier.build(num_classes=len(CLASSES), **config.options)
+        return build_method(config.method, num_classes=len(CLASSES), **config.options)

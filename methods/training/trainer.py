@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from methods.training.clip_sampler import Batch, ClipSampler
 from methods.training.config import TrainConfig
 from methods.training.criterion import Criterion, Example, Losses
+from methods.training.matcher import CostsNotFiniteError
 from methods.training.training_state import (
     TrainingState,
     check_same_run,
@@ -59,21 +60,30 @@ class Trainer:
         """Takes one step; the weighted losses by name, and the gradient's norm before clipping.
 
         Raises:
-            InputError: the gradient is not finite, because training has diverged.
+            InputError: costs or the gradient are not finite, because training has diverged, or no
+                loss has a weight.
         """
         self._set_learning_rate()
-        losses = self._losses(self._sampler.batch(self.step))
+        try:
+            losses = self._losses(self._sampler.batch(self.step))
+        except CostsNotFiniteError:
+            raise self._diverged("matching costs are not finite") from None
+        if not losses:
+            raise InputError("loss_weights are 0 for every loss; expected one above 0")
         self._optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         norm = nn.utils.clip_grad_norm_(self._modules.parameters(), self._config.clip_norm)
         if not norm.isfinite():
-            raise InputError(
-                f"training diverged at step {self.step + 1}: the gradient's norm is {float(norm)}; "
-                f"try a learning_rate below {self._config.learning_rate:g}"
-            )
+            raise self._diverged(f"the gradient's norm is {float(norm)}")
         self._optimizer.step()
         self.step += 1
         return {name: float(loss.detach()) for name, loss in losses.items()} | {"norm": float(norm)}
+
+    def _diverged(self, sign: str) -> InputError:
+        return InputError(
+            f"training diverged at step {self.step + 1}: {sign}; "
+            f"try a learning_rate below {self._config.learning_rate:g}"
+        )
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint, whole or not at all.
@@ -99,9 +109,9 @@ class Trainer:
         try:
             self._modules.load_state_dict(state.modules)
             self._load_optimizer(state.optimizer)
-        except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).splitlines()[-1:]).strip()
-            raise unusable(path, f"its tensors do not fit ({reason})") from None
+        except Exception as error:  # what stands where tensors should be can raise anything
+            reason = " ".join(str(error).splitlines()[-1:]).strip() or type(error).__name__
+            raise unusable(path, f"its tensors do not fit ({reason[:200]})") from None
         self.step = self.saved_step = state.step
 
     def state_bytes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -14,6 +15,8 @@ import torch
 from methods.training.config import TrainConfig
 from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
+from vis_bench.inference.weight_checks import check_archive
+from vis_bench.json_file import shown
 
 # A resumed run may differ in these: they decide how long it goes on and what it writes.
 FREE_SETTINGS = ("steps", "log_every", "checkpoint_every", "half_precision", "evaluate")
@@ -61,11 +64,14 @@ def read_training_state(path: Path) -> TrainingState:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path)
             if (wrong := archive.testzip()) is not None:  # torch.load does not compare checksums
                 raise zipfile.BadZipFile(f"wrong checksum of {wrong}")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"checkpoint {path} does not exist") from None
+    except OSError as error:
+        raise unusable(path, error.strerror or str(error)) from None
     except Exception as error:  # bytes that are not a state can make the reader raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
         raise unusable(path, f"it is damaged or not a PyTorch file ({reason[:120]})") from None
@@ -73,9 +79,18 @@ def read_training_state(path: Path) -> TrainingState:
     has_types = isinstance(content, dict) and all(
         isinstance(content.get(key), kind) for key, kind in types.items()
     )
-    if not has_types or content["step"] < 0:
+    if not has_types or not _is_plain(content["config"]) or not 0 <= content["step"] < 1 << 63:
         raise unusable(path, "it is not the state of a training run")
     return TrainingState(**{key: content[key] for key in types})
+
+
+def _is_plain(config: Mapping[str, Any]) -> bool:
+    """Whether settings hold what a config can hold: no tensors, and nothing inside of itself."""
+    try:
+        json.dumps(config)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return all(isinstance(key, str) for key in config)
 
 
 def check_same_run(path: Path, state: TrainingState, config: TrainConfig) -> None:
@@ -109,4 +124,4 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return value if value == NOT_SET else repr(value)
+    return NOT_SET if value == NOT_SET else shown(value)

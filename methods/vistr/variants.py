@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from methods.layers.detr_transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from methods.layers.resnet import RESNETS, ResNet
+from methods.layers.sizes import MAX_LAYERS, check_sizes
 from methods.vistr.model import VisTR
 from methods.vistr.transformer import ClipDecoder, ClipEncoder
 from vis_bench.errors import InputError
@@ -40,12 +41,12 @@ def build(
         encoder_layers, decoder_layers: how many layers each has.
 
     Raises:
-        InputError: for a backbone that does not exist or a `num_frames` below 1.
+        InputError: for a backbone that does not exist, or a number that is out of range.
     """
     if backbone not in RESNETS:
         raise InputError(f"backbone is {backbone!r}; expected one of: {', '.join(RESNETS)}")
-    if num_frames < 1:
-        raise InputError(f"num_frames is {num_frames}; expected a whole number from 1 up")
+    check_sizes(num_frames=num_frames, hidden=hidden)
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
     encoder = [TransformerEncoderLayer(WIDTH, HEADS, hidden) for _ in range(encoder_layers)]
     decoder = [TransformerDecoderLayer(WIDTH, HEADS, hidden) for _ in range(decoder_layers)]
     return VisTR(

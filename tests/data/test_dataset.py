@@ -260,8 +260,8 @@ class TestLayout:
             Track(thing.video_id, thing.category_id, 0.9, truth.tubes.masks_S[3 * n : 3 * n + 3])
             for n, thing in enumerate(truth.objects)
         ]
-        assert evaluate_tracks(truth, tracks)["ap"] == pytest.approx(1)
-        assert evaluate_tracks(truth, tracks[:1])["ap"] == pytest.approx(0.5)
+        assert evaluate(truth, Results.of(tracks)).summary()["ap"] == pytest.approx(1)
+        assert evaluate(truth, Results.of(tracks[:1])).summary()["ap"] == pytest.approx(0.5)
 
     def test_one_of_the_two_files_is_not_enough(self, tmp_path, small):
         root = two_files(tmp_path / "other", small, "ytvis2022")

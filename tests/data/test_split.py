@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vis_bench.atomic_write import write_atomically
+from vis_bench.data import split
 from vis_bench.data.split import choose_videos, split_annotations, split_grid
 from vis_bench.errors import InputError
 
@@ -172,3 +174,71 @@ def test_what_cannot_be_split_is_refused(tmp_path, change, message):
 def test_a_fraction_out_of_range_is_refused(source, tmp_path, fraction):
     with pytest.raises(InputError, match="between 0 and 1"):
         split_annotations(source, tmp_path / "out", fraction=fraction)
+
+
+def set_first(key, field, value):
+    def change(content):
+        if value is None:
+            del content[key][0][field]
+        else:
+            content[key][0][field] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (set_first("categories", "id", None), "an entry of categories has no 'id'"),
+        (set_first("categories", "id", "1"), "has id '1'; expected an integer"),
+        (set_first("categories", "id", 2.5), "has id 2.5; expected an integer"),
+        (set_first("categories", "id", 2), "lists a category id twice"),
+        (set_first("videos", "id", None), "an entry of videos has no 'id'"),
+        (set_first("videos", "id", "1"), "has id '1'; expected an integer"),
+        (set_first("annotations", "video_id", "1"), "has video_id '1'; expected an integer"),
+        (set_first("annotations", "category_id", None), "has no 'category_id'"),
+        (
+            set_first("annotations", "category_id", [1]),
+            r"has category_id \[1\]; expected",
+        ),
+        (lambda content: content.pop("categories"), "has no 'categories'"),
+        (lambda content: content.update(categories={"id": 1}), "expected a list of objects"),
+        (lambda content: content.update(categories=[1]), r"categories\[0\] 1; expected an object"),
+        (
+            lambda content: content.update(extra=json.loads("[" * 400 + "]" * 400)),
+            "cannot be writt",
+        ),
+    ],
+)
+def test_malformed_files_write_nothing(source, tmp_path, change, words):
+    content = json.loads(source.read_text())
+    change(content)
+    source.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=words):
+        split_annotations(source, tmp_path / "out")
+    assert not list(tmp_path.glob("out/*.json"))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_where_one_part_cannot_be_written_the_other_is_as_before(
+    source, tmp_path, monkeypatch, there
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    if there:
+        (out / "heldout.json").write_bytes(b"before")
+    (out / "rest.json").mkdir()
+    with pytest.raises(InputError, match=r"cannot write .*rest\.json: it is a folder"):
+        split_annotations(source, out)
+    (out / "rest.json").rmdir()
+
+    def full(path, data):
+        if path.name == "rest.json":
+            raise InputError(f"cannot write {path}: No space left on device")
+        write_atomically(path, data)
+
+    monkeypatch.setattr(split, "write_atomically", full)
+    with pytest.raises(InputError, match=r"rest\.json: No space left on device"):
+        split_annotations(source, out)
+    left = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert left == ({"heldout.json": b"before"} if there else {})

@@ -1,8 +1,10 @@
 """The files of a training run: what it refuses before it starts, and how it resumes."""
 
 import errno
+import json
 import os
 import shutil
+import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -30,6 +32,7 @@ SETTINGS = {
     "method": "ifc", "options": SIZES, "videos": 1, "clips": 1, "clip_frames": [2],
     "resolutions": [64], "steps": 2, "learning_rate": 1e-3, "clip_norm": 1.0,
 }  # fmt: skip
+OWN = {"name": "mine", "annotations": "a.json", "frames": "."}
 RUN = {"method": "ifc", "options": SIZES, "dataset": {"name": "synthetic"}, "resolution": 64}
 
 
@@ -121,6 +124,108 @@ def test_foreign_content_is_refused(content, message, fresh_trainer, tmp_path):
         fresh_trainer.restore(tmp_path / "checkpoint.pt")
 
 
+class Harm:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (type(self.path).touch, (self.path,))
+
+
+def test_a_malicious_checkpoint_is_refused_and_its_code_does_not_run(
+    checkpoint, fresh_trainer, tmp_path
+):
+    content = torch.load(checkpoint, weights_only=True)
+    inside = {"a": 1}
+    inside["b"] = inside
+    for changes, message in (
+        ({"config": Harm(tmp_path / "harm")}, "it is damaged or not a PyTorch file"),
+        ({"modules": Harm(tmp_path / "harm")}, "it is damaged or not a PyTorch file"),
+        ({"config": inside}, "it is not the state of a training run"),
+        ({"config": {"seed": torch.zeros(2)}}, "it is not the state of a training run"),
+        ({"config": {1: 2}}, "it is not the state of a training run"),
+        ({"step": 1 << 70}, "it is not the state of a training run"),
+        ({"modules": {1: 2}}, "its tensors do not fit"),
+        ({"modules": dict.fromkeys(content["modules"], "x")}, "its tensors do not fit"),
+        ({"optimizer": {"state": 1, "param_groups": 2}}, "its tensors do not fit"),
+        ({"optimizer": {"state": [[]], "param_groups": [{}, []]}}, "its tensors do not fit"),
+    ):
+        torch.save({**content, **changes}, tmp_path / "checkpoint.pt")
+        with pytest.raises(InputError, match=f"cannot be resumed from: {message}") as caught:
+            fresh_trainer.restore(tmp_path / "checkpoint.pt")
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_it_holds_is_refused(fresh_trainer, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\0" * (1 << 20))
+    with pytest.raises(
+        InputError, match=r"cannot be resumed from: .*would unpack to 1048576 bytes"
+    ):
+        fresh_trainer.restore(path)
+
+
+def test_a_checkpoint_that_is_a_folder_is_refused(fresh_trainer, tmp_path):
+    with pytest.raises(InputError, match="cannot be resumed from: Is a directory"):
+        fresh_trainer.restore(tmp_path)
+
+
+WRONG_SETTINGS = {
+    "clip_frames: []": "clip_frames is []; ",
+    "clip_frames: [0]": "clip_frames.0 is 0; input should be greater than or equal to 1",
+    "resolutions: []": "resolutions is []; ",
+    "resolutions: [0]": "resolutions.0 is 0; input should be greater than or equal to 64",
+    "resolutions: [100000]": "resolutions.0 is 100000; input should be less than or equal to 8640",
+    "videos: 0": "videos is 0; ",
+    "videos: 1000000000": "videos is 1000000000; input should be less than or equal to 100000",
+    "clips: 0": "clips is 0; ",
+    "max_gap: 0": "max_gap is 0; ",
+    "crop: 0": "crop is 0; ",
+    "steps: 0": "steps is 0; ",
+    "log_every: 0": "log_every is 0; ",
+    "checkpoint_every: -1": "checkpoint_every is -1; ",
+    "seed: -1": "seed is -1; ",
+    "seed: 9223372036854775808": "seed is 9223372036854775808; input should be less than",
+    "learning_rate: .inf": "learning_rate is inf; ",
+    "learning_rate: .nan": "learning_rate is nan; ",
+    "learning_rate: 0": "learning_rate is 0; ",
+    "clip_norm: .inf": "clip_norm is inf; ",
+    "weight_decay: .nan": "weight_decay is nan; ",
+    "loss_weights: {mask: -1}": "loss_weights.mask is -1; ",
+    "loss_weights: {mask: .nan}": "loss_weights.mask is nan; ",
+    "loss_weights: {maks: 1}": "loss_weights has 'maks'; expected one of: class, ",
+    "learning_rate_multipliers: {a: .inf}": "learning_rate_multipliers.a is inf; ",
+    "method: color_key\noptions: {}": "method 'color_key' cannot be trained; expected one of",
+    "method: nothing": "unknown method 'nothing'; registered are: ",
+    "options: {hiden: 3}": "method ifc has no option 'hiden'; its options are: variant, ",
+    "options: {backbone: mini, width: 0}": "width is 0; expected a whole number from 1 to 8192",
+    "options: {backbone: mini, heads: -4}": "heads is -4; expected a whole number from 1 to 8192",
+    "options: {backbone: mini, heads: 4.5}": "heads is 4.5; expected a whole number from 1 to 8192",
+    "options: {backbone: mini, width: 48}": "method ifc refuses its options: ",
+    "options: {backbone: [mini]}": "backbone is ['mini']; expected one of: r50, ",
+    "options: {variant: {}}": "method ifc refuses its options: ",
+    "options: {decoder_layers: 100000}": "decoder_layers is 100000; expected a whole number from 1",
+    "options: [1]": "options is [1]; ",
+    "half_precision: 1": "half_precision is 1; ",
+    "initial_weights: none.pth": "initial_weights none.pth does not exist",
+}
+
+
+@pytest.mark.parametrize("text", WRONG_SETTINGS)
+def test_wrong_settings_are_refused_before_training(text, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "draw_pool", lambda *args: pytest.fail("drew videos"))
+    path = write_yaml(tmp_path / "train.yaml", {**SETTINGS, **yaml.safe_load(text)})
+    assert main(["train", str(path), "--output", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert WRONG_SETTINGS[text] in line
+    assert not (tmp_path / "out" / "weights.safetensors").exists()
+
+
 def test_weights_are_not_a_checkpoint(fresh_trainer, tmp_path):
     torch.save(fresh_trainer.method.state_dict(), tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="it is not the state of a training run"):
@@ -193,12 +298,18 @@ def test_an_evaluation_is_found_by_path_or_name(tmp_path):
         ({**RUN, "options": {**SIZES, "decoder_layers": 1}}, "is trained and has no place there"),
         ({**RUN, "options": {**SIZES, "depth": 1}}, "no option 'depth'"),
         ({**RUN, "dataset": {"name": "ytvis2019"}}, "data-root"),
+        ({**RUN, "dataset": OWN}, "has no annotations, so accuracy cannot be measured"),
     ],
 )
 def test_an_evaluation_that_cannot_work_is_refused_before_training(
     run, message, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(loop, "prepare", lambda *args: pytest.fail("prepared training"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "f.png").touch()
+    video = {"id": 1, "height": 4, "width": 4, "file_names": ["f.png"]}
+    categories = [{"id": number, "name": str(number)} for number in range(1, 7)]
+    (tmp_path / "a.json").write_text(json.dumps({"videos": [video], "categories": categories}))
     if run is not None:
         write_yaml(tmp_path / "run.yaml", run)
     path = write_yaml(tmp_path / "t.yaml", {**SETTINGS, "evaluate": str(tmp_path / "run.yaml")})
@@ -288,6 +399,25 @@ def test_training_that_diverges_ends_in_a_sentence():
         InputError, match=r"diverged at step 1: .* try a learning_rate below 0\.001"
     ):
         run.advance()
+
+
+def test_costs_that_are_not_finite_end_in_a_sentence(monkeypatch):
+    run = prepare(config(), QUIET)
+    for parameter in run.method.parameters():
+        torch.nn.init.constant_(parameter, torch.nan)
+    with pytest.raises(InputError, match=r"diverged at step 1: matching costs are not finite; try"):
+        run.advance()
+
+
+def test_losses_of_no_weight_are_refused():
+    weights = dict.fromkeys(prepare(config(), QUIET)._criterion.weights, 0.0)
+    with pytest.raises(InputError, match="loss_weights are 0 for every loss"):
+        prepare(config(loss_weights=weights), QUIET).advance()
+
+
+def test_the_smallest_settings_train():
+    run = prepare(config(resolutions=(64,), clip_frames=(1,), crop=64), QUIET)
+    assert run.advance()["norm"] >= 0
 
 
 def test_wrong_input_is_exit_code_2(tmp_path, capsys):

@@ -99,7 +99,20 @@ WRONG = {
     "base: ifc_r50_ytvis2019_heldout\n": "has a base itself; expected one without",
     BASE + "weights_trained_on: train\n": "weights_trained_on is 'train'; expected data set/split",
     BASE + "weights_trained_on: [a/b/c]\n": "expected data set/split, such as [ytvis2019/train]",
-    "!!python/object/apply:os.system ['true']\n": "not valid YAML",
+    "!!python/object/apply:os.system ['true']\n": "the tag !!python/object/apply:os.system is not",
+    "!!set {a}\n": "the tag !!set is not read; expected a value without",
+    BASE + "resolution: 100000\n": "resolution is 100000; expected 'native' or a number of pixels",
+    BASE + "seed: -1\n": "seed is -1; input should be greater than or equal to 0",
+    BASE + "seed: 18446744073709551616\n": "line 3: 18446744073709551616 needs more than 64 bits",
+    BASE + "seed: 9223372036854775808\n": "seed is 9223372036854775808; input should be less",
+    BASE + "clip_length: 010\n": "line 3: 010 is an octal number",
+    BASE + "method: ifc\n": "line 3: the key method is given twice",
+    BASE + "options: {a: .nan}\n": "options is {'a': nan}; expected finite numbers",
+    BASE + "options: {a: [{1: 2, b: 3}]}\n": "; expected keys that are text",
+    BASE
+    + "resolution: [{}]\nclip_length: [{}]\n".format(
+        *[",".join(map(str, range(1, 102)))] * 2
+    ): "has more than 10000 cells",
 }
 
 

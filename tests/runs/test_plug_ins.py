@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from plug_in_site import BRIGHT, install, measure, vis_bench, vis_bench_process
 
@@ -75,6 +76,70 @@ def test_a_broken_rule_fails_its_measurement_by_name(tmp_path):
         "accuracy": "method loud: predict_clip returned class_probs_NK from 0 to 2; "
         "expected probabilities in 0..1"
     }
+
+
+# What a plug-in may do while it works: the text that is replaced, by what, and what is said.
+FAILING = {
+    "raises": (MASKS, "{}['no such key']", "KeyError in raises_module.py:"),
+    "leaves": (MASKS, "__import__('sys').exit(0)", "SystemExit in leaves_module.py:"),
+    "asserts": (
+        MASKS,
+        "(_ for _ in ()).throw(AssertionError('a b'))",
+        "AssertionError in asserts_",
+    ),
+    "recurses": (MASKS, "self.predict_clip(features)", "RecursionError in recurses_module.py:"),
+    "returns": ("return ClipPrediction(", "return (", "predict_clip returned a tuple; expected a"),
+    "prepares": (
+        "self.threshold = threshold",
+        "self.threshold = threshold\n        self.prepare_for_inference = None",
+        "TypeError in load_method.py:",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("command", ["run", "predict", "profile-kernels"])
+def test_a_plug_in_that_fails_is_named_in_a_sentence(tmp_path, name, command):
+    old, new, words = FAILING[name]
+    plug_in(tmp_path / "site", name, old, new)
+    if command == "run":
+        done, records = measure(tmp_path / "site", name, tmp_path / "out", measure="accuracy")
+        said = " ".join([*(records[0]["failures"].values() if records else ()), done.stderr])
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        assert name in done.stderr
+        assert words in said
+        return
+    config = tmp_path / "c.yaml"
+    config.write_text(f"method: {name}\ndataset: {{name: synthetic}}\nclip_length: 2\n")
+    (tmp_path / "frames").mkdir()
+    for t in range(2):
+        Image.new("RGB", (40, 30)).save(tmp_path / "frames" / f"{t}.png")
+    files = {"predict": ["predict", config, "--frames", tmp_path / "frames", "--output"],
+             "profile-kernels": ["profile-kernels", "--config", config, "--trace"]}  # fmt: skip
+    done = vis_bench(
+        tmp_path / "site", *files[command], tmp_path / "o.json", "--set", "resolution=30",
+        "--device", "cpu",
+    )  # fmt: skip
+    if name == "returns" and command == "profile-kernels":
+        assert done.returncode in (0, 2)  # nothing is done with what a traced method returns
+        return
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: method {name}")
+    assert words in line
+    assert not (tmp_path / "o.json").exists()
+
+
+def test_a_plug_in_whose_function_hides_what_it_takes_is_named(tmp_path):
+    install(
+        tmp_path / "site", "opaque==1", {"opaque.py": "build = dict.fromkeys\n"},
+        opaque="opaque:build", builtin="opaque:dict.__init__",
+    )  # fmt: skip
+    done = vis_bench(tmp_path / "site", "methods", "--json")
+    assert done.returncode == 0, done.stderr
+    done, records = measure(tmp_path / "site", "builtin", tmp_path / "out", measure="flops")
+    assert (done.returncode, records, done.stderr.count("\n")) == (2, [], 1)
+    assert "method builtin" in done.stderr
 
 
 def test_the_source_is_recorded_and_edited_code_is_measured_anew(tmp_path):

@@ -7,7 +7,8 @@ from paths import CONFIGS
 from record_example import example_record
 from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
 from vis_bench.reports.paper_tables.names import METHOD_NAMES
-from vis_bench.runs.config import load_cells, read_yaml
+from vis_bench.runs.config import load_cells
+from vis_bench.yaml_file import read_yaml
 
 COUNTED = "ifc-encoder"
 NOT_MEASURED = {"ifc-coco-val"}

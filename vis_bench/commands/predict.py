@@ -54,6 +54,8 @@ def run(options: argparse.Namespace) -> None:
     inputs = find_inputs(cell, options.frames, options.annotations)
     for warning in inputs.warnings:
         bars.say(f"warning: {warning}")
+    if options.draw is not None:
+        _check_can_draw(options)
     method = load_predictor(
         build_method, cell, len(inputs.categories), device,
         weights=options.weights, random_weights=options.random_weights,
@@ -68,6 +70,12 @@ def run(options: argparse.Namespace) -> None:
         print_json(summary)
     else:
         print_text(summary_text(summary))
+
+
+def _check_can_draw(options: argparse.Namespace) -> None:
+    from vis_bench.drawing.predictions import check_can_draw
+
+    check_can_draw(options.frames, options.draw, options.annotations)
 
 
 def _draw(options: argparse.Namespace, dataset: str, bars: Bars) -> None:

@@ -65,12 +65,13 @@ def _profile(options: argparse.Namespace) -> None:
 def _trace(options: argparse.Namespace) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
+    from vis_bench.atomic_write import check_writable
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.reports.kernels import most_expensive_operators
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
-    from vis_bench.runs.load_method import find_weights, load_method
+    from vis_bench.runs.load_method import find_weights, load_method, naming_method
     from vis_bench.runs.open_dataset import config_categories
     from vis_bench.runs.random_clip import random_clip
     from vis_bench.tables.text import render
@@ -80,8 +81,9 @@ def _trace(options: argparse.Namespace) -> None:
     num_classes = len(config_categories(cell.dataset))
     weights = find_weights(cell, options.weights)
     method = load_method(build_method, cell, num_classes, weights, device)
-    options.trace.parent.mkdir(parents=True, exist_ok=True)
-    rows = trace_method(method, random_clip(method, cell, device), options.trace)
+    check_writable(options.trace)
+    with naming_method(cell.method):
+        rows = trace_method(method, random_clip(method, cell, device), options.trace)
     if options.json:
         print_json(rows)
     else:

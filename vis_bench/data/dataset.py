@@ -20,7 +20,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.categories import CATEGORIES, DATASETS, check_dataset_name, contradiction
 from vis_bench.data.coco_form import as_videos, is_of_images
-from vis_bench.data.frames import ImageFiles, frame_paths, is_file
+from vis_bench.data.frames import ImageFiles, frame_paths, is_file, turned_warning
 from vis_bench.data.shared_videos import TRAINING_PARTS
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -76,9 +76,29 @@ class Dataset:
         """
         name = str(self.annotations_path or f"{self.name} {self.split}")
         content = self.content()
-        if videos is not None and self.has_annotations:
-            content = _only(content, {video.id for video in videos})
-        return GroundTruth.of(content, name)
+        some = videos is not None and len(videos) < len(self.videos)
+        if not (some and self.has_annotations):
+            return GroundTruth.of(content, name)
+        if self.annotations_path is not None:
+            GroundTruth.of(content, name)  # what is wrong anywhere in a file is said at once
+        return GroundTruth.of(_only(content, {video.id for video in videos or ()}), name)
+
+    def check_frames(self, videos: Sequence[Video]) -> list[str]:
+        """Looks at the files of the frames of some videos, without decoding them.
+
+        Returns:
+            Warnings, a sentence each.
+
+        Raises:
+            InputError: for the first frame that is missing, is not an image, or has another size
+                than its video.
+        """
+        in_files = [video.frames for video in videos if isinstance(video.frames, ImageFiles)]
+        turned = [path for frames in in_files for path in frames.check()]
+        if not turned:
+            return []
+        of = f"of {self.full_name}, in {turned[0].parent} and elsewhere,"
+        return [turned_warning(turned, sum(map(len, in_files)), of)]
 
 
 def load_dataset(
@@ -294,7 +314,7 @@ def _check_frames(frames: Path, entries: Sequence[dict[str, Any]]) -> None:
 
 
 def _only(content: dict[str, Any], video_ids: set[int]) -> dict[str, Any]:
-    """The content of an annotations file without other videos and their annotations."""
+    """The content of a checked annotations file without other videos and their annotations."""
     return {
         **content,
         "videos": [entry for entry in content["videos"] if entry.get("id") in video_ids],

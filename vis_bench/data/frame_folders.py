@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image
-
-from vis_bench.data.frames import ImageFiles
+from vis_bench.data.frames import ImageFiles, turned_warning
+from vis_bench.data.image_file import ImageHeader, read_header
 from vis_bench.data.natural_order import in_natural_order
 from vis_bench.data.video import Video
 from vis_bench.data.video_file import VIDEO_SUFFIXES, VideoFile
@@ -57,8 +55,7 @@ def video_sources(path: Path) -> list[Path]:
         return [path]
     if frame_files(path):
         return [path]
-    inside = in_natural_order(path.iterdir())
-    sources = [p for p in inside if (frame_files(p) if p.is_dir() else _is_video(p))]
+    sources = [p for p in _listed(path) if (frame_files(p) if p.is_dir() else _is_video(p))]
     if not sources:
         kinds = ", ".join((*FRAME_SUFFIXES, *VIDEO_SUFFIXES))
         raise InputError(f"--frames {path} holds no frames, nor do its folders: looked for {kinds}")
@@ -92,18 +89,25 @@ def _from_frames(number: int, folder: Path, warnings: list[str]) -> Video:
             )
     turned = [path for path, header in zip(files, headers, strict=True) if header.is_turned]
     if turned:
-        warnings.append(
-            f"{len(turned)} of {len(files)} frames in {folder} ask by EXIF to be turned (the first "
-            f"is {turned[0].name}); this is not applied, and masks fit the frames as they are "
-            "stored"
-        )
+        warnings.append(turned_warning(turned, len(files), f"in {folder}"))
     name = folder.resolve().name
     return Video(number, name, height, width, ImageFiles(files, name, (height, width)))
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The frames in a folder, in natural order."""
-    return in_natural_order(path for path in folder.iterdir() if _is_frame(path))
+    """The frames in a folder, in natural order.
+
+    Raises:
+        InputError: for a folder that cannot be listed.
+    """
+    return [path for path in _listed(folder) if _is_frame(path)]
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return in_natural_order(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"folder {folder} cannot be read: {error.strerror}") from None
 
 
 def _is_frame(path: Path) -> bool:
@@ -115,24 +119,10 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
 
 
-@dataclass(frozen=True)
-class _Header:
-    size_HW: tuple[int, int]
-    is_turned: bool
-
-
-def _read_header(path: Path) -> _Header:
+def _read_header(path: Path) -> ImageHeader:
     try:
-        with Image.open(path) as image:
-            return _Header((image.height, image.width), _is_turned(image))
+        return read_header(path)
+    except PermissionError as error:
+        raise InputError(f"frame {path} cannot be read: {error.strerror}") from None
     except Exception:  # Pillow raises many kinds for broken files
         raise InputError(f"frame {path} is not an image that can be read") from None
-
-
-def _is_turned(image: Image.Image) -> bool:
-    """Whether EXIF says another orientation than the stored one."""
-    if "exif" not in image.info:  # `getexif` would decode a whole PNG to look for it
-        return False
-    with suppress(Exception):  # broken EXIF says nothing
-        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-    return False

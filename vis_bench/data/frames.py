@@ -10,6 +10,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from PIL import Image
 
+from vis_bench.data.image_file import ImageHeader, read_header, read_pixels
 from vis_bench.errors import InputError
 from vis_bench.json_file import shown
 
@@ -68,15 +69,45 @@ class ImageFiles(LazyFrames):
         """One per frame, in order."""
         return self._files
 
-    def _decode(self, t: int) -> np.ndarray:
-        path = self._files[t]
+    def check(self) -> list[Path]:
+        """Reads the header of every file.
+
+        Returns:
+            The files that EXIF asks to turn, which is not applied.
+
+        Raises:
+            InputError: for the first file that is missing, cannot be opened as an image, or has
+                another size than the video.
+        """
+        turned = []
+        for t, path in enumerate(self._files):
+            header = self._header(t, path)
+            self._check_size(t, header.size_HW)
+            if header.is_turned:
+                turned.append(path)
+        return turned
+
+    def _header(self, t: int, path: Path) -> ImageHeader:
         where = f"frame {t} of video {self._name}"
-        frame_HW3 = decode_image(path, where)
-        if self._size_HW is not None and frame_HW3.shape[:2] != self._size_HW:
-            height, width = frame_HW3.shape[:2]
-            expected = f"{self._size_HW[0]}x{self._size_HW[1]}"
-            raise InputError(f"{where}, {path}, is {height}x{width}; the video is {expected}")
+        try:
+            return read_header(path)
+        except FileNotFoundError:
+            raise InputError(f"{where} is missing: there is no file {path}") from None
+        except Exception as error:  # Pillow raises many kinds for broken files
+            raise InputError(f"{where}, {path}, cannot be read: {_one_line(error)}") from None
+
+    def _decode(self, t: int) -> np.ndarray:
+        frame_HW3 = decode_image(self._files[t], f"frame {t} of video {self._name}")
+        self._check_size(t, frame_HW3.shape[:2])
         return frame_HW3
+
+    def _check_size(self, t: int, size_HW: tuple[int, ...]) -> None:
+        if self._size_HW is not None and size_HW != self._size_HW:
+            given, expected = (f"{height}x{width}" for height, width in (size_HW, self._size_HW))
+            raise InputError(
+                f"frame {t} of video {self._name}, {self._files[t]}, is {given}; the video is "
+                f"{expected}"
+            )
 
 
 def decode_image(path: Path, where: str) -> np.ndarray:
@@ -89,12 +120,24 @@ def decode_image(path: Path, where: str) -> np.ndarray:
         InputError: for a file that is missing, or that cannot be decoded to its end.
     """
     try:
-        with Image.open(path) as image:
-            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+        return read_pixels(path)
     except FileNotFoundError:
         raise InputError(f"{where} is missing: there is no file {path}") from None
     except Exception as error:  # Pillow raises many kinds for broken files
-        raise InputError(f"{where}, {path}, cannot be decoded: {error}") from None
+        raise InputError(f"{where}, {path}, cannot be decoded: {_one_line(error)}") from None
+
+
+def turned_warning(turned: Sequence[Path], num_frames: int, of: str) -> str:
+    """What to say of frames that EXIF asks to turn; `of` says which frames they are among."""
+    return (
+        f"{len(turned)} of {num_frames} frames {of} ask by EXIF to be turned (the first is "
+        f"{turned[0].name}); this is not applied, and masks fit the frames as they are stored"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) -> None:
@@ -130,9 +173,15 @@ def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Pat
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; False also for names that the file system cannot hold."""
+    """Whether there is a file; False also for names that the file system cannot hold.
+
+    Raises:
+        InputError: where a folder above it does not let anybody look.
+    """
     try:
         return path.is_file()
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (OSError, ValueError):
         return False
 

@@ -12,13 +12,14 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from vis_bench.atomic_write import write_atomically
+from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.shared_videos import HELD_OUT, REST
 from vis_bench.errors import InputError
@@ -64,7 +65,8 @@ def split_annotations(
         seed: of the choice.
 
     Raises:
-        InputError: for a fraction out of range, a malformed file, or one too small to cut.
+        InputError: for a fraction out of range, a malformed file, one too small to cut, or a folder
+            that cannot be written to; neither file is written then.
     """
     if not 0 < fraction < 1:
         raise InputError(f"fraction is {fraction}; expected a number between 0 and 1")
@@ -78,10 +80,12 @@ def split_annotations(
         )
     origin = {"source_sha256": hashlib.sha256(data).hexdigest(), "fraction": fraction, "seed": seed}
     rest = set(shown) - held_out
-    return (
-        _write(content, held_out, shown, folder, HELD_OUT, origin),
-        _write(content, rest, shown, folder, REST, origin),
+    parts = (
+        _part(content, held_out, shown, folder, HELD_OUT, origin),
+        _part(content, rest, shown, folder, REST, origin),
     )
+    _write_both([(part.path, data) for part, data in parts])
+    return parts[0][0], parts[1][0]
 
 
 def choose_videos(
@@ -173,6 +177,10 @@ def _checked(content: Any, name: str) -> dict[str, Any]:
     ids = [integer_of(video, "id", f"{name}, an entry of videos") for video in content["videos"]]
     if len(set(ids)) != len(ids):
         raise InputError(f"{name} lists a video id twice; see the command validate")
+    where = f"{name}, an entry of categories"
+    categories = [integer_of(category, "id", where) for category in content["categories"]]
+    if len(set(categories)) != len(categories):
+        raise InputError(f"{name} lists a category id twice; expected an id of its own for each")
     known = set(ids)
     for entry in content["annotations"]:
         video = integer_of(entry, "video_id", f"{name}, an annotation")
@@ -189,14 +197,14 @@ def _categories_by_video(content: Mapping[str, Any]) -> dict[int, list[int]]:
     return {video: sorted(categories) for video, categories in shown.items()}
 
 
-def _write(
+def _part(
     content: Mapping[str, Any],
     videos: set[int],
     shown: Mapping[int, Sequence[int]],
     folder: Path,
     name: str,
     origin: Mapping[str, Any],
-) -> WrittenPart:
+) -> tuple[WrittenPart, bytes]:
     """One part: everything of the source but other videos, and where it comes from in `info`."""
     info = content.get("info") if isinstance(content.get("info"), dict) else {}
     part = {
@@ -205,11 +213,29 @@ def _write(
         "videos": [entry for entry in content["videos"] if entry["id"] in videos],
         "annotations": [e for e in content["annotations"] if e["video_id"] in videos],
     }
-    data = orjson.dumps(part)
+    try:
+        data = orjson.dumps(part)
+    except orjson.JSONEncodeError as error:  # deeper than it writes, though it reads it
+        raise InputError(f"part {name} cannot be written as JSON: {error}") from None
     path = folder / f"{name}.json"
-    write_atomically(path, data)
     names = {entry["id"]: str(entry.get("name", entry["id"])) for entry in content["categories"]}
     counts = Counter(category for video in videos for category in shown[video])
     by_name = {text: counts[category] for category, text in sorted(names.items())}
     digest = annotations_checksum(data)
-    return WrittenPart(name, path, digest, len(videos), len(part["annotations"]), by_name)
+    counted = len(videos), len(part["annotations"])
+    return WrittenPart(name, path, digest, *counted, by_name), data
+
+
+def _write_both(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Writes all files or, as far as anybody can see afterwards, none."""
+    for path, _ in files:
+        check_writable(path)
+    before = [(path, path.read_bytes() if path.is_file() else None) for path, _ in files]
+    try:
+        for path, data in files:
+            write_atomically(path, data)
+    except InputError:
+        for path, old in before:
+            with suppress(InputError, OSError):
+                path.unlink(missing_ok=True) if old is None else write_atomically(path, old)
+        raise

@@ -62,7 +62,7 @@ def read_inputs(
     """
     found = [_source(text) for text in results]
     sources = [NamedResults(name, read_results(path)) for name, path, _ in found]
-    content = None if annotations is None else _annotations(annotations)
+    content = None if annotations is None else annotations_to_draw(annotations)
     if content is None:
         truth, videos, source = None, videos_in(frames), f"--frames {frames}"
     else:
@@ -81,10 +81,20 @@ def read_inputs(
     return DrawnInputs(videos, sources, truth, categories, warnings)
 
 
-def _annotations(path: Path) -> dict:
+def named_results(text: str) -> NamedResults:
+    """The results of a path or NAME=PATH.
+
+    Raises:
+        InputError: for a file that is not a results file.
+    """
+    name, path, _ = _source(text)
+    return NamedResults(name, read_results(path))
+
+
+def annotations_to_draw(path: Path) -> dict:
     """The file's content; one that lists only videos, like the public valid.json, has no objects.
 
-    GroundTruth refuses what else is wrong.
+    `GroundTruth.of` refuses what else is wrong.
     """
     content = as_videos(read_json(path))
     if isinstance(content, dict) and isinstance(content.get("videos"), list):

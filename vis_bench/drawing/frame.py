@@ -27,6 +27,7 @@ def draw_frame(
     *,
     since: int | None = None,
     offsets: Offsets | None = None,
+    labels: bool = True,
 ) -> Image.Image:
     """Frame t of a video with the instances that are in it.
 
@@ -36,6 +37,7 @@ def draw_frame(
         width: of the picture, in pixels; its height keeps the frame's shape.
         since: identity switches after this frame and up to t are marked; only those in t if None.
         offsets: where labels were in the frame before, by place in `instances`; updated.
+        labels: whether class and score stand beside the masks.
     """
     size_hw = tile_size(frame_HW3.shape[:2], width)
     shown = [(i, instance) for i, instance in enumerate(instances) if instance.masks_T[t]]
@@ -49,6 +51,8 @@ def draw_frame(
         [instance.style for _, instance in shown], list(map(bool, switches)),
     )  # fmt: skip
     picture = Image.fromarray(painted_hw3)
+    if not labels:
+        return picture
     chips = [
         _chips(instance, color, at, width)
         for (_, instance), color, at in zip(shown, colors, switches, strict=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.frame_folders import frame_files, video_sources
 from vis_bench.data.frames import decode_image, frame_paths, is_file
+from vis_bench.data.image_file import read_header
+from vis_bench.data.video import Video
 from vis_bench.data.video_file import VideoFile
 from vis_bench.errors import InputError
 
@@ -21,7 +22,8 @@ from vis_bench.errors import InputError
 class FrameFiles:
     """A video's frames as files, in order; height and width in pixels.
 
-    `encoded` holds the frames where they come from one video file.
+    `encoded` holds the frames where each does not have a file of its own: of a video file, or of
+    a video in memory.
     """
 
     id: int
@@ -29,7 +31,7 @@ class FrameFiles:
     height: int
     width: int
     files: Sequence[Path]
-    encoded: VideoFile | None = None
+    encoded: Sequence[np.ndarray] | None = None
 
     @property
     def length(self) -> int:
@@ -99,6 +101,12 @@ def check_first_frame(video: FrameFiles, folder: Path) -> None:
         )
 
 
+def video_frames(video: Video) -> FrameFiles:
+    """The frames of a video that inference has seen; only for messages it is named by files."""
+    files = [Path(f"{video.name}/{t:05d}") for t in range(video.length)]
+    return FrameFiles(video.id, video.name, video.height, video.width, files, video.frames)
+
+
 def videos_in(path: Path) -> list[FrameFiles]:
     """The videos that a path holds, with the ids that the command `predict` gives them.
 
@@ -126,8 +134,7 @@ def _video(number: int, source: Path) -> FrameFiles:
 def _size_HW(files: Sequence[Path]) -> tuple[int, int]:
     for path in files:
         try:
-            with Image.open(path) as image:
-                return image.height, image.width
+            return read_header(path).size_HW
         except Exception:  # Pillow raises many kinds for broken files
             continue
     raise InputError(f"none of the {len(files)} frames in {files[0].parent} can be read")

@@ -13,7 +13,7 @@ from vis_bench.drawing.colors import BLACK, PALETTE, WHITE
 from vis_bench.drawing.instance import Style
 from vis_bench.drawing.mask_overlay import paint
 
-_GAP = 4
+GAP = 4
 _MARKS: dict[str, tuple[Style, bool, str]] = {
     "missed": ("missed", False, "object that is missed"),
     "false": ("false", False, "track that finds no object"),
@@ -42,7 +42,7 @@ def compose(rows: Sequence[Sequence[Panel]], marks: Sequence[str] = ()) -> Image
     width, height = rows[0][0].picture.size
     font = font_of(text_size(width))
     band = _line(font)
-    page_width = max(map(len, rows)) * (width + _GAP) - _GAP
+    page_width = max(map(len, rows)) * (width + GAP) - GAP
     legend = _legend(marks, font, page_width) if marks else None
     page_height = len(rows) * (band + height) + (legend.height if legend else 0)
     page = Image.new("RGB", (page_width, page_height), WHITE)
@@ -50,7 +50,7 @@ def compose(rows: Sequence[Sequence[Panel]], marks: Sequence[str] = ()) -> Image
     for r, row in enumerate(rows):
         top = r * (band + height)
         for c, panel in enumerate(row):
-            x = c * (width + _GAP)
+            x = c * (width + GAP)
             page.paste(panel.picture, (x, top + band))
             canvas.text(
                 (x + width, top + band / 2), panel.right, fill=BLACK, font=font, anchor="rm"

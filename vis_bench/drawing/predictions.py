@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vis_bench.drawing.drawn_inputs import read_inputs
+from vis_bench.atomic_write import check_writable
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.drawing.drawn_inputs import annotations_to_draw, read_inputs
+from vis_bench.drawing.frame_files import annotated_videos
 from vis_bench.drawing.overlays import Drawn, OverlayPlan, draw_overlays
 from vis_bench.progress import Bars
+
+
+def check_can_draw(frames: Path, output: Path, annotations: Path | None) -> None:
+    """Refuses what `draw_predictions` would refuse only after everything is predicted.
+
+    Raises:
+        InputError: for a folder that cannot be written to, or annotations that are wrong.
+    """
+    check_writable(output / "strip.png")
+    if annotations is not None:
+        content = annotations_to_draw(annotations)
+        annotated_videos(content, GroundTruth.of(content, str(annotations)), frames)
 
 
 def draw_predictions(

@@ -10,5 +10,7 @@ resamples the videos, and `compare` says whether two results differ by more than
 `error_breakdown` says where AP is lost: it applies `identity_repairs` and `repairs` to overlaps
 counted frame by frame (`frame_overlap`, `followed_videos`, `repaired_ap`), and
 `identity_sensitivity` what a single identity switch costs. `tracking/` needs the same overlaps:
-with it, they are counted first, and `matching` takes from them what it can.
+with it, they are counted first, and `matching` takes from them what it can. `video_errors` breaks
+errors down for every video by itself, and `time_weights` compares what a method weighs frames with
+an object and without it.
 """

@@ -11,18 +11,20 @@ import argparse
 import hashlib
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vis_bench.errors import InputError
+from vis_bench.errors import InputError, reason
 from vis_bench.inference.method import VISMethod
+from vis_bench.inference.weight_checks import check_archive, check_finite, check_kinds
+from vis_bench.json_file import shown
 
 # A folder of weights in Hugging Face's form holds these two.
 FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -69,6 +71,7 @@ def load_weights(method: VISMethod, path: Path) -> None:
     if path.name == FOLDER_WEIGHTS and config.is_file():
         method.check_config(config)
     state = read_state(path)
+    check_kinds(state, method, path)
     on_meta = any(parameter.is_meta for parameter in method.parameters())
     try:
         method.load_state_dict(state, strict=True, assign=on_meta)
@@ -77,6 +80,12 @@ def load_weights(method: VISMethod, path: Path) -> None:
             f"{path} looks like {_likeness(state)} and does not fit {type(method).__name__} with "
             f"backbone {method.backbone_name}: {_differences(str(error))}"
         ) from None
+    except Exception as error:  # renaming and cutting what has other shapes can raise anything
+        raise InputError(
+            f"{path} does not fit {type(method).__name__} with backbone {method.backbone_name}: "
+            f"{reason(error)}"
+        ) from None
+    check_finite(state, path)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -86,18 +95,29 @@ def read_state(path: Path) -> dict[str, Tensor]:
         InputError: for a file that does not exist, is damaged, or holds something else.
     """
     if not path.is_file():
-        raise InputError(f"weights file {path} does not exist; expected a .pth or .safetensors")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+        problem = "is not a regular file" if path.exists() else "does not exist"
+        raise InputError(f"weights file {path} {problem}; expected a .pth or .safetensors")
+    try:
+        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    except PermissionError as error:
+        raise InputError(f"weights file {path} cannot be read: {error.strerror}") from None
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path} holds a {type(content).__name__}, not weights by name")
+    nameless = [key for key in content if not isinstance(key, str)]
+    if nameless:
+        raise InputError(f"{path} holds the key {shown(nameless[0])}; expected names of weights")
     strange = [key for key, value in content.items() if not isinstance(value, Tensor)]
     if strange:
         raise InputError(
             f"{path} holds {_some(strange)} beside tensors; expected a state dict, alone or "
             'under "model"'
         )
+    for key, value in content.items():
+        if value.layout != torch.strided or value.is_quantized or value.is_meta:
+            kind = "no values" if value.is_meta else f"a {value.layout} tensor of {value.dtype}"
+            raise InputError(f"{path} has {kind} for {key}; expected a dense tensor")
     return dict(content)
 
 
@@ -118,28 +138,43 @@ def file_sha256(path: Path) -> str:
 def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except PermissionError:
+        raise
+    except Exception as error:  # damaged bytes can make the reader raise anything
         raise InputError(
-            f"{path} is not a complete safetensors file ({_head(path)}): {error}; download it again"
+            f"{path} is not a complete safetensors file ({_head(path)}): {_first_line(error)}; "
+            "download it again"
         ) from None
 
 
 def _read_torch(path: Path) -> object:
     try:
-        with torch.serialization.safe_globals(HARMLESS):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                check_archive(archive, path)
+        with torch.serialization.safe_globals(HARMLESS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old formats, which nobody here can change
             return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError:
+        raise
     except pickle.UnpicklingError:
         raise InputError(f"{path} {_why_not_loaded(path)}") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # damaged bytes can make the unpickler raise anything
         raise InputError(
-            f"{path} is damaged or not a PyTorch file ({_head(path)}): {reason}; download it again"
+            f"{path} is damaged or not a PyTorch file ({_head(path)}): {_first_line(error)}; "
+            "download it again"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def _why_not_loaded(path: Path) -> str:
     """Why `weights_only` refused a file that is a pickle, or looks like one."""
-    first = path.read_bytes()[:512].lstrip()
+    with path.open("rb") as file:
+        first = file.read(512).lstrip()
     if first.startswith((b"<", b"{")):
         return f"is text ({_head(path)}), perhaps a download page instead of the weights"
     if first.startswith(b"\x80") and not zipfile.is_zipfile(path):
@@ -189,4 +224,4 @@ def _quoted_after(heading: str, error: str) -> list[str]:
 
 def _some(items: list[str]) -> str:
     more = f" and {len(items) - SHOWN_KEYS} more" if len(items) > SHOWN_KEYS else ""
-    return ", ".join(items[:SHOWN_KEYS]) + more
+    return ", ".join(" ".join(item.split())[:200] for item in items[:SHOWN_KEYS]) + more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,12 +75,31 @@ class RecordStore:
         """The files of records, sorted.
 
         Raises:
-            InputError: where the folder does not exist.
+            InputError: where the folder does not exist, or a folder in it cannot be read.
         """
+        found, problems = self._listed()
+        if problems:
+            raise InputError(problems[0])
+        return found
+
+    def _listed(self) -> tuple[list[Path], list[str]]:
+        """The files of records, and a sentence for each folder that cannot be read."""
         if not self.folder.is_dir():
             raise InputError(f"folder of records {self.folder} does not exist")
-        found = sorted(self.folder.rglob("*.json"))
-        return [path for path in found if not path.name.endswith(RESULTS_ENDING)]
+        problems: list[str] = []
+
+        def note(error: OSError) -> None:
+            problems.append(f"folder {error.filename} cannot be read: {error.strerror}")
+            if Path(error.filename) == self.folder:
+                raise InputError(problems[0])
+
+        found = [
+            Path(folder, name)
+            for folder, folders, files in os.walk(self.folder, onerror=note)
+            for name in (*folders, *files)
+            if name.endswith(".json") and not name.endswith(RESULTS_ENDING)
+        ]
+        return sorted(found), problems
 
     def __iter__(self) -> Iterator[Record]:
         return map(read_record, self.paths())
@@ -90,8 +110,9 @@ class RecordStore:
         Raises:
             InputError: where the folder does not exist.
         """
-        records, problems, read = [], [], []
-        for path in self.paths():
+        records, read = [], []
+        found, problems = self._listed()
+        for path in found:
             try:
                 records.append(read_record(path))
                 read.append(path)

@@ -7,6 +7,7 @@ Ablations stand in the table of everything measured, in the papers' tables and o
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def _texts(
         results / "LEADERBOARD.md": _board(records, difference),
         results / "ABLATIONS.md": _ablations(records, difference),
     }
-    front = results.resolve().parent / "README.md"
+    front = Path(os.path.realpath(results)).parent / "README.md"
     if front.is_file() and _TABLE.search(text := _text_in(front)):
         table = headline_markdown(records)
         texts[front] = _TABLE.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", text)

@@ -47,8 +47,9 @@ def find_config(name: str | Path, folder: str | None = None) -> Path:
     for candidate in (f"{folder}/{wanted}" if folder else wanted, wanted, *found):
         if candidate in configs:
             return configs[candidate]
+    problem = "is a folder" if path.is_dir() else "does not exist"
     raise InputError(
-        f"config {name} does not exist, and no bundled config has that name; "
+        f"config {name} {problem}, and no bundled config has that name; "
         f"{_similar(path, list(configs))}`vis-bench configs` lists the bundled ones"
     )
 

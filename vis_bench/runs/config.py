@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -31,14 +31,22 @@ from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import check_clip_plan
+from vis_bench.json_file import shown
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.overrides import apply_override
+from vis_bench.yaml_file import read_yaml
 
 Measure = Literal["accuracy", "speed", "flops"]
 
 # Keys whose list of values is a sweep, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
               "kernel_backend")  # fmt: skip
+
+# A sweep of more is a mistake, which would run for weeks.
+MAX_CELLS = 10_000
+# Pixels of the short side: four times that of 4K.
+MAX_RESOLUTION = 8640
+MAX_CLIP_LENGTH = 100_000
 
 
 class _Strict(BaseModel):
@@ -91,7 +99,7 @@ class Cell(_Strict):
     kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
     measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
     speed: SpeedSettings = SpeedSettings()
-    seed: StrictInt = 0
+    seed: StrictInt = Field(default=0, ge=0, lt=1 << 63)
 
     @field_validator("measure", "weights_trained_on", mode="before")
     @classmethod
@@ -109,9 +117,22 @@ class Cell(_Strict):
 
     @field_validator("resolution")
     @classmethod
-    def _not_tiny(cls, value: int | str) -> int | str:
-        if isinstance(value, int) and value < 1:
-            raise ValueError("expected 'native' or a number of pixels from 1 up")
+    def _in_range(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and not 1 <= value <= MAX_RESOLUTION:
+            raise ValueError(f"expected 'native' or a number of pixels from 1 to {MAX_RESOLUTION}")
+        return value
+
+    @field_validator("clip_length")
+    @classmethod
+    def _not_endless(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value > MAX_CLIP_LENGTH:
+            raise ValueError(f"expected 'whole' or a number of frames from 1 to {MAX_CLIP_LENGTH}")
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
+        check_plain(value)
         return value
 
     @model_validator(mode="after")
@@ -125,23 +146,21 @@ class Cell(_Strict):
         return None if self.clip_length == "whole" else self.clip_stride
 
 
-def read_yaml(path: Path) -> Any:
-    """Reads a YAML file with the safe loader.
+def check_plain(value: Any) -> None:
+    """Refuses what an option of a method cannot be, or a record cannot hold.
 
     Raises:
-        InputError: for a missing file, or one that is not YAML.
+        ValueError: for a number that is not finite, or a key that is not text, at any depth.
     """
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        nearby = sorted(str(p) for p in path.parent.glob("*.yaml"))[:20]
-        there = f"; in {path.parent} there are: {', '.join(nearby)}" if nearby else ""
-        raise InputError(f"config {path} does not exist{there}") from None
-    except OSError as error:
-        raise InputError(f"config {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"config {path} is not valid YAML: {reason}") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("expected finite numbers")
+    if isinstance(value, dict):
+        if any(not isinstance(key, str) for key in value):
+            raise ValueError("expected keys that are text")
+        check_plain(list(value.values()))
+    elif isinstance(value, list):
+        for inner in value:
+            check_plain(inner)
 
 
 def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
@@ -168,6 +187,10 @@ def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
         settings = {**raw, **variant}
         for override in overrides:
             apply_override(settings, override)
+        if len(cells) + _num_combinations(settings) > MAX_CELLS:
+            raise InputError(
+                f"config {path} has more than {MAX_CELLS} cells; expected a sweep of at most that"
+            )
         cells += [_check_cell(values, path) for values in _combinations(settings)]
     return _without_repeats(cells)
 
@@ -179,7 +202,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if base is None:
         return settings
     if not isinstance(base, str):
-        raise InputError(f"config {path}: base is {base!r}; expected the name of a config")
+        raise InputError(f"config {path}: base is {shown(base)}; expected the name of a config")
     beside = path.parent / base
     inherited = _read_mapping(beside if beside.is_file() else find_config(base))
     if "base" in inherited:
@@ -204,8 +227,16 @@ def cell_digest(cell: Cell, **more: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
+def _num_combinations(settings: dict[str, Any]) -> int:
+    return math.prod(len(settings[key]) for key in _swept(settings))
+
+
+def _swept(settings: dict[str, Any]) -> list[str]:
+    return [key for key in SWEPT_KEYS if isinstance(settings.get(key), list)]
+
+
 def _combinations(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    swept = [key for key in SWEPT_KEYS if isinstance(settings.get(key), list)]
+    swept = _swept(settings)
     for key in swept:
         if not settings[key]:
             raise InputError(f"config key {key} is an empty list; a sweep needs at least one value")
@@ -246,7 +277,7 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key {key!r}; expected one of: {', '.join(allowed)}"
     if not key:
         return message
-    return f"{key} is {problem['input']!r}; {_lower_first(message)}"
+    return f"{key} is {shown(problem['input'])}; {_lower_first(message)}"
 
 
 def _is_union_branch(part: int | str) -> bool:

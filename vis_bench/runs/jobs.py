@@ -116,11 +116,11 @@ def resolve_jobs(
             and of weights that were trained on the videos that accuracy is measured on.
 
     Raises:
-        InputError: for the first cell that names a data set, weights file, method or option that
-            does not exist or does not fit, or that asks for accuracy without annotations, and where
-            no cell is left.
+        InputError: for the first cell that names a data set, frame, weights file, method or option
+            that does not exist or does not fit, or that asks for accuracy without annotations, and
+            where no cell is left.
     """
-    resolver = _Resolver(settings, build_method)
+    resolver = _Resolver(settings, build_method, say)
     jobs = []
     for cell in cells:
         try:
@@ -163,11 +163,15 @@ class _CheckedMethod(NamedTuple):
 class _Resolver:
     """Reads each data set, its ground truth and each weights file once for all cells."""
 
-    def __init__(self, settings: RunSettings, build_method: BuildMethod) -> None:
+    def __init__(
+        self, settings: RunSettings, build_method: BuildMethod, say: Callable[[str], None]
+    ) -> None:
         self._settings = settings
+        self._say = say
         self._build_method = build_method
         self._dataset = cache(partial(open_dataset, data_root=settings.data_root))
         self._ground_truth = cache(self._load_ground_truth)
+        self._check_frames = cache(self._check_frame_files)
         self._sha256 = cache(file_sha256)
         self._checked: dict[tuple[str, int, Path | None], _CheckedMethod] = {}
 
@@ -179,6 +183,8 @@ class _Resolver:
         measured = "accuracy" in cell.measure
         if measured and not dataset.has_annotations:
             raise InputError(_without_annotations(dataset))
+        if measured or "speed" in cell.measure:
+            self._check_frames(cell.dataset)
         weights_sha256 = None if weights is None else self._sha256(weights)
         return Job(
             cell=cell,
@@ -226,6 +232,11 @@ class _Resolver:
     def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:
         dataset = self._dataset(config)
         return dataset.ground_truth(dataset.videos[: self._settings.limit])
+
+    def _check_frame_files(self, config: DatasetConfig) -> None:
+        dataset = self._dataset(config)
+        for warning in dataset.check_frames(dataset.videos[: self._settings.limit]):
+            self._say(f"warning: {warning}")
 
 
 def _without_annotations(dataset: Dataset) -> str:

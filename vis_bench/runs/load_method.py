@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -30,9 +31,10 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
         return None
     path = find_file(named) or find_file(named / FOLDER_WEIGHTS)
     if path is None:
+        problem = "is not a regular file" if named.exists() else "does not exist"
         raise InputError(
-            f"weights file {named} does not exist; --weights takes a .pth or .safetensors, or a "
-            f"folder with {FOLDER_WEIGHTS}"
+            f"weights file {named} {problem}; --weights takes a .pth or .safetensors, or a folder "
+            f"with {FOLDER_WEIGHTS}"
         )
     return path
 
@@ -46,14 +48,37 @@ def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -
         InputError: for a method, option or option's value that does not exist, and a method whose
             code fails.
     """
-    try:
+    with naming_builder(cell.method, cell.options):
         return _build(build_method, cell, num_classes)
+
+
+@contextmanager
+def naming_builder(name: str, options: Mapping[str, object]) -> Iterator[None]:
+    """Turns what building a method raises into an InputError with the method's name."""
+    if "num_classes" in options:
+        raise InputError(
+            f"method {name} has no option 'num_classes'; it is the number of the data set's "
+            "categories"
+        )
+    try:
+        yield
     except InputError:
         raise
     except (TypeError, ValueError) as error:
-        raise InputError(f"method {cell.method} refuses its options: {error}") from None
-    except Exception as error:  # a plug-in's own code may raise anything
-        raise InputError(f"method {cell.method} cannot be built, {reason(error)}") from None
+        raise InputError(f"method {name} refuses its options: {error}") from None
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {name} cannot be built, {reason(error)}") from None
+
+
+@contextmanager
+def naming_method(name: str) -> Iterator[None]:
+    """Turns what a method's own code raises into an InputError with its name and the place."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {name} failed, {reason(error)}") from None
 
 
 def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
@@ -66,19 +91,26 @@ def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | Non
         return method.resolved_kernel_backend(device)
     except ValueError as error:
         raise InputError(f"kernel_backend: {error}") from None
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {method.registered_name} failed, {reason(error)}") from None
 
 
 def load_method(
     build_method: BuildMethod, cell: Cell, num_classes: int,
     weights: Path | None, device: torch.device,
 ) -> VISMethod:  # fmt: skip
-    """Builds the cell's method, loads its weights and prepares it for inference on `device`."""
+    """Builds the cell's method, loads its weights and prepares it for inference on `device`.
+
+    Raises:
+        InputError: as `build_cell_method` and `load_weights`, and for a method whose code fails.
+    """
     method = build_cell_method(build_method, cell, num_classes)
     resolve_kernel_backend(method, device)
     if weights is not None:
         load_weights(method, weights)
-    method.to(device)
-    method.prepare_for_inference()
+    with naming_method(cell.method):
+        method.to(device)
+        method.prepare_for_inference()
     return method
 
 
@@ -93,7 +125,7 @@ def method_on_meta(build_method: BuildMethod, cell: Cell, num_classes: int) -> V
             method = _build(build_method, cell, num_classes)
             method.to("meta")
             method.prepare_for_inference()
-    except Exception as error:  # a plug-in's own code may raise anything where there are no values
+    except (Exception, SystemExit) as error:  # a plug-in may do anything where there are no values
         build_cell_method(build_method, cell, num_classes)
         raise InputError(
             f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "

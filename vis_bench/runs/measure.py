@@ -62,7 +62,7 @@ def measure(
         if name in job.cell.measure and name not in skip:
             try:
                 parts.append(run())
-            except Exception as error:  # a method's own code may raise anything
+            except (Exception, SystemExit) as error:  # a method's own code may raise anything
                 failures[name] = reason(error)
                 bars.say(f"{title}: {name} failed: {failures[name]}")
     return Record.of(record, *parts).model_copy(update={"failures": failures})

@@ -50,7 +50,7 @@ def _measure_safely(
 ) -> Record | None:
     try:
         record = measure_here(job, store, bars, title, resume=resume)
-    except Exception as error:  # a method's own code may raise anything
+    except (Exception, SystemExit) as error:  # a method's own code may raise anything
         failures.append(f"{job.name}: {reason(error)}")
         bars.say(f"{title} failed: {reason(error)}")
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from vis_bench.errors import InputError
+from vis_bench.json_file import shown
+from vis_bench.yaml_file import MAX_DEPTH, parse_yaml
 
 
 def apply_override(settings: dict[str, Any], text: str) -> None:
@@ -21,20 +21,19 @@ def apply_override(settings: dict[str, Any], text: str) -> None:
     """
     key, equals, value_text = text.partition("=")
     parts = key.split(".")
-    if not equals or not all(parts):
+    if not equals or not all(parts) or len(parts) > MAX_DEPTH:
         raise InputError(
-            f"--set {text!r} is not of the form key=value, such as options.backbone=r101"
+            f"--set {shown(text)} is not of the form key=value, such as options.backbone=r101"
         )
-    try:
-        value = yaml.safe_load(value_text)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise InputError(f"--set {text!r}: {value_text!r} is not valid YAML") from None
+    value = parse_yaml(value_text, f"--set {shown(text)}")
     target = settings
     for depth, part in enumerate(parts[:-1], 1):
         inner = target.get(part, {})
         if not isinstance(inner, dict):
             name = ".".join(parts[:depth])
-            raise InputError(f"--set {text!r}: {name} is {inner!r}, which has no keys to set")
+            raise InputError(
+                f"--set {shown(text)}: {name} is {shown(inner)}, which has no keys to set"
+            )
         target[part] = dict(inner)
         target = target[part]
     target[parts[-1]] = value

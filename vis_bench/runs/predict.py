@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from vis_bench.atomic_write import check_writable
 from vis_bench.data.dataset import read_dataset
 from vis_bench.data.frame_folders import find_videos
 from vis_bench.data.frames import ImageFiles, is_file
@@ -21,7 +22,7 @@ from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
-from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
+from vis_bench.runs.load_method import BuildMethod, find_weights, load_method, naming_method
 from vis_bench.runs.open_dataset import config_categories
 
 
@@ -64,7 +65,8 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
     dataset = read_dataset(cell.dataset.name, cell.dataset.split, annotations, frames)
     _check_ids(dataset.videos, annotations)
     _check_frames_exist(dataset.videos, frames)
-    return PredictInputs(dataset.videos, dataset.categories, of_images=dataset.of_images)
+    warnings = dataset.check_frames(dataset.videos)
+    return PredictInputs(dataset.videos, dataset.categories, warnings, dataset.of_images)
 
 
 def load_predictor(
@@ -104,15 +106,18 @@ def predict(
         (id -> `name` and `num_tracks`).
 
     Raises:
-        InputError: for clips that are longer than the method takes.
+        InputError: for clips that are longer than the method takes and an output that cannot be
+            written, which are found out first, and for a method whose code fails.
     """
     check_clip_limit(
         method.registered_name, method.max_clip_length, plan.clip_length, inputs.videos
     )
+    check_writable(output)
     tracks: list[Track] = []
     with bars.bar("predict", sum(video.length for video in inputs.videos)) as advance:
         for video in inputs.videos:
-            tracks += track_video(method, video, plan, list(inputs.categories))
+            with naming_method(method.registered_name):
+                tracks += track_video(method, video, plan, list(inputs.categories))
             advance(video.length)
     write_results(tracks, output, of_images=inputs.of_images)
     num_tracks = Counter(track.category_id for track in tracks)

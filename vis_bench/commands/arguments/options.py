@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from vis_bench.commands.arguments.values import count, output_file, output_folder
@@ -15,11 +16,34 @@ CONFIG = "a YAML file, or the name of a bundled config (see the command `configs
 
 
 class Options:
-    """Adds arguments to a command; every option's help says its default."""
+    """Adds arguments to a command; every option's help says its default.
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
+    Args:
+        of_kind: whether they are those of a kind of a command, which itself has --json already.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser, *, of_kind: bool = False) -> None:
         self._parser = parser
-        self.flag("--json", "print machine-readable output")
+        # Where it is not given behind the kind, it stays what it was before.
+        parser.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS if of_kind else False,
+            help="print machine-readable output",
+        )  # fmt: skip
+
+    def kinds(self, dest: str, metavar: str, modules: Mapping[str, ModuleType]) -> None:
+        """Kinds of a command by the name that is typed, each a module as a command's is.
+
+        Args:
+            dest: the attribute that holds the name.
+            metavar: stands for it in the help.
+        """
+        kinds = self._parser.add_subparsers(
+            dest=dest, metavar=metavar, required=True, parser_class=type(self._parser)
+        )
+        for name, module in modules.items():
+            text = module.DESCRIPTION
+            parser = kinds.add_parser(name, help=text, description=text)
+            module.add_arguments(Options(parser, of_kind=True))
 
     def argument(self, name: str, metavar: str, text: str, kind: Any = Path, **more: Any) -> None:
         """A positional argument; with `nargs="?"` one that may be left out."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import re
 from argparse import ArgumentTypeError
+from collections.abc import Sequence
 from pathlib import Path
 
+from vis_bench.drawing.figure_formats import ENDINGS
+
+LAYER_NAMES = ("first", "second", "last")
 _PARAMS = re.compile(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)([KMB])")
 _THOUSANDS = {"K": 10**3, "M": 10**6, "B": 10**9}
 
@@ -98,6 +102,39 @@ def output_folder(text: str) -> Path:
     if path.exists() and not path.is_dir():
         raise ArgumentTypeError(f"{text} is a file; expected a folder")
     _check_parents(path)
+    return path
+
+
+def figure_file(text: str) -> Path:
+    """A figure to write, whose ending says its format."""
+    return _ending_in(ENDINGS, text)
+
+
+def arrays_file(text: str) -> Path:
+    """A file of arrays to write."""
+    return _ending_in((".npz",), text)
+
+
+def layer(text: str) -> str | int:
+    """A layer: a number from 1 up, `first`, `second` or `last`."""
+    if text in LAYER_NAMES:
+        return text
+    if not (text.isdecimal() and text.isascii() and int(text)):
+        raise ArgumentTypeError(
+            f"{text!r} is not a layer; expected {', '.join(LAYER_NAMES)} or a number from 1 up"
+        )
+    return int(text)
+
+
+def layers(text: str) -> list[str | int]:
+    """Layers with commas between them."""
+    return [layer(name) for name in names(text)]
+
+
+def _ending_in(endings: Sequence[str], text: str) -> Path:
+    path = output_file(text)
+    if path.suffix.lower() not in endings:
+        raise ArgumentTypeError(f"{text} does not end in {' or '.join(endings)}")
     return path
 
 

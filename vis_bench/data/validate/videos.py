@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from vis_bench.data.frames import frame_paths, is_file
+from vis_bench.data.image_file import open_image
 from vis_bench.data.validate.problem import Problem, in_frames
 from vis_bench.errors import InputError
 from vis_bench.json_file import shown
@@ -90,7 +89,7 @@ def _frame_problem(
 def _open(path: Path) -> tuple[int, int] | str:
     """The height and width of an image that decodes to its end, or why it does not."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             width, height = image.size
             image.draft("RGB", (width // REDUCED, height // REDUCED))
             image.load()

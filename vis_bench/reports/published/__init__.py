@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from vis_bench.yaml_file import parse_yaml
 
 FIGURES_FILE = Path(__file__).with_name("figures.yaml")
 
@@ -18,7 +18,7 @@ FIGURES_FILE = Path(__file__).with_name("figures.yaml")
 @cache
 def published_figures() -> Mapping[str, Any]:
     """The whole data file: `sources` by key, then one entry per table."""
-    return yaml.safe_load(FIGURES_FILE.read_text(encoding="utf-8"))
+    return parse_yaml(FIGURES_FILE.read_bytes(), FIGURES_FILE.name)
 
 
 def source_text(key: str) -> str:

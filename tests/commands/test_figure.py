@@ -1,0 +1,207 @@
+"""The command `figure`: what it writes and prints, and how it refuses."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drawing_case import LEFT, NOWHERE, RIGHT, T, annotations, tube, write_frames, write_results
+from paths import GOLDEN
+from vis_bench.cli import main
+from vis_bench.commands.figure import find_kinds
+from vis_bench.commands.figure_kinds.readme import COMMANDS
+from vis_bench.data.frames import write_frame
+from vis_bench.data.synthetic import generate
+from vis_bench.drawing.colors import GRAY
+from vis_bench.masks.rle import encode_masks
+
+SMALL = ("--set", "resolution=64")
+ATTENTION = ["sampling-points", "time-weights", "memory-tokens"]
+
+
+@pytest.fixture
+def figure(capsys):
+    def call(*arguments):
+        code = main(["figure", *map(str, arguments)])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+def test_every_figure_has_a_name_of_its_file(capsys):
+    assert list(find_kinds()) == [
+        "failure-cases", "memory-tokens", "readme", "sampling-points", "strip", "time-weights",
+    ]  # fmt: skip
+    for name, module in find_kinds().items():
+        assert main(["figure", name, "--help"]) == 0
+        printed = " ".join(capsys.readouterr().out.split())
+        assert module.DESCRIPTION in printed
+        assert printed.count("(default: ") + printed.count("(required)") >= 2
+
+
+@pytest.mark.parametrize("method", ["seqformer", "ms_sts"])
+def test_sampling_points_and_their_arrays(figure, tmp_path, method):
+    output, data = tmp_path / "new" / "points.png", tmp_path / "points.npz"
+    code, out, err = figure(
+        "sampling-points", f"{method}_mini_synthetic", "--video", "val_00006", "--output", output,
+        "--data", data, "--layers", "last,1", "--frames", 2, *SMALL,
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert out == f"written: {output}, {data}\n"
+    assert Image.open(output).width == 880
+    arrays = np.load(data)
+    locations, weights = arrays["sampling_locations_LTQMKP2"], arrays["attention_weights_LTQMKP"]
+    queries = len(arrays["queries_Q"])
+    assert locations.shape == (3, 24, queries, 4, 4, 2, 2)
+    assert weights.shape == locations.shape[:-1]
+    np.testing.assert_allclose(weights.sum((-1, -2)), 1, rtol=1e-5)
+    assert arrays["time_weights_LTQ"].shape == (3, 24, queries)
+    np.testing.assert_allclose(arrays["time_weights_LTQ"].sum(1), 1, rtol=1e-5)
+    assert len(arrays["track_instances_D"]) == len(arrays["track_scores_D"])
+    assert arrays["track_instances_D"].max() < queries
+    assert str(arrays["video"]) == "val_00006"
+
+
+def test_time_weights_say_what_counts(figure, tmp_path):
+    arguments = ("time-weights", "--output", tmp_path / "w.svg", "--limit", 1, *SMALL)
+    code, out, _ = figure(*arguments, "--json")
+    assert code == 0
+    facts = json.loads(out)
+    found = facts["absent_frames"]
+    assert (facts["video"], facts["layer"], len(facts["frames"])) == ("val_00001", 3, 6)
+    assert (found["num_videos"], len(found["layers"])) == (1, 3)
+    assert found["layers"][0]["low"] is None
+    code, out, _ = figure(*arguments)
+    assert code == 0
+    assert out.startswith("tracks that find an object: 1; of these with an object that is absent")
+    assert "|       3 |" in out
+
+
+def test_memory_tokens(figure, tmp_path):
+    output, data = tmp_path / "tokens.pdf", tmp_path / "tokens.npz"
+    arguments = ("memory-tokens", "--output", output, "--data", data, "--layer", "first", *SMALL)
+    code, _, _ = figure(*arguments)
+    assert code == 0
+    assert output.read_bytes().startswith(b"%PDF")
+    weights = np.load(data)["memory_weights_LTMBhw"]
+    assert weights.shape == (2, 25, 4, 8, 2, 4)  # 64x114 pixels at stride 32
+    assert weights.min() >= 0
+    assert 0.5 < weights.sum((-1, -2)).max() < 1 + 1e-5
+
+
+def test_a_folder_of_frames_needs_no_data_set(figure, tmp_path):
+    for t, frame in enumerate(generate("val").videos[5].frames[:3]):
+        write_frame(tmp_path / "frames" / f"{t}.png", frame, "png")
+    arguments = ("--videos-from", tmp_path / "frames", "--output", tmp_path / "w.png", *SMALL)
+    code, out, _ = figure("time-weights", *arguments)
+    assert code == 0
+    assert out.startswith("no annotations, so no mean weights")
+    assert figure("strip", "ifc_mini_synthetic", *arguments)[0] == 0
+    write_frames(tmp_path / "blank")
+    arguments = ("--videos-from", tmp_path / "blank", "--output", tmp_path / "w.png", *SMALL)
+    code, _, err = figure("time-weights", *arguments)
+    assert (code, "the method finds no instance in video cats" in err) == (2, True)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["sampling-points", "--video", "val_0003", "--output", "x.png"],
+     "--video val_0003 is not one of the 24 videos; expected a name or an id, similar names: "),
+    (["sampling-points", "--layers", "7", "--output", "x.png"],
+     "there is no layer 7; expected 1 to 3, first, second or last"),
+    (["sampling-points", "--layers", "third", "--output", "x.png"],
+     "'third' is not a layer; expected first, second, last or a number from 1 up"),
+    (["time-weights", "--layer", "1,2", "--output", "x.png"], "'1,2' is not a layer"),
+    (["sampling-points", "--output", "x.gif"], "x.gif does not end in .png or .svg or .pdf"),
+    (["sampling-points", "--output", "x.png", "--data", "x.csv"], "x.csv does not end in .npz"),
+    (["sampling-points", "demo", "--output", "x.png"], "demo has 16 cells; a figure takes"),
+    (["sampling-points", "ifc_mini_synthetic", "--output", "x.png"],
+     "method ifc with options variant=mini has no deformable attention in its decoder to record; "
+     "methods that have it: ms_sts, seqformer"),
+    (["memory-tokens", "seqformer_mini_synthetic", "--output", "x.png"],
+     "has no memory tokens to record; methods that have it: ifc"),
+    (["memory-tokens", "seqformer_r50_ytvis2019", "--output", "x.png"], "--data-root"),
+    (["sampling-points", "--output", "x.png", "--set", "weights=null"],
+     "the config names no weights for seqformer; --set weights=FILE names them"),
+    (["strip", "a=ifc_mini_synthetic", "a=ifc_mini_synthetic", "--output", "x.png"],
+     "two rows are called a"),
+    (["failure-cases", str(GOLDEN / "eval_quirks.preds.json"), "--output", "x.png"],
+     "video val_00001 (id 1) has a track of 5 masks; expected 25, one per frame"),
+    (["failure-cases", "r.json", "--frames", ".", "--output", "x.png"],
+     "--frames is given without --annotations; expected both, or neither"),
+    (["failure-cases", "r.json", "--kinds", "blur", "--output", "x.png"],
+     "--kinds names 'blur'; expected some of: identity"),
+    (["no-figure"], "invalid choice: 'no-figure'"),
+])  # fmt: skip
+def test_wrong_input_is_one_sentence(figure, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = figure(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def failures(tmp_path):
+    """Annotations of two objects that cross, frames, and results with a switch and a stray."""
+    write_frames(tmp_path / "frames")
+    content = annotations((LEFT, 1), (RIGHT, 2))
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    switched = tube((20, 8), (20, 8), (20, 8), (20, 64))
+    write_results(tmp_path / "r.json", (switched, 1, 0.9), (NOWHERE, 2, 0.8))
+    return tmp_path
+
+
+def cases(figure, folder, *arguments):
+    return figure(
+        "failure-cases", folder / "r.json", "--annotations", folder / "gt.json", "--frames",
+        folder / "frames", "--output", folder / "f.png", *arguments,
+    )  # fmt: skip
+
+
+def test_failure_cases(figure, failures):
+    code, out, _ = cases(figure, failures, "--json")
+    assert code == 0
+    found = {case["kind"]: case for case in json.loads(out)["cases"]}
+    assert found["missed"]["video"] == "cats"
+    assert found["missed"]["lost"] == pytest.approx(0.5)
+    assert Image.open(failures / "f.png").width == 880
+    code, out, _ = cases(figure, failures, "--kinds", "missed", "--worst", 3)
+    assert out.count("\n") == 2
+    assert out.splitlines()[0].startswith("missed: cats loses 50.0 points of AP to it (AP by")
+    assert figure("failure-cases", failures / "r.json", "--output", failures / "x.png")[0] == 2
+
+
+def test_a_corrupt_frame_is_a_gray_tile_and_a_warning(figure, failures):
+    (failures / "frames" / "cats" / "00001.png").write_bytes(b"no image")
+    code, _, err = cases(figure, failures, "--columns", T)
+    assert code == 0
+    assert err.startswith("warning: frame 1 of video cats")
+    colors = {
+        color for _, color in Image.open(failures / "f.png").convert("RGB").getcolors(1 << 20)
+    }
+    assert GRAY in colors
+
+
+def test_results_of_frames_of_another_size_name_the_video(figure, failures):
+    wrong = encode_masks(np.ones((1, 8, 8), bool)) * T
+    write_results(failures / "r.json", (wrong, 1, 0.9))
+    code, _, err = cases(figure, failures)
+    assert code == 2
+    assert "video cats (id 1) has a mask of 8x8 pixels" in err
+
+
+def test_the_readmes_commands_make_its_pictures(figure, tmp_path):
+    """The very commands, run where only the package is; the whole split is left for a release."""
+    code, out, _ = figure("readme", "--output", tmp_path, "--limit", 1, "--json")
+    assert code == 0
+    names = {shlex.split(command)[-1].removeprefix("results/") for command in COMMANDS}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert len(json.loads(out)) == len(COMMANDS)
+    for path in tmp_path.iterdir():
+        assert path.stat().st_size < 300_000
+        with Image.open(path) as picture:
+            assert picture.width == 880

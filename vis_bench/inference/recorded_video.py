@@ -1,0 +1,124 @@
+"""A whole video as one clip, with what the method's attention read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from vis_bench.data.results_file import Track
+from vis_bench.data.video import Video
+from vis_bench.inference.attention import ClipAttention, DecoderAttention, RecordsAttention
+from vis_bench.inference.loop import ENCODE_FRAMES, DecodedFrames, InferencePlan
+from vis_bench.inference.prediction_rules import check_clip, check_features, check_values
+from vis_bench.inference.prefetch import read_ahead
+from vis_bench.inference.preprocess import input_size
+from vis_bench.inference.stages import NO_STAGES
+from vis_bench.inference.tracker import ClipTracker
+from vis_bench.progress import Advance, silent
+from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
+
+
+@dataclass(frozen=True)
+class RecordedVideo:
+    """A video's tracks, best first, and what was read for them.
+
+    `instances`: which instance of the prediction each track is, a row of the decoder's attention;
+    tracks of several classes may be one instance.
+    """
+
+    video: Video
+    tracks: Sequence[Track]
+    instances: Sequence[int]
+    attention: ClipAttention
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything by name, for a file: the attention in float32, and each track's instance."""
+        found: dict[str, np.ndarray] = {"video": np.array(self.video.name)}
+        decoder, memory = self.attention.decoder, self.attention.memory
+        if decoder is not None:
+            found |= decoder_arrays(decoder)
+        if memory is not None:
+            found["memory_weights_LTMBhw"] = memory.weights_LTMBhw.float().cpu().numpy()
+        return found | {
+            "track_instances_D": np.array(self.instances, int),
+            "track_categories_D": np.array([track.category_id for track in self.tracks], int),
+            "track_scores_D": np.array([track.score for track in self.tracks], np.float32),
+        }
+
+
+def decoder_arrays(decoder: DecoderAttention) -> dict[str, np.ndarray]:
+    """The fields of the decoder's attention by their names."""
+    return {
+        "queries_Q": decoder.queries_Q.cpu().numpy(),
+        "sampling_locations_LTQMKP2": decoder.sampling_locations_LTQMKP2.float().cpu().numpy(),
+        "attention_weights_LTQMKP": decoder.attention_weights_LTQMKP.float().cpu().numpy(),
+        "time_weights_LTQ": decoder.time_weights_LTQ.float().cpu().numpy(),
+    }
+
+
+@torch.inference_mode()
+def record_video(
+    method: RecordsAttention,
+    video: Video,
+    plan: InferencePlan,
+    category_ids: Sequence[int],
+    advance: Advance = silent,
+) -> RecordedVideo:
+    """Predicts a video as one clip and records the attention.
+
+    Args:
+        method: prepared for inference, on `plan.device`.
+        plan: resolution, device and precision; the video is one clip whatever its clips are.
+        category_ids: the category id of each column of the class probabilities.
+        advance: is called with the number of frames that are encoded.
+
+    Raises:
+        InputError: where a frame cannot be read, or the method returns what its interface does not
+            allow.
+    """
+    size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
+    tracker = ClipTracker(method.tracking_rule, video.length, video.height, video.width)
+    with closing(read_ahead(video.frames)) as frames, plan.autocast():
+        inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, NO_STAGES)
+        features = _encode(method, inputs, video.length, advance)
+        prediction, attention = method.predict_and_record(features)
+        check_clip(method, prediction, video.length)
+        prediction = check_values(method, prediction, len(category_ids))
+        tracker.update(Clip(0, video.length), _with_own_columns(prediction))
+    tracks, instances = [], []
+    for track in tracker.tracks(video.id, range(prediction.class_probs_NK.numel())):
+        instance, column = divmod(track.category_id, len(category_ids))
+        tracks.append(replace(track, category_id=category_ids[column]))
+        instances.append(instance)
+    return RecordedVideo(video, tracks, instances, attention)
+
+
+def _with_own_columns(prediction: ClipPrediction) -> ClipPrediction:
+    """Each instance's probabilities in K columns of its own, and zeros in those of the others.
+
+    A track's column then says which instance it is. Which tracks are emitted, and in which order,
+    stays the same: a probability of 0 is never emitted.
+    """
+    probs_NK = prediction.class_probs_NK
+    wide_NNK = probs_NK.new_zeros(len(probs_NK), *probs_NK.shape)
+    places = torch.arange(len(probs_NK))
+    wide_NNK[places, places] = probs_NK
+    return replace(prediction, class_probs_NK=wide_NNK.flatten(1))
+
+
+def _encode(
+    method: RecordsAttention, inputs: DecodedFrames, num_frames: int, advance: Advance
+) -> FrameFeatures:
+    held: FrameFeatures | None = None
+    for start in range(0, num_frames, ENCODE_FRAMES):
+        frames_T3HW = inputs.take(min(ENCODE_FRAMES, num_frames - start))
+        new = method.encode_and_record(frames_T3HW)
+        check_features(method, new, len(frames_T3HW), held)
+        held = new if held is None else held.followed_by(new)
+        advance(len(new))
+    assert held is not None, "a video has at least one frame"
+    return held
