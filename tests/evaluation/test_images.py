@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from paths import GOLDEN
-from vis_bench.commands.cli import main
+from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.results_file import read_results, write_results
