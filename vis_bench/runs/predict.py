@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from vis_bench.atomic_write import check_writable
+from vis_bench.data.categories import OF_IMAGES
 from vis_bench.data.dataset import read_dataset
-from vis_bench.data.frame_folders import find_videos
+from vis_bench.data.frame_folders import find_images, find_videos
 from vis_bench.data.frames import ImageFiles, is_file
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
@@ -43,7 +44,7 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
     """The videos below `frames`, or those that an annotations file lists.
 
     Args:
-        cell: its data set names the categories.
+        cell: its data set names the categories; where that consists of images, so do the frames.
         frames: a folder of frames or of videos, or a video file; with `annotations` the folder
             that their file names start from.
         annotations: a file in YouTube-VIS form or COCO's, such as a public valid.json; it may lack
@@ -54,9 +55,10 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
             twice, or categories of another data set.
     """
     if annotations is None:
-        found = find_videos(frames)
+        of_images = cell.dataset.name in OF_IMAGES
+        found = find_images(frames) if of_images else find_videos(frames)
         categories = config_categories(cell.dataset)
-        return PredictInputs(found.videos, categories, found.warnings)
+        return PredictInputs(found.videos, categories, found.warnings, of_images)
     if not frames.is_dir():
         raise InputError(
             f"--frames {frames} is not a folder; expected the one that the file names in "
