@@ -47,7 +47,7 @@ def _other_videos(record: Record, table: PaperTable) -> str | None:
     published = published_figures()["num_videos"].get(table.dataset, {}).get(table.split)
     if None in (published, record.num_videos) or published == record.num_videos:
         return None
-    return f"not the {published} videos of the published split"
+    return f"not the {published} {unit(record.dataset)}s of the published split"
 
 
 def _annotations(record: Record) -> str | None:
