@@ -32,7 +32,7 @@ from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.load_method import find_weights
-from vis_bench.runs.measure import measure_jobs
+from vis_bench.runs.one_process import measure_jobs
 
 CASES = ("tiny", "square", "aspect")
 PLANS = [(1, 1), (2, 1), (4, 2), (3, 3), ("whole", 1)]
