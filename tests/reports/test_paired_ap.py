@@ -134,7 +134,8 @@ def synthetic_record(folder, method, tracks, num_videos, **changes):
     dataset, _ = perfect_tracks(0)
     truth = dataset.ground_truth(dataset.videos[:num_videos])
     values = {
-        **evaluate(truth, Results.of(tracks)).summary(), "method": method, "dataset": "synthetic_plain",
+        **evaluate(truth, Results.of(tracks)).summary(),
+        "method": method, "dataset": "synthetic_plain",
         "num_videos": num_videos, "annotations_sha256": dataset.annotations_sha256,
         "predictions": f"{method}.results.json", "config_sha256": method[0] * 64,
         "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
