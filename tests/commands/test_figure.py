@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from drawing_case import LEFT, NOWHERE, RIGHT, T, annotations, tube, write_frames, write_results
-from paths import GOLDEN
+from paths import GOLDEN, ROOT
 from vis_bench.cli import main
 from vis_bench.commands.figure import find_kinds
 from vis_bench.commands.figure_kinds.readme import COMMANDS
