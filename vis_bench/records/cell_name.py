@@ -72,7 +72,7 @@ def full_name(cell: Measured) -> str:
 def named_options(cell: Measured) -> dict[str, Any]:
     """The options that a name shows: without the backbone and the variant that says it."""
     shown = {key: value for key, value in cell.options.items() if key != "backbone"}
-    if shown.get("variant") == cell.backbone:
+    if "variant" in shown and shown["variant"] == cell.backbone:
         del shown["variant"]
     return shown
 
