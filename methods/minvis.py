@@ -51,7 +51,8 @@ class MinVIS(OnlineMethod):
         self.model = model.model
         self.class_predictor = model.class_predictor
         drop_on_load(self, r"criterion\..*")
-        hugging_face.read_hub_names(self, hugging_face.SWIN_NAMES)
+        names, unused = hugging_face.SWIN_NAMES, hugging_face.SWIN_UNUSED
+        hugging_face.read_hub_names(self, names, unused)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """The image model: maps `embeddings` (T, Q, C), `class_logits` (T, Q, K + 1) and

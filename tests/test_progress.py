@@ -1,9 +1,13 @@
-"""Progress without a terminal: a line a minute, none for short work, none when quiet."""
+"""Progress without a terminal: a line a minute, none for short work; on one: titles are text."""
 
+import io
+import re
 import sys
+from contextlib import redirect_stderr
 
 import pytest
 
+from vis_bench.commands.output.stream import SteadyStream
 from vis_bench.progress import Bars
 
 
@@ -58,3 +62,36 @@ def test_short_work_and_quiet_bars_print_nothing(clock, capsys):
         advance(3)
         report(1, 2, "x")
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    """Standard error that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+HOSTILE = "cats[/]\x1b]8;;https://example.org\x07 [red]\r\u202e:smile:\nnext"
+SHOWN = r"cats[/]\x1b]8;;https://example.org\x07 [red]\r\u202e:smile:\nnext"
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_a_title_obeys_nothing_on_a_terminal(steady, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    terminal = Terminal()
+    with redirect_stderr(SteadyStream(terminal) if steady else terminal):
+        bars = Bars()
+        with bars.bar(HOSTILE, 2) as advance:
+            advance(2)
+            bars.say(f"say {HOSTILE}")
+            sys.stderr.write("a warning\x1b[2J\n" if steady else "")
+        with bars.steps("steps") as report:
+            report(1, 2, HOSTILE)
+    written = terminal.getvalue()
+    own_codes = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]")
+    assert own_codes.search(written), "the bar itself needs them"
+    assert SHOWN in written
+    assert f"say {SHOWN}" in own_codes.sub("", written)
+    assert own_codes.sub("", written).isprintable()
+    assert not steady or r"a warning\x1b[2J" in written

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and never in the place of an input."""
 
 from __future__ import annotations
 
@@ -44,6 +44,34 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot write {path}: {reason}") from None
+
+
+def never_an_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuses to write where something is read, also through links; devices and pipes may be both.
+
+    Raises:
+        InputError: for an output that is the same file as an input.
+    """
+    inputs = list(inputs)
+    for output in filter(_is_regular, outputs):
+        for path in inputs:
+            if _are_one_file(output, path):
+                name = "an input" if output == path else f"the input {path}"
+                raise InputError(f"cannot write {output}: it is {name}; expected another file")
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # not a name that a file can have
+        return False
+
+
+def _are_one_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # the other is not there
+        return False
 
 
 def _mode_of(path: Path) -> int | None:

@@ -18,6 +18,8 @@ from types import ModuleType
 
 from vis_bench import commands
 from vis_bench.commands.arguments import Options, Parser
+from vis_bench.commands.arguments.never_an_input import check_outputs
+from vis_bench.commands.output import say
 from vis_bench.commands.output.stream import SteadyStream
 from vis_bench.errors import InputError, unusable_path
 
@@ -66,19 +68,22 @@ def build_parser(program: str, arguments: Sequence[str]) -> Parser:
         text = module.DESCRIPTION
         subparser = subparsers.add_parser(name, help=text, description=text)
         if name in arguments:
-            module.add_arguments(Options(subparser))
+            options = Options(subparser)
+            module.add_arguments(options)
+            subparser.set_defaults(output_files=tuple(options.output_files))
     return parser
 
 
 def _run(program: str, arguments: list[str]) -> int:
     try:
         options = build_parser(program, arguments).parse_args(arguments)
+        check_outputs(options)
         options.command_line = shlex.join([program, *arguments])
         return find_commands()[options.command].run(options) or 0
     except SystemExit as end:  # argparse's, after --help or --version
         return int(end.code or 0)
     except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        say(f"error: {error}")
         return 2
     except OSError as error:  # of a path that a reader did not name better
         sys.stderr.write(f"error: {unusable_path(error)}\n")

@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from vis_bench.plain_text import one_line
 
 # Without a terminal a line is printed when this many seconds have passed since the last.
 LINE_SECONDS = 60.0
@@ -35,7 +44,9 @@ class Bars:
     """
 
     def __init__(self, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
+        # On the command line standard error escapes control characters, and rich writes some.
+        verbatim = getattr(sys.stderr, "verbatim", None)
+        self._console = Console(file=verbatim, stderr=True, quiet=quiet, emoji=False)
         self._quiet = quiet
         self._clock = clock
 
@@ -53,9 +64,8 @@ class Bars:
 
             yield count_up
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=self._console) as progress:
-            task = progress.add_task(title, total=total)
+        with self._progress(TimeRemainingColumn()) as progress:
+            task = progress.add_task(one_line(title), total=total)
 
             def advance(count: int = 1) -> None:
                 progress.advance(task, count)
@@ -73,18 +83,26 @@ class Bars:
 
             yield print_step
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=self._console, disable=self._quiet) as progress:
-            task = progress.add_task(title, total=None)
+        with self._progress() as progress:
+            task = progress.add_task(one_line(title), total=None)
 
             def report(done: int, total: int, coming: str) -> None:
-                progress.update(task, completed=done, total=total, description=f"{title}: {coming}")
+                text = one_line(f"{title}: {coming}")
+                progress.update(task, completed=done, total=total, description=text)
 
             yield report
 
     def say(self, message: str) -> None:
         """One line on standard error."""
-        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(one_line(message), highlight=False, markup=False, soft_wrap=True)
+
+    def _progress(self, *more: ProgressColumn) -> Progress:
+        """Bars whose titles are text: brackets are no markup, and nothing is written past them."""
+        title = TextColumn("{task.description}", markup=False)
+        return Progress(
+            title, BarColumn(), MofNCompleteColumn(), *more, console=self._console,
+            disable=self._quiet, redirect_stdout=False, redirect_stderr=False,
+        )  # fmt: skip
 
 
 class _Lines:

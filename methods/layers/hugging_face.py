@@ -85,9 +85,11 @@ SWIN_NAMES = (
     (r"\.intermediate\.dense\.", ".mlp.fc1."),
     (r"(\.blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
 )
+# A norm that newer versions have and never use; older ones, and files of theirs, lack it.
+SWIN_UNUSED = r".*pixel_level_module\.encoder\.swin\.layernorm\.(weight|bias)"
 
 
-def read_hub_names(module: nn.Module, names: Sequence[tuple[str, str]]) -> None:
+def read_hub_names(module: nn.Module, names: Sequence[tuple[str, str]], unused: str) -> None:
     """Makes `load_state_dict` take the names of files on the hub.
 
     A key is renamed only where the installed version of transformers has the new name and not the
@@ -95,17 +97,23 @@ def read_hub_names(module: nn.Module, names: Sequence[tuple[str, str]]) -> None:
 
     Args:
         names: regular expressions and replacements, all of which are applied, in order.
+        unused: matches keys that the file, or the installed version, may lack.
     """
     rules = [(re.compile(old), new) for old, new in names]
 
     def rename(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-        own = {prefix + key for key in module.state_dict()}
+        own = {prefix + key: value for key, value in module.state_dict().items()}
         for key in [key for key in state if key not in own]:
             renamed = key
             for pattern, replacement in rules:
                 renamed = pattern.sub(replacement, renamed)
             if renamed in own:
                 state[renamed] = state.pop(key)
+        for key in [key for key in {*state, *own} if re.fullmatch(unused, key)]:
+            if key not in own:
+                del state[key]
+            else:
+                state.setdefault(key, own[key])
 
     module.register_load_state_dict_pre_hook(rename)
 

@@ -27,7 +27,7 @@ from methods.training.trainable import build_trainable
 from methods.training.trainable_norms import bundled_state, train_norms
 from methods.training.trainer import Trainer
 from methods.training.video_pool import draw_pool
-from vis_bench.atomic_write import write_atomically
+from vis_bench.atomic_write import never_an_input, write_atomically
 from vis_bench.data.synthetic import CLASSES
 from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
@@ -62,6 +62,8 @@ def train(
     config = load_train_config(config_path, overrides)
     cells = evaluation_cells(config)
     check_output_folder(output)
+    initial = [find_weights_file(config.initial_weights)] if config.initial_weights else []
+    never_an_input([output / CHECKPOINT, output / WEIGHTS], [config_path, *initial])
     trainer = prepare(config, bars)
     check_free_space(output, 2 * trainer.state_bytes())
     if resume:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vis_bench.plain_text import one_line
 from vis_bench.tables.grid import ABSENT
 from vis_bench.tables.text import render, table_of
 
@@ -14,7 +15,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     lines = [f"trained to step {summary['steps']} in {summary['seconds']} s"]
     if losses := summary["losses"]:
         lines.append("last losses: " + ", ".join(f"{k} {v:.3f}" for k, v in losses.items()))
-    lines.append(f"weights: {summary['weights']}")
+    lines.append(one_line(f"weights: {summary['weights']}"))
     text = "\n".join(lines) + "\n"
     if summary["metrics"]:
         text += "\n" + render(table_of(map(_row, summary["metrics"])))

@@ -82,6 +82,24 @@ def test_a_full_disk_gets_a_sentence(failing_check):
         assert done.stderr == f"error: cannot write to standard output: {reason}\n"
 
 
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_messages_that_cannot_be_written_change_no_exit_code(failing_check):
+    for arguments, code in ((failing_check, 1), (["validate", "none.json"], 2), (["methods"], 0)):
+        with FULL.open("w") as full:
+            done = subprocess.run(
+                [*VIS_BENCH, *arguments], stdout=subprocess.PIPE, stderr=full, text=True
+            )
+        assert done.returncode == code
+        assert bool(done.stdout) == (code < 2)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_a_file_that_cannot_be_written_is_no_success(tmp_path, capsys):
+    RecordStore(tmp_path).write(example_record())
+    assert main(["leaderboard", "--records", str(tmp_path), "--output", str(FULL)]) == 2
+    assert capsys.readouterr().err == f"error: cannot write {FULL}: {os.strerror(errno.ENOSPC)}\n"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 @pytest.mark.parametrize(("closing", "arguments", "code"), [
     (">&-", "methods", 0), (">&-", "nope", 2), ("2>&-", "nope", 2), (">&- 2>&-", "--help", 0),
@@ -94,6 +112,7 @@ def test_closed_streams(closing, arguments, code):
 
 
 def test_output_that_only_takes_ascii(tmp_path):
+    """In sentences, in tables, and from paths that are not text."""
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     results = str(GOLDEN / "eval_quirks.preds.json")
     for name in ("résumé.zip", "missing/ô/résumé.zip"):
@@ -103,6 +122,15 @@ def test_output_that_only_takes_ascii(tmp_path):
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"wrote {name.encode('ascii', 'backslashreplace').decode()}\n"
+    RecordStore(tmp_path / "r").write(example_record(method="résumé ×"))
+    (tmp_path / os.fsdecode(b"r/\xff.json")).write_text("{")
+    done = subprocess.run(
+        [*VIS_BENCH, "table", "measured", "--records", "r"], cwd=tmp_path, env=environment,
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert rb"r\xe9sum\xe9 \xd7" in done.stdout
+    assert rb"r/\udcff.json" in done.stderr
 
 
 def test_a_stream_passes_everything_on_until_it_fails():

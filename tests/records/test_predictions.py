@@ -11,7 +11,7 @@ from vis_bench.cli import main
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.records.predictions import pack_predictions, predictions_path
-from vis_bench.records.store import RecordStore, read_record
+from vis_bench.records.store import RecordStore, read_record, record_json
 
 CONTENT = json.dumps([{"video_id": 1, "category_id": 1, "score": 0.5, "segmentations": [None]}])
 
@@ -72,3 +72,72 @@ def test_a_damaged_file_is_one_sentence(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"r\.json\.gz"):
         read_results(path)
+
+
+OUTSIDE = ["{elsewhere}", "../secret.results.json", "a/../../secret.results.json", "a\\..\\b",
+           "C:\\secret.results.json", "\\\\host\\share", "link.results.json", "first.results.json",
+           "folder/secret.results.json"]  # fmt: skip
+
+
+@pytest.fixture
+def secret(record_path):
+    """A results file outside the record's folder, and links to it inside."""
+    folder = record_path.parent / "records"
+    folder.mkdir()
+    record_path.rename(folder / "r.json")
+    path = folder.parent / "secret.results.json"
+    path.write_text(CONTENT)
+    (folder / "a").mkdir()
+    (folder / "link.results.json").symlink_to(path)
+    (folder / "first.results.json").symlink_to("link.results.json")
+    (folder / "folder").symlink_to(folder.parent)
+    return path
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_predictions_never_lie_outside_the_records_folder(secret, name, capsys):
+    folder = secret.parent / "records"
+    name = name.format(elsewhere=secret)
+    record = read_record(folder / "r.json").model_copy(update={"predictions": name})
+    (folder / "r.json").write_bytes(record_json(record))
+    with pytest.raises(InputError, match=r"expected a file in the record.s folder"):
+        predictions_path(record, folder / "r.json")
+    commands = [
+        ["compare", folder / "r.json", secret],
+        ["pack-predictions", "--records", folder],
+    ]
+    for command in commands:
+        nothing_to_pack = main(list(map(str, command))) == 0
+        assert nothing_to_pack == ("packed: 0" in capsys.readouterr().out)
+    assert secret.read_text() == CONTENT
+    assert not list(secret.parent.rglob("*.gz"))
+
+
+def test_links_inside_the_folder_and_to_the_folder_are_followed(record_path):
+    folder = record_path.parent
+    (folder / "link.results.json").symlink_to("ifc.results.json")
+    (folder / "elsewhere").symlink_to(folder)
+    record = read_record(record_path).model_copy(update={"predictions": "link.results.json"})
+    assert predictions_path(record, record_path) == folder / "link.results.json"
+    through = folder / "elsewhere" / record_path.name
+    assert predictions_path(record, through).read_text() == CONTENT
+
+
+@pytest.mark.parametrize("name", ["\0", "x" * 300, "loop", ".", "missing.results.json"])
+def test_predictions_that_are_no_file_get_a_sentence(record_path, name):
+    (record_path.parent / "loop").symlink_to("loop")
+    record = read_record(record_path).model_copy(update={"predictions": name})
+    with pytest.raises(InputError, match="predictions"):
+        predictions_path(record, record_path)
+
+
+def test_packing_removes_nothing_but_results_files(record_path):
+    """A record that names another record as its predictions."""
+    other = RecordStore(record_path.parent).write(example_record(config_sha256="ef" * 32))
+    for name in (other.name, record_path.name):
+        record = read_record(record_path).model_copy(update={"predictions": name})
+        record_path.write_bytes(record_json(record))
+        with pytest.raises(InputError, match=r"expected a name that ends with \.results\.json"):
+            pack_predictions(record_path)
+        assert read_record(other).config_sha256 == "ef" * 32
+        assert not list(record_path.parent.glob("*.gz"))

@@ -7,7 +7,10 @@ import pytest
 from PIL import Image
 
 from record_example import example_record
+from vis_bench.plain_text import single_line
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME
+from vis_bench.reports import curve_chart
+from vis_bench.reports.chart_labels import show_plainly
 from vis_bench.reports.curve_chart import draw_curves
 from vis_bench.reports.curve_files import write_curves
 from vis_bench.reports.curves import cost_curves, curves_table, has_curves, printed_curves
@@ -164,3 +167,26 @@ def test_reconstruction_stands_beside_the_name_in_costs():
     assert [c.label for c in cost_curves(records)] == ["ifc", "ms_sts (reconstruction)"]
     assert list(speed_table(records)["Method"]) == ["ms_sts (reconstruction)"]
     assert "ms_sts (reconstruction)" in list(curves_table(records)["method"])
+
+
+HOSTILE = ["$x$", "$\\frac{", "_hidden", "a\x1b[31m\nb", "=1+1", "\\", "{}", "%s"]
+
+
+def test_labels_are_text_in_the_picture_and_in_the_csv(tmp_path, monkeypatch):
+    """No mathematics, which fails where it is not well formed; no label that is hidden; no formula;
+    nothing that does not print.
+    """
+    figures = []
+    monkeypatch.setattr(curve_chart, "show_plainly", lambda text, content: figures.append(
+        (text, content, show_plainly(text, content))))  # fmt: skip
+    records = [cell(length, method=name) for name in HOSTILE for length in (5, 10)]
+    table, picture = write_curves(records, tmp_path)
+    with Image.open(picture) as image:
+        image.verify()
+    shown = {text.get_text() for text, *_ in figures}
+    assert shown == {single_line(name) for name in HOSTILE}
+    assert not any(text.get_parse_math() for text, *_ in figures)
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    assert {row["method"] for row in rows} == {
+        "'=1+1" if name == "=1+1" else single_line(name) for name in HOSTILE
+    }

@@ -14,7 +14,7 @@ from vis_bench.errors import InputError
 from vis_bench.evaluation.bootstrap import ap_interval
 from vis_bench.evaluation.compare import compare
 from vis_bench.evaluation.matching import match
-from vis_bench.evaluation.ytvis import evaluate_tracks
+from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.records.other_code import OtherCode, record_results
 from vis_bench.records.predictions import pack_predictions
 from vis_bench.records.store import RecordStore, read_record, record_json
@@ -134,7 +134,8 @@ def synthetic_record(folder, method, tracks, num_videos, **changes):
     dataset, _ = perfect_tracks(0)
     truth = dataset.ground_truth(dataset.videos[:num_videos])
     values = {
-        **evaluate_tracks(truth, tracks), "method": method, "dataset": "synthetic_plain",
+        **evaluate(truth, Results.of(tracks)).summary(),
+        "method": method, "dataset": "synthetic_plain",
         "num_videos": num_videos, "annotations_sha256": dataset.annotations_sha256,
         "predictions": f"{method}.results.json", "config_sha256": method[0] * 64,
         "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,

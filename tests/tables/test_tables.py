@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from vis_bench.plain_text import single_line
 from vis_bench.tables.formats import FORMATS
 from vis_bench.tables.grid import (
     Column,
@@ -22,7 +23,6 @@ from vis_bench.tables.grid import (
     grid_of,
     page_json,
     rank_marks,
-    single_line,
 )
 from vis_bench.tables.text import render, table_of
 
@@ -34,7 +34,8 @@ AWKWARDS = (
     AWKWARD, "a|b", "<script>alert(1)</script>", "<!-- -->", "[link](https://example.org)",
     "![picture](x.png)", "https://example.org", "www.example.org", "a@example.org", "__init__",
     "_x_", "**bold**", "`code`", "$x^2$ and $y$", "&lt;", "~~gone~~", "line\nbreak", "\x00\x1b[31m",
-    "\u202eright to left", "=1+1", "+1", "-1", "@a", "\\", "\\|", "[a]: b",
+    "\u202eright to left", "=1+1", "+1", "-1", "@a", "\\", "\\|", "[a]: b", "# one", "- one",
+    "+ one", "1. one", "12) one", "---", "===", "\x9b31m", "a\u2028b", "=cmd|' /C calc'!A0", "-2+3",
 )  # fmt: skip
 
 PAGE = Page(
@@ -97,14 +98,31 @@ def test_a_text_shows_as_itself_in_every_format(text):
     parser.feed(render(page, "html"))
     assert parser.cells == [expected, expected]
     assert not {"script", "a", "img"} & set(parser.opened)
-    _, row = csv.reader(io.StringIO(render(grid, "csv")))
-    assert row == [expected]
+    head, row = csv.reader(io.StringIO(render(grid, "csv")))
+    assert head == row
+    assert row[0].removeprefix("'") == expected.removeprefix("'")
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1).filter(single_line))
 def test_any_text_shows_as_itself_in_markdown(text):
-    page = Page("", (grid_of([Column("T", numeric=False)], [[text]]),), {})
-    assert markdown_texts(page)[1] == single_line(text)
+    grid = grid_of([Column(text, numeric=False)], [[text]])
+    page = Page(text, (replace(grid, data=text),), {"1": text}, (text,))
+    assert markdown_texts(page) == [single_line(text)] * 6
+
+
+@given(st.text() | st.builds("{}{}".format, st.sampled_from("=+-@\t\r\n"), st.text()))
+def test_no_cell_of_csv_is_a_formula(text):
+    """A spreadsheet computes cells that begin with one of four characters; numbers may."""
+    grid = grid_of([Column(text, numeric=False)], [[text]])
+    for [cell] in csv.reader(io.StringIO(render(grid, "csv"), newline="")):
+        assert re.match(r"[^=+@-]|[+-][\d.,]+( %)?$|-?$", cell)
+        assert cell.removeprefix("'") == single_line(text).removeprefix("'")
+
+
+def test_figures_stay_figures_in_csv():
+    figures = ["-", "+0.4", "-1.0", "-12.5 %", "1,234"]
+    grid = grid_of([Column("T")], [[text] for text in figures])
+    assert render(grid, "csv") == 'T\n-\n+0.4\n-1.0\n-12.5 %\n"1,234"\n'
 
 
 def markdown_texts(page):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from vis_bench.commands.arguments import RECORDS, Options
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_text, say
 from vis_bench.errors import InputError
 
 DESCRIPTION = "add the confidence interval of AP to records that have their predictions"
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
                 added |= {} if ends is None else {str(path): ends}
             advance(1)
     for problem in left.values():
-        sys.stderr.write(f"left as it is: {problem}\n")
+        say(f"left as it is: {problem}")
     if options.json:
         print_json({"added": added, "left": left})
     else:

@@ -6,7 +6,7 @@ import argparse
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import points
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_text, say
 
 DESCRIPTION = "compare measurements with a baseline; exit 1 on a regression"
 
@@ -30,17 +30,21 @@ def run(options: argparse.Namespace) -> int:
     """Says which number moved; 1 if one got worse, or speed that is required is missing."""
     import os
 
+    from vis_bench.atomic_write import never_an_input
     from vis_bench.gate.rules import Tolerances
     from vis_bench.gate.verdict import append_summary, check, update_baseline
 
     if options.update:
+        never_an_input([options.baseline], [options.current])
         report = update_baseline(options.baseline, options.current)
     else:
         tolerances = Tolerances(points=options.tolerance)
         report = check(
             options.baseline, options.current, tolerances, require_speed=options.require_speed
         )
-        append_summary(report, os.environ)
+        problem = append_summary(report, os.environ)
+        if problem is not None:
+            say(f"warning: {problem}")
     if options.json:
         print_json(report.as_json())
     else:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count, finite, names, output_folder
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.arguments.values import finite, names, output_folder, whole_number
+from vis_bench.commands.output import print_json, print_line, say
 from vis_bench.data.categories import DATASETS
 
 DESCRIPTION = "draw results over the frames: strips, animations, single frames"
@@ -32,13 +31,15 @@ def add_arguments(options: Options) -> None:
         "--dataset", DATASETS, "whose class names to write",
         unless_given="those of the annotations or of the record beside the results",
     )  # fmt: skip
-    options.value("--columns", "N", "frames in a strip", count, default=5)
+    options.value("--columns", "N", "frames in a strip", whole_number(1, 1000), default=5)
     options.value(
-        "--side", "PIXELS", "long side of a frame", count,
+        "--side", "PIXELS", "long side of a frame", whole_number(1, 16383),
         unless_given="320 in strips, 640 in animations",
     )  # fmt: skip
     options.choice("--format", ("webp", "mp4"), "format of the animation", default="webp")
-    options.value("--fps", "N", "frames per second of the animation", count, default=6)
+    options.value(
+        "--fps", "N", "frames per second of the animation", whole_number(1, 1000), default=6
+    )
     options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
     options.flag("--single", "also write every frame of every row as a picture")
 
@@ -61,9 +62,9 @@ def run(options: argparse.Namespace) -> None:
         Bars(options.json),
     )  # fmt: skip
     for warning in [*inputs.warnings, *drawn.warnings]:
-        sys.stderr.write(f"warning: {warning}\n")
+        say(f"warning: {warning}")
     if options.json:
         print_json(drawn.as_json())
     else:
         num_files = sum(map(len, drawn.files.values()))
-        print_text(f"pictures: {num_files}, videos: {len(drawn.files)}, folder: {options.output}")
+        print_line(f"pictures: {num_files}, videos: {len(drawn.files)}, folder: {options.output}")

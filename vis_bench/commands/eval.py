@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from vis_bench.commands.arguments.values import (
     num_params,
     output_folder,
 )
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_text, say
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
             long_annotations=options.long_annotations, tracking_threshold=threshold,
         )  # fmt: skip
     for warning in evaluation.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+        say(f"warning: {warning}")
     report = evaluation_json(evaluation, per_category=options.per_category)
     text = evaluation_text(evaluation, per_category=options.per_category)
     if options.identity_sensitivity:
@@ -135,5 +134,5 @@ def _record_results(
         command=options.command_line, dataset=options.dataset, split=options.split,
         long_annotations=options.long_annotations, tracking_threshold=tracking_threshold,
     )  # fmt: skip
-    sys.stderr.write(f"wrote {path}\n")
+    say(f"wrote {path}")
     return evaluation

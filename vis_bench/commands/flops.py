@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vis_bench.atomic_write import never_an_input
 from vis_bench.commands.arguments import RECORDS, Options
 from vis_bench.commands.arguments.options import CONFIG
 from vis_bench.commands.arguments.values import count
@@ -31,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     if (options.config is None) == (options.table is None):
         raise InputError(f"flops takes either a CONFIG or --table {ENCODER_TABLE}, and not both")
     if options.table:
+        if options.output is not None:
+            never_an_input([options.output], RECORDS.rglob("*.json"))
         stored = records_in(RECORDS)
         text = paper_table_text(options.table, stored.records, as_json=options.json)
         deliver(text, options.output)
@@ -47,7 +50,9 @@ def _cells_text(options: argparse.Namespace) -> str:
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
 
-    cells = load_cells(find_config(options.config), options.overrides)
+    config = find_config(options.config)
+    never_an_input([] if options.output is None else [options.output], [config])
+    cells = load_cells(config, options.overrides)
     with Bars().bar("flops", len(cells)) as advance:
         reports = list(report_flops(build_method, cells, advance))
     if options.json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import output_file, output_folder
-from vis_bench.commands.output import deliver, print_json, print_text
+from vis_bench.commands.output import deliver, print_json, print_line, print_text
 from vis_bench.commands.output.paper_tables import encoder_counts, records_in, report_skipped
 from vis_bench.commands.output.text import json_text
 from vis_bench.errors import InputError
@@ -103,8 +103,13 @@ def _write_pictures(stored: StoredRecords, options: argparse.Namespace) -> int:
 
 
 def _write_pages(folder: Path, *, as_json: bool) -> int:
-    from vis_bench.reports.pages import Pages, records_of
+    from vis_bench.reports.pages import RECORDS_FOLDER, Pages, records_of
 
+    if not (folder / RECORDS_FOLDER).is_dir():
+        raise InputError(
+            f"--pages {folder} has no folder {RECORDS_FOLDER}; expected one whose pages follow "
+            f"from the records in {folder / RECORDS_FOLDER}, such as results"
+        )
     stored = records_of(folder)
     report_skipped(stored.problems)
     pages = Pages.of(folder, stored, encoder_counts())
@@ -113,5 +118,6 @@ def _write_pages(folder: Path, *, as_json: bool) -> int:
     if as_json:
         print_json({"written": changed})
     else:
-        print_text("\n".join(f"wrote {path}" for path in changed) or "up to date")
+        for line in [f"wrote {path}" for path in changed] or ["up to date"]:
+            print_line(line)
     return 1 if stored.problems else 0

@@ -18,13 +18,14 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Packs all that are there, and says how large they are together."""
+    from vis_bench.data.frames import is_file
     from vis_bench.records.predictions import pack_predictions
     from vis_bench.records.store import RecordStore, read_record
 
     packed = []
     for path in RecordStore(options.records).paths():
         name = read_record(path).predictions
-        if name and (path.parent / name).is_file():
+        if name and is_file(path.parent / name):
             packed.append(pack_predictions(path))
     written = [path for path in packed if path is not None]
     size = sum(path.stat().st_size for path in written)

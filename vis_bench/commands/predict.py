@@ -40,14 +40,18 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predicts, writes the results file, and says what it holds."""
     from methods import build_method
+    from vis_bench.atomic_write import never_an_input
     from vis_bench.inference.loop import InferencePlan
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
+    from vis_bench.runs.load_method import find_weights
     from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
 
-    cells = load_cells(find_config(options.config), options.overrides)
+    config = find_config(options.config)
+    never_an_input([options.output], [config])
+    cells = load_cells(config, options.overrides)
     if len(cells) != 1:
         raise InputError(f"{options.config} has {len(cells)} cells; predict takes a config of one")
     cell, device, bars = cells[0], pick_device(options.device), Bars()
@@ -56,6 +60,8 @@ def run(options: argparse.Namespace) -> None:
         bars.say(f"warning: {warning}")
     if options.draw is not None:
         _check_can_draw(options)
+    if not options.random_weights and (weights := find_weights(cell, options.weights)):
+        never_an_input([options.output], [weights])
     method = load_predictor(
         build_method, cell, len(inputs.categories), device,
         weights=options.weights, random_weights=options.random_weights,

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import names, output_file
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_text, say
 from vis_bench.errors import InputError
 
 DESCRIPTION = "kernels against the machine's memory and arithmetic limits"
+
+TRACE = Path("runs/trace.json.gz")
 
 
 def add_arguments(options: Options) -> None:
@@ -24,8 +26,8 @@ def add_arguments(options: Options) -> None:
         str, unless_given="no trace",
     )  # fmt: skip
     options.value(
-        "--trace", "FILE", "trace to write, with --config", output_file,
-        default=Path("runs/trace.json.gz"),
+        "--trace", "FILE", "trace to write (.json or .json.gz), with --config", output_file,
+        unless_given=f"{TRACE} with --config",
     )  # fmt: skip
     options.subject()
 
@@ -33,7 +35,12 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measures the kernels, or traces a method."""
     if options.config:
-        _trace(options)
+        _trace(options, options.trace or TRACE)
+    elif options.trace is not None:
+        raise InputError(
+            f"--trace {options.trace} is written only with --config, whose method is traced; "
+            "give --config CONFIG too"
+        )
     else:
         _profile(options)
 
@@ -62,11 +69,12 @@ def _profile(options: argparse.Namespace) -> None:
     print_text("\n".join(skipped_lines(rows)))
 
 
-def _trace(options: argparse.Namespace) -> None:
+def _trace(options: argparse.Namespace, output: Path) -> None:
+    from tempfile import TemporaryDirectory
+
     from cuda_ops.profile import trace_method
     from methods import build_method
-    from vis_bench.atomic_write import check_writable
-    from vis_bench.progress import Bars
+    from vis_bench.atomic_write import check_writable, never_an_input, write_atomically
     from vis_bench.records.machine import pick_device
     from vis_bench.reports.kernels import most_expensive_operators
     from vis_bench.runs.bundled import find_config
@@ -76,16 +84,20 @@ def _trace(options: argparse.Namespace) -> None:
     from vis_bench.runs.random_clip import random_clip
     from vis_bench.tables.text import render
 
-    cell = load_cells(find_config(options.config), options.overrides)[0]
+    config = find_config(options.config)
+    cell = load_cells(config, options.overrides)[0]
     device = pick_device(options.device)
     num_classes = len(config_categories(cell.dataset))
     weights = find_weights(cell, options.weights)
+    never_an_input([output], [config, *([weights] if weights else [])])
     method = load_method(build_method, cell, num_classes, weights, device)
-    check_writable(options.trace)
-    with naming_method(cell.method):
-        rows = trace_method(method, random_clip(method, cell, device), options.trace)
+    check_writable(output)
+    with naming_method(cell.method), TemporaryDirectory() as folder:
+        trace = Path(folder) / ("trace.json.gz" if output.suffix == ".gz" else "trace.json")
+        rows = trace_method(method, random_clip(method, cell, device), trace)
+        write_atomically(output, trace.read_bytes())
     if options.json:
         print_json(rows)
     else:
         print_text(render(most_expensive_operators(rows)))
-    Bars().say(f"wrote {options.trace}")
+    say(f"wrote {output}")

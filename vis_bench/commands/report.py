@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count, finite, output_file
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.arguments.values import count, finite, output_file, seed, whole_number
+from vis_bench.commands.compare import MOST_RESAMPLES
+from vis_bench.commands.output import print_json, print_text, say
 
 DESCRIPTION = "one HTML page about a record, or about two, with pictures of the videos"
+
+
+# WebP holds no longer side.
+LONGEST_SIDE = 16383
 
 
 def add_arguments(options: Options) -> None:
@@ -30,11 +34,16 @@ def add_arguments(options: Options) -> None:
     )  # fmt: skip
     options.data_root()
     options.value("--videos", "N", "how many videos have pictures", count, default=8)
-    options.value("--side", "PIXELS", "long side of a picture", count, default=360)
+    options.value(
+        "--side", "PIXELS", "long side of a picture", whole_number(1, LONGEST_SIDE), default=360
+    )
     options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
     options.value("--max-size", "MB", "leave out videos beyond this size", count, default=20)
-    options.value("--resamples", "N", "bootstrap resamples of the videos", count, default=1000)
-    options.value("--seed", "N", "seed of the resampling", int, default=0)
+    options.value(
+        "--resamples", "N", f"bootstrap resamples of the videos, up to {MOST_RESAMPLES}",
+        whole_number(1, MOST_RESAMPLES), default=1000,
+    )  # fmt: skip
+    options.value("--seed", "N", "seed of the resampling", seed, default=0)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -55,10 +64,10 @@ def run(options: argparse.Namespace) -> None:
     report = make_report(inputs, plan, Bars(options.json), options.command_line)
     write_atomically(options.output, report.page)
     for warning in report.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+        say(f"warning: {warning}")
     if report.left_out:
         names = ", ".join(report.left_out)
-        sys.stderr.write(f"warning: left out beyond {options.max_size} MB: {names}\n")
+        say(f"warning: left out beyond {options.max_size} MB: {names}")
     if options.json:
         print_json(
             {"output": str(options.output), "bytes": len(report.page), "videos": list(report.shown),

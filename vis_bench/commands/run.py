@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis_bench.commands.arguments import LIMITED_RECORDS, RECORDS, Options
-from vis_bench.commands.arguments.values import count, positive, whole
+from vis_bench.commands.arguments.values import count, positive, whole_number
 from vis_bench.commands.output import print_json, print_text
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def add_arguments(options: Options) -> None:
     )  # fmt: skip
     options.value("--threads-per-worker", "N", "CPU threads of a worker", count, default=1)
     options.value(
-        "--retries", "N", "how often a video whose worker dies is tried again", whole, default=2
-    )
+        "--retries", "N", "how often a video whose worker dies is tried again",
+        whole_number(0, 100), default=2,
+    )  # fmt: skip
     options.value(
         "--shard", "I/N", "infer the I-th of N parts, beside other processes that take the others; "
         "auto reads torchrun's or a Slurm array's variables", str,

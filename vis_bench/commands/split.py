@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import output_folder
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.arguments.values import output_folder, seed
+from vis_bench.commands.output import print_json, print_line, print_text
 
 DESCRIPTION = "cut a held-out part from a training annotations file"
 
@@ -16,14 +16,18 @@ def add_arguments(options: Options) -> None:
     options.argument("annotations", "ANNOTATIONS", "YouTube-VIS annotations of a training split")
     options.argument("folder", "DIR", "folder that both parts are written to", output_folder)
     options.value("--fraction", "F", "held-out fraction of the videos, 0..1", float, default=0.1)
-    options.value("--seed", "N", "another seed gives another split", int, default=0)
+    options.value("--seed", "N", "another seed gives another split", seed, default=0)
 
 
 def run(options: argparse.Namespace) -> None:
     """Writes both parts and says what they hold."""
+    from vis_bench.atomic_write import never_an_input
+    from vis_bench.data.shared_videos import HELD_OUT, REST
     from vis_bench.data.split import split_annotations, split_grid
     from vis_bench.tables.text import render
 
+    written = [options.folder / f"{part}.json" for part in (HELD_OUT, REST)]
+    never_an_input(written, [options.annotations])
     parts = split_annotations(
         options.annotations, options.folder, fraction=options.fraction, seed=options.seed
     )
@@ -32,5 +36,5 @@ def run(options: argparse.Namespace) -> None:
         return
     for part in parts:
         size = f"{part.num_videos} videos, {part.num_objects} objects"
-        print_text(f"{part.path}: {size}, sha256 {part.sha256}")
+        print_line(f"{part.path}: {size}, sha256 {part.sha256}")
     print_text(render(split_grid(parts)))

@@ -6,7 +6,7 @@ import argparse
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import output_file
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_line
 
 DESCRIPTION = "check a results file and zip it for a server"
 
@@ -29,4 +29,4 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"zip": str(options.zip)})
     else:
-        print_text(f"wrote {options.zip}")
+        print_line(f"wrote {options.zip}")

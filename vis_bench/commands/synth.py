@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count, output_folder
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.arguments.values import count, output_folder, seed
+from vis_bench.commands.output import print_json, print_line
 
 DESCRIPTION = "write the synthetic data set to disk in YouTube-VIS form"
 
@@ -15,7 +15,7 @@ def add_arguments(options: Options) -> None:
     """Where, and which videos."""
     options.argument("directory", "DIR", "folder to write; made if it is missing", output_folder)
     options.flag("--plain", "one color per class, no occlusion, no look-alikes")
-    options.value("--seed", "N", "another seed gives other videos", int, default=0)
+    options.value("--seed", "N", "another seed gives other videos", seed, default=0)
     options.choice("--split", ("train", "val"), "write only this split", unless_given="both")
     options.value("--videos", "N", "videos per split", count, unless_given="200 train, 24 val")
     options.choice("--format", ("png", "jpg"), "format of the frames", default="png")
@@ -34,4 +34,5 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(written)
     else:
-        print_text("\n".join(f"{key}: {value}" for key, value in written.items()))
+        for key, value in written.items():
+            print_line(f"{key}: {value}")

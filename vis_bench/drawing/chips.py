@@ -9,6 +9,7 @@ from functools import cache
 from PIL import ImageDraw, ImageFont
 
 from vis_bench.drawing.colors import BLACK, WHITE, Color, ink_on
+from vis_bench.plain_text import single_line
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _PADDING = 2
@@ -57,7 +58,8 @@ class Chip:
 
 
 def shortened(text: str, font: Font, width: float) -> str:
-    """The text, cut with an ellipsis where it is wider than `width` pixels."""
+    """The text on one line, cut with an ellipsis where it is wider than `width` pixels."""
+    text = single_line(text)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}...") > width:

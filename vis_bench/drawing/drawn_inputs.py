@@ -9,6 +9,7 @@ from pathlib import Path
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.coco_form import as_videos
+from vis_bench.data.frames import is_file
 from vis_bench.data.results_file import read_results
 from vis_bench.drawing.frame_files import (
     FrameFiles,
@@ -105,12 +106,12 @@ def annotations_to_draw(path: Path) -> dict:
 def _source(text: str) -> tuple[str, Path, Record | None]:
     """Name, path, and the record that lies beside a results file."""
     name, separator, rest = text.partition("=")
-    if not separator or Path(text).exists():
+    if not separator or is_file(Path(text)):
         name, rest = "", text
     path = Path(rest)
     record_path = path.with_name(f"{path.name.removesuffix(RESULTS_ENDING)}.json")
     record = None
-    if path.name.endswith(RESULTS_ENDING) and record_path.is_file():
+    if path.name.endswith(RESULTS_ENDING) and is_file(record_path):
         record = read_record(record_path)
     if not name:
         name = path.name.removesuffix(".json").removesuffix(".results")

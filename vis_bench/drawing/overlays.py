@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from vis_bench.atomic_write import write_atomically
+from vis_bench.atomic_write import never_an_input, write_atomically
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.drawing.animation import AnimationFormat, draw_animation, require_pyav
 from vis_bench.drawing.frame_files import FrameFiles
@@ -24,6 +25,9 @@ from vis_bench.progress import Bars
 
 # Long sides of a frame in pixels; single frames keep their size but are enlarged to the last one.
 STRIP_SIDE, ANIMATION_SIDE, SINGLE_SIDE = 320, 640, 480
+
+# With its ending no file name is longer than a file system holds, whatever its alphabet.
+_STEM_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
@@ -74,34 +78,55 @@ def draw_overlays(
         categories: id -> name, for the labels.
 
     Raises:
-        InputError: for results or annotations that do not fit a video's frames; then nothing is
-            drawn. For a frame of another size than its video's.
+        InputError: for results or annotations that do not fit a video's frames, or a picture in
+            the place of a frame; then nothing is drawn. For a frame of another size than its
+            video's.
     """
     if plan.animation_format == "mp4":
         require_pyav()
     all_rows = [rows_of(video, sources, truth, categories, plan.min_score) for video in videos]
+    stems = _stems(videos)
+    for video, stem, rows in zip(videos, stems, all_rows, strict=True):
+        never_an_input(_planned(video, rows, output, stem, plan), set(video.files))
     marks = () if truth is None else MARKS
     warnings: dict[str, None] = {}
     files: dict[str, list[Path]] = {}
     with bars.bar("draw", len(videos)) as advance:
-        for video, stem, rows in zip(videos, _stems(videos), all_rows, strict=True):
+        for video, stem, rows in zip(videos, stems, all_rows, strict=True):
             pictures = VideoPictures(video, rows, lambda text: warnings.update({text: None}))
             files[video.name] = _draw_video(pictures, output, stem, plan, marks)
             advance()
     return Drawn(files, list(warnings))
 
 
+def _planned(
+    video: FrameFiles, rows: Sequence[Row], output: Path, stem: str, plan: OverlayPlan
+) -> Iterator[Path]:
+    """The files that a video's pictures go to."""
+    yield from _strip_and_animation(output, stem, plan)
+    if plan.single:
+        for name in _row_folders(rows):
+            yield from (_single_frame(output / stem / name, t) for t in range(video.length))
+
+
+def _strip_and_animation(output: Path, stem: str, plan: OverlayPlan) -> list[Path]:
+    return [output / f"{stem}_strip.png", output / f"{stem}.{plan.animation_format}"]
+
+
+def _single_frame(folder: Path, t: int) -> Path:
+    return folder / f"{t:05d}.png"
+
+
 def _draw_video(
     pictures: VideoPictures, output: Path, stem: str, plan: OverlayPlan, marks: Sequence[str]
 ) -> list[Path]:
     strip = draw_strip(pictures, plan.columns, _width(pictures, plan.side or STRIP_SIDE), marks)
-    written = [output / f"{stem}_strip.png"]
+    written = _strip_and_animation(output, stem, plan)
     write_atomically(written[0], _png(strip))
     animation = draw_animation(
         pictures, _width(pictures, plan.side or ANIMATION_SIDE), plan.fps, marks,
         plan.animation_format,
     )  # fmt: skip
-    written.append(output / f"{stem}.{plan.animation_format}")
     write_atomically(written[1], animation)
     if plan.single:
         written += _draw_single_frames(pictures, output / stem)
@@ -117,7 +142,7 @@ def _draw_single_frames(pictures: VideoPictures, folder: Path) -> list[Path]:
     written = []
     for t in range(video.length):
         for name, picture in zip(folders, pictures.at(t, width, offsets=offsets), strict=True):
-            written.append(folder / name / f"{t:05d}.png")
+            written.append(_single_frame(folder / name, t))
             write_atomically(written[-1], _png(picture))
     return written
 
@@ -144,9 +169,17 @@ def _row_folders(rows: Sequence[Row]) -> list[str]:
 
 def _distinct(names: Sequence[str], number: Callable[[int], str]) -> list[str]:
     """Names for files: no separators nor leading dots, and a number where two would be equal."""
-    plain = [re.sub(r"[^\w.=-]+", "_", name).lstrip(".") or "_" for name in names]
-    folded = [name.casefold() for name in plain]
-    return [
-        f"{name}_{number(i)}" if folded.count(name.casefold()) > 1 else name
-        for i, name in enumerate(plain)
+    plain = [
+        re.sub(r"[^\w.=-]+", "_", name).lstrip(".")[:_STEM_CHARACTERS] or "_" for name in names
     ]
+    counts = Counter(map(str.casefold, plain))
+    taken = {name for name, times in counts.items() if times == 1}
+    distinct = []
+    for i, name in enumerate(plain):
+        if counts[name.casefold()] > 1:
+            name = f"{name}_{number(i)}"
+            while name.casefold() in taken:
+                name += "_"
+            taken.add(name.casefold())
+        distinct.append(name)
+    return distinct

@@ -12,6 +12,7 @@ from vis_bench.errors import InputError
 from vis_bench.gate.baseline import GatedCell, cell_key, load_cells_to_gate, write_baseline
 from vis_bench.gate.rules import FAILING, Finding, Pair, Tolerances, compare_cells
 from vis_bench.records.cell_name import full_name
+from vis_bench.tables.formats.markdown_writer import escape_markdown
 from vis_bench.tables.grid import Column, Entry, grid_of
 from vis_bench.tables.text import render
 
@@ -162,12 +163,22 @@ def compare_sets(
     return GateReport(findings, len(pairs), len(timed))
 
 
-def append_summary(report: GateReport, environment: Mapping[str, str]) -> None:
-    """Adds the report to the step's summary where GitHub asks for one."""
+def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | None:
+    """Adds the report to the step's summary where GitHub asks for one.
+
+    Returns:
+        A sentence where that failed, which changes nothing about what the gate found; else None.
+    """
     path = environment.get(SUMMARY_VARIABLE)
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(report.as_markdown())
+    if not path:
+        return None
+    try:
+        with Path(path).open("ab") as file:
+            file.write(report.as_markdown().encode())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return f"cannot write the step summary {path} ({SUMMARY_VARIABLE}): {reason}"
+    return None
 
 
 def _by_key(cells: Sequence[GatedCell]) -> dict[str, list[GatedCell]]:
@@ -197,8 +208,12 @@ def _reasons(uncompared: Sequence[Finding]) -> list[str]:
     for finding in uncompared:
         grouped[finding.figure, finding.change].append(finding)
     lines = [
-        f"- {figure} not compared in {counted(len(group), 'cell')}: {reason} "
-        f"({group[0].cell}: {group[0].baseline}, now {group[0].current})\n"
+        "- "
+        + escape_markdown(
+            f"{figure} not compared in {counted(len(group), 'cell')}: {reason} "
+            f"({group[0].cell}: {group[0].baseline}, now {group[0].current})"
+        )
+        + "\n"
         for (figure, reason), group in grouped.items()
     ]
     return ["".join(lines)] if lines else []

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+# A file name has at most 255 bytes; what endings and temporary names add to a stem needs the rest.
+_STEM_BYTES = 180
+
 
 class Named(Protocol):
     """What a name is made of; a record, a gated cell and a config's cell have it."""
@@ -72,7 +75,7 @@ def full_name(cell: Measured) -> str:
 def named_options(cell: Measured) -> dict[str, Any]:
     """The options that a name shows: without the backbone and the variant that says it."""
     shown = {key: value for key, value in cell.options.items() if key != "backbone"}
-    if shown.get("variant") == cell.backbone:
+    if "variant" in shown and shown["variant"] == cell.backbone:
         del shown["variant"]
     return shown
 
@@ -87,10 +90,12 @@ def file_stem(record: Filed) -> str:
     parts = [
         record.method, record.backbone, record.dataset, record.split,
         None if record.clip_length is None else clip,
-        record.resolution, record.config_sha256[:10],
+        record.resolution,
     ]  # fmt: skip
     words = (_file_word(str(part)) for part in parts if part is not None)
-    return "_".join(word for word in words if word)
+    subject = "_".join(word for word in words if word)
+    short = subject.encode()[:_STEM_BYTES].decode(errors="ignore")
+    return f"{short}_{_file_word(record.config_sha256[:10])}".lstrip("_")
 
 
 def _file_word(text: str) -> str:

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.json_file import read_bytes
 from vis_bench.records.schema import Record
@@ -18,8 +19,8 @@ def predictions_path(record: Record, record_path: Path) -> Path:
     """The record's results file.
 
     Raises:
-        InputError: for a record without predictions, predictions outside its folder, or a file that
-            is not there; it says how to get it.
+        InputError: for a record without predictions, predictions outside its folder, through a link
+            too, or a file that is not there; it says how to get it.
     """
     name = record.predictions
     if not name:
@@ -29,13 +30,19 @@ def predictions_path(record: Record, record_path: Path) -> Path:
             f"record {record_path} has predictions {name!r}; expected a file in the record's folder"
         )
     path = record_path.parent / name
-    if not path.is_file():
+    if not is_file(path):
         # With --resume the record at hand would stand for the measurement.
         command = (record.command or "").replace(" --resume", "")
         again = f" with: {command}" if command else ""
         raise InputError(
             f"record {record_path} names predictions that are not beside it ({name}); not every "
             f"record is shipped with them, so measure again{again}"
+        )
+    target = path.resolve()
+    if not target.is_relative_to(record_path.parent.resolve()):
+        raise InputError(
+            f"record {record_path} has predictions {name!r}, a link to {target}; expected a file "
+            "in the record's folder"
         )
     return path
 
@@ -47,12 +54,18 @@ def pack_predictions(record_path: Path) -> Path | None:
         The packed file; None where the record has no predictions, or packed ones.
 
     Raises:
-        InputError: as `predictions_path`, or where the folder cannot be written to.
+        InputError: as `predictions_path`, for predictions that are not called like a results file,
+            and where the folder cannot be written to.
     """
     record = read_record(record_path)
     if not record.predictions or record.predictions.endswith(PACKED_ENDING):
         return None
     plain = predictions_path(record, record_path)
+    if not plain.name.endswith(RESULTS_ENDING):
+        raise InputError(
+            f"record {record_path} has predictions {record.predictions!r}; expected a name that "
+            f"ends with {RESULTS_ENDING}"
+        )
     packed = plain.with_name(f"{plain.name}.gz")
     # Without a time in its header the file is the same each time.
     write_atomically(packed, gzip.compress(read_bytes(plain), compresslevel=9, mtime=0))

@@ -1,4 +1,5 @@
-"""Where labels beside points go, so that none crosses another, a point, a line or the frame.
+"""Texts in charts: shown as they are, and beside points where none crosses another, a point, a
+line or the frame.
 
 Positions are in typographic points from the lower left corner of the frame.
 """
@@ -9,6 +10,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.text import Text
 
 LABEL_SIZE = 6.5
 Position = tuple[float, float]
@@ -77,6 +82,12 @@ def label_places(
             places[-1].append(place)
             taken += [] if box is None else [box]
     return places
+
+
+def show_plainly(text: Text, content: str) -> None:
+    """Sets a text of a picture; dollars in it are dollars, no mathematics."""
+    text.set_parse_math(False)
+    text.set_text(content)
 
 
 def label_box(position: Position, place: Position, text: str) -> Box:

@@ -15,19 +15,18 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from vis_bench.plain_text import single_line
 from vis_bench.records.caveats import is_ranked
 from vis_bench.records.cell_name import clip_name
 from vis_bench.records.labels import marked_labels
 from vis_bench.records.schema import Record
-from vis_bench.reports.chart_labels import LABEL_SIZE, Layout, label_places
+from vis_bench.reports.chart_labels import LABEL_SIZE, Layout, label_places, show_plainly
 from vis_bench.reports.leaderboard import leaderboard_sections
 from vis_bench.reports.picture_file import picture_bytes, picture_style
 from vis_bench.reports.published import published_speeds
-from vis_bench.tables.grid import single_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Text
 
 _DIGEST = re.compile(r"data sha256 ([0-9a-f]{64})")
 # In inches: the whole width; the frame's left edge, width and height; above and below the frame.
@@ -150,8 +149,8 @@ def _draw(axis: Axes, panel: Panel, inches: float) -> None:
     from matplotlib.ticker import LogLocator, NullLocator
 
     axis.set(xlabel="FPS (logarithmic)", ylabel="AP", xscale="log")
-    title = axis.set_title("\n".join(textwrap.wrap(single_line(panel.title), _TITLE_CHARACTERS)))
-    _show_plainly(title)
+    title = "\n".join(textwrap.wrap(single_line(panel.title), _TITLE_CHARACTERS))
+    show_plainly(axis.set_title(""), title)
     axis.grid(alpha=0.25, linewidth=0.6)
     axis.set_axisbelow(True)
     layout = Layout.around(
@@ -192,11 +191,11 @@ def _label(axis: Axes, curves: dict[str, list[Point]], layout: Layout) -> None:
         for point, place in zip(points, own, strict=True):
             if place is not None:
                 text = axis.annotate(
-                    single_line(point.clip), (point.fps, point.ap), xytext=place,
+                    "", (point.fps, point.ap), xytext=place,
                     textcoords="offset points", size=LABEL_SIZE, ha="center", va="center",
                     color=line.get_color(),
                 )  # fmt: skip
-                _show_plainly(text)
+                show_plainly(text, single_line(point.clip))
 
 
 def _add_legend(axis: Axes, names: Sequence[str]) -> None:
@@ -208,8 +207,7 @@ def _add_legend(axis: Axes, names: Sequence[str]) -> None:
         bbox_to_anchor=(1.01, 1.01), borderaxespad=0, frameon=False, labelspacing=0.45,
     )  # fmt: skip
     for text, name in zip(legend.get_texts(), names, strict=True):
-        _show_plainly(text)
-        text.set_text("\n".join(textwrap.wrap(name, _LEGEND_CHARACTERS)))
+        show_plainly(text, "\n".join(textwrap.wrap(name, _LEGEND_CHARACTERS)))
 
 
 def _frame_height(panel: Panel) -> float:
@@ -219,8 +217,3 @@ def _frame_height(panel: Panel) -> float:
         for name in {point.curve for point in panel.points}
     )
     return max(_FRAME_HEIGHT, lines * _LEGEND_LINE)
-
-
-def _show_plainly(text: Text) -> None:
-    """Dollars in a text are dollars, no mathematics."""
-    text.set_parse_math(False)

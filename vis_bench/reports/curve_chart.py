@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from vis_bench.plain_text import single_line
 from vis_bench.records.cell_name import clip_name
 from vis_bench.records.metrics import Metric
-from vis_bench.reports.chart_labels import LABEL_SIZE, Position, label_places
+from vis_bench.reports.chart_labels import LABEL_SIZE, Position, label_places, show_plainly
 from vis_bench.reports.curves import PANELS, Curve
 from vis_bench.reports.picture_file import picture_bytes, picture_style
 
@@ -35,7 +36,7 @@ def draw_curves(curves: Sequence[Curve], form: str = "png") -> bytes:
     from matplotlib.figure import Figure
 
     shown = [metric for metric in PANELS if any(c.values(metric)[0] for c in curves)] or PANELS[:1]
-    names = [textwrap.fill(" ".join(c.label.split()), _LEGEND_CHARACTERS) for c in curves]
+    names = [textwrap.fill(single_line(c.label), _LEGEND_CHARACTERS) for c in curves]
     legend = _LEGEND_LINE * (sum(name.count("\n") + 1 for name in names) + 1)
     width, height = _WIDTH * len(shown), _ABOVE + _FRAME_HEIGHT + _BELOW + legend
     with picture_style():
@@ -99,5 +100,4 @@ def _add_legend(figure: Figure, names: Sequence[str], left: float, top: float) -
         labelspacing=0.35,
     )  # fmt: skip
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_parse_math(False)
-        text.set_text(name)
+        show_plainly(text, name)

@@ -9,6 +9,7 @@ from vis_bench.atomic_write import write_atomically
 from vis_bench.records.schema import Record
 from vis_bench.reports.curve_chart import draw_curves
 from vis_bench.reports.curves import cost_curves, curves_table
+from vis_bench.tables.formats.csv_writer import csv_text
 
 CSV_NAME = "cost_curves.csv"
 PICTURE_NAME = "cost_curves.png"
@@ -21,7 +22,8 @@ def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
         InputError: where the folder cannot be written to.
     """
     table, picture = folder / CSV_NAME, folder / PICTURE_NAME
-    text = curves_table(records).to_csv(index=False, lineterminator="\n")
+    rows = curves_table(records).map(lambda cell: csv_text(cell) if isinstance(cell, str) else cell)
+    text = rows.to_csv(index=False, lineterminator="\n")
     write_atomically(table, text.encode())
     write_atomically(picture, draw_curves(cost_curves(records)))
     return [table, picture]

@@ -11,6 +11,7 @@ from vis_bench.evaluation.images import ImageEvaluation
 from vis_bench.evaluation.ytvis import Evaluation
 from vis_bench.records.metrics import ACCURACY_TITLES
 from vis_bench.reports.tracking import tracking_json, tracking_tables
+from vis_bench.tables.formats.markdown_writer import escape_markdown
 
 LEVEL_TITLES = {
     "so": "lightly occluded",
@@ -71,7 +72,9 @@ def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: b
         *_level_tables(evaluation),
     ]
     if per_category:
-        rows = [[str(row["name"]), *_points(row)] for row in evaluation.per_category()]
+        rows = [
+            [escape_markdown(str(row["name"])), *_points(row)] for row in evaluation.per_category()
+        ]
         tables.append(_table(["category", *ACCURACY_TITLES.values()], rows))
     if evaluation.tracking is not None:
         tables += [

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.records.metrics import TRACKING_TITLES
+from vis_bench.tables.formats.markdown_writer import escape_markdown
 
 if TYPE_CHECKING:
     from vis_bench.evaluation.tracking.evaluate import TrackingEvaluation
@@ -46,7 +47,10 @@ def tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool = Fals
         ),
     ]
     if per_category:
-        rows = [[row["name"], *_category(row)] for row in evaluation.per_category()]
+        rows = [
+            [escape_markdown(str(row["name"])), *_category(row)]
+            for row in evaluation.per_category()
+        ]
         tables.append(([title, *TRACKING_TITLES.values()], rows))
     return tables
 

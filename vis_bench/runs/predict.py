@@ -21,6 +21,7 @@ from vis_bench.errors import InputError
 from vis_bench.inference.clip_limit import check_clip_limit
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import VISMethod
+from vis_bench.plain_text import one_line
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method, naming_method
@@ -141,9 +142,9 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     found.sort(key=lambda entry: -entry["num_tracks"])
     counts = ", ".join(f"{entry['name']} {entry['num_tracks']}" for entry in found)
     videos = "1 video" if summary["num_videos"] == 1 else f"{summary['num_videos']} videos"
-    first = f"{summary['num_tracks']} tracks in {videos}"
-    by_category = f"tracks by category: {counts}\n" if found else ""
-    return f"{first}: {summary['output']}\n{by_category}"
+    first = one_line(f"{summary['num_tracks']} tracks in {videos}: {summary['output']}")
+    by_category = one_line(f"tracks by category: {counts}") + "\n" if found else ""
+    return f"{first}\n{by_category}"
 
 
 def _check_ids(videos: Sequence[Video], annotations: Path) -> None:

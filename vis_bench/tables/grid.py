@@ -96,11 +96,6 @@ def grid_of(
     return Grid(tuple(columns), tuple(entries), num_labels=num_labels)
 
 
-def single_line(text: str) -> str:
-    """The text on one line: what does not print, such as control characters, becomes a space."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 def rank_marks(texts: Sequence[str | None], *, higher_is_better: bool = True) -> list[Mark | None]:
     """Which of a column's printed numbers are best and second best.
 

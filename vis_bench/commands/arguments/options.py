@@ -8,7 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from vis_bench.commands.arguments.values import count, output_file, output_folder
+from vis_bench.commands.arguments.values import (
+    arrays_file,
+    count,
+    figure_file,
+    output_file,
+    output_folder,
+)
 
 RECORDS = Path("results/records")
 LIMITED_RECORDS = Path("runs/limited")
@@ -24,6 +30,8 @@ class Options:
 
     def __init__(self, parser: argparse.ArgumentParser, *, of_kind: bool = False) -> None:
         self._parser = parser
+        self.output_files: list[str] = []
+        """The names of the values that are files to write."""
         # Where it is not given behind the kind, it stays what it was before.
         parser.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS if of_kind else False,
@@ -43,10 +51,13 @@ class Options:
         for name, module in modules.items():
             text = module.DESCRIPTION
             parser = kinds.add_parser(name, help=text, description=text)
-            module.add_arguments(Options(parser, of_kind=True))
+            own = Options(parser, of_kind=True)
+            module.add_arguments(own)
+            parser.set_defaults(output_files=tuple(own.output_files))
 
     def argument(self, name: str, metavar: str, text: str, kind: Any = Path, **more: Any) -> None:
         """A positional argument; with `nargs="?"` one that may be left out."""
+        self._note_output(name, kind)
         self._parser.add_argument(name, type=kind, metavar=metavar, help=text, **more)
 
     def value(
@@ -63,6 +74,7 @@ class Options:
             default: the value unless given.
             unless_given: says in the help what happens without the option, where `default` is None.
         """
+        self._note_output(name, kind)
         shown = unless_given if default is None else "%(default)s"
         self._parser.add_argument(
             name, type=kind, metavar=metavar, default=default, help=f"{text} (default: {shown})"
@@ -72,6 +84,7 @@ class Options:
         self, name: str, metavar: str, text: str, kind: Callable[[str], Any] = Path
     ) -> None:
         """An option that has to be given."""
+        self._note_output(name, kind)
         self._parser.add_argument(
             name, type=kind, metavar=metavar, required=True, help=f"{text} (required)"
         )
@@ -151,3 +164,7 @@ class Options:
             "--output", "FILE", "file to write instead of printing", output_file,
             unless_given="print",
         )  # fmt: skip
+
+    def _note_output(self, name: str, kind: Callable[[str], Any]) -> None:
+        if kind in (output_file, figure_file, arrays_file):
+            self.output_files.append(name.removeprefix("--").replace("-", "_"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vis_bench.drawing.figure_formats import ENDINGS
@@ -22,9 +23,20 @@ def count(text: str) -> int:
     return int(text)
 
 
-def whole(text: str) -> int:
-    """A whole number from 0 up."""
-    return 0 if text == "0" else count(text)
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """A kind: a whole number from `low` to `high`."""
+
+    def whole(text: str) -> int:
+        digits = text.isdecimal() and text.isascii() and len(text) <= len(str(high))
+        if not digits or not low <= int(text) <= high:
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return whole
+
+
+# What JSON files and every generator of random numbers hold.
+seed = whole_number(0, 2**63 - 1)
 
 
 def positive(text: str) -> float:
@@ -142,3 +154,6 @@ def _check_parents(path: Path) -> None:
     nearest = next((parent for parent in path.parents if parent.exists()), None)
     if nearest is not None and not nearest.is_dir():
         raise ArgumentTypeError(f"cannot write {path}, because {nearest} is a file")
+    replaced = path.is_file() or not path.exists()
+    if nearest is not None and replaced and not os.access(nearest, os.W_OK):
+        raise ArgumentTypeError(f"cannot write {path}, because {nearest} cannot be written to")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from vis_bench.atomic_write import write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite, names
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_text, say
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
         )  # fmt: skip
     write_atomically(options.output, encode_picture(picture, options.output.suffix.lower()))
     for warning in [*inputs.warnings, *warnings]:
-        sys.stderr.write(f"warning: {warning}\n")
+        say(f"warning: {warning}")
     if options.json:
         written = [str(options.output)]
         print_json({"written": written, "cases": [_fields(case) for case in cases]})

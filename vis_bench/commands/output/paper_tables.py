@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.commands.arguments import RECORDS
-from vis_bench.commands.output.text import json_text
+from vis_bench.commands.output.text import json_text, say
 
 if TYPE_CHECKING:
     from vis_bench.records.schema import Record
@@ -47,7 +46,7 @@ def records_in(folder: Path) -> StoredRecords:
 def report_skipped(problems: Iterable[str]) -> None:
     """Names on standard error each file that is left out because it is not a record."""
     for problem in problems:
-        sys.stderr.write(f"skipped: {problem}\n")
+        say(f"skipped: {problem}")
 
 
 def encoder_counts() -> Any:

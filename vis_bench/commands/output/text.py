@@ -1,4 +1,4 @@
-"""Texts and JSON, to standard output or to a file."""
+"""Texts and JSON, to standard output or to a file, and messages to standard error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.atomic_write import write_atomically
+from vis_bench.plain_text import escaped, one_line
 
 
 def print_text(text: str) -> None:
     """A text on standard output, with a newline at its end."""
     sys.stdout.write(_ended(text))
+
+
+def print_line(text: str) -> None:
+    """A text on standard output, in one line whatever it quotes."""
+    print_text(one_line(text))
+
+
+def say(message: str) -> None:
+    """A message on standard error, in one line whatever it quotes."""
+    sys.stderr.write(f"{one_line(message)}\n")
 
 
 def print_json(value: Any) -> None:
@@ -34,7 +45,7 @@ def deliver(text: str, output: Path | None) -> None:
     if output is None:
         print_text(text)
     else:
-        write_atomically(output, _ended(text).encode())
+        write_atomically(output, escaped(_ended(text)).encode())
 
 
 def _plain(record: Any) -> Any:

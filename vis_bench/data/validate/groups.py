@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vis_bench.data.validate.problem import Kind, Problem
+from vis_bench.plain_text import one_line
 
 NUM_PLACES = 3
 
@@ -68,4 +69,4 @@ def message_pattern(message: str) -> str:
 
 
 def _line(problem: Problem) -> str:
-    return f"{problem.where}: {problem.message}"
+    return one_line(f"{problem.where}: {problem.message}")

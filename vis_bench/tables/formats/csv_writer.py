@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
-from vis_bench.tables.grid import Grid, Page, single_line
+from vis_bench.plain_text import single_line
+from vis_bench.tables.grid import ABSENT, Grid, Page
+
+# What a spreadsheet computes where a cell begins with it, unless it is a plain number; and what
+# GitHub obeys where a line begins with it.
+_FORMULA = re.compile(r"[=@+-]|::")
+_NUMBER = re.compile(r"[+-]?[0-9.,]+( %)?")
 
 
 def write_csv(page: Page) -> str:
-    """One header and one row per table row. A text that begins like a formula stays as it is.
+    """One header and one row per table row. A text that begins like a formula gets a leading `'`.
 
     Figures are titled with the data set they belong to, so that two data sets never share a
     column; the ends of an interval have columns behind that of its figure. Where the page has
@@ -22,13 +30,20 @@ def write_csv(page: Page) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
+def csv_text(text: str) -> str:
+    """The text on one line, as no spreadsheet takes it for a formula."""
+    line = single_line(text)
+    harmless = line == ABSENT or _NUMBER.fullmatch(line) or not _FORMULA.match(line)
+    return line if harmless else f"'{line}"
+
+
 def _rows(grid: Grid, page: Page) -> list[dict[str, str]]:
     rows = []
     for entries in grid.rows:
         values = [v for c, e in zip(grid.columns, entries, strict=True) for v in e.values(c)]
-        row = dict(zip(_titles(grid), map(single_line, values), strict=True))
+        row = dict(zip(_titles(grid), map(csv_text, values), strict=True))
         keys = dict.fromkeys(key for entry in entries for key in entry.notes)
-        row["Notes"] = "; ".join(page.footnotes[key] for key in keys)
+        row["Notes"] = csv_text("; ".join(page.footnotes[key] for key in keys))
         rows.append(row)
     return rows
 
@@ -36,7 +51,7 @@ def _rows(grid: Grid, page: Page) -> list[dict[str, str]]:
 def _titles(grid: Grid) -> list[str]:
     suffix = f" ({grid.data})" if grid.data else ""
     return [
-        title + (suffix if place >= grid.num_labels else "")
+        csv_text(title + (suffix if place >= grid.num_labels else ""))
         for place, column in enumerate(grid.columns)
         for title in column.value_titles
     ]

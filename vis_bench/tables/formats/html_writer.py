@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from itertools import groupby
 
-from vis_bench.tables.grid import Column, Entry, Grid, Page, single_line
+from vis_bench.plain_text import single_line
+from vis_bench.tables.grid import Column, Entry, Grid, Page
 
 _MARKS = {None: "{}", "best": "<b>{}</b>", "second": "<u>{}</u>"}
 _UNTITLED = "Table"

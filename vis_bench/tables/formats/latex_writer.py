@@ -10,7 +10,8 @@ import re
 from dataclasses import replace
 from itertools import groupby
 
-from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, single_line
+from vis_bench.plain_text import single_line
+from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page
 
 # More rows than this do not fit the height of a page.
 _ROWS_PER_FLOAT = 48
@@ -113,7 +114,8 @@ def _escape(text: str) -> str:
     text = single_line(text)
     if text == ABSENT:
         return "--"
-    escaped = "".join(map(_escape_character, text))
+    # GitHub obeys lines of a log that begin with two colons.
+    escaped = "{}" * text.startswith("::") + "".join(map(_escape_character, text))
     return f"${escaped}$" if _is_signed(text) else escaped
 
 

@@ -6,12 +6,14 @@ import re
 
 from tabulate import tabulate
 
-from vis_bench.tables.grid import Entry, Grid, Page, single_line
+from vis_bench.plain_text import single_line
+from vis_bench.tables.grid import Entry, Grid, Page
 
 # GitHub drops <u>; <ins> is shown underlined.
 _MARKS = {None: "{}", "best": "**{}**", "second": "<ins>{}</ins>"}
 
-
+# What makes a heading, a list or a rule of a line that begins with it.
+_BLOCK = re.compile(r"^(\d*)([.)](?=\s|$)|[#+=-])")
 # What Markdown gives a meaning to inside a line: emphasis, code, links, HTML, mathematics, cells.
 # An underscore has one at the edge of a word, `&` before a name, and addresses become links alone.
 _SPECIAL = re.compile(
@@ -30,8 +32,13 @@ def write_markdown(page: Page) -> str:
     if page.footnotes:
         notes = page.footnotes.items()
         parts.append("\n".join(f"- [{key}] {escape_markdown(text)}" for key, text in notes))
-    parts += map(escape_markdown, page.remarks)
+    parts += map(_paragraph, page.remarks)
     return "\n\n".join(parts) + "\n"
+
+
+def _paragraph(text: str) -> str:
+    """The text as a paragraph, whatever it begins with."""
+    return _BLOCK.sub(r"\g<1>\\\g<2>", escape_markdown(text), count=1)
 
 
 def _table(grid: Grid) -> str:

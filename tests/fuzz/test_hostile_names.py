@@ -1,0 +1,223 @@
+"""Names from records, annotations, results and paths through every command that prints them."""
+
+import io
+import json
+import os
+import re
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from drawing_case import LEFT, RIGHT, H, T, W, write_frames
+from hostile_text import hostile_names, unprintable
+from record_example import example_record
+from vis_bench.cli import main
+from vis_bench.records.schema import RegionFields
+from vis_bench.records.store import RecordStore, record_json
+from vis_bench.reports.pages import Pages
+from vis_bench.reports.paper_tables import PAPER_TABLES
+
+# Seeds of the names; the last is the longer run.
+SEEDS = pytest.mark.parametrize(
+    "seeds", [[0], [1], pytest.param(range(2, 12), marks=pytest.mark.slow)]
+)
+# Tags and links of the hostile names that would be alive in Markdown or HTML.
+TAG = re.compile(r"(?<!\\)<(script|img)")
+ALIVE = re.compile(rf"{TAG.pattern}|(?<!\\)\]\(https|(?<!\\)!\[a\]")
+
+
+PAPER_TABLE = next(iter(PAPER_TABLES))
+
+
+def call(*arguments):
+    """The exit code, and what was printed where; an exception escapes."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    return code, out.getvalue(), err.getvalue()
+
+
+def check_text(text, *, where):
+    assert not unprintable(text), (where, text)
+    assert not [line for line in text.splitlines() if line.startswith("::")], (where, text)
+
+
+def checked(*arguments, codes=(0,)):
+    """Runs a command both ways; returns what it prints for people."""
+    for more in ([], ["--json"]):
+        code, out, err = call(*arguments, *more)
+        assert code in codes, (arguments, err)
+        for text in (out, err):
+            check_text(text, where=arguments)
+        assert not re.search("Traceback", out + err)
+        if more and out:
+            json.loads(out)
+        if not more:
+            printed = out
+    return printed
+
+
+def write_records(folder, names):
+    """A record with the name in each of its texts, and two that differ in nothing else."""
+    folder.mkdir(parents=True)
+    for index, name in enumerate(names):
+        region = RegionFields(fps=5.0 + index, latency_ms_p50=1.0)
+        record = example_record(
+            method=name, backbone=name, dataset=name, split=name, training=name if index else None,
+            note=name, url=name, device=name, git_commit=name, created_at=name, command=name,
+            timed_region=name, regions={name: region}, precision=name, fps=5.0 + index,
+            gflops_per_frame=2.0, gflops_per_clip=4.0, flop_convention=name, kernel_backend=name,
+            options={name: name}, config_sha256=f"{index:064x}", annotations_sha256=name,
+            vis_bench_version=name, weights_source=name, failures={name: name},
+            clip_length=5 + index,
+        )  # fmt: skip
+        (folder / f"{index}.json").write_bytes(record_json(record))
+    return folder
+
+
+@SEEDS
+def test_records(seeds, tmp_path):
+    for seed in seeds:
+        check_records(seed, tmp_path / str(seed))
+
+
+def check_records(seed, folder):
+    records = write_records(folder / "results/records", hostile_names(seed, 4))
+    (records / os.fsdecode(b"bad\xff\x1b[31m\n::error::x.json")).write_text("{")
+    for command in (["leaderboard", "--all"], ["table", "measured"], ["table", PAPER_TABLE]):
+        checked(*command, "--records", records, codes=(1,))
+        for form in ("markdown", "csv", "latex", "html"):
+            output = folder / f"out.{form}"
+            call(*command, "--records", records, "--format", form, "--output", output)
+            check_text(output.read_text(), where=command)
+            assert form != "markdown" or not ALIVE.search(output.read_text())
+            assert form != "html" or not TAG.search(output.read_text())
+    Pages.of(folder / "results", tuple(RecordStore(records).readable().records)).write()
+    written = list((folder / "results").glob("*.*"))
+    assert len(written) == 4
+    for path in written:
+        text = path.read_text()
+        check_text(text, where=path.name)
+        assert path.suffix != ".md" or not ALIVE.search(text.replace("![AP against FPS]", ""))
+
+
+@SEEDS
+def test_the_gate(seeds, tmp_path, monkeypatch):
+    for seed in seeds:
+        check_the_gate(seed, tmp_path / str(seed), monkeypatch)
+
+
+def check_the_gate(seed, folder, monkeypatch):
+    names = hostile_names(seed, 3)
+    before = write_records(folder / "before", names)
+    after = write_records(folder / "after", names[:2])
+    one = example_record(**{**json.loads((after / "0.json").read_text()), "ap": 0.1, "device": "b"})
+    (after / "0.json").write_bytes(record_json(one))
+    summary = folder / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    text = checked("check", "--baseline", before, "--current", after, codes=(1,))
+    assert not ALIVE.search(text)
+    check_text(summary.read_text(), where="summary")
+    checked("check", "--update", "--baseline", folder / "b.json", "--current", after)
+
+
+def write_data(folder, names):
+    """Frames, annotations and results of three videos and classes that are called so."""
+    videos, folder_names = [], [name.replace("/", "_").replace("\0", "_") for name in names]
+    for number, name in enumerate(folder_names, 1):
+        write_frames(folder / "frames", f"{number}{name}")
+        files = [f"{number}{name}/{t:05d}.png" for t in range(T)]
+        videos.append({"id": number, "width": W, "height": H, "length": T, "file_names": files})
+    objects = [
+        {"id": 10 * v + c, "video_id": v, "category_id": c, "iscrowd": 0, "segmentations": masks,
+         "areas": [256] * T}
+        for v in (1, 2, 3) for c, masks in ((1, LEFT), (2, RIGHT), (3, LEFT))
+    ]  # fmt: skip
+    content = {
+        "videos": videos, "annotations": objects,
+        "categories": [{"id": n, "name": name} for n, name in enumerate(names, 1)],
+    }  # fmt: skip
+    (folder / "gt.json").write_text(json.dumps(content))
+    results = [
+        {"video_id": v, "category_id": c, "score": 0.3 + 0.1 * c, "segmentations": masks}
+        for v in (1, 2, 3) for c, masks in ((1, LEFT), (2, RIGHT), (3, RIGHT))
+    ]  # fmt: skip
+    paths = [folder / f"{name}.json" for name in folder_names]
+    for place, path in enumerate(paths):
+        path.write_text(json.dumps(results[place:]))
+    return folder / "gt.json", paths
+
+
+@SEEDS
+def test_data(seeds, tmp_path):
+    for seed in seeds:
+        check_data(seed, tmp_path / str(seed))
+
+
+def check_data(seed, folder):
+    folder = folder / "n\x1b[31m\n::error::x"
+    (folder / "no frames").mkdir(parents=True)
+    truth, (first, second, _) = write_data(folder, hostile_names(seed, 3))
+    text = checked("eval", "--annotations", truth, "--predictions", first, "--per-category",
+                   "--tracking")  # fmt: skip
+    assert not ALIVE.search(text)
+    text = checked("compare", first, second, "--annotations", truth, "--resamples", 20)
+    assert not ALIVE.search(text)
+    checked("validate", truth, "--frames", folder / "no frames", "--all", codes=(1,))
+    checked("validate", truth, "--frames", folder / "no frames", codes=(1,))
+    checked("split", truth, folder / "parts", "--fraction", "0.4")
+    checked("submit", first, folder / "out.zip", "--annotations", truth)
+    checked("eval", "--annotations", truth, "--predictions", folder / "none.json", codes=(2,))
+    checked("synth", folder / "made", "--plain", "--videos", "1", "--split", "val", codes=(0, 2))
+
+
+@SEEDS
+def test_pictures(seeds, tmp_path):
+    for seed in seeds:
+        check_pictures(seed, tmp_path / str(seed))
+
+
+def check_pictures(seed, folder):
+    truth, (first, second, _) = write_data(folder, hostile_names(seed, 3))
+    frame = sorted((folder / "frames").rglob("*.png"))[-1]
+    frame.write_bytes(b"")
+    output = folder / "pictures"
+    named = f"a\n{first.name.replace('=', '_')}\x1b={first}"
+    arguments = ["draw", named, second, "--frames", folder / "frames", "--annotations", truth,
+                 "--output", output, "--side", "64", "--single"]  # fmt: skip
+    before = {path for path in folder.rglob("*") if output not in path.parents}
+    code, out, err = call(*arguments)
+    assert code == 0, err
+    check_text(out, where="draw")
+    check_text(err, where="draw")
+    assert "cannot be decoded" in err
+    assert {path for path in folder.rglob("*") if output not in path.parents} == {*before, output}
+    written = [path for path in output.rglob("*") if path.is_file()]
+    assert len(written) == 3 * (2 + T * 3)
+    for path in written:
+        assert not unprintable(path.name)
+        assert path.resolve().is_relative_to(output.resolve())
+        Image.open(path).verify()
+
+
+@SEEDS
+def test_predictions(seeds, tmp_path):
+    for seed in seeds:
+        check_predictions(seed, tmp_path / str(seed))
+
+
+def check_predictions(seed, folder):
+    [name] = hostile_names(seed, 1)
+    write_frames(folder / "frames", Path(name.replace("/", "_").replace("..", "_")).name)
+    config = folder / f"{name.replace('/', '_')}.yaml"
+    config.write_text(
+        "method: color_key\ndataset: {name: synthetic, plain: true}\nresolution: native\n"
+        "clip_length: 2\nclip_stride: 2\nmeasure: [flops]"
+    )
+    output = folder / f"{name.replace('/', '_')}.results.json"
+    checked("predict", config, "--frames", folder / "frames", "--output", output,
+            "--draw", folder / "drawn", "--device", "cpu")  # fmt: skip
+    checked("run", config, "--limit", 1, "--output", folder / "r" / output.stem, "--device", "cpu")
+    checked("predict", config, "--frames", f"{folder}/{name}", "--output", output, codes=(2,))
