@@ -9,7 +9,9 @@ from vis_bench.data.dataset import load_dataset
 from vis_bench.data.results_file import read_results
 from vis_bench.evaluation.images import evaluate_images
 from vis_bench.records.store import RecordStore
+from vis_bench.reports.leaderboard import leaderboard_markdown
 from vis_bench.reports.paper_tables import paper_table
+from vis_bench.reports.ranks import IMAGES_NOTE
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
 
@@ -56,10 +58,21 @@ def test_rows_of_the_table_tell_memory_from_none(store):
     assert any("20 images" in note for note in page.footnotes.values())
 
 
+def test_the_leaderboard_ranks_images_by_ap_alone(store):
+    whole = {"limited": False, "git_dirty": False}
+    rows = [
+        record.model_copy(update=whole | {"backbone": backbone})
+        for record, backbone in zip(store, ("mini", "r50"), strict=True)
+    ]
+    text = leaderboard_markdown(rows)
+    assert "single frames of the synthetic set val (20 images)" in text
+    assert IMAGES_NOTE in text
+
+
 def test_compare_says_that_it_needs_videos(store, capsys):
     one, other = sorted(str(store.folder / record.predictions) for record in store)
     assert main(["compare", one.replace(".results", ""), other.replace(".results", "")]) == 2
-    assert "lists single images; expected videos" in capsys.readouterr().err
+    assert "lists single images, of which AP and AR alone are" in capsys.readouterr().err
 
 
 def test_a_clip_of_two_images_is_refused(tmp_path, capsys):

@@ -77,8 +77,8 @@ def match(ground_truth: GroundTruth, results: Results, found: Sequence[Overlaps]
     """
     if ground_truth.of_images:
         raise InputError(
-            f"{ground_truth.name} lists single images; expected videos, since images are evaluated "
-            "by `eval` alone"
+            f"{ground_truth.name} lists single images, of which AP and AR alone are evaluated; "
+            "expected videos"
         )
     detections = _rank_detections(ground_truth, results)
     objects = _group_objects(ground_truth)
