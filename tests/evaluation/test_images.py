@@ -180,9 +180,7 @@ def test_what_needs_videos_says_so(files):
     with pytest.raises(InputError, match="lists single images, in which nothing is tracked"):
         evaluate_files(*paths, tracking_threshold=0.5)
     truth = GroundTruth.of(json.loads(paths[0].read_text()), "val.json")
-    with pytest.raises(
-        InputError, match=r"val.json lists single images, of which AP"
-    ):
+    with pytest.raises(InputError, match=r"val.json lists single images, of which AP"):
         evaluate(truth, read_results(paths[1]))
 
 
