@@ -109,6 +109,11 @@ def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | 
     from vis_bench.progress import Bars
 
     truth, results = read_annotations(options.annotations), read_results(options.predictions)
+    if truth.of_images:
+        raise InputError(
+            f"{options.annotations} lists single images, in which nothing is tracked; leave out "
+            "--identity-sensitivity"
+        )
     with Bars().bar("identity switches", 2 * len(truth.videos)) as advance:
         return identity_sensitivity(truth, results, advance)
 
