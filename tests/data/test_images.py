@@ -201,6 +201,19 @@ def test_predict_writes_cocos_form(root, tmp_path, capsys):
             assert entry["image_id"] in ids
 
 
+def test_predict_counts_instances_and_images(root, tmp_path, capsys):
+    config = tmp_path / "images.yaml"
+    config.write_text(
+        "method: ifc\noptions: {backbone: mini, width: 64, mode: image}\ndataset: {name: coco}\n"
+        "clip_length: 1\nresolution: 32\n"
+    )
+    command = ["predict", str(config), "--frames", str(root / "coco" / "val2017")]
+    assert main([*command, "--random-weights", "--output", str(tmp_path / "r.json")]) == 0
+    out = capsys.readouterr().out
+    assert "instances in 3 images" in out
+    assert "instances by category: " in out
+
+
 def test_a_folder_without_images_is_named(tmp_path, capsys):
     command = ["predict", "ifc_r50_coco", "--random-weights", "--output", str(tmp_path / "r.json")]
     assert main([*command, "--frames", str(tmp_path)]) == 2

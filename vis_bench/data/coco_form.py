@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # Set in content that `as_videos` has made of images.
-OF_IMAGES = "of_images"
+_MARK = "of_images"
 
 # As an image's annotation has it -> as a video's has it, a list with an entry per frame.
 _PER_FRAME = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes"}
@@ -21,19 +21,20 @@ def is_of_images(content: Any) -> bool:
     if not isinstance(content, dict):
         return False
     if "videos" in content:
-        return content.get(OF_IMAGES) is True
+        return content.get(_MARK) is True
     return isinstance(content.get("images"), list)
 
 
 def as_videos(content: Any) -> Any:
     """The content of an annotations file with each image as a video of one frame.
 
-    An image's id becomes the video's. What is missing stays missing, and what is no object stays as
-    it is, so that whoever reads it names the defect. Content of videos is returned as it is.
+    An image's id becomes the video's. What is missing stays missing, and what is not an object
+    stays as it is, so that whoever reads it names the defect. Content of videos is returned as it
+    is.
     """
     if not is_of_images(content) or "videos" in content:
         return content
-    changed = {"videos": [_video(image) for image in content["images"]], OF_IMAGES: True}
+    changed = {"videos": [_video(image) for image in content["images"]], _MARK: True}
     if isinstance(content.get("annotations"), list):
         changed["annotations"] = [_object(entry) for entry in content["annotations"]]
     return {**{key: value for key, value in content.items() if key != "images"}, **changed}

@@ -105,7 +105,7 @@ def predict(
     """Writes the results file and says what it holds.
 
     Returns:
-        `output`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
+        `output`, `of_images`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
         (id -> `name` and `num_tracks`).
 
     Raises:
@@ -126,6 +126,7 @@ def predict(
     num_tracks = Counter(track.category_id for track in tracks)
     return {
         "output": str(output),
+        "of_images": inputs.of_images,
         "num_videos": len(inputs.videos),
         "num_tracks": len(tracks),
         "videos": {video.id: video.name for video in inputs.videos},
@@ -141,9 +142,10 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     found = [entry for entry in summary["categories"].values() if entry["num_tracks"]]
     found.sort(key=lambda entry: -entry["num_tracks"])
     counts = ", ".join(f"{entry['name']} {entry['num_tracks']}" for entry in found)
-    videos = "1 video" if summary["num_videos"] == 1 else f"{summary['num_videos']} videos"
-    first = one_line(f"{summary['num_tracks']} tracks in {videos}: {summary['output']}")
-    by_category = one_line(f"tracks by category: {counts}") + "\n" if found else ""
+    things, unit = ("instances", "image") if summary["of_images"] else ("tracks", "video")
+    units = f"1 {unit}" if summary["num_videos"] == 1 else f"{summary['num_videos']} {unit}s"
+    first = one_line(f"{summary['num_tracks']} {things} in {units}: {summary['output']}")
+    by_category = one_line(f"{things} by category: {counts}") + "\n" if found else ""
     return f"{first}\n{by_category}"
 
 
