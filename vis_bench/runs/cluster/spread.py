@@ -22,7 +22,7 @@ from vis_bench.runs.jobs import Job
 from vis_bench.runs.measure import figures_text, results_file
 from vis_bench.runs.outcome import Outcome, failures_of, tasks_of
 from vis_bench.runs.shards.shard import Shard, cut
-from vis_bench.runs.shards.shard_files import ShardFiles, foreign_shards, merged
+from vis_bench.runs.shards.shard_files import ShardFiles, merged, say_foreign
 
 
 def measure_on_cluster(
@@ -46,8 +46,7 @@ def measure_on_cluster(
     tasks = tasks_of(jobs, store, resume=resume)
     waiting = [task.job for task in tasks if not task.is_done]
     done = {task.place: task.known for task in tasks if task.is_done}
-    for path in foreign_shards(store.folder, jobs):
-        bars.say(f"{path} holds shards of another run or config; it is left alone")
+    say_foreign(store.folder, jobs, bars)
     on_gpu = any(job.plan.device.type == "cuda" for job in waiting)
     failures: list[str] = []
     if waiting:
