@@ -84,6 +84,8 @@ def detectron2_file():
     return json.dumps(entries)
 
 
+# The code of the last three is not read here or not published: for them the form that detectron2's
+# evaluators for videos share (as sukjunhwang/IFC's).
 SYSTEMS = [
     ("MaskTrack R-CNN", "ResNet-50", mmdetection_file),
     ("SipMask", "ResNet-50", mmdetection_file),
