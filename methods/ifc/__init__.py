@@ -11,6 +11,8 @@ Hwang, Heo, Oh, Kim, NeurIPS 2021, arXiv 2106.03299; code: github.com/sukjunhwan
 | spatial decoder, mask head | `spatial_decoder.SpatialDecoder` |
 | matching of clips (section 3.3) | `vis_bench.inference.tracker.ClipTracker` |
 
+On single images (`mode: image`) the instances are those of `inference.image_instances`.
+
 The encoders that the paper compares with (no, full and decomposed communication) stand beside
 `InterFrameCommunication`. `variants` has the sizes by name, and puts the model together.
 """

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.layers.detr_transformer import TransformerEncoderLayer
-from methods.layers.state_dict_names import rename_on_load
+from methods.layers.state_dict_names import drop_empty_on_load, drop_on_load, rename_on_load
 
 
 class EncodedClip(NamedTuple):
@@ -82,6 +82,22 @@ class NoCommunication(ClipEncoder):
         self, tokens_TNC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
     ) -> EncodedClip:
         return _without_memory(tokens_TNC)
+
+
+class EncoderWithoutMemory(NoCommunication):
+    """The paper's encoder with 0 memory tokens, as it is compared on single images.
+
+    It computes what `NoCommunication` does. The authors' checkpoint keeps Gather-Communicate layers
+    that have nothing to gather, and memory tokens of shape (0, C); neither is kept here.
+    """
+
+    def __init__(self, layers: list[TransformerEncoderLayer]) -> None:
+        super().__init__(layers)
+        # As many Gather-Communicate layers as others, of the same sizes.
+        self.checkpoint_entries_not_kept = sum(p.numel() for p in self.parameters())
+        rename_on_load(self, [(r"enc_layers\.", "frame_layers.")])
+        drop_on_load(self, r"bus_layers\..*")
+        drop_empty_on_load(self, r"memory_bus|memory_pos")
 
 
 class FullCommunication(ClipEncoder):

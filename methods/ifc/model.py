@@ -30,7 +30,7 @@ from vis_bench.inference.attention import (
     MemoryAttention,
     RecordsAttention,
 )
-from vis_bench.inference.method import InputFormat, TrackingRule
+from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule
 from vis_bench.structures import ClipPrediction, FrameFeatures
 
 CHECKPOINT_NAMES = [
@@ -58,9 +58,8 @@ class IFC(RecordsAttention):
         num_classes: K; the class head has one more column, "no object".
         num_queries: Q.
         width: C.
+        tracking_rule: how clips are joined; an `ImageRule` takes one image at a time.
     """
-
-    tracking_rule = TrackingRule(match_threshold=0.05, min_score=0.01)
 
     def __init__(
         self,
@@ -74,8 +73,11 @@ class IFC(RecordsAttention):
         num_classes: int,
         num_queries: int,
         width: int,
+        tracking_rule: TrackingRule | ImageRule,
     ) -> None:
         super().__init__()
+        self.tracking_rule = tracking_rule
+        self.max_clip_length = 1 if isinstance(tracking_rule, ImageRule) else None
         self.backbone_name = backbone_name
         self.input_format = input_format
         self.backbone = backbone

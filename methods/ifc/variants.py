@@ -10,6 +10,7 @@ from methods.ifc.decoder import ClipDecoder
 from methods.ifc.encoder import (
     ClipEncoder,
     DecomposedCommunication,
+    EncoderWithoutMemory,
     FullCommunication,
     InterFrameCommunication,
     NoCommunication,
@@ -20,11 +21,17 @@ from methods.layers.detr_transformer import TransformerDecoderLayer, Transformer
 from methods.layers.resnet import RESNETS, ResNet, ResNetVariant
 from methods.layers.sizes import MAX_LAYERS, check_sizes
 from vis_bench.errors import InputError
-from vis_bench.inference.method import InputFormat
+from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule
 
 COMMUNICATIONS = ("none", "full", "decomposed", "ifc")
 MEMORIES = ("decomposed", "unified")
 MAX_MEMORY_TOKENS = 16
+
+# sukjunhwang/IFC: what its video and its image configurations emit.
+MODES: Mapping[str, TrackingRule | ImageRule] = {
+    "video": TrackingRule(match_threshold=0.05, min_score=0.01),
+    "image": ImageRule(max_instances=100),
+}
 
 # Options by name, over the defaults of `build`, which are those of the published model.
 VARIANTS: Mapping[str, Mapping[str, object]] = {
@@ -78,6 +85,7 @@ def build(
     encoder_layers: int = 3,
     decoder_layers: int = 3,
     num_queries: int = 100,
+    mode: str = "video",
 ) -> IFC:
     """IFC with random weights; the defaults are the published model.
 
@@ -86,7 +94,8 @@ def build(
         backbone: `r50`, `r101`, `x101` or `mini`.
         communication: how much of the clip a frame's features see in the encoder:
             `none`, `full`, `decomposed` or `ifc`.
-        memory_tokens: 1..16 tokens per frame through which frames talk; for `ifc` only.
+        memory_tokens: 0..16 tokens per frame through which frames talk; for `ifc` only. With 0
+            every frame is by itself, as with `none`.
         memory: whether a memory token talks to those of its own index (`decomposed`) or to all
             (`unified`); for `ifc` only.
         width: channels of all tokens; a multiple of 32 and of `heads`, from 64 up.
@@ -94,15 +103,18 @@ def build(
         hidden: channels inside the feed-forward parts.
         encoder_layers, decoder_layers: how many layers each has.
         num_queries: Q, the most instances that a clip can have.
+        mode: `video` joins clips into tracks; `image` takes single images, as the authors'
+            configurations for COCO do.
 
     Raises:
-        InputError: for a backbone, communication or memory that does not exist, or a number that
-            is out of range.
+        InputError: for a backbone, communication, memory or mode that does not exist, or a number
+            that is out of range.
     """
     _check_choice("backbone", backbone, BACKBONES)
     _check_choice("communication", communication, COMMUNICATIONS)
     _check_choice("memory", memory, MEMORIES)
-    check_sizes(MAX_MEMORY_TOKENS, memory_tokens=memory_tokens)
+    _check_choice("mode", mode, MODES)
+    check_sizes(MAX_MEMORY_TOKENS, least=0, memory_tokens=memory_tokens)
     check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
     check_sizes(width=width, heads=heads, hidden=hidden, num_queries=num_queries)
 
@@ -117,6 +129,8 @@ def build(
         encoder = FullCommunication(encoders(encoder_layers))
     elif communication == "decomposed":
         encoder = DecomposedCommunication(encoders(encoder_layers), encoders(encoder_layers - 1))
+    elif memory_tokens == 0:
+        encoder = EncoderWithoutMemory(encoders(encoder_layers))
     else:
         encoder = InterFrameCommunication(
             encoders(encoder_layers), encoders(encoder_layers),
@@ -133,6 +147,7 @@ def build(
         num_classes=num_classes,
         num_queries=num_queries,
         width=width,
+        tracking_rule=MODES[mode],
     )
 
 

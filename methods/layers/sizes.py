@@ -8,12 +8,14 @@ MAX_SIZE = 8192
 MAX_LAYERS = 64
 
 
-def check_sizes(largest: int = MAX_SIZE, **sizes: object) -> None:
+def check_sizes(largest: int = MAX_SIZE, least: int = 1, **sizes: object) -> None:
     """Checks options that count something, by name.
 
     Raises:
-        InputError: for the first that is not a whole number from 1 to `largest`.
+        InputError: for the first that is not a whole number from `least` to `largest`.
     """
     for name, size in sizes.items():
-        if type(size) is not int or not 1 <= size <= largest:
-            raise InputError(f"{name} is {size!r:.40}; expected a whole number from 1 to {largest}")
+        if type(size) is not int or not least <= size <= largest:
+            raise InputError(
+                f"{name} is {size!r:.40}; expected a whole number from {least} to {largest}"
+            )

@@ -57,6 +57,22 @@ class Unused:
 
 
 @dataclass(frozen=True)
+class Empty:
+    """A hook that takes tensors without a single number out of a checkpoint.
+
+    `names` as those of `Unused`. A tensor of these names that holds numbers stays, so that loading
+    names it as one too many.
+    """
+
+    names: tuple[re.Pattern[str], ...]
+
+    def __call__(self, module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object):
+        for key in [key for key in state if key.startswith(prefix) and not state[key].numel()]:
+            if any(pattern.fullmatch(key.removeprefix(prefix)) for pattern in self.names):
+                del state[key]
+
+
+@dataclass(frozen=True)
 class Alias:
     """A hook for a module that a checkpoint holds under two names.
 
@@ -99,6 +115,11 @@ def rename_on_load(module: nn.Module, rules: Sequence[tuple[str, str]]) -> None:
 def drop_on_load(module: nn.Module, *names: str) -> None:
     """Registers `Unused` on a module."""
     module.register_load_state_dict_pre_hook(Unused(tuple(re.compile(name) for name in names)))
+
+
+def drop_empty_on_load(module: nn.Module, *names: str) -> None:
+    """Registers `Empty` on a module."""
+    module.register_load_state_dict_pre_hook(Empty(tuple(re.compile(name) for name in names)))
 
 
 def alias_on_load(module: nn.Module, first: str, second: str) -> None:

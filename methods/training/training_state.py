@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -67,7 +68,9 @@ def read_training_state(path: Path) -> TrainingState:
             check_archive(archive, path)
             if (wrong := archive.testzip()) is not None:  # torch.load does not compare checksums
                 raise zipfile.BadZipFile(f"wrong checksum of {wrong}")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old formats, on the way to an error
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"checkpoint {path} does not exist") from None
     except OSError as error:

@@ -1,25 +1,35 @@
-"""What spreading a run costs: overhead of a shard, and how many workers the driver keeps busy.
+"""What spreading a run costs: videos per second of workers against one process, the overhead of a
+shard, memory of a worker, and how many workers the driver keeps busy.
 
 Sleeping workers go through the real engine and the real files; only inference is missing.
 """
 
 import os
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
-from paths import ROOT
+from methods import build_method
+from paths import CONFIGS, ROOT
 from sleeping_worker import SECONDS_PER_VIDEO, SleepingWorker
-from vis_bench.progress import Bars
+from vis_bench.progress import Bars, silent
+from vis_bench.runs.accuracy import infer as infer_here
 from vis_bench.runs.cluster.engine import connected
 from vis_bench.runs.cluster.pool import Pool
 from vis_bench.runs.cluster.queue import ShardQueue
 from vis_bench.runs.cluster.settings import ClusterSettings
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.shards.shard import SHARD_VIDEOS, Shard
 from vis_bench.runs.shards.shard_files import ShardFiles
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'vis-bench[cluster]'")
 DIGEST = "0" * 64
+QUIET = Bars(quiet=True)
 
 
 @contextmanager
@@ -44,7 +54,7 @@ def infer(pool, num_videos, files, keep=True):
         if keep:
             files.write(shard, inferred.tracks)
 
-    pool.run(ShardQueue(shards, 0), done, Bars(quiet=True), num_videos)
+    pool.run(ShardQueue(shards, 0), done, QUIET, num_videos)
 
 
 @pytest.mark.parametrize("workers", [1, 8, 64])
@@ -65,3 +75,63 @@ def test_videos_per_second(benchmark, monkeypatch, tmp_path, workers):
                 1000 * (seconds - ideal) * workers / shards, 1
             ),
         }
+
+
+def real_job(folder):
+    """IFC's mini model on the synthetic validation set."""
+    run = RunSettings("run", torch.device("cpu"))
+    cells = load_cells(CONFIGS / "ifc_mini_synthetic.yaml", ["measure=[accuracy]"])
+    [job] = resolve_jobs(cells, run, build_method, lambda line: None)
+    return job
+
+
+def worker_memory():
+    """Resident MiB of each worker's process."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "cmdline").read_bytes().startswith(b"ray::Worker"):
+                status = (folder / "status").read_text()
+                found.append(int(re.search(r"VmRSS:\s+(\d+)", status)[1]) // 1024)
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_process(benchmark, tmp_path, threads):
+    """Inference alone, the method loaded."""
+    job, before = real_job(tmp_path), torch.get_num_threads()
+    method = job.load_method()
+    torch.set_num_threads(threads)
+    try:
+        infer_here(job, method, job.videos[:4], silent)
+        benchmark.pedantic(infer_here, (job, method, job.videos, silent), rounds=1)
+    finally:
+        torch.set_num_threads(before)
+    if benchmark.stats is not None:
+        seconds = benchmark.stats.stats.mean
+        benchmark.extra_info["videos per second"] = round(len(job.videos) / seconds, 2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_of_one_thread(benchmark, monkeypatch, tmp_path, workers):
+    """The same videos in shards of one, the workers up and the method loaded."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    job, settings = real_job(tmp_path), ClusterSettings(workers=workers)
+    files = ShardFiles.of(tmp_path, job)
+
+    def run(videos):
+        shards = [Shard(job.digest, (video.id,)) for video in videos]
+        queue = ShardQueue(shards, 0)
+        pool.run(queue, lambda shard, answer: files.write(shard, answer.tracks), QUIET, len(shards))
+
+    with connected(settings, gpu=False) as ray:
+        pool = Pool(ray, settings, {job.digest: replace(job, ground_truth=None)})
+        run(job.videos[:4])
+        benchmark.pedantic(run, (job.videos,), rounds=1)
+        if benchmark.stats is not None:
+            seconds = benchmark.stats.stats.mean
+            benchmark.extra_info |= {
+                "videos per second": round(len(job.videos) / seconds, 2),
+                "MiB per worker": worker_memory(),
+            }
+        pool.close()

@@ -16,6 +16,7 @@ import torch
 from methods import build_method
 from vis_bench.cost.speed.video_run import CpuMarks
 from vis_bench.inference.loop import ENCODE_FRAMES, InferencePlan, StoredFrames, predict_clips
+from vis_bench.inference.prediction_rules import check_clip, check_values
 from vis_bench.inference.stages import StageClock
 
 CPU = torch.device("cpu")
@@ -96,3 +97,27 @@ def test_loop_against_bare_calls(benchmark, one_thread, subject):
     benchmark.extra_info.update(
         bare_ms=1e3 * min(bare), loop_ms=1e3 * min(loop), overhead_percent=100 * overhead
     )
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_checks_of_a_clip_against_its_prediction(benchmark, one_thread, subject):
+    """What the loop checks of every clip, over what predicting the clip costs."""
+    sides = Sides(**SUBJECTS[subject])
+    features = sides.features[0]
+    predict, check = [], []
+
+    def both():
+        start = time.process_time()
+        with torch.inference_mode():
+            prediction = sides.method.predict_clip(features)
+        middle = time.process_time()
+        check_clip(sides.method, prediction, LENGTH)
+        check_values(sides.method, prediction, 8)
+        predict.append(middle - start)
+        check.append(time.process_time() - middle)
+
+    benchmark.pedantic(both, rounds=ROUNDS, warmup_rounds=1)
+    benchmark.extra_info.update(
+        predict_ms=1e3 * min(predict), check_ms=1e3 * min(check),
+        check_percent=100 * min(check) / min(predict),
+    )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from drawing_case import LEFT, NOWHERE, RIGHT, T, annotations, tube, write_frames, write_results
-from paths import GOLDEN
+from paths import GOLDEN, ROOT
 from vis_bench.cli import main
 from vis_bench.commands.figure import find_kinds
 from vis_bench.commands.figure_kinds.readme import COMMANDS
@@ -205,3 +205,10 @@ def test_the_readmes_commands_make_its_pictures(figure, tmp_path):
         assert path.stat().st_size < 300_000
         with Image.open(path) as picture:
             assert picture.width == 880
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_readme_shows_the_command_beside_its_picture(command):
+    words = " ".join((ROOT / "README.md").read_text().replace("\\\n", " ").split())
+    assert f"vis-bench {command.removeprefix('vis-bench ')}" in words
+    assert f"({shlex.split(command)[-1]})" in words

@@ -58,7 +58,7 @@ IN_CASE = {
     ("predict", "--annotations"): ["--set", "dataset={name: synthetic}"],
 }
 # Options whose files are read only where records ask for them, which the example's does not.
-UNREAD = {("add-intervals", "--annotations"), ("add-intervals", "--data-root"),
+UNREAD = {("complete-records", "--annotations"), ("complete-records", "--data-root"),
           ("compare", "--data-root"), ("leaderboard", "--annotations"),
           ("leaderboard", "--data-root")}  # fmt: skip
 

@@ -201,10 +201,10 @@ def test_videos_beyond_the_size_are_left_out_and_named(report, case, monkeypatch
 
 
 @pytest.mark.parametrize(("option", "value", "expected"), [
-    ("--seed", "-1", "--seed is -1; expected a whole number from 0 to"),
-    ("--side", "20000", "--side is 20000; expected a whole number from 1 to 16383"),
-    ("--resamples", "100001", "expected a whole number from 1 to 100000"),
-    ("--resamples", "0", "is not a whole number from 1 up"),
+    ("--seed", "-1", "is not a whole number from 0 to"),
+    ("--side", "20000", "is not a whole number from 1 to 16383"),
+    ("--resamples", "100001", "is not a whole number from 1 to 100000"),
+    ("--resamples", "0", "is not a whole number from 1 to 100000"),
     ("--max-size", "0", "is not a whole number from 1 up"),
     ("--min-score", "nan", "is not a finite number"),
 ])  # fmt: skip

@@ -94,7 +94,7 @@ def check_records(seed, folder):
             check_text(output.read_text(), where=command)
             assert form != "markdown" or not ALIVE.search(output.read_text())
             assert form != "html" or not TAG.search(output.read_text())
-    Pages.of(folder / "results", tuple(RecordStore(records).readable().records)).write()
+    Pages.of(folder / "results", RecordStore(records).readable()).write()
     written = list((folder / "results").glob("*.*"))
     assert len(written) == 4
     for path in written:

@@ -155,7 +155,7 @@ def test_folders_of_records(tmp_path, seed, count):
     assert len(stored.records) + len(stored.problems) == len(paths)
     assert min(len(stored.records), len(stored.problems)) > count // 4
     assert all("\n" not in problem for problem in stored.problems)
-    assert Pages.of(tmp_path / "results", stored.records).write()
+    assert Pages.of(tmp_path / "results", stored).write()
 
 
 @RUNS

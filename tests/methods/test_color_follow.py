@@ -8,9 +8,10 @@ from methods import build_method
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.data.dataset import load_dataset
 from vis_bench.data.frames import LazyFrames
+from vis_bench.data.results_file import Results
 from vis_bench.data.synthetic import plain_color
 from vis_bench.data.video import Video
-from vis_bench.evaluation.ytvis import evaluate_tracks
+from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import decode
@@ -65,7 +66,7 @@ def test_ap_on_the_plain_set():
     dataset = load_dataset("synthetic", "val", plain=True)
     videos = dataset.videos[:3]
     tracks = [t for video in videos for t in track("color_follow", video)]
-    assert evaluate_tracks(dataset.ground_truth(videos), tracks)["ap"] > 0.9
+    assert evaluate(dataset.ground_truth(videos), Results.of(tracks)).summary()["ap"] > 0.9
 
 
 def test_cost_is_the_same_for_every_clip_plan():

@@ -290,8 +290,8 @@ def test_refused_options():
         ({"backbone": "swin_l"}, r"backbone is 'swin_l'; expected one of: r50, r101, x101, mini"),
         ({"communication": "some"}, r"'some'; expected one of: none, full, decomposed, ifc"),
         ({"memory": "shared"}, r"'shared'; expected one of: decomposed, unified"),
-        ({"memory_tokens": 0}, r"memory_tokens is 0; expected 1 to 16"),
-        ({"memory_tokens": 17}, r"memory_tokens is 17; expected 1 to 16"),
+        ({"memory_tokens": -1}, r"memory_tokens is -1; expected a whole number from 0 to 16"),
+        ({"memory_tokens": 17}, r"memory_tokens is 17; expected a whole number from 0 to 16"),
     ):
         with pytest.raises(InputError, match=message):
             small(**options)

@@ -32,7 +32,7 @@ from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.load_method import find_weights
-from vis_bench.runs.measure import measure_jobs
+from vis_bench.runs.one_process import measure_jobs
 
 CASES = ("tiny", "square", "aspect")
 PLANS = [(1, 1), (2, 1), (4, 2), (3, 3), ("whole", 1)]
@@ -343,6 +343,7 @@ CONFIGURED = {
     "videomt_base_ytvis2019": (448, "AP 58.2, AR10 66.5"),
     "videomt_large_ytvis2019": (448, "AP 68.6, AR10 73.9"),
     "videomt_large_ytvis2021": (448, "AP 63.1, AR10 68.1"),
+    "videomt_large_ytvis2022": (448, "AP 42.6, AR10 48.1"),
     "videomt_large_ovis": (544, "AP 52.5, AR10 57.5"),
 }
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from paths import GOLDEN
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.records.cell_name import file_stem
+from vis_bench.records.cell_name import file_stem, full_name
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, read_record
 
@@ -122,3 +122,7 @@ def test_one_bad_file_leaves_the_other_records_readable(tmp_path):
     assert all(str(tmp_path / name) in problem for name, problem in named)
     with pytest.raises(InputError, match=r"a\.json"):
         list(store)
+
+
+def test_a_record_without_variant_and_backbone_has_a_name():
+    assert full_name(example_record(options={}, backbone=None)).startswith("ifc")

@@ -216,7 +216,7 @@ def test_generated_table_is_what_its_command_writes():
     ("changes", "message"),
     [
         ({"options": {"backbone": "r18"}}, "backbone is 'r18'; expected one of"),
-        ({"options": {"memory_tokens": 0}}, "memory_tokens is 0; expected 1 to 16"),
+        ({"options": {"memory_tokens": -1}}, "memory_tokens is -1; expected a whole number from 0"),
         ({"method": "nothing"}, "unknown method 'nothing'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Records compared by the predictions beside them, and intervals added to older records."""
+"""Records compared by the predictions beside them, and what older records lack."""
 
 import json
 
@@ -14,14 +14,14 @@ from vis_bench.errors import InputError
 from vis_bench.evaluation.bootstrap import ap_interval
 from vis_bench.evaluation.compare import compare
 from vis_bench.evaluation.matching import match
-from vis_bench.evaluation.ytvis import evaluate_tracks
+from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.records.other_code import OtherCode, record_results
 from vis_bench.records.predictions import pack_predictions
 from vis_bench.records.store import RecordStore, read_record, record_json
 from vis_bench.reports.leaderboard import leaderboard_text
 from vis_bench.reports.paired_ap import PairedAP
 from vis_bench.reports.ranks import ALONE_NOTE
-from vis_bench.runs.add_interval import add_interval
+from vis_bench.runs.complete_record import complete_record
 
 CONTENT, FIRST, SECOND = generate(1, 12, 4, 12)
 # Good, as good up to one score, and with few of its tracks.
@@ -134,7 +134,8 @@ def synthetic_record(folder, method, tracks, num_videos, **changes):
     dataset, _ = perfect_tracks(0)
     truth = dataset.ground_truth(dataset.videos[:num_videos])
     values = {
-        **evaluate_tracks(truth, tracks), "method": method, "dataset": "synthetic_plain",
+        **evaluate(truth, Results.of(tracks)).summary(),
+        "method": method, "dataset": "synthetic_plain",
         "num_videos": num_videos, "annotations_sha256": dataset.annotations_sha256,
         "predictions": f"{method}.results.json", "config_sha256": method[0] * 64,
         "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
@@ -171,26 +172,30 @@ def test_what_does_not_hold_together_is_not_compared(tmp_path, changes):
     assert PairedAP(stored)(*stored.records) is None
 
 
-def test_an_older_record_gets_its_interval(tmp_path, capsys):
+def test_an_older_record_gets_its_interval_and_its_levels(tmp_path, capsys):
     _, tracks = perfect_tracks(3)
     path = synthetic_record(tmp_path, "ifc", tracks[1:], 3)
     lost = RecordStore(tmp_path).write(example_record(predictions="gone.json"))
     before = read_record(path)
     assert before.ap_low is None
-    assert main(["add-intervals", "--records", str(tmp_path), "--json"]) == 0
+    assert main(["complete-records", "--records", str(tmp_path), "--json"]) == 0
     printed = capsys.readouterr()
     told = json.loads(printed.out)
     after = read_record(path)
-    assert told["added"] == {str(path): [after.ap_low, after.ap_high]}
+    [added] = told["added"].values()
+    assert {"ap_low", "ap_high", "ap_so"} <= set(added)
     assert list(told["left"]) == [str(lost)]
     assert "gone.json" in printed.err
     dataset, _ = perfect_tracks(0)
     matches = match(dataset.ground_truth(dataset.videos[:3]), Results.of(tracks[1:]))
     assert (after.ap_low, after.ap_high) == ap_interval(matches)
-    assert after.model_copy(update={"ap_low": None, "ap_high": None}) == before
+    levels = evaluate(dataset.ground_truth(dataset.videos[:3]), Results.of(tracks[1:])).level_aps()
+    for field, value in levels.items():
+        assert getattr(after, field) == (value if value >= 0 else None), field
+    assert after.model_copy(update=dict.fromkeys(added)) == before
     # A second time there is nothing to do.
     content = path.read_bytes()
-    assert add_interval(path) is None
+    assert complete_record(path) == []
     assert path.read_bytes() == content
 
 
@@ -198,5 +203,5 @@ def test_an_interval_is_refused_where_predictions_do_not_fit(tmp_path):
     _, tracks = perfect_tracks(2)
     path = synthetic_record(tmp_path, "ifc", tracks, 2, ap=0.5)
     with pytest.raises(InputError, match=r"holds AP 50\.00, but .* have 100\.00"):
-        add_interval(path)
+        complete_record(path)
     assert read_record(path).ap_low is None

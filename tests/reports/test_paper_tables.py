@@ -153,7 +153,7 @@ def test_other_data_never_stands_in_a_youtube_vis_column(name, dataset):
     ]  # fmt: skip
     page, bare = paper_table(name, records), paper_table(name, [])
     assert page.grids[0] == bare.grids[0]
-    assert len(page.grids) == (2 if dataset == "synthetic" and name != "ifc-coco-val" else 1)
+    assert len(page.grids) == (2 if dataset == "synthetic" and name != "ifc-coco" else 1)
     for grid in page.grids[1:]:
         assert "synthetic" in grid.data
         assert any(entry.text == "77.8" for row in grid.rows for entry in row)

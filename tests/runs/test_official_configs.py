@@ -5,6 +5,7 @@ import torch
 
 from methods import build_method
 from paths import CONFIGS
+from vis_bench.inference.method import ImageRule
 from vis_bench.runs.config import load_cells
 
 BACKBONES = {"seqformer": ["r50", "r101", "x101", "swin_l"], "ifc": ["r50", "r101"]}
@@ -25,6 +26,22 @@ def test_config_is_what_its_name_says(name):
     with torch.device("meta"):
         method = build_method(cell.method, num_classes=40, **cell.options)
     assert method.backbone_name == cell.options["backbone"]
+
+
+@pytest.mark.parametrize("name", ["ifc_r50_coco", "ifc_r50_without_memory_coco"])
+def test_configs_of_images_are_those_of_the_authors(name):
+    """80 classes, one image at a time, short side 800 and long side at most 1333."""
+    (cell,) = load_cells(CONFIGS / f"{name}.yaml")
+    assert (cell.dataset.name, cell.clip_length, cell.resolution) == ("coco", 1, 800)
+    assert cell.measure == ("accuracy", "speed", "flops")
+    with torch.device("meta"):
+        method = build_method(cell.method, num_classes=80, **cell.options)
+    assert isinstance(method.tracking_rule, ImageRule)
+    assert method.input_format.max_long_side == 1333
+    assert method.resolved_options["memory_tokens"] == (0 if "without" in name else 8)
+    text = (CONFIGS / f"{name}.yaml").read_text()
+    assert f"vis-bench run {name} --data-root DATA --weights W" in text
+    assert "# Published on COCO val" in text
 
 
 @pytest.mark.parametrize("name", NAMES)

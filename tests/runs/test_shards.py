@@ -210,12 +210,16 @@ def test_two_files_that_differ_about_a_video_are_refused(jobs, tracks, tmp_path)
         files.read(job)
 
 
-def test_shards_of_another_digest_are_left_alone_and_named(jobs, tracks, tmp_path):
+def test_shards_of_another_digest_are_left_alone_and_named(jobs, tmp_path, monkeypatch):
     for job in jobs:
         ShardFiles.of(tmp_path, job).write(Shard(job.digest, (job.videos[0].id,)), [])
     [foreign] = foreign_shards(tmp_path, jobs[:1])
     assert foreign == ShardFiles.of(tmp_path, jobs[1]).folder
-    ShardFiles.of(tmp_path, jobs[0]).remove()
+    said = []
+    bars = Bars(quiet=True)
+    monkeypatch.setattr(bars, "say", said.append)
+    measure_share(jobs[:1], RecordStore(tmp_path), bars, Share(1, 1))
+    assert f"{foreign} holds shards of another run or config; it is left alone" in said
     assert foreign.is_dir()
 
 

@@ -18,6 +18,7 @@ from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
     from vis_bench.evaluation.identity_sensitivity import IdentitySensitivity
+    from vis_bench.evaluation.images import ImageEvaluation
     from vis_bench.evaluation.ytvis import Evaluation
 
 DESCRIPTION = "AP and AR of a results file against annotations; HOTA, IDF1 and TETA on request"
@@ -25,8 +26,10 @@ DESCRIPTION = "AP and AR of a results file against annotations; HOTA, IDF1 and T
 
 def add_arguments(options: Options) -> None:
     """The two files, and what --record takes."""
-    options.required("--annotations", "GT.json", "YouTube-VIS annotations")
-    options.required("--predictions", "R.json", "YouTube-VIS results")
+    options.required(
+        "--annotations", "GT.json", "annotations in YouTube-VIS form, or of images in COCO's"
+    )
+    options.required("--predictions", "R.json", "results in the same form")
     options.value(
         "--long-annotations", "LONG.json", "annotations of the long videos, where --annotations "
         "are those of the short ones: AP is the mean of both, as YouTube-VIS 2022 has it",
@@ -106,6 +109,11 @@ def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | 
     from vis_bench.progress import Bars
 
     truth, results = read_annotations(options.annotations), read_results(options.predictions)
+    if truth.of_images:
+        raise InputError(
+            f"{options.annotations} lists single images, in which nothing is tracked; leave out "
+            "--identity-sensitivity"
+        )
     with Bars().bar("identity switches", 2 * len(truth.videos)) as advance:
         return identity_sensitivity(truth, results, advance)
 
@@ -116,7 +124,9 @@ def _refuse_without_record(options: argparse.Namespace) -> None:
             raise InputError(f"{name} says what goes into a record; give --record NAME too")
 
 
-def _record_results(options: argparse.Namespace, tracking_threshold: float | None) -> Evaluation:
+def _record_results(
+    options: argparse.Namespace, tracking_threshold: float | None
+) -> Evaluation | ImageEvaluation:
     from vis_bench.records.other_code import OtherCode, record_results
     from vis_bench.records.store import RecordStore
 

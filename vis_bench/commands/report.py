@@ -13,6 +13,10 @@ from vis_bench.commands.output import print_json, print_text, say
 DESCRIPTION = "one HTML page about a record, or about two, with pictures of the videos"
 
 
+# WebP holds no longer side.
+LONGEST_SIDE = 16383
+
+
 def add_arguments(options: Options) -> None:
     """A and B, where their data are, and how much the page shows."""
     options.argument("first", "A", "a record with its predictions beside it, or a results file")
@@ -30,7 +34,9 @@ def add_arguments(options: Options) -> None:
     )  # fmt: skip
     options.data_root()
     options.value("--videos", "N", "how many videos have pictures", count, default=8)
-    options.value("--side", "PIXELS", "long side of a picture", count, default=360)
+    options.value(
+        "--side", "PIXELS", "long side of a picture", whole_number(1, LONGEST_SIDE), default=360
+    )
     options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
     options.value("--max-size", "MB", "leave out videos beyond this size", count, default=20)
     options.value(

@@ -14,7 +14,9 @@ def add_arguments(options: Options) -> None:
     """The annotations, and what else is checked."""
     from vis_bench.data.categories import CATEGORIES
 
-    options.argument("annotations", "ANNOTATIONS", "YouTube-VIS annotations")
+    options.argument(
+        "annotations", "ANNOTATIONS", "annotations in YouTube-VIS form, or of images in COCO's"
+    )
     options.value(
         "--frames", "DIR", "folder that file names start from",
         unless_given="frames are not checked",

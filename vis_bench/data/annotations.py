@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vis_bench.data.coco_form import as_videos, is_of_images
 from vis_bench.data.occlusion import occlusion_score
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, objects_of, read_json, shown, value_of
@@ -59,6 +60,7 @@ class GroundTruth:
     categories in file order. `objects` are in file order and `tubes` are their masks. `warnings`
     are sentences about what the file holds but evaluation leaves out. `parts` are the ids of the
     videos of each part, by name, where AP is the mean of the APs of parts (see `annotation_parts`).
+    `of_images`: the videos are single images, a frame each, of annotations in COCO's form.
     """
 
     name: str
@@ -69,15 +71,19 @@ class GroundTruth:
     tubes: MaskTubes
     warnings: Sequence[str]
     parts: Mapping[str, frozenset[int]]
+    of_images: bool = False
 
     @classmethod
     def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:
         """Checks the content of an annotations file; `name` is what messages call it.
 
+        Images of a file in COCO's form become videos of one frame.
+
         Raises:
             InputError: naming the file and, where they are known, the annotation, the video and
                 the frame (counted from 0) of the first thing that is wrong.
         """
+        content = as_videos(content)
         check_kind(content, name)
         videos = _videos(content, name)
         categories = _categories(content, name)
@@ -96,11 +102,14 @@ class GroundTruth:
         named = [f"{name}: {warning}" for warning in warnings]
         by_id = dict(sorted(categories.items()))
         parts = _parts(content, name, videos)
-        return cls(name, in_order, by_id, list(categories), objects, tubes, named, parts)
+        return cls(
+            name, in_order, by_id, list(categories), objects, tubes, named, parts,
+            is_of_images(content),
+        )  # fmt: skip
 
 
 def read_annotations(path: Path) -> GroundTruth:
-    """Reads and checks a YouTube-VIS annotations file.
+    """Reads and checks an annotations file in YouTube-VIS form, or in COCO's.
 
     Raises:
         InputError: as `GroundTruth.of`, or for a file that is not JSON.
@@ -114,7 +123,7 @@ def read_videos(path: Path) -> dict[int, AnnotatedVideo]:
     Raises:
         InputError: for another kind of file, or the first video that is wrong.
     """
-    content = read_json(path)
+    content = as_videos(read_json(path))
     check_kind(content, str(path), needs_annotations=False)
     return _videos(content, str(path))
 

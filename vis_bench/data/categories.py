@@ -3,7 +3,8 @@
 YouTube-VIS: youtube-vos.org/dataset/vis (Yang et al., ICCV 2019; the 2021 version). The 2022
 version has the categories of 2021 and adds long videos to the validation set; its AP is the mean of
 short and long videos (see `annotation_parts`). OVIS: Qi et al., arXiv 2102.01558; its annotation
-files spell `Vehical` so, its page `Vehicle`.
+files spell `Vehical` so, its page `Vehicle`. COCO: cocodataset.org (Lin et al., ECCV 2014); 80
+categories whose ids, 1 to 90, have gaps.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Mapping
 
 from vis_bench.errors import InputError
 
-DATASETS = ("ytvis2019", "ytvis2021", "ytvis2022", "ovis", "synthetic")
+DATASETS = ("ytvis2019", "ytvis2021", "ytvis2022", "ovis", "coco", "synthetic", "synthetic_images")
+OF_IMAGES = ("coco", "synthetic_images")  # single images, in COCO's form
 SHORT_AND_LONG = "ytvis2022"  # whose validation annotations are two files
 
 TITLES: Mapping[str, str] = {
@@ -20,7 +22,9 @@ TITLES: Mapping[str, str] = {
     "ytvis2021": "YouTube-VIS 2021",
     "ytvis2022": "YouTube-VIS 2022",
     "ovis": "OVIS",
+    "coco": "COCO",
     "synthetic": "synthetic set",
+    "synthetic_images": "single frames of the synthetic set",
     "synthetic_plain": "plain synthetic set",
 }
 
@@ -39,11 +43,25 @@ OVIS = (
     "Person Bird Cat Dog Horse Sheep Cow Elephant Bear Zebra Giraffe Poultry Giant_panda Lizard "
     "Parrot Monkey Rabbit Tiger Fish Turtle Bicycle Motorcycle Airplane Boat Vehical"
 )
+# The first id of each run of successive ids, and the names from there on.
+COCO = {
+    1: "person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant",
+    13: "stop_sign parking_meter bench bird cat dog horse sheep cow elephant bear zebra giraffe",
+    27: "backpack umbrella",
+    31: "handbag tie suitcase frisbee skis snowboard sports_ball kite baseball_bat baseball_glove "
+    "skateboard surfboard tennis_racket bottle",
+    46: "wine_glass cup fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog "
+    "pizza donut cake chair couch potted_plant bed",
+    67: "dining_table",
+    70: "toilet",
+    72: "tv laptop mouse remote keyboard cell_phone microwave oven toaster sink refrigerator",
+    84: "book clock vase scissors teddy_bear hair_drier toothbrush",
+}
 SYNTHETIC = "striped_star checkered_star checkered_box dotted_box dotted_ellipse striped_ellipse"
 
 
-def _numbered(names: str) -> dict[int, str]:
-    return dict(enumerate(names.split(), start=1))
+def _numbered(names: str, start: int = 1) -> dict[int, str]:
+    return dict(enumerate(names.split(), start=start))
 
 
 CATEGORIES: Mapping[str, Mapping[int, str]] = {
@@ -51,7 +69,9 @@ CATEGORIES: Mapping[str, Mapping[int, str]] = {
     "ytvis2021": _numbered(YTVIS_2021),
     "ytvis2022": _numbered(YTVIS_2021),
     "ovis": _numbered(OVIS),
+    "coco": {key: name for start in COCO for key, name in _numbered(COCO[start], start).items()},
     "synthetic": _numbered(SYNTHETIC),
+    "synthetic_images": _numbered(SYNTHETIC),
 }
 
 
@@ -62,6 +82,11 @@ def dataset_title(name: str) -> str:
         name: as a record has it, so also `synthetic_plain`.
     """
     return TITLES.get(name, name)
+
+
+def unit(name: str) -> str:
+    """What a data set consists of: `video`, or `image`."""
+    return "image" if name in OF_IMAGES else "video"
 
 
 def check_dataset_name(name: str) -> None:
@@ -98,12 +123,17 @@ def contradiction(name: str, categories: Mapping[int, str]) -> str | None:
     return f"category {first} is {categories[first]!r}, but {due}{hint}"
 
 
-def dataset_of(categories: Mapping[int, str]) -> str | None:
+def dataset_of(categories: Mapping[int, str], *, of_images: bool = False) -> str | None:
     """The first data set whose categories these are, with none missing; None if there is none.
 
     YouTube-VIS 2021 and 2022 have the same, so these are taken for 2021.
+
+    Args:
+        of_images: look only among those of single images.
     """
     for name, expected in CATEGORIES.items():
+        if of_images and name not in OF_IMAGES:
+            continue
         if categories.keys() == expected.keys() and all(
             _same(categories[number], expected[number]) for number in expected
         ):

@@ -19,6 +19,7 @@ from vis_bench.data.annotation_parts import join_short_and_long
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.categories import CATEGORIES, DATASETS, check_dataset_name, contradiction
+from vis_bench.data.coco_form import as_videos, is_of_images
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file, turned_warning
 from vis_bench.data.shared_videos import TRAINING_PARTS
 from vis_bench.data.video import Video
@@ -37,6 +38,7 @@ class Dataset:
     the content of the annotations file, read from `annotations_path` where there is one.
     `has_annotations` is False for the public validation and test files, which list videos only.
     `part` is what the command `split` wrote into a file that it cut: `heldout` or `rest`.
+    `of_images`: the videos are single images, a frame each; results are written in COCO's form.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Dataset:
     annotations_path: Path | None
     content: Callable[[], dict[str, Any]]
     part: str | None = None
+    of_images: bool = False
 
     @property
     def full_name(self) -> str:
@@ -113,8 +116,8 @@ def load_dataset(
         name: one of `categories.DATASETS`; or any other, with both `annotations` and `frames`.
         split: `train`, `val` or `test`; `heldout` or `rest`, which the command `split` writes.
         plain: the easy variant of the synthetic videos.
-        annotations: a file in YouTube-VIS form; default: found below `data_root` (see `layout`),
-            where the validation set of `ytvis2022` has two, which are joined.
+        annotations: a file in YouTube-VIS form or COCO's; default: found below `data_root` (see
+            `layout`), where the validation set of `ytvis2022` has two, which are joined.
         frames: the folder that the file names start from; default as above.
         data_root: the folder with the data sets. Synthetic videos are drawn in memory without
             any of the three.
@@ -128,6 +131,8 @@ def load_dataset(
     in_memory = annotations is None and frames is None and split not in TRAINING_PARTS
     if name == "synthetic" and in_memory:
         return _in_memory(split, plain)
+    if name == "synthetic_images" and in_memory and not plain:
+        return _images_in_memory(split)
     if plain and name != "synthetic":
         raise InputError(f"plain is true for {name}; only synthetic videos have a plain variant")
     if annotations is None or frames is None:
@@ -142,7 +147,8 @@ def load_dataset(
 
 
 def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Dataset:
-    """Opens a data set in YouTube-VIS form from its annotations file and its folder of frames.
+    """Opens a data set in YouTube-VIS form, or of images in COCO's form, from its annotations file
+    and its folder of frames.
 
     A known data set has its own categories, all of them, and the file's must not contradict them;
     any other has the file's.
@@ -150,15 +156,20 @@ def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Data
     Raises:
         InputError: as `load_dataset`.
     """
-    content = read_json(annotations)
+    content = _read_content(annotations)
     entries = video_entries(content, str(annotations))
     categories = _known_categories(name, content, annotations)
-    videos = [_video(entry, frames, str(annotations)) for entry in entries]
+    of_images = is_of_images(content)
+    videos = [_video(entry, frames, str(annotations), of_images) for entry in entries]
     _check_frames(frames, entries)
     return Dataset(
         name, split, videos, categories, bool(content.get("annotations")),
-        annotations, partial(read_json, annotations), _part(content),
+        annotations, partial(_read_content, annotations), _part(content), of_images,
     )  # fmt: skip
+
+
+def _read_content(annotations: Path) -> Any:
+    return as_videos(read_json(annotations))
 
 
 def _short_and_long(name: str, split: str, both: tuple[Path, Path], frames: Path) -> Dataset:
@@ -212,6 +223,20 @@ def _annotations(drawn: synthetic.SyntheticVideos) -> dict[str, Any]:
     return drawn.annotations()
 
 
+def _images_in_memory(split: str) -> Dataset:
+    drawn = synthetic.generate(split)
+    return Dataset(
+        "synthetic_images", split, synthetic.image_videos(drawn),
+        _sorted(CATEGORIES["synthetic_images"]), True, None, partial(_image_annotations, drawn),
+        of_images=True,
+    )  # fmt: skip
+
+
+@cache
+def _image_annotations(drawn: synthetic.SyntheticVideos) -> dict[str, Any]:
+    return as_videos(synthetic.image_annotations(drawn))
+
+
 def _required(data_root: Path | None, name: str, key: str) -> Path:
     if data_root is None:
         raise InputError(
@@ -225,7 +250,7 @@ def _required(data_root: Path | None, name: str, key: str) -> Path:
     return data_root
 
 
-def _video(entry: dict[str, Any], frames: Path, name: str) -> Video:
+def _video(entry: dict[str, Any], frames: Path, name: str, of_images: bool = False) -> Video:
     number = integer_of(entry, "id", f"{name}, an entry of videos")
     where = f"{name}, video {number}"
     size = [value_of(entry, "height", where), value_of(entry, "width", where)]
@@ -239,7 +264,7 @@ def _video(entry: dict[str, Any], frames: Path, name: str) -> Video:
     if length != len(file_names):
         raise InputError(f"{where} has length {shown(length)} but {len(file_names)} file_names")
     files = frame_paths(file_names, frames, where)
-    title = files[0].parent.name or str(number)
+    title = files[0].name if of_images else files[0].parent.name or str(number)
     return Video(number, title, height, width, ImageFiles(files, title, (height, width)))
 
 

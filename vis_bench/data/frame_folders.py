@@ -1,4 +1,4 @@
-"""Videos without annotations: folders of frames, and video files."""
+"""Videos and images without annotations: folders of frames, and video files."""
 
 from __future__ import annotations
 
@@ -40,6 +40,26 @@ def find_videos(path: Path) -> FoundVideos:
         )
     warnings: list[str] = []
     videos = [_video(n, source, warnings) for n, source in enumerate(video_sources(path), 1)]
+    return FoundVideos(videos, warnings)
+
+
+def find_images(folder: Path) -> FoundVideos:
+    """The images of a folder, of any sizes, as videos of one frame in natural order.
+
+    Raises:
+        InputError: where there is none, or one cannot be read.
+    """
+    files = frame_files(folder) if folder.is_dir() else []
+    if not files:
+        kinds = ", ".join(FRAME_SUFFIXES)
+        raise InputError(f"--frames {folder} is not a folder of images: looked for {kinds}")
+    headers = [_read_header(path) for path in files]
+    videos = [
+        Video(number, path.name, *header.size_HW, ImageFiles([path], path.name, header.size_HW))
+        for number, (path, header) in enumerate(zip(files, headers, strict=True), start=1)
+    ]
+    turned = [path for path, header in zip(files, headers, strict=True) if header.is_turned]
+    warnings = [turned_warning(turned, len(files), f"in {folder}")] if turned else []
     return FoundVideos(videos, warnings)
 
 

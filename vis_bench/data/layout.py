@@ -14,6 +14,8 @@ The validation annotations of `ytvis2022` are two files, `gt_short.json` and `gt
 folder or in `annotations` below it (as in tue-mps/videomt, `datasets/README.md`). Without them the
 list of all videos is found as above.
 
+`coco` has `annotations/instances_val2017.json` and its images in `val2017`.
+
 `heldout` and `rest`, which the command `split` writes, have their frames in the folder of `train`.
 """
 
@@ -32,7 +34,9 @@ FOLDERS = {
     "ytvis2021": ("ytvis2021", "ytvis_2021", "."),
     "ytvis2022": ("ytvis2022", "ytvis_2022", "."),
     "ovis": ("ovis", "."),
+    "coco": ("coco", "."),
     "synthetic": ("synthetic", "."),
+    "synthetic_images": ("synthetic_images", "."),
 }
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 ANNOTATIONS = (
@@ -42,11 +46,13 @@ ANNOTATIONS = (
     "annotations/instances_{split}_sub.json",
     "annotations/annotations_{split}.json",
 )
+COCO_ANNOTATIONS = ("annotations/instances_{split}2017.json",)
 SHORT_AND_LONG_FILES = (
     ("gt_short.json", "gt_long.json"),
     ("annotations/gt_short.json", "annotations/gt_long.json"),
 )
 FRAMES = ("{split}/JPEGImages", "{split}")
+COCO_FRAMES = ("{split}2017", "images/{split}2017")
 
 
 def find_annotations(data_root: Path, name: str, split: str) -> Path:
@@ -55,12 +61,13 @@ def find_annotations(data_root: Path, name: str, split: str) -> Path:
     Raises:
         InputError: saying what was looked for, and what changes that.
     """
-    forms = ANNOTATIONS[:1] if split in TRAINING_PARTS else ANNOTATIONS
+    whole_forms = COCO_ANNOTATIONS if name == "coco" else ANNOTATIONS
+    forms = ANNOTATIONS[:1] if split in TRAINING_PARTS else whole_forms
     candidates = _candidates(data_root, name, split, forms)
     what = f"annotations of {name} {split}"
     hint = ""
     if split in TRAINING_PARTS:
-        whole = _candidates(data_root, name, "train", ANNOTATIONS)
+        whole = _candidates(data_root, name, "train", whole_forms)
         train = next(filter(Path.is_file, whole), whole[0])
         command = shlex.join(["vis-bench", "split", str(train), str(candidates[0].parent)])
         hint = f"`{command}` writes them; "
@@ -96,7 +103,8 @@ def find_frames(data_root: Path, name: str, split: str) -> Path:
         InputError: saying what was looked for, and what changes that.
     """
     folder = "train" if split in TRAINING_PARTS else split
-    candidates = _candidates(data_root, name, folder, FRAMES)
+    forms = COCO_FRAMES if name == "coco" else FRAMES
+    candidates = _candidates(data_root, name, folder, forms)
     return _first(candidates, Path.is_dir, f"frames of {name} {split}", "frames")
 
 

@@ -1,13 +1,14 @@
-"""Tracks to and from YouTube-VIS results files.
+"""Tracks to and from YouTube-VIS results files, and instances to and from COCO's.
 
 A results file is a JSON list of objects with `video_id`, `category_id`, `score` and
-`segmentations`: one compressed RLE or null per frame.
+`segmentations`: one compressed RLE or null per frame. One of single images has `image_id` and
+`segmentation` instead (cocodataset.org, "Results format"). Other keys, boxes too, are not read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,9 @@ class Results:
 
 
 def read_results(path: Path) -> Results:
-    """Reads and checks a YouTube-VIS results file.
+    """Reads and checks a results file in YouTube-VIS form or COCO's.
+
+    An entry of an image becomes a track of one frame, its `image_id` the id of the video.
 
     Raises:
         InputError: naming the file and, where they are known, the entry (counted from 0), the
@@ -94,23 +97,39 @@ def parse_results(content: bytes, name: str) -> Results:
     return Results.of(tracks, name)
 
 
-def write_results(tracks: Iterable[Track], path: Path) -> None:
+def write_results(tracks: Iterable[Track], path: Path, *, of_images: bool = False) -> None:
     """Writes a results file; `path` holds the old or the new content at every moment.
 
     Every track's list is as long as its video: the official evaluator ends at the shorter of two
     lists, so that objects behind the end of a shorter one would cost nothing.
+
+    Args:
+        of_images: in COCO's form, without boxes; the tracks have one frame each, with a mask.
     """
-    write_atomically(Path(path), _encoded(tracks))
+    write_atomically(Path(path), _encoded(tracks, instance_entry if of_images else track_entry))
 
 
-def _encoded(tracks: Iterable[Track]) -> Iterator[bytes]:
+def _encoded(
+    tracks: Iterable[Track], entry_of: Callable[[Track], dict[str, Any]]
+) -> Iterator[bytes]:
     """The file piece by piece, so that the absent masks of one track at a time are in memory."""
     separator = b"["
     for track in tracks:
         yield separator
-        yield orjson.dumps(track_entry(track))
+        yield orjson.dumps(entry_of(track))
         separator = b","
     yield b"]" if separator == b"," else b"[]"
+
+
+def instance_entry(track: Track) -> dict[str, Any]:
+    """A track of an image as it stands in a results file of images."""
+    [segmentation] = track.segmentations
+    return {
+        "image_id": track.video_id,
+        "category_id": track.category_id,
+        "segmentation": segmentation,
+        "score": track.score,
+    }
 
 
 def track_entry(track: Track) -> dict[str, Any]:
@@ -131,6 +150,8 @@ def entry_name(name: str, index: int, video_id: object) -> str:
 def _track(entry: Any, name: str, index: int) -> Track:
     if not isinstance(entry, dict):
         raise InputError(f"{name}, entry {index} is {shown(entry)}; expected an object")
+    if "image_id" in entry and "video_id" not in entry:
+        return _instance(entry, name, index)
     where = entry_name(name, index, entry.get("video_id"))
     segmentations = value_of(entry, "segmentations", where)
     if not isinstance(segmentations, list):
@@ -158,6 +179,17 @@ def _stored(segmentations: list[Any]) -> Sequence[Any]:
     if len(frames) + num_absent != num_frames:
         return segmentations
     return SparseTube(num_frames, {frame: segmentations[frame] for frame in frames})
+
+
+def _instance(entry: dict[str, Any], name: str, index: int) -> Track:
+    """An entry of a results file of single images."""
+    where = f"{name}, entry {index} (image {shown(entry['image_id'])})"
+    return Track(
+        integer_of(entry, "image_id", where),
+        integer_of(entry, "category_id", where),
+        value_of(entry, "score", where),
+        [value_of(entry, "segmentation", where)],
+    )
 
 
 def _check_score(score: object, where: str) -> None:

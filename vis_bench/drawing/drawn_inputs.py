@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES
+from vis_bench.data.coco_form import as_videos
 from vis_bench.data.frames import is_file
 from vis_bench.data.results_file import read_results
 from vis_bench.drawing.frame_files import (
@@ -96,7 +97,7 @@ def annotations_to_draw(path: Path) -> dict:
 
     `GroundTruth.of` refuses what else is wrong.
     """
-    content = read_json(path)
+    content = as_videos(read_json(path))
     if isinstance(content, dict) and isinstance(content.get("videos"), list):
         return {**content, "annotations": content.get("annotations") or []}
     return content

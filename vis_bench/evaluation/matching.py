@@ -15,6 +15,7 @@ import numpy as np
 
 from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.errors import InputError
 from vis_bench.evaluation.levels import ObjectLevels
 from vis_bench.evaluation.space_time_iou import space_time_iou
 from vis_bench.evaluation.sparse_overlap import SparseOverlaps
@@ -72,7 +73,15 @@ def match(
 
     Args:
         found: what is known already of each video, of some tracks and all objects, in file order.
+
+    Raises:
+        InputError: for annotations of single images, which COCOeval evaluates (see `images`).
     """
+    if ground_truth.of_images:
+        raise InputError(
+            f"{ground_truth.name} lists single images, of which AP and AR alone are evaluated; "
+            "expected videos"
+        )
     detections = _rank_detections(ground_truth, results)
     objects = _group_objects(ground_truth)
     levels = ObjectLevels.of(ground_truth)

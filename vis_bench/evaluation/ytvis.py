@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vis_bench.data.annotation_parts import read_short_and_long
-from vis_bench.data.annotations import GroundTruth, read_annotations
+from vis_bench.data.annotations import AnnotatedVideo, GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, read_results
+from vis_bench.errors import InputError
 from vis_bench.evaluation.check_results import check_results
+from vis_bench.evaluation.images import ImageEvaluation, evaluate_images
 from vis_bench.evaluation.levels import LEVELS
-from vis_bench.evaluation.matching import AREA_NAMES, IOU_THRESHOLDS, Matches, match
+from vis_bench.evaluation.matching import AREA_NAMES, Matches, match
+from vis_bench.evaluation.numbers import ALL_AREAS, headline, mean_of_parts, summarize
 from vis_bench.evaluation.precision_recall import MAX_DETECTIONS, Curves, accumulate
 from vis_bench.json_file import collection_paused
 
@@ -32,7 +35,6 @@ VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
 
 PART_NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
 
-_ALL = AREA_NAMES.index("all")
 _MOST = len(MAX_DETECTIONS) - 1
 
 
@@ -47,6 +49,11 @@ class Evaluation:
     curves: Curves
     warnings: Sequence[str]
     tracking: TrackingEvaluation | None = None
+
+    @property
+    def videos(self) -> Sequence[AnnotatedVideo]:
+        """The videos of the annotations."""
+        return self.matches.videos
 
     def summary(self) -> dict[str, float]:
         """The official 12 numbers as fractions; -1 where there is no ground truth.
@@ -133,7 +140,7 @@ class Evaluation:
             self.level_curves.recall_TKAM[:, categories],
             self.level_curves.scores_TRKAM[:, :, categories],
         )
-        return {"num_objects": count, **_headline(curves, place)}
+        return {"num_objects": count, **headline(curves, place)}
 
     @cached_property
     def _per_length(self) -> dict[str, dict[str, float]]:
@@ -142,8 +149,8 @@ class Evaluation:
         shortest = -1.0
         for name, longest in VIDEO_LENGTHS.items():
             inside_V = ((lengths_V > shortest) & (lengths_V <= longest)).astype(np.int64)
-            curves = accumulate(self.matches, inside_V, areas=[_ALL], limits=[_MOST])
-            numbers[name] = {"num_videos": int(inside_V.sum()), **_headline(curves, _ALL)}
+            curves = accumulate(self.matches, inside_V, areas=[ALL_AREAS], limits=[_MOST])
+            numbers[name] = {"num_videos": int(inside_V.sum()), **headline(curves, ALL_AREAS)}
             shortest = longest
         return numbers
 
@@ -186,68 +193,30 @@ def evaluate_files(
     *,
     long_annotations: Path | None = None,
     tracking_threshold: float | None = None,
-) -> Evaluation:
+) -> Evaluation | ImageEvaluation:
     """Reads, checks and evaluates a results file; `tracking_threshold` as `evaluate`.
 
     Args:
+        annotations: of videos in YouTube-VIS form, or of single images in COCO's, which COCOeval
+            evaluates.
         long_annotations: of the long videos, where `annotations` are those of the short ones; AP
             is then the mean of both (YouTube-VIS 2022).
 
     Raises:
-        InputError: as `read_annotations`, `read_short_and_long`, `read_results` and `evaluate`.
+        InputError: as `read_annotations`, `read_short_and_long`, `read_results`, `evaluate` and
+            `evaluate_images`, and for tracking metrics of images.
     """
     with collection_paused():
         if long_annotations is None:
             ground_truth = read_annotations(annotations)
         else:
             ground_truth = read_short_and_long(annotations, long_annotations)
-        return evaluate(
-            ground_truth, read_results(predictions), tracking_threshold=tracking_threshold
-        )
-
-
-def mean_of_parts(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each number; -1 where it is -1 in any part."""
-    columns = {key: [numbers[key] for numbers in parts] for key in parts[0]}
-    return {
-        key: -1.0 if min(values) == -1 else sum(values) / len(values)
-        for key, values in columns.items()
-    }
-
-
-def summarize(curves: Curves, categories: slice = slice(None)) -> dict[str, float]:
-    """The official 12 numbers over some categories; see `Evaluation.summary`."""
-    precision = curves.precision_TRKAM[:, :, categories]
-    recall = curves.recall_TKAM[:, categories]
-    numbers = {
-        "ap": _mean(precision[..., _ALL, _MOST]),
-        "ap50": _mean(precision[_at(0.5), ..., _ALL, _MOST]),
-        "ap75": _mean(precision[_at(0.75), ..., _ALL, _MOST]),
-    }
-    for a, name in enumerate(AREA_NAMES[1:], 1):
-        numbers[f"ap_{name[0]}"] = _mean(precision[..., a, _MOST])
-    for m, limit in enumerate(MAX_DETECTIONS):
-        numbers[f"ar{limit}"] = _mean(recall[..., _ALL, m])
-    for a, name in enumerate(AREA_NAMES[1:], 1):
-        numbers[f"ar_{name[0]}"] = _mean(recall[..., a, _MOST])
-    return numbers
-
-
-def _headline(curves: Curves, area: int) -> dict[str, float]:
-    precision_TRK = curves.precision_TRKAM[..., area, _MOST]
-    return {
-        "ap": _mean(precision_TRK),
-        "ap50": _mean(precision_TRK[_at(0.5)]),
-        "ap75": _mean(precision_TRK[_at(0.75)]),
-        "ar100": _mean(curves.recall_TKAM[..., area, _MOST]),
-    }
-
-
-def _at(threshold: float) -> int:
-    return int(np.flatnonzero(threshold == IOU_THRESHOLDS)[0])
-
-
-def _mean(values: np.ndarray) -> float:
-    """The mean of the cells with ground truth; -1 where there are none."""
-    counted = values[values > -1]
-    return float(np.mean(counted)) if counted.size else -1.0
+        results = read_results(predictions)
+        if not ground_truth.of_images:
+            return evaluate(ground_truth, results, tracking_threshold=tracking_threshold)
+        if tracking_threshold is not None:
+            raise InputError(
+                f"{annotations} lists single images, in which nothing is tracked; leave out the "
+                "tracking metrics"
+            )
+        return evaluate_images(ground_truth, results)

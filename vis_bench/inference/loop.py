@@ -17,7 +17,8 @@ from torch import Tensor
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.inference.clips import ClipLength, clip_windows, without_overlap
-from vis_bench.inference.method import InputFormat, State, VISMethod
+from vis_bench.inference.image_instances import ImageInstances
+from vis_bench.inference.method import ImageRule, InputFormat, State, VISMethod
 from vis_bench.inference.named_tracker import NamedTracker
 from vis_bench.inference.prediction_rules import (
     check_clip,
@@ -155,10 +156,18 @@ class Tracker(Protocol):
         """All tracks, best score first."""
 
 
-def tracker_for(method: VISMethod, video: Video) -> Tracker:
-    """The tracker of one video: by the method's own names, or by the overlap of clips."""
+def tracker_for(method: VISMethod, video: Video, input_size_HW: tuple[int, int]) -> Tracker:
+    """The tracker of one video: by the method's own names, or by the overlap of clips; for single
+    images one that follows nothing.
+
+    Args:
+        input_size_HW: the size of the network's input in pixels.
+    """
+    rule, size_HW = method.tracking_rule, (video.height, video.width)
+    if isinstance(rule, ImageRule):
+        return ImageInstances(rule, video.length, size_HW, input_size_HW)
     kind = NamedTracker if method.online else ClipTracker
-    return kind(method.tracking_rule, video.length, video.height, video.width)
+    return kind(rule, video.length, *size_HW)
 
 
 def no_mark() -> None:
@@ -209,7 +218,7 @@ def track_video(
     """
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
-    tracker = tracker_for(method, video)
+    tracker = tracker_for(method, video, size_HW)
     with closing(read_ahead(video.frames)) as frames, plan.autocast():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
         track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids))

@@ -61,6 +61,18 @@ class TrackingRule:
 
 
 @dataclass(frozen=True)
+class ImageRule:
+    """How the instances of single images are emitted: nothing is followed from frame to frame.
+
+    Each instance has one class, its most probable one, and is emitted whatever its score, in the
+    method's order; no more than `max_instances` per image. Masks become binary at the size of the
+    network's input, then at the image's (see `preprocess.masks_to_image`).
+    """
+
+    max_instances: int = 100
+
+
+@dataclass(frozen=True)
 class MethodSource:
     """Which code a plug-in's method comes from.
 
@@ -76,8 +88,9 @@ class MethodSource:
 class VISMethod(nn.Module, ABC):
     """A method for video instance segmentation, seen through clips.
 
-    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit. `online` is
-    True for those of `OnlineMethod`. `backbone_name` is what records call the backbone.
+    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit; a method for
+    single images has an `ImageRule` in place of the latter, and a `max_clip_length` of 1. `online`
+    is True for those of `OnlineMethod`. `backbone_name` is what records call the backbone.
     `reconstruction` is True where the authors' own code was never published; tables mark such a
     method.
 
@@ -100,7 +113,7 @@ class VISMethod(nn.Module, ABC):
 
     online: bool = False
     input_format: InputFormat = InputFormat()
-    tracking_rule: TrackingRule = TrackingRule()
+    tracking_rule: TrackingRule | ImageRule = TrackingRule()
     backbone_name: str = "none"
     reconstruction: bool = False
     max_clip_length: int | None = None

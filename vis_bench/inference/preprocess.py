@@ -149,6 +149,36 @@ def _resize(logits_NTHW: Tensor, size_HW: tuple[int, int]) -> Tensor:
     return F.interpolate(logits_NTHW, size=size_HW, mode="bilinear", align_corners=False)
 
 
+def masks_to_image(
+    mask_logits_NHW: Tensor, input_size_HW: tuple[int, int], height: int, width: int
+) -> tuple[Tensor, Tensor]:
+    """Boolean masks (M, height, width) of an image, and which of the N instances they belong to.
+
+    As IFC's code has it for images (sukjunhwang/IFC): `masks_to_video` gives masks at the size of
+    the network's input, and these, as 0 and 1, go through a second bilinear interpolation and the
+    threshold 0.5. Instances whose first mask is empty are left out; a mask that vanishes in the
+    second step stays, empty.
+
+    Args:
+        mask_logits_NHW: any floating dtype; N may be 0.
+        input_size_HW: of the network's input, in pixels.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+
+    Returns:
+        The masks, and the M indices (int64) of the instances, in their order.
+    """
+    first_NHW = masks_to_video(mask_logits_NHW[:, None], *input_size_HW)[:, 0]
+    kept_M = first_NHW.flatten(1).any(1).nonzero()[:, 0]
+    masks_MHW = first_NHW[kept_M]
+    if len(kept_M) and input_size_HW != (height, width):
+        masks_M1HW = F.interpolate(
+            masks_MHW[:, None].float(), size=(height, width), mode="bilinear", align_corners=False
+        )
+        return masks_M1HW[:, 0] > 0.5, kept_M
+    return masks_MHW.reshape(len(kept_M), height, width), kept_M
+
+
 def _without_extremes(logits: Tensor) -> Tensor:
     """NaN becomes 0 (not above the threshold), infinities large enough numbers to add safely."""
     return torch.nan_to_num(logits, nan=0.0, posinf=1e30, neginf=-1e30)

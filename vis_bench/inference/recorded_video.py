@@ -12,12 +12,11 @@ import torch
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.inference.attention import ClipAttention, DecoderAttention, RecordsAttention
-from vis_bench.inference.loop import ENCODE_FRAMES, DecodedFrames, InferencePlan
+from vis_bench.inference.loop import ENCODE_FRAMES, DecodedFrames, InferencePlan, tracker_for
 from vis_bench.inference.prediction_rules import check_clip, check_features, check_values
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES
-from vis_bench.inference.tracker import ClipTracker
 from vis_bench.progress import Advance, silent
 from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
@@ -81,7 +80,7 @@ def record_video(
             allow.
     """
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
-    tracker = ClipTracker(method.tracking_rule, video.length, video.height, video.width)
+    tracker = tracker_for(method, video, size_HW)
     with closing(read_ahead(video.frames)) as frames, plan.autocast():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, NO_STAGES)
         features = _encode(method, inputs, video.length, advance)

@@ -16,8 +16,10 @@ from vis_bench.atomic_write import write_atomically
 from vis_bench.data.annotation_parts import join_short_and_long
 from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, check_dataset_name, dataset_of
+from vis_bench.data.coco_form import is_of_images
 from vis_bench.errors import InputError
 from vis_bench.evaluation.bootstrap import ap_interval
+from vis_bench.evaluation.images import ImageEvaluation
 from vis_bench.evaluation.ytvis import Evaluation, evaluate_files
 from vis_bench.json_file import parse_json, read_bytes
 from vis_bench.records.cell_name import file_stem
@@ -88,7 +90,7 @@ def record_results(
     split: str | None = None,
     long_annotations: Path | None = None,
     tracking_threshold: float | None = None,
-) -> tuple[Evaluation, Path]:
+) -> tuple[Evaluation | ImageEvaluation, Path]:
     """Evaluates a results file, and writes its record with a copy of the predictions beside it.
 
     The same results of the same method under the same note make one record, written anew; other
@@ -132,20 +134,25 @@ def record_results(
         fps=source.fps,
         device=source.device,
         num_params=source.num_params,
-        num_videos=len(evaluation.matches.videos),
-        num_frames=sum(video.length for video in evaluation.matches.videos),
+        num_videos=len(evaluation.videos),
+        num_frames=sum(video.length for video in evaluation.videos),
         config_sha256=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         **described,
     )
     copy = f"{file_stem(record)}{RESULTS_ENDING}"
-    tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
-    low, high = ap_interval(evaluation.matches) or (None, None)
-    accuracy = AccuracyFields(
-        predictions=copy, ap_low=low, ap_high=high, **evaluation.record_numbers(), **tracking
-    )
+    accuracy = AccuracyFields(predictions=copy, **_accuracy(evaluation))
     record = Record.of(record, accuracy)
     write_atomically(store.folder / copy, results)
     return evaluation, store.write(record)
+
+
+def _accuracy(evaluation: Evaluation | ImageEvaluation) -> dict[str, Any]:
+    """The record's metrics; of images the 12 numbers alone."""
+    if isinstance(evaluation, ImageEvaluation):
+        return dict(evaluation.summary())
+    tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
+    low, high = ap_interval(evaluation.matches) or (None, None)
+    return {"ap_low": low, "ap_high": high, **evaluation.record_numbers(), **tracking}
 
 
 def _describe_annotations(path: Path, dataset: str | None, split: str | None) -> dict[str, Any]:
@@ -179,7 +186,7 @@ def _describe_both(
 
 def _recognized(content: dict[str, Any], path: Path) -> str:
     names = {entry["id"]: str(entry.get("name")) for entry in content["categories"]}
-    found = dataset_of(names)
+    found = dataset_of(names, of_images=is_of_images(content))
     if found is None:
         known = ", ".join(DATASETS)
         raise InputError(

@@ -92,7 +92,11 @@ class SubjectFields(IdentityFields):
 
 
 class MetricFields(Fields):
-    """AP, AR and tracking metrics."""
+    """AP, AR and tracking metrics.
+
+    Of single images AP and AR are COCOeval's, whose small objects end at 32^2 pixels and medium
+    ones at 96^2, and there are no tracking metrics.
+    """
 
     ap: Fraction = None
     ap50: Fraction = None

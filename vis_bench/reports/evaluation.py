@@ -7,6 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from vis_bench.evaluation.images import ImageEvaluation
 from vis_bench.evaluation.ytvis import Evaluation
 from vis_bench.records.metrics import ACCURACY_TITLES
 from vis_bench.reports.tracking import tracking_json, tracking_tables
@@ -21,32 +22,46 @@ LEVEL_TITLES = {
 LENGTHS = {"short": "up to 24", "medium": "25 to 36", "long": "37 and more"}
 
 
-def evaluation_json(evaluation: Evaluation, *, per_category: bool = False) -> dict[str, Any]:
+def evaluation_json(
+    evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False
+) -> dict[str, Any]:
     """The 12 numbers as fractions (null without ground truth), by length, and the warnings.
 
     `ap_so`, `ap_mo`, `ap_ho` and `ap_returning` are null where no object is at that level. Of
     annotations in two files the 12 numbers are means, and `per_part` holds those of each. With the
-    tracking metrics under `tracking` where they were computed.
+    tracking metrics under `tracking` where they were computed. Of single images the 12 numbers
+    alone.
     """
     report: dict[str, Any] = {
-        **_nulled(evaluation.summary()),
+        **_nulled(evaluation.summary()), "warnings": list(evaluation.warnings),
+    }  # fmt: skip
+    if per_category:
+        report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
+    return report if isinstance(evaluation, ImageEvaluation) else report | _of_videos(evaluation)
+
+
+def _of_videos(evaluation: Evaluation) -> dict[str, Any]:
+    """What is said of videos alone."""
+    report: dict[str, Any] = {
         **_nulled(evaluation.level_aps()),
         "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
         "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
-        "warnings": list(evaluation.warnings),
     }
     parts = evaluation.per_part()
     if parts:
         report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}
-    if per_category:
-        report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
     if evaluation.tracking is not None:
         report["tracking"] = tracking_json(evaluation.tracking)
     return report
 
 
-def evaluation_text(evaluation: Evaluation, *, per_category: bool = False) -> str:
+def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False) -> str:
     """The 12 numbers in points, and the tracking metrics; a dash without ground truth."""
+    if isinstance(evaluation, ImageEvaluation):
+        rows = [["all images", *_points(evaluation.summary())]]
+        if per_category:
+            rows += [[str(row["name"]), *_points(row)] for row in evaluation.per_category()]
+        return _table(["points (0..100)", *ACCURACY_TITLES.values()], rows)
     parts = evaluation.per_part()
     rows = [[f"mean of {' and '.join(parts)}" if parts else "all videos",
              *_points(evaluation.summary())]]  # fmt: skip

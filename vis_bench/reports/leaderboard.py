@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from vis_bench.data.categories import dataset_title
+from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
 from vis_bench.records.ablation import split_ablations
 from vis_bench.records.caveats import is_ranked
 from vis_bench.records.labels import marked_labels
@@ -27,6 +27,7 @@ from vis_bench.reports.ranks import (
     ALONE_FOOTNOTE,
     ALONE_KEY,
     ALONE_NOTE,
+    IMAGES_NOTE,
     SHARED_NOTE,
     PairedDifference,
     Rank,
@@ -187,18 +188,29 @@ class _Section:
 
     def footnotes(self) -> dict[str, str]:
         notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, self.rows)) else {}
-        alone = self.page_is_compared and any(rank.by_ap_alone for rank in self.ranks)
+        alone = any(map(self._is_noted, self.ranks))
         return {ALONE_KEY: ALONE_FOOTNOTE, **notes} if alone else notes
 
     def remarks(self) -> tuple[str, ...]:
         remarks = [] if all(map(is_ranked, self.rows)) else [UNRANKED_NOTE]
         if len(self.ranks) > 1:
-            remarks.insert(0, SHARED_NOTE if self.page_is_compared else ALONE_NOTE)
+            remarks.insert(0, self._ranks_note())
         return (*interval_remarks(self.rows), *remarks)
 
     def _rank_entry(self, rank: Rank) -> Entry:
-        alone = rank.by_ap_alone and self.page_is_compared
-        return Entry(str(rank.number), notes=(ALONE_KEY,) if alone else ())
+        return Entry(str(rank.number), notes=(ALONE_KEY,) if self._is_noted(rank) else ())
+
+    def _ranks_note(self) -> str:
+        if self._is_of_images:
+            return IMAGES_NOTE
+        return SHARED_NOTE if self.page_is_compared else ALONE_NOTE
+
+    def _is_noted(self, rank: Rank) -> bool:
+        return rank.by_ap_alone and self.page_is_compared and not self._is_of_images
+
+    @property
+    def _is_of_images(self) -> bool:
+        return any(record.dataset in OF_IMAGES for record in self.rows)
 
 
 def _with_data_column(grid: Grid) -> Grid:
@@ -239,7 +251,7 @@ def _section(record: Record) -> tuple[str, str, int, str]:
 
 def _title(section: tuple[str, str, int, str]) -> str:
     dataset, split, num_videos, _ = section
-    count = f"{num_videos or 'unknown number of'} video{'' if num_videos == 1 else 's'}"
+    count = f"{num_videos or 'unknown number of'} {unit(dataset)}{'' if num_videos == 1 else 's'}"
     return f"{dataset_title(dataset)} {split} ({count})"
 
 

@@ -17,7 +17,7 @@ from vis_bench.records.order import tie_break
 from vis_bench.records.predictions import predictions_path
 from vis_bench.records.schema import Record
 from vis_bench.records.store import StoredRecords
-from vis_bench.runs.add_interval import check_same_ap
+from vis_bench.runs.complete_record import check_same_ap
 from vis_bench.runs.record_annotations import ground_truth_of
 
 

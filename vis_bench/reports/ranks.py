@@ -21,6 +21,7 @@ SHARED_NOTE = (
 ALONE_NOTE = (
     "Ranks go by AP alone, noise or not: the predictions or annotations that tell are not at hand."
 )
+IMAGES_NOTE = "Ranks go by AP alone, noise or not: AP of single images has no interval here."
 ALONE_KEY = "a"
 ALONE_FOOTNOTE = (
     "rank by AP alone: the predictions or annotations that tell whether this row differs from the "

@@ -8,6 +8,7 @@ from pathlib import Path
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.evaluation.bootstrap import ap_interval
+from vis_bench.evaluation.images import evaluate_images
 from vis_bench.evaluation.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.loop import track_video
@@ -35,15 +36,19 @@ def infer(
 
 def evaluate_accuracy(job: Job, tracks: Sequence[Track], results_file: Path) -> AccuracyFields:
     """Evaluates the tracks of all of a job's videos against its ground truth: AP, its interval, AR
-    and the tracking metrics.
+    and the tracking metrics. Of single images the 12 numbers of COCOeval.
 
     Args:
         tracks: in the order of the job's videos.
         results_file: is written; the record names it.
     """
     assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
-    write_results(tracks, results_file)
-    evaluation = evaluate(job.ground_truth, Results.of(tracks), tracking_threshold=SCORE_THRESHOLD)
+    write_results(tracks, results_file, of_images=job.dataset.of_images)
+    results = Results.of(tracks)
+    if job.ground_truth.of_images:
+        numbers = evaluate_images(job.ground_truth, results).summary()
+        return AccuracyFields(predictions=results_file.name, **numbers)
+    evaluation = evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
     assert evaluation.tracking is not None
     low, high = ap_interval(evaluation.matches) or (None, None)
     return AccuracyFields(

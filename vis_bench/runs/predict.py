@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from vis_bench.atomic_write import check_writable
+from vis_bench.data.categories import OF_IMAGES
 from vis_bench.data.dataset import read_dataset
-from vis_bench.data.frame_folders import find_videos
+from vis_bench.data.frame_folders import find_images, find_videos
 from vis_bench.data.frames import ImageFiles, is_file
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
@@ -29,21 +30,25 @@ from vis_bench.runs.open_dataset import config_categories
 
 @dataclass(frozen=True)
 class PredictInputs:
-    """The videos to predict on; `categories`: id -> name, a column of class probabilities each."""
+    """The videos to predict on; `categories`: id -> name, a column of class probabilities each.
+
+    `of_images`: they are single images, and results are written in COCO's form.
+    """
 
     videos: Sequence[Video]
     categories: Mapping[int, str]
     warnings: Sequence[str] = ()
+    of_images: bool = False
 
 
 def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictInputs:
     """The videos below `frames`, or those that an annotations file lists.
 
     Args:
-        cell: its data set names the categories.
+        cell: its data set names the categories; where that consists of images, so do the frames.
         frames: a folder of frames or of videos, or a video file; with `annotations` the folder
             that their file names start from.
-        annotations: a file in YouTube-VIS form, such as a public valid.json; it may lack
+        annotations: a file in YouTube-VIS form or COCO's, such as a public valid.json; it may lack
             annotations. Videos get its ids. Without it ids are 1, 2, ... in the order of names.
 
     Raises:
@@ -51,9 +56,10 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
             twice, or categories of another data set.
     """
     if annotations is None:
-        found = find_videos(frames)
+        of_images = cell.dataset.name in OF_IMAGES
+        found = find_images(frames) if of_images else find_videos(frames)
         categories = config_categories(cell.dataset)
-        return PredictInputs(found.videos, categories, found.warnings)
+        return PredictInputs(found.videos, categories, found.warnings, of_images)
     if not frames.is_dir():
         raise InputError(
             f"--frames {frames} is not a folder; expected the one that the file names in "
@@ -62,7 +68,8 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
     dataset = read_dataset(cell.dataset.name, cell.dataset.split, annotations, frames)
     _check_ids(dataset.videos, annotations)
     _check_frames_exist(dataset.videos, frames)
-    return PredictInputs(dataset.videos, dataset.categories, dataset.check_frames(dataset.videos))
+    warnings = dataset.check_frames(dataset.videos)
+    return PredictInputs(dataset.videos, dataset.categories, warnings, dataset.of_images)
 
 
 def load_predictor(
@@ -98,7 +105,7 @@ def predict(
     """Writes the results file and says what it holds.
 
     Returns:
-        `output`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
+        `output`, `of_images`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
         (id -> `name` and `num_tracks`).
 
     Raises:
@@ -115,10 +122,11 @@ def predict(
             with naming_method(method.registered_name):
                 tracks += track_video(method, video, plan, list(inputs.categories))
             advance(video.length)
-    write_results(tracks, output)
+    write_results(tracks, output, of_images=inputs.of_images)
     num_tracks = Counter(track.category_id for track in tracks)
     return {
         "output": str(output),
+        "of_images": inputs.of_images,
         "num_videos": len(inputs.videos),
         "num_tracks": len(tracks),
         "videos": {video.id: video.name for video in inputs.videos},
@@ -134,9 +142,10 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     found = [entry for entry in summary["categories"].values() if entry["num_tracks"]]
     found.sort(key=lambda entry: -entry["num_tracks"])
     counts = ", ".join(f"{entry['name']} {entry['num_tracks']}" for entry in found)
-    videos = "1 video" if summary["num_videos"] == 1 else f"{summary['num_videos']} videos"
-    first = one_line(f"{summary['num_tracks']} tracks in {videos}: {summary['output']}")
-    by_category = one_line(f"tracks by category: {counts}") + "\n" if found else ""
+    things, unit = ("instances", "image") if summary["of_images"] else ("tracks", "video")
+    units = f"1 {unit}" if summary["num_videos"] == 1 else f"{summary['num_videos']} {unit}s"
+    first = one_line(f"{summary['num_tracks']} {things} in {units}: {summary['output']}")
+    by_category = one_line(f"{things} by category: {counts}") + "\n" if found else ""
     return f"{first}\n{by_category}"
 
 

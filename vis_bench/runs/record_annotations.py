@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.annotations_checksum import annotations_checksum
+from vis_bench.data.coco_form import as_videos
 from vis_bench.data.dataset import Dataset
 from vis_bench.errors import InputError
 from vis_bench.json_file import parse_json, read_bytes
@@ -54,7 +55,7 @@ def find_annotations(
 
 
 def _lists(annotations: Path, num_videos: int | None) -> bool:
-    content = parse_json(read_bytes(annotations), str(annotations))
+    content = as_videos(parse_json(read_bytes(annotations), str(annotations)))
     return isinstance(content, dict) and len(content.get("videos", ())) == num_videos
 
 

@@ -70,7 +70,8 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
     frames_T3HW, clips = _frames_on_device(work, video), work.plan.clips(video.length)
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
-        tracker = tracker_for(work.method, video)
+        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
+        tracker = tracker_for(work.method, video, size_HW)
         with work.inference():
             inputs = StoredFrames(frames_T3HW)
             num_classes = len(work.category_ids)

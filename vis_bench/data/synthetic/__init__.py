@@ -6,10 +6,12 @@ pixels and masks on every machine, whatever else draws random numbers.
 Files, from draws to bytes: `random_draws` draws numbers, `shapes` and `textures` are what classes
 are made of (`classes`), `motion` and `courses` say how objects move, `backdrop` what lies behind
 them, `compose` draws a whole `scene`, `render` its pixels, `hidden` counts who hides whom, `videos`
-makes splits and annotations, and `write` puts them into files.
+makes splits and annotations, `images` takes single frames of them, and `write` puts videos into
+files.
 """
 
 from vis_bench.data.synthetic.classes import CLASSES, plain_color
+from vis_bench.data.synthetic.images import image_annotations, image_videos
 from vis_bench.data.synthetic.render import render
 from vis_bench.data.synthetic.videos import (
     SyntheticVideos,
@@ -25,6 +27,8 @@ __all__ = [
     "SyntheticVideos",
     "VideoKey",
     "generate",
+    "image_annotations",
+    "image_videos",
     "open_video",
     "plain_color",
     "render",

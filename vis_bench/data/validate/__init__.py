@@ -1,5 +1,7 @@
 """Looks for everything that is wrong with a file in YouTube-VIS form, and with its frames.
 
+Images in COCO's form are checked as videos of one frame, and called so.
+
 Where `dataset` and `annotations` stop at the first defect that makes a measurement wrong, this
 goes on and names them all. It ends with a list of problems for any content of the file.
 """
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data.categories import check_dataset_name, contradiction
+from vis_bench.data.coco_form import as_videos
 from vis_bench.data.validate.groups import problems_text
 from vis_bench.data.validate.objects import object_problems
 from vis_bench.data.validate.problem import Problem, entries_of, id_problems, is_integer
@@ -58,6 +61,7 @@ def problems_of(
     content: Any, where: str, frames: Path | None, name: str | None, bars: Bars
 ) -> Iterator[Problem]:
     """The problems of a file's content; see `validate`."""
+    content = as_videos(content)
     wrong = _wrong_kind(content)
     if wrong is not None:
         yield Problem("file", where, wrong)

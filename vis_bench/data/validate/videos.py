@@ -91,7 +91,7 @@ def _open(path: Path) -> tuple[int, int] | str:
     try:
         with open_image(path) as image:
             width, height = image.size
-            image.draft("RGB", (width // REDUCED, height // REDUCED))
+            image.draft("RGB", (max(1, width // REDUCED), max(1, height // REDUCED)))
             image.load()
             return height, width
     except Exception as error:  # Pillow raises many kinds for broken files

@@ -34,7 +34,7 @@ PAPER_TABLES: dict[str, Callable[[], PaperTable]] = {
     "ifc-memory-decomposition": memory_decomposition_table,
     "ifc-encoder-comparison": encoder_comparison_table,
     "ifc-encoder": encoder_flops_table,
-    "ifc-coco-val": coco_table,
+    "ifc-coco": coco_table,
 }
 
 
@@ -54,7 +54,7 @@ def paper_table(
     if name not in PAPER_TABLES:
         raise InputError(f"table is {name!r}; expected one of: {', '.join(PAPER_TABLES)}")
     table = PAPER_TABLES[name]()
-    mini = record_lookup(table, records, "synthetic")
+    mini = record_lookup(table, records, table.mini_dataset)
     if name == "ifc-encoder":
         return fill_table(table, counted_lookup(encoder_counts), mini)
     return fill_table(table, record_lookup(table, records, table.dataset), mini)

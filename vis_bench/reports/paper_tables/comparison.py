@@ -13,6 +13,7 @@ from vis_bench.reports.paper_tables.names import (
     method_names,
     simplified,
 )
+from vis_bench.reports.paper_tables.other_systems import who_else_can_be_measured
 from vis_bench.reports.paper_tables.spec import FigureColumn, PaperRow, PaperTable
 from vis_bench.reports.published import published_figures, source_text
 
@@ -45,6 +46,7 @@ def comparison_table() -> PaperTable:
         "Where sources disagree, each has its row: the IFC slides give averages of several "
         "trainings, its README the released checkpoints, and the submission (in "
         "ifc-encoder-comparison and comparison-2021) figures of its own.",
+        *who_else_can_be_measured(),
     )
 
 

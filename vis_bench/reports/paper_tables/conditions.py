@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vis_bench.data.categories import dataset_title
+from vis_bench.data.categories import dataset_title, unit
 from vis_bench.records.caveats import caveats, count, is_comparable
 from vis_bench.records.schema import Record
 from vis_bench.reports.paper_tables.spec import PaperTable
@@ -13,7 +13,7 @@ def describe_conditions(record: Record, table: PaperTable) -> str:
     """Data, split, videos, resolution, precision, device and commit, with every reservation."""
     parts = [
         f"{dataset_title(record.dataset)} {record.split}",
-        None if record.num_videos is None else count(record.num_videos, "video"),
+        None if record.num_videos is None else count(record.num_videos, unit(record.dataset)),
         _annotations(record),
         _pixels(record.resolution),
         record.precision,
@@ -47,7 +47,7 @@ def _other_videos(record: Record, table: PaperTable) -> str | None:
     published = published_figures()["num_videos"].get(table.dataset, {}).get(table.split)
     if None in (published, record.num_videos) or published == record.num_videos:
         return None
-    return f"not the {published} videos of the published split"
+    return f"not the {published} {unit(record.dataset)}s of the published split"
 
 
 def _annotations(record: Record) -> str | None:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from vis_bench.data.categories import dataset_title
 from vis_bench.reports.figures import INTERVAL_NOTE
 from vis_bench.reports.paper_tables.footnotes import Footnotes
 from vis_bench.reports.paper_tables.spec import Lookup, Measurement, PaperRow, PaperTable
 from vis_bench.tables.grid import ABSENT, Column, Entry, Grid, Page, rank_marks
 
 FIGURES_COLUMN = "Figures"
-SYNTHETIC_TITLE = "synthetic set, mini models"
 SYNTHETIC_REMARK = (
     "The synthetic set is another data set and the mini models are other models: compare their "
     "figures with each other, not with those above."
@@ -50,7 +50,7 @@ def fill_table(table: PaperTable, look_up: Lookup, look_up_mini: Lookup) -> Page
     remarks += table.remarks
     if mini_lines:
         lines = [(*map(Entry, row.labels), *line) for row, line in mini_lines]
-        grids.append(_grid(table, lines, SYNTHETIC_TITLE))
+        grids.append(_grid(table, lines, f"{dataset_title(table.mini_dataset)}, mini models"))
         remarks.append(SYNTHETIC_REMARK)
     return Page(table.title, tuple(grids), footnotes.texts, tuple(remarks))
 

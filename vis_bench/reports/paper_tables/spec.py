@@ -42,7 +42,7 @@ class PaperTable:
 
     `where` holds for every measurement. `data` names what the published figures were measured on,
     as a reader reads it; `dataset` and `split` as a record does. `mini_rows` are the rows that the
-    bundled mini models have on the synthetic set; their `published` is empty.
+    bundled mini models have on `mini_dataset`; their `published` is empty.
     """
 
     name: str
@@ -55,6 +55,7 @@ class PaperTable:
     columns: tuple[FigureColumn, ...]
     rows: tuple[PaperRow, ...]
     mini_rows: tuple[PaperRow, ...] = ()
+    mini_dataset: str = "synthetic"
     remarks: tuple[str, ...] = ()
 
 

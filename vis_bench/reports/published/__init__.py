@@ -13,6 +13,7 @@ from typing import Any
 from vis_bench.yaml_file import parse_yaml
 
 FIGURES_FILE = Path(__file__).with_name("figures.yaml")
+SYSTEMS_FILE = Path(__file__).with_name("other_systems.yaml")
 
 
 @cache
@@ -24,6 +25,12 @@ def published_figures() -> Mapping[str, Any]:
 def source_text(key: str) -> str:
     """A source as it stands in a footnote."""
     return published_figures()["sources"][key]
+
+
+@cache
+def other_systems() -> Mapping[str, Any]:
+    """What is known of the code of systems without code here, and of their results files."""
+    return parse_yaml(SYSTEMS_FILE.read_bytes(), SYSTEMS_FILE.name)
 
 
 def published_speeds() -> list[tuple[str, str, str, float, float]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
+from vis_bench.records.schema import Record
 from vis_bench.runs.cluster.answers import Died, Inferred, Refused
 from vis_bench.runs.cluster.engine import worker_count
 from vis_bench.runs.cluster.queue import ShardQueue
@@ -109,13 +110,19 @@ class Pool:
                     )
                 show(inferred, total, _state(alive, inferred, total, now - started))
 
+    def measure(self, digest: str) -> Record | Refused:
+        """What a job's record holds beside accuracy and speed, measured by one of the workers."""
+        reference = self._workers[0].measure.remote([self._jobs[digest]])
+        answer = self._answer(reference)
+        return answer if answer is not None else Refused("its worker did not answer")
+
     def close(self) -> None:
         """Ends the workers' processes."""
         for worker in self._workers:
             self._ray.kill(worker)
         self._workers = []
 
-    def _answer(self, reference: Any) -> Inferred | Refused | Died | None:
+    def _answer(self, reference: Any) -> Any:
         """What a worker's call gave; None says that it is up."""
         try:
             return self._ray.get(reference)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 
 from vis_bench.data.results_file import Track
@@ -22,7 +22,7 @@ from vis_bench.runs.jobs import Job
 from vis_bench.runs.measure import figures_text, results_file
 from vis_bench.runs.outcome import Outcome, failures_of, tasks_of
 from vis_bench.runs.shards.shard import Shard, cut
-from vis_bench.runs.shards.shard_files import ShardFiles, foreign_shards, merged
+from vis_bench.runs.shards.shard_files import ShardFiles, merged, say_foreign
 
 
 def measure_on_cluster(
@@ -46,26 +46,32 @@ def measure_on_cluster(
     tasks = tasks_of(jobs, store, resume=resume)
     waiting = [task.job for task in tasks if not task.is_done]
     done = {task.place: task.known for task in tasks if task.is_done}
-    for path in foreign_shards(store.folder, jobs):
-        bars.say(f"{path} holds shards of another run or config; it is left alone")
+    say_foreign(store.folder, jobs, bars)
     on_gpu = any(job.plan.device.type == "cuda" for job in waiting)
     failures: list[str] = []
     if waiting:
         with connected(settings, on_gpu) as ray:
-            given_up = _infer_all(ray, settings, waiting, store, bars, resume=resume)
+            inferred = _infer_all(ray, settings, waiting, store, bars, resume=resume)
             for task in tasks:
                 if not task.is_done:
-                    record = _finish(ray, task.job, store, bars, given_up, failures)
-                    done[task.place] = record
+                    done[task.place] = _finish(ray, task.job, store, bars, inferred, failures)
     ordered = [done[place] for place in sorted(done)]
     return Outcome([record for record in ordered if record is not None], failures)
+
+
+@dataclass(frozen=True)
+class _AfterInference:
+    """The videos that could not be inferred, and what the workers measured before they ended."""
+
+    given_up: Sequence[FailedVideo] = ()
+    records: Mapping[str, Record] = field(default_factory=dict)
 
 
 def _infer_all(
     ray: ModuleType, settings: ClusterSettings, jobs: Sequence[Job], store: RecordStore,
     bars: Bars, *, resume: bool,
-) -> list[FailedVideo]:  # fmt: skip
-    """Infers what is left of every job; the videos that could not be."""
+) -> _AfterInference:  # fmt: skip
+    """Infers what is left of every job."""
     files = {job.digest: ShardFiles.of(store.folder, job) for job in jobs}
     measured = [job for job in jobs if "accuracy" in job.cell.measure]
     shards: list[Shard] = []
@@ -74,7 +80,7 @@ def _infer_all(
             files[job.digest].remove()
         shards += cut(job, done=files[job.digest].read(job))
     if not shards:
-        return []
+        return _AfterInference()
 
     def keep(shard: Shard, inferred: Inferred) -> None:
         files[shard.digest].write(shard, inferred.tracks)
@@ -84,24 +90,27 @@ def _infer_all(
     queue, pool = ShardQueue(shards, settings.retries), Pool(ray, settings, sent)
     try:
         pool.run(queue, keep, bars, sum(len(shard.video_ids) for shard in shards))
+        untimed = [job.digest for job in measured if "speed" not in job.cell.measure]
+        answers = {digest: pool.measure(digest) for digest in untimed}
     finally:
         pool.close()
-    return queue.given_up
+    records = {digest: a for digest, a in answers.items() if isinstance(a, Record)}
+    return _AfterInference(queue.given_up, records)
 
 
 def _finish(
-    ray: ModuleType, job: Job, store: RecordStore, bars: Bars, given_up: Sequence[FailedVideo],
+    ray: ModuleType, job: Job, store: RecordStore, bars: Bars, inferred: _AfterInference,
     failures: list[str],
 ) -> Record | None:  # fmt: skip
     """Measures the rest of a job, evaluates it and writes its record."""
-    measured = measure_alone(ray, job)
+    measured = inferred.records.get(job.digest) or measure_alone(ray, job)
     if isinstance(measured, Refused):
         failures.append(f"{job.name}: {measured.why}")
         bars.say(f"{job.name} failed: {measured.why}")
         return None
     record, files = measured, ShardFiles.of(store.folder, job)
     if "accuracy" in job.cell.measure:
-        record = _with_accuracy(job, record, files.read(job), store, given_up)
+        record = _with_accuracy(job, record, files.read(job), store, inferred.given_up)
     store.write(record)
     if not record.failures:
         files.remove()

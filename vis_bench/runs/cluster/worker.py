@@ -50,6 +50,11 @@ class Worker:
         except Exception as error:  # a method's own code may raise anything
             return Refused(f"node {socket.gethostname()}: {reason(error)}")
 
+    def measure(self, jobs: list[object]) -> Record | Refused:
+        """What a record holds beside accuracy; for jobs without speed, which needs a node alone."""
+        [job] = self._fetch(jobs)
+        return measure_all_else(job)
+
     def _infer(self, shard: Shard, job: Job) -> Inferred:
         method = self._method(job)
         started = time.perf_counter()

@@ -26,6 +26,10 @@ class Shard:
         text = f"{self.digest} {' '.join(map(str, self.video_ids))}"
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
+    def only(self, video_ids: Collection[int]) -> Shard:
+        """Those of its videos that are among the given ones."""
+        return Shard(self.digest, tuple(v for v in self.video_ids if v in video_ids))
+
     def one_by_one(self) -> list[Shard]:
         """A shard for each video."""
         return [Shard(self.digest, (video_id,)) for video_id in self.video_ids]

@@ -14,6 +14,7 @@ from vis_bench.atomic_write import write_atomically
 from vis_bench.data.results_file import Track, parse_results, track_entry
 from vis_bench.errors import InputError
 from vis_bench.json_file import parse_json, read_bytes
+from vis_bench.progress import Bars
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.shards.shard import Shard
 
@@ -95,7 +96,14 @@ def merged(job: Job, tracks_by_video: Mapping[int, Iterable[Track]]) -> list[Tra
 def foreign_shards(records: Path, jobs: Iterable[Job]) -> list[Path]:
     """Folders of shards that belong to none of these jobs; they are left alone."""
     own = {ShardFiles.of(records, job).folder for job in jobs}
-    return [path for path in sorted((records / FOLDER).glob("*")) if path not in own]
+    folders = (path for path in sorted((records / FOLDER).glob("*")) if path.is_dir())
+    return [path for path in folders if path not in own]
+
+
+def say_foreign(records: Path, jobs: Sequence[Job], bars: Bars) -> None:
+    """Names the folders of shards that are left alone."""
+    for path in foreign_shards(records, jobs):
+        bars.say(f"{path} holds shards of another run or config; it is left alone")
 
 
 def _read_shard(path: Path, digest: str) -> dict[int, list[Track]]:

@@ -16,7 +16,7 @@ from vis_bench.runs.jobs import Job
 from vis_bench.runs.one_process import measure_jobs
 from vis_bench.runs.outcome import Outcome, Task, tasks_of
 from vis_bench.runs.shards.shard import Shard, cut, videos_of
-from vis_bench.runs.shards.shard_files import FOLDER, ShardFiles
+from vis_bench.runs.shards.shard_files import FOLDER, ShardFiles, say_foreign
 from vis_bench.runs.shards.share import Share
 
 _LOCK = "merging"
@@ -33,6 +33,7 @@ def measure_share(jobs: Sequence[Job], store: RecordStore, bars: Bars, share: Sh
         InputError: where the store's folder cannot be written to, or a shard's file is not one.
     """
     store.prepare()
+    say_foreign(store.folder, jobs, bars)
     failures: list[str] = []
     waiting = [task for task in tasks_of(jobs, store, resume=True) if not task.is_done]
     # Counted over all jobs, so that shares that start at different times agree on them.
@@ -73,7 +74,7 @@ def _infer_shards(
     """Infers a job's shards and writes a file each; what failed, a sentence each."""
     job, failures = task.job, list[str]()
     files, left = ShardFiles.of(store.folder, job), set(_left(job, store))
-    shards = [shard for shard in shards if left & set(shard.video_ids)]
+    shards = [rest for shard in shards if (rest := shard.only(left)).video_ids]
     method: VISMethod | None = None
     with bars.bar(f"{job.name}, share {share.number}", _num_frames(job, shards)) as advance:
         for shard in shards:

@@ -1,4 +1,4 @@
-"""`add-intervals`: the interval of AP for records that were measured without one."""
+"""`complete-records`: what records of earlier versions lack, from their predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vis_bench.commands.arguments import RECORDS, Options
 from vis_bench.commands.output import print_json, print_text, say
 from vis_bench.errors import InputError
 
-DESCRIPTION = "add the confidence interval of AP to records that have their predictions"
+DESCRIPTION = "add the interval of AP, and AP by level, to records that lack them"
 
 
 def add_arguments(options: Options) -> None:
@@ -26,23 +26,23 @@ def run(options: argparse.Namespace) -> None:
     """Completes all that can be, names those that cannot, and counts both."""
     from vis_bench.progress import Bars
     from vis_bench.records.store import RecordStore
-    from vis_bench.runs.add_interval import add_interval
+    from vis_bench.runs.complete_record import complete_record
 
-    added: dict[str, tuple[float, float]] = {}
+    added: dict[str, list[str]] = {}
     left: dict[str, str] = {}
     paths = RecordStore(options.records).paths()
-    with Bars().bar("intervals", len(paths)) as advance:
+    with Bars().bar("records", len(paths)) as advance:
         for path in paths:
             try:
-                ends = add_interval(path, options.annotations, options.data_root)
+                fields = complete_record(path, options.annotations, options.data_root)
             except InputError as error:
                 left[str(path)] = str(error)
             else:
-                added |= {} if ends is None else {str(path): ends}
+                added |= {str(path): fields} if fields else {}
             advance(1)
     for problem in left.values():
         say(f"left as it is: {problem}")
     if options.json:
         print_json({"added": added, "left": left})
     else:
-        print_text(f"intervals added: {len(added)}; records without one: {len(left)}")
+        print_text(f"records completed: {len(added)}; left as they are: {len(left)}")

@@ -1,0 +1,88 @@
+"""A run over single images: from the config to the record and the table, and what reads them."""
+
+import json
+
+import pytest
+
+from vis_bench.cli import main
+from vis_bench.data.dataset import load_dataset
+from vis_bench.data.results_file import read_results
+from vis_bench.evaluation.images import evaluate_images
+from vis_bench.records.store import RecordStore
+from vis_bench.reports.leaderboard import leaderboard_markdown
+from vis_bench.reports.paper_tables import paper_table
+from vis_bench.reports.ranks import IMAGES_NOTE
+from vis_bench.runs.bundled import find_config
+from vis_bench.runs.config import load_cells
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """The mini models on the first 20 synthetic images."""
+    folder = tmp_path_factory.mktemp("records")
+    command = ["run", "tables/ifc-coco_synthetic", "--limit", "20", "--output", str(folder)]
+    assert main(command) == 0
+    return RecordStore(folder)
+
+
+def test_records_hold_what_cocoeval_says_of_their_results(store):
+    records = list(store)
+    assert len(records) == 2
+    dataset = load_dataset("synthetic_images", "val")
+    truth = dataset.ground_truth(dataset.videos[:20])
+    for record in records:
+        path = store.folder / record.predictions
+        assert {"image_id", "segmentation"} < set(json.loads(path.read_text())[0])
+        numbers = evaluate_images(truth, read_results(path)).summary()
+        assert {key: getattr(record, key) for key in numbers} == {
+            key: None if value == -1 else value for key, value in numbers.items()
+        }
+        assert record.ap > 0.2
+        assert (record.dataset, record.num_videos, record.num_frames) == (
+            "synthetic_images", 20, 20,
+        )  # fmt: skip
+        assert (record.hota, record.ap_low, record.failures) == (None, None, {})
+        assert record.gflops_per_frame > 0
+
+
+def test_rows_of_the_table_tell_memory_from_none(store):
+    page = paper_table("ifc-coco", list(store))
+    assert [grid.data for grid in page.grids] == [
+        "COCO val", "single frames of the synthetic set, mini models",
+    ]  # fmt: skip
+    measured = {row[0].text: row[2].text for row in page.grids[1].rows}
+    by_tokens = {record.resolved_options["memory_tokens"]: record for record in store}
+    assert measured == {
+        "without": f"{100 * by_tokens[0].ap:.1f}", "with": f"{100 * by_tokens[8].ap:.1f}",
+    }  # fmt: skip
+    assert any("20 images" in note for note in page.footnotes.values())
+
+
+def test_the_leaderboard_ranks_images_by_ap_alone(store):
+    whole = {"limited": False, "git_dirty": False}
+    rows = [
+        record.model_copy(update=whole | {"backbone": backbone})
+        for record, backbone in zip(store, ("mini", "r50"), strict=True)
+    ]
+    text = leaderboard_markdown(rows)
+    assert "single frames of the synthetic set val (20 images)" in text
+    assert IMAGES_NOTE in text
+
+
+def test_compare_says_that_it_needs_videos(store, capsys):
+    one, other = sorted(str(store.folder / record.predictions) for record in store)
+    assert main(["compare", one.replace(".results", ""), other.replace(".results", "")]) == 2
+    assert "lists single images, of which AP and AR alone are" in capsys.readouterr().err
+
+
+def test_a_clip_of_two_images_is_refused(tmp_path, capsys):
+    command = ["run", "tables/ifc-coco_synthetic", "--set", "clip_length=2",
+               "--set", "dataset.name=synthetic", "--output", str(tmp_path)]  # fmt: skip
+    assert main(command) == 2
+    assert "ifc takes clips of at most 1 frames" in capsys.readouterr().err
+
+
+def test_cells_of_the_paper_are_on_coco():
+    cells = load_cells(find_config("tables/ifc-coco"))
+    assert {cell.dataset.name for cell in cells} == {"coco"}
+    assert [cell.options.get("memory_tokens", 8) for cell in cells] == [0, 8]

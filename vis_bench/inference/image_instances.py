@@ -1,0 +1,90 @@
+"""Instances of single images: every frame by itself, nothing is followed.
+
+The rule is that of IFC's code for COCO (sukjunhwang/IFC): one class per query, no threshold on the
+score, the method's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vis_bench.data.results_file import Track
+from vis_bench.inference.mask_encoding import DENSE_PIXELS
+from vis_bench.inference.method import ImageRule
+from vis_bench.inference.preprocess import masks_to_image
+from vis_bench.masks.rle import RLE, encode_masks
+from vis_bench.structures import Clip, ClipPrediction
+
+
+class ImageInstances:
+    """Takes the clips of one video, or of an image as a video of one frame, in order.
+
+    Every instance of every frame becomes a track of that frame alone. It is used as `ClipTracker`
+    is.
+
+    Args:
+        rule: how many instances are emitted.
+        num_frames: the video's length; 1 for an image.
+        size_HW: the original size in pixels, the size of the emitted masks.
+        input_size_HW: the size of the network's input in pixels.
+    """
+
+    def __init__(
+        self, rule: ImageRule, num_frames: int, size_HW: tuple[int, int],
+        input_size_HW: tuple[int, int],
+    ) -> None:  # fmt: skip
+        self._rule = rule
+        self._num_frames = num_frames
+        self._size_HW = size_HW
+        self._input_size_HW = input_size_HW
+        self._open: list[tuple[Clip, ClipPrediction]] = []
+        # Frame, class column, score and mask of each instance.
+        self._instances: list[tuple[int, int, float, RLE]] = []
+
+    def update(self, clip: Clip, prediction: ClipPrediction) -> None:
+        """Takes in the next clip."""
+        self._open.append((clip, prediction))
+
+    def close_frames(self, stop: int) -> None:
+        """Turns the masks of all clips that end at `stop` or before into RLE."""
+        for clip, prediction in [item for item in self._open if item[0].stop <= stop]:
+            for frame in range(clip.start, clip.stop):
+                self._close(frame, frame - clip.start, prediction)
+        self._open = [item for item in self._open if item[0].stop > stop]
+
+    def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
+        """All instances, frame by frame in the method's order, after closing every frame.
+
+        Args:
+            video_id: goes into each track; an image's id where it is one.
+            category_ids: the category id of each column of the class probabilities.
+        """
+        self.close_frames(self._num_frames)
+        return [
+            Track(video_id, category_ids[column], score, self._alone(frame, rle))
+            for frame, column, score, rle in self._instances
+        ]
+
+    def _alone(self, frame: int, rle: RLE) -> list[RLE | None]:
+        segmentations: list[RLE | None] = [None] * self._num_frames
+        segmentations[frame] = rle
+        return segmentations
+
+    def _close(self, frame: int, place: int, prediction: ClipPrediction) -> None:
+        """Encodes the instances of one frame, the `place`-th of its clip."""
+        scores_N, columns_N = prediction.class_probs_NK.float().cpu().max(1)
+        pixels = max(self._size_HW[0] * self._size_HW[1], self._input_pixels)
+        step = max(1, DENSE_PIXELS // pixels)
+        left = self._rule.max_instances
+        for first in range(0, len(prediction), step):
+            logits_NHW = prediction.mask_logits_NTHW[first : first + step, place]
+            masks_MHW, kept_M = masks_to_image(logits_NHW, self._input_size_HW, *self._size_HW)
+            rles = encode_masks(masks_MHW.cpu().numpy())
+            for row, rle in list(zip((first + kept_M).tolist(), rles, strict=True))[:left]:
+                found = (frame, int(columns_N[row]), float(scores_N[row]), rle)
+                self._instances.append(found)
+                left -= 1
+
+    @property
+    def _input_pixels(self) -> int:
+        return self._input_size_HW[0] * self._input_size_HW[1]
