@@ -77,7 +77,6 @@ def run(options: argparse.Namespace) -> None:
     """Evaluates, writes a record where one is wanted, and prints the numbers."""
     from vis_bench.evaluation.ytvis import evaluate_files
     from vis_bench.reports.evaluation import evaluation_json, evaluation_text
-    from vis_bench.reports.identity_sensitivity import sensitivity_json, sensitivity_text
 
     threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
@@ -93,6 +92,8 @@ def run(options: argparse.Namespace) -> None:
     report = evaluation_json(evaluation, per_category=options.per_category)
     text = evaluation_text(evaluation, per_category=options.per_category)
     if options.identity_sensitivity:
+        from vis_bench.reports.identity_sensitivity import sensitivity_json, sensitivity_text
+
         sensitivity = _identity_sensitivity(options)
         report["identity_sensitivity"] = sensitivity_json(sensitivity)
         text = f"{text}\n\n{sensitivity_text(sensitivity)}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pandas as pd
-
 from vis_bench.plain_text import single_line
 from vis_bench.tables.grid import ABSENT, Grid, Page
 
@@ -22,6 +20,8 @@ def write_csv(page: Page) -> str:
     column; the ends of an interval have columns behind that of its figure. Where the page has
     footnotes, a last column spells out those of the row.
     """
+    import pandas as pd  # a third of a second, which commands without a CSV save
+
     rows = [row for grid in page.grids for row in _rows(grid, page)]
     titles = dict.fromkeys(title for grid in page.grids for title in _titles(grid))
     if page.footnotes:
