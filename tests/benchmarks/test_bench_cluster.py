@@ -39,7 +39,8 @@ def sleeping_pool(workers, monkeypatch):
     settings = ClusterSettings(workers=workers)
     with connected(settings, gpu=False) as ray:
         pool = Pool(ray, settings, {DIGEST: None}, SleepingWorker)
-        infer(pool, workers, ShardFiles(ROOT / "nowhere", DIGEST), keep=False)
+        pool.wait_until_up()
+        infer(pool, SHARD_VIDEOS * workers, ShardFiles(ROOT / "nowhere", DIGEST), keep=False)
         yield pool
         pool.close()
 

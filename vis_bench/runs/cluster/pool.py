@@ -110,6 +110,10 @@ class Pool:
                     )
                 show(inferred, total, _state(alive, inferred, total, now - started))
 
+    def wait_until_up(self) -> None:
+        """Waits for every worker's process; `run` begins with the first."""
+        self._ray.get([worker.ready.remote() for worker in self._workers])
+
     def measure(self, digest: str) -> Record | Refused:
         """What a job's record holds beside accuracy and speed, measured by one of the workers."""
         reference = self._workers[0].measure.remote([self._jobs[digest]])
