@@ -146,8 +146,12 @@ def _count(
     """
     low_E, high_E = 3 * low_ET.sum(1) - total_E, 3 * high_ET.sum(1) - total_E
     unknown_ET = high_ET - low_ET
-    for frame in np.argsort(-unknown_ET.sum(0)).tolist():
-        (open_E,) = ((low_E < 0) & (high_E >= 0) & (unknown_ET[:, frame] > 0)).nonzero()
+    unknown_T = unknown_ET.sum(0)
+    for frame in np.argsort(-unknown_T)[: np.count_nonzero(unknown_T)].tolist():
+        undecided_E = (low_E < 0) & (high_E >= 0)
+        if not undecided_E.any():
+            break
+        (open_E,) = (undecided_E & (unknown_ET[:, frame] > 0)).nonzero()
         if open_E.size:
             others = others_E[open_E]
             shared = shared_pixels(
