@@ -100,7 +100,10 @@ def test_a_known_data_set_need_not_be_there_for_its_categories():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ("name: ytvis2091", "ytvis2021, ytvis2022, ovis, synthetic, or any name with annotations"),
+        (
+            "name: ytvis2091",
+            "ovis, coco, synthetic, synthetic_images, or any name with annotations",
+        ),
         ("name: mine, annotations: a.json", "or any name with annotations and frames"),
         ("name: mine, frames: f", "or any name with annotations and frames"),
         ("name: mine, annotations: a.json, frames: f", "a.json"),
