@@ -164,7 +164,7 @@ def test_a_folder_of_another_model_is_refused(folder, changes, message):
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):
-    message = r"does not exist; --weights takes a .pth or .safetensors, or a folder with model\."
+    message = r"is a folder without model.safetensors; --weights takes a .pth or .safetensors, or"
     with pytest.raises(InputError, match=message):
         find_weights(cell_of(tmp_path), tmp_path)
 

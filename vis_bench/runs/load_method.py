@@ -32,6 +32,7 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
     path = find_file(named) or find_file(named / FOLDER_WEIGHTS)
     if path is None:
         problem = "is not a regular file" if named.exists() else "does not exist"
+        problem = f"is a folder without {FOLDER_WEIGHTS}" if named.is_dir() else problem
         raise InputError(
             f"weights file {named} {problem}; --weights takes a .pth or .safetensors, or a folder "
             f"with {FOLDER_WEIGHTS}"
