@@ -146,7 +146,8 @@ def test_what_is_not_a_regular_file_is_not_read(tmp_path, capsys):
     for path in (tmp_path / "w.pth", tmp_path, type(tmp_path)("/dev/zero")):
         assert "is not a regular file; expected" in refusal(read_state, path)
         assert main(["run", "ifc_mini_synthetic", "--weights", str(path)]) == 2
-        assert f"weights file {path} is not a regular file" in capsys.readouterr().err
+        what = "a folder without" if path.is_dir() else "not a regular file"
+        assert f"weights file {path} is {what}" in capsys.readouterr().err
 
 
 def test_an_archive_that_unpacks_to_more_than_it_holds_is_refused(state, tmp_path):
