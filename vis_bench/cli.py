@@ -86,7 +86,7 @@ def _run(program: str, arguments: list[str]) -> int:
         say(f"error: {error}")
         return 2
     except OSError as error:  # of a path that a reader did not name better
-        sys.stderr.write(f"error: {unusable_path(error)}\n")
+        say(f"error: {unusable_path(error)}")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; records written so far are kept\n")

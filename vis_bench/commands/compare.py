@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import finite, seed, whole_number
+from vis_bench.commands.arguments.values import finite
 from vis_bench.commands.output import print_json, print_text
 
 DESCRIPTION = "two records or results files, with confidence intervals"
-
-# Twice this many resamples of all classes of a data set are held in memory.
-MOST_RESAMPLES = 100_000
 
 
 def add_arguments(options: Options) -> None:
@@ -27,11 +24,7 @@ def add_arguments(options: Options) -> None:
         "--score-threshold", "SCORE",
         "only tracks with a higher score take part in the tracking metrics", finite, default=0.5,
     )  # fmt: skip
-    options.value(
-        "--resamples", "N", f"bootstrap resamples of the videos, up to {MOST_RESAMPLES}",
-        whole_number(1, MOST_RESAMPLES), default=1000,
-    )  # fmt: skip
-    options.value("--seed", "N", "seed of the resampling", seed, default=0)
+    options.resampling()
 
 
 def run(options: argparse.Namespace) -> None:

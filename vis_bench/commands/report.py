@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count, finite, output_file, seed, whole_number
-from vis_bench.commands.compare import MOST_RESAMPLES
+from vis_bench.commands.arguments.values import count, finite, output_file, whole_number
 from vis_bench.commands.output import print_json, print_text, say
 
 DESCRIPTION = "one HTML page about a record, or about two, with pictures of the videos"
@@ -39,11 +38,7 @@ def add_arguments(options: Options) -> None:
     )
     options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
     options.value("--max-size", "MB", "leave out videos beyond this size", count, default=20)
-    options.value(
-        "--resamples", "N", f"bootstrap resamples of the videos, up to {MOST_RESAMPLES}",
-        whole_number(1, MOST_RESAMPLES), default=1000,
-    )  # fmt: skip
-    options.value("--seed", "N", "seed of the resampling", seed, default=0)
+    options.resampling()
 
 
 def run(options: argparse.Namespace) -> None:

@@ -14,11 +14,15 @@ from vis_bench.commands.arguments.values import (
     figure_file,
     output_file,
     output_folder,
+    seed,
+    whole_number,
 )
 
 RECORDS = Path("results/records")
 LIMITED_RECORDS = Path("runs/limited")
 CONFIG = "a YAML file, or the name of a bundled config (see the command `configs`)"
+# Twice this many resamples of all classes of a data set are held in memory.
+MOST_RESAMPLES = 100_000
 
 
 class Options:
@@ -147,6 +151,14 @@ class Options:
             "--data-root", "DIR", "folder of data sets",
             unless_given="none, which is enough for the synthetic videos",
         )  # fmt: skip
+
+    def resampling(self) -> None:
+        """--resamples and --seed of a bootstrap."""
+        self.value(
+            "--resamples", "N", f"bootstrap resamples of the videos, up to {MOST_RESAMPLES}",
+            whole_number(1, MOST_RESAMPLES), default=1000,
+        )  # fmt: skip
+        self.value("--seed", "N", "seed of the resampling", seed, default=0)
 
     def records(self) -> None:
         """--records, which is read."""

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import torch
 
 from vis_bench.errors import reason
-from vis_bench.inference.loop import track_video
 from vis_bench.inference.method import VISMethod
-from vis_bench.progress import Bars
+from vis_bench.progress import Bars, silent
 from vis_bench.records.schema import Record
+from vis_bench.runs.accuracy import infer
 from vis_bench.runs.cluster.answers import Inferred, Refused
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.measure import measure
@@ -58,12 +58,10 @@ class Worker:
     def _infer(self, shard: Shard, job: Job) -> Inferred:
         method = self._method(job)
         started = time.perf_counter()
-        tracks = [
-            track
-            for video in videos_of(job, shard)
-            for track in track_video(method, video, job.plan, job.dataset.category_ids)
-        ]
-        return Inferred(tracks, time.perf_counter() - started)
+        tracks = infer(job, method, videos_of(job, shard), silent)
+        return Inferred(
+            [track for found in tracks.values() for track in found], time.perf_counter() - started
+        )
 
     def _method(self, job: Job) -> VISMethod:
         """The job's method; jobs that differ in clips or videos alone share one."""
