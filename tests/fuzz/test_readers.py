@@ -30,12 +30,12 @@ from mutations import (
 )
 from paths import CONFIGS
 from record_example import example_record
+from short_videos import write_short_videos
 from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.frame_folders import find_videos
 from vis_bench.data.frames import decode_image
 from vis_bench.data.results_file import parse_results
-from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
 from vis_bench.evaluation.check_results import check_results
 from vis_bench.evaluation.ytvis import evaluate
@@ -80,14 +80,7 @@ def run(*words):
 def data(tmp_path_factory):
     """Two plain synthetic videos of three frames, a results file, and a record."""
     root = tmp_path_factory.mktemp("data")
-    write_dataset(root, Bars(quiet=True), plain=True, num_videos={"val": 2})
-    content = json.loads((root / "val.json").read_text())
-    for video in content["videos"]:
-        video.update(length=3, file_names=video["file_names"][:3])
-    for entry in content["annotations"]:
-        for key in ("segmentations", "areas", "bboxes"):
-            entry[key] = entry[key][:3]
-    (root / "val.json").write_text(json.dumps(content))
+    content = write_short_videos(root)
     keys = ("video_id", "category_id", "segmentations")
     tracks = [
         {key: entry[key] for key in keys} | {"score": 0.5} for entry in content["annotations"]

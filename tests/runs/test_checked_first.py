@@ -13,23 +13,15 @@ from PIL import Image
 
 from methods.color_key import ColorKey
 from mutations import mutated_json
+from short_videos import write_short_videos
 from vis_bench.cli import main
-from vis_bench.data.synthetic import write_dataset
-from vis_bench.progress import Bars
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Two plain synthetic videos of three frames."""
     root = tmp_path_factory.mktemp("data")
-    write_dataset(root, Bars(quiet=True), plain=True, num_videos={"val": 2})
-    content = json.loads((root / "val.json").read_text())
-    for video in content["videos"]:
-        video.update(length=3, file_names=video["file_names"][:3])
-    for entry in content["annotations"]:
-        for key in ("segmentations", "areas", "bboxes"):
-            entry[key] = entry[key][:3]
-    (root / "val.json").write_text(json.dumps(content))
+    write_short_videos(root)
     return root
 
 
