@@ -23,7 +23,8 @@ from methods.training.losses import dice, mask_focal, softmax_with_no_object
 from methods.training.targets import make_targets
 from methods.training.trainable import build_trainable
 from methods.training.trainable_norms import bundled_state, train_norms
-from methods.training.trainer import learning_rate_factor, parameter_groups
+from methods.training.trainer import learning_rate_factor, parameter_groups, stage_at
+from methods.training.video_pool import draw_pool, first_videos
 from paths import CONFIGS
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
@@ -52,12 +53,14 @@ def tensors(trainer):
     return {
         **trainer.method.state_dict(),
         **{f"criterion.{k}": v for k, v in trainer._criterion.state_dict().items()},
+        **{f"result.{k}": v for k, v in trainer.result.items()},
     }
 
 
 @pytest.mark.parametrize("method", SMALL)
 def test_training_resumes_bit_exactly(method, tmp_path):
-    settings = config(method, loss_weights={"dense": 1.0})
+    later = [{"steps": 3, "clip_frames": [3], "videos": 4}]
+    settings = config(method, loss_weights={"dense": 1.0}, average_decay=0.9, steps=3, later=later)
     through = prepare(settings, Bars(quiet=True))
     for _ in range(2):
         through.advance()
@@ -74,8 +77,9 @@ def test_training_resumes_bit_exactly(method, tmp_path):
 @pytest.mark.parametrize("method", SMALL)
 def test_training_lowers_the_loss_of_what_it_sees(method):
     trainer = prepare(config(method, videos=1, warmup_steps=0, steps=12), Bars(quiet=True))
-    batch = trainer._sampler.batch(0)
-    trainer._sampler.batch = lambda step: batch
+    (sampler,) = trainer._samplers
+    batch = sampler.batch(0)
+    sampler.batch = lambda step: batch
     totals = []
     for _ in range(12):
         losses = trainer.advance()
@@ -87,6 +91,61 @@ def test_learning_rate_rises_stays_and_falls():
     settings = config("ifc", steps=10, warmup_steps=3, decay_steps=4)
     factors = [learning_rate_factor(settings, step) for step in range(10)]
     assert factors == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+def test_stages_follow_each_other_each_with_a_schedule_of_its_own():
+    later = [{"steps": 2, "clips": 1, "clip_frames": [4]}, {"steps": 4, "learning_rate": 1e-4}]
+    settings = config("ifc", steps=3, warmup_steps=1, later=later)
+    first, second, third = settings.stages
+    assert settings.total_steps == 9
+    assert [stage_at(settings.stages, step) for step in (0, 2, 3, 4, 5, 8, 9)] == [
+        (0, 0), (0, 2), (1, 0), (1, 1), (2, 0), (2, 3), (2, 4)
+    ]  # fmt: skip
+    assert (second.clips, second.clip_frames, second.learning_rate) == (1, (4,), 1e-3)
+    assert (third.clips, third.clip_frames, third.learning_rate) == (2, (2,), 1e-4)
+    assert third.warmup_steps == first.warmup_steps == 1
+
+
+def test_a_later_stage_draws_clips_of_its_own():
+    later = [{"steps": 1, "clips": 1, "clip_frames": [3], "videos": 1, "resolutions": [96]}]
+    trainer = prepare(config("ifc", steps=1, later=later), Bars(quiet=True))
+    seen = []
+    encode = trainer.method.encode_frames
+    trainer.method.encode_frames = lambda frames: seen.append(frames.shape) or encode(frames)
+    rates = []
+    for _ in range(2):
+        trainer.advance()
+        rates.append(trainer._optimizer.param_groups[0]["lr"])
+    assert [shape[0] for shape in seen] == [2 * 2, 1 * 3]
+    assert [min(shape[2:]) for shape in seen] == [64, 96]
+    assert rates[0] == pytest.approx(rates[1]) == pytest.approx(1e-3 / 3)  # both warm up
+
+
+def test_a_smaller_pool_is_part_of_a_larger_one():
+    larger, smaller = draw_pool(0, 5), draw_pool(0, 2)
+    part = first_videos(larger, 2)
+    assert part.keys() == smaller.keys()
+    for size, group in smaller.items():
+        assert [v.index for v in part[size]] == [v.index for v in group]
+        assert all(
+            (v.frames_THW3 == w.frames_THW3).all() for v, w in zip(part[size], group, strict=True)
+        )
+
+
+def test_averaged_weights_are_what_a_run_gives():
+    trainer = prepare(config("ifc", average_decay=0.75, learning_rate=1e-2), Bars(quiet=True))
+    expected = {name: value.clone() for name, value in bundled_state(trainer.method).items()}
+    for _ in range(3):
+        trainer.advance()
+        for name, value in bundled_state(trainer.method).items():
+            expected[name] = 0.75 * expected[name] + 0.25 * value
+    now = bundled_state(trainer.method)
+    assert trainer.result.keys() == now.keys()
+    for name, value in trainer.result.items():
+        torch.testing.assert_close(value, expected[name])
+    assert not torch.equal(
+        trainer.result["class_head.layers.0.weight"], now["class_head.layers.0.weight"]
+    )
 
 
 def test_learning_rate_multipliers_reach_the_parameters_they_name():
