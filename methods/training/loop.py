@@ -22,6 +22,7 @@ from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.final_evaluation import evaluate, evaluation_cells
 from methods.training.initial_weights import load_initial_weights
+from methods.training.ms_sts_criterion import ACCURACY
 from methods.training.named_files import find_weights_file
 from methods.training.output_folder import check_free_space, check_output_folder
 from methods.training.trainable import build_trainable
@@ -35,6 +36,9 @@ from vis_bench.progress import Bars
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
 RECORDS = "records"
+
+# What a step tells beside its losses.
+NOT_LOSSES = ("norm", ACCURACY)
 
 
 def train(
@@ -131,7 +135,7 @@ def _plan(stage: TrainConfig) -> SamplingPlan:
 
 def describe(step: int, losses: Mapping[str, float]) -> str:
     """A line of losses."""
-    total = sum(value for name, value in losses.items() if name != "norm")
+    total = sum(value for name, value in losses.items() if name not in NOT_LOSSES)
     terms = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
     return f"step {step}: loss {total:.3f} ({terms})"
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from methods.training.clip_sampler import Batch, ClipSampler
 from methods.training.config import TrainConfig
-from methods.training.criterion import Criterion, Example, Losses
+from methods.training.criterion import Criterion, Example, LossSum
 from methods.training.matcher import CostsNotFiniteError
 from methods.training.trainable_norms import bundled_state
 from methods.training.training_state import (
@@ -69,7 +69,8 @@ class Trainer:
         return bundled_state(self.method) if self._average is None else self._average.tensors
 
     def advance(self) -> dict[str, float]:
-        """Takes one step; the weighted losses by name, and the gradient's norm before clipping.
+        """Takes one step; by name the weighted losses, the mean of what clips showed beside them, and
+        the gradient's `norm` before clipping.
 
         Raises:
             InputError: costs or the gradient are not finite, because training has diverged, or no
@@ -78,9 +79,10 @@ class Trainer:
         stage, step = stage_at(self._stages, self.step)
         self._set_learning_rate(self._stages[stage], step)
         try:
-            losses = self._losses(self._samplers[stage].batch(self.step))
+            total = self.losses(self._samplers[stage].batch(self.step))
         except CostsNotFiniteError:
             raise self._diverged("matching costs are not finite") from None
+        losses = total.terms
         if not losses:
             raise InputError("loss_weights are 0 for every loss; expected one above 0")
         self._optimizer.zero_grad(set_to_none=True)
@@ -92,7 +94,11 @@ class Trainer:
         if self._average is not None:
             self._average.update(self.method)
         self.step += 1
-        return {name: float(loss.detach()) for name, loss in losses.items()} | {"norm": float(norm)}
+        return {
+            **{name: float(loss.detach()) for name, loss in losses.items()},
+            **{name: sum(values) / len(values) for name, values in total.observed.items()},
+            "norm": float(norm),
+        }
 
     def _diverged(self, sign: str) -> InputError:
         rate = self._stages[stage_at(self._stages, self.step)[0]].learning_rate
@@ -154,7 +160,8 @@ class Trainer:
                         f"{tuple(parameter.shape)}"
                     )
 
-    def _losses(self, batch: Batch) -> Losses:
+    def losses(self, batch: Batch) -> LossSum:
+        """The losses of a batch, and what is observed of its clips."""
         features = self.method.encode_frames(batch.frames_N3HW)
         frames = len(features) // len(batch.targets)
         examples = []

@@ -15,7 +15,13 @@ from methods.layers.resnet import RESNETS, ResNet
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
-from methods.training.discriminator import Discriminator, adversarial_losses
+from methods.training.discriminator import (
+    Discriminator,
+    entropy,
+    judge,
+    patch_cover,
+    share_above_0,
+)
 from methods.training.final_evaluation import evaluation_cells
 from methods.training.initial_weights import load_initial_weights
 from methods.training.loop import prepare, train
@@ -83,7 +89,9 @@ def test_training_lowers_the_loss_of_what_it_sees(method):
     totals = []
     for _ in range(12):
         losses = trainer.advance()
-        totals.append(sum(v for k, v in losses.items() if k not in ("norm", "discriminator")))
+        totals.append(
+            sum(v for k, v in losses.items() if k not in ("norm", "discriminator", "accuracy"))
+        )
     assert totals[-1] < 0.85 * totals[0]
 
 
@@ -208,7 +216,7 @@ def test_ifc_loss_is_the_sum_over_layers_of_their_own_matchings():
     method = Answers(logits, masks)
     criterion = build_criterion("ifc", method, 3, {})
     features = FrameFeatures({"map": torch.zeros(2, 4, 2, 2)}, (16, 16))
-    found = criterion(method, [Example(torch.zeros(2, 3, 16, 16), features, targets)])
+    found = criterion(method, [Example(torch.zeros(2, 3, 16, 16), features, targets)]).terms
 
     wanted = {"class": 0.0, "mask": 0.0, "dice": 0.0}
     for layer, pairs in enumerate([{2: 0, 0: 1}, {0: 0, 1: 1}]):
@@ -230,7 +238,7 @@ def test_a_clip_without_instances_still_teaches_that_there_is_nothing(method):
     criterion = build_criterion(method, built, 3, {})
     frames = torch.randn(2, 3, 64, 96)
     targets = make_targets(torch.zeros(2, 64, 96, dtype=torch.uint8), [], (64, 96))
-    losses = criterion(built, [Example(frames, built.encode_frames(frames), targets)])
+    losses = criterion(built, [Example(frames, built.encode_frames(frames), targets)]).terms
     assert all(loss.isfinite() for loss in losses.values())
     assert losses["class"] > 0
     assert losses["mask"] == losses["dice"] == 0
@@ -249,35 +257,66 @@ def test_every_parameter_of_a_method_learns():
         assert still == unused.get(method, set())
 
 
-def test_discriminator_terms_move_one_side_each():
+def test_discriminator_terms_move_the_sides_they_should():
     torch.manual_seed(0)
-    discriminator = Discriminator(8, hidden=4)
+    discriminator = Discriminator(8, inner=4, hidden=4)
     frames, features = torch.randn(2, 3, 64, 64), torch.randn(2, 8, 8, 8, requires_grad=True)
     logits = torch.randn(3, 2, 16, 16, requires_grad=True)
     wanted = (torch.rand(3, 2, 16, 16) > 0.5).float()
-    fooling, judging = adversarial_losses(discriminator, frames, features, logits.sigmoid(), wanted)
-    fooling.backward()
+    judgement = judge(discriminator, frames, features, logits.sigmoid(), wanted)
+    judgement.fooling.backward()
     assert all(p.grad is None for p in discriminator.parameters())
     assert logits.grad.abs().sum() > 0
     assert features.grad.abs().sum() > 0
-    before = logits.grad.clone()
-    judging.backward()
-    assert torch.equal(logits.grad, before)
+    of_logits, of_features = logits.grad.clone(), features.grad.clone()
+    judgement.judging.backward()
+    assert torch.equal(logits.grad, of_logits)
+    assert not torch.equal(features.grad, of_features)
     assert all(p.grad.abs().sum() > 0 for p in discriminator.parameters())
 
 
-def test_discriminator_learns_to_tell_masks_apart():
+def test_discriminator_learns_to_tell_masks_apart_and_its_accuracy_says_so():
     torch.manual_seed(0)
-    discriminator = Discriminator(4, hidden=8)
+    discriminator = Discriminator(4, inner=4, hidden=8)
     optimizer = torch.optim.Adam(discriminator.parameters(), 1e-2)
     frames, features = torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 8, 8)
     wanted, predicted = torch.ones(2, 1, 16, 16), torch.full((2, 1, 16, 16), 0.5)
     for _ in range(30):
-        fooling, judging = adversarial_losses(discriminator, frames, features, predicted, wanted)
+        judgement = judge(discriminator, frames, features, predicted, wanted)
         optimizer.zero_grad()
-        judging.backward()
+        judgement.judging.backward()
         optimizer.step()
-    assert judging < 0.1 < math.log(2) < fooling
+    assert judgement.judging < 0.1 < math.log(2) < judgement.fooling
+    assert judgement.accuracy == 1
+    # Where both are alike, one of the two is always taken for what it is not.
+    assert judge(discriminator, frames, features, wanted, wanted).accuracy == 0.5
+
+
+def test_discriminator_weighs_patches_by_what_they_show():
+    """A patch without an instance changes nothing, and one that shows half of one counts half."""
+    masks = torch.zeros(1, 1, 16, 16)
+    masks[..., :4, :4], masks[..., :4, 4:6] = 1, 1
+    cover = patch_cover(masks, torch.Size((4, 4)))
+    expected = torch.zeros(1, 1, 4, 4)
+    expected[..., 0, 0], expected[..., 0, 1] = 1, 0.5
+    assert torch.equal(cover, expected)
+    logits = torch.full((1, 1, 4, 4), 100.0)
+    logits[..., 0, 0], logits[..., 0, 1] = 2.0, -2.0
+    found = entropy(logits, 1.0, cover)
+    softplus = torch.nn.functional.softplus
+    assert found == pytest.approx(
+        float(softplus(torch.tensor(-2.0)) + softplus(torch.tensor(2.0)) / 2) / 1.5, rel=1e-6
+    )
+    assert share_above_0(logits, cover) == 1
+    assert share_above_0(-logits, cover) == 0
+
+
+def test_discriminator_has_nothing_to_judge_without_instances():
+    nothing = torch.zeros(0, 2, 16, 16)
+    found = judge(
+        Discriminator(4), torch.zeros(2, 3, 64, 64), torch.zeros(2, 4, 8, 8), nothing, nothing
+    )
+    assert [float(part) for part in found] == [0, 0, 0]
 
 
 def test_a_run_ends_with_weights_and_an_ap(tmp_path):
