@@ -69,7 +69,7 @@ class Trainer:
         return bundled_state(self.method) if self._average is None else self._average.tensors
 
     def advance(self) -> dict[str, float]:
-        """Takes one step; by name the weighted losses, the mean of what clips showed beside them, and
+        """Takes one step; by name the losses, the means of what else clips showed, and
         the gradient's `norm` before clipping.
 
         Raises:
