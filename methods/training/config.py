@@ -29,6 +29,22 @@ Pixels = Annotated[StrictInt, Field(ge=64, le=MAX_RESOLUTION)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+class Stage(BaseModel):
+    """What a later stage of a run changes; what it leaves out stays as it was in the first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: StrictInt = Field(ge=1)
+    videos: StrictInt | None = Field(default=None, ge=1, le=100_000)
+    clips: StrictInt | None = Field(default=None, ge=1, le=1000)
+    clip_frames: tuple[Frames, ...] | None = Field(default=None, min_length=1)
+    max_gap: StrictInt | None = Field(default=None, ge=1, le=1000)
+    resolutions: tuple[Pixels, ...] | None = Field(default=None, min_length=1)
+    warmup_steps: StrictInt | None = Field(default=None, ge=0)
+    decay_steps: StrictInt | None = Field(default=None, ge=0)
+    learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
 class TrainConfig(BaseModel):
     """Everything that a training run depends on.
 
@@ -36,6 +52,9 @@ class TrainConfig(BaseModel):
     `decay_steps`. `learning_rate_multipliers` are by the start of a parameter's name, or by any
     part of it; the first that fits counts. `initial_weights` start what they have names for;
     parameters that they lack start fresh, and so do those whose names start with one of `fresh`.
+    `later` stages follow the first, each with a schedule of its own.
+    `average_decay` is the share that an exponential moving average of the weights keeps per step;
+    with it, the average is what is written and evaluated.
     `crop` cuts squares of that many pixels around instances out of the resized frames.
     With `half_precision` the weights at the end are written so, which the bundled ones are.
     """
@@ -60,12 +79,26 @@ class TrainConfig(BaseModel):
     learning_rate_multipliers: dict[StrictStr, Factor] = Field(default_factory=dict)
     weight_decay: Factor = 1e-4
     clip_norm: float = Field(gt=0, allow_inf_nan=False)
+    average_decay: float | None = Field(default=None, ge=0, lt=1, allow_inf_nan=False)
+    later: tuple[Stage, ...] = ()
     train_norms: StrictBool = True
     loss_weights: dict[StrictStr, Factor] = Field(default_factory=dict)
     log_every: StrictInt = Field(default=100, ge=1)
     checkpoint_every: StrictInt = Field(default=500, ge=1)
     half_precision: StrictBool = False
     evaluate: StrictStr | None = None
+
+    @property
+    def stages(self) -> list[TrainConfig]:
+        """The settings of each stage, in order."""
+        first = self.model_copy(update={"later": ()})
+        changes = [stage.model_dump(exclude_none=True) for stage in self.later]
+        return [first, *(first.model_copy(update=change) for change in changes)]
+
+    @property
+    def total_steps(self) -> int:
+        """Of all stages."""
+        return sum(stage.steps for stage in self.stages)
 
     @field_validator("options")
     @classmethod

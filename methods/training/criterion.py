@@ -32,16 +32,24 @@ class Example:
 
 @dataclass
 class LossSum:
-    """Adds up weighted terms under their names."""
+    """Adds up weighted terms under their names.
+
+    `observed` holds what is worth knowing of each clip and is no loss.
+    """
 
     weights: Mapping[str, float]
     terms: Losses = field(default_factory=dict)
+    observed: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, name: str, value: Tensor) -> None:
         """Adds a term, times its weight; a term of weight 0 is left out."""
         if self.weights[name]:
             value = self.weights[name] * value
             self.terms[name] = self.terms[name] + value if name in self.terms else value
+
+    def observe(self, name: str, value: Tensor) -> None:
+        """Keeps a figure of a clip."""
+        self.observed.setdefault(name, []).append(float(value))
 
 
 class Criterion(nn.Module, ABC):
@@ -55,13 +63,13 @@ class Criterion(nn.Module, ABC):
         super().__init__()
         self.weights = dict(weights)
 
-    def forward(self, method: VISMethod, examples: Sequence[Example]) -> Losses:
+    def forward(self, method: VISMethod, examples: Sequence[Example]) -> LossSum:
         """The weighted terms of a batch: averaged over clips, or over all its instances."""
         total = LossSum(self.weights)
         instances = max(1, sum(len(example.targets) for example in examples))
         for example in examples:
             self.add_clip(total, method, example, len(examples), instances)
-        return total.terms
+        return total
 
     @abstractmethod
     def add_clip(

@@ -1,11 +1,18 @@
 """MS-STS's auxiliary discriminator (Thawakar et al., ECCV 2022, section 3.3): training only.
 
-It sees frames, encoder features and a mask, and says for each place whether the mask is a ground
+It sees frames, encoder features and a mask, and says for each patch whether the mask is a ground
 truth's ("real") or a prediction ("fake"); the method learns to be taken for real. A reconstruction:
-the paper names the inputs and the aim; widths, depth and weights are this project's.
+the paper names the inputs and the aim; everything else is this project's.
+
+What made it learn here: the masks keep their own grid of stride 4, since at stride 8 a good
+prediction and the truth are alike; they meet the features in a product, so that the features say
+where a mask should be; and patches count by how much of an instance they show, since most show
+background alone, where both masks are empty.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,22 +21,39 @@ from torch.nn import functional as F
 
 LEAK = 0.2
 FRAME_CHANNELS = 3
-MASK_CHANNELS = 1
+PATCH_STRIDE = 4
+
+
+class Judgement(NamedTuple):
+    """What the discriminator makes of predictions and targets.
+
+    `fooling`: how far predictions are from being taken for real, which the method lowers.
+    `judging`: how far the discriminator is from telling both apart; 0.69, ln 2, is chance.
+    `accuracy`: the share of predicted and real masks, frame by frame, that it takes for what they
+    are; 0.5 is chance. All are 0 where there is nothing to judge.
+    """
+
+    fooling: Tensor
+    judging: Tensor
+    accuracy: Tensor
 
 
 class Discriminator(nn.Module):
-    """Convolutions of stride 2 on a stride-8 grid down to a patch of logits.
+    """Convolutions of stride 2 from the masks' grid down to patches of 4 x 4 of its cells.
 
     Args:
         width: channels of the encoder's features.
-        hidden: channels of the first convolution; the second has twice as many.
+        inner: channels of the context, made from frames and features, and of the mask.
+        hidden: channels of the first convolution of both; the second has twice as many.
     """
 
-    def __init__(self, width: int, hidden: int = 64) -> None:
+    def __init__(self, width: int, inner: int = 16, hidden: int = 32) -> None:
         super().__init__()
-        inputs = FRAME_CHANNELS + width + MASK_CHANNELS
+        self.context = nn.Conv2d(FRAME_CHANNELS + width, inner, 1)
+        self.mask = nn.Conv2d(1, inner, 3, padding=1)
+        nn.init.normal_(self.mask.weight)
         self.layers = nn.Sequential(
-            nn.Conv2d(inputs, hidden, 3, stride=2, padding=1),
+            nn.Conv2d(3 * inner, hidden, 3, stride=2, padding=1),
             nn.LeakyReLU(LEAK),
             nn.Conv2d(hidden, 2 * hidden, 3, stride=2, padding=1),
             ChannelNorm(2 * hidden),
@@ -37,9 +61,21 @@ class Discriminator(nn.Module):
             nn.Conv2d(2 * hidden, 1, 3, padding=1),
         )
 
-    def forward(self, frames_N3HW: Tensor, features_NCHW: Tensor, masks_N1HW: Tensor) -> Tensor:
-        """Logits (N, 1, h, w) of "real"; all inputs on the features' grid, masks in 0..1."""
-        return self.layers(torch.cat([frames_N3HW, features_NCHW, masks_N1HW], 1))
+    def forward(self, frames_T3HW: Tensor, features_TCHW: Tensor, masks_MTHW: Tensor) -> Tensor:
+        """Logits (M, T, h, w) of "real" for M instances, h and w a quarter of the masks' grid.
+
+        Args:
+            frames_T3HW, features_TCHW: on the features' grid.
+            masks_MTHW: on any finer grid, in 0..1.
+        """
+        context_TCHW = self.context(torch.cat([frames_T3HW, features_TCHW], 1))
+        context_TCHW = F.interpolate(
+            context_TCHW, masks_MTHW.shape[-2:], mode="bilinear", align_corners=False
+        )
+        context_NCHW = context_TCHW.repeat(len(masks_MTHW), 1, 1, 1)
+        masks_NCHW = F.leaky_relu(self.mask(2 * masks_MTHW.flatten(0, 1)[:, None] - 1), LEAK)
+        both = torch.cat([context_NCHW, masks_NCHW, context_NCHW * masks_NCHW], 1)
+        return self.layers(both)[:, 0].unflatten(0, masks_MTHW.shape[:2])
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -50,47 +86,55 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(maps_NCHW.movedim(1, -1)).movedim(-1, 1)
 
 
-def adversarial_losses(
+def judge(
     discriminator: Discriminator, frames_T3HW: Tensor, features_TCHW: Tensor,
     predicted_MTHW: Tensor, wanted_MTHW: Tensor,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The losses of the method and of the discriminator.
+) -> Judgement:  # fmt: skip
+    """The discriminator's opinion of predictions and targets, for both sides to learn from.
 
-    The method's term moves the method only, the discriminator's the discriminator only.
+    `fooling` moves the method only; `judging` moves the discriminator, and the encoder's features
+    with it, which thus learn to say where instances are.
 
     Args:
         frames_T3HW: as the network got them.
         features_TCHW: the encoder's finest map.
         predicted_MTHW: mask probabilities of the matched queries.
-        wanted_MTHW: their targets.
-
-    Returns:
-        How far predictions are from being taken for real, and how far the discriminator is from
-        telling both apart; both 0 where M is 0.
+        wanted_MTHW: their targets, on the same grid.
     """
     if not len(predicted_MTHW):
-        return predicted_MTHW.sum(), predicted_MTHW.sum()
-    context = _context(frames_T3HW, features_TCHW, len(predicted_MTHW))
-    fake_N1HW = _on_grid(predicted_MTHW, features_TCHW)
-    real_N1HW = _on_grid(wanted_MTHW, features_TCHW)
+        return Judgement(predicted_MTHW.sum(), predicted_MTHW.sum(), predicted_MTHW.sum())
+    frames_T3HW = F.interpolate(frames_T3HW, features_TCHW.shape[-2:], mode="area")
     fixed = {name: value.detach() for name, value in discriminator.named_parameters()}
-    seen_as = functional_call(discriminator, fixed, (*context, fake_N1HW))
-    still = tuple(part.detach() for part in context)
-    judged_real = discriminator(*still, real_N1HW)
-    judged_fake = discriminator(*still, fake_N1HW.detach())
-    return _entropy(seen_as, 1.0), (_entropy(judged_real, 1.0) + _entropy(judged_fake, 0.0)) / 2
+    seen_as = functional_call(discriminator, fixed, (frames_T3HW, features_TCHW, predicted_MTHW))
+    real = discriminator(frames_T3HW, features_TCHW, wanted_MTHW)
+    fake = discriminator(frames_T3HW, features_TCHW, predicted_MTHW.detach())
+    cover = patch_cover(torch.maximum(predicted_MTHW, wanted_MTHW).detach(), real.shape[-2:])
+    return Judgement(
+        entropy(seen_as, 1.0, cover),
+        (entropy(real, 1.0, cover) + entropy(fake, 0.0, cover)) / 2,
+        (share_above_0(real, cover) + share_above_0(-fake, cover)) / 2,
+    )
 
 
-def _context(frames_T3HW: Tensor, features_TCHW: Tensor, instances: int) -> tuple[Tensor, Tensor]:
-    """Frames on the features' grid, and features, once for each instance."""
-    small = F.interpolate(frames_T3HW, features_TCHW.shape[-2:], mode="area")
-    return small.repeat(instances, 1, 1, 1), features_TCHW.repeat(instances, 1, 1, 1)
+def patch_cover(masks_MTHW: Tensor, size_HW: torch.Size) -> Tensor:
+    """How much of each patch, of a grid of `size_HW`, a mask covers; 0..1."""
+    return F.adaptive_avg_pool2d(masks_MTHW, tuple(size_HW))
 
 
-def _on_grid(masks_MTHW: Tensor, features_TCHW: Tensor) -> Tensor:
-    """Masks (M * T, 1, H, W) on the features' grid."""
-    return F.interpolate(masks_MTHW.flatten(0, 1)[:, None], features_TCHW.shape[-2:], mode="area")
+def entropy(logits: Tensor, wanted: float, weights: Tensor) -> Tensor:
+    """Binary cross-entropy with `wanted`, a weighted mean."""
+    entropies = F.binary_cross_entropy_with_logits(
+        logits, torch.full_like(logits, wanted), reduction="none"
+    )
+    return (entropies * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).eps)
 
 
-def _entropy(logits: Tensor, wanted: float) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, wanted))
+@torch.no_grad()
+def share_above_0(logits_MTHW: Tensor, weights_MTHW: Tensor) -> Tensor:
+    """The share of masks, frame by frame, whose weighted sum of logits is above 0.
+
+    Masks without any weight do not count.
+    """
+    seen_MT = weights_MTHW.flatten(2).sum(-1) > 0
+    above_MT = (logits_MTHW * weights_MTHW).flatten(2).sum(-1) > 0
+    return (above_MT & seen_MT).sum() / seen_MT.sum().clamp(min=1)

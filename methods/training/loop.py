@@ -15,26 +15,30 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from methods.training.clip_sampler import ClipSampler, SamplingPlan
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.final_evaluation import evaluate, evaluation_cells
 from methods.training.initial_weights import load_initial_weights
+from methods.training.ms_sts_criterion import ACCURACY
 from methods.training.named_files import find_weights_file
 from methods.training.output_folder import check_free_space, check_output_folder
 from methods.training.trainable import build_trainable
-from methods.training.trainable_norms import bundled_state, train_norms
+from methods.training.trainable_norms import train_norms
 from methods.training.trainer import Trainer
-from methods.training.video_pool import draw_pool
+from methods.training.video_pool import draw_pool, first_videos
 from vis_bench.atomic_write import never_an_input, write_atomically
 from vis_bench.data.synthetic import CLASSES
-from vis_bench.inference.method import VISMethod
 from vis_bench.progress import Bars
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
 RECORDS = "records"
+
+# What a step tells beside its losses.
+NOT_LOSSES = ("norm", ACCURACY)
 
 
 def train(
@@ -70,7 +74,7 @@ def train(
         _resume(trainer, output / CHECKPOINT, bars)
     try:
         losses = _run(trainer, config, output / CHECKPOINT, bars)
-        save_weights(trainer.method, output / WEIGHTS, half=config.half_precision)
+        save_weights(trainer.result, output / WEIGHTS, half=config.half_precision)
         metrics = evaluate(cells, output / WEIGHTS, output / RECORDS, bars)
     except KeyboardInterrupt:
         bars.say(_how_to_go_on(trainer, config_path, overrides, output))
@@ -96,35 +100,42 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
     if config.train_norms:
         train_norms(method)
     method.train().to(memory_format=torch.channels_last)
-    with bars.bar(f"drawing {config.videos} videos", config.videos) as advance:
-        pool = draw_pool(config.seed, config.videos, advance)
-    plan = SamplingPlan(
-        config.seed, config.clips, config.clip_frames, config.max_gap, config.resolutions,
-        config.crop,
-    )  # fmt: skip
-    return Trainer(method, criterion, ClipSampler(pool, plan, method.input_format), config)
+    videos = max(stage.videos for stage in config.stages)
+    with bars.bar(f"drawing {videos} videos", videos) as advance:
+        pool = draw_pool(config.seed, videos, advance)
+    samplers = [
+        ClipSampler(first_videos(pool, stage.videos), _plan(stage), method.input_format)
+        for stage in config.stages
+    ]
+    return Trainer(method, criterion, samplers, config)
 
 
-def save_weights(method: VISMethod, path: Path, *, half: bool = False) -> None:
-    """Writes the method's weights, without what only training has.
+def save_weights(weights: Mapping[str, Tensor], path: Path, *, half: bool = False) -> None:
+    """Writes a method's weights.
 
     Args:
-        method: as trained.
+        weights: by name, without what only training has.
         path: a .safetensors file, which appears whole or not at all.
         half: in half precision, except for the running statistics of the norms.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
     """
-    state = {name: tensor.contiguous() for name, tensor in bundled_state(method).items()}
+    state = {name: tensor.contiguous() for name, tensor in weights.items()}
     if half:
         state = {k: v if ".running_" in k else v.half() for k, v in state.items()}
     write_atomically(path, save(state))
 
 
+def _plan(stage: TrainConfig) -> SamplingPlan:
+    return SamplingPlan(
+        stage.seed, stage.clips, stage.clip_frames, stage.max_gap, stage.resolutions, stage.crop
+    )
+
+
 def describe(step: int, losses: Mapping[str, float]) -> str:
     """A line of losses."""
-    total = sum(value for name, value in losses.items() if name != "norm")
+    total = sum(value for name, value in losses.items() if name not in NOT_LOSSES)
     terms = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
     return f"step {step}: loss {total:.3f} ({terms})"
 
@@ -141,13 +152,13 @@ def _run(trainer: Trainer, config: TrainConfig, checkpoint: Path, bars: Bars) ->
     """Trains to the last step; the losses averaged over the last stretch."""
     recent: dict[str, list[float]] = defaultdict(list)
     means: dict[str, float] = {}
-    with bars.bar(f"training {config.method}", config.steps) as advance:
+    with bars.bar(f"training {config.method}", config.total_steps) as advance:
         advance(trainer.step)
-        while trainer.step < config.steps:
+        while trainer.step < config.total_steps:
             for name, value in trainer.advance().items():
                 recent[name].append(value)
             advance()
-            is_last = trainer.step == config.steps
+            is_last = trainer.step == config.total_steps
             if trainer.step % config.log_every == 0 or is_last:
                 means = {name: sum(values) / len(values) for name, values in recent.items()}
                 recent.clear()

@@ -9,20 +9,22 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from methods.training.criterion import Example, LossSum, to_grid
-from methods.training.discriminator import Discriminator, adversarial_losses
+from methods.training.discriminator import Discriminator, judge
 from methods.training.seqformer_criterion import SeqFormerCriterion, finest_level
 from vis_bench.inference.method import VISMethod
 from vis_bench.structures import FrameFeatures
 
 # The paper does not say how much the discriminator weighs.
 WEIGHTS = {"adversarial": 0.1, "discriminator": 1.0}
+# The discriminator's, in the line of losses.
+ACCURACY = "accuracy"
 
 
 class MSSTSCriterion(SeqFormerCriterion):
     """Adds, for the last layer's masks, the discriminator's opinion of them, and teaches it.
 
-    The `adversarial` term reaches the method only, the `discriminator` term the discriminator
-    only.
+    The `adversarial` term reaches the method only; the `discriminator` term the discriminator and
+    the encoder's features.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class MSSTSCriterion(SeqFormerCriterion):
         """See `SeqFormerCriterion`."""
         if not (self.weights["adversarial"] or self.weights["discriminator"]):
             return
-        adversarial, discriminator = adversarial_losses(
+        judgement = judge(
             self.discriminator, example.frames_T3HW, finest_level(features),
             to_grid(masks_MTHW, wanted_MTHW.shape[-2:]).sigmoid(), wanted_MTHW,
         )  # fmt: skip
-        total.add("adversarial", adversarial / clips)
-        total.add("discriminator", discriminator / clips)
+        total.add("adversarial", judgement.fooling / clips)
+        total.add("discriminator", judgement.judging / clips)
+        if len(masks_MTHW):
+            total.observe(ACCURACY, judgement.accuracy)

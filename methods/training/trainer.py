@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from methods.training.clip_sampler import Batch, ClipSampler
 from methods.training.config import TrainConfig
-from methods.training.criterion import Criterion, Example, Losses
+from methods.training.criterion import Criterion, Example, LossSum
 from methods.training.matcher import CostsNotFiniteError
+from methods.training.trainable_norms import bundled_state
 from methods.training.training_state import (
     TrainingState,
     check_same_run,
@@ -21,6 +22,7 @@ from methods.training.training_state import (
     unusable,
     write_training_state,
 )
+from methods.training.weight_average import WeightAverage
 from vis_bench.errors import InputError
 from vis_bench.inference.method import VISMethod
 
@@ -31,8 +33,8 @@ class Trainer:
     Args:
         method: in training mode, with the norms that learn.
         criterion: its loss; may have parameters of its own.
-        sampler: gives the batch of a step, which depends on the step's number alone.
-        config: steps, learning rate and its multipliers, clipping.
+        samplers: one for each stage; the batch of a step depends on the step's number alone.
+        config: stages, learning rate and its multipliers, clipping.
 
     Attributes:
         step: how many steps have been taken.
@@ -40,15 +42,20 @@ class Trainer:
     """
 
     def __init__(
-        self, method: VISMethod, criterion: Criterion, sampler: ClipSampler, config: TrainConfig
-    ) -> None:
+        self, method: VISMethod, criterion: Criterion, samplers: Sequence[ClipSampler],
+        config: TrainConfig,
+    ) -> None:  # fmt: skip
         self.method = method
         self.step = 0
         self.saved_step: int | None = None
         self._criterion = criterion
-        self._sampler = sampler
+        self._samplers = samplers
+        self._stages = config.stages
         self._config = config
         self._modules = nn.ModuleDict({"method": method, "criterion": criterion})
+        self._average: WeightAverage | None = None
+        if config.average_decay is not None:
+            self._average = WeightAverage(method, config.average_decay)
         groups = parameter_groups(self._modules, config.learning_rate_multipliers)
         self._multipliers = [group.pop("multiplier") for group in groups]
         self._optimizer = torch.optim.AdamW(
@@ -56,18 +63,26 @@ class Trainer:
             lr=config.learning_rate, weight_decay=config.weight_decay, fused=True,
         )  # fmt: skip
 
+    @property
+    def result(self) -> Mapping[str, Tensor]:
+        """The weights that the training gives: averaged, where the config asks for it."""
+        return bundled_state(self.method) if self._average is None else self._average.tensors
+
     def advance(self) -> dict[str, float]:
-        """Takes one step; the weighted losses by name, and the gradient's norm before clipping.
+        """Takes one step; by name the losses, the means of what else clips showed, and
+        the gradient's `norm` before clipping.
 
         Raises:
             InputError: costs or the gradient are not finite, because training has diverged, or no
                 loss has a weight.
         """
-        self._set_learning_rate()
+        stage, step = stage_at(self._stages, self.step)
+        self._set_learning_rate(self._stages[stage], step)
         try:
-            losses = self._losses(self._sampler.batch(self.step))
+            total = self.losses(self._samplers[stage].batch(self.step))
         except CostsNotFiniteError:
             raise self._diverged("matching costs are not finite") from None
+        losses = total.terms
         if not losses:
             raise InputError("loss_weights are 0 for every loss; expected one above 0")
         self._optimizer.zero_grad(set_to_none=True)
@@ -76,13 +91,19 @@ class Trainer:
         if not norm.isfinite():
             raise self._diverged(f"the gradient's norm is {float(norm)}")
         self._optimizer.step()
+        if self._average is not None:
+            self._average.update(self.method)
         self.step += 1
-        return {name: float(loss.detach()) for name, loss in losses.items()} | {"norm": float(norm)}
+        return {
+            **{name: float(loss.detach()) for name, loss in losses.items()},
+            **{name: sum(values) / len(values) for name, values in total.observed.items()},
+            "norm": float(norm),
+        }
 
     def _diverged(self, sign: str) -> InputError:
+        rate = self._stages[stage_at(self._stages, self.step)[0]].learning_rate
         return InputError(
-            f"training diverged at step {self.step + 1}: {sign}; "
-            f"try a learning_rate below {self._config.learning_rate:g}"
+            f"training diverged at step {self.step + 1}: {sign}; try a learning_rate below {rate:g}"
         )
 
     def save(self, path: Path) -> None:
@@ -94,6 +115,7 @@ class Trainer:
         state = TrainingState(
             plain_settings(self._config), self.step,
             self._modules.state_dict(), self._optimizer.state_dict(),
+            {} if self._average is None else self._average.tensors,
         )  # fmt: skip
         write_training_state(state, path)
         self.saved_step = self.step
@@ -109,6 +131,8 @@ class Trainer:
         try:
             self._modules.load_state_dict(state.modules)
             self._load_optimizer(state.optimizer)
+            if self._average is not None:
+                self._average.restore(state.average)
         except Exception as error:  # what stands where tensors should be can raise anything
             reason = " ".join(str(error).splitlines()[-1:]).strip() or type(error).__name__
             raise unusable(path, f"its tensors do not fit ({reason[:200]})") from None
@@ -116,7 +140,9 @@ class Trainer:
 
     def state_bytes(self) -> int:
         """About how large a checkpoint is: all tensors, and two moments of each that learns."""
-        tensors = self._modules.state_dict().values()
+        tensors = list(self._modules.state_dict().values())
+        if self._average is not None:
+            tensors += self._average.tensors.values()
         learning = (p for group in self._optimizer.param_groups for p in group["params"])
         return sum(t.nbytes for t in tensors) + 2 * sum(p.nbytes for p in learning)
 
@@ -134,7 +160,8 @@ class Trainer:
                         f"{tuple(parameter.shape)}"
                     )
 
-    def _losses(self, batch: Batch) -> Losses:
+    def losses(self, batch: Batch) -> LossSum:
+        """The losses of a batch, and what is observed of its clips."""
         features = self.method.encode_frames(batch.frames_N3HW)
         frames = len(features) // len(batch.targets)
         examples = []
@@ -144,14 +171,26 @@ class Trainer:
             examples.append(Example(images_T3HW, features.frames(start, stop), targets))
         return self._criterion(self.method, examples)
 
-    def _set_learning_rate(self) -> None:
-        rate = self._config.learning_rate * learning_rate_factor(self._config, self.step)
+    def _set_learning_rate(self, stage: TrainConfig, step: int) -> None:
+        rate = stage.learning_rate * learning_rate_factor(stage, step)
         for group, multiplier in zip(self._optimizer.param_groups, self._multipliers, strict=True):
             group["lr"] = rate * multiplier
 
 
+def stage_at(stages: Sequence[TrainConfig], step: int) -> tuple[int, int]:
+    """The index of the stage that a step of the whole run is in, and its number in the stage.
+
+    Steps beyond the last stage count as its own.
+    """
+    for index, stage in enumerate(stages[:-1]):
+        if step < stage.steps:
+            return index, step
+        step -= stage.steps
+    return len(stages) - 1, step
+
+
 def learning_rate_factor(config: TrainConfig, step: int) -> float:
-    """0..1: rises over the first steps, stays, and falls to 0 over the last ones."""
+    """0..1: rises over the first steps of a stage, stays, and falls to 0 over the last ones."""
     rise = min(1.0, (step + 1) / (config.warmup_steps + 1))
     fall = min(1.0, (config.steps - step) / (config.decay_steps + 1))
     return min(rise, fall)

@@ -33,12 +33,14 @@ class TrainingState:
         step: the number of steps taken.
         modules: the state of method and criterion.
         optimizer: the optimizer's state.
+        average: the averaged weights; empty where the run averages none.
     """
 
     config: dict[str, Any]
     step: int
     modules: dict[str, Any]
     optimizer: dict[str, Any]
+    average: dict[str, Any]
 
 
 def plain_settings(config: TrainConfig) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def read_training_state(path: Path) -> TrainingState:
     except Exception as error:  # bytes that are not a state can make the reader raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
         raise unusable(path, f"it is damaged or not a PyTorch file ({reason[:120]})") from None
-    types = {"config": dict, "step": int, "modules": Mapping, "optimizer": dict}
+    types = {"config": dict, "step": int, "modules": Mapping, "optimizer": dict, "average": dict}
     has_types = isinstance(content, dict) and all(
         isinstance(content.get(key), kind) for key, kind in types.items()
     )

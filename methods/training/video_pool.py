@@ -15,10 +15,11 @@ from vis_bench.progress import Advance, silent
 class PooledVideo:
     """A video, and the instance that each pixel shows.
 
-    `frames_THW3` is uint8 RGB. `owners_THW` is uint8: 0 for background, k + 1 for instance k, whose
-    class, from 0, is `labels[k]`.
+    `index` counts the videos of the split. `frames_THW3` is uint8 RGB. `owners_THW` is uint8: 0 for
+    background, k + 1 for instance k, whose class, from 0, is `labels[k]`.
     """
 
+    index: int
     frames_THW3: np.ndarray
     owners_THW: np.ndarray
     labels: Sequence[int]
@@ -32,25 +33,33 @@ class PooledVideo:
         return len(self.owners_THW)
 
 
+# Videos by the size of their frames.
+Pool = dict[tuple[int, int], list[PooledVideo]]
+
+
 def draw_video(seed: int, index: int) -> PooledVideo:
     """Video `index` of the endless synthetic training split of that seed."""
     scene = scene_of(VideoKey("train", index, seed=seed))
     drawn = [render(scene, t) for t in range(scene.length)]
     frames, owners = zip(*drawn, strict=True)
     labels = [item.category_id - 1 for item in scene.instances]
-    return PooledVideo(np.stack(frames), np.stack(owners), labels)
+    return PooledVideo(index, np.stack(frames), np.stack(owners), labels)
 
 
-def draw_pool(
-    seed: int, videos: int, advance: Advance = silent
-) -> dict[tuple[int, int], list[PooledVideo]]:
+def draw_pool(seed: int, videos: int, advance: Advance = silent) -> Pool:
     """The first `videos` training videos by frame size, so that batches can share one size.
 
     About 1.3 MB each.
     """
-    pool: dict[tuple[int, int], list[PooledVideo]] = {}
+    pool: Pool = {}
     for index in range(videos):
         video = draw_video(seed, index)
         pool.setdefault(video.size_HW, []).append(video)
         advance()
     return pool
+
+
+def first_videos(pool: Pool, videos: int) -> Pool:
+    """The part of a pool that a pool of fewer videos would be."""
+    parts = {size: [v for v in group if v.index < videos] for size, group in pool.items()}
+    return {size: part for size, part in parts.items() if part}

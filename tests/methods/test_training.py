@@ -15,7 +15,13 @@ from methods.layers.resnet import RESNETS, ResNet
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
-from methods.training.discriminator import Discriminator, adversarial_losses
+from methods.training.discriminator import (
+    Discriminator,
+    entropy,
+    judge,
+    patch_cover,
+    share_above_0,
+)
 from methods.training.final_evaluation import evaluation_cells
 from methods.training.initial_weights import load_initial_weights
 from methods.training.loop import prepare, train
@@ -23,7 +29,8 @@ from methods.training.losses import dice, mask_focal, softmax_with_no_object
 from methods.training.targets import make_targets
 from methods.training.trainable import build_trainable
 from methods.training.trainable_norms import bundled_state, train_norms
-from methods.training.trainer import learning_rate_factor, parameter_groups
+from methods.training.trainer import learning_rate_factor, parameter_groups, stage_at
+from methods.training.video_pool import draw_pool, first_videos
 from paths import CONFIGS
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
@@ -52,12 +59,14 @@ def tensors(trainer):
     return {
         **trainer.method.state_dict(),
         **{f"criterion.{k}": v for k, v in trainer._criterion.state_dict().items()},
+        **{f"result.{k}": v for k, v in trainer.result.items()},
     }
 
 
 @pytest.mark.parametrize("method", SMALL)
 def test_training_resumes_bit_exactly(method, tmp_path):
-    settings = config(method, loss_weights={"dense": 1.0})
+    later = [{"steps": 3, "clip_frames": [3], "videos": 4}]
+    settings = config(method, loss_weights={"dense": 1.0}, average_decay=0.9, steps=3, later=later)
     through = prepare(settings, Bars(quiet=True))
     for _ in range(2):
         through.advance()
@@ -74,12 +83,15 @@ def test_training_resumes_bit_exactly(method, tmp_path):
 @pytest.mark.parametrize("method", SMALL)
 def test_training_lowers_the_loss_of_what_it_sees(method):
     trainer = prepare(config(method, videos=1, warmup_steps=0, steps=12), Bars(quiet=True))
-    batch = trainer._sampler.batch(0)
-    trainer._sampler.batch = lambda step: batch
+    (sampler,) = trainer._samplers
+    batch = sampler.batch(0)
+    sampler.batch = lambda step: batch
     totals = []
     for _ in range(12):
         losses = trainer.advance()
-        totals.append(sum(v for k, v in losses.items() if k not in ("norm", "discriminator")))
+        totals.append(
+            sum(v for k, v in losses.items() if k not in ("norm", "discriminator", "accuracy"))
+        )
     assert totals[-1] < 0.85 * totals[0]
 
 
@@ -87,6 +99,61 @@ def test_learning_rate_rises_stays_and_falls():
     settings = config("ifc", steps=10, warmup_steps=3, decay_steps=4)
     factors = [learning_rate_factor(settings, step) for step in range(10)]
     assert factors == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+def test_stages_follow_each_other_each_with_a_schedule_of_its_own():
+    later = [{"steps": 2, "clips": 1, "clip_frames": [4]}, {"steps": 4, "learning_rate": 1e-4}]
+    settings = config("ifc", steps=3, warmup_steps=1, later=later)
+    first, second, third = settings.stages
+    assert settings.total_steps == 9
+    assert [stage_at(settings.stages, step) for step in (0, 2, 3, 4, 5, 8, 9)] == [
+        (0, 0), (0, 2), (1, 0), (1, 1), (2, 0), (2, 3), (2, 4)
+    ]  # fmt: skip
+    assert (second.clips, second.clip_frames, second.learning_rate) == (1, (4,), 1e-3)
+    assert (third.clips, third.clip_frames, third.learning_rate) == (2, (2,), 1e-4)
+    assert third.warmup_steps == first.warmup_steps == 1
+
+
+def test_a_later_stage_draws_clips_of_its_own():
+    later = [{"steps": 1, "clips": 1, "clip_frames": [3], "videos": 1, "resolutions": [96]}]
+    trainer = prepare(config("ifc", steps=1, later=later), Bars(quiet=True))
+    seen = []
+    encode = trainer.method.encode_frames
+    trainer.method.encode_frames = lambda frames: seen.append(frames.shape) or encode(frames)
+    rates = []
+    for _ in range(2):
+        trainer.advance()
+        rates.append(trainer._optimizer.param_groups[0]["lr"])
+    assert [shape[0] for shape in seen] == [2 * 2, 1 * 3]
+    assert [min(shape[2:]) for shape in seen] == [64, 96]
+    assert rates[0] == pytest.approx(rates[1]) == pytest.approx(1e-3 / 3)  # both warm up
+
+
+def test_a_smaller_pool_is_part_of_a_larger_one():
+    larger, smaller = draw_pool(0, 5), draw_pool(0, 2)
+    part = first_videos(larger, 2)
+    assert part.keys() == smaller.keys()
+    for size, group in smaller.items():
+        assert [v.index for v in part[size]] == [v.index for v in group]
+        assert all(
+            (v.frames_THW3 == w.frames_THW3).all() for v, w in zip(part[size], group, strict=True)
+        )
+
+
+def test_averaged_weights_are_what_a_run_gives():
+    trainer = prepare(config("ifc", average_decay=0.75, learning_rate=1e-2), Bars(quiet=True))
+    expected = {name: value.clone() for name, value in bundled_state(trainer.method).items()}
+    for _ in range(3):
+        trainer.advance()
+        for name, value in bundled_state(trainer.method).items():
+            expected[name] = 0.75 * expected[name] + 0.25 * value
+    now = bundled_state(trainer.method)
+    assert trainer.result.keys() == now.keys()
+    for name, value in trainer.result.items():
+        torch.testing.assert_close(value, expected[name])
+    assert not torch.equal(
+        trainer.result["class_head.layers.0.weight"], now["class_head.layers.0.weight"]
+    )
 
 
 def test_learning_rate_multipliers_reach_the_parameters_they_name():
@@ -149,7 +216,7 @@ def test_ifc_loss_is_the_sum_over_layers_of_their_own_matchings():
     method = Answers(logits, masks)
     criterion = build_criterion("ifc", method, 3, {})
     features = FrameFeatures({"map": torch.zeros(2, 4, 2, 2)}, (16, 16))
-    found = criterion(method, [Example(torch.zeros(2, 3, 16, 16), features, targets)])
+    found = criterion(method, [Example(torch.zeros(2, 3, 16, 16), features, targets)]).terms
 
     wanted = {"class": 0.0, "mask": 0.0, "dice": 0.0}
     for layer, pairs in enumerate([{2: 0, 0: 1}, {0: 0, 1: 1}]):
@@ -171,7 +238,7 @@ def test_a_clip_without_instances_still_teaches_that_there_is_nothing(method):
     criterion = build_criterion(method, built, 3, {})
     frames = torch.randn(2, 3, 64, 96)
     targets = make_targets(torch.zeros(2, 64, 96, dtype=torch.uint8), [], (64, 96))
-    losses = criterion(built, [Example(frames, built.encode_frames(frames), targets)])
+    losses = criterion(built, [Example(frames, built.encode_frames(frames), targets)]).terms
     assert all(loss.isfinite() for loss in losses.values())
     assert losses["class"] > 0
     assert losses["mask"] == losses["dice"] == 0
@@ -190,35 +257,66 @@ def test_every_parameter_of_a_method_learns():
         assert still == unused.get(method, set())
 
 
-def test_discriminator_terms_move_one_side_each():
+def test_discriminator_terms_move_the_sides_they_should():
     torch.manual_seed(0)
-    discriminator = Discriminator(8, hidden=4)
+    discriminator = Discriminator(8, inner=4, hidden=4)
     frames, features = torch.randn(2, 3, 64, 64), torch.randn(2, 8, 8, 8, requires_grad=True)
     logits = torch.randn(3, 2, 16, 16, requires_grad=True)
     wanted = (torch.rand(3, 2, 16, 16) > 0.5).float()
-    fooling, judging = adversarial_losses(discriminator, frames, features, logits.sigmoid(), wanted)
-    fooling.backward()
+    judgement = judge(discriminator, frames, features, logits.sigmoid(), wanted)
+    judgement.fooling.backward()
     assert all(p.grad is None for p in discriminator.parameters())
     assert logits.grad.abs().sum() > 0
     assert features.grad.abs().sum() > 0
-    before = logits.grad.clone()
-    judging.backward()
-    assert torch.equal(logits.grad, before)
+    of_logits, of_features = logits.grad.clone(), features.grad.clone()
+    judgement.judging.backward()
+    assert torch.equal(logits.grad, of_logits)
+    assert not torch.equal(features.grad, of_features)
     assert all(p.grad.abs().sum() > 0 for p in discriminator.parameters())
 
 
-def test_discriminator_learns_to_tell_masks_apart():
+def test_discriminator_learns_to_tell_masks_apart_and_its_accuracy_says_so():
     torch.manual_seed(0)
-    discriminator = Discriminator(4, hidden=8)
+    discriminator = Discriminator(4, inner=4, hidden=8)
     optimizer = torch.optim.Adam(discriminator.parameters(), 1e-2)
     frames, features = torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 8, 8)
     wanted, predicted = torch.ones(2, 1, 16, 16), torch.full((2, 1, 16, 16), 0.5)
     for _ in range(30):
-        fooling, judging = adversarial_losses(discriminator, frames, features, predicted, wanted)
+        judgement = judge(discriminator, frames, features, predicted, wanted)
         optimizer.zero_grad()
-        judging.backward()
+        judgement.judging.backward()
         optimizer.step()
-    assert judging < 0.1 < math.log(2) < fooling
+    assert judgement.judging < 0.1 < math.log(2) < judgement.fooling
+    assert judgement.accuracy == 1
+    # Where both are alike, one of the two is always taken for what it is not.
+    assert judge(discriminator, frames, features, wanted, wanted).accuracy == 0.5
+
+
+def test_discriminator_weighs_patches_by_what_they_show():
+    """A patch without an instance changes nothing, and one that shows half of one counts half."""
+    masks = torch.zeros(1, 1, 16, 16)
+    masks[..., :4, :4], masks[..., :4, 4:6] = 1, 1
+    cover = patch_cover(masks, torch.Size((4, 4)))
+    expected = torch.zeros(1, 1, 4, 4)
+    expected[..., 0, 0], expected[..., 0, 1] = 1, 0.5
+    assert torch.equal(cover, expected)
+    logits = torch.full((1, 1, 4, 4), 100.0)
+    logits[..., 0, 0], logits[..., 0, 1] = 2.0, -2.0
+    found = entropy(logits, 1.0, cover)
+    softplus = torch.nn.functional.softplus
+    assert found == pytest.approx(
+        float(softplus(torch.tensor(-2.0)) + softplus(torch.tensor(2.0)) / 2) / 1.5, rel=1e-6
+    )
+    assert share_above_0(logits, cover) == 1
+    assert share_above_0(-logits, cover) == 0
+
+
+def test_discriminator_has_nothing_to_judge_without_instances():
+    nothing = torch.zeros(0, 2, 16, 16)
+    found = judge(
+        Discriminator(4), torch.zeros(2, 3, 64, 64), torch.zeros(2, 4, 8, 8), nothing, nothing
+    )
+    assert [float(part) for part in found] == [0, 0, 0]
 
 
 def test_a_run_ends_with_weights_and_an_ap(tmp_path):

@@ -1,5 +1,7 @@
 """Training clips: targets against brute force, sampling, and the videos they come from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -126,7 +128,7 @@ def test_frames_and_masks_are_turned_together(pool):
     """Whatever the variation: where a mask is, the frame differs from where it is not."""
     video = draw_video(0, 1)
     flat = np.where(video.owners_THW[..., None] == 1, 255, 0).astype(np.uint8).repeat(3, -1)
-    only = {video.size_HW: [type(video)(flat, video.owners_THW, video.labels)]}
+    only = {video.size_HW: [replace(video, frames_THW3=flat)]}
     sampler = ClipSampler(only, PLAN, InputFormat(mean=(0, 0, 0), std=(1, 1, 1)))
     for step in range(6):
         batch = sampler.batch(step)

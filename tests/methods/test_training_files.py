@@ -348,7 +348,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(fresh_trainer, tmp_path,
     with pytest.raises(InputError, match=r"cannot write .*checkpoint\.pt: No space left on device"):
         fresh_trainer.save(tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match=r"cannot write .*\.safetensors: No space left on device"):
-        save_weights(fresh_trainer.method, tmp_path / "weights.safetensors")
+        save_weights(fresh_trainer.result, tmp_path / "weights.safetensors")
     assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"before"}
 
 
