@@ -1,11 +1,19 @@
 """Options and markers of the whole test suite."""
 
+import os
+
 import pytest
 import torch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
+def pytest_configure() -> None:
+    """Tests that run side by side (`-n 2`) compute with one thread each."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
