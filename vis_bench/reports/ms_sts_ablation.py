@@ -39,7 +39,8 @@ NOTHING_REMARK = (
 READING_REMARK = (
     "Each row has the parts of those above it. Figures are means over the seeds, in brackets the "
     "lowest and the highest; gain is over the row above, seed by seed. Behind the AP of one seed "
-    "stands its 95 % interval (bootstrap over videos). AssA falls with identity switches."
+    "stands its 95 % interval (bootstrap over videos). AssA falls with identity switches. "
+    "SeqFormer encodes each frame once, MS-STS once for each clip that holds it."
 )
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
 _ALL_PARTS = ("intra_scale", "inter_scale", "temporal_decoder")
