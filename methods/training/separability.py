@@ -312,9 +312,10 @@ def _digits(value: float | None, sign: str = "") -> str:
 
 def _remark(options: argparse.Namespace) -> str:
     return (
-        f"Area under the ROC curve of a linear probe, foreground against background, fitted to "
+        "Area under the ROC curve of a linear probe, foreground against background, fitted to "
         f"{count(options.videos, 'training video')} and judged on "
-        f"{count(options.held_out, 'held-out video')}, {count(options.frames, 'frame')} each; 95 % intervals (bootstrap over videos)."
+        f"{count(options.held_out, 'held-out video')}, {count(options.frames, 'frame')} each; "
+        "95 % intervals (bootstrap over videos)."
     )
 
 
