@@ -25,7 +25,9 @@ SeqFormer's published 49.3 M are, which is every number in the checkpoint: box h
 norms included. Published are 50.6 M, without a word on how they were counted. If as SeqFormer's,
 this reconstruction is 0.9 M larger than the authors' model.
 
-`variants` has the sizes by name, and puts the model together.
+`variants` has the sizes by name, and puts the model together. Its options `intra_scale`,
+`inter_scale` and `temporal_decoder` leave a part out, for an ablation; without any of the three the
+network is SeqFormer's, though its encoder still runs clip by clip.
 """
 
 from methods.ms_sts.variants import VARIANTS, build

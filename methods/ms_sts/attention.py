@@ -65,13 +65,33 @@ class InterScaleAttention(nn.Module):
 
 
 class MSSTSAttention(nn.Module):
-    """The whole module: narrow, attend within scales, attend between scales, widen."""
+    """The whole module: narrow, attend within scales, attend between scales, widen.
 
-    def __init__(self, width: int, inner: int, heads: int) -> None:
+    Args:
+        width: C.
+        inner: E.
+        heads: of both attentions.
+        intra_scale: whether tokens attend within their scale.
+        inter_scale: whether they attend between scales; without `intra_scale` to the narrowed
+            tokens as they are.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        inner: int,
+        heads: int,
+        *,
+        intra_scale: bool = True,
+        inter_scale: bool = True,
+    ) -> None:
         super().__init__()
+        if not (intra_scale or inter_scale):
+            raise ValueError("MS-STS attention needs intra_scale or inter_scale")
         self.narrow = nn.Linear(width, inner)
-        self.intra_scale = IntraScaleAttention(inner, heads, 2 * inner)
-        self.inter_scale = InterScaleAttention(inner, heads, 2 * inner)
+        hidden = 2 * inner
+        self.intra_scale = IntraScaleAttention(inner, heads, hidden) if intra_scale else None
+        self.inter_scale = InterScaleAttention(inner, heads, hidden) if inter_scale else None
         self.widen = nn.Linear(inner, width)
         nn.init.zeros_(self.widen.weight)
         nn.init.zeros_(self.widen.bias)
@@ -82,7 +102,9 @@ class MSSTSAttention(nn.Module):
         No frame order enters: permuted frames give permuted results.
         """
         narrowed_TSE = self.narrow(tokens_TSC)
-        intra_TSE = self.intra_scale(narrowed_TSE)
+        intra_TSE = narrowed_TSE if self.intra_scale is None else self.intra_scale(narrowed_TSE)
+        if self.inter_scale is None:
+            return self.widen(intra_TSE)
         maps, inputs = levels.maps(intra_TSE), levels.maps(narrowed_TSE)
         coarser = [*maps[1:], inputs[-1]]
         resampled = [

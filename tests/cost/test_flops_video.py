@@ -156,6 +156,43 @@ def test_a_method_on_shapes_equals_the_same_executed(name):
     assert_same_cost(build(name, "cpu", top_k=1), build(name, "meta", top_k=1))
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"inter_scale": False},
+        {"intra_scale": False},
+        {"temporal_decoder": False},
+        {"intra_scale": False, "inter_scale": False},
+        {"intra_scale": False, "inter_scale": False, "temporal_decoder": False},
+        {"inter_scale": False, "temporal_decoder": False},
+        {"intra_scale": False, "temporal_decoder": False},
+    ],
+    ids=str,
+)
+def test_ms_sts_without_some_parts_on_shapes_equals_the_same_executed(parts):
+    on_shapes = build("ms_sts", "meta", top_k=1, **parts)
+    assert_same_cost(build("ms_sts", "cpu", top_k=1, **parts), on_shapes)
+    whole, less = (
+        ShapeCounter(method).count_clip(SIZE_HW, 3).all.total
+        for method in (build("ms_sts", "meta", top_k=1), on_shapes)
+    )
+    assert less < whole
+
+
+def test_ms_sts_without_its_parts_costs_what_seqformer_costs():
+    """Where no two clips share a frame."""
+    torch.manual_seed(0)
+    sizes = {key: value for key, value in MINI["ms_sts"].items() if key != "ms_sts_width"}
+    parts = {"intra_scale": False, "inter_scale": False, "temporal_decoder": False}
+    with torch.device("meta"):
+        methods = [
+            build_method("seqformer", num_classes=5, **sizes),
+            build_method("ms_sts", num_classes=5, **sizes, **parts),
+        ]
+    costs = [ShapeCounter(method).count_clip(SIZE_HW, 5).all.total for method in methods]
+    assert costs[0] == costs[1] > 0
+
+
 def assert_same_cost(executed, on_shapes):
     """Module by module, with overlapping clips, a stride of 2 and encoding in chunks."""
     clips = clip_windows(ENCODE_FRAMES + 3, ENCODE_FRAMES + 1, 2)

@@ -1,4 +1,8 @@
-"""MS-STS: what it shares with SeqFormer, its symmetries, its size and how its cost grows."""
+"""MS-STS: what it shares with SeqFormer, its symmetries, its size, how its cost grows, and its
+parts left out.
+"""
+
+import itertools
 
 import pytest
 import torch
@@ -19,6 +23,9 @@ SMALL = {
     "encoder_layers": 2, "decoder_layers": 3,
 }  # fmt: skip
 INNER, INNER_HEADS = 16, 2
+PARTS = ("intra_scale", "inter_scale", "temporal_decoder")
+CHOICES = [dict(zip(PARTS, on, strict=True)) for on in itertools.product([True, False], repeat=3)]
+WITHOUT = CHOICES[-1]
 LEVELS = FeatureLevels(((5, 7), (3, 4), (2, 2), (1, 1)))
 
 
@@ -31,12 +38,16 @@ def seqformer():
 @pytest.fixture
 def ms_sts(seqformer):
     """Fresh, with SeqFormer's weights where both have them."""
-    torch.manual_seed(2)
-    method = build_method(
-        "ms_sts", num_classes=3, **SMALL, ms_sts_width=INNER, ms_sts_heads=INNER_HEADS
-    )
+    method = built()
     method.double().eval().load_state_dict(seqformer.state_dict(), strict=False)
     return method
+
+
+def built(**parts):
+    torch.manual_seed(2)
+    return build_method(
+        "ms_sts", num_classes=3, **SMALL, ms_sts_width=INNER, ms_sts_heads=INNER_HEADS, **parts
+    )
 
 
 def trained(method):
@@ -95,6 +106,83 @@ def test_parameters_of_resnet_50_counted_both_ways(classes, learnable, in_checkp
     assert round(method.num_checkpoint_entries / 1e6, 1) == in_checkpoint
 
 
+@pytest.mark.parametrize("parts", CHOICES, ids=str)
+def test_each_part_has_the_parameters_of_its_layers_and_no_others(parts, seqformer):
+    """Weights and biases: an attention has four projections, a norm two vectors."""
+
+    def linear(inputs, outputs):
+        return (inputs + 1) * outputs
+
+    def attention(width):
+        return 4 * linear(width, width) + 2 * width
+
+    width, inner = SMALL["width"], INNER
+    attend = attention(inner) + linear(inner, 2 * inner) + linear(2 * inner, inner) + 2 * inner
+    wanted = parts["intra_scale"] * attend
+    wanted += parts["inter_scale"] * (attend + 2 * linear(inner, inner) + 2 * inner)
+    if wanted:
+        wanted += linear(width, inner) + linear(inner, width)
+    wanted *= SMALL["encoder_layers"]
+    wanted += parts["temporal_decoder"] * SMALL["decoder_layers"] * attention(width)
+    assert built(**parts).num_params - seqformer.num_params == wanted
+
+
+@pytest.mark.parametrize("parts", CHOICES, ids=str)
+def test_every_parameter_is_read_whichever_parts_are_left_out(parts):
+    method = trained(built(**parts))
+    encoded = method.encode_clip(method.encode_frames(frames(3).float()))
+    total = encoded.maps["memory"].sum()
+    for layer, output in enumerate(method.decode(encoded, last_boxes=True)):
+        masks = method.masks(output, encoded, torch.arange(2))
+        total = total + masks.sum() + output.boxes_TQ4.sum()
+        total = total + method.class_logits(output, layer).sum()
+    total.backward()
+    unread = {name for name, p in method.named_parameters() if p.requires_grad and p.grad is None}
+    # The published SeqFormer has a second projection in its encoder's attention, too.
+    assert unread == {n for n in method.state_dict() if "encoder." in n and "_proj_box." in n}
+
+
+@torch.no_grad()
+def test_without_its_parts_it_is_seqformer_to_the_digit(seqformer):
+    method = built(**WITHOUT).double().eval()
+    method.load_state_dict(seqformer.state_dict())
+    encoded = method.encode_clip(method.encode_frames(frames()))
+    wanted = seqformer.encode_frames(frames())
+    for name, tensor in wanted.maps.items():
+        assert torch.equal(encoded.maps[name], tensor), name
+    own = method.decode(encoded, last_boxes=True)
+    for left, right in zip(own, seqformer.decode(wanted, last_boxes=True), strict=True):
+        assert torch.equal(left.instances_QC, right.instances_QC)
+        assert torch.equal(left.boxes_TQ4, right.boxes_TQ4)
+    left, right = method(frames()), seqformer(frames())
+    assert torch.equal(left.class_probs_NK, right.class_probs_NK)
+    assert torch.equal(left.mask_logits_NTHW, right.mask_logits_NTHW)
+    assert method.reconstruction
+
+
+@pytest.mark.parametrize("parts", CHOICES[1:-1], ids=str)
+@torch.no_grad()
+def test_a_part_that_is_left_in_changes_what_seqformer_predicts(parts, seqformer):
+    method = built(**parts).double().eval()
+    method.load_state_dict(seqformer.state_dict(), strict=False)
+    encoded = method.encode_clip(trained(method).encode_frames(frames()))
+    last = method.decode(encoded, last_boxes=True)[-1]
+    wanted = seqformer.decode(seqformer.encode_frames(frames()), last_boxes=True)[-1]
+    assert (last.boxes_TQ4 - wanted.boxes_TQ4).abs().max() > 1e-6
+    assert (last.instances_QC - wanted.instances_QC).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("parts", [{part: False} for part in PARTS], ids=str)
+def test_what_belongs_to_a_part_left_out_is_not_in_the_weights(parts):
+    whole, reduced = built().state_dict(), built(**parts).state_dict()
+    names = {"intra_scale": ".intra_scale.", "inter_scale": ".inter_scale.",
+             "temporal_decoder": ".temporal_attention"}  # fmt: skip
+    (left_out,) = parts
+    missing = whole.keys() - reduced.keys()
+    assert missing == {name for name in whole if names[left_out] in name}
+    assert reduced.keys() <= whole.keys()
+
+
 def test_it_is_marked_as_a_reconstruction(ms_sts, seqformer):
     assert ms_sts.reconstruction
     assert not seqformer.reconstruction
@@ -124,25 +212,32 @@ def test_frames_see_each_other(ms_sts):
     assert (one.maps["memory"][0] - other.maps["memory"][0]).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize(
+    ("intra", "inter"), [(True, True), (True, False), (False, True)], ids=["both", "intra", "inter"]
+)
 @torch.no_grad()
-def test_module_is_attention_over_frames_at_each_location():
+def test_module_is_attention_over_frames_at_each_location(intra, inter):
     """Location by location, with the coarser level read by hand."""
     torch.manual_seed(0)
-    module = trained(MSSTSAttention(8, 4, 2)).double()
+    module = trained(MSSTSAttention(8, 4, 2, intra_scale=intra, inter_scale=inter)).double()
     positions = sum(h * w for h, w in LEVELS.shapes_L2)
     tokens = torch.randn(3, positions, 8, dtype=torch.float64)
     found = LEVELS.maps(module(tokens, LEVELS))
 
     narrow = LEVELS.maps(module.narrow(tokens))
-    intra = [torch.zeros_like(level) for level in narrow]
-    for level, result in zip(narrow, intra, strict=True):
+    own = [level.clone() for level in narrow]
+    for level, result in zip(narrow, own if intra else [], strict=intra):
         for y in range(level.shape[2]):
             for x in range(level.shape[3]):
                 result[..., y, x] = module.intra_scale(level[:, None, :, y, x])[:, 0]
     for index, (height, width) in enumerate(LEVELS.shapes_L2):
-        coarse = intra[index + 1] if index < 3 else narrow[3]
+        coarse = own[index + 1] if index < 3 else narrow[3]
         for y, x in [(0, 0), (height - 1, width - 1), (height // 2, width // 2)]:
-            fine_TE = module.inter_scale.fine_projection(intra[index][:, :, y, x])
+            if not inter:
+                wanted = module.widen(own[index][:, :, y, x])
+                torch.testing.assert_close(found[index][:, :, y, x], wanted)
+                continue
+            fine_TE = module.inter_scale.fine_projection(own[index][:, :, y, x])
             point = torch.tensor([(x + 0.5) / width, (y + 0.5) / height]).double() * 2 - 1
             grid = point.expand(3, 1, 1, 2)
             read = F.grid_sample(coarse, grid, padding_mode="border", align_corners=False)
@@ -202,5 +297,11 @@ def test_cost_is_linear_in_frames_up_to_the_temporal_attention(ms_sts):
 def test_wrong_options_are_refused():
     with pytest.raises(InputError, match="top_k is 0"):
         build_method("ms_sts", num_classes=3, **SMALL, top_k=0)
+    for part, value in itertools.product(PARTS, [0, 1, "on", None, []]):
+        with pytest.raises(InputError) as error:
+            build_method("ms_sts", num_classes=3, **SMALL, **{part: value})
+        assert f"{part} is {value!r}; expected true or false" in str(error.value)
+    with pytest.raises(ValueError, match="intra_scale or inter_scale"):
+        MSSTSAttention(8, 4, 2, intra_scale=False, inter_scale=False)
     with pytest.raises((InputError, ValueError), match="not a multiple of the 3 heads"):
         build_method("ms_sts", num_classes=3, **SMALL, ms_sts_heads=3)

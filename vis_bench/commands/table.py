@@ -1,4 +1,4 @@
-"""`table NAME`: a paper's table beside what was measured, or everything that was measured."""
+"""`table NAME`: a paper's table beside what was measured, an ablation, or everything measured."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from vis_bench.commands.output.text import json_text
 if TYPE_CHECKING:
     from vis_bench.records.schema import Record
 
-DESCRIPTION = "a paper's table, published and measured; or `measured`: every record"
+DESCRIPTION = (
+    "a paper's table, published and measured; `ms-sts-ablation`; or `measured`: every record"
+)
 MEASURED = "measured"
 
 
 def add_arguments(options: Options) -> None:
     """The table's name, and the records that fill it."""
+    from vis_bench.reports.ms_sts_ablation import NAME
     from vis_bench.reports.paper_tables import PAPER_TABLES
 
-    names = (MEASURED, *PAPER_TABLES)
+    names = (MEASURED, *PAPER_TABLES, NAME)
     options.argument("name", "NAME", f"one of: {', '.join(names)}", str, choices=names)
     options.records()
     options.format()
@@ -31,15 +34,28 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
+    from vis_bench.reports.ms_sts_ablation import NAME
+
     stored = records_in(options.records)
     if options.name == MEASURED:
         text = _measured_text(stored.records, options)
+    elif options.name == NAME:
+        text = _ablation_text(stored.records, options)
     else:
         text = paper_table_text(
             options.name, stored.records, as_json=options.json, form=options.format
         )
     deliver(text, options.output)
     return 1 if stored.problems else 0
+
+
+def _ablation_text(records: Sequence[Record], options: argparse.Namespace) -> str:
+    from vis_bench.reports.ms_sts_ablation import ms_sts_ablation
+    from vis_bench.tables.grid import page_json
+    from vis_bench.tables.text import render
+
+    page = ms_sts_ablation(records)
+    return json_text(page_json(page)) if options.json else render(page, options.format)
 
 
 def _measured_text(records: Sequence[Record], options: argparse.Namespace) -> str:

@@ -23,6 +23,7 @@ from vis_bench.reports.hard_objects import hard_objects_markdown
 from vis_bench.reports.headline import headline_markdown
 from vis_bench.reports.leaderboard import best_cells, leaderboard_markdown
 from vis_bench.reports.measured import measured_table
+from vis_bench.reports.ms_sts_ablation import ms_sts_ablation
 from vis_bench.reports.paired_ap import PairedAP
 from vis_bench.reports.paper_pages import pages_markdown
 from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
@@ -54,6 +55,7 @@ _ABLATIONS_TEXT = (
     "methods as they are stand on\nthe [leaderboard](LEADERBOARD.md). "
     f"{_ORDER_TEXT}"
 )
+_PARTS_HEADING = "## Part by part"
 _PICTURE_TEXT = f"## AP against FPS\n\n![AP against FPS]({PICTURE})\n"
 
 
@@ -137,7 +139,9 @@ def _board(records: Sequence[Record], difference: PairedDifference) -> str:
 def _ablations(records: Sequence[Record], difference: PairedDifference) -> str:
     _, ablations = split_ablations(records)
     board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records, difference)
-    return f"{GENERATED}\n{board}"
+    parts = ms_sts_ablation(records)
+    table = [f"{_PARTS_HEADING}\n", render(parts)] if parts.grids else []
+    return "\n".join([GENERATED, board, *table])
 
 
 def _readme(records: Sequence[Record], counts: EncoderCounts | None) -> str:

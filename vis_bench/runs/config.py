@@ -82,6 +82,7 @@ class Cell(_Strict):
 
     `training` says what the weights were trained on, where a paper's table tells two apart by it.
     `weights_trained_on` names the splits of videos that they were trained on, as `data set/split`.
+    `trained_by` is the training config whose header says how to make weights that are not bundled.
     With `skip_without_weights` a cell whose weights file is missing is left out of the run.
     """
 
@@ -90,6 +91,7 @@ class Cell(_Strict):
     weights: StrictStr | None = None
     training: StrictStr | None = None
     weights_trained_on: tuple[StrictStr, ...] = ()
+    trained_by: StrictStr | None = None
     skip_without_weights: StrictBool = False
     dataset: DatasetConfig
     clip_length: StrictInt | Literal["whole"] = "whole"
@@ -222,7 +224,7 @@ def cell_digest(cell: Cell, **more: Any) -> str:
 
     `more` adds what the config only points at, such as the checksums of weights and annotations.
     """
-    measured = cell.model_dump(mode="json", exclude={"skip_without_weights"})
+    measured = cell.model_dump(mode="json", exclude={"skip_without_weights", "trained_by"})
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

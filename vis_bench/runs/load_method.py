@@ -33,6 +33,11 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
     if path is None:
         problem = "is not a regular file" if named.exists() else "does not exist"
         problem = f"is a folder without {FOLDER_WEIGHTS}" if named.is_dir() else problem
+        if cell.trained_by and override is None:
+            raise InputError(
+                f"weights file {named} {problem}; it is made by the commands at the top of the "
+                f"training config {cell.trained_by}"
+            )
         raise InputError(
             f"weights file {named} {problem}; --weights takes a .pth or .safetensors, or a folder "
             f"with {FOLDER_WEIGHTS}"

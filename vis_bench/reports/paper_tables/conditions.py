@@ -9,8 +9,12 @@ from vis_bench.reports.paper_tables.spec import PaperTable
 from vis_bench.reports.published import published_figures
 
 
-def describe_conditions(record: Record, table: PaperTable) -> str:
-    """Data, split, videos, resolution, precision, device and commit, with every reservation."""
+def describe_conditions(record: Record, table: PaperTable | None = None) -> str:
+    """Data, split, videos, resolution, precision, device and commit, with every reservation.
+
+    Args:
+        table: whose published figures the record stands beside; None where it stands alone.
+    """
     parts = [
         f"{dataset_title(record.dataset)} {record.split}",
         None if record.num_videos is None else count(record.num_videos, unit(record.dataset)),
@@ -23,7 +27,7 @@ def describe_conditions(record: Record, table: PaperTable) -> str:
         record.device,
         f"commit {record.git_commit[:8]}" if record.git_commit else None,
         *caveats(record),
-        _other_videos(record, table),
+        None if table is None else _other_videos(record, table),
     ]
     return ", ".join(part for part in parts if part)
 
