@@ -208,8 +208,7 @@ def test_more_shapes_than_the_limit_are_an_error_not_a_silent_fall_back(monkeypa
     other = CompiledMethod(Tiny(), "default")
     other.encode_frames(frames_of(2, 8, 8))
     with pytest.raises(Exception, match="recompile_limit"):
-        for count in (3, 1):
-            other.encode_frames(frames_of(count, 8, 8))
+        [other.encode_frames(frames_of(count, 8, 8)) for count in (3, 1)]
 
 
 def test_cuda_graphs_need_a_gpu():

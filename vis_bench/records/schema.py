@@ -202,6 +202,10 @@ class SpeedFields(RegionFields):
 
     timed_alone: StrictBool | None = None
     timed_region: StrictStr | None = None
+    speed_protocol: StrictStr | None = None
+    """`bench`, or `paper` where it was timed as the method's authors say that they did; null in
+    older records, which are this bench's.
+    """
     regions: dict[StrictStr, RegionFields] = Field(default_factory=dict)
     compile_seconds: NotNegative | None = None
     """How much longer the first runs took than later ones, with nothing taken from caches of

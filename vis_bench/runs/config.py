@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from vis_bench.cost.speed.paper_protocols import BENCH, check_protocol
 from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
@@ -147,6 +148,7 @@ class Cell(_Strict):
     @model_validator(mode="after")
     def _frames_are_covered(self) -> Cell:
         check_clip_plan(self.clip_length, self.clip_stride)
+        check_protocol(self)
         return self
 
     @property
@@ -237,6 +239,8 @@ def cell_digest(cell: Cell, **more: Any) -> str:
     for key, default in _LATER_KEYS.items():
         if measured[key] == default:
             del measured[key]
+    if measured["speed"]["protocol"] == BENCH:
+        del measured["speed"]["protocol"]
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -128,6 +128,7 @@ def measure_speed(
     is_compiled = isinstance(work.method, CompiledMethod)
     return SpeedFields(
         timed_region=first,
+        speed_protocol=speed.protocol,
         regions=regions,
         compile_seconds=measured[first].compile_seconds if is_compiled else None,
         load_average=load,
