@@ -64,6 +64,7 @@ def check_same(method, other, frames_T3HW):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MINIS)
 def test_tracing_changes_no_answer(name, traced_only):
     """Of any number of frames: PyTorch traces the second number as a variable."""

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "a paper's table, published and measured; or `measured`: every record"
 MEASURED = "measured"
+FPS = "fps"
 
 
 def add_arguments(options: Options) -> None:
     """The table's name, and the records that fill it."""
     from vis_bench.reports.paper_tables import PAPER_TABLES
 
-    names = (MEASURED, *PAPER_TABLES)
+    names = (MEASURED, FPS, *PAPER_TABLES)
     options.argument("name", "NAME", f"one of: {', '.join(names)}", str, choices=names)
     options.records()
     options.format()
@@ -34,6 +35,8 @@ def run(options: argparse.Namespace) -> int:
     stored = records_in(options.records)
     if options.name == MEASURED:
         text = _measured_text(stored.records, options)
+    elif options.name == FPS:
+        text = _fps_text(stored.records, options)
     else:
         text = paper_table_text(
             options.name, stored.records, as_json=options.json, form=options.format
@@ -47,3 +50,12 @@ def _measured_text(records: Sequence[Record], options: argparse.Namespace) -> st
     from vis_bench.tables.text import render
 
     return json_text(records) if options.json else render(measured_table(records), options.format)
+
+
+def _fps_text(records: Sequence[Record], options: argparse.Namespace) -> str:
+    from vis_bench.reports.published_fps import published_fps_page
+    from vis_bench.tables.grid import page_json
+    from vis_bench.tables.text import render
+
+    page = published_fps_page(records)
+    return json_text(page_json(page)) if options.json else render(page, options.format)

@@ -244,8 +244,9 @@ class _Resolver:
 
 def _without_annotations(dataset: Dataset) -> str:
     return (
-        f"{dataset.annotations_path or dataset.full_name} has no annotations, so accuracy cannot be "
-        f"measured on {dataset.full_name}; cut a held-out part from the training split with `vis-bench split` "
-        "and run a config *_heldout, or leave accuracy out with --set measure='[speed, flops]', or "
-        "write a results file for the data set's server with `vis-bench predict`"
+        f"{dataset.annotations_path or dataset.full_name} has no annotations, so accuracy cannot "
+        f"be measured on {dataset.full_name}; cut a held-out part from the training split with "
+        "`vis-bench split` and run a config *_heldout, or leave accuracy out with --set "
+        "measure='[speed, flops]', or write a results file for the data set's server with "
+        "`vis-bench predict`"
     )
