@@ -32,7 +32,7 @@ def timed(fps=100.0, **changes):
 PLAIN = timed()
 
 
-@pytest.mark.parametrize(("setting", "word"), zip(OTHER, WORDS, strict=True), ids=WORDS)
+@pytest.mark.parametrize(("setting", "word"), list(zip(OTHER, WORDS, strict=True)), ids=WORDS)
 def test_labels_say_how_a_record_computed(setting, word):
     assert marked_labels([PLAIN, timed(**setting)]) == ["ifc", f"ifc, {word}"]
     assert marked_labels([timed(compile="none", tf32=False)]) == ["ifc"]
@@ -132,7 +132,7 @@ def test_only_the_same_method_clips_and_size_stand_beside_a_published_figure():
 
 def test_of_equal_published_figures_one_is_shown():
     """IFC's README repeats the FPS of its slides; SeqFormer's R50 stands in two rows."""
-    published = [tuple(line[:4]) + (line[-1],) for line in lines_of([])]
+    published = [(*line[:4], line[-1]) for line in lines_of([])]
     assert len(published) == len(set(published))
     assert ("IFC", "ResNet-50", "5", "-", "46.5") in published
     assert ("SeqFormer", "Swin-L", "whole", "-", "27.7") in published

@@ -7,7 +7,7 @@ from typing import Any
 
 from vis_bench.evaluation.agreement import NUM_BEST
 from vis_bench.evaluation.tracking.protocol import SCORE_THRESHOLD
-from vis_bench.runs.agreement import LEAST_IOU, MOST_POINTS, Agreement
+from vis_bench.runs.agreement import MEAN_IOU, MOST_POINTS, Agreement
 from vis_bench.tables.grid import ABSENT, Column, Page, grid_of
 
 _COLUMNS = (
@@ -17,8 +17,8 @@ _COLUMNS = (
 )  # fmt: skip
 _REMARK = (
     f"Sure tracks: of the {NUM_BEST} best of each video in float32 those with a score above "
-    f"{SCORE_THRESHOLD}. Limits: {MOST_POINTS} points of AP, the same classes in every video, an "
-    f"IoU of {LEAST_IOU} for every sure track."
+    f"{SCORE_THRESHOLD}. Limits: {MOST_POINTS} points of AP, the same classes in every video, a "
+    f"mean IoU of {MEAN_IOU}."
 )
 
 

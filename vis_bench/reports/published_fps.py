@@ -62,7 +62,7 @@ class _Published:
 
 
 def stand_beside_published(records: Sequence[Record]) -> list[Record]:
-    """The records of which some figure may stand beside a published one, in an order of their own."""
+    """The records whose FPS may stand beside published ones, in an order of their own."""
     fit = (r for r in records if r.dataset in _DATA and not r.external and r.fps is not None)
     return sorted(fit, key=tie_break)
 
