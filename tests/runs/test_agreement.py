@@ -28,7 +28,8 @@ def test_limits():
     assert row(of([1]), ap=0.4971).problems() == []
     assert "AP moved by -0.40 points" in row(of([1]), ap=0.496).problems()[0]
     assert "AP moved by +0.40 points" in row(of([1]), ap=0.504).problems()[0]
-    assert "IoU 0.989" in row(of([1]), of([0.9891, 1])).problems()[0]
+    assert "mean IoU of 0.9899" in row(of([1]), of([0.9698, 1])).problems()[0]
+    assert row(of([1]), of([0.98, 1])).problems() == []
     assert "classes differ in 1 of 2 videos" in row(of([1]), of([1], same=False)).problems()[0]
 
 
