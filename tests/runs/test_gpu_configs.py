@@ -87,7 +87,7 @@ def test_720_repeats_nothing_but_vistr():
     assert {c.resolution for c in cells("gpu_720") if c.method != "vistr"} == {720}
 
 
-@pytest.mark.parametrize("name", ["gpu", "gpu_paper"], ids="config {}".format)
+@pytest.mark.parametrize("name", ["gpu", "gpu_paper"])
 def test_they_need_no_data_and_no_weights(name):
     """On a CPU too, without the cells that only a GPU has."""
     settings = RunSettings("run", torch.device("cpu"))
