@@ -14,6 +14,7 @@ from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.cost.speed.video_run import CudaMarks, VideoRun, middle_run, spread, time_run
 from vis_bench.data.frames import ImageFiles
 from vis_bench.data.video import Video
+from vis_bench.inference import compiled
 from vis_bench.inference.loop import InferencePlan, no_mark
 from vis_bench.inference.method import VISMethod
 from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
@@ -327,3 +328,30 @@ def test_on_a_gpu(region):
     assert fields.peak_memory_bytes == fields.memory_bytes.allocator
     assert fields.memory_bytes.device >= fields.memory_bytes.allocator > 0
     assert fields.gpu["name"]
+
+
+class Slower:
+    """Stands for a compiled function: its first call takes 30 s longer."""
+
+    def __init__(self, function, clock):
+        self.function, self.clock, self.is_new = function, clock, True
+
+    def __call__(self, *inputs):
+        self.clock.now += 30.0 if self.is_new else 0.0
+        self.is_new = False
+        return self.function(*inputs)
+
+
+def test_compiling_is_a_figure_of_its_own_and_no_part_of_fps(monkeypatch):
+    """Both functions of the method compile, once, before anything is timed."""
+    clock = FakeClock()
+    monkeypatch.setattr(compiled, "_compiled", lambda function, mode: Slower(function, clock))
+    method = compiled.CompiledMethod(SlowMethod(clock), "default")
+    work = Workload(method, InferencePlan(4, 2, "native", CPU), [1, 2])
+    config = SpeedSettings(regions=["model", "model+tracker"], repetitions=2, seconds=0)
+    fields = measure_speed(work, [video()], config, Bars(quiet=True), clock=clock)
+    assert fields.compile_seconds == pytest.approx(60)
+    assert fields.fps == pytest.approx(6 / VIDEO_SECONDS)
+    assert fields.latency_ms_p99 < 1e4
+    assert fields.num_warmup == compiled.COMPILING_RUNS
+    assert measure("model").compile_seconds is None

@@ -14,6 +14,7 @@ from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
 from vis_bench.reports.paper_tables.ifc_ablations import MINI_TRAINING
 from vis_bench.reports.paper_tables.names import simplified
 from vis_bench.reports.published import published_figures
+from vis_bench.reports.published_fps import published_fps_page
 from vis_bench.tables.formats import FORMATS
 from vis_bench.tables.text import render
 
@@ -82,6 +83,7 @@ def test_every_table_names_a_known_source_for_every_figure():
 
 def test_all_sources_are_cited_somewhere():
     texts = " ".join(render(paper_table(name, [])) for name in PAPER_TABLES)
+    texts += render(published_fps_page([]))
     for source in published_figures()["sources"].values():
         assert source in texts
 

@@ -41,12 +41,12 @@ def run(options: argparse.Namespace) -> None:
     """Predicts, writes the results file, and says what it holds."""
     from methods import build_method
     from vis_bench.atomic_write import never_an_input
-    from vis_bench.inference.loop import InferencePlan
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.load_method import find_weights
+    from vis_bench.runs.plan import inference_plan
     from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
 
     config = find_config(options.config)
@@ -55,6 +55,7 @@ def run(options: argparse.Namespace) -> None:
     if len(cells) != 1:
         raise InputError(f"{options.config} has {len(cells)} cells; predict takes a config of one")
     cell, device, bars = cells[0], pick_device(options.device), Bars()
+    plan = inference_plan(cell, device)
     inputs = find_inputs(cell, options.frames, options.annotations)
     for warning in inputs.warnings:
         bars.say(f"warning: {warning}")
@@ -66,9 +67,6 @@ def run(options: argparse.Namespace) -> None:
         build_method, cell, len(inputs.categories), device,
         weights=options.weights, random_weights=options.random_weights,
     )  # fmt: skip
-    plan = InferencePlan(
-        cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision
-    )
     summary = predict(method, inputs, plan, options.output, bars)
     if options.draw is not None:
         _draw(options, cell.dataset.name, bars)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from vis_bench.records.schema import Record
 
 DESCRIPTION = (
-    "a paper's table, published and measured; `ms-sts-ablation`; or `measured`: every record"
+    "a paper's table, published and measured; `ms-sts-ablation`; published FPS; or every record"
 )
 MEASURED = "measured"
+FPS = "fps"
 
 
 def add_arguments(options: Options) -> None:
@@ -25,7 +26,7 @@ def add_arguments(options: Options) -> None:
     from vis_bench.reports.ms_sts_ablation import NAME
     from vis_bench.reports.paper_tables import PAPER_TABLES
 
-    names = (MEASURED, *PAPER_TABLES, NAME)
+    names = (MEASURED, FPS, *PAPER_TABLES, NAME)
     options.argument("name", "NAME", f"one of: {', '.join(names)}", str, choices=names)
     options.records()
     options.format()
@@ -41,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
         text = _measured_text(stored.records, options)
     elif options.name == NAME:
         text = _ablation_text(stored.records, options)
+    elif options.name == FPS:
+        text = _fps_text(stored.records, options)
     else:
         text = paper_table_text(
             options.name, stored.records, as_json=options.json, form=options.format
@@ -63,3 +66,12 @@ def _measured_text(records: Sequence[Record], options: argparse.Namespace) -> st
     from vis_bench.tables.text import render
 
     return json_text(records) if options.json else render(measured_table(records), options.format)
+
+
+def _fps_text(records: Sequence[Record], options: argparse.Namespace) -> str:
+    from vis_bench.reports.published_fps import published_fps_page
+    from vis_bench.tables.grid import page_json
+    from vis_bench.tables.text import render
+
+    page = published_fps_page(records)
+    return json_text(page_json(page)) if options.json else render(page, options.format)

@@ -4,7 +4,8 @@ YouTube-VIS: youtube-vos.org/dataset/vis (Yang et al., ICCV 2019; the 2021 versi
 version has the categories of 2021 and adds long videos to the validation set; its AP is the mean of
 short and long videos (see `annotation_parts`). OVIS: Qi et al., arXiv 2102.01558; its annotation
 files spell `Vehical` so, its page `Vehicle`. COCO: cocodataset.org (Lin et al., ECCV 2014); 80
-categories whose ids, 1 to 90, have gaps.
+categories whose ids, 1 to 90, have gaps. `nominal` (see the
+file of that name) has the categories of YouTube-VIS 2019, whose models it times.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from collections.abc import Mapping
 
 from vis_bench.errors import InputError
 
-DATASETS = ("ytvis2019", "ytvis2021", "ytvis2022", "ovis", "coco", "synthetic", "synthetic_images")
+DATASETS = (
+    "ytvis2019", "ytvis2021", "ytvis2022", "ovis", "coco", "synthetic", "synthetic_images",
+    "nominal",
+)  # fmt: skip
 OF_IMAGES = ("coco", "synthetic_images")  # single images, in COCO's form
 SHORT_AND_LONG = "ytvis2022"  # whose validation annotations are two files
 
@@ -26,6 +30,7 @@ TITLES: Mapping[str, str] = {
     "synthetic": "synthetic set",
     "synthetic_images": "single frames of the synthetic set",
     "synthetic_plain": "plain synthetic set",
+    "nominal": "made-up videos without annotations",
 }
 
 YTVIS_2019 = (
@@ -72,6 +77,7 @@ CATEGORIES: Mapping[str, Mapping[int, str]] = {
     "coco": {key: name for start in COCO for key, name in _numbered(COCO[start], start).items()},
     "synthetic": _numbered(SYNTHETIC),
     "synthetic_images": _numbered(SYNTHETIC),
+    "nominal": _numbered(YTVIS_2019),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from vis_bench.data import layout, synthetic
+from vis_bench.data import layout, nominal, synthetic
 from vis_bench.data.annotation_parts import join_short_and_long
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.annotations_checksum import annotations_checksum
@@ -133,6 +133,8 @@ def load_dataset(
         return _in_memory(split, plain)
     if name == "synthetic_images" and in_memory and not plain:
         return _images_in_memory(split)
+    if name == nominal.NAME and in_memory and not plain:
+        return _nominal_in_memory(split)
     if plain and name != "synthetic":
         raise InputError(f"plain is true for {name}; only synthetic videos have a plain variant")
     if annotations is None or frames is None:
@@ -235,6 +237,13 @@ def _images_in_memory(split: str) -> Dataset:
 @cache
 def _image_annotations(drawn: synthetic.SyntheticVideos) -> dict[str, Any]:
     return as_videos(synthetic.image_annotations(drawn))
+
+
+def _nominal_in_memory(split: str) -> Dataset:
+    return Dataset(
+        nominal.NAME, split, nominal.nominal_videos(split), _sorted(CATEGORIES[nominal.NAME]),
+        False, None, partial(nominal.nominal_content, split),
+    )  # fmt: skip
 
 
 def _required(data_root: Path | None, name: str, key: str) -> Path:

@@ -37,6 +37,7 @@ FOLDERS = {
     "coco": ("coco", "."),
     "synthetic": ("synthetic", "."),
     "synthetic_images": ("synthetic_images", "."),
+    "nominal": ("nominal", "."),
 }
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 ANNOTATIONS = (

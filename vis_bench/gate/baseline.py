@@ -16,6 +16,7 @@ from pydantic import Field, StrictBool, StrictStr, ValidationError
 from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
 from vis_bench.json_file import read_json, shown
+from vis_bench.records.arithmetic import arithmetic_words
 from vis_bench.records.cell_name import full_name
 from vis_bench.records.schema import (
     Count,
@@ -46,10 +47,13 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
     """A record as far as the gate reads it."""
 
     precision: StrictStr | None = None
+    tf32: StrictBool | None = None
+    compile: StrictStr | None = None
     gflops_per_clip: NotNegative | None = None
     gflops_per_frame: NotNegative | None = None
     flop_convention: StrictStr | None = None
     timed_region: StrictStr | None = None
+    speed_protocol: StrictStr | None = None
     regions: dict[StrictStr, GatedSpeed] = Field(default_factory=dict)
     load_average: NotNegative | None = None
     num_cpus: Size | None = None
@@ -71,7 +75,8 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
         return {str(self.timed_region): self}
 
 
-# The fields that make two measurements comparable.
+# The fields that make two measurements comparable, beside TF32, compilation and the protocol of
+# speed.
 IDENTITY = (
     "method", "options", "backbone", "dataset", "split", "clip_length", "clip_stride",
     "resolution", "precision", "training",
@@ -109,7 +114,9 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
 
 def cell_key(cell: GatedCell) -> str:
     """What makes two measurements comparable, as one string."""
-    return json.dumps([getattr(cell, key) for key in IDENTITY], sort_keys=True)
+    named = [getattr(cell, key) for key in IDENTITY]
+    protocol = [] if cell.speed_protocol in (None, "bench") else [cell.speed_protocol]
+    return json.dumps([*named, *arithmetic_words(cell), *protocol], sort_keys=True)
 
 
 def _read(path: Path) -> list[GatedCell]:

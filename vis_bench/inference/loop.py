@@ -7,7 +7,7 @@ still needs them. An online method sees every frame once; what it keeps goes fro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +29,7 @@ from vis_bench.inference.prediction_rules import (
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
+from vis_bench.inference.tf32 import tf32_set
 from vis_bench.inference.tracker import ClipTracker
 from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
@@ -41,7 +42,8 @@ class InferencePlan:
     """How videos are cut into clips and brought to the network.
 
     `resolution` is the short side in pixels, or "native" for no resizing. `precision` is
-    float32, bfloat16 or float16; the latter two run under autocast.
+    float32, bfloat16 or float16; the latter two run under autocast. `tf32`: whether a GPU may round
+    the factors of float32 products.
     """
 
     clip_length: ClipLength
@@ -49,16 +51,20 @@ class InferencePlan:
     resolution: int | str
     device: torch.device
     precision: str = "float32"
+    tf32: bool = False
 
     def clips(self, num_frames: int) -> list[Clip]:
         """The clips of a video with that many frames."""
         return clip_windows(num_frames, self.clip_length, self.clip_stride)
 
-    def autocast(self) -> torch.autocast:
-        """The context that every call of the method runs in."""
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """The context that every call of the method runs in: autocast, and TF32 on or off."""
         reduced = self.precision != "float32"
         dtype = getattr(torch, self.precision) if reduced else None
-        return torch.autocast(self.device.type, dtype=dtype, enabled=reduced)
+        switches = tf32_set(self.tf32) if self.device.type == "cuda" else nullcontext()
+        with switches, torch.autocast(self.device.type, dtype=dtype, enabled=reduced):
+            yield
 
 
 class FrameInputs(Protocol):
@@ -219,7 +225,7 @@ def track_video(
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
     tracker = tracker_for(method, video, size_HW)
-    with closing(read_ahead(video.frames)) as frames, plan.autocast():
+    with closing(read_ahead(video.frames)) as frames, plan.arithmetic():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
         track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids))
     with stages.time("rle"):

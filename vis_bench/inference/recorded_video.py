@@ -81,7 +81,7 @@ def record_video(
     """
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
     tracker = tracker_for(method, video, size_HW)
-    with closing(read_ahead(video.frames)) as frames, plan.autocast():
+    with closing(read_ahead(video.frames)) as frames, plan.arithmetic():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, NO_STAGES)
         features = _encode(method, inputs, video.length, advance)
         prediction, attention = method.predict_and_record(features)

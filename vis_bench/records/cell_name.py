@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from vis_bench.records.arithmetic import arithmetic_words
+
 # A file name has at most 255 bytes; what endings and temporary names add to a stem needs the rest.
 _STEM_BYTES = 180
 
@@ -37,6 +39,10 @@ class Measured(Named, Protocol):
     @property
     def precision(self) -> str | None: ...
     @property
+    def tf32(self) -> bool | None: ...
+    @property
+    def compile(self) -> str | None: ...
+    @property
     def training(self) -> str | None: ...
 
 
@@ -65,7 +71,7 @@ def full_name(cell: Measured) -> str:
     parts = [
         cell.method, cell.backbone, f"{cell.dataset} {cell.split}", clip_name(cell) or None,
         cell.resolution,
-        None if cell.precision in (None, "float32") else cell.precision,
+        ", ".join(arithmetic_words(cell)) or None,
         *(f"{key}={value}" for key, value in sorted(named_options(cell).items())),
         None if cell.training is None else f"({cell.training})",
     ]  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from vis_bench.records.arithmetic import arithmetic_words
 from vis_bench.records.caveats import DIRTY, RECONSTRUCTION, caveats
 from vis_bench.records.cell_name import named_options
 from vis_bench.records.schema import Record
@@ -16,13 +17,15 @@ COST_MARKS = (RECONSTRUCTION, OTHER_CODE)
 
 
 def method_labels(records: Sequence[Record]) -> list[str]:
-    """Each record's method, with the options in which records of that method differ, and its note.
+    """Each record's method, with the options in which records of that method differ, its note, and
+    how it computed where that is not float32 without TF32 that is not compiled.
 
     The backbone has a column of its own.
     """
     return [
         " ".join([record.method, *(f"{k}={v}" for k, v in _telling(record, records))])
         + noted(record)
+        + "".join(f", {word}" for word in arithmetic_words(record))
         for record in records
     ]
 

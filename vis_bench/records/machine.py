@@ -31,9 +31,15 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def describe_machine(
-    device: torch.device, precision: str, kernel_backend: str | None
-) -> MachineFields:
-    """The machine, and how it computes."""
+    device: torch.device, precision: str, kernel_backend: str | None, *, tf32: bool = False,
+    compile_mode: str = "none",
+) -> MachineFields:  # fmt: skip
+    """The machine, and how it computes.
+
+    Args:
+        tf32: whether a GPU rounds the factors of float32 products; a CPU does not.
+        compile_mode: how `torch.compile` is used.
+    """
     gpu = device.type == "cuda"
     return MachineFields(
         precision=precision,
@@ -44,7 +50,8 @@ def describe_machine(
         torch=torch.__version__,
         python=platform.python_version(),
         num_threads=torch.get_num_threads(),
-        tf32=torch.backends.cuda.matmul.allow_tf32 if gpu else None,
+        tf32=tf32 if gpu else None,
+        compile=compile_mode,
     )
 
 

@@ -202,7 +202,15 @@ class SpeedFields(RegionFields):
 
     timed_alone: StrictBool | None = None
     timed_region: StrictStr | None = None
+    speed_protocol: StrictStr | None = None
+    """`bench`, or `paper` where it was timed as the method's authors say that they did; null in
+    older records, which are this bench's.
+    """
     regions: dict[StrictStr, RegionFields] = Field(default_factory=dict)
+    compile_seconds: NotNegative | None = None
+    """How much longer the first runs took than later ones, with nothing taken from caches of
+    earlier processes; null where nothing was compiled. FPS and latency hold none of it.
+    """
     load_average: NotNegative | None = None
     num_cpus: Size | None = None
     gpu: dict[StrictStr, Any] | None = None
@@ -220,6 +228,9 @@ class MachineFields(Fields):
     python: StrictStr | None = None
     num_threads: Size | None = None
     tf32: StrictBool | None = None
+    """Whether a GPU rounded the factors of float32 products; null on a CPU."""
+    compile: StrictStr | None = None
+    """How `torch.compile` was used: `none`, `default` or `cuda_graphs`; null in older records."""
 
 
 class SourceFields(Fields):

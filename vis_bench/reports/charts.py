@@ -126,11 +126,10 @@ def _clip_order(record: Record) -> tuple:
 
 
 def _variant(record: Record, others: Sequence[Record]) -> str:
-    """The backbone, with the resolution and the precision where cells differ in them."""
+    """The backbone, with the resolution where cells differ in it."""
     alike = [o for o in others if (o.method, o.backbone) == (record.method, record.backbone)]
     parts = [record.backbone or "unknown backbone"]
     parts += [str(record.resolution)] if len({o.resolution for o in alike}) > 1 else []
-    parts += [str(record.precision)] if len({o.precision for o in alike}) > 1 else []
     return ", ".join(parts)
 
 

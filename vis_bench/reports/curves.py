@@ -50,7 +50,7 @@ def has_curves(records: Sequence[Record]) -> bool:
 
 
 def cost_curves(records: Sequence[Record]) -> list[Curve]:
-    """One curve per subject, data set, stride, resolution and precision, in order of their labels.
+    """One curve per subject, data set, stride, resolution and device, in order of their labels.
 
     Where every clip length comes with a stride of its own, they make one curve together. Labels
     hold only what tells the curves apart.
@@ -90,7 +90,7 @@ def printed_curves(records: Sequence[Record]) -> Grid:
     return grid_of([*labels, *titles], rows, len(labels))
 
 
-_FACETS = ("subject", "backbone", "data", "resolution", "stride", "precision", "region")
+_FACETS = ("subject", "backbone", "data", "resolution", "stride", "device", "region")
 
 
 def _facets(record: Record, subject: str) -> dict[str, str]:
@@ -101,7 +101,7 @@ def _facets(record: Record, subject: str) -> dict[str, str]:
         "data": f"{record.dataset} {record.split}",
         "resolution": f"{resolution}p" if isinstance(resolution, int) else str(resolution),
         "stride": "whole video" if stride is None else f"stride {stride}",
-        "precision": str(record.precision),
+        "device": str(record.device or ""),
         "region": str(record.timed_region or ""),
     }
 

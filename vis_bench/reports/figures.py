@@ -40,7 +40,9 @@ def metric_column(metric: Metric) -> Column:
 
 def noise(record: Record, metric: Metric) -> str:
     """What stands behind FPS whose runs differ much; nothing behind other figures."""
-    return spread_mark(record) + neighbors_mark(record) if metric is FPS else ""
+    if metric is not FPS:
+        return ""
+    return spread_mark(record) + neighbors_mark(record) + protocol_mark(record)
 
 
 def speed_notes(record: Record) -> tuple[str, ...]:
@@ -59,9 +61,19 @@ def neighbors_mark(record: Record) -> str:
     return " (beside other workers)" if record.timed_alone is False else ""
 
 
+def protocol_mark(record: Record) -> str:
+    """Says where FPS were timed as the method's authors timed theirs."""
+    return " (paper's protocol)" if record.speed_protocol == "paper" else ""
+
+
 def plain(value: object) -> str:
     """A value as it is; a dash where there is none."""
     return ABSENT if value is None else str(value)
+
+
+def has_devices(records: Iterable[Record]) -> bool:
+    """Whether records were measured on several devices, so that their tables name them."""
+    return len({record.device for record in records if record.device is not None}) > 1
 
 
 def num_timed_videos(record: Record) -> int | None:

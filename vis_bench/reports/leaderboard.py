@@ -8,6 +8,7 @@ from itertools import groupby
 
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
 from vis_bench.records.ablation import split_ablations
+from vis_bench.records.arithmetic import arithmetic_name
 from vis_bench.records.caveats import is_ranked
 from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import FPS, SHOWN
@@ -51,7 +52,8 @@ _ORIGIN = ("Device", "Date", "Source")
 
 
 def best_cells(records: Sequence[Record]) -> list[Record]:
-    """The best cell of each method and backbone in each section, in the leaderboard's order.
+    """The best cell of each method, backbone and arithmetic in each section, in the leaderboard's
+    order.
 
     Ablations have none. A cell that takes a rank goes before one that takes none. Results of other
     code and reconstructions are methods of their own.
@@ -60,8 +62,8 @@ def best_cells(records: Sequence[Record]) -> list[Record]:
     best: dict[tuple, Record] = {}
     for place, (_, rows) in enumerate(leaderboard_sections(methods)):
         for record in rows:
-            own = place, record.method, record.backbone, record.external, record.reconstruction
-            best.setdefault(own, record)
+            kind = record.external, record.reconstruction, arithmetic_name(record)
+            best.setdefault((place, record.method, record.backbone, *kind), record)
     return list(best.values())
 
 
@@ -219,9 +221,9 @@ def _with_data_column(grid: Grid) -> Grid:
 
 
 def _marked(grid: Grid, records: Sequence[Record]) -> Grid:
-    """Marks the best figures; FPS only where every ranked row ran on the same device."""
+    """Marks the best figures; FPS only where every ranked row computed alike on one device."""
     ranked = [place for place, record in enumerate(records) if is_ranked(record)]
-    devices = {records[place].device for place in ranked}
+    ways = {(records[place].device, arithmetic_name(records[place])) for place in ranked}
     rows = [list(row) for row in grid.rows]
     for index, metric in enumerate(SHOWN, len(_LABELS)):
         texts = [rows[place][index].text for place in ranked]
@@ -229,7 +231,7 @@ def _marked(grid: Grid, records: Sequence[Record]) -> Grid:
             [None if text == ABSENT else text for text in texts],
             higher_is_better=metric.higher_is_better is True,
         )
-        if metric.higher_is_better is None or (metric is FPS and len(devices) > 1):
+        if metric.higher_is_better is None or (metric is FPS and len(ways) > 1):
             marks = [None] * len(ranked)
         mark_of = dict(zip(ranked, marks, strict=True))
         for place, record in enumerate(records):

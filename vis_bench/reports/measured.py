@@ -8,7 +8,13 @@ from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import SHOWN
 from vis_bench.records.order import tie_break
 from vis_bench.records.schema import Record
-from vis_bench.reports.figures import entry_of, interval_remarks, metric_column, plain
+from vis_bench.reports.figures import (
+    entry_of,
+    has_devices,
+    interval_remarks,
+    metric_column,
+    plain,
+)
 from vis_bench.tables.grid import Column, Entry, Grid, Page
 
 _LABELS = ("Method", "Backbone", "Data", "Videos", "Clip", "Stride", "Resolution")
@@ -16,15 +22,24 @@ _NUMBERS = ("Videos", "Clip", "Stride", "Resolution")
 
 
 def measured_table(records: Sequence[Record]) -> Page:
-    """Every record as a row of printable cells, sorted by data set, method and clip."""
+    """Every record as a row of printable cells, sorted by data set, method and clip.
+
+    The device has a column where it is not the same in all rows.
+    """
     rows = sorted(records, key=measured_order)
+    devices = [plain(record.device) for record in rows] if has_devices(rows) else []
     columns = [
         *(Column(title, numeric=title in _NUMBERS) for title in _LABELS),
         *map(metric_column, SHOWN),
+        *([Column("Device", numeric=False)] if devices else []),
     ]
     lines = [
-        (*map(Entry, _labels(label, record)), *(entry_of(record, metric) for metric in SHOWN))
-        for label, record in zip(marked_labels(rows), rows, strict=True)
+        (
+            *map(Entry, _labels(label, record)),
+            *(entry_of(record, metric) for metric in SHOWN),
+            *map(Entry, devices[place : place + 1]),
+        )
+        for place, (label, record) in enumerate(zip(marked_labels(rows), rows, strict=True))
     ]
     return Page("", (Grid(tuple(columns), tuple(lines)),), {}, interval_remarks(rows))
 

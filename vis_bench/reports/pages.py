@@ -28,6 +28,7 @@ from vis_bench.reports.paired_ap import PairedAP
 from vis_bench.reports.paper_pages import pages_markdown
 from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
 from vis_bench.reports.paper_tables.encoder_flops import EncoderCounts
+from vis_bench.reports.published_fps import published_fps_page, stand_beside_published
 from vis_bench.reports.ranks import PairedDifference
 from vis_bench.tables.text import render
 
@@ -149,7 +150,10 @@ def _readme(records: Sequence[Record], counts: EncoderCounts | None) -> str:
     hard = hard_objects_markdown(records)
     tables = pages_markdown(paper_table(name, records, counts) for name in PAPER_TABLES)
     parts = [GENERATED, _INTRODUCTION, "## Measured\n", measured, *([hard] if hard else [])]
-    return "\n".join([*parts, "## The papers' tables\n", tables])
+    parts += ["## The papers' tables\n", tables]
+    if stand_beside_published(records):
+        parts.append(render(published_fps_page(records)))
+    return "\n".join(parts)
 
 
 def _text_in(path: Path) -> str:

@@ -27,10 +27,12 @@ from pydantic import (
     model_validator,
 )
 
+from vis_bench.cost.speed.paper_protocols import BENCH, check_protocol
 from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import check_clip_plan
+from vis_bench.inference.compiled import Compile
 from vis_bench.json_file import shown
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.overrides import apply_override
@@ -40,13 +42,17 @@ Measure = Literal["accuracy", "speed", "flops"]
 
 # Keys whose list of values is a sweep, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
-              "kernel_backend")  # fmt: skip
+              "tf32", "compile", "kernel_backend")  # fmt: skip
 
 # A sweep of more is a mistake, which would run for weeks.
 MAX_CELLS = 10_000
 # Pixels of the short side: four times that of 4K.
 MAX_RESOLUTION = 8640
 MAX_CLIP_LENGTH = 100_000
+
+
+# Keys that cells of the first records did not have, with their defaults.
+_LATER_KEYS = {"tf32": False, "compile": "none"}
 
 
 class _Strict(BaseModel):
@@ -83,7 +89,9 @@ class Cell(_Strict):
     `training` says what the weights were trained on, where a paper's table tells two apart by it.
     `weights_trained_on` names the splits of videos that they were trained on, as `data set/split`.
     `trained_by` is the training config whose header says how to make weights that are not bundled.
-    With `skip_without_weights` a cell whose weights file is missing is left out of the run.
+    With `skip_without_weights` a cell whose weights file is missing is left out of the run. `tf32`
+    lets a GPU round the factors of float32 products; `compile` runs the method through
+    `torch.compile`.
     """
 
     method: StrictStr
@@ -98,6 +106,8 @@ class Cell(_Strict):
     clip_stride: StrictInt = 1
     resolution: StrictInt | Literal["native"] = 360
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    tf32: StrictBool = False
+    compile: Compile = "none"
     kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
     measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
     speed: SpeedSettings = SpeedSettings()
@@ -140,6 +150,7 @@ class Cell(_Strict):
     @model_validator(mode="after")
     def _frames_are_covered(self) -> Cell:
         check_clip_plan(self.clip_length, self.clip_stride)
+        check_protocol(self)
         return self
 
     @property
@@ -223,8 +234,15 @@ def cell_digest(cell: Cell, **more: Any) -> str:
     """SHA-256 over everything that defines a cell's measurement; 64 hexadecimal digits.
 
     `more` adds what the config only points at, such as the checksums of weights and annotations.
+    Keys that later versions brought count only where they are not at their defaults, so that
+    records of earlier versions are found again.
     """
     measured = cell.model_dump(mode="json", exclude={"skip_without_weights", "trained_by"})
+    for key, default in _LATER_KEYS.items():
+        if measured[key] == default:
+            del measured[key]
+    if measured["speed"]["protocol"] == BENCH:
+        del measured["speed"]["protocol"]
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -21,6 +21,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
 from vis_bench.inference.clip_limit import check_clip_limit
+from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.method import MethodSource, VISMethod
 from vis_bench.records.cell_name import clip_name
@@ -34,6 +35,7 @@ from vis_bench.runs.load_method import (
     resolve_kernel_backend,
 )
 from vis_bench.runs.open_dataset import open_dataset
+from vis_bench.runs.plan import inference_plan
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,14 @@ class Job:
         return sum(video.length for video in self.videos)
 
     def load_method(self) -> VISMethod:
-        """The method with its weights, prepared for inference on the device."""
-        return load_method(
+        """The method with its weights, prepared for inference on the device; compiled at its first
+        calls where the cell asks for it.
+        """
+        method = load_method(
             self.build_method, self.cell, len(self.dataset.category_ids), self.weights,
             self.plan.device,
         )  # fmt: skip
+        return compiled(method, self.cell.compile)
 
     def method_on_meta(self) -> VISMethod:
         """The method with shapes but without values."""
@@ -177,6 +182,7 @@ class _Resolver:
 
     def resolve(self, cell: Cell, weights: Path | None) -> Job:
         settings, dataset = self._settings, self._dataset(cell.dataset)
+        plan = inference_plan(cell, settings.device)
         source, max_clip_length = self._check_method(cell, len(dataset.category_ids), weights)
         videos = dataset.videos[: settings.limit]
         check_clip_limit(cell.method, max_clip_length, cell.clip_length, videos)
@@ -195,10 +201,7 @@ class _Resolver:
             ground_truth=self._ground_truth(cell.dataset) if measured else None,
             weights=weights,
             weights_sha256=weights_sha256,
-            plan=InferencePlan(
-                cell.clip_length, cell.clip_stride, cell.resolution, settings.device,
-                cell.precision,
-            ),
+            plan=plan,
             digest=cell_digest(
                 cell,
                 annotations=dataset.annotations_sha256,
@@ -241,8 +244,9 @@ class _Resolver:
 
 def _without_annotations(dataset: Dataset) -> str:
     return (
-        f"{dataset.annotations_path} has no annotations, so accuracy cannot be measured on "
-        f"{dataset.full_name}; cut a held-out part from the training split with `vis-bench split` "
-        "and run a config *_heldout, or leave accuracy out with --set measure='[speed, flops]', or "
-        "write a results file for the data set's server with `vis-bench predict`"
+        f"{dataset.annotations_path or dataset.full_name} has no annotations, so accuracy cannot "
+        f"be measured on {dataset.full_name}; cut a held-out part from the training split with "
+        "`vis-bench split` and run a config *_heldout, or leave accuracy out with --set "
+        "measure='[speed, flops]', or write a results file for the data set's server with "
+        "`vis-bench predict`"
     )

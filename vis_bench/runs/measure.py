@@ -125,7 +125,9 @@ def _describe(job: Job, method: VISMethod) -> Record:
         annotations_sha256=job.dataset.annotations_sha256,
     )
     backend = resolve_kernel_backend(method, job.plan.device)
-    machine = describe_machine(job.plan.device, cell.precision, backend)
+    machine = describe_machine(
+        job.plan.device, cell.precision, backend, tf32=cell.tf32, compile_mode=cell.compile
+    )
     size = SizeFields(
         num_params=method.num_params, num_checkpoint_entries=method.num_checkpoint_entries
     )

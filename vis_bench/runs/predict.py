@@ -19,6 +19,7 @@ from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.clip_limit import check_clip_limit
+from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import VISMethod
 from vis_bench.plain_text import one_line
@@ -96,7 +97,7 @@ def load_predictor(
             f"the config names no weights for {cell.method}: give --weights FILE, or "
             "--random-weights for a dry run"
         )
-    return method
+    return compiled(method, cell.compile)
 
 
 def predict(

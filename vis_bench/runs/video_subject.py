@@ -24,6 +24,7 @@ from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
 from vis_bench.runs.open_dataset import open_dataset
+from vis_bench.runs.plan import inference_plan
 from vis_bench.runs.predict import find_inputs
 
 
@@ -94,10 +95,8 @@ def load_subject(
         inputs = find_inputs(cell, source.frames, None)
         videos, categories = inputs.videos, inputs.categories
     video = choose_video(videos, source.video)
+    plan = inference_plan(cell.model_copy(update={"compile": "none"}), device)
     method = _load(build_method, cell, len(categories), device, weights)
-    plan = InferencePlan(
-        cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision
-    )
     return VideoSubject(cell, method, video, videos, categories, dataset, plan)
 
 

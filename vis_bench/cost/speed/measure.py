@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vis_bench.cost.speed.compiling import compile_seconds, compiled_afresh, num_warmup
 from vis_bench.cost.speed.memory import peak_memory
 from vis_bench.cost.speed.nvml import Gpu, joules_per_frame, open_gpu
 from vis_bench.cost.speed.regions import REGION_RUNS, RegionRun, Workload, videos_on_disk
@@ -30,6 +31,7 @@ from vis_bench.cost.speed.video_run import (
     time_run,
 )
 from vis_bench.data.video import Video
+from vis_bench.inference.compiled import CompiledMethod
 from vis_bench.inference.loop import no_mark
 from vis_bench.inference.stages import NO_STAGES
 from vis_bench.progress import Advance, Bars
@@ -78,6 +80,14 @@ class TimedVideos:
         return {name: 1e3 * seconds / self.num_frames for name, seconds in totals.items()}
 
 
+@dataclass(frozen=True)
+class MeasuredRegion:
+    """A region's fields, and what its warm-up took longer than timed runs, in seconds."""
+
+    fields: RegionFields
+    compile_seconds: float
+
+
 def measure_speed(
     work: Workload,
     videos: Sequence[Video],
@@ -92,7 +102,8 @@ def measure_speed(
     `timed_region` names. Latency is the time from one clip's result (or the video's start) to the
     next one's; FPS is over source frames of whole videos, the end of the video included.
     `num_warmup` and `num_timed` count runs over a video. `load_average` is the machine's before
-    the first run: processes that wanted to run during the last minute.
+    the first run: processes that wanted to run during the last minute. A compiled method is
+    compiled anew in the first region's warm-up; `compile_seconds` says how long that took.
 
     Args:
         videos: timed one after the other; for `end_to_end` they are written to a temporary folder
@@ -101,19 +112,25 @@ def measure_speed(
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     gpu = open_gpu(work.plan.device)
-    total = len(speed.regions) * (speed.warmup + speed.repetitions * len(videos))
+    warm_up = num_warmup(work.method, speed, len(videos))
+    total = len(speed.regions) * (warm_up + speed.repetitions * len(videos))
     with (
         tempfile.TemporaryDirectory(prefix="vis_bench_") as folder,
         bars.bar(title, total) as advance,
+        compiled_afresh(work.method),
     ):
-        regions: dict[str, RegionFields] = {
+        measured = {
             name: _Region(name, work, Path(folder), gpu, clock, advance).measure(videos, speed)
             for name in speed.regions
         }
     first = speed.regions[0]
+    regions: dict[str, RegionFields] = {name: region.fields for name, region in measured.items()}
+    is_compiled = isinstance(work.method, CompiledMethod)
     return SpeedFields(
         timed_region=first,
+        speed_protocol=speed.protocol,
         regions=regions,
+        compile_seconds=measured[first].compile_seconds if is_compiled else None,
         load_average=load,
         num_cpus=os.cpu_count(),
         gpu=None if gpu is None else gpu.describe(),
@@ -140,19 +157,19 @@ class _Region:
         self._clock = clock
         self._advance = advance
 
-    def measure(self, videos: Sequence[Video], speed: SpeedSettings) -> RegionFields:
-        """The region's fields."""
+    def measure(self, videos: Sequence[Video], speed: SpeedSettings) -> MeasuredRegion:
+        """The region's fields, and how long its warm-up compiled."""
         if self._name == "end_to_end":
             videos = videos_on_disk(videos, self._folder)
         device = self._work.plan.device
+        warm_up = num_warmup(self._work.method, speed, len(videos))
         with peak_memory(device) as peaks:
-            for video in islice(cycle(videos), speed.warmup):
-                self._time(video, by_stage=False)
+            warm = [self._time(video, by_stage=False) for video in islice(cycle(videos), warm_up)]
             timed = self._time_all(videos, speed)
-        return RegionFields(
+        fields = RegionFields(
             fps=timed.fps,
             **timed.latency_ms(),
-            num_warmup=speed.warmup,
+            num_warmup=warm_up,
             num_timed=sum(len(runs) for runs in timed.runs),
             num_timed_clips=sum(len(r.clip_seconds) for runs in timed.runs for r in runs),
             speed_spread=spread(timed.runs),
@@ -161,6 +178,7 @@ class _Region:
             memory_bytes=MemoryBytes(**asdict(peaks)),
             energy_joules_per_frame=self._energy(videos),
         )
+        return MeasuredRegion(fields, compile_seconds(warm, timed.runs))
 
     def _time_all(self, videos: Sequence[Video], speed: SpeedSettings) -> TimedVideos:
         by_stage = self._work.plan.device.type != "cuda"

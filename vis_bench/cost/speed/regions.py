@@ -49,7 +49,7 @@ class Workload:
         """What every call of the method runs in."""
         stack = ExitStack()
         stack.enter_context(torch.inference_mode())
-        stack.enter_context(self.plan.autocast())
+        stack.enter_context(self.plan.arithmetic())
         return stack
 
 

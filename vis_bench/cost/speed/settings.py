@@ -13,7 +13,9 @@ class SpeedSettings(BaseModel):
     """How speed is timed: which region, and for how long.
 
     The first `videos` videos are timed. `warmup` of them are run untimed first; then at least
-    `repetitions` passes are timed, more until `seconds` are spent.
+    `repetitions` passes are timed, more until `seconds` are spent. `protocol`: `bench`, or `paper`
+    for what the method's authors timed, which the settings then have to agree with (see
+    `paper_protocols`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,6 +25,7 @@ class SpeedSettings(BaseModel):
     warmup: StrictInt = Field(default=1, ge=0)
     repetitions: StrictInt = Field(default=3, ge=1)
     seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    protocol: Literal["bench", "paper"] = "bench"
 
     @field_validator("regions", mode="before")
     @classmethod

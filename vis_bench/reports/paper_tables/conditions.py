@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vis_bench.data.categories import dataset_title, unit
+from vis_bench.records.arithmetic import arithmetic_name
 from vis_bench.records.caveats import caveats, count, is_comparable
 from vis_bench.records.schema import Record
 from vis_bench.reports.paper_tables.spec import PaperTable
@@ -20,9 +21,10 @@ def describe_conditions(record: Record, table: PaperTable | None = None) -> str:
         None if record.num_videos is None else count(record.num_videos, unit(record.dataset)),
         _annotations(record),
         _pixels(record.resolution),
-        record.precision,
+        None if record.precision is None else arithmetic_name(record),
         f"clip stride {record.clip_stride}" if record.clip_stride else None,
         record.timed_region if record.fps is not None else None,
+        "timed as the authors say" if record.speed_protocol == "paper" else None,
         "FPS timed beside other workers" if record.timed_alone is False else None,
         record.device,
         f"commit {record.git_commit[:8]}" if record.git_commit else None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from vis_bench.records.metrics import Metric
+from vis_bench.records.arithmetic import arithmetic_words
+from vis_bench.records.metrics import FPS, Metric
 from vis_bench.records.order import tie_break
 from vis_bench.records.schema import Record
 from vis_bench.reports.paper_tables.conditions import fits_published
@@ -40,19 +41,23 @@ def pick(records: Iterable[Record], metric: Metric, table: PaperTable) -> Record
 
     Trained weights only, where the figure is learned. What the paper's figures can be compared
     with goes before what they cannot, a clean tree before a dirty one, the paper's own split before
-    another, the smaller clip stride, more videos, the later measurement.
+    another, for FPS what the authors timed before what this bench times, float32 without TF32 that
+    is not compiled before other arithmetic, the smaller clip stride, more videos, the later
+    measurement.
     """
     fit = [record for record in records if metric.of(record) is not None]
     if metric.learned:
         fit = [record for record in fit if record.weights_source != "random"]
-    return max(fit, key=lambda record: _preference(record, table), default=None)
+    return max(fit, key=lambda record: _preference(record, metric, table), default=None)
 
 
-def _preference(record: Record, table: PaperTable) -> tuple:
+def _preference(record: Record, metric: Metric, table: PaperTable) -> tuple:
     return (
         fits_published(record, table),
         not record.git_dirty,
         record.split == table.split,
+        metric is FPS and record.speed_protocol == "paper",
+        not arithmetic_words(record),
         -(record.clip_stride or 0),
         record.num_videos or 0,
         record.created_at or "",

@@ -9,6 +9,7 @@ from typing import Any
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import dataset_title
 from vis_bench.drawing.rows import NamedResults
+from vis_bench.records.arithmetic import arithmetic_name
 from vis_bench.records.caveats import caveats, count
 from vis_bench.records.cell_name import clip_name, named_options
 from vis_bench.records.schema import Record
@@ -79,7 +80,8 @@ def _facts(
 
 def _setting(record: Record) -> str:
     """The backbone, the resolution, the precision and the device."""
-    how = [record.backbone, _resolution(record), record.precision]
+    computed = None if record.precision is None else arithmetic_name(record)
+    how = [record.backbone, _resolution(record), computed]
     on = f"on {record.device}" if record.device else None
     return ", ".join(part for part in (*how, on) if part)
 
@@ -137,7 +139,9 @@ def _versions(record: Record) -> str:
 def _arithmetic(record: Record) -> str:
     tf32 = None if record.tf32 is None else f"TF32 {'on' if record.tf32 else 'off'}"
     kernels = record.kernel_backend and f"kernels {record.kernel_backend}"
-    return ", ".join(part for part in (record.precision, tf32, kernels) if part)
+    mode = record.compile
+    compiled = None if mode in (None, "none") else f"torch.compile {mode}"
+    return ", ".join(part for part in (record.precision, tf32, compiled, kernels) if part)
 
 
 def _gpu(record: Record) -> str:

@@ -1,0 +1,117 @@
+"""The configs for a GPU, and that settings which came later leave earlier records alone."""
+
+import pytest
+import torch
+
+from methods import build_method
+from paths import CONFIGS, ROOT
+from record_example import example_record
+from vis_bench.errors import InputError
+from vis_bench.gate.baseline import GatedCell, cell_key
+from vis_bench.records.arithmetic import arithmetic_name, arithmetic_words
+from vis_bench.records.cell_name import file_stem, full_name
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.config import Cell, cell_digest, load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+
+SHIPPED = list(RecordStore(ROOT / "results" / "records"))
+
+
+def cells(name, *overrides):
+    return load_cells(CONFIGS / f"{name}.yaml", overrides)
+
+
+@pytest.mark.parametrize("record", SHIPPED, ids=file_stem)
+def test_shipped_records_are_found_again(record):
+    """`--resume` looks a cell up by its digest, which settings at their defaults do not change."""
+    cell = Cell.model_validate(record.config)
+    digest = cell_digest(
+        cell, annotations=record.annotations_sha256, weights_file=record.weights_sha256,
+        device="cpu", limit=None,
+    )  # fmt: skip
+    assert digest == record.config_sha256
+
+
+LATER = [{"tf32": True}, {"compile": "default"}, {"compile": "cuda_graphs"}]
+
+
+@pytest.mark.parametrize("setting", LATER, ids=str)
+def test_other_settings_are_other_cells(setting):
+    (cell,) = cells("ifc_mini_synthetic")
+    assert cell_digest(cell.model_copy(update=setting)) != cell_digest(cell)
+    plain, other = example_record(), example_record(**setting)
+    assert full_name(plain) != full_name(other)
+    assert cell_key(GatedCell.of(plain)) != cell_key(GatedCell.of(other))
+
+
+def test_the_gate_knows_old_records_and_new_ones_as_the_same():
+    """Records that say `none` and `bench`, and those from before anyone could say it."""
+    new = example_record(compile="none", tf32=False, speed_protocol="bench")
+    assert cell_key(GatedCell.of(new)) == cell_key(GatedCell.of(example_record()))
+    paper = example_record(speed_protocol="paper")
+    assert cell_key(GatedCell.of(paper)) != cell_key(GatedCell.of(new))
+
+
+def test_arithmetic_in_words():
+    record = example_record
+    assert arithmetic_words(record()) == arithmetic_words(record(compile="none", tf32=False)) == []
+    assert arithmetic_name(record()) == "float32"
+    assert arithmetic_name(record(tf32=True)) == "float32, TF32"
+    both = record(precision="bfloat16", compile="cuda_graphs")
+    assert arithmetic_name(both) == "bfloat16, CUDA graphs"
+    assert arithmetic_name(record(compile="default")) == "float32, compiled"
+
+
+ARITHMETIC = {("float32", False), ("float32", True), ("bfloat16", False)}
+
+
+def test_every_backbone_in_every_arithmetic():
+    found = cells("gpu")
+    subjects = {(c.method, c.options["backbone"], c.clip_length, c.clip_stride) for c in found}
+    assert len(found) == len(ARITHMETIC) * len(subjects)
+    assert {(c.precision, c.tf32) for c in found} == ARITHMETIC
+    assert {(t, s) for m, b, t, s in subjects if (m, b) == ("ifc", "r50")} == {
+        (5, 1), (5, 3), (10, 5), (15, 8), (20, 10), (36, 1),
+    }  # fmt: skip
+    for method in ("seqformer", "ms_sts"):
+        lengths = {t for m, b, t, _ in subjects if (m, b) == (method, "r50")}
+        assert lengths == {"whole", 20, 15, 10}
+        assert {b for m, b, _, _ in subjects if m == method} == {"r50", "r101", "x101", "swin_l"}
+
+
+def test_720_repeats_nothing_but_vistr():
+    """VisTR's cells are those of `gpu`, which --resume finds."""
+    first, second = ({cell_digest(c) for c in cells(name)} for name in ("gpu", "gpu_720"))
+    assert len(first) == len(second)
+    assert len(first & second) == 2 * len(ARITHMETIC)
+    assert {c.resolution for c in cells("gpu_720") if c.method != "vistr"} == {720}
+
+
+@pytest.mark.parametrize("name", ["gpu", "gpu_paper"])
+def test_they_need_no_data_and_no_weights(name):
+    """On a CPU too, without the cells that only a GPU has."""
+    settings = RunSettings("run", torch.device("cpu"))
+    found = cells(name, "tf32=false")
+    said = []
+    jobs = resolve_jobs(found, settings, build_method, said.append)
+    assert {(v.height, v.width, v.length) for job in jobs for v in job.videos} == {(720, 1280, 36)}
+    assert {job.weights for job in jobs} == {None}
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gpu", "tf32 is true, which only a GPU has; expected false on cpu"),
+        ("gpu_compiled", "tf32 is true, which only a GPU has"),
+    ],
+)
+def test_what_only_a_gpu_has_is_refused_at_once(name, message):
+    with pytest.raises(InputError, match=message):
+        resolve_jobs(cells(name), RunSettings("run", torch.device("cpu")), build_method, print)
+
+
+def test_accuracy_of_made_up_videos_is_refused():
+    found = cells("gpu", "measure=accuracy", "tf32=false")
+    with pytest.raises(InputError, match="nominal/val has no annotations"):
+        resolve_jobs(found[:1], RunSettings("run", torch.device("cpu")), build_method, print)

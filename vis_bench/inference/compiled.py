@@ -1,0 +1,154 @@
+"""A method whose two calls run through `torch.compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from vis_bench.errors import InputError, reason
+from vis_bench.inference.method import State, VISMethod
+from vis_bench.structures import ClipPrediction, FrameFeatures
+
+# As configs say it. `default` is torch.compile's own mode; `cuda_graphs` replays whole graphs of
+# kernels, which torch.compile calls `reduce-overhead`.
+Compile = Literal["none", "default", "cuda_graphs"]
+_MODES: Mapping[str, str] = {"default": "default", "cuda_graphs": "reduce-overhead"}
+
+# Runs over the same shapes until everything is compiled: PyTorch compiles in the first, records
+# CUDA graphs in the second, and replays them in the third.
+COMPILING_RUNS = 3
+
+# Graphs of one function for different shapes. PyTorch's own limit of 8 is reached by videos of
+# different lengths; beyond a limit it would go on without compiling, and say so in a log only.
+_MOST_GRAPHS = 64
+
+
+class CompiledMethod(VISMethod):
+    """Stands for a method in the inference loop: `encode_frames` and `predict_next` are compiled.
+
+    Everything else is the method's own. Compilation happens at the first call with a shape. What a
+    CUDA graph returns is copied, because its next replay overwrites it.
+
+    Args:
+        method: prepared for inference, on its device.
+        mode: `default` or `cuda_graphs`.
+    """
+
+    def __init__(self, method: VISMethod, mode: Compile) -> None:
+        super().__init__()
+        self.remember_build(method.registered_name, method.resolved_options, method.method_source)
+        self.online = method.online
+        self.input_format = method.input_format
+        self.tracking_rule = method.tracking_rule
+        self.backbone_name = method.backbone_name
+        self.reconstruction = method.reconstruction
+        self.max_clip_length = method.max_clip_length
+        self.num_checkpoint_entries = method.num_checkpoint_entries
+        self.weights_source = method.weights_source
+        self.method = method
+        self.eval()
+        self._copies = mode == "cuda_graphs"
+        forget_compiled()  # graphs of other methods, which count towards the limit
+        self._encode = _compiled(method.encode_frames, mode)
+        self._predict = _compiled(method.predict_next, mode)
+
+    def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """The method's, compiled."""
+        features = self._call(self._encode, frames_T3HW)
+        if not self._copies:
+            return features
+        return FrameFeatures(_copied(features.maps), features.frame_size_HW)
+
+    def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
+        """The method's, compiled."""
+        return self.predict_next(features, None)[0]
+
+    def predict_next(
+        self, features: FrameFeatures, state: State | None
+    ) -> tuple[ClipPrediction, State | None]:
+        """The method's, compiled."""
+        prediction, state = self._call(self._predict, features, state)
+        if not self._copies:
+            return prediction, state
+        boxes_NT4 = prediction.boxes_NT4
+        copy = replace(
+            prediction,
+            class_probs_NK=prediction.class_probs_NK.clone(),
+            mask_logits_NTHW=prediction.mask_logits_NTHW.clone(),
+            boxes_NT4=None if boxes_NT4 is None else boxes_NT4.clone(),
+        )
+        return copy, None if state is None else _copied(state)
+
+    def prepare_for_inference(self) -> None:
+        """Nothing: the method is prepared already."""
+
+    def check_config(self, path: Path) -> None:
+        """The method's."""
+        self.method.check_config(path)
+
+    def resolved_kernel_backend(self, device: torch.device) -> str | None:
+        """The method's."""
+        return self.method.resolved_kernel_backend(device)
+
+    def _call(self, function: Callable, *inputs: object) -> Any:
+        if self._copies:
+            torch.compiler.cudagraph_mark_step_begin()
+        limits = {"recompile_limit": _MOST_GRAPHS, "fail_on_recompile_limit_hit": True}
+        with torch._dynamo.config.patch(limits):
+            return function(*inputs)
+
+
+def compiled(method: VISMethod, mode: Compile) -> VISMethod:
+    """The method compiled; itself where `mode` is `none`."""
+    return method if mode == "none" else CompiledMethod(method, mode)
+
+
+def check_compile(mode: Compile, device: torch.device) -> None:
+    """Refuses a mode that does not work on a device, by compiling something small.
+
+    Raises:
+        InputError: for CUDA graphs without a GPU, and where `torch.compile` does not work, for want
+            of a compiler for instance.
+    """
+    if mode == "cuda_graphs" and device.type != "cuda":
+        raise InputError(
+            f"compile is cuda_graphs, which only a GPU has; expected none or default on "
+            f"{device.type}"
+        )
+    if mode != "none":
+        why = _why_not(device.type)
+        if why is not None:
+            raise InputError(f"compile is {mode}, but torch.compile fails on {device.type}: {why}")
+
+
+@cache
+def _why_not(device_type: str) -> str | None:
+    """Why nothing can be compiled for a kind of device; None where something small could."""
+    try:
+        torch.compile(_one_more)(torch.zeros(2, device=device_type))
+    except Exception as error:  # whatever is missing on the machine
+        return reason(error)
+    return None
+
+
+def forget_compiled() -> None:
+    """Forgets everything that this process has compiled; it is compiled again when it is called."""
+    torch.compiler.reset()
+
+
+def _one_more(numbers: Tensor) -> Tensor:
+    return numbers + 1
+
+
+def _compiled(function: Callable, mode: Compile) -> Callable:
+    return torch.compile(function, mode=_MODES[mode])
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in tensors.items()}
