@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.data.results_file import Track
-from vis_bench.inference.mask_encoding import DENSE_PIXELS
+from vis_bench.inference.mask_encoding import masks_at_once
 from vis_bench.inference.method import ImageRule
 from vis_bench.inference.preprocess import masks_to_image
 from vis_bench.masks.rle import RLE, encode_masks
@@ -74,7 +74,7 @@ class ImageInstances:
         """Encodes the instances of one frame, the `place`-th of its clip."""
         scores_N, columns_N = prediction.class_probs_NK.float().cpu().max(1)
         pixels = max(self._size_HW[0] * self._size_HW[1], self._input_pixels)
-        step = max(1, DENSE_PIXELS // pixels)
+        step = masks_at_once(prediction.mask_logits_NTHW, pixels)
         left = self._rule.max_instances
         for first in range(0, len(prediction), step):
             logits_NHW = prediction.mask_logits_NTHW[first : first + step, place]
