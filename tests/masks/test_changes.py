@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
 
 from stand_in_device import OnDevice, StandInDevice
-from vis_bench.inference.mask_encoding import encode_filled
+from vis_bench.inference.mask_encoding import encode_each, encode_filled
 from vis_bench.masks import changes
 from vis_bench.masks.rle import encode_masks
 
@@ -28,6 +28,11 @@ def official(masks_NHW):
 @given(MASKS)
 def test_codes_are_those_of_pycocotools(masks_NHW):
     assert encode_filled(torch.from_numpy(masks_NHW)) == official(masks_NHW)
+
+
+@given(MASKS.filter(lambda masks: masks.shape[0] > 0))
+def test_each_mask_has_a_code_empty_ones_too(masks_NHW):
+    assert encode_each(torch.from_numpy(masks_NHW)) == encode_masks(masks_NHW)
 
 
 @given(MASKS, st.integers(0, 3))

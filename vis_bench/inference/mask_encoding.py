@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vis_bench.inference.preprocess import masks_to_video
 from vis_bench.masks.changes import encode_changes
-from vis_bench.masks.rle import RLE
+from vis_bench.masks.rle import RLE, from_run_lengths
 from vis_bench.structures import Padding
 
 # Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory. The
@@ -52,6 +52,15 @@ def encode_filled(masks_PHW: Tensor) -> list[tuple[int, RLE]]:
     if masks_PHW.numel() == 0:
         return []
     return encode_changes(_places(_changes(masks_PHW)), *masks_PHW.shape)
+
+
+def encode_each(masks_PHW: Tensor) -> list[RLE]:
+    """The code of each of P boolean masks, empty ones too."""
+    count, height, width = masks_PHW.shape
+    filled = dict(encode_filled(masks_PHW))
+    return [
+        filled.get(n) or from_run_lengths([height * width], height, width) for n in range(count)
+    ]
 
 
 def _changes(masks_PHW: Tensor) -> Tensor:

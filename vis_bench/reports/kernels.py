@@ -17,6 +17,8 @@ _BYTES = (
     "the gathered rate counts four positions of each sample, wherever they come from."
 )
 
+_WARM = "On a CPU a call may find its data in the cache, which a copy of large memory never does."
+
 
 def kernel_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The measured rows of `profile-kernels`, without those that were skipped."""
@@ -31,6 +33,7 @@ def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Pa
         _machine_line(machine),
         *(f"A copy of memory reaches {rate:.1f} GB/s here, in the same run." for rate in rates),
         _BYTES,
+        *([] if machine.cuda else [_WARM]),
         *skipped_lines(rows),
     ]
     grids = (grid_of_frame(kernel_table(rows)),) if measured else ()
