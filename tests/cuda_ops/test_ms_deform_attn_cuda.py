@@ -9,6 +9,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -87,9 +88,10 @@ def test_no_location_makes_the_kernels_leave_their_buffers(tmp_path: Path) -> No
 @needs_cxx
 def test_more_than_two_to_the_31_elements(kernels_on_host: KernelsOnHost, tmp_path: Path) -> None:
     # Files of 8.6 GB that take no space: nothing is written but the few rows that are read.
-    elements = 2 * FAR_ELEMENTS
-    value = torch.from_file(str(tmp_path / "value"), shared=True, size=elements)
-    value_grad = torch.from_file(str(tmp_path / "grad"), shared=True, size=elements)
+    value, value_grad = (
+        torch.from_numpy(np.memmap(tmp_path / name, np.float32, "w+", shape=2 * FAR_ELEMENTS))
+        for name in ("value", "grad")
+    )
     near, far = far_inputs(value)
     problem = cuda._problem(far)
     output = torch.empty_like(far.grad_BQE)
