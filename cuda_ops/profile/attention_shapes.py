@@ -59,16 +59,44 @@ class AttentionShape:
         backward = pass_name == "backward"
         return ms_deform_attn_macs(self.value_size, self.location_size, backward=backward)
 
+    @property
+    def positions_read(self) -> int:
+        """Positions of a frame and head that the samples can touch at most, four for each."""
+        touched = 4 * self.queries * POINTS
+        return sum(min(height * width, touched) for height, width in self.levels_L2)
+
     def bytes_min(self, pass_name: str, dtype: torch.dtype) -> int:
-        """Bytes that must move: each input read once, each result written once."""
+        """Bytes that must move: each input read once, each result written once.
+
+        Of the value only what can be touched is read; what is read again comes from a cache and
+        counts once. Intermediate results, such as a float32 gradient of a 16-bit value, do not
+        count, nor do zeros that are written before sums.
+        """
+        value, coordinates, output = self._numbers
+        read = self.batch * self.positions_read * HEADS * CHANNELS + coordinates
+        # Backward reads the inputs and the output's gradient, and writes a gradient of each input.
+        written = output if pass_name == "forward" else output + value + coordinates
+        return (read + written) * dtype.itemsize
+
+    def bytes_gathered(self, dtype: torch.dtype) -> int:
+        """Bytes of value that the samples read, four positions each, from whatever cache."""
+        _, coordinates, _ = self._numbers
+        return coordinates // 3 * 4 * CHANNELS * dtype.itemsize
+
+    def bytes_held(self, pass_name: str, dtype: torch.dtype) -> int:
+        """Bytes of the arguments and the results."""
+        value, coordinates, output = self._numbers
+        inputs = value + coordinates
+        return (output + (inputs if pass_name == "forward" else 2 * inputs)) * dtype.itemsize
+
+    @property
+    def _numbers(self) -> tuple[int, int, int]:
+        """How many numbers are in the value, in locations and weights together, in the output."""
         value, locations, output = (
             torch.Size(size).numel()
             for size in (self.value_size, self.location_size, self.output_size)
         )
-        inputs = value + locations + locations // 2
-        # Backward reads the inputs and the output's gradient, and writes a gradient of each input.
-        numbers = inputs + output if pass_name == "forward" else 2 * inputs + output
-        return numbers * dtype.itemsize
+        return value, locations + locations // 2, output
 
 
 def one_pass(problem: AttentionProblem, backend: str, pass_name: str) -> Callable[[], object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from cuda_ops.profile.stopwatch import stopwatch
 
 _COPY_BYTES = {"cpu": 2**28, "cuda": 2**30}
 _MATRIX_SIDE = {"cpu": 1536, "cuda": 8192}
-_REPETITIONS = 5
+_REPETITIONS = 21
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class MachineLimits:
 
 
 def measure_limits(device: torch.device, dtypes: list[torch.dtype]) -> MachineLimits:
-    """The best of a few copies of a large tensor and of a few square matrix products per dtype."""
+    """Medians, as the kernels' own times are: of copies of a tensor far larger than any cache, and
+    of square matrix products per dtype.
+    """
     return MachineLimits(
         _copy_rate(device), {dtype: _matrix_rate(device, dtype) for dtype in dtypes}
     )
@@ -36,17 +39,17 @@ def _copy_rate(device: torch.device) -> float:
     size = _COPY_BYTES.get(device.type, 2**28)
     source = torch.zeros(size, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    return 2 * size / _best(device, lambda: target.copy_(source))
+    return 2 * size / _median(device, lambda: target.copy_(source))
 
 
 def _matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
     side = _MATRIX_SIDE.get(device.type, 1536)
     factor = torch.rand(side, side, device=device).to(dtype)
     product = torch.empty_like(factor)
-    return 2 * side**3 / _best(device, lambda: torch.mm(factor, factor, out=product))
+    return 2 * side**3 / _median(device, lambda: torch.mm(factor, factor, out=product))
 
 
-def _best(device: torch.device, call: Callable[[], object]) -> float:
+def _median(device: torch.device, call: Callable[[], object]) -> float:
     time_call = stopwatch(device)
     call()
-    return min(time_call(call) for _ in range(_REPETITIONS))
+    return statistics.median(time_call(call) for _ in range(_REPETITIONS))

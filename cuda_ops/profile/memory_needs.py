@@ -30,9 +30,9 @@ def needed_bytes(backend: str, shape: AttentionShape, pass_name: str, dtype: tor
     The reference holds all samples of a level, and in the backward pass their gradients and the
     sampled maps' as well; the other backends hold the value's gradient in float32 at most.
     """
-    moved = shape.bytes_min(pass_name, dtype)
+    held = shape.bytes_held(pass_name, dtype)
     value = 4 * torch.Size(shape.value_size).numel()
     if backend != REFERENCE:
-        return moved + 2 * value
+        return held + 2 * value
     samples = 4 * shape.batch * shape.queries * HEADS * POINTS * CHANNELS
-    return moved + 3 * value + (2 if pass_name == "forward" else 4) * samples
+    return held + 3 * value + (2 if pass_name == "forward" else 4) * samples

@@ -17,6 +17,7 @@ import torch
 
 from cuda_ops.ms_deform_attn import backend_names, why_unavailable
 from cuda_ops.ms_deform_attn.backend import REFERENCE
+from cuda_ops.ms_deform_attn.inputs import AttentionProblem
 from cuda_ops.profile.attention_shapes import (
     PASSES,
     AttentionShape,
@@ -26,6 +27,7 @@ from cuda_ops.profile.attention_shapes import (
 )
 from cuda_ops.profile.machine_limits import MachineLimits, measure_limits
 from cuda_ops.profile.memory_needs import available_bytes, needed_bytes
+from cuda_ops.profile.original_op import ORIGINAL, OriginalOp
 from cuda_ops.profile.stopwatch import stopwatch
 
 _DTYPES = {str(x).removeprefix("torch."): x for x in (torch.float32, torch.float16, torch.bfloat16)}
@@ -46,7 +48,7 @@ class Budget:
 
 def default_dtypes(device: torch.device) -> tuple[str, ...]:
     """The dtypes that are profiled unless others are asked for."""
-    return ("float32", "float16") if device.type == "cuda" else ("float32",)
+    return ("float32", "bfloat16", "float16") if device.type == "cuda" else ("float32",)
 
 
 def profile(
@@ -57,6 +59,7 @@ def profile(
     *,
     device: torch.device | str | None = None,
     budget: Budget = Budget(),
+    original: str | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Measures every combination; backends take turns, so that noise affects all of them alike.
@@ -68,12 +71,15 @@ def profile(
         dtypes: of value, locations and weights; `default_dtypes` unless given.
         device: a CUDA device where there is one, unless given.
         budget: a row's time; the row's `note` says where it cut repetitions short.
+        original: a module with the original CUDA operator, measured beside the backends under the
+            name `original` (see `original_op`).
         progress: is called with the number of rows done, of all rows, and what comes next.
 
     Returns:
         Rows with `backend, shape, pass, dtype, device, skipped`; `skipped` is the reason where
         nothing was measured, else None. Measured rows also hold `ms_p50, ms_p10, ms_p90,
-        repetitions, note`; `bytes_min, gb_per_s, copy_share`; `gflop, gflop_per_s, matrix_share`
+        repetitions, note`; `bytes_min, gb_per_s, copy_gb_per_s,
+        copy_share, gathered_gb_per_s`; `gflop, gflop_per_s, matrix_share`
         (a multiply-add is two operations here); `floor_ms`, the shortest time that the machine's
         limits allow, and `bound`, the limit that sets it: the bottleneck, `bandwidth` or
         `arithmetic`; and `speedup_over_reference`, None where the reference was not measured.
@@ -83,14 +89,16 @@ def profile(
     """
     chosen_device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     known = attention_shapes()
+    op = None if original is None else OriginalOp(original)
+    all_backends = backend_names() if op is None else (*backend_names(), ORIGINAL)
     names = {
         "shape": _known("shape", shapes, tuple(known)),
-        "backend": _known("backend", backends, backend_names()),
+        "backend": _known("backend", backends, all_backends),
         "pass": _known("pass", passes, PASSES),
         "dtype": _known("dtype", dtypes or default_dtypes(chosen_device), tuple(_DTYPES)),
     }
     limits = measure_limits(chosen_device, [_DTYPES[name] for name in names["dtype"]])
-    sweep = _Sweep(chosen_device, names["backend"], budget, limits)
+    sweep = _Sweep(chosen_device, names["backend"], budget, limits, op)
     groups = list(product(names["dtype"], names["pass"], names["shape"]))
     rows: list[dict[str, Any]] = []
     for number, (dtype, pass_name, shape) in enumerate(groups):
@@ -116,7 +124,9 @@ class _Sweep:
     backends: tuple[str, ...]
     budget: Budget
     limits: MachineLimits
+    original: OriginalOp | None = None
     seconds_per_mac: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    original_failures: dict[str, str | None] = field(default_factory=dict)
 
     def rows(self, shape: AttentionShape, pass_name: str, dtype: str) -> list[dict[str, Any]]:
         """One row for each backend."""
@@ -134,7 +144,7 @@ class _Sweep:
     def _why_skipped(
         self, backend: str, shape: AttentionShape, pass_name: str, dtype: str
     ) -> str | None:
-        if reason := why_unavailable(backend, self.device, _DTYPES[dtype]):
+        if reason := self._why_unavailable(backend, dtype):
             return f"not available: {reason}"
         needed = needed_bytes(backend, shape, pass_name, _DTYPES[dtype])
         free = available_bytes(self.device)
@@ -157,7 +167,7 @@ class _Sweep:
         problem = random_problem(shape, self.device, _DTYPES[dtype])
         time_call = stopwatch(self.device)
         calls = {
-            name: one_pass(problem, name, pass_name)
+            name: self._pass(problem, name, pass_name)
             for name, reason in skipped.items()
             if not reason
         }
@@ -172,6 +182,20 @@ class _Sweep:
         for name in self._turns(times):
             times[name].append(time_call(calls[name]))
         return times
+
+    def _why_unavailable(self, backend: str, dtype: str) -> str | None:
+        if self.original is None or backend != ORIGINAL:
+            return why_unavailable(backend, self.device, _DTYPES[dtype])
+        if dtype not in self.original_failures:
+            self.original_failures[dtype] = self.original.failure(self.device, _DTYPES[dtype])
+        return self.original_failures[dtype]
+
+    def _pass(
+        self, problem: AttentionProblem, backend: str, pass_name: str
+    ) -> Callable[[], object]:
+        if self.original is not None and backend == ORIGINAL:
+            return self.original.one_pass(problem, pass_name)
+        return one_pass(problem, backend, pass_name)
 
     def _turns(self, times: dict[str, list[float]]) -> Iterator[str]:
         """Backends in turn, each until its repetitions or its time are used up."""
@@ -229,7 +253,9 @@ class _Sweep:
         return {
             "bytes_min": moved,
             "gb_per_s": moved / seconds / 1e9,
+            "copy_gb_per_s": copy_rate / 1e9,
             "copy_share": moved / seconds / copy_rate,
+            "gathered_gb_per_s": shape.bytes_gathered(dtype) / seconds / 1e9,
             "gflop": flop / 1e9,
             "gflop_per_s": flop / seconds / 1e9,
             "matrix_share": flop / seconds / matrix_rate,

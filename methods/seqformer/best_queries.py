@@ -9,7 +9,8 @@ def best_queries(class_probs_QK: Tensor, top_k: int) -> Tensor:
     """The queries of the `top_k` best (query, column) pairs, each once, in order of its best pair.
 
     The authors' script ranks all pairs together, so that a query may appear under several classes
-    (wjf5203/SeqFormer, `inference.py`). Selects on the device, without waiting for it.
+    (wjf5203/SeqFormer, `inference.py`). Selects on the device; the host waits once, for how many
+    they are.
     """
     pairs = class_probs_QK.flatten().topk(min(top_k, class_probs_QK.numel())).indices
     queries_P = pairs // class_probs_QK.shape[-1]

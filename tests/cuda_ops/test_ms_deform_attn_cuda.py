@@ -1,4 +1,4 @@
-"""The CUDA backend: its code run on the CPU, compiled by nvcc, and on a GPU where there is one."""
+"""The CUDA backend without a GPU: its code run on the CPU, and compiled by nvcc."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import ctypes
 import re
 import shutil
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,9 +17,11 @@ from torch import Tensor
 from cuda_ops.build import Compilation, build_library, cuda_compilation
 from cuda_ops.ms_deform_attn import cuda
 from cuda_ops.ms_deform_attn.inputs import AttentionInputs
-from deformable_cases import CASES, DTYPES, Inputs, errors, make_inputs
+from deformable_cases import CASES, Inputs, errors, far_inputs
 
 HERE = Path(__file__).parent
+# Of a batch entry; the second one begins beyond what 31 bits count.
+FAR_ELEMENTS = 2**30 + 64
 needs_cxx = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="there is no nvcc")
 
@@ -83,6 +85,29 @@ def test_no_location_makes_the_kernels_leave_their_buffers(tmp_path: Path) -> No
     assert ran.stdout == "24 sizes\n"
 
 
+@needs_cxx
+def test_more_than_two_to_the_31_elements(kernels_on_host: KernelsOnHost, tmp_path: Path) -> None:
+    # Files of 8.6 GB that take no space: nothing is written but the few rows that are read.
+    value, value_grad = (
+        torch.from_numpy(np.memmap(tmp_path / name, np.float32, "w+", shape=2 * FAR_ELEMENTS))
+        for name in ("value", "grad")
+    )
+    near, far = far_inputs(value)
+    problem = cuda._problem(far)
+    output = torch.empty_like(far.grad_BQE)
+    grads = [
+        value_grad,
+        torch.empty_like(far.locations_BQMLP2),
+        torch.empty_like(far.weights_BQMLP),
+    ]
+    kernels_on_host._call("forward_float32", problem, [*far.tensors, output])
+    kernels_on_host._call("backward_float32", problem, [far.grad_BQE, *far.tensors, *grads])
+    last = near.value_BSMD.shape[1]
+    found = [output, grads[0].view(far.value_BSMD.shape)[:, -last:], *grads[1:]]
+    for one, expected in zip(found, near.results("reference"), strict=True):
+        torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-5)
+
+
 @needs_nvcc
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
 def test_nvcc_builds_the_library(
@@ -132,39 +157,6 @@ def test_the_problem_has_the_layout_of_the_header(tmp_path: Path) -> None:
     names = re.findall(r"(\w+)(?:\[kMaxLevels\])?[,;]", declared[1])
     assert names == [field[0] for field in cuda._Problem._fields_]
     assert f"kMaxLevels = {cuda.MAX_LEVELS};" in header
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("backend", ["cuda", "triton"])
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES)
-def test_gpu_error_is_at_most_twice_that_of_pytorch(case: str, dtype: str, backend: str) -> None:
-    for name, (error, allowed) in errors(case, dtype, backend, "cuda").items():
-        assert error <= allowed, name
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("backend", ["cuda", "triton"])
-def test_forward_gives_the_same_bits_every_time(backend: str) -> None:
-    inputs = make_inputs(CASES["encoder"]).to("cuda", torch.float16, torch.float16)
-    first = inputs.results(backend)[0]
-    assert all(torch.equal(inputs.results(backend)[0], first) for _ in range(20))
-
-
-@pytest.mark.gpu
-def test_compute_sanitizer_finds_nothing() -> None:
-    sanitizer = shutil.which("compute-sanitizer")
-    if sanitizer is None:
-        pytest.skip("there is no compute-sanitizer")
-    script = (
-        "from deformable_cases import CASES, errors\n"
-        "for case in CASES: errors(case, 'float16', 'cuda', 'cuda')"
-    )
-    command = [sanitizer, "--error-exitcode", "9", sys.executable, "-c", script]
-    done = subprocess.run(
-        command, cwd=HERE.parent / "support", capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def test_compilation_is_for_one_architecture() -> None:

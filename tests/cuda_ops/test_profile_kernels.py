@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -65,6 +67,21 @@ def test_least_work_of_a_shape() -> None:
     assert shape.bytes_min("forward", torch.float16) == 2 * forward
     backward = output + 2 * (value + locations + weights)
     assert shape.bytes_min("backward", torch.float32) == 4 * backward
+
+
+def test_a_value_that_nothing_reads_need_not_move() -> None:
+    # 2 frames, levels of 4 x 6 and 2 x 3, 1 query: 4 points reach 16 of 24 and all 6 positions.
+    shape = AttentionShape("few", ((4, 6), (2, 3)), batch=2, queries=1)
+    value, all_values = 2 * (16 + 6) * 8 * 32, 2 * (24 + 6) * 8 * 32
+    locations, weights, output = 2 * 8 * 2 * 4 * 2, 2 * 8 * 2 * 4, 2 * 8 * 32
+    read = value + locations + weights
+    assert shape.bytes_min("forward", torch.bfloat16) == 2 * (read + output)
+    written = all_values + locations + weights
+    assert shape.bytes_min("backward", torch.float32) == 4 * (read + output + written)
+    assert shape.bytes_held("forward", torch.float32) == 4 * (written + output)
+    assert shape.bytes_held("backward", torch.float16) == 2 * (2 * written + output)
+    # Each of the weights' samples reads four positions of 32 channels.
+    assert shape.bytes_gathered(torch.float32) == 4 * weights * 4 * 32
 
 
 def test_tensors_have_the_shape_and_lie_on_the_levels() -> None:
@@ -214,21 +231,80 @@ def test_16_bit_dtypes_are_profiled_when_asked_for() -> None:
     assert [row["dtype"] for row in rows] == ["bfloat16", "bfloat16"]
     assert all(row["ms_p50"] > 0 for row in rows)
     assert default_dtypes(torch.device("cpu")) == ("float32",)
-    assert default_dtypes(torch.device("cuda")) == ("float32", "float16")
+    assert default_dtypes(torch.device("cuda")) == ("float32", "bfloat16", "float16")
 
 
-def test_limits_are_work_over_the_best_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_are_work_over_the_median_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_limits, "_COPY_BYTES", {"cpu": 1000})
     monkeypatch.setattr(machine_limits, "_MATRIX_SIDE", {"cpu": 8})
-    ticks = iter([4.0, 2.0, 5.0, 5.0, 3.0, 0.5, 0.25, 1.0, 1.0, 1.0])
+    monkeypatch.setattr(machine_limits, "_REPETITIONS", 5)
+    ticks = iter([4.0, 2.0, 5.0, 5.0, 3.0, 0.5, 0.25, 1.0, 1.0, 0.75])
 
     def stopwatch(device: torch.device) -> Callable[[Callable[[], object]], float]:
         return lambda call: next(ticks)
 
     monkeypatch.setattr(machine_limits, "stopwatch", stopwatch)
     found = machine_limits.measure_limits(torch.device("cpu"), [torch.float32])
-    assert found.copy_bytes_per_s == 2 * 1000 / 2.0
-    assert found.matrix_flop_per_s == {torch.float32: 2 * 8**3 / 0.25}
+    assert found.copy_bytes_per_s == 2 * 1000 / 4.0
+    assert found.matrix_flop_per_s == {torch.float32: 2 * 8**3 / 0.75}
+
+
+def original_like(wrong: bool = False) -> ModuleType:
+    """A module with the interface of Deformable DETR's extension, computing with the reference."""
+    module = ModuleType("original_like")
+
+    def forward(value, shapes, starts, locations, weights, im2col_step):
+        assert im2col_step >= 1
+        assert shapes.dtype == starts.dtype == torch.int64
+        return (1 + wrong) * ms_deform_attn(
+            value, shapes, starts, locations, weights, backend="reference"
+        )
+
+    def backward(value, shapes, starts, locations, weights, grad, im2col_step):
+        leaves = [x.detach().requires_grad_() for x in (value, locations, weights)]
+        output = forward(leaves[0], shapes, starts, *leaves[1:], im2col_step)
+        return list(torch.autograd.grad(output, leaves, grad))
+
+    module.ms_deform_attn_forward, module.ms_deform_attn_backward = forward, backward
+    return module
+
+
+def test_the_original_op_is_measured_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "original_like", original_like())
+    rows = profile(
+        ["decoder_tiny"], ["cpu", "original"], budget=QUICK, device="cpu", original="original_like"
+    )
+    assert [(row["backend"], row["pass"]) for row in rows] == [
+        (name, pass_name) for pass_name in ("forward", "backward") for name in ("cpu", "original")
+    ]
+    assert all(row["ms_p50"] > 0 for row in rows)
+
+
+def test_another_operator_is_not_measured_as_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "original_like", original_like(wrong=True))
+    rows = profile(["decoder_tiny"], budget=QUICK, device="cpu", original="original_like")
+    skipped = {row["skipped"] for row in rows if row["backend"] == "original"}
+    assert skipped == {"not available: its forward pass does not agree with the reference"}
+
+
+def test_an_original_op_that_fails_is_a_skipped_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> Tensor:
+        raise RuntimeError("not implemented for 'BFloat16'\nmore")
+
+    module = original_like()
+    module.ms_deform_attn_forward = refuse
+    monkeypatch.setitem(sys.modules, "original_like", module)
+    rows = profile(
+        ["decoder_tiny"], ["original"], budget=QUICK, device="cpu", original=module.__name__
+    )
+    assert rows[0]["skipped"] == "not available: it fails: not implemented for 'BFloat16'"
+
+
+def test_a_module_that_is_not_the_original_op_is_refused() -> None:
+    with pytest.raises(ValueError, match="'no_such_module' cannot be imported"):
+        profile(device="cpu", original="no_such_module")
+    with pytest.raises(ValueError, match="'json' lacks ms_deform_attn_forward and ms_deform"):
+        profile(device="cpu", original="json")
 
 
 class Attend(nn.Module):

@@ -87,7 +87,7 @@ def test_no_more_than_the_rule_says(most, monkeypatch):
     probs = [[0.1 * n, 0.0, 0.0] for n in range(1, 10)]
     whole = instances(ImageRule(9), prediction(logits_NHW, probs))
     assert len(whole) == 7
-    monkeypatch.setattr("vis_bench.inference.image_instances.DENSE_PIXELS", 2 * 40 * 60)
+    monkeypatch.setattr("vis_bench.inference.mask_encoding.DENSE_PIXELS", 2 * 40 * 60)
     assert instances(ImageRule(most), prediction(logits_NHW, probs)) == whole[:most]
 
 

@@ -66,7 +66,8 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"no gzip", b"", gzip.compress(b"[]" * 99)[:-9],
-                                     gzip.compress(b"[]")[:10] + b"????????????"])  # fmt: skip
+                                     gzip.compress(b"[]")[:10] + b"????????????"],
+                         ids=["no gzip", "empty", "cut off", "no deflate stream"])  # fmt: skip
 def test_a_damaged_file_is_one_sentence(tmp_path, content):
     path = tmp_path / "r.json.gz"
     path.write_bytes(content)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -64,7 +64,8 @@ class Inputs(AttentionProblem):
     def results(self, backend: str) -> tuple[Tensor, ...]:
         """The output and the three gradients."""
         leaves = [x.detach().requires_grad_() for x in self.tensors]
-        output = ms_deform_attn(leaves[0], self.shapes_L2, None, *leaves[1:], backend=backend)
+        arguments = (self.shapes_L2, self.starts_L, *leaves[1:])
+        output = ms_deform_attn(leaves[0], *arguments, backend=backend)
         return (output.detach(), *torch.autograd.grad(output, leaves, self.grad_BQE))
 
 
@@ -85,6 +86,23 @@ def make_inputs(case: Case, seed: int = 0) -> Inputs:
         weights_BQMLP=weights.double(),
         grad_BQE=grad.double(),
     )
+
+
+def far_inputs(value: Tensor) -> tuple[Inputs, Inputs]:
+    """A small problem, and the same one at the far end of `value`: a buffer that may be huge.
+
+    Args:
+        value: its elements make up 2 batch entries of 1 head with 8 channels; the last positions of
+            each entry are overwritten.
+    """
+    near = make_inputs(Case(((4, 5), (2, 3)), 2, 9, 1, 8, 2, "spread"))
+    near = near.to(value.device, value.dtype, torch.float32)
+    count = near.value_BSMD.shape[1]
+    value_BSMD = value.view(2, -1, 1, 8)
+    value_BSMD[:, -count:] = near.value_BSMD
+    start = value_BSMD.shape[1] - count
+    starts = [start + first for first in near.starts_L]
+    return near, replace(near, value_BSMD=value_BSMD, starts_L=starts)
 
 
 def errors(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import names, output_file
-from vis_bench.commands.output import print_json, print_text, say
+from vis_bench.commands.output import deliver, print_text, say
+from vis_bench.commands.output.text import json_text
 from vis_bench.errors import InputError
 
 DESCRIPTION = "kernels against the machine's memory and arithmetic limits"
@@ -21,6 +22,13 @@ def add_arguments(options: Options) -> None:
         options.value(
             name, "A,B", f"measure only these {name[2:]}", names, unless_given="all that apply"
         )
+    options.value(
+        "--original-op", "MODULE",
+        "measure the original CUDA operator of Deformable DETR as well, from a module that can be "
+        "imported, such as MultiScaleDeformableAttention",
+        str, unless_given="not measured",
+    )  # fmt: skip
+    options.output_file()
     options.value(
         "--config", "CONFIG", "trace the method of this config's first cell instead, see --trace",
         str, unless_given="no trace",
@@ -48,8 +56,8 @@ def run(options: argparse.Namespace) -> None:
 def _profile(options: argparse.Namespace) -> None:
     from cuda_ops.profile import PASSES, profile
     from vis_bench.progress import Bars
-    from vis_bench.records.machine import pick_device
-    from vis_bench.reports.kernels import kernel_table, skipped_lines
+    from vis_bench.records.machine import describe_machine, pick_device
+    from vis_bench.reports.kernels import kernel_page, kernel_table, skipped_lines
     from vis_bench.tables.text import render
 
     device = pick_device(options.device)
@@ -57,16 +65,20 @@ def _profile(options: argparse.Namespace) -> None:
         try:
             rows = profile(
                 options.shapes, options.backends, options.passes or PASSES, options.dtypes,
-                device=device, progress=progress,
+                device=device, original=options.original_op, progress=progress,
             )  # fmt: skip
         except ValueError as error:
             raise InputError(str(error)) from None
     if options.json:
-        print_json(rows)
-        return
-    measured = kernel_table(rows)
-    print_text(render(measured) if len(measured) else "nothing was measured")
-    print_text("\n".join(skipped_lines(rows)))
+        deliver(json_text(rows), options.output)
+    elif options.output is not None:
+        deliver(
+            render(kernel_page(rows, describe_machine(device, "float32", None))), options.output
+        )
+    else:
+        measured = kernel_table(rows)
+        print_text(render(measured) if len(measured) else "nothing was measured")
+        print_text("\n".join(skipped_lines(rows)))
 
 
 def _trace(options: argparse.Namespace, output: Path) -> None:
@@ -89,15 +101,14 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
     device = pick_device(options.device)
     num_classes = len(config_categories(cell.dataset))
     weights = find_weights(cell, options.weights)
-    never_an_input([output], [config, *([weights] if weights else [])])
+    written = [output, *([options.output] if options.output else [])]
+    never_an_input(written, [config, *([weights] if weights else [])])
     method = load_method(build_method, cell, num_classes, weights, device)
     check_writable(output)
     with naming_method(cell.method), TemporaryDirectory() as folder:
         trace = Path(folder) / ("trace.json.gz" if output.suffix == ".gz" else "trace.json")
         rows = trace_method(method, random_clip(method, cell, device), trace)
         write_atomically(output, trace.read_bytes())
-    if options.json:
-        print_json(rows)
-    else:
-        print_text(render(most_expensive_operators(rows)))
+    table = json_text(rows) if options.json else render(most_expensive_operators(rows))
+    deliver(table, options.output)
     say(f"wrote {output}")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.data.results_file import Track
-from vis_bench.inference.mask_encoding import DENSE_PIXELS
+from vis_bench.inference.mask_encoding import encode_each, masks_at_once
 from vis_bench.inference.method import ImageRule
 from vis_bench.inference.preprocess import masks_to_image
-from vis_bench.masks.rle import RLE, encode_masks
+from vis_bench.masks.rle import RLE
 from vis_bench.structures import Clip, ClipPrediction
 
 
@@ -74,12 +74,12 @@ class ImageInstances:
         """Encodes the instances of one frame, the `place`-th of its clip."""
         scores_N, columns_N = prediction.class_probs_NK.float().cpu().max(1)
         pixels = max(self._size_HW[0] * self._size_HW[1], self._input_pixels)
-        step = max(1, DENSE_PIXELS // pixels)
+        step = masks_at_once(prediction.mask_logits_NTHW, pixels)
         left = self._rule.max_instances
         for first in range(0, len(prediction), step):
             logits_NHW = prediction.mask_logits_NTHW[first : first + step, place]
             masks_MHW, kept_M = masks_to_image(logits_NHW, self._input_size_HW, *self._size_HW)
-            rles = encode_masks(masks_MHW.cpu().numpy())
+            rles = encode_each(masks_MHW)
             for row, rle in list(zip((first + kept_M).tolist(), rles, strict=True))[:left]:
                 found = (frame, int(columns_N[row]), float(scores_N[row]), rle)
                 self._instances.append(found)

@@ -26,7 +26,7 @@ from vis_bench.inference.prediction_rules import (
     check_next,
     check_values,
 )
-from vis_bench.inference.prefetch import read_ahead
+from vis_bench.inference.prefetch import decoding_threads, read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
 from vis_bench.inference.tf32 import tf32_set
@@ -225,7 +225,8 @@ def track_video(
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
     tracker = tracker_for(method, video, size_HW)
-    with closing(read_ahead(video.frames)) as frames, plan.arithmetic():
+    threads = decoding_threads(video.frames, plan.device)
+    with closing(read_ahead(video.frames, threads=threads)) as frames, plan.arithmetic():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
         track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids))
     with stages.time("rle"):

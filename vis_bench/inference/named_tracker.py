@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.emission import Emission
+from vis_bench.inference.host_copies import to_device
 from vis_bench.inference.mask_encoding import encode_at_video_size
 from vis_bench.inference.method import TrackingRule
 from vis_bench.masks.rle import RLE
@@ -104,7 +105,8 @@ class NamedTracker:
         if not rows:
             return
         num_frames = item.mask_logits_NTHW.shape[1]
-        logits_PHW = item.mask_logits_NTHW[rows].flatten(0, 1)
+        rows_N = to_device(torch.tensor(rows), item.mask_logits_NTHW.device)
+        logits_PHW = item.mask_logits_NTHW.index_select(0, rows_N).flatten(0, 1)
         for place, rle in encode_at_video_size(logits_PHW, self._size_HW, item.padding):
             row, frame = divmod(place, num_frames)
             self._masks.setdefault(item.ids[rows[row]], {})[item.start + frame] = rle

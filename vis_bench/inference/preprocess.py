@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vis_bench.errors import InputError
+from vis_bench.inference.host_copies import to_device
 from vis_bench.inference.method import InputFormat
 from vis_bench.structures import Padding
 
@@ -96,7 +97,7 @@ def to_input(
     The bytes travel to the device as they are and are normalized there, in float32, before the
     cast to `dtype`.
     """
-    bytes_THW3 = torch.from_numpy(np.stack(frames)).to(device)
+    bytes_THW3 = to_device(torch.from_numpy(np.stack(frames)), device)
     pixels_T3HW = bytes_THW3.permute(0, 3, 1, 2).float().contiguous()
     return normalize_(pixels_T3HW, input_format).to(dtype)
 
@@ -110,8 +111,10 @@ def normalize_(pixels_T3HW: Tensor, input_format: InputFormat) -> Tensor:
     """
     if input_format.channel_order == "BGR":
         pixels_T3HW = pixels_T3HW.flip(1)
-    mean_311 = pixels_T3HW.new_tensor(input_format.mean).view(3, 1, 1)
-    std_311 = pixels_T3HW.new_tensor(input_format.std).view(3, 1, 1)
+    mean_311, std_311 = (
+        to_device(torch.tensor(numbers, dtype=pixels_T3HW.dtype), pixels_T3HW.device).view(3, 1, 1)
+        for numbers in (input_format.mean, input_format.std)
+    )
     return pixels_T3HW.div_(255 / input_format.full_value).sub_(mean_311).div_(std_311)
 
 

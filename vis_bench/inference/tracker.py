@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.emission import Emission
+from vis_bench.inference.host_copies import to_device
 from vis_bench.inference.mask_encoding import encode_at_video_size
 from vis_bench.inference.method import TrackingRule
 from vis_bench.masks.rle import RLE
@@ -159,8 +160,7 @@ class ClipTracker:
         """Soft IoU of live instances with the new clip's rows, averaged over the shared clips."""
         ids = sorted({i for item in self._open_clips for i in item.ids})
         place = {instance_id: row for row, instance_id in enumerate(ids)}
-        sums_MN = torch.zeros(len(ids), len(new.ids))
-        counts_M = torch.zeros(len(ids))
+        holders, ious = [], []
         for old in self._open_clips:
             start, stop = max(old.clip.start, new.clip.start), min(old.clip.stop, new.clip.stop)
             if start >= stop or not old.ids:
@@ -168,8 +168,15 @@ class ClipTracker:
             iou_MN = space_time_soft_iou(
                 old.mask_probs_NTHW[:, start - old.clip.start : stop - old.clip.start],
                 new.mask_probs_NTHW[:, start - new.clip.start : stop - new.clip.start],
-            ).cpu()
-            rows = torch.tensor([place[i] for i in old.ids])
+            )
+            holders.append([place[i] for i in old.ids])
+            ious.append(iou_MN)
+        sums_MN = torch.zeros(len(ids), len(new.ids))
+        counts_M = torch.zeros(len(ids))
+        lengths = [len(rows) for rows in holders]
+        # One copy to the host for all of them.
+        shared = torch.cat(ious).cpu().split(lengths) if ious else ()
+        for rows, iou_MN in zip(holders, shared, strict=True):
             sums_MN[rows] += iou_MN
             counts_M[rows] += 1
         return ids, sums_MN / (counts_M[:, None] + 1e-6)
@@ -185,18 +192,24 @@ class ClipTracker:
         place = {instance_id: row for row, instance_id in enumerate(ids)}
         first = holders[0].mask_logits_NTHW
         sums_MTHW = first.new_zeros(len(ids), stop - start, *first.shape[-2:])
-        counts_MT = first.new_zeros(len(ids), stop - start)
-        for item in holders:
-            rows = torch.tensor([place[i] for i in item.ids], device=first.device)
+        counts_MT = torch.zeros(len(ids), stop - start)
+        rows_of = [[place[i] for i in item.ids] for item in holders]
+        all_rows = to_device(torch.tensor([row for rows in rows_of for row in rows]), first.device)
+        for item, rows, rows_N in zip(
+            holders, rows_of, all_rows.split([*map(len, rows_of)]), strict=True
+        ):
             low, high = max(start, item.clip.start), min(stop, item.clip.stop)
             shared_NTHW = item.mask_logits_NTHW[:, low - item.clip.start : high - item.clip.start]
-            sums_MTHW[:, low - start : high - start].index_add_(0, rows, shared_NTHW)
+            sums_MTHW[:, low - start : high - start].index_add_(0, rows_N, shared_NTHW)
             counts_MT[rows, low - start : high - start] += 1
-        held = counts_MT.nonzero()
-        logits_PHW = (
-            sums_MTHW[held[:, 0], held[:, 1]] / counts_MT[held[:, 0], held[:, 1], None, None]
-        )
-        owners = [(ids[row], start + offset) for row, offset in held.tolist()]
+        held = counts_MT.flatten().nonzero()[:, 0]
+        counts_P = to_device(counts_MT.flatten()[held], first.device)
+        held_P = to_device(held, first.device)
+        logits_PHW = sums_MTHW.flatten(0, 1).index_select(0, held_P) / counts_P[:, None, None]
+        owners = [
+            (ids[row], start + offset)
+            for row, offset in (divmod(index, stop - start) for index in held.tolist())
+        ]
         for index, rle in encode_at_video_size(logits_PHW, self._size_HW, self._padding):
             instance_id, frame = owners[index]
             self._instances[instance_id].masks[frame] = rle

@@ -7,13 +7,37 @@ from typing import Any
 
 import pandas as pd
 
-from vis_bench.tables.grid import ABSENT
-from vis_bench.tables.text import table_of
+from vis_bench.records.schema import MachineFields
+from vis_bench.tables.grid import ABSENT, Page
+from vis_bench.tables.text import grid_of_frame, table_of
+
+_BYTES = (
+    "The least that must move: each value, location and weight read once and each result written "
+    "once; of the value only what the samples can touch. What is read again comes from a cache: "
+    "the gathered rate counts four positions of each sample, wherever they come from."
+)
+
+_WARM = "On a CPU a call may find its data in the cache, which a copy of large memory never does."
 
 
 def kernel_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The measured rows of `profile-kernels`, without those that were skipped."""
     return table_of(_printed(row) for row in rows if row["skipped"] is None)
+
+
+def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Page:
+    """The measured rows with the machine, what the figures mean, and what was not measured."""
+    measured = [row for row in rows if row["skipped"] is None]
+    rates = {row["copy_gb_per_s"] for row in measured}
+    remarks = [
+        _machine_line(machine),
+        *(f"A copy of memory reaches {rate:.1f} GB/s here, in the same run." for rate in rates),
+        _BYTES,
+        *([] if machine.cuda else [_WARM]),
+        *skipped_lines(rows),
+    ]
+    grids = (grid_of_frame(kernel_table(rows)),) if measured else ()
+    return Page(f"Kernels on {machine.device}", grids, {}, tuple(remarks))
 
 
 def skipped_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -54,6 +78,7 @@ def _printed(row: Mapping[str, Any]) -> dict[str, str]:
         "Least MB moved": f"{row['bytes_min'] / 1e6:.1f}",
         "GB/s": f"{row['gb_per_s']:.2f}",
         "Share of copy bandwidth": _percent(row["copy_share"]),
+        "Gathered GB/s": f"{row['gathered_gb_per_s']:.1f}",
         "GFLOP/s": f"{row['gflop_per_s']:.1f}",
         "Share of matrix rate": _percent(row["matrix_share"]),
         "Shortest possible ms": f"{row['floor_ms']:.3f}",
@@ -61,6 +86,15 @@ def _printed(row: Mapping[str, Any]) -> dict[str, str]:
         "Times faster than reference": ABSENT if speedup is None else f"{speedup:.1f}",
         "Note": row["note"],
     }
+
+
+def _machine_line(machine: MachineFields) -> str:
+    parts = [f"torch {machine.torch}", f"Python {machine.python}"]
+    if machine.cuda:
+        parts += [f"CUDA {machine.cuda}", f"driver {machine.driver or 'unknown'}"]
+    else:
+        parts.append(f"{machine.num_threads} threads")
+    return ", ".join(parts) + "; medians."
 
 
 def _percent(share: float) -> str:

@@ -18,13 +18,14 @@ def table_of(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
 def render(table: Page | Grid | pd.DataFrame, form: Format = "markdown") -> str:
     """The table as text that ends with a newline."""
     if isinstance(table, pd.DataFrame):
-        table = _grid_of_frame(table)
+        table = grid_of_frame(table)
     if isinstance(table, Grid):
         table = Page("", (table,), {})
     return WRITERS[form](table)
 
 
-def _grid_of_frame(frame: pd.DataFrame) -> Grid:
+def grid_of_frame(frame: pd.DataFrame) -> Grid:
+    """The table with columns of figures marked as such."""
     rows = [[str(value) for value in row] for row in frame.values.tolist()]
     numeric = [
         any(_starts_with_number(row[place]) for row in rows) for place in range(frame.shape[1])

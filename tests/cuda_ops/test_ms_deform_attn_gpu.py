@@ -1,0 +1,221 @@
+"""The CUDA and the Triton backend on a GPU: numbers, sizes, streams, devices, memory.
+
+Every test needs a CUDA device; `test_gpu_bodies` runs what it can of them on a CPU.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from cuda_ops import ms_deform_attn, resolve_backend
+from deformable_cases import CASES, DTYPES, Inputs, errors, far_inputs, make_inputs
+from paths import ROOT
+
+pytestmark = pytest.mark.gpu
+DEVICE = "cuda"
+BACKENDS = ("cuda", "triton")
+GIB = 2**30
+# What the largest tensors of a test take together, and some room.
+FAR_BYTES, MANY_BYTES = 20 * GIB, 12 * GIB
+
+
+def needs_memory(wanted: int) -> None:
+    if DEVICE != "cpu":
+        torch.cuda.empty_cache()
+    free = torch.cuda.mem_get_info()[0] if DEVICE != "cpu" else 0
+    if free < wanted:
+        pytest.skip(f"needs {wanted / GIB:.0f} GiB of device memory, {free / GIB:.1f} are free")
+
+
+def small(name: str = "odd", dtype: torch.dtype = torch.float32) -> Inputs:
+    return make_inputs(CASES[name]).to(DEVICE, dtype, dtype)
+
+
+def assert_same(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> None:
+    """Equal but for the order in which numbers were added."""
+    for one, other in zip(found, expected, strict=True):
+        allowed = 32 * torch.finfo(one.dtype).eps * float(other.abs().max())
+        torch.testing.assert_close(one.cpu(), other.cpu(), rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_error_is_at_most_twice_that_of_pytorch(case: str, dtype: str, backend: str) -> None:
+    for name, (error, allowed) in errors(case, dtype, backend, DEVICE).items():
+        assert error <= allowed, name
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_forward_gives_the_same_bits_every_time(backend: str) -> None:
+    inputs = small("encoder", torch.float16)
+    first = inputs.results(backend)[0]
+    assert all(torch.equal(inputs.results(backend)[0], first) for _ in range(20))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_auto_takes_one_that_passes_its_self_test(dtype: torch.dtype) -> None:
+    assert resolve_backend(DEVICE, dtype) in (*BACKENDS, "reference")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("empty", ["batch", "queries", "points", "channels", "heads"])
+def test_empty_problems(backend: str, empty: str) -> None:
+    sizes = {"batch": 2, "queries": 3, "heads": 2, "channels": 4, "points": 2} | {empty: 0}
+    b, q, m, d, p = sizes.values()
+    leaves = [
+        torch.rand(shape, device=DEVICE, requires_grad=True)
+        for shape in ((b, 22, m, d), (b, q, m, 2, p, 2), (b, q, m, 2, p))
+    ]
+    output = ms_deform_attn(leaves[0], ((4, 3), (2, 5)), None, *leaves[1:], backend=backend)
+    assert output.shape == (b, q, m * d)
+    gradients = torch.autograd.grad(output, leaves, torch.ones_like(output))
+    assert [g.shape for g in gradients] == [leaf.shape for leaf in leaves]
+    assert all(g.count_nonzero() == 0 for g in (output, *gradients))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 6, 8, 12, 31, 32, 33, 64, 100, 129])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_any_number_of_channels(backend: str, channels: int, dtype: torch.dtype) -> None:
+    case = replace(CASES["odd"], channels=channels)
+    inputs = make_inputs(case).to(DEVICE, dtype, torch.float32)
+    exact = inputs.to("cpu", torch.float64, torch.float64).results("reference")
+    for found, expected in zip(inputs.results(backend), exact, strict=True):
+        rounding = 8 * torch.finfo(found.dtype).eps * float(expected.abs().max())
+        assert float((found.cpu().double() - expected).abs().max()) <= rounding
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_tensors_that_start_anywhere_in_memory(backend: str) -> None:
+    inputs = small("encoder", torch.float16)
+
+    def moved(tensor: Tensor) -> Tensor:
+        """The same numbers one element into a buffer, where 16 bytes are not aligned."""
+        buffer = tensor.new_zeros(tensor.numel() + 1)
+        buffer[1:] = tensor.flatten()
+        return buffer[1:].view(tensor.shape)
+
+    value, locations, weights = map(moved, inputs.tensors)
+    elsewhere = replace(
+        inputs,
+        value_BSMD=value,
+        locations_BQMLP2=locations,
+        weights_BQMLP=weights,
+        grad_BQE=moved(inputs.grad_BQE),
+    )
+    assert value.data_ptr() % 16
+    assert torch.equal(elsewhere.results(backend)[0], inputs.results(backend)[0])
+    assert_same(elsewhere.results(backend)[2:], inputs.results(backend)[2:])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_more_than_two_to_the_31_elements_of_value(backend: str) -> None:
+    needs_memory(FAR_BYTES)
+    # 4.3 GB of bfloat16, and its gradient in float32 and in bfloat16.
+    value = torch.zeros(2**31 + 128, dtype=torch.bfloat16, device=DEVICE)
+    near, far = far_inputs(value)
+    output, value_grad, *others = far.results(backend)
+    expected = near.results(backend)
+    last = near.value_BSMD.shape[1]
+    torch.testing.assert_close(output, expected[0], rtol=0, atol=0)
+    torch.testing.assert_close(value_grad[:, -last:], expected[1], rtol=2e-2, atol=2e-2)
+    assert value_grad[:, :1000].count_nonzero() == 0
+    for found, own in zip(others, expected[2:], strict=True):
+        torch.testing.assert_close(found, own, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_more_than_two_to_the_31_elements_of_output(backend: str) -> None:
+    needs_memory(MANY_BYTES)
+    queries, tail, half = 2**28 + 7, 300, torch.bfloat16
+    random = torch.Generator(DEVICE).manual_seed(0)
+    value = torch.rand(1, 20, 1, 8, generator=random, device=DEVICE).to(half)
+    size = (1, queries, 1, 1, 1)
+    locations = torch.full((*size, 2), 7.0, dtype=half, device=DEVICE)  # outside
+    weights = torch.ones(size, dtype=half, device=DEVICE)
+    locations[:, -tail:] = torch.rand(1, tail, 1, 1, 1, 2, generator=random, device=DEVICE).to(half)
+    found = ms_deform_attn(value, [(4, 5)], None, locations, weights, backend=backend)
+    last = (locations[:, -tail:].contiguous(), weights[:, -tail:].contiguous())
+    expected = ms_deform_attn(value, [(4, 5)], None, *last, backend=backend)
+    assert found.numel() > 2**31
+    assert torch.equal(found[:, -tail:], expected)
+    assert found[:, :1000].count_nonzero() == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_runs_on_the_stream_that_is_current(backend: str) -> None:
+    inputs = small()
+    expected = inputs.results(backend)  # also builds
+    late = replace(inputs, value_BSMD=torch.zeros_like(inputs.value_BSMD))
+    stream = torch.cuda.Stream()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(stream):
+        # A kernel on any other stream would not wait for the value.
+        torch.cuda._sleep(200_000_000)
+        late.value_BSMD.copy_(inputs.value_BSMD)
+        found = late.results(backend)
+    stream.synchronize()
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_runs_in_a_captured_graph(backend: str) -> None:
+    inputs = small()
+    arguments = (inputs.shapes_L2, inputs.starts_L, inputs.locations_BQMLP2, inputs.weights_BQMLP)
+    value = torch.zeros_like(inputs.value_BSMD)
+    expected = inputs.results(backend)[0]
+    graph = torch.cuda.CUDAGraph()
+    with torch.no_grad():
+        ms_deform_attn(value, *arguments, backend=backend)  # builds, and fills its tables
+        with torch.cuda.graph(graph):
+            output = ms_deform_attn(value, *arguments, backend=backend)
+    value.copy_(inputs.value_BSMD)
+    graph.replay()
+    torch.cuda.synchronize()
+    assert torch.equal(output, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_runs_on_the_tensors_device_whatever_is_current(backend: str) -> None:
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two CUDA devices, and there is one")
+    expected = small().results(backend)
+    with torch.cuda.device(0):
+        there = make_inputs(CASES["odd"]).to("cuda:1", torch.float32, torch.float32)
+        found = there.results(backend)
+    assert {x.device.index for x in found} == {1}
+    assert_same(found, expected)
+
+
+def test_a_device_without_an_index_is_the_current_one() -> None:
+    assert resolve_backend("cuda") == resolve_backend("cuda:0")
+
+
+def test_compute_sanitizer_finds_nothing() -> None:
+    sanitizer = shutil.which("compute-sanitizer")
+    if sanitizer is None:
+        pytest.skip("there is no compute-sanitizer")
+    script = (
+        "from deformable_cases import CASES, errors\n"
+        "for case in CASES: errors(case, 'float16', 'cuda', 'cuda', thinned=8)"
+    )
+    paths = [str(ROOT), str(ROOT / "tests" / "support"), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    # PyTorch asks for things that fail and handles it; only accesses of memory are looked at.
+    options = ["--report-api-errors", "no", "--error-exitcode", "9"]
+    done = subprocess.run(
+        [sanitizer, *options, sys.executable, "-c", script],
+        env=environment, capture_output=True, text=True, timeout=540, check=False,
+    )  # fmt: skip
+    if "Device not supported" in done.stdout + done.stderr:
+        pytest.skip("compute-sanitizer does not support this device")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
