@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, finite, output_file, whole_number
-from vis_bench.commands.output import print_json, print_text, say
+from vis_bench.commands.output import print_json, print_line, say
 
 DESCRIPTION = "one HTML page about a record, or about two, with pictures of the videos"
 
@@ -70,4 +70,4 @@ def run(options: argparse.Namespace) -> None:
         )  # fmt: skip
     else:
         size = f"{len(report.page) / MEGABYTE:.1f} MB"
-        print_text(f"report: {options.output}, videos with pictures: {len(report.shown)}, {size}")
+        print_line(f"report: {options.output}, videos with pictures: {len(report.shown)}, {size}")

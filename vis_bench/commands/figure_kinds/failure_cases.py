@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vis_bench.atomic_write import write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite, names
-from vis_bench.commands.output import print_json, print_text, say
+from vis_bench.commands.output import print_json, print_line, say
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def run(options: argparse.Namespace) -> None:
         written = [str(options.output)]
         print_json({"written": written, "cases": [_fields(case) for case in cases]})
     else:
-        lines = "".join(f"{case.heading}\n" for case in cases)
-        print_text(f"{lines}written: {options.output}")
+        for line in [*(case.heading for case in cases), f"written: {options.output}"]:
+            print_line(line)
 
 
 def _fields(case: FailureCase) -> dict[str, object]:

@@ -7,7 +7,7 @@ import argparse
 from vis_bench.atomic_write import write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_line
 
 DESCRIPTION = "frames of one video with the masks of several methods, a row each"
 CONFIGS = ["ifc_mini_synthetic", "seqformer_mini_synthetic", "ms_sts_mini_synthetic"]
@@ -60,4 +60,4 @@ def run(options: argparse.Namespace) -> None:
         facts = {"video": first.video.name, "rows": list(results)}
         print_json({"written": [str(options.output)], **facts})
     else:
-        print_text(f"written: {options.output}")
+        print_line(f"written: {options.output}")

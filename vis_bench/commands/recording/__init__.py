@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vis_bench.atomic_write import write_atomically
 from vis_bench.commands.arguments import CONFIG, Options
 from vis_bench.commands.arguments.values import arrays_file, count, figure_file
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_line, print_text
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
@@ -104,4 +104,6 @@ def say(options: argparse.Namespace, facts: dict[str, Any], text: str = "") -> N
     if options.json:
         print_json({"written": files, **facts})
     else:
-        print_text(f"{text}written: {', '.join(files)}")
+        if text:
+            print_text(text)
+        print_line(f"written: {', '.join(files)}")
