@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vis_bench.atomic_write import write_atomically
+from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite, names
 from vis_bench.commands.output import print_json, print_line, say
@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
         if kind not in ERRORS:
             raise InputError(f"--kinds names {kind!r}; expected some of: {', '.join(ERRORS)}")
     inputs = read_failure_inputs(options.results, options.frames, options.annotations)
+    check_writable(options.output)
     bars = Bars(options.json)
     with bars.bar("errors", len(inputs.truth.videos)) as advance:
         errors = break_down_videos(inputs.truth, inputs.source.results, advance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vis_bench.atomic_write import write_atomically
+from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite
 from vis_bench.commands.output import print_json, print_line
@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     subjects = load_subjects(
         build_method, options.configs, options.overrides, pick_device(options.device), source
     )
+    check_writable(options.output)
     first = next(iter(subjects.values()))
     total = len(subjects) * first.video.length
     with Bars(options.json).bar(f"predict {first.video.name}", total) as advance:
