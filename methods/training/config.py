@@ -134,6 +134,8 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         if problem["type"] == "missing":
             raise InputError(f"config {path}: key {key} is missing") from None
         message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "too_short":
+            message = "expected at least one"
         raise InputError(
             f"config {path}: {key} is {shown(problem['input'])}; {message[:1].lower()}{message[1:]}"
         ) from None

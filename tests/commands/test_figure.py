@@ -16,6 +16,7 @@ from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.drawing.colors import GRAY
 from vis_bench.masks.rle import encode_masks
+from vis_bench.runs.recorded_subject import RecordedSubject
 
 SMALL = ("--set", "resolution=64")
 ATTENTION = ["sampling-points", "time-weights", "memory-tokens"]
@@ -184,6 +185,33 @@ def test_a_corrupt_frame_is_a_gray_tile_and_a_warning(figure, failures):
         color for _, color in Image.open(failures / "f.png").convert("RGB").getcolors(1 << 20)
     }
     assert GRAY in colors
+
+
+@pytest.mark.parametrize("kind", [*ATTENTION, "strip", "failure-cases"])
+@pytest.mark.parametrize("option", ["--output", "--data"])
+def test_an_output_that_cannot_be_written_is_found_first(
+    figure, failures, monkeypatch, kind, option
+):
+    def too_late(*arguments, **options):
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr(RecordedSubject, "record", too_late)
+    monkeypatch.setattr("vis_bench.runs.video_subject.predict_each", too_late)
+    monkeypatch.setattr("vis_bench.evaluation.video_errors.break_down_videos", too_late)
+    (failures / "loop").symlink_to("loop")
+    ending = "png" if option == "--output" else "npz"
+    words = [option, failures / "loop" / f"f.{ending}"]
+    if kind == "failure-cases":
+        words = [failures / "r.json", "--annotations", failures / "gt.json", "--frames",
+                 failures / "frames", *words]  # fmt: skip
+    if option == "--data":
+        if kind not in ATTENTION:
+            pytest.skip("writes no arrays")
+        words += ["--output", failures / "f.png"]
+    code, out, err = figure(kind, *words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: cannot write {failures / 'loop'}")
+    assert err.count("\n") == 1
 
 
 def test_results_of_frames_of_another_size_name_the_video(figure, failures):

@@ -187,6 +187,15 @@ def test_annotations_without_objects_are_refused(report, case, tmp_path):
     assert not (tmp_path / "x.html").exists()
 
 
+def test_an_output_that_cannot_be_written_is_found_first(case, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("vis_bench.reports.report.page.make_report", None)
+    (tmp_path / "loop").symlink_to("loop")
+    arguments = [case["good"], "--annotations", case["annotations"], "--output",
+                 tmp_path / "loop" / "r.html"]  # fmt: skip
+    assert main(["report", *map(str, arguments)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: cannot write {tmp_path / 'loop'}")
+
+
 def test_videos_beyond_the_size_are_left_out_and_named(report, case, monkeypatch):
     code, page, _ = report("--frames", case["frames"])
     most = len(page.encode()) - 5000

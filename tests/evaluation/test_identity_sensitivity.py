@@ -73,6 +73,19 @@ def test_costs_of_golden_tracks_with_gaps_and_crowds():
     assert found.costs_N.tolist() == pytest.approx(expected, rel=0, abs=1e-12)
 
 
+def test_a_track_on_the_crowd_of_a_category_without_ap_costs_nothing():
+    content, _, _ = generate(0, 3, 2, 0)
+    labels = {entry["category_id"] for entry in content["annotations"]}
+    assert labels == {1, 2}
+    for entry in content["annotations"]:
+        entry["iscrowd"] = int(entry["category_id"] == 2)
+    found = identity_sensitivity(GroundTruth.of(content), Results.of(perfect(content))).predictions
+    crowds = [entry["iscrowd"] for entry in content["annotations"]]
+    assert len(found.costs_N) == len(crowds)
+    assert (found.costs_N[np.array(crowds) == 1] == 0).all()
+    assert (found.costs_N[np.array(crowds) == 0] > 0).all()
+
+
 def perfect(content):
     return [
         Track(a["video_id"], a["category_id"], 1.0, a["segmentations"])

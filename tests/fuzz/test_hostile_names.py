@@ -1,19 +1,16 @@
 """Names from records, annotations, results and paths through every command that prints them."""
 
-import io
 import json
 import os
-import re
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from drawing_case import LEFT, RIGHT, H, T, W, write_frames
+from drawing_case import T, write_frames
+from hostile_calls import ALIVE, TAG, call, check_text, checked, write_data
 from hostile_text import hostile_names, unprintable
 from record_example import example_record
-from vis_bench.cli import main
 from vis_bench.records.schema import RegionFields
 from vis_bench.records.store import RecordStore, record_json
 from vis_bench.reports.pages import Pages
@@ -23,40 +20,8 @@ from vis_bench.reports.paper_tables import PAPER_TABLES
 SEEDS = pytest.mark.parametrize(
     "seeds", [[0], [1], pytest.param(range(2, 12), marks=pytest.mark.slow)]
 )
-# Tags and links of the hostile names that would be alive in Markdown or HTML.
-TAG = re.compile(r"(?<!\\)<(script|img)")
-ALIVE = re.compile(rf"{TAG.pattern}|(?<!\\)\]\(https|(?<!\\)!\[a\]")
-
 
 PAPER_TABLE = next(iter(PAPER_TABLES))
-
-
-def call(*arguments):
-    """The exit code, and what was printed where; an exception escapes."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(argument) for argument in arguments])
-    return code, out.getvalue(), err.getvalue()
-
-
-def check_text(text, *, where):
-    assert not unprintable(text), (where, text)
-    assert not [line for line in text.splitlines() if line.startswith("::")], (where, text)
-
-
-def checked(*arguments, codes=(0,)):
-    """Runs a command both ways; returns what it prints for people."""
-    for more in ([], ["--json"]):
-        code, out, err = call(*arguments, *more)
-        assert code in codes, (arguments, err)
-        for text in (out, err):
-            check_text(text, where=arguments)
-        assert not re.search("Traceback", out + err)
-        if more and out:
-            json.loads(out)
-        if not more:
-            printed = out
-    return printed
 
 
 def write_records(folder, names):
@@ -121,33 +86,6 @@ def check_the_gate(seed, folder, monkeypatch):
     assert not ALIVE.search(text)
     check_text(summary.read_text(), where="summary")
     checked("check", "--update", "--baseline", folder / "b.json", "--current", after)
-
-
-def write_data(folder, names):
-    """Frames, annotations and results of three videos and classes that are called so."""
-    videos, folder_names = [], [name.replace("/", "_").replace("\0", "_") for name in names]
-    for number, name in enumerate(folder_names, 1):
-        write_frames(folder / "frames", f"{number}{name}")
-        files = [f"{number}{name}/{t:05d}.png" for t in range(T)]
-        videos.append({"id": number, "width": W, "height": H, "length": T, "file_names": files})
-    objects = [
-        {"id": 10 * v + c, "video_id": v, "category_id": c, "iscrowd": 0, "segmentations": masks,
-         "areas": [256] * T}
-        for v in (1, 2, 3) for c, masks in ((1, LEFT), (2, RIGHT), (3, LEFT))
-    ]  # fmt: skip
-    content = {
-        "videos": videos, "annotations": objects,
-        "categories": [{"id": n, "name": name} for n, name in enumerate(names, 1)],
-    }  # fmt: skip
-    (folder / "gt.json").write_text(json.dumps(content))
-    results = [
-        {"video_id": v, "category_id": c, "score": 0.3 + 0.1 * c, "segmentations": masks}
-        for v in (1, 2, 3) for c, masks in ((1, LEFT), (2, RIGHT), (3, RIGHT))
-    ]  # fmt: skip
-    paths = [folder / f"{name}.json" for name in folder_names]
-    for place, path in enumerate(paths):
-        path.write_text(json.dumps(results[place:]))
-    return folder / "gt.json", paths
 
 
 @SEEDS

@@ -175,9 +175,9 @@ def test_a_checkpoint_that_is_a_folder_is_refused(fresh_trainer, tmp_path):
 
 
 WRONG_SETTINGS = {
-    "clip_frames: []": "clip_frames is []; ",
+    "clip_frames: []": "clip_frames is []; expected at least one",
     "clip_frames: [0]": "clip_frames.0 is 0; input should be greater than or equal to 1",
-    "resolutions: []": "resolutions is []; ",
+    "resolutions: []": "resolutions is []; expected at least one",
     "resolutions: [0]": "resolutions.0 is 0; input should be greater than or equal to 64",
     "resolutions: [100000]": "resolutions.0 is 100000; input should be less than or equal to 8640",
     "videos: 0": "videos is 0; ",

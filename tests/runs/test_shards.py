@@ -2,15 +2,20 @@
 
 import json
 import random
+import tracemalloc
 
+import numpy as np
+import orjson
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import build_method
-from vis_bench.data.results_file import write_results
+from vis_bench.data.results_file import Track, track_entry, write_results
 from vis_bench.errors import InputError
+from vis_bench.masks.rle import encode_masks
+from vis_bench.masks.sparse_tube import SparseTube
 from vis_bench.progress import Bars, silent
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.accuracy import infer
@@ -237,3 +242,20 @@ def test_shares_from_the_environment():
     with pytest.raises(InputError, match="neither torchrun's RANK and WORLD_SIZE nor"):
         Share.parse("auto", {})
     assert [Share(i, 3).of(range(8)) for i in (1, 2, 3)] == [[0, 3, 6], [1, 4, 7], [2, 5]]
+
+
+def test_absent_masks_are_not_in_memory_while_a_shard_is_written(tmp_path):
+    num_frames = 1000
+    [mask] = encode_masks(np.ones((1, 2, 3), bool))
+    tracks = [Track(1, 1, 0.5, SparseTube(num_frames, {t: mask})) for t in range(num_frames)]
+    shard = Shard("ab", (1, 2))
+    tracemalloc.start()
+    try:
+        path = ShardFiles(tmp_path, "ab").write(shard, tracks)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    entries = [track_entry(track) for track in tracks]
+    content = {"digest": "ab", "videos": [1, 2], "tracks": entries}
+    assert path.read_bytes() == orjson.dumps(content)
+    assert peak < path.stat().st_size / 10

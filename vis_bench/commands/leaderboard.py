@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import output_file, output_folder
-from vis_bench.commands.output import deliver, print_json, print_line, print_text
+from vis_bench.commands.output import deliver, print_json, print_line
 from vis_bench.commands.output.paper_tables import encoder_counts, records_in, report_skipped
 from vis_bench.commands.output.text import json_text
 from vis_bench.errors import InputError
@@ -98,7 +98,8 @@ def _write_pictures(stored: StoredRecords, options: argparse.Namespace) -> int:
     if options.json:
         print_json({"written": written})
     else:
-        print_text("\n".join(f"wrote {path}" for path in written))
+        for path in written:
+            print_line(f"wrote {path}")
     return 1 if stored.problems else 0
 
 

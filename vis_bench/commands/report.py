@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, finite, output_file, whole_number
-from vis_bench.commands.output import print_json, print_text, say
+from vis_bench.commands.output import print_json, print_line, say
 
 DESCRIPTION = "one HTML page about a record, or about two, with pictures of the videos"
 
@@ -43,7 +43,7 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the page, and says what it shows."""
-    from vis_bench.atomic_write import write_atomically
+    from vis_bench.atomic_write import check_writable, write_atomically
     from vis_bench.progress import Bars
     from vis_bench.reports.report.inputs import read_report_inputs
     from vis_bench.reports.report.page import MEGABYTE, ReportPlan, make_report
@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> None:
         [path for path in (options.first, options.second) if path is not None],
         annotations=options.annotations, frames=options.frames, data_root=options.data_root,
     )  # fmt: skip
+    check_writable(options.output)
     report = make_report(inputs, plan, Bars(options.json), options.command_line)
     write_atomically(options.output, report.page)
     for warning in report.warnings:
@@ -70,4 +71,4 @@ def run(options: argparse.Namespace) -> None:
         )  # fmt: skip
     else:
         size = f"{len(report.page) / MEGABYTE:.1f} MB"
-        print_text(f"report: {options.output}, videos with pictures: {len(report.shown)}, {size}")
+        print_line(f"report: {options.output}, videos with pictures: {len(report.shown)}, {size}")

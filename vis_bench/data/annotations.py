@@ -20,6 +20,7 @@ from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, objects_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import RLE, check_run_lengths, check_size, from_run_lengths
+from vis_bench.masks.sparse_tube import SparseTube, without_absent
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
 
 # In `info` of annotations joined from several files: the video ids of each, by its name.
@@ -110,6 +111,9 @@ class GroundTruth:
 
 def read_annotations(path: Path) -> GroundTruth:
     """Reads and checks an annotations file in YouTube-VIS form, or in COCO's.
+
+    While the file is read, memory grows with its nulls, one for each frame that an object is absent
+    in, since JSON is parsed as a whole; what is returned grows with the masks alone.
 
     Raises:
         InputError: as `GroundTruth.of`, or for a file that is not JSON.
@@ -264,7 +268,7 @@ def _average_area(areas: Any, where: str) -> float:
     return float(np.mean(given)) if given else 0.0
 
 
-def _masks(entry: dict[str, Any], video: AnnotatedVideo, where: str) -> list[Any]:
+def _masks(entry: dict[str, Any], video: AnnotatedVideo, where: str) -> Sequence[Any]:
     """The masks as compressed RLE. Those that are in this form already are not yet checked."""
     segmentations = value_of(entry, "segmentations", where)
     if not isinstance(segmentations, list):
@@ -272,10 +276,15 @@ def _masks(entry: dict[str, Any], video: AnnotatedVideo, where: str) -> list[Any
             f"{where} has segmentations {shown(segmentations)}; expected a list with one mask "
             "or null per frame"
         )
-    return [
-        _compressed(mask, video, f"{where}, frame {frame}: the mask")
-        for frame, mask in enumerate(segmentations)
-    ]
+
+    def compressed(frame: int, mask: Any) -> Any:
+        return _compressed(mask, video, f"{where}, frame {frame}: the mask")
+
+    stored = without_absent(segmentations)
+    if isinstance(stored, SparseTube):
+        given = zip(stored.frames, stored.masks, strict=True)
+        return SparseTube(len(stored), {frame: compressed(frame, mask) for frame, mask in given})
+    return [compressed(frame, mask) for frame, mask in enumerate(stored)]
 
 
 def _compressed(mask: Any, video: AnnotatedVideo, where: str) -> RLE | Any:

@@ -19,11 +19,8 @@ from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
 from vis_bench.json_file import integer_of, parse_json, read_bytes, shown, value_of
 from vis_bench.masks.rle import RLE
-from vis_bench.masks.sparse_tube import SparseTube
+from vis_bench.masks.sparse_tube import without_absent
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
-
-# A track that has a mask in fewer of its frames is stored by its masks.
-_MOST_FRAMES_PER_MASK = 4
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,9 @@ class Results:
 def read_results(path: Path) -> Results:
     """Reads and checks a results file in YouTube-VIS form or COCO's.
 
-    An entry of an image becomes a track of one frame, its `image_id` the id of the video.
+    An entry of an image becomes a track of one frame, its `image_id` the id of the video. While the
+    file is read, memory grows with its nulls, one for each frame that a track is absent in, since
+    JSON is parsed as a whole; what is returned grows with the masks alone.
 
     Raises:
         InputError: naming the file and, where they are known, the entry (counted from 0), the
@@ -83,7 +82,15 @@ def parse_results(content: bytes, name: str) -> Results:
     Raises:
         InputError: as `read_results`.
     """
-    entries = parse_json(content, name)
+    return results_of(parse_json(content, name), name)
+
+
+def results_of(entries: Any, name: str) -> Results:
+    """The same of parsed content; of a list, the entries are let go one by one.
+
+    Raises:
+        InputError: as `read_results`.
+    """
     if isinstance(entries, dict):
         hint = " (an annotations file?)" if "videos" in entries else ""
         raise InputError(f"{name} is a JSON object{hint}; expected a list of predictions")
@@ -106,13 +113,18 @@ def write_results(tracks: Iterable[Track], path: Path, *, of_images: bool = Fals
     Args:
         of_images: in COCO's form, without boxes; the tracks have one frame each, with a mask.
     """
-    write_atomically(Path(path), _encoded(tracks, instance_entry if of_images else track_entry))
+    write_atomically(Path(path), encoded(tracks, instance_entry if of_images else track_entry))
 
 
-def _encoded(
-    tracks: Iterable[Track], entry_of: Callable[[Track], dict[str, Any]]
+def encoded(
+    tracks: Iterable[Track], entry_of: Callable[[Track], dict[str, Any]] | None = None
 ) -> Iterator[bytes]:
-    """The file piece by piece, so that the absent masks of one track at a time are in memory."""
+    """A results file piece by piece, with the absent masks of one track at a time in memory.
+
+    Args:
+        entry_of: a track as it stands in the file; default: `track_entry`.
+    """
+    entry_of = entry_of or track_entry
     separator = b"["
     for track in tracks:
         yield separator
@@ -163,22 +175,8 @@ def _track(entry: Any, name: str, index: int) -> Track:
         integer_of(entry, "video_id", where),
         integer_of(entry, "category_id", where),
         value_of(entry, "score", where),
-        _stored(segmentations),
+        without_absent(segmentations),
     )
-
-
-def _stored(segmentations: list[Any]) -> Sequence[Any]:
-    """The same without what most frames of a short track in a long video hold: null.
-
-    A list that grows with its masks alone, or that holds anything else than masks and null, stays.
-    """
-    num_frames, num_absent = len(segmentations), segmentations.count(None)
-    if _MOST_FRAMES_PER_MASK * (num_frames - num_absent) >= num_frames:
-        return segmentations
-    frames = [frame for frame, mask in enumerate(segmentations) if mask]
-    if len(frames) + num_absent != num_frames:
-        return segmentations
-    return SparseTube(num_frames, {frame: segmentations[frame] for frame in frames})
 
 
 def _instance(entry: dict[str, Any], name: str, index: int) -> Track:

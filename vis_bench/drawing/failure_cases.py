@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.drawing.chips import font_of
+from vis_bench.drawing.chips import font_of, shortened
 from vis_bench.drawing.colors import BLACK, WHITE
 from vis_bench.drawing.figure_page import PAGE_WIDTH, TEXT
 from vis_bench.drawing.frame_files import FrameFiles
@@ -73,10 +73,11 @@ def draw_failure_cases(
         advance()
     height = sum(strip.height + _HEADING for strip in strips) + _BETWEEN * (len(strips) - 1)
     page = Image.new("RGB", (max(PAGE_WIDTH, *(strip.width for strip in strips)), height), WHITE)
-    canvas, top = ImageDraw.Draw(page), 0
+    canvas, font, top = ImageDraw.Draw(page), font_of(TEXT + 2), 0
     for case, strip in zip(cases, strips, strict=True):
         middle = (0, top + _HEADING / 2)
-        canvas.text(middle, case.heading, fill=BLACK, font=font_of(TEXT + 2), anchor="lm")
+        heading = shortened(case.heading, font, page.width)
+        canvas.text(middle, heading, fill=BLACK, font=font, anchor="lm")
         page.paste(strip, (0, top + _HEADING))
         top += _HEADING + strip.height + _BETWEEN
     return page

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from vis_bench.drawing.colors import Color
+from vis_bench.drawing.missing_letters import boxes_for_missing_letters
+from vis_bench.plain_text import single_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,12 +77,14 @@ class FigurePage:
         self, x: float, y: float, text: str, *,
         color: Color = (0, 0, 0), align: str = "left", size: float = TEXT, turned: bool = False,
     ) -> None:  # fmt: skip
-        """One line of text whose middle is at height y, read upwards where `turned`."""
+        """One line of text whose middle is at height y, read upwards where `turned`.
+
+        What does not print, which no SVG may hold, is left out.
+        """
         page_width, page_height = self._size
         self._figure.text(
-            x / page_width, 1 - y / page_height, text, color=rgb(color), ha=align, va="center",
-            fontsize=points(size), rotation=90 if turned else 0,
-            parse_math=False,
+            x / page_width, 1 - y / page_height, single_line(text), color=rgb(color), ha=align,
+            va="center", fontsize=points(size), rotation=90 if turned else 0, parse_math=False,
         )  # fmt: skip
 
     def dot(self, left: float, y: float, color: Color, words: str) -> None:
@@ -108,12 +112,14 @@ class FigurePage:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
 
             canvas = FigureCanvasAgg(self._figure)
-            canvas.draw()
+            with boxes_for_missing_letters():
+                canvas.draw()
             return _png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
         # SVG text stays text that can be searched; TrueType is what publishers take in a PDF.
-        with mpl.rc_context(
-            {"svg.hashsalt": "vis-bench", "svg.fonttype": "none", "pdf.fonttype": 42}
-        ):
+        style: dict[Any, Any] = {
+            "svg.hashsalt": "vis-bench", "svg.fonttype": "none", "pdf.fonttype": 42,
+        }  # fmt: skip
+        with mpl.rc_context(style), boxes_for_missing_letters():
             dated = {"Date": None} if ending == ".svg" else {"CreationDate": None}
             self._figure.savefig(out, format=ending[1:], metadata=dated, dpi=_DOTS_PER_INCH)
         return out.getvalue()

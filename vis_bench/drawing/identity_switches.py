@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vis_bench.drawing.track_set import TrackSet
-from vis_bench.evaluation.frame_overlap import overlaps
 from vis_bench.evaluation.repairs import FOUND
+from vis_bench.evaluation.sparse_overlap import sparse_overlaps
+
+# (track, object) -> mask IoU in a frame.
+PairIoUs = Mapping[tuple[int, int], float]
 
 
 @dataclass(frozen=True)
 class Following:
     """What N tracks and M objects of one video do in each of T frames.
 
+    Memory grows with the masks that overlap.
+
     Attributes:
-        iou_NMT: their mask IoU, 0 with a crowd.
+        ious_T: the mask IoU of the pairs that share pixels; without crowds.
         pairs_T: track -> the object that it follows.
         switches_T: the tracks that follow another object than they did last, or an object that
             another track followed last.
     """
 
-    iou_NMT: np.ndarray
+    ious_T: Sequence[PairIoUs]
     pairs_T: Sequence[dict[int, int]]
     switches_T: Sequence[frozenset[int]]
 
@@ -36,16 +41,14 @@ def follow(tracks: TrackSet, objects: TrackSet, num_frames: int) -> Following:
     (Bernardin and Stiefelhagen, 2008), a pair of the frame before stays while it can; the others
     are assigned so that their IoU in sum is largest.
     """
-    iou_NMT = overlaps(
-        tracks.tubes, tracks.rows_N, objects.tubes, objects.rows_N, num_frames
-    ).frame_iou()
-    iou_NMT[:, objects.crowd_N] = 0.0
+    ious_T = _pair_ious(tracks, objects, num_frames)
+    shape = len(tracks), len(objects)
     last_object: dict[int, int] = {}
     last_track: dict[int, int] = {}
     pairs: dict[int, int] = {}
     pairs_T, switches_T = [], []
-    for t in range(num_frames):
-        pairs = _follow(iou_NMT[:, :, t], pairs)
+    for ious in ious_T:
+        pairs = _follow(ious, pairs, shape)
         switches_T.append(
             frozenset(
                 track for track, thing in pairs.items()
@@ -55,25 +58,46 @@ def follow(tracks: TrackSet, objects: TrackSet, num_frames: int) -> Following:
         for track, thing in pairs.items():
             last_object[track], last_track[thing] = thing, track
         pairs_T.append(pairs)
-    return Following(iou_NMT, pairs_T, switches_T)
+    return Following(ious_T, pairs_T, switches_T)
 
 
 def switch_frames(tracks: TrackSet, objects: TrackSet, num_frames: int) -> list[tuple[int, ...]]:
     """The frames, from 0, in which each track switches; see `Following`."""
-    switches_T = follow(tracks, objects, num_frames).switches_T
-    return [
-        tuple(t for t, switched in enumerate(switches_T) if track in switched)
-        for track in range(len(tracks))
-    ]
+    frames: list[list[int]] = [[] for _ in range(len(tracks))]
+    for t, switched in enumerate(follow(tracks, objects, num_frames).switches_T):
+        for track in switched:
+            frames[track].append(t)
+    return [tuple(own) for own in frames]
 
 
-def _follow(iou_NM: np.ndarray, before: dict[int, int]) -> dict[int, int]:
-    """Track -> object in one frame."""
-    pairs = {n: m for n, m in before.items() if iou_NM[n, m] >= FOUND}
-    free = np.where(iou_NM >= FOUND, iou_NM, 0.0)
-    free[list(pairs)] = 0.0
-    free[:, list(pairs.values())] = 0.0
-    rows, columns = _positive(free)
+def _pair_ious(tracks: TrackSet, objects: TrackSet, num_frames: int) -> Sequence[PairIoUs]:
+    """The pairs of each frame."""
+    found = sparse_overlaps(tracks.tubes, tracks.rows_N, objects.tubes, objects.rows_N, num_frames)
+    (kept,) = (~objects.crowd_N[found.column_L]).nonzero()
+    mask_K = found.mask_L[kept]
+    pairs = zip(found.row_Q[mask_K].tolist(), found.column_L[kept].tolist(), strict=True)
+    known = zip(pairs, found.frame_iou_L()[kept].tolist(), strict=True)
+    ious_T: list[dict[tuple[int, int], float]] = [{} for _ in range(num_frames)]
+    for t, (pair, iou) in zip(found.frame_Q[mask_K].tolist(), known, strict=True):
+        ious_T[t][pair] = iou
+    return ious_T
+
+
+def _follow(ious: PairIoUs, before: dict[int, int], shape: tuple[int, int]) -> dict[int, int]:
+    """Track -> object in one frame, of `shape` tracks and objects."""
+    pairs = {n: m for n, m in before.items() if ious.get((n, m), 0.0) >= FOUND}
+    things = set(pairs.values())
+    free = {
+        (n, m): iou for (n, m), iou in ious.items()
+        if iou >= FOUND and n not in pairs and m not in things
+    }  # fmt: skip
+    if all(len(set(places)) == len(free) for places in zip(*free, strict=True)):
+        return pairs | dict(sorted(free))
+    # Among equal sums, what is chosen depends on the tracks and objects that have no pair, too.
+    iou_NM = np.zeros(shape)
+    for pair, iou in free.items():
+        iou_NM[pair] = iou
+    rows, columns = _positive(iou_NM)
     return pairs | dict(zip(rows, columns, strict=True))
 
 

@@ -45,10 +45,14 @@ def object_timelines(tracks: TrackSet, objects: TrackSet, num_frames: int) -> li
             track_MT[thing, t] = track
             switched_MT[thing, t] = track in following.switches_T[t]
     found_MT = track_MT >= 0
-    iou_MT = following.iou_NMT.max(0, initial=0.0)
+    iou_MT = np.zeros(shape)
+    for t, (ious, pairs) in enumerate(zip(following.ious_T, following.pairs_T, strict=True)):
+        for (_, thing), iou in ious.items():
+            iou_MT[thing, t] = max(iou_MT[thing, t], iou)
+        for track, thing in pairs.items():
+            iou_MT[thing, t] = ious[track, thing]
     things, frames = np.nonzero(found_MT)
     followers = track_MT[things, frames]
-    iou_MT[things, frames] = following.iou_NMT[followers, things, frames]
     wrong_MT = np.zeros(shape, bool)
     wrong_MT[things, frames] = tracks.category_N[followers] != objects.category_N[things]
     present_MT = _present(objects, num_frames)

@@ -5,8 +5,6 @@ What it means that a track follows an object, or is of it, stands with `Followed
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from vis_bench.evaluation.followed_videos import NOTHING, FollowedVideo
@@ -20,19 +18,20 @@ def repair_switches(followed: FollowedVideo) -> FollowedVideo:
     space-time IoU, but before it any that no better-scored track of its category keeps. Where it
     follows another, the kept object's mask takes the place of its own.
     """
-    video, following_DT = followed.video, followed.following_DT
+    video, following_E = followed.video, followed.following_E
     main_D = np.full(len(video.score_D), NOTHING)
     kept: set[tuple[int, int]] = set()
     for track in np.argsort(-video.score_D, kind="stable"):
-        objects = np.unique(following_DT[track][following_DT[track] != NOTHING])
+        objects = np.unique(following_E[followed.entries_of(track)])
+        objects = objects[objects != NOTHING]
         if not objects.size:
             continue
         category = int(video.category_D[track])
         free = [g for g in objects if (category, int(g)) not in kept] or list(objects)
         main_D[track] = max(free, key=lambda g: (video.iou_DG[track, g], -g))
         kept.add((category, int(main_D[track])))
-    astray_DT = (following_DT != NOTHING) & (following_DT != main_D[:, None])
-    return followed.with_masks_of(main_D, astray_DT)
+    astray_E = (following_E != NOTHING) & (following_E != main_D[followed.track_E])
+    return followed.with_masks_of(main_D, astray_E)
 
 
 def join_fragments(followed: FollowedVideo) -> FollowedVideo:
@@ -43,26 +42,32 @@ def join_fragments(followed: FollowedVideo) -> FollowedVideo:
     object, and the others are dropped. A track that follows the object in a frame in which a
     better-scored piece does is no piece.
     """
-    video, following_DT = followed.video, followed.following_DT
     object_D = followed.objects_of_tracks()
-    shared_DGT, area_DT = followed.tracks.shared_NMT.copy(), followed.tracks.area_NT.copy()
-    joined_DT, kept_D = following_DT.copy(), np.ones(len(object_D), bool)
+    track_E, kept_D = followed.track_E.copy(), np.ones(len(object_D), bool)
+    kept_E = np.ones(len(track_E), bool)
     first_of: dict[tuple[int, int], int] = {}
-    for track in np.argsort(-video.score_D, kind="stable"):
+    frames_of_first: dict[int, set[int]] = {}
+    for track in np.argsort(-followed.video.score_D, kind="stable").tolist():
         if object_D[track] == NOTHING:
             continue
-        key = int(video.category_D[track]), int(object_D[track])
-        first = first_of.setdefault(key, int(track))
-        own_T = following_DT[track] != NOTHING
-        if first == track or (own_T & (joined_DT[first] != NOTHING)).any():
+        key = int(followed.video.category_D[track]), int(object_D[track])
+        first = first_of.setdefault(key, track)
+        own = followed.entries_of(track)
+        pieces = own[followed.following_E[own] != NOTHING]
+        frames = set(followed.frame_E[pieces].tolist())
+        taken = frames_of_first.setdefault(first, frames)
+        if first == track or not taken.isdisjoint(frames):
             continue
-        shared_DGT[first][:, own_T] = shared_DGT[track][:, own_T]
-        area_DT[first, own_T] = area_DT[track, own_T]
-        joined_DT[first, own_T] = object_D[track]
+        replaced = followed.entries_of(first)
+        kept_E[replaced[np.isin(followed.frame_E[replaced], followed.frame_E[pieces])]] = False
+        kept_E[own], kept_E[pieces] = False, True
+        track_E[pieces] = first
+        taken |= frames
         kept_D[track] = False
-    joined = followed.changed(shared_DGT, area_DT, joined_DT)
-    tracks = replace(joined.tracks, shared_NMT=shared_DGT[kept_D], area_NT=area_DT[kept_D])
-    return FollowedVideo(joined.video.kept(kept_D), tracks, joined.objects, joined_DT[kept_D])
+    following_E = np.where(track_E != followed.track_E, object_D[followed.track_E],
+                           followed.following_E)  # fmt: skip
+    columns = (track_E, followed.frame_E, followed.mask_E, following_E)
+    return followed.with_entries(*(column[kept_E] for column in columns)).kept(kept_D)
 
 
 def return_from_background(followed: FollowedVideo) -> FollowedVideo:
@@ -75,6 +80,5 @@ def return_from_background(followed: FollowedVideo) -> FollowedVideo:
     if not len(followed.video.category_G):
         return followed
     object_D = followed.objects_of_tracks()
-    on_nothing_DT = followed.tracks.frame_iou().max(1) < BACKGROUND
-    drifted_DT = on_nothing_DT & (followed.tracks.area_NT > 0) & (object_D != NOTHING)[:, None]
-    return followed.with_masks_of(object_D, drifted_DT)
+    on_nothing_E = followed.has_pixels_E & (followed.frame_iou_E() < BACKGROUND)
+    return followed.with_masks_of(object_D, on_nothing_E & (object_D[followed.track_E] != NOTHING))

@@ -72,16 +72,18 @@ def identity_sensitivity(
 
 def _perfect(followed: FollowedVideo) -> FollowedVideo:
     """The objects as tracks, all of score 1."""
-    rows_D = np.flatnonzero(~followed.video.crowd_G)
-    among = followed.objects
-    tracks = replace(among, shared_NMT=among.shared_NMT[rows_D], area_NT=among.area_NT[rows_D])
+    rows_D, masks = np.flatnonzero(~followed.video.crowd_G), followed.masks
     video = replace(
         followed.video,
         score_D=np.ones(len(rows_D)),
         category_D=followed.video.category_G[rows_D],
         iou_DG=followed.video.iou_GG[rows_D],
     )
-    return FollowedVideo.of(video, tracks, among)
+    object_R, frame_R = np.divmod(masks.key_R, max(1, masks.num_frames))
+    kept_R = np.isin(object_R, rows_D)
+    object_E, frame_E = object_R[kept_R], frame_R[kept_R]
+    mask_E = masks.masks_of_objects(object_E, frame_E)
+    return FollowedVideo.of(video, masks, np.searchsorted(rows_D, object_E), frame_E, mask_E)
 
 
 def _switch_costs(
@@ -96,9 +98,10 @@ def _switch_costs(
     costs: list[float] = []
     for place, each in enumerate(followed):
         for track in np.flatnonzero(each.video.claims() >= 0):
-            switched = _switched(each, int(track))
-            if switched is not None:
-                key = int(each.video.category_D[track])
+            switched, key = _switched(each, int(track)), int(each.video.category_D[track])
+            if switched is not None and key not in before:
+                costs.append(0.0)  # the category has crowds alone, and no AP
+            elif switched is not None:
                 after = repaired_ap([*videos[:place], switched, *videos[place + 1 :]], [key])
                 costs.append((before[key] - (after or 0.0)) / len(before))
         advance()
@@ -110,20 +113,18 @@ def _switched(followed: FollowedVideo, track: int) -> VideoTracks | None:
 
     None for a track of a single mask. Of an odd number of masks the first part has one more.
     """
-    frames = np.flatnonzero(followed.tracks.area_NT[track])
-    if len(frames) < 2:
+    own = followed.entries_of(track)
+    mask_E = followed.mask_E[own[followed.has_pixels_E[own]]]
+    if len(mask_E) < 2:
         return None
-    start = frames[(len(frames) + 1) // 2]
-    video, tracks = followed.video, followed.tracks
+    part_E = (np.arange(len(mask_E)) >= (len(mask_E) + 1) // 2).astype(np.int64)
+    video = followed.video
     twice_D = np.insert(np.arange(len(video.score_D)), track, track)
-    shared_DGT, area_DT = tracks.shared_NMT[twice_D], tracks.area_NT[twice_D]
-    for part, empty in ((track, slice(start, None)), (track + 1, slice(None, start))):
-        shared_DGT[part, :, empty] = 0
-        area_DT[part, empty] = 0
-    parts = replace(tracks, shared_NMT=shared_DGT, area_NT=area_DT)
+    iou_DG = video.iou_DG[twice_D]
+    iou_DG[track : track + 2] = followed.masks.space_time_iou(part_E, mask_E, 2)
     return replace(
         video,
         score_D=video.score_D[twice_D],
         category_D=video.category_D[twice_D],
-        iou_DG=parts.space_time_iou(),
+        iou_DG=iou_DG,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.evaluation.sparse_overlap import SparseOverlaps
+from vis_bench.evaluation.sparse_overlap import SparseOverlaps, sparse_overlaps
 from vis_bench.masks.intersection import most_shared_pixels, shared_pixels
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.run_lengths import run_lengths
@@ -20,6 +20,8 @@ from vis_bench.masks.tubes import MaskTubes
 
 # After so many frames, pairs that are too far below 1/2 are given up.
 _FRAMES_AT_A_TIME = 4
+# Tubes that together have a mask in fewer of their frames are not laid side by side.
+_MOST_FRAMES_PER_MASK = 4
 
 
 def space_time_iou(
@@ -39,15 +41,19 @@ def space_time_iou(
         only_from_half: gives 0 for an IoU below 1/2, which spares most of the counting for pairs
             that are far below.
     """
-    some, others = _Tubes.of(detections, rows_D), _Tubes.of(objects, columns_G)
-    shorter_DG = np.minimum(some.lengths_N[:, None], others.lengths_N)
-    total_DG = some.areas_before(shorter_DG) + others.areas_before(shorter_DG.T).T
-    if some.size and some.size == others.size:
-        known_D, shared_DG = _known(found, some, others)
-        counted = _shared(some.of_rows(~known_D), others, total_DG[~known_D], only_from_half)
-        shared_DG[~known_D] = counted
+    if _are_sparse(detections, rows_D, objects, columns_G):
+        shared_DG, total_DG = _sparsely_shared(detections, rows_D, objects, columns_G, found)
     else:
-        shared_DG = _shared_with_exceptions(some, others, total_DG)
+        some, others = _Tubes.of(detections, rows_D), _Tubes.of(objects, columns_G)
+        shorter_DG = np.minimum(some.lengths_N[:, None], others.lengths_N)
+        total_DG = some.areas_before(shorter_DG) + others.areas_before(shorter_DG.T).T
+        if some.size and some.size == others.size:
+            common = _num_common_frames(some, others)
+            known_D, shared_DG = _known(found, rows_D, columns_G, common)
+            counted = _shared(some.of_rows(~known_D), others, total_DG[~known_D], only_from_half)
+            shared_DG[~known_D] = counted
+        else:
+            shared_DG = _shared_with_exceptions(some, others, total_DG)
     union_DG = total_DG - shared_DG
     iou_DG = np.divide(shared_DG, union_DG, out=np.zeros(union_DG.shape), where=union_DG > 0)
     if only_from_half:
@@ -108,17 +114,63 @@ class _Tubes:
         return np.flatnonzero((self.areas_NT[:, frame] > 0) & ~self.odd_NT[:, frame])
 
 
-def _known(
-    found: SparseOverlaps | None, some: _Tubes, others: _Tubes
+def _are_sparse(
+    detections: MaskTubes, rows_D: np.ndarray, objects: MaskTubes, columns_G: np.ndarray
+) -> bool:
+    """Whether masks are few, usual and of one size, and all tubes are as long."""
+    both = (detections, rows_D), (objects, columns_G)
+    lengths_N = np.concatenate([tubes.lengths_N[chosen_N] for tubes, chosen_N in both])
+    num_masks = sum(int(tubes.num_masks_of(chosen_N).sum()) for tubes, chosen_N in both)
+    if _MOST_FRAMES_PER_MASK * num_masks >= lengths_N.sum() or (lengths_N != lengths_N[0]).any():
+        return False
+    sizes = set()
+    for tubes, chosen_N in both:
+        _, place_Q = tubes.masks_of(chosen_N)
+        sizes |= set(np.unique(tubes.sizes_P1[place_Q]).tolist())
+        if tubes.has_empty_runs_P1[place_Q].any():
+            return False
+    return len(sizes) <= 1
+
+
+def _sparsely_shared(
+    detections: MaskTubes,
+    rows_D: np.ndarray,
+    objects: MaskTubes,
+    columns_G: np.ndarray,
+    found: SparseOverlaps | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which detections `found` knows, (D,), and all pixels these share with each object, (D, G)."""
-    shared_DG = np.zeros((len(some.chosen_N), len(others.chosen_N)), np.int64)
-    if found is None or _num_common_frames(some, others) > found.num_frames:
-        return np.zeros(len(some.chosen_N), bool), shared_DG
-    known_D = np.isin(some.chosen_N, found.rows_N)
-    rows = np.searchsorted(found.rows_N, some.chosen_N[known_D])
-    columns_G = np.searchsorted(found.columns_M, others.chosen_N)
-    shared_DG[known_D] = found.shared_NM[rows[:, None], columns_G]
+    """The pixels that tubes which `_are_sparse` share, and the areas of both together, (D, G)."""
+    lengths = (detections.lengths_N[rows_D], objects.lengths_N[columns_G])
+    num_frames = max(int(lengths_N.max(initial=0)) for lengths_N in lengths)
+    known_D, shared_DG = _known(found, rows_D, columns_G, num_frames)
+    counted = sparse_overlaps(detections, rows_D[~known_D], objects, columns_G, num_frames)
+    shared_DG[~known_D] = counted.shared_NM
+    return shared_DG, _areas(detections, rows_D)[:, None] + counted.area_M
+
+
+def _areas(tubes: MaskTubes, chosen_N: np.ndarray) -> np.ndarray:
+    """The pixels of each tube in all frames."""
+    row_Q, place_Q = tubes.masks_of(chosen_N)
+    areas_N = np.zeros(len(chosen_N), np.int64)
+    np.add.at(areas_N, row_Q, tubes.areas_P1[place_Q])
+    return areas_N
+
+
+def _known(
+    found: SparseOverlaps | None, rows_D: np.ndarray, columns_G: np.ndarray, num_frames: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which detections `found` knows, (D,), and all pixels these share with each object, (D, G).
+
+    Args:
+        num_frames: in which both have masks.
+    """
+    shared_DG = np.zeros((len(rows_D), len(columns_G)), np.int64)
+    if found is None or num_frames > found.num_frames:
+        return np.zeros(len(rows_D), bool), shared_DG
+    known_D = np.isin(rows_D, found.rows_N)
+    rows = np.searchsorted(found.rows_N, rows_D[known_D])
+    columns = np.searchsorted(found.columns_M, columns_G)
+    shared_DG[known_D] = found.shared_NM[rows[:, None], columns]
     return known_D, shared_DG
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import overload
+from typing import Any, overload
 
 from vis_bench.masks.rle import RLE
+
+# A tube that has a mask in fewer of its frames is stored by its masks.
+_MOST_FRAMES_PER_MASK = 4
 
 
 class SparseTube(Sequence[RLE | None]):
@@ -74,3 +77,17 @@ class SparseTube(Sequence[RLE | None]):
 
     def __repr__(self) -> str:
         return f"SparseTube({self._num_frames}, {self._masks!r})"
+
+
+def without_absent(segmentations: list[Any]) -> Sequence[Any]:
+    """A file's list, without what most frames of a short tube in a long video hold: null.
+
+    A list that grows with its masks alone, or that holds anything else than masks and null, stays.
+    """
+    num_frames, num_absent = len(segmentations), segmentations.count(None)
+    if _MOST_FRAMES_PER_MASK * (num_frames - num_absent) >= num_frames:
+        return segmentations
+    frames = [frame for frame, mask in enumerate(segmentations) if mask]
+    if len(frames) + num_absent != num_frames:
+        return segmentations
+    return SparseTube(num_frames, {frame: segmentations[frame] for frame in frames})

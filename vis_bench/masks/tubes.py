@@ -69,10 +69,14 @@ class MaskTubes:
         found_T[frames[frames < num_frames]] = True
         return found_T
 
+    def num_masks_of(self, chosen_N: np.ndarray) -> np.ndarray:
+        """How many masks each of some tubes has."""
+        return self.first_N1[chosen_N + 1] - self.first_N1[chosen_N]
+
     def masks_of(self, chosen_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of each mask of some tubes, the place of its tube in `chosen_N` and its own place."""
         first_N = self.first_N1[chosen_N]
-        count_N = self.first_N1[chosen_N + 1] - first_N
+        count_N = self.num_masks_of(chosen_N)
         ends_N = np.cumsum(count_N)
         place_Q = np.arange(ends_N[-1] if ends_N.size else 0)
         place_Q += np.repeat(first_N - ends_N + count_N, count_N)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vis_bench.drawing.missing_letters import boxes_for_missing_letters
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,15 +60,16 @@ def picture_bytes(figure: Figure, form: str, description: str = "") -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     out = io.BytesIO()
-    if form == "svg":
-        metadata: dict[str, str | None] = {"Date": None, "Creator": None}
-        if description:
-            metadata["Description"] = description
-        FigureCanvasSVG(figure).print_svg(out, metadata=metadata)
-    elif form == "pdf":
-        nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
-        FigureCanvasPdf(figure).print_pdf(out, metadata=nothing)
-    else:
-        figure.set_dpi(_DOTS_PER_INCH)
-        FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    with boxes_for_missing_letters():
+        if form == "svg":
+            metadata: dict[str, str | None] = {"Date": None, "Creator": None}
+            if description:
+                metadata["Description"] = description
+            FigureCanvasSVG(figure).print_svg(out, metadata=metadata)
+        elif form == "pdf":
+            nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+            FigureCanvasPdf(figure).print_pdf(out, metadata=nothing)
+        else:
+            figure.set_dpi(_DOTS_PER_INCH)
+            FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
     return out.getvalue()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vis_bench.atomic_write import write_atomically
+from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite, names
-from vis_bench.commands.output import print_json, print_text, say
+from vis_bench.commands.output import print_json, print_line, say
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
         if kind not in ERRORS:
             raise InputError(f"--kinds names {kind!r}; expected some of: {', '.join(ERRORS)}")
     inputs = read_failure_inputs(options.results, options.frames, options.annotations)
+    check_writable(options.output)
     bars = Bars(options.json)
     with bars.bar("errors", len(inputs.truth.videos)) as advance:
         errors = break_down_videos(inputs.truth, inputs.source.results, advance)
@@ -70,8 +71,8 @@ def run(options: argparse.Namespace) -> None:
         written = [str(options.output)]
         print_json({"written": written, "cases": [_fields(case) for case in cases]})
     else:
-        lines = "".join(f"{case.heading}\n" for case in cases)
-        print_text(f"{lines}written: {options.output}")
+        for line in [*(case.heading for case in cases), f"written: {options.output}"]:
+            print_line(line)
 
 
 def _fields(case: FailureCase) -> dict[str, object]:

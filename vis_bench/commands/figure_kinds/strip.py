@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from vis_bench.atomic_write import write_atomically
+from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_line
 
 DESCRIPTION = "frames of one video with the masks of several methods, a row each"
 CONFIGS = ["ifc_mini_synthetic", "seqformer_mini_synthetic", "ms_sts_mini_synthetic"]
@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     subjects = load_subjects(
         build_method, options.configs, options.overrides, pick_device(options.device), source
     )
+    check_writable(options.output)
     first = next(iter(subjects.values()))
     total = len(subjects) * first.video.length
     with Bars(options.json).bar(f"predict {first.video.name}", total) as advance:
@@ -60,4 +61,4 @@ def run(options: argparse.Namespace) -> None:
         facts = {"video": first.video.name, "rows": list(results)}
         print_json({"written": [str(options.output)], **facts})
     else:
-        print_text(f"written: {options.output}")
+        print_line(f"written: {options.output}")

@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vis_bench.atomic_write import write_atomically
+from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.commands.arguments import CONFIG, Options
 from vis_bench.commands.arguments.values import arrays_file, count, figure_file
-from vis_bench.commands.output import print_json, print_text
+from vis_bench.commands.output import print_json, print_line, print_text
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,9 +61,16 @@ def load(options: argparse.Namespace, part: AttentionPart) -> RecordedSubject:
 
 
 def record(options: argparse.Namespace, subject: RecordedSubject) -> RecordedVideo:
-    """Predicts the video, and writes the arrays where they are asked for."""
+    """Predicts the video, and writes the arrays where they are asked for.
+
+    Raises:
+        InputError: for a file that cannot be written, before anything is predicted.
+    """
     from vis_bench.progress import Bars
 
+    for path in (options.output, options.data):
+        if path is not None:
+            check_writable(path)
     video = subject.video
     with Bars(options.json).bar(f"predict {video.name}", video.length) as advance:
         recorded = subject.record(video, advance)
@@ -104,4 +111,6 @@ def say(options: argparse.Namespace, facts: dict[str, Any], text: str = "") -> N
     if options.json:
         print_json({"written": files, **facts})
     else:
-        print_text(f"{text}written: {', '.join(files)}")
+        if text:
+            print_text(text)
+        print_line(f"written: {', '.join(files)}")

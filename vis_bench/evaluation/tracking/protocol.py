@@ -139,8 +139,8 @@ def tracked_videos(
     for video, own in zip(ground_truth.videos, found, strict=True):
         rows_D, rows_G = own.rows_N, own.columns_M
         ious = FrameIoUs(
-            np.ascontiguousarray(own.area_MT.T > 0), len(rows_D), own.frame_Q, own.row_Q,
-            own.mask_L, own.column_L, own.frame_iou_L(),
+            own.others_present_TM(), len(rows_D), own.frame_Q, own.row_Q, own.mask_L,
+            own.column_L, own.frame_iou_L(),
         )  # fmt: skip
         yield TrackedVideo(
             video.id,

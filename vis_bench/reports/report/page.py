@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.evaluation.tracking.protocol import SCORE_THRESHOLD
+from vis_bench.plain_text import one_line
 from vis_bench.progress import Bars
 from vis_bench.records.caveats import count
 from vis_bench.reports.report import costs, plots
@@ -187,15 +188,19 @@ def _render(
         num_videos=len(inputs.truth.videos),
         timeline_height=HEIGHT,
     )
-    # Names of files may hold bytes that are not UTF-8.
-    return page.encode("utf-8", "backslashreplace")
+    return page.encode()
 
 
 def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_printable,
     )  # fmt: skip
+
+
+def _printable(value: object) -> object:
+    """A text from data without what does not print; names of files may not even be UTF-8."""
+    return one_line(value) if type(value) is str else value
 
 
 def _own_file(name: str) -> str:

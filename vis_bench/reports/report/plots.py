@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from markupsafe import Markup, escape
 
+from vis_bench.drawing.missing_letters import boxes_for_missing_letters
 from vis_bench.evaluation.error_breakdown import ERRORS
 from vis_bench.evaluation.matching import IOU_THRESHOLDS
 from vis_bench.evaluation.precision_recall import RECALL_LEVELS
+from vis_bench.plain_text import single_line
 from vis_bench.reports.report.costs import StageBar, stage_order
 from vis_bench.reports.report.metrics import threshold_aps
 from vis_bench.reports.report.samples import Samples
@@ -150,7 +152,7 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
 
 def _brief(text: str) -> str:
     """A name from a record, on one line and no longer than a chart has room for."""
-    line = " ".join(text.split())
+    line = single_line(text)
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
@@ -166,7 +168,7 @@ def _svg(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), boxes_for_missing_letters():
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         figure.patch.set_visible(False)
         axis = figure.subplots()

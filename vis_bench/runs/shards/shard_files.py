@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from vis_bench.atomic_write import write_atomically
-from vis_bench.data.results_file import Track, parse_results, track_entry
+from vis_bench.data.results_file import Track, encoded, results_of
 from vis_bench.errors import InputError
 from vis_bench.json_file import parse_json, read_bytes
 from vis_bench.progress import Bars
@@ -41,13 +41,8 @@ class ShardFiles:
 
     def write(self, shard: Shard, tracks: Sequence[Track]) -> Path:
         """Writes a shard whose videos are inferred."""
-        content = {
-            "digest": shard.digest,
-            "videos": shard.video_ids,
-            "tracks": [track_entry(track) for track in tracks],
-        }
         path = self.folder / f"{shard.key}.json"
-        write_atomically(path, orjson.dumps(content))
+        write_atomically(path, _pieces(shard, tracks))
         return path
 
     def read(self, job: Job) -> dict[int, list[Track]]:
@@ -106,6 +101,14 @@ def say_foreign(records: Path, jobs: Sequence[Job], bars: Bars) -> None:
         bars.say(f"{path} holds shards of another run or config; it is left alone")
 
 
+def _pieces(shard: Shard, tracks: Iterable[Track]) -> Iterator[bytes]:
+    """The file, with the absent masks of one track at a time in memory."""
+    yield orjson.dumps({"digest": shard.digest, "videos": shard.video_ids})[:-1]
+    yield b',"tracks":'
+    yield from encoded(tracks)
+    yield b"}"
+
+
 def _read_shard(path: Path, digest: str) -> dict[int, list[Track]]:
     content = parse_json(read_bytes(path), str(path))
     if not isinstance(content, dict) or content.keys() != _KEYS:
@@ -118,7 +121,7 @@ def _read_shard(path: Path, digest: str) -> dict[int, list[Track]]:
     videos: Any = content["videos"]
     if not isinstance(videos, list) or not all(type(number) is int for number in videos):
         raise InputError(f"shard {path} has videos {videos!r}; expected a list of ids")
-    results = parse_results(orjson.dumps(content["tracks"]), str(path))
+    results = results_of(content["tracks"], str(path))
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in videos}
     for track in results.tracks:
         if track.video_id not in tracks:
