@@ -80,6 +80,8 @@ def read_training_state(path: Path) -> TrainingState:
     except Exception as error:  # bytes that are not a state can make the reader raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
         raise unusable(path, f"it is damaged or not a PyTorch file ({reason[:120]})") from None
+    if isinstance(content, dict):
+        content = {"average": {}, **content}  # states from before there was one
     types = {"config": dict, "step": int, "modules": Mapping, "optimizer": dict, "average": dict}
     has_types = isinstance(content, dict) and all(
         isinstance(content.get(key), kind) for key, kind in types.items()

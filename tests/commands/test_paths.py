@@ -33,6 +33,7 @@ PATHS_AS_TEXT = ("CONFIG", "RESULTS")
 # What a command needs beside the path that is tested; a command that is not listed is given the
 # path that is tested wherever it requires something.
 VALID = {
+    "agreement": {"--configs": "c.yaml", "--limit": "=1", "--device": "=cpu"},
     "check": {"--baseline": "records", "--current": "records"},
     "compare": {"first": "r.json", "second": "r.json", "--annotations": "val.json"},
     "draw": {"results": "r.json", "--frames": "val/JPEGImages", "--output": "out",
@@ -54,6 +55,7 @@ VALID = {
 }  # fmt: skip
 # Options that are read in some cases only, and what makes it so.
 IN_CASE = {
+    ("agreement", "--data-root"): ["--set", "dataset={name: ytvis2019}"],
     ("run", "--data-root"): ["--set", "dataset={name: ytvis2019}"],
     ("predict", "--annotations"): ["--set", "dataset={name: synthetic}"],
 }

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from methods import build_method
 from methods.training import loop, trainer
 from methods.training.config import TrainConfig
+from methods.training.criterion import LossSum
 from methods.training.final_evaluation import evaluation_cells
 from methods.training.initial_weights import load_initial_weights
 from methods.training.loop import prepare, save_weights, train
@@ -394,7 +395,8 @@ def test_a_run_interrupted_before_its_first_checkpoint_starts_again(tmp_path, mo
 def test_training_that_diverges_ends_in_a_sentence():
     run = prepare(config(), QUIET)
     parameter = next(run.method.parameters())
-    run._losses = lambda batch: {"class": (parameter * torch.inf).sum()}
+    diverged = LossSum({}, {"class": (parameter * torch.inf).sum()})
+    run.losses = lambda batch: diverged
     with pytest.raises(
         InputError, match=r"diverged at step 1: .* try a learning_rate below 0\.001"
     ):

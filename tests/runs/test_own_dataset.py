@@ -102,7 +102,7 @@ def test_a_known_data_set_need_not_be_there_for_its_categories():
     [
         (
             "name: ytvis2091",
-            "ovis, coco, synthetic, synthetic_images, or any name with annotations",
+            "ovis, coco, synthetic, synthetic_images, nominal, or any name with annotations",
         ),
         ("name: mine, annotations: a.json", "or any name with annotations and frames"),
         ("name: mine, frames: f", "or any name with annotations and frames"),
