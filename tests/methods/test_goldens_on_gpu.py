@@ -11,12 +11,12 @@ from vis_bench.inference.loop import InferencePlan, track_video
 CLIPS = {"ifc_r50": (5, 1), "seqformer_r50": ("whole", 1)}
 
 
-def best(name, mode):
+def best(name, mode, **arithmetic):
     """Classes, scores and masks of the ten best tracks on the golden's frames."""
     method = loaded(name).to("cuda")
     method.prepare_for_inference()
     facts = expected(name)[1]
-    plan = InferencePlan(*CLIPS[name], "native", torch.device("cuda"))
+    plan = InferencePlan(*CLIPS[name], "native", torch.device("cuda"), **arithmetic)
     tracks = track_video(compiled(method, mode), video(facts["frames"]), plan, range(1, 41))
     return facts, tracks[:NUM_BEST]
 
@@ -43,6 +43,19 @@ def test_float32_on_a_gpu_is_the_golden(name, mode):
         assert track.category_id == category
         assert track.score == pytest.approx(score, abs=1e-3)
         assert space_time_iou(track.segmentations, masks) >= 0.99
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:36 tensors differ")
+@pytest.mark.parametrize("arithmetic", [{"tf32": True}, {"precision": "bfloat16"}], ids=str)
+@pytest.mark.parametrize("name", CLIPS)
+def test_faster_arithmetic_on_a_gpu_keeps_classes_and_masks_of_the_golden(name, arithmetic):
+    facts, tracks = best(name, "none", **arithmetic)
+    found, answers = wanted(facts), [(t.category_id, t.segmentations) for t in tracks]
+    assert sorted(c for c, _ in answers) == sorted(c for c, _, _ in found)
+    for category, _, masks in found:
+        same = [space_time_iou(mine, masks) for c, mine in answers if c == category]
+        assert max(same) >= 0.99
 
 
 def test_the_goldens_are_read_as_the_cpu_reads_them():
