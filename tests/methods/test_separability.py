@@ -12,15 +12,9 @@ from methods import build_method
 from methods.layers.feature_levels import FeatureLevels
 from methods.seqformer.model import STRIDES
 from methods.training.linear_probe import fit_probe
-from methods.training.separability import (
-    Cells,
-    cells_of,
-    cover_of_cells,
-    gains,
-    held_out_pairs,
-    judge,
-    main,
-)
+from methods.training.separability.__main__ import main
+from methods.training.separability.areas import gains, held_out_pairs, judge
+from methods.training.separability.cells import Cells, cells_of, cover_of_cells
 from vis_bench.data.synthetic import VideoKey, render, scene_of
 from vis_bench.evaluation.area_under_roc import OrderedPairs
 from vis_bench.evaluation.bootstrap import draw_videos
