@@ -39,7 +39,7 @@ _COLUMNS = (
 _REMARK = (
     "FPS of different devices, or of different things timed, cannot be compared. Measured on "
     "YouTube-VIS 2019 or on made-up videos of 36 frames of 720x1280 before resizing, where weights "
-    "are random: region `model` costs what it costs with trained weights; what the tracker costs "
+    "are random: the network costs what it costs with trained weights; what the tracker costs "
     "depends on how many instances are found."
 )
 
