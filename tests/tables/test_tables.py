@@ -9,7 +9,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -104,6 +104,9 @@ def test_a_text_shows_as_itself_in_every_format(text):
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1).filter(single_line))
+@example("#")
+@example("a ##")
+@example("###")
 def test_any_text_shows_as_itself_in_markdown(text):
     grid = grid_of([Column(text, numeric=False)], [[text]])
     page = Page(text, (replace(grid, data=text),), {"1": text}, (text,))

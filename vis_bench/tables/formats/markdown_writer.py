@@ -15,10 +15,11 @@ _MARKS = {None: "{}", "best": "**{}**", "second": "<ins>{}</ins>"}
 # What makes a heading, a list or a rule of a line that begins with it.
 _BLOCK = re.compile(r"^(\d*)([.)](?=\s|$)|[#+=-])")
 # What Markdown gives a meaning to inside a line: emphasis, code, links, HTML, mathematics, cells.
-# An underscore has one at the edge of a word, `&` before a name, and addresses become links alone.
+# An underscore has one at the edge of a word, `&` before a name, addresses become links alone, and
+# `#` at the end closes a heading.
 _SPECIAL = re.compile(
     r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])"
-    r"|&(?=#?\w+;)|:(?=//)|(?<=\bwww)\.|(?<=\w)@(?=\w)",
+    r"|&(?=#?\w+;)|:(?=//)|(?<=\bwww)\.|(?<=\w)@(?=\w)|(?<!\S)#(?=#*\s*$)",
     re.IGNORECASE,
 )
 
