@@ -27,6 +27,14 @@ Frames = Annotated[StrictInt, Field(ge=1, le=100)]
 # At stride 32 the norms that learn need more than one value.
 Pixels = Annotated[StrictInt, Field(ge=64, le=MAX_RESOLUTION)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Steps = Annotated[StrictInt, Field(ge=1)]
+StepsOr0 = Annotated[StrictInt, Field(ge=0)]
+Videos = Annotated[StrictInt, Field(ge=1, le=100_000)]
+Clips = Annotated[StrictInt, Field(ge=1, le=1000)]
+Gap = Annotated[StrictInt, Field(ge=1, le=1000)]
+ClipFrames = Annotated[tuple[Frames, ...], Field(min_length=1)]
+Resolutions = Annotated[tuple[Pixels, ...], Field(min_length=1)]
 
 
 class Stage(BaseModel):
@@ -34,15 +42,15 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: StrictInt = Field(ge=1)
-    videos: StrictInt | None = Field(default=None, ge=1, le=100_000)
-    clips: StrictInt | None = Field(default=None, ge=1, le=1000)
-    clip_frames: tuple[Frames, ...] | None = Field(default=None, min_length=1)
-    max_gap: StrictInt | None = Field(default=None, ge=1, le=1000)
-    resolutions: tuple[Pixels, ...] | None = Field(default=None, min_length=1)
-    warmup_steps: StrictInt | None = Field(default=None, ge=0)
-    decay_steps: StrictInt | None = Field(default=None, ge=0)
-    learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    steps: Steps
+    videos: Videos | None = None
+    clips: Clips | None = None
+    clip_frames: ClipFrames | None = None
+    max_gap: Gap | None = None
+    resolutions: Resolutions | None = None
+    warmup_steps: StepsOr0 | None = None
+    decay_steps: StepsOr0 | None = None
+    learning_rate: Positive | None = None
 
 
 class TrainConfig(BaseModel):
@@ -66,19 +74,19 @@ class TrainConfig(BaseModel):
     initial_weights: StrictStr | None = None
     fresh: tuple[StrictStr, ...] = ()
     seed: StrictInt = Field(default=0, ge=0, lt=1 << 63)
-    videos: StrictInt = Field(default=600, ge=1, le=100_000)
-    clips: StrictInt = Field(default=4, ge=1, le=1000)
-    clip_frames: tuple[Frames, ...] = Field(default=(5,), min_length=1)
-    max_gap: StrictInt = Field(default=5, ge=1, le=1000)
-    resolutions: tuple[Pixels, ...] = Field(default=(128,), min_length=1)
+    videos: Videos = 600
+    clips: Clips = 4
+    clip_frames: ClipFrames = (5,)
+    max_gap: Gap = 5
+    resolutions: Resolutions = (128,)
     crop: Pixels | None = None
-    steps: StrictInt = Field(ge=1)
-    warmup_steps: StrictInt = Field(default=200, ge=0)
-    decay_steps: StrictInt = Field(default=0, ge=0)
-    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    steps: Steps
+    warmup_steps: StepsOr0 = 200
+    decay_steps: StepsOr0 = 0
+    learning_rate: Positive
     learning_rate_multipliers: dict[StrictStr, Factor] = Field(default_factory=dict)
     weight_decay: Factor = 1e-4
-    clip_norm: float = Field(gt=0, allow_inf_nan=False)
+    clip_norm: Positive
     average_decay: float | None = Field(default=None, ge=0, lt=1, allow_inf_nan=False)
     later: tuple[Stage, ...] = ()
     train_norms: StrictBool = True

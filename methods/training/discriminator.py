@@ -106,8 +106,8 @@ def judge(
     frames_T3HW = F.interpolate(frames_T3HW, features_TCHW.shape[-2:], mode="area")
     fixed = {name: value.detach() for name, value in discriminator.named_parameters()}
     seen_as = functional_call(discriminator, fixed, (frames_T3HW, features_TCHW, predicted_MTHW))
-    real = discriminator(frames_T3HW, features_TCHW, wanted_MTHW)
-    fake = discriminator(frames_T3HW, features_TCHW, predicted_MTHW.detach())
+    both_LTHW = torch.cat([wanted_MTHW, predicted_MTHW.detach()])
+    real, fake = discriminator(frames_T3HW, features_TCHW, both_LTHW).chunk(2)
     cover = patch_cover(torch.maximum(predicted_MTHW, wanted_MTHW).detach(), real.shape[-2:])
     return Judgement(
         entropy(seen_as, 1.0, cover),

@@ -152,13 +152,14 @@ def _run(trainer: Trainer, config: TrainConfig, checkpoint: Path, bars: Bars) ->
     """Trains to the last step; the losses averaged over the last stretch."""
     recent: dict[str, list[float]] = defaultdict(list)
     means: dict[str, float] = {}
-    with bars.bar(f"training {config.method}", config.total_steps) as advance:
+    total = config.total_steps
+    with bars.bar(f"training {config.method}", total) as advance:
         advance(trainer.step)
-        while trainer.step < config.total_steps:
+        while trainer.step < total:
             for name, value in trainer.advance().items():
                 recent[name].append(value)
             advance()
-            is_last = trainer.step == config.total_steps
+            is_last = trainer.step == total
             if trainer.step % config.log_every == 0 or is_last:
                 means = {name: sum(values) / len(values) for name, values in recent.items()}
                 recent.clear()

@@ -15,7 +15,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from cuda_ops import ms_deform_attn, ms_deform_attn_macs
-from deformable_cases import CASES, DTYPES, Case, errors, make_inputs
+from deformable_cases import (
+    CASES,
+    DTYPES,
+    EMPTY,
+    Case,
+    errors,
+    make_inputs,
+    results_of_empty,
+)
 
 SMALL = Case(((4, 3), (2, 5)), 2, 6, 2, 5, 3, "spread")
 BACKENDS = ("reference", "cpu")
@@ -161,20 +169,11 @@ def test_gradient_of_a_sum_is_read_although_it_is_expanded(backend: str) -> None
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("empty", ["batch", "queries", "points", "channels", "heads"])
+@pytest.mark.parametrize("empty", EMPTY)
 def test_empty_problems(backend: str, empty: str) -> None:
-    sizes = {"batch": 2, "queries": 3, "heads": 2, "channels": 4, "points": 2} | {empty: 0}
-    b, q, m, d, p = sizes.values()
-    leaves = [
-        torch.rand(shape, requires_grad=True)
-        for shape in ((b, 22, m, d), (b, q, m, 2, p, 2), (b, q, m, 2, p))
-    ]
-    output = ms_deform_attn(leaves[0], SMALL.shapes, None, *leaves[1:], backend=backend)
-    assert output.shape == (b, q, m * d)
-    assert output.count_nonzero() == 0
-    gradients = torch.autograd.grad(output, leaves, torch.ones_like(output))
-    assert [g.shape for g in gradients] == [leaf.shape for leaf in leaves]
-    assert all(g.count_nonzero() == 0 for g in gradients)
+    (output, *gradients), shapes = results_of_empty(backend, empty, "cpu")
+    assert [found.shape for found in (output, *gradients)] == shapes
+    assert all(found.count_nonzero() == 0 for found in (output, *gradients))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

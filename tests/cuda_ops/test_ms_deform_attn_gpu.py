@@ -16,7 +16,16 @@ import torch
 from torch import Tensor
 
 from cuda_ops import ms_deform_attn, resolve_backend
-from deformable_cases import CASES, DTYPES, Inputs, errors, far_inputs, make_inputs
+from deformable_cases import (
+    CASES,
+    DTYPES,
+    EMPTY,
+    Inputs,
+    errors,
+    far_inputs,
+    make_inputs,
+    results_of_empty,
+)
 from paths import ROOT
 
 pytestmark = pytest.mark.gpu
@@ -67,19 +76,11 @@ def test_auto_takes_one_that_passes_its_self_test(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("empty", ["batch", "queries", "points", "channels", "heads"])
+@pytest.mark.parametrize("empty", EMPTY)
 def test_empty_problems(backend: str, empty: str) -> None:
-    sizes = {"batch": 2, "queries": 3, "heads": 2, "channels": 4, "points": 2} | {empty: 0}
-    b, q, m, d, p = sizes.values()
-    leaves = [
-        torch.rand(shape, device=DEVICE, requires_grad=True)
-        for shape in ((b, 22, m, d), (b, q, m, 2, p, 2), (b, q, m, 2, p))
-    ]
-    output = ms_deform_attn(leaves[0], ((4, 3), (2, 5)), None, *leaves[1:], backend=backend)
-    assert output.shape == (b, q, m * d)
-    gradients = torch.autograd.grad(output, leaves, torch.ones_like(output))
-    assert [g.shape for g in gradients] == [leaf.shape for leaf in leaves]
-    assert all(g.count_nonzero() == 0 for g in (output, *gradients))
+    (output, *gradients), shapes = results_of_empty(backend, empty, DEVICE)
+    assert [found.shape for found in (output, *gradients)] == shapes
+    assert all(found.count_nonzero() == 0 for found in (output, *gradients))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

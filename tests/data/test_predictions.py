@@ -1,7 +1,6 @@
 """Results files: written whole, read back checked, zipped for a server."""
 
 import json
-import tracemalloc
 import zipfile
 
 import numpy as np
@@ -9,6 +8,7 @@ import orjson
 import pytest
 from pycocotools import mask as coco_mask
 
+from peak_memory import peak_of
 from vis_bench.data.results_file import (
     Results,
     Track,
@@ -91,12 +91,7 @@ def test_sparse_and_dense_tracks_are_written_as_one_list(tmp_path):
 def test_absent_masks_are_not_in_memory_while_they_are_written(tmp_path):
     num_frames = 2000
     tracks = [Track(1, 1, 0.5, SparseTube(num_frames, {t: MASKS[0]})) for t in range(num_frames)]
-    tracemalloc.start()
-    try:
-        write_results(tracks, tmp_path / "r.json")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    _, peak = peak_of(lambda: write_results(tracks, tmp_path / "r.json"))
     size = (tmp_path / "r.json").stat().st_size
     assert size > 5 * num_frames**2
     assert peak < size / 20

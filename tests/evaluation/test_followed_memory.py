@@ -1,7 +1,6 @@
 """Error breakdown, identity switches and short objects: the same figures, in little memory."""
 
 import json
-import tracemalloc
 from unittest import mock
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from compare_workload import generate
 from eval_problems import parsed, problems, tubes_of_any_sizes
 from paths import GOLDEN
+from peak_memory import peak_of
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.drawing.identity_switches import follow, switch_frames
@@ -157,14 +157,6 @@ def content_of(num_objects, num_frames):
             for g, tube in enumerate(short_tubes(num_objects, num_frames))
         ],
     }  # fmt: skip
-
-
-def peak_of(action):
-    tracemalloc.start()
-    try:
-        return action(), tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_memory_of_the_error_breakdown_does_not_grow_with_the_frames():

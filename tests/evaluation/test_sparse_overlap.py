@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval_problems import tubes_of_any_sizes
+from peak_memory import peak_of
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track, read_results, write_results
 from vis_bench.evaluation import sparse_overlap
@@ -80,14 +81,6 @@ def one_frame_tracks(num_frames):
         for n in range(PER_FRAME)
     ]
     return GroundTruth.of(content), tracks
-
-
-def peak_of(action):
-    tracemalloc.start()
-    try:
-        return action(), tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_memory_of_an_evaluation_grows_with_the_masks():

@@ -2,7 +2,6 @@
 
 import json
 import random
-import tracemalloc
 
 import numpy as np
 import orjson
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import build_method
+from peak_memory import peak_of
 from vis_bench.data.results_file import Track, track_entry, write_results
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
@@ -249,12 +249,7 @@ def test_absent_masks_are_not_in_memory_while_a_shard_is_written(tmp_path):
     [mask] = encode_masks(np.ones((1, 2, 3), bool))
     tracks = [Track(1, 1, 0.5, SparseTube(num_frames, {t: mask})) for t in range(num_frames)]
     shard = Shard("ab", (1, 2))
-    tracemalloc.start()
-    try:
-        path = ShardFiles(tmp_path, "ab").write(shard, tracks)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    path, peak = peak_of(lambda: ShardFiles(tmp_path, "ab").write(shard, tracks))
     entries = [track_entry(track) for track in tracks]
     content = {"digest": "ab", "videos": [1, 2], "tracks": entries}
     assert path.read_bytes() == orjson.dumps(content)

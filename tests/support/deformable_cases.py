@@ -17,6 +17,8 @@ from torch import Tensor
 from cuda_ops.ms_deform_attn import ms_deform_attn
 from cuda_ops.ms_deform_attn.inputs import AttentionProblem, packed_starts
 
+# Sizes of a problem that may be 0.
+EMPTY = ("batch", "queries", "points", "channels", "heads")
 QUANTITIES = ("output", "value", "sampling_locations", "attention_weights")
 
 
@@ -161,6 +163,21 @@ _LOCATIONS = {"spread": _spread, "far": _far, "borders": _borders, "centers": _c
 
 def _distance(found: Tensor, exact: Tensor) -> float:
     return float((found.cpu().double() - exact).abs().max())
+
+
+def results_of_empty(
+    backend: str, empty: str, device: torch.device | str
+) -> tuple[list[Tensor], list[tuple[int, ...]]]:
+    """The output and the gradients of a problem of which one size is 0, and their shapes as they
+    should be.
+    """
+    sizes = {"batch": 2, "queries": 3, "heads": 2, "channels": 4, "points": 2} | {empty: 0}
+    b, q, m, d, p = sizes.values()
+    inputs = [(b, 22, m, d), (b, q, m, 2, p, 2), (b, q, m, 2, p)]
+    leaves = [torch.rand(shape, device=device, requires_grad=True) for shape in inputs]
+    output = ms_deform_attn(leaves[0], ((4, 3), (2, 5)), None, *leaves[1:], backend=backend)
+    gradients = torch.autograd.grad(output, leaves, torch.ones_like(output))
+    return [output, *gradients], [(b, q, m * d), *inputs]
 
 
 if __name__ == "__main__":

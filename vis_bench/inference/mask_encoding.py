@@ -23,7 +23,7 @@ from vis_bench.structures import Padding
 DENSE_PIXELS = 1 << 23
 DENSE_PIXELS_ON_GPU = 1 << 26
 # On a CPU masks are encoded pixel by pixel where there are fewer pixels in all, or where a larger
-# share of those sampled differ from the pixel above; elsewhere by their changes, in half the time.
+# share of those sampled differ from the pixel above; elsewhere by their changes, which takes less.
 FEW_PIXELS = 1 << 17
 NOISY_SHARE = 0.02
 _SAMPLED_ROWS = 16

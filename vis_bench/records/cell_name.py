@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from vis_bench.records.arithmetic import arithmetic_words
+from vis_bench.records.arithmetic import Computed, arithmetic_words
 
 # A file name has at most 255 bytes; what endings and temporary names add to a stem needs the rest.
 _STEM_BYTES = 180
@@ -23,7 +23,7 @@ class Named(Protocol):
     def clip_stride(self) -> int | None: ...
 
 
-class Measured(Named, Protocol):
+class Measured(Named, Computed, Protocol):
     """What else is known once a cell is measured."""
 
     @property
@@ -36,12 +36,6 @@ class Measured(Named, Protocol):
     def split(self) -> str: ...
     @property
     def resolution(self) -> int | str | None: ...
-    @property
-    def precision(self) -> str | None: ...
-    @property
-    def tf32(self) -> bool | None: ...
-    @property
-    def compile(self) -> str | None: ...
     @property
     def training(self) -> str | None: ...
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 
 from vis_bench.data.categories import dataset_title, unit
+from vis_bench.records.arithmetic import arithmetic_words
 from vis_bench.records.caveats import count
 from vis_bench.records.cell_name import clip_name
 from vis_bench.records.metrics import AP, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
@@ -120,7 +121,7 @@ class _Setting:
             None if record.backbone is None else f"backbone {record.backbone}",
             clip_name(record),
             f"short side {size}" if isinstance(size, int) else size,
-            None if record.precision == "float32" else record.precision,
+            *arithmetic_words(record),
         ]
         words = ", ".join(part for part in parts if part)
         return cls(words, record.annotations_sha256 or "")
