@@ -14,13 +14,14 @@ from methods.seqformer.decoder import QueryDecomposeLayer
 
 class TemporalDecoderLayer(QueryDecomposeLayer):
     """A query decompose layer whose box queries, after attending to each other within a frame,
-    attend over time, each instance by itself.
+    attend over time, each instance by itself; before training this adds nothing to them.
     """
 
     def __init__(self, cross_attention: DeformableAttention, width: int, hidden: int) -> None:
         super().__init__(cross_attention, width, hidden)
         self.temporal_attention = MultiHeadAttention(width, cross_attention.heads)
         self.temporal_attention_norm = nn.LayerNorm(width)
+        nn.init.zeros_(self.temporal_attention.out_proj.weight)
 
     def talk_among_boxes(self, box_queries_TQC: Tensor, position_QC: Tensor) -> Tensor:
         """Self-attention within each frame, then over the frames of each query."""

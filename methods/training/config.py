@@ -63,6 +63,8 @@ class TrainConfig(BaseModel):
     `later` stages follow the first, each with a schedule of its own.
     `average_decay` is the share that an exponential moving average of the weights keeps per step;
     with it, the average is what is written and evaluated.
+    With `held_out`, the log also has the losses on clips of that many videos that nothing learns
+    from.
     `crop` cuts squares of that many pixels around instances out of the resized frames.
     With `half_precision` the weights at the end are written so, which the bundled ones are.
     """
@@ -91,6 +93,7 @@ class TrainConfig(BaseModel):
     later: tuple[Stage, ...] = ()
     train_norms: StrictBool = True
     loss_weights: dict[StrictStr, Factor] = Field(default_factory=dict)
+    held_out: StrictInt = Field(default=0, ge=0, le=1000)
     log_every: StrictInt = Field(default=100, ge=1)
     checkpoint_every: StrictInt = Field(default=500, ge=1)
     half_precision: StrictBool = False

@@ -1,17 +1,22 @@
 """MS-STS's auxiliary discriminator (Thawakar et al., ECCV 2022, section 3.3): training only.
 
-It sees frames, encoder features and a mask, and says for each patch whether the mask is a ground
-truth's ("real") or a prediction ("fake"); the method learns to be taken for real. A reconstruction:
-the paper names the inputs and the aim; everything else is this project's.
+It sees frames, the encoder's features of all scales and a mask, and says for each patch whether the
+mask is a ground truth's ("real"), or a prediction or a mask in the wrong place ("fake"); the method
+learns to be taken for real. A reconstruction: the paper names the inputs and the aim; everything
+else is this project's.
 
 What made it learn here: the masks keep their own grid of stride 4, since at stride 8 a good
 prediction and the truth are alike; they meet the features in a product, so that the features say
 where a mask should be; and patches count by how much of an instance they show, since most show
-background alone, where both masks are empty.
+background alone, where both masks are empty. What made the features separate the better for it:
+true masks in the wrong place, which nothing but the features gives away (so Reed et al., ICML 2016,
+pair images with the texts of others), and a weight that makes its gradient count among those of the
+other losses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,14 +26,15 @@ from torch.nn import functional as F
 
 LEAK = 0.2
 FRAME_CHANNELS = 3
-PATCH_STRIDE = 4
+# Reciprocals of the plastic number and of its square.
+R2_STEPS = (0.7548776662466927, 0.5698402909980532)
 
 
 class Judgement(NamedTuple):
     """What the discriminator makes of predictions and targets.
 
     `fooling`: how far predictions are from being taken for real, which the method lowers.
-    `judging`: how far the discriminator is from telling both apart; 0.69, ln 2, is chance.
+    `judging`: how far the discriminator is from telling real from fake; 0.69, ln 2, is chance.
     `accuracy`: the share of predicted and real masks, frame by frame, that it takes for what they
     are; 0.5 is chance. All are 0 where there is nothing to judge.
     """
@@ -43,13 +49,15 @@ class Discriminator(nn.Module):
 
     Args:
         width: channels of the encoder's features.
+        levels: how many maps of features there are.
         inner: channels of the context, made from frames and features, and of the mask.
         hidden: channels of the first convolution of both; the second has twice as many.
     """
 
-    def __init__(self, width: int, inner: int = 16, hidden: int = 32) -> None:
+    def __init__(self, width: int, levels: int, inner: int = 16, hidden: int = 32) -> None:
         super().__init__()
-        self.context = nn.Conv2d(FRAME_CHANNELS + width, inner, 1)
+        self.colors = nn.Conv2d(FRAME_CHANNELS, inner, 1)
+        self.levels = nn.ModuleList(nn.Conv2d(width, inner, 1) for _ in range(levels))
         self.mask = nn.Conv2d(1, inner, 3, padding=1)
         nn.init.normal_(self.mask.weight)
         self.layers = nn.Sequential(
@@ -61,17 +69,19 @@ class Discriminator(nn.Module):
             nn.Conv2d(2 * hidden, 1, 3, padding=1),
         )
 
-    def forward(self, frames_T3HW: Tensor, features_TCHW: Tensor, masks_MTHW: Tensor) -> Tensor:
+    def forward(self, frames_T3HW: Tensor, maps_L: Sequence[Tensor], masks_MTHW: Tensor) -> Tensor:
         """Logits (M, T, h, w) of "real" for M instances, h and w a quarter of the masks' grid.
 
         Args:
-            frames_T3HW, features_TCHW: on the features' grid.
-            masks_MTHW: on any finer grid, in 0..1.
+            frames_T3HW: on the masks' grid.
+            maps_L: the encoder's feature maps, each (T, C, height, width).
+            masks_MTHW: in 0..1.
         """
-        context_TCHW = self.context(torch.cat([frames_T3HW, features_TCHW], 1))
-        context_TCHW = F.interpolate(
-            context_TCHW, masks_MTHW.shape[-2:], mode="bilinear", align_corners=False
-        )
+        context_TCHW = self.colors(frames_T3HW)
+        for level, map_TCHW in zip(self.levels, maps_L, strict=True):
+            context_TCHW = context_TCHW + F.interpolate(
+                level(map_TCHW), masks_MTHW.shape[-2:], mode="bilinear", align_corners=False
+            )
         context_NCHW = context_TCHW.repeat(len(masks_MTHW), 1, 1, 1)
         masks_NCHW = F.leaky_relu(self.mask(2 * masks_MTHW.flatten(0, 1)[:, None] - 1), LEAK)
         both = torch.cat([context_NCHW, masks_NCHW, context_NCHW * masks_NCHW], 1)
@@ -87,7 +97,7 @@ class ChannelNorm(nn.LayerNorm):
 
 
 def judge(
-    discriminator: Discriminator, frames_T3HW: Tensor, features_TCHW: Tensor,
+    discriminator: Discriminator, frames_T3HW: Tensor, maps_L: Sequence[Tensor],
     predicted_MTHW: Tensor, wanted_MTHW: Tensor,
 ) -> Judgement:  # fmt: skip
     """The discriminator's opinion of predictions and targets, for both sides to learn from.
@@ -97,23 +107,42 @@ def judge(
 
     Args:
         frames_T3HW: as the network got them.
-        features_TCHW: the encoder's finest map.
+        maps_L: the encoder's feature maps, each (T, C, height, width).
         predicted_MTHW: mask probabilities of the matched queries.
         wanted_MTHW: their targets, on the same grid.
     """
     if not len(predicted_MTHW):
         return Judgement(predicted_MTHW.sum(), predicted_MTHW.sum(), predicted_MTHW.sum())
-    frames_T3HW = F.interpolate(frames_T3HW, features_TCHW.shape[-2:], mode="area")
+    frames_T3HW = F.interpolate(frames_T3HW, wanted_MTHW.shape[-2:], mode="area")
     fixed = {name: value.detach() for name, value in discriminator.named_parameters()}
-    seen_as = functional_call(discriminator, fixed, (frames_T3HW, features_TCHW, predicted_MTHW))
-    both_LTHW = torch.cat([wanted_MTHW, predicted_MTHW.detach()])
-    real, fake = discriminator(frames_T3HW, features_TCHW, both_LTHW).chunk(2)
-    cover = patch_cover(torch.maximum(predicted_MTHW, wanted_MTHW).detach(), real.shape[-2:])
+    seen_as = functional_call(discriminator, fixed, (frames_T3HW, maps_L, predicted_MTHW))
+    predicted_MTHW, elsewhere_MTHW = predicted_MTHW.detach(), misplaced(wanted_MTHW)
+    all_LTHW = torch.cat([wanted_MTHW, predicted_MTHW, elsewhere_MTHW])
+    real, fake, elsewhere = discriminator(frames_T3HW, maps_L, all_LTHW).chunk(3)
+    cover = patch_cover(torch.maximum(predicted_MTHW, wanted_MTHW), real.shape[-2:])
+    changed = patch_cover((elsewhere_MTHW - wanted_MTHW).abs(), real.shape[-2:])
+    wrong = (entropy(fake, 0.0, cover) + entropy(elsewhere, 0.0, changed)) / 2
     return Judgement(
         entropy(seen_as, 1.0, cover),
-        (entropy(real, 1.0, cover) + entropy(fake, 0.0, cover)) / 2,
+        (entropy(real, 1.0, cover) + wrong) / 2,
         (share_above_0(real, cover) + share_above_0(-fake, cover)) / 2,
     )
+
+
+def misplaced(masks_MTHW: Tensor) -> Tensor:
+    """The masks moved by up to a quarter of the frame, each by its own distance.
+
+    What leaves the frame on one side comes back on the other. The distances are those of a
+    low-discrepancy sequence (Roberts, "The unreasonable effectiveness of quasirandom sequences",
+    2018), so no random state has to be kept for a training that is resumed.
+    """
+    height, width = masks_MTHW.shape[-2:]
+    masks_NHW = masks_MTHW.flatten(0, 1)
+    moved = []
+    for place, mask_HW in enumerate(masks_NHW):
+        down, right = ((place * step) % 1 / 2 - 1 / 4 for step in R2_STEPS)
+        moved.append(mask_HW.roll((round(down * height), round(right * width)), (-2, -1)))
+    return torch.stack(moved).view_as(masks_MTHW)
 
 
 def patch_cover(masks_MTHW: Tensor, size_HW: torch.Size) -> Tensor:

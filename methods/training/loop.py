@@ -6,6 +6,7 @@ evaluation takes the weights that are trained, and whether the output folder can
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections import defaultdict
@@ -17,7 +18,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from methods.training.clip_sampler import ClipSampler, SamplingPlan
+from methods.training.clip_sampler import Batch, ClipSampler, SamplingPlan
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.final_evaluation import evaluate, evaluation_cells
@@ -28,7 +29,7 @@ from methods.training.output_folder import check_free_space, check_output_folder
 from methods.training.trainable import build_trainable
 from methods.training.trainable_norms import train_norms
 from methods.training.trainer import Trainer
-from methods.training.video_pool import draw_pool, first_videos
+from methods.training.video_pool import draw_pool, first_videos, videos_from
 from vis_bench.atomic_write import never_an_input, write_atomically
 from vis_bench.data.synthetic import CLASSES
 from vis_bench.progress import Bars
@@ -101,13 +102,20 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
         train_norms(method)
     method.train().to(memory_format=torch.channels_last)
     videos = max(stage.videos for stage in config.stages)
-    with bars.bar(f"drawing {videos} videos", videos) as advance:
-        pool = draw_pool(config.seed, videos, advance)
+    drawn = videos + config.held_out
+    with bars.bar(f"drawing {drawn} videos", drawn) as advance:
+        pool = draw_pool(config.seed, drawn, advance)
     samplers = [
         ClipSampler(first_videos(pool, stage.videos), _plan(stage), method.input_format)
         for stage in config.stages
     ]
-    return Trainer(method, criterion, samplers, config)
+    held_out: list[Batch] = []
+    if config.held_out:
+        sampler = ClipSampler(videos_from(pool, videos), _plan(config), method.input_format)
+        held_out = [
+            sampler.batch(step) for step in range(math.ceil(config.held_out / config.clips))
+        ]
+    return Trainer(method, criterion, samplers, config, held_out)
 
 
 def save_weights(weights: Mapping[str, Tensor], path: Path, *, half: bool = False) -> None:
@@ -164,6 +172,8 @@ def _run(trainer: Trainer, config: TrainConfig, checkpoint: Path, bars: Bars) ->
                 means = {name: sum(values) / len(values) for name, values in recent.items()}
                 recent.clear()
                 bars.say(describe(trainer.step, means))
+                if config.held_out:
+                    bars.say(f"held out, {describe(trainer.step, trainer.held_out_losses())}")
             if trainer.step % config.checkpoint_every == 0 or is_last:
                 trainer.save(checkpoint)
     return means

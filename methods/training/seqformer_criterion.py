@@ -11,6 +11,7 @@ from torch import Tensor
 
 from methods.layers.feature_levels import FeatureLevels
 from methods.seqformer.decoder import DecoderOutput
+from methods.seqformer.model import STRIDES
 from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
 from methods.training.losses import dice, generalized_iou, mask_focal, sigmoid_focal
 from methods.training.matcher import Matches, box_costs, focal_class_cost, match
@@ -52,8 +53,7 @@ class SeqFormerCriterion(Criterion):
             add_masks(total, masks_MTHW, wanted_MTHW, instances)
         self.add_last_masks(total, example, features, masks_MTHW, wanted_MTHW, clips)
         if self.weights["dense"]:
-            finest = finest_level(features)
-            total.add("dense", self.dense_head(finest, targets) / clips)
+            total.add("dense", self.dense_head(level_maps(features)[0], targets) / clips)
 
     def add_last_masks(
         self, total: LossSum, example: Example, features: FrameFeatures, masks_MTHW: Tensor,
@@ -103,8 +103,6 @@ def add_masks(total: LossSum, masks_MTHW: Tensor, wanted_MTHW: Tensor, instances
     total.add("dice", dice(masks_MX, wanted_MX).sum() / instances)
 
 
-def finest_level(features: FrameFeatures, stride: int = 8) -> Tensor:
-    """The encoder's map (T, C, H/8, W/8), which comes first in its memory."""
-    shape = FeatureLevels.of_frame(features.frame_size_HW, (stride,)).shapes_L2[0]
-    finest_TSC = features.maps["memory"][:, : shape[0] * shape[1]]
-    return finest_TSC.transpose(1, 2).unflatten(2, shape)
+def level_maps(features: FrameFeatures) -> list[Tensor]:
+    """The encoder's maps, each (T, C, height, width), finest first."""
+    return FeatureLevels.of_frame(features.frame_size_HW, STRIDES).maps(features.maps["memory"])

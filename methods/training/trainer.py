@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -35,6 +37,7 @@ class Trainer:
         criterion: its loss; may have parameters of its own.
         samplers: one for each stage; the batch of a step depends on the step's number alone.
         config: stages, learning rate and its multipliers, clipping.
+        held_out: batches of videos that none of the samplers draws from.
 
     Attributes:
         step: how many steps have been taken.
@@ -43,9 +46,10 @@ class Trainer:
 
     def __init__(
         self, method: VISMethod, criterion: Criterion, samplers: Sequence[ClipSampler],
-        config: TrainConfig,
+        config: TrainConfig, held_out: Sequence[Batch] = (),
     ) -> None:  # fmt: skip
         self.method = method
+        self._held_out = held_out
         self.step = 0
         self.saved_step: int | None = None
         self._criterion = criterion
@@ -99,6 +103,22 @@ class Trainer:
             **{name: sum(values) / len(values) for name, values in total.observed.items()},
             "norm": float(norm),
         }
+
+    @torch.no_grad()
+    def held_out_losses(self) -> dict[str, float]:
+        """The losses on held-out batches, and the means of what else their clips showed; norms as
+        in inference. Nothing learns from them.
+        """
+        values: dict[str, list[float]] = defaultdict(list)
+        self._modules.eval()
+        for batch in self._held_out:
+            total = self.losses(batch)
+            for name, loss in total.terms.items():
+                values[name].append(float(loss))
+            for name, observed in total.observed.items():
+                values[name] += observed
+        self._modules.train()
+        return {name: mean(found) for name, found in values.items()}
 
     def _diverged(self, sign: str) -> InputError:
         rate = self._stages[stage_at(self._stages, self.step)[0]].learning_rate

@@ -20,7 +20,9 @@ from vis_bench.inference.weight_checks import check_archive
 from vis_bench.json_file import shown
 
 # A resumed run may differ in these: they decide how long it goes on and what it writes.
-FREE_SETTINGS = ("steps", "log_every", "checkpoint_every", "half_precision", "evaluate")
+FREE_SETTINGS = (
+    "steps", "held_out", "log_every", "checkpoint_every", "half_precision", "evaluate"
+)  # fmt: skip
 NOT_SET = "not set"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,5 +61,14 @@ def draw_pool(seed: int, videos: int, advance: Advance = silent) -> Pool:
 
 def first_videos(pool: Pool, videos: int) -> Pool:
     """The part of a pool that a pool of fewer videos would be."""
-    parts = {size: [v for v in group if v.index < videos] for size, group in pool.items()}
+    return _part(pool, lambda video: video.index < videos)
+
+
+def videos_from(pool: Pool, first: int) -> Pool:
+    """The rest of a pool."""
+    return _part(pool, lambda video: video.index >= first)
+
+
+def _part(pool: Pool, chosen: Callable[[PooledVideo], bool]) -> Pool:
+    parts = {size: [video for video in group if chosen(video)] for size, group in pool.items()}
     return {size: part for size, part in parts.items() if part}

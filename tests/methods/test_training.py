@@ -8,6 +8,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn import functional as F
 
 from methods import build_method
 from methods.layers.frozen_batch_norm import FrozenBatchNorm2d
@@ -19,6 +20,7 @@ from methods.training.discriminator import (
     Discriminator,
     entropy,
     judge,
+    misplaced,
     patch_cover,
     share_above_0,
 )
@@ -30,7 +32,7 @@ from methods.training.targets import make_targets
 from methods.training.trainable import build_trainable
 from methods.training.trainable_norms import bundled_state, train_norms
 from methods.training.trainer import learning_rate_factor, parameter_groups, stage_at
-from methods.training.video_pool import draw_pool, first_videos
+from methods.training.video_pool import draw_pool, first_videos, videos_from
 from paths import CONFIGS
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
@@ -259,37 +261,104 @@ def test_every_parameter_of_a_method_learns():
 
 def test_discriminator_terms_move_the_sides_they_should():
     torch.manual_seed(0)
-    discriminator = Discriminator(8, inner=4, hidden=4)
-    frames, features = torch.randn(2, 3, 64, 64), torch.randn(2, 8, 8, 8, requires_grad=True)
+    discriminator = Discriminator(8, 2, inner=4, hidden=4)
+    frames = torch.randn(2, 3, 64, 64)
+    maps = [torch.randn(2, 8, side, side, requires_grad=True) for side in (8, 4)]
     logits = torch.randn(3, 2, 16, 16, requires_grad=True)
     wanted = (torch.rand(3, 2, 16, 16) > 0.5).float()
-    judgement = judge(discriminator, frames, features, logits.sigmoid(), wanted)
+    judgement = judge(discriminator, frames, maps, logits.sigmoid(), wanted)
     judgement.fooling.backward()
     assert all(p.grad is None for p in discriminator.parameters())
     assert logits.grad.abs().sum() > 0
-    assert features.grad.abs().sum() > 0
-    of_logits, of_features = logits.grad.clone(), features.grad.clone()
+    assert all(level.grad.abs().sum() > 0 for level in maps)
+    of_logits, of_maps = logits.grad.clone(), [level.grad.clone() for level in maps]
     judgement.judging.backward()
     assert torch.equal(logits.grad, of_logits)
-    assert not torch.equal(features.grad, of_features)
+    for level, before in zip(maps, of_maps, strict=True):
+        assert not torch.equal(level.grad, before)
     assert all(p.grad.abs().sum() > 0 for p in discriminator.parameters())
 
 
 def test_discriminator_learns_to_tell_masks_apart_and_its_accuracy_says_so():
     torch.manual_seed(0)
-    discriminator = Discriminator(4, inner=4, hidden=8)
+    discriminator = Discriminator(4, 1, inner=4, hidden=8)
     optimizer = torch.optim.Adam(discriminator.parameters(), 1e-2)
-    frames, features = torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 8, 8)
+    frames, maps = torch.zeros(1, 3, 64, 64), [torch.zeros(1, 4, 8, 8)]
     wanted, predicted = torch.ones(2, 1, 16, 16), torch.full((2, 1, 16, 16), 0.5)
     for _ in range(30):
-        judgement = judge(discriminator, frames, features, predicted, wanted)
+        judgement = judge(discriminator, frames, maps, predicted, wanted)
         optimizer.zero_grad()
         judgement.judging.backward()
         optimizer.step()
     assert judgement.judging < 0.1 < math.log(2) < judgement.fooling
     assert judgement.accuracy == 1
     # Where both are alike, one of the two is always taken for what it is not.
-    assert judge(discriminator, frames, features, wanted, wanted).accuracy == 0.5
+    assert judge(discriminator, frames, maps, wanted, wanted).accuracy == 0.5
+
+
+def test_held_out_losses_are_logged_and_change_nothing(tmp_path, capsys):
+    settings = config("ms_sts", steps=4, videos=2, log_every=2, checkpoint_every=2)
+    said = {}
+    for held_out in (0, 3):
+        path = tmp_path / f"train_{held_out}.yaml"
+        path.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+        train(path, [f"held_out={held_out}"], tmp_path / str(held_out), resume=False, bars=Bars())
+        said[held_out] = [line for line in capsys.readouterr().err.splitlines() if "step" in line]
+    weights = [load_file(tmp_path / name / "weights.safetensors") for name in ("0", "3")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    lines = [line for line in said[3] if line.startswith("held out, step ")]
+    assert [line.split(":")[0] for line in lines] == ["held out, step 2", "held out, step 4"]
+    assert all(" accuracy 0." in line for line in lines)
+    assert [line for line in said[3] if line not in lines] == said[0]
+
+
+def test_held_out_videos_follow_those_that_train():
+    pool = draw_pool(0, 5)
+    rest = [video.index for group in videos_from(pool, 3).values() for video in group]
+    first = [video.index for group in first_videos(pool, 3).values() for video in group]
+    assert (sorted(first), sorted(rest)) == ([0, 1, 2], [3, 4])
+
+
+def squares_anywhere(instances, frames, side):
+    """Masks (M, T, H, W) of a square each, which may leave on one side and come back on another."""
+    square = torch.zeros(side, side)
+    square[: side // 4, : side // 4] = 1
+    by = torch.randint(side, (instances * frames, 2)).tolist()
+    return torch.stack([square.roll(shift, (0, 1)) for shift in by]).unflatten(0, (instances, -1))
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["in the features", "nowhere"])
+def test_discriminator_needs_features_to_find_masks_in_the_wrong_place(shown):
+    """A mask moved elsewhere is as good a mask, so only features that show instances tell."""
+    torch.manual_seed(0)
+    discriminator = Discriminator(1, 1, inner=4, hidden=8)
+    optimizer = torch.optim.Adam(discriminator.parameters(), 1e-2)
+    frames = torch.zeros(4, 3, 128, 128)
+    losses = []
+    for _ in range(80):
+        wanted = squares_anywhere(2, 4, 32)
+        maps = [F.max_pool2d(wanted.amax(0), 2)[:, None] * float(shown)]
+        judgement = judge(discriminator, frames, maps, misplaced(wanted), wanted)
+        optimizer.zero_grad()
+        judgement.judging.backward()
+        optimizer.step()
+        losses.append(float(judgement.judging.detach()))
+    assert (sum(losses[-10:]) / 10 < 0.5) == shown
+
+
+def test_misplaced_masks_are_the_same_masks_elsewhere():
+    masks = (torch.rand(3, 2, 20, 40) > 0.8).float()
+    moved = misplaced(masks)
+    assert torch.equal(moved.sum((-2, -1)), masks.sum((-2, -1)))
+    assert torch.equal(moved, misplaced(masks))
+    assert all(
+        (m != w).any() for m, w in zip(moved.flatten(0, 1), masks.flatten(0, 1), strict=True)
+    )
+    point = torch.zeros(40, 1, 21, 41)
+    point[..., 10, 20] = 1
+    places = misplaced(point).nonzero()[:, 2:] - torch.tensor([10, 20])
+    assert (places.abs() <= torch.tensor([5, 10])).all()
+    assert len(set(map(tuple, places.tolist()))) == 40
 
 
 def test_discriminator_weighs_patches_by_what_they_show():
@@ -314,7 +383,7 @@ def test_discriminator_weighs_patches_by_what_they_show():
 def test_discriminator_has_nothing_to_judge_without_instances():
     nothing = torch.zeros(0, 2, 16, 16)
     found = judge(
-        Discriminator(4), torch.zeros(2, 3, 64, 64), torch.zeros(2, 4, 8, 8), nothing, nothing
+        Discriminator(4, 1), torch.zeros(2, 3, 64, 64), [torch.zeros(2, 4, 8, 8)], nothing, nothing
     )
     assert [float(part) for part in found] == [0, 0, 0]
 
