@@ -67,7 +67,8 @@ def test_sampling_points_and_their_arrays(figure, tmp_path, method):
 
 
 def test_time_weights_say_what_counts(figure, tmp_path):
-    arguments = ("time-weights", "--output", tmp_path / "w.svg", "--limit", 1, *SMALL)
+    larger = ("--set", "resolution=96")  # where the model finds an object
+    arguments = ("time-weights", "--output", tmp_path / "w.svg", "--limit", 1, *larger)
     code, out, _ = figure(*arguments, "--json")
     assert code == 0
     facts = json.loads(out)

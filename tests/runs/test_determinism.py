@@ -16,7 +16,7 @@ CHANGING = {"created_at", "command", "load_average"}
 def run(config, output, hash_seed):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": hash_seed}
     command = [sys.executable, str(ROOT / "run_bench.py"), "run", config, "--limit", "1",
-               "--device", "cpu", "--set", "measure=accuracy", "--set", "resolution=64",
+               "--device", "cpu", "--set", "measure=accuracy", "--set", "resolution=128",
                "--output", str(output)]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
