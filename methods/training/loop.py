@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -169,7 +170,7 @@ def _run(trainer: Trainer, config: TrainConfig, checkpoint: Path, bars: Bars) ->
             advance()
             is_last = trainer.step == total
             if trainer.step % config.log_every == 0 or is_last:
-                means = {name: sum(values) / len(values) for name, values in recent.items()}
+                means = {name: fmean(values) for name, values in recent.items()}
                 recent.clear()
                 bars.say(describe(trainer.step, means))
                 if config.held_out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -100,7 +100,7 @@ class Trainer:
         self.step += 1
         return {
             **{name: float(loss.detach()) for name, loss in losses.items()},
-            **{name: sum(values) / len(values) for name, values in total.observed.items()},
+            **{name: fmean(values) for name, values in total.observed.items()},
             "norm": float(norm),
         }
 
@@ -118,7 +118,7 @@ class Trainer:
             for name, observed in total.observed.items():
                 values[name] += observed
         self._modules.train()
-        return {name: mean(found) for name, found in values.items()}
+        return {name: fmean(found) for name, found in values.items()}
 
     def _diverged(self, sign: str) -> InputError:
         rate = self._stages[stage_at(self._stages, self.step)[0]].learning_rate
