@@ -13,6 +13,7 @@ from torch import nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from vis_bench.cost.flops.meta_results import run_on_meta
 from vis_bench.cost.flops.rules import mac_rule
 from vis_bench.cost.flops.selections import select_all
 from vis_bench.cost.flops.zero_ops import counts_zero, moves_values
@@ -147,7 +148,7 @@ class _CountingMode(TorchDispatchMode):
         kwargs = kwargs or {}
         rule = mac_rule(op._overloadpacket)
         if rule is not None:
-            out = op(*args, **kwargs)
+            out = run_on_meta(op, args, kwargs)
             self._tally.add(op, rule(args, out))
             return out
         if op._overloadpacket in _READS and args[0].is_meta:
@@ -160,10 +161,10 @@ class _CountingMode(TorchDispatchMode):
             self._tally.add_assumed(op)
             return selected
         if moves_values(op):
-            return op(*args, **kwargs)
+            return run_on_meta(op, args, kwargs)
         if counts_zero(op):
             self._tally.add_zero(op)
-            return op(*args, **kwargs)
+            return run_on_meta(op, args, kwargs)
         with self:
             out = op.decompose(*args, **kwargs)
         if out is NotImplemented:
