@@ -7,8 +7,6 @@ exists; that takes a tenth of the time that it takes inside a whole method.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from methods.layers.backbones import build_backbone
@@ -39,10 +37,10 @@ class BackboneClassifier(VISMethod):
 class BackboneCriterion(Criterion):
     """The class of every cell, from each of the backbone's maps."""
 
-    def __init__(
-        self, method: BackboneClassifier, num_classes: int, weights: Mapping[str, float] = {}
-    ) -> None:
-        super().__init__({**WEIGHTS, **weights})
+    default_weights = WEIGHTS
+
+    def __init__(self, method: BackboneClassifier, num_classes: int) -> None:
+        super().__init__()
         channels = zip(WEIGHTS, method.backbone.channels, strict=True)
         self.heads = nn.ModuleDict(
             {name: DenseHead(c, num_classes, boxes=False) for name, c in channels}

@@ -51,6 +51,7 @@ class Stage(BaseModel):
     warmup_steps: StepsOr0 | None = None
     decay_steps: StepsOr0 | None = None
     learning_rate: Positive | None = None
+    loss_weights: dict[StrictStr, Factor] | None = None
 
 
 class TrainConfig(BaseModel):
@@ -60,7 +61,8 @@ class TrainConfig(BaseModel):
     `decay_steps`. `learning_rate_multipliers` are by the start of a parameter's name, or by any
     part of it; the first that fits counts. `initial_weights` start what they have names for;
     parameters that they lack start fresh, and so do those whose names start with one of `fresh`.
-    `later` stages follow the first, each with a schedule of its own.
+    `later` stages follow the first, each with a schedule of its own; what they give of
+    `loss_weights` stands over the first's.
     `average_decay` is the share that an exponential moving average of the weights keeps per step;
     with it, the average is what is written and evaluated.
     With `held_out`, the log also has the losses on clips of that many videos that nothing learns
@@ -104,6 +106,8 @@ class TrainConfig(BaseModel):
         """The settings of each stage, in order."""
         first = self.model_copy(update={"later": ()})
         changes = [stage.model_dump(exclude_none=True) for stage in self.later]
+        for change in changes:
+            change["loss_weights"] = {**first.loss_weights, **change.get("loss_weights", {})}
         return [first, *(first.model_copy(update=change) for change in changes)]
 
     @property

@@ -17,10 +17,8 @@ from vis_bench.inference.method import VISMethod
 class BuildCriterion(Protocol):
     """How a criterion is built."""
 
-    def __call__(
-        self, method: VISMethod, num_classes: int, weights: Mapping[str, float] = ...
-    ) -> Criterion:
-        """The method's loss, with `weights` over its own."""
+    def __call__(self, method: VISMethod, num_classes: int) -> Criterion:
+        """The method's loss."""
 
 
 CRITERIA: dict[str, BuildCriterion] = {
@@ -32,9 +30,9 @@ CRITERIA: dict[str, BuildCriterion] = {
 
 
 def build_criterion(
-    name: str, method: VISMethod, num_classes: int, weights: Mapping[str, float]
+    name: str, method: VISMethod, num_classes: int, weights: Mapping[str, float] = {}
 ) -> Criterion:
-    """The criterion of a method.
+    """The criterion of a method, with `weights` over its own.
 
     Raises:
         InputError: for a method that cannot be trained here, or an unknown loss.
@@ -43,10 +41,6 @@ def build_criterion(
         raise InputError(
             f"method {name!r} cannot be trained; expected one of: {', '.join(CRITERIA)}"
         )
-    criterion = CRITERIA[name](method, num_classes, {})
-    unknown = [term for term in weights if term not in criterion.weights]
-    if unknown:
-        known = ", ".join(criterion.weights)
-        raise InputError(f"loss_weights has {unknown[0]!r}; expected one of: {known}")
-    criterion.weights.update(weights)
+    criterion = CRITERIA[name](method, num_classes)
+    criterion.weigh(weights)
     return criterion

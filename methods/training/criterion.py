@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.training.targets import ClipTargets
+from vis_bench.errors import InputError
 from vis_bench.inference.method import VISMethod
 from vis_bench.structures import FrameFeatures
 
@@ -55,13 +56,36 @@ class LossSum:
 class Criterion(nn.Module, ABC):
     """The loss of one method.
 
-    Args:
-        weights: of the terms by name.
+    Attributes:
+        default_weights: of the terms by name, as the method has them.
+        weights: what they are now, see `weigh`.
     """
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
+    default_weights: Mapping[str, float]
+
+    def __init__(self) -> None:
         super().__init__()
-        self.weights = dict(weights)
+        self.weights = dict(self.default_weights)
+
+    def weigh(self, weights: Mapping[str, float]) -> None:
+        """From now on terms weigh so; those that `weights` lacks weigh as by default.
+
+        Raises:
+            InputError: for an unknown term.
+        """
+        self.check_terms(weights)
+        self.weights = {**self.default_weights, **weights}
+
+    def check_terms(self, weights: Mapping[str, float]) -> None:
+        """Refuses weights of terms that this method does not have.
+
+        Raises:
+            InputError: for an unknown term.
+        """
+        unknown = [term for term in weights if term not in self.default_weights]
+        if unknown:
+            known = ", ".join(self.default_weights)
+            raise InputError(f"loss_weights has {unknown[0]!r}; expected one of: {known}")
 
     def forward(self, method: VISMethod, examples: Sequence[Example]) -> LossSum:
         """The weighted terms of a batch: averaged over clips, or over all its instances."""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
-from methods.training.losses import dice, mask_focal, pairwise_dice, softmax_with_no_object
+from methods.training.losses import (
+    dice,
+    mask_focal,
+    pairwise_dice,
+    qualities_of_masks,
+    softmax_with_no_object,
+)
 from methods.training.matcher import Matches, match
 from methods.training.targets import ClipTargets
 from vis_bench.inference.method import VISMethod
 
 # `no_object` weighs that class within the term `class`; published for 100 queries. With fewer
-# queries more of them are matched, and a larger weight keeps the balance.
-WEIGHTS = {"class": 1.0, "no_object": 0.1, "mask": 3.0, "dice": 3.0, "dense": 0.0}
+# queries more of them are matched, and a larger weight keeps the balance. `quality` is no term
+# either: with 0 a matched query's class should be certain, as with the authors, with 1 as probable
+# as the space-time IoU of its masks.
+WEIGHTS = {
+    "class": 1.0, "no_object": 0.1, "mask": 3.0, "dice": 3.0, "dense": 0.0, "quality": 0.0,
+}  # fmt: skip
 
 
 class IFCCriterion(Criterion):
@@ -24,10 +32,10 @@ class IFCCriterion(Criterion):
     The matching weighs the class probability and the dice coefficient equally.
     """
 
-    def __init__(
-        self, method: VISMethod, num_classes: int, weights: Mapping[str, float] = {}
-    ) -> None:
-        super().__init__({**WEIGHTS, **weights})
+    default_weights = WEIGHTS
+
+    def __init__(self, method: VISMethod, num_classes: int) -> None:
+        super().__init__()
         self.dense_head = DenseHead(method.spatial_decoder.pointwise.out_channels, num_classes)
 
     def add_clip(
@@ -51,11 +59,16 @@ class IFCCriterion(Criterion):
         masks_QX = to_grid(masks_QTHW, targets.masks_NTHW.shape[-2:]).flatten(1)
         targets_NX = targets.masks_NTHW.flatten(1)
         matches = match(matching_cost(logits_QK, masks_QX, targets.labels_N, targets_NX))
-        labels_Q = labels_of_queries(logits_QK, matches, targets.labels_N)
-        total.add(
-            "class", softmax_with_no_object(logits_QK, labels_Q, self.weights["no_object"]) / clips
-        )
         matched_MX, wanted_MX = masks_QX[matches.queries_M], targets_NX[matches.targets_M]
+        labels_Q = labels_of_queries(logits_QK, matches, targets.labels_N)
+        qualities_Q = torch.ones_like(logits_QK[:, 0])
+        qualities_Q[matches.queries_M] = qualities_of_masks(
+            matched_MX, wanted_MX, self.weights["quality"]
+        ).to(qualities_Q.dtype)
+        classes = softmax_with_no_object(
+            logits_QK, labels_Q, qualities_Q, self.weights["no_object"]
+        )
+        total.add("class", classes / clips)
         total.add("mask", mask_focal(matched_MX, wanted_MX).sum() / instances)
         total.add("dice", dice(matched_MX, wanted_MX).sum() / instances)
 

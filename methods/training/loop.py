@@ -97,6 +97,8 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
         torch.manual_seed(config.seed)
         method = build_trainable(config)
         criterion = build_criterion(config.method, method, len(CLASSES), config.loss_weights)
+    for stage in config.stages:
+        criterion.check_terms(stage.loss_weights)
     if config.initial_weights:
         load_initial_weights(method, find_weights_file(config.initial_weights), config.fresh)
     if config.train_norms:

@@ -31,6 +31,33 @@ def sigmoid_focal(
     return weight * missed**gamma * entropy
 
 
+def quality_focal(logits: Tensor, qualities: Tensor, positive: Tensor) -> Tensor:
+    """Focal loss towards any probability, in the shape of `logits`: the discount is by how far the
+    probability is from the quality (Li et al., "Generalized Focal Loss", 2020, equation 3), and
+    positive and negative elements weigh as in `sigmoid_focal`, which it equals for 0 and 1.
+
+    Args:
+        logits: any shape.
+        qualities: the same shape, 0..1; 0 where not positive.
+        positive: the same shape, whether an element is a positive.
+    """
+    missed = (qualities - logits.sigmoid()).abs()
+    weight = torch.where(positive, FOCAL_ALPHA, 1 - FOCAL_ALPHA)
+    entropy = F.binary_cross_entropy_with_logits(logits, qualities, reduction="none")
+    return weight * missed**FOCAL_GAMMA * entropy
+
+
+@torch.no_grad()
+def qualities_of_masks(logits_NX: Tensor, targets_NX: Tensor, share: float) -> Tensor:
+    """What the score of each mask should be: 1, or with a `share` of 1 its space-time IoU with its
+    target, or something between; (N,).
+    """
+    found_NX, wanted_NX = logits_NX > 0, targets_NX > 0.5
+    union_N = (found_NX | wanted_NX).sum(-1)
+    iou_N = (found_NX & wanted_NX).sum(-1) / union_N.clamp(min=1)
+    return 1 - share * (1 - iou_N)
+
+
 def mask_focal(logits_NX: Tensor, targets_NX: Tensor) -> Tensor:
     """Focal loss of each mask, averaged over its pixels; (N,)."""
     return sigmoid_focal(logits_NX, targets_NX).mean(-1)
@@ -76,11 +103,23 @@ def generalized_iou(boxes: Tensor, others: Tensor) -> Tensor:
     return overlap / union.clamp(min=tiny) - (hull - union) / hull.clamp(min=tiny)
 
 
-def softmax_with_no_object(logits_QK: Tensor, labels_Q: Tensor, no_object_weight: float) -> Tensor:
+def softmax_with_no_object(
+    logits_QK: Tensor, labels_Q: Tensor, qualities_Q: Tensor, no_object_weight: float
+) -> Tensor:
     """Cross-entropy over all queries, in which the last class, "no object", weighs less.
 
     A weighted mean, as DETR takes it: the sum of weighted terms over the sum of the weights.
+
+    Args:
+        logits_QK: of all classes and, last, "no object".
+        labels_Q: the class of each query.
+        qualities_Q: the probability that this class should have, 0..1; the rest is "no object".
+        no_object_weight: of that class; the others weigh 1.
     """
     weights_K = logits_QK.new_ones(logits_QK.shape[-1])
     weights_K[-1] = no_object_weight
-    return F.cross_entropy(logits_QK, labels_Q, weights_K)
+    wanted_QK = torch.zeros_like(logits_QK)
+    wanted_QK[:, -1] = 1 - qualities_Q
+    wanted_QK[torch.arange(len(labels_Q), device=labels_Q.device), labels_Q] += qualities_Q
+    weighted_QK = wanted_QK * weights_K
+    return -(weighted_QK * logits_QK.log_softmax(-1)).sum() / weighted_QK.sum()

@@ -4,12 +4,10 @@ section 3.3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from methods.seqformer.model import STRIDES
-from methods.training.criterion import Example, LossSum, to_grid
+from methods.training.criterion import Example, LossSum
 from methods.training.discriminator import Discriminator, judge
 from methods.training.seqformer_criterion import SeqFormerCriterion, level_maps
 from vis_bench.inference.method import VISMethod
@@ -29,10 +27,10 @@ class MSSTSCriterion(SeqFormerCriterion):
     the encoder's features.
     """
 
-    def __init__(
-        self, method: VISMethod, num_classes: int, weights: Mapping[str, float] = {}
-    ) -> None:
-        super().__init__(method, num_classes, {**WEIGHTS, **weights})
+    default_weights = {**SeqFormerCriterion.default_weights, **WEIGHTS}
+
+    def __init__(self, method: VISMethod, num_classes: int) -> None:
+        super().__init__(method, num_classes)
         self.discriminator = Discriminator(method.query_embedding.embedding_dim // 2, len(STRIDES))
 
     def add_last_masks(
@@ -44,7 +42,7 @@ class MSSTSCriterion(SeqFormerCriterion):
             return
         judgement = judge(
             self.discriminator, example.frames_T3HW, level_maps(features),
-            to_grid(masks_MTHW, wanted_MTHW.shape[-2:]).sigmoid(), wanted_MTHW,
+            masks_MTHW.sigmoid(), wanted_MTHW,
         )  # fmt: skip
         total.add("adversarial", judgement.fooling / clips)
         total.add("discriminator", judgement.judging / clips)

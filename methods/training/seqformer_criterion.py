@@ -13,13 +13,23 @@ from methods.layers.feature_levels import FeatureLevels
 from methods.seqformer.decoder import DecoderOutput
 from methods.seqformer.model import STRIDES
 from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
-from methods.training.losses import dice, generalized_iou, mask_focal, sigmoid_focal
+from methods.training.losses import (
+    dice,
+    generalized_iou,
+    mask_focal,
+    qualities_of_masks,
+    quality_focal,
+)
 from methods.training.matcher import Matches, box_costs, focal_class_cost, match
 from methods.training.targets import ClipTargets
 from vis_bench.inference.method import VISMethod
 from vis_bench.structures import FrameFeatures
 
-WEIGHTS = {"class": 2.0, "box": 5.0, "giou": 2.0, "mask": 2.0, "dice": 5.0, "dense": 0.0}
+# `quality` is no term: with 0 a matched query's class should be certain, as with the authors, with 1
+# as probable as the space-time IoU of its masks.
+WEIGHTS = {
+    "class": 2.0, "box": 5.0, "giou": 2.0, "mask": 2.0, "dice": 5.0, "dense": 0.0, "quality": 0.0,
+}  # fmt: skip
 # Column k of the class head is category k, counted from 1.
 FIRST_COLUMN = 1
 
@@ -31,10 +41,10 @@ class SeqFormerCriterion(Criterion):
     Boxes count in the frames where the instance is visible, masks in all frames.
     """
 
-    def __init__(
-        self, method: VISMethod, num_classes: int, weights: Mapping[str, float] = {}
-    ) -> None:
-        super().__init__({**WEIGHTS, **weights})
+    default_weights: Mapping[str, float] = WEIGHTS
+
+    def __init__(self, method: VISMethod, num_classes: int) -> None:
+        super().__init__()
         self.dense_head = DenseHead(method.query_embedding.embedding_dim // 2, num_classes)
 
     def add_clip(
@@ -46,11 +56,16 @@ class SeqFormerCriterion(Criterion):
         for layer, output in enumerate(method.decode(features, last_boxes=True)):
             logits_QK = method.class_logits(output, layer)
             matches = match(self._matching_cost(logits_QK, output, targets))
-            self._add_classes(total, logits_QK, targets, matches, instances)
             self._add_boxes(total, output, targets, matches, instances)
-            masks_MTHW = method.masks(output, features, matches.queries_M)
             wanted_MTHW = targets.masks_NTHW[matches.targets_M]
+            masks_MTHW = to_grid(
+                method.masks(output, features, matches.queries_M), wanted_MTHW.shape[-2:]
+            )
             add_masks(total, masks_MTHW, wanted_MTHW, instances)
+            qualities_M = qualities_of_masks(
+                masks_MTHW.flatten(1), wanted_MTHW.flatten(1), self.weights["quality"]
+            )
+            self._add_classes(total, logits_QK, targets, matches, qualities_M, instances)
         self.add_last_masks(total, example, features, masks_MTHW, wanted_MTHW, clips)
         if self.weights["dense"]:
             total.add("dense", self.dense_head(level_maps(features)[0], targets) / clips)
@@ -59,7 +74,9 @@ class SeqFormerCriterion(Criterion):
         self, total: LossSum, example: Example, features: FrameFeatures, masks_MTHW: Tensor,
         wanted_MTHW: Tensor, clips: int,
     ) -> None:  # fmt: skip
-        """Adds terms of the last layer's matched masks; SeqFormer has none."""
+        """Adds terms of the last layer's matched masks, logits on the targets' grid; SeqFormer has
+        none.
+        """
 
     @torch.no_grad()
     def _matching_cost(
@@ -75,11 +92,12 @@ class SeqFormerCriterion(Criterion):
 
     def _add_classes(
         self, total: LossSum, logits_QK: Tensor, targets: ClipTargets, matches: Matches,
-        instances: int,
+        qualities_M: Tensor, instances: int,
     ) -> None:  # fmt: skip
-        wanted_QK = torch.zeros_like(logits_QK)
-        wanted_QK[matches.queries_M, targets.labels_N[matches.targets_M] + FIRST_COLUMN] = 1
-        total.add("class", sigmoid_focal(logits_QK, wanted_QK).sum() / instances)
+        pairs = matches.queries_M, targets.labels_N[matches.targets_M] + FIRST_COLUMN
+        wanted_QK, positive_QK = torch.zeros_like(logits_QK), torch.zeros_like(logits_QK).bool()
+        wanted_QK[pairs], positive_QK[pairs] = qualities_M.to(wanted_QK.dtype), True
+        total.add("class", quality_focal(logits_QK, wanted_QK, positive_QK).sum() / instances)
 
     def _add_boxes(
         self, total: LossSum, output: DecoderOutput, targets: ClipTargets, matches: Matches,
@@ -96,9 +114,8 @@ class SeqFormerCriterion(Criterion):
 
 
 def add_masks(total: LossSum, masks_MTHW: Tensor, wanted_MTHW: Tensor, instances: int) -> None:
-    """Adds focal and dice loss of matched masks, on the targets' grid."""
-    masks_MX = to_grid(masks_MTHW, wanted_MTHW.shape[-2:]).flatten(1)
-    wanted_MX = wanted_MTHW.flatten(1)
+    """Adds focal and dice loss of matched masks, logits on the targets' grid."""
+    masks_MX, wanted_MX = masks_MTHW.flatten(1), wanted_MTHW.flatten(1)
     total.add("mask", mask_focal(masks_MX, wanted_MX).sum() / instances)
     total.add("dice", dice(masks_MX, wanted_MX).sum() / instances)
 

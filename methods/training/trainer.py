@@ -82,6 +82,7 @@ class Trainer:
         """
         stage, step = stage_at(self._stages, self.step)
         self._set_learning_rate(self._stages[stage], step)
+        self._criterion.weigh(self._stages[stage].loss_weights)
         try:
             total = self.losses(self._samplers[stage].batch(self.step))
         except CostsNotFiniteError:

@@ -12,6 +12,8 @@ from methods.training.losses import (
     generalized_iou,
     mask_focal,
     pairwise_dice,
+    qualities_of_masks,
+    quality_focal,
     sigmoid_focal,
     softmax_with_no_object,
 )
@@ -111,5 +113,45 @@ def test_generalized_iou_of_boxes_without_extent_is_finite_and_has_gradients():
 def test_softmax_weighs_no_object_less():
     # class 0 with probability 1/2 weighs 1, "no object" with probability 1/4 weighs 0.1
     logits = double(2.0, 1.0, 1.0).log().repeat(2, 1)
-    loss = softmax_with_no_object(logits, torch.tensor([0, 2]), 0.1)
+    loss = softmax_with_no_object(logits, torch.tensor([0, 2]), double(1.0, 1.0), 0.1)
     assert loss.item() == pytest.approx((math.log(2) + 0.1 * math.log(4)) / 1.1, rel=1e-12)
+
+
+def test_softmax_with_certain_classes_is_pytorchs_weighted_mean():
+    logits, labels = torch.randn(7, 4).double(), torch.tensor([0, 3, 1, 3, 3, 2, 0])
+    expected = torch.nn.functional.cross_entropy(logits, labels, double(1.0, 1.0, 1.0, 0.3))
+    found = softmax_with_no_object(logits, labels, torch.ones(7).double(), 0.3)
+    torch.testing.assert_close(found, expected)
+
+
+def test_softmax_leaves_the_rest_of_a_quality_to_no_object():
+    # half of class 0 with probability 1/2, half of "no object" with probability 1/4
+    logits = double(2.0, 1.0, 1.0).log()[None]
+    loss = softmax_with_no_object(logits, torch.tensor([0]), double(0.5), 0.1)
+    by_hand = (0.5 * math.log(2) + 0.5 * 0.1 * math.log(4)) / (0.5 + 0.5 * 0.1)
+    assert loss.item() == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_quality_focal_equals_focal_where_all_is_certain():
+    logits, positive = torch.randn(5, 6).double(), torch.rand(5, 6) > 0.5
+    targets = positive.double()
+    found = quality_focal(logits, targets, positive)
+    torch.testing.assert_close(found, sigmoid_focal(logits, targets))
+
+
+@pytest.mark.parametrize("quality", [0.0, 0.3, 0.8, 1.0])
+def test_quality_focal_is_least_where_the_probability_is_the_quality(quality):
+    probabilities = torch.linspace(0.01, 0.99, 99).double()
+    wanted, positive = torch.full_like(probabilities, quality), torch.ones(99, dtype=torch.bool)
+    losses = quality_focal(probabilities.logit(), wanted, positive)
+    nearest = (probabilities - quality).abs().argmin()
+    assert losses.argmin() == nearest
+
+
+def test_qualities_are_space_time_ious():
+    # of six cells of two frames one is found rightly, one missed, one found wrongly
+    logits = torch.tensor([[3.0, -3.0, 3.0, -3.0, -3.0, -3.0]])
+    targets = torch.tensor([[1.0, 0.9, 0.4, 0.0, 0.2, 0.0]])
+    for share, quality in ((1.0, 1 / 3), (0.0, 1.0), (0.5, 2 / 3)):
+        assert qualities_of_masks(logits, targets, share).tolist() == pytest.approx([quality])
+    assert qualities_of_masks(logits[:0], targets[:0], 1.0).shape == (0,)

@@ -131,6 +131,39 @@ def test_a_later_stage_draws_clips_of_its_own():
     assert rates[0] == pytest.approx(rates[1]) == pytest.approx(1e-3 / 3)  # both warm up
 
 
+@pytest.mark.parametrize("method", SMALL)
+def test_a_later_stage_may_weigh_losses_anew(method):
+    later = [
+        {"steps": 1, "loss_weights": {"dense": 0.0, "quality": 1.0}},
+        {"steps": 1, "loss_weights": {"dice": 0.0}},
+    ]
+    settings = config(method, steps=1, loss_weights={"dense": 1.0}, later=later)
+    trainer = prepare(settings, Bars(quiet=True))
+    seen = [trainer.advance() for _ in range(3)]
+    assert ["dense" in losses for losses in seen] == [True, False, True]
+    assert ["dice" in losses for losses in seen] == [True, True, False]
+    assert trainer._criterion.weights["quality"] == 0
+
+
+@pytest.mark.parametrize("method", SMALL)
+def test_with_quality_only_the_class_loss_changes(method):
+    settings = config(method, learning_rate=1e-12)
+    found = {}
+    for quality in (0.0, 1.0):
+        trainer = prepare(
+            settings.model_copy(update={"loss_weights": {"quality": quality}}), Bars(quiet=True)
+        )
+        found[quality] = trainer.advance()
+    changed = {name for name, value in found[0.0].items() if value != found[1.0][name]}
+    assert changed == {"class", "norm"}
+
+
+def test_losses_of_a_later_stage_are_checked_before_the_first_step():
+    later = [{"steps": 1, "loss_weights": {"maks": 1.0}}]
+    with pytest.raises(InputError, match="'maks'; expected one of: class, no_object, mask, dice"):
+        prepare(config("ifc", later=later), Bars(quiet=True))
+
+
 def test_a_smaller_pool_is_part_of_a_larger_one():
     larger, smaller = draw_pool(0, 5), draw_pool(0, 2)
     part = first_videos(larger, 2)
@@ -228,7 +261,7 @@ def test_ifc_loss_is_the_sum_over_layers_of_their_own_matchings():
             answer, truth = masks[layer, query].flatten(), targets.masks_NTHW[target].flatten()
             wanted["mask"] += 3 * mask_focal(answer[None], truth[None])[0] / 2
             wanted["dice"] += 3 * dice(answer[None], truth[None])[0] / 2
-        wanted["class"] += softmax_with_no_object(logits[layer], labels, 0.1)
+        wanted["class"] += softmax_with_no_object(logits[layer], labels, torch.ones(3), 0.1)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value)
