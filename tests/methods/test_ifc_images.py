@@ -7,12 +7,13 @@ import torch
 
 import fill
 from methods import build_method
-from official_weights import filled_state, override, space_time_iou
+from official_weights import filled_state, override
 from paths import GOLDEN
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.method import ImageRule, TrackingRule
+from vis_bench.masks.rle import area, decode
 
 FACTS = json.loads((GOLDEN / "ifc_r50_coco.json").read_text())
 RUNS = {f"{run['memory_tokens']} tokens, {run['resolution']}": run for run in FACTS["runs"]}
@@ -58,6 +59,11 @@ def predicted(method, resolution, facts):
     return track_video(method, image(facts), plan, FACTS["coco_category_ids"])
 
 
+def differing_pixels(mask, other):
+    """Another processor or number of threads rounds a last bit differently, which turns a pixel."""
+    return int((decode(mask) != decode(other)).sum())
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_golden_predictions(methods, name):
     """Every prediction of every image, in the order in which the official code emits them."""
@@ -70,8 +76,7 @@ def test_golden_predictions(methods, name):
         for track, prediction in zip(tracks, wanted, strict=True):
             assert track.video_id == facts["id"]
             [mask] = track.segmentations
-            if mask != prediction["segmentation"]:
-                assert space_time_iou([mask], [prediction["segmentation"]]) >= 0.999
+            assert differing_pixels(mask, prediction["segmentation"]) <= max(2, 0.001 * area(mask))
 
 
 @pytest.mark.parametrize("memory_tokens", [8, 0])
