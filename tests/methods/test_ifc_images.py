@@ -60,7 +60,9 @@ def predicted(method, resolution, facts):
 
 
 def differing_pixels(mask, other):
-    """Another processor or number of threads rounds a last bit differently, which turns a pixel."""
+    """Another processor or number of threads rounds last bits differently; a value of the mask
+    head's coarse grid that passes 0 turns several pixels of the frame.
+    """
     return int((decode(mask) != decode(other)).sum())
 
 
@@ -76,7 +78,7 @@ def test_golden_predictions(methods, name):
         for track, prediction in zip(tracks, wanted, strict=True):
             assert track.video_id == facts["id"]
             [mask] = track.segmentations
-            assert differing_pixels(mask, prediction["segmentation"]) <= max(2, 0.001 * area(mask))
+            assert differing_pixels(mask, prediction["segmentation"]) <= max(5, 0.001 * area(mask))
 
 
 @pytest.mark.parametrize("memory_tokens", [8, 0])
