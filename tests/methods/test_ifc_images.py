@@ -60,8 +60,8 @@ def predicted(method, resolution, facts):
 
 
 def differing_pixels(mask, other):
-    """Another processor or number of threads rounds last bits differently; a value of the mask
-    head's coarse grid that passes 0 turns several pixels of the frame.
+    """Another number of threads changes mask logits by up to 5e-5 here, which turns pixels where they
+    are almost 0.
     """
     return int((decode(mask) != decode(other)).sum())
 
