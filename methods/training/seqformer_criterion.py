@@ -25,8 +25,8 @@ from methods.training.targets import ClipTargets
 from vis_bench.inference.method import VISMethod
 from vis_bench.structures import FrameFeatures
 
-# `quality` is no term: with 0 a matched query's class should be certain, as with the authors, with 1
-# as probable as the space-time IoU of its masks.
+# `quality` is no term: with 0 a matched query's class should be certain, as with the authors, with
+# 1 as probable as the space-time IoU of its masks.
 WEIGHTS = {
     "class": 2.0, "box": 5.0, "giou": 2.0, "mask": 2.0, "dice": 5.0, "dense": 0.0, "quality": 0.0,
 }  # fmt: skip

@@ -60,8 +60,8 @@ def predicted(method, resolution, facts):
 
 
 def differing_pixels(mask, other):
-    """Another number of threads changes mask logits by up to 5e-5 here, which turns pixels where they
-    are almost 0.
+    """Another number of threads changes mask logits by up to 5e-5 here: where they are almost 0,
+    pixels turn.
     """
     return int((decode(mask) != decode(other)).sum())
 
