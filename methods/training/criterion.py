@@ -71,21 +71,23 @@ class Criterion(nn.Module, ABC):
         """From now on terms weigh so; those that `weights` lacks weigh as by default.
 
         Raises:
-            InputError: for an unknown term.
+            InputError: see `check_terms`.
         """
         self.check_terms(weights)
         self.weights = {**self.default_weights, **weights}
 
     def check_terms(self, weights: Mapping[str, float]) -> None:
-        """Refuses weights of terms that this method does not have.
+        """Refuses weights of terms that this method does not have, and a `quality` above 1.
 
         Raises:
-            InputError: for an unknown term.
+            InputError: naming the term.
         """
         unknown = [term for term in weights if term not in self.default_weights]
         if unknown:
             known = ", ".join(self.default_weights)
             raise InputError(f"loss_weights has {unknown[0]!r}; expected one of: {known}")
+        if weights.get("quality", 0) > 1:
+            raise InputError(f"loss_weights.quality is {weights['quality']}; expected 0 to 1")
 
     def forward(self, method: VISMethod, examples: Sequence[Example]) -> LossSum:
         """The weighted terms of a batch: averaged over clips, or over all its instances."""

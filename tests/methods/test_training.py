@@ -158,9 +158,16 @@ def test_with_quality_only_the_class_loss_changes(method):
     assert changed == {"class", "norm"}
 
 
-def test_losses_of_a_later_stage_are_checked_before_the_first_step():
-    later = [{"steps": 1, "loss_weights": {"maks": 1.0}}]
-    with pytest.raises(InputError, match="'maks'; expected one of: class, no_object, mask, dice"):
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"maks": 1.0}, "'maks'; expected one of: class, no_object, mask, dice"),
+        ({"quality": 1.5}, "loss_weights.quality is 1.5; expected 0 to 1"),
+    ],
+)
+def test_losses_of_a_later_stage_are_checked_before_the_first_step(weights, message):
+    later = [{"steps": 1, "loss_weights": weights}]
+    with pytest.raises(InputError, match=message):
         prepare(config("ifc", later=later), Bars(quiet=True))
 
 
