@@ -51,6 +51,7 @@ class Stage(BaseModel):
     warmup_steps: StepsOr0 | None = None
     decay_steps: StepsOr0 | None = None
     learning_rate: Positive | None = None
+    train_norms: StrictBool | None = None
     loss_weights: dict[StrictStr, Factor] | None = None
 
 
@@ -65,6 +66,7 @@ class TrainConfig(BaseModel):
     `loss_weights` stands over the first's.
     `average_decay` is the share that an exponential moving average of the weights keeps per step;
     with it, the average is what is written and evaluated.
+    Norms learn in the stages with `train_norms`, and stay as they are in the others.
     With `held_out`, the log also has the losses on clips of that many videos that nothing learns
     from.
     `crop` cuts squares of that many pixels around instances out of the resized frames.

@@ -26,6 +26,8 @@ from torch.nn import functional as F
 
 LEAK = 0.2
 FRAME_CHANNELS = 3
+# As many as the clips of the ablation have at most; frames of one video are much alike.
+JUDGED_FRAMES = 6
 # Reciprocals of the plastic number and of its square.
 R2_STEPS = (0.7548776662466927, 0.5698402909980532)
 
@@ -100,7 +102,8 @@ def judge(
     discriminator: Discriminator, frames_T3HW: Tensor, maps_L: Sequence[Tensor],
     predicted_MTHW: Tensor, wanted_MTHW: Tensor,
 ) -> Judgement:  # fmt: skip
-    """The discriminator's opinion of predictions and targets, for both sides to learn from.
+    """The discriminator's opinion of predictions and targets, for both sides to learn from; of a
+    longer clip, in up to `JUDGED_FRAMES` frames at equal distances.
 
     `fooling` moves the method only; `judging` moves the discriminator, and the encoder's features
     with it, which thus learn to say where instances are.
@@ -113,6 +116,9 @@ def judge(
     """
     if not len(predicted_MTHW):
         return Judgement(predicted_MTHW.sum(), predicted_MTHW.sum(), predicted_MTHW.sum())
+    step = -(-len(frames_T3HW) // JUDGED_FRAMES)
+    frames_T3HW, maps_L = frames_T3HW[::step], [maps[::step] for maps in maps_L]
+    predicted_MTHW, wanted_MTHW = predicted_MTHW[:, ::step], wanted_MTHW[:, ::step]
     frames_T3HW = F.interpolate(frames_T3HW, wanted_MTHW.shape[-2:], mode="area")
     fixed = {name: value.detach() for name, value in discriminator.named_parameters()}
     seen_as = functional_call(discriminator, fixed, (frames_T3HW, maps_L, predicted_MTHW))

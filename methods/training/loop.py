@@ -101,7 +101,7 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
         criterion.check_terms(stage.loss_weights)
     if config.initial_weights:
         load_initial_weights(method, find_weights_file(config.initial_weights), config.fresh)
-    if config.train_norms:
+    if any(stage.train_norms for stage in config.stages):
         train_norms(method)
     method.train().to(memory_format=torch.channels_last)
     videos = max(stage.videos for stage in config.stages)

@@ -24,6 +24,13 @@ def train_norms(module: nn.Module) -> None:
             train_norms(child)
 
 
+def hold_norms(module: nn.Module, *, held: bool) -> None:
+    """Keeps the norms that can learn as they are, or lets them learn again."""
+    for child in module.modules():
+        if isinstance(child, nn.BatchNorm2d):
+            child.train(not held).requires_grad_(not held)
+
+
 def bundled_state(method: nn.Module) -> dict[str, torch.Tensor]:
     """The method's tensors as `FrozenBatchNorm2d` keeps them: without counters of batches."""
     state = method.state_dict()

@@ -15,7 +15,7 @@ from methods.training.clip_sampler import Batch, ClipSampler
 from methods.training.config import TrainConfig
 from methods.training.criterion import Criterion, Example, LossSum
 from methods.training.matcher import CostsNotFiniteError
-from methods.training.trainable_norms import bundled_state
+from methods.training.trainable_norms import bundled_state, hold_norms
 from methods.training.training_state import (
     TrainingState,
     check_same_run,
@@ -83,6 +83,7 @@ class Trainer:
         stage, step = stage_at(self._stages, self.step)
         self._set_learning_rate(self._stages[stage], step)
         self._criterion.weigh(self._stages[stage].loss_weights)
+        hold_norms(self.method, held=not self._stages[stage].train_norms)
         try:
             total = self.losses(self._samplers[stage].batch(self.step))
         except CostsNotFiniteError:

@@ -17,6 +17,7 @@ from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
 from methods.training.discriminator import (
+    JUDGED_FRAMES,
     Discriminator,
     entropy,
     judge,
@@ -143,6 +144,28 @@ def test_a_later_stage_may_weigh_losses_anew(method):
     assert ["dense" in losses for losses in seen] == [True, False, True]
     assert ["dice" in losses for losses in seen] == [True, True, False]
     assert trainer._criterion.weights["quality"] == 0
+
+
+@pytest.mark.parametrize("learning", [(True, False, True), (False, True, False)])
+def test_norms_learn_in_the_stages_that_say_so(learning):
+    first, *later = learning
+    settings = config(
+        "ifc", steps=1, warmup_steps=0, train_norms=first,
+        later=[{"steps": 1, "train_norms": learns} for learns in later],
+    )  # fmt: skip
+    trainer = prepare(settings, Bars(quiet=True))
+    norms = [
+        f"{name}.{tensor}"
+        for name, child in trainer.method.named_modules() if isinstance(child, nn.BatchNorm2d)
+        for tensor in ("weight", "bias", "running_mean", "running_var")
+    ]  # fmt: skip
+    for learns in learning:
+        before = {name: value.clone() for name, value in trainer.method.state_dict().items()}
+        trainer.advance()
+        after = trainer.method.state_dict()
+        changed = {name for name in before if not torch.equal(before[name], after[name])}
+        assert "class_head.layers.0.weight" in changed
+        assert changed.issuperset(norms) if learns else changed.isdisjoint(norms)
 
 
 @pytest.mark.parametrize("method", SMALL)
@@ -317,6 +340,21 @@ def test_discriminator_terms_move_the_sides_they_should():
     for level, before in zip(maps, of_maps, strict=True):
         assert not torch.equal(level.grad, before)
     assert all(p.grad.abs().sum() > 0 for p in discriminator.parameters())
+
+
+def test_discriminator_judges_long_clips_in_frames_at_equal_distances():
+    torch.manual_seed(0)
+    discriminator = Discriminator(8, 1, inner=4, hidden=4)
+    clip = torch.randn(14, 3, 64, 64), torch.randn(14, 8, 8, 8), torch.rand(3, 14, 16, 16)
+    frames, maps, predicted = clip
+    wanted = (predicted > 0.5).float()
+    found = judge(discriminator, frames, [maps], predicted, wanted)
+    seen = slice(0, 14, 3)
+    alone = judge(
+        discriminator, frames[seen], [maps[seen]], predicted[:, seen], wanted[:, seen]
+    )  # fmt: skip
+    assert torch.equal(torch.stack(found), torch.stack(alone))
+    assert len(range(14)[seen]) <= JUDGED_FRAMES
 
 
 def test_discriminator_learns_to_tell_masks_apart_and_its_accuracy_says_so():
