@@ -520,7 +520,7 @@ def test_unknown_methods_and_losses_are_refused():
 
 def test_bundled_training_configs_are_valid():
     paths = sorted((CONFIGS / "train").glob("*.yaml"))
-    assert len(paths) == 7
+    assert len(paths) == 6
     for path in paths:
         settings = load_train_config(path)
         build_trainable(settings)
