@@ -1,5 +1,7 @@
 """The generated pages follow from the records, and those of the repository are up to date."""
 
+import re
+
 import pytest
 
 from methods import build_method
@@ -34,6 +36,14 @@ def stale_pages(results, counts=None):
 def test_the_repositorys_pages_are_what_its_records_give():
     counts = count_ifc_encoders(build_method)
     assert stale_pages(RESULTS, counts) == [], "run `leaderboard --pages results`, and commit"
+
+
+def test_the_front_pages_recipes_name_one_record_each():
+    named = re.findall(r"results/records/\S+", (ROOT / "README.md").read_text(encoding="utf-8"))
+    patterns = [path for path in named if "*" in path]
+    assert patterns
+    for pattern in patterns:
+        assert len(list(ROOT.glob(pattern))) == 1, pattern
 
 
 def test_pages_are_written_once_and_then_up_to_date(tmp_path):
