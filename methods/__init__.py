@@ -18,8 +18,8 @@ import torch
 
 from vis_bench.errors import InputError
 from vis_bench.inference.attention import AttentionPart, RecordsAttention
-from vis_bench.inference.method import VISMethod
-from vis_bench.inference.plug_ins import PlugIn, find_plug_ins
+from vis_bench.method import VISMethod
+from vis_bench.plugins import PlugIn, find_plug_ins
 
 VARIANT = "variant"
 # Packages beside the methods.

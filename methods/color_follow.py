@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from vis_bench.data.synthetic import plain_color
-from vis_bench.inference.method import OnlineMethod, State, TrackingRule
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, State, TrackingRule
 
 # How far from a track's last color a pixel may be, as a distance between normalized pixels.
 TOLERANCE = 1.0

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from vis_bench.data.synthetic import plain_color
-from vis_bench.inference.method import TrackingRule, VISMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, TrackingRule, VISMethod
 
 # How far from a class's color a pixel may be, as a distance in RGB with 0..255 per channel.
 TOLERANCE = 60.0

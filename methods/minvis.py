@@ -20,8 +20,14 @@ from methods.layers import hugging_face
 from methods.layers.full_precision import full_precision
 from methods.layers.padding import pad_to_multiple, padding_of
 from methods.layers.state_dict_names import drop_on_load
-from vis_bench.inference.method import InputFormat, OnlineMethod, State, TrackingRule
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import (
+    ClipPrediction,
+    FrameFeatures,
+    InputFormat,
+    OnlineMethod,
+    State,
+    TrackingRule,
+)
 
 PAD_TO = 32
 # Swin's sizes (arXiv 2103.14030); the large one's weights were trained with 200 queries.

@@ -10,13 +10,13 @@ import threading
 import pytest
 
 from paths import ROOT
-from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from vis_bench.atomic_write import write_atomically
+from vis_bench.files import write_atomically
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 write_atomically(Path(sys.argv[1]), b"half")
 """
@@ -152,7 +152,7 @@ def test_devices_are_written_to(tmp_path):
 @pytest.mark.parametrize("to_file", [True, False])
 def test_standard_output_gets_what_is_written_after_what_it_has(tmp_path, to_file):
     code = (
-        "from pathlib import Path; from vis_bench.atomic_write import write_atomically; "
+        "from pathlib import Path; from vis_bench.files import write_atomically; "
         "write_atomically(Path('/dev/stdout'), b'second')"
     )
     if not to_file:

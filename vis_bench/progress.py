@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from vis_bench.plain_text import one_line
+from vis_bench.text import one_line
 
 # Without a terminal a line is printed when this many seconds have passed since the last.
 LINE_SECONDS = 60.0

@@ -4,7 +4,7 @@ backbone -> token projection -> encoder (frames talk through memory tokens) -> d
 an instance of the whole clip) -> class head and spatial decoder. Clips become videos through the
 tracker, which follows the paper's section 3.3.
 
-Shape letters beyond those of `vis_bench.structures`: S locations of a frame's stride-32 map, M
+Shape letters beyond those of `vis_bench.method`: S locations of a frame's stride-32 map, M
 memory tokens, Q queries, C channels.
 """
 
@@ -30,8 +30,7 @@ from vis_bench.inference.attention import (
     MemoryAttention,
     RecordsAttention,
 )
-from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, ImageRule, InputFormat, TrackingRule
 
 CHECKPOINT_NAMES = [
     (r"detr\.backbone\.0\.backbone\.", "backbone."),

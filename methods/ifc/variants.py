@@ -21,7 +21,7 @@ from methods.layers.detr_transformer import TransformerDecoderLayer, Transformer
 from methods.layers.resnet import RESNETS, ResNet, ResNetVariant
 from methods.layers.sizes import MAX_LAYERS, check_sizes
 from vis_bench.errors import InputError
-from vis_bench.inference.method import ImageRule, InputFormat, TrackingRule
+from vis_bench.method import ImageRule, InputFormat, TrackingRule
 
 COMMUNICATIONS = ("none", "full", "decomposed", "ifc")
 MEMORIES = ("decomposed", "unified")

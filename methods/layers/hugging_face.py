@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from vis_bench.errors import InputError
-from vis_bench.json_file import read_json, shown
+from vis_bench.files import read_json, shown
 
 INSTALL = "pip install 'vis-bench[transformers]'"
 

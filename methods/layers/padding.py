@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from vis_bench.structures import Padding
+from vis_bench.method import Padding
 
 
 def pad_to_multiple(frames_T3HW: Tensor, multiple: int) -> Tensor:

@@ -3,7 +3,7 @@
 backbone -> level projection -> encoder over the whole clip -> decoder -> heads as in SeqFormer.
 The encoder looks across frames, so overlapping clips share the backbone and the projection only.
 
-Shape letters beyond those of `vis_bench.structures`: S positions of all feature levels of a frame,
+Shape letters beyond those of `vis_bench.method`: S positions of all feature levels of a frame,
 C channels.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from methods.seqformer.model import SeqFormer
-from vis_bench.structures import FrameFeatures
+from vis_bench.method import FrameFeatures
 
 
 class MSSTS(SeqFormer):

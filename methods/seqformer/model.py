@@ -3,7 +3,7 @@
 backbone -> level projection -> deformable encoder, frame by frame -> query decompose decoder ->
 class heads, box heads and dynamic mask head.
 
-Shape letters beyond those of `vis_bench.structures`: S positions of all feature levels of a frame,
+Shape letters beyond those of `vis_bench.method`: S positions of all feature levels of a frame,
 Q queries, C channels.
 """
 
@@ -32,8 +32,7 @@ from vis_bench.inference.attention import (
     DecoderAttention,
     RecordsAttention,
 )
-from vis_bench.inference.method import InputFormat, TrackingRule
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, InputFormat, TrackingRule
 
 STRIDES = (8, 16, 32, 64)
 POSITION_OFFSET = -0.5

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from methods.layers.backbones import build_backbone
 from methods.training.criterion import Criterion, DenseHead, Example, LossSum
-from vis_bench.inference.method import VISMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 
 WEIGHTS = {"stride_8": 1.0, "stride_16": 1.0, "stride_32": 1.0}
 

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from methods.training.targets import ClipTargets, make_targets
 from methods.training.video_pool import PooledVideo
-from vis_bench.inference.method import InputFormat
 from vis_bench.inference.preprocess import input_size, normalize_
+from vis_bench.method import InputFormat
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from methods.training.ifc_criterion import IFCCriterion
 from methods.training.ms_sts_criterion import MSSTSCriterion
 from methods.training.seqformer_criterion import SeqFormerCriterion
 from vis_bench.errors import InputError
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 
 
 class BuildCriterion(Protocol):

@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from methods.training.targets import ClipTargets
 from vis_bench.errors import InputError
-from vis_bench.inference.method import VISMethod
-from vis_bench.structures import FrameFeatures
+from vis_bench.method import FrameFeatures, VISMethod
 
 Losses = dict[str, Tensor]
 

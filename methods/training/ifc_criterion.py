@@ -15,7 +15,7 @@ from methods.training.losses import (
 )
 from methods.training.matcher import Matches, match
 from methods.training.targets import ClipTargets
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 
 # `no_object` weighs that class within the term `class`; published for 100 queries. With fewer
 # queries more of them are matched, and a larger weight keeps the balance. `quality` is no term

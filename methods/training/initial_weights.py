@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import read_state
-from vis_bench.inference.method import VISMethod
 from vis_bench.inference.weight_checks import check_finite, check_kinds
+from vis_bench.method import VISMethod
 
 
 def load_initial_weights(method: VISMethod, path: Path, fresh: Sequence[str] = ()) -> None:

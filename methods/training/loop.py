@@ -31,8 +31,8 @@ from methods.training.trainable import build_trainable
 from methods.training.trainable_norms import train_norms
 from methods.training.trainer import Trainer
 from methods.training.video_pool import draw_pool, first_videos, videos_from
-from vis_bench.atomic_write import never_an_input, write_atomically
 from vis_bench.data.synthetic import CLASSES
+from vis_bench.files import never_an_input, write_atomically
 from vis_bench.progress import Bars
 
 CHECKPOINT = "checkpoint.pt"

@@ -10,8 +10,7 @@ from methods.seqformer.model import STRIDES
 from methods.training.criterion import Example, LossSum
 from methods.training.discriminator import Discriminator, judge
 from methods.training.seqformer_criterion import SeqFormerCriterion, level_maps
-from vis_bench.inference.method import VISMethod
-from vis_bench.structures import FrameFeatures
+from vis_bench.method import FrameFeatures, VISMethod
 
 # The paper does not say how much the discriminator weighs. With 1, its gradient in the encoder was
 # at most an eighth of that of the dice loss, and features became no more separable.

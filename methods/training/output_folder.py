@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 
 MEGABYTE = 10**6
 

@@ -22,8 +22,7 @@ from methods.training.losses import (
 )
 from methods.training.matcher import Matches, box_costs, focal_class_cost, match
 from methods.training.targets import ClipTargets
-from vis_bench.inference.method import VISMethod
-from vis_bench.structures import FrameFeatures
+from vis_bench.method import FrameFeatures, VISMethod
 
 # `quality` is no term: with 0 a matched query's class should be certain, as with the authors, with
 # 1 as probable as the space-time IoU of its masks.

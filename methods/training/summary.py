@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vis_bench.plain_text import one_line
-from vis_bench.tables.grid import ABSENT
-from vis_bench.tables.text import render, table_of
+from vis_bench.show.tables.grid import ABSENT
+from vis_bench.show.tables.text import render, table_of
+from vis_bench.text import one_line
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from methods import build_method
 from methods.training import backbone_classifier
 from methods.training.config import TrainConfig
 from vis_bench.data.synthetic import CLASSES
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.runs.load_method import naming_builder
 
 

@@ -26,7 +26,7 @@ from methods.training.training_state import (
 )
 from methods.training.weight_average import WeightAverage
 from vis_bench.errors import InputError
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 
 
 class Trainer:

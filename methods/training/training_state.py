@@ -14,10 +14,9 @@ from typing import Any
 import torch
 
 from methods.training.config import TrainConfig
-from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
+from vis_bench.files import shown, write_atomically
 from vis_bench.inference.weight_checks import check_archive
-from vis_bench.json_file import shown
 
 # A resumed run may differ in these: they decide how long it goes on and what it writes.
 FREE_SETTINGS = (

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from methods.training.trainable_norms import bundled_state
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 
 
 class WeightAverage:

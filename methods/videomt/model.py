@@ -17,8 +17,14 @@ from torch.nn import functional as F
 from methods.layers.hugging_face import check_same_model
 from methods.layers.padding import pad_to_multiple, padded_size, padding_of
 from methods.videomt.checkpoint_names import read_both_kinds_of_files
-from vis_bench.inference.method import InputFormat, OnlineMethod, State, TrackingRule
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import (
+    ClipPrediction,
+    FrameFeatures,
+    InputFormat,
+    OnlineMethod,
+    State,
+    TrackingRule,
+)
 
 # tue-mps/videomt, configs/ytvis19/videomt; 1333 is detectron2's MAX_SIZE_TEST.
 INPUT = InputFormat(long_side="round", max_long_side=1333)

@@ -3,7 +3,7 @@
 backbone -> token projection -> encoder over all tokens of the clip -> decoder of instance queries
 -> class head; attention maps, mask features and 3-D convolutions make the masks.
 
-Shape letters beyond those of `vis_bench.structures`: S locations of a frame's stride-32 map, Q
+Shape letters beyond those of `vis_bench.method`: S locations of a frame's stride-32 map, Q
 queries of a clip, C channels, M attention heads. The queries of a clip stand frame by frame, the
 instances of each frame in the same order.
 """
@@ -25,8 +25,7 @@ from methods.vistr.mask_features import MaskFeatures
 from methods.vistr.position import clip_position_encoding
 from methods.vistr.transformer import ClipDecoder, ClipEncoder
 from vis_bench.errors import InputError
-from vis_bench.inference.method import TrackingRule, VISMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, TrackingRule, VISMethod
 
 INSTANCES = 10
 # The class head's columns beside those of the categories: an absent object (first), no object.

@@ -18,12 +18,12 @@ from paths import CONFIGS, ROOT
 from sleeping_worker import SECONDS_PER_VIDEO, SleepingWorker
 from vis_bench.progress import Bars, silent
 from vis_bench.runs.accuracy import infer as infer_here
-from vis_bench.runs.cluster.engine import connected
-from vis_bench.runs.cluster.pool import Pool
-from vis_bench.runs.cluster.queue import ShardQueue
-from vis_bench.runs.cluster.settings import ClusterSettings
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.ray.engine import connected
+from vis_bench.runs.ray.pool import Pool
+from vis_bench.runs.ray.queue import ShardQueue
+from vis_bench.runs.ray.settings import ClusterSettings
 from vis_bench.runs.shards.shard import SHARD_VIDEOS, Shard
 from vis_bench.runs.shards.shard_files import ShardFiles
 

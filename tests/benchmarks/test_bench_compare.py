@@ -5,10 +5,10 @@ import pytest
 from compare_workload import generate
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.evaluation.compare import compare
-from vis_bench.evaluation.error_breakdown import break_down
-from vis_bench.evaluation.matching import match
-from vis_bench.evaluation.tracking.evaluate import evaluate_tracking
+from vis_bench.metrics.compare import compare
+from vis_bench.metrics.error_breakdown import break_down
+from vis_bench.metrics.matching import match
+from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from vis_bench.data.results_file import Results, Track
-from vis_bench.drawing.frame_files import FrameFiles
-from vis_bench.drawing.overlays import OverlayPlan, draw_overlays
-from vis_bench.drawing.rows import NamedResults
 from vis_bench.masks.rle import encode_masks
 from vis_bench.progress import Bars
+from vis_bench.show.overlay.frame_files import FrameFiles
+from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
+from vis_bench.show.overlay.rows import NamedResults
 
 H, W, T, N = 720, 1280, 50, 10
 

@@ -12,11 +12,11 @@ from PIL import Image
 from drawing_case import LEFT, NOWHERE, RIGHT, H, T, annotations, write_frames, write_results
 from paths import ROOT
 from vis_bench.cli import main
-from vis_bench.drawing.animation import encode_mp4
-from vis_bench.drawing.colors import color_of
-from vis_bench.drawing.predictions import draw_predictions
 from vis_bench.masks.rle import encode_masks
 from vis_bench.progress import Bars
+from vis_bench.show.overlay.animation import encode_mp4
+from vis_bench.show.overlay.colors import color_of
+from vis_bench.show.overlay.predictions import draw_predictions
 
 TRACKS = ((LEFT, 1, 0.9), (RIGHT, 2, 0.8), (NOWHERE, 1, 0.7))
 

@@ -14,9 +14,9 @@ from vis_bench.commands.figure import find_kinds
 from vis_bench.commands.figure_kinds.readme import COMMANDS
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
-from vis_bench.drawing.colors import GRAY
 from vis_bench.masks.rle import encode_masks
 from vis_bench.runs.recorded_subject import RecordedSubject
+from vis_bench.show.overlay.colors import GRAY
 
 SMALL = ("--set", "resolution=64")
 ATTENTION = ["sampling-points", "time-weights", "memory-tokens"]
@@ -198,7 +198,7 @@ def test_an_output_that_cannot_be_written_is_found_first(
 
     monkeypatch.setattr(RecordedSubject, "record", too_late)
     monkeypatch.setattr("vis_bench.runs.video_subject.predict_each", too_late)
-    monkeypatch.setattr("vis_bench.evaluation.video_errors.break_down_videos", too_late)
+    monkeypatch.setattr("vis_bench.metrics.video_errors.break_down_videos", too_late)
     (failures / "loop").symlink_to("loop")
     ending = "png" if option == "--output" else "npz"
     words = [option, failures / "loop" / f"f.{ending}"]

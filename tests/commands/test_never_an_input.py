@@ -9,9 +9,9 @@ import pytest
 from drawing_case import LEFT, RIGHT, annotations, write_frames, write_results
 from paths import GOLDEN
 from record_example import example_record
-from vis_bench.atomic_write import never_an_input
 from vis_bench.cli import find_commands, main
 from vis_bench.errors import InputError
+from vis_bench.files import never_an_input
 from vis_bench.records.store import RecordStore
 
 CONFIG = """

@@ -187,7 +187,7 @@ def test_annotations_without_objects_are_refused(report, case, tmp_path):
 
 
 def test_an_output_that_cannot_be_written_is_found_first(case, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("vis_bench.reports.report.page.make_report", None)
+    monkeypatch.setattr("vis_bench.show.report.page.make_report", None)
     (tmp_path / "loop").symlink_to("loop")
     arguments = [case["good"], "--annotations", case["annotations"], "--output",
                  tmp_path / "loop" / "r.html"]  # fmt: skip
@@ -198,7 +198,7 @@ def test_an_output_that_cannot_be_written_is_found_first(case, tmp_path, capsys,
 def test_videos_beyond_the_size_are_left_out_and_named(report, case, monkeypatch):
     code, page, _ = report("--frames", case["frames"])
     most = len(page.encode()) - 5000
-    monkeypatch.setattr("vis_bench.reports.report.page.MEGABYTE", most)
+    monkeypatch.setattr("vis_bench.show.report.page.MEGABYTE", most)
     code, page, printed = report("--frames", case["frames"], "--max-size", "1", "--json")
     said = json.loads(printed.out)
     assert code == 0

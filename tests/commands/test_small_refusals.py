@@ -84,7 +84,7 @@ def test_a_summary_that_cannot_be_written_changes_no_exit_code(
 ):
     for name, ap in (("before", 0.5), ("after", now)):
         RecordStore(tmp_path / name).write(example_record(ap=ap))
-    from vis_bench.gate import verdict
+    from vis_bench.show.gate import verdict
 
     summary = place if place.startswith("/dev") else f"{tmp_path}/{place}"
     monkeypatch.setattr(verdict, "SUMMARY_VARIABLE", "SUMMARY")

@@ -10,8 +10,7 @@ from vis_bench.cost.flops.tree import module_tree
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import ENCODE_FRAMES, StoredFrames, predict_clips
-from vis_bench.inference.method import OnlineMethod, VISMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 
 SIZE_HW = (64, 96)
 MINI = {

@@ -16,10 +16,9 @@ from vis_bench.data.frames import ImageFiles
 from vis_bench.data.video import Video
 from vis_bench.inference import compiled
 from vis_bench.inference.loop import InferencePlan, no_mark
-from vis_bench.inference.method import VISMethod
 from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
+from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 from vis_bench.progress import Bars
-from vis_bench.structures import ClipPrediction, FrameFeatures
 
 CPU = torch.device("cpu")
 ENCODE_SECONDS, PREDICT_SECONDS = 0.25, 2.0

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.data import split
 from vis_bench.data.split import choose_videos, split_annotations, split_grid
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 
 
 def long_tailed(num_videos=1000, num_categories=40, seed=3):

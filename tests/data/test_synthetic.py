@@ -35,8 +35,8 @@ from vis_bench.data.synthetic.random_draws import Draws
 from vis_bench.data.synthetic.render import brighten, render_owners, stamp_object
 from vis_bench.data.synthetic.scene import SUBPIXELS, SceneObject, make_pose, make_sprite
 from vis_bench.errors import InputError
-from vis_bench.evaluation.levels import ObjectLevels
 from vis_bench.masks.rle import decode
+from vis_bench.metrics.levels import ObjectLevels
 from vis_bench.progress import Bars
 
 BARS = Bars(quiet=True)

@@ -13,8 +13,8 @@ from hostile_text import hostile_names, unprintable
 from record_example import example_record
 from vis_bench.records.schema import RegionFields
 from vis_bench.records.store import RecordStore, record_json
-from vis_bench.reports.pages import Pages
-from vis_bench.reports.paper_tables import PAPER_TABLES
+from vis_bench.show.pages import Pages
+from vis_bench.show.papers import PAPER_TABLES
 
 # Seeds of the names; the last is the longer run.
 SEEDS = pytest.mark.parametrize(

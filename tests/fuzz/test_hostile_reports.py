@@ -19,9 +19,9 @@ from vis_bench.commands.figure_kinds import readme
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.masks.rle import encode_masks
-from vis_bench.plain_text import one_line, single_line
 from vis_bench.records.schema import RegionFields
 from vis_bench.records.store import record_json
+from vis_bench.text import one_line, single_line
 
 # All parts at once, in an order that lets none of them close another one's bracket.
 WORST = "n" + "".join(part for part in PARTS if part not in ("/", "../", ".."))

@@ -17,7 +17,7 @@ from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.records.schema import MemoryBytes, Record, RegionFields
 from vis_bench.records.store import parse_record, record_json
-from vis_bench.reports.pages import Pages, records_of
+from vis_bench.show.pages import Pages, records_of
 
 # Valid JSON; most are of a type that a field does not have, some of it but extreme.
 VALUES = (

@@ -17,10 +17,9 @@ from vis_bench.inference import compiled as module
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod, check_compile, compiled
 from vis_bench.inference.loop import InferencePlan
-from vis_bench.inference.method import OnlineMethod, VISMethod
+from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import load_cells
-from vis_bench.structures import ClipPrediction, FrameFeatures
 
 MINIS = ("ifc", "ms_sts", "seqformer")
 # Fused loops add in another order: what float32 allows for after some hundred sums.

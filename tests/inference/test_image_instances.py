@@ -6,12 +6,11 @@ import torch
 from torch.nn import functional as F
 
 from methods import build_method
+from vis_bench.contract import check_contract
 from vis_bench.inference.image_instances import ImageInstances
-from vis_bench.inference.method import ImageRule
-from vis_bench.inference.method_contract import check_contract
 from vis_bench.inference.preprocess import masks_to_image
 from vis_bench.masks.rle import decode
-from vis_bench.structures import Clip, ClipPrediction
+from vis_bench.method import Clip, ClipPrediction, ImageRule
 
 SIZE = (40, 60)
 IDS = [1, 5, 90]

@@ -17,9 +17,8 @@ from vis_bench.inference.loop import (
     predict_clips,
     track_video,
 )
-from vis_bench.inference.method import VISMethod
 from vis_bench.inference.stages import STAGE_NAMES, StageClock
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 
 
 class Probe(VISMethod):

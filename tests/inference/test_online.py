@@ -13,8 +13,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import clip_windows, without_overlap
 from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips, track_video
-from vis_bench.inference.method import OnlineMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod
 
 
 class Counting(OnlineMethod):

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vis_bench.errors import InputError
-from vis_bench.inference.method import InputFormat
 from vis_bench.inference.preprocess import input_size, masks_to_video, resize_frame, to_input
-from vis_bench.structures import Padding
+from vis_bench.method import InputFormat, Padding
 
 SEQFORMER = InputFormat(long_side="floor")
 IFC = InputFormat(long_side="round", max_long_side=1333)

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from vis_bench.inference.clips import clip_windows
-from vis_bench.inference.method import TrackingRule
 from vis_bench.inference.tracker import ClipTracker, space_time_soft_iou
 from vis_bench.masks.rle import decode
-from vis_bench.structures import Clip, ClipPrediction
+from vis_bench.method import Clip, ClipPrediction, TrackingRule
 
 H, W, K = 6, 8, 3
 

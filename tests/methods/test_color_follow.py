@@ -11,10 +11,10 @@ from vis_bench.data.frames import LazyFrames
 from vis_bench.data.results_file import Results
 from vis_bench.data.synthetic import plain_color
 from vis_bench.data.video import Video
-from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import decode
+from vis_bench.metrics.ytvis import evaluate
 
 NUM_FRAMES = 12
 

@@ -22,7 +22,7 @@ from paths import GOLDEN, ROOT
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.inference.method import InputFormat
+from vis_bench.method import InputFormat
 
 SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 15}
 NUM_CLASSES = 5

@@ -12,8 +12,8 @@ from paths import GOLDEN
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.inference.method import ImageRule, TrackingRule
 from vis_bench.masks.rle import area, decode
+from vis_bench.method import ImageRule, TrackingRule
 
 FACTS = json.loads((GOLDEN / "ifc_r50_coco.json").read_text())
 RUNS = {f"{run['memory_tokens']} tokens, {run['resolution']}": run for run in FACTS["runs"]}

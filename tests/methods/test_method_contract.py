@@ -5,9 +5,8 @@ import torch
 
 from extras import skip_without_extra
 from methods import build_method, method_names
-from vis_bench.inference.method import OnlineMethod, VISMethod
-from vis_bench.inference.method_contract import check_contract
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.contract import check_contract
+from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 
 NUM_CLASSES = 6
 # The published sizes but for what would take minutes: VisTR fills every clip to 36 frames.

@@ -15,10 +15,10 @@ from methods import build_method
 from paths import ROOT
 from vis_bench.data.dataset import load_dataset
 from vis_bench.data.results_file import Results
-from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import area
+from vis_bench.metrics.ytvis import evaluate
 from vis_bench.runs.config import load_cells
 
 STORED = json.loads((ROOT / "tests" / "golden" / "mini_ap.json").read_text())

@@ -16,9 +16,9 @@ from methods.training.separability.__main__ import main
 from methods.training.separability.areas import gains, held_out_pairs, judge
 from methods.training.separability.cells import Cells, cells_of, cover_of_cells
 from vis_bench.data.synthetic import VideoKey, render, scene_of
-from vis_bench.evaluation.area_under_roc import OrderedPairs
-from vis_bench.evaluation.bootstrap import draw_videos
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
+from vis_bench.metrics.area_under_roc import OrderedPairs
+from vis_bench.metrics.bootstrap import draw_videos
 
 SMALL = {
     "backbone": "mini", "width": 32, "heads": 4, "hidden": 32, "points": 2, "num_queries": 7,

@@ -11,7 +11,7 @@ from official_weights import expected, loaded, network_input, relative_error, sp
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.inference.method import TrackingRule
+from vis_bench.method import TrackingRule
 
 SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 20, "encoder_layers": 2}
 NUM_CLASSES = 5

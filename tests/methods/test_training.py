@@ -37,8 +37,8 @@ from methods.training.video_pool import draw_pool, first_videos, videos_from
 from paths import CONFIGS
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
+from vis_bench.method import FrameFeatures
 from vis_bench.progress import Bars
-from vis_bench.structures import FrameFeatures
 
 SMALL = {
     "ifc": {"width": 32, "heads": 4, "hidden": 32, "num_queries": 6, "decoder_layers": 2},

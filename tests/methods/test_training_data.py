@@ -12,7 +12,7 @@ from methods.training.clip_sampler import ClipSampler, SamplingPlan, choose_fram
 from methods.training.targets import boxes_around, make_targets
 from methods.training.video_pool import draw_pool, draw_video
 from vis_bench.data.synthetic import generate
-from vis_bench.inference.method import InputFormat
+from vis_bench.method import InputFormat
 
 PLAN = SamplingPlan(seed=3, clips=2, clip_frames=(2, 3), max_gap=4, resolutions=(64, 96))
 

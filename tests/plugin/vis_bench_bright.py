@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from vis_bench.inference.method import VISMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 
 
 class Bright(VISMethod):

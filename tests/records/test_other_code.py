@@ -12,13 +12,13 @@ from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
 from vis_bench.records.caveats import is_ranked
 from vis_bench.records.labels import marked_labels
-from vis_bench.records.other_code import OtherCode, record_results
 from vis_bench.records.store import RecordStore, read_record
-from vis_bench.reports.charts import speed_panels
-from vis_bench.reports.curves import cost_curves
-from vis_bench.reports.leaderboard import leaderboard_markdown
-from vis_bench.reports.paper_tables import paper_table
-from vis_bench.tables.text import render
+from vis_bench.runs.external import OtherCode, record_results
+from vis_bench.show.charts import speed_panels
+from vis_bench.show.curves import cost_curves
+from vis_bench.show.leaderboard import leaderboard_markdown
+from vis_bench.show.papers import paper_table
+from vis_bench.show.tables.text import render
 
 ANNOTATIONS, PREDICTIONS = GOLDEN / "eval_dense.gt.json", GOLDEN / "eval_dense.preds.json"
 EXPECTED = json.loads((GOLDEN / "eval_dense.expected.json").read_text())

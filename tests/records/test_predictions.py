@@ -6,7 +6,7 @@ import json
 import pytest
 
 from record_example import example_record
-from vis_bench import json_file
+from vis_bench import files
 from vis_bench.cli import main
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
@@ -55,10 +55,10 @@ def test_the_command_packs_what_is_there(record_path, capsys):
 
 
 def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(json_file, "UNPACKED_LIMIT", 1 << 20)
+    monkeypatch.setattr(files, "UNPACKED_LIMIT", 1 << 20)
     path = tmp_path / "bomb.json.gz"
     path.write_bytes(gzip.compress(b" " * (1 << 20)))
-    assert len(json_file.read_bytes(path)) == 1 << 20
+    assert len(files.read_bytes(path)) == 1 << 20
     for content in (b" " * ((1 << 20) + 1), b" " * (50 << 20)):
         path.write_bytes(gzip.compress(content))
         with pytest.raises(InputError, match=r"bomb\.json\.gz unpacks to more than 1 MiB"):

@@ -8,7 +8,7 @@ import torch
 
 from vis_bench.cli import main
 from vis_bench.errors import InputError
-from vis_bench.evaluation.agreement import TrackAgreement
+from vis_bench.metrics.agreement import TrackAgreement
 from vis_bench.runs import agreement as module
 from vis_bench.runs.agreement import Agreement, default_settings, parse_setting
 

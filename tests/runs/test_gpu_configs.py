@@ -7,12 +7,12 @@ from methods import build_method
 from paths import CONFIGS, ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.gate.baseline import GatedCell, cell_key
 from vis_bench.records.arithmetic import arithmetic_name, arithmetic_words
 from vis_bench.records.cell_name import file_stem, full_name
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import Cell, cell_digest, load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.show.gate.baseline import GatedCell, cell_key
 
 SHIPPED = list(RecordStore(ROOT / "results" / "records"))
 

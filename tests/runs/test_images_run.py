@@ -7,13 +7,13 @@ import pytest
 from vis_bench.cli import main
 from vis_bench.data.dataset import load_dataset
 from vis_bench.data.results_file import read_results
-from vis_bench.evaluation.images import evaluate_images
+from vis_bench.metrics.images import evaluate_images
 from vis_bench.records.store import RecordStore
-from vis_bench.reports.leaderboard import leaderboard_markdown
-from vis_bench.reports.paper_tables import paper_table
-from vis_bench.reports.ranks import IMAGES_NOTE
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
+from vis_bench.show.leaderboard import leaderboard_markdown
+from vis_bench.show.papers import paper_table
+from vis_bench.show.ranks import IMAGES_NOTE
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import torch
 from methods import build_method
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.evaluation.bootstrap import ap_interval
-from vis_bench.evaluation.matching import match
+from vis_bench.metrics.bootstrap import ap_interval
+from vis_bench.metrics.matching import match
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs import measure, one_process

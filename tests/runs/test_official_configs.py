@@ -5,7 +5,7 @@ import torch
 
 from methods import build_method
 from paths import CONFIGS
-from vis_bench.inference.method import ImageRule
+from vis_bench.method import ImageRule
 from vis_bench.runs.config import load_cells
 
 BACKBONES = {"seqformer": ["r50", "r101", "x101", "swin_l"], "ifc": ["r50", "r101"]}

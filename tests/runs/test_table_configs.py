@@ -5,11 +5,11 @@ import pytest
 from methods import resolve_options
 from paths import CONFIGS
 from record_example import example_record
-from vis_bench.reports.ms_sts_ablation import NAME as OF_RECORDS_ALONE
-from vis_bench.reports.paper_tables import PAPER_TABLES, paper_table
-from vis_bench.reports.paper_tables.names import METHOD_NAMES
+from vis_bench.files import read_yaml
 from vis_bench.runs.config import load_cells
-from vis_bench.yaml_file import read_yaml
+from vis_bench.show.ms_sts_ablation import NAME as OF_RECORDS_ALONE
+from vis_bench.show.papers import PAPER_TABLES, paper_table
+from vis_bench.show.papers.names import METHOD_NAMES
 
 COUNTED = "ifc-encoder"
 MEASURED = sorted(set(PAPER_TABLES) - {COUNTED})

@@ -8,8 +8,8 @@ from PIL import Image
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.drawing.frame_files import FrameFiles
 from vis_bench.masks.rle import encode_masks
+from vis_bench.show.overlay.frame_files import FrameFiles
 
 H, W, T = 60, 96, 4
 GROUND = (70, 80, 90)

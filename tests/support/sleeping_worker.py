@@ -6,7 +6,7 @@ It imports no PyTorch, so that hundreds fit on one machine.
 import time
 
 from vis_bench.data.results_file import Track
-from vis_bench.runs.cluster.answers import Inferred
+from vis_bench.runs.ray.answers import Inferred
 
 SECONDS_PER_VIDEO = 0.5
 TRACKS = 10

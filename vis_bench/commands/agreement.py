@@ -39,12 +39,12 @@ def run(options: argparse.Namespace) -> int:
     from methods import build_method
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
-    from vis_bench.reports.agreement import agreement_table, as_json
     from vis_bench.runs.agreement import check_agreement, default_settings
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.jobs import RunSettings
-    from vis_bench.tables.text import render
+    from vis_bench.show.agreement import agreement_table, as_json
+    from vis_bench.show.tables.text import render
 
     device = pick_device(options.device)
     settings = options.settings or default_settings(device)

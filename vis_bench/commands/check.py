@@ -30,9 +30,9 @@ def run(options: argparse.Namespace) -> int:
     """Says which number moved; 1 if one got worse, or speed that is required is missing."""
     import os
 
-    from vis_bench.atomic_write import never_an_input
-    from vis_bench.gate.rules import Tolerances
-    from vis_bench.gate.verdict import append_summary, check, update_baseline
+    from vis_bench.files import never_an_input
+    from vis_bench.show.gate.rules import Tolerances
+    from vis_bench.show.gate.verdict import append_summary, check, update_baseline
 
     if options.update:
         never_an_input([options.baseline], [options.current])

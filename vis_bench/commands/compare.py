@@ -30,8 +30,8 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints both sides, their difference and its confidence interval."""
     from vis_bench.progress import Bars
-    from vis_bench.reports.compare_inputs import load_pair
-    from vis_bench.reports.compare_report import compare_pair
+    from vis_bench.show.compare_inputs import load_pair
+    from vis_bench.show.compare_report import compare_pair
 
     pair = load_pair(
         options.first, options.second, annotations=options.annotations, data_root=options.data_root

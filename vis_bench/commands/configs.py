@@ -17,7 +17,7 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints a row per config: its name and its first comment."""
     from vis_bench.runs.bundled import bundled_configs, describe_config
-    from vis_bench.tables.text import render, table_of
+    from vis_bench.show.tables.text import render, table_of
 
     rows = [
         {"Config": name, "Description": describe_config(path)}

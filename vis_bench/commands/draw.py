@@ -46,9 +46,9 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draws, and says what was written."""
-    from vis_bench.drawing.drawn_inputs import read_inputs
-    from vis_bench.drawing.overlays import OverlayPlan, draw_overlays
     from vis_bench.progress import Bars
+    from vis_bench.show.overlay.drawn_inputs import read_inputs
+    from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
     inputs = read_inputs(
         options.results, options.frames, options.annotations, options.videos, options.dataset

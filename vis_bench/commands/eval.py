@@ -17,9 +17,9 @@ from vis_bench.commands.output import print_json, print_text, say
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
-    from vis_bench.evaluation.identity_sensitivity import IdentitySensitivity
-    from vis_bench.evaluation.images import ImageEvaluation
-    from vis_bench.evaluation.ytvis import Evaluation
+    from vis_bench.metrics.identity_sensitivity import IdentitySensitivity
+    from vis_bench.metrics.images import ImageEvaluation
+    from vis_bench.metrics.ytvis import Evaluation
 
 DESCRIPTION = "AP and AR of a results file against annotations; HOTA, IDF1 and TETA on request"
 
@@ -75,8 +75,8 @@ RECORDED: tuple[tuple[str, str, Callable[[str], Any], str, str], ...] = (
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates, writes a record where one is wanted, and prints the numbers."""
-    from vis_bench.evaluation.ytvis import evaluate_files
-    from vis_bench.reports.evaluation import evaluation_json, evaluation_text
+    from vis_bench.metrics.ytvis import evaluate_files
+    from vis_bench.show.evaluation import evaluation_json, evaluation_text
 
     threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
     report = evaluation_json(evaluation, per_category=options.per_category)
     text = evaluation_text(evaluation, per_category=options.per_category)
     if options.identity_sensitivity:
-        from vis_bench.reports.identity_sensitivity import sensitivity_json, sensitivity_text
+        from vis_bench.show.identity_sensitivity import sensitivity_json, sensitivity_text
 
         sensitivity = _identity_sensitivity(options)
         report["identity_sensitivity"] = sensitivity_json(sensitivity)
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
 def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | None:
     from vis_bench.data.annotations import read_annotations
     from vis_bench.data.results_file import read_results
-    from vis_bench.evaluation.identity_sensitivity import identity_sensitivity
+    from vis_bench.metrics.identity_sensitivity import identity_sensitivity
     from vis_bench.progress import Bars
 
     truth, results = read_annotations(options.annotations), read_results(options.predictions)
@@ -128,8 +128,8 @@ def _refuse_without_record(options: argparse.Namespace) -> None:
 def _record_results(
     options: argparse.Namespace, tracking_threshold: float | None
 ) -> Evaluation | ImageEvaluation:
-    from vis_bench.records.other_code import OtherCode, record_results
     from vis_bench.records.store import RecordStore
+    from vis_bench.runs.external import OtherCode, record_results
 
     source = OtherCode(
         options.record, options.backbone, options.note, options.url, options.fps, options.device,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from vis_bench.atomic_write import never_an_input
 from vis_bench.commands.arguments import RECORDS, Options
 from vis_bench.commands.arguments.options import CONFIG
 from vis_bench.commands.arguments.values import count
@@ -12,6 +11,7 @@ from vis_bench.commands.output import deliver
 from vis_bench.commands.output.paper_tables import ENCODER_TABLE, paper_table_text, records_in
 from vis_bench.commands.output.text import json_text
 from vis_bench.errors import InputError
+from vis_bench.files import never_an_input
 
 DESCRIPTION = "multiply-adds by module, per clip and per source frame"
 
@@ -45,10 +45,10 @@ def run(options: argparse.Namespace) -> int:
 def _cells_text(options: argparse.Namespace) -> str:
     from methods import build_method
     from vis_bench.progress import Bars
-    from vis_bench.reports.flops import report_flops
-    from vis_bench.reports.flops_tables import overview
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
+    from vis_bench.show.flops import report_flops
+    from vis_bench.show.flops_tables import overview
 
     config = find_config(options.config)
     never_an_input([] if options.output is None else [options.output], [config])

@@ -51,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
 
     Returns 1 if a record could not be read.
     """
-    from vis_bench.reports.leaderboard import best_cells, leaderboard_text
-    from vis_bench.reports.paired_ap import PairedAP
+    from vis_bench.show.leaderboard import best_cells, leaderboard_text
+    from vis_bench.show.paired_ap import PairedAP
 
     if options.pages:
         return _write_pages(options.pages, as_json=options.json)
@@ -71,12 +71,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _write_pictures(stored: StoredRecords, options: argparse.Namespace) -> int:
     """Writes the charts that were asked for, of all records or of those of no ablation."""
-    from vis_bench.atomic_write import write_atomically
+    from vis_bench.files import write_atomically
     from vis_bench.records.ablation import split_ablations
-    from vis_bench.reports.charts import speed_panels, speed_picture
-    from vis_bench.reports.curve_chart import draw_curves
-    from vis_bench.reports.curves import cost_curves, has_curves
-    from vis_bench.reports.picture_file import picture_format
+    from vis_bench.show.charts import speed_panels, speed_picture
+    from vis_bench.show.curve_chart import draw_curves
+    from vis_bench.show.curves import cost_curves, has_curves
+    from vis_bench.show.picture_file import picture_format
 
     records = stored.records if options.all else split_ablations(stored.records)[0]
     paths = [path for path in (options.picture, options.curves) if path]
@@ -104,7 +104,7 @@ def _write_pictures(stored: StoredRecords, options: argparse.Namespace) -> int:
 
 
 def _write_pages(folder: Path, *, as_json: bool) -> int:
-    from vis_bench.reports.pages import RECORDS_FOLDER, Pages, records_of
+    from vis_bench.show.pages import RECORDS_FOLDER, Pages, records_of
 
     if not (folder / RECORDS_FOLDER).is_dir():
         raise InputError(

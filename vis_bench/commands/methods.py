@@ -17,7 +17,7 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints a row per method."""
     from methods import describe_methods
-    from vis_bench.tables.text import render, table_of
+    from vis_bench.show.tables.text import render, table_of
 
     described = describe_methods()
     if options.json:

@@ -40,7 +40,7 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predicts, writes the results file, and says what it holds."""
     from methods import build_method
-    from vis_bench.atomic_write import never_an_input
+    from vis_bench.files import never_an_input
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.runs.bundled import find_config
@@ -77,14 +77,14 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _check_can_draw(options: argparse.Namespace) -> None:
-    from vis_bench.drawing.predictions import check_can_draw
+    from vis_bench.show.overlay.predictions import check_can_draw
 
     check_can_draw(options.frames, options.draw, options.annotations)
 
 
 def _draw(options: argparse.Namespace, dataset: str, bars: Bars) -> None:
     from vis_bench.data.categories import DATASETS
-    from vis_bench.drawing.predictions import draw_predictions
+    from vis_bench.show.overlay.predictions import draw_predictions
 
     named = dataset if dataset in DATASETS else None
     drawn = draw_predictions(

@@ -57,8 +57,8 @@ def _profile(options: argparse.Namespace) -> None:
     from cuda_ops.profile import PASSES, profile
     from vis_bench.progress import Bars
     from vis_bench.records.machine import describe_machine, pick_device
-    from vis_bench.reports.kernels import kernel_page, kernel_table, skipped_lines
-    from vis_bench.tables.text import render
+    from vis_bench.show.kernels import kernel_page, kernel_table, skipped_lines
+    from vis_bench.show.tables.text import render
 
     device = pick_device(options.device)
     with Bars().steps("kernels") as progress:
@@ -86,15 +86,15 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
 
     from cuda_ops.profile import trace_method
     from methods import build_method
-    from vis_bench.atomic_write import check_writable, never_an_input, write_atomically
+    from vis_bench.files import check_writable, never_an_input, write_atomically
     from vis_bench.records.machine import pick_device
-    from vis_bench.reports.kernels import most_expensive_operators
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.load_method import find_weights, load_method, naming_method
     from vis_bench.runs.open_dataset import config_categories
     from vis_bench.runs.random_clip import random_clip
-    from vis_bench.tables.text import render
+    from vis_bench.show.kernels import most_expensive_operators
+    from vis_bench.show.tables.text import render
 
     config = find_config(options.config)
     cell = load_cells(config, options.overrides)[0]

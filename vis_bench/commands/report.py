@@ -43,10 +43,10 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the page, and says what it shows."""
-    from vis_bench.atomic_write import check_writable, write_atomically
+    from vis_bench.files import check_writable, write_atomically
     from vis_bench.progress import Bars
-    from vis_bench.reports.report.inputs import read_report_inputs
-    from vis_bench.reports.report.page import MEGABYTE, ReportPlan, make_report
+    from vis_bench.show.report.inputs import read_report_inputs
+    from vis_bench.show.report.page import MEGABYTE, ReportPlan, make_report
 
     plan = ReportPlan(
         options.videos, options.side, options.min_score, options.resamples, options.seed,

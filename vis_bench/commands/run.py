@@ -68,9 +68,9 @@ def _way(options: argparse.Namespace) -> MeasureJobs:
     if not on_cluster:
         return partial(measure_jobs, resume=options.resume)
     from vis_bench.records.machine import pick_device
-    from vis_bench.runs.cluster.engine import import_ray
-    from vis_bench.runs.cluster.settings import ClusterSettings
-    from vis_bench.runs.cluster.spread import measure_on_cluster
+    from vis_bench.runs.ray.engine import import_ray
+    from vis_bench.runs.ray.settings import ClusterSettings
+    from vis_bench.runs.ray.spread import measure_on_cluster
 
     import_ray()
     on_gpu = pick_device(options.device).type == "cuda"
@@ -97,15 +97,15 @@ def measure(
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.records.store import RecordStore
-    from vis_bench.reports.curve_files import write_curves
-    from vis_bench.reports.curves import has_curves, printed_curves
-    from vis_bench.reports.measured import measured_table
-    from vis_bench.reports.speed import speed_table
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.jobs import RunSettings, resolve_jobs
     from vis_bench.runs.one_process import measure_jobs
-    from vis_bench.tables.text import render
+    from vis_bench.show.curve_files import write_curves
+    from vis_bench.show.curves import has_curves, printed_curves
+    from vis_bench.show.measured import measured_table
+    from vis_bench.show.speed import speed_table
+    from vis_bench.show.tables.text import render
 
     settings = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,

@@ -23,8 +23,8 @@ FPS = "fps"
 
 def add_arguments(options: Options) -> None:
     """The table's name, and the records that fill it."""
-    from vis_bench.reports.ms_sts_ablation import NAME
-    from vis_bench.reports.paper_tables import PAPER_TABLES
+    from vis_bench.show.ms_sts_ablation import NAME
+    from vis_bench.show.papers import PAPER_TABLES
 
     names = (MEASURED, FPS, *PAPER_TABLES, NAME)
     options.argument("name", "NAME", f"one of: {', '.join(names)}", str, choices=names)
@@ -35,7 +35,7 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
-    from vis_bench.reports.ms_sts_ablation import NAME
+    from vis_bench.show.ms_sts_ablation import NAME
 
     stored = records_in(options.records)
     if options.name == MEASURED:
@@ -53,25 +53,25 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _ablation_text(records: Sequence[Record], options: argparse.Namespace) -> str:
-    from vis_bench.reports.ms_sts_ablation import ms_sts_ablation
-    from vis_bench.tables.grid import page_json
-    from vis_bench.tables.text import render
+    from vis_bench.show.ms_sts_ablation import ms_sts_ablation
+    from vis_bench.show.tables.grid import page_json
+    from vis_bench.show.tables.text import render
 
     page = ms_sts_ablation(records)
     return json_text(page_json(page)) if options.json else render(page, options.format)
 
 
 def _measured_text(records: Sequence[Record], options: argparse.Namespace) -> str:
-    from vis_bench.reports.measured import measured_table
-    from vis_bench.tables.text import render
+    from vis_bench.show.measured import measured_table
+    from vis_bench.show.tables.text import render
 
     return json_text(records) if options.json else render(measured_table(records), options.format)
 
 
 def _fps_text(records: Sequence[Record], options: argparse.Namespace) -> str:
-    from vis_bench.reports.published_fps import published_fps_page
-    from vis_bench.tables.grid import page_json
-    from vis_bench.tables.text import render
+    from vis_bench.show.published_fps import published_fps_page
+    from vis_bench.show.tables.grid import page_json
+    from vis_bench.show.tables.text import render
 
     page = published_fps_page(records)
     return json_text(page_json(page)) if options.json else render(page, options.format)

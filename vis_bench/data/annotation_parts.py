@@ -15,7 +15,7 @@ from typing import Any
 
 from vis_bench.data.annotations import PARTS_KEY, GroundTruth, check_kind, read_annotations
 from vis_bench.errors import InputError
-from vis_bench.json_file import integer_of, objects_of, read_json
+from vis_bench.files import integer_of, objects_of, read_json
 
 SHORT, LONG = "short", "long"
 

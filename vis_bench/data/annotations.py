@@ -17,7 +17,7 @@ import numpy as np
 from vis_bench.data.coco_form import as_videos, is_of_images
 from vis_bench.data.occlusion import occlusion_score
 from vis_bench.errors import InputError
-from vis_bench.json_file import integer_of, objects_of, read_json, shown, value_of
+from vis_bench.files import integer_of, objects_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import RLE, check_run_lengths, check_size, from_run_lengths
 from vis_bench.masks.sparse_tube import SparseTube, without_absent

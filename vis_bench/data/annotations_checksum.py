@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from vis_bench.json_file import parse_json
+from vis_bench.files import parse_json
 
 LABELS = "occlusion"
 

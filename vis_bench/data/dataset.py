@@ -24,7 +24,7 @@ from vis_bench.data.frames import ImageFiles, frame_paths, is_file, turned_warni
 from vis_bench.data.shared_videos import TRAINING_PARTS
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.json_file import integer_of, objects_of, read_bytes, read_json, shown, value_of
+from vis_bench.files import integer_of, objects_of, read_bytes, read_json, shown, value_of
 from vis_bench.masks.rle import check_size
 
 __all__ = ["Dataset", "ImageFiles", "load_dataset", "read_categories", "read_dataset"]

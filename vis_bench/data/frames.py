@@ -12,7 +12,7 @@ from PIL import Image
 
 from vis_bench.data.image_file import ImageHeader, read_header, read_pixels
 from vis_bench.errors import InputError
-from vis_bench.json_file import shown
+from vis_bench.files import shown
 
 ImageFormat = Literal["png", "jpg"]
 SAVE_OPTIONS: dict[ImageFormat, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vis_bench.errors import InputError
-from vis_bench.json_file import shown
+from vis_bench.files import shown
 
 NOT_HIDDEN, PARTLY_HIDDEN, MOSTLY_HIDDEN = "no_occlusion", "slight_occlusion", "severe_occlusion"
 LABEL_SCORES: Mapping[str, float] = {NOT_HIDDEN: 0.0, PARTLY_HIDDEN: 0.25, MOSTLY_HIDDEN: 0.75}

@@ -15,9 +15,8 @@ from typing import Any
 
 import orjson
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
-from vis_bench.json_file import integer_of, parse_json, read_bytes, shown, value_of
+from vis_bench.files import integer_of, parse_json, read_bytes, shown, value_of, write_atomically
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.sparse_tube import without_absent
 from vis_bench.masks.tubes import MaskTubes, measure_tubes

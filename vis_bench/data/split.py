@@ -19,12 +19,18 @@ from typing import Any
 
 import orjson
 
-from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.shared_videos import HELD_OUT, REST
 from vis_bench.errors import InputError
-from vis_bench.json_file import integer_of, objects_of, parse_json, read_bytes
-from vis_bench.tables.grid import Column, Grid, grid_of
+from vis_bench.files import (
+    check_writable,
+    integer_of,
+    objects_of,
+    parse_json,
+    read_bytes,
+    write_atomically,
+)
+from vis_bench.show.tables.grid import Column, Grid, grid_of
 
 
 @dataclass(frozen=True)

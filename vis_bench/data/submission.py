@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.data.annotations import AnnotatedVideo, read_videos
 from vis_bench.data.results_file import Results, entry_name, parse_results
 from vis_bench.errors import InputError
-from vis_bench.json_file import read_bytes
+from vis_bench.files import read_bytes, write_atomically
 from vis_bench.masks.rle import PIXEL_LIMIT
 
 

@@ -18,8 +18,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from vis_bench.inference.method import VISMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 
 AttentionPart = Literal["decoder", "memory"]
 

@@ -22,9 +22,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vis_bench.errors import InputError, reason
-from vis_bench.inference.method import VISMethod
+from vis_bench.files import shown
 from vis_bench.inference.weight_checks import check_archive, check_finite, check_kinds
-from vis_bench.json_file import shown
+from vis_bench.method import VISMethod
 
 # A folder of weights in Hugging Face's form holds these two.
 FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"

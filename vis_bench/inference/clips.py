@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from vis_bench.errors import InputError
-from vis_bench.structures import Clip
+from vis_bench.method import Clip
 
 ClipLength = int | Literal["whole"]
 

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from vis_bench.errors import InputError, reason
-from vis_bench.inference.method import State, VISMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
 # As configs say it. `default` is torch.compile's own mode; `cuda_graphs` replays whole graphs of
 # kernels, which torch.compile calls `reduce-overhead`.

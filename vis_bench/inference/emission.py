@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from vis_bench.inference.method import TrackingRule
+from vis_bench.method import TrackingRule
 
 
 class Pair(NamedTuple):

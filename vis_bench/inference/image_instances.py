@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.mask_encoding import encode_each, masks_at_once
-from vis_bench.inference.method import ImageRule
 from vis_bench.inference.preprocess import masks_to_image
 from vis_bench.masks.rle import RLE
-from vis_bench.structures import Clip, ClipPrediction
+from vis_bench.method import Clip, ClipPrediction, ImageRule
 
 
 class ImageInstances:

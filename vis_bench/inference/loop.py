@@ -18,7 +18,6 @@ from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.inference.clips import ClipLength, clip_windows, without_overlap
 from vis_bench.inference.image_instances import ImageInstances
-from vis_bench.inference.method import ImageRule, InputFormat, State, VISMethod
 from vis_bench.inference.named_tracker import NamedTracker
 from vis_bench.inference.prediction_rules import (
     check_clip,
@@ -31,7 +30,15 @@ from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
 from vis_bench.inference.tf32 import tf32_set
 from vis_bench.inference.tracker import ClipTracker
-from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
+from vis_bench.method import (
+    Clip,
+    ClipPrediction,
+    FrameFeatures,
+    ImageRule,
+    InputFormat,
+    State,
+    VISMethod,
+)
 
 # Frames encoded in one call at most; bounds the memory of whole-video clips.
 ENCODE_FRAMES = 8

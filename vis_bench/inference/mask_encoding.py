@@ -16,7 +16,7 @@ from torch import Tensor
 from vis_bench.inference.preprocess import masks_to_video
 from vis_bench.masks.changes import encode_changes
 from vis_bench.masks.rle import RLE, encode_masks, from_run_lengths
-from vis_bench.structures import Padding
+from vis_bench.method import Padding
 
 # Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory. The
 # host waits for a GPU twice in every step, so steps are larger there: about half a gigabyte.

@@ -13,10 +13,9 @@ from vis_bench.data.results_file import Track
 from vis_bench.inference.emission import Emission
 from vis_bench.inference.host_copies import to_device
 from vis_bench.inference.mask_encoding import encode_at_video_size
-from vis_bench.inference.method import TrackingRule
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.sparse_tube import SparseTube
-from vis_bench.structures import Clip, ClipPrediction, Padding
+from vis_bench.method import Clip, ClipPrediction, Padding, TrackingRule
 
 # Mask logits that wait for the end of the video; beyond it the oldest are encoded.
 WAITING_BYTES = 1 << 30

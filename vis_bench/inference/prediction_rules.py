@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from vis_bench.errors import InputError
-from vis_bench.inference.method import State, VISMethod
-from vis_bench.structures import ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
 # How far rounding may take a probability out of 0..1.
 ROUNDING = 1e-4

@@ -17,8 +17,7 @@ from torch.nn import functional as F
 
 from vis_bench.errors import InputError
 from vis_bench.inference.host_copies import to_device
-from vis_bench.inference.method import InputFormat
-from vis_bench.structures import Padding
+from vis_bench.method import InputFormat, Padding
 
 NATIVE = "native"
 

@@ -17,8 +17,8 @@ from vis_bench.inference.prediction_rules import check_clip, check_features, che
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES
+from vis_bench.method import Clip, ClipPrediction, FrameFeatures
 from vis_bench.progress import Advance, silent
-from vis_bench.structures import Clip, ClipPrediction, FrameFeatures
 
 
 @dataclass(frozen=True)

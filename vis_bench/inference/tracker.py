@@ -21,10 +21,9 @@ from vis_bench.data.results_file import Track
 from vis_bench.inference.emission import Emission
 from vis_bench.inference.host_copies import to_device
 from vis_bench.inference.mask_encoding import encode_at_video_size
-from vis_bench.inference.method import TrackingRule
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.sparse_tube import SparseTube
-from vis_bench.structures import Clip, ClipPrediction, Padding
+from vis_bench.method import Clip, ClipPrediction, Padding, TrackingRule
 
 # Frames whose averaged logits are held at once while they are closed; bounds the peak memory.
 CLOSED_FRAMES = 16

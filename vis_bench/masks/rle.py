@@ -14,7 +14,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from vis_bench.errors import InputError
-from vis_bench.json_file import shown
+from vis_bench.files import shown
 from vis_bench.masks.compress import WRITABLE_PIXELS, compressed
 from vis_bench.masks.run_lengths import MalformedRLEError, run_lengths
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vis_bench.errors import InputError
-from vis_bench.json_file import shown
+from vis_bench.files import shown
 from vis_bench.masks.rle import PIXEL_LIMIT, RLE, check_rle, check_size
 from vis_bench.masks.run_lengths import MalformedRLEError, measure
 from vis_bench.masks.sparse_tube import SparseTube

@@ -5,10 +5,9 @@ from __future__ import annotations
 import gzip
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
-from vis_bench.json_file import read_bytes
+from vis_bench.files import read_bytes, write_atomically
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RESULTS_ENDING, read_record, record_json
 

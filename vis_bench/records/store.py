@@ -12,9 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
-from vis_bench.json_file import read_json, shown
+from vis_bench.files import read_json, shown, write_atomically
 from vis_bench.records.cell_name import file_stem
 from vis_bench.records.schema import SCHEMA_VERSION, Record
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
-from vis_bench.evaluation.bootstrap import ap_interval
-from vis_bench.evaluation.images import evaluate_images
-from vis_bench.evaluation.tracking.protocol import SCORE_THRESHOLD
-from vis_bench.evaluation.ytvis import evaluate
 from vis_bench.inference.loop import track_video
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
+from vis_bench.metrics.bootstrap import ap_interval
+from vis_bench.metrics.images import evaluate_images
+from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
+from vis_bench.metrics.ytvis import evaluate
 from vis_bench.progress import Advance
 from vis_bench.records.schema import AccuracyFields
 from vis_bench.runs.jobs import Job

@@ -11,8 +11,8 @@ import torch
 
 from vis_bench.data.results_file import Results, Track
 from vis_bench.errors import InputError
-from vis_bench.evaluation.agreement import TrackAgreement, agreement_of
-from vis_bench.evaluation.ytvis import evaluate
+from vis_bench.metrics.agreement import TrackAgreement, agreement_of
+from vis_bench.metrics.ytvis import evaluate
 from vis_bench.progress import Bars
 from vis_bench.runs.accuracy import infer
 from vis_bench.runs.config import Cell

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.evaluation.bootstrap import ap_interval
-from vis_bench.evaluation.levels import LEVELS
-from vis_bench.evaluation.ytvis import evaluate
+from vis_bench.files import write_atomically
+from vis_bench.metrics.bootstrap import ap_interval
+from vis_bench.metrics.levels import LEVELS
+from vis_bench.metrics.ytvis import evaluate
 from vis_bench.records.predictions import predictions_path
 from vis_bench.records.schema import Record
 from vis_bench.records.store import read_record, record_json

@@ -31,12 +31,11 @@ from vis_bench.cost.speed.paper_protocols import BENCH, check_protocol
 from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
+from vis_bench.files import read_yaml, shown
 from vis_bench.inference.clips import check_clip_plan
 from vis_bench.inference.compiled import Compile
-from vis_bench.json_file import shown
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.overrides import apply_override
-from vis_bench.yaml_file import read_yaml
 
 Measure = Literal["accuracy", "speed", "flops"]
 

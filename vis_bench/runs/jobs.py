@@ -23,7 +23,7 @@ from vis_bench.inference.checkpoint import file_sha256, load_weights
 from vis_bench.inference.clip_limit import check_clip_limit
 from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan
-from vis_bench.inference.method import MethodSource, VISMethod
+from vis_bench.method import MethodSource, VISMethod
 from vis_bench.records.cell_name import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
 from vis_bench.runs.load_method import (

@@ -10,7 +10,7 @@ import torch
 
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, load_weights
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.records.source import find_file
 from vis_bench.runs.config import Cell
 

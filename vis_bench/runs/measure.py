@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vis_bench.errors import reason
 from vis_bench.inference.checkpoint import weights_name
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.cell_name import file_stem
 from vis_bench.records.machine import describe_machine
@@ -21,7 +21,7 @@ from vis_bench.runs.flops import count_flops
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.load_method import resolve_kernel_backend
 from vis_bench.runs.speed import time_job
-from vis_bench.tables.grid import Entry
+from vis_bench.show.tables.grid import Entry
 
 # What a record has as `weights_source` where no weights were loaded.
 UNTRAINED = ("random", "none")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from vis_bench.errors import reason
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.schema import Fields, Record
 from vis_bench.records.store import RecordStore

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vis_bench.errors import InputError
-from vis_bench.json_file import shown
-from vis_bench.yaml_file import MAX_DEPTH, parse_yaml
+from vis_bench.files import MAX_DEPTH, parse_yaml, shown
 
 
 def apply_override(settings: dict[str, Any], text: str) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from vis_bench.atomic_write import check_writable
 from vis_bench.data.categories import OF_IMAGES
 from vis_bench.data.dataset import read_dataset
 from vis_bench.data.frame_folders import find_images, find_videos
@@ -18,15 +17,16 @@ from vis_bench.data.frames import ImageFiles, is_file
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
+from vis_bench.files import check_writable
 from vis_bench.inference.clip_limit import check_clip_limit
 from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.inference.method import VISMethod
-from vis_bench.plain_text import one_line
+from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method, naming_method
 from vis_bench.runs.open_dataset import config_categories
+from vis_bench.text import one_line
 
 
 @dataclass(frozen=True)

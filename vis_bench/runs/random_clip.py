@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from vis_bench.cost.flops.nominal import NOMINAL_SIZE_HW
-from vis_bench.inference.method import VISMethod
 from vis_bench.inference.preprocess import input_size
+from vis_bench.method import VISMethod
 from vis_bench.runs.config import Cell
 
 # Frames where the config's clip is a whole video.

@@ -13,7 +13,7 @@ from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.coco_form import as_videos
 from vis_bench.data.dataset import Dataset
 from vis_bench.errors import InputError
-from vis_bench.json_file import parse_json, read_bytes
+from vis_bench.files import parse_json, read_bytes
 from vis_bench.records.schema import Record
 from vis_bench.records.store import first_problem
 from vis_bench.runs.config import DatasetConfig

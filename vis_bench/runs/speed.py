@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vis_bench.cost.speed.measure import measure_speed
 from vis_bench.cost.speed.regions import Workload
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.schema import SpeedFields
 from vis_bench.runs.jobs import Job

@@ -18,7 +18,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.progress import Advance
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells

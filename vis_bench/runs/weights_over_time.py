@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
-from vis_bench.evaluation.time_weights import (
+from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.metrics.time_weights import (
     AbsentFrames,
     VideoWeights,
     compare_absent_frames,
     found_objects,
 )
-from vis_bench.inference.recorded_video import RecordedVideo
 from vis_bench.progress import Advance
 from vis_bench.runs.recorded_subject import RecordedSubject
 

@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 

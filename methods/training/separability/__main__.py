@@ -15,12 +15,12 @@ from methods.training.separability.measure import measure
 from methods.training.separability.table import grid, remark
 from vis_bench.commands.arguments import Parser
 from vis_bench.errors import InputError
-from vis_bench.evaluation.bootstrap import NUM_RESAMPLES, draw_videos
+from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos
 from vis_bench.progress import Bars
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
-from vis_bench.tables.grid import Page
-from vis_bench.tables.text import render as render_table
+from vis_bench.show.tables.grid import Page
+from vis_bench.show.tables.text import render as render_table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

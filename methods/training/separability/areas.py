@@ -10,8 +10,8 @@ import numpy as np
 from methods.seqformer.model import STRIDES
 from methods.training.linear_probe import fit_probe
 from methods.training.separability.cells import Cells
-from vis_bench.evaluation.area_under_roc import OrderedPairs
-from vis_bench.evaluation.bootstrap import percentile_interval
+from vis_bench.metrics.area_under_roc import OrderedPairs
+from vis_bench.metrics.bootstrap import percentile_interval
 
 ALL_LEVELS = "all"
 

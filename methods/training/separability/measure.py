@@ -12,7 +12,7 @@ from methods.training.separability.areas import held_out_pairs
 from methods.training.separability.cells import Cells, cells_of
 from vis_bench.data.synthetic import CLASSES, VideoKey
 from vis_bench.errors import InputError
-from vis_bench.evaluation.area_under_roc import OrderedPairs
+from vis_bench.metrics.area_under_roc import OrderedPairs
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
 from vis_bench.runs.load_method import find_weights, load_method

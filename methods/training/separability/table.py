@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from methods.training.separability.areas import LevelGain, LevelSeparability
 from vis_bench.records.caveats import count
-from vis_bench.tables.grid import ABSENT, Column, Grid, grid_of
+from vis_bench.show.tables.grid import ABSENT, Column, Grid, grid_of
 
 
 def grid(areas: Sequence[LevelSeparability], more: Sequence[LevelGain]) -> Grid:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vis_bench.atomic_write import never_an_input
 from vis_bench.errors import InputError
+from vis_bench.files import never_an_input
 
 # Texts that name files.
 _TEXTS = ("config", "results", "overrides")

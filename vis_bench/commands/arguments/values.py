@@ -9,7 +9,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vis_bench.drawing.figure_formats import ENDINGS
+from vis_bench.show.figures.figure_formats import ENDINGS
 
 LAYER_NAMES = ("first", "second", "last")
 _PARAMS = re.compile(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)([KMB])")

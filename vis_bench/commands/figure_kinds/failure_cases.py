@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite, names
 from vis_bench.commands.output import print_json, print_line, say
 from vis_bench.errors import InputError
+from vis_bench.files import check_writable, write_atomically
 
 if TYPE_CHECKING:
-    from vis_bench.drawing.failure_cases import FailureCase
+    from vis_bench.show.figures.failure_cases import FailureCase
 
 DESCRIPTION = "the videos that lose most AP to each kind of error, as strips"
 
@@ -37,12 +37,12 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Breaks down the errors of every video, and draws the worst ones."""
-    from vis_bench.drawing.failure_cases import FailureCase, draw_failure_cases
-    from vis_bench.drawing.failure_inputs import read_failure_inputs
-    from vis_bench.drawing.figure_page import encode_picture
-    from vis_bench.evaluation.error_breakdown import ERRORS
-    from vis_bench.evaluation.video_errors import break_down_videos, worst_videos
+    from vis_bench.metrics.error_breakdown import ERRORS
+    from vis_bench.metrics.video_errors import break_down_videos, worst_videos
     from vis_bench.progress import Bars
+    from vis_bench.show.figures.failure_cases import FailureCase, draw_failure_cases
+    from vis_bench.show.figures.failure_inputs import read_failure_inputs
+    from vis_bench.show.figures.figure_page import encode_picture
 
     kinds = options.kinds or list(ERRORS)
     for kind in kinds:

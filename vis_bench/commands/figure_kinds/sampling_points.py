@@ -24,9 +24,9 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predicts the video and draws."""
-    from vis_bench.drawing.sampling_points import draw_sampling_points
-    from vis_bench.drawing.shown_tracks import shown_tracks
-    from vis_bench.drawing.strip import strip_frames
+    from vis_bench.show.figures.sampling_points import draw_sampling_points
+    from vis_bench.show.overlay.shown_tracks import shown_tracks
+    from vis_bench.show.overlay.strip import strip_frames
 
     subject = recording.load(options, "decoder")
     numbers = recording.layer_numbers(options.layers, subject.num_layers)

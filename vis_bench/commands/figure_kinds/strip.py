@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, figure_file, finite
 from vis_bench.commands.output import print_json, print_line
+from vis_bench.files import check_writable, write_atomically
 
 DESCRIPTION = "frames of one video with the masks of several methods, a row each"
 CONFIGS = ["ifc_mini_synthetic", "seqformer_mini_synthetic", "ms_sts_mini_synthetic"]
@@ -37,11 +37,11 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predicts the video with each method in turn, and draws."""
     from methods import build_method
-    from vis_bench.drawing.figure_page import encode_picture
-    from vis_bench.drawing.method_strip import draw_method_strip
     from vis_bench.progress import Bars
     from vis_bench.records.machine import pick_device
     from vis_bench.runs.video_subject import VideoSource, load_subjects, predict_each
+    from vis_bench.show.figures.figure_page import encode_picture
+    from vis_bench.show.figures.method_strip import draw_method_strip
 
     source = VideoSource(options.video, options.videos_from, options.data_root)
     subjects = load_subjects(

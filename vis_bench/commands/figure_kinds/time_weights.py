@@ -10,8 +10,8 @@ from vis_bench.commands.arguments import Options
 from vis_bench.commands.arguments.values import count, layer
 
 if TYPE_CHECKING:
-    from vis_bench.evaluation.time_weights import AbsentFrames
     from vis_bench.inference.recorded_video import RecordedVideo
+    from vis_bench.metrics.time_weights import AbsentFrames
     from vis_bench.runs.recorded_subject import RecordedSubject
 
 DESCRIPTION = (
@@ -37,10 +37,10 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predicts the video and draws it; then predicts the other videos for the mean weights."""
-    from vis_bench.drawing.shown_tracks import shown_tracks
-    from vis_bench.drawing.strip import strip_frames
-    from vis_bench.drawing.time_weights import draw_time_weights
-    from vis_bench.evaluation.time_weights import as_json
+    from vis_bench.metrics.time_weights import as_json
+    from vis_bench.show.figures.time_weights import draw_time_weights
+    from vis_bench.show.overlay.shown_tracks import shown_tracks
+    from vis_bench.show.overlay.strip import strip_frames
 
     subject = recording.load(options, "decoder")
     [number] = recording.layer_numbers([options.layer], subject.num_layers)
@@ -79,7 +79,7 @@ def _compare(
 
 
 def _text(compared: AbsentFrames | None) -> str:
-    from vis_bench.reports.time_weights import time_weights_text
+    from vis_bench.show.time_weights import time_weights_text
 
     if compared is None:
         return "no annotations, so no mean weights of frames without the object\n"

@@ -20,9 +20,9 @@ def paper_table_text(
     name: str, records: Sequence[Record], *, as_json: bool, form: Any = "markdown"
 ) -> str:
     """A paper's table with what the records measured, in a format or as JSON."""
-    from vis_bench.reports.paper_tables import paper_table
-    from vis_bench.tables.grid import page_json
-    from vis_bench.tables.text import render
+    from vis_bench.show.papers import paper_table
+    from vis_bench.show.tables.grid import page_json
+    from vis_bench.show.tables.text import render
 
     counts = encoder_counts() if name == ENCODER_TABLE else None
     page = paper_table(name, records, counts)
@@ -53,7 +53,7 @@ def encoder_counts() -> Any:
     """The multiply-adds of IFC's encoders, counted now; see `count_ifc_encoders`."""
     from methods import build_method
     from vis_bench.progress import Bars
-    from vis_bench.reports.paper_tables.encoder_counts import count_ifc_encoders
+    from vis_bench.show.papers.encoder_counts import count_ifc_encoders
 
     with Bars().bar(ENCODER_TABLE, 16) as advance:
         return count_ifc_encoders(build_method, advance)

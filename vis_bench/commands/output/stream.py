@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TextIO
 
-from vis_bench.plain_text import escaped
+from vis_bench.text import escaped
 
 
 class SteadyStream(io.TextIOBase):

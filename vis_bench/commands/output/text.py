@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vis_bench.atomic_write import write_atomically
-from vis_bench.plain_text import escaped, one_line
+from vis_bench.files import write_atomically
+from vis_bench.text import escaped, one_line
 
 
 def print_text(text: str) -> None:

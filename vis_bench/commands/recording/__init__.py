@@ -7,17 +7,17 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vis_bench.atomic_write import check_writable, write_atomically
 from vis_bench.commands.arguments import CONFIG, Options
 from vis_bench.commands.arguments.values import arrays_file, count, figure_file
 from vis_bench.commands.output import print_json, print_line, print_text
 from vis_bench.errors import InputError
+from vis_bench.files import check_writable, write_atomically
 
 if TYPE_CHECKING:
-    from vis_bench.drawing.figure_page import FigurePage
     from vis_bench.inference.attention import AttentionPart
     from vis_bench.inference.recorded_video import RecordedVideo
     from vis_bench.runs.recorded_subject import RecordedSubject
+    from vis_bench.show.figures.figure_page import FigurePage
 
 
 def add_arguments(options: Options, config: str, num_frames: int) -> None:

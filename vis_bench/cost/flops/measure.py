@@ -8,8 +8,8 @@ from vis_bench.cost.flops.counter import CONVENTION, GIGA, MacCount
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan
-from vis_bench.inference.method import VISMethod
 from vis_bench.inference.preprocess import input_size
+from vis_bench.method import VISMethod
 from vis_bench.records.schema import CostFields
 
 

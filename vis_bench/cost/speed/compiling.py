@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.cost.speed.video_run import VideoRun, middle_run
 from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod, forget_compiled
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 
 
 def num_warmup(method: VISMethod, speed: SpeedSettings, num_videos: int) -> int:

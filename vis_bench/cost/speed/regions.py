@@ -26,9 +26,9 @@ from vis_bench.inference.loop import (
     track_video,
     tracker_for,
 )
-from vis_bench.inference.method import VISMethod
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES, Stages
+from vis_bench.method import VISMethod
 
 # What is timed of one video; calls the second argument when a clip is done.
 RegionRun = Callable[[Stages, Callable[[], None]], None]

@@ -14,10 +14,10 @@ from typing import Any
 
 import orjson
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.data.frames import ImageFormat, write_frame
 from vis_bench.data.synthetic.videos import SPLITS, SyntheticVideos, generate
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 from vis_bench.progress import Bars
 
 

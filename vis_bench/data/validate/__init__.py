@@ -19,7 +19,7 @@ from vis_bench.data.validate.objects import object_problems
 from vis_bench.data.validate.problem import Problem, entries_of, id_problems, is_integer
 from vis_bench.data.validate.videos import VideoEntry, frame_problems, read_video
 from vis_bench.errors import InputError
-from vis_bench.json_file import parse_json, read_bytes, shown
+from vis_bench.files import parse_json, read_bytes, shown
 from vis_bench.progress import Bars
 
 __all__ = ["Problem", "problems_text", "validate"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vis_bench.data.validate.problem import Kind, Problem
-from vis_bench.plain_text import one_line
+from vis_bench.text import one_line
 
 NUM_PLACES = 3
 

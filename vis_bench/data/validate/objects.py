@@ -11,7 +11,7 @@ from vis_bench.data.occlusion import LABEL_SCORES, is_label
 from vis_bench.data.validate.problem import Kind, Problem, in_frames, is_integer
 from vis_bench.data.validate.videos import VideoEntry
 from vis_bench.errors import InputError
-from vis_bench.json_file import shown
+from vis_bench.files import shown
 from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import RLE, area, check_run_lengths, check_size, from_run_lengths
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vis_bench.json_file import shown
+from vis_bench.files import shown
 
 Kind = Literal[
     "file", "categories", "id", "length", "size", "frame", "mask", "area", "box", "value"

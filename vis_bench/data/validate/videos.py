@@ -12,7 +12,7 @@ from vis_bench.data.frames import frame_paths, is_file
 from vis_bench.data.image_file import open_image
 from vis_bench.data.validate.problem import Problem, in_frames
 from vis_bench.errors import InputError
-from vis_bench.json_file import shown
+from vis_bench.files import shown
 from vis_bench.masks.rle import check_size
 from vis_bench.progress import Advance
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import orjson
 
-from vis_bench.atomic_write import write_atomically
 from vis_bench.data.results_file import Track, encoded, results_of
 from vis_bench.errors import InputError
-from vis_bench.json_file import parse_json, read_bytes
+from vis_bench.files import parse_json, read_bytes, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.shards.shard import Shard

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vis_bench.errors import reason
-from vis_bench.inference.method import VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.accuracy import infer

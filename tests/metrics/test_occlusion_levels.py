@@ -1,0 +1,225 @@
+"""AP by occlusion and of objects that return: the official OVIS numbers, and a brute force."""
+
+import json
+
+import numpy as np
+import pytest
+
+import eval_reference
+from paths import GOLDEN
+from vis_bench.data.annotations import GroundTruth, read_annotations
+from vis_bench.data.occlusion import LABEL_SCORES, label_of, occlusion_score
+from vis_bench.data.results_file import Results, Track, read_results
+from vis_bench.errors import InputError
+from vis_bench.masks.rle import encode_masks
+from vis_bench.masks.tubes import measure_tubes
+from vis_bench.metrics.levels import LEVELS, ObjectLevels, returning
+from vis_bench.metrics.ytvis import evaluate, evaluate_files
+from vis_bench.show.evaluation import evaluation_json, evaluation_text
+
+STEM = GOLDEN / "ovis_made"
+ANNOTATIONS, PREDICTIONS = (STEM.with_suffix(f".{part}.json") for part in ("gt", "preds"))
+OFFICIAL = ("so", "mo", "ho")
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return evaluate_files(ANNOTATIONS, PREDICTIONS)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return json.loads(STEM.with_suffix(".expected.json").read_text())
+
+
+@pytest.fixture
+def content():
+    return json.loads(ANNOTATIONS.read_text())
+
+
+class TestOfficial:
+    def test_arrays_are_bit_equal(self, evaluation):
+        arrays = np.load(STEM.with_suffix(".arrays.npz"))
+        assert evaluation.matches.levels[:3] == OFFICIAL
+        for own, levels, name in (
+            (evaluation.curves.precision_TRKAM, evaluation.level_curves.precision_TRKAM,
+             "precision"),
+            (evaluation.curves.recall_TKAM, evaluation.level_curves.recall_TKAM, "recall"),
+            (evaluation.curves.scores_TRKAM, evaluation.level_curves.scores_TRKAM, "scores"),
+        ):  # fmt: skip
+            np.testing.assert_array_equal(own[..., 0, -1], arrays[name][..., 0])
+            np.testing.assert_array_equal(levels[..., :3, -1], arrays[name][..., 1:])
+
+    def test_numbers_are_the_official_ones(self, evaluation, expected):
+        stats = expected["stats"]
+        assert list(evaluation.summary().values()) == [
+            stats[name]
+            for name in ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs",
+                         "ARm", "ARl")
+        ]  # fmt: skip
+        for name in OFFICIAL:
+            assert evaluation.level_aps()[f"ap_{name}"] == stats[f"AP_{name}"]
+            assert evaluation.per_level()[name]["ar100"] == stats[f"AR_{name}"]
+
+    def test_categories_have_the_official_numbers(self, evaluation, expected):
+        for row in evaluation.per_category():
+            official = expected["per_category"][str(row["id"])]
+            assert [row["ap"], *(row[f"ap_{name}"] for name in OFFICIAL)] == list(official.values())
+
+    def test_scores_of_the_objects(self, content, expected):
+        for thing in GroundTruth.of(content).objects:
+            assert thing.occlusion_score == expected["occlusion_score"][str(thing.id)]
+
+    def test_what_eval_prints(self, evaluation, expected):
+        report = evaluation_json(evaluation, per_category=True)
+        for name in OFFICIAL:
+            assert report[f"ap_{name}"] == expected["stats"][f"AP_{name}"]
+        assert report["per_category"][3]["ap_ho"] is None
+        text = evaluation_text(evaluation)
+        for line in ("lightly occluded", "moderately occluded", "heavily occluded", "leave and"):
+            assert line in text
+        assert "41.2" in text
+        assert "17.0" in text
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("labels", "score"),
+        [
+            (None, None),
+            ([], None),
+            ([None, None], None),
+            (["no_occlusion"], 0),
+            (["slight_occlusion", None, "no_occlusion"], 0.25),
+            (["severe_occlusion", "slight_occlusion", "no_occlusion"], 0.5),
+            (["slight_occlusion"] * 2 + ["severe_occlusion"] * 1 + ["no_occlusion"] * 2, 1.25 / 3),
+        ],
+    )
+    def test_the_more_hidden_half_counts(self, labels, score):
+        assert occlusion_score(labels, "it") == score
+
+    @pytest.mark.parametrize(
+        ("labels", "words"),
+        [
+            ("no_occlusion", "expected a list with one label or null per frame"),
+            (7, "has occlusion 7"),
+            ({"0": "no_occlusion"}, "expected a list"),
+            (
+                [None, "light"],
+                "frame 1 has occlusion 'light'; expected one of no_occlusion, ",
+            ),
+            ([0.5], "frame 0 has occlusion 0.5"),
+            ([["no_occlusion"]], "frame 0 has occlusion ['no_occlusion']"),
+            ([True], "frame 0 has occlusion True"),
+        ],
+    )
+    def test_anything_else_is_one_sentence(self, content, labels, words):
+        content["annotations"][4]["occlusion"] = labels
+        with pytest.raises(InputError) as error:
+            GroundTruth.of(content, "gt.json")
+        assert words in str(error.value)
+        assert "gt.json, annotation 5 (video 2)" in str(error.value)
+        assert "\n" not in str(error.value)
+
+    def test_a_list_of_another_length_is_a_warning(self, content):
+        content["annotations"][0]["occlusion"].pop()
+        assert any("occlusion differ in length" in w for w in GroundTruth.of(content).warnings)
+
+    @pytest.mark.parametrize("hidden", [-0.1, 1.1, float("nan")])
+    def test_a_fraction_out_of_range(self, hidden):
+        with pytest.raises(ValueError, match="hidden fraction"):
+            label_of(hidden)
+
+    def test_fractions_become_labels(self):
+        labels = [label_of(hidden) for hidden in (0, 1e-9, 0.5, 0.500001, 1)]
+        scores = [LABEL_SCORES[label] for label in labels]
+        assert scores == [0, 0.25, 0.25, 0.75, 0.75]
+
+
+class TestWithoutLabels:
+    def test_nothing_labelled_gives_null_and_no_warning(self, content):
+        for entry in content["annotations"]:
+            del entry["occlusion"]
+        evaluation = evaluate(GroundTruth.of(content), read_results(PREDICTIONS))
+        report = evaluation_json(evaluation)
+        assert [report[f"ap_{name}"] for name in OFFICIAL] == [None] * 3
+        assert not any("occlusion" in warning for warning in report["warnings"])
+        assert report["ap"] == evaluate_files(ANNOTATIONS, PREDICTIONS).summary()["ap"]
+        assert "heavily occluded" not in evaluation_text(evaluation)
+
+    def test_some_unlabelled_objects_are_counted_and_ignored(self, content):
+        for place in (2, 5):
+            content["annotations"][place]["occlusion"] = [None] * 9
+        del content["annotations"][6]["occlusion"]
+        truth = GroundTruth.of(content, "gt.json")
+        (warning,) = [w for w in truth.warnings if "without an occlusion label" in w]
+        assert "3 of 33 (the first is annotation 3)" in warning
+        inside_NL = ObjectLevels.of(truth).inside_NL
+        assert not inside_NL[[2, 5, 6], :3].any()
+        assert inside_NL[:, :3].any(1).sum() == 30
+        numbers = evaluate(truth, read_results(PREDICTIONS)).level_aps()
+        assert numbers["ap_ho"] == evaluate_files(ANNOTATIONS, PREDICTIONS).level_aps()["ap_ho"]
+
+    def test_labels_that_are_all_null(self, content):
+        for entry in content["annotations"]:
+            entry["occlusion"] = [None] * len(entry["occlusion"])
+        truth = GroundTruth.of(content)
+        assert any("33 of 33" in warning for warning in truth.warnings)
+        numbers = evaluate(truth, read_results(PREDICTIONS)).level_aps()
+        assert [numbers[f"ap_{name}"] for name in OFFICIAL] == [-1] * 3
+
+
+def masks_of(presence):
+    """A mask where a character is `x`, an empty one where it is `o`, none elsewhere."""
+    full, empty = encode_masks(np.stack([np.ones((4, 5), bool), np.zeros((4, 5), bool)]))
+    return [{"x": full, "o": empty, ".": None}[letter] for letter in presence]
+
+
+class TestReturning:
+    @pytest.mark.parametrize(
+        ("presence", "returns"),
+        [
+            ("xx.x", True), ("x.x.x", True), ("..x.x", True), ("xox", True),
+            ("", False), ("...", False), ("xxx", False), ("..xx..", False), ("x", False),
+            ("oxo", False),
+        ],
+    )  # fmt: skip
+    def test_an_absence_between_two_presences(self, presence, returns):
+        for around in (["x.x"], ["x"], [""]):
+            tubes = measure_tubes(
+                [masks_of(word) for word in (*around, presence, *around)], lambda n, t: "a mask"
+            )
+            assert returning(tubes)[1] == returns
+
+    def test_ap_is_that_of_the_returning_objects_with_others_ignored(self, content):
+        """By the slow reference, where objects outside a range are ignored by their area."""
+        outside = float(eval_reference.AREA_RANGES[1][1] + 1)
+        truth = GroundTruth.of(content)
+        returns_N = returning(truth.tubes)
+        assert 5 < returns_N.sum() < 28
+        for entry, returns in zip(content["annotations"], returns_N, strict=True):
+            if not returns:
+                entry["areas"] = [outside] * len(entry["areas"])
+        predictions = json.loads(PREDICTIONS.read_text())
+        precision, _, _ = eval_reference.arrays(content, predictions)
+        small = precision[..., 1, 2]
+        evaluation = evaluate_files(ANNOTATIONS, PREDICTIONS)
+        place = evaluation.matches.levels.index("returning")
+        np.testing.assert_array_equal(evaluation.level_curves.precision_TRKAM[..., place, 2], small)
+        assert evaluation.per_level()["returning"]["num_objects"] == sum(
+            returns and not entry["iscrowd"]
+            for entry, returns in zip(content["annotations"], returns_N, strict=True)
+        )
+
+    def test_perfect_tracks_are_perfect_at_every_level(self):
+        truth = read_annotations(ANNOTATIONS)
+        tubes = truth.tubes
+        tracks = [
+            Track(thing.video_id, thing.category_id, 0.9, tubes.tube(n))
+            for n, thing in enumerate(truth.objects)
+        ]
+        per_level = evaluate(truth, Results.of(tracks)).per_level()
+        assert per_level.keys() == set(LEVELS)
+        for numbers in per_level.values():
+            assert numbers["ar100"] == 1
+            assert numbers["num_objects"] > 0

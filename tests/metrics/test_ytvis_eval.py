@@ -1,0 +1,232 @@
+"""The evaluator against the official arrays, and against a slow transcription of the rules."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
+
+import eval_reference
+from eval_problems import parsed, problems, tubes_of_any_sizes
+from paths import GOLDEN
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results, Track
+from vis_bench.masks.rle import encode_masks, from_run_lengths
+from vis_bench.masks.tubes import measure_tubes
+from vis_bench.metrics.matching import AREA_RANGES, match, match_group
+from vis_bench.metrics.precision_recall import accumulate
+from vis_bench.metrics.space_time_iou import space_time_iou
+from vis_bench.metrics.ytvis import evaluate, evaluate_files, summarize
+
+
+@pytest.fixture(scope="module", params=["quirks", "dense"])
+def golden(request):
+    stem = GOLDEN / f"eval_{request.param}"
+    evaluation = evaluate_files(Path(f"{stem}.gt.json"), Path(f"{stem}.preds.json"))
+    expected = json.loads(Path(f"{stem}.expected.json").read_text())
+    return evaluation, expected, np.load(f"{stem}.arrays.npz")
+
+
+def assert_same_arrays(curves, precision, recall, scores):
+    np.testing.assert_array_equal(curves.precision_TRKAM, precision)
+    np.testing.assert_array_equal(curves.recall_TKAM, recall)
+    np.testing.assert_array_equal(curves.scores_TRKAM, scores)
+
+
+@pytest.mark.parametrize("threshold", [None, -1.0, 0.4])
+@pytest.mark.parametrize("name", ["quirks", "dense"])
+def test_arrays_are_bit_equal_with_and_without_tracking(name, threshold):
+    stem = GOLDEN / f"eval_{name}"
+    evaluation = evaluate_files(
+        Path(f"{stem}.gt.json"), Path(f"{stem}.preds.json"), tracking_threshold=threshold
+    )
+    arrays = np.load(f"{stem}.arrays.npz")
+    assert_same_arrays(evaluation.curves, *(arrays[k] for k in ("precision", "recall", "scores")))
+
+
+def test_arrays_are_bit_equal_to_the_official_ones(golden):
+    evaluation, _, arrays = golden
+    assert_same_arrays(evaluation.curves, *(arrays[k] for k in ("precision", "recall", "scores")))
+
+
+def test_summary_and_categories_are_the_official_numbers(golden):
+    evaluation, expected, _ = golden
+    assert list(evaluation.summary().values()) == list(expected["stats"].values())
+    for row in evaluation.per_category():
+        official = expected["per_category"][str(row["id"])]
+        assert (row["ap"], row["ar100"]) == (official["AP"], official["AR100"])
+
+
+def test_the_slow_reference_is_right_itself():
+    stem = GOLDEN / "eval_quirks"
+    content = [json.loads(Path(f"{stem}.{part}.json").read_text()) for part in ("gt", "preds")]
+    expected = np.load(f"{stem}.arrays.npz")
+    official = [expected[key] for key in ("precision", "recall", "scores")]
+    for own, array in zip(eval_reference.arrays(*content), official, strict=True):
+        np.testing.assert_array_equal(own, array)
+
+
+@given(problems())
+@settings(max_examples=300, deadline=None)
+def test_arrays_equal_the_slow_reference(problem):
+    curves = accumulate(match(*parsed(*problem)))
+    precision, recall, scores = eval_reference.arrays(*problem)
+    assert_same_arrays(curves, precision, recall, scores)
+    assert summarize(curves) == eval_reference.summary(precision, recall)
+
+
+@st.composite
+def groups(draw):
+    """IoU matrix, crowds and average areas of one video and category, with ties all over."""
+    num_detections, num_objects = draw(st.integers(1, 6)), draw(st.integers(1, 4))
+    iou = st.sampled_from([0, 0.499, 0.5, 0.5, 0.62, 0.75, 0.75, 0.93, 0.95, 1])
+    rows = st.lists(iou, min_size=num_objects, max_size=num_objects)
+    ious = draw(st.lists(rows, min_size=num_detections, max_size=num_detections))
+    areas = st.sampled_from([0, 5, 128**2, 128**2 + 1, 256**2, 256**2 + 1, 2e10])
+    things = [
+        {"crowd": draw(st.sampled_from([False, False, True])), "area": draw(areas)}
+        for _ in range(num_objects)
+    ]
+    return ious, things
+
+
+@given(groups())
+@settings(max_examples=500, deadline=None)
+def test_matching_one_group_equals_the_slow_reference(group):
+    ious, things = group
+    crowd_G = np.array([thing["crowd"] for thing in things])
+    area_GA = np.array([[thing["area"]] for thing in things])
+    ignored_GA = crowd_G[:, None] | (area_GA < AREA_RANGES[:, 0]) | (area_GA > AREA_RANGES[:, 1])
+    matched_DAT, on_ignored_DAT = match_group(np.array(ious), crowd_G, ignored_GA)
+    detections = [{"score": 0, "area": 0} for _ in ious]
+    for a, area_range in enumerate(eval_reference.AREA_RANGES):
+        rows, _ = eval_reference.match(detections, things, ious, area_range)
+        for t, row in enumerate(rows):
+            for d, (_, is_matched, is_ignored) in enumerate(row):
+                assert matched_DAT[d, a, t] == is_matched
+                assert on_ignored_DAT[d, a, t] == (is_matched and is_ignored)
+
+
+def test_intersections_with_empty_runs_stop_where_the_official_merging_stops():
+    """The official sums are areas of pycocotools' merged masks, which is what is held against."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        lengths = [random_lengths_with_empty_runs(rng) for _ in range(2)]
+        masks = [from_run_lengths(some, 6, 7) for some in lengths]
+        tubes = [measure_tubes([[mask]], lambda n, t: "a mask") for mask in masks]
+        inter, union = (coco_mask.area(coco_mask.merge(masks, intersect=i)) for i in (1, 0))
+        iou = space_time_iou(tubes[0], np.array([0]), tubes[1], np.array([0]))
+        assert iou.item() == (inter / union if union else 0), lengths
+
+
+def random_lengths_with_empty_runs(rng):
+    borders = np.sort(rng.choice(8, rng.integers(1, 9))) * 6
+    return np.diff(np.concatenate(([0], borders.clip(max=42), [42]))).tolist()
+
+
+def test_a_video_that_counts_twice_is_two_copies_of_it():
+    rng = np.random.default_rng(3)
+    content, tracks = random_problem(rng, num_videos=4)
+    weights_V = np.array([2, 0, 1, 3])
+    weighted = accumulate(match(GroundTruth.of(content), Results.of(tracks)), weights_V)
+    copied, copied_tracks = copies(content, tracks, weights_V)
+    unweighted = accumulate(match(GroundTruth.of(copied), Results.of(copied_tracks)))
+    assert 0 < summarize(weighted)["ap"] < 1
+    assert_same_arrays(
+        weighted, unweighted.precision_TRKAM, unweighted.recall_TKAM, unweighted.scores_TRKAM
+    )
+
+
+def random_problem(rng, num_videos):
+    """Rectangles and shifted copies of them, all scores different."""
+    content = {"videos": [], "categories": [{"id": 1}, {"id": 2}], "annotations": []}
+    tracks = []
+    for video_id in range(1, num_videos + 1):
+        content["videos"].append({"id": video_id, "height": 40, "width": 50, "length": 4})
+        for _ in range(3):
+            category_id = int(rng.integers(1, 3))
+            top, left = rng.integers(0, 20, 2)
+            masks = [rectangle(top, left, 12, 14) for _ in range(4)]
+            content["annotations"].append(
+                {"id": len(content["annotations"]) + 1, "video_id": video_id, "iscrowd": 0,
+                 "category_id": category_id, "areas": [168] * 4, "segmentations": masks}
+            )  # fmt: skip
+            for _ in range(4):
+                down, right = rng.integers(0, 5, 2)
+                masks = [rectangle(top + down, left + right, 12, 14) for _ in range(4)]
+                tracks.append(Track(video_id, category_id, float(rng.random()), masks))
+    return content, tracks
+
+
+def rectangle(top, left, height, width):
+    mask = np.zeros((1, 40, 50), bool)
+    mask[0, top : top + height, left : left + width] = True
+    return encode_masks(mask)[0]
+
+
+def copies(content, tracks, weights_V):
+    """The same problem with each video in as many copies as it weighs."""
+    videos, annotations, copied_tracks = [], [], []
+    for video, weight in zip(content["videos"], weights_V, strict=True):
+        for copy in range(weight):
+            key = video["id"] * 10 + copy
+            videos.append(video | {"id": key})
+            own = [a for a in content["annotations"] if a["video_id"] == video["id"]]
+            annotations += [a | {"id": key * 10 + a["id"], "video_id": key} for a in own]
+            own_tracks = [track for track in tracks if track.video_id == video["id"]]
+            copied_tracks += [replace(track, video_id=key) for track in own_tracks]
+    return content | {"videos": videos, "annotations": annotations}, copied_tracks
+
+
+def test_numbers_per_length_are_those_of_the_videos_of_that_length():
+    content, tracks = random_problem(np.random.default_rng(5), num_videos=6)
+    lengths = dict(zip(range(1, 7), (24, 25, 36, 37, 3, 300), strict=True))
+    content["videos"] = [v | {"length": lengths[v["id"]]} for v in content["videos"]]
+    per_length = evaluate(GroundTruth.of(content), Results.of(tracks)).per_length()
+    for name, ids in {"short": {1, 5}, "medium": {2, 3}, "long": {4, 6}}.items():
+        some = {
+            "videos": [video for video in content["videos"] if video["id"] in ids],
+            "categories": content["categories"],
+            "annotations": [a for a in content["annotations"] if a["video_id"] in ids],
+        }
+        own_tracks = [track for track in tracks if track.video_id in ids]
+        expected = evaluate(GroundTruth.of(some), Results.of(own_tracks)).summary()
+        wanted = {key: expected[key] for key in ("ap", "ap50", "ap75", "ar100")}
+        assert per_length[name] == {"num_videos": 2, **wanted}
+
+
+def test_without_predictions_every_number_is_zero():
+    content, _ = random_problem(np.random.default_rng(0), num_videos=1)
+    evaluation = evaluate(GroundTruth.of(content), Results.of([]))
+    numbers = evaluation.summary()
+    assert numbers.pop("ap_m") == numbers.pop("ap_l") == -1
+    assert numbers.pop("ar_m") == numbers.pop("ar_l") == -1
+    assert set(numbers.values()) == {0.0}
+    assert any("no predictions" in warning for warning in evaluation.warnings)
+
+
+def test_without_ground_truth_every_number_is_minus_one():
+    content, tracks = random_problem(np.random.default_rng(0), num_videos=1)
+    evaluation = evaluate(GroundTruth.of(content | {"annotations": []}), Results.of(tracks))
+    assert set(evaluation.summary().values()) == {-1.0}
+    assert any("no object" in warning for warning in evaluation.warnings)
+
+
+@given(tubes_of_any_sizes(), tubes_of_any_sizes())
+@settings(max_examples=400, deadline=None)
+def test_space_time_iou_equals_the_slow_reference(detections, objects):
+    tubes = [measure_tubes(masks, lambda n, t: "a mask") for masks in (detections, objects)]
+    rows_D, columns_G = (np.arange(len(masks)) for masks in (detections, objects))
+    pixels = [
+        [[eval_reference.pixels_of(mask, None) for mask in tube] for tube in masks]
+        for masks in (detections, objects)
+    ]
+    expected = [[eval_reference.space_time_iou(d, g) for g in pixels[1]] for d in pixels[0]]
+    ious_DG = space_time_iou(tubes[0], rows_D, tubes[1], columns_G)
+    np.testing.assert_array_equal(ious_DG, expected)
+    backwards_DG = space_time_iou(tubes[0], rows_D[::-1], tubes[1], columns_G)
+    np.testing.assert_array_equal(backwards_DG, expected[::-1])

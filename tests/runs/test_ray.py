@@ -1,0 +1,252 @@
+"""The real engine: workers and nodes that die, and runs that go on with fewer.
+
+The cluster is two nodes on this machine, a raylet of one CPU each, by Ray's own `cluster_utils`.
+"""
+
+import os
+import socket
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+import deadly
+from paths import ROOT
+from vis_bench.cli import main
+from vis_bench.data.synthetic import write_dataset
+from vis_bench.errors import InputError
+from vis_bench.progress import Bars
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.one_process import measure_jobs
+from vis_bench.runs.ray import engine
+from vis_bench.runs.ray.settings import ClusterSettings
+from vis_bench.runs.ray.spread import measure_on_cluster
+from vis_bench.runs.ray.timing import alive_nodes, becomes_free
+
+pytest.importorskip("ray", reason="needs Ray: pip install 'vis-bench[cluster]'")
+
+CONFIG = """
+method: deadly
+dataset: {{name: synthetic, split: val, plain: true}}
+resolution: native
+clip_length: [whole, 10]
+clip_stride: 5
+measure: {measure}
+options: {options}
+"""
+VIDEOS = 9
+
+
+def jobs_of(folder, options="{}", measure="[accuracy]"):
+    path = folder / "c.yaml"
+    path.write_text(CONFIG.format(options=options, measure=measure))
+    run = RunSettings("run", torch.device("cpu"), limit=VIDEOS)
+    return resolve_jobs(load_cells(path), run, deadly.build, lambda line: None)
+
+
+class Watched(Bars):
+    """Silent bars that call a function with how many videos are inferred."""
+
+    def __init__(self, watch=lambda done: None):
+        super().__init__(quiet=True)
+        self.watch = watch
+        self.said = []
+
+    @contextmanager
+    def steps(self, title):
+        yield lambda done, total, coming: self.watch(done)
+
+    def say(self, message):
+        self.said.append(message)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def import_path():
+    """Workers import what this process imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(import_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def in_one_process(tmp_path_factory):
+    """The results files and APs of one process."""
+    folder = tmp_path_factory.mktemp("one")
+    return contents(measure_jobs(jobs_of(folder), RecordStore(folder), Watched()), folder)
+
+
+def contents(outcome, folder):
+    assert outcome.failures == []
+    results = {record.clip_length: folder / record.predictions for record in outcome.records}
+    return {
+        record.clip_length: (record.ap, record.hota, results[record.clip_length].read_bytes())
+        for record in outcome.records
+    }
+
+
+def on(cluster, workers=2, **more):
+    return ClusterSettings(address=cluster.address, workers=workers, **more)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_gives_the_bytes_of_one_process(
+    cluster, in_one_process, tmp_path, workers
+):
+    outcome = measure_on_cluster(
+        jobs_of(tmp_path), RecordStore(tmp_path), Watched(), on(cluster, workers)
+    )
+    assert contents(outcome, tmp_path) == in_one_process
+    assert not (tmp_path / "shards").exists()
+
+
+def test_a_worker_killed_in_the_middle_of_a_shard_costs_nothing(cluster, in_one_process, tmp_path):
+    video = jobs_of(tmp_path)[0].videos[1]
+    options = f"{{poison: {deadly.mark_of(video)}, once: {tmp_path / 'struck'}}}"
+    outcome = measure_on_cluster(
+        jobs_of(tmp_path, options), RecordStore(tmp_path), Watched(), on(cluster)
+    )
+    assert (tmp_path / "struck").exists()
+    assert contents(outcome, tmp_path) == in_one_process
+
+
+def test_a_video_that_kills_every_worker_is_named_and_the_rest_is_inferred(cluster, tmp_path):
+    jobs = jobs_of(tmp_path)
+    video = jobs[0].videos[5]
+    jobs = jobs_of(tmp_path, f"{{poison: {deadly.mark_of(video)}}}")[:1]
+    bars = Watched()
+    outcome = measure_on_cluster(jobs, RecordStore(tmp_path), bars, on(cluster, retries=1))
+    [failure] = outcome.failures
+    assert f"video {video.name}: its worker died" in failure
+    assert any(f"video {video.id} is given up" in line for line in bars.said)
+    [folder] = (tmp_path / "shards").iterdir()
+    assert len(outcome.records) == 1
+    assert outcome.records[0].ap is None
+    # Harmless now, the run goes on where it ended: nothing but that video is inferred again.
+    left = []
+    calm = measure_on_cluster(
+        jobs, RecordStore(tmp_path), Watched(left.append), on(cluster, retries=0), resume=True
+    )
+    assert len(calm.failures) == 1
+    assert max(left) <= 1
+    assert len(list(folder.glob("*.json"))) > 1
+
+
+def test_an_interrupted_run_goes_on_with_fewer_workers(cluster, in_one_process, tmp_path):
+    def interrupt(done):
+        if done >= 4:
+            raise KeyboardInterrupt
+
+    jobs, store = jobs_of(tmp_path), RecordStore(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        measure_on_cluster(jobs, store, Watched(interrupt), on(cluster))
+    assert list((tmp_path / "shards").rglob("*.json"))
+    assert every_cpu_is_free(cluster)
+    first = []
+    outcome = measure_on_cluster(
+        jobs, store, Watched(first.append), on(cluster, workers=1), resume=True
+    )
+    assert max(first) <= 2 * VIDEOS - 4
+    assert contents(outcome, tmp_path) == in_one_process
+
+
+def every_cpu_is_free(cluster):
+    """Whether a task that takes a whole node finds room on each: no worker is left."""
+    import ray
+
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        return all(becomes_free(ray, node) for node in alive_nodes(ray))
+    finally:
+        ray.shutdown()
+
+
+def test_speed_is_measured_by_a_worker_that_is_alone(cluster, tmp_path):
+    jobs = jobs_of(tmp_path, measure="[accuracy, flops, speed]")[1:]
+    outcome = measure_on_cluster(jobs, RecordStore(tmp_path), Watched(), on(cluster))
+    [record] = outcome.records
+    assert record.timed_alone
+    assert record.fps > 0
+    assert record.gflops_per_frame is not None
+    assert record.ap is not None
+
+
+def test_a_worker_that_lacks_a_file_says_which_node(cluster, tmp_path):
+    """The frame is there when the driver looks, and gone when a worker does."""
+    write_dataset(tmp_path / "data", Bars(quiet=True), plain=True, num_videos={"val": 2})
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"method: deadly\ndataset: {{name: synthetic, annotations: {tmp_path}/data/val.json, "
+        f"frames: {tmp_path}/data/val/JPEGImages}}\nresolution: native\nclip_length: 10\n"
+    )
+    run = RunSettings("run", torch.device("cpu"))
+    jobs = resolve_jobs(load_cells(path), run, deadly.build, lambda line: None)
+    frame = jobs[0].videos[1].frames.files[3]
+    frame.unlink()
+    outcome = measure_on_cluster(jobs, RecordStore(tmp_path), Watched(), on(cluster, retries=0))
+    [failure] = outcome.failures
+    assert f"video {jobs[0].videos[1].name}: node {socket.gethostname()}: " in failure
+    assert str(frame) in failure
+
+
+def test_a_node_that_dies_takes_only_its_shards_with_it(in_one_process, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        node = cluster.add_node(num_cpus=1)
+        gone = []
+
+        def kill(done):
+            if done >= 4 and not gone:
+                gone.append(done)
+                cluster.remove_node(node, allow_graceful=False)
+
+        outcome = measure_on_cluster(
+            jobs_of(tmp_path), RecordStore(tmp_path), Watched(kill), on(cluster)
+        )
+        assert gone
+        assert contents(outcome, tmp_path) == in_one_process
+    finally:
+        cluster.shutdown()
+
+
+def test_more_workers_than_fit_are_refused(cluster, tmp_path):
+    with pytest.raises(InputError, match="9 workers with 1 threads each do not fit on the cluster"):
+        measure_on_cluster(jobs_of(tmp_path), RecordStore(tmp_path), Watched(), on(cluster, 9))
+
+
+def test_more_gpus_than_there_are_are_refused(cluster, tmp_path):
+    settings = on(cluster, 2, gpus_per_worker=1.0)
+    refused = pytest.raises(InputError, match="2 workers with 1 GPUs each do not fit on 0 GPUs")
+    with refused, engine.connected(settings, gpu=True):
+        pass
+
+
+@pytest.mark.parametrize("address", ["nowhere", "host:", "a:b"])
+def test_addresses_that_are_none_are_refused(address):
+    refused = pytest.raises(InputError, match="expected auto, or HOST:PORT")
+    with refused, engine.connected(ClusterSettings(address=address), gpu=False):
+        pass
+
+
+def test_an_address_that_does_not_answer_is_refused_soon(capsys, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = tmp_path / "c.yaml"
+    path.write_text("method: color_key\ndataset: {name: synthetic, plain: true}\nresolution: 64\n")
+    arguments = ["run", str(path), "--ray", f"127.0.0.1:{port}", "--output", str(tmp_path / "o")]
+    assert main([*arguments, "--limit", "1", "--device", "cpu"]) == 2
+    assert f"--ray 127.0.0.1:{port} does not answer" in capsys.readouterr().err

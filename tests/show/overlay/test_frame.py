@@ -1,0 +1,114 @@
+"""One drawn frame: colors stay, labels keep off the objects, unreadable frames turn gray."""
+
+import numpy as np
+import pytest
+
+from drawing_case import CROSSING, GROUND, LEFT, RIGHT, frame_files, square
+from vis_bench.masks.rle import encode_masks
+from vis_bench.show.overlay.colors import BLACK, GRAY, color_of
+from vis_bench.show.overlay.frame import draw_frame, gray_frame, tile_size
+from vis_bench.show.overlay.instance import Instance
+from vis_bench.show.overlay.mask_overlay import FILL
+
+FRAME = np.full((60, 96, 3), GROUND, np.uint8)
+WIDTH = 480
+
+
+def inside(identity):
+    """The color of a filled mask over the ground."""
+    gray = (GROUND[0] * 77 + GROUND[1] * 150 + GROUND[2] * 29) >> 8
+    return tuple(
+        ((((c + gray) >> 1) * (256 - FILL)) + own * FILL) >> 8
+        for c, own in zip(GROUND, color_of(identity), strict=True)
+    )
+
+
+def enlarged(mask):
+    return mask.repeat(5, 0).repeat(5, 1)
+
+
+@pytest.mark.parametrize("t", range(4))
+def test_a_track_has_one_color_over_the_video(t):
+    corners = [(20, 8), (20, 8), (20, 64), (20, 64)]
+    picture = draw_frame(FRAME, [Instance(CROSSING, 4, ("cat 0.90",))], t, WIDTH)
+    row, column = corners[t]
+    assert picture.size == (480, 300)
+    assert picture.getpixel((5 * column + 40, 5 * row + 40)) == inside(4)
+    assert picture.getpixel((5 * column + 1, 5 * row + 40)) == color_of(4)
+
+
+def test_nothing_covers_the_objects():
+    instances = [Instance(LEFT, 0, ("cat 0.90",)), Instance(RIGHT, 1, ("dog 0.80",))]
+    picture = np.asarray(draw_frame(FRAME, instances, 0, WIDTH))
+    for mask, identity in ((square(20, 8), 0), (square(20, 64), 1)):
+        seen = {tuple(pixel) for pixel in picture[enlarged(mask)].tolist()}
+        assert seen == {inside(identity), color_of(identity)}
+
+
+def test_a_label_is_a_chip_in_the_color_of_its_track():
+    picture = np.asarray(draw_frame(FRAME, [Instance(LEFT, 2, ("cat 0.90",))], 0, WIDTH)).copy()
+    picture[enlarged(square(20, 8))] = GROUND
+    chip = (picture == color_of(2)).all(2)
+    assert chip.sum() > 300
+    rows, columns = np.nonzero(chip)
+    assert rows.max() < 100
+    assert columns.max() < 200
+
+
+def test_only_what_is_in_the_frame_is_drawn():
+    absent = [None, LEFT[1], LEFT[2], LEFT[3]]
+    picture = draw_frame(FRAME, [Instance(absent, 0, ("cat",))], 0, WIDTH)
+    assert (np.asarray(picture) == GROUND).all()
+
+
+@pytest.mark.parametrize(("t", "since", "marked"), [
+    (2, None, True), (3, None, False), (3, 0, True), (3, 2, False), (1, -1, False),
+])  # fmt: skip
+def test_a_switch_is_marked_from_its_frame_on(t, since, marked):
+    instance = Instance(LEFT, 0, ("cat 0.90",), switches=(2,))
+    picture = np.asarray(draw_frame(FRAME, [instance], t, WIDTH, since=since))
+    white = (picture == 255).all(2)
+    assert (white.sum() > 500) == marked
+    assert (white[140, 25:40].any()) == marked
+
+
+def test_labels_stay_beside_a_still_object():
+    offsets = {}
+    instances = [Instance(LEFT, 0, ("cat 0.90",))]
+    first = draw_frame(FRAME, instances, 0, WIDTH, offsets=offsets)
+    again = draw_frame(FRAME, instances, 1, WIDTH, offsets=offsets)
+    assert list(offsets) == [0]
+    assert first.tobytes() == again.tobytes()
+
+
+def test_an_unreadable_frame_is_gray_and_says_so(tmp_path):
+    picture = np.asarray(gray_frame(frame_files(tmp_path), 3, WIDTH))
+    assert picture.shape == (300, 480, 3)
+    assert (picture == GRAY).all(2).mean() > 0.95
+    assert (picture == BLACK).all(2).any()
+
+
+def test_pictures_keep_the_shape_of_frames():
+    assert tile_size((720, 1280), 320) == (180, 320)
+    assert tile_size((1280, 720), 180) == (320, 180)
+    assert tile_size((1, 1000), 100) == (1, 100)
+    assert draw_frame(FRAME, [Instance(LEFT, 0, ("a long name",))], 0, 12).size == (12, 8)
+
+
+@pytest.mark.parametrize(("width", "is_short"), [(192, True), (288, False)])
+def test_small_pictures_may_abbreviate_a_label(width, is_short):
+    """Four tall objects leave gaps in which only an abbreviation finds a place."""
+    gaps = encode_masks(np.stack([bars(first) for first in (0, 26, 52, 78)]))
+    with_short, without = (
+        [Instance([mask], n, ("checkered_box",), abbreviation=short) for n, mask in enumerate(gaps)]
+        for short in ("che.", "")
+    )
+    pictures = [draw_frame(FRAME, instances, 0, width) for instances in (with_short, without)]
+    assert (pictures[0].tobytes() != pictures[1].tobytes()) == is_short
+
+
+def bars(first):
+    """A mask that is 12 columns wide and as tall as the frame."""
+    mask_HW = np.zeros((60, 96), bool)
+    mask_HW[:, first : first + 12] = True
+    return mask_HW

@@ -1,0 +1,96 @@
+"""Which pixels a mask changes, and to what."""
+
+import numpy as np
+import pytest
+
+from drawing_case import square
+from vis_bench.masks.rle import encode_masks
+from vis_bench.show.overlay.mask_overlay import FILL, GAP, STRIPE, masks_at, paint, stripes
+
+GRAY = np.full((60, 96, 3), 100, np.uint8)
+RED, BLUE = (200, 0, 0), (0, 0, 200)
+
+
+def mixed(color, opacity):
+    """Gray below needs no muting: it stays what it is."""
+    return [(100 * (256 - opacity) + c * opacity) >> 8 for c in color]
+
+
+def test_a_filled_mask_has_an_edge_in_its_color_and_a_dark_line_around():
+    mask = square(20, 10, 20)
+    painted = paint(GRAY, mask[None], [RED], ["track"], [False])
+    assert (painted[24:36, 14:26] == mixed(RED, FILL)).all()
+    for row, column in ((20, 10), (39, 29), (20, 20), (30, 29)):
+        assert painted[row, column].tolist() == list(RED)
+    assert painted[19, 20].tolist() == [33, 33, 33]
+    assert painted[30, 9].tolist() == [33, 33, 33]
+    changed = (painted != GRAY).any(2)
+    assert changed.sum() == 20 * 20 + 4 * 20
+    assert (GRAY == 100).all()
+
+
+def test_earlier_masks_lie_above_and_edges_of_both_show():
+    above, below = square(20, 10, 20), square(20, 20, 20)
+    painted = paint(GRAY, np.stack([above, below]), [RED, BLUE], ["track"] * 2, [False] * 2)
+    assert painted[30, 25].tolist() == mixed(RED, FILL)
+    assert painted[30, 35].tolist() == mixed(BLUE, FILL)
+    assert painted[30, 20].tolist() == list(BLUE)
+
+
+def test_a_false_track_is_hatched():
+    mask = square(10, 10, 40)
+    painted = paint(GRAY, mask[None], [RED], ["false"], [False])
+    inside = (slice(14, 46), slice(14, 46))
+    striped = stripes((60, 96))[inside]
+    assert 0.4 < striped.mean() < 0.6
+    assert (painted[inside][striped] == mixed(RED, STRIPE)).all()
+    assert (painted[inside][~striped] == mixed(RED, GAP)).all()
+
+
+def test_a_missed_object_is_outlined_with_dashes_and_not_filled():
+    painted = paint(GRAY, square(10, 10, 40)[None], [RED], ["missed"], [False])
+    assert (painted[14:46, 14:46] == 100).all()
+    edge = painted[10, 10:50]
+    assert set(edge[:, 0].tolist()) == {0, 255}
+    assert (edge == edge[:, :1]).all()
+    assert (painted[:10] == 100).all()
+
+
+def test_a_switched_mask_has_a_white_ring_around():
+    painted = paint(GRAY, square(20, 40, 16)[None], [RED], ["track"], [True])
+    assert (painted[20:36, 37] == 255).all()
+    assert (painted[:12] == 100).all()
+
+
+def test_a_colored_frame_is_muted_below_a_mask_and_only_there():
+    green = np.zeros((60, 96, 3), np.uint8)
+    green[..., 1] = 255
+    painted = paint(green, square(20, 10, 20)[None], [RED], ["track"], [False])
+    gray = 255 * 150 >> 8
+    muted = np.array([gray, 255 + gray, gray]) >> 1
+    assert painted[30, 20].tolist() == ((muted * (256 - FILL) + np.array(RED) * FILL) >> 8).tolist()
+    assert painted[5, 80].tolist() == [0, 255, 0]
+
+
+@pytest.mark.parametrize("place", [(0, 0), (44, 80)])
+def test_masks_at_the_border_are_outlined_there(place):
+    painted = paint(GRAY, square(*place)[None], [RED], ["track"], [True])
+    assert painted[place[0], place[1]].tolist() == list(RED)
+
+
+def test_nothing_is_painted_without_masks():
+    nothing = np.zeros((0, 60, 96), bool)
+    assert (paint(GRAY, nothing, [], [], []) == GRAY).all()
+    empty = np.zeros((1, 60, 96), bool)
+    assert (paint(GRAY, empty, [RED], ["track"], [True]) == GRAY).all()
+
+
+def test_masks_at_other_sizes():
+    random = np.random.default_rng(0).random((3, 60, 96)) < 0.5
+    rles = encode_masks(random)
+    assert (masks_at(rles, (60, 96), (60, 96)) == random).all()
+    twice = masks_at(rles, (60, 96), (120, 192))
+    assert (twice == random.repeat(2, 1).repeat(2, 2)).all()
+    third = masks_at(rles, (60, 96), (20, 32))
+    assert (third == random[:, 1::3, 1::3]).all()
+    assert masks_at([], (60, 96), (20, 32)).shape == (0, 20, 32)

@@ -1,0 +1,123 @@
+"""What rows show: one color per object in every row, and what annotations reveal."""
+
+from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
+from vis_bench.show.overlay.frame_files import FrameFiles
+from vis_bench.show.overlay.rows import NamedResults, abbreviation, rows_of
+
+VIDEO = FrameFiles(1, "cats", 60, 96, ["x"] * T)
+NAMES = {1: "cat", 2: "dog"}
+
+
+def rows(sources, objects=None, min_score=0.0):
+    named = [NamedResults(f"method {i}", source) for i, source in enumerate(sources)]
+    return rows_of(VIDEO, named, objects, NAMES, min_score)
+
+
+def test_an_object_has_one_number_in_every_row():
+    one = results((RIGHT, 1, 0.9), (LEFT, 1, 0.8))
+    other = results((NOWHERE, 1, 0.9), (LEFT, 2, 0.7), (RIGHT, 1, 0.2))
+    truth_row, first, second = rows([one, other], truth((LEFT, 1), (RIGHT, 2)))
+    assert [row.name for row in (truth_row, first, second)] == [
+        "ground truth", "method 0", "method 1",
+    ]  # fmt: skip
+    numbers = {
+        masks: [
+            next(i.identity for i in row.instances if list(i.masks_T) == tubes and i.identity >= 0)
+            for row in (truth_row, first, second)
+        ]
+        for masks, tubes in (("left", LEFT), ("right", RIGHT))
+    }
+    assert numbers == {"left": [0, 0, 0], "right": [1, 1, 1]}
+    assert {i.identity for i in second.instances if i.style != "missed"} == {0, 1, 2}
+
+
+def test_without_annotations_the_first_file_counts():
+    one = results((RIGHT, 1, 0.9), (LEFT, 1, 0.8))
+    other = results((NOWHERE, 1, 0.9), (LEFT, 2, 0.7))
+    third = results((NOWHERE, 1, 0.5))
+    numbers = [[i.identity for i in row.instances] for row in rows([one, other, third])]
+    assert numbers == [[0, 1], [2, 1], [2]]
+    assert all(i.style == "track" for row in rows([one]) for i in row.instances)
+
+
+def test_a_track_that_finds_its_object_has_its_color_before_a_better_duplicate():
+    near = tube(*[(22, 8)] * T)
+    _, row = rows([results((near, 1, 0.9), (LEFT, 1, 0.5))], truth((LEFT, 1)))
+    assert [(i.identity, i.style) for i in row.instances] == [(0, "track"), (1, "false")]
+
+
+def test_labels_say_class_score_and_what_is_wrong():
+    third = tube(*[(28, 8)] * T)
+    source = results((LEFT, 1, 0.9), (LEFT, 1, 0.8), (RIGHT, 1, 0.7), (NOWHERE, 7, 0.6))
+    truth_row, row = rows([source], truth((LEFT, 1), (RIGHT, 2)))
+    assert [i.texts for i in truth_row.instances] == [("cat",), ("dog",)]
+    assert [(i.texts[0], i.style) for i in row.instances] == [
+        ("missed dog", "missed"),
+        ("cat 0.90", "track"),
+        ("cat 0.80, duplicate", "false"),
+        ("cat 0.70, wrong class", "false"),
+        ("class 7, 0.60, no object", "false"),
+    ]
+    assert row.instances[2].texts[1:] == ("cat 0.80", "0.80")
+    _, poor = rows([results((third, 1, 0.9))], truth((LEFT, 1)))
+    assert poor.instances[1].texts[0] == "cat 0.90, IoU 0.33"
+
+
+def test_low_scores_are_left_out():
+    source = results((LEFT, 1, 0.9), (RIGHT, 1, 0.1))
+    (row,) = rows([source], min_score=0.3)
+    assert [i.texts[-1] for i in row.instances] == ["0.90"]
+
+
+def test_switches_are_where_a_track_changes_its_object():
+    objects = truth((LEFT, 1), (RIGHT, 1))
+    swapped = tube((20, 64), (20, 64), (20, 8), (20, 8))
+    _, row = rows([results((CROSSING, 1, 0.9), (swapped, 1, 0.8))], objects)
+    tracks = [i for i in row.instances if i.style != "missed"]
+    assert [i.switches for i in tracks] == [(2,), (2,)]
+
+
+def test_switches_are_where_an_object_changes_its_track():
+    gone = [LEFT[0], LEFT[1], None, None]
+    come = [None, None, None, LEFT[3]]
+    _, row = rows([results((gone, 1, 0.9), (come, 1, 0.8))], truth((LEFT, 1)))
+    assert [i.switches for i in row.instances if i.style != "missed"] == [(), (3,)]
+
+
+def test_a_track_that_pauses_and_one_beside_another_do_not_switch():
+    pausing = [LEFT[0], None, LEFT[2], LEFT[3]]
+    _, row = rows([results((pausing, 1, 0.9), (RIGHT, 1, 0.8))], truth((LEFT, 1), (RIGHT, 1)))
+    assert [i.switches for i in row.instances] == [(), ()]
+
+
+def test_a_duplicate_does_not_switch():
+    _, row = rows([results((LEFT, 1, 0.9), (LEFT, 1, 0.8))], truth((LEFT, 1)))
+    assert [i.switches for i in row.instances] == [(), ()]
+
+
+def test_a_video_without_tracks_or_objects():
+    objects = truth((LEFT, 1))
+    truth_row, row = rows([results()], objects)
+    assert len(truth_row.instances) == 1
+    assert [i.style for i in row.instances] == ["missed"]
+    assert rows([results()])[0].instances == []
+
+
+def test_an_abbreviation_tells_a_class_from_the_others():
+    names = ["person", "giant_panda", "elephant", "elevator", "cat", "zebra", "truck", "trucks"]
+    assert [abbreviation(name, names) for name in names] == [
+        "per.", "gi.pa.", "elep.", "elev.", "", "", "", "",
+    ]  # fmt: skip
+    shapes = ["checkered_star", "checkered_box", "striped_star", "chess star"]
+    assert [abbreviation(name, shapes) for name in shapes] == [
+        "chec.star.", "ch.bo.", "st.st.", "",
+    ]  # fmt: skip
+    assert abbreviation("_", ["_"]) == abbreviation("", []) == ""
+
+
+def test_objects_of_the_ground_truth_have_a_short_label_too():
+    objects = truth((LEFT, 1), (RIGHT, 2))
+    truth_row = rows_of(VIDEO, [], objects, {1: "elephant", 2: "dog"}, 0.0)[0]
+    assert [(i.texts, i.abbreviation) for i in truth_row.instances] == [
+        (("elephant",), "ele."), (("dog",), ""),
+    ]  # fmt: skip

@@ -1,0 +1,139 @@
+"""Records that computed otherwise, or elsewhere, are told apart wherever they are shown."""
+
+import pytest
+
+from record_example import example_record
+from vis_bench.records.labels import marked_labels
+from vis_bench.records.metrics import AP, FPS
+from vis_bench.records.schema import RegionFields
+from vis_bench.show.charts import speed_panels
+from vis_bench.show.curves import cost_curves
+from vis_bench.show.leaderboard import best_cells, leaderboard_grid, leaderboard_markdown
+from vis_bench.show.measured import measured_table
+from vis_bench.show.papers.comparison import comparison_table
+from vis_bench.show.papers.matching import pick
+from vis_bench.show.published_fps import published_fps_page
+from vis_bench.show.speed import speed_table
+from vis_bench.show.tables.text import render
+
+OTHER = [
+    {"precision": "bfloat16"}, {"tf32": True}, {"compile": "default"}, {"compile": "cuda_graphs"},
+]  # fmt: skip
+WORDS = ["bfloat16", "TF32", "compiled", "CUDA graphs"]
+
+
+def timed(fps=100.0, **changes):
+    regions = {"model+tracker": RegionFields(fps=fps, speed_spread=0.0)}
+    return example_record(
+        fps=fps, speed_spread=0.0, regions=regions, timed_region="model+tracker", **changes
+    )
+
+
+PLAIN = timed()
+
+
+@pytest.mark.parametrize(("setting", "word"), list(zip(OTHER, WORDS, strict=True)), ids=WORDS)
+def test_labels_say_how_a_record_computed(setting, word):
+    assert marked_labels([PLAIN, timed(**setting)]) == ["ifc", f"ifc, {word}"]
+    assert marked_labels([timed(compile="none", tf32=False)]) == ["ifc"]
+
+
+@pytest.mark.parametrize("setting", OTHER, ids=WORDS)
+def test_the_best_cell_is_chosen_among_those_that_computed_alike(setting):
+    """A better AP in other arithmetic does not take the place of the method's row."""
+    other = timed(ap=0.9, **setting)
+    assert best_cells([PLAIN, other]) == [other, PLAIN]
+
+
+def marks(*records):
+    grid = leaderboard_grid(records)
+    place = [column.title for column in grid.columns].index("FPS")
+    return [row[place].mark for row in grid.rows]
+
+
+@pytest.mark.parametrize("setting", OTHER, ids=WORDS)
+def test_fps_are_marked_as_best_only_among_equals(setting):
+    assert marks(PLAIN, timed(50, ap=0.4)) == ["best", "second"]
+    assert marks(PLAIN, timed(50, ap=0.4, **setting)) == [None, None]
+
+
+@pytest.mark.parametrize("setting", [*OTHER, {"device": "a GPU"}], ids=[*WORDS, "device"])
+def test_no_line_of_a_picture_joins_what_differs(setting):
+    """Of a short clip in one way and a long one in the other no curve is made."""
+    records = [PLAIN, timed(clip_length=10, ap=0.6, **setting)]
+    panels = speed_panels(records)[:-1]
+    curves = [(panel.title, point.curve) for panel in panels for point in panel.points]
+    assert len(set(curves)) == 2
+    assert len(cost_curves(records)) == 2
+
+
+def test_the_device_has_a_column_where_it_differs():
+    same, both = [PLAIN, timed(ap=0.4)], [PLAIN, timed(device="a GPU")]
+    assert "Device" not in render(measured_table(same))
+    assert "a GPU" in render(measured_table(both))
+    assert "Device" not in speed_table(same).columns
+    assert list(speed_table(both)["Device"]) == ["a CPU", "a GPU"]
+    assert "a GPU" in leaderboard_markdown(both)
+
+
+def test_what_compiling_took_stands_beside_fps():
+    compiled = timed(compile="default", compile_seconds=12.34)
+    assert list(speed_table([PLAIN, compiled])["Compile (s)"]) == ["-", "12.3"]
+    assert "Compile (s)" not in speed_table([PLAIN]).columns
+
+
+def test_a_papers_table_takes_float32_before_what_is_later():
+    other = timed(tf32=True, created_at="2027-01-01T00:00:00+00:00")
+    assert pick([other, PLAIN], AP, comparison_table()) == PLAIN
+
+
+def test_a_papers_table_takes_the_fps_that_were_timed_as_the_authors_did():
+    other = timed(speed_protocol="paper", created_at="2020-01-01T00:00:00+00:00")
+    table = comparison_table()
+    assert pick([PLAIN, other], FPS, table) == other
+    assert pick([PLAIN, other], AP, table) == PLAIN
+    assert "(paper's protocol)" in render(measured_table([other]))
+
+
+def lines_of(records):
+    grid = published_fps_page(records).grids[0]
+    return [[entry.text for entry in row] for row in grid.rows]
+
+
+NOMINAL = {"dataset": "nominal", "weights_source": "random", "ap": None, "device": "a GPU"}
+
+
+def test_published_fps_with_what_was_measured_below():
+    vistr = {"method": "vistr", "clip_length": 36, "resolution": 300, **NOMINAL}
+    ours = timed(51.0, **vistr)
+    theirs = timed(80.0, **vistr, speed_protocol="paper")
+    found = lines_of([ours, theirs])
+    published = ["VisTR", "ResNet-50", "36", "-", "published"]
+    place = next(i for i, line in enumerate(found) if line[-1] == "69.9")
+    assert found[place][:5] == published
+    assert found[place][5] == "the network alone, one clip of 36 frames at a time"
+    measured = [line[4:] for line in found[place + 1 : place + 3]]
+    assert ["measured", "model+tracker", "float32", "a GPU", "51.0"] in measured
+    assert [
+        "measured", "model+tracker, the authors' protocol", "float32", "a GPU", "80.0",
+    ] in measured  # fmt: skip
+
+
+def test_only_the_same_method_clips_and_size_stand_beside_a_published_figure():
+    ifc = {"clip_length": 5, "clip_stride": 3, **NOMINAL}
+    plain = len(lines_of([]))
+    assert len(lines_of([timed(**ifc)])) == plain + 1
+    for other in (
+        {"clip_stride": 2}, {"resolution": 720}, {"backbone": "r101"}, {"dataset": "synthetic"},
+        {"options": {"communication": "full"}},
+    ):  # fmt: skip
+        assert len(lines_of([timed(**{**ifc, **other})])) == plain, other
+
+
+def test_of_equal_published_figures_one_is_shown():
+    """IFC's README repeats the FPS of its slides; SeqFormer's R50 stands in two rows."""
+    published = [(*line[:4], line[-1]) for line in lines_of([])]
+    assert len(published) == len(set(published))
+    assert ("IFC", "ResNet-50", "5", "-", "46.5") in published
+    assert ("SeqFormer", "Swin-L", "whole", "-", "27.7") in published
+    assert ("VidEoMT", "ViT large", "1", "-", "160.0") in published

@@ -1,0 +1,222 @@
+"""`compare` from files: what it reads, what it refuses, what it prints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compare_workload import generate
+from record_example import example_record
+from vis_bench.cli import main
+from vis_bench.data.dataset import load_dataset
+from vis_bench.data.results_file import Track, write_results
+from vis_bench.errors import InputError
+from vis_bench.metrics.ytvis import evaluate_files
+from vis_bench.progress import Bars
+from vis_bench.records.predictions import pack_predictions, predictions_path
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.external import OtherCode, record_results
+from vis_bench.show.compare_inputs import load_pair
+from vis_bench.show.compare_report import compare_pair
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    paths = [folder / name for name in ("annotations.json", "good.json", "worse.json")]
+    for path, content in zip(paths, generate(1, 12, 4, 12), strict=True):
+        path.write_text(json.dumps(content))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def report(files):
+    annotations, good, worse = files
+    pair = load_pair(good, worse, annotations=annotations)
+    return compare_pair(pair, Bars(quiet=True), num_resamples=60)
+
+
+def test_two_results_files(report, files):
+    annotations, good, worse = files
+    assert report.names == ("good", "worse")
+    ap = report.comparison.overall["ap"]
+    assert ap.first == pytest.approx(evaluate_files(annotations, good).summary()["ap"])
+    assert ap.second == pytest.approx(evaluate_files(annotations, worse).summary()["ap"])
+
+
+def test_the_text_shows_all_parts(report):
+    text = report.as_text()
+    parts = ("good against worse", "By area", "By category", "Videos that changed most", "identity",
+             "identity: switch", "identity: fragment", "identity: drift")  # fmt: skip
+    for part in (*parts, "Where AP is lost", "AR100", "kind 3", "paired bootstrap"):
+        assert part in text
+    ap = report.comparison.overall["ap"]
+    line = next(line for line in text.splitlines() if line.startswith("| AP "))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[1] == f"{100 * ap.first:.1f}"
+    assert cells[3] == f"{100 * ap.difference:+.1f}"
+    assert cells[4] == f"{100 * ap.low:+.1f} to {100 * ap.high:+.1f}"
+    assert text == report.as_text()
+
+
+def test_plain_types_hold_everything(report):
+    plain = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert set(plain) == {
+        "names", "overall", "by_area", "by_category", "videos", "num_resamples", "errors",
+        "tracking", "tracking_score_threshold",
+    }  # fmt: skip
+    assert set(plain["by_category"]["kind 1"]) == {"ap", "ap50", "ap75", "ar100"}
+    for side in plain["errors"]:
+        assert sum(side["shares"].values()) == pytest.approx(1)
+        assert list(side["identity_gains"]) == ["switch", "fragment", "drift"]
+        assert sum(side["identity_gains"].values()) == pytest.approx(side["gains"]["identity"])
+        assert sum(side["identity_shares"].values()) == pytest.approx(side["shares"]["identity"])
+
+
+def test_tracking_metrics_stand_beside_ap(report, files):
+    annotations, *predictions = files
+    sides = [evaluate_files(annotations, path, tracking_threshold=0.5) for path in predictions]
+    text = report.as_text()
+    assert "Of tracks with a score above 0.5" in text
+    plain = report.as_json()
+    assert plain["tracking_score_threshold"] == 0.5
+    for title in ("HOTA", "DetA", "AssA", "LocA", "IDF1", "TETA"):
+        found = plain["tracking"][title.lower()]
+        expected = [side.tracking.headline()[title.lower()] for side in sides]
+        assert [found["first"], found["second"]] == pytest.approx(expected, rel=0, abs=1e-12)
+        line = next(line for line in text.splitlines() if line.startswith(f"| {title} "))
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1:3] == [f"{100 * value:.1f}" for value in expected]
+        assert cells[4] == f"{100 * found['low']:+.1f} to {100 * found['high']:+.1f}"
+
+
+def test_the_score_threshold_is_that_of_the_command_line(files, capsys):
+    annotations, good, worse = map(str, files)
+    common = ["compare", good, worse, "--annotations", annotations, "--resamples", "5", "--json"]
+    assert main([*common, "--score-threshold", "0.2"]) == 0
+    loose = json.loads(capsys.readouterr().out)
+    evaluation = evaluate_files(files[0], files[1], tracking_threshold=0.2)
+    assert loose["tracking_score_threshold"] == 0.2
+    expected = evaluation.tracking.headline()["hota"]
+    assert loose["tracking"]["hota"]["first"] == pytest.approx(expected, rel=0, abs=1e-12)
+
+
+def test_results_files_need_annotations(files):
+    with pytest.raises(InputError, match="need --annotations"):
+        load_pair(files[1], files[2])
+
+
+def test_records_of_other_code_with_their_annotations(files, tmp_path):
+    annotations, good, worse = files
+    store = RecordStore(tmp_path)
+    paths = [
+        record_results(
+            OtherCode(name), annotations, file, store, command="eval", dataset="ytvis2019"
+        )[1]
+        for name, file in (("A", good), ("B", worse))
+    ]
+    assert load_pair(*paths, annotations=annotations).names == ("A (other code)", "B (other code)")
+    with pytest.raises(InputError, match="give --annotations"):
+        load_pair(*paths)
+    other = tmp_path / "other.json"
+    other.write_text(annotations.read_text() + "\n")
+    with pytest.raises(InputError, match="checksum"):
+        load_pair(*paths, annotations=other)
+
+
+def synthetic_record(folder, method, tracks, num_videos, **changes):
+    """A record on the first videos of the synthetic set, with its predictions beside it."""
+    dataset = load_dataset("synthetic", "val", plain=True)
+    values = {
+        "method": method, "dataset": "synthetic_plain", "num_videos": num_videos,
+        "annotations_sha256": dataset.annotations_sha256, "predictions": f"{method}.results.json",
+        "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
+    }  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    write_results(tracks, folder / f"{method}.results.json")
+    return RecordStore(folder).write(example_record(**values))
+
+
+@pytest.fixture(scope="module")
+def truth_tracks():
+    """The objects of the first two plain synthetic videos as perfect tracks."""
+    dataset = load_dataset("synthetic", "val", plain=True)
+    wanted = [video.id for video in dataset.videos[:2]]
+    return [
+        Track(a["video_id"], a["category_id"], 0.9, a["segmentations"])
+        for a in dataset.content()["annotations"] if a["video_id"] in wanted
+    ]  # fmt: skip
+
+
+def test_two_records_find_their_data_set_and_videos(tmp_path, truth_tracks):
+    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+    two = synthetic_record(tmp_path / "b", "color_key", truth_tracks[1:], 2)
+    pair = load_pair(one, two)
+    assert len(pair.ground_truth.videos) == 2
+    result = compare_pair(pair, Bars(quiet=True), num_resamples=10)
+    assert result.names == ("ifc T=5 S=1", "color_key T=5 S=1")
+    assert result.comparison.overall["ap"].first == pytest.approx(1)
+    assert result.comparison.overall["ap"].difference < 0
+    assert result.errors[1].shares()["missed"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_videos": 3}, "differ in num_videos"),
+        ({"annotations_sha256": "0" * 64}, "differ in annotations_sha256"),
+        ({"predictions": None}, "no predictions"),
+        (
+            {"predictions": "gone.json"},
+            r"not beside it \(gone.json\).*so measure again with: run_bench",
+        ),
+        ({"predictions": "/etc/passwd"}, "expected a file in the record's folder"),
+        ({"predictions": "../a/ifc.results.json"}, "expected a file in the record's folder"),
+        ({"predictions": r"..\\a\\x.json"}, "expected a file in the record's folder"),
+        ({"predictions": r"C:\\x.json"}, "expected a file in the record's folder"),
+    ],
+)
+def test_records_that_cannot_be_compared_are_refused(tmp_path, truth_tracks, changes, message):
+    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+    values = {"num_videos": 2, **changes}
+    two = synthetic_record(
+        tmp_path / "b", "color_key", truth_tracks, values.pop("num_videos"), **values
+    )
+    with pytest.raises(InputError, match=message):
+        load_pair(one, two)
+
+
+def test_records_of_the_same_method_are_told_apart(tmp_path, truth_tracks):
+    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+    two = synthetic_record(tmp_path / "b", "ifc", truth_tracks, 2)
+    assert load_pair(one, two).names == (str(one), str(two))
+
+
+def test_a_name_carries_note_and_marks(tmp_path, truth_tracks):
+    one = synthetic_record(tmp_path / "a", "ms_sts", truth_tracks, 2, reconstruction=True)
+    two = synthetic_record(tmp_path / "b", "ms_sts", truth_tracks, 2, note="retrained")
+    pair = load_pair(one, two)
+    assert pair.names == ("ms_sts T=5 S=1 (reconstruction)", "ms_sts T=5 S=1, retrained")
+    same = load_pair(one, one)
+    assert same.names == (f"{one} (reconstruction)", f"{one} (reconstruction)")
+    text = compare_pair(pair, Bars(quiet=True), num_resamples=10).as_text()
+    assert "AP ms_sts T=5 S=1 (reconstruction)" in text
+
+
+def test_packed_predictions_are_read(tmp_path, truth_tracks):
+    plain = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+    packed = synthetic_record(tmp_path / "b", "color_key", truth_tracks, 2)
+    assert pack_predictions(packed).name == "color_key.results.json.gz"
+    pair = load_pair(plain, packed)
+    assert list(pair.results[0].tracks) == list(pair.results[1].tracks)
+
+
+def test_a_missing_file_is_named(files):
+    with pytest.raises(InputError, match=r"nowhere\.json"):
+        load_pair(Path("nowhere.json"), files[1], annotations=files[0])
+
+
+def test_the_way_to_missing_predictions_measures_anew(tmp_path):
+    record = example_record(predictions="gone.json", command="vis-bench run c --resume --limit 2")
+    with pytest.raises(InputError, match=r"measure again with: vis-bench run c --limit 2$"):
+        predictions_path(record, tmp_path / "r.json")

@@ -1,0 +1,192 @@
+"""Cost curves: which records make a line, the CSV, and the picture; the table of speed."""
+
+import csv
+import io
+
+import pytest
+from PIL import Image
+
+from record_example import example_record
+from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME
+from vis_bench.show import curve_chart
+from vis_bench.show.chart_labels import show_plainly
+from vis_bench.show.curve_chart import draw_curves
+from vis_bench.show.curve_files import write_curves
+from vis_bench.show.curves import cost_curves, curves_table, has_curves, printed_curves
+from vis_bench.show.speed import speed_table
+from vis_bench.show.tables.text import render
+from vis_bench.text import single_line
+
+
+def cell(length, stride=1, fps=10.0, gflops=30.0, **changes):
+    values = {"timed_region": "model+tracker", **changes}
+    return example_record(
+        clip_length=length, clip_stride=stride, fps=fps, gflops_per_frame=gflops, **values
+    )
+
+
+SWEEP = [
+    cell(length, stride, fps=length / stride, gflops=40 - length)
+    for stride in (1, 5)
+    for length in (20, 5, 10)
+]
+
+
+def test_one_line_per_stride_sorted_by_clip_length():
+    curves = cost_curves(SWEEP)
+    assert [curve.label for curve in curves] == ["stride 1", "stride 5"]
+    assert curves[0].values(FPS) == ([5, 10, 20], [5.0, 10.0, 20.0])
+    assert curves[1].values(GFLOPS_PER_FRAME) == ([5, 10, 20], [35, 30, 20])
+
+
+def test_labels_hold_what_differs():
+    records = [cell(5), cell(10, method="seqformer"), cell(5, resolution=720)]
+    assert [c.label for c in cost_curves(records)] == ["ifc 360p", "ifc 720p", "seqformer 360p"]
+    assert [c.label for c in cost_curves([cell(5), cell(10)])] == ["ifc r50"]
+
+
+def test_clip_lengths_with_a_stride_each_make_one_line_per_method():
+    records = [
+        cell(length, stride, method=method, backbone=method)
+        for method in ("ifc", "seqformer")
+        for length, stride in ((5, 3), (10, 5))
+    ]
+    whole = cell("whole", None, method="ifc", backbone="ifc", num_videos=3, num_frames=86)
+    curves = cost_curves([*records, whole])
+    assert [curve.label for curve in curves] == ["ifc", "seqformer"]
+    assert curves[0].values(FPS)[0] == [5, 10, 86 / 3]
+    titles = [column.title for column in printed_curves([*records, whole]).columns]
+    assert titles[2:] == ["T=5 S=3", "T=10 S=5", "whole (28.7)"]
+
+
+def test_two_strides_at_one_clip_length_stay_two_lines():
+    labels = [curve.label for curve in cost_curves([cell(10, 1), cell(10, 5), cell(20, 10)])]
+    assert labels == ["stride 1", "stride 10", "stride 5"]
+
+
+def test_options_and_regions_make_lines_of_their_own():
+    records = [
+        cell(5, options={"memory_tokens": 4}),
+        cell(5, options={"memory_tokens": 8}),
+        cell(5, options={"memory_tokens": 8}, timed_region="model"),
+    ]
+    assert len(cost_curves(records)) == 3
+
+
+def test_a_whole_video_counts_with_its_mean_length():
+    record = cell("whole", None, num_videos=10, num_frames=250)
+    [curve] = cost_curves([record])
+    assert curve.values(FPS)[0] == [25]
+
+
+def test_what_was_not_measured_has_no_point_and_no_row():
+    records = [cell(5, fps=None), cell(10), cell(20, fps=None, gflops=None)]
+    [curve] = cost_curves(records)
+    assert curve.values(FPS)[0] == [10]
+    assert curve.values(GFLOPS_PER_FRAME)[0] == [5, 10]
+    assert list(curves_table(records)["clip_length"]) == [5, 10]
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        (SWEEP, True),
+        ([cell(5), cell(5, resolution=720)], True),
+        ([cell(5), cell(5, method="seqformer")], False),
+        ([cell(5), cell(10, fps=None, gflops=None)], False),
+        ([], False),
+    ],
+)
+def test_curves_need_a_sweep(records, expected):
+    assert has_curves(records) is expected
+
+
+def test_printed_curves_have_a_column_per_clip_length():
+    printed = printed_curves([*SWEEP[:3], cell(5, 5, fps=None, gflops=1.0)])
+    rows = [[entry.text for entry in row] for row in printed.rows]
+    assert [c.title for c in printed.columns] == ["Figure", "Curve", "T=5", "T=10", "T=20"]
+    assert rows[0] == ["FPS", "stride 1", "5.00", "10.00", "20.00"]
+    assert rows[1] == ["FPS", "stride 5", "-", "-", "-"]
+    assert rows[3][2:] == ["1.00", "-", "-"]
+    assert "stride 5" in render(printed)
+
+
+def test_csv_holds_unrounded_numbers_and_the_picture_opens(tmp_path):
+    table, picture = write_curves([cell(5, fps=1 / 3), cell(10)], tmp_path)
+    rows = list(csv.DictReader(table.open()))
+    assert [row["clip_length"] for row in rows] == ["5", "10"]
+    assert float(rows[0]["fps"]) == 1 / 3
+    assert {"gflops_per_frame", "clip_stride", "resolution", "device"} <= set(rows[0])
+    assert Image.open(picture).size[0] > 600
+
+
+def test_files_do_not_depend_on_the_order_of_the_records(tmp_path):
+    first = [path.read_bytes() for path in write_curves(SWEEP, tmp_path / "a")]
+    second = [path.read_bytes() for path in write_curves(SWEEP[::-1], tmp_path / "b")]
+    assert first == second
+
+
+def test_a_figure_that_nobody_measured_has_no_panel():
+    both = Image.open(io.BytesIO(draw_curves(cost_curves(SWEEP))))
+    one = Image.open(
+        io.BytesIO(draw_curves(cost_curves([r.model_copy(update={"fps": None}) for r in SWEEP])))
+    )
+    assert one.size[0] == both.size[0] // 2
+
+
+def region(spread, **changes):
+    return {
+        "fps": 12.345, "latency_ms_p50": 100.04, "latency_ms_p90": 120.0, "latency_ms_p99": 300.0,
+        "speed_spread": spread,
+        "stage_ms_per_frame": {"encode": 61.0, "predict": 20.0, "other": 0.5},
+        "peak_memory_bytes": 300 << 20, "energy_joules_per_frame": None, **changes,
+    }  # fmt: skip
+
+
+def test_speed_table_names_regions_and_marks_a_busy_machine():
+    regions = {"model": region(0.03), "end_to_end": region(0.25, energy_joules_per_frame=2.0)}
+    record = cell(5, 3, regions=regions, load_average=1.25, num_cpus=2)
+    table = speed_table([record])
+    assert list(table["Region"]) == ["model", "end_to_end"]
+    assert list(table["Videos"]) == ["-", "-"]
+    assert list(table["FPS"]) == ["12.3", "12.3 (spread 25 %)"]
+    first = table.iloc[0]
+    assert (first["encode"], first["decode"], first["other"]) == ("61.00", "-", "0.50")
+    assert (first["Memory (MiB)"], first["J/frame"], first["Load"]) == ("300", "-", "1.2 of 2")
+    assert table.iloc[1]["J/frame"] == "2.00"
+    assert "spread 25 %" in render(table)
+
+
+def test_speed_table_of_records_without_speed_is_empty():
+    assert speed_table([example_record()]).empty
+
+
+def test_reconstruction_stands_beside_the_name_in_costs():
+    own = {"method": "ms_sts", "reconstruction": True, "weights_source": "random"}
+    records = [cell(5), cell(5, regions={"model": region(0.03)}, **own)]
+    assert [c.label for c in cost_curves(records)] == ["ifc", "ms_sts (reconstruction)"]
+    assert list(speed_table(records)["Method"]) == ["ms_sts (reconstruction)"]
+    assert "ms_sts (reconstruction)" in list(curves_table(records)["method"])
+
+
+HOSTILE = ["$x$", "$\\frac{", "_hidden", "a\x1b[31m\nb", "=1+1", "\\", "{}", "%s"]
+
+
+def test_labels_are_text_in_the_picture_and_in_the_csv(tmp_path, monkeypatch):
+    """No mathematics, which fails where it is not well formed; no label that is hidden; no formula;
+    nothing that does not print.
+    """
+    figures = []
+    monkeypatch.setattr(curve_chart, "show_plainly", lambda text, content: figures.append(
+        (text, content, show_plainly(text, content))))  # fmt: skip
+    records = [cell(length, method=name) for name in HOSTILE for length in (5, 10)]
+    table, picture = write_curves(records, tmp_path)
+    with Image.open(picture) as image:
+        image.verify()
+    shown = {text.get_text() for text, *_ in figures}
+    assert shown == {single_line(name) for name in HOSTILE}
+    assert not any(text.get_parse_math() for text, *_ in figures)
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    assert {row["method"] for row in rows} == {
+        "'=1+1" if name == "=1+1" else single_line(name) for name in HOSTILE
+    }

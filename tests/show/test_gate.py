@@ -1,0 +1,429 @@
+"""The gate catches what it must and lets noise pass."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from record_example import example_record
+from vis_bench.errors import InputError
+from vis_bench.records.store import RecordStore, record_json
+from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate
+from vis_bench.show.gate.rules import Tolerances
+from vis_bench.show.gate.verdict import (
+    SUMMARY_VARIABLE,
+    append_summary,
+    check,
+    compare_sets,
+    update_baseline,
+)
+
+TIMED = {
+    "gflops_per_frame": 91.25, "gflops_per_clip": 456.25, "flop_convention": "mac-fvcore",
+    "fps": 40.0, "speed_spread": 0.04, "peak_memory_bytes": 2**30, "timed_region": "model+tracker",
+    "load_average": 0.8, "num_cpus": 2,
+    "regions": {"model+tracker": {"fps": 40.0, "speed_spread": 0.04, "peak_memory_bytes": 2**30}},
+}  # fmt: skip
+
+
+def measured(**changes):
+    """A timed record; changes to speed fields reach its region too."""
+    values = {**TIMED, **changes}
+    if values["regions"]:
+        fields = ("fps", "speed_spread", "peak_memory_bytes")
+        values["regions"] = {"model+tracker": {key: values[key] for key in fields}}
+    return example_record(**values)
+
+
+def gate(tmp_path, before, after, **tolerances):
+    for name, records in (("before", before), ("after", after)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        for number, record in enumerate(records):
+            path = tmp_path / name / f"{number}.json"
+            path.write_bytes(record_json(record))
+    return check(tmp_path / "before", tmp_path / "after", Tolerances(**tolerances))
+
+
+def moved(report):
+    return {finding.figure: finding.verdict for finding in report.findings}
+
+
+def test_the_same_records_pass_and_nothing_moved(tmp_path):
+    report = gate(tmp_path, [measured()], [measured()])
+    assert report.passed
+    assert report.findings == []
+    assert report.num_compared == 1
+
+
+@pytest.mark.parametrize("metric", ["ap", "ap50", "ap75", "ap_m", "ar1", "ar10", "ar100"])
+def test_a_loss_of_two_tenths_of_a_point_is_caught(tmp_path, metric):
+    before = measured()
+    report = gate(tmp_path, [before], [measured(**{metric: getattr(before, metric) - 0.002})])
+    assert not report.passed
+    assert moved(report) == {metric: "worse"}
+    assert report.findings[0].change == "-0.20 points"
+
+
+TRACKED = {"tracking_score_threshold": 0.5, "hota": 0.5, "deta": 0.4, "assa": 0.6, "loca": 0.8,
+           "idf1": 0.5, "teta": 0.45}  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", ["hota", "deta", "assa", "loca", "idf1", "teta"])
+def test_a_loss_of_tracking_is_caught_as_one_of_ap_is(tmp_path, metric):
+    before = measured(**TRACKED)
+    worse = measured(**{**TRACKED, metric: TRACKED[metric] - 0.002})
+    assert moved(gate(tmp_path, [before], [worse])) == {metric: "worse"}
+    slightly = measured(**{**TRACKED, metric: TRACKED[metric] - 0.001})
+    assert gate(tmp_path, [before], [slightly]).passed
+
+
+LEVELLED = {"ap_so": 0.5, "ap_mo": 0.4, "ap_ho": 0.1, "ap_returning": 0.3, "ap_short": 0.6,
+            "ar10_long": 0.2}  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", LEVELLED)
+def test_a_loss_at_a_level_is_caught_as_one_of_ap_is(tmp_path, metric):
+    before = measured(**LEVELLED)
+    worse = measured(**{**LEVELLED, metric: LEVELLED[metric] - 0.002})
+    assert moved(gate(tmp_path, [before], [worse])) == {metric: "worse"}
+    gone = measured(**{**LEVELLED, metric: None})
+    assert moved(gate(tmp_path, [before], [gone])) == {metric: "missing"}
+    assert gate(tmp_path, [measured()], [before]).passed
+
+
+def test_tracking_is_compared_at_one_score_threshold_only(tmp_path):
+    other = measured(**{**TRACKED, "tracking_score_threshold": 0.1, "hota": 0.1})
+    report = gate(tmp_path, [measured(**TRACKED)], [other])
+    assert moved(report) == {"tracking_score_threshold": "changed"}
+
+
+def test_tracking_in_the_newer_record_alone_passes(tmp_path):
+    assert gate(tmp_path, [measured()], [measured(**TRACKED)]).passed
+
+
+def test_the_tolerance_of_tracking_is_that_of_ap(tmp_path):
+    """In points, whatever the figure's size; the tolerance can be set."""
+    small = {"tracking_score_threshold": 0.5, "hota": 0.004}
+    before, after = measured(**small), measured(**{**small, "hota": 0.002})
+    assert moved(gate(tmp_path, [before], [after])) == {"hota": "worse"}
+    assert gate(tmp_path, [before], [after], points=0.25).passed
+    gained = measured(**{**TRACKED, "assa": 0.7})
+    report = gate(tmp_path, [measured(**TRACKED)], [gained])
+    assert report.passed
+    assert moved(report) == {"assa": "better"}
+
+
+def test_lost_tracking_fails(tmp_path):
+    report = gate(tmp_path, [measured(**TRACKED)], [measured()])
+    assert not report.passed
+    assert moved(report)["hota"] == "missing"
+
+
+def test_the_interval_of_ap_is_not_gated(tmp_path):
+    """It may be absent on either side, or move; a baseline does not hold it."""
+    without, narrow, wide = (
+        measured(**ends)
+        for ends in ({}, {"ap_low": 0.49, "ap_high": 0.51}, {"ap_low": 0.2, "ap_high": 0.8})
+    )
+    for before, after in ((without, narrow), (narrow, without), (narrow, wide)):
+        report = gate(tmp_path, [before], [after])
+        assert report.passed
+        assert report.findings == []
+    assert "ap_low" not in GatedCell.model_fields
+
+
+def test_a_loss_within_the_tolerance_passes_and_the_tolerance_can_be_set(tmp_path):
+    slightly_worse = measured(ap=0.5 - 0.001)
+    assert gate(tmp_path, [measured()], [slightly_worse]).passed
+    assert not gate(tmp_path, [measured()], [slightly_worse], points=0.05).passed
+
+
+def test_a_gain_is_named_and_passes(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(ap=0.55)])
+    assert report.passed
+    assert moved(report) == {"ap": "better"}
+
+
+def test_a_doubled_flop_count_is_caught(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(gflops_per_frame=182.5)])
+    assert not report.passed
+    assert moved(report) == {"gflops_per_frame": "changed"}
+    assert report.findings[0].change == "x 2"
+
+
+def test_one_parameter_more_is_caught_and_one_less_too(tmp_path):
+    for change in (1, -1):
+        after = measured(num_params=39_148_009 + change)
+        assert moved(gate(tmp_path, [measured()], [after])) == {"num_params": "changed"}
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after", "texts"),
+    [
+        ("num_params", 927_911, 927_912, ("927,911", "927,912", "+1")),
+        ("num_params", 40_000_000, 39_000_000, ("40,000,000", "39,000,000", "-1,000,000")),
+        ("gflops_per_frame", 91.25, 45.625, ("91.25", "45.625", "x 0.5")),
+        ("gflops_per_frame", 91.25, 91.25000001, ("91.25000000", "91.25000001", "+0.00000001")),
+        ("gflops_per_frame", 0.0, 91.25, ("0.00", "91.25", "+91.25")),
+        ("ap", 0.5, 0.488, ("50.00", "48.80", "-1.20 points")),
+        ("ap", 0.5, 0.499999, ("50.0000", "49.9999", "-0.0001 points")),
+    ],
+)
+def test_what_moved_can_be_read(tmp_path, field, before, after, texts):
+    sides = [measured(**{field: before})], [measured(**{field: after})]
+    (finding,) = gate(tmp_path, *sides, points=0).findings
+    assert (finding.baseline, finding.current, finding.change) == texts
+
+
+def test_another_convention_of_counting_is_caught(tmp_path):
+    after = measured(flop_convention="2 x mac")
+    assert moved(gate(tmp_path, [measured()], [after])) == {"flop_convention": "changed"}
+
+
+def test_a_vanished_method_is_named(tmp_path):
+    before = [measured(), measured(method="seqformer", clip_length="whole", clip_stride=None)]
+    report = gate(tmp_path, before, [measured()])
+    assert not report.passed
+    (finding,) = report.findings
+    assert finding.verdict == "missing"
+    assert finding.cell == "seqformer r50 synthetic val T=whole 360"
+
+
+def test_a_new_cell_is_named_and_passes(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(), measured(options={"memory_tokens": 4})])
+    assert report.passed
+    assert report.findings[0].verdict == "new"
+    assert "memory_tokens=4" in report.findings[0].cell
+
+
+@pytest.mark.parametrize("field", ["ap", "gflops_per_frame", "num_params"])
+def test_a_figure_that_is_no_longer_measured_is_caught(tmp_path, field):
+    report = gate(tmp_path, [measured()], [measured(**{field: None})])
+    assert not report.passed
+    assert moved(report)[field] == "missing"
+
+
+def test_speed_no_longer_measured_is_caught(tmp_path):
+    after = measured(fps=None, regions={}, peak_memory_bytes=None)
+    assert moved(gate(tmp_path, [measured()], [after])) == {
+        "FPS (model+tracker)": "missing",
+        "peak memory (model+tracker)": "missing",
+    }
+
+
+def test_a_slowdown_beyond_the_noise_is_caught(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(fps=30.0)])
+    assert moved(report) == {"FPS (model+tracker)": "worse"}
+    # 5 % and twice 4 % of either side are 1.05 * 1.08 * 1.08 = 1.22; 1 / 1.22 is 18 % less.
+    assert report.findings[0].change == "-25 %, noise explains -18 %"
+
+
+def test_a_speedup_beyond_the_noise_is_named_and_passes(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(fps=60.0)])
+    assert report.passed
+    assert moved(report) == {"FPS (model+tracker)": "better"}
+    assert report.findings[0].change == "+50 %, noise explains +22 %"
+
+
+def test_the_same_slowdown_passes_where_runs_differed_that_much(tmp_path):
+    assert gate(tmp_path, [measured(speed_spread=0.1)], [measured(fps=30.0)]).passed
+
+
+@pytest.mark.parametrize("noise", [{}, {"speed_spread": 4.0}, {"load_average": 9.0}])
+def test_memory_growth_is_caught_however_busy_the_machine(tmp_path, noise):
+    report = gate(tmp_path, [measured(**noise)], [measured(peak_memory_bytes=2**31, **noise)])
+    assert moved(report)["peak memory (model+tracker)"] == "worse"
+    assert not report.passed
+
+
+def test_memory_moves_a_little_from_run_to_run(tmp_path):
+    assert gate(tmp_path, [measured()], [measured(peak_memory_bytes=int(1.08 * 2**30))]).passed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"device": "another CPU"}, {"num_threads": 8}, {"load_average": 3.5}, {"speed_spread": None}],
+)
+def test_speed_that_cannot_be_compared_is_named_and_passes(tmp_path, changes):
+    report = gate(tmp_path, [measured()], [measured(fps=4.0, **changes)])
+    assert report.passed
+    assert set(moved(report).values()) == {"not compared"}
+
+
+UNCOMPARED = {
+    "another device": ({"device": "another CPU"}, "a CPU, now another CPU"),
+    "other threads": ({"num_threads": 8}, "2 threads, now 8 threads"),
+    "the machine was busy": ({"load_average": 3.5}, "load 0.8 on 2 CPUs, now load 3.5 on 2 CPUs"),
+    "one run only: spread unknown": ({"speed_spread": None}, "40.0, now 4.0"),
+}
+
+
+@pytest.mark.parametrize("reason", UNCOMPARED)
+def test_the_first_line_says_that_speed_was_not_compared_and_then_why(tmp_path, reason):
+    changes, sides = UNCOMPARED[reason]
+    other = {"method": "seqformer"}
+    after = [measured(fps=4.0, **changes), measured(**other)]
+    report = gate(tmp_path, [measured(), measured(**other)], after)
+    first, *rest = report.as_markdown().splitlines()
+    assert first == "## Benchmark gate passed, but speed was not compared in 1 of 2 cells"
+    (line,) = (line for line in rest if line.startswith("- "))
+    assert f"not compared in 1 cell: {reason}" in line
+    assert sides in line
+    assert "| Cell" not in report.as_markdown()
+    assert report.as_json()["speed_compared"] is False
+
+
+@pytest.mark.parametrize("reason", UNCOMPARED)
+def test_required_speed_that_was_not_compared_fails(tmp_path, reason):
+    report = gate(tmp_path, [measured()], [measured(**UNCOMPARED[reason][0])])
+    required = replace(report, require_speed=True)
+    assert (report.passed, required.passed) == (True, False)
+    heading = "## Benchmark gate failed: speed was not compared in 1 of 1 cell\n"
+    assert required.as_markdown().startswith(heading)
+    assert "--update" not in required.as_markdown()
+
+
+@pytest.mark.parametrize("untimed", [["before"], ["after"], ["before", "after"]])
+def test_required_speed_that_was_not_measured_fails(tmp_path, untimed):
+    none = {"fps": None, "regions": {}, "peak_memory_bytes": None}
+    sides = [[measured(**(none if side in untimed else {}))] for side in ("before", "after")]
+    assert not replace(gate(tmp_path, *sides), require_speed=True).passed
+
+
+def test_required_speed_that_was_compared_passes(tmp_path):
+    assert replace(gate(tmp_path, [measured()], [measured()]), require_speed=True).passed
+
+
+def test_accuracy_is_compared_across_devices(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(ap=0.4, device="a GPU")])
+    assert moved(report)["ap"] == "worse"
+
+
+def test_the_measurement_on_the_same_device_is_compared(tmp_path):
+    gpu = {"device": "a GPU", "fps": 400.0}
+    both = [measured(), measured(**gpu)]
+    assert gate(tmp_path, both, both).findings == []
+
+
+def test_a_cell_that_is_new_on_a_second_device_is_named(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(), measured(device="a GPU")])
+    assert report.passed
+    assert moved(report) == {"whole cell": "new"}
+
+
+def test_other_annotations_fail_instead_of_moving_ap(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(annotations_sha256="ef" * 32, ap=0.1)])
+    assert moved(report) == {"annotations_sha256": "changed"}
+
+
+def test_of_two_measurements_the_later_counts(tmp_path):
+    old = measured(ap=0.1, created_at="2025-01-01T00:00:00+00:00", config_sha256="ef" * 32)
+    assert gate(tmp_path, [measured()], [measured(), old]).passed
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.1, 0.4])
+def test_the_same_code_on_a_noisy_machine_passes_every_time(spread):
+    """1,000 pairs of runs: each run has its own level, and its spread is what it saw of the noise.
+
+    Noise is log-normal; a run's level drifts as much as single runs differ, which is more than
+    the median over videos shows. `speed_spread` is (p90 - p10) / p50, 2.56 standard deviations.
+    """
+    rng = random.Random(7)
+    sigma = spread / 2.56
+
+    def run():
+        level, seen = rng.lognormvariate(0, sigma), rng.uniform(0.6, 1.4)
+        return [GatedCell.of(measured(fps=40 * level, speed_spread=spread * seen))]
+
+    assert all(compare_sets(run(), run()).passed for _ in range(1000))
+
+
+def test_a_baseline_file_is_written_read_back_and_refreshed_deliberately(tmp_path):
+    store = RecordStore(tmp_path / "records")
+    path = store.write(measured())
+    baseline = tmp_path / "baseline.json"
+    update_baseline(baseline, tmp_path / "records")
+    written = baseline.read_bytes()
+    assert check(baseline, path).findings == []
+    store.write(measured(ap=0.3))
+    assert not check(baseline, tmp_path / "records").passed
+    assert baseline.read_bytes() == written
+    report = update_baseline(baseline, tmp_path / "records")
+    assert moved(report) == {"ap": "worse"}
+    assert report.as_markdown().startswith("## Baseline refreshed: 1 figure moved\n")
+    assert check(baseline, tmp_path / "records").passed
+    assert load_cells_to_gate(baseline)[0].ap == 0.3
+
+
+def test_an_update_lists_new_cells_as_new_and_nothing_as_failed(tmp_path):
+    folder, baseline = tmp_path / "records", tmp_path / "baseline.json"
+    RecordStore(folder).write(measured())
+    report = update_baseline(baseline, folder)
+    assert report.as_markdown().startswith("## Baseline refreshed: 0 figures moved, 1 cell new\n")
+    RecordStore(folder).write(measured(method="seqformer"))
+    RecordStore(folder).write(measured(ap=0.4))
+    report = update_baseline(baseline, folder)
+    assert report.passed
+    assert moved(report) == {"ap": "worse", "whole cell": "new"}
+    text = report.as_markdown()
+    assert text.startswith("## Baseline refreshed: 1 figure moved, 1 cell new\n")
+    assert "**" not in text
+    assert "--update" not in text
+    for path in folder.glob("seqformer*"):
+        path.unlink()
+    text = update_baseline(baseline, folder).as_markdown()
+    assert text.startswith("## Baseline refreshed: 0 figures moved, 1 cell gone\n")
+
+
+def test_the_baseline_is_the_same_bytes_whatever_the_order(tmp_path):
+    records = [measured(), measured(method="seqformer"), measured(device="a GPU")]
+    for name, order in (("a", records), ("b", records[::-1])):
+        (tmp_path / name).mkdir()
+        for number, record in enumerate(order):
+            (tmp_path / name / f"{number}.json").write_bytes(record_json(record))
+        update_baseline(tmp_path / f"{name}.json", tmp_path / name)
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_update_overwrites_nothing_but_baselines(tmp_path):
+    path = RecordStore(tmp_path / "records").write(measured())
+    before = path.read_bytes()
+    for target in (path, tmp_path / "records"):
+        with pytest.raises(InputError, match="is not a baseline file"):
+            update_baseline(target, path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("{}", "is not a record"),
+        ('{"vis_bench_baseline": 9, "cells": []}', "version 9"),
+        ('{"vis_bench_baseline": 1, "cells": 3}', "not a list of cells"),
+        ('{"vis_bench_baseline": 1, "cells": []}', "holds no record"),
+    ],
+)
+def test_a_file_that_is_none_of_the_three_is_refused(tmp_path, content, message):
+    path = tmp_path / "baseline.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        check(path, path)
+
+
+def test_a_missing_baseline_says_how_to_write_one(tmp_path):
+    with pytest.raises(InputError, match="--update"):
+        check(tmp_path / "none.json", tmp_path)
+
+
+def test_the_summary_names_the_cell_and_goes_where_github_wants_it(tmp_path):
+    report = gate(tmp_path, [measured()], [measured(ap=0.498)])
+    text = report.as_markdown()
+    assert text.startswith("## Benchmark gate failed: 1 moved\n")
+    assert "| ifc r50 synthetic val T=5 S=1 360 | ap" in text
+    assert "**worse**" in text
+    summary = tmp_path / "summary.md"
+    summary.write_text("earlier step\n")
+    append_summary(report, {SUMMARY_VARIABLE: str(summary)})
+    append_summary(report, {})
+    assert summary.read_text() == "earlier step\n" + text

@@ -1,0 +1,165 @@
+"""The leaderboard: sections, order, marks and who takes no rank."""
+
+import pytest
+
+from record_example import example_record
+from vis_bench.records.caveats import is_ranked
+from vis_bench.show.leaderboard import (
+    UNRANKED_NOTE,
+    best_cells,
+    leaderboard_grid,
+    leaderboard_markdown,
+    leaderboard_sections,
+    leaderboard_text,
+)
+
+
+def test_sections_are_data_set_split_and_videos():
+    records = [
+        example_record(),
+        example_record(dataset="ytvis2019", split="heldout"),
+        example_record(dataset="ytvis2019", split="val"),
+        example_record(num_videos=3),
+        example_record(ap=None),
+    ]
+    assert [(title, len(rows)) for title, rows in leaderboard_sections(records)] == [
+        ("synthetic set val (3 videos)", 1),
+        ("synthetic set val (24 videos)", 1),
+        ("YouTube-VIS 2019 heldout (24 videos)", 1),
+        ("YouTube-VIS 2019 val (24 videos)", 1),
+    ]
+
+
+def test_other_annotations_are_another_section():
+    records = [example_record(annotations_sha256=letter * 64) for letter in "ab"]
+    titles = [title for title, _ in leaderboard_sections(records)]
+    assert titles == [
+        "synthetic set val (24 videos), annotations aaaaaaaa",
+        "synthetic set val (24 videos), annotations bbbbbbbb",
+    ]
+
+
+@pytest.mark.parametrize(
+    "reservation", [{"reconstruction": True}, {"weights_source": "random"}, {"git_dirty": True}]
+)
+def test_reservations_keep_out_of_the_ranking_however_good(reservation):
+    records = [
+        example_record(ap=0.9, **reservation),
+        example_record(ap=0.3),
+        example_record(ap=0.4),
+    ]
+    ((_, rows),) = leaderboard_sections(records)
+    grid = leaderboard_grid(rows)
+    assert [row[0].text for row in grid.rows] == ["1", "2", "-"]
+    assert [row[5].text for row in grid.rows] == ["40.0", "30.0", "90.0"]
+    assert [row[5].mark for row in grid.rows] == ["best", "second", None]
+    text = leaderboard_markdown(records)
+    assert UNRANKED_NOTE in text
+    assert any(mark in text for mark in ("(reconstruction)", "(random weights)", "(dirty)"))
+
+
+def test_every_promised_column_is_there():
+    ((_, rows),) = leaderboard_sections([example_record(fps=20.0, gflops_per_frame=90.0)])
+    titles = [column.title for column in leaderboard_grid(rows).columns]
+    for title in ("AP", "AP50", "AP75", "AR1", "AR10", "HOTA", "AssA", "FPS", "Device",
+                  "GFLOPs/frame", "Params (M)", "Date", "Source"):  # fmt: skip
+        assert title in titles
+
+
+def test_speed_is_ranked_on_one_device_only_and_less_cost_is_better():
+    def fps_marks(devices):
+        records = [
+            example_record(ap=ap, fps=fps, gflops_per_frame=fps, device=device)
+            for ap, fps, device in zip((0.6, 0.5), (10.0, 20.0), devices, strict=True)
+        ]
+        grid = leaderboard_grid(records)
+        titles = [column.title for column in grid.columns]
+        places = titles.index("FPS"), titles.index("GFLOPs/frame")
+        return [[row[place].mark for row in grid.rows] for place in places]
+
+    assert fps_marks(("a", "a")) == [["second", "best"], ["best", "second"]]
+    assert fps_marks(("a", "b")) == [[None, None], ["best", "second"]]
+
+
+def test_the_order_of_the_records_makes_no_difference():
+    records = [example_record(ap=0.1 * n, config_sha256=str(n) * 64) for n in range(1, 6)]
+    records += [example_record(ap=0.3, config_sha256="9" * 64)]
+    assert leaderboard_markdown(records) == leaderboard_markdown(records[::-1])
+
+
+def test_without_an_ap_it_says_so():
+    assert "No record holds an AP" in leaderboard_markdown([example_record(ap=None)])
+
+
+def test_limited_runs_and_videos_seen_in_training_take_no_rank():
+    rows = [
+        example_record(method="honest", ap=0.2),
+        example_record(method="seen", ap=0.9, contaminated=True, config_sha256="cd" * 32),
+        example_record(method="few", ap=0.9, limited=True, config_sha256="ef" * 32),
+    ]
+    ranks = [[entry.text for entry in row[:2]] for row in leaderboard_grid(rows).rows]
+    assert ranks == [
+        ["1", "honest"],
+        ["-", "seen (trained on these videos)"],
+        ["-", "few (limited to 24 videos)"],
+    ]
+    assert "runs limited to the first videos" in leaderboard_markdown(rows)
+
+
+def test_the_best_cell_of_each_method_backbone_and_section():
+    records = [
+        example_record(ap=0.3), example_record(ap=0.4, clip_length=10),
+        example_record(ap=0.2, backbone="r101"),
+        example_record(ap=0.1, dataset="ytvis2019"),
+        example_record(ap=0.05, external=True),
+        example_record(ap=None, method="seqformer"),
+        example_record(ap=0.9, training="encoder afresh"),
+        example_record(ap=0.8, git_dirty=True),
+    ]  # fmt: skip
+    assert [record.ap for record in best_cells(records)] == [0.4, 0.2, 0.05, 0.1]
+    assert best_cells(records[::-1]) == best_cells(records)
+
+
+def test_a_method_without_a_ranked_cell_shows_its_best():
+    records = [example_record(ap=ap, reconstruction=True) for ap in (0.2, 0.6)]
+    assert [record.ap for record in best_cells(records)] == [0.6]
+    assert "ifc (reconstruction)" in leaderboard_markdown(best_cells(records))
+
+
+def test_a_section_says_how_many_videos_it_has():
+    records = [example_record(num_videos=n) for n in (None, 1, 302)]
+    assert [title for title, _ in leaderboard_sections(records)] == [
+        "synthetic set val (unknown number of videos)",
+        "synthetic set val (1 video)",
+        "synthetic set val (302 videos)",
+    ]
+
+
+def test_speed_of_unknown_spread_is_marked():
+    known = example_record(fps=20.0, speed_spread=0.02)
+    unknown = example_record(fps=10.0, speed_spread=None, method="seqformer")
+    assert "20.0 [?]" not in leaderboard_markdown([known, unknown])
+    assert "10.0</ins> [?]" in leaderboard_markdown([known, unknown])
+    assert "- [?] spread unknown" in leaderboard_markdown([unknown])
+    assert "spread unknown" not in leaderboard_markdown([known])
+
+
+@pytest.mark.parametrize("form", ["markdown", "html", "latex", "csv"])
+def test_names_from_records_are_text(form):
+    name = "<script>alert(1)</script> [a](http://b) | $x$ \n\x1b"
+    record = example_record(method=name, dataset=name, split=name, device=name, backbone=name)
+    text = leaderboard_text([record], form)
+    assert "\x1b" not in text
+    if form != "csv":
+        assert "<script>" not in text.replace(r"\<script", "")
+    if form == "markdown":
+        assert r"\[a\](http\://b) \| \$x\$" in text
+
+
+def test_a_record_of_an_installed_package_is_ranked_by_its_version():
+    """It has no commit, so that nobody knows whether its tree was clean."""
+    installed = example_record(git_commit=None, git_dirty=None, vis_bench_version="0.1.0")
+    assert is_ranked(installed)
+    assert "| v0.1.0" in leaderboard_markdown([installed])
+    nameless = installed.model_copy(update={"vis_bench_version": None})
+    assert not is_ranked(nameless)

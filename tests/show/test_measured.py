@@ -1,0 +1,82 @@
+"""The table of what was measured: order, units, labels and marks."""
+
+from record_example import example_record
+from vis_bench.show.measured import measured_table
+from vis_bench.show.number_format import INTERVAL_NOTE
+from vis_bench.show.tables.text import render
+
+
+def columns(records):
+    """The texts of each column by its title."""
+    (grid,) = measured_table(records).grids
+    return {
+        column.title: [row[place].text for row in grid.rows]
+        for place, column in enumerate(grid.columns)
+    }
+
+
+def test_measured_table_sorts_by_method_and_clip_whole_videos_first():
+    records = [
+        example_record(clip_length=5),
+        example_record(clip_length="whole", clip_stride=None),
+        example_record(method="color_key", backbone="none"),
+    ]
+    table = columns(records)
+    assert table["Method"] == ["color_key", "ifc", "ifc"]
+    assert table["Clip"] == ["5", "whole", "5"]
+    assert render(measured_table(records)) == render(measured_table(records[::-1]))
+
+
+def test_figures_are_in_the_columns_units():
+    record = example_record(fps=12.345, gflops_per_frame=None, hota=0.7153, assa=0.2)
+    row = {title: texts[0] for title, texts in columns([record]).items()}
+    assert (row["AP"], row["FPS"], row["GFLOPs/frame"], row["Params (M)"]) == (
+        "50.0", "12.3", "-", "39.15",
+    )  # fmt: skip
+    assert (row["HOTA"], row["AssA"]) == ("71.5", "20.0")
+
+
+def test_the_interval_stands_behind_ap_and_in_columns_of_its_own_in_csv():
+    known = example_record(ap_low=0.4321, ap_high=0.567)
+    unknown = example_record(method="seqformer")
+    text = render(measured_table([known, unknown]))
+    assert "| 50.0 (43.2 to 56.7) |" in text
+    assert INTERVAL_NOTE in text
+    assert INTERVAL_NOTE not in render(measured_table([unknown]))
+    header, *rows = render(measured_table([known, unknown]), "csv").splitlines()
+    place = header.split(",").index("AP")
+    assert header.split(",")[place : place + 4] == ["AP", "AP low", "AP high", "AP50"]
+    assert [row.split(",")[place : place + 3] for row in rows] == [
+        ["50.0", "43.2", "56.7"], ["50.0", "-", "-"],
+    ]  # fmt: skip
+
+
+def test_a_noisy_measurement_says_so():
+    calm, noisy = (example_record(fps=12.0, speed_spread=s) for s in (0.10, 0.31))
+    assert columns([calm])["FPS"] == ["12.0"]
+    assert columns([noisy])["FPS"] == ["12.0 (spread 31 %)"]
+
+
+def test_what_says_nothing_about_the_published_method_is_marked():
+    marked = example_record(reconstruction=True, weights_source="random")
+    assert columns([marked])["Method"] == ["ifc (reconstruction, random weights)"]
+
+
+def test_options_are_shown_where_they_tell_records_apart():
+    records = [example_record(options={"memory_tokens": n, "width": 64}) for n in (4, 8)]
+    records.append(example_record(method="seqformer", options={"width": 64}))
+    labels = columns(records)["Method"]
+    assert labels == ["ifc memory_tokens=4", "ifc memory_tokens=8", "seqformer"]
+
+
+def test_every_row_says_how_many_videos_it_has_and_what_speaks_against_it():
+    whole, few, seen = (
+        example_record(),
+        example_record(method="few", num_videos=4, limited=True),
+        example_record(method="seen", contaminated=True),
+    )
+    table = columns([whole, few, seen])
+    assert table["Videos"] == ["4", "24", "24"]
+    assert table["Method"] == [
+        "few (limited to 4 videos)", "ifc", "seen (trained on these videos)",
+    ]  # fmt: skip

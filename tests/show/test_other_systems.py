@@ -1,0 +1,143 @@
+"""Systems without code here: their own results files fill their rows of the comparison."""
+
+import json
+
+import numpy as np
+import pytest
+
+from vis_bench.cli import main
+from vis_bench.data.categories import CATEGORIES
+from vis_bench.masks.rle import encode_masks
+from vis_bench.records.store import RecordStore
+from vis_bench.show.papers import paper_table
+from vis_bench.show.papers.names import METHOD_NAMES
+from vis_bench.show.published import other_systems, published_figures
+from vis_bench.show.tables.text import render
+
+T, H, W = 3, 40, 60
+
+
+def square(left):
+    mask_HW = np.zeros((H, W), bool)
+    mask_HW[5:25, left : left + 20] = True
+    return encode_masks(mask_HW[None])[0]
+
+
+EMPTY = encode_masks(np.zeros((1, H, W), bool))[0]
+
+
+def annotations():
+    """Two videos with ids 1 and 2; a dog in the first, a cat that leaves in the second."""
+    masks = {1: [square(2), square(4), square(6)], 2: [square(9), square(9), None]}
+    return {
+        "info": {},
+        "videos": [
+            {"id": key, "height": H, "width": W, "length": T,
+             "file_names": [f"v{key}/{t:05d}.jpg" for t in range(T)]}
+            for key in masks
+        ],
+        "categories": [{"id": k, "name": n} for k, n in CATEGORIES["ytvis2019"].items()],
+        "annotations": [
+            {"id": key, "video_id": key, "category_id": category, "iscrowd": 0,
+             "segmentations": masks[key], "areas": [None if m is None else 400 for m in masks[key]],
+             "bboxes": [None] * T}
+            for key, category in ((1, 8), (2, 14))
+        ],
+    }  # fmt: skip
+
+
+def mmdetection_file():
+    """As MaskTrack R-CNN, SipMask and SG-Net write `R.pkl.json`: the keys in their order, scores
+    that are means of 32-bit numbers, no mask (null) where an object was not detected, `size` before
+    `counts`, which is text, and a score and a class for the whole track.
+    """
+    scores = np.array([[0.9, 0.8, 0.7], [0.6, 0.5, 0.55]], np.float32)
+    entries = [
+        {
+            "video_id": 0 + 1,
+            "score": float(np.array(list(scores[0])).mean()),
+            "category_id": int(np.bincount(np.array([7, 7, 3])).argmax()) + 1,
+            "segmentations": [square(2), square(4), square(6)],
+        },
+        {
+            "video_id": 1 + 1,
+            "score": float(np.array(list(scores[1])).mean()),
+            "category_id": int(np.bincount(np.array([13, 13])).argmax()) + 1,
+            "segmentations": [square(9), square(9), None],
+        },
+    ]
+    return json.dumps(entries)
+
+
+def detectron2_file():
+    """As detectron2's video evaluators write `inference/results.json`: a mask in every frame, empty
+    where an object is absent, one entry per class of a track, and keys that nobody evaluates.
+    """
+    entries = [
+        {"video_id": 1, "score": 0.91, "category_id": 8, "segmentations":
+         [square(2), square(4), square(6)], "bbox": [[2.0, 5.0, 20.0, 20.0]] * T, "height": H},
+        {"video_id": 1, "score": 0.02, "category_id": 14, "segmentations":
+         [square(2), square(4), square(6)], "bbox": [[2.0, 5.0, 20.0, 20.0]] * T, "height": H},
+        {"video_id": 2, "score": 0.7, "category_id": 14, "segmentations":
+         [square(9), square(9), EMPTY], "bbox": [[9.0, 5.0, 20.0, 20.0]] * T, "height": H},
+    ]  # fmt: skip
+    return json.dumps(entries)
+
+
+# The code of the last three is not read here or not published: for them the form that detectron2's
+# evaluators for videos share (as sukjunhwang/IFC's).
+SYSTEMS = [
+    ("MaskTrack R-CNN", "ResNet-50", mmdetection_file),
+    ("SipMask", "ResNet-50", mmdetection_file),
+    ("SG-Net", "ResNet-101", mmdetection_file),
+    ("CrossVIS", "ResNet-50", detectron2_file),
+    ("STEm-Seg", "ResNet-101", detectron2_file),
+    ("MaskProp", "ResNet-50", detectron2_file),
+]
+
+
+@pytest.mark.parametrize(("method", "backbone", "results"), SYSTEMS)
+def test_a_results_file_fills_the_row(tmp_path, method, backbone, results):
+    """From the file to the table; all objects are found, so that AP is 100."""
+    files = {"valid.json": json.dumps(annotations()), "R.pkl.json": results()}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    command = [
+        "eval", "--annotations", tmp_path / "valid.json", "--predictions", tmp_path / "R.pkl.json",
+        "--record", method, "--backbone", backbone, "--output", tmp_path / "records",
+    ]  # fmt: skip
+    assert main([str(part) for part in command]) == 0
+    [record] = RecordStore(tmp_path / "records")
+    assert record.ap == pytest.approx(1)
+    assert (record.dataset, record.external) == ("ytvis2019", True)
+    [grid] = paper_table("comparison", [record]).grids
+    lines = [[entry.text for entry in row] for row in grid.rows]
+    measured = [line for line in lines if "measured" in line]
+    published = [line for line in lines if line[:2] == [method, backbone] and "published" in line]
+    assert len(measured) == len(published) == 1
+    assert lines[lines.index(published[0]) + 1] == measured[0]
+    assert "100.0" in measured[0]
+
+
+def test_every_system_without_code_has_its_facts():
+    """Each of the comparison's methods is built in, or says how it is measured."""
+    without = {row["method"] for row in published_figures()["comparison"]} - set(METHOD_NAMES)
+    assert {system["method"] for system in other_systems()["systems"]} == without
+    text = render(paper_table("comparison", []))
+    assert "vis-bench eval --annotations GT.json --predictions R.json --record NAME" in text
+    for system in other_systems()["systems"]:
+        assert f"{system['method']} has no adapter: {system['no_adapter']} (license" in text
+        assert system["license"] in text
+
+
+def test_what_the_page_says_of_ids_holds(tmp_path, capsys):
+    """Ids that are not 1, 2, ... are named, since such a file counts places."""
+    content = annotations()
+    for video, thing in zip(content["videos"], content["annotations"], strict=True):
+        video["id"] = thing["video_id"] = 10 * video["id"]
+    (tmp_path / "valid.json").write_text(json.dumps(content))
+    (tmp_path / "R.pkl.json").write_text(mmdetection_file())
+    command = ["eval", "--annotations", tmp_path / "valid.json", "--predictions",
+               tmp_path / "R.pkl.json"]  # fmt: skip
+    assert main([str(part) for part in command]) == 2
+    assert "has video_id 1; expected one of the 2 videos" in capsys.readouterr().err

@@ -1,0 +1,207 @@
+"""Records compared by the predictions beside them, and what older records lack."""
+
+import json
+
+import pytest
+
+from compare_workload import generate
+from record_example import example_record
+from vis_bench.cli import main
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.dataset import load_dataset
+from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.errors import InputError
+from vis_bench.metrics.bootstrap import ap_interval
+from vis_bench.metrics.compare import compare
+from vis_bench.metrics.matching import match
+from vis_bench.metrics.ytvis import evaluate
+from vis_bench.records.predictions import pack_predictions
+from vis_bench.records.store import RecordStore, read_record, record_json
+from vis_bench.runs.complete_record import complete_record
+from vis_bench.runs.external import OtherCode, record_results
+from vis_bench.show.leaderboard import leaderboard_text
+from vis_bench.show.paired_ap import PairedAP
+from vis_bench.show.ranks import ALONE_NOTE
+
+CONTENT, FIRST, SECOND = generate(1, 12, 4, 12)
+# Good, as good up to one score, and with few of its tracks.
+TRACKS = {"good": FIRST, "alike": [{**FIRST[0], "score": 0.5}, *FIRST[1:]], "few": SECOND[::6]}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The annotations' path and a folder with a record of other code for each of `TRACKS`."""
+    folder = tmp_path_factory.mktemp("made")
+    annotations = folder / "gt.json"
+    annotations.write_text(json.dumps(CONTENT))
+    for name, tracks in TRACKS.items():
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(tracks))
+        _, record = record_results(
+            OtherCode(name), annotations, path, RecordStore(folder / "records"), command="eval",
+            dataset="ytvis2019", split="val",
+        )  # fmt: skip
+        if name == "alike":
+            pack_predictions(record)
+    return annotations, folder / "records"
+
+
+def named(stored):
+    return {record.method: record for record in stored.records}
+
+
+def matches_of(name):
+    results = Results.of([Track(**track) for track in TRACKS[name]])
+    return match(GroundTruth.of(CONTENT), results)
+
+
+def test_a_recorded_result_carries_its_interval(made):
+    for name, record in named(RecordStore(made[1]).readable()).items():
+        assert (record.ap_low, record.ap_high) == ap_interval(matches_of(name))
+        assert record.ap_low < record.ap < record.ap_high
+
+
+def test_the_difference_of_two_records_is_that_of_compare(made):
+    annotations, folder = made
+    stored = RecordStore(folder).readable()
+    records, paired = named(stored), PairedAP(stored, annotations)
+    for one, two in (("good", "few"), ("good", "alike"), ("few", "few")):
+        expected = compare(matches_of(one), matches_of(two)).overall["ap"]
+        assert paired(records[one], records[two]) == expected
+    assert paired(records["good"], records["few"]).is_noise is False
+    assert paired(records["good"], records["alike"]).is_noise is True
+    assert paired.problems == []
+
+
+def test_ranks_are_shared_on_the_leaderboard(made, capsys):
+    annotations, folder = made
+    command = ["leaderboard", "--records", str(folder), "--format", "csv"]
+    assert main([*command, "--annotations", str(annotations)]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    place = header.split(",").index("Rank")
+    assert [line.split(",")[place] for line in lines] == ["1", "1", "3"]
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split(",")[place] for line in lines] == ["1", "2", "3"]
+
+
+def test_without_annotations_or_with_others_ranks_go_by_ap_alone(made, tmp_path):
+    annotations, folder = made
+    stored = RecordStore(folder).readable()
+    other = tmp_path / "other.json"
+    other.write_text(annotations.read_text() + "\n")
+    for paired in (PairedAP(stored), PairedAP(stored, other)):
+        text = leaderboard_text(stored.records, difference=paired)
+        assert ALONE_NOTE in text
+        assert paired.problems == []
+
+
+def test_predictions_of_another_ap_are_named_and_not_used(made, tmp_path):
+    annotations, folder = made
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    stored = RecordStore(tmp_path).readable()
+    changed = stored.paths[0]
+    record = stored.records[0].model_copy(update={"ap": stored.records[0].ap + 1e-4})
+    changed.write_bytes(record_json(record))
+    stored = RecordStore(tmp_path).readable()
+    paired = PairedAP(stored, annotations)
+    assert paired(stored.records[0], stored.records[1]) is None
+    assert paired(stored.records[1], stored.records[0]) is None
+    (problem,) = paired.problems
+    assert str(changed) in problem
+    assert "the predictions beside it have" in problem
+
+
+def test_records_of_other_videos_are_not_compared(made):
+    annotations, folder = made
+    stored = RecordStore(folder).readable()
+    paired = PairedAP(stored, annotations)
+    other = stored.records[1].model_copy(update={"annotations_sha256": "0" * 64})
+    assert paired(stored.records[0], other) is None
+
+
+def perfect_tracks(num_videos):
+    dataset = load_dataset("synthetic", "val", plain=True)
+    wanted = [video.id for video in dataset.videos[:num_videos]]
+    return dataset, [
+        Track(a["video_id"], a["category_id"], 0.9, a["segmentations"])
+        for a in dataset.content()["annotations"] if a["video_id"] in wanted
+    ]  # fmt: skip
+
+
+def synthetic_record(folder, method, tracks, num_videos, **changes):
+    dataset, _ = perfect_tracks(0)
+    truth = dataset.ground_truth(dataset.videos[:num_videos])
+    values = {
+        **evaluate(truth, Results.of(tracks)).summary(),
+        "method": method, "dataset": "synthetic_plain",
+        "num_videos": num_videos, "annotations_sha256": dataset.annotations_sha256,
+        "predictions": f"{method}.results.json", "config_sha256": method[0] * 64,
+        "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
+    }  # fmt: skip
+    write_results(tracks, folder / f"{method}.results.json")
+    return RecordStore(folder).write(example_record(**values))
+
+
+def test_measured_records_find_their_annotations_and_lend_them_to_other_code(tmp_path):
+    _, tracks = perfect_tracks(3)
+    synthetic_record(tmp_path, "ifc", tracks, 3)
+    synthetic_record(tmp_path, "visitor", tracks[1:], 3, config={}, external=True)
+    stored = RecordStore(tmp_path).readable()
+    difference = PairedAP(stored)(*stored.records)
+    assert difference.first == pytest.approx(1)
+    assert difference.second < 1
+    assert difference.low is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_videos": 0}, {"config": {"dataset": 3}}, {"predictions": "../ifc.results.json"},
+     {"predictions": "other.json"}, {"annotations_sha256": None}],
+)  # fmt: skip
+def test_what_does_not_hold_together_is_not_compared(tmp_path, changes):
+    _, tracks = perfect_tracks(2)
+    (tmp_path / "other.json").write_text('[{"video_id": 99, "category_id": 1, "score": 1, '
+                                         '"segmentations": [null]}]')  # fmt: skip
+    for method in ("ifc", "color_key"):
+        path = synthetic_record(tmp_path, method, tracks, 2)
+        changed = read_record(path).model_copy(update=changes)
+        path.write_bytes(record_json(changed))
+    stored = RecordStore(tmp_path).readable()
+    assert PairedAP(stored)(*stored.records) is None
+
+
+def test_an_older_record_gets_its_interval_and_its_levels(tmp_path, capsys):
+    _, tracks = perfect_tracks(3)
+    path = synthetic_record(tmp_path, "ifc", tracks[1:], 3)
+    lost = RecordStore(tmp_path).write(example_record(predictions="gone.json"))
+    before = read_record(path)
+    assert before.ap_low is None
+    assert main(["complete-records", "--records", str(tmp_path), "--json"]) == 0
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    after = read_record(path)
+    [added] = told["added"].values()
+    assert {"ap_low", "ap_high", "ap_so"} <= set(added)
+    assert list(told["left"]) == [str(lost)]
+    assert "gone.json" in printed.err
+    dataset, _ = perfect_tracks(0)
+    matches = match(dataset.ground_truth(dataset.videos[:3]), Results.of(tracks[1:]))
+    assert (after.ap_low, after.ap_high) == ap_interval(matches)
+    levels = evaluate(dataset.ground_truth(dataset.videos[:3]), Results.of(tracks[1:])).level_aps()
+    for field, value in levels.items():
+        assert getattr(after, field) == (value if value >= 0 else None), field
+    assert after.model_copy(update=dict.fromkeys(added)) == before
+    # A second time there is nothing to do.
+    content = path.read_bytes()
+    assert complete_record(path) == []
+    assert path.read_bytes() == content
+
+
+def test_an_interval_is_refused_where_predictions_do_not_fit(tmp_path):
+    _, tracks = perfect_tracks(2)
+    path = synthetic_record(tmp_path, "ifc", tracks, 2, ap=0.5)
+    with pytest.raises(InputError, match=r"holds AP 50\.00, but .* have 100\.00"):
+        complete_record(path)
+    assert read_record(path).ap_low is None

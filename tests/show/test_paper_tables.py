@@ -1,0 +1,327 @@
+"""The papers' tables: published figures, which record fills which cell, and the differences."""
+
+import csv
+import io
+import shutil
+import subprocess
+
+import pytest
+
+from record_example import example_record
+from vis_bench.errors import InputError
+from vis_bench.show.number_format import INTERVAL_NOTE
+from vis_bench.show.papers import PAPER_TABLES, paper_table
+from vis_bench.show.papers.ifc_ablations import MINI_TRAINING
+from vis_bench.show.papers.names import simplified
+from vis_bench.show.published import published_figures
+from vis_bench.show.published_fps import published_fps_page
+from vis_bench.show.tables.formats import FORMATS
+from vis_bench.show.tables.text import render
+
+SYSTEMS = {
+    "MaskTrack R-CNN", "SipMask", "SG-Net", "CrossVIS", "STEm-Seg", "VisTR", "MaskProp", "IFC",
+    "SeqFormer", "MS-STS VIS",
+}  # fmt: skip
+
+
+def on_ytvis(**changes):
+    return example_record(**{"dataset": "ytvis2019", "split": "val", "num_videos": 302, **changes})
+
+
+def rows_of(name, records=(), counts=None):
+    """The table's rows as mappings, from its CSV."""
+    text = render(paper_table(name, list(records), counts), "csv")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def column(rows, title, figures="published", data="YouTube-VIS 2019"):
+    return [row[f"{title} ({data})"] for row in rows if row["Figures"] == figures]
+
+
+def test_published_figures_are_complete():
+    """Counts and sums of the figures in the papers' tables and the repositories' READMEs."""
+    figures = published_figures()
+    comparison = figures["comparison"]
+    totals = {
+        "ap": (28, 1173.4), "ap50": (24, 1546.5), "ap75": (26, 1204.8), "ar1": (24, 994.2),
+        "ar10": (24, 1185.4), "fps": (18, 1040.4), "params_m": (6, 550.3),
+    }  # fmt: skip
+    for key, (count, total) in totals.items():
+        present = [row[key] for row in comparison if key in row]
+        assert (len(present), sum(present)) == (count, pytest.approx(total)), key
+    later = figures["comparison_2021"]
+    assert [sum(row[key] for row in later) for key in ("ap", "ap50", "ap75")] == pytest.approx(
+        [128.9, 194.9, 141.2]
+    )
+    for name, total in (("ifc_memory_tokens", 784.8), ("ifc_memory_decomposition", 315.4)):
+        rows = figures[name]["rows"]
+        assert sum(row[n] for row in rows for n in (5, 10, 15, 20)) == pytest.approx(total)
+    stride = figures["ifc_stride"]["rows"]
+    assert [sum(row[key] for row in stride) for key in ("ap", "ap75", "fps")] == pytest.approx(
+        [158.3, 171.2, 343.9]
+    )
+    encoders = figures["ifc_encoder_comparison"]["rows"]
+    assert [
+        sum(row[n][place] for row in encoders for n in (5, 10, 15, 20)) for place in range(3)
+    ] == pytest.approx([622.4, 667.9, 654.0])
+    sizes = [row[size] for row in figures["ifc_encoder_flops"]["rows"]
+             for size in ("360x640", "720x1280")]  # fmt: skip
+    assert sum(sum(by_length.values()) for by_length in sizes) == pytest.approx(2887.45)
+
+
+def test_every_table_names_a_known_source_for_every_figure():
+    figures = published_figures()
+    for name in PAPER_TABLES:
+        page = paper_table(name, [])
+        numbered = [text for key, text in page.footnotes.items() if key.isdigit()]
+        assert numbered
+        assert set(numbered) <= set(figures["sources"].values())
+        for row in page.grids[0].rows:
+            published = next(entry for entry in row if entry.text == "published")
+            assert published.notes
+
+
+def test_all_sources_are_cited_somewhere():
+    texts = " ".join(render(paper_table(name, [])) for name in PAPER_TABLES)
+    texts += render(published_fps_page([]))
+    for source in published_figures()["sources"].values():
+        assert source in texts
+
+
+def test_every_system_of_the_comparison_has_its_row():
+    rows = rows_of("comparison")
+    assert {row["Method"] for row in rows} == SYSTEMS
+    assert len(rows) == 28
+
+
+def test_known_cells_stand_where_the_paper_has_them():
+    swin = rows_of("comparison")[-1]
+    assert (swin["Backbone"], swin["AP (YouTube-VIS 2019)"], swin["AP50 (YouTube-VIS 2019)"]) == (
+        "Swin-L", "61.0", "85.2",
+    )  # fmt: skip
+    tokens = {row["Memory tokens"]: row for row in rows_of("ifc-memory-tokens")}
+    assert tokens["16"]["AP T=15 (YouTube-VIS 2019)"] == "39.7"
+    encoders = {row["Communication"]: row for row in rows_of("ifc-encoder-comparison")}
+    assert encoders["Full THW"]["T=20 FPS (YouTube-VIS 2019)"] == "34.8"
+    assert encoders["IFC"]["T=5 AP75 (YouTube-VIS 2019)"] == "42.7"
+    flops = {row["Communication"]: row for row in rows_of("ifc-encoder")}
+    assert flops["Full THW"]["720x1280 T=36"] == "1815.38"
+    assert column(rows_of("seqformer-clip-length"), "AP") == ["45.1", "44.8", "43.6", "42.0"]
+    assert column(rows_of("ifc-stride"), "FPS") == ["72.7", "83.0", "92.5", "95.7"]
+
+
+def test_published_measured_and_difference_of_a_cell():
+    record = on_ytvis(ap=0.39149, fps=50.26, clip_length=5, clip_stride=1, device="a GPU")
+    ifc = [row for row in rows_of("comparison", [record]) if row["Method"] == "IFC"]
+    slides = [row for row in ifc if row["Clip"] == "5"][:3]
+    assert [row["Figures"] for row in slides] == ["published", "measured", "difference"]
+    assert column(slides, "AP", "measured") == ["39.1"]
+    assert column(slides, "AP", "difference") == ["+0.1"]
+    assert column(slides, "FPS", "difference") == ["+3.8"]
+    assert column(slides, "Params (M)", "difference") == ["-"]
+    for part in ("YouTube-VIS 2019 val", "302 videos", "short side 360", "a GPU", "01234567"):
+        assert part in slides[1]["Notes"]
+
+
+def test_sources_that_disagree_both_stand_with_a_difference_each():
+    rows = rows_of("comparison", [on_ytvis(ap=0.40, clip_length=5, clip_stride=1)])
+    t5 = [row for row in rows if row["Method"] == "IFC" and row["Clip"] == "5"]
+    assert column(t5, "AP") == ["39.0", "41.6"]
+    assert column(t5, "AP", "difference") == ["+1.0", "-1.6"]
+    sources = [row["Notes"] for row in t5 if row["Figures"] == "published"]
+    assert "slides" in sources[0]
+    assert "README" in sources[1]
+    assert "46.5 in the slides" not in render(paper_table("comparison", []))
+    assert "36.3 in the submission, 46.5 in the slides" in render(
+        paper_table("ifc-encoder-comparison", [])
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in PAPER_TABLES if name != "ifc-encoder"])
+@pytest.mark.parametrize("dataset", ["synthetic", "synthetic_plain", "ovis"])
+def test_other_data_never_stands_in_a_youtube_vis_column(name, dataset):
+    """Records of every method and option, measured elsewhere: no YouTube-VIS column moves."""
+    records = [
+        example_record(
+            method=method, dataset=dataset, backbone=backbone, clip_length=length, ap=0.7777,
+            clip_stride=None if length == "whole" else stride, fps=777.0, options=options,
+            training=training,
+        )
+        for method in ("ifc", "seqformer", "ms_sts")
+        for backbone in ("r50", "mini")
+        for length, stride in ((5, 1), (5, 3), (10, 5), (15, 8), (20, 10), (20, 1), ("whole", 1))
+        for options in ({}, {"communication": "none"}, {"memory": "unified"}, {"memory_tokens": 1})
+        for training in (None, MINI_TRAINING)
+    ]  # fmt: skip
+    page, bare = paper_table(name, records), paper_table(name, [])
+    assert page.grids[0] == bare.grids[0]
+    assert len(page.grids) == (2 if dataset == "synthetic" and name != "ifc-coco" else 1)
+    for grid in page.grids[1:]:
+        assert "synthetic" in grid.data
+        assert any(entry.text == "77.8" for row in grid.rows for entry in row)
+
+
+def test_mini_models_fill_the_same_layout():
+    records = [
+        example_record(backbone="mini", options={"memory_tokens": n}, clip_length=t, clip_stride=1,
+                       ap=0.5 + n / 1000 + t / 5000, training=MINI_TRAINING)
+        for n in (1, 4, 8) for t in (5, 20)
+    ]  # fmt: skip
+    # A model that was trained otherwise is not part of the ablation.
+    records.append(
+        records[0].model_copy(update={"training": None, "ap": 0.9, "created_at": "2999-01-01"})
+    )
+    grid = paper_table("ifc-memory-tokens", records).grids[1]
+    assert [row[0].text for row in grid.rows] == ["1", "4", "8"]
+    assert [entry.text for entry in grid.rows[1][2:]] == ["50.5", "-", "-", "50.8"]
+    assert [row[2].mark for row in grid.rows] == [None, "second", "best"]
+
+
+@pytest.mark.parametrize(
+    ("options", "label"),
+    [
+        ({}, "IFC"),
+        ({"communication": "none"}, "No Comm"),
+        ({"communication": "full", "memory_tokens": 3}, "Full THW"),
+        ({"communication": "decomposed"}, "Decompose T-HW"),
+    ],
+)
+def test_an_encoder_stands_in_its_own_row(options, label):
+    record = on_ytvis(options=options, clip_length=10, clip_stride=1)
+    rows = rows_of("ifc-encoder-comparison", [record])
+    measured = [row for row in rows if row["Figures"] == "measured"]
+    assert [row["Communication"] for row in measured] == [label]
+    assert column(measured, "T=10 AP", "measured") == ["50.0"]
+    assert column(measured, "T=5 AP", "measured") == ["-"]
+
+
+def test_an_ablation_takes_no_record_with_another_option_changed():
+    record = on_ytvis(options={"memory": "unified"}, clip_length=5, clip_stride=1)
+    assert not column(rows_of("ifc-memory-tokens", [record]), "AP T=5", "measured")
+    assert column(rows_of("ifc-memory-decomposition", [record]), "AP T=5", "measured") == ["50.0"]
+
+
+def test_results_of_other_code_stand_in_the_row_of_their_name():
+    for name in ("VisTR", "vistr", "Vis-TR"):
+        record = on_ytvis(method=name, backbone="r101", clip_length=None, clip_stride=None)
+        rows = rows_of("comparison", [record])
+        measured = [row for row in rows if row["Figures"] == "measured"]
+        systems = [(row["Method"], row["Backbone"]) for row in measured]
+        # The slides' figures and the README's have a row each.
+        assert systems == [("VisTR", "ResNet-101")] * 2
+
+
+def test_training_data_tells_two_released_models_apart():
+    alone = on_ytvis(method="seqformer", clip_length="whole", clip_stride=None, ap=0.45,
+                     training="YouTube-VIS only")  # fmt: skip
+    joint = on_ytvis(method="seqformer", clip_length="whole", clip_stride=None, ap=0.47)
+    rows = [row for row in rows_of("comparison", [alone, joint]) if row["Method"] == "SeqFormer"]
+    assert column(rows, "AP", "difference") == ["-0.1", "-0.4"]
+
+
+def test_random_weights_have_speed_and_no_accuracy():
+    record = on_ytvis(weights_source="random", clip_length=5, clip_stride=3, fps=70.0)
+    rows = rows_of("ifc-stride", [record])
+    assert column(rows, "AP", "measured") == ["-"]
+    assert column(rows, "FPS", "measured") == ["70.0"]
+    assert "random weights" in rows[1]["Notes"]
+
+
+def test_of_several_measurements_a_clean_one_on_the_papers_split_is_shown():
+    def cell(**changes):
+        return on_ytvis(clip_length=5, clip_stride=3, **changes)
+
+    dirty = cell(ap=0.1, git_dirty=True, created_at="2027-01-01T00:00:00+00:00")
+    heldout = cell(ap=0.2, split="heldout", num_videos=9999)
+    old = cell(ap=0.3, created_at="2025-01-01T00:00:00+00:00")
+    shown = cell(ap=0.4)
+    for records in ([dirty, heldout, old, shown], [shown, old, heldout, dirty]):
+        assert column(rows_of("ifc-stride", records), "AP", "measured") == ["40.0"]
+    notes = rows_of("ifc-stride", [heldout])[1]["Notes"]
+    assert "YouTube-VIS 2019 heldout" in notes
+    assert "not the published split" in notes
+
+
+def test_figures_of_one_row_from_different_measurements_have_a_note_each():
+    accuracy = on_ytvis(clip_length=5, clip_stride=3, fps=None)
+    speed = on_ytvis(clip_length=5, clip_stride=3, ap=None, ap75=None, fps=60.0, device="a GPU")
+    measured = paper_table("ifc-stride", [accuracy, speed]).grids[0].rows[1]
+    assert measured[2].notes == ()
+    assert [entry.notes for entry in measured[3:]] == [("a",), ("a",), ("b",)]
+
+
+def test_encoder_costs_are_compared_with_the_count():
+    figures = published_figures()["ifc_encoder_flops"]["rows"]
+    counts = {
+        row["communication"]: {
+            f"{size} T={length}": row[size][length] + 0.004
+            for size in ("360x640", "720x1280")
+            for length in (5, 36)
+        }
+        for row in figures
+    }
+    rows = rows_of("ifc-encoder", counts=counts)
+    differences = [row for row in rows if row["Figures"] == "difference"]
+    assert len(differences) == 4
+    assert {row[key] for row in differences for key in counts["ifc"]} == {"0.00"}
+    counts["full"]["720x1280 T=36"] *= 2
+    rows = rows_of("ifc-encoder", counts=counts)
+    assert [row["720x1280 T=36"] for row in rows][5] == "+1815.39"
+
+
+def test_the_order_of_the_records_makes_no_difference():
+    records = [on_ytvis(clip_length=t, clip_stride=1, device=d) for t in (5, 10) for d in "abc"]
+    for name in PAPER_TABLES:
+        for form in FORMATS:
+            assert render(paper_table(name, records), form) == render(
+                paper_table(name, records[::-1]), form
+            )
+
+
+def test_an_unknown_table_lists_the_known_ones():
+    with pytest.raises(InputError, match="expected one of: comparison, comparison-2021"):
+        paper_table("comparsion", [])
+
+
+def test_names_are_compared_without_case_and_punctuation():
+    assert simplified("MaskTrack R-CNN") == simplified("masktrack_rcnn") == "masktrackrcnn"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_every_table_compiles(tmp_path):
+    tables = "\n".join(
+        render(paper_table(n, [on_ytvis(clip_stride=1)]), "latex") for n in PAPER_TABLES
+    )
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    (tmp_path / "t.tex").write_text(head + "\n" + tables + r"\end{document}")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.parametrize("changed", [{"memory_tokens": 16}, {"memory": "unified"}])
+@pytest.mark.parametrize("name", ["comparison", "ifc-encoder-comparison", "ifc-stride"])
+def test_another_memory_stands_in_its_own_table_only(name, changed):
+    """The latest record is of another memory; rows of the published model do not take it."""
+    clip = {"clip_length": 5, "clip_stride": 3 if name == "ifc-stride" else 1}
+    later = {"created_at": "2999-01-01", "ap": 0.77, "options": changed}
+    for where, training in (("synthetic", MINI_TRAINING), ("ytvis2019", None)):
+        backbone = "mini" if where == "synthetic" else "r50"
+        plain = example_record(dataset=where, backbone=backbone, training=training, **clip)
+        page = paper_table(name, [plain, plain.model_copy(update=later)])
+        assert all(e.text != "77.0" for grid in page.grids for row in grid.rows for e in row)
+
+
+def test_a_measured_ap_shows_its_interval_and_the_difference_is_that_of_the_figures():
+    record = on_ytvis(method="seqformer", clip_length=10, ap_low=0.41, ap_high=0.59)
+    text = render(paper_table("seqformer-clip-length", [record]))
+    assert "50.0 (41.0 to 59.0)" in text
+    assert INTERVAL_NOTE in text
+    (row,) = [r for r in rows_of("seqformer-clip-length", [record]) if r["Figures"] == "measured"]
+    title = "AP (YouTube-VIS 2019)"
+    assert row[title] == "50.0"
+    assert [row[f"AP {end} (YouTube-VIS 2019)"] for end in ("low", "high")] == ["41.0", "59.0"]
+    without = on_ytvis(method="seqformer", clip_length=10)
+    assert INTERVAL_NOTE not in render(paper_table("seqformer-clip-length", [without]))

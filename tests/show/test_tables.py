@@ -1,0 +1,318 @@
+"""Grids and pages, and the four formats."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from vis_bench.show.tables.formats import FORMATS
+from vis_bench.show.tables.grid import (
+    Column,
+    Entry,
+    Grid,
+    Page,
+    grid_of,
+    page_json,
+    rank_marks,
+)
+from vis_bench.show.tables.text import render, table_of
+from vis_bench.text import single_line
+
+# Everything that some format gives a meaning to.
+AWKWARD = r"a_b & 50% {x} | <i> $5 #1 ~ ^ \cmd"
+
+# Texts of a record that try to be more than text.
+AWKWARDS = (
+    AWKWARD, "a|b", "<script>alert(1)</script>", "<!-- -->", "[link](https://example.org)",
+    "![picture](x.png)", "https://example.org", "www.example.org", "a@example.org", "__init__",
+    "_x_", "**bold**", "`code`", "$x^2$ and $y$", "&lt;", "~~gone~~", "line\nbreak", "\x00\x1b[31m",
+    "\u202eright to left", "=1+1", "+1", "-1", "@a", "\\", "\\|", "[a]: b", "# one", "- one",
+    "+ one", "1. one", "12) one", "---", "===", "\x9b31m", "a\u2028b", "=cmd|' /C calc'!A0", "-2+3",
+)  # fmt: skip
+
+PAGE = Page(
+    "A page",
+    (
+        Grid(
+            (Column("Method", numeric=False), Column("AP", "T=5"), Column("FPS", "T=5")),
+            (
+                (Entry("ifc", notes=("1",)), Entry("39.0", "best"), Entry("-")),
+                (Entry("ifc", repeats=True), Entry("+0.4"), Entry("12.5", "second", ("a",))),
+            ),
+            "YouTube-VIS",
+            1,
+        ),
+        Grid(
+            (Column("Method", numeric=False), Column("AP", "T=5")),
+            ((Entry(AWKWARD), Entry("-1.0")),), "synthetic", 1,
+        ),
+    ),
+    {"1": "a source", "a": f"measured on {AWKWARD}"},
+    ("A remark.",),
+)  # fmt: skip
+
+
+class Cells(HTMLParser):
+    """The text of an HTML table's cells, and every tag that was opened and closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.cells, self.opened, self.closed = [], [], []
+        self.inside = False
+
+    def handle_starttag(self, tag, attrs):
+        self.opened.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+            self.inside = True
+
+    def handle_endtag(self, tag):
+        self.closed.append(tag)
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.inside:
+            self.cells[-1] += data
+
+
+def split_row(line):
+    """The cells of a Markdown row; an escaped bar is text."""
+    return [cell.strip() for cell in line.replace(r"\|", "\0").strip("|").split("|")]
+
+
+@pytest.mark.parametrize("text", AWKWARDS)
+def test_a_text_shows_as_itself_in_every_format(text):
+    expected = single_line(text)
+    grid = grid_of([Column(text, numeric=False)], [[text]])
+    page = Page(text, (replace(grid, data=text),), {"1": text}, (text,))
+    assert markdown_texts(page) == [expected] * 6  # title, data, header, cell, note, remark
+    parser = Cells()
+    parser.feed(render(page, "html"))
+    assert parser.cells == [expected, expected]
+    assert not {"script", "a", "img"} & set(parser.opened)
+    head, row = csv.reader(io.StringIO(render(grid, "csv")))
+    assert head == row
+    assert row[0].removeprefix("'") == expected.removeprefix("'")
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1).filter(single_line))
+@example("#")
+@example("a ##")
+@example("###")
+def test_any_text_shows_as_itself_in_markdown(text):
+    grid = grid_of([Column(text, numeric=False)], [[text]])
+    page = Page(text, (replace(grid, data=text),), {"1": text}, (text,))
+    assert markdown_texts(page) == [single_line(text)] * 6
+
+
+@given(st.text() | st.builds("{}{}".format, st.sampled_from("=+-@\t\r\n"), st.text()))
+def test_no_cell_of_csv_is_a_formula(text):
+    """A spreadsheet computes cells that begin with one of four characters; numbers may."""
+    grid = grid_of([Column(text, numeric=False)], [[text]])
+    for [cell] in csv.reader(io.StringIO(render(grid, "csv"), newline="")):
+        assert re.match(r"[^=+@-]|[+-][\d.,]+( %)?$|-?$", cell)
+        assert cell.removeprefix("'") == single_line(text).removeprefix("'")
+
+
+def test_figures_stay_figures_in_csv():
+    figures = ["-", "+0.4", "-1.0", "-12.5 %", "1,234"]
+    grid = grid_of([Column("T")], [[text] for text in figures])
+    assert render(grid, "csv") == 'T\n-\n+0.4\n-1.0\n-12.5 %\n"1,234"\n'
+
+
+def markdown_texts(page):
+    """What a reader of the Markdown sees, a text per heading, cell, note and remark.
+
+    Only text comes out: a link, code, emphasis of its own or HTML fails.
+    """
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    texts = []
+    for token in parser.parse(render(page, "markdown")):
+        assert token.type not in ("html_block", "code_block", "fence")
+        parts = [part for part in token.children or [] if not part.type.startswith("strong_")]
+        assert {part.type for part in parts} <= {"text", "text_special"}
+        text = "".join(part.content for part in parts)
+        texts += [re.sub(r"^\[1\] ", "", text)] if token.type == "inline" else []
+    return texts
+
+
+def test_best_and_second_share_marks_on_equal_numbers():
+    assert rank_marks(["1.0", "3.0", None, "2.0", "3.0"]) == [None, "best", None, "second", "best"]
+    assert rank_marks(["1.0", "3.0"], higher_is_better=False) == ["best", "second"]
+    assert rank_marks(["3.0", "3.0", None]) == [None, None, None]
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 9).map(str)), max_size=9), st.booleans())
+def test_marks_agree_with_counting(texts, higher):
+    """Best: nothing beats it. Second: exactly one distinct number beats it."""
+    marks = rank_marks(texts, higher_is_better=higher)
+    numbers = [float(text) for text in texts if text is not None]
+    for text, mark in zip(texts, marks, strict=True):
+        if text is None or len(set(numbers)) < 2:
+            assert mark is None
+            continue
+        better = {n for n in numbers if (n > float(text) if higher else n < float(text))}
+        assert mark == {0: "best", 1: "second"}.get(len(better))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_is_the_same_bytes_each_time_and_ends_with_one_newline(form):
+    text = render(PAGE, form)
+    assert text == render(PAGE, form)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+    assert all(ord(character) < 128 for character in text)
+
+
+def test_markdown_rows_have_the_columns_marks_and_notes():
+    text = render(PAGE, "markdown")
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert [len(split_row(line)) for line in table] == [3, 3, 3, 3, 2, 2, 2]
+    assert split_row(table[0]) == ["Method", "T=5 AP", "T=5 FPS"]
+    assert split_row(table[2]) == ["ifc [1]", "**39.0**", "-"]
+    assert split_row(table[3]) == ["", "+0.4", "<ins>12.5</ins> [a]"]
+    assert "- [1] a source\n- [a] measured on" in text
+
+
+def test_csv_rows_stand_alone_and_data_sets_share_no_column():
+    rows = list(csv.DictReader(io.StringIO(render(PAGE, "csv"))))
+    assert list(rows[0]) == [
+        "Method", "T=5 AP (YouTube-VIS)", "T=5 FPS (YouTube-VIS)", "T=5 AP (synthetic)", "Notes",
+    ]  # fmt: skip
+    assert rows[1]["Method"] == "ifc"
+    assert rows[1]["T=5 FPS (YouTube-VIS)"] == "12.5"
+    assert rows[2]["Method"] == AWKWARD
+    assert (rows[2]["T=5 AP (YouTube-VIS)"], rows[2]["T=5 AP (synthetic)"]) == ("", "-1.0")
+    assert rows[0]["Notes"] == "a source"
+
+
+def test_html_is_balanced_and_escapes():
+    parser = Cells()
+    parser.feed(render(PAGE, "html"))
+    assert sorted(set(parser.opened) - {"meta"}) == sorted(set(parser.closed))
+    assert len(parser.opened) == len(parser.closed) + parser.opened.count("meta")
+    assert AWKWARD in parser.cells
+    assert parser.cells[:5] == ["", "T=5", "Method", "AP", "FPS"]
+
+
+def test_latex_is_balanced_booktabs():
+    text = render(PAGE, "latex")
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert rows[0] == r" & \multicolumn{2}{c}{T=5} \\"
+    assert r"\cmidrule(lr){2-3}" in text
+    assert rows[2] == r"ifc\textsuperscript{1} & \textbf{39.0} & -- \\"
+    assert rows[3] == r" & $+0.4$ & \underline{12.5}\textsuperscript{a} \\"
+    for rule in ("toprule", "midrule", "bottomrule", "begin{tabular}", "end{tabular}"):
+        assert text.count(f"\\{rule}") == 2
+    assert r"a\_b \& 50\% \{x\} \textbar{} \textless{}i\textgreater{} \$5 \#1" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_compiles(tmp_path):
+    log = compile_latex(PAGE, tmp_path)
+    assert (tmp_path / "t.pdf").stat().st_size > 0
+    assert "Overfull" not in log
+
+
+def test_long_latex_titles_are_broken_into_lines():
+    columns = [Column("GFLOPs/frame"), Column("Params (M)"), Column("Sub-title", numeric=False)]
+    text = render(grid_of(columns, []), "latex")
+    titles = r"\shortstack[r]{GFLOPs/ \\ frame} & \shortstack[r]{Params \\ (M)} & Sub-title \\"
+    assert titles in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_a_wide_and_long_latex_table_fits_pages_of_two_columns(tmp_path):
+    columns = [Column("Method", numeric=False), *(Column(f"GFLOPs/frame {n}") for n in range(14))]
+    rows = [[f"method_{n} with options={n}", *["1234.5 (spread 11 %)"] * 14] for n in range(120)]
+    grid = grid_of(columns, rows)
+    text = render(Page("Wide and long", (grid,), {"1": "a note"}), "latex")
+    assert text.count(r"\begin{table*}") == text.count(r"\toprule") == 3
+    assert text.count("(continued)") == 2
+    assert text.count("a note") == 1
+    assert "Overfull" not in compile_latex(Page("Wide and long", (grid,), {}), tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_sets_every_text(tmp_path):
+    texts = [
+        *AWKWARDS,
+        "[b]",
+        "*",
+        "".join(map(chr, range(0x20, 0x180))),
+        "\u4e2d\u6587 \U0001f600",
+    ]
+    rows = [[text, text] for text in texts]
+    compile_latex(Page("$_&", (grid_of([Column("#%"), Column("^", "~")], rows),), {}), tmp_path)
+
+
+def compile_latex(page, folder):
+    """The log of pdflatex on a page in a document of two columns."""
+    head = r"\documentclass[twocolumn]{article}\usepackage{booktabs,graphicx}\begin{document}"
+    (folder / "t.tex").write_text(head + "\n" + render(page, "latex") + r"\end{document}")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=folder, capture_output=True, text=True, check=False, errors="replace",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+def test_a_table_without_rows_renders_in_every_format():
+    for form in FORMATS:
+        assert "AP" in render(grid_of([Column("AP")], []), form)
+
+
+def test_table_of_mappings():
+    assert render(table_of([{"Method": "ifc", "Origin": "built in"}]), "csv") == (
+        "Method,Origin\nifc,built in\n"
+    )
+
+
+def test_a_row_of_another_width_is_refused():
+    with pytest.raises(ValueError, match="2 entries for 1 columns"):
+        grid_of([Column("AP")], [["1", "2"]])
+
+
+def test_a_page_in_plain_types():
+    plain = page_json(PAGE)
+    assert plain["tables"][0]["rows"][1] == {
+        "Method": "ifc", "T=5 AP": "+0.4", "T=5 FPS": "12.5", "notes": ["a"],
+    }  # fmt: skip
+    assert plain["footnotes"]["1"] == "a source"
+
+
+def test_html_is_a_document_that_stands_alone():
+    text = render(PAGE, "html")
+    assert text.startswith('<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n')
+    assert "<title>A page</title>" in text
+    assert "prefers-color-scheme: dark" in text
+    assert '<td class="number"><b>39.0</b></td>' in text
+    assert "<caption>YouTube-VIS</caption>" in text
+    assert "<dt>1</dt><dd>a source</dd>" in text
+    assert not any(word in text for word in ("http", "src=", "href=", "@import", "url(", "<script"))
+
+
+def test_an_interval_stands_behind_its_figure_and_csv_and_json_give_it_columns():
+    columns = (Column("Method", numeric=False), Column("AP", has_interval=True), Column("FPS"))
+    rows = (
+        (Entry("ifc"), Entry("59.5", "best", ("a",), interval=("50.1", "66.2")), Entry("2.0")),
+        (Entry("other"), Entry("40.0"), Entry("1.0")),
+    )
+    page = Page("", (Grid(columns, rows),), {"a": "a note"})
+    assert "| **59.5** (50.1 to 66.2) [a] |" in render(page)
+    assert "<b>59.5</b> (50.1 to 66.2)<sup>a</sup>" in render(page, "html")
+    assert r"\textbf{59.5} (50.1 to 66.2)\textsuperscript{a}" in render(page, "latex")
+    assert render(page, "csv") == (
+        "Method,AP,AP low,AP high,FPS,Notes\nifc,59.5,50.1,66.2,2.0,a note\nother,40.0,-,-,1.0,\n"
+    )
+    (table,) = page_json(page)["tables"]
+    assert [row["AP low"] for row in table["rows"]] == ["50.1", "-"]

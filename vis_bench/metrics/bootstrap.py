@@ -1,0 +1,251 @@
+"""AP and AR of many resamples of the videos at once, and intervals from them.
+
+Matches are computed once; a resample draws videos with replacement, so that each video counts some
+number of times, and only accumulates again. Precision can peak only where a hit is, so all that a
+resample needs are the weighted numbers of hits and misses before each hit: one matrix product for
+all resamples. The numbers equal `precision_recall.accumulate` with the same counts.
+
+Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories, A=4 area ranges, M=3 limits
+on the detections per video and category, n detections, H hits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vis_bench.metrics.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.metrics.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
+
+CONFIDENCE = 0.95
+NUM_RESAMPLES = 1000
+
+# Resamples that are accumulated together; bounds the memory.
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class ResampledScores:
+    """Per resample and category; NaN where the drawn videos hold no object that counts.
+
+    `ap_BATK` by area range and threshold; means over the thresholds: `recall_BMK` by limit on the
+    detections, `recall_BAK` by area range.
+    """
+
+    ap_BATK: np.ndarray
+    recall_BMK: np.ndarray
+    recall_BAK: np.ndarray
+
+    def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
+        """`ap`, `ap50`, `ap75` and `ar100` of each category in one area range, (B, K) each."""
+        ap_BTK = self.ap_BATK[:, area]
+        return {
+            "ap": ap_BTK.mean(1), "ap50": ap_BTK[:, _AT_50], "ap75": ap_BTK[:, _AT_75],
+            "ar100": self.recall_BAK[:, area],
+        }  # fmt: skip
+
+    def numbers(self, area: int = 0) -> dict[str, np.ndarray]:
+        """The same over all categories, (B,) each; in the range of all areas also `ar1`, `ar10`."""
+        values = self.by_category(area)
+        if area == 0:
+            most = values.pop("ar100")
+            values |= {f"ar{n}": self.recall_BMK[:, m] for m, n in enumerate(MAX_DETECTIONS[:-1])}
+            values["ar100"] = most
+        return {name: mean_over_categories(values_BK) for name, values_BK in values.items()}
+
+
+_AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
+
+
+def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
+    """The mean over the categories that have a value, (B,); NaN where none has."""
+    there_BK = ~np.isnan(values_BK)
+    count_B = there_BK.sum(1)
+    total_B = np.where(there_BK, values_BK, 0).sum(1)
+    return np.divide(total_B, count_B, out=np.full(len(values_BK), np.nan), where=count_B > 0)
+
+
+def draw_videos(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
+    """How many times each video is drawn, (B, V): as many draws as videos, with replacement."""
+    generator = np.random.default_rng(seed)
+    share = np.full(num_videos, 1 / num_videos)
+    return generator.multinomial(num_videos, share, size=num_resamples)
+
+
+def percentile_interval(values_B: np.ndarray) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of resampled values; None where all are NaN.
+
+    Percentiles of the resamples (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    ch. 13).
+    """
+    known_B = values_B[~np.isnan(values_B)]
+    if not known_B.size:
+        return None
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(known_B, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def ap_interval(
+    matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of AP over the videos; None without an object.
+
+    Args:
+        num_resamples: of the videos, at least 1.
+        seed: of the resamples; the same seed gives the same interval.
+    """
+    if not matches.videos or not matches.categories:
+        return None
+    drawn_BV = draw_videos(len(matches.videos), num_resamples, seed)
+    return percentile_interval(resample(matches, drawn_BV).numbers()["ap"])
+
+
+def resample(
+    matches: Matches, counts_BV: np.ndarray, advance: Callable[[], object] = lambda: None
+) -> ResampledScores:
+    """Accumulates every resample.
+
+    Args:
+        matches: of one results file. Of annotations with parts, each part is accumulated alone,
+            and the numbers are means over parts as those of `Evaluation.summary`.
+        counts_BV: how many times each video counts; see `draw_videos`.
+        advance: called after each category.
+    """
+    whole = _resample(matches, counts_BV, advance)
+    if not matches.parts:
+        return whole
+    parts = [
+        _resample(matches, counts_BV * inside_V, lambda: None)
+        for inside_V in matches.parts.values()
+    ]
+    return ScoresOfParts(whole.ap_BATK, whole.recall_BMK, whole.recall_BAK, parts)
+
+
+def _resample(
+    matches: Matches, counts_BV: np.ndarray, advance: Callable[[], object]
+) -> ResampledScores:
+    scores = [_category(category, counts_BV, advance) for category in matches.categories]
+    return ResampledScores(
+        *(np.stack(parts, axis=-1) for parts in zip(*scores, strict=True))  # type: ignore[arg-type]
+    )
+
+
+def _category(
+    category: CategoryMatches, counts_BV: np.ndarray, advance: Callable[[], object]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The category's columns of `ResampledScores`: (B, A, T), (B, M), (B, A)."""
+    objects_BA = counts_BV @ category.num_objects_VA
+    areas = range(len(AREA_RANGES))
+    ap_BAT = np.stack([_ap_BT(category, a, counts_BV, objects_BA[:, a]) for a in areas], 1)
+    by_limit = [_recall_B(category, 0, n, counts_BV, objects_BA[:, 0]) for n in MAX_DETECTIONS]
+    most = MAX_DETECTIONS[-1]
+    by_area = [_recall_B(category, a, most, counts_BV, objects_BA[:, a]) for a in areas]
+    advance()
+    return ap_BAT, np.stack(by_limit, 1), np.stack(by_area, 1)
+
+
+def _recall_B(
+    category: CategoryMatches,
+    area: int,
+    limit: int,
+    counts_BV: np.ndarray,
+    objects_B: np.ndarray,
+) -> np.ndarray:
+    """The mean over thresholds of the share of objects found by the first detections."""
+    within_n = category.rank_n < limit
+    hits_n = category.hits_ATn[area][:, within_n].sum(0)
+    hits_V = np.bincount(category.video_n[within_n], hits_n, minlength=counts_BV.shape[1])
+    return _ratio(counts_BV @ hits_V / len(IOU_THRESHOLDS), objects_B)
+
+
+def _ap_BT(
+    category: CategoryMatches, area: int, counts_BV: np.ndarray, objects_B: np.ndarray
+) -> np.ndarray:
+    """AP per resample and threshold; NaN without objects."""
+    columns = [
+        _ap_B(
+            category.video_n, category.hits_ATn[area, t], category.misses_ATn[area, t], counts_BV,
+            objects_B,
+        )
+        for t in range(len(IOU_THRESHOLDS))
+    ]  # fmt: skip
+    return np.stack(columns, 1)
+
+
+def _ap_B(
+    video_n: np.ndarray,
+    hit_n: np.ndarray,
+    miss_n: np.ndarray,
+    counts_BV: np.ndarray,
+    objects_B: np.ndarray,
+) -> np.ndarray:
+    """AP per resample at one threshold, from detections in the order of accumulation."""
+    hit_at_H = np.flatnonzero(hit_n)
+    hits_VH = _before(video_n, hit_n, hit_at_H, counts_BV.shape[1])
+    misses_VH = _before(video_n, miss_n, hit_at_H, counts_BV.shape[1])
+    seen_V = hits_VH.any(1) | misses_VH.any(1) if hit_at_H.size else np.zeros(0, bool)
+    ap_B = np.zeros(len(counts_BV))
+    for start in range(0, len(counts_BV) if hit_at_H.size else 0, _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        # Counts up to 2^24 are exact in float32.
+        counts_bV = counts_BV[chunk][:, seen_V].astype(np.float32)
+        ap_B[chunk] = _area_under(
+            counts_bV @ hits_VH[seen_V], counts_bV @ misses_VH[seen_V], objects_B[chunk]
+        )
+    return np.where(objects_B > 0, ap_B, np.nan)
+
+
+def _before(
+    video_n: np.ndarray, flag_n: np.ndarray, hit_at_H: np.ndarray, num_videos: int
+) -> np.ndarray:
+    """How many flagged detections each video has up to and including each hit, float32 (V, H)."""
+    flagged = np.flatnonzero(flag_n)
+    next_hit = np.searchsorted(hit_at_H, flagged, side="left")
+    useful = next_hit < len(hit_at_H)
+    counts_VH = np.zeros((num_videos, len(hit_at_H)), np.float32)
+    np.add.at(counts_VH, (video_n[flagged[useful]], next_hit[useful]), 1)
+    return np.cumsum(counts_VH, axis=1, out=counts_VH)
+
+
+def _area_under(hits_BH: np.ndarray, misses_BH: np.ndarray, objects_B: np.ndarray) -> np.ndarray:
+    """Mean precision envelope at the 101 recall levels, (B,)."""
+    hits_BH, misses_BH = hits_BH.astype(np.float64), misses_BH.astype(np.float64)
+    precision_BH = hits_BH / (misses_BH + hits_BH + np.spacing(1))
+    envelope_BH = np.maximum.accumulate(precision_BH[:, ::-1], axis=1)[:, ::-1]
+    recall_BH = _ratio(hits_BH, objects_B[:, None])
+    levels_BH = np.searchsorted(RECALL_LEVELS, recall_BH, side="right")
+    levels_BH[np.isnan(recall_BH)] = 0
+    reached_BH = np.diff(levels_BH, axis=1, prepend=0)
+    return (envelope_BH * reached_BH).sum(1) / len(RECALL_LEVELS)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    out = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
+    return np.divide(part, whole, out=out, where=whole > 0)
+
+
+@dataclass(frozen=True)
+class ScoresOfParts(ResampledScores):
+    """The scores over all videos, and numbers that are means over the parts that have them."""
+
+    parts: Sequence[ResampledScores]
+
+    def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
+        """As `ResampledScores`."""
+        return _means([part.by_category(area) for part in self.parts])
+
+    def numbers(self, area: int = 0) -> dict[str, np.ndarray]:
+        """As `ResampledScores`."""
+        return _means([part.numbers(area) for part in self.parts])
+
+
+def _means(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The mean of each number over the parts in which it is not NaN."""
+    stacked = {key: np.stack([numbers[key] for numbers in parts], -1) for key in parts[0]}
+    return {
+        key: mean_over_categories(values.reshape(-1, len(parts))).reshape(values.shape[:-1])
+        for key, values in stacked.items()
+    }

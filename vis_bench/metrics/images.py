@@ -1,0 +1,120 @@
+"""AP and AR of instances of single images: pycocotools' COCOeval, and its own 12 numbers.
+
+Areas differ from those of videos: small is up to 32^2 pixels, medium up to 96^2. The areas of
+detections are those of their masks, since results hold no boxes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.errors import InputError
+from vis_bench.metrics.check_results import check_results
+from vis_bench.metrics.numbers import summarize
+from vis_bench.metrics.precision_recall import Curves
+
+
+@dataclass(frozen=True)
+class ImageEvaluation:
+    """How well instances of single images do; `warnings` as those of `ytvis.Evaluation`."""
+
+    ground_truth: GroundTruth
+    curves: Curves
+    warnings: Sequence[str]
+
+    @property
+    def videos(self) -> Sequence[AnnotatedVideo]:
+        """The images, each a video of one frame."""
+        return self.ground_truth.videos
+
+    def summary(self) -> dict[str, float]:
+        """COCOeval's 12 numbers as fractions, by the names of `ytvis.Evaluation.summary`; -1 where
+        there is no ground truth.
+        """
+        return summarize(self.curves)
+
+    def per_category(self) -> list[dict[str, int | str | float]]:
+        """Per category in order of id: `id`, `name` and the same 12 numbers."""
+        return [
+            {"id": key, "name": name, **summarize(self.curves, slice(k, k + 1))}
+            for k, (key, name) in enumerate(self.ground_truth.categories.items())
+        ]
+
+
+def evaluate_images(ground_truth: GroundTruth, results: Results) -> ImageEvaluation:
+    """Evaluates instances of single images by pycocotools.
+
+    Args:
+        ground_truth: of images, each a video of one frame.
+        results: tracks of one frame each.
+
+    Raises:
+        InputError: for a track with other than one frame, and as `check_results`.
+    """
+    warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
+    for index, track in enumerate(results.tracks):
+        if len(track.segmentations) != 1:
+            raise InputError(
+                f"{results.name}, entry {index} has {len(track.segmentations)} masks; expected "
+                "one, since the annotations are of single images"
+            )
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
+        evaluator = COCOeval(_truth(ground_truth), _detections(ground_truth, results), "segm")
+        evaluator.evaluate()
+        evaluator.accumulate()
+    found = evaluator.eval
+    return ImageEvaluation(
+        ground_truth, Curves(found["precision"], found["recall"], found["scores"]), warnings
+    )
+
+
+def _truth(ground_truth: GroundTruth) -> COCO:
+    masks = [ground_truth.tubes.tube(n)[0] for n in range(len(ground_truth.objects))]
+    return _indexed(
+        ground_truth,
+        [
+            {
+                "id": thing.id, "image_id": thing.video_id, "category_id": thing.category_id,
+                "iscrowd": int(thing.is_crowd), "area": thing.average_area,
+                "segmentation": masks[n],
+            }
+            for n, thing in enumerate(ground_truth.objects) if masks[n]
+        ],
+    )  # fmt: skip
+
+
+def _detections(ground_truth: GroundTruth, results: Results) -> COCO:
+    """As `COCO.loadRes` makes them of a file without boxes."""
+    detections = [
+        {
+            "image_id": track.video_id, "category_id": track.category_id, "score": track.score,
+            "segmentation": track.segmentations[0],
+        }
+        for track in results.tracks if track.segmentations[0]
+    ]  # fmt: skip
+    empty = _indexed(ground_truth, [])
+    return empty.loadRes(detections) if detections else empty
+
+
+def _indexed(ground_truth: GroundTruth, annotations: list[dict[str, Any]]) -> COCO:
+    coco = COCO()
+    coco.dataset = {
+        "info": {},
+        "images": [
+            {"id": image.id, "height": image.height, "width": image.width}
+            for image in ground_truth.videos
+        ],
+        "categories": [{"id": key, "name": n} for key, n in ground_truth.categories.items()],
+        "annotations": annotations,
+    }
+    coco.createIndex()
+    return coco

@@ -1,0 +1,249 @@
+"""Greedy matching of detections to ground truth, one video and category at a time.
+
+The rules are those of youtubevos/cocoapi (`YTVOSeval.evaluateVid`), for all IoU thresholds and
+area ranges together. Shape letters: T=10 IoU thresholds, A=4 area ranges and after them the levels
+that the annotations have (see `levels`), D detections, G objects, V videos, n all kept detections
+of one category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.errors import InputError
+from vis_bench.metrics.levels import ObjectLevels
+from vis_bench.metrics.space_time_iou import space_time_iou
+from vis_bench.metrics.sparse_overlap import SparseOverlaps
+
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+AREA_NAMES = ("all", "small", "medium", "large")
+AREA_RANGES = np.array([[0, 1e10], [0, 128**2], [128**2, 256**2], [256**2, 1e10]])
+MOST_DETECTIONS = 100
+
+
+@dataclass(frozen=True)
+class CategoryMatches:
+    """The kept detections of one category, in the order in which they are accumulated.
+
+    That is by falling score; ties stand in the order of their videos, then of their ranks.
+
+    Attributes:
+        video_n: index into `Matches.videos`.
+        rank_n: place among the detections of its video, best first, from 0.
+        score_n: confidence.
+        hits_ATn: True for a match with an object that counts.
+        misses_ATn: True for a detection without a match that counts. Where neither is True the
+            detection is ignored.
+        num_objects_VA: objects that count, per video.
+    """
+
+    id: int
+    name: str
+    video_n: np.ndarray
+    rank_n: np.ndarray
+    score_n: np.ndarray
+    hits_ATn: np.ndarray
+    misses_ATn: np.ndarray
+    num_objects_VA: np.ndarray
+
+
+@dataclass(frozen=True)
+class Matches:
+    """All matches of one results file; videos and categories are sorted by id.
+
+    `levels`: what the columns after the area ranges are, names of `levels.LEVELS`. `parts`: 1 for
+    each video of a part and 0 for others, by the part's name; see `GroundTruth.parts`.
+    """
+
+    videos: Sequence[AnnotatedVideo]
+    categories: Sequence[CategoryMatches]
+    levels: Sequence[str] = ()
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def match(
+    ground_truth: GroundTruth, results: Results, found: Sequence[SparseOverlaps] = ()
+) -> Matches:
+    """Matches every detection of a listed video and category; the best 100 of each are kept.
+
+    Args:
+        found: what is known already of each video, of some tracks and all objects, in file order.
+
+    Raises:
+        InputError: for annotations of single images, which COCOeval evaluates (see `images`).
+    """
+    if ground_truth.of_images:
+        raise InputError(
+            f"{ground_truth.name} lists single images, of which AP and AR alone are evaluated; "
+            "expected videos"
+        )
+    detections = _rank_detections(ground_truth, results)
+    objects = _group_objects(ground_truth)
+    levels = ObjectLevels.of(ground_truth)
+    outside_NA = _outside(results.tubes.average_areas_N())[detections.track_N]
+    outside_NA = np.pad(outside_NA, ((0, 0), (0, len(levels.names))))
+    misses_NAT = np.repeat(~outside_NA[:, :, None], len(IOU_THRESHOLDS), 2)
+    hits_NAT = np.zeros_like(misses_NAT)
+    for start, stop, key in detections.groups():
+        if key in objects:
+            rows_D, columns_G = detections.track_N[start:stop], objects[key]
+            ious_DG = space_time_iou(
+                results.tubes, rows_D, ground_truth.tubes, columns_G,
+                found=found[key[0]] if found else None, only_from_half=True,
+            )  # fmt: skip
+            crowd_G, ignored_GA = _ignored_objects(ground_truth, levels, columns_G)
+            matched_DAT, on_ignored_DAT = match_group(ious_DG, crowd_G, ignored_GA)
+            hits_NAT[start:stop] = matched_DAT & ~on_ignored_DAT
+            misses_NAT[start:stop] &= ~matched_DAT
+    counts_KVA = _count_objects(ground_truth, levels, objects)
+    return Matches(
+        ground_truth.videos,
+        [
+            _category(detections, index, key, name, hits_NAT, misses_NAT, counts_KVA[index])
+            for index, (key, name) in enumerate(ground_truth.categories.items())
+        ],
+        levels.names,
+        {
+            name: np.array([int(video.id in ids) for video in ground_truth.videos])
+            for name, ids in ground_truth.parts.items()
+        },
+    )
+
+
+def match_group(
+    ious_DG: np.ndarray, crowd_G: np.ndarray, ignored_GA: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Matches the detections of one video and category, best score first, to its objects.
+
+    A detection takes the object of highest IoU, at or above the threshold, that is still free; on
+    equal IoU the later one. An ignored object is taken only where no other can be. A crowd stays
+    free.
+
+    Returns:
+        Two bool arrays (D, A, T): a match was made; it was made with an ignored object.
+    """
+    ignored_AG = ignored_GA.T
+    free_ATG = np.ones((len(ignored_AG), len(IOU_THRESHOLDS), len(crowd_G)), bool)
+    matched_DAT = np.zeros((len(ious_DG), *free_ATG.shape[:2]), bool)
+    on_ignored_DAT = np.zeros_like(matched_DAT)
+    preference_DG = ious_DG.argsort(1, kind="stable").argsort(1)
+    for detection in np.flatnonzero(ious_DG.max(1) >= IOU_THRESHOLDS[0]):
+        reached_TG = ious_DG[detection] >= IOU_THRESHOLDS[:, None]
+        open_ATG = free_ATG & reached_TG
+        counted_ATG = open_ATG & ~ignored_AG[:, None]
+        open_ATG &= ignored_AG[:, None] <= ~counted_ATG.any(2, keepdims=True)
+        chosen_AT = np.where(open_ATG, preference_DG[detection], -1).argmax(2)
+        matched_AT = open_ATG.any(2)
+        areas, thresholds = np.nonzero(matched_AT)
+        chosen = chosen_AT[areas, thresholds]
+        free_ATG[areas, thresholds, chosen] = crowd_G[chosen]
+        matched_DAT[detection] = matched_AT
+        on_ignored_DAT[detection, areas, thresholds] = ignored_AG[areas, chosen]
+    return matched_DAT, on_ignored_DAT
+
+
+@dataclass(frozen=True)
+class _Detections:
+    """The kept detections, by video, category and rank; `video_N`, `category_N` are indices."""
+
+    track_N: np.ndarray
+    video_N: np.ndarray
+    category_N: np.ndarray
+    rank_N: np.ndarray
+    score_N: np.ndarray
+
+    def groups(self) -> list[tuple[int, int, tuple[int, int]]]:
+        """(start, stop, (video, category)) of each group."""
+        starts = np.flatnonzero(self.rank_N == 0).tolist()
+        stops = [*starts, len(self.rank_N)][1:]
+        keys = zip(self.video_N[starts].tolist(), self.category_N[starts].tolist(), strict=True)
+        return list(zip(starts, stops, keys, strict=True))
+
+
+def _rank_detections(ground_truth: GroundTruth, results: Results) -> _Detections:
+    video_index = {video.id: index for index, video in enumerate(ground_truth.videos)}
+    category_index = {key: index for index, key in enumerate(ground_truth.categories)}
+    columns = [
+        (index, video_index[track.video_id], category_index[track.category_id])
+        for index, track in enumerate(results.tracks)
+        if track.category_id in category_index
+    ]
+    track_N, video_N, category_N = np.array(columns, np.int64).reshape(-1, 3).T
+    score_N = np.array([float(track.score) for track in results.tracks])[track_N]
+    order = np.lexsort((-score_N, category_N, video_N))
+    group_N = (video_N * len(category_index) + category_N)[order]
+    place_N = np.arange(len(order))
+    starts_here = np.diff(group_N, prepend=-1) != 0
+    rank_N = place_N - np.maximum.accumulate(np.where(starts_here, place_N, 0))
+    kept = order[rank_N < MOST_DETECTIONS]
+    return _Detections(
+        track_N[kept], video_N[kept], category_N[kept], rank_N[rank_N < MOST_DETECTIONS],
+        score_N[kept],
+    )  # fmt: skip
+
+
+def _group_objects(ground_truth: GroundTruth) -> dict[tuple[int, int], np.ndarray]:
+    """The objects of each video and category that have any, in file order."""
+    video_index = {video.id: index for index, video in enumerate(ground_truth.videos)}
+    category_index = {key: index for index, key in enumerate(ground_truth.categories)}
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, thing in enumerate(ground_truth.objects):
+        key = video_index[thing.video_id], category_index[thing.category_id]
+        groups.setdefault(key, []).append(index)
+    return {key: np.array(indices) for key, indices in groups.items()}
+
+
+def _outside(areas_N: np.ndarray) -> np.ndarray:
+    """Whether an average area lies outside each range, (N, A)."""
+    return (areas_N[:, None] < AREA_RANGES[:, 0]) | (areas_N[:, None] > AREA_RANGES[:, 1])
+
+
+def _ignored_objects(
+    ground_truth: GroundTruth, levels: ObjectLevels, columns_G: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of these objects are crowds, (G,), and which are ignored in each range, (G, A)."""
+    chosen = [ground_truth.objects[index] for index in columns_G]
+    crowd_G = np.array([thing.is_crowd for thing in chosen])
+    outside_GA = _outside(np.array([thing.average_area for thing in chosen]))
+    outside_GA = np.hstack((outside_GA, ~levels.inside_NL[columns_G]))
+    return crowd_G, crowd_G[:, None] | outside_GA
+
+
+def _count_objects(
+    ground_truth: GroundTruth, levels: ObjectLevels, objects: dict[tuple[int, int], np.ndarray]
+) -> np.ndarray:
+    num_ranges = len(AREA_RANGES) + len(levels.names)
+    shape = len(ground_truth.categories), len(ground_truth.videos), num_ranges
+    counts_KVA = np.zeros(shape, np.int64)
+    for (video, category), columns_G in objects.items():
+        _, ignored_GA = _ignored_objects(ground_truth, levels, columns_G)
+        counts_KVA[category, video] = (~ignored_GA).sum(0)
+    return counts_KVA
+
+
+def _category(
+    detections: _Detections,
+    index: int,
+    key: int,
+    name: str,
+    hits_NAT: np.ndarray,
+    misses_NAT: np.ndarray,
+    num_objects_VA: np.ndarray,
+) -> CategoryMatches:
+    own = np.flatnonzero(detections.category_N == index)
+    own = own[np.argsort(-detections.score_N[own], kind="stable")]
+    return CategoryMatches(
+        key,
+        name,
+        detections.video_N[own],
+        detections.rank_N[own],
+        detections.score_N[own],
+        np.ascontiguousarray(hits_NAT[own].transpose(1, 2, 0)),
+        np.ascontiguousarray(misses_NAT[own].transpose(1, 2, 0)),
+        num_objects_VA,
+    )

@@ -1,0 +1,113 @@
+"""Precision and recall from matches, over all videos or any selection of them.
+
+The rules are those of youtubevos/cocoapi (`YTVOSeval.accumulate`). Shape letters: T=10 IoU
+thresholds, R=101 recall levels, K categories, A=4 area ranges (and the levels after them, where
+they are asked for), M=3 limits on the detections per video and category, V videos, n detections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vis_bench.metrics.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+
+RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
+MAX_DETECTIONS = (1, 10, 100)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What is accumulated; -1 where a category has no object that counts, or was not asked for.
+
+    `precision_TRKAM` at each recall level, `scores_TRKAM` the confidence that reaches it (both 0
+    beyond the highest recall), `recall_TKAM` the highest recall.
+    """
+
+    precision_TRKAM: np.ndarray
+    recall_TKAM: np.ndarray
+    scores_TRKAM: np.ndarray
+
+
+def accumulate(
+    matches: Matches,
+    weights_V: np.ndarray | None = None,
+    *,
+    areas: Sequence[int] = range(len(AREA_RANGES)),
+    limits: Sequence[int] = range(len(MAX_DETECTIONS)),
+) -> Curves:
+    """Accumulates matches over videos.
+
+    Args:
+        weights_V: how many times each video counts, whole numbers from 0; default: once each. A
+            video that counts twice gives what two copies of it would (copies of a detection are
+            taken together, which matters only where detections of one video tie in score).
+        areas: indices of the area ranges to fill in, or of levels, which come after them.
+        limits: indices into `MAX_DETECTIONS` to fill in.
+    """
+    num_areas = max([len(AREA_RANGES), *(area + 1 for area in areas)])
+    shape = len(matches.categories), num_areas, len(MAX_DETECTIONS)
+    num_thresholds, num_levels = len(IOU_THRESHOLDS), len(RECALL_LEVELS)
+    curves = Curves(
+        np.full((num_thresholds, num_levels, *shape), -1.0),
+        np.full((num_thresholds, *shape), -1.0),
+        np.full((num_thresholds, num_levels, *shape), -1.0),
+    )
+    for k, category in enumerate(matches.categories):
+        objects_VA = category.num_objects_VA
+        objects_A = objects_VA.sum(0) if weights_V is None else weights_V @ objects_VA
+        for m in limits:
+            chosen_n, weight_n = _selection(category, MAX_DETECTIONS[m], weights_V)
+            for a in areas:
+                if objects_A[a] > 0:
+                    cell = _cell(category, a, chosen_n, weight_n, int(objects_A[a]))
+                    curves.precision_TRKAM[:, :, k, a, m] = cell[0]
+                    curves.recall_TKAM[:, k, a, m] = cell[1]
+                    curves.scores_TRKAM[:, :, k, a, m] = cell[2]
+    return curves
+
+
+def _selection(
+    category: CategoryMatches, limit: int, weights_V: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The detections that take part and their weights."""
+    within_n = category.rank_n < limit
+    if weights_V is None:
+        return np.flatnonzero(within_n), None
+    chosen_n = np.flatnonzero(within_n & (weights_V[category.video_n] > 0))
+    return chosen_n, weights_V[category.video_n[chosen_n]]
+
+
+def _cell(
+    category: CategoryMatches,
+    area: int,
+    chosen_n: np.ndarray,
+    weight_n: np.ndarray | None,
+    num_objects: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision (T, R), recall (T,) and scores (T, R) of one category, area range and limit."""
+    num_thresholds, num_levels = len(IOU_THRESHOLDS), len(RECALL_LEVELS)
+    precision_TR, scores_TR = (np.zeros((num_thresholds, num_levels)) for _ in "ps")
+    if not chosen_n.size:
+        return precision_TR, np.zeros(num_thresholds), scores_TR
+    hits_Tn, misses_Tn = (
+        _running(flags_ATn[area][:, chosen_n], weight_n)
+        for flags_ATn in (category.hits_ATn, category.misses_ATn)
+    )
+    recall_Tn = hits_Tn / num_objects
+    precision_Tn = hits_Tn / (misses_Tn + hits_Tn + np.spacing(1))
+    envelope_Tn = np.maximum.accumulate(precision_Tn[:, ::-1], axis=1)[:, ::-1]
+    score_n = category.score_n[chosen_n]
+    for t in range(num_thresholds):
+        first_R = np.searchsorted(recall_Tn[t], RECALL_LEVELS, side="left")
+        first_R = first_R[first_R < len(chosen_n)]
+        precision_TR[t, : len(first_R)] = envelope_Tn[t, first_R]
+        scores_TR[t, : len(first_R)] = score_n[first_R]
+    return precision_TR, recall_Tn[:, -1], scores_TR
+
+
+def _running(flags_Tn: np.ndarray, weight_n: np.ndarray | None) -> np.ndarray:
+    counts_Tn = flags_Tn if weight_n is None else flags_Tn * weight_n
+    return np.cumsum(counts_Tn, axis=1, dtype=np.float64)

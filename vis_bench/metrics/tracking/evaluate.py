@@ -1,0 +1,261 @@
+"""HOTA, IDF1 and TETA of a results file: over detections, over classes, and without classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.metrics.sparse_overlap import SparseOverlaps
+from vis_bench.metrics.tracking.hota import HotaCounts, count_hota
+from vis_bench.metrics.tracking.identity import IdentityCounts, count_identity
+from vis_bench.metrics.tracking.protocol import (
+    SCORE_THRESHOLD,
+    FrameIoUs,
+    TrackedVideo,
+    track_overlaps,
+    tracked_videos,
+)
+from vis_bench.metrics.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What HOTA and IDF1 need of one sequence, or of several together."""
+
+    hota: HotaCounts
+    identity: IdentityCounts
+
+    @classmethod
+    def of(cls, frames: FrameIoUs) -> Counts:
+        """Counts one sequence."""
+        return cls(count_hota(frames), count_identity(frames))
+
+    @classmethod
+    def total(cls, parts: Iterable[Counts]) -> Counts:
+        """The sum over sequences."""
+        parts = list(parts)
+        return cls(
+            HotaCounts.total(part.hota for part in parts),
+            IdentityCounts.total(part.identity for part in parts),
+        )
+
+    def curves(self) -> dict[str, np.ndarray]:
+        """The metrics of `HotaCounts.curves` at each threshold, and `tp`, `fn`, `fp`."""
+        counts = {"tp": self.hota.tp_A, "fn": self.hota.fn_A, "fp": self.hota.fp_A}
+        return {**self.hota.curves(), **counts}
+
+    def numbers(self) -> dict[str, float]:
+        """Means over the thresholds, and IDF1 with what it is made of."""
+        means = {name: float(curve_A.mean()) for name, curve_A in self.hota.curves().items()}
+        return {**means, **self.identity.ratios(), **vars(self.identity)}
+
+
+@dataclass(frozen=True)
+class VideoCounts:
+    """What is counted of one video; categories are ids.
+
+    Attributes:
+        id: the video's.
+        sequences: by category, where the video has objects or tracks of it.
+        class_agnostic: all its objects and the tracks that repeat no better one.
+        teta: by category, of those that have an annotated mask in any video.
+        num_tracks, num_distinct_tracks: that take part, with and without classes.
+    """
+
+    id: int
+    sequences: Mapping[int, Counts]
+    class_agnostic: Counts
+    teta: Mapping[int, TetaCounts]
+    num_tracks: int
+    num_distinct_tracks: int
+
+
+@dataclass(frozen=True)
+class TrackingEvaluation:
+    """The tracking metrics of one results file, as fractions.
+
+    Attributes:
+        score_threshold: tracks with a higher score take part.
+        categories: id to name, sorted by id.
+        annotated: the categories that have an annotated mask.
+        videos: what is counted, in order of id.
+    """
+
+    score_threshold: float
+    categories: Mapping[int, str]
+    annotated: frozenset[int]
+    videos: Sequence[VideoCounts]
+
+    def summary(self) -> dict[str, dict[str, float | None]]:
+        """The numbers of each way to combine; all None where nothing is annotated.
+
+        `det_averaged`, `class_averaged`, `class_averaged_all_listed` and `class_agnostic` hold
+        `hota`, `deta`, `assa`, `loca`, `detre`, `detpr`, `assre`, `asspr`, `owta`, `idf1`, `idr`,
+        `idp` and the counts `idtp`, `idfn`, `idfp`; `teta` holds `teta`, `loca`, `assoca`, `clsa`,
+        `locre`, `locpr`, `assocre`, `assocpr`, `clsre`, `clspr`.
+        """
+        if not self.annotated:
+            tracked = dict.fromkeys(Counts.total([]).numbers())
+            groups = ("det_averaged", "class_averaged", "class_averaged_all_listed",
+                      "class_agnostic")  # fmt: skip
+            return {**dict.fromkeys(groups, tracked), "teta": dict.fromkeys(TETA_NUMBERS)}
+        return {
+            "det_averaged": {**self.detections().numbers()},
+            "class_averaged": {**self.class_averaged()},
+            "class_averaged_all_listed": {**self.class_averaged(all_listed=True)},
+            "class_agnostic": {**self.class_agnostic().numbers()},
+            "teta": {**self.teta()},
+        }
+
+    def headline(self) -> dict[str, float | None]:
+        """What a record holds: `tracking_score_threshold` and the numbers that tables show.
+
+        `hota`, `deta`, `assa`, `loca`, `idf1` over all detections; `teta` averaged over categories.
+        """
+        summary = self.summary()
+        names = ("hota", "deta", "assa", "loca", "idf1")
+        return {
+            "tracking_score_threshold": self.score_threshold,
+            **{name: summary["det_averaged"][name] for name in names},
+            "teta": summary["teta"]["teta"],
+        }
+
+    def per_category(self) -> list[dict[str, Any]]:
+        """Per category in order of id: `id`, `name`, whether `annotated`, and its numbers.
+
+        As `Counts.numbers`, and `teta`, which is None for a category without annotated masks.
+        """
+        teta = self.teta_per_category()
+        return [
+            {"id": key, "name": name, "annotated": key in self.annotated,
+             **self.category(key).numbers(), "teta": teta.get(key)}
+            for key, name in self.categories.items()
+        ]  # fmt: skip
+
+    def category(self, key: int) -> Counts:
+        """One category over all videos."""
+        return self._by_category[key]
+
+    @cached_property
+    def _by_category(self) -> dict[int, Counts]:
+        return {
+            key: Counts.total(v.sequences[key] for v in self.videos if key in v.sequences)
+            for key in self.categories
+        }
+
+    def detections(self) -> Counts:
+        """All categories together, each detection with the same weight."""
+        return Counts.total(counts for v in self.videos for counts in v.sequences.values())
+
+    def class_agnostic(self) -> Counts:
+        """All objects and tracks as if of one class, without tracks that repeat a better one."""
+        return Counts.total(video.class_agnostic for video in self.videos)
+
+    def class_averaged_curves(self, *, all_listed: bool = False) -> dict[str, np.ndarray]:
+        """As `Counts.curves`: means over the annotated (or all) categories, and sums of counts."""
+        curves = [counts.curves() for counts in self._by_class(all_listed)]
+        return {
+            name: np.sum(parts, axis=0) if name in ("tp", "fn", "fp") else np.mean(parts, axis=0)
+            for name in curves[0]
+            for parts in [[curve[name] for curve in curves]]
+        }
+
+    def class_averaged(self, *, all_listed: bool = False) -> dict[str, float]:
+        """As `Counts.numbers`: means over the annotated (or all) categories, and sums of counts.
+
+        A category without anything has HOTA 0 and LocA 1, so that `all_listed`, which is how
+        TrackEval averages, depends on how many the annotations list.
+        """
+        parts = [counts.numbers() for counts in self._by_class(all_listed)]
+        return {
+            name: sum(values) if name in ("idtp", "idfn", "idfp") else float(np.mean(values))
+            for name in parts[0]
+            for values in [[part[name] for part in parts]]
+        }
+
+    def _by_class(self, all_listed: bool) -> list[Counts]:
+        return [self.category(k) for k in self.categories if all_listed or k in self.annotated]
+
+    def teta_category(self, key: int) -> TetaCounts:
+        """TETA's counts of one annotated category over all videos."""
+        return TetaCounts.total(video.teta[key] for video in self.videos)
+
+    def teta_per_category(self) -> Mapping[int, Mapping[str, float]]:
+        """TETA and its parts of each annotated category, by id."""
+        return self._teta_per_category
+
+    @cached_property
+    def _teta_per_category(self) -> dict[int, dict[str, float]]:
+        return {
+            key: {
+                name: float(curve_A.mean())
+                for name, curve_A in self.teta_category(key).curves().items()
+            }
+            for key in self.categories
+            if key in self.annotated
+        }
+
+    def teta(self) -> dict[str, float]:
+        """TETA and its parts, averaged over the annotated categories."""
+        parts = list(self.teta_per_category().values())
+        return {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
+
+
+def evaluate_tracking(
+    ground_truth: GroundTruth,
+    results: Results,
+    score_threshold: float = SCORE_THRESHOLD,
+    found: Sequence[SparseOverlaps] | None = None,
+) -> TrackingEvaluation:
+    """Evaluates the tracks whose score is above the threshold.
+
+    Args:
+        results: of videos that the annotations list; see `check_results`.
+        found: `track_overlaps` of the same three; counted here unless given.
+    """
+    if found is None:
+        found = track_overlaps(ground_truth, results, score_threshold)
+    annotated = annotated_categories(ground_truth)
+    order = ground_truth.category_order
+    classes = [place for place, key in enumerate(order) if key in annotated]
+    return TrackingEvaluation(
+        score_threshold,
+        ground_truth.categories,
+        annotated,
+        [_count(video, order, classes) for video in tracked_videos(ground_truth, results, found)],
+    )
+
+
+def annotated_categories(ground_truth: GroundTruth) -> frozenset[int]:
+    """The categories with a mask that is not empty, within its video's length."""
+    tubes = ground_truth.tubes
+    length_of = {video.id: video.length for video in ground_truth.videos}
+    return frozenset(
+        thing.category_id
+        for index, thing in enumerate(ground_truth.objects)
+        if tubes.has_pixels(index, length_of[thing.video_id]).any()
+    )
+
+
+def _count(video: TrackedVideo, order: Sequence[int], classes: Sequence[int]) -> VideoCounts:
+    frames = video.frame_ious
+    present = np.union1d(video.category_G, video.category_D).tolist()
+    all_G = np.ones(len(video.category_G), bool)
+    teta = count_teta(frames, video.category_G, video.category_D, classes)
+    return VideoCounts(
+        video.id,
+        {
+            order[place]: Counts.of(frames.of(video.category_G == place, video.category_D == place))
+            for place in present
+        },
+        Counts.of(frames.of(all_G, video.distinct_D)),
+        {order[place]: counts for place, counts in teta.items()},
+        len(video.category_D),
+        int(video.distinct_D.sum()),
+    )

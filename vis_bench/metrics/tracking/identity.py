@@ -1,0 +1,56 @@
+"""IDF1: the share of time that objects and tracks spend under one identity.
+
+Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking", ECCV
+Workshops 2016; as TrackEval computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vis_bench.metrics.tracking.protocol import FrameIoUs
+from vis_bench.metrics.tracking.solver import linear_sum_assignment
+
+# From this IoU on, an object and a track are together in a frame.
+MATCH_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class IdentityCounts:
+    """Frames in which objects and their one track are together; those of either without."""
+
+    idtp: int
+    idfn: int
+    idfp: int
+
+    @classmethod
+    def total(cls, parts: Iterable[IdentityCounts]) -> IdentityCounts:
+        """The sum over sequences."""
+        parts = list(parts)
+        return cls(sum(p.idtp for p in parts), sum(p.idfn for p in parts),
+                   sum(p.idfp for p in parts))  # fmt: skip
+
+    def ratios(self) -> dict[str, float]:
+        """IDF1 and its recall and precision as fractions; 0 where there is nothing."""
+        together = 2 * self.idtp
+        return {
+            "idf1": together / max(1, together + self.idfn + self.idfp),
+            "idr": self.idtp / max(1, self.idtp + self.idfn),
+            "idp": self.idtp / max(1, self.idtp + self.idfp),
+        }
+
+
+def count_identity(frames: FrameIoUs) -> IdentityCounts:
+    """The counts of one sequence: each object gets one track, so that most frames agree."""
+    num_objects, num_tracks = int(frames.objects_TG.sum()), len(frames.track_Q)
+    near_L = frames.iou_L >= MATCH_IOU
+    if not near_L.any():
+        return IdentityCounts(0, num_objects, num_tracks)
+    shape = frames.objects_TG.shape[1], frames.num_tracks
+    place_L = frames.object_L[near_L] * shape[1] + frames.track_L[near_L]
+    together_GD = np.bincount(place_L, minlength=shape[0] * shape[1]).reshape(shape)
+    idtp = int(together_GD[linear_sum_assignment(together_GD, maximize=True)].sum())
+    return IdentityCounts(idtp, num_objects - idtp, num_tracks - idtp)

@@ -1,0 +1,222 @@
+"""AP and AR of a results file on YouTube-VIS annotations: bit-equal to the official evaluator.
+
+`evaluate` takes what is in memory, `evaluate_files` reads it; matching and accumulation
+(`precision_recall`) are separate, so that a resample of the videos only accumulates again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vis_bench.data.annotation_parts import read_short_and_long
+from vis_bench.data.annotations import AnnotatedVideo, GroundTruth, read_annotations
+from vis_bench.data.results_file import Results, read_results
+from vis_bench.errors import InputError
+from vis_bench.files import collection_paused
+from vis_bench.metrics.check_results import check_results
+from vis_bench.metrics.images import ImageEvaluation, evaluate_images
+from vis_bench.metrics.levels import LEVELS
+from vis_bench.metrics.matching import AREA_NAMES, Matches, match
+from vis_bench.metrics.numbers import ALL_AREAS, headline, mean_of_parts, summarize
+from vis_bench.metrics.precision_recall import MAX_DETECTIONS, Curves, accumulate
+
+if TYPE_CHECKING:
+    from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
+
+# Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
+# more than 36 frames, so that only later and longer data sets (2021, OVIS) have long videos.
+VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
+
+PART_NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
+
+_MOST = len(MAX_DETECTIONS) - 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a results file does; `warnings` are sentences about what looks like a mistake.
+
+    `tracking`: HOTA, IDF1 and TETA; None where they were not asked for.
+    """
+
+    matches: Matches
+    curves: Curves
+    warnings: Sequence[str]
+    tracking: TrackingEvaluation | None = None
+
+    @property
+    def videos(self) -> Sequence[AnnotatedVideo]:
+        """The videos of the annotations."""
+        return self.matches.videos
+
+    def summary(self) -> dict[str, float]:
+        """The official 12 numbers as fractions; -1 where there is no ground truth.
+
+        `ap`, `ap50`, `ap75`; `ap_s`, `ap_m`, `ap_l` by object area (up to 128^2, up to 256^2 and
+        above, in pixels); `ar1`, `ar10`, `ar100` with that many detections per video and category;
+        `ar_s`, `ar_m`, `ar_l`. A record holds null in place of -1. Where the annotations have
+        parts, the mean of `per_part`; -1 where one of them has no ground truth.
+        """
+        parts = list(self.per_part().values())
+        return mean_of_parts(parts) if parts else summarize(self.curves)
+
+    def record_numbers(self) -> dict[str, float]:
+        """What a record holds: the 12 numbers, those of parts, and AP by level."""
+        return {**self.summary(), **self.part_numbers(), **self.level_aps()}
+
+    def per_part(self) -> dict[str, dict[str, float]]:
+        """The same 12 numbers of the videos of each part, by its name; none without parts.
+
+        They are those of the part's own annotations file. Numbers by category, level and length
+        are of all videos together.
+        """
+        return {name: summarize(curves) for name, curves in self._part_curves.items()}
+
+    @cached_property
+    def _part_curves(self) -> dict[str, Curves]:
+        return {
+            name: accumulate(self.matches, inside_V)
+            for name, inside_V in self.matches.parts.items()
+        }
+
+    def part_numbers(self) -> dict[str, float]:
+        """What a record holds of each part: `ap_short`, `ap50_short`, ... `ar10_long`.
+
+        The numbers are those that YouTube-VIS 2022 reports: AP, AP50, AP75, AR1 and AR10.
+        """
+        return {
+            f"{key}_{part}": numbers[key]
+            for part, numbers in self.per_part().items()
+            for key in PART_NUMBERS
+        }
+
+    def level_aps(self) -> dict[str, float]:
+        """`ap_so`, `ap_mo`, `ap_ho` and `ap_returning`: AP of each of `levels.LEVELS`.
+
+        -1 for a level without an object, and so where the annotations have no occlusion labels.
+        """
+        return {f"ap_{name}": numbers["ap"] for name, numbers in self.per_level().items()}
+
+    def per_category(self) -> list[dict[str, int | str | float]]:
+        """Per category in order of id: `id`, `name`, the same 12 numbers and the AP by level."""
+        return [
+            {
+                "id": c.id, "name": c.name, **summarize(self.curves, slice(k, k + 1)),
+                **{f"ap_{name}": self._level(name, slice(k, k + 1))["ap"] for name in LEVELS},
+            }
+            for k, c in enumerate(self.matches.categories)
+        ]  # fmt: skip
+
+    def per_level(self) -> dict[str, dict[str, float]]:
+        """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of each level; -1 without an object."""
+        return {name: self._level(name) for name in LEVELS}
+
+    @cached_property
+    def level_curves(self) -> Curves:
+        """What is accumulated for the levels alone, in the order of `matches.levels`."""
+        places = range(len(AREA_NAMES), len(AREA_NAMES) + len(self.matches.levels))
+        curves = accumulate(self.matches, areas=places, limits=[_MOST])
+        return Curves(
+            curves.precision_TRKAM[..., len(AREA_NAMES) :, :],
+            curves.recall_TKAM[..., len(AREA_NAMES) :, :],
+            curves.scores_TRKAM[..., len(AREA_NAMES) :, :],
+        )
+
+    def _level(self, name: str, categories: slice = slice(None)) -> dict[str, float]:
+        if name not in self.matches.levels:
+            return {"num_objects": 0, "ap": -1.0, "ap50": -1.0, "ap75": -1.0, "ar100": -1.0}
+        place = self.matches.levels.index(name)
+        column = len(AREA_NAMES) + place
+        chosen = self.matches.categories[categories]
+        count = sum(int(category.num_objects_VA[:, column].sum()) for category in chosen)
+        curves = Curves(
+            self.level_curves.precision_TRKAM[:, :, categories],
+            self.level_curves.recall_TKAM[:, categories],
+            self.level_curves.scores_TRKAM[:, :, categories],
+        )
+        return {"num_objects": count, **headline(curves, place)}
+
+    @cached_property
+    def _per_length(self) -> dict[str, dict[str, float]]:
+        lengths_V = np.array([video.length for video in self.matches.videos])
+        numbers: dict[str, dict[str, float]] = {}
+        shortest = -1.0
+        for name, longest in VIDEO_LENGTHS.items():
+            inside_V = ((lengths_V > shortest) & (lengths_V <= longest)).astype(np.int64)
+            curves = accumulate(self.matches, inside_V, areas=[ALL_AREAS], limits=[_MOST])
+            numbers[name] = {"num_videos": int(inside_V.sum()), **headline(curves, ALL_AREAS)}
+            shortest = longest
+        return numbers
+
+    def per_length(self) -> dict[str, dict[str, float]]:
+        """`num_videos`, `ap`, `ap50`, `ap75` and `ar100` over short, medium and long videos.
+
+        Short is up to 24 frames, medium 25 to 36, long above.
+        """
+        return self._per_length
+
+
+def evaluate(
+    ground_truth: GroundTruth, results: Results, *, tracking_threshold: float | None = None
+) -> Evaluation:
+    """Evaluates tracks on annotations.
+
+    Args:
+        tracking_threshold: computes the tracking metrics, of tracks with a higher score.
+
+    Raises:
+        InputError: for tracks of a video that the annotations do not list, and for tracks that
+            can only be a mistake (see `check_results`).
+    """
+    warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
+    if tracking_threshold is None:
+        matches, tracking = match(ground_truth, results), None
+    else:
+        from vis_bench.metrics.tracking.evaluate import evaluate_tracking
+        from vis_bench.metrics.tracking.protocol import track_overlaps
+
+        found = track_overlaps(ground_truth, results, tracking_threshold)
+        matches = match(ground_truth, results, found)
+        tracking = evaluate_tracking(ground_truth, results, tracking_threshold, found)
+    return Evaluation(matches, accumulate(matches), warnings, tracking)
+
+
+def evaluate_files(
+    annotations: Path,
+    predictions: Path,
+    *,
+    long_annotations: Path | None = None,
+    tracking_threshold: float | None = None,
+) -> Evaluation | ImageEvaluation:
+    """Reads, checks and evaluates a results file; `tracking_threshold` as `evaluate`.
+
+    Args:
+        annotations: of videos in YouTube-VIS form, or of single images in COCO's, which COCOeval
+            evaluates.
+        long_annotations: of the long videos, where `annotations` are those of the short ones; AP
+            is then the mean of both (YouTube-VIS 2022).
+
+    Raises:
+        InputError: as `read_annotations`, `read_short_and_long`, `read_results`, `evaluate` and
+            `evaluate_images`, and for tracking metrics of images.
+    """
+    with collection_paused():
+        if long_annotations is None:
+            ground_truth = read_annotations(annotations)
+        else:
+            ground_truth = read_short_and_long(annotations, long_annotations)
+        results = read_results(predictions)
+        if not ground_truth.of_images:
+            return evaluate(ground_truth, results, tracking_threshold=tracking_threshold)
+        if tracking_threshold is not None:
+            raise InputError(
+                f"{annotations} lists single images, in which nothing is tracked; leave out the "
+                "tracking metrics"
+            )
+        return evaluate_images(ground_truth, results)

@@ -1,0 +1,106 @@
+"""Methods of third parties: entry points of the group `vis_bench.methods` in installed packages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from vis_bench.errors import InputError, reason
+from vis_bench.method import MethodSource, VISMethod
+
+ENTRY_POINT_GROUP = "vis_bench.methods"
+
+# Files that decide what a method computes: code, what native code is built from, and settings.
+SOURCE_ENDINGS = frozenset(
+    {".py", ".so", ".pyd", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp"}
+    | {".json", ".toml", ".yaml", ".yml"}
+)
+
+
+@dataclass(frozen=True)
+class PlugIn:
+    """One entry point; nothing of it is imported before `load`."""
+
+    point: EntryPoint
+
+    @property
+    def name(self) -> str:
+        """What configs call the method."""
+        return self.point.name
+
+    @property
+    def title(self) -> str:
+        """The package, its version and the entry point's value."""
+        known = self.point.dist
+        package = "of an unknown package" if known is None else f"{known.name} {known.version}"
+        return f"plug-in {package} ({self.point.value})"
+
+    def load(self) -> Callable[..., VISMethod]:
+        """The plug-in's `build`.
+
+        Raises:
+            InputError: where it cannot be imported, with the reason, or cannot be called.
+        """
+        try:
+            build = self.point.load()
+        except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+            raise InputError(
+                f"method {self.name}: {self.title} cannot be imported, {reason(error)}"
+            ) from None
+        if not callable(build):
+            raise InputError(
+                f"method {self.name}: {self.title} is of type {type(build).__name__}; "
+                "expected a function"
+            )
+        return build
+
+    def source(self) -> MethodSource:
+        """The package's version and a digest of its source files.
+
+        These are the files of the installed distribution and of its top-level packages. A file
+        counts as it was when the process first read it.
+        """
+        files = {**dict(self._imported_files()), **dict(self._installed_files())}
+        known = self.point.dist
+        return MethodSource(
+            _sha256(tuple(sorted(files.items()))),
+            None if known is None else known.name,
+            None if known is None else known.version,
+        )
+
+    def _installed_files(self) -> Iterator[tuple[str, Path]]:
+        for file in (self.point.dist and self.point.dist.files) or ():
+            described = any(part.endswith((".dist-info", ".egg-info", "..")) for part in file.parts)
+            path = Path(str(file.locate()))
+            if file.suffix in SOURCE_ENDINGS and not described and path.is_file():
+                yield file.as_posix(), path
+
+    def _imported_files(self) -> Iterator[tuple[str, Path]]:
+        listed = (self.point.dist and self.point.dist.read_text("top_level.txt")) or ""
+        for package in sorted({self.point.module.partition(".")[0], *listed.split()}):
+            spec = find_spec(package)
+            for folder in (spec and spec.submodule_search_locations) or ():
+                for path in Path(folder).rglob("*"):
+                    if path.suffix in SOURCE_ENDINGS and path.is_file():
+                        yield f"{package}/{path.relative_to(folder).as_posix()}", path
+            if spec and spec.has_location and not spec.submodule_search_locations:
+                yield Path(str(spec.origin)).name, Path(str(spec.origin))
+
+
+def find_plug_ins() -> list[PlugIn]:
+    """All plug-ins that are installed."""
+    return [PlugIn(point) for point in entry_points(group=ENTRY_POINT_GROUP)]
+
+
+@cache
+def _sha256(files: tuple[tuple[str, Path], ...]) -> str:
+    """Over names and contents, in the order given."""
+    total = hashlib.sha256()
+    for name, path in files:
+        total.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()

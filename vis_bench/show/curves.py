@@ -1,0 +1,182 @@
+"""Cost curves: what clip length, stride and resolution do to speed and to multiply-adds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from vis_bench.records.cell_name import clip_name
+from vis_bench.records.labels import cost_labels
+from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, Metric
+from vis_bench.records.schema import Record
+from vis_bench.show.tables.grid import ABSENT, Column, Grid, grid_of
+
+# What the curves show.
+PANELS = (FPS, GFLOPS_PER_FRAME)
+
+# What belongs to a point beside its line and its clip length, in the CSV's order.
+_FIGURES = (
+    "fps", "speed_spread", "timed_region", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99",
+    "gflops_per_frame", "gflops_per_clip", "flop_convention", "num_params", "peak_memory_bytes",
+    "energy_joules_per_frame", "device", "num_threads",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line: a subject at one stride, resolution and precision.
+
+    `points` by clip length in frames; a whole video counts with the mean length of its data set.
+    """
+
+    label: str
+    points: dict[float, Record]
+
+    def values(self, metric: Metric) -> tuple[list[float], list[float]]:
+        """Clip lengths and the figure there, where it was measured."""
+        figures = ((x, metric.of(self.points[x])) for x in sorted(self.points))
+        known = [(x, y) for x, y in figures if y is not None]
+        return [x for x, _ in known], [y for _, y in known]
+
+
+def has_curves(records: Sequence[Record]) -> bool:
+    """Whether costs were measured over more than one clip length, stride or resolution."""
+    varied = ("clip_length", "clip_stride", "resolution")
+    return any(len({getattr(record, key) for record in _costed(records)}) > 1 for key in varied)
+
+
+def cost_curves(records: Sequence[Record]) -> list[Curve]:
+    """One curve per subject, data set, stride, resolution and device, in order of their labels.
+
+    Where every clip length comes with a stride of its own, they make one curve together. Labels
+    hold only what tells the curves apart.
+    """
+    records = _costed(records)
+    facets = [_facets(record, subject) for record, subject in _labeled(records)]
+    facets = _with_joined_strides(records, facets)
+    telling = _telling(facets)
+    curves: dict[tuple, Curve] = {}
+    for record, facet in zip(records, facets, strict=True):
+        label = " ".join(facet[key] for key in telling if facet[key])
+        curve = curves.setdefault(tuple(facet.values()), Curve(label, {}))
+        curve.points[_frames_per_clip(record)] = record
+    return [curves[key] for key in sorted(curves)]
+
+
+def curves_table(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per record with plain numbers, sorted by curve and clip length."""
+    records = _costed(records)
+    order = sorted(_labeled(records), key=lambda pair: _order(*pair))
+    return pd.DataFrame([_row(record, subject) for record, subject in order])
+
+
+def printed_curves(records: Sequence[Record]) -> Grid:
+    """The curves to read: a row per figure and curve, a column per clip length."""
+    records = _costed(records)
+    curves = cost_curves(records)
+    lengths = sorted({length for curve in curves for length in curve.points})
+    rows = []
+    for metric in PANELS:
+        for curve in curves:
+            known = dict(zip(*curve.values(metric), strict=True))
+            figures = [f"{known[x]:.2f}" if x in known else ABSENT for x in lengths]
+            rows.append([_title(metric), curve.label, *figures])
+    labels = [Column("Figure", numeric=False), Column("Curve", numeric=False)]
+    titles = [Column(title) for title in _length_titles(lengths, curves)]
+    return grid_of([*labels, *titles], rows, len(labels))
+
+
+_FACETS = ("subject", "backbone", "data", "resolution", "stride", "device", "region")
+
+
+def _facets(record: Record, subject: str) -> dict[str, str]:
+    stride, resolution = record.clip_stride, record.resolution
+    return {
+        "subject": subject,
+        "backbone": str(record.backbone),
+        "data": f"{record.dataset} {record.split}",
+        "resolution": f"{resolution}p" if isinstance(resolution, int) else str(resolution),
+        "stride": "whole video" if stride is None else f"stride {stride}",
+        "device": str(record.device or ""),
+        "region": str(record.timed_region or ""),
+    }
+
+
+def _with_joined_strides(
+    records: Sequence[Record], facets: Sequence[dict[str, str]]
+) -> list[dict[str, str]]:
+    """The facets, the stride left out where neither strides nor clip lengths repeat in a line."""
+    lines: dict[tuple, list[tuple[float, str]]] = defaultdict(list)
+    for record, facet in zip(records, facets, strict=True):
+        lines[_but_stride(facet)].append((_frames_per_clip(record), facet["stride"]))
+    joined = {
+        line for line, points in lines.items()
+        if all(len(set(part)) == len(points) for part in zip(*points, strict=True))
+    }  # fmt: skip
+    return [{**f, "stride": ""} if _but_stride(f) in joined else f for f in facets]
+
+
+def _but_stride(facet: dict[str, str]) -> tuple[str, ...]:
+    return tuple(value for key, value in facet.items() if key != "stride")
+
+
+def _telling(facets: Sequence[dict[str, str]]) -> list[str]:
+    """Facets that differ, in their order, without the last ones that tell nothing further apart."""
+    telling = [key for key in _FACETS if len({facet[key] for facet in facets}) > 1]
+    lines = len({tuple(facet.values()) for facet in facets})
+    while len(telling) > 1 and _distinct(facets, telling[:-1]) == lines:
+        telling.pop()
+    return telling or list(_FACETS[:2])
+
+
+def _distinct(facets: Sequence[dict[str, str]], keys: Sequence[str]) -> int:
+    return len({tuple(facet[key] for key in keys) for facet in facets})
+
+
+def _costed(records: Sequence[Record]) -> list[Record]:
+    """Those with a figure to show; results of other code have no clip length to show it at."""
+    return [r for r in records if r.clip_length and any(m.of(r) is not None for m in PANELS)]
+
+
+def _labeled(records: Sequence[Record]) -> list[tuple[Record, str]]:
+    return list(zip(records, cost_labels(records), strict=True))
+
+
+def _frames_per_clip(record: Record) -> float:
+    if isinstance(record.clip_length, int):
+        return record.clip_length
+    return (record.num_frames or 0) / (record.num_videos or 1)
+
+
+def _title(metric: Metric) -> str:
+    return metric.long_title or metric.title
+
+
+def _length_titles(lengths: Sequence[float], curves: Sequence[Curve]) -> list[str]:
+    """Clip lengths, with their strides where no length comes with two of them."""
+    there = [[curve.points[x] for curve in curves if x in curve.points] for x in lengths]
+    names = [{clip_name(record) for record in records} for records in there]
+    named = all(len(own) == 1 for own in names)
+    return [
+        f"whole ({x:.3g})" if any(record.clip_length == "whole" for record in records)
+        else own.pop() if named else f"T={x:g}"
+        for x, records, own in zip(lengths, there, names, strict=True)
+    ]  # fmt: skip
+
+
+def _order(record: Record, subject: str) -> tuple:
+    return (*_facets(record, subject).values(), _frames_per_clip(record), record.config_sha256)
+
+
+def _row(record: Record, subject: str) -> dict[str, Any]:
+    labels = {
+        "method": subject, "backbone": record.backbone,
+        "data": f"{record.dataset} {record.split}", "resolution": record.resolution,
+        "clip_length": record.clip_length, "frames_per_clip": _frames_per_clip(record),
+        "clip_stride": record.clip_stride, "precision": record.precision,
+    }  # fmt: skip
+    return {**labels, **{field: getattr(record, field) for field in _FIGURES}}

@@ -1,0 +1,1 @@
+"""Figures of papers: attention, failure cases, strips of several methods."""

@@ -1,0 +1,159 @@
+"""A page of a paper's figure: pictures and plots at places in pixels, as PNG, SVG or PDF.
+
+matplotlib draws, so that points and letters stay vectors in SVG and PDF; a PNG has as many pixels
+as the page.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from vis_bench.show.figures.missing_letters import boxes_for_missing_letters
+from vis_bench.show.overlay.colors import Color
+from vis_bench.text import single_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The width of a page in pixels: that of a README's column on GitHub.
+PAGE_WIDTH = 880
+_DOTS_PER_INCH = 100
+# Of text, in pixels.
+TEXT, SMALL = 14, 12
+
+
+def rgb(color: Color) -> tuple[float, float, float]:
+    """A color as matplotlib takes it."""
+    return color[0] / 255, color[1] / 255, color[2] / 255
+
+
+class FigurePage:
+    """A white page, in pixels from its upper left corner.
+
+    Args:
+        height: of the page; its width is `PAGE_WIDTH`.
+    """
+
+    def __init__(self, height: float, width: float = PAGE_WIDTH) -> None:
+        from matplotlib.figure import Figure
+
+        height = math.ceil(height)
+        self._size = width, height
+        inches = (width / _DOTS_PER_INCH, height / _DOTS_PER_INCH)
+        self._figure: Figure = Figure(figsize=inches, dpi=_DOTS_PER_INCH)
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes that fill a box."""
+        page_width, page_height = self._size
+        box = (
+            left / page_width, 1 - (top + height) / page_height,
+            width / page_width, height / page_height,
+        )  # fmt: skip
+        return self._figure.add_axes(box)
+
+    def picture(
+        self, picture_hw3: np.ndarray, left: float, top: float, width: float, height: float
+    ) -> Axes:
+        """A picture that fills a box; x and y of its axes are fractions of the frame.
+
+        Args:
+            picture_hw3: uint8 RGB.
+        """
+        axes = self.axes(left, top, width, height)
+        axes.imshow(
+            _fitted(picture_hw3, round(width), round(height)), extent=(0, 1, 1, 0), aspect="auto",
+            interpolation="nearest",
+        )  # fmt: skip
+        axes.set_axis_off()
+        return axes
+
+    def text(
+        self, x: float, y: float, text: str, *,
+        color: Color = (0, 0, 0), align: str = "left", size: float = TEXT, turned: bool = False,
+    ) -> None:  # fmt: skip
+        """One line of text whose middle is at height y, read upwards where `turned`.
+
+        What does not print, which no SVG may hold, is left out.
+        """
+        page_width, page_height = self._size
+        self._figure.text(
+            x / page_width, 1 - y / page_height, single_line(text), color=rgb(color), ha=align,
+            va="center", fontsize=points(size), rotation=90 if turned else 0, parse_math=False,
+        )  # fmt: skip
+
+    def dot(self, left: float, y: float, color: Color, words: str) -> None:
+        """A dot of some color with words behind it, at height y."""
+        axes = self.axes(left, y - 6, 12, 12)
+        axes.set_axis_off()
+        axes.scatter(
+            [0.5], [0.5], s=points(10) ** 2, color=[rgb(color)], edgecolors="black",
+            linewidths=0.5, clip_on=False,
+        )  # fmt: skip
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        self.text(left + 17, y, words)
+
+    def encoded(self, ending: str) -> bytes:
+        """The file's content; the same page gives the same bytes with one version of the library.
+
+        Args:
+            ending: one of `figure_formats.ENDINGS`.
+        """
+        import matplotlib as mpl
+
+        out = io.BytesIO()
+        if ending == ".png":
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+            canvas = FigureCanvasAgg(self._figure)
+            with boxes_for_missing_letters():
+                canvas.draw()
+            return _png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+        # SVG text stays text that can be searched; TrueType is what publishers take in a PDF.
+        style: dict[Any, Any] = {
+            "svg.hashsalt": "vis-bench", "svg.fonttype": "none", "pdf.fonttype": 42,
+        }  # fmt: skip
+        with mpl.rc_context(style), boxes_for_missing_letters():
+            dated = {"Date": None} if ending == ".svg" else {"CreationDate": None}
+            self._figure.savefig(out, format=ending[1:], metadata=dated, dpi=_DOTS_PER_INCH)
+        return out.getvalue()
+
+
+def encode_picture(picture: Image.Image, ending: str) -> bytes:
+    """A page that is one picture, in any of the formats."""
+    if ending == ".png":
+        return _png(picture)
+    page = FigurePage(picture.height, picture.width)
+    page.picture(np.asarray(picture), 0, 0, picture.width, picture.height)
+    return page.encoded(ending)
+
+
+def _png(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def pale(frame_HW3: np.ndarray) -> np.ndarray:
+    """The frame in gray and lighter, so that any color over it stands out."""
+    gray_HW = frame_HW3 @ np.array([0.299, 0.587, 0.114])
+    return np.repeat((0.55 * gray_HW + 0.45 * 255)[..., None], 3, 2).astype(np.uint8)
+
+
+def points(pixels: float) -> float:
+    """Pixels of the page in points, which matplotlib counts letters and dots in."""
+    return pixels * 72 / _DOTS_PER_INCH
+
+
+def _fitted(picture_hw3: np.ndarray, width: int, height: int) -> np.ndarray:
+    """At the size of its box, or as it is where it has more pixels."""
+    if picture_hw3.shape[0] >= 2 * height and picture_hw3.shape[1] >= 2 * width:
+        width, height = 2 * width, 2 * height
+    image = Image.fromarray(picture_hw3)
+    return np.asarray(image.resize((max(1, width), max(1, height)), Image.Resampling.BICUBIC))

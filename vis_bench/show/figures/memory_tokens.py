@@ -1,0 +1,91 @@
+"""What IFC's memory tokens attend to: for each token, its weights as heat over a frame.
+
+A memory token gathers what later layers tell other frames (Hwang et al., NeurIPS 2021, section
+3.1); which parts of a frame it gathers, the paper does not show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.show.figures.figure_page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
+from vis_bench.show.overlay.frame import draw_frame
+from vis_bench.show.overlay.frame_files import video_frames
+from vis_bench.show.overlay.instance import Instance
+
+_GAP, _BAND = 4, 20
+_HEAT = rgb((213, 94, 0))
+_OPAQUE = 0.9  # of the largest weight
+
+
+def draw_memory_tokens(
+    recorded: RecordedVideo, instances: Sequence[Instance], layer: int, frames: Sequence[int]
+) -> FigurePage:
+    """The figure of one video: for each frame its masks, and then a picture for each token.
+
+    Args:
+        recorded: with the memory tokens' attention.
+        instances: what is drawn on the picture of the masks.
+        layer: from 0.
+        frames: from 0.
+    """
+    memory = recorded.attention.memory
+    assert memory is not None, "the method records its memory tokens"
+    video = video_frames(recorded.video)
+    weights_LTMBhw = memory.weights_LTMBhw.float().cpu().numpy()
+    weights_TBhw = weights_LTMBhw[layer].mean(1)
+    num_tokens = weights_TBhw.shape[1]
+    columns = math.ceil(math.sqrt(num_tokens + 1))
+    num_rows = math.ceil((num_tokens + 1) / columns)
+    width = (PAGE_WIDTH - _GAP * (columns - 1)) / columns
+    height = width * video.height / video.width
+    block = num_rows * (_BAND + height)
+    page = FigurePage(len(frames) * block + 2 * _BAND + 8)
+    largest = float(weights_TBhw[list(frames)].max())
+    for f, t in enumerate(frames):
+        frame_HW3 = recorded.video.frames[t]
+        masks = np.asarray(draw_frame(frame_HW3, instances, t, round(width)))
+        for place in range(num_tokens + 1):
+            row, column = divmod(place, columns)
+            left, top = column * (width + _GAP), f * block + row * (_BAND + height)
+            if place == 0:
+                page.text(left, top + _BAND / 2, f"frame {t}, prediction", size=SMALL)
+                page.picture(masks, left, top + _BAND, width, height)
+                continue
+            heat_hw = weights_TBhw[t, place - 1]
+            words = f"token {place}: {100 * heat_hw.sum():.0f} % to the frame"
+            page.text(left, top + _BAND / 2, words, size=SMALL)
+            axes = page.picture(pale(frame_HW3), left, top + _BAND, width, height)
+            axes.imshow(
+                _heat(heat_hw / largest), extent=(0, 1, 1, 0), aspect="auto",
+                interpolation="nearest",
+            )  # fmt: skip
+    _explain(page, len(frames) * block, largest, (layer + 1, len(weights_LTMBhw)))
+    return page
+
+
+def _explain(page: FigurePage, top: float, largest: float, layer: tuple[int, int]) -> None:
+    """The scale of the heat, and what it shows."""
+    axes = page.axes(28, top + _BAND - 4, 160, 12)
+    axes.imshow(_heat(np.linspace(0, 1, 64)[None]), aspect="auto")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    page.text(22, top + _BAND + 2, "0", size=SMALL, align="right")
+    page.text(
+        194, top + _BAND + 2,
+        f"{largest:.3f}    mean attention weight of the heads, layer {layer[0]} of {layer[1]}; the "
+        "rest goes to the memory tokens",
+        size=SMALL,
+    )  # fmt: skip
+    for spine in axes.spines.values():
+        spine.set_linewidth(points(0.8))
+
+
+def _heat(relative_hw: np.ndarray) -> np.ndarray:
+    """RGBA, 0..1: one color, the less transparent the larger the weight; weights are at most 1."""
+    color_hw3 = np.broadcast_to(_HEAT, (*relative_hw.shape, 3))
+    return np.concatenate([color_hw3, _OPAQUE * relative_hw[..., None]], -1)

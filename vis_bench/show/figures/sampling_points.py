@@ -1,0 +1,82 @@
+"""Where the decoder's deformable attention reads: a row per layer, a column per frame.
+
+After figure 2 of SeqFormer's supplement (Wu et al., ECCV 2022): filled circles at the sampling
+points of each instance, in its color. Here a circle's area is its attention weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.show.figures.figure_page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
+from vis_bench.show.overlay.frame_files import video_frames
+from vis_bench.show.overlay.shown_tracks import ShownTrack
+
+_LEFT, _GAP, _BAND = 24, 4, 24
+# The diameter of the circle of the largest weight, in pixels of a picture that is 210 wide.
+_LARGEST = 15.0
+# Of the legend, in a line.
+_ENTRIES = 4
+
+
+def draw_sampling_points(
+    recorded: RecordedVideo,
+    shown: Sequence[ShownTrack],
+    layers: Sequence[int],
+    frames: Sequence[int],
+) -> FigurePage:
+    """The figure of one video.
+
+    Args:
+        recorded: with the decoder's attention.
+        shown: the instances; the first lies on top.
+        layers: from 0.
+        frames: from 0.
+    """
+    decoder = recorded.attention.decoder
+    assert decoder is not None, "the method records its decoder"
+    video = video_frames(recorded.video)
+    width = (PAGE_WIDTH - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
+    height = width * video.height / video.width
+    lines = 1 + len(shown) // _ENTRIES
+    page = FigurePage(_BAND + len(layers) * (height + _GAP) + lines * _BAND + 4)
+    rows = [track.row for track in shown]
+    locations = decoder.sampling_locations_LTQMKP2[:, :, rows].float().cpu().numpy()
+    weights = decoder.attention_weights_LTQMKP[:, :, rows].float().cpu().numpy()
+    largest = weights[list(layers)][:, list(frames)].max()
+    for c, t in enumerate(frames):
+        left = _LEFT + c * (width + _GAP)
+        page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=SMALL)
+        frame_HW3 = recorded.video.frames[t]
+        for r, layer in enumerate(layers):
+            axes = page.picture(pale(frame_HW3), left, _BAND + r * (height + _GAP), width, height)
+            for n in reversed(range(len(shown))):
+                x, y = locations[layer, t, n].reshape(-1, 2).T
+                axes.scatter(
+                    x, y, s=_areas(weights[layer, t, n].ravel() / largest, width),
+                    color=[rgb(shown[n].color)], edgecolors="black", linewidths=0.5, alpha=0.85,
+                )  # fmt: skip
+            axes.set_xlim(0, 1)
+            axes.set_ylim(1, 0)
+    for r, layer in enumerate(layers):
+        y = _BAND + r * (height + _GAP) + height / 2
+        page.text(_LEFT / 2 - 2, y, f"layer {layer + 1}", align="center", size=SMALL, turned=True)
+    top = _BAND + len(layers) * (height + _GAP) + 2
+    for n, track in enumerate(shown):
+        page.dot(*_legend_place(n, top), track.color, track.title)
+    page.text(*_legend_place(len(shown), top), "area of a circle: attention weight", size=SMALL)
+    return page
+
+
+def _legend_place(n: int, top: float) -> tuple[float, float]:
+    """Where entry n of the legend begins, and its middle's height."""
+    line, column = divmod(n, _ENTRIES)
+    return _LEFT + column * (PAGE_WIDTH - _LEFT) / _ENTRIES, top + (line + 0.5) * _BAND
+
+
+def _areas(relative: np.ndarray, width: float) -> np.ndarray:
+    """Areas in square points of weights that are at most 1."""
+    return np.maximum(relative, 0.01) * points(_LARGEST * width / 210) ** 2

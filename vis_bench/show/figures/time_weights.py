@@ -1,0 +1,103 @@
+"""How much each frame weighs in an instance: thumbnails, and below them the weights of all frames.
+
+After figure 3 of SeqFormer's supplement (Wu et al., ECCV 2022), which prints the softmax weight
+below a few frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.show.figures.figure_page import PAGE_WIDTH, SMALL, FigurePage, points, rgb
+from vis_bench.show.overlay.frame import draw_frame
+from vis_bench.show.overlay.frame_files import video_frames
+from vis_bench.show.overlay.shown_tracks import ShownTrack
+
+_LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
+
+
+def draw_time_weights(
+    recorded: RecordedVideo, shown: Sequence[ShownTrack], layer: int, frames: Sequence[int]
+) -> FigurePage:
+    """The figure of one video.
+
+    Args:
+        recorded: with the decoder's attention.
+        shown: the instances, one plot each.
+        layer: from 0.
+        frames: that have a thumbnail, from 0, evenly spread; the plots show all.
+    """
+    decoder = recorded.attention.decoder
+    assert decoder is not None, "the method records its decoder"
+    video = video_frames(recorded.video)
+    width = (PAGE_WIDTH - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
+    height = width * video.height / video.width
+    top = _BAND + height
+    page = FigurePage(top + len(shown) * (_TITLE + _PLOT) + 2 * _BAND + 8)
+    for c, t in enumerate(frames):
+        left = _LEFT + c * (width + _GAP)
+        page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=SMALL)
+        tracks = [track.instance for track in shown]
+        picture = draw_frame(recorded.video.frames[t], tracks, t, 2 * round(width), labels=False)
+        page.picture(np.asarray(picture), left, _BAND, width, height)
+    weights_LTQ = decoder.time_weights_LTQ.float().cpu().numpy()
+    shares_QT = weights_LTQ[layer][:, [track.row for track in shown]].T
+    highest = 1.25 * shares_QT.max()
+    first, last = _LEFT + width / 2, PAGE_WIDTH - width / 2
+    step = (last - first) / max(1, video.length - 1)
+    for n, track in enumerate(shown):
+        y = top + n * (_TITLE + _PLOT)
+        _plot(page, y, shares_QT[n], track, frames, highest, (first, step))
+    y = top + len(shown) * (_TITLE + _PLOT) + _BAND
+    absent = "the object is absent" if all(s.annotated for s in shown) else "there is no mask"
+    words = f"pale: {absent}; line: an equal share, 1/{video.length}; layer {layer + 1} of "
+    page.text(
+        PAGE_WIDTH / 2, y + 6, f"softmax weight of each frame; {words}{len(weights_LTQ)}",
+        align="center", size=SMALL,
+    )  # fmt: skip
+    return page
+
+
+def _plot(
+    page: FigurePage,
+    top: float,
+    shares_T: np.ndarray,
+    track: ShownTrack,
+    frames: Sequence[int],
+    highest: float,
+    line: tuple[float, float],
+) -> None:
+    """The weights of one instance, each bar below its frame's place in the row of thumbnails.
+
+    Args:
+        line: the middle of the first bar, and the distance from bar to bar, in pixels.
+    """
+    from matplotlib.patheffects import withStroke
+
+    first, step = line
+    page.dot(_LEFT, top + _TITLE / 2 + 3, track.color, track.title)
+    axes = page.axes(_LEFT, top + _TITLE, PAGE_WIDTH - _LEFT, _PLOT)
+    x_T = first + step * np.arange(len(shares_T))
+    color = rgb(track.color)
+    pale = tuple(0.3 * part + 0.7 for part in color)
+    axes.bar(
+        x_T, shares_T, 0.75 * step,
+        color=[color if present else pale for present in track.present_T],
+        edgecolor="black", linewidth=0.5,
+    )  # fmt: skip
+    axes.axhline(1 / len(shares_T), color="black", linewidth=0.8, linestyle=(0, (4, 3)))
+    halo = withStroke(linewidth=2.5, foreground="white")
+    for t in frames:
+        axes.annotate(
+            f"{shares_T[t]:.3f}", (x_T[t], shares_T[t]), (0, 2), textcoords="offset points",
+            ha="center", va="bottom", fontsize=points(11), path_effects=[halo],
+        )  # fmt: skip
+    axes.set_xlim(_LEFT, PAGE_WIDTH)
+    axes.set_ylim(0, highest)
+    axes.set_xticks([])
+    axes.set_yticks([0, 1 / len(shares_T)], ["0", f"1/{len(shares_T)}"], fontsize=points(11))
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

@@ -1,0 +1,105 @@
+"""Kernel measurements as printable rows: times, rates, and shares of the machine's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from vis_bench.records.schema import MachineFields
+from vis_bench.show.tables.grid import ABSENT, Page
+from vis_bench.show.tables.text import grid_of_frame, table_of
+
+_BYTES = (
+    "The least that must move: each value, location and weight read once and each result written "
+    "once; of the value only what the samples can touch. What is read again comes from a cache: "
+    "the gathered rate counts four positions of each sample, wherever they come from."
+)
+
+_WARM = "On a CPU a call may find its data in the cache, which a copy of large memory never does."
+
+
+def kernel_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The measured rows of `profile-kernels`, without those that were skipped."""
+    return table_of(_printed(row) for row in rows if row["skipped"] is None)
+
+
+def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Page:
+    """The measured rows with the machine, what the figures mean, and what was not measured."""
+    measured = [row for row in rows if row["skipped"] is None]
+    rates = {row["copy_gb_per_s"] for row in measured}
+    remarks = [
+        _machine_line(machine),
+        *(f"A copy of memory reaches {rate:.1f} GB/s here, in the same run." for rate in rates),
+        _BYTES,
+        *([] if machine.cuda else [_WARM]),
+        *skipped_lines(rows),
+    ]
+    grids = (grid_of_frame(kernel_table(rows)),) if measured else ()
+    return Page(f"Kernels on {machine.device}", grids, {}, tuple(remarks))
+
+
+def skipped_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each backend and reason one line that says what was not measured, and why."""
+    skipped: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["skipped"] is not None:
+            what = f"{row['backend']} {row['shape']} {row['pass']} {row['dtype']}"
+            skipped.setdefault((row["backend"], row["skipped"]), []).append(what)
+    return [
+        f"skipped {first}{_others(len(others))}: {reason}"
+        for (_, reason), (first, *others) in skipped.items()
+    ]
+
+
+def most_expensive_operators(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The most expensive operators of a trace: their own time, and its share of all own time."""
+    return table_of(
+        {
+            "Operator": row["op"],
+            "Calls": str(row["calls"]),
+            "Own time (ms)": f"{row['self_ms']:.2f}",
+            "Share of all": _percent(row["share"]),
+        }
+        for row in rows
+    )
+
+
+def _printed(row: Mapping[str, Any]) -> dict[str, str]:
+    speedup = row["speedup_over_reference"]
+    return {
+        "Backend": row["backend"],
+        "Shape": row["shape"],
+        "Pass": row["pass"],
+        "Type": row["dtype"],
+        "Median ms": f"{row['ms_p50']:.3f}",
+        "10th..90th percentile ms": f"{row['ms_p10']:.3f}..{row['ms_p90']:.3f}",
+        "Least MB moved": f"{row['bytes_min'] / 1e6:.1f}",
+        "GB/s": f"{row['gb_per_s']:.2f}",
+        "Share of copy bandwidth": _percent(row["copy_share"]),
+        "Gathered GB/s": f"{row['gathered_gb_per_s']:.1f}",
+        "GFLOP/s": f"{row['gflop_per_s']:.1f}",
+        "Share of matrix rate": _percent(row["matrix_share"]),
+        "Shortest possible ms": f"{row['floor_ms']:.3f}",
+        "Bottleneck": row["bound"],
+        "Times faster than reference": ABSENT if speedup is None else f"{speedup:.1f}",
+        "Note": row["note"],
+    }
+
+
+def _machine_line(machine: MachineFields) -> str:
+    parts = [f"torch {machine.torch}", f"Python {machine.python}"]
+    if machine.cuda:
+        parts += [f"CUDA {machine.cuda}", f"driver {machine.driver or 'unknown'}"]
+    else:
+        parts.append(f"{machine.num_threads} threads")
+    return ", ".join(parts) + "; medians."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _others(count: int) -> str:
+    return f" and {count} other{'s' if count > 1 else ''}" if count else ""

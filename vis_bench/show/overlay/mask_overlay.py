@@ -1,0 +1,158 @@
+"""Masks over a frame: filled, hatched or outlined.
+
+A frame is painted by one map of labels, which is looked up in a table of colors, whatever the
+number of masks; only outlines are made mask by mask, each in its own box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vis_bench.masks.rle import RLE, decode
+from vis_bench.show.overlay.colors import BLACK, WHITE, Color
+from vis_bench.show.overlay.instance import Style
+
+# Opacities of 256: of a filled mask, and of a hatched one on its stripes and between them.
+FILL, STRIPE, GAP = 120, 190, 30
+
+
+def masks_at(
+    masks: Sequence[RLE], frame_size_HW: tuple[int, int], size_hw: tuple[int, int]
+) -> np.ndarray:
+    """Masks of a frame at another size, bool (N, h, w): each pixel is that at its center."""
+    rows_h, columns_w = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for old, new in zip(frame_size_HW, size_hw, strict=True)
+    )
+    masks_Nhw = np.zeros((len(masks), *size_hw), bool)
+    for index, mask in enumerate(masks):
+        masks_Nhw[index] = decode(mask).T[columns_w][:, rows_h].T
+    return masks_Nhw
+
+
+def paint(
+    frame_hw3: np.ndarray,
+    masks_Nhw: np.ndarray,
+    colors: Sequence[Color],
+    styles: Sequence[Style],
+    switched: Sequence[bool],
+) -> np.ndarray:
+    """The frame with masks over it, uint8 RGB; earlier masks lie above later ones.
+
+    Args:
+        switched: masks that get a white ring around them.
+    """
+    painted_hw3 = _fill(frame_hw3, masks_Nhw, colors, styles)
+    width = max(2, round(max(frame_hw3.shape[:2]) / 180))
+    for index in reversed(range(len(masks_Nhw))):
+        _outline(painted_hw3, masks_Nhw[index], colors[index], styles[index], width)
+        if switched[index]:
+            _ring(painted_hw3, masks_Nhw[index], width)
+    return painted_hw3
+
+
+def stripes(size_hw: tuple[int, int]) -> np.ndarray:
+    """Diagonal stripes, bool (h, w), as wide as the gaps between them."""
+    width = max(3, round(max(size_hw) / 120))
+    return _diagonals(size_hw, (0, 0), width)
+
+
+def _fill(
+    frame_hw3: np.ndarray,
+    masks_Nhw: np.ndarray,
+    colors: Sequence[Color],
+    styles: Sequence[Style],
+) -> np.ndarray:
+    labels_hw = np.zeros(frame_hw3.shape[:2], np.intp)
+    for index in reversed(range(len(masks_Nhw))):
+        if styles[index] != "missed":
+            labels_hw[masks_Nhw[index]] = index + 1
+    hatched = np.array([False, *(style == "false" for style in styles)])
+    color_L3 = np.array([(0, 0, 0), *colors], np.uint16)
+    opacity_2L = np.where(hatched, [[GAP], [STRIPE]], FILL).astype(np.uint16)
+    opacity_2L[:, 0] = 0
+    covered = np.flatnonzero(labels_hw)
+    labels_P = labels_hw.ravel()[covered]
+    opacity_P1 = opacity_2L[0][labels_P][:, None]
+    if hatched.any():
+        stripe_P = stripes(frame_hw3.shape[:2]).ravel()[covered].astype(np.intp)
+        opacity_P1 = opacity_2L[stripe_P, labels_P][:, None]
+    painted_P3 = frame_hw3.reshape(-1, 3).copy()
+    below_P3 = _muted(painted_P3[covered]) * (256 - opacity_P1)
+    painted_P3[covered] = (below_P3 + color_L3[labels_P] * opacity_P1) >> 8
+    return painted_P3.reshape(frame_hw3.shape)
+
+
+def _muted(pixels_P3: np.ndarray) -> np.ndarray:
+    """Halfway to gray, uint16, so that the color over them is not mistaken."""
+    pixels_P3 = pixels_P3.astype(np.uint16)
+    gray_P = (pixels_P3 @ np.array([77, 150, 29], np.uint16)) >> 8
+    return (pixels_P3 + gray_P[:, None]) >> 1
+
+
+def _outline(
+    painted_hw3: np.ndarray, mask_hw: np.ndarray, color: Color, style: Style, width: int
+) -> None:
+    """Draws the inner edge in the color, and a dark line outside so that it shows anywhere."""
+    box = _box(mask_hw, width + 2)
+    if box is None:
+        return
+    inside_hw = mask_hw[box]
+    part_hw3 = painted_hw3[box]
+    edge_hw = inside_hw & ~_shrunk(inside_hw, width)
+    if style == "missed":
+        origin = box[0].start, box[1].start
+        dash_hw = _diagonals(edge_hw.shape, origin, 3 * width)
+        part_hw3[edge_hw & dash_hw] = WHITE
+        part_hw3[edge_hw & ~dash_hw] = BLACK
+        return
+    halo_hw = _grown(inside_hw, 1) & ~inside_hw
+    part_hw3[halo_hw] = part_hw3[halo_hw] // 3
+    part_hw3[edge_hw] = color
+
+
+def _ring(painted_hw3: np.ndarray, mask_hw: np.ndarray, width: int) -> None:
+    """A white ring between black ones around the mask."""
+    box = _box(mask_hw, 2 * width + 4)
+    if box is None:
+        return
+    inside_hw, part_hw3 = mask_hw[box], painted_hw3[box]
+    borders = [_grown(inside_hw, r) for r in (1, 2 + width, 3 + width)]
+    part_hw3[borders[2] & ~inside_hw] = BLACK
+    part_hw3[borders[1] & ~borders[0]] = WHITE
+
+
+def _box(mask_hw: np.ndarray, margin: int) -> tuple[slice, slice] | None:
+    """The mask's box and a margin within the frame; None for an empty mask."""
+    sides = []
+    for axis in (1, 0):
+        places = np.flatnonzero(mask_hw.any(axis))
+        if not places.size:
+            return None
+        sides.append(slice(max(0, int(places[0]) - margin), int(places[-1]) + 1 + margin))
+    return sides[0], sides[1]
+
+
+def _shrunk(mask_hw: np.ndarray, steps: int) -> np.ndarray:
+    """Without the pixels up to `steps` from what is outside; the frame's border is outside."""
+    return ~_grown(~np.pad(mask_hw, 1), steps)[1:-1, 1:-1]
+
+
+def _grown(mask_hw: np.ndarray, steps: int) -> np.ndarray:
+    """With the pixels up to `steps` rows or columns away."""
+    for _ in range(steps):
+        grown_hw = mask_hw.copy()
+        grown_hw[1:] |= mask_hw[:-1]
+        grown_hw[:-1] |= mask_hw[1:]
+        grown_hw[:, 1:] |= mask_hw[:, :-1]
+        grown_hw[:, :-1] |= mask_hw[:, 1:]
+        mask_hw = grown_hw
+    return mask_hw
+
+
+def _diagonals(size_hw: tuple[int, ...], origin: tuple[int, int], width: int) -> np.ndarray:
+    rows_h = origin[0] + np.arange(size_hw[0])
+    columns_w = origin[1] + np.arange(size_hw[1])
+    return (rows_h[:, None] + columns_w) // width % 2 == 1

@@ -1,0 +1,136 @@
+"""The rows of a video's pictures: the ground truth, then each results file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.show.overlay.frame_source import FrameSource
+from vis_bench.show.overlay.identity_switches import switch_frames
+from vis_bench.show.overlay.instance import Instance, Style
+from vis_bench.show.overlay.same_object import identities
+from vis_bench.show.overlay.track_set import TrackSet, objects_of, tracks_of
+from vis_bench.show.overlay.verdicts import Verdicts, judge
+
+
+@dataclass(frozen=True)
+class NamedResults:
+    """A results file, and what its row is called."""
+
+    name: str
+    results: Results
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one row shows of a video."""
+
+    name: str
+    instances: Sequence[Instance]
+
+
+def rows_of(
+    video: FrameSource,
+    sources: Sequence[NamedResults],
+    truth: GroundTruth | None,
+    categories: Mapping[int, str],
+    min_score: float,
+) -> list[Row]:
+    """The ground truth's row, where there is one, and then a row for each results file.
+
+    Raises:
+        InputError: as `tracks_of` and `objects_of`.
+    """
+    sets = [tracks_of(source.results, video, min_score) for source in sources]
+    objects = None if truth is None else objects_of(truth, video)
+    if objects is None:
+        verdicts, numbered = [], identities(sets)
+    else:
+        verdicts = [judge(tracks, objects) for tracks in sets]
+        numbered = identities([objects, *sets], [verdict.found_N for verdict in verdicts])
+    rows = []
+    if objects is not None:
+        own = zip(range(len(objects)), numbered.pop(0).tolist(), strict=True)
+        shown = [_object(objects, i, identity, categories) for i, identity in own]
+        rows.append(Row("ground truth", shown))
+    for s, (source, tracks, identity_N) in enumerate(zip(sources, sets, numbered, strict=True)):
+        instances = [
+            _track(tracks, i, identity, categories) for i, identity in enumerate(identity_N)
+        ]
+        if objects is not None:
+            instances = _judged(instances, verdicts[s], tracks, objects, video, categories)
+        rows.append(Row(source.name, instances))
+    return rows
+
+
+def abbreviation(name: str, names: Iterable[str]) -> str:
+    """The first letters of a name's words, as few as tell it from the other names.
+
+    At least 3 of a single word and 2 of each of several: `per.`, `gi.pa.`. Empty for a name of up
+    to 5 letters, or where it would not be two shorter than the name.
+    """
+    others = [other for other in names if other != name]
+    for length in range(2 if len(_words(name)) > 1 else 3, len(name)):
+        short = _cut(name, length)
+        if len(name) <= 5 or len(short) > len(name) - 2:
+            return ""
+        if all(_cut(other, length) != short for other in others):
+            return short
+    return ""
+
+
+def _cut(name: str, length: int) -> str:
+    return "".join(f"{word[:length]}." for word in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[\s_-]+", name)
+
+
+def _object(
+    objects: TrackSet, index: int, identity: int, categories: Mapping[int, str]
+) -> Instance:
+    name = _name(objects, index, categories)
+    text = f"{name} (crowd)" if objects.crowd_N[index] else name
+    return Instance(
+        objects.masks_T(index), identity, (text,),
+        abbreviation=abbreviation(name, categories.values()),
+    )  # fmt: skip
+
+
+def _track(tracks: TrackSet, index: int, identity: int, categories: Mapping[int, str]) -> Instance:
+    name, score = _name(tracks, index, categories), f"{tracks.score_N[index]:.2f}"
+    comma = "," if name[-1:].isdigit() else ""
+    return Instance(tracks.masks_T(index), identity, (f"{name}{comma} {score}", score))
+
+
+def _judged(
+    instances: Sequence[Instance],
+    verdicts: Verdicts,
+    tracks: TrackSet,
+    objects: TrackSet,
+    video: FrameSource,
+    categories: Mapping[int, str],
+) -> list[Instance]:
+    """The missed objects, and the tracks with what annotations say about them."""
+    switches = switch_frames(tracks, objects, video.length)
+    judged = [
+        Instance(
+            objects.masks_T(index), -1,
+            (f"missed {_name(objects, index, categories)}", "missed"), "missed",
+        )
+        for index in verdicts.missed_M.nonzero()[0].tolist()
+    ]  # fmt: skip
+    for instance, fault, frames in zip(instances, verdicts.faults_N, switches, strict=True):
+        texts = (f"{instance.texts[0]}, {fault}", *instance.texts) if fault else instance.texts
+        style: Style = "false" if fault else "track"
+        judged.append(Instance(instance.masks_T, instance.identity, texts, style, frames))
+    return judged
+
+
+def _name(tracks: TrackSet, index: int, categories: Mapping[int, str]) -> str:
+    category = int(tracks.category_N[index])
+    return categories.get(category, f"class {category}")

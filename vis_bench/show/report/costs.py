@@ -1,0 +1,128 @@
+"""What it costs: speed by region and stage, multiply-adds, parameters, memory, energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vis_bench.cost.speed.video_run import OTHER
+from vis_bench.inference.stages import STAGE_NAMES
+from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
+from vis_bench.records.schema import Record, RegionFields
+from vis_bench.show.number_format import SPREAD_LIMIT, num_timed_videos
+from vis_bench.show.report.subjects import LETTERS
+from vis_bench.show.report.table import Cell, Heading, Table, measured, whole, words
+from vis_bench.show.speed import MEBIBYTE
+
+# A bar of the picture: what it is of, and milliseconds per source frame by stage.
+StageBar = tuple[str, dict[str, float]]
+
+
+def size_table(records: Sequence[Record | None]) -> Table | None:
+    """Multiply-adds and parameters; None where no record has any."""
+    metrics = (GFLOPS_PER_FRAME, Metric("gflops_per_clip", "GFLOPs/clip", digits=2), PARAMS)
+    known = [r for r in records if r is not None]
+    shown = [m for m in metrics if any(m.of(r) is not None for r in known)]
+    if not shown:
+        return None
+    headings = [Heading("Figure", is_number=False)]
+    headings += [Heading(letter) for letter in LETTERS[: len(records)]]
+    if len(records) == 1:
+        headings[1] = Heading("Value")
+    rows = [
+        [
+            words(m.title),
+            *(measured(None if r is None else m.of(r), m.digits, m.scale) for r in records),
+        ]
+        for m in shown
+    ]
+    return Table("Multiply-adds and parameters", headings, rows)
+
+
+def speed_table(records: Sequence[Record | None]) -> Table | None:
+    """A row per timed region; None where nothing was timed."""
+    regions = _regions(records)
+    if not regions:
+        return None
+    headings = [Heading("Region", is_number=False), Heading("FPS")]
+    headings += [Heading("Latency p50", hint="ms per clip"), Heading("p90"), Heading("p99")]
+    headings += [Heading("Memory (MiB)", hint="peak"), Heading("J/frame")]
+    headings += [Heading("Videos", hint="that were timed")]
+    if len(records) == 2:
+        headings.insert(0, Heading("", is_number=False, hint="subject"))
+    rows = []
+    for letter, record, name, region in regions:
+        row = [words(letter)] if len(records) == 2 else []
+        row += [
+            words(name), _fps(region), measured(region.latency_ms_p50, 1),
+            measured(region.latency_ms_p90, 1), measured(region.latency_ms_p99, 1),
+            measured(region.peak_memory_bytes, 0, MEBIBYTE),
+            measured(region.energy_joules_per_frame, 2), whole(num_timed_videos(record)),
+        ]  # fmt: skip
+        rows.append(row)
+    return Table("Speed by timed region", headings, rows)
+
+
+def stage_bars(records: Sequence[Record | None]) -> list[StageBar]:
+    """The regions whose stages were timed."""
+    is_pair = len(records) == 2
+    return [
+        (f"{letter}: {name}" if is_pair else name, dict(region.stage_ms_per_frame))
+        for letter, _, name, region in _regions(records)
+        if region.stage_ms_per_frame
+    ]
+
+
+def stage_table(records: Sequence[Record | None]) -> Table | None:
+    """Milliseconds per source frame by stage, a row per region; None where none was timed."""
+    bars = stage_bars(records)
+    if not bars:
+        return None
+    stages = stage_order(bars)
+    headings = [Heading("Region", is_number=False), *(Heading(stage) for stage in stages)]
+    rows = [
+        [
+            words(name),
+            *(measured(parts.get(s), 2) for s in stages),
+            measured(sum(parts.values()), 2),
+        ]
+        for name, parts in bars
+    ]
+    return Table("Milliseconds per source frame by stage", [*headings, Heading("sum")], rows)
+
+
+def stage_order(bars: Sequence[StageBar]) -> list[str]:
+    """The stages that were timed, in the order in which they run."""
+    timed = {stage for _, parts in bars for stage in parts}
+    known = [stage for stage in (*STAGE_NAMES, OTHER) if stage in timed]
+    return known + sorted(timed - set(known))
+
+
+def cost_remarks(records: Sequence[Record | None]) -> list[str]:
+    """What limits a comparison of speed."""
+    timed = [r for r in records if r is not None and r.fps is not None]
+    remarks = []
+    if len(timed) < len(records):
+        missing = "Speed was not measured" if not timed else "The speed of one was not measured"
+        remarks.append(f"{missing}.")
+    machines = {(r.device, r.num_threads, r.timed_region) for r in timed}
+    if len(machines) > 1:
+        remarks.append("A and B were timed on other machines or regions; do not compare speed.")
+    if any(r.speed_spread is None for r in timed):
+        remarks.append("How far equal runs lie apart is not known everywhere.")
+    return remarks
+
+
+def _regions(records: Sequence[Record | None]) -> list[tuple[str, Record, str, RegionFields]]:
+    found = []
+    for letter, record in zip(LETTERS, records, strict=False):
+        if record is not None:
+            regions = record.regions or ({str(record.timed_region): record} if record.fps else {})
+            found += [(letter, record, name, region) for name, region in regions.items()]
+    return found
+
+
+def _fps(region: RegionFields) -> Cell:
+    spread = region.speed_spread
+    wide = spread is not None and spread > SPREAD_LIMIT
+    cell = measured(region.fps, FPS.digits, FPS.scale)
+    return Cell(cell.text, cell.order, f"spread {100 * spread:.0f} %" if wide and spread else "")

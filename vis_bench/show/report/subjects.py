@@ -1,0 +1,173 @@
+"""What was measured, and on what machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.categories import dataset_title
+from vis_bench.records.arithmetic import arithmetic_name
+from vis_bench.records.caveats import caveats, count
+from vis_bench.records.cell_name import clip_name, named_options
+from vis_bench.records.schema import Record
+from vis_bench.show.overlay.rows import NamedResults
+
+LETTERS = ("A", "B")
+UNKNOWN = "not known"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line: a title, and its value for each subject; `differs` where they are not the same."""
+
+    title: str
+    values: Sequence[str]
+
+    @property
+    def differs(self) -> bool:
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One side of the page; `letter` stands for it in tables and pictures.
+
+    `setting`: how and on what it was measured, in brief. `marks`: what limits what it says.
+    """
+
+    letter: str
+    name: str
+    setting: str
+    marks: Sequence[str]
+
+
+def subjects_of(sources: Sequence[NamedResults], records: Sequence[Record | None]) -> list[Subject]:
+    """What each side is called and how it was measured."""
+    return [
+        Subject(
+            letter,
+            source.name,
+            "" if record is None else _setting(record),
+            [] if record is None else caveats(record),
+        )
+        for letter, source, record in zip(LETTERS, sources, records, strict=False)
+    ]
+
+
+def measured_facts(records: Sequence[Record | None], truth: GroundTruth) -> list[Fact]:
+    """Methods, data and settings; what no record says is left out."""
+    data = f"{count(len(truth.videos), 'video')}, {count(len(truth.objects), 'object')}"
+    return [*_facts(records, _MEASURED), Fact("Annotated", [data] * len(records))]
+
+
+def machine_facts(records: Sequence[Record | None]) -> list[Fact]:
+    """Devices, versions and the source; what no record says is left out."""
+    return _facts(records, _MACHINE)
+
+
+def _facts(
+    records: Sequence[Record | None], parts: Mapping[str, Callable[[Record], Any]]
+) -> list[Fact]:
+    found = []
+    for title, part in parts.items():
+        values = [None if record is None else part(record) for record in records]
+        if any(value not in (None, "") for value in values):
+            found.append(Fact(title, [UNKNOWN if v in (None, "") else str(v) for v in values]))
+    return found
+
+
+def _setting(record: Record) -> str:
+    """The backbone, the resolution, the precision and the device."""
+    computed = None if record.precision is None else arithmetic_name(record)
+    how = [record.backbone, _resolution(record), computed]
+    on = f"on {record.device}" if record.device else None
+    return ", ".join(part for part in (*how, on) if part)
+
+
+def _options(record: Record) -> str:
+    options = {**record.resolved_options, **named_options(record)}
+    return ", ".join(f"{key}={value}" for key, value in sorted(options.items()))
+
+
+def _weights(record: Record) -> str | None:
+    digest = record.weights_sha256
+    return record.weights_source and record.weights_source + (
+        f" (sha256 {digest[:12]})" if digest else ""
+    )
+
+
+def _dataset(record: Record) -> str:
+    digest = record.annotations_sha256
+    known = f" (annotations sha256 {digest[:12]})" if digest else ""
+    return f"{dataset_title(record.dataset)} {record.split}{known}"
+
+
+def _resolution(record: Record) -> str | None:
+    if isinstance(record.resolution, int):
+        return f"short side {record.resolution} px"
+    return record.resolution
+
+
+def _source(record: Record) -> str | None:
+    commit = record.git_commit and record.git_commit[:12]
+    changed = " with uncommitted changes" if record.git_dirty else ""
+    version = record.vis_bench_version and f"vis-bench {record.vis_bench_version}"
+    parts = [version, commit and f"commit {commit}{changed}"]
+    return ", ".join(part for part in parts if part)
+
+
+def _processors(record: Record) -> str:
+    load = record.load_average
+    parts = [
+        record.num_threads and count(record.num_threads, "thread"),
+        record.num_cpus and f"{record.num_cpus} CPUs",
+        load is not None and f"load {load:.1f} before the first run",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _versions(record: Record) -> str:
+    parts = {
+        "Python": record.python, "torch": record.torch, "CUDA": record.cuda,
+        "driver": record.driver,
+    }  # fmt: skip
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+
+
+def _arithmetic(record: Record) -> str:
+    tf32 = None if record.tf32 is None else f"TF32 {'on' if record.tf32 else 'off'}"
+    kernels = record.kernel_backend and f"kernels {record.kernel_backend}"
+    mode = record.compile
+    compiled = None if mode in (None, "none") else f"torch.compile {mode}"
+    return ", ".join(part for part in (record.precision, tf32, compiled, kernels) if part)
+
+
+def _gpu(record: Record) -> str:
+    return ", ".join(f"{key} {value}" for key, value in (record.gpu or {}).items())
+
+
+_MEASURED: Mapping[str, Callable[[Record], Any]] = {
+    "Method": lambda r: r.method + (f", {r.note}" if r.note else ""),
+    "Backbone": lambda r: r.backbone,
+    "Clips": clip_name,
+    "Resolution": _resolution,
+    "Data": _dataset,
+    "Weights": _weights,
+    "Training": lambda r: r.training,
+    "Options": _options,
+    "Config": lambda r: f"sha256 {r.config_sha256[:12]}",
+    "Measured at": lambda r: r.created_at,
+    "Command": lambda r: r.command,
+    "Results from": lambda r: r.url,
+}
+_MACHINE: Mapping[str, Callable[[Record], Any]] = {
+    "Device": lambda r: r.device,
+    "Processors": _processors,
+    "GPU": _gpu,
+    "Arithmetic": _arithmetic,
+    "Versions": _versions,
+    "Source": _source,
+    "Seed": lambda r: r.seed,
+}

@@ -1,0 +1,66 @@
+"""Pages as GitHub-flavored Markdown."""
+
+from __future__ import annotations
+
+import re
+
+from tabulate import tabulate
+
+from vis_bench.show.tables.grid import Entry, Grid, Page
+from vis_bench.text import single_line
+
+# GitHub drops <u>; <ins> is shown underlined.
+_MARKS = {None: "{}", "best": "**{}**", "second": "<ins>{}</ins>"}
+
+# What makes a heading, a list or a rule of a line that begins with it.
+_BLOCK = re.compile(r"^(\d*)([.)](?=\s|$)|[#+=-])")
+# What Markdown gives a meaning to inside a line: emphasis, code, links, HTML, mathematics, cells.
+# An underscore has one at the edge of a word, `&` before a name, addresses become links alone, and
+# `#` at the end closes a heading.
+_SPECIAL = re.compile(
+    r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])"
+    r"|&(?=#?\w+;)|:(?=//)|(?<=\bwww)\.|(?<=\w)@(?=\w)|(?<!\S)#(?=#*\s*$)",
+    re.IGNORECASE,
+)
+
+
+def write_markdown(page: Page) -> str:
+    """Title, tables, footnotes and remarks, a blank line between them; ends with a newline."""
+    parts = [f"### {escape_markdown(page.title)}"] if page.title else []
+    for grid in page.grids:
+        heading = f"**{escape_markdown(grid.data)}**\n\n" if grid.data else ""
+        parts.append(heading + _table(grid))
+    if page.footnotes:
+        notes = page.footnotes.items()
+        parts.append("\n".join(f"- [{key}] {escape_markdown(text)}" for key, text in notes))
+    parts += map(_paragraph, page.remarks)
+    return "\n\n".join(parts) + "\n"
+
+
+def _paragraph(text: str) -> str:
+    """The text as a paragraph, whatever it begins with."""
+    return _BLOCK.sub(r"\g<1>\\\g<2>", escape_markdown(text), count=1)
+
+
+def _table(grid: Grid) -> str:
+    align = ["right" if column.numeric else "left" for column in grid.columns]
+    return tabulate(
+        [[_entry(entry) for entry in row] for row in grid.rows],
+        headers=[escape_markdown(column.full_title) for column in grid.columns],
+        tablefmt="pipe",
+        colalign=align if grid.rows else None,
+        disable_numparse=True,
+        preserve_whitespace=True,
+    )
+
+
+def _entry(entry: Entry) -> str:
+    if entry.repeats:
+        return ""
+    notes = "".join(f" [{key}]" for key in entry.notes)
+    return _MARKS[entry.mark].format(escape_markdown(entry.text)) + entry.interval_text + notes
+
+
+def escape_markdown(text: str) -> str:
+    """The text as Markdown that shows it, on one line."""
+    return _SPECIAL.sub(r"\\\g<0>", single_line(text))
