@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vis_bench.errors import InputError
-from vis_bench.records.source import find_file
+from vis_bench.records.environment import find_file
 
 
 def find_weights_file(name: str) -> Path:

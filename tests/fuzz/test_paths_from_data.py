@@ -13,7 +13,7 @@ from paths import GOLDEN
 from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.data.categories import CATEGORIES
-from vis_bench.records.cell_name import file_stem
+from vis_bench.records.names import file_stem
 from vis_bench.records.store import RecordStore
 
 ESCAPES = [

@@ -1,7 +1,7 @@
 """What counts as an ablation, and what as a method as it is."""
 
 from record_example import example_record
-from vis_bench.records.ablation import split_ablations
+from vis_bench.records.ranking import split_ablations
 
 MINI = {"backbone": "mini", "options": {"variant": "mini"}}
 

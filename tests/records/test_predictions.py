@@ -10,8 +10,13 @@ from vis_bench import files
 from vis_bench.cli import main
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.records.predictions import pack_predictions, predictions_path
-from vis_bench.records.store import RecordStore, read_record, record_json
+from vis_bench.records.store import (
+    RecordStore,
+    pack_predictions,
+    predictions_path,
+    read_record,
+    record_json,
+)
 
 CONTENT = json.dumps([{"video_id": 1, "category_id": 1, "score": 0.5, "segmentations": [None]}])
 

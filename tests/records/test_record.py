@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from paths import GOLDEN
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.records.cell_name import file_stem, full_name
+from vis_bench.records.names import file_stem, full_name
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, read_record
 
@@ -126,3 +126,14 @@ def test_one_bad_file_leaves_the_other_records_readable(tmp_path):
 
 def test_a_record_without_variant_and_backbone_has_a_name():
     assert full_name(example_record(options={}, backbone=None)).startswith("ifc")
+
+
+def test_shards_of_an_interrupted_run_are_no_records(tmp_path):
+    """Neither its shards nor its lock keep the records beside it from being read."""
+    store = RecordStore(tmp_path / "run")
+    store.write(example_record())
+    folder = tmp_path / "run" / "shards" / "ab"
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text('{"digest": "ab", "videos": [], "tracks": []}')
+    assert list(RecordStore(tmp_path)) == [example_record()]
+    assert store.readable().problems == ()

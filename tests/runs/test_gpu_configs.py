@@ -7,8 +7,7 @@ from methods import build_method
 from paths import CONFIGS, ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.records.arithmetic import arithmetic_name, arithmetic_words
-from vis_bench.records.cell_name import file_stem, full_name
+from vis_bench.records.names import arithmetic_name, arithmetic_words, file_stem, full_name
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import Cell, cell_digest, load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs

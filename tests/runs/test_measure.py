@@ -97,7 +97,7 @@ def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path
 
 
 def _stem(record):
-    from vis_bench.records.cell_name import file_stem
+    from vis_bench.records.names import file_stem
 
     return file_stem(record)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from record_example import example_record
-from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import AP, FPS
+from vis_bench.records.names import marked_labels
 from vis_bench.records.schema import RegionFields
 from vis_bench.show.charts import speed_panels
 from vis_bench.show.curves import cost_curves

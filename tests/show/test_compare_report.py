@@ -13,8 +13,7 @@ from vis_bench.data.results_file import Track, write_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ytvis import evaluate_files
 from vis_bench.progress import Bars
-from vis_bench.records.predictions import pack_predictions, predictions_path
-from vis_bench.records.store import RecordStore
+from vis_bench.records.store import RecordStore, pack_predictions, predictions_path
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.compare_inputs import load_pair
 from vis_bench.show.compare_report import compare_pair

@@ -3,7 +3,7 @@
 import pytest
 
 from record_example import example_record
-from vis_bench.records.caveats import is_ranked
+from vis_bench.records.ranking import is_ranked
 from vis_bench.show.leaderboard import (
     UNRANKED_NOTE,
     best_cells,

@@ -15,8 +15,7 @@ from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.ytvis import evaluate
-from vis_bench.records.predictions import pack_predictions
-from vis_bench.records.store import RecordStore, read_record, record_json
+from vis_bench.records.store import RecordStore, pack_predictions, read_record, record_json
 from vis_bench.runs.complete_record import complete_record
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.leaderboard import leaderboard_text

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints a row for each method and setting; 1 where a limit is exceeded."""
     from methods import build_method
     from vis_bench.progress import Bars
-    from vis_bench.records.machine import pick_device
+    from vis_bench.records.environment import pick_device
     from vis_bench.runs.agreement import check_agreement, default_settings
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 def _write_pictures(stored: StoredRecords, options: argparse.Namespace) -> int:
     """Writes the charts that were asked for, of all records or of those of no ablation."""
     from vis_bench.files import write_atomically
-    from vis_bench.records.ablation import split_ablations
+    from vis_bench.records.ranking import split_ablations
     from vis_bench.show.charts import speed_panels, speed_picture
     from vis_bench.show.curve_chart import draw_curves
     from vis_bench.show.curves import cost_curves, has_curves

@@ -19,8 +19,7 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Packs all that are there, and says how large they are together."""
     from vis_bench.data.frames import is_file
-    from vis_bench.records.predictions import pack_predictions
-    from vis_bench.records.store import RecordStore, read_record
+    from vis_bench.records.store import RecordStore, pack_predictions, read_record
 
     packed = []
     for path in RecordStore(options.records).paths():

@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> None:
     from methods import build_method
     from vis_bench.files import never_an_input
     from vis_bench.progress import Bars
-    from vis_bench.records.machine import pick_device
+    from vis_bench.records.environment import pick_device
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
+    from vis_bench.runs.jobs import inference_plan
     from vis_bench.runs.load_method import find_weights
-    from vis_bench.runs.plan import inference_plan
     from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
 
     config = find_config(options.config)

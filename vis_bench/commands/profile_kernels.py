@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
 def _profile(options: argparse.Namespace) -> None:
     from cuda_ops.profile import PASSES, profile
     from vis_bench.progress import Bars
-    from vis_bench.records.machine import describe_machine, pick_device
+    from vis_bench.records.environment import describe_machine, pick_device
     from vis_bench.show.kernels import kernel_page, kernel_table, skipped_lines
     from vis_bench.show.tables.text import render
 
@@ -87,7 +87,7 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
     from vis_bench.files import check_writable, never_an_input, write_atomically
-    from vis_bench.records.machine import pick_device
+    from vis_bench.records.environment import pick_device
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.load_method import find_weights, load_method, naming_method

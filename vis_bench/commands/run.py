@@ -67,7 +67,7 @@ def _way(options: argparse.Namespace) -> MeasureJobs:
         return partial(measure_share, share=Share.parse(options.shard))
     if not on_cluster:
         return partial(measure_jobs, resume=options.resume)
-    from vis_bench.records.machine import pick_device
+    from vis_bench.records.environment import pick_device
     from vis_bench.runs.ray.engine import import_ray
     from vis_bench.runs.ray.settings import ClusterSettings
     from vis_bench.runs.ray.spread import measure_on_cluster
@@ -95,7 +95,7 @@ def measure(
     """
     from methods import build_method
     from vis_bench.progress import Bars
-    from vis_bench.records.machine import pick_device
+    from vis_bench.records.environment import pick_device
     from vis_bench.records.store import RecordStore
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells

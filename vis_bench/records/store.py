@@ -1,30 +1,33 @@
-"""Records in files: written atomically as soon as they are measured, and read with every check."""
+"""Files of records: written atomically as soon as they are measured, and read with every check."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from pydantic import ValidationError
 
+from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
-from vis_bench.files import read_json, shown, write_atomically
-from vis_bench.records.cell_name import file_stem
+from vis_bench.files import read_bytes, read_json, shown, write_atomically
+from vis_bench.records.names import file_stem
 from vis_bench.records.schema import SCHEMA_VERSION, Record
 
 RESULTS_ENDING = ".results.json"
+PACKED_ENDING = f"{RESULTS_ENDING}.gz"
+# Folder beside the records for the shards of runs that have not ended; it holds no records.
+SHARDS = "shards"
 
 
 @dataclass(frozen=True)
 class StoredRecords:
-    """What a folder of records gives: the records, a sentence for each file that is not one, and
-    the records' files.
-    """
+    """Records of a folder, a sentence for each file that is not one, and the records' files."""
 
     records: tuple[Record, ...]
     problems: tuple[str, ...]
@@ -34,19 +37,14 @@ class StoredRecords:
 class RecordStore:
     """The records of a folder, one JSON file each.
 
-    Iterating gives them in the order of their paths, and refuses the first file that is not a
-    record; `readable` goes on after it.
+    Iteration follows the order of paths and stops at the first invalid file; `readable` goes on.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def prepare(self) -> None:
-        """Makes the folder, and finds out whether files can be written to it.
-
-        Raises:
-            InputError: where it cannot be made or written to.
-        """
+        """Make the folder, or refuse one that cannot be written to."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
@@ -71,18 +69,14 @@ class RecordStore:
         return None
 
     def paths(self) -> list[Path]:
-        """The files of records, sorted.
-
-        Raises:
-            InputError: where the folder does not exist, or a folder in it cannot be read.
-        """
+        """The files of records, sorted; every folder must be readable."""
         found, problems = self._listed()
         if problems:
             raise InputError(problems[0])
         return found
 
     def _listed(self) -> tuple[list[Path], list[str]]:
-        """The files of records, and a sentence for each folder that cannot be read."""
+        """Files of records, and a sentence for each folder that cannot be read."""
         if not self.folder.is_dir():
             raise InputError(f"folder of records {self.folder} does not exist")
         problems: list[str] = []
@@ -92,23 +86,21 @@ class RecordStore:
             if Path(error.filename) == self.folder:
                 raise InputError(problems[0])
 
-        found = [
-            Path(folder, name)
-            for folder, folders, files in os.walk(self.folder, onerror=note)
-            for name in (*folders, *files)
-            if name.endswith(".json") and not name.endswith(RESULTS_ENDING)
-        ]
+        found = []
+        for folder, folders, files in os.walk(self.folder, onerror=note):
+            folders[:] = [name for name in folders if name != SHARDS]
+            found += [
+                Path(folder, name)
+                for name in (*folders, *files)
+                if name.endswith(".json") and not name.endswith(RESULTS_ENDING)
+            ]
         return sorted(found), problems
 
     def __iter__(self) -> Iterator[Record]:
         return map(read_record, self.paths())
 
     def readable(self) -> StoredRecords:
-        """The records that can be read, and what is wrong with the other files.
-
-        Raises:
-            InputError: where the folder does not exist.
-        """
+        """The valid records, and the problems of all other files."""
         records, read = [], []
         found, problems = self._listed()
         for path in found:
@@ -121,27 +113,18 @@ class RecordStore:
 
 
 def record_json(record: Record) -> bytes:
-    """The record as it stands in a file."""
+    """The content of a record's file."""
     values = record.model_dump(mode="json")
     return json.dumps(values, indent=1, allow_nan=False).encode() + b"\n"
 
 
 def read_record(path: Path) -> Record:
-    """Reads one record.
-
-    Raises:
-        InputError: for a file that cannot be read, is not JSON, or is not a record of this schema;
-            it names the field and what is expected.
-    """
+    """Read and check one record."""
     return parse_record(read_json(path), f"record {path}")
 
 
 def parse_record(content: Any, name: str) -> Record:
-    """The record that a JSON value holds; `name` is what messages call it.
-
-    Raises:
-        InputError: as `read_record`.
-    """
+    """Check a JSON value and return its record; messages begin with `name`."""
     if not isinstance(content, dict) or "schema_version" not in content:
         raise InputError(f"{name} is not a record: it has no schema_version")
     version = content["schema_version"]
@@ -154,7 +137,7 @@ def parse_record(content: Any, name: str) -> Record:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, as the end of a sentence."""
+    """The first problem that pydantic found, as the end of a sentence."""
     problem = error.errors(include_url=False, include_context=False)[0]
     key = ".".join(str(part) for part in problem["loc"] if part in _names(problem["loc"]))
     if problem["type"] == "missing":
@@ -168,3 +151,66 @@ def _names(location: tuple[int | str, ...]) -> set[int | str]:
     """The parts of a location that its author wrote, without the branches of a union."""
     branches = ("int", "float", "str", "constrained-int", "constrained-float")
     return {part for part in location if part not in branches and "[" not in str(part)}
+
+
+def predictions_path(record: Record, record_path: Path) -> Path:
+    """The record's results file.
+
+    Raises:
+        InputError: for a record without predictions, predictions outside its folder, through a link
+            too, or a file that is not there; it says how to get it.
+    """
+    name = record.predictions
+    if not name:
+        raise InputError(f"record {record_path} has no predictions: its accuracy was not measured")
+    if not _stays_inside(name):
+        raise InputError(
+            f"record {record_path} has predictions {name!r}; expected a file in the record's folder"
+        )
+    path = record_path.parent / name
+    if not is_file(path):
+        # With --resume the record at hand would stand for the measurement.
+        command = (record.command or "").replace(" --resume", "")
+        again = f" with: {command}" if command else ""
+        raise InputError(
+            f"record {record_path} names predictions that are not beside it ({name}); not every "
+            f"record is shipped with them, so measure again{again}"
+        )
+    target = path.resolve()
+    if not target.is_relative_to(record_path.parent.resolve()):
+        raise InputError(
+            f"record {record_path} has predictions {name!r}, a link to {target}; expected a file "
+            "in the record's folder"
+        )
+    return path
+
+
+def pack_predictions(record_path: Path) -> Path | None:
+    """Replace a record's results file by a .gz, and rename it in the record.
+
+    Returns:
+        The packed file; None for a record without predictions or with packed ones.
+    """
+    record = read_record(record_path)
+    if not record.predictions or record.predictions.endswith(PACKED_ENDING):
+        return None
+    plain = predictions_path(record, record_path)
+    if not plain.name.endswith(RESULTS_ENDING):
+        raise InputError(
+            f"record {record_path} has predictions {record.predictions!r}; expected a name that "
+            f"ends with {RESULTS_ENDING}"
+        )
+    packed = plain.with_name(f"{plain.name}.gz")
+    # Without a time in its header the file is the same each time.
+    write_atomically(packed, gzip.compress(read_bytes(plain), compresslevel=9, mtime=0))
+    renamed = record.model_copy(update={"predictions": f"{record.predictions}.gz"})
+    write_atomically(record_path, record_json(renamed))
+    plain.unlink()
+    return packed
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether a path leads nowhere else on any system."""
+    kinds = (PurePosixPath(name), PureWindowsPath(name))
+    outside = any(path.anchor or ".." in path.parts for path in kinds)
+    return not outside and "\0" not in name

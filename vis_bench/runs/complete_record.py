@@ -10,9 +10,8 @@ from vis_bench.files import write_atomically
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.levels import LEVELS
 from vis_bench.metrics.ytvis import evaluate
-from vis_bench.records.predictions import predictions_path
 from vis_bench.records.schema import Record
-from vis_bench.records.store import read_record, record_json
+from vis_bench.records.store import predictions_path, read_record, record_json
 from vis_bench.runs.record_annotations import ground_truth_of
 
 # What is added, and what stands for AP where there is no object.

@@ -21,9 +21,9 @@ from vis_bench.files import parse_json, read_bytes, write_atomically
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.images import ImageEvaluation
 from vis_bench.metrics.ytvis import Evaluation, evaluate_files
-from vis_bench.records.cell_name import file_stem
+from vis_bench.records.environment import package_version
+from vis_bench.records.names import file_stem
 from vis_bench.records.schema import AccuracyFields, Record
-from vis_bench.records.source import package_version
 from vis_bench.records.store import RESULTS_ENDING, RecordStore
 
 

@@ -1,4 +1,4 @@
-"""Cells become jobs: everything that a cell names is found, checked and hashed, once.
+"""Jobs: cells with everything found, checked and hashed that they name.
 
 Nothing behind a job looks a file up again or asks the cell what it meant. A job can be given to
 another process: it pickles.
@@ -21,10 +21,11 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
 from vis_bench.inference.clip_limit import check_clip_limit
-from vis_bench.inference.compiled import compiled
+from vis_bench.inference.compiled import check_compile, compiled
 from vis_bench.inference.loop import InferencePlan
+from vis_bench.inference.tf32 import check_tf32
 from vis_bench.method import MethodSource, VISMethod
-from vis_bench.records.cell_name import clip_name
+from vis_bench.records.names import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
 from vis_bench.runs.load_method import (
     BuildMethod,
@@ -35,7 +36,20 @@ from vis_bench.runs.load_method import (
     resolve_kernel_backend,
 )
 from vis_bench.runs.open_dataset import open_dataset
-from vis_bench.runs.plan import inference_plan
+
+
+def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:
+    """The cell's plan.
+
+    Raises:
+        InputError: for TF32 or a way to compile that the device does not have.
+    """
+    if cell.tf32:
+        check_tf32(device)
+    check_compile(cell.compile, device)
+    return InferencePlan(
+        cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision, cell.tf32
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, load_weights
 from vis_bench.method import VISMethod
-from vis_bench.records.source import find_file
+from vis_bench.records.environment import find_file
 from vis_bench.runs.config import Cell
 
 # `methods.build_method`, or another registry's.

@@ -11,11 +11,10 @@ from vis_bench.errors import reason
 from vis_bench.inference.checkpoint import weights_name
 from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
-from vis_bench.records.cell_name import file_stem
-from vis_bench.records.machine import describe_machine
+from vis_bench.records.environment import describe_machine, describe_source, package_version
 from vis_bench.records.metrics import SHOWN
+from vis_bench.records.names import file_stem
 from vis_bench.records.schema import Fields, Record, SizeFields, SubjectFields
-from vis_bench.records.source import describe_source, package_version
 from vis_bench.records.store import RESULTS_ENDING
 from vis_bench.runs.flops import count_flops
 from vis_bench.runs.jobs import Job

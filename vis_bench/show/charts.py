@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from vis_bench.records.caveats import is_ranked
-from vis_bench.records.cell_name import clip_name
-from vis_bench.records.labels import marked_labels
+from vis_bench.records.names import clip_name, marked_labels
+from vis_bench.records.ranking import is_ranked
 from vis_bench.records.schema import Record
 from vis_bench.show.chart_labels import LABEL_SIZE, Layout, label_places, show_plainly
 from vis_bench.show.leaderboard import leaderboard_sections

@@ -11,11 +11,9 @@ from vis_bench.data.dataset import Dataset
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes
-from vis_bench.records.cell_name import short_name
-from vis_bench.records.labels import noted, with_marks
-from vis_bench.records.predictions import predictions_path
+from vis_bench.records.names import noted, short_name, with_marks
 from vis_bench.records.schema import Record
-from vis_bench.records.store import read_record
+from vis_bench.records.store import predictions_path, read_record
 from vis_bench.runs.record_annotations import find_annotations
 
 

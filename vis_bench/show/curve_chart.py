@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from vis_bench.records.cell_name import clip_name
 from vis_bench.records.metrics import Metric
+from vis_bench.records.names import clip_name
 from vis_bench.show.chart_labels import LABEL_SIZE, Position, label_places, show_plainly
 from vis_bench.show.curves import PANELS, Curve
 from vis_bench.show.picture_file import picture_bytes, picture_style

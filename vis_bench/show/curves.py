@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from vis_bench.records.cell_name import clip_name
-from vis_bench.records.labels import cost_labels
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, Metric
+from vis_bench.records.names import clip_name, cost_labels
 from vis_bench.records.schema import Record
 from vis_bench.show.tables.grid import ABSENT, Column, Grid, grid_of
 

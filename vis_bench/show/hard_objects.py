@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import AP, LEVELS, PARTS
+from vis_bench.records.names import marked_labels
 from vis_bench.records.schema import Record
 from vis_bench.show.leaderboard import best_cells
 from vis_bench.show.number_format import figure, plain

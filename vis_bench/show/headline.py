@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from vis_bench.records.ablation import split_ablations
-from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, PARAMS
+from vis_bench.records.names import marked_labels
+from vis_bench.records.ranking import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.show.measured import measured_order
 from vis_bench.show.number_format import (

@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
-from vis_bench.records.ablation import split_ablations
-from vis_bench.records.arithmetic import arithmetic_name
-from vis_bench.records.caveats import is_ranked
-from vis_bench.records.labels import marked_labels
 from vis_bench.records.metrics import FPS, SHOWN
-from vis_bench.records.order import tie_break
+from vis_bench.records.names import arithmetic_name, marked_labels
+from vis_bench.records.ranking import is_ranked, split_ablations, tie_break
 from vis_bench.records.schema import Record
 from vis_bench.show.number_format import (
     SPREAD_UNKNOWN,

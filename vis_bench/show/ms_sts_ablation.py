@@ -13,11 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 
 from vis_bench.data.categories import dataset_title, unit
-from vis_bench.records.arithmetic import arithmetic_words
-from vis_bench.records.caveats import count
-from vis_bench.records.cell_name import clip_name
 from vis_bench.records.metrics import AP, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
-from vis_bench.records.order import tie_break
+from vis_bench.records.names import arithmetic_words, clip_name
+from vis_bench.records.ranking import count, tie_break
 from vis_bench.records.schema import Record
 from vis_bench.show.number_format import entry_of
 from vis_bench.show.over_seeds import (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
-from vis_bench.records.ablation import split_ablations
+from vis_bench.records.ranking import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords
 from vis_bench.show.charts import Panel, data_digest, digest_of_svg, speed_panels, speed_svg

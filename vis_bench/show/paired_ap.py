@@ -13,10 +13,9 @@ from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos, resample
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.matching import match
-from vis_bench.records.order import tie_break
-from vis_bench.records.predictions import predictions_path
+from vis_bench.records.ranking import tie_break
 from vis_bench.records.schema import Record
-from vis_bench.records.store import StoredRecords
+from vis_bench.records.store import StoredRecords, predictions_path
 from vis_bench.runs.complete_record import check_same_ap
 from vis_bench.runs.record_annotations import ground_truth_of
 

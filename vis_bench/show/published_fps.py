@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vis_bench.cost.speed.paper_protocols import PAPER, PAPER_PROTOCOLS
-from vis_bench.records.arithmetic import arithmetic_name
 from vis_bench.records.metrics import FPS
-from vis_bench.records.order import tie_break
+from vis_bench.records.names import arithmetic_name
+from vis_bench.records.ranking import tie_break
 from vis_bench.records.schema import Record
 from vis_bench.show.number_format import plain, spread_mark
 from vis_bench.show.papers.encoder_options import PUBLISHED_ENCODER

@@ -8,7 +8,7 @@ import pandas as pd
 
 from vis_bench.cost.speed.video_run import OTHER
 from vis_bench.inference.stages import STAGE_NAMES
-from vis_bench.records.labels import cost_labels
+from vis_bench.records.names import cost_labels
 from vis_bench.records.schema import Record, RegionFields
 from vis_bench.show.number_format import (
     has_devices,

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
     """Predicts the video with each method in turn, and draws."""
     from methods import build_method
     from vis_bench.progress import Bars
-    from vis_bench.records.machine import pick_device
+    from vis_bench.records.environment import pick_device
     from vis_bench.runs.video_subject import VideoSource, load_subjects, predict_each
     from vis_bench.show.figures.figure_page import encode_picture
     from vis_bench.show.figures.method_strip import draw_method_strip

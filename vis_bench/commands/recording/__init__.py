@@ -48,7 +48,7 @@ def add_arguments(options: Options, config: str, num_frames: int) -> None:
 def load(options: argparse.Namespace, part: AttentionPart) -> RecordedSubject:
     """The method and the videos that the arguments name."""
     from methods import build_method, methods_recording
-    from vis_bench.records.machine import pick_device
+    from vis_bench.records.environment import pick_device
     from vis_bench.runs.recorded_subject import recording
     from vis_bench.runs.video_subject import VideoSource, load_subject
 

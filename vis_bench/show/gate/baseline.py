@@ -15,8 +15,7 @@ from pydantic import Field, StrictBool, StrictStr, ValidationError
 
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
-from vis_bench.records.arithmetic import arithmetic_words
-from vis_bench.records.cell_name import full_name
+from vis_bench.records.names import arithmetic_words, full_name
 from vis_bench.records.schema import (
     Count,
     Fields,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.errors import InputError
-from vis_bench.records.cell_name import full_name
+from vis_bench.records.names import full_name
 from vis_bench.show.gate.baseline import GatedCell, cell_key, load_cells_to_gate, write_baseline
 from vis_bench.show.gate.rules import FAILING, Finding, Pair, Tolerances, compare_cells
 from vis_bench.show.tables.formats.markdown_writer import escape_markdown

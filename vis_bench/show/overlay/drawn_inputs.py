@@ -13,7 +13,7 @@ from vis_bench.data.frames import is_file
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.files import read_json
-from vis_bench.records.cell_name import short_name
+from vis_bench.records.names import short_name
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RESULTS_ENDING, read_record
 from vis_bench.show.overlay.frame_files import (

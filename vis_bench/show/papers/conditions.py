@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vis_bench.data.categories import dataset_title, unit
-from vis_bench.records.arithmetic import arithmetic_name
-from vis_bench.records.caveats import caveats, count, is_comparable
+from vis_bench.records.names import arithmetic_name
+from vis_bench.records.ranking import caveats, count, is_comparable
 from vis_bench.records.schema import Record
 from vis_bench.show.papers.spec import PaperTable
 from vis_bench.show.published import published_figures

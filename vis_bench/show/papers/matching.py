@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from vis_bench.records.arithmetic import arithmetic_words
 from vis_bench.records.metrics import FPS, Metric
-from vis_bench.records.order import tie_break
+from vis_bench.records.names import arithmetic_words
+from vis_bench.records.ranking import tie_break
 from vis_bench.records.schema import Record
 from vis_bench.show.papers.conditions import fits_published
 from vis_bench.show.papers.encoder_options import PUBLISHED_ENCODER

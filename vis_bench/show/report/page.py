@@ -15,7 +15,7 @@ from markupsafe import Markup
 from vis_bench.data.categories import dataset_title
 from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.records.caveats import count
+from vis_bench.records.ranking import count
 from vis_bench.show.report import costs, plots
 from vis_bench.show.report.choice import chosen_groups
 from vis_bench.show.report.errors import KINDS, error_table

@@ -8,9 +8,8 @@ from typing import Any
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import dataset_title
-from vis_bench.records.arithmetic import arithmetic_name
-from vis_bench.records.caveats import caveats, count
-from vis_bench.records.cell_name import clip_name, named_options
+from vis_bench.records.names import arithmetic_name, clip_name, named_options
+from vis_bench.records.ranking import caveats, count
 from vis_bench.records.schema import Record
 from vis_bench.show.overlay.rows import NamedResults
 

@@ -1,16 +1,23 @@
-"""What a measurement runs on: the device, versions and threads."""
+"""Environment of a measurement: device, versions, threads, and the commit of the source."""
 
 from __future__ import annotations
 
 import platform
+import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import pynvml
-import torch
+from typing import TYPE_CHECKING
 
 from vis_bench.errors import InputError
-from vis_bench.records.schema import MachineFields
+from vis_bench.records.schema import MachineFields, SourceFields
+
+# Records of other code need the version alone, and need not wait for torch to be imported.
+if TYPE_CHECKING:
+    import torch
+
+# The checkout, or the folder that the packages are installed in.
+SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
 
 def pick_device(name: str | None) -> torch.device:
@@ -19,6 +26,8 @@ def pick_device(name: str | None) -> torch.device:
     Raises:
         InputError: for a GPU that is not there, or a device that is neither cpu nor cuda.
     """
+    import torch
+
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, index = name.partition(":")
@@ -34,12 +43,14 @@ def describe_machine(
     device: torch.device, precision: str, kernel_backend: str | None, *, tf32: bool = False,
     compile_mode: str = "none",
 ) -> MachineFields:  # fmt: skip
-    """The machine, and how it computes.
+    """Describe the machine and its arithmetic.
 
     Args:
         tf32: whether a GPU rounds the factors of float32 products; a CPU does not.
         compile_mode: how `torch.compile` is used.
     """
+    import torch
+
     gpu = device.type == "cuda"
     return MachineFields(
         precision=precision,
@@ -64,8 +75,43 @@ def _cpu_name() -> str:
 
 
 def _driver_version() -> str | None:
+    import pynvml
+
     try:
         pynvml.nvmlInit()
         return str(pynvml.nvmlSystemGetDriverVersion())
     except pynvml.NVMLError:
         return None
+
+
+def find_file(named: Path) -> Path | None:
+    """A file that a config names, relative to the working directory or else to `SOURCE_ROOT`."""
+    return next((path for path in (named, SOURCE_ROOT / named) if path.is_file()), None)
+
+
+def package_version() -> str | None:
+    """The installed version of this package; None where it runs without being installed."""
+    try:
+        return version("vis-bench")
+    except PackageNotFoundError:
+        return None
+
+
+def describe_source(seed: int | None = None) -> SourceFields:
+    """The commit, and whether files differ from it; both None outside a checkout."""
+    commit = _git("rev-parse", "HEAD")
+    status = _git("status", "--porcelain", "--untracked-files=no")
+    dirty = None if commit is None else bool(status)
+    return SourceFields(git_commit=commit, git_dirty=dirty, seed=seed)
+
+
+def _git(*arguments: str) -> str | None:
+    if not (SOURCE_ROOT / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=SOURCE_ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,190 @@
+"""Names of measured cells: in file names, messages, tables and charts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from vis_bench.records.ranking import DIRTY, RECONSTRUCTION, caveats
+from vis_bench.records.schema import Record
+
+OTHER_CODE = "other code"
+COST_MARKS = (RECONSTRUCTION, OTHER_CODE)
+
+_COMPILED: Mapping[str, str] = {"default": "compiled", "cuda_graphs": "CUDA graphs"}
+# A file name has at most 255 bytes; endings and temporary names need the rest.
+_STEM_BYTES = 180
+
+
+class Computed(Protocol):
+    """Arithmetic of a measurement; a record and a gated cell have it."""
+
+    @property
+    def precision(self) -> str | None: ...
+    @property
+    def tf32(self) -> bool | None: ...
+    @property
+    def compile(self) -> str | None: ...
+
+
+class Clipped(Protocol):
+    """Method and clips; a record, a gated cell and a config's cell have them."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def clip_length(self) -> int | str | None: ...
+    @property
+    def clip_stride(self) -> int | None: ...
+
+
+class Measured(Clipped, Computed, Protocol):
+    """A measured cell: a record or a gated cell."""
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+    @property
+    def backbone(self) -> str | None: ...
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def resolution(self) -> int | str | None: ...
+    @property
+    def training(self) -> str | None: ...
+
+
+def arithmetic_words(record: Computed) -> list[str]:
+    """Differences from uncompiled float32 without TF32, in words.
+
+    Records without `compile` were not compiled.
+    """
+    precision, mode = record.precision, record.compile
+    words = [] if precision in (None, "float32") else [str(precision)]
+    words += ["TF32"] if record.tf32 else []
+    words += [] if mode in (None, "none") else [_COMPILED.get(str(mode), str(mode))]
+    return words
+
+
+def arithmetic_name(record: Computed) -> str:
+    """The number format and other differences from the default: `float32, TF32`."""
+    is_float32 = record.precision in (None, "float32")
+    return ", ".join([*(["float32"] if is_float32 else []), *arithmetic_words(record)])
+
+
+def clip_name(cell: Clipped) -> str:
+    """Clip length and stride: `T=5 S=3`, `T=whole`; empty for results without clips."""
+    if cell.clip_length is None:
+        return ""
+    stride = _stride(cell)
+    return f"T={cell.clip_length}" + ("" if stride is None else f" S={stride}")
+
+
+def short_name(cell: Clipped) -> str:
+    """Method and clip, for cells that are otherwise equal."""
+    return f"{cell.method} {clip_name(cell)}".strip()
+
+
+def full_name(cell: Measured) -> str:
+    """All settings that distinguish a cell."""
+    parts = [
+        cell.method, cell.backbone, f"{cell.dataset} {cell.split}", clip_name(cell) or None,
+        cell.resolution,
+        ", ".join(arithmetic_words(cell)) or None,
+        *(f"{key}={value}" for key, value in sorted(named_options(cell).items())),
+        None if cell.training is None else f"({cell.training})",
+    ]  # fmt: skip
+    return " ".join(str(part) for part in parts if part is not None)
+
+
+def named_options(cell: Measured) -> dict[str, Any]:
+    """The options without the backbone, which has a column of its own, and its variant."""
+    shown = {key: value for key, value in cell.options.items() if key != "backbone"}
+    if "variant" in shown and shown["variant"] == cell.backbone:
+        del shown["variant"]
+    return shown
+
+
+def file_stem(record: Record) -> str:
+    """The record's file name without ending: the settings, then the config's checksum.
+
+    Absent settings are left out: results of other code have no clips and no resolution.
+    """
+    parts = [
+        record.method, record.backbone, record.dataset, record.split,
+        clip_name(record).replace("=", "").replace(" ", "") or None,
+        record.resolution,
+    ]  # fmt: skip
+    words = (_file_word(str(part)) for part in parts if part is not None)
+    subject = "_".join(word for word in words if word)
+    short = subject.encode()[:_STEM_BYTES].decode(errors="ignore")
+    return f"{short}_{_file_word(record.config_sha256[:10])}".lstrip("_")
+
+
+def method_labels(records: Sequence[Record]) -> list[str]:
+    """Row labels: the method, the options in which it differs from other rows, and the note and
+    arithmetic of the record.
+    """
+    return [
+        " ".join([record.method, *(f"{k}={v}" for k, v in _differing_options(record, records))])
+        + noted(record)
+        + "".join(f", {word}" for word in arithmetic_words(record))
+        for record in records
+    ]
+
+
+def marked_labels(records: Sequence[Record]) -> list[str]:
+    """Row labels with the records' caveats; uncommitted changes show beside the commit."""
+    labels = zip(method_labels(records), records, strict=True)
+    return [with_marks(label, record) for label, record in labels]
+
+
+def cost_labels(records: Sequence[Record]) -> list[str]:
+    """Row labels of speed and cost, marked only where the method or the code is another: random
+    weights cost what trained ones do.
+    """
+    labels = zip(method_labels(records), records, strict=True)
+    return [with_marks(label, record, COST_MARKS) for label, record in labels]
+
+
+def with_marks(label: str, record: Record, wanted: Collection[str] | None = None) -> str:
+    """A label with the record's caveats, or those of them that are wanted."""
+    marks = [mark for mark in caveats(record) if mark != DIRTY]
+    marks += [OTHER_CODE] if record.external else []
+    shown = [mark for mark in marks if wanted is None or mark in wanted]
+    return label + (f" ({', '.join(shown)})" if shown else "")
+
+
+def noted(record: Record) -> str:
+    """The record's note as the end of a label; empty without one."""
+    return "" if record.note is None else f", {record.note}"
+
+
+def _differing_options(record: Record, records: Sequence[Record]) -> list[tuple[str, Any]]:
+    """The record's options that not all records of its method and backbone share."""
+    alike = [
+        _label_options(other)
+        for other in records
+        if (other.method, other.backbone) == (record.method, record.backbone)
+    ]
+    return [
+        (key, value)
+        for key, value in sorted(_label_options(record).items())
+        if any(other.get(key) != value for other in alike)
+    ]
+
+
+def _label_options(record: Record) -> dict[str, Any]:
+    options = named_options(record)
+    return options if record.training is None else {**options, "training": record.training}
+
+
+def _file_word(text: str) -> str:
+    """A text as part of a file name on any system: letters, digits, `_`, `.`, `+` and `-`."""
+    return re.sub(r"[^\w.+-]+", "-", text)[:60].strip(".-")
+
+
+def _stride(cell: Clipped) -> int | None:
+    return None if cell.clip_length == "whole" else cell.clip_stride
