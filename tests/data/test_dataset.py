@@ -10,7 +10,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from vis_bench.data.annotations_checksum import annotations_checksum
+from vis_bench.data.annotation_files import annotations_checksum
 from vis_bench.data.categories import (
     CATEGORIES,
     DATASETS,
@@ -19,8 +19,7 @@ from vis_bench.data.categories import (
     dataset_of,
     dataset_title,
 )
-from vis_bench.data.dataset import ImageFiles, load_dataset, read_dataset
-from vis_bench.data.layout import FOLDERS
+from vis_bench.data.datasets import FOLDERS, ImageFiles, load_dataset, read_dataset
 from vis_bench.data.results_file import Results, Track
 from vis_bench.data.synthetic import generate, write_dataset
 from vis_bench.errors import InputError

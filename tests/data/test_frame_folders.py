@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vis_bench.data.frame_folders import find_videos
-from vis_bench.data.natural_order import in_natural_order
+from vis_bench.data.video import find_videos, in_natural_order
 from vis_bench.errors import InputError
 
 

@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from vis_bench.cli import main
-from vis_bench.data.frame_folders import find_videos
-from vis_bench.data.frames import ImageFiles, decode_image
-from vis_bench.data.image_file import read_header, read_pixels
+from vis_bench.data.frames import ImageFiles, decode_image, read_header, read_pixels
+from vis_bench.data.video import find_videos
 from vis_bench.errors import InputError
 
 VALUES = np.arange(0, 65536, 257, dtype=np.uint16)[None].repeat(3, 0)

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from vis_bench.cli import main
+from vis_bench.data.annotation_files import as_videos, is_of_images
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES, dataset_of
-from vis_bench.data.coco_form import as_videos, is_of_images
-from vis_bench.data.dataset import load_dataset, read_dataset
+from vis_bench.data.datasets import load_dataset, read_dataset
 from vis_bench.data.synthetic import generate
 from vis_bench.data.validate import validate
 from vis_bench.errors import InputError

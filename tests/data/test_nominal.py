@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vis_bench.data.dataset import load_dataset
+from vis_bench.data.datasets import load_dataset
 from vis_bench.errors import InputError
 
 

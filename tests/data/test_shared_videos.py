@@ -2,7 +2,7 @@
 
 import pytest
 
-from vis_bench.data.shared_videos import share_videos
+from vis_bench.data.categories import share_videos
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from vis_bench.data.annotation_files import annotations_checksum
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.annotations_checksum import annotations_checksum
 from vis_bench.data.synthetic import (
     CLASSES,
     VideoKey,

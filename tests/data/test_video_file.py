@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from vis_bench.data.frame_folders import find_videos
-from vis_bench.data.video_file import VideoFile
+from vis_bench.data.frames import VideoFile
+from vis_bench.data.video import find_videos
 from vis_bench.errors import InputError
 
 NUM_FRAMES, STEP = 12, 20  # gray levels between two frames, more than the codec changes

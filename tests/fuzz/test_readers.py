@@ -34,9 +34,9 @@ from record_example import example_record
 from short_videos import write_short_videos
 from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.frame_folders import find_videos
 from vis_bench.data.frames import decode_image
 from vis_bench.data.results_file import parse_results
+from vis_bench.data.video import find_videos
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.metrics.check_results import check_results

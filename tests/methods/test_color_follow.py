@@ -6,7 +6,7 @@ import torch
 
 from methods import build_method
 from vis_bench.cost.flops.video import ShapeCounter
-from vis_bench.data.dataset import load_dataset
+from vis_bench.data.datasets import load_dataset
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.results_file import Results
 from vis_bench.data.synthetic import plain_color

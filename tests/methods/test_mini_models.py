@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from methods import build_method
 from paths import ROOT
-from vis_bench.data.dataset import load_dataset
+from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.loop import InferencePlan, track_video

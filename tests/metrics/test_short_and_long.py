@@ -7,8 +7,8 @@ import pytest
 
 from paths import GOLDEN
 from vis_bench.cli import main
-from vis_bench.data.annotation_parts import join_short_and_long, read_short_and_long
-from vis_bench.data.annotations import GroundTruth, read_annotations
+from vis_bench.data.annotation_files import join_short_and_long
+from vis_bench.data.annotations import GroundTruth, read_annotations, read_short_and_long
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.bootstrap import resample

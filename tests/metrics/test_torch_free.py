@@ -9,7 +9,7 @@ from paths import ROOT
 
 MODULES = (
     "run_bench",
-    "vis_bench.data.dataset",
+    "vis_bench.data.datasets",
     "vis_bench.data.split",
     "vis_bench.data.validate",
     "vis_bench.metrics.compare",

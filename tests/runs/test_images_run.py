@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vis_bench.cli import main
-from vis_bench.data.dataset import load_dataset
+from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import read_results
 from vis_bench.metrics.images import evaluate_images
 from vis_bench.records.store import RecordStore

@@ -7,7 +7,7 @@ import pytest
 
 from vis_bench.cli import main
 from vis_bench.data.categories import CATEGORIES
-from vis_bench.data.dataset import load_dataset, read_categories
+from vis_bench.data.datasets import load_dataset, read_categories
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars

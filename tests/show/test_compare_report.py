@@ -8,7 +8,7 @@ import pytest
 from compare_workload import generate
 from record_example import example_record
 from vis_bench.cli import main
-from vis_bench.data.dataset import load_dataset
+from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ytvis import evaluate_files

@@ -8,7 +8,7 @@ from compare_workload import generate
 from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.dataset import load_dataset
+from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.bootstrap import ap_interval

@@ -21,7 +21,7 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes both parts and says what they hold."""
-    from vis_bench.data.shared_videos import HELD_OUT, REST
+    from vis_bench.data.categories import HELD_OUT, REST
     from vis_bench.data.split import split_annotations, split_grid
     from vis_bench.files import never_an_input
     from vis_bench.show.tables.text import render

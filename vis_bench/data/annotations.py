@@ -14,7 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from vis_bench.data.coco_form import as_videos, is_of_images
+from vis_bench.data.annotation_files import (
+    PARTS_KEY,
+    as_videos,
+    check_kind,
+    is_of_images,
+    join_short_and_long,
+)
 from vis_bench.data.occlusion import occlusion_score
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, objects_of, read_json, shown, value_of
@@ -22,9 +28,6 @@ from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import RLE, check_run_lengths, check_size, from_run_lengths
 from vis_bench.masks.sparse_tube import SparseTube, without_absent
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
-
-# In `info` of annotations joined from several files: the video ids of each, by its name.
-PARTS_KEY = "parts"
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,20 @@ def read_annotations(path: Path) -> GroundTruth:
     return GroundTruth.of(read_json(Path(path)), str(path))
 
 
+def read_short_and_long(short: Path, long: Path) -> GroundTruth:
+    """Reads and checks both files.
+
+    Raises:
+        InputError: as `read_annotations` for either, and as `join_short_and_long`.
+    """
+    try:
+        return GroundTruth.of(join_short_and_long(short, long), f"{short} and {long}")
+    except InputError:
+        for path in (short, long):  # alone, the file at fault names its own annotations
+            read_annotations(path)
+        raise
+
+
 def read_videos(path: Path) -> dict[int, AnnotatedVideo]:
     """The videos that a file lists, by id; unlike `read_annotations` also of a public valid.json.
 
@@ -130,28 +147,6 @@ def read_videos(path: Path) -> dict[int, AnnotatedVideo]:
     content = as_videos(read_json(path))
     check_kind(content, str(path), needs_annotations=False)
     return _videos(content, str(path))
-
-
-def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
-    """Refuses the other files that come with the data sets; `name` is what messages call this one.
-
-    Raises:
-        InputError: saying which it seems to be.
-    """
-    needed = "expected an object with videos" + (
-        ", categories and annotations" if needs_annotations else ""
-    )
-    if isinstance(content, list):
-        raise InputError(f"{name} is a JSON list (a results file?); {needed}")
-    if not isinstance(content, dict):
-        raise InputError(f"{name} holds {shown(content)}; {needed}")
-    if isinstance(content.get("videos"), dict):
-        raise InputError(f"{name} has videos as an object, like meta.json; {needed}")
-    if needs_annotations and "videos" in content and content.get("annotations") is None:
-        raise InputError(
-            f"{name} has no annotations, like the public valid.json and test.json; predictions for "
-            "those are evaluated by the data set's server (see the command submit)"
-        )
 
 
 def _videos(content: dict[str, Any], name: str) -> dict[int, AnnotatedVideo]:

@@ -1,11 +1,10 @@
-"""The data sets by the names that configs use: their titles and their categories.
+"""The data sets by the names that configs use: titles, categories, and which share videos.
 
 YouTube-VIS: youtube-vos.org/dataset/vis (Yang et al., ICCV 2019; the 2021 version). The 2022
 version has the categories of 2021 and adds long videos to the validation set; its AP is the mean of
-short and long videos (see `annotation_parts`). OVIS: Qi et al., arXiv 2102.01558; its annotation
-files spell `Vehical` so, its page `Vehicle`. COCO: cocodataset.org (Lin et al., ECCV 2014); 80
-categories whose ids, 1 to 90, have gaps. `nominal` (see the
-file of that name) has the categories of YouTube-VIS 2019, whose models it times.
+short and long videos. OVIS: Qi et al., arXiv 2102.01558; its annotation files spell `Vehical`, its
+page `Vehicle`. COCO: cocodataset.org (Lin et al., ECCV 2014); 80 categories whose ids, 1 to 90,
+have gaps. `nominal` has the categories of YouTube-VIS 2019, whose models it times.
 """
 
 from __future__ import annotations
@@ -153,3 +152,29 @@ def _same(one: str, other: str | None) -> bool:
 
 def _plain(name: str) -> str:
     return name.casefold().replace("_", " ").replace("vehical", "vehicle").strip()
+
+
+HELD_OUT, REST = "heldout", "rest"
+TRAINING_PARTS = (HELD_OUT, REST)
+
+_TRAIN = "train"
+_SAME_TRAINING = {"ytvis2019", "ytvis2021", "ytvis2022"}
+_SAME_VALIDATION = {"ytvis2021", "ytvis2022"}
+_VALIDATION = "val"
+
+
+def share_videos(one: str, other: str) -> bool:
+    """Whether two splits have videos in common.
+
+    Args:
+        one, other: full names.
+    """
+    data_set, _, split = one.partition("/")
+    other_data_set, _, other_split = other.partition("/")
+    splits = {split, other_split}
+    if data_set != other_data_set:
+        data_sets = {data_set, other_data_set}
+        if splits == {_VALIDATION}:
+            return data_sets <= _SAME_VALIDATION
+        return data_sets <= _SAME_TRAINING and splits <= {_TRAIN, *TRAINING_PARTS}
+    return len(splits) == 1 or (_TRAIN in splits and splits <= {_TRAIN, *TRAINING_PARTS})

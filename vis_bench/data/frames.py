@@ -1,18 +1,88 @@
-"""A video's frames as a sequence that makes each array when it is asked for."""
+"""Frames of a video: image files, video files, and arrays that are made when they are indexed.
+
+Pixels are taken as they are stored: a rotation that EXIF asks for is not applied, because
+annotations and predictions lie on the stored pixels (as YouTube-VIS's own tools read them). Of 16
+bits per channel the upper 8 are kept, in gray as in color.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import errno
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import Any, Literal, overload
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
-from vis_bench.data.image_file import ImageHeader, read_header, read_pixels
 from vis_bench.errors import InputError
 from vis_bench.files import shown
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """Height and width in pixels, and whether EXIF asks to turn the image."""
+
+    size_HW: tuple[int, int]
+    is_turned: bool
+
+
+def open_image(path: Path) -> Image.Image:
+    """Opens an image for reading its header; pixels are read when they are asked for.
+
+    Raises:
+        OSError: for what is not a regular file, such as a pipe, which may never end.
+        Exception: whatever Pillow raises for broken files, and for images of so many pixels that
+            they would fill the memory (`Image.MAX_IMAGE_PIXELS`, twice).
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return Image.open(path)
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Size and orientation, without the pixels.
+
+    Raises:
+        Exception: as `open_image`.
+    """
+    with open_image(path) as image:
+        return ImageHeader((image.height, image.width), _is_turned(image))
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """The image as uint8 RGB (H, W, 3).
+
+    Raises:
+        Exception: as `open_image`; ValueError for values that are not of 8 or 16 bits.
+    """
+    with open_image(path) as image:
+        if image.mode == "F":
+            raise ValueError("it holds floating-point values; expected 8 or 16 bits per channel")
+        if image.mode.startswith("I"):
+            return _from_16_bits(np.asarray(image))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _from_16_bits(gray_HW: np.ndarray) -> np.ndarray:
+    if gray_HW.min() < 0 or gray_HW.max() >= 1 << 16:
+        raise ValueError("it holds values of more than 16 bits; expected 8 or 16 bits per channel")
+    return np.repeat((gray_HW >> 8).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Whether EXIF says another orientation than the stored one."""
+    if "exif" not in image.info:  # `getexif` would decode a whole PNG to look for it
+        return False
+    with suppress(Exception):  # broken EXIF says nothing
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    return False
+
 
 ImageFormat = Literal["png", "jpg"]
 SAVE_OPTIONS: dict[ImageFormat, dict[str, Any]] = {
@@ -190,3 +260,71 @@ def _stays_inside(file_name: str) -> bool:
     path = PurePosixPath(file_name)
     inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
     return inside and "\0" not in file_name
+
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+
+
+class VideoFile(LazyFrames):
+    """The frames of a video file, uint8 RGB (H, W, 3), as they are stored.
+
+    Reading them in order decodes each once and holds one; going back decodes from the start. All
+    frames are decoded once when the file is opened, since its header need not know their number.
+
+    `height` and `width` are in pixels; `rotation` is the angle in degrees, 0..359, by which players
+    turn the picture, and which is not applied here.
+
+    Raises:
+        InputError: without PyAV, for a file that is not a video, that breaks off, or whose frames
+            differ in size.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._av = _import_av(path)
+        length = 0
+        for frame in self._decoded():
+            if length == 0:
+                self.height, self.width = frame.height, frame.width
+                self.rotation = round(getattr(frame, "rotation", 0)) % 360
+            elif (frame.height, frame.width) != (self.height, self.width):
+                raise InputError(
+                    f"frame {length} of {path} is {frame.height}x{frame.width}, but the first is "
+                    f"{self.height}x{self.width}; expected frames of one size"
+                )
+            length += 1
+        if length == 0:
+            raise InputError(f"{path} has no frames; expected a video")
+        super().__init__(length, self._frame)
+        self._running: Iterator[Any] = iter(())
+        self._next = length
+
+    def _frame(self, t: int) -> np.ndarray:
+        if t < self._next:
+            self._running, self._next = self._decoded(), 0
+        for frame in self._running:
+            self._next += 1
+            if self._next > t:
+                return frame.to_ndarray(format="rgb24")
+        raise InputError(f"{self._path} ends before its frame {t}; has the file changed?")
+
+    def _decoded(self) -> Iterator[Any]:
+        """PyAV's frames, in order."""
+        try:
+            with self._av.open(str(self._path)) as container:
+                if not container.streams.video:
+                    raise InputError(f"{self._path} has no pictures; expected a video")
+                yield from container.decode(container.streams.video[0])
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{self._path} cannot be read as a video: {reason}") from None
+
+
+def _import_av(path: Path) -> ModuleType:
+    try:
+        import av
+    except ImportError:
+        raise InputError(
+            f"{path} is a video file, which needs PyAV: pip install 'vis-bench[video]'"
+        ) from None
+    return av

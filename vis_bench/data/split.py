@@ -19,8 +19,8 @@ from typing import Any
 
 import orjson
 
-from vis_bench.data.annotations_checksum import annotations_checksum
-from vis_bench.data.shared_videos import HELD_OUT, REST
+from vis_bench.data.annotation_files import annotations_checksum
+from vis_bench.data.categories import HELD_OUT, REST
 from vis_bench.errors import InputError
 from vis_bench.files import (
     check_writable,

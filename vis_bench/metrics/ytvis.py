@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis_bench.data.annotation_parts import read_short_and_long
-from vis_bench.data.annotations import AnnotatedVideo, GroundTruth, read_annotations
+from vis_bench.data.annotations import (
+    AnnotatedVideo,
+    GroundTruth,
+    read_annotations,
+    read_short_and_long,
+)
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
 from vis_bench.files import collection_paused

@@ -12,10 +12,8 @@ from typing import Any
 
 import orjson
 
-from vis_bench.data.annotation_parts import join_short_and_long
-from vis_bench.data.annotations_checksum import annotations_checksum
+from vis_bench.data.annotation_files import annotations_checksum, is_of_images, join_short_and_long
 from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, check_dataset_name, dataset_of
-from vis_bench.data.coco_form import is_of_images
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, write_atomically
 from vis_bench.metrics.bootstrap import ap_interval

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import torch
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.dataset import Dataset
-from vis_bench.data.shared_videos import REST, share_videos
+from vis_bench.data.categories import REST, share_videos
+from vis_bench.data.datasets import Dataset
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vis_bench.data.categories import CATEGORIES
-from vis_bench.data.dataset import Dataset, load_dataset, read_categories
+from vis_bench.data.datasets import Dataset, load_dataset, read_categories
 from vis_bench.runs.config import DatasetConfig
 
 

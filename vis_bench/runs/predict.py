@@ -11,11 +11,10 @@ from typing import Any
 import torch
 
 from vis_bench.data.categories import OF_IMAGES
-from vis_bench.data.dataset import read_dataset
-from vis_bench.data.frame_folders import find_images, find_videos
+from vis_bench.data.datasets import read_dataset
 from vis_bench.data.frames import ImageFiles, is_file
 from vis_bench.data.results_file import Track, write_results
-from vis_bench.data.video import Video
+from vis_bench.data.video import Video, find_images, find_videos
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable
 from vis_bench.inference.clip_limit import check_clip_limit

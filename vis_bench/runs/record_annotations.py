@@ -8,10 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vis_bench.data.annotation_files import annotations_checksum, as_videos
 from vis_bench.data.annotations import GroundTruth, read_annotations
-from vis_bench.data.annotations_checksum import annotations_checksum
-from vis_bench.data.coco_form import as_videos
-from vis_bench.data.dataset import Dataset
+from vis_bench.data.datasets import Dataset
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes
 from vis_bench.records.schema import Record

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.dataset import Dataset
+from vis_bench.data.datasets import Dataset
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.dataset import Dataset
+from vis_bench.data.datasets import Dataset
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes

@@ -66,7 +66,7 @@ def _is_read_from(folder: Path, output: Path, kind: str) -> bool:
 def _suffixes(kind: str) -> tuple[str, ...]:
     if kind == "records":
         return (".json", ".gz")
-    from vis_bench.data.frame_folders import FRAME_SUFFIXES
-    from vis_bench.data.video_file import VIDEO_SUFFIXES
+    from vis_bench.data.frames import VIDEO_SUFFIXES
+    from vis_bench.data.video import FRAME_SUFFIXES
 
     return (*FRAME_SUFFIXES, *VIDEO_SUFFIXES)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vis_bench.data.annotation_files import as_videos
 from vis_bench.data.categories import check_dataset_name, contradiction
-from vis_bench.data.coco_form import as_videos
 from vis_bench.data.validate.groups import problems_text
 from vis_bench.data.validate.objects import object_problems
 from vis_bench.data.validate.problem import Problem, entries_of, id_problems, is_integer

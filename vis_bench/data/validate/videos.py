@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vis_bench.data.frames import frame_paths, is_file
-from vis_bench.data.image_file import open_image
+from vis_bench.data.frames import frame_paths, is_file, open_image
 from vis_bench.data.validate.problem import Problem, in_frames
 from vis_bench.errors import InputError
 from vis_bench.files import shown

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.dataset import load_dataset
+from vis_bench.data.datasets import load_dataset
 from vis_bench.errors import InputError
 from vis_bench.show.overlay.drawn_inputs import named_results, read_inputs
 from vis_bench.show.overlay.frame_files import FrameFiles, video_frames

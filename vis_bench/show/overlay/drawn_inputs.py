@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vis_bench.data.annotation_files import as_videos
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES
-from vis_bench.data.coco_form import as_videos
 from vis_bench.data.frames import is_file
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError

@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.frame_folders import frame_files, video_sources
-from vis_bench.data.frames import decode_image, frame_paths, is_file
-from vis_bench.data.image_file import read_header
-from vis_bench.data.video import Video
-from vis_bench.data.video_file import VideoFile
+from vis_bench.data.frames import VideoFile, decode_image, frame_paths, is_file, read_header
+from vis_bench.data.video import Video, frame_files, video_sources
 from vis_bench.errors import InputError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.dataset import Dataset, ImageFiles
+from vis_bench.data.datasets import Dataset, ImageFiles
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import read_json
