@@ -14,21 +14,6 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Clip:
-    """Frames [start, stop) of a video that a method sees at once."""
-
-    start: int
-    stop: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start < self.stop:
-            raise ValueError(f"clip [{self.start}, {self.stop}) is empty or starts below 0")
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-
-@dataclass(frozen=True)
 class FrameFeatures:
     """What a method computes once per frame and overlapping clips share.
 
@@ -205,6 +190,10 @@ class VISMethod(nn.Module, ABC):
     `num_checkpoint_entries` counts parameters as papers often do: every number in a checkpoint
     of the authors' code, statistics of frozen norms and modules stored twice included. None where
     nobody knows such a checkpoint. `num_params` counts the distinct learnable ones.
+
+    `paper_protocol` holds the settings of a config under which the authors timed the method, by
+    key: `clip_length`, `precision`, `tf32`, `compile` and `speed.regions`. None where they do not
+    state them. `speed.protocol: paper` requires these settings.
     """
 
     online: bool = False
@@ -215,6 +204,7 @@ class VISMethod(nn.Module, ABC):
     max_clip_length: int | None = None
     num_checkpoint_entries: int | None = None
     weights_source: str | None = None
+    paper_protocol: Mapping[str, object] | None = None
     _resolved_options: Mapping[str, object] = MappingProxyType({})
     _registered_name: str | None = None
     _method_source: MethodSource | None = None

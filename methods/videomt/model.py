@@ -34,6 +34,12 @@ COMPUTED = (
     "num_register_tokens", "image_size", "patch_size", "num_channels", "mlp_ratio", "hidden_act",
     "layer_norm_eps", "num_upscale_blocks", "use_swiglu_ffn", "num_labels",
 )  # fmt: skip
+# tue-mps/videomt, `model_zoo/dinov2.md` and `benchmark.py`: one H100, frame by frame from frames
+# on the GPU, float16 under autocast, float32 products at "medium" precision.
+PAPER_PROTOCOL = {
+    "clip_length": 1, "precision": "float16", "tf32": True, "compile": "default",
+    "speed.regions": ["model"],
+}  # fmt: skip
 
 
 class PatchTokens(nn.Module):
@@ -104,6 +110,7 @@ class VidEoMT(OnlineMethod):
 
     # The 10 best of all (query, class) pairs, no threshold (tue-mps/videomt).
     tracking_rule = TrackingRule(top_k=10)
+    paper_protocol = PAPER_PROTOCOL
 
     def __init__(
         self, model: nn.Module, backbone_name: str, *, pad_to: int = 32, square: bool = False

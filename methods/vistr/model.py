@@ -45,6 +45,12 @@ CHECKPOINT_NAMES = [
     (r"mask_head\.", "mask_features."),
     (r"insmask_head\.", "instance_masks."),
 ]
+# Epiphqny/VisTR, README, section Models: "without data-loading and post-processing", 36 frames;
+# `inference.py` passes one clip at a time and has neither autocast nor a compiler.
+PAPER_PROTOCOL = {
+    "clip_length": 36, "precision": "float32", "tf32": False, "compile": "none",
+    "speed.regions": ["model"],
+}  # fmt: skip
 
 
 class VisTR(VISMethod):
@@ -70,6 +76,7 @@ class VisTR(VISMethod):
     """
 
     tracking_rule = TrackingRule(match_threshold=0.05, min_score=0.0)
+    paper_protocol = PAPER_PROTOCOL
 
     def __init__(
         self,

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vis_bench.errors import InputError
-from vis_bench.inference.clips import clip_windows
-from vis_bench.method import Clip
+from vis_bench.inference.clips import Clip, clip_windows
 
 
 @given(st.integers(1, 60), st.integers(1, 40), st.data())

@@ -129,16 +129,6 @@ def test_it_says_of_itself_what_the_method_says(traced_only):
     assert compiled(method, "none") is method
 
 
-def test_every_property_of_a_method_is_taken_over():
-    """A property that methods get later has to be taken over too."""
-    known = {
-        "online", "input_format", "tracking_rule", "backbone_name", "reconstruction",
-        "max_clip_length", "num_checkpoint_entries", "weights_source",
-    }  # fmt: skip
-    public = {name for name in VISMethod.__annotations__ if not name.startswith("_")}
-    assert public == known
-
-
 class Graph:
     """Stands for a CUDA graph: what it returns is overwritten by its next replay."""
 

@@ -7,10 +7,11 @@ from torch.nn import functional as F
 
 from methods import build_method
 from vis_bench.contract import check_contract
+from vis_bench.inference.clips import Clip
 from vis_bench.inference.image_instances import ImageInstances
 from vis_bench.inference.preprocess import masks_to_image
 from vis_bench.masks.rle import decode
-from vis_bench.method import Clip, ClipPrediction, ImageRule
+from vis_bench.method import ClipPrediction, ImageRule
 
 SIZE = (40, 60)
 IDS = [1, 5, 90]

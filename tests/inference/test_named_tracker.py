@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vis_bench.inference import named_tracker
-from vis_bench.inference.clips import clip_windows, without_overlap
+from vis_bench.inference.clips import Clip, clip_windows, without_overlap
 from vis_bench.inference.named_tracker import NamedTracker
 from vis_bench.masks.rle import decode
-from vis_bench.method import Clip, ClipPrediction, Padding, TrackingRule
+from vis_bench.method import ClipPrediction, Padding, TrackingRule
 
 H, W, K = 6, 8, 3
 CATEGORIES = [10, 20, 30]

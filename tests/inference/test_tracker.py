@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from vis_bench.inference.clips import clip_windows
+from vis_bench.inference.clips import Clip, clip_windows
 from vis_bench.inference.tracker import ClipTracker, space_time_soft_iou
 from vis_bench.masks.rle import decode
-from vis_bench.method import Clip, ClipPrediction, TrackingRule
+from vis_bench.method import ClipPrediction, TrackingRule
 
 H, W, K = 6, 8, 3
 

@@ -21,9 +21,8 @@ from official_weights import (
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.clip_limit import check_clip_limit
+from vis_bench.inference.clips import Clip, check_clip_limit
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.method import Clip
 
 NUM_CLASSES = 5
 SMALL = {"backbone": "mini", "hidden": 64, "encoder_layers": 1, "decoder_layers": 1}

@@ -1,14 +1,30 @@
-"""Clip windows: which frames a method sees together."""
+"""Clips: the windows of frames that a method sees together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.method import Clip
 
 ClipLength = int | Literal["whole"]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames [start, stop) of a video that a method sees at once."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise ValueError(f"clip [{self.start}, {self.stop}) is empty or starts below 0")
+
+    def __len__(self) -> int:
+        return self.stop - self.start
 
 
 def check_clip_plan(clip_length: ClipLength, clip_stride: int) -> None:
@@ -59,3 +75,35 @@ def without_overlap(clips: Iterable[Clip]) -> Iterator[Clip]:
     for clip in clips:
         yield Clip(max(clip.start, stop), clip.stop)
         stop = clip.stop
+
+
+def check_clip_limit(
+    name: str, max_clip_length: int | None, clip_length: ClipLength, videos: Sequence[Video]
+) -> None:
+    """Refuses clips that are longer than the method's queries or tables are made for.
+
+    Args:
+        name: of the method.
+        max_clip_length: the method's; None for any length.
+        clip_length: the config's.
+        videos: that are to be cut into clips.
+
+    Raises:
+        InputError: for a clip length above the limit, or whole videos of which one is longer.
+    """
+    if max_clip_length is None:
+        return
+    if clip_length != "whole":
+        if clip_length > max_clip_length:
+            raise InputError(
+                f"clip_length is {clip_length}, but {name} takes clips of at most "
+                f"{max_clip_length} frames"
+            )
+        return
+    longest = max(videos, key=lambda video: video.length)
+    if longest.length > max_clip_length:
+        raise InputError(
+            f"clip_length is whole and video {longest.name} has {longest.length} frames, but "
+            f"{name} takes clips of at most {max_clip_length}; expected clip_length "
+            f"{max_clip_length} and a clip_stride below it"
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +14,8 @@ from torch import Tensor
 from vis_bench.errors import InputError, reason
 from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
-# As configs say it. `default` is torch.compile's own mode; `cuda_graphs` replays whole graphs of
-# kernels, which torch.compile calls `reduce-overhead`.
-Compile = Literal["none", "default", "cuda_graphs"]
+# The names that configs use, beside `none`, and torch.compile's: `cuda_graphs` replays whole graphs
+# of kernels.
 _MODES: Mapping[str, str] = {"default": "default", "cuda_graphs": "reduce-overhead"}
 
 # Runs over the same shapes until everything is compiled: PyTorch compiles in the first, records
@@ -39,17 +38,10 @@ class CompiledMethod(VISMethod):
         mode: `default` or `cuda_graphs`.
     """
 
-    def __init__(self, method: VISMethod, mode: Compile) -> None:
+    def __init__(self, method: VISMethod, mode: str) -> None:
         super().__init__()
-        self.remember_build(method.registered_name, method.resolved_options, method.method_source)
-        self.online = method.online
-        self.input_format = method.input_format
-        self.tracking_rule = method.tracking_rule
-        self.backbone_name = method.backbone_name
-        self.reconstruction = method.reconstruction
-        self.max_clip_length = method.max_clip_length
-        self.num_checkpoint_entries = method.num_checkpoint_entries
-        self.weights_source = method.weights_source
+        for name in VISMethod.__annotations__:  # input format, rules, name, options, source
+            setattr(self, name, getattr(method, name))
         self.method = method
         self.eval()
         self._copies = mode == "cuda_graphs"
@@ -103,12 +95,12 @@ class CompiledMethod(VISMethod):
             return function(*inputs)
 
 
-def compiled(method: VISMethod, mode: Compile) -> VISMethod:
+def compiled(method: VISMethod, mode: str) -> VISMethod:
     """The method compiled; itself where `mode` is `none`."""
     return method if mode == "none" else CompiledMethod(method, mode)
 
 
-def check_compile(mode: Compile, device: torch.device) -> None:
+def check_compile(mode: str, device: torch.device) -> None:
     """Refuses a mode that does not work on a device, by compiling something small.
 
     Raises:
@@ -145,7 +137,7 @@ def _one_more(numbers: Tensor) -> Tensor:
     return numbers + 1
 
 
-def _compiled(function: Callable, mode: Compile) -> Callable:
+def _compiled(function: Callable, mode: str) -> Callable:
     return torch.compile(function, mode=_MODES[mode])
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.data.results_file import Track
+from vis_bench.inference.clips import Clip
 from vis_bench.inference.mask_encoding import encode_each, masks_at_once
 from vis_bench.inference.preprocess import masks_to_image
 from vis_bench.masks.rle import RLE
-from vis_bench.method import Clip, ClipPrediction, ImageRule
+from vis_bench.method import ClipPrediction, ImageRule
 
 
 class ImageInstances:

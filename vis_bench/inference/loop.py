@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
-from vis_bench.inference.clips import ClipLength, clip_windows, without_overlap
+from vis_bench.inference.clips import Clip, ClipLength, clip_windows, without_overlap
 from vis_bench.inference.image_instances import ImageInstances
 from vis_bench.inference.named_tracker import NamedTracker
 from vis_bench.inference.prediction_rules import (
@@ -31,7 +31,6 @@ from vis_bench.inference.stages import NO_STAGES, Stages
 from vis_bench.inference.tf32 import tf32_set
 from vis_bench.inference.tracker import ClipTracker
 from vis_bench.method import (
-    Clip,
     ClipPrediction,
     FrameFeatures,
     ImageRule,

@@ -12,12 +12,13 @@ import torch
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.inference.attention import ClipAttention, DecoderAttention, RecordsAttention
+from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import ENCODE_FRAMES, DecodedFrames, InferencePlan, tracker_for
 from vis_bench.inference.prediction_rules import check_clip, check_features, check_values
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES
-from vis_bench.method import Clip, ClipPrediction, FrameFeatures
+from vis_bench.method import ClipPrediction, FrameFeatures
 from vis_bench.progress import Advance, silent
 
 

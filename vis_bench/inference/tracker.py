@@ -18,12 +18,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from vis_bench.data.results_file import Track
+from vis_bench.inference.clips import Clip
 from vis_bench.inference.emission import Emission
 from vis_bench.inference.host_copies import to_device
 from vis_bench.inference.mask_encoding import encode_at_video_size
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.sparse_tube import SparseTube
-from vis_bench.method import Clip, ClipPrediction, Padding, TrackingRule
+from vis_bench.method import ClipPrediction, Padding, TrackingRule
 
 # Frames whose averaged logits are held at once while they are closed; bounds the peak memory.
 CLOSED_FRAMES = 16

@@ -27,13 +27,11 @@ from pydantic import (
     model_validator,
 )
 
-from vis_bench.cost.speed.paper_protocols import BENCH, check_protocol
-from vis_bench.cost.speed.settings import SpeedSettings
+from vis_bench.cost.speed.settings import BENCH, SpeedSettings
 from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
 from vis_bench.files import MAX_DEPTH, parse_yaml, read_yaml, shown
 from vis_bench.inference.clips import check_clip_plan
-from vis_bench.inference.compiled import Compile
 from vis_bench.runs.bundled import find_config
 
 Measure = Literal["accuracy", "speed", "flops"]
@@ -105,7 +103,7 @@ class Cell(_Strict):
     resolution: StrictInt | Literal["native"] = 360
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     tf32: StrictBool = False
-    compile: Compile = "none"
+    compile: Literal["none", "default", "cuda_graphs"] = "none"
     kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
     measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
     speed: SpeedSettings = SpeedSettings()
@@ -148,7 +146,6 @@ class Cell(_Strict):
     @model_validator(mode="after")
     def _frames_are_covered(self) -> Cell:
         check_clip_plan(self.clip_length, self.clip_stride)
-        check_protocol(self)
         return self
 
     @property

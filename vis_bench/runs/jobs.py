@@ -6,7 +6,7 @@ another process: it pickles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 import torch
 
+from vis_bench.cost.speed.settings import check_protocol
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
-from vis_bench.inference.clip_limit import check_clip_limit
+from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.tf32 import check_tf32
@@ -177,6 +178,7 @@ class _CheckedMethod(NamedTuple):
 
     source: MethodSource | None
     max_clip_length: int | None
+    paper_protocol: Mapping[str, object] | None
 
 
 class _Resolver:
@@ -197,9 +199,10 @@ class _Resolver:
     def resolve(self, cell: Cell, weights: Path | None) -> Job:
         settings, dataset = self._settings, self._dataset(cell.dataset)
         plan = inference_plan(cell, settings.device)
-        source, max_clip_length = self._check_method(cell, len(dataset.category_ids), weights)
+        method = self._check_method(cell, len(dataset.category_ids), weights)
         videos = dataset.videos[: settings.limit]
-        check_clip_limit(cell.method, max_clip_length, cell.clip_length, videos)
+        check_clip_limit(cell.method, method.max_clip_length, cell.clip_length, videos)
+        check_protocol(cell, method.paper_protocol)
         measured = "accuracy" in cell.measure
         if measured and not dataset.has_annotations:
             raise InputError(_without_annotations(dataset))
@@ -222,7 +225,7 @@ class _Resolver:
                 weights_file=weights_sha256,
                 device=settings.device.type,
                 limit=settings.limit,
-                **({"method_source": asdict(source)} if source else {}),
+                **({"method_source": asdict(method.source)} if method.source else {}),
             ),
         )  # fmt: skip
 
@@ -235,7 +238,9 @@ class _Resolver:
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
                 load_weights(method, weights)
-            self._checked[key] = _CheckedMethod(method.method_source, method.max_clip_length)
+            self._checked[key] = _CheckedMethod(
+                method.method_source, method.max_clip_length, method.paper_protocol
+            )
         return self._checked[key]
 
     def _build_to_check(self, cell: Cell, num_classes: int) -> VISMethod:

@@ -17,7 +17,7 @@ from vis_bench.data.results_file import Track, write_results
 from vis_bench.data.video import Video, find_images, find_videos
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable
-from vis_bench.inference.clip_limit import check_clip_limit
+from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.method import VISMethod

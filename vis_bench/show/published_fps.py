@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vis_bench.cost.speed.paper_protocols import PAPER, PAPER_PROTOCOLS
+from vis_bench.cost.speed.settings import PAPER
 from vis_bench.records.metrics import FPS
 from vis_bench.records.names import arithmetic_name
 from vis_bench.records.ranking import tie_break
@@ -26,8 +26,6 @@ from vis_bench.show.tables.grid import ABSENT, Column, Entry, Grid, Page
 
 TITLE = "Published FPS, and FPS measured here"
 NOT_STATED = "not stated"
-# Whose authors say what they timed: source -> method, a key of the protocols.
-_STATED_BY = {"vistr-readme": "vistr", "videomt-zoo": "videomt"}
 _RESOLUTIONS = {"ifc": 360, "seqformer": 360, "vistr": 300, "videomt": 448}
 # Data sets of 36 frames at most, which published FPS are of, or which stand for it.
 _DATA = ("nominal", "ytvis2019")
@@ -57,8 +55,7 @@ class _Published:
     @property
     def timed(self) -> str:
         """What the source says that was timed."""
-        method = _STATED_BY.get(self.source)
-        return NOT_STATED if method is None else PAPER_PROTOCOLS[method].words
+        return published_figures()["fps_timed"].get(self.source, NOT_STATED)
 
 
 def stand_beside_published(records: Sequence[Record]) -> list[Record]:
@@ -112,7 +109,7 @@ def _published() -> list[_Published]:
 def _of_row(row: Mapping[str, Any], source: str) -> _Published:
     method = METHOD_NAMES[row["method"]]
     length, clip_stride = row.get("clip_length", "whole"), row.get("clip_stride")
-    lengths = (length, "whole") if length == PAPER_PROTOCOLS["vistr"].clip_length else (length,)
+    lengths = (length, "whole") if length == 36 else (length,)
     hardware = published_figures()["fps_hardware"].get(_hardware_source(source), NOT_STATED)
     where: dict[str, object] = {
         "method": method_names(row["method"]),

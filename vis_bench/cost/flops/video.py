@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from vis_bench.cost.flops.counter import MacCount, count_macs
+from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import StoredFrames, predict_clips
 from vis_bench.inference.prediction_rules import check_next
-from vis_bench.method import Clip, ClipPrediction, FrameFeatures, State, VISMethod
+from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
 
 @dataclass(frozen=True)

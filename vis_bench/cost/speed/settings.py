@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 
+from vis_bench.errors import InputError
+
+BENCH, PAPER = "bench", "paper"
 Region = Literal["model", "model+tracker", "end_to_end"]
 
 
@@ -14,8 +18,7 @@ class SpeedSettings(BaseModel):
 
     The first `videos` videos are timed. `warmup` of them are run untimed first; then at least
     `repetitions` passes are timed, more until `seconds` are spent. `protocol`: `bench`, or `paper`
-    for what the method's authors timed, which the settings then have to agree with (see
-    `paper_protocols`).
+    for what the method's authors timed, with which the cell must then agree (`check_protocol`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,3 +34,39 @@ class SpeedSettings(BaseModel):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+
+class TimedCell(Protocol):
+    """The settings of a cell that decide what is timed."""
+
+    method: str
+    speed: SpeedSettings
+
+
+def check_protocol(cell: TimedCell, paper_protocol: Mapping[str, object] | None) -> None:
+    """Refuses a cell that asks for its paper's protocol and is set otherwise.
+
+    Args:
+        cell: of a config.
+        paper_protocol: the method's, see `VISMethod`.
+    """
+    if cell.speed.protocol != PAPER:
+        return
+    if paper_protocol is None:
+        raise InputError(
+            f"speed.protocol is paper, but the authors of {cell.method} do not state what they "
+            "timed; expected bench"
+        )
+    for key, expected in paper_protocol.items():
+        value = list(cell.speed.regions) if key == "speed.regions" else getattr(cell, key)
+        if value != expected:
+            raise InputError(
+                f"{key} is {_as_yaml(value)}; expected {_as_yaml(expected)}, which the authors of "
+                f"{cell.method} timed and speed.protocol paper stands for"
+            )
+
+
+def _as_yaml(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
