@@ -8,22 +8,31 @@ from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.errors import InputError
+from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import draw_videos, resample
 from vis_bench.metrics.compare import compare, difference_of
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
-from vis_bench.metrics.ytvis import evaluate_files, summarize
+from vis_bench.metrics.ytvis import evaluate, evaluate_files, summarize
+
+
+def read(annotations, tracks):
+    return GroundTruth.of(annotations), Results.of([Track(**track) for track in tracks])
 
 
 def matches_of(annotations, tracks):
-    return match(GroundTruth.of(annotations), Results.of([Track(**track) for track in tracks]))
+    return match(*read(annotations, tracks))
 
 
 @pytest.fixture(scope="module")
 def workload():
     """60 videos of 12 classes, and two results files, the second a little worse."""
-    annotations, first, second = generate(1, 60, 12, 20)
-    return annotations, matches_of(annotations, first), matches_of(annotations, second)
+    annotations, *files = generate(1, 60, 12, 20)
+    return [read(annotations, tracks) for tracks in files]
+
+
+def compared(first, second, **options):
+    return compare(analyse(*first, **options), analyse(*second, **options))
 
 
 def golden_matches(name):
@@ -37,7 +46,7 @@ def test_a_resample_equals_accumulating_again(name):
 
 
 def test_a_resample_of_many_videos_equals_accumulating_again(workload):
-    assert_equals_accumulate(workload[1], 4)
+    assert_equals_accumulate(match(*workload[0]), 4)
 
 
 def assert_equals_accumulate(matches, num_resamples):
@@ -58,7 +67,7 @@ def assert_equals_accumulate(matches, num_resamples):
         assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_video_drawn_twice_counts_as_two_copies(workload):
+def test_a_video_drawn_twice_counts_as_two_copies():
     """Copies with ids of their own, through the whole evaluator."""
     annotations, first, _ = generate(2, 4, 3, 12)
     copies = {2: 5, 3: 6}
@@ -80,7 +89,7 @@ def test_a_video_drawn_twice_counts_as_two_copies(workload):
 
 
 def test_a_method_does_not_differ_from_itself(workload):
-    result = compare(workload[1], workload[1], num_resamples=50)
+    result = compared(workload[0], workload[0], num_resamples=50)
     assert result.videos == []
     for row in [result.overall, *result.by_area.values(), *result.by_category.values()]:
         for difference in row.values():
@@ -90,8 +99,8 @@ def test_a_method_does_not_differ_from_itself(workload):
 
 
 def test_a_clear_loss_is_found_and_is_the_other_way_round_from_the_other_side(workload):
-    _, first, second = workload
-    there, back = compare(first, second), compare(second, first)
+    first, second = workload
+    there, back = compared(first, second), compared(second, first)
     ap = there.overall["ap"]
     assert ap.difference < ap.high < 0
     assert ap.low < ap.difference
@@ -102,10 +111,10 @@ def test_a_clear_loss_is_found_and_is_the_other_way_round_from_the_other_side(wo
 
 
 def test_observed_numbers_are_the_evaluators(workload):
-    _, first, second = workload
-    result = compare(first, second, num_resamples=5)
-    for which, matches in (("first", first), ("second", second)):
-        expected = summarize(accumulate(matches))
+    first, second = workload
+    result = compared(first, second, num_resamples=5)
+    for which, side in (("first", first), ("second", second)):
+        expected = evaluate(*side).summary()
         for key in ("ap", "ap50", "ap75", "ar1", "ar10", "ar100"):
             assert getattr(result.overall[key], which) == pytest.approx(expected[key], abs=1e-12)
 
@@ -147,7 +156,7 @@ def test_the_changed_video_and_category_are_named():
         for a in annotations["annotations"]
     ]  # fmt: skip
     without = [t for t in perfect if t["video_id"] != 7]
-    result = compare(matches_of(annotations, perfect), matches_of(annotations, without))
+    result = compared(read(annotations, perfect), read(annotations, without))
     (video,) = result.videos
     assert (video.id, video.name, video.second) == (7, "0007", 0)
     assert video.first == pytest.approx(1)
@@ -158,8 +167,8 @@ def test_the_changed_video_and_category_are_named():
 
 
 def test_the_same_seed_gives_the_same_intervals(workload):
-    _, first, second = workload
-    one, two, other = (compare(first, second, num_resamples=40, seed=s) for s in (1, 1, 2))
+    first, second = workload
+    one, two, other = (compared(first, second, num_resamples=40, seed=s) for s in (1, 1, 2))
     assert one == two
     assert one.overall["ap"].low != other.overall["ap"].low
 
@@ -170,17 +179,23 @@ def test_each_resample_draws_as_many_videos():
     assert counts_BV.mean(0) == pytest.approx(np.ones(37), abs=0.4)
 
 
-def test_other_annotations_are_refused(workload):
+def test_what_cannot_be_compared_is_refused(workload):
     annotations, first, _ = generate(9, 60, 12, 20)
-    with pytest.raises(InputError, match="different annotations"):
-        compare(workload[1], matches_of(annotations, first))
-    with pytest.raises(InputError, match="expected a whole number from 1 up"):
-        compare(workload[1], workload[1], num_resamples=0)
+    few = {"num_resamples": 2}
+    one = analyse(*workload[0], **few)
+    for other in (
+        analyse(*read(annotations, first), **few),
+        analyse(*workload[0], num_resamples=3),
+        analyse(*workload[0], **few, tracking_threshold=0.5),
+    ):
+        with pytest.raises(InputError, match="expected the same"):
+            compare(one, other)
 
 
 @pytest.mark.parametrize("missing", ["videos", "categories"])
-def test_annotations_without_videos_or_categories_are_refused(missing):
-    annotations, _, _ = generate(0, 2, 2, 2)
-    empty = matches_of({**annotations, "annotations": [], missing: []}, [])
-    with pytest.raises(InputError, match=f"list no {missing}; expected some to compare on"):
-        compare(empty, empty, num_resamples=5)
+def test_what_cannot_be_resampled_is_refused(missing):
+    annotations, tracks, _ = generate(0, 2, 2, 2)
+    with pytest.raises(InputError, match="number of resamples is 0"):
+        analyse(*read(annotations, tracks), num_resamples=0)
+    with pytest.raises(InputError, match=f"no {missing}"):
+        analyse(*read({**annotations, "annotations": [], missing: []}, []))

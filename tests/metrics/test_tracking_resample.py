@@ -10,10 +10,9 @@ from compare_workload import generate
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
-from vis_bench.errors import InputError
+from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import draw_videos
 from vis_bench.metrics.compare import compare
-from vis_bench.metrics.matching import match
 from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 from vis_bench.metrics.tracking.resample import resample_tracking
 
@@ -96,21 +95,23 @@ def test_without_a_drawn_object_there_is_no_number():
 
 @pytest.fixture(scope="module")
 def sides():
-    """Annotations of 12 videos, and matches and tracking metrics of two results files."""
+    """Annotations of 12 videos and two results files."""
     annotations, *files = generate(1, 12, 3, 10)
     truth = GroundTruth.of(annotations)
-    results = [results_of(tracks) for tracks in files]
-    matches = tuple(match(truth, each) for each in results)
-    return truth, results, matches, tuple(evaluate_tracking(truth, each, 0.3) for each in results)
+    return [(truth, results_of(tracks)) for tracks in files]
+
+
+def compared(first, second, **options):
+    return compare(analyse(*first, **options), analyse(*second, **options))
 
 
 def test_compare_holds_the_observed_numbers_and_their_intervals(sides):
-    _, _, matches, tracking = sides
-    result = compare(*matches, tracking=tracking, num_resamples=200, seed=4)
+    result = compared(*sides, tracking_threshold=0.3, num_resamples=200, seed=4)
     assert result.tracking_score_threshold == 0.3
     assert tuple(result.tracking) == NAMES
     # By the definition: both sides on the same drawn videos, percentiles of the differences.
     drawn_BV = draw_videos(12, 200, 4)
+    tracking = [evaluate_tracking(*side, 0.3) for side in sides]
     for name, difference in result.tracking.items():
         observed = [side.headline()[name] for side in tracking]
         assert [difference.first, difference.second] == pytest.approx(observed, **EXACT)
@@ -121,15 +122,13 @@ def test_compare_holds_the_observed_numbers_and_their_intervals(sides):
 
 
 def test_the_interval_of_ap_does_not_depend_on_tracking(sides):
-    _, _, matches, tracking = sides
-    plain = compare(*matches, num_resamples=40)
-    assert plain.overall == compare(*matches, tracking=tracking, num_resamples=40).overall
+    plain = compared(*sides, num_resamples=40)
+    assert plain.overall == compared(*sides, num_resamples=40, tracking_threshold=0.3).overall
     assert (plain.tracking, plain.tracking_score_threshold) == ({}, None)
 
 
 def test_a_method_does_not_differ_from_itself(sides):
-    _, _, matches, tracking = sides
-    result = compare(matches[0], matches[0], tracking=(tracking[0], tracking[0]), num_resamples=50)
+    result = compared(sides[0], sides[0], tracking_threshold=0.3, num_resamples=50)
     for difference in result.tracking.values():
         assert (difference.difference, difference.low, difference.high) == (0, 0, 0)
         assert difference.p_value == 1
@@ -150,25 +149,10 @@ def test_an_identity_switch_is_found_in_association_and_not_in_detection():
             one["segmentations"] = [*first[:14], *second[14:]]
             two["segmentations"] = [*second[:14], *first[14:]]
     truth = GroundTruth.of(annotations)
-    results = [results_of(tracks) for tracks in (perfect, swapped)]
-    result = compare(
-        *(match(truth, each) for each in results),
-        tracking=tuple(evaluate_tracking(truth, each) for each in results),
-        num_resamples=200,
-    )
+    sides = [(truth, results_of(tracks)) for tracks in (perfect, swapped)]
+    result = compared(*sides, tracking_threshold=0.5, num_resamples=200)
     for name in ("hota", "assa", "idf1", "teta"):
         assert result.tracking[name].high < 0, name
         assert result.tracking[name].p_value < 0.02
     for name in ("deta", "loca"):
         assert result.tracking[name].difference == pytest.approx(0, abs=1e-12), name
-
-
-def test_tracking_metrics_of_other_tracks_or_annotations_are_refused(sides):
-    truth, results, matches, tracking = sides
-    stricter = evaluate_tracking(truth, results[1], 0.6)
-    with pytest.raises(InputError, match=r"score thresholds 0\.3 and 0\.6; expected the same"):
-        compare(*matches, tracking=(tracking[0], stricter), num_resamples=5)
-    annotations, tracks, _ = generate(1, 11, 3, 10)
-    fewer = evaluate_tracking(GroundTruth.of(annotations), results_of(tracks), 0.3)
-    with pytest.raises(InputError, match="different annotations"):
-        compare(*matches, tracking=(tracking[0], fewer), num_resamples=5)

@@ -11,6 +11,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.errors import InputError
+from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.matching import match
@@ -49,14 +50,13 @@ def named(stored):
     return {record.method: record for record in stored.records}
 
 
-def matches_of(name):
-    results = Results.of([Track(**track) for track in TRACKS[name]])
-    return match(GroundTruth.of(CONTENT), results)
+def analysed(name):
+    return analyse(GroundTruth.of(CONTENT), Results.of([Track(**track) for track in TRACKS[name]]))
 
 
 def test_a_recorded_result_carries_its_interval(made):
     for name, record in named(RecordStore(made[1]).readable()).items():
-        assert (record.ap_low, record.ap_high) == ap_interval(matches_of(name))
+        assert (record.ap_low, record.ap_high) == ap_interval(analysed(name).evaluation.matches)
         assert record.ap_low < record.ap < record.ap_high
 
 
@@ -65,7 +65,7 @@ def test_the_difference_of_two_records_is_that_of_compare(made):
     stored = RecordStore(folder).readable()
     records, paired = named(stored), PairedAP(stored, annotations)
     for one, two in (("good", "few"), ("good", "alike"), ("few", "few")):
-        expected = compare(matches_of(one), matches_of(two)).overall["ap"]
+        expected = compare(analysed(one), analysed(two)).overall["ap"]
         assert paired(records[one], records[two]) == expected
     assert paired(records["good"], records["few"]).is_noise is False
     assert paired(records["good"], records["alike"]).is_noise is True

@@ -7,6 +7,7 @@ import pytest
 
 from drawing_case import LEFT, RIGHT, T, results, truth, tube
 from report_case import write_case
+from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.show.overlay.frame_source import BlankFrames
@@ -24,7 +25,7 @@ from vis_bench.show.report.metrics import (
     threshold_aps,
 )
 from vis_bench.show.report.plots import ap_over_iou, precision_recall, stage_costs
-from vis_bench.show.report.samples import interval_of, take_samples
+from vis_bench.show.report.samples import interval_of
 from vis_bench.show.report.table import Cell, points, signed
 from vis_bench.show.report.timelines import telling_frame, timeline
 
@@ -44,7 +45,7 @@ def inputs(case):
 @pytest.fixture(scope="module")
 def samples(inputs):
     return [
-        take_samples(
+        analyse(
             inputs.truth, source.results, tracking_threshold=0.5, num_resamples=RESAMPLES, seed=3
         )
         for source in inputs.sources
@@ -62,9 +63,7 @@ def test_the_first_sample_is_the_evaluation(samples):
 
 
 def test_differences_are_those_of_compare(samples):
-    matches = [side.evaluation.matches for side in samples]
-    tracking = tuple(side.evaluation.tracking for side in samples)
-    expected = compare(*matches, tracking=tracking, num_resamples=RESAMPLES, seed=3)
+    expected = compare(*samples)
     table = {row[0].text: row for row in metrics_table(samples).rows}
     for key, title in (("ap", "AP"), ("ap75", "AP75"), ("ar10", "AR10"), ("hota", "HOTA")):
         cell, p_value = table[title][3:]

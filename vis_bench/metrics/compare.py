@@ -7,22 +7,15 @@ hard about a video cancels. Efron and Tibshirani, An Introduction to the Bootstr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vis_bench.errors import InputError
-from vis_bench.metrics.bootstrap import (
-    NUM_RESAMPLES,
-    ResampledScores,
-    draw_videos,
-    percentile_interval,
-    resample,
-)
-from vis_bench.metrics.matching import AREA_NAMES, Matches
-from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
-from vis_bench.metrics.tracking.resample import resample_tracking
+from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.bootstrap import percentile_interval
+from vis_bench.metrics.tracking.resample import TRACKING_NUMBERS
 
 # Equal up to summation order counts as equal.
 _ROUNDING = 1e-12
@@ -84,59 +77,32 @@ class Comparison:
     num_resamples: int
 
 
-def compare(
-    first: Matches,
-    second: Matches,
-    *,
-    tracking: tuple[TrackingEvaluation, TrackingEvaluation] | None = None,
-    num_resamples: int = NUM_RESAMPLES,
-    seed: int = 0,
-    advance: Callable[[], object] = lambda: None,
-) -> Comparison:
-    """Compares two results files by their matches with the same annotations.
-
-    Args:
-        tracking: the tracking metrics of both; drawn in the same resamples as AP.
-        num_resamples: of the videos, at least 1.
-        seed: of the resamples; the same seed gives the same intervals.
-        advance: called once per category and file.
+def compare(first: Analysis, second: Analysis) -> Comparison:
+    """Compares two results files of the same annotations, resampled with the same seed.
 
     Raises:
-        InputError: for matches or tracking metrics with different annotations, tracking metrics at
-            different score thresholds, no video or category, or no resample.
+        InputError: for different annotations, resamples or score thresholds.
     """
-    if num_resamples < 1:
-        raise InputError(
-            f"number of resamples is {num_resamples}; expected a whole number from 1 up"
-        )
     _check_same(first, second)
-    for what, those in (("videos", first.videos), ("categories", first.categories)):
-        if not those:
-            raise InputError(f"the annotations list no {what}; expected some to compare on")
-    if tracking is not None:
-        _check_same_tracking(first, tracking)
-    num_videos = len(first.videos)
-    drawn_BV = draw_videos(num_videos, num_resamples, seed)
-    # The observed numbers, then the resamples, then every video alone.
-    every_V, alone_VV = np.ones((1, num_videos), int), np.eye(num_videos, dtype=int)
-    counts_BV = np.concatenate([every_V, drawn_BV, alone_VV])
-    one, two = (resample(matches, counts_BV, advance) for matches in (first, second))
-    used = slice(0, 1 + num_resamples)
+    tracking = [name for name in first.overall if name in TRACKING_NUMBERS]
+    overall = [name for name in first.overall if name not in TRACKING_NUMBERS]
+    categories = first.evaluation.matches.categories
     return Comparison(
-        _differences(one.numbers(), two.numbers(), used),
-        None if tracking is None else tracking[0].score_threshold,
-        {} if tracking is None else _tracking_differences(tracking, counts_BV[used]),
+        _differences(first.overall, second.overall, overall),
+        _threshold(first),
+        _differences(first.overall, second.overall, tracking),
         {
-            name: _differences(one.numbers(area), two.numbers(area), used)
-            for area, name in enumerate(AREA_NAMES)
-            if name != "all"
+            name: _differences(numbers, second.by_area[name], numbers)
+            for name, numbers in first.by_area.items()
         },
         {
-            category.name: _differences(_of_category(one, k), _of_category(two, k), used)
-            for k, category in enumerate(first.categories)
+            category.name: _differences(
+                _of_category(first, k), _of_category(second, k), first.by_category
+            )
+            for k, category in enumerate(categories)
         },
-        _changed_videos(first, one, two, 1 + num_resamples),
-        num_resamples,
+        _changed_videos(first, second),
+        first.num_resamples,
     )
 
 
@@ -160,60 +126,50 @@ def difference_of(first_B: np.ndarray, second_B: np.ndarray) -> Difference:
 
 
 def _differences(
-    first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray], used: slice
+    first: Mapping[str, np.ndarray],
+    second: Mapping[str, np.ndarray],
+    names: Iterable[str] | None = None,
 ) -> dict[str, Difference]:
-    return {name: difference_of(first[name][used], second[name][used]) for name in first}
+    """Differences of the named (default: all) numbers."""
+    return {
+        name: difference_of(first[name], second[name])
+        for name in (first if names is None else names)
+    }
 
 
-def _tracking_differences(
-    tracking: tuple[TrackingEvaluation, TrackingEvaluation], counts_BV: np.ndarray
-) -> dict[str, Difference]:
-    one, two = (resample_tracking(side, counts_BV) for side in tracking)
-    return _differences(one, two, slice(None))
+def _of_category(side: Analysis, category: int) -> dict[str, np.ndarray]:
+    return {name: values_SK[:, category] for name, values_SK in side.by_category.items()}
 
 
-def _of_category(scores: ResampledScores, category: int) -> dict[str, np.ndarray]:
-    return {name: values_BK[:, category] for name, values_BK in scores.by_category().items()}
-
-
-def _changed_videos(
-    matches: Matches, first: ResampledScores, second: ResampledScores, start: int
-) -> list[ChangedVideo]:
-    first_V, second_V = (scores.numbers()["ap"][start:] for scores in (first, second))
+def _changed_videos(first: Analysis, second: Analysis) -> list[ChangedVideo]:
+    sides = (side.by_video["ap"].tolist() for side in (first, second))
     videos = [
-        ChangedVideo(video.id, video.name, float(one), float(two))
-        for video, one, two in zip(matches.videos, first_V, second_V, strict=True)
+        ChangedVideo(video.id, video.name, one, two)
+        for video, one, two in zip(first.truth.videos, *sides, strict=True)
         if not np.isnan(one) and abs(two - one) > _ROUNDING
     ]
     return sorted(videos, key=lambda video: (-abs(video.difference), video.id))
 
 
-def _check_same(first: Matches, second: Matches) -> None:
-    if _annotated(first) != _annotated(second):
-        raise InputError(
-            "the two results were matched with different annotations; expected the same"
-        )
-
-
-def _check_same_tracking(
-    matches: Matches, tracking: tuple[TrackingEvaluation, TrackingEvaluation]
-) -> None:
-    """The videos and annotated categories of both, and those of the matches, are the same."""
-    one, two = tracking
-    if one.score_threshold != two.score_threshold:
-        raise InputError(
-            f"the tracking metrics have the score thresholds {one.score_threshold} and "
-            f"{two.score_threshold}; expected the same"
-        )
-    videos = [video.id for video in matches.videos]
-    if one.annotated != two.annotated or any(
-        [video.id for video in side.videos] != videos for side in tracking
+def _check_same(first: Analysis, second: Analysis) -> None:
+    for what, of in (
+        ("annotations", _annotated),
+        ("numbers of resamples", lambda side: side.num_resamples),
+        ("tracking score thresholds", _threshold),
     ):
-        raise InputError(
-            "the tracking metrics were computed with different annotations; expected the same"
-        )
+        if of(first) != of(second):
+            raise InputError(
+                f"{first.results.name} and {second.results.name} were analysed with different "
+                f"{what}; expected the same"
+            )
 
 
-def _annotated(matches: Matches) -> tuple[list[int], list[tuple[int, list]]]:
+def _threshold(side: Analysis) -> float | None:
+    tracking = side.evaluation.tracking
+    return None if tracking is None else tracking.score_threshold
+
+
+def _annotated(side: Analysis) -> object:
+    matches = side.evaluation.matches
     objects = [(c.id, c.num_objects_VA.tolist()) for c in matches.categories]
     return [video.id for video in matches.videos], objects

@@ -6,17 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import NUM_RESAMPLES
-from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.compare import Comparison, Difference, compare
-from vis_bench.metrics.error_breakdown import (
-    ERRORS,
-    IDENTITY_ERRORS,
-    ErrorBreakdown,
-    break_down,
-)
-from vis_bench.metrics.matching import match
-from vis_bench.metrics.tracking.evaluate import evaluate_tracking
+from vis_bench.metrics.error_breakdown import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
 from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
@@ -92,7 +85,7 @@ def compare_pair(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> CompareReport:
-    """Matches, resamples and breaks down both sides.
+    """Analyses both sides and compares them.
 
     Args:
         score_threshold: tracks with a higher score take part in the tracking metrics.
@@ -100,19 +93,15 @@ def compare_pair(
     Raises:
         InputError: for tracks that can only be a mistake, as `eval` refuses them.
     """
-    for results in pair.results:
-        check_results(pair.ground_truth, results)
-    first, second = (match(pair.ground_truth, results) for results in pair.results)
-    one, two = (
-        evaluate_tracking(pair.ground_truth, results, score_threshold) for results in pair.results
-    )
-    with bars.bar("resampling", 2 * len(first.categories)) as advance:
-        comparison = compare(
-            first, second, tracking=(one, two), num_resamples=num_resamples, seed=seed,
-            advance=advance,
+    with bars.bar("resampling", 2 * len(pair.ground_truth.categories)) as advance:
+        first, second = (
+            analyse(
+                pair.ground_truth, results, tracking_threshold=score_threshold,
+                num_resamples=num_resamples, seed=seed, advance=advance,
+            )
+            for results in pair.results
         )  # fmt: skip
-    errors = [break_down(pair.ground_truth, results) for results in pair.results]
-    return CompareReport(pair.names, comparison, (errors[0], errors[1]))
+    return CompareReport(pair.names, compare(first, second), (first.errors, second.errors))
 
 
 def _full(report: CompareReport) -> Grid:

@@ -9,10 +9,8 @@ import numpy as np
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos, resample
-from vis_bench.metrics.check_results import check_results
+from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import Difference, difference_of
-from vis_bench.metrics.matching import match
 from vis_bench.records.ranking import tie_break
 from vis_bench.records.schema import Record
 from vis_bench.records.store import StoredRecords, predictions_path
@@ -74,15 +72,7 @@ class PairedAP:
         path, truth = self._path_of.get(tie_break(record)), self._ground_truth(record)
         if path is None or truth is None or record.ap is None:
             return None
-        if not truth.videos or not truth.categories:
-            return None
-        results = read_results(predictions_path(record, path))
-        check_results(truth, results)
-        num_videos = len(truth.videos)
-        every_V = np.ones((1, num_videos), int)
-        drawn_BV = draw_videos(num_videos, NUM_RESAMPLES, seed=0)
-        counts_BV = np.concatenate([every_V, drawn_BV])
-        ap_B = resample(match(truth, results), counts_BV).numbers()["ap"]
+        ap_B = analyse(truth, read_results(predictions_path(record, path))).overall["ap"]
         try:
             check_same_ap(path, record.ap, float(ap_B[0]))
         except InputError as error:

@@ -23,6 +23,7 @@ from vis_bench.metrics.tracking.teta import TetaCounts
 CountsT = TypeVar("CountsT", HotaCounts, TetaCounts)
 
 HOTA_NUMBERS = ("hota", "deta", "assa", "loca")
+TRACKING_NUMBERS = (*HOTA_NUMBERS, "idf1", "teta")
 
 
 def resample_tracking(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.show.report.samples import Samples
+from vis_bench.metrics.analyse import Analysis
 
 _ROUNDING = 1e-12
 
@@ -20,7 +20,7 @@ class Group:
     places: Sequence[int]
 
 
-def chosen_groups(samples: Sequence[Samples], most: int) -> list[Group]:
+def chosen_groups(samples: Sequence[Analysis], most: int) -> list[Group]:
     """The groups of a page, of at most so many videos together; none of them twice.
 
     Videos without an object that counts are in none.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.error_breakdown import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
-from vis_bench.show.report.samples import Samples
 from vis_bench.show.report.subjects import LETTERS
 from vis_bench.show.report.table import Cell, Heading, Table, points, words
 
@@ -24,7 +24,7 @@ KINDS: Mapping[str, str] = {
 }
 
 
-def error_table(samples: Sequence[Samples]) -> Table:
+def error_table(samples: Sequence[Analysis]) -> Table:
     """A row per kind of error."""
     headings = [Heading("Error", is_number=False)]
     for letter in LETTERS[: len(samples)]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
 from vis_bench.records.schema import Record
-from vis_bench.show.report.samples import Samples, interval_of, same_numbers
+from vis_bench.show.report.samples import interval_of, same_numbers
 from vis_bench.show.report.subjects import LETTERS
 from vis_bench.show.report.table import (
     Cell,
@@ -40,7 +41,7 @@ class Card:
     difference: Cell | None
 
 
-def cards(samples: Sequence[Samples]) -> list[Card]:
+def cards(samples: Sequence[Analysis]) -> list[Card]:
     """AP, AP75, AR10 and HOTA."""
     return [
         Card(
@@ -52,7 +53,7 @@ def cards(samples: Sequence[Samples]) -> list[Card]:
     ]
 
 
-def metrics_table(samples: Sequence[Samples]) -> Table:
+def metrics_table(samples: Sequence[Analysis]) -> Table:
     """Every number that has an interval; of two subjects also the paired differences."""
     headings = [Heading("Metric", is_number=False), *_sides(samples, "{}")]
     rows = []
@@ -73,7 +74,7 @@ def metrics_table(samples: Sequence[Samples]) -> Table:
     return Table("Metrics with 95 % intervals", headings, rows)
 
 
-def category_table(samples: Sequence[Samples]) -> Table:
+def category_table(samples: Sequence[Analysis]) -> Table:
     """A row per category that has objects: AP with intervals, then AP at each IoU threshold."""
     ap_TK = [threshold_aps(side) for side in samples]
     headings = [
@@ -103,13 +104,13 @@ def category_table(samples: Sequence[Samples]) -> Table:
     return Table("AP per category and per IoU threshold", headings, rows)
 
 
-def threshold_aps(side: Samples) -> np.ndarray:
+def threshold_aps(side: Analysis) -> np.ndarray:
     """AP at each IoU threshold of each category, (T, K); NaN without objects."""
     precision_TRK = side.evaluation.curves.precision_TRKAM[..., _ALL, _MOST]
     return np.where(precision_TRK[:, 0] > -1, precision_TRK.mean(1), np.nan)
 
 
-def contradictions(samples: Sequence[Samples], records: Sequence[Record | None]) -> list[str]:
+def contradictions(samples: Sequence[Analysis], records: Sequence[Record | None]) -> list[str]:
     """A sentence for each record whose AP is not that of its predictions."""
     found = []
     for letter, side, record in zip(LETTERS, samples, records, strict=False):
@@ -124,7 +125,7 @@ def contradictions(samples: Sequence[Samples], records: Sequence[Record | None])
     return found
 
 
-def _difference(samples: Sequence[Samples], key: str) -> Difference:
+def _difference(samples: Sequence[Analysis], key: str) -> Difference:
     return difference_of(samples[0].overall[key], samples[1].overall[key])
 
 
@@ -132,7 +133,7 @@ def _moved(change: float) -> Cell:
     return Cell(signed(change), change, shade=max(-1.0, min(1.0, 3 * change)))
 
 
-def _sides(samples: Sequence[Samples], form: str) -> list[Heading]:
+def _sides(samples: Sequence[Analysis], form: str) -> list[Heading]:
     letters = LETTERS[: len(samples)] if len(samples) == 2 else ("",)
     hint = "in points, with its 95 % interval"
     return [Heading(form.format(letter).strip() or "Points", hint=hint) for letter in letters]

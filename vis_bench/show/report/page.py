@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from vis_bench.data.categories import dataset_title
+from vis_bench.metrics.analyse import Analysis, analyse
 from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.ranking import count
@@ -26,7 +27,6 @@ from vis_bench.show.report.metrics import (
     contradictions,
     metrics_table,
 )
-from vis_bench.show.report.samples import Samples, take_samples
 from vis_bench.show.report.subjects import machine_facts, measured_facts, subjects_of
 from vis_bench.show.report.timelines import HEIGHT
 from vis_bench.show.report.videos import (
@@ -104,14 +104,14 @@ def make_report(inputs: ReportInputs, plan: ReportPlan, bars: Bars, command: str
     return Report(page, names, shown.too_large, [*context["warnings"], *shown.warnings])
 
 
-def _samples(inputs: ReportInputs, plan: ReportPlan, bars: Bars) -> list[Samples]:
+def _samples(inputs: ReportInputs, plan: ReportPlan, bars: Bars) -> list[Analysis]:
     steps = len(inputs.sources) * len(inputs.truth.categories)
     with bars.bar("resampling", steps) as advance:
         found = []
         for source, record in zip(inputs.sources, inputs.records, strict=True):
             threshold = None if record is None else record.tracking_score_threshold
             found.append(
-                take_samples(
+                analyse(
                     inputs.truth,
                     source.results,
                     tracking_threshold=SCORE_THRESHOLD if threshold is None else threshold,
@@ -124,7 +124,7 @@ def _samples(inputs: ReportInputs, plan: ReportPlan, bars: Bars) -> list[Samples
 
 
 def _context(
-    inputs: ReportInputs, samples: Sequence[Samples], plan: ReportPlan, command: str
+    inputs: ReportInputs, samples: Sequence[Analysis], plan: ReportPlan, command: str
 ) -> dict[str, Any]:
     """What the templates need but for the videos."""
     records, truth = inputs.records, inputs.truth
@@ -172,7 +172,7 @@ def _render(
     environment: Environment,
     context: Mapping[str, Any],
     inputs: ReportInputs,
-    samples: Sequence[Samples],
+    samples: Sequence[Analysis],
     shown: ShownVideos,
 ) -> bytes:
     style, script = (_own_file(name) for name in ("style.css", "script.js"))

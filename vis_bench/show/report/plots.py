@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from markupsafe import Markup, escape
 
+from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.error_breakdown import ERRORS
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.figures.missing_letters import boxes_for_missing_letters
 from vis_bench.show.report.costs import StageBar, stage_order
 from vis_bench.show.report.metrics import threshold_aps
-from vis_bench.show.report.samples import Samples
 from vis_bench.show.report.subjects import LETTERS
 from vis_bench.text import single_line
 
@@ -47,7 +47,7 @@ _PR_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _PAIR_THRESHOLDS, _DASHES = (0.5, 0.75, 0.9), ("-", "--", ":")
 
 
-def precision_recall(samples: Sequence[Samples]) -> Markup:
+def precision_recall(samples: Sequence[Analysis]) -> Markup:
     """Precision over recall at several IoU thresholds, the mean of the categories."""
 
     def draw(axis: Axes) -> None:
@@ -81,7 +81,7 @@ def _pr_lines(side: int, num_sides: int) -> list[tuple[float, str, str]]:
     return [(t, _SERIES[side], dash) for t, dash in zip(_PAIR_THRESHOLDS, _DASHES, strict=True)]
 
 
-def ap_over_iou(samples: Sequence[Samples]) -> Markup:
+def ap_over_iou(samples: Sequence[Analysis]) -> Markup:
     """AP at each IoU threshold, the mean of the categories."""
 
     def draw(axis: Axes) -> None:
@@ -98,7 +98,7 @@ def ap_over_iou(samples: Sequence[Samples]) -> Markup:
     return _svg("iou", draw, 3.1, f"AP by IoU threshold: {'; '.join(falls)}.")
 
 
-def lost_ap(samples: Sequence[Samples]) -> Markup:
+def lost_ap(samples: Sequence[Analysis]) -> Markup:
     """Bars of the points of AP that each kind of error costs."""
 
     def draw(axis: Axes) -> None:

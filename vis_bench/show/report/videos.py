@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vis_bench.data.annotations import AnnotatedVideo
+from vis_bench.metrics.analyse import Analysis
 from vis_bench.progress import Advance, silent
 from vis_bench.show.overlay.frame_source import FrameSource
 from vis_bench.show.overlay.rows import Row, rows_of
@@ -16,7 +17,6 @@ from vis_bench.show.overlay.video_pictures import VideoPictures
 from vis_bench.show.report.choice import Group, in_turn
 from vis_bench.show.report.inputs import ReportInputs
 from vis_bench.show.report.player import Player, make_player
-from vis_bench.show.report.samples import Samples
 from vis_bench.show.report.subjects import LETTERS
 from vis_bench.show.report.table import Cell, Heading, Table, points, signed, whole, words
 from vis_bench.show.report.timelines import TimedObject, timed_objects
@@ -96,7 +96,7 @@ def check_fit(inputs: ReportInputs, min_score: float) -> None:
 
 def show_videos(
     inputs: ReportInputs,
-    samples: Sequence[Samples],
+    samples: Sequence[Analysis],
     groups: Sequence[Group],
     plan: VideoPlan,
     advance: Advance = silent,
@@ -139,7 +139,7 @@ def show_videos(
 
 
 def video_table(
-    inputs: ReportInputs, samples: Sequence[Samples], shown: Mapping[int, str]
+    inputs: ReportInputs, samples: Sequence[Analysis], shown: Mapping[int, str]
 ) -> Table:
     """A row per video.
 
@@ -192,7 +192,7 @@ def _objects(
 
 
 def _summary(
-    video: AnnotatedVideo, num_objects: int, samples: Sequence[Samples], place: int
+    video: AnnotatedVideo, num_objects: int, samples: Sequence[Analysis], place: int
 ) -> str:
     parts = []
     for key, title in (("ap", "AP"), ("hota", "HOTA")):

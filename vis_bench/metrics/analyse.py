@@ -1,0 +1,100 @@
+"""A results file evaluated on all videos, on resamples of them, and on each video alone.
+
+Shape letters: S samples, of which the first is all videos once and the others are resamples;
+V videos, K categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.errors import InputError
+from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos, resample
+from vis_bench.metrics.error_breakdown import ErrorBreakdown, break_down
+from vis_bench.metrics.matching import AREA_NAMES
+from vis_bench.metrics.tracking.resample import resample_tracking
+from vis_bench.metrics.ytvis import Evaluation, evaluate
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The numbers of one results file, as fractions; NaN where a sample holds nothing to find.
+
+    Attributes:
+        evaluation: over all videos.
+        overall: by field of a record, (S,) each; with the tracking metrics where asked for.
+        by_area: `ap`, `ap50`, `ap75` and `ar100` of small, medium and large objects, (S,) each.
+        by_category: the same of each category, (S, K) each.
+        by_video: `ap`, and `hota` where asked for, of each video by itself, (V,) each.
+    """
+
+    truth: GroundTruth
+    results: Results
+    evaluation: Evaluation
+    overall: Mapping[str, np.ndarray]
+    by_area: Mapping[str, Mapping[str, np.ndarray]]
+    by_category: Mapping[str, np.ndarray]
+    by_video: Mapping[str, np.ndarray]
+
+    @property
+    def num_resamples(self) -> int:
+        """S - 1."""
+        return len(self.overall["ap"]) - 1
+
+    @cached_property
+    def errors(self) -> ErrorBreakdown:
+        """The AP lost to each kind of error."""
+        return break_down(self.truth, self.results)
+
+
+def analyse(
+    truth: GroundTruth,
+    results: Results,
+    *,
+    tracking_threshold: float | None = None,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+    advance: Callable[[], object] = lambda: None,
+) -> Analysis:
+    """Evaluates a results file and resamples its videos; the same seed draws the same videos.
+
+    Args:
+        tracking_threshold: computes the tracking metrics, of tracks with a higher score.
+        advance: called after each category.
+
+    Raises:
+        InputError: for annotations without videos or categories, and as `evaluate`.
+    """
+    if num_resamples < 1:
+        raise InputError(f"number of resamples is {num_resamples}; expected 1 or more")
+    for what, listed in (("videos", truth.videos), ("categories", truth.categories)):
+        if not listed:
+            raise InputError(f"{truth.name} lists no {what}; expected one or more")
+    evaluation = evaluate(truth, results, tracking_threshold=tracking_threshold)
+    num_videos = len(truth.videos)
+    every_V, alone_VV = np.ones((1, num_videos), int), np.eye(num_videos, dtype=int)
+    counts_BV = np.concatenate([every_V, draw_videos(num_videos, num_resamples, seed), alone_VV])
+    scores = resample(evaluation.matches, counts_BV, advance)
+    numbers = scores.numbers()
+    if evaluation.tracking is not None:
+        numbers |= resample_tracking(evaluation.tracking, counts_BV)
+    used = 1 + num_resamples
+
+    def samples_of(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: values_B[:used] for name, values_B in values.items()}
+
+    return Analysis(
+        truth,
+        results,
+        evaluation,
+        samples_of(numbers),
+        {name: samples_of(scores.numbers(area)) for area, name in enumerate(AREA_NAMES) if area},
+        samples_of(scores.by_category()),
+        {name: numbers[name][used:] for name in ("ap", "hota") if name in numbers},
+    )
