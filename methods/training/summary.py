@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vis_bench.show.tables.grid import ABSENT
-from vis_bench.show.tables.text import render, table_of
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import ABSENT, Table
 from vis_bench.text import one_line
 
 
@@ -18,7 +18,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     lines.append(one_line(f"weights: {summary['weights']}"))
     text = "\n".join(lines) + "\n"
     if summary["metrics"]:
-        text += "\n" + render(table_of(map(_row, summary["metrics"])))
+        text += "\n" + render(Table.from_dicts(map(_row, summary["metrics"])))
     return text
 
 

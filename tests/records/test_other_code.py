@@ -18,7 +18,7 @@ from vis_bench.show.charts import speed_panels
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import leaderboard_markdown
 from vis_bench.show.papers import paper_table
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
 
 ANNOTATIONS, PREDICTIONS = GOLDEN / "eval_dense.gt.json", GOLDEN / "eval_dense.preds.json"
 EXPECTED = json.loads((GOLDEN / "eval_dense.expected.json").read_text())

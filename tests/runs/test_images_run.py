@@ -47,10 +47,10 @@ def test_records_hold_what_cocoeval_says_of_their_results(store):
 
 def test_rows_of_the_table_tell_memory_from_none(store):
     page = paper_table("ifc-coco", list(store))
-    assert [grid.data for grid in page.grids] == [
+    assert [grid.data for grid in page.tables] == [
         "COCO val", "single frames of the synthetic set, mini models",
     ]  # fmt: skip
-    measured = {row[0].text: row[2].text for row in page.grids[1].rows}
+    measured = {row[0].text: row[2].text for row in page.tables[1].rows}
     by_tokens = {record.resolved_options["memory_tokens"]: record for record in store}
     assert measured == {
         "without": f"{100 * by_tokens[0].ap:.1f}", "with": f"{100 * by_tokens[8].ap:.1f}",

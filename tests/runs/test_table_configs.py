@@ -39,7 +39,7 @@ def test_every_table_has_a_config_for_the_paper_and_one_for_the_mini_models():
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_one_run_fills_every_row_of_the_methods_that_are_built_in(name):
-    grid = paper_table(name, records_of(CONFIGS / "tables" / f"{name}.yaml")).grids[0]
+    grid = paper_table(name, records_of(CONFIGS / "tables" / f"{name}.yaml")).tables[0]
     built_in = {*METHOD_NAMES}
     place = next(n for n, column in enumerate(grid.columns) if column.title == "Figures")
     lines = list(grid.rows)
@@ -57,7 +57,7 @@ def test_one_run_fills_every_row_of_the_methods_that_are_built_in(name):
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_mini_models_run_fills_the_whole_table_on_the_synthetic_set(name):
     path = CONFIGS / "tables" / f"{name}_synthetic.yaml"
-    filled = paper_table(name, records_of(path)).grids[1]
+    filled = paper_table(name, records_of(path)).tables[1]
     assert len(filled.rows) == len(PAPER_TABLES[name]().mini_rows)
     figures = [entry.text for row in filled.rows for entry in row[filled.num_labels :]]
     assert "-" not in figures

@@ -14,7 +14,7 @@ from vis_bench.show.papers.comparison import comparison_table
 from vis_bench.show.papers.matching import pick
 from vis_bench.show.published_fps import published_fps_page
 from vis_bench.show.speed import speed_table
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
 
 OTHER = [
     {"precision": "bfloat16"}, {"tf32": True}, {"compile": "default"}, {"compile": "cuda_graphs"},
@@ -71,15 +71,18 @@ def test_the_device_has_a_column_where_it_differs():
     same, both = [PLAIN, timed(ap=0.4)], [PLAIN, timed(device="a GPU")]
     assert "Device" not in render(measured_table(same))
     assert "a GPU" in render(measured_table(both))
-    assert "Device" not in speed_table(same).columns
-    assert list(speed_table(both)["Device"]) == ["a CPU", "a GPU"]
+    assert "Device" not in speed_table(same).as_dicts()[0]
+    assert [row["Device"] for row in speed_table(both).as_dicts()] == ["a CPU", "a GPU"]
     assert "a GPU" in leaderboard_markdown(both)
 
 
 def test_what_compiling_took_stands_beside_fps():
     compiled = timed(compile="default", compile_seconds=12.34)
-    assert list(speed_table([PLAIN, compiled])["Compile (s)"]) == ["-", "12.3"]
-    assert "Compile (s)" not in speed_table([PLAIN]).columns
+    assert [row["Compile (s)"] for row in speed_table([PLAIN, compiled]).as_dicts()] == [
+        "-",
+        "12.3",
+    ]
+    assert "Compile (s)" not in speed_table([PLAIN]).as_dicts()[0]
 
 
 def test_a_papers_table_takes_float32_before_what_is_later():
@@ -96,7 +99,7 @@ def test_a_papers_table_takes_the_fps_that_were_timed_as_the_authors_did():
 
 
 def lines_of(records):
-    grid = published_fps_page(records).grids[0]
+    grid = published_fps_page(records).tables[0]
     return [[entry.text for entry in row] for row in grid.rows]
 
 

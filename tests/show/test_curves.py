@@ -14,7 +14,7 @@ from vis_bench.show.curve_chart import draw_curves
 from vis_bench.show.curve_files import write_curves
 from vis_bench.show.curves import cost_curves, curves_table, has_curves, printed_curves
 from vis_bench.show.speed import speed_table
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
 from vis_bench.text import single_line
 
 
@@ -147,25 +147,25 @@ def test_speed_table_names_regions_and_marks_a_busy_machine():
     regions = {"model": region(0.03), "end_to_end": region(0.25, energy_joules_per_frame=2.0)}
     record = cell(5, 3, regions=regions, load_average=1.25, num_cpus=2)
     table = speed_table([record])
-    assert list(table["Region"]) == ["model", "end_to_end"]
-    assert list(table["Videos"]) == ["-", "-"]
-    assert list(table["FPS"]) == ["12.3", "12.3 (spread 25 %)"]
-    first = table.iloc[0]
+    first, second = table.as_dicts()
+    assert [first["Region"], second["Region"]] == ["model", "end_to_end"]
+    assert [first["Videos"], second["Videos"]] == ["-", "-"]
+    assert [first["FPS"], second["FPS"]] == ["12.3", "12.3 (spread 25 %)"]
     assert (first["encode"], first["decode"], first["other"]) == ("61.00", "-", "0.50")
     assert (first["Memory (MiB)"], first["J/frame"], first["Load"]) == ("300", "-", "1.2 of 2")
-    assert table.iloc[1]["J/frame"] == "2.00"
+    assert second["J/frame"] == "2.00"
     assert "spread 25 %" in render(table)
 
 
 def test_speed_table_of_records_without_speed_is_empty():
-    assert speed_table([example_record()]).empty
+    assert not speed_table([example_record()]).rows
 
 
 def test_reconstruction_stands_beside_the_name_in_costs():
     own = {"method": "ms_sts", "reconstruction": True, "weights_source": "random"}
     records = [cell(5), cell(5, regions={"model": region(0.03)}, **own)]
     assert [c.label for c in cost_curves(records)] == ["ifc", "ms_sts (reconstruction)"]
-    assert list(speed_table(records)["Method"]) == ["ms_sts (reconstruction)"]
+    assert [row["Method"] for row in speed_table(records).as_dicts()] == ["ms_sts (reconstruction)"]
     assert "ms_sts (reconstruction)" in list(curves_table(records)["method"])
 
 

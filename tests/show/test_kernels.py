@@ -9,8 +9,8 @@ from vis_bench.show.kernels import (
     most_expensive_operators,
     skipped_lines,
 )
-from vis_bench.show.tables.grid import ABSENT
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import ABSENT
 
 HEAD = {"shape": "encoder_360_T1", "pass": "forward", "dtype": "float32", "device": "cpu"}
 MEASURED = HEAD | {
@@ -27,7 +27,7 @@ def skipped(backend, reason, **changes):
 
 
 def test_headers_say_what_the_figures_are():
-    row = kernel_table([MEASURED, skipped("cuda", "not available")]).to_dict("records")
+    row = kernel_table([MEASURED, skipped("cuda", "not available")]).as_dicts()
     assert row == [{
         "Backend": "cpu", "Shape": "encoder_360_T1", "Pass": "forward", "Type": "float32",
         "Median ms": "2.000", "10th..90th percentile ms": "1.500..2.500", "Least MB moved": "4.0",
@@ -37,7 +37,7 @@ def test_headers_say_what_the_figures_are():
         "Bottleneck": "arithmetic", "Times faster than reference": "3.0", "Note": "",
     }]  # fmt: skip
     unmeasured = kernel_table([{**MEASURED, "speedup_over_reference": None}])
-    assert unmeasured["Times faster than reference"].tolist() == [ABSENT]
+    assert unmeasured.as_dicts()[0]["Times faster than reference"] == ABSENT
 
 
 def test_one_line_per_backend_and_reason():
@@ -55,7 +55,7 @@ def test_one_line_per_backend_and_reason():
 
 def test_operators_are_listed_with_their_own_time():
     rows = [{"op": "aten::addmm", "calls": 3, "self_ms": 1.5, "share": 0.75}]
-    assert most_expensive_operators(rows).to_dict("records") == [
+    assert most_expensive_operators(rows).as_dicts() == [
         {"Operator": "aten::addmm", "Calls": "3", "Own time (ms)": "1.50", "Share of all": "75.0 %"}
     ]
 

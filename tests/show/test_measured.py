@@ -3,12 +3,12 @@
 from record_example import example_record
 from vis_bench.show.measured import measured_table
 from vis_bench.show.number_format import INTERVAL_NOTE
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
 
 
 def columns(records):
     """The texts of each column by its title."""
-    (grid,) = measured_table(records).grids
+    (grid,) = measured_table(records).tables
     return {
         column.title: [row[place].text for row in grid.rows]
         for place, column in enumerate(grid.columns)

@@ -16,8 +16,7 @@ from vis_bench.runs.config import load_cells
 from vis_bench.show.ms_sts_ablation import TITLE, VARIANTS, ms_sts_ablation
 from vis_bench.show.over_seeds import OverSeeds, gain_over_seeds, mean_entry, over_seeds
 from vis_bench.show.pages import Pages, records_of
-from vis_bench.show.tables.formats import FORMATS
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import FORMATS, render
 
 CELLS = load_cells(CONFIGS / "tables" / "ms-sts-ablation_synthetic.yaml")
 LABELS = [
@@ -53,7 +52,7 @@ RECORDS = [record_of(place) for place in range(len(CELLS))]
 
 def columns(page):
     """The table's columns: title -> the entries, top down."""
-    (grid,) = page.grids
+    (grid,) = page.tables
     titles = [column.full_title for column in grid.columns]
     return dict(zip(titles, zip(*grid.rows, strict=True), strict=True))
 
@@ -150,10 +149,10 @@ def test_the_order_of_the_records_makes_no_difference():
 def test_figures_of_other_settings_stand_in_a_table_of_their_own(changes, words):
     other = record_of(0, **{**changes, "ap": 0.99})
     page = ms_sts_ablation([*RECORDS, other])
-    (alone,) = ms_sts_ablation(RECORDS).grids
-    assert len(page.grids) == 2
-    (added,) = [grid for grid in page.grids if len(grid.rows) == 1]
-    (kept,) = [grid for grid in page.grids if len(grid.rows) == 5]
+    (alone,) = ms_sts_ablation(RECORDS).tables
+    assert len(page.tables) == 2
+    (added,) = [grid for grid in page.tables if len(grid.rows) == 1]
+    (kept,) = [grid for grid in page.tables if len(grid.rows) == 5]
     assert words in added.data
     assert words not in kept.data
     assert added.rows[0][1].text == "99.0"
@@ -168,13 +167,13 @@ def test_the_title_and_every_row_of_ms_sts_say_that_it_is_a_reconstruction():
     for variant in VARIANTS:
         assert variant.label.endswith(" (reconstruction)") == (variant.method == "ms_sts")
     page = ms_sts_ablation(RECORDS)
-    for row in page.grids[0].rows[1:]:
+    for row in page.tables[0].rows[1:]:
         assert all("reconstruction" in page.footnotes[key] for key in row[0].notes)
 
 
 def test_conditions_are_footnotes_and_nothing_published_is_cited():
     page = ms_sts_ablation(RECORDS)
-    assert all(row[0].notes for row in page.grids[0].rows)
+    assert all(row[0].notes for row in page.tables[0].rows)
     assert not any(key.isdigit() for key in page.footnotes)
     for part in ("24 videos", "short side 160", "clip stride 5", "a CPU", "01234567"):
         assert any(part in text for text in page.footnotes.values())

@@ -12,7 +12,7 @@ from vis_bench.records.store import RecordStore
 from vis_bench.show.papers import paper_table
 from vis_bench.show.papers.names import METHOD_NAMES
 from vis_bench.show.published import other_systems, published_figures
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
 
 T, H, W = 3, 40, 60
 
@@ -110,7 +110,7 @@ def test_a_results_file_fills_the_row(tmp_path, method, backbone, results):
     [record] = RecordStore(tmp_path / "records")
     assert record.ap == pytest.approx(1)
     assert (record.dataset, record.external) == ("ytvis2019", True)
-    [grid] = paper_table("comparison", [record]).grids
+    [grid] = paper_table("comparison", [record]).tables
     lines = [[entry.text for entry in row] for row in grid.rows]
     measured = [line for line in lines if "measured" in line]
     published = [line for line in lines if line[:2] == [method, backbone] and "published" in line]

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from vis_bench.show.paper_pages import heading_anchor, pages_markdown
-from vis_bench.show.tables.grid import Column, Entry, Grid, Page
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import Column, Entry, Page, Table
 
 
 def grid(text, key, data="synthetic set"):
-    return Grid((Column("AP"),), ((Entry(text, notes=(key,)),),), data)
+    return Table((Column("AP"),), ((Entry(text, notes=(key,)),),), data)
 
 
 def test_the_same_table_under_another_title_is_a_link():
@@ -16,7 +16,7 @@ def test_the_same_table_under_another_title_is_a_link():
     second = Page("Second", (grid("3.0", "1"), grid("2.0", "b")), {"1": "q", "b": "m"}, ("Done.",))
     text = pages_markdown([first, second])
     assert text.startswith(render(first))
-    alone = replace(second, grids=second.grids[:1], footnotes={"1": "q"})
+    alone = replace(second, tables=second.tables[:1], footnotes={"1": "q"})
     assert text == "\n".join([
         render(first), render(alone),
         "Synthetic set: as under [First (24 videos)](#first-24-videos).\n",

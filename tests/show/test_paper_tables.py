@@ -15,8 +15,7 @@ from vis_bench.show.papers.ifc_ablations import MINI_TRAINING
 from vis_bench.show.papers.names import simplified
 from vis_bench.show.published import published_figures
 from vis_bench.show.published_fps import published_fps_page
-from vis_bench.show.tables.formats import FORMATS
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import FORMATS, render
 
 SYSTEMS = {
     "MaskTrack R-CNN", "SipMask", "SG-Net", "CrossVIS", "STEm-Seg", "VisTR", "MaskProp", "IFC",
@@ -76,7 +75,7 @@ def test_every_table_names_a_known_source_for_every_figure():
         numbered = [text for key, text in page.footnotes.items() if key.isdigit()]
         assert numbered
         assert set(numbered) <= set(figures["sources"].values())
-        for row in page.grids[0].rows:
+        for row in page.tables[0].rows:
             published = next(entry for entry in row if entry.text == "published")
             assert published.notes
 
@@ -154,9 +153,9 @@ def test_other_data_never_stands_in_a_youtube_vis_column(name, dataset):
         for training in (None, MINI_TRAINING)
     ]  # fmt: skip
     page, bare = paper_table(name, records), paper_table(name, [])
-    assert page.grids[0] == bare.grids[0]
-    assert len(page.grids) == (2 if dataset == "synthetic" and name != "ifc-coco" else 1)
-    for grid in page.grids[1:]:
+    assert page.tables[0] == bare.tables[0]
+    assert len(page.tables) == (2 if dataset == "synthetic" and name != "ifc-coco" else 1)
+    for grid in page.tables[1:]:
         assert "synthetic" in grid.data
         assert any(entry.text == "77.8" for row in grid.rows for entry in row)
 
@@ -171,7 +170,7 @@ def test_mini_models_fill_the_same_layout():
     records.append(
         records[0].model_copy(update={"training": None, "ap": 0.9, "created_at": "2999-01-01"})
     )
-    grid = paper_table("ifc-memory-tokens", records).grids[1]
+    grid = paper_table("ifc-memory-tokens", records).tables[1]
     assert [row[0].text for row in grid.rows] == ["1", "4", "8"]
     assert [entry.text for entry in grid.rows[1][2:]] == ["50.5", "-", "-", "50.8"]
     assert [row[2].mark for row in grid.rows] == [None, "second", "best"]
@@ -245,7 +244,7 @@ def test_of_several_measurements_a_clean_one_on_the_papers_split_is_shown():
 def test_figures_of_one_row_from_different_measurements_have_a_note_each():
     accuracy = on_ytvis(clip_length=5, clip_stride=3, fps=None)
     speed = on_ytvis(clip_length=5, clip_stride=3, ap=None, ap75=None, fps=60.0, device="a GPU")
-    measured = paper_table("ifc-stride", [accuracy, speed]).grids[0].rows[1]
+    measured = paper_table("ifc-stride", [accuracy, speed]).tables[0].rows[1]
     assert measured[2].notes == ()
     assert [entry.notes for entry in measured[3:]] == [("a",), ("a",), ("b",)]
 
@@ -311,7 +310,7 @@ def test_another_memory_stands_in_its_own_table_only(name, changed):
         backbone = "mini" if where == "synthetic" else "r50"
         plain = example_record(dataset=where, backbone=backbone, training=training, **clip)
         page = paper_table(name, [plain, plain.model_copy(update=later)])
-        assert all(e.text != "77.0" for grid in page.grids for row in grid.rows for e in row)
+        assert all(e.text != "77.0" for grid in page.tables for row in grid.rows for e in row)
 
 
 def test_a_measured_ap_shows_its_interval_and_the_difference_is_that_of_the_figures():

@@ -9,7 +9,7 @@ from record_example import example_record
 from vis_bench.show.leaderboard import leaderboard_markdown
 from vis_bench.show.measured import measured_table
 from vis_bench.show.papers import paper_table
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
 
 STRIDES = ((5, 3), (10, 5), (15, 8), (20, 10))
 
@@ -77,7 +77,7 @@ def test_the_best_figure_is_sought_among_measurements_without_a_reservation():
         measured(10, 5, fps=50.0),
         measured(15, 8, fps=40.0),
     ]
-    rows = paper_table("ifc-stride", records).grids[0].rows
+    rows = paper_table("ifc-stride", records).tables[0].rows
     marks = [(row[-1].text, row[-1].mark) for row in rows if row[2].text == "measured"]
     assert marks == [("99.0", None), ("50.0", "best"), ("40.0", "second")]
 

@@ -13,17 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from vis_bench.show.tables.formats import FORMATS
-from vis_bench.show.tables.grid import (
-    Column,
-    Entry,
-    Grid,
-    Page,
-    grid_of,
-    page_json,
-    rank_marks,
-)
-from vis_bench.show.tables.text import render, table_of
+from vis_bench.show.tables import FORMATS, render
+from vis_bench.show.tables.model import Column, Entry, Page, Table, page_json, rank_marks
 from vis_bench.text import single_line
 
 # Everything that some format gives a meaning to.
@@ -41,7 +32,7 @@ AWKWARDS = (
 PAGE = Page(
     "A page",
     (
-        Grid(
+        Table(
             (Column("Method", numeric=False), Column("AP", "T=5"), Column("FPS", "T=5")),
             (
                 (Entry("ifc", notes=("1",)), Entry("39.0", "best"), Entry("-")),
@@ -50,7 +41,7 @@ PAGE = Page(
             "YouTube-VIS",
             1,
         ),
-        Grid(
+        Table(
             (Column("Method", numeric=False), Column("AP", "T=5")),
             ((Entry(AWKWARD), Entry("-1.0")),), "synthetic", 1,
         ),
@@ -91,7 +82,7 @@ def split_row(line):
 @pytest.mark.parametrize("text", AWKWARDS)
 def test_a_text_shows_as_itself_in_every_format(text):
     expected = single_line(text)
-    grid = grid_of([Column(text, numeric=False)], [[text]])
+    grid = Table.of([Column(text, numeric=False)], [[text]])
     page = Page(text, (replace(grid, data=text),), {"1": text}, (text,))
     assert markdown_texts(page) == [expected] * 6  # title, data, header, cell, note, remark
     parser = Cells()
@@ -108,7 +99,7 @@ def test_a_text_shows_as_itself_in_every_format(text):
 @example("a ##")
 @example("###")
 def test_any_text_shows_as_itself_in_markdown(text):
-    grid = grid_of([Column(text, numeric=False)], [[text]])
+    grid = Table.of([Column(text, numeric=False)], [[text]])
     page = Page(text, (replace(grid, data=text),), {"1": text}, (text,))
     assert markdown_texts(page) == [single_line(text)] * 6
 
@@ -116,7 +107,7 @@ def test_any_text_shows_as_itself_in_markdown(text):
 @given(st.text() | st.builds("{}{}".format, st.sampled_from("=+-@\t\r\n"), st.text()))
 def test_no_cell_of_csv_is_a_formula(text):
     """A spreadsheet computes cells that begin with one of four characters; numbers may."""
-    grid = grid_of([Column(text, numeric=False)], [[text]])
+    grid = Table.of([Column(text, numeric=False)], [[text]])
     for [cell] in csv.reader(io.StringIO(render(grid, "csv"), newline="")):
         assert re.match(r"[^=+@-]|[+-][\d.,]+( %)?$|-?$", cell)
         assert cell.removeprefix("'") == single_line(text).removeprefix("'")
@@ -124,7 +115,7 @@ def test_no_cell_of_csv_is_a_formula(text):
 
 def test_figures_stay_figures_in_csv():
     figures = ["-", "+0.4", "-1.0", "-12.5 %", "1,234"]
-    grid = grid_of([Column("T")], [[text] for text in figures])
+    grid = Table.of([Column("T")], [[text] for text in figures])
     assert render(grid, "csv") == 'T\n-\n+0.4\n-1.0\n-12.5 %\n"1,234"\n'
 
 
@@ -224,7 +215,7 @@ def test_latex_compiles(tmp_path):
 
 def test_long_latex_titles_are_broken_into_lines():
     columns = [Column("GFLOPs/frame"), Column("Params (M)"), Column("Sub-title", numeric=False)]
-    text = render(grid_of(columns, []), "latex")
+    text = render(Table.of(columns, []), "latex")
     titles = r"\shortstack[r]{GFLOPs/ \\ frame} & \shortstack[r]{Params \\ (M)} & Sub-title \\"
     assert titles in text
 
@@ -233,7 +224,7 @@ def test_long_latex_titles_are_broken_into_lines():
 def test_a_wide_and_long_latex_table_fits_pages_of_two_columns(tmp_path):
     columns = [Column("Method", numeric=False), *(Column(f"GFLOPs/frame {n}") for n in range(14))]
     rows = [[f"method_{n} with options={n}", *["1234.5 (spread 11 %)"] * 14] for n in range(120)]
-    grid = grid_of(columns, rows)
+    grid = Table.of(columns, rows)
     text = render(Page("Wide and long", (grid,), {"1": "a note"}), "latex")
     assert text.count(r"\begin{table*}") == text.count(r"\toprule") == 3
     assert text.count("(continued)") == 2
@@ -251,7 +242,7 @@ def test_latex_sets_every_text(tmp_path):
         "\u4e2d\u6587 \U0001f600",
     ]
     rows = [[text, text] for text in texts]
-    compile_latex(Page("$_&", (grid_of([Column("#%"), Column("^", "~")], rows),), {}), tmp_path)
+    compile_latex(Page("$_&", (Table.of([Column("#%"), Column("^", "~")], rows),), {}), tmp_path)
 
 
 def compile_latex(page, folder):
@@ -268,18 +259,18 @@ def compile_latex(page, folder):
 
 def test_a_table_without_rows_renders_in_every_format():
     for form in FORMATS:
-        assert "AP" in render(grid_of([Column("AP")], []), form)
+        assert "AP" in render(Table.of([Column("AP")], []), form)
 
 
 def test_table_of_mappings():
-    assert render(table_of([{"Method": "ifc", "Origin": "built in"}]), "csv") == (
+    assert render(Table.from_dicts([{"Method": "ifc", "Origin": "built in"}]), "csv") == (
         "Method,Origin\nifc,built in\n"
     )
 
 
 def test_a_row_of_another_width_is_refused():
     with pytest.raises(ValueError, match="2 entries for 1 columns"):
-        grid_of([Column("AP")], [["1", "2"]])
+        Table.of([Column("AP")], [["1", "2"]])
 
 
 def test_a_page_in_plain_types():
@@ -307,7 +298,7 @@ def test_an_interval_stands_behind_its_figure_and_csv_and_json_give_it_columns()
         (Entry("ifc"), Entry("59.5", "best", ("a",), interval=("50.1", "66.2")), Entry("2.0")),
         (Entry("other"), Entry("40.0"), Entry("1.0")),
     )
-    page = Page("", (Grid(columns, rows),), {"a": "a note"})
+    page = Page("", (Table(columns, rows),), {"a": "a note"})
     assert "| **59.5** (50.1 to 66.2) [a] |" in render(page)
     assert "<b>59.5</b> (50.1 to 66.2)<sup>a</sup>" in render(page, "html")
     assert r"\textbf{59.5} (50.1 to 66.2)\textsuperscript{a}" in render(page, "latex")

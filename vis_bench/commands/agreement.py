@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.jobs import RunSettings
     from vis_bench.show.agreement import agreement_table, as_json
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
 
     device = pick_device(options.device)
     settings = options.settings or default_settings(device)

@@ -17,7 +17,8 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints a row per config: its name and its first comment."""
     from vis_bench.runs.bundled import bundled_configs, describe_config
-    from vis_bench.show.tables.text import render, table_of
+    from vis_bench.show.tables import render
+    from vis_bench.show.tables.model import Table
 
     rows = [
         {"Config": name, "Description": describe_config(path)}
@@ -26,4 +27,4 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(rows)
     else:
-        print_text(render(table_of(rows)))
+        print_text(render(Table.from_dicts(rows)))

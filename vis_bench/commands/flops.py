@@ -47,8 +47,7 @@ def _cells_text(options: argparse.Namespace) -> str:
     from vis_bench.progress import Bars
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
-    from vis_bench.show.flops import report_flops
-    from vis_bench.show.flops_tables import overview
+    from vis_bench.show.flops import overview, report_flops
 
     config = find_config(options.config)
     never_an_input([] if options.output is None else [options.output], [config])

@@ -17,10 +17,11 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints a row per method."""
     from methods import describe_methods
-    from vis_bench.show.tables.text import render, table_of
+    from vis_bench.show.tables import render
+    from vis_bench.show.tables.model import Table
 
     described = describe_methods()
     if options.json:
         print_json(described)
     else:
-        print_text(render(table_of(described)))
+        print_text(render(Table.from_dicts(described)))

@@ -58,7 +58,7 @@ def _profile(options: argparse.Namespace) -> None:
     from vis_bench.progress import Bars
     from vis_bench.records.environment import describe_machine, pick_device
     from vis_bench.show.kernels import kernel_page, kernel_table, skipped_lines
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
 
     device = pick_device(options.device)
     with Bars().steps("kernels") as progress:
@@ -77,7 +77,7 @@ def _profile(options: argparse.Namespace) -> None:
         )
     else:
         measured = kernel_table(rows)
-        print_text(render(measured) if len(measured) else "nothing was measured")
+        print_text(render(measured) if measured.rows else "nothing was measured")
         print_text("\n".join(skipped_lines(rows)))
 
 
@@ -94,7 +94,7 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
     from vis_bench.runs.open_dataset import config_categories
     from vis_bench.runs.random_clip import random_clip
     from vis_bench.show.kernels import most_expensive_operators
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
 
     config = find_config(options.config)
     cell = load_cells(config, options.overrides)[0]

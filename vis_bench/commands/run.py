@@ -105,7 +105,7 @@ def measure(
     from vis_bench.show.curves import has_curves, printed_curves
     from vis_bench.show.measured import measured_table
     from vis_bench.show.speed import speed_table
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
 
     settings = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,
@@ -126,7 +126,7 @@ def measure(
         print_json(records)
     else:
         texts = [render(measured_table(records))]
-        texts += [] if timed.empty else [render(timed)]
+        texts += [render(timed)] if timed.rows else []
         texts += [render(printed_curves(records))] if has_curves(records) else []
         print_text("\n".join(texts))
     if has_curves(records):

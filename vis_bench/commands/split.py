@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.data.categories import HELD_OUT, REST
     from vis_bench.data.split import split_annotations, split_grid
     from vis_bench.files import never_an_input
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
 
     written = [options.folder / f"{part}.json" for part in (HELD_OUT, REST)]
     never_an_input(written, [options.annotations])

@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _ablation_text(records: Sequence[Record], options: argparse.Namespace) -> str:
     from vis_bench.show.ms_sts_ablation import ms_sts_ablation
-    from vis_bench.show.tables.grid import page_json
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
+    from vis_bench.show.tables.model import page_json
 
     page = ms_sts_ablation(records)
     return json_text(page_json(page)) if options.json else render(page, options.format)
@@ -63,15 +63,15 @@ def _ablation_text(records: Sequence[Record], options: argparse.Namespace) -> st
 
 def _measured_text(records: Sequence[Record], options: argparse.Namespace) -> str:
     from vis_bench.show.measured import measured_table
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
 
     return json_text(records) if options.json else render(measured_table(records), options.format)
 
 
 def _fps_text(records: Sequence[Record], options: argparse.Namespace) -> str:
     from vis_bench.show.published_fps import published_fps_page
-    from vis_bench.show.tables.grid import page_json
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
+    from vis_bench.show.tables.model import page_json
 
     page = published_fps_page(records)
     return json_text(page_json(page)) if options.json else render(page, options.format)

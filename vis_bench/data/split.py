@@ -30,7 +30,7 @@ from vis_bench.files import (
     read_bytes,
     write_atomically,
 )
-from vis_bench.show.tables.grid import Column, Grid, grid_of
+from vis_bench.show.tables.model import Column, Table
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class _Deal:
                 self._wanted[key] -= 1
 
 
-def split_grid(parts: Sequence[WrittenPart]) -> Grid:
+def split_grid(parts: Sequence[WrittenPart]) -> Table:
     """How many videos of each part show each category."""
     names = dict.fromkeys(name for part in parts for name in part.videos_per_category)
     rows = [
@@ -171,7 +171,7 @@ def split_grid(parts: Sequence[WrittenPart]) -> Grid:
     ]
     totals = ["all videos", *(str(part.num_videos) for part in parts)]
     columns = [Column("Category", numeric=False), *(Column(part.name) for part in parts)]
-    return grid_of(columns, [totals, *rows])
+    return Table.of(columns, [totals, *rows])
 
 
 def _checked(content: Any, name: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from vis_bench.runs.flops import count_flops
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.load_method import resolve_kernel_backend
 from vis_bench.runs.speed import time_job
-from vis_bench.show.tables.grid import Entry
+from vis_bench.show.tables.model import Entry
 
 # What a record has as `weights_source` where no weights were loaded.
 UNTRAINED = ("random", "none")

@@ -8,7 +8,7 @@ from typing import Any
 from vis_bench.metrics.agreement import NUM_BEST
 from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.runs.agreement import MEAN_IOU, MOST_POINTS, Agreement
-from vis_bench.show.tables.grid import ABSENT, Column, Page, grid_of
+from vis_bench.show.tables.model import ABSENT, Column, Page, Table
 
 _COLUMNS = (
     Column("Method", numeric=False), Column("Setting", numeric=False), Column("AP, float32"),
@@ -32,7 +32,7 @@ def agreement_table(rows: Sequence[Agreement]) -> Page:
         ]
         for row in rows
     ]  # fmt: skip
-    return Page("", (grid_of(_COLUMNS, lines),), {}, (_REMARK,))
+    return Page("", (Table.of(_COLUMNS, lines),), {}, (_REMARK,))
 
 
 def as_json(row: Agreement) -> dict[str, Any]:

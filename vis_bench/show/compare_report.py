@@ -14,9 +14,8 @@ from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
 from vis_bench.show.compare_inputs import ComparedPair
-from vis_bench.show.tables.formats import Format
-from vis_bench.show.tables.grid import ABSENT, Column, Grid, Page, grid_of
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import Format, render
+from vis_bench.show.tables.model import ABSENT, Column, Page, Table
 
 NUM_VIDEOS_SHOWN = 10
 _BRIEF = ("ap50", "ap75", "ar100")
@@ -104,14 +103,14 @@ def compare_pair(
     return CompareReport(pair.names, compare(first, second), (first.errors, second.errors))
 
 
-def _full(report: CompareReport) -> Grid:
+def _full(report: CompareReport) -> Table:
     rows = [[ACCURACY_TITLES[key], *_cells(row)] for key, row in report.comparison.overall.items()]
-    return grid_of(_columns(report, "Metric"), rows)
+    return Table.of(_columns(report, "Metric"), rows)
 
 
-def _tracking(report: CompareReport) -> Grid:
+def _tracking(report: CompareReport) -> Table:
     rows = [[TRACKING_TITLES[key], *_cells(row)] for key, row in report.comparison.tracking.items()]
-    return grid_of(_columns(report, "Metric"), rows)
+    return Table.of(_columns(report, "Metric"), rows)
 
 
 def _tracking_remark(report: CompareReport) -> str:
@@ -124,7 +123,7 @@ def _tracking_remark(report: CompareReport) -> str:
 
 def _brief(
     report: CompareReport, parts: Mapping[str, Mapping[str, Difference]], title: str
-) -> Grid:
+) -> Table:
     """A row per part that has objects: AP in full, of the others the difference."""
     columns = [
         *_columns(report, title, "AP "),
@@ -135,7 +134,7 @@ def _brief(
         for name, row in parts.items()
         if row["ap"].first is not None
     ]
-    return grid_of(columns, rows)
+    return Table.of(columns, rows)
 
 
 def _columns(report: CompareReport, title: str, prefix: str = "") -> list[Column]:
@@ -149,21 +148,21 @@ def _cells(row: Difference) -> list[str]:
     return [_points(row.first), _points(row.second), _signed(row.difference), interval, p_value]
 
 
-def _videos(report: CompareReport) -> Grid:
+def _videos(report: CompareReport) -> Table:
     columns = [Column("Video", numeric=False), Column("Id"), *map(Column, report.names)]
     rows = [
         [video.name, str(video.id), _points(video.first), _points(video.second),
          _signed(video.difference)]
         for video in report.comparison.videos[:NUM_VIDEOS_SHOWN]
     ]  # fmt: skip
-    return grid_of([*columns, Column("Difference")], rows)
+    return Table.of([*columns, Column("Difference")], rows)
 
 
 def _videos_remark(report: CompareReport) -> str:
     return f"AP of each video by itself; it differs in {len(report.comparison.videos)} videos."
 
 
-def _errors(report: CompareReport) -> Grid:
+def _errors(report: CompareReport) -> Table:
     columns = [Column("Error", numeric=False)]
     for name in report.names:
         columns += [Column(f"{name} points"), Column(f"{name} share")]
@@ -173,7 +172,7 @@ def _errors(report: CompareReport) -> Grid:
         for part in IDENTITY_ERRORS if kind == "identity" else ():
             sides = [(e.identity_gains, e.identity_shares()) for e in report.errors]
             rows.append([f"{kind}: {part}", *_gain_cells(sides, part)])
-    return grid_of(columns, rows)
+    return Table.of(columns, rows)
 
 
 def _gain_cells(

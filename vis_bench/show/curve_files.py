@@ -9,7 +9,7 @@ from vis_bench.files import write_atomically
 from vis_bench.records.schema import Record
 from vis_bench.show.curve_chart import draw_curves
 from vis_bench.show.curves import cost_curves, curves_table
-from vis_bench.show.tables.formats.csv_writer import csv_text
+from vis_bench.show.tables.to_csv import csv_text
 
 CSV_NAME = "cost_curves.csv"
 PICTURE_NAME = "cost_curves.png"

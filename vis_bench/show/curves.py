@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, Metric
 from vis_bench.records.names import clip_name, cost_labels
 from vis_bench.records.schema import Record
-from vis_bench.show.tables.grid import ABSENT, Column, Grid, grid_of
+from vis_bench.show.tables.model import ABSENT, Column, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What the curves show.
 PANELS = (FPS, GFLOPS_PER_FRAME)
@@ -68,12 +69,14 @@ def cost_curves(records: Sequence[Record]) -> list[Curve]:
 
 def curves_table(records: Sequence[Record]) -> pd.DataFrame:
     """One row per record with plain numbers, sorted by curve and clip length."""
+    import pandas as pd
+
     records = _costed(records)
     order = sorted(_labeled(records), key=lambda pair: _order(*pair))
     return pd.DataFrame([_row(record, subject) for record, subject in order])
 
 
-def printed_curves(records: Sequence[Record]) -> Grid:
+def printed_curves(records: Sequence[Record]) -> Table:
     """The curves to read: a row per figure and curve, a column per clip length."""
     records = _costed(records)
     curves = cost_curves(records)
@@ -86,7 +89,7 @@ def printed_curves(records: Sequence[Record]) -> Grid:
             rows.append([_title(metric), curve.label, *figures])
     labels = [Column("Figure", numeric=False), Column("Curve", numeric=False)]
     titles = [Column(title) for title in _length_titles(lengths, curves)]
-    return grid_of([*labels, *titles], rows, len(labels))
+    return Table.of([*labels, *titles], rows, num_labels=len(labels))
 
 
 _FACETS = ("subject", "backbone", "data", "resolution", "stride", "device", "region")

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from vis_bench.metrics.images import ImageEvaluation
 from vis_bench.metrics.ytvis import Evaluation
 from vis_bench.records.metrics import ACCURACY_TITLES
-from vis_bench.show.tables.formats.markdown_writer import escape_markdown
+from vis_bench.show.tables.to_markdown import escape_markdown
 from vis_bench.show.tracking import tracking_json, tracking_tables
 
 LEVEL_TITLES = {

@@ -9,8 +9,8 @@ from vis_bench.records.names import marked_labels
 from vis_bench.records.schema import Record
 from vis_bench.show.leaderboard import best_cells
 from vis_bench.show.number_format import figure, plain
-from vis_bench.show.tables.grid import Column, Grid, grid_of
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import Column, Table
 
 TITLE = "AP where it is hard"
 # AP of short and of long videos stands between AP and the levels.
@@ -29,7 +29,7 @@ def hard_objects_markdown(records: Sequence[Record]) -> str:
     return "" if grid is None else f"## {TITLE}\n\n{_TEXT}\n\n{render(grid)}"
 
 
-def hard_objects_grid(records: Sequence[Record]) -> Grid | None:
+def hard_objects_grid(records: Sequence[Record]) -> Table | None:
     """A row per method; columns that no row has are left out, and None stands for no rows."""
     rows = best_cells([record for record in records if _is_known(record)])
     metrics = [AP, *(m for m in _COLUMNS[1:] if any(m.of(row) is not None for row in rows))]
@@ -51,7 +51,7 @@ def hard_objects_grid(records: Sequence[Record]) -> Grid | None:
         ]
         for label, row in zip(marked_labels(rows), rows, strict=True)
     ]
-    return grid_of(columns, lines)
+    return Table.of(columns, lines)
 
 
 def _is_known(record: Record) -> bool:

@@ -20,8 +20,8 @@ from vis_bench.show.number_format import (
     plain,
     speed_notes,
 )
-from vis_bench.show.tables.grid import Column, Entry, Grid, Page
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import Column, Entry, Page, Table
 
 _METRICS = (AP, AP75, FPS, GFLOPS_PER_FRAME, PARAMS)
 _COLUMNS = (
@@ -38,7 +38,7 @@ def headline_markdown(records: Sequence[Record]) -> str:
         return "No record yet.\n"
     lines = [_line(label, row) for label, row in zip(marked_labels(rows), rows, strict=True)]
     notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
-    grid = Grid(_COLUMNS, tuple(lines))
+    grid = Table(_COLUMNS, tuple(lines))
     remarks = (*interval_remarks(rows), *speed_remarks(rows))
     return render(Page("", (grid,), notes, remarks))
 

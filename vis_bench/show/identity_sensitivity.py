@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
-from vis_bench.show.tables.grid import ABSENT, Column, Page, grid_of
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import ABSENT, Column, Page, Table
 
 _REMARK = (
     "Points of AP that one identity switch costs, tried on every track that finds an object: from "
@@ -42,7 +42,7 @@ def sensitivity_text(sensitivity: IdentitySensitivity | None) -> str:
         ["of these results", *_cells(sensitivity.predictions)],
         ["of perfect tracks", *_cells(sensitivity.perfect)],
     ]
-    return render(Page("", (grid_of(columns, rows),), {}, (_REMARK,)))
+    return render(Page("", (Table.of(columns, rows),), {}, (_REMARK,)))
 
 
 def _cells(side: SwitchCosts) -> list[str]:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from vis_bench.records.schema import MachineFields
-from vis_bench.show.tables.grid import ABSENT, Page
-from vis_bench.show.tables.text import grid_of_frame, table_of
+from vis_bench.show.tables.model import ABSENT, Page, Table
 
 _BYTES = (
     "The least that must move: each value, location and weight read once and each result written "
@@ -20,9 +17,9 @@ _BYTES = (
 _WARM = "On a CPU a call may find its data in the cache, which a copy of large memory never does."
 
 
-def kernel_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def kernel_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The measured rows of `profile-kernels`, without those that were skipped."""
-    return table_of(_printed(row) for row in rows if row["skipped"] is None)
+    return Table.from_dicts(_printed(row) for row in rows if row["skipped"] is None)
 
 
 def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Page:
@@ -36,7 +33,7 @@ def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Pa
         *([] if machine.cuda else [_WARM]),
         *skipped_lines(rows),
     ]
-    grids = (grid_of_frame(kernel_table(rows)),) if measured else ()
+    grids = (kernel_table(rows),) if measured else ()
     return Page(f"Kernels on {machine.device}", grids, {}, tuple(remarks))
 
 
@@ -53,9 +50,9 @@ def skipped_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def most_expensive_operators(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def most_expensive_operators(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The most expensive operators of a trace: their own time, and its share of all own time."""
-    return table_of(
+    return Table.from_dicts(
         {
             "Operator": row["op"],
             "Calls": str(row["calls"]),

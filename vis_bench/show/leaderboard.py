@@ -32,10 +32,9 @@ from vis_bench.show.ranks import (
     shared_ranks,
     unknown_difference,
 )
-from vis_bench.show.tables.formats import Format
-from vis_bench.show.tables.formats.markdown_writer import escape_markdown
-from vis_bench.show.tables.grid import ABSENT, Column, Entry, Grid, Page, grid_of, rank_marks
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import Format, render
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, rank_marks
+from vis_bench.show.tables.to_markdown import escape_markdown
 
 TITLE = "Leaderboard"
 UNRANKED_NOTE = (
@@ -134,7 +133,7 @@ def leaderboard_grid(
     rows: Sequence[Record],
     among: Sequence[Record] = (),
     difference: PairedDifference = unknown_difference,
-) -> Grid:
+) -> Table:
     """One section, in the order given; best and second best among the ranked rows.
 
     Labels tell the rows from each other, and from the records `among` which they are. Ranked rows
@@ -164,7 +163,7 @@ class _Section:
         is_compared = any(not rank.by_ap_alone for own in ranks for rank in own[1:])
         return [cls(rows, own, is_compared) for rows, own in zip(sections, ranks, strict=True)]
 
-    def grid(self, among: Sequence[Record] = ()) -> Grid:
+    def grid(self, among: Sequence[Record] = ()) -> Table:
         labels = marked_labels([*self.rows, *among])
         ranks = iter(map(self._rank_entry, self.ranks))
         lines = [
@@ -183,7 +182,7 @@ class _Section:
             *map(metric_column, SHOWN),
             *(Column(title, numeric=False) for title in _ORIGIN),
         ]
-        return _marked(grid_of(columns, lines), self.rows)
+        return _marked(Table.of(columns, lines), self.rows)
 
     def footnotes(self) -> dict[str, str]:
         notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, self.rows)) else {}
@@ -212,12 +211,12 @@ class _Section:
         return any(record.dataset in OF_IMAGES for record in self.rows)
 
 
-def _with_data_column(grid: Grid) -> Grid:
+def _with_data_column(grid: Table) -> Table:
     columns = (Column("Data", numeric=False), *grid.columns)
-    return Grid(columns, tuple((Entry(grid.data), *row) for row in grid.rows))
+    return Table(columns, tuple((Entry(grid.data), *row) for row in grid.rows))
 
 
-def _marked(grid: Grid, records: Sequence[Record]) -> Grid:
+def _marked(grid: Table, records: Sequence[Record]) -> Table:
     """Marks the best figures; FPS only where every ranked row computed alike on one device."""
     ranked = [place for place, record in enumerate(records) if is_ranked(record)]
     ways = {(records[place].device, arithmetic_name(records[place])) for place in ranked}

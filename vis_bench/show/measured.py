@@ -15,7 +15,7 @@ from vis_bench.show.number_format import (
     metric_column,
     plain,
 )
-from vis_bench.show.tables.grid import Column, Entry, Grid, Page
+from vis_bench.show.tables.model import Column, Entry, Page, Table
 
 _LABELS = ("Method", "Backbone", "Data", "Videos", "Clip", "Stride", "Resolution")
 _NUMBERS = ("Videos", "Clip", "Stride", "Resolution")
@@ -41,7 +41,7 @@ def measured_table(records: Sequence[Record]) -> Page:
         )
         for place, (label, record) in enumerate(zip(marked_labels(rows), rows, strict=True))
     ]
-    return Page("", (Grid(tuple(columns), tuple(lines)),), {}, interval_remarks(rows))
+    return Page("", (Table(tuple(columns), tuple(lines)),), {}, interval_remarks(rows))
 
 
 def _labels(subject: str, record: Record) -> list[str]:

@@ -27,7 +27,7 @@ from vis_bench.show.over_seeds import (
 )
 from vis_bench.show.papers.conditions import describe_conditions
 from vis_bench.show.papers.footnotes import Footnotes
-from vis_bench.show.tables.grid import ABSENT, Column, Entry, Grid, Page, rank_marks
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, rank_marks
 
 NAME = "ms-sts-ablation"
 TITLE = "MS-STS VIS, a reconstruction: what each part adds to SeqFormer"
@@ -155,7 +155,7 @@ class _Measured:
         above = self.found.get(VARIANTS[place - 1], {}) if place else {}
         return gain_over_seeds(self.found[variant], above, AP)
 
-    def grid(self, title: str, footnotes: Footnotes) -> Grid:
+    def grid(self, title: str, footnotes: Footnotes) -> Table:
         """The table."""
         columns = (
             Column("Variant", numeric=False),
@@ -169,7 +169,7 @@ class _Measured:
         devices = {record.device for _, by_seed in self.rows for record in by_seed.values()}
         speed = FPS if len(devices) == 1 else None
         ranked = (None, AP, *[None] * (1 + len(self.seeds)), ASSA, speed, GFLOPS_PER_FRAME, None)
-        return Grid(columns, tuple(map(tuple, _marked(lines, ranked))), title, 1)
+        return Table(columns, tuple(map(tuple, _marked(lines, ranked))), title, 1)
 
     def verdict(self) -> str:
         """Which parts gain AP with every seed, and which do not; empty where none has a gain."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from vis_bench.records.metrics import AP, FPS, Metric
 from vis_bench.records.schema import Record, RegionFields
-from vis_bench.show.tables.grid import ABSENT, Column, Entry
+from vis_bench.show.tables.model import ABSENT, Column, Entry
 
 # Runs that differ by more than this fraction of their median are marked.
 SPREAD_LIMIT = 0.10

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from vis_bench.records.metrics import Metric
 from vis_bench.records.schema import Record
-from vis_bench.show.tables.grid import ABSENT, Entry
+from vis_bench.show.tables.model import ABSENT, Entry
 
 # Seed -> the record of the model that was trained with it.
 BySeed = Mapping[int, Record]

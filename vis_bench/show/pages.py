@@ -30,7 +30,7 @@ from vis_bench.show.papers import PAPER_TABLES, paper_table
 from vis_bench.show.papers.encoder_flops import EncoderCounts
 from vis_bench.show.published_fps import published_fps_page, stand_beside_published
 from vis_bench.show.ranks import PairedDifference
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
 
 RECORDS_FOLDER = "records"
 PICTURE = "ap_against_fps.svg"
@@ -141,7 +141,7 @@ def _ablations(records: Sequence[Record], difference: PairedDifference) -> str:
     _, ablations = split_ablations(records)
     board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records, difference)
     parts = ms_sts_ablation(records)
-    table = [f"{_PARTS_HEADING}\n", render(parts)] if parts.grids else []
+    table = [f"{_PARTS_HEADING}\n", render(parts)] if parts.tables else []
     return "\n".join([GENERATED, board, *table])
 
 

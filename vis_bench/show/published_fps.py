@@ -22,7 +22,7 @@ from vis_bench.show.papers.matching import holds
 from vis_bench.show.papers.names import BACKBONE_NAMES, METHOD_NAMES, method_names
 from vis_bench.show.papers.spec import Where
 from vis_bench.show.published import published_figures
-from vis_bench.show.tables.grid import ABSENT, Column, Entry, Grid, Page
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
 
 TITLE = "Published FPS, and FPS measured here"
 NOT_STATED = "not stated"
@@ -77,7 +77,7 @@ def published_fps_page(records: Sequence[Record]) -> Page:
         for record in fit:
             if holds(record, row.where):
                 lines += ((*labels, *measured) for measured in _measured(record))
-    return Page(TITLE, (Grid(_COLUMNS, tuple(lines)),), footnotes.texts, (_REMARK,))
+    return Page(TITLE, (Table(_COLUMNS, tuple(lines)),), footnotes.texts, (_REMARK,))
 
 
 def _measured(record: Record) -> Iterator[tuple[Entry, ...]]:

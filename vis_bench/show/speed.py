@@ -1,10 +1,8 @@
-"""Speed in print: every region that was timed, with its stages, memory and energy."""
+"""Table of speed: every timed region with its stages, memory and energy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import pandas as pd
 
 from vis_bench.cost.speed.video_run import OTHER
 from vis_bench.inference.stages import STAGE_NAMES
@@ -18,32 +16,26 @@ from vis_bench.show.number_format import (
     protocol_mark,
     spread_mark,
 )
-from vis_bench.show.tables.grid import ABSENT
+from vis_bench.show.tables.model import ABSENT, Table
 
 MEBIBYTE = 1 << 20
 COMPILE_COLUMN, DEVICE_COLUMN = "Compile (s)", "Device"
 
 
-def speed_table(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per record and region; stages are milliseconds per source frame.
+def speed_table(records: Sequence[Record]) -> Table:
+    """Tabulate a row per record and region; stages are milliseconds per source frame.
 
-    FPS are marked where equal runs differ by more than a tenth. `Load` is what the machine had to
-    do before the first run: processes that wanted to run, of so many processors. `Videos` counts
-    those that were timed. What compiling took has a column where something was compiled, the device
-    where there are several.
+    `Load` is the load average before the first run and the number of CPUs; `Videos` counts timed
+    videos. Compile time and device have columns only where they tell something.
     """
-    table = pd.DataFrame(
-        [
-            _row(record, subject, region, fields)
-            for record, subject in zip(records, cost_labels(records), strict=True)
-            for region, fields in record.regions.items()
-        ]
-    )
-    if table.empty:
-        return table
-    unneeded = [] if any(r.compile_seconds is not None for r in records) else [COMPILE_COLUMN]
-    unneeded += [] if has_devices(records) else [DEVICE_COLUMN]
-    return table.drop(columns=unneeded)
+    unneeded = set() if any(r.compile_seconds is not None for r in records) else {COMPILE_COLUMN}
+    unneeded |= set() if has_devices(records) else {DEVICE_COLUMN}
+    rows = [
+        _row(record, subject, region, fields)
+        for record, subject in zip(records, cost_labels(records), strict=True)
+        for region, fields in record.regions.items()
+    ]
+    return Table.from_dicts({k: v for k, v in row.items() if k not in unneeded} for row in rows)
 
 
 def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dict[str, str]:

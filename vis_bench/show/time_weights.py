@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from vis_bench.metrics.time_weights import AbsentFrames, LayerWeights
-from vis_bench.show.tables.grid import ABSENT
+from vis_bench.show.tables.model import ABSENT
 
 
 def time_weights_text(found: AbsentFrames) -> str:

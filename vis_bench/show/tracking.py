@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.records.metrics import TRACKING_TITLES
-from vis_bench.show.tables.formats.markdown_writer import escape_markdown
+from vis_bench.show.tables.to_markdown import escape_markdown
 
 if TYPE_CHECKING:
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation

@@ -166,7 +166,7 @@ class Options:
 
     def format(self) -> None:
         """--format of tables."""
-        from vis_bench.show.tables.formats import FORMATS
+        from vis_bench.show.tables import FORMATS
 
         self.choice("--format", FORMATS, "format of the text", default="markdown")
 

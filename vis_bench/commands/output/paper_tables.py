@@ -21,8 +21,8 @@ def paper_table_text(
 ) -> str:
     """A paper's table with what the records measured, in a format or as JSON."""
     from vis_bench.show.papers import paper_table
-    from vis_bench.show.tables.grid import page_json
-    from vis_bench.show.tables.text import render
+    from vis_bench.show.tables import render
+    from vis_bench.show.tables.model import page_json
 
     counts = encoder_counts() if name == ENCODER_TABLE else None
     page = paper_table(name, records, counts)

@@ -12,9 +12,9 @@ from vis_bench.errors import InputError
 from vis_bench.records.names import full_name
 from vis_bench.show.gate.baseline import GatedCell, cell_key, load_cells_to_gate, write_baseline
 from vis_bench.show.gate.rules import FAILING, Finding, Pair, Tolerances, compare_cells
-from vis_bench.show.tables.formats.markdown_writer import escape_markdown
-from vis_bench.show.tables.grid import Column, Entry, grid_of
-from vis_bench.show.tables.text import render
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import Column, Entry, Table
+from vis_bench.show.tables.to_markdown import escape_markdown
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 WHOLE_CELL = "whole cell"
@@ -226,7 +226,7 @@ def _table(findings: Sequence[Finding], *, mark_failing: bool) -> str:
          Entry(f.verdict, "best" if mark_failing and f.verdict in FAILING else None)]
         for f in findings
     ]  # fmt: skip
-    return render(grid_of(columns, rows))
+    return render(Table.of(columns, rows))
 
 
 def counted(number: int, noun: str) -> str:

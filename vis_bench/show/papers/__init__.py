@@ -23,7 +23,7 @@ from vis_bench.show.papers.ifc_ablations import (
 )
 from vis_bench.show.papers.spec import PaperTable
 from vis_bench.show.papers.stride import ifc_stride_table
-from vis_bench.show.tables.grid import Page
+from vis_bench.show.tables.model import Page
 
 PAPER_TABLES: dict[str, Callable[[], PaperTable]] = {
     "comparison": comparison_table,

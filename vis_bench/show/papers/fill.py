@@ -13,7 +13,7 @@ from vis_bench.data.categories import dataset_title
 from vis_bench.show.number_format import INTERVAL_NOTE
 from vis_bench.show.papers.footnotes import Footnotes
 from vis_bench.show.papers.spec import Lookup, Measurement, PaperRow, PaperTable
-from vis_bench.show.tables.grid import ABSENT, Column, Entry, Grid, Page, rank_marks
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, rank_marks
 
 FIGURES_COLUMN = "Figures"
 SYNTHETIC_REMARK = (
@@ -169,10 +169,10 @@ def _difference(published: str | None, measured: str | None) -> str:
     return f"{difference:+}" if difference else f"{abs(difference)}"
 
 
-def _grid(table: PaperTable, lines: Sequence[tuple[Entry, ...]], data: str) -> Grid:
+def _grid(table: PaperTable, lines: Sequence[tuple[Entry, ...]], data: str) -> Table:
     labels = [Column(title, numeric=False) for title in (*table.label_titles, FIGURES_COLUMN)]
     figures = [
         Column(column.title, column.group, has_interval=column.metric.ends is not None)
         for column in table.columns
     ]
-    return Grid((*labels, *figures), tuple(lines), data, len(labels))
+    return Table((*labels, *figures), tuple(lines), data, len(labels))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vis_bench.metrics.compare import Difference
 from vis_bench.show.report.samples import Interval
-from vis_bench.show.tables.grid import ABSENT
+from vis_bench.show.tables.model import ABSENT
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,20 @@
-"""Tables as text: columns and entries enter, Markdown, CSV, LaTeX or HTML leaves.
+"""Tables as Markdown, CSV, LaTeX or HTML, written from one model of columns and entries.
 
-Nothing here knows what the entries are about.
-
-Files: `grid` holds a table before it has a format (columns, entries, marks, footnotes), `formats/`
-has a writer per format, `text` renders a grid, a page of grids or a pandas table with one of them.
+`model` holds a table before it has a format; each `to_*` module writes it in one.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Literal, get_args
+
+from vis_bench.show.tables.model import Page, Table
+
+Format = Literal["markdown", "csv", "latex", "html"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+def render(table: Page | Table, form: Format = "markdown") -> str:
+    """Write a page or a bare table in a format; the text ends with a newline."""
+    page = Page("", (table,)) if isinstance(table, Table) else table
+    return import_module(f"vis_bench.show.tables.to_{form}").write(page)

@@ -1,4 +1,4 @@
-"""Pages as GitHub-flavored Markdown."""
+"""Markdown writer, as GitHub shows it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 
 from tabulate import tabulate
 
-from vis_bench.show.tables.grid import Entry, Grid, Page
+from vis_bench.show.tables.model import Entry, Page, Table
 from vis_bench.text import single_line
 
 # GitHub drops <u>; <ins> is shown underlined.
 _MARKS = {None: "{}", "best": "**{}**", "second": "<ins>{}</ins>"}
 
-# What makes a heading, a list or a rule of a line that begins with it.
+# Beginnings of a line that make it a heading, a list or a rule.
 _BLOCK = re.compile(r"^(\d*)([.)](?=\s|$)|[#+=-])")
-# What Markdown gives a meaning to inside a line: emphasis, code, links, HTML, mathematics, cells.
+# Characters with a meaning inside a line: emphasis, code, links, HTML, mathematics, cells.
 # An underscore has one at the edge of a word, `&` before a name, addresses become links alone, and
 # `#` at the end closes a heading.
 _SPECIAL = re.compile(
@@ -24,12 +24,12 @@ _SPECIAL = re.compile(
 )
 
 
-def write_markdown(page: Page) -> str:
-    """Title, tables, footnotes and remarks, a blank line between them; ends with a newline."""
+def write(page: Page) -> str:
+    """Write title, tables, footnotes and remarks with blank lines between them."""
     parts = [f"### {escape_markdown(page.title)}"] if page.title else []
-    for grid in page.grids:
-        heading = f"**{escape_markdown(grid.data)}**\n\n" if grid.data else ""
-        parts.append(heading + _table(grid))
+    for table in page.tables:
+        heading = f"**{escape_markdown(table.data)}**\n\n" if table.data else ""
+        parts.append(heading + _table(table))
     if page.footnotes:
         notes = page.footnotes.items()
         parts.append("\n".join(f"- [{key}] {escape_markdown(text)}" for key, text in notes))
@@ -38,17 +38,17 @@ def write_markdown(page: Page) -> str:
 
 
 def _paragraph(text: str) -> str:
-    """The text as a paragraph, whatever it begins with."""
+    """The text as a paragraph, even if it begins like a heading or a list."""
     return _BLOCK.sub(r"\g<1>\\\g<2>", escape_markdown(text), count=1)
 
 
-def _table(grid: Grid) -> str:
-    align = ["right" if column.numeric else "left" for column in grid.columns]
+def _table(table: Table) -> str:
+    align = ["right" if column.numeric else "left" for column in table.columns]
     return tabulate(
-        [[_entry(entry) for entry in row] for row in grid.rows],
-        headers=[escape_markdown(column.full_title) for column in grid.columns],
+        [[_entry(entry) for entry in row] for row in table.rows],
+        headers=[escape_markdown(column.full_title) for column in table.columns],
         tablefmt="pipe",
-        colalign=align if grid.rows else None,
+        colalign=align if table.rows else None,
         disable_numparse=True,
         preserve_whitespace=True,
     )

@@ -1,4 +1,4 @@
-r"""Pages as LaTeX tables in the booktabs style, made for a page of two columns.
+r"""LaTeX writer: booktabs tables for a page of two columns.
 
 A document needs `\usepackage{booktabs,graphicx}`.
 """
@@ -10,14 +10,12 @@ import re
 from dataclasses import replace
 from itertools import groupby
 
-from vis_bench.show.tables.grid import ABSENT, Column, Entry, Grid, Page
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.text import single_line
 
-# More rows than this do not fit the height of a page.
-_ROWS_PER_FLOAT = 48
-# A longer title of a column is broken into lines.
-_TITLE_CHARACTERS = 8
-# As wide as it is, or as the page where it is wider.
+_ROWS_PER_FLOAT = 48  # more do not fit the height of a page
+_TITLE_CHARACTERS = 8  # a longer title of a column is broken into lines
+# As wide as the table is, or as the page where the table is wider.
 _RESIZE = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
 _MARKS = {None: "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
 # Brackets and stars are grouped because an optional argument of `\\` and of rules starts with them.
@@ -31,55 +29,55 @@ _SPECIAL = {
 _ACCENTED = frozenset(map(chr, range(0xC0, 0x100))) - frozenset(
     "\u00d0\u00d7\u00de\u00f0\u00f7\u00fe"
 )
+_SIGNED = re.compile(r"[+-](?=.)[0-9]*\.?[0-9]*")
 
 
-def write_latex(page: Page) -> str:
-    """A `table*` for each grid, several for a long one; the notes follow the last.
+def write(page: Page) -> str:
+    """Write a `table*` per table, several for a long one; the notes follow the last.
 
-    Ends with a newline. Characters that pdfLaTeX cannot set are written by their number, `U+4E2D`.
+    Characters that pdfLaTeX cannot set are written by their number, `U+4E2D`.
     """
-    parts = [part for grid in page.grids for part in _parts(grid)]
+    parts = [part for table in page.tables for part in _parts(table)]
+    notes = [
+        *(rf"\textsuperscript{{{key}}} {_escape(text)}" for key, text in page.footnotes.items()),
+        *map(_escape, page.remarks),
+    ]
+    notes = [rf"\par\smallskip\raggedright\scriptsize {text}" for text in notes]
     lines = [r"% Needs \usepackage{booktabs,graphicx}."]
-    for place, grid in enumerate(parts):
+    for place, table in enumerate(parts):
         lines += [r"\begin{table*}[t]", r"\centering", r"\footnotesize"]
         lines += [r"\setlength{\tabcolsep}{3pt}"]
         if page.title:
             continued = " (continued)" if place else ""
             lines += [r"\addtocounter{table}{-1}"] if place else []
             lines.append(rf"\caption{{{_escape(page.title)}{continued}}}")
-        lines += [rf"\par\smallskip {_escape(grid.data)}\par\smallskip"] if grid.data else []
-        lines += [_RESIZE, *_tabular(grid), "}"]
-        lines += _notes(page) if place == len(parts) - 1 else []
+        lines += [rf"\par\smallskip {_escape(table.data)}\par\smallskip"] if table.data else []
+        lines += [_RESIZE, *_tabular(table), "}"]
+        lines += notes if place == len(parts) - 1 else []
         lines.append(r"\end{table*}")
-    return "\n".join(lines if parts else [*lines, *_notes(page)]) + "\n"
+    return "\n".join(lines if parts else [*lines, *notes]) + "\n"
 
 
-def _parts(grid: Grid) -> list[Grid]:
-    """The grid in parts of about the same number of rows."""
-    num_parts = max(1, math.ceil(len(grid.rows) / _ROWS_PER_FLOAT))
-    size = max(1, math.ceil(len(grid.rows) / num_parts))
-    return [replace(grid, rows=grid.rows[k * size : (k + 1) * size]) for k in range(num_parts)]
+def _parts(table: Table) -> list[Table]:
+    """The table in parts of about the same number of rows."""
+    num_parts = max(1, math.ceil(len(table.rows) / _ROWS_PER_FLOAT))
+    size = max(1, math.ceil(len(table.rows) / num_parts))
+    return [replace(table, rows=table.rows[k * size : (k + 1) * size]) for k in range(num_parts)]
 
 
-def _notes(page: Page) -> list[str]:
-    notes = [rf"\textsuperscript{{{key}}} {_escape(text)}" for key, text in page.footnotes.items()]
-    texts = [*notes, *map(_escape, page.remarks)]
-    return [rf"\par\smallskip\raggedright\scriptsize {text}" for text in texts]
-
-
-def _tabular(grid: Grid) -> list[str]:
-    kinds = "".join("r" if column.numeric else "l" for column in grid.columns)
-    body = [" & ".join(_entry(entry) for entry in row) + r" \\" for row in grid.rows]
+def _tabular(table: Table) -> list[str]:
+    kinds = "".join("r" if column.numeric else "l" for column in table.columns)
+    body = [" & ".join(map(_entry, row)) + r" \\" for row in table.rows]
+    head = [" & ".join(map(_title, table.columns)) + r" \\"]
+    if any(column.group for column in table.columns):
+        head = [*_groups(table.columns), *head]
     return [
-        rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", *_head(grid.columns), r"\midrule", *body,
+        rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", *head, r"\midrule", *body,
         r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
 
 
-def _head(columns: tuple[Column, ...]) -> list[str]:
-    titles = " & ".join(map(_title, columns)) + r" \\"
-    if not any(column.group for column in columns):
-        return [titles]
+def _groups(columns: tuple[Column, ...]) -> list[str]:
     cells, rules, start = [], [], 1
     for group, run in groupby(columns, key=lambda column: column.group):
         span = len(list(run))
@@ -88,11 +86,10 @@ def _head(columns: tuple[Column, ...]) -> list[str]:
         )
         rules += [rf"\cmidrule(lr){{{start}-{start + span - 1}}}"] if group else []
         start += span
-    return [" & ".join(cells) + r" \\", "".join(rules), titles]
+    return [" & ".join(cells) + r" \\", "".join(rules)]
 
 
 def _title(column: Column) -> str:
-    """A column's title, a long one on several lines."""
     text = single_line(column.title)
     words = [word for word in re.split(r" |(?<=/)", text) if word]
     if len(text) <= _TITLE_CHARACTERS or len(words) == 1:
@@ -105,8 +102,8 @@ def _title(column: Column) -> str:
 def _entry(entry: Entry) -> str:
     if entry.repeats:
         return ""
-    notes = ",".join(entry.notes)
     text = _MARKS[entry.mark].format(_escape(entry.text)) + entry.interval_text
+    notes = ",".join(entry.notes)
     return text + (rf"\textsuperscript{{{notes}}}" if notes else "")
 
 
@@ -114,9 +111,10 @@ def _escape(text: str) -> str:
     text = single_line(text)
     if text == ABSENT:
         return "--"
+    if _SIGNED.fullmatch(text):
+        return f"${text}$"
     # GitHub obeys lines of a log that begin with two colons.
-    escaped = "{}" * text.startswith("::") + "".join(map(_escape_character, text))
-    return f"${escaped}$" if _is_signed(text) else escaped
+    return "{}" * text.startswith("::") + "".join(map(_escape_character, text))
 
 
 def _escape_character(character: str) -> str:
@@ -124,8 +122,3 @@ def _escape_character(character: str) -> str:
         return _SPECIAL[character]
     settable = character.isascii() or character in _ACCENTED
     return character if settable else f"U+{ord(character):04X}"
-
-
-def _is_signed(text: str) -> bool:
-    number = text[1:].replace(".", "", 1)
-    return text[:1] in ("+", "-") and number.isascii() and number.isdigit()

@@ -1,0 +1,211 @@
+"""Tables before they have a format: columns, entries, emphasis and footnotes."""
+
+from __future__ import annotations
+
+import itertools
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Mark = Literal["best", "second"]
+ABSENT = "-"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        group: a second header above neighboring columns that share it.
+        has_interval: entries may have an interval, for which CSV and JSON have two columns.
+    """
+
+    title: str
+    group: str = ""
+    numeric: bool = True
+    has_interval: bool = False
+
+    @property
+    def full_title(self) -> str:
+        """The title with its group, for formats with one header line."""
+        return f"{self.group} {self.title}".strip()
+
+    @property
+    def value_titles(self) -> tuple[str, ...]:
+        """The titles of `Entry.values`."""
+        ends = ("low", "high") if self.has_interval else ()
+        return (self.full_title, *(f"{self.full_title} {end}" for end in ends))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell.
+
+    Attributes:
+        mark: emphasis of the best and the second best of a column.
+        notes: keys of the page's footnotes.
+        repeats: same text as the entry above; shown only by formats whose rows stand alone.
+        interval: both ends as printed.
+    """
+
+    text: str
+    mark: Mark | None = None
+    notes: tuple[str, ...] = ()
+    repeats: bool = False
+    interval: tuple[str, str] | None = None
+
+    @property
+    def interval_text(self) -> str:
+        """The interval in brackets, or nothing."""
+        return "" if self.interval is None else f" ({' to '.join(self.interval)})"
+
+    def values(self, column: Column) -> tuple[str, ...]:
+        """The text, with both ends of the interval where the column has intervals."""
+        ends = self.interval or (ABSENT, ABSENT)
+        return (self.text, *ends) if column.has_interval else (self.text,)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows.
+
+    Attributes:
+        data: the data set of all values, shown above the table.
+        num_labels: leading columns that describe a row; the others hold values.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    data: str = ""
+    num_labels: int = 0
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"a row has {len(row)} entries for {len(self.columns)} columns")
+
+    @classmethod
+    def of(
+        cls,
+        columns: Sequence[Column],
+        rows: Iterable[Sequence[str | Entry]],
+        data: str = "",
+        num_labels: int = 0,
+    ) -> Table:
+        """Build a table whose entries may be bare text."""
+        entries = (tuple(Entry(e) if isinstance(e, str) else e for e in row) for row in rows)
+        return cls(tuple(columns), tuple(entries), data, num_labels)
+
+    @classmethod
+    def from_dicts(cls, rows: Iterable[Mapping[str, object]]) -> Table:
+        """Build a table with a row per mapping; absent keys give `ABSENT`.
+
+        Columns keep the order of the keys and are numeric where any entry starts with a number.
+        """
+        rows = list(rows)
+        titles = list(dict.fromkeys(title for row in rows for title in row))
+        texts = [[str(row.get(title, ABSENT)) for title in titles] for row in rows]
+        columns = [
+            Column(title, numeric=any(_starts_with_number(row[place]) for row in texts))
+            for place, title in enumerate(titles)
+        ]
+        return cls.of(columns, texts)
+
+    def as_dicts(self) -> list[dict[str, str]]:
+        """The rows by full column titles, ends of intervals included."""
+        return [
+            {
+                title: text
+                for column, entry in zip(self.columns, row, strict=True)
+                for title, text in zip(column.value_titles, entry.values(column), strict=True)
+            }
+            for row in self.rows
+        ]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Tables under one title, with footnotes by key and remarks below them."""
+
+    title: str
+    tables: tuple[Table, ...]
+    footnotes: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+class Footnotes:
+    """Keys of footnotes in order of first use: numbers for sources, letters for conditions."""
+
+    def __init__(self) -> None:
+        self._numbers = map(str, itertools.count(1))
+        self._letters = itertools.chain.from_iterable(
+            map("".join, itertools.product(string.ascii_lowercase, repeat=length))
+            for length in itertools.count(1)
+        )
+        self._keys: dict[str, str] = {}
+
+    def numbered(self, text: str) -> tuple[str, ...]:
+        """The key of a source."""
+        if text not in self._keys:
+            self._keys[text] = next(self._numbers)
+        return (self._keys[text],)
+
+    def lettered(self, text: str) -> tuple[str, ...]:
+        """The key of the conditions of a measurement."""
+        if text not in self._keys:
+            self._keys[text] = next(self._letters)
+        return (self._keys[text],)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Texts by key, numbers before letters."""
+        by_key = sorted(self._keys.items(), key=lambda item: not item[1].isdigit())
+        return {key: text for text, key in by_key}
+
+
+def rank_marks(texts: Sequence[str | None], *, higher_is_better: bool = True) -> list[Mark | None]:
+    """Mark the best and second best of a column's printed numbers.
+
+    Equal numbers share a mark; None is skipped. A column with one distinct number has no marks.
+    """
+    numbers = [None if text in (None, ABSENT) else float(str(text)) for text in texts]
+    distinct = sorted({n for n in numbers if n is not None}, reverse=higher_is_better)
+    if len(distinct) < 2:
+        return [None] * len(numbers)
+    places: dict[float, Mark] = {distinct[0]: "best", distinct[1]: "second"}
+    return [None if number is None else places.get(number) for number in numbers]
+
+
+def marked(column: Sequence[Entry], ranked: Sequence[str | None], *, higher: bool) -> list[Entry]:
+    """The entries of a column with marks; `ranked` holds the texts that compete, else None."""
+    marks = rank_marks(ranked, higher_is_better=higher)
+    return [replace(entry, mark=mark) for entry, mark in zip(column, marks, strict=True)]
+
+
+def page_json(page: Page) -> dict[str, object]:
+    """The page in plain types; rows map full column titles to texts."""
+    return {
+        "title": page.title,
+        "tables": [
+            {
+                "data": table.data,
+                "rows": [
+                    {**texts, "notes": list(dict.fromkeys(k for entry in row for k in entry.notes))}
+                    for texts, row in zip(table.as_dicts(), table.rows, strict=True)
+                ],
+            }
+            for table in page.tables
+        ],
+        "footnotes": dict(page.footnotes),
+        "remarks": list(page.remarks),
+    }
+
+
+def _starts_with_number(text: str) -> bool:
+    """True for `12.5`, `12.5 (spread 11 %)` and `1..3`."""
+    try:
+        float(text.split(" ")[0].split("..")[0])
+    except ValueError:
+        return False
+    return True
