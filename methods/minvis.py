@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.layers import hugging_face
-from methods.layers.full_precision import full_precision
+from methods.layers.checkpoint import drop_on_load
 from methods.layers.padding import pad_to_multiple, padding_of
-from methods.layers.state_dict_names import drop_on_load
+from methods.layers.transformer import full_precision
 from vis_bench.method import (
     ClipPrediction,
     FrameFeatures,

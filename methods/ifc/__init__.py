@@ -14,9 +14,9 @@ Hwang, Heo, Oh, Kim, NeurIPS 2021, arXiv 2106.03299; code: github.com/sukjunhwan
 On single images (`mode: image`) the instances are those of `inference.image_instances`.
 
 The encoders that the paper compares with (no, full and decomposed communication) stand beside
-`InterFrameCommunication`. `variants` has the sizes by name, and puts the model together.
+`InterFrameCommunication`. `model` has the sizes by name, and puts the parts together.
 """
 
-from methods.ifc.variants import VARIANTS, build
+from methods.ifc.model import VARIANTS, build
 
 __all__ = ["VARIANTS", "build"]

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.ifc.encoder import EncodedClip
-from methods.layers.detr_transformer import TransformerDecoderLayer
-from methods.layers.full_precision import full_precision
+from methods.layers.transformer import TransformerDecoderLayer, full_precision
 
 
 class ClipDecoder(nn.Module):
@@ -25,13 +24,13 @@ class ClipDecoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, queries_QC: Tensor, clip: EncodedClip, position_SC: Tensor) -> list[Tensor]:
-        """The queries' content (Q, C) after each layer, normalized; the last is the result.
+        """Content (Q, C) of the queries after each layer, normalized; the last is the result.
 
         Runs in the weights' precision also under autocast: a hundred queries cost little.
 
         Args:
             queries_QC: the queries' learned positions; their content starts at zero.
-            clip: what the encoder made of the clip.
+            clip: the encoded clip.
             position_SC: the frame tokens' position, the same in every frame.
         """
         values_KC, keys_KC = _clip_memory(clip, position_SC)

@@ -1,26 +1,26 @@
-"""IFC's encoder (Hwang et al., 2021, section 3.1) and the three that the paper compares it with:
-how much of a clip a frame's features may see.
+"""IFC's encoder (Hwang et al., 2021, section 3.1) and the three that the paper compares it with.
 
 Shape letters: T frames, S locations of a frame's stride-32 map, M memory tokens, C channels.
 
-Each encoder splits its work where frames stop being alone: `encode_frames` can be shared by every
-clip that holds a frame, `encode_clip` continues from there. `forward` is one after the other.
+Each encoder splits its work where frames first meet: the result of `encode_frames` is shared by all
+clips that hold a frame, `encode_clip` continues from there. `forward` is one after the other.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from methods.layers.detr_transformer import TransformerEncoderLayer
-from methods.layers.state_dict_names import drop_empty_on_load, drop_on_load, rename_on_load
+from methods.layers.checkpoint import drop_on_load, rename_on_load
+from methods.layers.transformer import TransformerEncoderLayer
 
 
 class EncodedClip(NamedTuple):
-    """What the decoder attends to; M is 0 where the encoder has no memory tokens."""
+    """Tokens for the decoder to attend to; M is 0 where the encoder has no memory tokens."""
 
     tokens_TSC: Tensor
     memory_TMC: Tensor
@@ -40,7 +40,7 @@ class ClipEncoder(nn.Module, ABC):
     def encode_frames(
         self, tokens_TSC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
     ) -> Tensor:
-        """The part that depends on single frames only; (T, S or S + M, C).
+        """Encode single frames; (T, S or S + M, C).
 
         Args:
             record: gets, of each layer in which memory tokens attend to their frame, the weights
@@ -51,14 +51,10 @@ class ClipEncoder(nn.Module, ABC):
     def encode_clip(
         self, tokens_TNC: Tensor, position_SC: Tensor, record: list[Tensor] | None = None
     ) -> EncodedClip:
-        """The rest, from what `encode_frames` returned for the frames of one clip.
-
-        Args:
-            record: as in `encode_frames`, of the layers here.
-        """
+        """Encode a clip from the results of `encode_frames`; `record` as there."""
 
     def forward(self, tokens_TSC: Tensor, position_SC: Tensor) -> EncodedClip:
-        """Encodes one clip from its projected stride-32 features."""
+        """Encode one clip from its projected stride-32 features."""
         return self.encode_clip(self.encode_frames(tokens_TSC, position_SC), position_SC)
 
 
@@ -67,7 +63,7 @@ class NoCommunication(ClipEncoder):
 
     frame_only = True
 
-    def __init__(self, layers: list[TransformerEncoderLayer]) -> None:
+    def __init__(self, layers: Sequence[TransformerEncoderLayer]) -> None:
         super().__init__()
         self.frame_layers = nn.ModuleList(layers)
 
@@ -91,19 +87,19 @@ class EncoderWithoutMemory(NoCommunication):
     that have nothing to gather, and memory tokens of shape (0, C); neither is kept here.
     """
 
-    def __init__(self, layers: list[TransformerEncoderLayer]) -> None:
+    def __init__(self, layers: Sequence[TransformerEncoderLayer]) -> None:
         super().__init__(layers)
         # As many Gather-Communicate layers as others, of the same sizes.
         self.checkpoint_entries_not_kept = sum(p.numel() for p in self.parameters())
         rename_on_load(self, [(r"enc_layers\.", "frame_layers.")])
         drop_on_load(self, r"bus_layers\..*")
-        drop_empty_on_load(self, r"memory_bus|memory_pos")
+        drop_on_load(self, "memory_bus", "memory_pos", when=lambda tensor: not tensor.numel())
 
 
 class FullCommunication(ClipEncoder):
     """Every token of the clip attends to every other one ("Full THW")."""
 
-    def __init__(self, layers: list[TransformerEncoderLayer]) -> None:
+    def __init__(self, layers: Sequence[TransformerEncoderLayer]) -> None:
         super().__init__()
         self.clip_layers = nn.ModuleList(layers)
 
@@ -129,8 +125,8 @@ class DecomposedCommunication(ClipEncoder):
 
     def __init__(
         self,
-        frame_layers: list[TransformerEncoderLayer],
-        time_layers: list[TransformerEncoderLayer],
+        frame_layers: Sequence[TransformerEncoderLayer],
+        time_layers: Sequence[TransformerEncoderLayer],
     ) -> None:
         super().__init__()
         self.frame_layers = nn.ModuleList(frame_layers)
@@ -160,8 +156,8 @@ class InterFrameCommunication(ClipEncoder):
 
     def __init__(
         self,
-        encode_receive_layers: list[TransformerEncoderLayer],
-        gather_communicate_layers: list[TransformerEncoderLayer],
+        encode_receive_layers: Sequence[TransformerEncoderLayer],
+        gather_communicate_layers: Sequence[TransformerEncoderLayer],
         *,
         memory_tokens: int,
         channels: int,

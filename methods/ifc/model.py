@@ -11,19 +11,32 @@ memory tokens, Q queries, C channels.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from methods.ifc.decoder import ClipDecoder
-from methods.ifc.encoder import ClipEncoder, EncodedClip
+from methods.ifc.encoder import (
+    ClipEncoder,
+    DecomposedCommunication,
+    EncodedClip,
+    EncoderWithoutMemory,
+    FullCommunication,
+    InterFrameCommunication,
+    NoCommunication,
+)
 from methods.ifc.spatial_decoder import SpatialDecoder
-from methods.layers.checkpoint_entries import checkpoint_entries
-from methods.layers.full_precision import full_precision
-from methods.layers.mlp import MLP
+from methods.layers.checkpoint import checkpoint_entries, drop_on_load, rename_on_load
+from methods.layers.option_checks import MAX_LAYERS, check_choice, check_sizes
 from methods.layers.position_encoding import sine_position_encoding
-from methods.layers.resnet import ResNet
-from methods.layers.state_dict_names import drop_on_load, rename_on_load
+from methods.layers.resnet import RESNETS, ResNet
+from methods.layers.transformer import (
+    MLP,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+    full_precision,
+)
 from vis_bench.inference.attention import (
     AttentionPart,
     ClipAttention,
@@ -31,6 +44,39 @@ from vis_bench.inference.attention import (
     RecordsAttention,
 )
 from vis_bench.method import ClipPrediction, FrameFeatures, ImageRule, InputFormat, TrackingRule
+
+# Options by name, over the defaults of `build`, which are those of the published model.
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    "r50": {"backbone": "r50"},
+    "r101": {"backbone": "r101"},
+    "x101": {"backbone": "x101"},
+    "mini": {
+        "backbone": "mini", "width": 64, "heads": 4, "hidden": 256, "encoder_layers": 2,
+        "decoder_layers": 3, "num_queries": 20,
+    },
+}  # fmt: skip
+
+COMMUNICATIONS = ("none", "full", "decomposed", "ifc")
+MEMORIES = ("decomposed", "unified")
+MAX_MEMORY_TOKENS = 16
+
+# Outputs of sukjunhwang/IFC's video and image configurations.
+MODES: Mapping[str, TrackingRule | ImageRule] = {
+    "video": TrackingRule(match_threshold=0.05, min_score=0.01),
+    "image": ImageRule(max_instances=100),
+}
+
+# sukjunhwang/IFC, projects/IFC/configs/base_ytvis.yaml; 1333 is detectron2's MAX_SIZE_TEST. The
+# authors have no ResNeXt; here it takes this input, too, as torchvision's weights do.
+INPUT = InputFormat(long_side="round", max_long_side=1333)
+# sukjunhwang/IFC, projects/IFC/configs/R101_ytvis.yaml, for the original (MSRA's) ResNet-101.
+R101_INPUT = replace(
+    INPUT,
+    channel_order="BGR",
+    full_value=255.0,
+    mean=(103.530, 116.280, 123.675),
+    std=(1.0, 1.0, 1.0),
+)
 
 CHECKPOINT_NAMES = [
     (r"detr\.backbone\.0\.backbone\.", "backbone."),
@@ -49,7 +95,7 @@ class IFC(RecordsAttention):
 
     Args:
         backbone: maps at strides 8, 16 and 32.
-        backbone_name: what records call it.
+        backbone_name: for records.
         input_format: the input that the backbone's weights have learned from.
         encoder: of the stride-32 tokens.
         decoder: of the queries.
@@ -100,12 +146,12 @@ class IFC(RecordsAttention):
         return self._encode_frames(frames_T3HW, None)
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """The queries whose most probable class is not "no object"."""
+        """Predict the queries whose most probable class is not "no object"."""
         return self._predict_clip(features, None)
 
     @property
     def recorded_layers(self) -> Mapping[AttentionPart, int]:
-        """What the memory tokens attend to, where the encoder has them."""
+        """Attention of the memory tokens, where the encoder has them."""
         layers = self.encoder.num_memory_layers
         return {"memory": layers} if layers else {}
 
@@ -114,7 +160,7 @@ class IFC(RecordsAttention):
         return self._encode_frames(frames_T3HW, [])
 
     def predict_and_record(self, features: FrameFeatures) -> tuple[ClipPrediction, ClipAttention]:
-        """As `predict_clip`, and what the memory tokens attended to in each encoder layer."""
+        """As `predict_clip`, with the memory tokens' attention in each encoder layer."""
         record: list[Tensor] = []
         prediction = self._predict_clip(features, record)
         if not self.encoder.num_memory_layers:
@@ -128,8 +174,8 @@ class IFC(RecordsAttention):
     ) -> tuple[list[Tensor], Tensor]:
         """Each decoder layer's queries (Q, C) and the clip's mask features (T, C, H/8, W/8).
 
-        Training with auxiliary losses reads every layer; `class_head` and
-        `spatial_decoder.masks` turn queries into predictions. `record` is for `encode_clip`.
+        `class_head` and `spatial_decoder.masks` turn queries into predictions; training does so
+        for every layer. `record` is for `encode_clip`.
         """
         clip = self.encode_clip(features, record)
         position_SC = self._position(_grid(features.frame_size_HW, 32), clip.tokens_TSC)
@@ -142,17 +188,13 @@ class IFC(RecordsAttention):
     def encode_clip(
         self, features: FrameFeatures, record: list[Tensor] | None = None
     ) -> EncodedClip:
-        """The rest of the encoder, where the clip's frames meet.
-
-        Args:
-            record: gets what the memory tokens attend to, see `ClipEncoder`.
-        """
+        """Rest of the encoder, where the clip's frames meet; `record` as in `ClipEncoder`."""
         tokens_TNC = features.maps["tokens"]
         position_SC = self._position(_grid(features.frame_size_HW, 32), tokens_TNC)
         return self.encoder.encode_clip(tokens_TNC, position_SC, record)
 
     def prepare_for_inference(self) -> None:
-        """Folds the backbone's normalization and lays convolutions out with channels last."""
+        """Fold the backbone's normalization and lay convolutions out with channels last."""
         super().prepare_for_inference()
         self.backbone.prepare_for_inference()
         self.spatial_decoder.to(memory_format=torch.channels_last)
@@ -197,3 +239,79 @@ class IFC(RecordsAttention):
 
 def _grid(size_HW: tuple[int, int], stride: int) -> tuple[int, int]:
     return -(-size_HW[0] // stride), -(-size_HW[1] // stride)
+
+
+def build(
+    *,
+    num_classes: int,
+    backbone: str = "r50",
+    communication: str = "ifc",
+    memory_tokens: int = 8,
+    memory: str = "decomposed",
+    width: int = 256,
+    heads: int = 8,
+    hidden: int = 2048,
+    encoder_layers: int = 3,
+    decoder_layers: int = 3,
+    num_queries: int = 100,
+    mode: str = "video",
+) -> IFC:
+    """IFC with random weights; the defaults are the published model.
+
+    Args:
+        num_classes: K; the class head has one more column, "no object".
+        backbone: `r50`, `r101`, `x101` or `mini`.
+        communication: between a clip's frames in the encoder; `none`, `full`, `decomposed` or
+            `ifc`.
+        memory_tokens: 0..16 tokens per frame through which frames talk; for `ifc` only. With 0
+            every frame is by itself, as with `none`.
+        memory: a memory token talks to those of its own index (`decomposed`) or to all
+            (`unified`); for `ifc` only.
+        width: channels of all tokens; a multiple of 32 and of `heads`, from 64 up.
+        heads: of every attention.
+        hidden: channels inside the feed-forward parts.
+        encoder_layers, decoder_layers: how many layers each has.
+        num_queries: Q, the most instances that a clip can have.
+        mode: `video` joins clips into tracks; `image` takes single images, as the authors'
+            configurations for COCO do.
+    """
+    check_choice("backbone", backbone, RESNETS)
+    check_choice("communication", communication, COMMUNICATIONS)
+    check_choice("memory", memory, MEMORIES)
+    check_choice("mode", mode, MODES)
+    check_sizes(MAX_MEMORY_TOKENS, least=0, memory_tokens=memory_tokens)
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+    check_sizes(width=width, heads=heads, hidden=hidden, num_queries=num_queries)
+
+    def encoders(count: int) -> list[TransformerEncoderLayer]:
+        return [TransformerEncoderLayer(width, heads, hidden) for _ in range(count)]
+
+    # The original ResNet-101 has its strides in 1x1 convolutions.
+    resnet = ResNet(**RESNETS[backbone], stride_in_1x1=backbone == "r101")
+    encoder: ClipEncoder
+    if communication == "none":
+        encoder = NoCommunication(encoders(encoder_layers))
+    elif communication == "full":
+        encoder = FullCommunication(encoders(encoder_layers))
+    elif communication == "decomposed":
+        encoder = DecomposedCommunication(encoders(encoder_layers), encoders(encoder_layers - 1))
+    elif memory_tokens == 0:
+        encoder = EncoderWithoutMemory(encoders(encoder_layers))
+    else:
+        encoder = InterFrameCommunication(
+            encoders(encoder_layers), encoders(encoder_layers),
+            memory_tokens=memory_tokens, channels=width, unified=memory == "unified",
+        )  # fmt: skip
+    decoder = [TransformerDecoderLayer(width, heads, hidden) for _ in range(decoder_layers)]
+    return IFC(
+        backbone=resnet,
+        backbone_name=backbone,
+        input_format=R101_INPUT if backbone == "r101" else INPUT,
+        encoder=encoder,
+        decoder=ClipDecoder(decoder, width),
+        spatial_decoder=SpatialDecoder(width, *resnet.channels[:2]),
+        num_classes=num_classes,
+        num_queries=num_queries,
+        width=width,
+        tracking_rule=MODES[mode],
+    )

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.layers.mlp import MLP
-from methods.layers.state_dict_names import rename_on_load
+from methods.layers.checkpoint import rename_on_load
+from methods.layers.transformer import MLP
 
 GROUPS = 32
 

@@ -7,36 +7,61 @@ levels, P points, C = M * D.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cuda_ops import ms_deform_attn, resolve_backend
-from methods.layers.feature_levels import FeatureLevels
+
+# Tensors by name, an entry per layer, of layers that record their attention.
+AttentionRecord = dict[str, list[Tensor]]
+
+
+@dataclass(frozen=True)
+class FeatureLevels:
+    """Heights and widths of L feature maps whose S positions follow each other, row by row."""
+
+    shapes_L2: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of_frame(cls, size_HW: tuple[int, int], strides: tuple[int, ...]) -> FeatureLevels:
+        """Levels of a frame: every stride rounds up."""
+        return cls(tuple((-(-size_HW[0] // s), -(-size_HW[1] // s)) for s in strides))
+
+    def maps(self, tokens_TSC: Tensor) -> list[Tensor]:
+        """Tokens of each level as a map (T, C, height, width)."""
+        rows = tokens_TSC.split([height * width for height, width in self.shapes_L2], dim=1)
+        return [
+            row.transpose(1, 2).unflatten(2, shape)
+            for row, shape in zip(rows, self.shapes_L2, strict=True)
+        ]
+
+    def centers(self, like: Tensor) -> Tensor:
+        """Positions' places in the frame: (S, 2), x then y, 0..1, float32 at least."""
+        options = {"device": like.device, "dtype": torch.promote_types(like.dtype, torch.float32)}
+        centers = []
+        for height, width in self.shapes_L2:
+            y = (torch.arange(height, **options) + 0.5) / height
+            x = (torch.arange(width, **options) + 0.5) / width
+            centers.append(torch.stack([x.repeat(height), y.repeat_interleave(width)], -1))
+        return torch.cat(centers)
+
+    def widths_and_heights(self, like: Tensor) -> Tensor:
+        """Width and height of each level: (L, 2)."""
+        return like.new_tensor([(width, height) for height, width in self.shapes_L2])
+
+
+def flatten_maps(maps: list[Tensor]) -> Tensor:
+    """Maps (T, C, height, width) as tokens (T, S, C)."""
+    return torch.cat([level.flatten(2).transpose(1, 2) for level in maps], dim=1)
 
 
 def attention_backend(method: nn.Module, device: torch.device) -> str:
-    """The backend that a method's deformable attention runs on, in float32.
-
-    Raises:
-        ValueError: for a backend that was asked for by name and does not run there.
-    """
+    """Backend of a method's deformable attention in float32; ValueError where it cannot run."""
     layer = next(m for m in method.modules() if isinstance(m, DeformableAttention))
     return resolve_backend(device, torch.float32, layer.kernel_backend)
-
-
-@dataclass
-class SamplingRecord:
-    """What deformable attention read, one entry for each call that was given the record.
-
-    `locations`: (T, Q, M, L, P, 2), x and y in fractions of the frame. `weights`:
-    (T, Q, M, L, P), which sum to 1 over L and P.
-    """
-
-    locations: list[Tensor] = field(default_factory=list)
-    weights: list[Tensor] = field(default_factory=list)
 
 
 class DeformableAttention(nn.Module):
@@ -68,15 +93,16 @@ class DeformableAttention(nn.Module):
         references_TQX: Tensor,
         memory_TSC: Tensor,
         levels: FeatureLevels,
-        record: SamplingRecord | None = None,
+        record: AttentionRecord | None = None,
     ) -> Tensor:
-        """What the queries read from the frames' memory, before any output projection.
+        """Read the frames' memory, before any output projection.
 
         Args:
             queries_TQC: with their positions added; a first dimension of 1 serves all frames.
             references_TQX: points (x, y) or boxes (cx, cy, w, h) in 0..1, offsets being counted in
                 pixels of the level or in halves of the box; the first dimension may be 1.
-            record: gets where was read, and with which weights.
+            record: gets `locations` (T, Q, M, L, P, 2), x and y in fractions of the frame, and
+                `weights` (T, Q, M, L, P), which sum to 1 over L and P.
 
         Returns:
             Tensor of shape (T, Q, C).
@@ -88,8 +114,8 @@ class DeformableAttention(nn.Module):
         locations = locations.expand(frames, -1, -1, -1, -1, -1)
         weights = weights.expand(frames, -1, -1, -1, -1)
         if record is not None:
-            record.locations.append(locations)
-            record.weights.append(weights)
+            record["locations"].append(locations)
+            record["weights"].append(weights)
         return ms_deform_attn(
             values_TSMD, levels.shapes_L2, None, locations, weights, backend=self.kernel_backend
         )
@@ -97,7 +123,7 @@ class DeformableAttention(nn.Module):
     def forward(
         self, queries_TQC: Tensor, references_TQX: Tensor, memory_TSC: Tensor, levels: FeatureLevels
     ) -> Tensor:
-        """What the queries read, projected once; (T, Q, C)."""
+        """Read the frames' memory and project the result once; (T, Q, C)."""
         return self.output_proj(self.read(queries_TQC, references_TQX, memory_TSC, levels))
 
     def _locations(self, queries: Tensor, references: Tensor, levels: FeatureLevels) -> Tensor:

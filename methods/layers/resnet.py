@@ -6,39 +6,86 @@ weights, or in the 1x1 before it, as in the original ones (MSRA's).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.layers.frozen_batch_norm import ConvNorm, fold_batch_norms, relu
-from methods.layers.state_dict_names import rename_on_load
+from methods.layers.checkpoint import drop_on_load, rename_on_load
+
+EPSILON = 1e-5
 
 
-@dataclass(frozen=True)
-class ResNetVariant:
-    """`blocks` per stage; a stage's 3x3 convolutions have `width * 2**stage` channels in all, in
-    `groups`, and its output `output * 2**stage`. `stride_in_1x1` says which convolution of the
-    first bottleneck halves the grid; a checkpoint's keys and shapes do not show it.
+class FrozenBatchNorm2d(nn.Module):
+    """Scales and shifts each channel by constants: (x - mean) / sqrt(var + 1e-5) * weight + bias.
+
+    All four are buffers: they are loaded, never trained.
     """
 
-    blocks: tuple[int, int, int, int]
-    groups: int = 1
-    width: int = 64
-    output: int = 256
-    stem: int = 64
-    pooled: bool = True
-    stride_in_1x1: bool = False
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.ones(channels))
+        self.register_buffer("bias", torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        drop_on_load(self, "num_batches_tracked")
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """Scale and shift of each channel."""
+        scale = self.weight * (self.running_var + EPSILON).rsqrt()
+        return scale, self.bias - self.running_mean * scale
+
+    def forward(self, maps_NCHW: Tensor) -> Tensor:
+        scale, shift = self.scale_and_shift()
+        return maps_NCHW * scale[:, None, None] + shift[:, None, None]
 
 
-RESNETS = {
-    "r50": ResNetVariant(blocks=(3, 4, 6, 3)),
-    "r101": ResNetVariant(blocks=(3, 4, 23, 3)),
-    "x101": ResNetVariant(blocks=(3, 4, 23, 3), groups=64, width=256),
-    "mini": ResNetVariant(blocks=(1, 1, 2, 1), width=16, output=32, stem=32, pooled=False),
+class ConvNorm(nn.Module):
+    """A convolution that keeps the size (but for its stride), then frozen BatchNorm."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
+        self.norm: nn.Module = FrozenBatchNorm2d(out_channels)
+
+    def forward(self, maps_NCHW: Tensor) -> Tensor:
+        return self.norm(self.conv(maps_NCHW))
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Move the normalization into the convolution's weights, in float64.
+
+        The shift becomes a buffer, as before, so that the number of parameters stays.
+        """
+        if not isinstance(self.norm, FrozenBatchNorm2d):
+            return
+        scale, shift = self.norm.double().scale_and_shift()
+        weight = self.conv.weight
+        folded = weight.double() * scale[:, None, None, None]
+        self.conv.weight = nn.Parameter(folded.to(weight.dtype))
+        del self.conv.bias
+        self.conv.register_buffer("bias", shift.to(weight.dtype))
+        self.norm = nn.Identity()
+
+
+def relu(maps: Tensor) -> Tensor:
+    """ReLU that overwrites its input."""
+    return F.relu(maps, inplace=True)
+
+
+# Arguments of `ResNet` by name.
+RESNETS: Mapping[str, Mapping[str, Any]] = {
+    "r50": {"blocks": (3, 4, 6, 3)},
+    "r101": {"blocks": (3, 4, 23, 3)},
+    "x101": {"blocks": (3, 4, 23, 3), "groups": 64, "width": 256},
+    "mini": {"blocks": (1, 1, 2, 1), "width": 16, "output": 32, "stem": 32, "pooled": False},
 }
 
 # torchvision's names (SeqFormer's files) and detectron2's (IFC's files)
@@ -96,20 +143,44 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """Four stages of bottlenecks behind a stem.
 
-    `channels` are those of the maps that `forward` returns, at strides 8, 16 and 32.
+    Args:
+        blocks: bottlenecks of each stage.
+        groups: of the 3x3 convolutions.
+        width: channels of the first stage's 3x3 convolutions; they double from stage to stage.
+        output: channels of the first stage's output; they double, too.
+        stem: channels of the stem.
+        pooled: whether max-pooling follows a stem of stride 2; otherwise the stem has stride 4.
+        stride_in_1x1: the first 1x1 convolution of a stage halves the grid, not the first 3x3; a
+            checkpoint's keys and shapes do not show it.
+
+    Attributes:
+        stride_4_channels: of the first stage's maps.
+        channels: of the maps at strides 8, 16 and 32.
     """
 
-    def __init__(self, variant: ResNetVariant) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[int],
+        *,
+        groups: int = 1,
+        width: int = 64,
+        output: int = 256,
+        stem: int = 64,
+        pooled: bool = True,
+        stride_in_1x1: bool = False,
+    ) -> None:
         super().__init__()
-        outputs = [variant.output * 2**stage for stage in range(4)]
+        outputs = [output * 2**stage for stage in range(4)]
         self.stride_4_channels = outputs[0]
         self.channels = tuple(outputs[1:])
-        self.pooled = variant.pooled
-        self.stem = ConvNorm(3, variant.stem, 7, stride=2 if variant.pooled else 4)
-        inputs = [variant.stem, *outputs]
-        self.stages = nn.ModuleList(
-            _stage(variant, stage, inputs[stage], outputs[stage]) for stage in range(4)
-        )
+        self.pooled = pooled
+        self.stem = ConvNorm(3, stem, 7, stride=2 if pooled else 4)
+        self.stages = nn.ModuleList()
+        for stage, inputs in enumerate([stem, *outputs[:-1]]):
+            inner, outer, stride = width * 2**stage, outputs[stage], 1 if stage == 0 else 2
+            first = Bottleneck(inputs, inner, outer, stride, groups, stride_in_1x1=stride_in_1x1)
+            rest = [Bottleneck(outer, inner, outer, 1, groups) for _ in range(blocks[stage] - 1)]
+            self.stages.append(nn.Sequential(first, *rest))
         rename_on_load(self, CHECKPOINT_NAMES)
 
     def forward(self, frames_T3HW: Tensor) -> list[Tensor]:
@@ -117,10 +188,7 @@ class ResNet(nn.Module):
         return list(islice(self.stage_outputs(frames_T3HW), 1, None))
 
     def stage_outputs(self, frames_T3HW: Tensor) -> Iterator[Tensor]:
-        """The maps of all four stages in turn, at strides 4, 8, 16 and 32.
-
-        Those at stride 4 have `stride_4_channels` channels.
-        """
+        """Maps of all four stages in turn, at strides 4, 8, 16 and 32."""
         maps = relu(self.stem(frames_T3HW))
         if self.pooled:
             maps = F.max_pool2d(maps, 3, stride=2, padding=1)
@@ -129,18 +197,8 @@ class ResNet(nn.Module):
             yield maps
 
     def prepare_for_inference(self) -> None:
-        """Folds the normalization and lays the weights out with channels last."""
-        fold_batch_norms(self)
+        """Fold the normalization and lay the weights out with channels last."""
+        for child in self.modules():
+            if isinstance(child, ConvNorm):
+                child.fold()
         self.to(memory_format=torch.channels_last)
-
-
-def _stage(variant: ResNetVariant, stage: int, inputs: int, outputs: int) -> nn.Sequential:
-    width, stride = variant.width * 2**stage, 1 if stage == 0 else 2
-    first = Bottleneck(
-        inputs, width, outputs, stride, variant.groups, stride_in_1x1=variant.stride_in_1x1
-    )
-    rest = [
-        Bottleneck(outputs, width, outputs, 1, variant.groups)
-        for _ in range(variant.blocks[stage] - 1)
-    ]
-    return nn.Sequential(first, *rest)

@@ -6,13 +6,14 @@ of a window, M heads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.layers.state_dict_names import rename_on_load
+from methods.layers.checkpoint import rename_on_load
 from vis_bench.errors import InputError
 
 PATCH = 4
@@ -21,18 +22,9 @@ MLP_RATIO = 4
 NOT_NEIGHBORS = -100.0
 
 
-@dataclass(frozen=True)
-class SwinVariant:
-    """`width` channels in the first stage, twice as many in each later one."""
-
-    width: int
-    blocks: tuple[int, int, int, int]
-    heads: tuple[int, int, int, int]
-    window: int
-
-
-SWINS = {
-    "swin_l": SwinVariant(width=192, blocks=(2, 2, 18, 2), heads=(6, 12, 24, 48), window=12),
+# Arguments of `SwinTransformer` by name.
+SWINS: Mapping[str, Mapping[str, Any]] = {
+    "swin_l": {"width": 192, "blocks": (2, 2, 18, 2), "heads": (6, 12, 24, 48), "window": 12},
 }
 
 
@@ -168,20 +160,25 @@ class SwinStage(nn.Module):
 
 
 class SwinTransformer(nn.Module):
-    """Four stages; `channels` are those of the maps returned, at strides 8, 16 and 32."""
+    """Four stages; `channels` are those of the maps returned, at strides 8, 16 and 32.
 
-    def __init__(self, variant: SwinVariant) -> None:
+    Args:
+        width: channels of the first stage; they double from stage to stage.
+        blocks, heads: of each stage.
+        window: side of a window in tokens.
+    """
+
+    def __init__(
+        self, *, width: int, blocks: Sequence[int], heads: Sequence[int], window: int
+    ) -> None:
         super().__init__()
-        widths = [variant.width * 2**stage for stage in range(4)]
+        widths = [width * 2**stage for stage in range(4)]
         self.channels = tuple(widths[1:])
-        self.patch_embed = PatchEmbedding(variant.width)
+        self.patch_embed = PatchEmbedding(width)
         self.layers = nn.ModuleList(
-            SwinStage(
-                widths[stage], variant.heads[stage], variant.window, variant.blocks[stage],
-                last=stage == 3,
-            )
+            SwinStage(widths[stage], heads[stage], window, blocks[stage], last=stage == 3)
             for stage in range(4)
-        )  # fmt: skip
+        )
         # The first one exists in the published weights; stride 4 is never asked for.
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
         rename_on_load(self, [(r"norm(\d)\.", r"norms.\1.")])

@@ -12,24 +12,24 @@ that the figures leave open, see `attention`.
 | box of the paper's architecture figure | class |
 |---|---|
 | CNN backbone | `methods.layers.resnet.ResNet`, `methods.layers.swin.SwinTransformer` |
-| encoder layer: deformable attention + MS-STS attention | `encoder.MSSTSEncoderLayer` |
+| encoder layer: deformable attention + MS-STS attention | `model.MSSTSEncoderLayer` |
 | MS-STS module | `attention.MSSTSAttention` |
 | intra-scale temporal attention | `attention.IntraScaleAttention` |
 | inter-scale temporal attention | `attention.InterScaleAttention` |
-| decoder layer with temporal attention | `decoder.TemporalDecoderLayer` |
+| decoder layer with temporal attention | `model.TemporalDecoderLayer` |
 | instance features, class, box and mask heads | those of `methods.seqformer` |
-| discriminator (training only) | `methods.training.discriminator.Discriminator` |
+| discriminator (training only) | `methods.training.ms_sts_criterion.Discriminator` |
 
 Size with ResNet-50 and 40 classes: 50.6 M distinct learnable parameters, or 51.5 M counted as
 SeqFormer's published 49.3 M are, which is every number in the checkpoint: box heads twice, frozen
 norms included. Published are 50.6 M, without a word on how they were counted. If as SeqFormer's,
 this reconstruction is 0.9 M larger than the authors' model.
 
-`variants` has the sizes by name, and puts the model together. Its options `intra_scale`,
+`model` has the sizes by name, and puts the parts together. The options `intra_scale`,
 `inter_scale` and `temporal_decoder` leave a part out, for an ablation; without any of the three the
 network is SeqFormer's, though its encoder still runs clip by clip.
 """
 
-from methods.ms_sts.variants import VARIANTS, build
+from methods.ms_sts.model import VARIANTS, build
 
 __all__ = ["VARIANTS", "build"]

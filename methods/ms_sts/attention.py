@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.layers.attention import MultiHeadAttention
-from methods.layers.feature_levels import FeatureLevels, flatten_maps
-from methods.layers.feed_forward import FeedForward
+from methods.layers.deformable_attention import FeatureLevels, flatten_maps
+from methods.layers.transformer import FeedForward, MultiHeadAttention
 
 
 class IntraScaleAttention(nn.Module):
@@ -52,7 +51,7 @@ class InterScaleAttention(nn.Module):
         self.feed_forward = FeedForward(width, hidden)
 
     def forward(self, fine_TPE: Tensor, coarse_TPE: Tensor) -> Tensor:
-        """The finer scale's tokens (T, P, E), having read all 2T at their location.
+        """Update the finer scale's tokens (T, P, E).
 
         Args:
             coarse_TPE: the coarser scale, resampled to the finer one's grid.
@@ -71,9 +70,8 @@ class MSSTSAttention(nn.Module):
         width: C.
         inner: E.
         heads: of both attentions.
-        intra_scale: whether tokens attend within their scale.
-        inter_scale: whether they attend between scales; without `intra_scale` to the narrowed
-            tokens as they are.
+        intra_scale: tokens attend within their scale.
+        inter_scale: they attend between scales; without `intra_scale` to the narrowed tokens.
     """
 
     def __init__(
@@ -97,7 +95,7 @@ class MSSTSAttention(nn.Module):
         nn.init.zeros_(self.widen.bias)
 
     def forward(self, tokens_TSC: Tensor, levels: FeatureLevels) -> Tensor:
-        """What is added to the tokens, (T, S, C); all zeros before training.
+        """Update of the tokens, (T, S, C); all zeros before training.
 
         No frame order enters: permuted frames give permuted results.
         """

@@ -9,17 +9,68 @@ C channels.
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping
 
-from methods.seqformer.model import SeqFormer
+from torch import Tensor, nn
+
+from methods import seqformer
+from methods.layers.deformable_attention import DeformableAttention, FeatureLevels
+from methods.layers.option_checks import MAX_LAYERS, check_sizes, check_switches
+from methods.layers.transformer import MultiHeadAttention
+from methods.ms_sts.attention import MSSTSAttention
+from methods.seqformer.decoder import QueryDecomposeLayer
+from methods.seqformer.encoder import DeformableEncoderLayer
+from methods.seqformer.model import STRIDES, SeqFormer
 from vis_bench.method import FrameFeatures
+
+# Options by name, over the defaults of `build`.
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    **seqformer.VARIANTS,
+    "mini": {**seqformer.VARIANTS["mini"], "ms_sts_width": 32, "ms_sts_heads": 4},
+}
+
+
+class MSSTSEncoderLayer(DeformableEncoderLayer):
+    """A deformable encoder layer with MS-STS attention beside the deformable attention."""
+
+    def __init__(
+        self, attention: DeformableAttention, ms_sts: MSSTSAttention, width: int, hidden: int
+    ) -> None:
+        super().__init__(attention, width, hidden)
+        self.ms_sts = ms_sts
+
+    def mix(
+        self, tokens_TSC: Tensor, position_SC: Tensor, centers_S2: Tensor, levels: FeatureLevels
+    ) -> Tensor:
+        """Sum of both attentions of the same input."""
+        deformable = super().mix(tokens_TSC, position_SC, centers_S2, levels)
+        return deformable + self.ms_sts(tokens_TSC, levels)
+
+
+class TemporalDecoderLayer(QueryDecomposeLayer):
+    """A query decompose layer whose box queries, after attending to each other within a frame,
+    attend over time, each instance by itself; before training this adds nothing to them.
+    """
+
+    def __init__(self, cross_attention: DeformableAttention, width: int, hidden: int) -> None:
+        super().__init__(cross_attention, width, hidden)
+        self.temporal_attention = MultiHeadAttention(width, cross_attention.heads)
+        self.temporal_attention_norm = nn.LayerNorm(width)
+        nn.init.zeros_(self.temporal_attention.out_proj.weight)
+
+    def talk_among_boxes(self, box_queries_TQC: Tensor, position_QC: Tensor) -> Tensor:
+        """Self-attention within each frame, then over the frames of each query."""
+        box_queries_TQC = super().talk_among_boxes(box_queries_TQC, position_QC)
+        queries_QTC = box_queries_TQC.transpose(0, 1)
+        attended = self.temporal_attention(queries_QTC, queries_QTC, queries_QTC)
+        return self.temporal_attention_norm(queries_QTC + attended).transpose(0, 1)
 
 
 class MSSTS(SeqFormer):
     """SeqFormer whose encoder, too, works on a clip.
 
-    All parameters that SeqFormer has too carry the names that they have there, so SeqFormer's
-    weights start this method; the rest starts such that the encoder's output stays SeqFormer's.
+    Parameters that SeqFormer also has keep their names, so SeqFormer's weights start this method;
+    the others start such that the encoder's output stays SeqFormer's.
     """
 
     reconstruction = True
@@ -32,3 +83,67 @@ class MSSTS(SeqFormer):
     def encode_clip(self, features: FrameFeatures) -> FrameFeatures:
         """Encoder and mask branch: maps `memory` (T, S, C) and `mask_features` (T, 8, H/8, W/8)."""
         return self.encode_tokens(features.maps["tokens"], features.frame_size_HW)
+
+
+def build(
+    *,
+    num_classes: int,
+    backbone: str = "r50",
+    width: int = 256,
+    heads: int = 8,
+    points: int = 4,
+    hidden: int = 1024,
+    ms_sts_width: int = 64,
+    ms_sts_heads: int = 4,
+    intra_scale: bool = True,
+    inter_scale: bool = True,
+    temporal_decoder: bool = True,
+    encoder_layers: int = 6,
+    decoder_layers: int = 6,
+    num_queries: int = 300,
+    mask_channels: int = 8,
+    top_k: int = 10,
+    kernel_backend: str = "auto",
+) -> MSSTS:
+    """MS-STS with random weights; without any of its three parts it is SeqFormer's network.
+
+    Args:
+        num_classes, backbone, points, hidden: as SeqFormer's, and so are those not named here.
+        width: channels of all tokens; a multiple of 32 and of `heads`.
+        heads: of every attention but MS-STS's.
+        ms_sts_width: channels inside MS-STS attention; a multiple of `ms_sts_heads`.
+        ms_sts_heads: of MS-STS attention.
+        intra_scale: the encoder's tokens attend over time within their scale.
+        inter_scale: they attend over time between their scale and the next coarser one; without
+            `intra_scale` to tokens that have not attended within their scale.
+        temporal_decoder: the decoder's box queries attend over time.
+    """
+    check_switches(
+        intra_scale=intra_scale, inter_scale=inter_scale, temporal_decoder=temporal_decoder
+    )
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+    check_sizes(width=width, heads=heads, points=points, hidden=hidden)
+    check_sizes(ms_sts_width=ms_sts_width, ms_sts_heads=ms_sts_heads)
+
+    def attention() -> DeformableAttention:
+        return DeformableAttention(width, heads, len(STRIDES), points, kernel_backend)
+
+    def encoder_layer() -> DeformableEncoderLayer:
+        if not (intra_scale or inter_scale):
+            return DeformableEncoderLayer(attention(), width, hidden)
+        ms_sts = MSSTSAttention(
+            width, ms_sts_width, ms_sts_heads, intra_scale=intra_scale, inter_scale=inter_scale
+        )
+        return MSSTSEncoderLayer(attention(), ms_sts, width, hidden)
+
+    decoder_layer = TemporalDecoderLayer if temporal_decoder else QueryDecomposeLayer
+    return MSSTS(
+        backbone=backbone,
+        encoder_layers=[encoder_layer() for _ in range(encoder_layers)],
+        decoder_layers=[decoder_layer(attention(), width, hidden) for _ in range(decoder_layers)],
+        num_classes=num_classes,
+        num_queries=num_queries,
+        width=width,
+        mask_channels=mask_channels,
+        top_k=top_k,
+    )

@@ -6,7 +6,7 @@ clip-wise inference in github.com/wjf5203/VNext.
 | box of the paper's architecture figure | class |
 |---|---|
 | CNN backbone | `methods.layers.resnet.ResNet`, `methods.layers.swin.SwinTransformer` |
-| (projection to four levels) | `level_projection.LevelProjection` |
+| (projection to four levels) | `model.LevelProjection` |
 | transformer encoder, frame by frame | `encoder.DeformableEncoder` |
 | query decompose transformer decoder | `decoder.QueryDecomposeDecoder` |
 | instance query, box queries, their weighted sum over time | `decoder.QueryDecomposeLayer` |
@@ -15,9 +15,9 @@ clip-wise inference in github.com/wjf5203/VNext.
 | mask branch | `mask_head.MaskBranch` |
 | mask head with dynamic convolutions | `mask_head.DynamicMaskHead` |
 
-`variants` has the sizes by name, and puts the model together.
+`model` has the sizes by name, and puts the parts together.
 """
 
-from methods.seqformer.variants import VARIANTS, build
+from methods.seqformer.model import VARIANTS, build
 
 __all__ = ["VARIANTS", "build"]

@@ -6,12 +6,13 @@ share its output.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from methods.layers.deformable_attention import DeformableAttention
-from methods.layers.feature_levels import FeatureLevels
-from methods.layers.feed_forward import FeedForward
-from methods.layers.state_dict_names import rename_on_load
+from methods.layers.checkpoint import rename_on_load
+from methods.layers.deformable_attention import DeformableAttention, FeatureLevels
+from methods.layers.transformer import ENCODER_LAYER_NAMES, FeedForward
 
 
 class DeformableEncoderLayer(nn.Module):
@@ -22,15 +23,7 @@ class DeformableEncoderLayer(nn.Module):
         self.self_attention = attention
         self.self_attention_norm = nn.LayerNorm(width)
         self.feed_forward = FeedForward(width, hidden)
-        rename_on_load(
-            self,
-            [
-                (r"self_attn\.", "self_attention."),
-                (r"norm1\.", "self_attention_norm."),
-                (r"(linear\d\.)", r"feed_forward.\1"),
-                (r"norm2\.", "feed_forward.norm."),
-            ],
-        )
+        rename_on_load(self, ENCODER_LAYER_NAMES)
 
     def forward(
         self, tokens_TSC: Tensor, position_SC: Tensor, centers_S2: Tensor, levels: FeatureLevels
@@ -42,7 +35,7 @@ class DeformableEncoderLayer(nn.Module):
     def mix(
         self, tokens_TSC: Tensor, position_SC: Tensor, centers_S2: Tensor, levels: FeatureLevels
     ) -> Tensor:
-        """What is added to the tokens before the first norm."""
+        """Update of the tokens before the first norm."""
         placed = tokens_TSC + position_SC
         return self.self_attention(placed, centers_S2[None], tokens_TSC, levels)
 
@@ -50,7 +43,7 @@ class DeformableEncoderLayer(nn.Module):
 class DeformableEncoder(nn.Module):
     """A stack of layers."""
 
-    def __init__(self, layers: list[DeformableEncoderLayer]) -> None:
+    def __init__(self, layers: Sequence[DeformableEncoderLayer]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
 

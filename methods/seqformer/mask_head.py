@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.layers.full_precision import full_precision
-from methods.layers.mlp import MLP
-from methods.layers.state_dict_names import rename_on_load
+from methods.layers.checkpoint import rename_on_load
+from methods.layers.transformer import MLP, full_precision
 
 DYNAMIC_CHANNELS = 8
 STRIDE = 8

@@ -10,21 +10,26 @@ Q queries, C channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from methods.layers.checkpoint_entries import checkpoint_entries
-from methods.layers.deformable_attention import attention_backend
-from methods.layers.feature_levels import FeatureLevels, flatten_maps
-from methods.layers.full_precision import full_precision
+from methods.layers.backbones import build_backbone
+from methods.layers.checkpoint import alias_on_load, checkpoint_entries, rename_on_load
+from methods.layers.deformable_attention import (
+    AttentionRecord,
+    DeformableAttention,
+    FeatureLevels,
+    attention_backend,
+    flatten_maps,
+)
+from methods.layers.option_checks import MAX_LAYERS, check_sizes
 from methods.layers.position_encoding import sine_position_encoding
-from methods.layers.state_dict_names import alias_on_load, rename_on_load
-from methods.seqformer.best_queries import best_queries
-from methods.seqformer.decoder import DecoderOutput, DecoderRecord, QueryDecomposeDecoder
-from methods.seqformer.encoder import DeformableEncoder
-from methods.seqformer.level_projection import LevelProjection
+from methods.layers.transformer import full_precision
+from methods.seqformer.decoder import DecoderOutput, QueryDecomposeDecoder, QueryDecomposeLayer
+from methods.seqformer.encoder import DeformableEncoder, DeformableEncoderLayer
 from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch
 from vis_bench.inference.attention import (
     AttentionPart,
@@ -34,7 +39,20 @@ from vis_bench.inference.attention import (
 )
 from vis_bench.method import ClipPrediction, FrameFeatures, InputFormat, TrackingRule
 
+# Options by name, over the defaults of `build`, which are those of the published model.
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    "r50": {"backbone": "r50"},
+    "r101": {"backbone": "r101"},
+    "x101": {"backbone": "x101"},
+    "swin_l": {"backbone": "swin_l"},
+    "mini": {
+        "backbone": "mini", "width": 64, "heads": 4, "points": 2, "hidden": 256,
+        "encoder_layers": 2, "decoder_layers": 3, "num_queries": 20,
+    },
+}  # fmt: skip
+
 STRIDES = (8, 16, 32, 64)
+GROUPS = 32
 POSITION_OFFSET = -0.5
 CLASS_PRIOR = 0.01
 # The class head's columns before and after those of the data set's categories 1..K.
@@ -55,6 +73,27 @@ CHECKPOINT_NAMES = [
 ]
 
 
+class LevelProjection(nn.Module):
+    """Brings a backbone's maps to one width, and adds a coarser level by a convolution of stride 2
+    (Zhu et al., 2021, supplement A.2).
+    """
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        same = [nn.Conv2d(inputs, width, 1) for inputs in channels]
+        coarser = nn.Conv2d(channels[-1], width, 3, stride=2, padding=1)
+        self.levels = nn.ModuleList(
+            nn.Sequential(conv, nn.GroupNorm(GROUPS, width)) for conv in (*same, coarser)
+        )
+        for conv, _ in self.levels:
+            nn.init.xavier_uniform_(conv.weight)
+            nn.init.zeros_(conv.bias)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Maps (T, width, ...), finest first."""
+        return [level(x) for level, x in zip(self.levels, [*maps, maps[-1]], strict=True)]
+
+
 class SeqFormer(RecordsAttention):
     """The whole method: encoder and mask branch work frame by frame, the decoder on a clip.
 
@@ -64,15 +103,13 @@ class SeqFormer(RecordsAttention):
     columns that stand for no category take part in that choice, but are never emitted.
 
     Args:
-        backbone: maps at strides 8, 16 and 32.
-        backbone_name: what records call it.
-        encoder: of each frame's tokens.
-        decoder: of the clip's queries; holds the box heads.
-        mask_branch: mask features of each frame.
-        mask_head: masks of chosen queries.
+        backbone: name of the backbone.
+        encoder_layers: of each frame's tokens.
+        decoder_layers: of the clip's queries.
         num_classes: K.
         num_queries: Q.
         width: C.
+        mask_channels: of the mask features.
         top_k: pairs of a query and a column that a clip answers with, and a video.
     """
 
@@ -81,29 +118,33 @@ class SeqFormer(RecordsAttention):
     def __init__(
         self,
         *,
-        backbone: nn.Module,
-        backbone_name: str,
-        encoder: DeformableEncoder,
-        decoder: QueryDecomposeDecoder,
-        mask_branch: MaskBranch,
-        mask_head: DynamicMaskHead,
+        backbone: str,
+        encoder_layers: Sequence[DeformableEncoderLayer],
+        decoder_layers: Sequence[QueryDecomposeLayer],
         num_classes: int,
         num_queries: int,
         width: int,
+        mask_channels: int,
         top_k: int,
     ) -> None:
         super().__init__()
-        self.backbone_name = backbone_name
+        check_sizes(num_queries=num_queries, mask_channels=mask_channels, top_k=top_k)
+        self.backbone_name = backbone
         self.top_k = top_k
         self.tracking_rule = TrackingRule(match_threshold=0.01, min_score=0.0, top_k=top_k)
-        self.backbone = backbone
-        self.level_projection = LevelProjection(backbone.channels, width, len(STRIDES))
+        self.backbone = build_backbone(backbone)
+        # A seed's weights depend on the order in which parts are made, an optimizer's state on the
+        # order in which they are assigned.
+        decoder = QueryDecomposeDecoder(decoder_layers, width)
+        mask_branch = MaskBranch(width, mask_channels)
+        mask_head = DynamicMaskHead(width, mask_channels)
+        self.level_projection = LevelProjection(self.backbone.channels, width)
         self.level_embedding_LC = nn.Parameter(torch.randn(len(STRIDES), width))
-        self.encoder = encoder
+        self.encoder = DeformableEncoder(encoder_layers)
         self.decoder = decoder
         self.query_embedding = nn.Embedding(num_queries, 2 * width)
         self.class_heads = nn.ModuleList(
-            nn.Linear(width, num_classes + EXTRA_COLUMNS) for _ in decoder.layers
+            nn.Linear(width, num_classes + EXTRA_COLUMNS) for _ in decoder_layers
         )
         for head in self.class_heads:
             nn.init.constant_(head.bias, -math.log((1 - CLASS_PRIOR) / CLASS_PRIOR))
@@ -116,9 +157,8 @@ class SeqFormer(RecordsAttention):
         self.num_checkpoint_entries = checkpoint_entries(self, not_kept=second_copy)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """Backbone, encoder and mask branch, all of them frame by frame.
-
-        Maps: `memory` (T, S, C) and `mask_features` (T, 8, H/8, W/8).
+        """Backbone, encoder and mask branch: maps `memory` (T, S, C) and `mask_features`
+        (T, 8, H/8, W/8).
         """
         size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
         return self.encode_tokens(self.tokens(frames_T3HW), size_HW)
@@ -135,16 +175,15 @@ class SeqFormer(RecordsAttention):
         return FrameFeatures({"memory": memory_TSC, "mask_features": mask_features}, size_HW)
 
     def encode_clip(self, features: FrameFeatures) -> FrameFeatures:
-        """The part of the encoder in which frames meet; SeqFormer has none."""
+        """Part of the encoder in which frames meet; SeqFormer has none."""
         return features
 
     def predict_clip(self, features: FrameFeatures, *, boxes: bool = False) -> ClipPrediction:
-        """The queries that are among the clip's best pairs of query and column.
+        """Predict the queries among the clip's best pairs of query and column.
 
         Args:
             features: of exactly the clip's frames.
-            boxes: whether the answer has `boxes_NT4`; tracking needs none, and they cost a pass of
-                the last box head.
+            boxes: adds `boxes_NT4`, for a pass of the last box head; tracking needs none.
         """
         return self._predict(features, boxes, None)[0]
 
@@ -154,34 +193,28 @@ class SeqFormer(RecordsAttention):
         return {"decoder": len(self.decoder.layers)}
 
     def predict_and_record(self, features: FrameFeatures) -> tuple[ClipPrediction, ClipAttention]:
-        """As `predict_clip`, and what the decoder read for the instances."""
-        record = DecoderRecord()
+        """As `predict_clip`, with the decoder's attention of the instances."""
+        record: AttentionRecord = defaultdict(list)
         prediction, kept_N = self._predict(features, False, record)
-        sampling = record.sampling
-        attention = DecoderAttention(
-            kept_N,
-            torch.stack([locations[:, kept_N] for locations in sampling.locations]),
-            torch.stack([weights[:, kept_N] for weights in sampling.weights]),
-            torch.stack([weights[:, kept_N] for weights in record.time_weights]),
+        parts = (
+            torch.stack([layer[:, kept_N] for layer in record[name]])
+            for name in ("locations", "weights", "time_weights")
         )
-        return prediction, ClipAttention(decoder=attention)
+        return prediction, ClipAttention(decoder=DecoderAttention(kept_N, *parts))
 
     def decode(
         self,
         encoded: FrameFeatures,
         *,
         last_boxes: bool = False,
-        record: DecoderRecord | None = None,
+        record: AttentionRecord | None = None,
     ) -> list[DecoderOutput]:
-        """The outputs of every decoder layer; heads run only where they are asked for.
-
-        Training with auxiliary losses calls `class_logits` and `masks` for each layer.
+        """Outputs of every decoder layer, for `class_logits` and `masks`.
 
         Args:
-            encoded: what `encode_clip` returned.
-            last_boxes: whether the last layer's box head runs. The boxes of the other layers are
-                always there: the next layer starts from them.
-            record: gets what each layer reads.
+            encoded: result of `encode_clip`.
+            last_boxes: runs the last layer's box head, whose boxes no next layer needs.
+            record: gets each layer's attention.
         """
         levels = FeatureLevels.of_frame(encoded.frame_size_HW, STRIDES)
         position_QC, content_QC = self.query_embedding.weight.chunk(2, dim=-1)
@@ -204,19 +237,19 @@ class SeqFormer(RecordsAttention):
         )
 
     def prepare_for_inference(self) -> None:
-        """Folds the backbone's normalization and lays convolutions out with channels last."""
+        """Fold the backbone's normalization and lay convolutions out with channels last."""
         super().prepare_for_inference()
         self.backbone.prepare_for_inference()
         self.mask_branch.to(memory_format=torch.channels_last)
 
     def resolved_kernel_backend(self, device: torch.device) -> str:
-        """The backend that deformable attention runs on."""
+        """Backend of deformable attention."""
         return attention_backend(self, device)
 
     def _predict(
-        self, features: FrameFeatures, boxes: bool, record: DecoderRecord | None
+        self, features: FrameFeatures, boxes: bool, record: AttentionRecord | None
     ) -> tuple[ClipPrediction, Tensor]:
-        """The prediction, and the query of each of its instances."""
+        """Prediction, and the query of each of its instances."""
         encoded = self.encode_clip(features)
         output = self.decode(encoded, last_boxes=boxes, record=record)[-1]
         class_probs_QK = self.class_logits(output, -1).sigmoid()
@@ -236,3 +269,68 @@ class SeqFormer(RecordsAttention):
         return torch.cat(
             [level + row for level, row in zip(encoded, self.level_embedding_LC, strict=True)]
         )
+
+
+def best_queries(class_probs_QK: Tensor, top_k: int) -> Tensor:
+    """Queries of the `top_k` best (query, column) pairs, each once, in order of its best pair.
+
+    The authors' script ranks all pairs together, so that a query may appear under several classes
+    (wjf5203/SeqFormer, `inference.py`). Selects on the device; the host waits once, for how many
+    they are.
+    """
+    pairs = class_probs_QK.flatten().topk(min(top_k, class_probs_QK.numel())).indices
+    queries_P = pairs // class_probs_QK.shape[-1]
+    seen_before_P = (queries_P[:, None] == queries_P).tril(-1).any(1)
+    return queries_P[~seen_before_P]
+
+
+def build(
+    *,
+    num_classes: int,
+    backbone: str = "r50",
+    width: int = 256,
+    heads: int = 8,
+    points: int = 4,
+    hidden: int = 1024,
+    encoder_layers: int = 6,
+    decoder_layers: int = 6,
+    num_queries: int = 300,
+    mask_channels: int = 8,
+    top_k: int = 10,
+    kernel_backend: str = "auto",
+) -> SeqFormer:
+    """SeqFormer with random weights; the defaults are the published model.
+
+    Args:
+        num_classes: K; the class head has two more columns.
+        backbone: `r50`, `r101`, `x101`, `swin_l` or `mini`.
+        width: channels of all tokens; a multiple of 32 and of `heads`, from 64 up.
+        heads: of every attention.
+        points: read by a query per head and level.
+        hidden: channels inside the feed-forward parts.
+        encoder_layers, decoder_layers: how many layers each has.
+        num_queries: Q.
+        mask_channels: of the mask features.
+        top_k: pairs of a query and a class that a clip answers with, and a video.
+        kernel_backend: of `cuda_ops.ms_deform_attn`.
+    """
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+    check_sizes(width=width, heads=heads, points=points, hidden=hidden)
+
+    def attention() -> DeformableAttention:
+        return DeformableAttention(width, heads, len(STRIDES), points, kernel_backend)
+
+    return SeqFormer(
+        backbone=backbone,
+        encoder_layers=[
+            DeformableEncoderLayer(attention(), width, hidden) for _ in range(encoder_layers)
+        ],
+        decoder_layers=[
+            QueryDecomposeLayer(attention(), width, hidden) for _ in range(decoder_layers)
+        ],
+        num_classes=num_classes,
+        num_queries=num_queries,
+        width=width,
+        mask_channels=mask_channels,
+        top_k=top_k,
+    )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from methods.layers.feature_levels import FeatureLevels
+from methods.layers.deformable_attention import FeatureLevels
 from methods.seqformer.decoder import DecoderOutput
 from methods.seqformer.model import STRIDES
 from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from methods.layers.frozen_batch_norm import EPSILON, FrozenBatchNorm2d
+from methods.layers.resnet import EPSILON, FrozenBatchNorm2d
 
 COUNTER = "num_batches_tracked"
 

@@ -11,7 +11,7 @@ import re
 
 from torch import Tensor, nn
 
-from methods.layers.state_dict_names import drop_on_load, rename_on_load
+from methods.layers.checkpoint import drop_on_load, rename_on_load
 
 VIT = r"backbone\.encoder\.backbone\."
 BLOCK = VIT + r"blocks\.(\d+)\."

@@ -6,17 +6,16 @@ github.com/Epiphqny/VisTR.
 | box of the paper's architecture figure | class |
 |---|---|
 | CNN backbone | `methods.layers.resnet.ResNet` |
-| temporal and spatial positional encoding | `position.clip_position_encoding` |
+| temporal and spatial positional encoding | `transformer.clip_position_encoding` |
 | transformer encoder, transformer decoder | `transformer.ClipEncoder`, `transformer.ClipDecoder` |
 | instance queries | `query_embedding` of `model.VisTR` |
-| instance sequence segmentation: self-attention map | `attention_maps.AttentionMaps` |
-| instance sequence segmentation: fusion, deformable convolution | `mask_features.MaskFeatures` |
-| instance sequence segmentation: 3-D convolution | `instance_masks.InstanceMasks` |
+| instance sequence segmentation: self-attention map | `masks.AttentionMaps` |
+| instance sequence segmentation: fusion, deformable convolution | `masks.MaskFeatures` |
+| instance sequence segmentation: 3-D convolution | `masks.InstanceMasks` |
 
-`instances` turns the classes of a clip's frames into one class and score for each instance, and
-`variants` has the sizes by name. Instance sequence matching belongs to training, which is not here.
+Instance sequence matching belongs to training, which is not here.
 """
 
-from methods.vistr.variants import VARIANTS, build
+from methods.vistr.model import VARIANTS, build
 
 __all__ = ["VARIANTS", "build"]

@@ -10,27 +10,40 @@ instances of each frame in the same order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from methods.layers.checkpoint_entries import checkpoint_entries
-from methods.layers.full_precision import full_precision
-from methods.layers.mlp import MLP
-from methods.layers.resnet import ResNet
-from methods.layers.state_dict_names import rename_on_load
-from methods.vistr.attention_maps import AttentionMaps
-from methods.vistr.instance_masks import InstanceMasks
-from methods.vistr.instances import vote
-from methods.vistr.mask_features import MaskFeatures
-from methods.vistr.position import clip_position_encoding
-from methods.vistr.transformer import ClipDecoder, ClipEncoder
+from methods.layers.checkpoint import checkpoint_entries, rename_on_load
+from methods.layers.option_checks import MAX_LAYERS, check_choice, check_sizes
+from methods.layers.resnet import RESNETS, ResNet
+from methods.layers.transformer import (
+    MLP,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+    full_precision,
+)
+from methods.vistr.masks import AttentionMaps, InstanceMasks, MaskFeatures
+from methods.vistr.transformer import ClipDecoder, ClipEncoder, clip_position_encoding
 from vis_bench.errors import InputError
 from vis_bench.method import ClipPrediction, FrameFeatures, TrackingRule, VISMethod
 
+# Options by name, over the defaults of `build`, which are those of the published model.
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    "r50": {"backbone": "r50"},
+    "r101": {"backbone": "r101"},
+}
+
+# The norms of the mask features and the three axes of the position fix both.
+WIDTH = 384
+HEADS = 8
 INSTANCES = 10
 # The class head's columns beside those of the categories: an absent object (first), no object.
 EXTRA_COLUMNS = 2
-# The logit of a whole frame that an instance is absent from.
+# An instance is absent from a frame where its largest probability is below this; the logit of its
+# mask there.
+PRESENT_PROBABILITY = 0.001
 ABSENT_LOGIT = -20.0
 
 CHECKPOINT_NAMES = [
@@ -66,13 +79,11 @@ class VisTR(VISMethod):
 
     Args:
         backbone: maps at strides 4, 8, 16 and 32.
-        backbone_name: what records call it.
+        backbone_name: for records.
         encoder: of the clip's tokens.
         decoder: of the clip's queries.
         num_classes: K; the class head has two more columns.
         num_frames: the most frames of a clip.
-        width: C.
-        heads: M, of the attention maps.
     """
 
     tracking_rule = TrackingRule(match_threshold=0.05, min_score=0.0)
@@ -87,8 +98,6 @@ class VisTR(VISMethod):
         decoder: ClipDecoder,
         num_classes: int,
         num_frames: int,
-        width: int,
-        heads: int,
     ) -> None:
         super().__init__()
         self.backbone_name = backbone_name
@@ -96,18 +105,18 @@ class VisTR(VISMethod):
         self.max_clip_length = num_frames
         self.backbone = backbone
         stride_8, stride_16, stride_32 = backbone.channels
-        self.token_projection = nn.Conv2d(stride_32, width, 1)
+        self.token_projection = nn.Conv2d(stride_32, WIDTH, 1)
         self.encoder = encoder
         self.decoder = decoder
-        self.query_embedding = nn.Embedding(INSTANCES * num_frames, width)
-        self.class_head = nn.Linear(width, num_classes + EXTRA_COLUMNS)
-        self.box_head = MLP(width, width, 4, 3)
-        self.attention_maps = AttentionMaps(width, heads)
+        self.query_embedding = nn.Embedding(INSTANCES * num_frames, WIDTH)
+        self.class_head = nn.Linear(WIDTH, num_classes + EXTRA_COLUMNS)
+        self.box_head = MLP(WIDTH, WIDTH, 4, 3)
+        self.attention_maps = AttentionMaps(WIDTH, HEADS)
         laterals = stride_16, stride_8, backbone.stride_4_channels
-        self.mask_features = MaskFeatures(width, heads, laterals)
+        self.mask_features = MaskFeatures(WIDTH, HEADS, laterals)
         self.instance_masks = InstanceMasks(self.mask_features.channels)
         rename_on_load(self, CHECKPOINT_NAMES)
-        self.num_checkpoint_entries = checkpoint_entries(self, not_kept=0)
+        self.num_checkpoint_entries = checkpoint_entries(self)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """Backbone and the 1x1 convolutions behind it.
@@ -125,14 +134,11 @@ class VisTR(VISMethod):
         return FrameFeatures(maps, (frames_T3HW.shape[-2], frames_T3HW.shape[-1]))
 
     def predict_clip(self, features: FrameFeatures, *, boxes: bool = False) -> ClipPrediction:
-        """The ten instances of the clip.
+        """Predict the clip's ten instances.
 
         Args:
-            features: of exactly the clip's frames.
-            boxes: whether the answer has `boxes_NT4`; nothing here needs them.
-
-        Raises:
-            InputError: for more frames than the queries are made for.
+            features: of exactly the clip's frames, at most `num_frames`.
+            boxes: adds `boxes_NT4`, which nothing here needs.
         """
         length = len(features)
         if length > self.num_frames:
@@ -146,14 +152,14 @@ class VisTR(VISMethod):
         with full_precision(content_TNC.device):
             probs_TNC = self.class_head(content_TNC[:length]).softmax(-1)
             boxes_TN4 = self.box_head(content_TNC[:length]).sigmoid() if boxes else None
-        classes = vote(probs_TNC[..., :-1])
+        class_probs_NK, present_NT = vote(probs_TNC[..., :-1])
         masks_NTHW = self.masks(content_TNC, memory_TSC, filled)[:, :length]
-        masks_NTHW.masked_fill_(~classes.present_NT[..., None, None], ABSENT_LOGIT)
+        masks_NTHW.masked_fill_(~present_NT[..., None, None], ABSENT_LOGIT)
         boxes_NT4 = None if boxes_TN4 is None else boxes_TN4.transpose(0, 1)
-        return ClipPrediction(classes.class_probs_NK, masks_NTHW, boxes_NT4)
+        return ClipPrediction(class_probs_NK, masks_NTHW, boxes_NT4)
 
     def fill(self, features: FrameFeatures) -> FrameFeatures:
-        """The features of `num_frames` frames, the clip's own repeated from its start."""
+        """Features of `num_frames` frames, the clip's own repeated from its start."""
         if len(features) == self.num_frames:
             return features
         order = [frame % len(features) for frame in range(self.num_frames)]
@@ -161,14 +167,14 @@ class VisTR(VISMethod):
         return FrameFeatures(maps, features.frame_size_HW)
 
     def encode_clip(self, filled: FrameFeatures) -> Tensor:
-        """The encoded tokens (T, S, C) of all frames."""
+        """Encoded tokens (T, S, C) of all frames."""
         tokens_TSC = filled.maps["tokens"]
         position_TSC = self._position(tokens_TSC, filled.frame_size_HW)
         memory_XC = self.encoder(tokens_TSC.flatten(0, 1), position_TSC.flatten(0, 1))
         return memory_XC.view(tokens_TSC.shape)
 
     def decode(self, memory_TSC: Tensor, size_HW: tuple[int, int]) -> Tensor:
-        """The queries' content (T, N, C) behind the decoder."""
+        """Content (T, N, C) of the decoded queries."""
         position_XC = self._position(memory_TSC, size_HW).flatten(0, 1)
         content_QC = self.decoder(
             self.query_embedding.weight, memory_TSC.flatten(0, 1), position_XC
@@ -191,7 +197,7 @@ class VisTR(VISMethod):
         )
 
     def prepare_for_inference(self) -> None:
-        """Folds the backbone's normalization and lays convolutions out with channels last."""
+        """Fold the backbone's normalization and lay convolutions out with channels last."""
         super().prepare_for_inference()
         self.backbone.prepare_for_inference()
         self.mask_features.to(memory_format=torch.channels_last)
@@ -204,3 +210,59 @@ class VisTR(VISMethod):
 
 def _stride_32(size_HW: tuple[int, int]) -> tuple[int, int]:
     return -(-size_HW[0] // 32), -(-size_HW[1] // 32)
+
+
+def vote(probs_TNC: Tensor) -> tuple[Tensor, Tensor]:
+    """Let the frames of each instance vote for its class, as the authors' `inference.py` does.
+
+    Every frame votes for its most probable class; the score is the mean of these largest
+    probabilities. Where the absent object wins, the instance has no category.
+
+    Args:
+        probs_TNC: probabilities of N instances in each frame: first the column of an absent object,
+            then those of the K categories, without "no object". The lowest column wins a tie.
+
+    Returns:
+        The score at the voted category, 0 elsewhere, (N, K), and whether the instance is present,
+        (N, T).
+    """
+    largest_TN, labels_TN = probs_TNC.max(-1)
+    columns_C = torch.arange(probs_TNC.shape[-1], device=probs_TNC.device)
+    votes_NC = (labels_TN[..., None] == columns_C).sum(0)
+    winner_N = (votes_NC * len(columns_C) - columns_C).argmax(-1)
+    scores_N1 = largest_TN.mean(0)[:, None]
+    class_probs_NC = torch.where(winner_N[:, None] == columns_C, scores_N1, 0.0)
+    return class_probs_NC[:, 1:], (largest_TN >= PRESENT_PROBABILITY).T
+
+
+def build(
+    *,
+    num_classes: int,
+    backbone: str = "r50",
+    num_frames: int = 36,
+    hidden: int = 2048,
+    encoder_layers: int = 6,
+    decoder_layers: int = 6,
+) -> VisTR:
+    """VisTR with random weights; the defaults are the published model.
+
+    Args:
+        num_classes: K; the class head has two more columns.
+        backbone: `r50`, `r101`, `x101` or `mini`.
+        num_frames: the most frames of a clip; a checkpoint has ten queries for each.
+        hidden: channels inside the feed-forward parts.
+        encoder_layers, decoder_layers: how many layers each has.
+    """
+    check_choice("backbone", backbone, RESNETS)
+    check_sizes(num_frames=num_frames, hidden=hidden)
+    check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
+    encoder = [TransformerEncoderLayer(WIDTH, HEADS, hidden) for _ in range(encoder_layers)]
+    decoder = [TransformerDecoderLayer(WIDTH, HEADS, hidden) for _ in range(decoder_layers)]
+    return VisTR(
+        backbone=ResNet(**RESNETS[backbone]),
+        backbone_name=backbone,
+        encoder=ClipEncoder(encoder),
+        decoder=ClipDecoder(decoder, WIDTH),
+        num_classes=num_classes,
+        num_frames=num_frames,
+    )

@@ -12,7 +12,6 @@ import torch
 
 from methods import build_method
 from methods.layers.backbones import build_backbone
-from methods.layers.frozen_batch_norm import fold_batch_norms
 from official_weights import loaded
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import StoredFrames, track_clips
@@ -53,13 +52,11 @@ def ifc():
     return method
 
 
-@pytest.mark.parametrize("state", ["as built", "folded", "folded and channels last"])
+@pytest.mark.parametrize("state", ["as built", "folded and channels last"])
 def test_bench_backbone_5_frames(benchmark, state):
     benchmark.group = "ResNet-50, 5 frames"
     backbone = build_backbone("r50").eval()
-    if state == "folded":
-        fold_batch_norms(backbone)
-    elif state != "as built":
+    if state != "as built":
         backbone.prepare_for_inference()
     timed(benchmark, backbone, noise(5))
 

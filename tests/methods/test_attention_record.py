@@ -1,13 +1,14 @@
 """What methods say about their attention: equal to the official values, and free unless asked."""
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 import torch
 
 from methods import build_method
-from methods.layers.attention import MultiHeadAttention
 from methods.layers.position_encoding import sine_position_encoding
-from methods.seqformer.decoder import DecoderRecord
+from methods.layers.transformer import MultiHeadAttention
 from official_weights import expected, loaded, network_input, video
 from paths import GOLDEN
 from vis_bench.data.synthetic import generate
@@ -37,7 +38,7 @@ def official():
         method = loaded("seqformer_r50")
     method.prepare_for_inference()
     spec = expected("seqformer_r50")[1]["frames"]
-    record = DecoderRecord()
+    record = defaultdict(list)
     with torch.inference_mode():
         method.decode(method.encode_and_record(network_input(spec)), record=record)
     plan = InferencePlan("whole", 1, "native", torch.device("cpu"))
@@ -52,11 +53,11 @@ def difference(tensor, array):
 
 def test_seqformer_reads_where_the_official_code_does(official):
     record, _, golden = official
-    locations = torch.stack([x[:, golden["queries"]] for x in record.sampling.locations])
-    weights = torch.stack([x[:, golden["queries"]] for x in record.sampling.weights])
+    locations = torch.stack([x[:, golden["queries"]] for x in record["locations"]])
+    weights = torch.stack([x[:, golden["queries"]] for x in record["weights"]])
     assert difference(locations, golden["sampling_locations"]) < 1e-4
     assert difference(weights, golden["attention_weights"]) < 1e-4
-    assert difference(torch.stack(record.time_weights), golden["temporal_weights"]) < 1e-4
+    assert difference(torch.stack(record["time_weights"]), golden["temporal_weights"]) < 1e-4
     frames_differ_by = np.ptp(golden["temporal_weights"], axis=1).max()
     assert frames_differ_by > 100 * 1e-4
 

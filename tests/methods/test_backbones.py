@@ -1,20 +1,16 @@
 """ResNet and Swin against published sizes, dense formulations and closed forms."""
 
-import dataclasses
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from methods.layers.backbones import BACKBONES, build_backbone
-from methods.layers.frozen_batch_norm import ConvNorm, FrozenBatchNorm2d
-from methods.layers.resnet import RESNETS, Bottleneck, ResNet
+from methods.layers.backbones import build_backbone
+from methods.layers.resnet import RESNETS, Bottleneck, ConvNorm, FrozenBatchNorm2d, ResNet
 from methods.layers.swin import (
     SwinBlock,
     SwinTransformer,
-    SwinVariant,
     join_windows,
     shifted_window_mask,
     split_windows,
@@ -25,7 +21,7 @@ from vis_bench.errors import InputError
 # torchvision 0.20 (25,557,032; 44,549,160; 83,455,272) less 2048 * 1000 + 1000; Swin-L is 195 M
 # with ImageNet-1k's norm and classifier (Liu et al., table 1: 197 M).
 PUBLISHED_SIZES = {"r50": 23_508_032, "r101": 42_500_160, "x101": 81_406_272}
-SMALL_SWIN = SwinVariant(width=8, blocks=(2, 2, 2, 2), heads=(1, 2, 2, 4), window=4)
+SMALL_SWIN = {"width": 8, "blocks": (2, 2, 2, 2), "heads": (1, 2, 2, 4), "window": 4}
 
 
 def randomize(module):
@@ -62,13 +58,12 @@ def test_swin_l_has_the_published_size():
 def test_unknown_backbone_lists_what_there_is():
     with pytest.raises(InputError, match=r"'r18'; expected one of: r50, r101, x101, mini, swin_l"):
         build_backbone("r18")
-    assert "swin_l" in BACKBONES
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 3))
 @pytest.mark.parametrize(
-    "backbone", [ResNet(RESNETS["mini"]), SwinTransformer(SMALL_SWIN)], ids=["resnet", "swin"]
+    "backbone", [ResNet(**RESNETS["mini"]), SwinTransformer(**SMALL_SWIN)], ids=["resnet", "swin"]
 )
 def test_any_size_rounds_up_at_every_stride(backbone, height, width, frames):
     maps = backbone(torch.randn(frames, 3, height, width))
@@ -77,7 +72,7 @@ def test_any_size_rounds_up_at_every_stride(backbone, height, width, frames):
 
 
 @pytest.mark.parametrize(
-    "backbone", [ResNet(RESNETS["mini"]), SwinTransformer(SMALL_SWIN)], ids=["resnet", "swin"]
+    "backbone", [ResNet(**RESNETS["mini"]), SwinTransformer(**SMALL_SWIN)], ids=["resnet", "swin"]
 )
 def test_frames_do_not_see_each_other(backbone):
     backbone = backbone.double()
@@ -87,7 +82,7 @@ def test_frames_do_not_see_each_other(backbone):
 
 
 def test_folding_keeps_the_outputs():
-    backbone = randomize(ResNet(RESNETS["mini"])).double()
+    backbone = randomize(ResNet(**RESNETS["mini"])).double()
     frames = torch.randn(2, 3, 45, 71, dtype=torch.float64)
     before = backbone(frames)
     backbone.prepare_for_inference()
@@ -125,8 +120,8 @@ def test_grouped_bottleneck_is_a_dense_one_with_blocks():
 
 @pytest.mark.parametrize("stride_in_1x1", [False, True])
 def test_the_stride_of_a_stage_sits_in_one_convolution(stride_in_1x1):
-    variant = dataclasses.replace(RESNETS["mini"], stride_in_1x1=stride_in_1x1)
-    for number, stage in enumerate(ResNet(variant).stages):
+    resnet = ResNet(**RESNETS["mini"], stride_in_1x1=stride_in_1x1)
+    for number, stage in enumerate(resnet.stages):
         stride = 2 if number else 1
         wanted = (stride, 1) if stride_in_1x1 else (1, stride)
         assert (stage[0].conv1.conv.stride[0], stage[0].conv2.conv.stride[0]) == wanted
@@ -144,10 +139,8 @@ def test_folded_convolution_can_be_folded_again():
 
 @pytest.mark.parametrize("name", ["r50", "x101", "mini"])
 def test_gradients_reach_every_weight(name):
-    variant = dataclasses.replace(RESNETS[name], blocks=(1, 1, 1, 2), stem=8)
-    if name != "mini":
-        variant = dataclasses.replace(variant, width=64, output=64)
-    backbone = ResNet(variant)
+    small = {} if name == "mini" else {"width": 64, "output": 64}
+    backbone = ResNet(**{**RESNETS[name], **small, "blocks": (1, 1, 1, 2), "stem": 8})
     sum(level.square().mean() for level in backbone(torch.randn(1, 3, 33, 47))).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in backbone.parameters())
 
@@ -211,7 +204,7 @@ def test_windows_join_to_what_was_split(window, rows, columns):
 
 
 def test_swin_refuses_a_table_of_another_window():
-    backbone = SwinTransformer(SMALL_SWIN)
+    backbone = SwinTransformer(**SMALL_SWIN)
     state = backbone.state_dict()
     key = "layers.0.blocks.0.attn.relative_position_index"
     index = torch.zeros(16, 16, dtype=torch.long)

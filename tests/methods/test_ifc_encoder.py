@@ -9,7 +9,7 @@ from methods.ifc.encoder import (
     InterFrameCommunication,
     NoCommunication,
 )
-from methods.layers.detr_transformer import TransformerEncoderLayer
+from methods.layers.transformer import TransformerEncoderLayer
 
 WIDTH, HEADS, FRAMES, PLACES, MEMORY = 8, 2, 3, 4, 2
 

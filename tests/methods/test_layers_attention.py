@@ -6,10 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from methods.layers.attention import MultiHeadAttention
-from methods.layers.feed_forward import FeedForward
-from methods.layers.mlp import MLP
 from methods.layers.position_encoding import sine_position_encoding
+from methods.layers.transformer import MLP, FeedForward, MultiHeadAttention
 
 WIDTH, HEADS = 16, 4
 

@@ -15,8 +15,7 @@ from deformable_by_hand import (
     read_by_hand,
     tokens,
 )
-from methods.layers.deformable_attention import DeformableAttention
-from methods.layers.feature_levels import FeatureLevels, flatten_maps
+from methods.layers.deformable_attention import DeformableAttention, FeatureLevels, flatten_maps
 
 
 @pytest.mark.parametrize("coordinates", [2, 4], ids=["points", "boxes"])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from methods.layers.deformable_convolution import DeformableConv2d
+from methods.vistr.masks import DeformableConv2d
 
 
 def by_hand(layer, maps, offsets):

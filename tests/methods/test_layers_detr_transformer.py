@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from methods.layers.detr_transformer import TransformerDecoderLayer, TransformerEncoderLayer
+from methods.layers.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 
 WIDTH, HEADS = 16, 4
 

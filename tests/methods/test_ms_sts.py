@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods import build_method
-from methods.layers.feature_levels import FeatureLevels
+from methods.layers.deformable_attention import FeatureLevels
 from methods.ms_sts.attention import MSSTSAttention
 from methods.training.initial_weights import load_initial_weights
 from vis_bench.errors import InputError

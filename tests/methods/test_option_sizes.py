@@ -3,7 +3,7 @@
 import pytest
 
 from methods import build_method, method_options
-from methods.layers.sizes import MAX_LAYERS, MAX_SIZE, check_sizes
+from methods.layers.option_checks import MAX_LAYERS, MAX_SIZE, check_sizes
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 

@@ -21,15 +21,13 @@ from methods.seqformer.decoder import (
     inverse_sigmoid,
 )
 from methods.seqformer.encoder import DeformableEncoder, DeformableEncoderLayer
-from methods.seqformer.level_projection import LevelProjection
+from methods.seqformer.model import LevelProjection
 
 
 def test_level_projection_adds_a_coarser_level():
-    projection = LevelProjection((4, 6), 32, 3)
+    projection = LevelProjection((4, 6), 32)
     levels = projection([torch.randn(2, 4, 9, 7), torch.randn(2, 6, 5, 4)])
     assert [tuple(level.shape) for level in levels] == [(2, 32, 9, 7), (2, 32, 5, 4), (2, 32, 3, 2)]
-    with pytest.raises(ValueError, match="2 backbone maps make 3 levels"):
-        LevelProjection((4, 6), 32, 4)
 
 
 def test_encoder_works_frame_by_frame():
@@ -68,7 +66,9 @@ def test_decoder_layer_frame_by_frame():
         updates.append(layer.cross_attention.output_proj(read))
         scores.append(layer.time_weights(box).exp())
     gathered = sum(u * s for u, s in zip(updates, scores, strict=True)) / sum(scores)
-    instance = layer.talk_among_instances(instances, position)
+    placed = instances + position
+    attended = layer.instance_self_attention(placed, placed, instances)
+    instance = layer.instance_self_attention_norm(instances + attended)
     instance = layer.instance_cross_attention_norm(instance + gathered)
     torch.testing.assert_close(new_instances, layer.instance_feed_forward(instance))
 

@@ -11,8 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from methods import build_method
-from methods.layers.frozen_batch_norm import FrozenBatchNorm2d
-from methods.layers.resnet import RESNETS, ResNet
+from methods.layers.resnet import RESNETS, FrozenBatchNorm2d, ResNet
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
@@ -239,12 +238,12 @@ def test_gradients_are_clipped():
 
 
 def test_norms_that_learned_load_as_frozen_ones():
-    backbone = ResNet(RESNETS["mini"])
+    backbone = ResNet(**RESNETS["mini"])
     train_norms(backbone)
     assert not any(isinstance(m, FrozenBatchNorm2d) for m in backbone.modules())
     frames = torch.randn(4, 3, 64, 64)
     backbone.train()(frames)
-    frozen = ResNet(RESNETS["mini"])
+    frozen = ResNet(**RESNETS["mini"])
     frozen.load_state_dict(bundled_state(backbone))
     backbone.eval()
     for learned, loaded in zip(backbone(frames), frozen(frames), strict=True):

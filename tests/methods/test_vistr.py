@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import build_method
-from methods.vistr.instances import vote
-from methods.vistr.variants import WIDTH
+from methods.vistr.model import WIDTH, vote
 from official_weights import (
     expected,
     filled_state,
@@ -227,19 +226,19 @@ def probabilities(*rows):
 
 def test_frames_vote_and_the_lowest_column_wins_a_tie():
     tied = probabilities([0.1, 0.2, 0.6, 0.0], [0.1, 0.5, 0.2, 0.0])
-    assert vote(tied).class_probs_NK[0].tolist() == pytest.approx([0.55, 0, 0])
+    assert vote(tied)[0][0].tolist() == pytest.approx([0.55, 0, 0])
     twice = probabilities([0.1, 0.2, 0.3, 0.0], [0.1, 0.9, 0.2, 0.0], [0.1, 0.0, 0.3, 0.0])
-    assert vote(twice).class_probs_NK[0].tolist() == pytest.approx([0, 0.5, 0])
+    assert vote(twice)[0][0].tolist() == pytest.approx([0, 0.5, 0])
 
 
 def test_an_instance_whose_absence_wins_has_no_category():
     absent = probabilities([0.6, 0.2, 0.1], [0.6, 0.2, 0.1], [0.1, 0.8, 0.1])
-    assert vote(absent).class_probs_NK.tolist() == [[0, 0]]
+    assert vote(absent)[0].tolist() == [[0, 0]]
 
 
 def test_an_instance_is_absent_from_frames_without_probability():
     faint = probabilities([0.0, 0.0009, 0.0], [0.0, 0.0, 0.001])
-    assert vote(faint).present_NT.tolist() == [[False, True]]
+    assert vote(faint)[1].tolist() == [[False, True]]
 
 
 def test_tracks_are_found_in_noise():

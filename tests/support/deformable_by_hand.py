@@ -4,8 +4,7 @@ import math
 
 import torch
 
-from methods.layers.deformable_attention import DeformableAttention
-from methods.layers.feature_levels import FeatureLevels
+from methods.layers.deformable_attention import DeformableAttention, FeatureLevels
 
 WIDTH, HEADS, POINTS, QUERIES, FRAMES = 8, 2, 3, 4, 3
 LEVELS = FeatureLevels(((4, 5), (2, 3)))
