@@ -24,6 +24,10 @@ from vis_bench.errors import InputError
 from vis_bench.files import shown
 
 
+class UnreadableFrame(InputError):
+    """A frame that is missing or cannot be decoded."""
+
+
 @dataclass(frozen=True)
 class ImageHeader:
     """Height and width in pixels, and whether EXIF asks to turn the image."""
@@ -130,14 +134,9 @@ class ImageFiles(LazyFrames):
         self, files: Sequence[Path], name: str, size_HW: tuple[int, int] | None = None
     ) -> None:
         super().__init__(len(files), self._decode)
-        self._files = files
+        self.files = files
         self._name = name
         self._size_HW = size_HW
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """One per frame, in order."""
-        return self._files
 
     def check(self) -> list[Path]:
         """Reads the header of every file.
@@ -150,7 +149,7 @@ class ImageFiles(LazyFrames):
                 another size than the video.
         """
         turned = []
-        for t, path in enumerate(self._files):
+        for t, path in enumerate(self.files):
             header = self._header(t, path)
             self._check_size(t, header.size_HW)
             if header.is_turned:
@@ -167,7 +166,7 @@ class ImageFiles(LazyFrames):
             raise InputError(f"{where}, {path}, cannot be read: {_one_line(error)}") from None
 
     def _decode(self, t: int) -> np.ndarray:
-        frame_HW3 = decode_image(self._files[t], f"frame {t} of video {self._name}")
+        frame_HW3 = decode_image(self.files[t], f"frame {t} of video {self._name}")
         self._check_size(t, frame_HW3.shape[:2])
         return frame_HW3
 
@@ -175,7 +174,7 @@ class ImageFiles(LazyFrames):
         if self._size_HW is not None and size_HW != self._size_HW:
             given, expected = (f"{height}x{width}" for height, width in (size_HW, self._size_HW))
             raise InputError(
-                f"frame {t} of video {self._name}, {self._files[t]}, is {given}; the video is "
+                f"frame {t} of video {self._name}, {self.files[t]}, is {given}; the video is "
                 f"{expected}"
             )
 
@@ -187,14 +186,14 @@ def decode_image(path: Path, where: str) -> np.ndarray:
         where: what a message calls the frame.
 
     Raises:
-        InputError: for a file that is missing, or that cannot be decoded to its end.
+        UnreadableFrame: for a file that is missing, or that cannot be decoded to its end.
     """
     try:
         return read_pixels(path)
     except FileNotFoundError:
-        raise InputError(f"{where} is missing: there is no file {path}") from None
+        raise UnreadableFrame(f"{where} is missing: there is no file {path}") from None
     except Exception as error:  # Pillow raises many kinds for broken files
-        raise InputError(f"{where}, {path}, cannot be decoded: {_one_line(error)}") from None
+        raise UnreadableFrame(f"{where}, {path}, cannot be decoded: {_one_line(error)}") from None
 
 
 def turned_warning(turned: Sequence[Path], num_frames: int, of: str) -> str:
@@ -280,7 +279,7 @@ class VideoFile(LazyFrames):
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.files = [path]
         self._av = _import_av(path)
         length = 0
         for frame in self._decoded():
@@ -306,18 +305,18 @@ class VideoFile(LazyFrames):
             self._next += 1
             if self._next > t:
                 return frame.to_ndarray(format="rgb24")
-        raise InputError(f"{self._path} ends before its frame {t}; has the file changed?")
+        raise UnreadableFrame(f"{self.files[0]} ends before its frame {t}; has the file changed?")
 
     def _decoded(self) -> Iterator[Any]:
         """PyAV's frames, in order."""
         try:
-            with self._av.open(str(self._path)) as container:
+            with self._av.open(str(self.files[0])) as container:
                 if not container.streams.video:
-                    raise InputError(f"{self._path} has no pictures; expected a video")
+                    raise UnreadableFrame(f"{self.files[0]} has no pictures; expected a video")
                 yield from container.decode(container.streams.video[0])
         except (self._av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise InputError(f"{self._path} cannot be read as a video: {reason}") from None
+            raise UnreadableFrame(f"{self.files[0]} cannot be read as a video: {reason}") from None
 
 
 def _import_av(path: Path) -> ModuleType:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,17 @@ from vis_bench.data.frames import (
     VIDEO_SUFFIXES,
     ImageFiles,
     ImageHeader,
+    LazyFrames,
+    UnreadableFrame,
     VideoFile,
     read_header,
     turned_warning,
 )
 from vis_bench.errors import InputError
+
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+GRAY = 208  # frames that are not at hand; every color of the palette is visible on it
+_NUMBERS = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -31,51 +38,48 @@ class Video:
     name: str
     height: int
     width: int
-    frames: Sequence[np.ndarray]
-
-    def __post_init__(self) -> None:
-        if self.height < 1 or self.width < 1:
-            size = f"{self.height}x{self.width}"
-            raise ValueError(f"video {self.name} has size {size}; expected at least 1x1")
-        if len(self.frames) < 1:
-            raise ValueError(f"video {self.name} has no frames; expected at least one")
+    frames: Sequence[np.ndarray] = field(repr=False, compare=False)
 
     @property
     def length(self) -> int:
         """Number of frames."""
         return len(self.frames)
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files that hold the frames; none for frames that are made."""
+        return getattr(self.frames, "files", ())
 
-_NUMBERS = re.compile(r"([0-9]+)")
+    def read(self, t: int) -> np.ndarray | str:
+        """Frame t, or a sentence that says why it cannot be decoded.
 
-
-def in_natural_order(paths: Iterable[Path]) -> list[Path]:
-    """The paths sorted by name, runs of digits by their value."""
-    return sorted(paths, key=lambda path: (_pieces(path.name), path.name))
-
-
-def _pieces(name: str) -> list[str | int]:
-    """Text and numbers in turn, text first, so that two names never compare one with the other."""
-    parts = _NUMBERS.split(name)
-    return [int(part) if n % 2 else part for n, part in enumerate(parts)]
-
-
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-
-
-@dataclass(frozen=True)
-class FoundVideos:
-    """Videos with ids 1, 2, ... in the order of their names; `warnings` are sentences."""
-
-    videos: Sequence[Video]
-    warnings: Sequence[str]
+        Raises:
+            InputError: for a frame of another size than the video's.
+        """
+        try:
+            return self.frames[t]
+        except UnreadableFrame as error:
+            return str(error)
 
 
-def find_videos(path: Path) -> FoundVideos:
-    """The videos that a path holds, frames and videos in natural order.
+def video_without_frames(key: int, name: str, height: int, width: int, length: int) -> Video:
+    """A video whose frames are not at hand: each is light gray."""
+    return Video(key, name, height, width, LazyFrames(length, partial(_gray_frame, height, width)))
+
+
+def _gray_frame(height: int, width: int, t: int) -> np.ndarray:
+    return np.full((height, width, 3), GRAY, np.uint8)
+
+
+def find_videos(path: Path, *, tolerant: bool = False) -> tuple[list[Video], list[str]]:
+    """The videos that a path holds, with ids 1, 2, ... in the order of their names, and warnings.
 
     A file is a video file. A folder with frames is one video; of any other folder each folder with
-    frames and each video file in it is one. Files of other kinds are left out.
+    frames and each video file in it is one. Files of other kinds are left out. Frames and videos
+    are in natural order: `frame2` before `frame10`.
+
+    Args:
+        tolerant: frames may be unreadable as long as one of a video is not.
 
     Raises:
         InputError: where there is no frame, a frame cannot be read, or the frames of a video differ
@@ -86,17 +90,22 @@ def find_videos(path: Path) -> FoundVideos:
             f"--frames {path} does not exist; expected a folder of frames or a video file"
         )
     warnings: list[str] = []
-    videos = [_video(n, source, warnings) for n, source in enumerate(video_sources(path), 1)]
-    return FoundVideos(videos, warnings)
+    videos = []
+    for number, source in enumerate(_sources(path), start=1):
+        if source.is_dir():
+            videos.append(_from_folder(number, source, tolerant, warnings))
+        else:
+            videos.append(_from_file(number, source, warnings))
+    return videos, warnings
 
 
-def find_images(folder: Path) -> FoundVideos:
-    """The images of a folder, of any sizes, as videos of one frame in natural order.
+def find_images(folder: Path) -> tuple[list[Video], list[str]]:
+    """The images of a folder, of any sizes, as videos of one frame in natural order, and warnings.
 
     Raises:
         InputError: where there is none, or one cannot be read.
     """
-    files = frame_files(folder) if folder.is_dir() else []
+    files = _frame_files(folder) if folder.is_dir() else []
     if not files:
         kinds = ", ".join(FRAME_SUFFIXES)
         raise InputError(f"--frames {folder} is not a folder of images: looked for {kinds}")
@@ -105,32 +114,37 @@ def find_images(folder: Path) -> FoundVideos:
         Video(number, path.name, *header.size_HW, ImageFiles([path], path.name, header.size_HW))
         for number, (path, header) in enumerate(zip(files, headers, strict=True), start=1)
     ]
-    turned = [path for path, header in zip(files, headers, strict=True) if header.is_turned]
-    warnings = [turned_warning(turned, len(files), f"in {folder}")] if turned else []
-    return FoundVideos(videos, warnings)
+    return videos, _turned_warnings(files, headers, folder)
 
 
-def video_sources(path: Path) -> list[Path]:
-    """The folders of frames and the video files below a path, one per video, in natural order.
+def in_natural_order(paths: Iterable[Path]) -> list[Path]:
+    """The paths sorted by name, runs of digits by their value."""
+    return sorted(paths, key=lambda path: (_pieces(path.name), path.name))
 
-    Raises:
-        InputError: where there is none.
-    """
+
+def _pieces(name: str) -> list[str | int]:
+    """Text and numbers in turn, text first, so that unlike pieces are never compared."""
+    parts = _NUMBERS.split(name)
+    return [int(part) if n % 2 else part for n, part in enumerate(parts)]
+
+
+def _sources(path: Path) -> list[Path]:
+    """The folders of frames and the video files below a path, one per video."""
     if path.is_file():
-        if _is_frame(path):
+        if _has_suffix(path, FRAME_SUFFIXES):
             raise InputError(f"--frames {path} is one frame; expected the folder that holds it")
         return [path]
-    if frame_files(path):
+    if _frame_files(path):
         return [path]
-    sources = [p for p in _listed(path) if (frame_files(p) if p.is_dir() else _is_video(p))]
+    sources = [
+        entry
+        for entry in _listed(path)
+        if (_frame_files(entry) if entry.is_dir() else _has_suffix(entry, VIDEO_SUFFIXES))
+    ]
     if not sources:
         kinds = ", ".join((*FRAME_SUFFIXES, *VIDEO_SUFFIXES))
         raise InputError(f"--frames {path} holds no frames, nor do its folders: looked for {kinds}")
     return sources
-
-
-def _video(number: int, source: Path, warnings: list[str]) -> Video:
-    return (_from_frames if source.is_dir() else _from_file)(number, source, warnings)
 
 
 def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
@@ -143,9 +157,19 @@ def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
     return Video(number, path.stem, frames.height, frames.width, frames)
 
 
-def _from_frames(number: int, folder: Path, warnings: list[str]) -> Video:
-    files = frame_files(folder)
-    headers = [_read_header(path) for path in files]
+def _from_folder(number: int, folder: Path, tolerant: bool, warnings: list[str]) -> Video:
+    files = _frame_files(folder)
+    if tolerant:
+        headers = [_first_readable(files)]
+    else:
+        headers = [_read_header(path) for path in files]
+        _check_one_size(files, headers)
+        warnings += _turned_warnings(files, headers, folder)
+    name, size_HW = folder.resolve().name, headers[0].size_HW
+    return Video(number, name, *size_HW, ImageFiles(files, name, size_HW))
+
+
+def _check_one_size(files: Sequence[Path], headers: Sequence[ImageHeader]) -> None:
     height, width = headers[0].size_HW
     for path, header in zip(files, headers, strict=True):
         if header.size_HW != (height, width):
@@ -154,20 +178,26 @@ def _from_frames(number: int, folder: Path, warnings: list[str]) -> Video:
                 f"frame {path} is {rows}x{columns}, but {files[0].name} is {height}x{width}; "
                 "expected frames of one size"
             )
+
+
+def _first_readable(files: Sequence[Path]) -> ImageHeader:
+    for path in files:
+        try:
+            return _read_header(path)
+        except InputError:
+            continue
+    raise InputError(f"none of the {len(files)} frames in {files[0].parent} can be read")
+
+
+def _turned_warnings(
+    files: Sequence[Path], headers: Sequence[ImageHeader], folder: Path
+) -> list[str]:
     turned = [path for path, header in zip(files, headers, strict=True) if header.is_turned]
-    if turned:
-        warnings.append(turned_warning(turned, len(files), f"in {folder}"))
-    name = folder.resolve().name
-    return Video(number, name, height, width, ImageFiles(files, name, (height, width)))
+    return [turned_warning(turned, len(files), f"in {folder}")] if turned else []
 
 
-def frame_files(folder: Path) -> list[Path]:
-    """The frames in a folder, in natural order.
-
-    Raises:
-        InputError: for a folder that cannot be listed.
-    """
-    return [path for path in _listed(folder) if _is_frame(path)]
+def _frame_files(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder) if _has_suffix(path, FRAME_SUFFIXES)]
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -177,13 +207,9 @@ def _listed(folder: Path) -> list[Path]:
         raise InputError(f"folder {folder} cannot be read: {error.strerror}") from None
 
 
-def _is_frame(path: Path) -> bool:
-    """Whether it is a picture by its name; hidden files such as `._1.jpg` of macOS are not."""
-    return path.suffix.lower() in FRAME_SUFFIXES and not path.name.startswith(".")
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+def _has_suffix(path: Path, suffixes: Sequence[str]) -> bool:
+    """Whether a name ends so; hidden files such as `._1.jpg` of macOS do not count."""
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
 def _read_header(path: Path) -> ImageHeader:
