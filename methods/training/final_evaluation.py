@@ -19,7 +19,7 @@ from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.load_method import build_cell_method, resolve_kernel_backend
 from vis_bench.runs.one_process import measure_jobs
-from vis_bench.runs.open_dataset import open_dataset
+from vis_bench.runs.sources import open_dataset
 
 DEVICE = torch.device("cpu")
 METRICS = ("ap", "ap50", "ap75", "ar1", "ar10")

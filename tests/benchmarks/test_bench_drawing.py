@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vis_bench.data.frames import ImageFiles
 from vis_bench.data.results_file import Results, Track
+from vis_bench.data.video import Video
 from vis_bench.masks.rle import encode_masks
 from vis_bench.progress import Bars
-from vis_bench.show.overlay.frame_files import FrameFiles
+from vis_bench.runs.sources import Side
 from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
-from vis_bench.show.overlay.rows import NamedResults
 
 H, W, T, N = 720, 1280, 50, 10
 
@@ -38,12 +39,12 @@ def workload(tmp_path_factory):
             for t in range(T)
         ])  # fmt: skip
         tracks.append(Track(1, n + 1, 1 - n / 20, encode_masks(masks_THW)))
-    return FrameFiles(1, "discs", H, W, files), Results.of(tracks)
+    return Video(1, "discs", H, W, ImageFiles(files, "discs", (H, W))), Results.of(tracks)
 
 
 def test_a_strip_and_an_animation(benchmark, workload, tmp_path):
     video, results = workload
-    arguments = ([video], [NamedResults("method", results)], None, {}, tmp_path, OverlayPlan())
+    arguments = ([video], [Side("method", results)], None, {}, tmp_path, OverlayPlan())
     drawn = benchmark.pedantic(draw_overlays, (*arguments, Bars(quiet=True)), rounds=1)
     benchmark.extra_info["frames"] = T
     assert len(drawn.files["discs"]) == 2

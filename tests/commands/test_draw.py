@@ -13,10 +13,8 @@ from drawing_case import LEFT, NOWHERE, RIGHT, H, T, annotations, write_frames, 
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.masks.rle import encode_masks
-from vis_bench.progress import Bars
 from vis_bench.show.overlay.animation import encode_mp4
 from vis_bench.show.overlay.colors import color_of
-from vis_bench.show.overlay.predictions import draw_predictions
 
 TRACKS = ((LEFT, 1, 0.9), (RIGHT, 2, 0.8), (NOWHERE, 1, 0.7))
 
@@ -135,7 +133,7 @@ def test_results_of_other_frames_name_the_video(
 def test_frames_that_are_not_there_name_the_video(draw, case):
     code, _, err = draw("--annotations", case / "gt.json", frames="frames/cats")
     assert code == 2
-    assert "has no frames of video cats (id 1): there is no file" in err
+    assert "found no frames of video cats (id 1): there is no file" in err
     code, _, err = draw(frames="nowhere")
     assert (code, "nowhere does not exist" in err) == (2, True)
     (case / "empty").mkdir()
@@ -187,16 +185,6 @@ def test_scores_are_numbers_and_leave_tracks_out(draw, case):
     picture = np.asarray(Image.open(case / "out" / "cats" / "r" / "00000.png"))
     assert (picture == color_of(0)).all(2).any()
     assert not (picture == color_of(1)).all(2).any()
-
-
-def test_predictions_are_drawn_in_one_go(case):
-    write_frames(case / "many", "v1")
-    write_frames(case / "many", "v2")
-    drawn = draw_predictions(
-        case / "r.json", case / "many", case / "out", "ytvis2019", Bars(quiet=True)
-    )
-    assert list(drawn.files) == ["v1", "v2"]
-    assert all(path.is_file() for paths in drawn.files.values() for path in paths)
 
 
 @pytest.mark.parametrize("side", [1, 7])

@@ -158,7 +158,7 @@ def test_a_video_without_frames_is_named(report, case):
         path.unlink()
     code, page, printed = report("--frames", case["frames"])
     assert (code, page) == (2, "")
-    assert "has no frames of video birds (id 3)" in printed.err
+    assert "found no frames of video birds (id 3)" in printed.err
     assert printed.err.count("\n") == 1
 
 
@@ -244,7 +244,7 @@ def test_a_record_finds_its_own_data_set(tmp_path, capsys):
     for path in (case["frames"] / "birds").iterdir():
         path.unlink()
     assert main(["report", *arguments, "--output", str(output)]) == 2
-    assert "toy val has no frames of video birds (id 3)" in capsys.readouterr().err
+    assert "found no frames of video birds (id 3)" in capsys.readouterr().err
 
 
 def test_records_of_different_videos_are_refused(report, case, tmp_path):

@@ -30,19 +30,19 @@ def test_frames_and_videos_go_in_natural_order(tmp_path):
     names = [f"frame{n}.png" for n in range(12)]
     for folder in ("clip10", "clip9"):
         save_frames(tmp_path / folder, names)
-    found = find_videos(tmp_path)
-    assert [(video.id, video.name) for video in found.videos] == [(1, "clip9"), (2, "clip10")]
-    assert [int(frame[0, 0, 0]) for frame in found.videos[0].frames] == list(range(12))
-    assert found.warnings == []
+    videos, warnings = find_videos(tmp_path)
+    assert [(video.id, video.name) for video in videos] == [(1, "clip9"), (2, "clip10")]
+    assert [int(frame[0, 0, 0]) for frame in videos[0].frames] == list(range(12))
+    assert warnings == []
 
 
 def test_other_files_and_hidden_ones_are_left_out(tmp_path):
     folder = save_frames(tmp_path / "a", ["1.png", "2.png"])
     for name in ("notes.txt", "._1.png", "Thumbs.db", "clip.mp4"):
         (folder / name).write_bytes(b"?")
-    [video] = find_videos(folder).videos
+    [video] = find_videos(folder)[0]
     assert (video.length, video.name) == (2, "a")
-    [again] = find_videos(tmp_path).videos
+    [again] = find_videos(tmp_path)[0]
     assert again.length == 2
 
 
@@ -58,9 +58,9 @@ def test_a_rotation_by_exif_is_said(tmp_path):
     exif[274] = 6
     save_frames(tmp_path / "a", ["0.jpg"])
     save_frames(tmp_path / "a", ["1.jpg", "2.jpg"], exif=exif)
-    found = find_videos(tmp_path / "a")
-    assert (found.videos[0].height, found.videos[0].width) == (8, 12)
-    [warning] = found.warnings
+    videos, warnings = find_videos(tmp_path / "a")
+    assert (videos[0].height, videos[0].width) == (8, 12)
+    [warning] = warnings
     assert "2 of 3 frames" in warning
     assert "the first is 1.jpg" in warning
 

@@ -49,12 +49,12 @@ def test_frames_in_any_order(clip):
 
 
 def test_a_file_or_a_folder_of_files(clip, tmp_path):
-    [video] = find_videos(clip).videos
+    [video] = find_videos(clip)[0]
     assert (video.id, video.name, video.length) == (1, "clip2", NUM_FRAMES)
     for name in ("clip10.mp4", "clip9.MP4"):
         (tmp_path / name).write_bytes(clip.read_bytes())
     (tmp_path / "notes.txt").write_text("?")
-    assert [video.name for video in find_videos(tmp_path).videos] == ["clip9", "clip10"]
+    assert [video.name for video in find_videos(tmp_path)[0]] == ["clip9", "clip10"]
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5])

@@ -12,7 +12,7 @@ from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.runs.config import DatasetConfig
-from vis_bench.runs.open_dataset import config_categories
+from vis_bench.runs.sources import config_categories
 
 # The categories of the synthetic set, in the same order, as somebody else numbers and names them.
 IDS = [3, 10, 11, 20, 50, 70]

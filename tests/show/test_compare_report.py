@@ -15,8 +15,12 @@ from vis_bench.metrics.ytvis import evaluate_files
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore, pack_predictions, predictions_path
 from vis_bench.runs.external import OtherCode, record_results
-from vis_bench.show.compare_inputs import load_pair
+from vis_bench.runs.sources import compared_sources
 from vis_bench.show.compare_report import compare_pair
+
+
+def names_of(sources):
+    return tuple(side.name for side in sources.sides)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,7 @@ def files(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(files):
     annotations, good, worse = files
-    pair = load_pair(good, worse, annotations=annotations)
+    pair = compared_sources([good, worse], annotations=annotations)
     return compare_pair(pair, Bars(quiet=True), num_resamples=60)
 
 
@@ -102,7 +106,7 @@ def test_the_score_threshold_is_that_of_the_command_line(files, capsys):
 
 def test_results_files_need_annotations(files):
     with pytest.raises(InputError, match="need --annotations"):
-        load_pair(files[1], files[2])
+        compared_sources([files[1], files[2]])
 
 
 def test_records_of_other_code_with_their_annotations(files, tmp_path):
@@ -114,13 +118,16 @@ def test_records_of_other_code_with_their_annotations(files, tmp_path):
         )[1]
         for name, file in (("A", good), ("B", worse))
     ]
-    assert load_pair(*paths, annotations=annotations).names == ("A (other code)", "B (other code)")
+    assert names_of(compared_sources(paths, annotations=annotations)) == (
+        "A (other code)",
+        "B (other code)",
+    )
     with pytest.raises(InputError, match="give --annotations"):
-        load_pair(*paths)
+        compared_sources(paths)
     other = tmp_path / "other.json"
     other.write_text(annotations.read_text() + "\n")
     with pytest.raises(InputError, match="checksum"):
-        load_pair(*paths, annotations=other)
+        compared_sources(paths, annotations=other)
 
 
 def synthetic_record(folder, method, tracks, num_videos, **changes):
@@ -150,8 +157,8 @@ def truth_tracks():
 def test_two_records_find_their_data_set_and_videos(tmp_path, truth_tracks):
     one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
     two = synthetic_record(tmp_path / "b", "color_key", truth_tracks[1:], 2)
-    pair = load_pair(one, two)
-    assert len(pair.ground_truth.videos) == 2
+    pair = compared_sources([one, two])
+    assert len(pair.truth.videos) == 2
     result = compare_pair(pair, Bars(quiet=True), num_resamples=10)
     assert result.names == ("ifc T=5 S=1", "color_key T=5 S=1")
     assert result.comparison.overall["ap"].first == pytest.approx(1)
@@ -182,22 +189,22 @@ def test_records_that_cannot_be_compared_are_refused(tmp_path, truth_tracks, cha
         tmp_path / "b", "color_key", truth_tracks, values.pop("num_videos"), **values
     )
     with pytest.raises(InputError, match=message):
-        load_pair(one, two)
+        compared_sources([one, two])
 
 
 def test_records_of_the_same_method_are_told_apart(tmp_path, truth_tracks):
     one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
     two = synthetic_record(tmp_path / "b", "ifc", truth_tracks, 2)
-    assert load_pair(one, two).names == (str(one), str(two))
+    assert names_of(compared_sources([one, two])) == (str(one), str(two))
 
 
 def test_a_name_carries_note_and_marks(tmp_path, truth_tracks):
     one = synthetic_record(tmp_path / "a", "ms_sts", truth_tracks, 2, reconstruction=True)
     two = synthetic_record(tmp_path / "b", "ms_sts", truth_tracks, 2, note="retrained")
-    pair = load_pair(one, two)
-    assert pair.names == ("ms_sts T=5 S=1 (reconstruction)", "ms_sts T=5 S=1, retrained")
-    same = load_pair(one, one)
-    assert same.names == (f"{one} (reconstruction)", f"{one} (reconstruction)")
+    pair = compared_sources([one, two])
+    assert names_of(pair) == ("ms_sts T=5 S=1 (reconstruction)", "ms_sts T=5 S=1, retrained")
+    same = compared_sources([one, one])
+    assert names_of(same) == (f"{one} (reconstruction)", f"{one} (reconstruction)")
     text = compare_pair(pair, Bars(quiet=True), num_resamples=10).as_text()
     assert "AP ms_sts T=5 S=1 (reconstruction)" in text
 
@@ -206,13 +213,13 @@ def test_packed_predictions_are_read(tmp_path, truth_tracks):
     plain = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
     packed = synthetic_record(tmp_path / "b", "color_key", truth_tracks, 2)
     assert pack_predictions(packed).name == "color_key.results.json.gz"
-    pair = load_pair(plain, packed)
-    assert list(pair.results[0].tracks) == list(pair.results[1].tracks)
+    pair = compared_sources([plain, packed])
+    assert list(pair.sides[0].results.tracks) == list(pair.sides[1].results.tracks)
 
 
 def test_a_missing_file_is_named(files):
     with pytest.raises(InputError, match=r"nowhere\.json"):
-        load_pair(Path("nowhere.json"), files[1], annotations=files[0])
+        compared_sources([Path("nowhere.json"), files[1]], annotations=files[0])
 
 
 def test_the_way_to_missing_predictions_measures_anew(tmp_path):

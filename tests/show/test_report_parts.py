@@ -7,16 +7,16 @@ import pytest
 
 from drawing_case import LEFT, RIGHT, T, results, truth, tube
 from report_case import write_case
+from vis_bench.data.video import video_without_frames
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.matching import IOU_THRESHOLDS
-from vis_bench.show.overlay.frame_source import BlankFrames
+from vis_bench.runs.sources import compared_sources
 from vis_bench.show.overlay.object_timelines import object_timelines
 from vis_bench.show.overlay.track_set import objects_of, tracks_of
 from vis_bench.show.report.choice import chosen_groups, in_turn
 from vis_bench.show.report.costs import cost_remarks, speed_table, stage_table
 from vis_bench.show.report.errors import error_table
-from vis_bench.show.report.inputs import read_report_inputs
 from vis_bench.show.report.metrics import (
     cards,
     category_table,
@@ -39,7 +39,7 @@ def case(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def inputs(case):
-    return read_report_inputs([case["good"], case["bad"]], annotations=case["annotations"])
+    return compared_sources([case["good"], case["bad"]], annotations=case["annotations"])
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def samples(inputs):
         analyse(
             inputs.truth, source.results, tracking_threshold=0.5, num_resamples=RESAMPLES, seed=3
         )
-        for source in inputs.sources
+        for source in inputs.sides
     ]
 
 
@@ -116,14 +116,14 @@ def test_errors_add_up_to_what_is_lost(samples):
 
 
 def test_a_record_that_contradicts_its_predictions_is_named(inputs, samples):
-    wrong = inputs.records[0].model_copy(update={"ap": 0.125})
-    right = inputs.records[1].model_copy(update={"ap": float(samples[1].overall["ap"][0])})
+    wrong = inputs.sides[0].record.model_copy(update={"ap": 0.125})
+    right = inputs.sides[1].record.model_copy(update={"ap": float(samples[1].overall["ap"][0])})
     (sentence,) = contradictions(samples, [wrong, right])
     assert sentence.startswith("The record A says AP 12.50, but its predictions have ")
 
 
 def test_costs_say_what_is_missing(inputs):
-    records = inputs.records
+    records = [side.record for side in inputs.sides]
     assert [row[0].text for row in speed_table(records).rows] == ["A", "B"]
     assert [heading.title for heading in stage_table(records[:1]).headings] == [
         "Region", "encode", "predict", "other", "sum",
@@ -161,7 +161,7 @@ def test_of_two_the_videos_that_changed_most_are_chosen():
 
 
 def test_a_timeline_is_as_high_as_the_iou():
-    video = BlankFrames(1, "cats", 60, 96, T)
+    video = video_without_frames(1, "cats", 60, 96, T)
     near = tube((20, 8), (20, 12), None, (20, 64))
     objects = objects_of(truth((LEFT, 1)), video)
     (line,) = object_timelines(tracks_of(results((near, 1, 0.9)), video, 0.0), objects, T)
@@ -175,7 +175,7 @@ def test_a_timeline_is_as_high_as_the_iou():
 
 
 def test_a_timeline_says_what_went_wrong():
-    video = BlankFrames(1, "cats", 60, 96, T)
+    video = video_without_frames(1, "cats", 60, 96, T)
     objects = objects_of(truth((LEFT, 1), (RIGHT, 1)), video)
     crossing = tube((20, 8), (20, 8), (20, 64), (20, 64))
     tracks = tracks_of(results((crossing, 2, 0.9)), video, 0.0)

@@ -7,9 +7,10 @@ import orjson
 from PIL import Image
 
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.frames import ImageFiles
 from vis_bench.data.results_file import Results, Track
+from vis_bench.data.video import Video
 from vis_bench.masks.rle import encode_masks
-from vis_bench.show.overlay.frame_files import FrameFiles
 
 H, W, T = 60, 96, 4
 GROUND = (70, 80, 90)
@@ -71,9 +72,9 @@ def write_frames(folder: Path, video="cats", length=T, size=(H, W)) -> list[Path
     return paths
 
 
-def frame_files(folder: Path) -> FrameFiles:
+def frame_files(folder: Path) -> Video:
     """The written video."""
-    return FrameFiles(1, "cats", H, W, write_frames(folder))
+    return Video(1, "cats", H, W, ImageFiles(write_frames(folder), "cats", (H, W)))
 
 
 def write_results(path: Path, *tracks, video_id=1) -> Path:

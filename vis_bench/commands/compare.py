@@ -30,12 +30,13 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints both sides, their difference and its confidence interval."""
     from vis_bench.progress import Bars
-    from vis_bench.show.compare_inputs import load_pair
+    from vis_bench.runs.sources import compared_sources
     from vis_bench.show.compare_report import compare_pair
 
-    pair = load_pair(
-        options.first, options.second, annotations=options.annotations, data_root=options.data_root
-    )
+    pair = compared_sources(
+        [options.first, options.second],
+        annotations=options.annotations, data_root=options.data_root,
+    )  # fmt: skip
     report = compare_pair(
         pair, Bars(), score_threshold=options.score_threshold, num_resamples=options.resamples,
         seed=options.seed,

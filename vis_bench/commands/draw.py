@@ -47,10 +47,10 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Draws, and says what was written."""
     from vis_bench.progress import Bars
-    from vis_bench.show.overlay.drawn_inputs import read_inputs
+    from vis_bench.runs.sources import drawn_sources
     from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
-    inputs = read_inputs(
+    inputs = drawn_sources(
         options.results, options.frames, options.annotations, options.videos, options.dataset
     )
     plan = OverlayPlan(
@@ -58,10 +58,10 @@ def run(options: argparse.Namespace) -> None:
         options.min_score,
     )  # fmt: skip
     drawn = draw_overlays(
-        inputs.videos, inputs.sources, inputs.truth, inputs.categories, options.output, plan,
-        Bars(options.json),
+        inputs.videos, inputs.sides, inputs.annotated, inputs.truth.categories, options.output,
+        plan, Bars(options.json),
     )  # fmt: skip
-    for warning in [*inputs.warnings, *drawn.warnings]:
+    for warning in [*inputs.truth.warnings, *drawn.warnings]:
         say(f"warning: {warning}")
     if options.json:
         print_json(drawn.as_json())

@@ -77,19 +77,27 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _check_can_draw(options: argparse.Namespace) -> None:
-    from vis_bench.show.overlay.predictions import check_can_draw
+    from vis_bench.files import check_writable
+    from vis_bench.runs.sources import listed_videos
 
-    check_can_draw(options.frames, options.draw, options.annotations)
+    check_writable(options.draw / "strip.png")
+    if options.annotations is not None:
+        listed_videos(options.annotations, options.frames)
 
 
 def _draw(options: argparse.Namespace, dataset: str, bars: Bars) -> None:
     from vis_bench.data.categories import DATASETS
-    from vis_bench.show.overlay.predictions import draw_predictions
+    from vis_bench.runs.sources import drawn_sources
+    from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
     named = dataset if dataset in DATASETS else None
-    drawn = draw_predictions(
-        options.output, options.frames, options.draw, named, bars, options.annotations
+    inputs = drawn_sources(
+        [str(options.output)], options.frames, options.annotations, dataset=named
     )
+    drawn = draw_overlays(
+        inputs.videos, inputs.sides, None, inputs.truth.categories, options.draw, OverlayPlan(),
+        bars,
+    )  # fmt: skip
     for warning in drawn.warnings:
         bars.say(f"warning: {warning}")
     bars.say(f"pictures: {options.draw}")

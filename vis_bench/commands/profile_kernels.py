@@ -91,8 +91,8 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.load_method import find_weights, load_method, naming_method
-    from vis_bench.runs.open_dataset import config_categories
     from vis_bench.runs.random_clip import random_clip
+    from vis_bench.runs.sources import config_categories
     from vis_bench.show.kernels import most_expensive_operators
     from vis_bench.show.tables import render
 

@@ -45,17 +45,19 @@ def run(options: argparse.Namespace) -> None:
     """Writes the page, and says what it shows."""
     from vis_bench.files import check_writable, write_atomically
     from vis_bench.progress import Bars
-    from vis_bench.show.report.inputs import read_report_inputs
+    from vis_bench.runs.sources import check_any_frame, check_has_objects, compared_sources
     from vis_bench.show.report.page import MEGABYTE, ReportPlan, make_report
 
     plan = ReportPlan(
         options.videos, options.side, options.min_score, options.resamples, options.seed,
         options.max_size,
     )  # fmt: skip
-    inputs = read_report_inputs(
+    inputs = compared_sources(
         [path for path in (options.first, options.second) if path is not None],
         annotations=options.annotations, frames=options.frames, data_root=options.data_root,
     )  # fmt: skip
+    check_has_objects(inputs.truth)
+    check_any_frame(inputs.videos)
     check_writable(options.output)
     report = make_report(inputs, plan, Bars(options.json), options.command_line)
     write_atomically(options.output, report.page)

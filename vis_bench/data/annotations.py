@@ -22,23 +22,13 @@ from vis_bench.data.annotation_files import (
     join_short_and_long,
 )
 from vis_bench.data.occlusion import occlusion_score
+from vis_bench.data.video import Video, video_without_frames
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, objects_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import RLE, check_run_lengths, check_size, from_run_lengths
 from vis_bench.masks.sparse_tube import SparseTube, without_absent
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
-
-
-@dataclass(frozen=True)
-class AnnotatedVideo:
-    """One video; height and width in pixels, length in frames."""
-
-    id: int
-    name: str
-    height: int
-    width: int
-    length: int
 
 
 @dataclass(frozen=True)
@@ -63,12 +53,13 @@ class GroundTruth:
     `videos` and `categories` (id to name) are sorted by id; `category_order` holds the ids of the
     categories in file order. `objects` are in file order and `tubes` are their masks. `warnings`
     are sentences about what the file holds but evaluation leaves out. `parts` are the ids of the
-    videos of each part, by name, where AP is the mean of the APs of parts (see `annotation_parts`).
-    `of_images`: the videos are single images, a frame each, of annotations in COCO's form.
+    videos of each part, by name, where AP is the mean over parts (see `read_short_and_long`).
+    `of_images`: the videos are single images, a frame each, of annotations in COCO's form. Frames
+    of `videos` are gray.
     """
 
     name: str
-    videos: Sequence[AnnotatedVideo]
+    videos: Sequence[Video]
     categories: Mapping[int, str]
     category_order: Sequence[int]
     objects: Sequence[AnnotatedObject]
@@ -76,6 +67,22 @@ class GroundTruth:
     warnings: Sequence[str]
     parts: Mapping[str, frozenset[int]]
     of_images: bool = False
+
+    @classmethod
+    def without_objects(
+        cls, name: str, videos: Sequence[Video], categories: Mapping[int, str]
+    ) -> GroundTruth:
+        """Videos without annotations; `categories` as far as their names are known."""
+        return cls(
+            name,
+            videos,
+            categories,
+            list(categories),
+            [],
+            measure_tubes([], lambda _n, _t: name),
+            [],
+            {},
+        )
 
     @classmethod
     def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:
@@ -138,7 +145,7 @@ def read_short_and_long(short: Path, long: Path) -> GroundTruth:
         raise
 
 
-def read_videos(path: Path) -> dict[int, AnnotatedVideo]:
+def read_videos(path: Path) -> dict[int, Video]:
     """The videos that a file lists, by id; unlike `read_annotations` also of a public valid.json.
 
     Raises:
@@ -149,8 +156,8 @@ def read_videos(path: Path) -> dict[int, AnnotatedVideo]:
     return _videos(content, str(path))
 
 
-def _videos(content: dict[str, Any], name: str) -> dict[int, AnnotatedVideo]:
-    videos: dict[int, AnnotatedVideo] = {}
+def _videos(content: dict[str, Any], name: str) -> dict[int, Video]:
+    videos: dict[int, Video] = {}
     for index, entry in enumerate(objects_of(content, "videos", name)):
         where = f"{name}, videos[{index}]"
         video = _video(entry, where)
@@ -176,7 +183,7 @@ def _is_id_list(value: object) -> bool:
     return isinstance(value, list) and all(type(key) is int for key in value)
 
 
-def _video(entry: dict[str, Any], where: str) -> AnnotatedVideo:
+def _video(entry: dict[str, Any], where: str) -> Video:
     key = integer_of(entry, "id", where)
     where = f"{where} (video {key})"
     size = [value_of(entry, "height", where), value_of(entry, "width", where)]
@@ -188,7 +195,7 @@ def _video(entry: dict[str, Any], where: str) -> AnnotatedVideo:
     if length < 0:
         raise InputError(f"{where} has length {length}; expected a number of frames")
     folder = str(names[0]).rpartition("/")[0] if names else ""
-    return AnnotatedVideo(key, folder or str(key), height, width, length)
+    return video_without_frames(key, folder or str(key), height, width, length)
 
 
 def _categories(content: dict[str, Any], name: str) -> dict[int, str]:
@@ -263,7 +270,7 @@ def _average_area(areas: Any, where: str) -> float:
     return float(np.mean(given)) if given else 0.0
 
 
-def _masks(entry: dict[str, Any], video: AnnotatedVideo, where: str) -> Sequence[Any]:
+def _masks(entry: dict[str, Any], video: Video, where: str) -> Sequence[Any]:
     """The masks as compressed RLE. Those that are in this form already are not yet checked."""
     segmentations = value_of(entry, "segmentations", where)
     if not isinstance(segmentations, list):
@@ -282,7 +289,7 @@ def _masks(entry: dict[str, Any], video: AnnotatedVideo, where: str) -> Sequence
     return [compressed(frame, mask) for frame, mask in enumerate(stored)]
 
 
-def _compressed(mask: Any, video: AnnotatedVideo, where: str) -> RLE | Any:
+def _compressed(mask: Any, video: Video, where: str) -> RLE | Any:
     if isinstance(mask, list) and mask:
         check_polygons(mask, video.height, video.width, where)
         return from_polygons(mask, video.height, video.width)
@@ -292,9 +299,7 @@ def _compressed(mask: Any, video: AnnotatedVideo, where: str) -> RLE | Any:
     return mask
 
 
-def _length_warnings(
-    entries: list[dict[str, Any]], videos: Mapping[int, AnnotatedVideo]
-) -> list[str]:
+def _length_warnings(entries: list[dict[str, Any]], videos: Mapping[int, Video]) -> list[str]:
     warnings = []
     for field in ("segmentations", "areas", "occlusion"):
         given = [e for e in entries if field != "occlusion" or e.get(field)]

@@ -24,7 +24,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import shown
 
 
-class UnreadableFrame(InputError):
+class FrameError(InputError):
     """A frame that is missing or cannot be decoded."""
 
 
@@ -186,14 +186,14 @@ def decode_image(path: Path, where: str) -> np.ndarray:
         where: what a message calls the frame.
 
     Raises:
-        UnreadableFrame: for a file that is missing, or that cannot be decoded to its end.
+        FrameError: for a file that is missing, or that cannot be decoded to its end.
     """
     try:
         return read_pixels(path)
     except FileNotFoundError:
-        raise UnreadableFrame(f"{where} is missing: there is no file {path}") from None
+        raise FrameError(f"{where} is missing: there is no file {path}") from None
     except Exception as error:  # Pillow raises many kinds for broken files
-        raise UnreadableFrame(f"{where}, {path}, cannot be decoded: {_one_line(error)}") from None
+        raise FrameError(f"{where}, {path}, cannot be decoded: {_one_line(error)}") from None
 
 
 def turned_warning(turned: Sequence[Path], num_frames: int, of: str) -> str:
@@ -305,18 +305,18 @@ class VideoFile(LazyFrames):
             self._next += 1
             if self._next > t:
                 return frame.to_ndarray(format="rgb24")
-        raise UnreadableFrame(f"{self.files[0]} ends before its frame {t}; has the file changed?")
+        raise FrameError(f"{self.files[0]} ends before its frame {t}; has the file changed?")
 
     def _decoded(self) -> Iterator[Any]:
         """PyAV's frames, in order."""
         try:
             with self._av.open(str(self.files[0])) as container:
                 if not container.streams.video:
-                    raise UnreadableFrame(f"{self.files[0]} has no pictures; expected a video")
+                    raise FrameError(f"{self.files[0]} has no pictures; expected a video")
                 yield from container.decode(container.streams.video[0])
         except (self._av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise UnreadableFrame(f"{self.files[0]} cannot be read as a video: {reason}") from None
+            raise FrameError(f"{self.files[0]} cannot be read as a video: {reason}") from None
 
 
 def _import_av(path: Path) -> ModuleType:

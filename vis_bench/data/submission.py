@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vis_bench.data.annotations import AnnotatedVideo, read_videos
+from vis_bench.data.annotations import read_videos
 from vis_bench.data.results_file import Results, entry_name, parse_results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, write_atomically
 from vis_bench.masks.rle import PIXEL_LIMIT
@@ -67,7 +68,7 @@ def _check_alone(results: Results) -> None:
                 )
 
 
-def _check_against(results: Results, videos: Mapping[int, AnnotatedVideo], listed: str) -> None:
+def _check_against(results: Results, videos: Mapping[int, Video], listed: str) -> None:
     misfits = list(_misfits(results, videos, listed))
     if misfits:
         raise InputError(
@@ -75,7 +76,7 @@ def _check_against(results: Results, videos: Mapping[int, AnnotatedVideo], liste
         )
 
 
-def _misfits(results: Results, videos: Mapping[int, AnnotatedVideo], listed: str) -> Iterator[str]:
+def _misfits(results: Results, videos: Mapping[int, Video], listed: str) -> Iterator[str]:
     """A sentence for each track that does not fit its video."""
     for index, track in enumerate(results.tracks):
         where = entry_name(results.name, index, track.video_id)

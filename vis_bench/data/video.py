@@ -12,10 +12,10 @@ import numpy as np
 
 from vis_bench.data.frames import (
     VIDEO_SUFFIXES,
+    FrameError,
     ImageFiles,
     ImageHeader,
     LazyFrames,
-    UnreadableFrame,
     VideoFile,
     read_header,
     turned_warning,
@@ -58,7 +58,7 @@ class Video:
         """
         try:
             return self.frames[t]
-        except UnreadableFrame as error:
+        except FrameError as error:
             return str(error)
 
 

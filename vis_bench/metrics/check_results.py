@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT
 
@@ -119,7 +120,7 @@ def _sizes_by_video(ground_truth: GroundTruth) -> Mapping[int, list[int]]:
     return {key: list(codes) for key, codes in sizes.items()}
 
 
-def _length_warnings(videos: Mapping[int, AnnotatedVideo], results: Results) -> list[str]:
+def _length_warnings(videos: Mapping[int, Video], results: Results) -> list[str]:
     warnings = []
     lengths = results.tubes.lengths_N.tolist()
     wanted = [videos[track.video_id].length for track in results.tracks]

@@ -15,8 +15,9 @@ from typing import Any
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.numbers import summarize
@@ -32,7 +33,7 @@ class ImageEvaluation:
     warnings: Sequence[str]
 
     @property
-    def videos(self) -> Sequence[AnnotatedVideo]:
+    def videos(self) -> Sequence[Video]:
         """The images, each a video of one frame."""
         return self.ground_truth.videos
 

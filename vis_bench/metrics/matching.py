@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics.levels import ObjectLevels
 from vis_bench.metrics.space_time_iou import space_time_iou
@@ -60,7 +61,7 @@ class Matches:
     each video of a part and 0 for others, by the part's name; see `GroundTruth.parts`.
     """
 
-    videos: Sequence[AnnotatedVideo]
+    videos: Sequence[Video]
     categories: Sequence[CategoryMatches]
     levels: Sequence[str] = ()
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vis_bench.data.annotations import AnnotatedVideo, GroundTruth
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.data.video import Video
 from vis_bench.metrics.error_breakdown import break_down
 
 
@@ -17,7 +18,7 @@ class VideoErrors:
     Both are fractions. Only the categories that the video has count.
     """
 
-    video: AnnotatedVideo
+    video: Video
     ap: float
     gains: Mapping[str, float]
 
@@ -58,7 +59,7 @@ def worst_videos(
 _ROUNDING = 1e-9
 
 
-def _of_video(truth: GroundTruth, video: AnnotatedVideo) -> GroundTruth:
+def _of_video(truth: GroundTruth, video: Video) -> GroundTruth:
     rows = [row for row, thing in enumerate(truth.objects) if thing.video_id == video.id]
     return replace(
         truth,

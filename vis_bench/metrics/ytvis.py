@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vis_bench.data.annotations import (
-    AnnotatedVideo,
     GroundTruth,
     read_annotations,
     read_short_and_long,
 )
 from vis_bench.data.results_file import Results, read_results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import collection_paused
 from vis_bench.metrics.check_results import check_results
@@ -55,7 +55,7 @@ class Evaluation:
     tracking: TrackingEvaluation | None = None
 
     @property
-    def videos(self) -> Sequence[AnnotatedVideo]:
+    def videos(self) -> Sequence[Video]:
         """The videos of the annotations."""
         return self.matches.videos
 

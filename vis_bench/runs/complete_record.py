@@ -12,7 +12,7 @@ from vis_bench.metrics.levels import LEVELS
 from vis_bench.metrics.ytvis import evaluate
 from vis_bench.records.schema import Record
 from vis_bench.records.store import predictions_path, read_record, record_json
-from vis_bench.runs.record_annotations import ground_truth_of
+from vis_bench.runs.sources import find_annotations
 
 # What is added, and what stands for AP where there is no object.
 FIELDS = ("ap_low", "ap_high", *(f"ap_{name}" for name in LEVELS))
@@ -30,7 +30,7 @@ def complete_record(
 
     Args:
         record_path: the record; its predictions lie beside it.
-        annotations, data_root: as `ground_truth_of`.
+        annotations, data_root: as for `find_annotations`.
 
     Returns:
         The fields that were written; none where the record holds no AP, or all of them already.
@@ -43,7 +43,8 @@ def complete_record(
     if record.ap is None or not _lacking(record):
         return []
     results = read_results(predictions_path(record, record_path))
-    evaluation = evaluate(ground_truth_of([record], annotations, data_root), results)
+    truth, _ = find_annotations([record], annotations, data_root)
+    evaluation = evaluate(truth, results)
     check_same_ap(record_path, record.ap, evaluation.summary()["ap"])
     low, high = ap_interval(evaluation.matches) or (None, None)
     found = {"ap_low": low, "ap_high": high, **evaluation.level_aps()}

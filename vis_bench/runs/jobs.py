@@ -36,7 +36,7 @@ from vis_bench.runs.load_method import (
     method_on_meta,
     resolve_kernel_backend,
 )
-from vis_bench.runs.open_dataset import open_dataset
+from vis_bench.runs.sources import open_dataset
 
 
 def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:

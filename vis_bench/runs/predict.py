@@ -24,7 +24,7 @@ from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import Cell
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method, naming_method
-from vis_bench.runs.open_dataset import config_categories
+from vis_bench.runs.sources import config_categories
 from vis_bench.text import one_line
 
 
@@ -57,9 +57,8 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
     """
     if annotations is None:
         of_images = cell.dataset.name in OF_IMAGES
-        found = find_images(frames) if of_images else find_videos(frames)
-        categories = config_categories(cell.dataset)
-        return PredictInputs(found.videos, categories, found.warnings, of_images)
+        videos, warnings = find_images(frames) if of_images else find_videos(frames)
+        return PredictInputs(videos, config_categories(cell.dataset), warnings, of_images)
     if not frames.is_dir():
         raise InputError(
             f"--frames {frames} is not a folder; expected the one that the file names in "

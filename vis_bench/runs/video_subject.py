@@ -24,8 +24,8 @@ from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.jobs import inference_plan
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method
-from vis_bench.runs.open_dataset import open_dataset
 from vis_bench.runs.predict import find_inputs
+from vis_bench.runs.sources import open_dataset
 
 
 @dataclass(frozen=True)

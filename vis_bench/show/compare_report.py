@@ -13,7 +13,7 @@ from vis_bench.metrics.error_breakdown import ERRORS, IDENTITY_ERRORS, ErrorBrea
 from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
-from vis_bench.show.compare_inputs import ComparedPair
+from vis_bench.runs.sources import Sources
 from vis_bench.show.tables import Format, render
 from vis_bench.show.tables.model import ABSENT, Column, Page, Table
 
@@ -77,7 +77,7 @@ _ERRORS_REMARK = (
 
 
 def compare_pair(
-    pair: ComparedPair,
+    pair: Sources,
     bars: Bars,
     *,
     score_threshold: float = SCORE_THRESHOLD,
@@ -92,15 +92,16 @@ def compare_pair(
     Raises:
         InputError: for tracks that can only be a mistake, as `eval` refuses them.
     """
-    with bars.bar("resampling", 2 * len(pair.ground_truth.categories)) as advance:
+    with bars.bar("resampling", 2 * len(pair.truth.categories)) as advance:
         first, second = (
             analyse(
-                pair.ground_truth, results, tracking_threshold=score_threshold,
+                pair.truth, side.results, tracking_threshold=score_threshold,
                 num_resamples=num_resamples, seed=seed, advance=advance,
             )
-            for results in pair.results
+            for side in pair.sides
         )  # fmt: skip
-    return CompareReport(pair.names, compare(first, second), (first.errors, second.errors))
+    names = pair.sides[0].name, pair.sides[1].name
+    return CompareReport(names, compare(first, second), (first.errors, second.errors))
 
 
 def _full(report: CompareReport) -> Table:

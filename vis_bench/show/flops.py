@@ -17,7 +17,7 @@ from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell
 from vis_bench.runs.flops import counting
 from vis_bench.runs.load_method import BuildMethod, method_on_meta
-from vis_bench.runs.open_dataset import config_categories
+from vis_bench.runs.sources import config_categories
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Table
 from vis_bench.show.tables.to_markdown import escape_markdown

@@ -15,7 +15,7 @@ from vis_bench.records.ranking import tie_break
 from vis_bench.records.schema import Record
 from vis_bench.records.store import StoredRecords, predictions_path
 from vis_bench.runs.complete_record import check_same_ap
-from vis_bench.runs.record_annotations import ground_truth_of
+from vis_bench.runs.sources import find_annotations
 
 
 class PairedAP:
@@ -99,7 +99,7 @@ class PairedAP:
                 tried.append(dataset)
                 for annotations in dict.fromkeys((self._annotations, None)):
                     try:
-                        return ground_truth_of([other], annotations, self._data_root)
+                        return find_annotations([other], annotations, self._data_root)[0]
                     except InputError:
                         continue
         return None

@@ -3,12 +3,12 @@
 import numpy as np
 
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
-from vis_bench.errors import InputError
-from vis_bench.show.overlay.frame_source import BlankFrames, MadeFrames
+from vis_bench.data.frames import FrameError
+from vis_bench.data.video import Video, video_without_frames
 from vis_bench.show.overlay.object_timelines import object_timelines
 from vis_bench.show.overlay.track_set import objects_of, tracks_of
 
-VIDEO = BlankFrames(1, "cats", 60, 96, T)
+VIDEO = video_without_frames(1, "cats", 60, 96, T)
 
 
 def timelines(objects, *tracks):
@@ -55,7 +55,7 @@ def test_without_tracks_all_is_missed():
 def test_made_frames_that_fail_say_why():
     class Broken(list):
         def __getitem__(self, t):
-            raise InputError("frame 0 of video cats is broken")
+            raise FrameError("frame 0 of video cats is broken")
 
-    assert MadeFrames(1, "cats", 60, 96, Broken([0])).read(0) == "frame 0 of video cats is broken"
+    assert Video(1, "cats", 60, 96, Broken([0])).read(0) == "frame 0 of video cats is broken"
     assert VIDEO.read(0).shape == (60, 96, 3)

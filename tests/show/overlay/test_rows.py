@@ -1,15 +1,16 @@
 """What rows show: one color per object in every row, and what annotations reveal."""
 
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
-from vis_bench.show.overlay.frame_files import FrameFiles
-from vis_bench.show.overlay.rows import NamedResults, abbreviation, rows_of
+from vis_bench.data.video import video_without_frames
+from vis_bench.runs.sources import Side
+from vis_bench.show.overlay.rows import abbreviation, rows_of
 
-VIDEO = FrameFiles(1, "cats", 60, 96, ["x"] * T)
+VIDEO = video_without_frames(1, "cats", 60, 96, T)
 NAMES = {1: "cat", 2: "dog"}
 
 
 def rows(sources, objects=None, min_score=0.0):
-    named = [NamedResults(f"method {i}", source) for i, source in enumerate(sources)]
+    named = [Side(f"method {i}", source) for i, source in enumerate(sources)]
     return rows_of(VIDEO, named, objects, NAMES, min_score)
 
 

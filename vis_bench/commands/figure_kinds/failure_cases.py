@@ -40,32 +40,36 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.metrics.error_breakdown import ERRORS
     from vis_bench.metrics.video_errors import break_down_videos, worst_videos
     from vis_bench.progress import Bars
+    from vis_bench.runs.sources import check_has_objects, failure_sources
     from vis_bench.show.figures.failure_cases import FailureCase, draw_failure_cases
-    from vis_bench.show.figures.failure_inputs import read_failure_inputs
     from vis_bench.show.figures.figure_page import encode_picture
+    from vis_bench.show.overlay.track_set import check_fit
 
     kinds = options.kinds or list(ERRORS)
     for kind in kinds:
         if kind not in ERRORS:
             raise InputError(f"--kinds names {kind!r}; expected some of: {', '.join(ERRORS)}")
-    inputs = read_failure_inputs(options.results, options.frames, options.annotations)
+    inputs = failure_sources(options.results, options.frames, options.annotations)
+    [side], truth = inputs.sides, inputs.truth
+    check_has_objects(truth)
+    check_fit(inputs)
     check_writable(options.output)
     bars = Bars(options.json)
-    with bars.bar("errors", len(inputs.truth.videos)) as advance:
-        errors = break_down_videos(inputs.truth, inputs.source.results, advance)
+    with bars.bar("errors", len(truth.videos)) as advance:
+        errors = break_down_videos(truth, side.results, advance)
     worst = worst_videos(errors, kinds, options.worst)
     cases = [FailureCase(kind, video) for kind, videos in worst.items() for video in videos]
     if not cases:
-        raise InputError(f"{inputs.source.name} loses no AP to {', '.join(kinds)}; nothing to draw")
+        raise InputError(f"{side.name} loses no AP to {', '.join(kinds)}; nothing to draw")
     warnings: dict[str, None] = {}
     with bars.bar("draw", len(cases)) as advance:
         picture = draw_failure_cases(
-            cases, inputs.videos, inputs.source, inputs.truth, inputs.truth.categories,
+            cases, {video.id: video for video in inputs.videos}, side, truth, truth.categories,
             columns=options.columns, min_score=options.min_score,
             warn=lambda text: warnings.update({text: None}), advance=advance,
         )  # fmt: skip
     write_atomically(options.output, encode_picture(picture, options.output.suffix.lower()))
-    for warning in [*inputs.warnings, *warnings]:
+    for warning in [*truth.warnings, *warnings]:
         say(f"warning: {warning}")
     if options.json:
         written = [str(options.output)]

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.video import Video
 from vis_bench.metrics.video_errors import VideoErrors
+from vis_bench.runs.sources import Side
 from vis_bench.show.figures.figure_page import PAGE_WIDTH, TEXT
 from vis_bench.show.figures.panel_grid import MARKS
 from vis_bench.show.overlay.chips import font_of, shortened
 from vis_bench.show.overlay.colors import BLACK, WHITE
-from vis_bench.show.overlay.frame_files import FrameFiles
-from vis_bench.show.overlay.rows import NamedResults, rows_of
+from vis_bench.show.overlay.rows import rows_of
 from vis_bench.show.overlay.strip import draw_strip
 from vis_bench.show.overlay.video_pictures import VideoPictures
 
@@ -40,8 +41,8 @@ class FailureCase:
 
 def draw_failure_cases(
     cases: Sequence[FailureCase],
-    videos: Mapping[int, FrameFiles],
-    source: NamedResults,
+    videos: Mapping[int, Video],
+    source: Side,
     truth: GroundTruth,
     categories: Mapping[int, str],
     *,

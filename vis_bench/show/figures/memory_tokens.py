@@ -14,7 +14,6 @@ import numpy as np
 from vis_bench.inference.recorded_video import RecordedVideo
 from vis_bench.show.figures.figure_page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
 from vis_bench.show.overlay.frame import draw_frame
-from vis_bench.show.overlay.frame_files import video_frames
 from vis_bench.show.overlay.instance import Instance
 
 _GAP, _BAND = 4, 20
@@ -35,7 +34,7 @@ def draw_memory_tokens(
     """
     memory = recorded.attention.memory
     assert memory is not None, "the method records its memory tokens"
-    video = video_frames(recorded.video)
+    video = recorded.video
     weights_LTMBhw = memory.weights_LTMBhw.float().cpu().numpy()
     weights_TBhw = weights_LTMBhw[layer].mean(1)
     num_tokens = weights_TBhw.shape[1]

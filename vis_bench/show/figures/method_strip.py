@@ -14,10 +14,10 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
+from vis_bench.runs.sources import Side
 from vis_bench.show.figures.figure_page import PAGE_WIDTH
 from vis_bench.show.figures.panel_grid import GAP, MARKS
-from vis_bench.show.overlay.frame_files import video_frames
-from vis_bench.show.overlay.rows import NamedResults, rows_of
+from vis_bench.show.overlay.rows import rows_of
 from vis_bench.show.overlay.strip import draw_strip
 from vis_bench.show.overlay.video_pictures import VideoPictures
 
@@ -41,8 +41,8 @@ def draw_method_strip(
     Raises:
         InputError: for a frame that cannot be read.
     """
-    frames = video_frames(video)
-    sources = [NamedResults(name, own) for name, own in results.items()]
+    frames = video
+    sources = [Side(name, own) for name, own in results.items()]
     rows = rows_of(frames, sources, truth, categories, min_score)
     pictures = VideoPictures(frames, rows, _refuse)
     width = (PAGE_WIDTH + GAP) // columns - GAP

@@ -13,7 +13,6 @@ import numpy as np
 from vis_bench.inference.recorded_video import RecordedVideo
 from vis_bench.show.figures.figure_page import PAGE_WIDTH, SMALL, FigurePage, points, rgb
 from vis_bench.show.overlay.frame import draw_frame
-from vis_bench.show.overlay.frame_files import video_frames
 from vis_bench.show.overlay.shown_tracks import ShownTrack
 
 _LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
@@ -32,7 +31,7 @@ def draw_time_weights(
     """
     decoder = recorded.attention.decoder
     assert decoder is not None, "the method records its decoder"
-    video = video_frames(recorded.video)
+    video = recorded.video
     width = (PAGE_WIDTH - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
     height = width * video.height / video.width
     top = _BAND + height

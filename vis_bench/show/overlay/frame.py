@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vis_bench.data.video import Video
 from vis_bench.show.overlay.chips import Chip, chip_lines, font_of, leader, shortened, text_size
 from vis_bench.show.overlay.colors import BLACK, GRAY, WHITE, Color, color_of
-from vis_bench.show.overlay.frame_source import FrameSource
 from vis_bench.show.overlay.instance import Instance
 from vis_bench.show.overlay.label_layout import Placed, place_labels
 from vis_bench.show.overlay.mask_overlay import masks_at, paint
@@ -68,7 +68,7 @@ def draw_frame(
     return picture
 
 
-def gray_frame(video: FrameSource, t: int, width: int) -> Image.Image:
+def gray_frame(video: Video, t: int, width: int) -> Image.Image:
     """What stands for a frame that cannot be read."""
     height, width = tile_size((video.height, video.width), width)
     picture = Image.new("RGB", (width, height), GRAY)

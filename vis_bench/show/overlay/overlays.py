@@ -14,12 +14,13 @@ from typing import Any
 from PIL import Image
 
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.video import Video
 from vis_bench.files import never_an_input, write_atomically
 from vis_bench.progress import Bars
+from vis_bench.runs.sources import Side
 from vis_bench.show.figures.panel_grid import MARKS
 from vis_bench.show.overlay.animation import AnimationFormat, draw_animation, require_pyav
-from vis_bench.show.overlay.frame_files import FrameFiles
-from vis_bench.show.overlay.rows import NamedResults, Row, rows_of
+from vis_bench.show.overlay.rows import Row, rows_of
 from vis_bench.show.overlay.strip import draw_strip
 from vis_bench.show.overlay.video_pictures import VideoPictures
 
@@ -64,8 +65,8 @@ class Drawn:
 
 
 def draw_overlays(
-    videos: Sequence[FrameFiles],
-    sources: Sequence[NamedResults],
+    videos: Sequence[Video],
+    sources: Sequence[Side],
     truth: GroundTruth | None,
     categories: Mapping[int, str],
     output: Path,
@@ -100,7 +101,7 @@ def draw_overlays(
 
 
 def _planned(
-    video: FrameFiles, rows: Sequence[Row], output: Path, stem: str, plan: OverlayPlan
+    video: Video, rows: Sequence[Row], output: Path, stem: str, plan: OverlayPlan
 ) -> Iterator[Path]:
     """The files that a video's pictures go to."""
     yield from _strip_and_animation(output, stem, plan)
@@ -159,7 +160,7 @@ def _png(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _stems(videos: Sequence[FrameFiles]) -> list[str]:
+def _stems(videos: Sequence[Video]) -> list[str]:
     return _distinct([video.name for video in videos], lambda i: str(videos[i].id))
 
 

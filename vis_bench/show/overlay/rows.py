@@ -7,21 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.results_file import Results
-from vis_bench.show.overlay.frame_source import FrameSource
+from vis_bench.data.video import Video
+from vis_bench.runs.sources import Side
 from vis_bench.show.overlay.identity_switches import switch_frames
 from vis_bench.show.overlay.instance import Instance, Style
 from vis_bench.show.overlay.same_object import identities
 from vis_bench.show.overlay.track_set import TrackSet, objects_of, tracks_of
 from vis_bench.show.overlay.verdicts import Verdicts, judge
-
-
-@dataclass(frozen=True)
-class NamedResults:
-    """A results file, and what its row is called."""
-
-    name: str
-    results: Results
 
 
 @dataclass(frozen=True)
@@ -33,8 +25,8 @@ class Row:
 
 
 def rows_of(
-    video: FrameSource,
-    sources: Sequence[NamedResults],
+    video: Video,
+    sources: Sequence[Side],
     truth: GroundTruth | None,
     categories: Mapping[int, str],
     min_score: float,
@@ -112,7 +104,7 @@ def _judged(
     verdicts: Verdicts,
     tracks: TrackSet,
     objects: TrackSet,
-    video: FrameSource,
+    video: Video,
     categories: Mapping[int, str],
 ) -> list[Instance]:
     """The missed objects, and the tracks with what annotations say about them."""

@@ -12,7 +12,6 @@ from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
 from vis_bench.inference.recorded_video import RecordedVideo
 from vis_bench.show.overlay.colors import Color, color_of
-from vis_bench.show.overlay.frame_files import video_frames
 from vis_bench.show.overlay.instance import Instance
 from vis_bench.show.overlay.same_object import identities
 from vis_bench.show.overlay.track_set import TrackSet, objects_of, tracks_of
@@ -55,7 +54,7 @@ def shown_tracks(
     Raises:
         InputError: where there is no track, or annotations do not fit the frames.
     """
-    video = video_frames(recorded.video)
+    video = recorded.video
     results = Results.of(recorded.tracks)
     tracks = tracks_of(results, video, float("-inf"))
     if not len(tracks):

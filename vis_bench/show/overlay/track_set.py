@@ -9,10 +9,11 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT, RLE
 from vis_bench.masks.tubes import MaskTubes
-from vis_bench.show.overlay.frame_source import FrameSource
+from vis_bench.runs.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class TrackSet:
         return self.tubes.tube(int(self.rows_N[track]))
 
 
-def tracks_of(results: Results, video: FrameSource, min_score: float) -> TrackSet:
+def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
     """The tracks of a video with at least a score, best first.
 
     Raises:
@@ -63,7 +64,7 @@ def tracks_of(results: Results, video: FrameSource, min_score: float) -> TrackSe
     )
 
 
-def objects_of(truth: GroundTruth, video: FrameSource) -> TrackSet:
+def objects_of(truth: GroundTruth, video: Video) -> TrackSet:
     """The annotated objects of a video, in file order.
 
     Raises:
@@ -80,24 +81,15 @@ def objects_of(truth: GroundTruth, video: FrameSource) -> TrackSet:
     )
 
 
-def check_videos_known(results: Results, videos: Sequence[FrameSource], source: str) -> None:
-    """Refuses results with tracks of a video that is not there.
-
-    Raises:
-        InputError: naming the video; `source` is what holds the videos.
-    """
-    known = {video.id for video in videos}
-    for track in results.tracks:
-        if track.video_id not in known:
-            ids = f"{min(known)}" if len(known) == 1 else f"{min(known)} to {max(known)}"
-            raise InputError(
-                f"{results.name} has tracks of video {track.video_id}, but {source} has "
-                f"{len(known)} videos, with ids {ids}; expected results and frames of the same "
-                "videos"
-            )
+def check_fit(sources: Sources) -> None:
+    """Refuses results or annotations that do not fit a video in number or size of their masks."""
+    for video in sources.videos:
+        objects_of(sources.truth, video)
+        for side in sources.sides:
+            tracks_of(side.results, video, 0.0)
 
 
-def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: FrameSource) -> None:
+def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: Video) -> None:
     where = f"{name}, video {video.name} (id {video.id})"
     for length in np.unique(tubes.lengths_N[rows]).tolist():
         if length != video.length:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
+from vis_bench.data.video import Video
 from vis_bench.show.overlay.frame import Offsets, draw_frame, gray_frame
-from vis_bench.show.overlay.frame_source import FrameSource
 from vis_bench.show.overlay.rows import Row
 
 
@@ -18,9 +18,7 @@ class VideoPictures:
         warn: is told about each frame that cannot be read.
     """
 
-    def __init__(
-        self, video: FrameSource, rows: Sequence[Row], warn: Callable[[str], None]
-    ) -> None:
+    def __init__(self, video: Video, rows: Sequence[Row], warn: Callable[[str], None]) -> None:
         self.video = video
         self.rows = rows
         self._warn = warn

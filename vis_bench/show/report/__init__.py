@@ -3,7 +3,7 @@
 In: records (or results files), annotations, frames where they are at hand. Out: one file that
 needs no network.
 
-`inputs` finds the results, `samples` gives intervals of their numbers. A file for each part of the
+`samples` gives intervals of their numbers. A file for each part of the
 page: `subjects` (what was measured, on what machine), `metrics` (the headline numbers and the
 categories), `errors`, `costs`, and `videos`, with `choice` (which videos), `player` (their frames)
 and `timelines` (what happens to each object). `plots` draws, `table` is what the page sorts, `page`

@@ -17,10 +17,11 @@ from vis_bench.metrics.analyse import Analysis, analyse
 from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.ranking import count
+from vis_bench.runs.sources import Sources
+from vis_bench.show.overlay.track_set import check_fit
 from vis_bench.show.report import costs, plots
 from vis_bench.show.report.choice import chosen_groups
 from vis_bench.show.report.errors import KINDS, error_table
-from vis_bench.show.report.inputs import ReportInputs
 from vis_bench.show.report.metrics import (
     cards,
     category_table,
@@ -32,7 +33,6 @@ from vis_bench.show.report.timelines import HEIGHT
 from vis_bench.show.report.videos import (
     ShownVideos,
     VideoPlan,
-    check_fit,
     show_videos,
     video_table,
 )
@@ -78,7 +78,7 @@ class Report:
     warnings: Sequence[str]
 
 
-def make_report(inputs: ReportInputs, plan: ReportPlan, bars: Bars, command: str = "") -> Report:
+def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str = "") -> Report:
     """Evaluates, resamples, draws, and writes the page.
 
     Args:
@@ -87,7 +87,7 @@ def make_report(inputs: ReportInputs, plan: ReportPlan, bars: Bars, command: str
     Raises:
         InputError: for results that do not belong to the annotations or to the frames.
     """
-    check_fit(inputs, plan.min_score)
+    check_fit(inputs)
     samples = _samples(inputs, plan, bars)
     groups = chosen_groups(samples, plan.num_videos)
     context = _context(inputs, samples, plan, command)
@@ -104,16 +104,16 @@ def make_report(inputs: ReportInputs, plan: ReportPlan, bars: Bars, command: str
     return Report(page, names, shown.too_large, [*context["warnings"], *shown.warnings])
 
 
-def _samples(inputs: ReportInputs, plan: ReportPlan, bars: Bars) -> list[Analysis]:
-    steps = len(inputs.sources) * len(inputs.truth.categories)
+def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
+    steps = len(inputs.sides) * len(inputs.truth.categories)
     with bars.bar("resampling", steps) as advance:
         found = []
-        for source, record in zip(inputs.sources, inputs.records, strict=True):
-            threshold = None if record is None else record.tracking_score_threshold
+        for side in inputs.sides:
+            threshold = None if side.record is None else side.record.tracking_score_threshold
             found.append(
                 analyse(
                     inputs.truth,
-                    source.results,
+                    side.results,
                     tracking_threshold=SCORE_THRESHOLD if threshold is None else threshold,
                     num_resamples=plan.num_resamples,
                     seed=plan.seed,
@@ -124,16 +124,16 @@ def _samples(inputs: ReportInputs, plan: ReportPlan, bars: Bars) -> list[Analysi
 
 
 def _context(
-    inputs: ReportInputs, samples: Sequence[Analysis], plan: ReportPlan, command: str
+    inputs: Sources, samples: Sequence[Analysis], plan: ReportPlan, command: str
 ) -> dict[str, Any]:
     """What the templates need but for the videos."""
-    records, truth = inputs.records, inputs.truth
+    records, truth = [side.record for side in inputs.sides], inputs.truth
     warnings = [w for side in samples for w in side.evaluation.warnings]
     bars = costs.stage_bars(records)
     cost_tables = (costs.stage_table(records), costs.size_table(records))
     return {
-        "is_pair": inputs.is_pair,
-        "subjects": subjects_of(inputs.sources, records),
+        "is_pair": len(inputs.sides) == 2,
+        "subjects": subjects_of(inputs.sides),
         "data": _data(inputs),
         "cards": cards(samples),
         "metrics": metrics_table(samples),
@@ -160,18 +160,19 @@ def _context(
     }  # fmt: skip
 
 
-def _data(inputs: ReportInputs) -> str:
+def _data(inputs: Sources) -> str:
     """The data set, where a record says it, and how much of it."""
     truth = inputs.truth
     amount = f"{count(len(truth.videos), 'video')}, {count(len(truth.objects), 'object')}"
-    known = [f"{dataset_title(r.dataset)} {r.split}: " for r in inputs.records if r is not None]
+    records = [side.record for side in inputs.sides if side.record is not None]
+    known = [f"{dataset_title(record.dataset)} {record.split}: " for record in records]
     return "".join(known[:1]) + amount
 
 
 def _render(
     environment: Environment,
     context: Mapping[str, Any],
-    inputs: ReportInputs,
+    inputs: Sources,
     samples: Sequence[Analysis],
     shown: ShownVideos,
 ) -> bytes:

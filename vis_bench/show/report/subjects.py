@@ -11,7 +11,7 @@ from vis_bench.data.categories import dataset_title
 from vis_bench.records.names import arithmetic_name, clip_name, named_options
 from vis_bench.records.ranking import caveats, count
 from vis_bench.records.schema import Record
-from vis_bench.show.overlay.rows import NamedResults
+from vis_bench.runs.sources import Side
 
 LETTERS = ("A", "B")
 UNKNOWN = "not known"
@@ -42,16 +42,16 @@ class Subject:
     marks: Sequence[str]
 
 
-def subjects_of(sources: Sequence[NamedResults], records: Sequence[Record | None]) -> list[Subject]:
+def subjects_of(sides: Sequence[Side]) -> list[Subject]:
     """What each side is called and how it was measured."""
     return [
         Subject(
             letter,
-            source.name,
-            "" if record is None else _setting(record),
-            [] if record is None else caveats(record),
+            side.name,
+            "" if side.record is None else _setting(side.record),
+            [] if side.record is None else caveats(side.record),
         )
-        for letter, source, record in zip(LETTERS, sources, records, strict=False)
+        for letter, side in zip(LETTERS, sides, strict=False)
     ]
 
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.data.annotations import AnnotatedVideo
+from vis_bench.data.video import Video
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.progress import Advance, silent
-from vis_bench.show.overlay.frame_source import FrameSource
+from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.rows import Row, rows_of
 from vis_bench.show.overlay.track_set import TrackSet, objects_of, tracks_of
 from vis_bench.show.overlay.video_pictures import VideoPictures
 from vis_bench.show.report.choice import Group, in_turn
-from vis_bench.show.report.inputs import ReportInputs
 from vis_bench.show.report.player import Player, make_player
 from vis_bench.show.report.subjects import LETTERS
 from vis_bench.show.report.table import Cell, Heading, Table, points, signed, whole, words
@@ -82,20 +81,8 @@ class VideoPlan:
     num_bytes: int
 
 
-def check_fit(inputs: ReportInputs, min_score: float) -> None:
-    """Looks at every video, shown or not.
-
-    Raises:
-        InputError: naming a video whose results do not fit it in number or size of their masks.
-    """
-    for video in inputs.videos.values():
-        objects_of(inputs.truth, video)
-        for source in inputs.sources:
-            tracks_of(source.results, video, min_score)
-
-
 def show_videos(
-    inputs: ReportInputs,
+    inputs: Sources,
     samples: Sequence[Analysis],
     groups: Sequence[Group],
     plan: VideoPlan,
@@ -111,25 +98,24 @@ def show_videos(
     too_large = []
     left, smallest = plan.num_bytes, 0
     for place in in_turn(groups):
-        annotated = inputs.truth.videos[place]
+        video = inputs.videos[place]
         if left < smallest:
-            too_large.append(annotated.name)
+            too_large.append(video.name)
             advance()
             continue
-        source = inputs.videos[annotated.id]
-        rows = _rows(inputs, source, plan.min_score)
-        pictures = VideoPictures(source, rows, lambda text: warnings.update({text: None}))
+        rows = _rows(inputs, video, plan.min_score)
+        pictures = VideoPictures(video, rows, lambda text: warnings.update({text: None}))
         player = make_player(pictures, plan.side)
         advance()
         smallest = min(smallest or player.num_bytes, player.num_bytes)
         if player.num_bytes > left:
-            too_large.append(annotated.name)
+            too_large.append(video.name)
             continue
         left -= player.num_bytes
-        objects, first = _objects(inputs, source, plan.min_score)
-        summary = _summary(annotated, len(objects), samples, place)
+        objects, first = _objects(inputs, video, plan.min_score)
+        summary = _summary(video, len(objects), samples, place)
         shown[place] = ShownVideo(
-            annotated.id, annotated.name, annotated.length, summary, player, objects, first
+            video.id, video.name, video.length, summary, player, objects, first
         )
     titled = [
         (group.title, [shown[place] for place in group.places if place in shown])
@@ -138,9 +124,7 @@ def show_videos(
     return ShownVideos([pair for pair in titled if pair[1]], too_large, list(warnings))
 
 
-def video_table(
-    inputs: ReportInputs, samples: Sequence[Analysis], shown: Mapping[int, str]
-) -> Table:
+def video_table(inputs: Sources, samples: Sequence[Analysis], shown: Mapping[int, str]) -> Table:
     """A row per video.
 
     Args:
@@ -171,29 +155,25 @@ def _moved(change: float) -> Cell:
     return Cell("-") if np.isnan(change) else Cell(signed(change), change, shade=change)
 
 
-def _rows(inputs: ReportInputs, video: FrameSource, min_score: float) -> list[Row]:
+def _rows(inputs: Sources, video: Video, min_score: float) -> list[Row]:
     """The subjects' rows, by letter where there are two, then the ground truth's."""
-    truth, *rest = rows_of(video, inputs.sources, inputs.truth, inputs.truth.categories, min_score)
-    names = LETTERS if inputs.is_pair else [source.name for source in inputs.sources]
+    truth, *rest = rows_of(video, inputs.sides, inputs.truth, inputs.truth.categories, min_score)
+    names = LETTERS if len(inputs.sides) == 2 else [side.name for side in inputs.sides]
     rows = [Row(name, row.instances) for name, row in zip(names, rest, strict=False)]
     return [*rows, Row(TRUTH, truth.instances)]
 
 
-def _objects(
-    inputs: ReportInputs, video: FrameSource, min_score: float
-) -> tuple[list[TimedObject], int]:
+def _objects(inputs: Sources, video: Video, min_score: float) -> tuple[list[TimedObject], int]:
     objects = objects_of(inputs.truth, video)
     sets: list[tuple[str, TrackSet]] = [
-        (letter if inputs.is_pair else "", tracks_of(source.results, video, min_score))
-        for letter, source in zip(LETTERS, inputs.sources, strict=False)
+        (letter if len(inputs.sides) == 2 else "", tracks_of(side.results, video, min_score))
+        for letter, side in zip(LETTERS, inputs.sides, strict=False)
     ]
     names = [inputs.truth.categories[int(category)] for category in objects.category_N]
     return timed_objects(names, objects, sets, video.length)
 
 
-def _summary(
-    video: AnnotatedVideo, num_objects: int, samples: Sequence[Analysis], place: int
-) -> str:
+def _summary(video: Video, num_objects: int, samples: Sequence[Analysis], place: int) -> str:
     parts = []
     for key, title in (("ap", "AP"), ("hota", "HOTA")):
         values = [float(side.by_video[key][place]) for side in samples]

@@ -1,0 +1,354 @@
+"""Predictions, and the annotations and videos that belong to them.
+
+`draw`, `figure failure-cases`, `compare` and `report` find here what they are about; whatever names
+the annotations of a record goes through `find_annotations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vis_bench.data.annotation_files import annotations_checksum, as_videos
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.categories import CATEGORIES
+from vis_bench.data.datasets import Dataset, load_dataset, read_categories
+from vis_bench.data.frames import ImageFiles, frame_paths, is_file
+from vis_bench.data.results_file import Results, read_results
+from vis_bench.data.video import Video, find_videos
+from vis_bench.errors import InputError
+from vis_bench.files import parse_json, read_bytes, read_json
+from vis_bench.records.names import noted, short_name, with_marks
+from vis_bench.records.schema import Record
+from vis_bench.records.store import RESULTS_ENDING, first_problem, predictions_path, read_record
+from vis_bench.runs.config import DatasetConfig
+
+
+@dataclass(frozen=True)
+class Side:
+    """One set of predictions, what it is called, and its record where there is one."""
+
+    name: str
+    results: Results
+    record: Record | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Predictions, and the annotations and videos that belong to them.
+
+    Attributes:
+        truth: has no objects where there are no annotations; its `categories` name the classes.
+        videos: in the order of `truth.videos`, or those that were chosen.
+        has_frames: False where the videos are gray because their frames are not at hand.
+    """
+
+    sides: Sequence[Side]
+    truth: GroundTruth
+    videos: Sequence[Video]
+    has_frames: bool = True
+
+    @property
+    def annotated(self) -> GroundTruth | None:
+        """The annotations, unless there are none."""
+        return self.truth if self.truth.objects else None
+
+
+def open_dataset(config: DatasetConfig, data_root: Path | None = None) -> Dataset:
+    """Opens the data set that a config names.
+
+    Args:
+        data_root: the folder with the data sets, for files that the config does not name.
+    """
+    return load_dataset(
+        config.name, config.split, plain=config.plain,
+        annotations=Path(config.annotations) if config.annotations else None,
+        frames=Path(config.frames) if config.frames else None,
+        data_root=data_root,
+    )  # fmt: skip
+
+
+def config_categories(config: DatasetConfig) -> Mapping[int, str]:
+    """The categories of a config's data set, id -> name, in the order of their ids.
+
+    The files of a known data set need not be there; of any other the annotations are read.
+    """
+    if config.name in CATEGORIES:
+        return dict(sorted(CATEGORIES[config.name].items()))
+    assert config.annotations is not None, "DatasetConfig asks for them"
+    return read_categories(Path(config.annotations))
+
+
+def find_annotations(
+    records: Sequence[Record], annotations: Path | None = None, data_root: Path | None = None
+) -> tuple[GroundTruth, Dataset | None]:
+    """The annotations of the videos that records were measured on, and the data set they are of.
+
+    Args:
+        records: of the same videos; none, where there are only results files.
+        annotations: the ground truth; not needed where a record names a data set that is at hand.
+        data_root: where data sets lie.
+
+    Returns:
+        The data set is None where `annotations` is enough.
+
+    Raises:
+        InputError: where they are not at hand, or not those that a record was measured with.
+    """
+    if annotations is not None:
+        data = read_bytes(annotations)
+        _check_digest(records, annotations_checksum(data), annotations)
+        content = as_videos(parse_json(data, str(annotations)))
+        listed = content.get("videos", ()) if isinstance(content, dict) else ()
+        if not records or (isinstance(listed, list) and len(listed) == records[0].num_videos):
+            return GroundTruth.of(content, str(annotations)), None
+    if not records:
+        raise InputError("results files need --annotations; records know their data set")
+    record = records[0]
+    dataset = _recorded_dataset(record, annotations, data_root)
+    _check_digest(records, dataset.annotations_sha256, dataset.annotations_path or dataset.name)
+    return dataset.ground_truth(dataset.videos[: record.num_videos]), dataset
+
+
+def _check_digest(records: Sequence[Record], digest: str, place: object) -> None:
+    for record in records:
+        if record.annotations_sha256 not in (None, digest):
+            raise InputError(
+                f"{place} has the checksum {digest[:12]}, but the record was measured with "
+                f"{record.annotations_sha256[:12]}; give the same annotations"
+            )
+
+
+def _recorded_dataset(record: Record, annotations: Path | None, data_root: Path | None) -> Dataset:
+    described = (record.config or {}).get("dataset")
+    if not described:
+        raise InputError(
+            "a record of other code does not say where its data lie: give --annotations"
+        )
+    try:
+        config = DatasetConfig.model_validate(described)
+    except ValidationError as error:
+        raise InputError(f"the record's config.dataset {first_problem(error)}") from None
+    if annotations is not None:
+        config = config.model_copy(update={"annotations": str(annotations)})
+    return open_dataset(config, data_root)
+
+
+def compared_sources(
+    paths: Sequence[Path],
+    *,
+    annotations: Path | None = None,
+    frames: Path | None = None,
+    data_root: Path | None = None,
+) -> Sources:
+    """What `compare` and `report` are about: one or two sides and the annotations of both.
+
+    Args:
+        paths: a record (its predictions lie beside it) or a results file, each.
+        annotations, data_root: as for `find_annotations`.
+        frames: the folder that the annotations' file names start from; not needed where the data
+            set is found without `annotations`.
+
+    Raises:
+        InputError: as `find_annotations`, and for records that were measured on different videos.
+    """
+    records = [_record_at(path) for path in paths]
+    results = [
+        read_results(path if record is None else predictions_path(record, path))
+        for path, record in zip(paths, records, strict=True)
+    ]
+    known = [record for record in records if record is not None]
+    _check_same_videos(known)
+    truth, dataset = find_annotations(known, annotations, data_root)
+    sides = list(map(Side, _names(records, paths), results, records))
+    if frames is not None and dataset is not None:
+        return Sources(sides, truth, _in_folder(dataset.content(), truth, frames))
+    if frames is not None and annotations is not None:
+        content = as_videos(read_json(annotations))
+        return Sources(sides, truth, _in_folder(content, truth, frames))
+    if dataset is None:
+        return Sources(sides, truth, truth.videos, has_frames=False)
+    opened = {video.id: video.frames for video in dataset.videos}
+    videos = [replace(video, frames=opened[video.id]) for video in truth.videos]
+    return Sources(sides, truth, videos)
+
+
+def _record_at(path: Path) -> Record | None:
+    """The record in a file, or None where it holds a results list."""
+    content = parse_json(read_bytes(path), str(path))
+    return None if isinstance(content, list) else read_record(path)
+
+
+def _check_same_videos(records: Sequence[Record]) -> None:
+    for key in ("annotations_sha256", "num_videos"):
+        values = {getattr(record, key) for record in records}
+        if len(values) > 1:
+            shown = " and ".join(str(getattr(record, key))[:12] for record in records)
+            raise InputError(f"the records differ in {key}: {shown}; compare needs the same videos")
+
+
+def _names(records: Sequence[Record | None], paths: Sequence[Path]) -> list[str]:
+    """Distinct names: method, clip and note, or else the file's name; then the marks."""
+    named = [
+        path.stem if record is None else short_name(record) + noted(record)
+        for record, path in zip(records, paths, strict=True)
+    ]
+    if len(set(named)) < len(named):
+        named = [path.stem for path in paths]
+    if len(set(named)) < len(named):
+        named = [str(path) for path in paths]
+    return [
+        name if record is None else with_marks(name, record)
+        for name, record in zip(named, records, strict=True)
+    ]
+
+
+def drawn_sources(
+    results: Sequence[str],
+    frames: Path,
+    annotations: Path | None = None,
+    chosen: Sequence[str] | None = None,
+    dataset: str | None = None,
+) -> Sources:
+    """What `draw` draws.
+
+    Args:
+        results: paths of results files, or NAME=PATH.
+        frames: the folder that the annotations' file names start from, or, without annotations,
+            a folder of frames or of videos, or a video file.
+        annotations: may list videos only, like the public valid.json.
+        chosen: names or ids of videos; all if None.
+        dataset: the data set whose class names to use.
+
+    Raises:
+        InputError: for files that are wrong, a video that is not there, or results and frames of
+            different videos.
+    """
+    sides = [_named_side(text) for text in results]
+    if annotations is None:
+        videos: Sequence[Video] = find_videos(frames, tolerant=True)[0]
+        recorded = [side.record.dataset for side in sides if side.record is not None]
+        categories = next((CATEGORIES[name] for name in recorded if name in CATEGORIES), {})
+        truth = GroundTruth.without_objects(f"--frames {frames}", videos, categories)
+    else:
+        truth, videos = listed_videos(annotations, frames)
+    if dataset is not None:
+        truth = replace(truth, categories=CATEGORIES[dataset])
+    for side in sides:
+        _check_videos_known(side.results, videos, truth.name)
+    videos = _chosen(videos, chosen, truth.name)
+    check_any_frame(videos)
+    return Sources(sides, truth, videos)
+
+
+def failure_sources(results: str, frames: Path | None, annotations: Path | None) -> Sources:
+    """What `figure failure-cases` is about; without a path the synthetic validation videos.
+
+    Args:
+        results: path of a results file, or NAME=PATH.
+        frames, annotations: both or neither.
+    """
+    if frames is not None and annotations is not None:
+        return drawn_sources([results], frames, annotations)
+    if frames is not None or annotations is not None:
+        given, other = ("--frames", "--annotations") if frames else ("--annotations", "--frames")
+        raise InputError(f"{given} is given without {other}; expected both, or neither")
+    dataset = load_dataset("synthetic", "val")
+    side = _named_side(results)
+    _check_videos_known(side.results, dataset.videos, f"{dataset.name} {dataset.split}")
+    return Sources([side], dataset.ground_truth(), dataset.videos)
+
+
+def check_has_objects(truth: GroundTruth) -> None:
+    """Refuses annotations in which there is nothing to find."""
+    if all(thing.is_crowd for thing in truth.objects):
+        raise InputError(
+            f"{truth.name} has no object to find; expected at least one that is not a crowd"
+        )
+
+
+def check_any_frame(videos: Sequence[Video]) -> None:
+    """Refuses a video all of whose files are missing."""
+    for video in videos:
+        if video.files and not any(map(is_file, video.files)):
+            raise InputError(
+                f"found no frames of video {video.name} (id {video.id}): there is no file "
+                f"{video.files[0]}; expected the folder of frames in --frames"
+            )
+
+
+def listed_videos(annotations: Path, folder: Path) -> tuple[GroundTruth, list[Video]]:
+    """An annotations file, which may list videos only, and its videos with frames in a folder."""
+    content = as_videos(read_json(annotations))
+    if isinstance(content, dict) and isinstance(content.get("videos"), list):
+        content = {**content, "annotations": content.get("annotations") or []}
+    truth = GroundTruth.of(content, str(annotations))
+    return truth, _in_folder(content, truth, folder)
+
+
+def _in_folder(content: Mapping[str, Any], truth: GroundTruth, folder: Path) -> list[Video]:
+    """The annotated videos with their frames in files, whose names start from a folder."""
+    if not folder.is_dir():
+        raise InputError(f"--frames {folder} is not a folder")
+    names = {entry["id"]: entry.get("file_names") or () for entry in content["videos"]}
+    videos = []
+    for video in truth.videos:
+        where = f"{truth.name}, video {video.name} (id {video.id})"
+        listed = names[video.id]
+        if not listed or len(listed) != video.length:
+            raise InputError(
+                f"{where} has {len(listed)} file_names; expected one for each of its "
+                f"{video.length} frames"
+            )
+        size_HW = (video.height, video.width)
+        files = ImageFiles(frame_paths(listed, folder, where), video.name, size_HW)
+        videos.append(replace(video, frames=files))
+    return videos
+
+
+def _named_side(text: str) -> Side:
+    """The results of a path or NAME=PATH, with the record that lies beside them."""
+    name, separator, rest = text.partition("=")
+    if not separator or is_file(Path(text)):
+        name, rest = "", text
+    path = Path(rest)
+    record = None
+    if path.name.endswith(RESULTS_ENDING):
+        beside = path.with_name(f"{path.name.removesuffix(RESULTS_ENDING)}.json")
+        record = read_record(beside) if is_file(beside) else None
+    if not name:
+        stem = path.name.removesuffix(".json").removesuffix(".results")
+        name = stem if record is None else short_name(record)
+    return Side(name, read_results(path), record)
+
+
+def _check_videos_known(results: Results, videos: Sequence[Video], source: str) -> None:
+    known = {video.id for video in videos}
+    for track in results.tracks:
+        if track.video_id not in known:
+            ids = f"{min(known)}" if len(known) == 1 else f"{min(known)} to {max(known)}"
+            raise InputError(
+                f"{results.name} has tracks of video {track.video_id}, but {source} has "
+                f"{len(known)} videos, with ids {ids}; expected results and frames of the same "
+                "videos"
+            )
+
+
+def _chosen(videos: Sequence[Video], chosen: Sequence[str] | None, source: str) -> Sequence[Video]:
+    if chosen is None:
+        return videos
+    wanted: dict[int, Video] = {}
+    for name in chosen:
+        fitting = [video for video in videos if name in (video.name, str(video.id))]
+        if not fitting:
+            some = ", ".join(video.name for video in videos[:3])
+            raise InputError(
+                f"--videos names {name!r}, which {source} does not have; its videos are {some}"
+                + (", ..." if len(videos) > 3 else "")
+            )
+        wanted |= {video.id: video for video in fitting}
+    return list(wanted.values())
