@@ -13,8 +13,8 @@ from drawing_case import LEFT, NOWHERE, RIGHT, H, T, annotations, write_frames, 
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.masks.rle import encode_masks
-from vis_bench.show.overlay.animation import encode_mp4
-from vis_bench.show.overlay.colors import color_of
+from vis_bench.show.overlay.overlays import encode_mp4
+from vis_bench.show.overlay.painting import color_of
 
 TRACKS = ((LEFT, 1, 0.9), (RIGHT, 2, 0.8), (NOWHERE, 1, 0.7))
 

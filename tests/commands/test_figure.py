@@ -16,7 +16,7 @@ from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.masks.rle import encode_masks
 from vis_bench.runs.recorded_subject import RecordedSubject
-from vis_bench.show.overlay.colors import GRAY
+from vis_bench.show.overlay.painting import GRAY
 
 SMALL = ("--set", "resolution=64")
 ATTENTION = ["sampling-points", "time-weights", "memory-tokens"]

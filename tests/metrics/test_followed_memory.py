@@ -27,9 +27,8 @@ from vis_bench.metrics.matching import match
 from vis_bench.metrics.space_time_iou import space_time_iou
 from vis_bench.metrics.tracking.protocol import track_overlaps
 from vis_bench.metrics.ytvis import evaluate
-from vis_bench.show.overlay.identity_switches import follow, switch_frames
-from vis_bench.show.overlay.object_timelines import object_timelines
-from vis_bench.show.overlay.track_set import TrackSet
+from vis_bench.show.overlay.timelines import follow, object_timelines, switch_frames
+from vis_bench.show.overlay.tracks import TrackSet
 
 EXPECTED = json.loads((GOLDEN / "error_breakdown.json").read_text())
 

@@ -14,10 +14,10 @@ from vis_bench.records.names import marked_labels
 from vis_bench.records.ranking import is_ranked
 from vis_bench.records.store import RecordStore, read_record
 from vis_bench.runs.external import OtherCode, record_results
-from vis_bench.show.charts import speed_panels
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import leaderboard_markdown
 from vis_bench.show.papers import paper_table
+from vis_bench.show.speed_chart import speed_panels
 from vis_bench.show.tables import render
 
 ANNOTATIONS, PREDICTIONS = GOLDEN / "eval_dense.gt.json", GOLDEN / "eval_dense.preds.json"

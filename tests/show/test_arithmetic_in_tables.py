@@ -6,7 +6,6 @@ from record_example import example_record
 from vis_bench.records.metrics import AP, FPS
 from vis_bench.records.names import marked_labels
 from vis_bench.records.schema import RegionFields
-from vis_bench.show.charts import speed_panels
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import best_cells, leaderboard_grid, leaderboard_markdown
 from vis_bench.show.measured import measured_table
@@ -14,6 +13,7 @@ from vis_bench.show.papers.comparison import comparison_table
 from vis_bench.show.papers.matching import pick
 from vis_bench.show.published_fps import published_fps_page
 from vis_bench.show.speed import speed_table
+from vis_bench.show.speed_chart import speed_panels
 from vis_bench.show.tables import render
 
 OTHER = [

@@ -1,21 +1,49 @@
-"""The AP-against-FPS picture: what it shows, and that it is the same each time."""
+"""Charts: data of AP against FPS, labels beside points and masks, and files."""
 
+import io
+import re
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
 
+from drawing_case import H, W, square
 from record_example import example_record
-from vis_bench.show.chart_labels import Layout, label_box, label_places
-from vis_bench.show.charts import (
+from vis_bench.cli import main
+from vis_bench.records.store import RecordStore
+from vis_bench.show.charts import chart_style, label_points, place_labels
+from vis_bench.show.curve_chart import draw_curves
+from vis_bench.show.curves import cost_curves
+from vis_bench.show.speed_chart import (
     Panel,
     Point,
     data_digest,
     digest_of_svg,
     speed_panels,
-    speed_svg,
+    speed_picture,
 )
+
+SWEEP = [
+    example_record(
+        clip_length=length, clip_stride=stride, fps=length / 2, gflops_per_frame=40 - length,
+        timed_region="model", config_sha256=f"{length:02d}" * 32, predictions=None,
+    )
+    for length, stride in ((5, 3), (10, 5), (20, 10))
+]  # fmt: skip
+
+
+def speed_svg(panels):
+    return speed_picture(panels, "svg").decode()
+
+
+def texts_of(svg):
+    return {element.text for element in ET.fromstring(svg).iter() if element.text}
+
 
 PUBLISHED = "YouTube-VIS 2019 val, published, hardware differs"
 
@@ -60,11 +88,12 @@ def test_the_picture_is_the_same_bytes_and_names_its_data():
 
 
 def test_a_panel_without_points_is_drawn():
-    assert "empty" in speed_svg([Panel("empty", ())])
+    assert "empty" in texts_of(speed_svg([Panel("empty", ())]))
 
 
 def test_absurd_speeds_are_drawn():
-    assert "T=5" in speed_svg(speed_panels([example_record(fps=fps) for fps in (1e-320, 1e308)]))
+    panels = speed_panels([example_record(fps=fps) for fps in (1e-320, 1e308)])
+    assert "T=5" in texts_of(speed_svg(panels))
 
 
 def test_a_curve_goes_from_short_clips_to_whole_videos():
@@ -101,53 +130,168 @@ def test_a_name_is_drawn_as_it_is(name):
     assert f"synthetic set val (24 videos), {shown}" in texts_of(svg)
 
 
-def texts_of(svg):
-    return {element.text for element in ET.fromstring(svg).iter() if element.text}
+def labeled(curves, text="T=whole"):
+    """Points, and rendered boxes of the labels beside them, in pixels."""
+    with chart_style():
+        figure = Figure((4.6, 3.3))
+        canvas, axis = FigureCanvasAgg(figure), figure.add_axes((0, 0, 1, 1))
+        axis.set(xlim=(0, 100), ylim=(0, 100))
+        for curve in curves:
+            axis.plot(*np.reshape(curve, (-1, 2)).T)
+        label_points(axis, [[text] * len(curve) for curve in curves])
+        boxes = [label.get_window_extent(canvas.get_renderer()) for label in axis.texts]
+        at = [axis.transData.transform(point) for curve in curves for point in curve]
+    return at, boxes, figure.bbox
 
 
-SIZE = (330.0, 240.0)
-
-
-def placed(curves, text="T=whole"):
-    """The boxes of the labels that have a place, and their points."""
-    layout = Layout.around([point for curve in curves for point in curve], SIZE)
-    positions = [[layout.position(*point) for point in curve] for curve in curves]
-    places = label_places(positions, [[text] * len(curve) for curve in curves], SIZE)
-    return [
-        (label_box(position, place, text), position)
-        for curve, own in zip(positions, places, strict=True)
-        for position, place in zip(curve, own, strict=True)
-        if place is not None
-    ]
-
-
-def test_lone_and_coinciding_points_have_labels_at_different_places():
-    boxes = {
-        box for box, _ in placed([[(10.0, 40.0)], [(10.0, 40.0)], [(10.0, 40.0)], [(20.0, 60.0)]])
-    }
-    assert len(boxes) == 4
+def test_coinciding_points_have_labels_at_different_places():
+    _, boxes, _ = labeled([[(10, 40)], [(10, 40)], [(10, 40)], [(20, 60)]])
+    assert len({box.bounds for box in boxes}) == 4
 
 
 def test_a_label_goes_beside_a_line_where_it_can():
-    """To the right of the first point runs the line to the second."""
-    ((left, bottom, right, top), (x, y)), _ = placed([[(10.0, 40.0), (80.0, 40.0)]])
-    assert right <= x or bottom >= y or top <= y, (left, right)
+    ((_, y), _), boxes, _ = labeled([[(10, 40), (80, 40)]])
+    assert len(boxes) == 2
+    assert all(box.y0 > y or box.y1 < y for box in boxes)
 
 
-@given(
-    st.lists(
-        st.lists(st.tuples(st.floats(0.1, 1e3), st.floats(0, 100)), min_size=1, max_size=6),
-        max_size=6,
-    )
-)
-def test_no_label_crosses_another_a_point_or_the_frame(curves):
-    boxes = placed(curves)
-    for place, (box, _) in enumerate(boxes):
-        left, bottom, right, top = box
-        assert left >= 0
-        assert bottom >= 0
-        assert right <= SIZE[0]
-        assert top <= SIZE[1]
-        for other, _ in boxes[:place]:
-            assert right <= other[0] or other[2] <= left or top <= other[1] or other[3] <= bottom
-        assert not any(left < x < right and bottom < y < top for _, (x, y) in boxes)
+@settings(max_examples=40, deadline=None)
+@given(st.lists(
+    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1, max_size=6), max_size=6,
+))  # fmt: skip
+def test_no_label_of_a_chart_crosses_another_a_point_or_the_frame(curves):
+    points, boxes, frame = labeled(curves)
+    for place, box in enumerate(boxes):
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        assert frame.y0 <= box.y0
+        assert box.y1 <= frame.y1
+        assert not any(box.overlaps(other) for other in boxes[:place])
+        assert not any(box.contains(*point) for point in points)
+
+
+def pixels(place, size):
+    covered = np.zeros((H, W), bool)
+    covered[place.y : place.y + size[1], place.x : place.x + size[0]] = True
+    assert covered.sum() == size[0] * size[1], "the label lies within the frame"
+    return covered
+
+
+def test_a_label_stands_right_above_its_object():
+    (place,) = place_labels(square(30, 40)[None], [[(30, 10)]], {})
+    assert not place.covers
+    assert 14 <= place.y < 30 - 10
+    assert abs(place.x + 15 - 48) <= 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 44), st.integers(0, 80)), min_size=1, max_size=4))
+def test_labels_of_masks_cover_nothing_unless_they_say_so(corners):
+    masks = np.stack([square(*corner) for corner in corners])
+    size = (24, 10)
+    labels = [
+        pixels(p, size) for p in place_labels(masks, [[size]] * len(masks), {}) if not p.covers
+    ]
+    assert not (np.any(masks, 0) & np.any([np.zeros((H, W), bool), *labels], 0)).any()
+    assert np.sum(labels, 0).max(initial=0) <= 1
+
+
+def test_a_shorter_form_is_taken_where_the_first_does_not_fit():
+    mask = np.ones((1, H, W), bool)
+    mask[0, 20:40, 30:62] = False
+    (place,) = place_labels(mask, [[(60, 10), (20, 10)]], {})
+    assert (place.form, place.covers) == (1, False)
+    assert not (mask[0] & pixels(place, (20, 10))).any()
+
+
+def test_where_no_place_is_free_the_least_is_covered():
+    mask = np.ones((1, H, W), bool)
+    mask[0, 20:40, 30:62] = False
+    (place,) = place_labels(mask, [[(40, 10)]], {})
+    assert place.covers
+    assert (mask[0] & pixels(place, (40, 10))).sum() <= 0.35 * 400
+
+
+def test_a_label_stays_where_it_was_beside_its_object():
+    mask = square(22, 40)[None]
+    (above,) = place_labels(mask, [[(30, 10)]], {})
+    (below,) = place_labels(mask, [[(30, 10)]], {0: (-15.0, 12.0)})
+    assert above.y < 22
+    assert below.y >= 38
+    moved = square(22, 44)[None]
+    (again,) = place_labels(moved, [[(30, 10)]], {0: below.offset})
+    assert (again.x - below.x, again.y - below.y) == (4, 0)
+
+
+def test_an_empty_mask_has_no_label():
+    masks = np.stack([np.zeros((H, W), bool), square(10, 10)])
+    places = place_labels(masks, [[(20, 10)]] * 2, {})
+    assert places[0] is None
+    assert places[1] is not None
+    assert place_labels(np.zeros((0, H, W), bool), [], {}) == []
+
+
+@pytest.mark.parametrize("size", [(500, 10), (10, 500), (500, 500)])
+def test_a_label_larger_than_the_frame_does_no_harm(size):
+    (place,) = place_labels(square(10, 10)[None], [[size]], {})
+    assert 0 <= place.x < W
+    assert 0 <= place.y < H
+
+
+def test_points_of_cost_curves_say_clip_and_stride():
+    svg = draw_curves(cost_curves(SWEEP), "svg").decode()
+    for name in ("T=5 S=3", "T=10 S=5", "T=20 S=10"):
+        assert len(re.findall(rf"<text [^>]*>{name}</text>", svg)) == 2
+
+
+def test_names_of_curves_are_texts():
+    records = [r.model_copy(update={"method": "_x$y$<b>"}) for r in SWEEP]
+    svg = draw_curves(cost_curves([*SWEEP, *records]), "svg").decode()
+    assert re.search(r">_x\$y\$&lt;b&gt;[^<]*</text>", svg)
+
+
+@pytest.mark.parametrize("draw", [
+    lambda form: speed_picture(speed_panels([]), form),
+    lambda form: draw_curves(cost_curves(SWEEP), form),
+])  # fmt: skip
+def test_a_pdf_embeds_fonts_that_publishers_take(draw):
+    pdf = draw("pdf")
+    assert pdf.startswith(b"%PDF")
+    assert b"/TrueType" in pdf or b"/CIDFontType2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"/Subtype /Image" not in pdf
+    assert b"CreationDate" not in pdf
+    assert pdf == draw("pdf")
+
+
+@pytest.fixture
+def records(tmp_path):
+    store = RecordStore(tmp_path / "records")
+    for record in SWEEP:
+        store.write(record)
+    return tmp_path / "records"
+
+
+def leaderboard(records, *arguments):
+    return main(["leaderboard", "--records", *map(str, [records, *arguments])])
+
+
+def test_the_command_writes_what_the_ending_asks_for(records, tmp_path, capsys):
+    pdf, png = tmp_path / "new" / "speed.PDF", tmp_path / "curves.png"
+    assert leaderboard(records, "--picture", pdf, "--curves", png) == 0
+    assert capsys.readouterr().out == f"wrote {pdf}\nwrote {png}\n"
+    assert pdf.read_bytes().startswith(b"%PDF")
+    with Image.open(io.BytesIO(png.read_bytes())) as picture:
+        assert picture.format == "PNG"
+
+
+def test_another_ending_is_refused(records, tmp_path, capsys):
+    assert leaderboard(records, "--picture", tmp_path / "speed.eps") == 2
+    assert "speed.eps ends in '.eps'; expected one of" in capsys.readouterr().err
+    assert not (tmp_path / "speed.eps").exists()
+
+
+def test_curves_need_a_sweep(tmp_path, capsys):
+    RecordStore(tmp_path / "records").write(SWEEP[0])
+    assert leaderboard(tmp_path / "records", "--curves", tmp_path / "c.svg") == 2
+    assert "expected a sweep over one of them" in capsys.readouterr().err

@@ -133,10 +133,10 @@ def test_pages_skip_what_is_not_a_record(tmp_path):
 def test_no_page_is_written_before_all_are_made(tmp_path, monkeypatch):
     RecordStore(tmp_path / "records").write(example_record(fps=10.0))
 
-    def fail(panels):
+    def fail(panels, form):
         raise RuntimeError
 
-    monkeypatch.setattr("vis_bench.show.pages.speed_svg", fail)
+    monkeypatch.setattr("vis_bench.show.pages.speed_picture", fail)
     with pytest.raises(RuntimeError):
         write_pages(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["records"]

@@ -12,22 +12,22 @@ from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.overlay.object_timelines import object_timelines
-from vis_bench.show.overlay.track_set import objects_of, tracks_of
-from vis_bench.show.report.choice import chosen_groups, in_turn
+from vis_bench.show.overlay.timelines import object_timelines
+from vis_bench.show.overlay.tracks import objects_of, tracks_of
 from vis_bench.show.report.costs import cost_remarks, speed_table, stage_table
-from vis_bench.show.report.errors import error_table
 from vis_bench.show.report.metrics import (
     cards,
     category_table,
     contradictions,
+    error_table,
     metrics_table,
     threshold_aps,
 )
+from vis_bench.show.report.player import telling_frame, timeline
 from vis_bench.show.report.plots import ap_over_iou, precision_recall, stage_costs
 from vis_bench.show.report.samples import interval_of
 from vis_bench.show.report.table import Cell, points, signed
-from vis_bench.show.report.timelines import telling_frame, timeline
+from vis_bench.show.report.videos import chosen_groups, in_turn
 
 RESAMPLES = 40
 

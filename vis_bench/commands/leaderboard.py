@@ -73,10 +73,10 @@ def _write_pictures(stored: StoredRecords, options: argparse.Namespace) -> int:
     """Writes the charts that were asked for, of all records or of those of no ablation."""
     from vis_bench.files import write_atomically
     from vis_bench.records.ranking import split_ablations
-    from vis_bench.show.charts import speed_panels, speed_picture
+    from vis_bench.show.charts import picture_format
     from vis_bench.show.curve_chart import draw_curves
     from vis_bench.show.curves import cost_curves, has_curves
-    from vis_bench.show.picture_file import picture_format
+    from vis_bench.show.speed_chart import speed_panels, speed_picture
 
     records = stored.records if options.all else split_ablations(stored.records)[0]
     paths = [path for path in (options.picture, options.curves) if path]

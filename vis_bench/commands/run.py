@@ -101,7 +101,7 @@ def measure(
     from vis_bench.runs.config import load_cells
     from vis_bench.runs.jobs import RunSettings, resolve_jobs
     from vis_bench.runs.one_process import measure_jobs
-    from vis_bench.show.curve_files import write_curves
+    from vis_bench.show.curve_chart import write_curves
     from vis_bench.show.curves import has_curves, printed_curves
     from vis_bench.show.measured import measured_table
     from vis_bench.show.speed import speed_table

@@ -1,217 +1,291 @@
-"""The picture beside the leaderboard: AP against FPS, one panel per data set and device.
+"""One style for all charts, files of charts, and places for labels in charts and overlays.
 
-The SVG names the checksum of what it shows, so that a stale picture is found by its data and not
-by the version of the library that drew it.
+SVG and PDF are vector graphics whose texts stay texts, in an embedded font in a PDF, so that LaTeX
+can include them as they are. Equal charts give equal bytes from the same library version.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-import textwrap
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from itertools import cycle
-from typing import TYPE_CHECKING
+import io
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from vis_bench.records.names import clip_name, marked_labels
-from vis_bench.records.ranking import is_ranked
-from vis_bench.records.schema import Record
-from vis_bench.show.chart_labels import LABEL_SIZE, Layout, label_places, show_plainly
-from vis_bench.show.leaderboard import leaderboard_sections
-from vis_bench.show.picture_file import picture_bytes, picture_style
-from vis_bench.show.published import published_speeds
-from vis_bench.text import single_line
+import numpy as np
+
+from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_DIGEST = re.compile(r"data sha256 ([0-9a-f]{64})")
-# In inches: the whole width; the frame's left edge, width and height; above and below the frame.
-_WIDTH, _LEFT, _FRAME_WIDTH, _FRAME_HEIGHT, _ABOVE, _BELOW = 7.4, 0.5, 4.6, 3.3, 0.45, 0.5
-_LEGEND_SIZE, _LEGEND_LINE = 7, 0.145  # points; inches
-_LEGEND_CHARACTERS, _TITLE_CHARACTERS = 34, 66
-_MARKERS = "os^DvPX<>dp"
-_POINTS_PER_INCH = 72
-
-
-@dataclass(frozen=True)
-class Point:
-    """One measurement: AP in points, source frames per second.
-
-    Points of one method and variant are one curve; `clip` says where on it a point lies.
-    """
-
-    method: str
-    variant: str
-    clip: str
-    fps: float
-    ap: float
-
-    @property
-    def curve(self) -> str:
-        """What the legend calls the point's curve."""
-        return single_line(f"{self.method}, {self.variant}")
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Points that may be compared: the same videos, the same device."""
-
-    title: str
-    points: tuple[Point, ...]
-
-
-def speed_panels(records: Sequence[Record]) -> list[Panel]:
-    """The ranked records by data set, split and device, then the published figures.
-
-    A record without AP or FPS has no point. Points of a curve go from short clips to long ones.
-    """
-    panels = []
-    for title, rows in leaderboard_sections(records):
-        shown = sorted((r for r in rows if is_ranked(r) and r.fps), key=_clip_order)
-        subjects = dict(zip(map(id, shown), marked_labels(shown), strict=True))
-        for device in sorted({r.device or "unknown device" for r in shown}):
-            own = [r for r in shown if (r.device or "unknown device") == device]
-            points = (
-                Point(subjects[id(r)], _variant(r, own), _clip(r, own), r.fps, 100 * r.ap)
-                for r in own
-                if r.fps is not None and r.ap is not None
-            )
-            panels.append(Panel(f"{title}, {device}", tuple(points)))
-    published = tuple(Point(*row) for row in published_speeds())
-    return [*panels, Panel("YouTube-VIS 2019 val, published, hardware differs", published)]
-
-
-def data_digest(panels: Sequence[Panel]) -> str:
-    """SHA-256 of what the picture shows."""
-    content = json.dumps([asdict(panel) for panel in panels], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def digest_of_svg(svg: str) -> str | None:
-    """The checksum of the data that a picture of `speed_svg` shows; None where it names none."""
-    found = _DIGEST.search(svg)
-    return found.group(1) if found else None
-
-
-def speed_svg(panels: Sequence[Panel]) -> str:
-    """AP against FPS, panels below each other; the same bytes from the same library version."""
-    return speed_picture(panels, "svg").decode()
-
-
-def speed_picture(panels: Sequence[Panel], form: str) -> bytes:
-    """The same in one of `picture_file.PICTURE_FORMATS`."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
-    heights = [_frame_height(panel) for panel in panels]
-    height = sum(heights) + len(panels) * (_ABOVE + _BELOW)
-    with picture_style():
-        figure = Figure(figsize=(_WIDTH, height))
-        top = height
-        for panel, inches in zip(panels, heights, strict=True):
-            bottom = top - _ABOVE - inches
-            frame = _LEFT / _WIDTH, bottom / height, _FRAME_WIDTH / _WIDTH, inches / height
-            _draw(figure.add_axes(frame), panel, inches)
-            top = bottom - _BELOW
-        return picture_bytes(figure, form, f"data sha256 {data_digest(panels)}")
+PICTURE_FORMATS = ("png", "svg", "pdf")
+MARKERS = "os^DvPX<>dp"
+_POINTS_PER_INCH = 72
+_DOTS_PER_INCH = 150
+_STYLE: dict[Any, Any] = {
+    # 42 is TrueType, which LaTeX and publishers take; they refuse 3, the library's default.
+    "svg.hashsalt": "vis-bench", "svg.fonttype": "none", "pdf.fonttype": 42,
+    "font.size": 8, "text.parse_math": False, "legend.fontsize": 7, "legend.frameon": False,
+    "legend.loc": "upper left", "legend.borderaxespad": 0,
+    "axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.25, "grid.linewidth": 0.6,
+    "lines.linewidth": 0.9, "lines.markersize": 5.5, "lines.markeredgewidth": 0.3,
+}  # fmt: skip
 
-
-def _clip_order(record: Record) -> tuple:
-    """Short clips first, whole videos last."""
-    length = record.clip_length
-    return length == "whole", length if isinstance(length, int) else 0, record.clip_stride or 0
-
-
-def _variant(record: Record, others: Sequence[Record]) -> str:
-    """The backbone, with the resolution where cells differ in it."""
-    alike = [o for o in others if (o.method, o.backbone) == (record.method, record.backbone)]
-    parts = [record.backbone or "unknown backbone"]
-    parts += [str(record.resolution)] if len({o.resolution for o in alike}) > 1 else []
-    return ", ".join(parts)
+_LABEL_SIZE, _EM_PER_CHARACTER = 6.5, 0.66
+# In points; labels are placed on a grid of this many pixels per point.
+_MARKER_RADIUS, _FARTHEST, _PIXELS_PER_POINT = 3, 16, 2
+# Places are searched on a grid of cells this many pixels wide. A label keeps CLEARANCE pixels from
+# masks. A covered cell outweighs any distance, a crossed line some pixels of it, a shorter form 20.
+CELL, CLEARANCE = 4, 2
+_COVERED, _CROSSED, _SHORTER = 1e5, 5.0, 20.0
 
 
-def _clip(record: Record, others: Sequence[Record]) -> str:
-    """The clip length, with the stride where cells of the same method and length differ in it."""
-    if record.clip_length is None:
-        return ""
-    subject = record.method, record.backbone, record.clip_length
-    alike = [o for o in others if (o.method, o.backbone, o.clip_length) == subject]
-    strides = {other.clip_stride for other in alike}
-    return clip_name(record) if len(strides) > 1 else f"T={record.clip_length}"
+def picture_format(path: Path) -> str:
+    """Return the format that a file's name asks for; any other ending is an InputError."""
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in PICTURE_FORMATS:
+        known = ", ".join(f".{form}" for form in PICTURE_FORMATS)
+        raise InputError(f"{path} ends in {path.suffix!r}; expected one of {known}")
+    return ending
 
 
-def _draw(axis: Axes, panel: Panel, inches: float) -> None:
-    """One panel: a color per method, a marker and a line per curve, clip lengths beside points."""
-    from matplotlib.ticker import LogLocator, NullLocator
+@contextmanager
+def chart_style(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draw in the style of all charts, without matplotlib's warnings about missing glyphs."""
+    import matplotlib as mpl
 
-    axis.set(xlabel="FPS (logarithmic)", ylabel="AP", xscale="log")
-    title = "\n".join(textwrap.wrap(single_line(panel.title), _TITLE_CHARACTERS))
-    show_plainly(axis.set_title(""), title)
-    axis.grid(alpha=0.25, linewidth=0.6)
-    axis.set_axisbelow(True)
-    layout = Layout.around(
-        [(point.fps, point.ap) for point in panel.points],
-        (_FRAME_WIDTH * _POINTS_PER_INCH, inches * _POINTS_PER_INCH),
-    )
-    axis.set(xlim=layout.fps_limits, ylim=layout.ap_limits)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter("{x:g}")
-    curves = _curves(panel)
-    methods = list(dict.fromkeys(point.method for point in panel.points))
-    for (name, points), marker in zip(curves.items(), cycle(_MARKERS)):
-        color = f"C{methods.index(points[0].method) % 10}"
-        axis.plot(
-            [p.fps for p in points], [p.ap for p in points], marker=marker, color=color,
-            linewidth=0.9, markersize=5.5, markeredgecolor="white", markeredgewidth=0.3, label=name,
-        )  # fmt: skip
-    _label(axis, curves, layout)
-    _add_legend(axis, list(curves))
+    with mpl.rc_context(_STYLE | dict(changes or {})), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from")
+        yield
 
 
-def _curves(panel: Panel) -> dict[str, list[Point]]:
-    curves: dict[str, list[Point]] = {}
-    for point in panel.points:
-        curves.setdefault(point.curve, []).append(point)
-    return curves
+def encode_figure(
+    figure: Figure, form: str, description: str = "", dpi: int = _DOTS_PER_INCH
+) -> bytes:
+    """Return a figure as a file, without a date.
+
+    Args:
+        form: one of `PICTURE_FORMATS`.
+        description: stands in an SVG's metadata.
+        dpi: of a PNG, and of pictures within an SVG or a PDF.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    out = io.BytesIO()
+    figure.set_dpi(dpi)
+    if form == "svg":
+        metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        described = {"Description": description} if description else {}
+        FigureCanvasSVG(figure).print_svg(out, metadata=metadata | described)
+    elif form == "pdf":
+        nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
+        FigureCanvasPdf(figure).print_pdf(out, metadata=nothing)
+    else:
+        smallest = {"optimize": True}
+        FigureCanvasAgg(figure).print_png(out, metadata={"Software": None}, pil_kwargs=smallest)
+    return out.getvalue()
 
 
-def _label(axis: Axes, curves: dict[str, list[Point]], layout: Layout) -> None:
-    """Writes clip lengths where there is room for them."""
-    places = label_places(
-        [[layout.position(p.fps, p.ap) for p in points] for points in curves.values()],
-        [[single_line(p.clip) for p in points] for points in curves.values()],
-        layout.size,
-    )
-    for line, points, own in zip(axis.lines, curves.values(), places, strict=True):
-        for point, place in zip(points, own, strict=True):
-            if place is not None:
-                text = axis.annotate(
-                    "", (point.fps, point.ap), xytext=place,
-                    textcoords="offset points", size=LABEL_SIZE, ha="center", va="center",
-                    color=line.get_color(),
-                )  # fmt: skip
-                show_plainly(text, single_line(point.clip))
+def encode_picture(picture: Image.Image, form: str, **options: Any) -> bytes:
+    """Return a picture as a file of a format that Pillow writes, with Pillow's options."""
+    out = io.BytesIO()
+    picture.save(out, form, **options)
+    return out.getvalue()
 
 
-def _add_legend(axis: Axes, names: Sequence[str]) -> None:
-    """A legend beside the frame. Names are set late, since a leading underscore hides an entry."""
-    if not names:
+def add_legend(
+    parent: Axes | Figure, handles: Sequence[Any], names: Sequence[str], **options: Any
+) -> None:
+    """Add a legend. Names are set late, since matplotlib hides those with a leading underscore."""
+    if names:
+        numbers = list(map(str, range(len(names))))
+        legend = parent.legend(handles, numbers, **options)
+        for text, name in zip(legend.get_texts(), names, strict=True):
+            text.set_text(name)
+
+
+def label_points(axis: Axes, labels: Sequence[Sequence[str]]) -> None:
+    """Write a label beside each point of an axis' lines, where there is room near it.
+
+    No label covers a point or another label; lines are crossed only where nothing else is free.
+
+    Args:
+        labels: of the points of each line; an empty one is not drawn.
+    """
+    figure = axis.get_figure(root=True)
+    assert figure is not None
+    frame = axis.get_window_extent()
+    scale = _PIXELS_PER_POINT * _POINTS_PER_INCH / figure.dpi
+    width, height = math.floor(scale * frame.width), math.floor(scale * frame.height)
+    rows_h1, columns_w = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
+    lines_hw = np.zeros((height, width), bool)
+    radius = _PIXELS_PER_POINT * _MARKER_RADIUS
+    points, marks, forms = [], [], []
+    for line, texts in zip(axis.lines, labels, strict=True):
+        data_P2 = np.asarray(line.get_xydata())
+        xy_P2 = scale * (axis.transData.transform(data_P2) - frame.p0)
+        xy_P2[:, 1] = height - xy_P2[:, 1]  # from the upper left corner
+        for start, end in pairwise(xy_P2):
+            steps = np.linspace(start, end, math.ceil(np.abs(end - start).max()) + 1)
+            columns, rows = np.clip(steps.astype(int), 0, (width - 1, height - 1)).T
+            lines_hw[rows, columns] = True
+        for text, data, (x, y) in zip(texts, data_P2, xy_P2, strict=True):
+            points.append((text, data, x, y, line.get_color()))
+            marks.append(np.hypot(columns_w - x, rows_h1 - y) <= radius)
+            forms.append([_label_size(text)] if text else [])
+    if not points:
         return
-    legend = axis.legend(
-        axis.lines, map(str, range(len(names))), fontsize=_LEGEND_SIZE, loc="upper left",
-        bbox_to_anchor=(1.01, 1.01), borderaxespad=0, frameon=False, labelspacing=0.45,
-    )  # fmt: skip
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        show_plainly(text, "\n".join(textwrap.wrap(name, _LEGEND_CHARACTERS)))
+    places = place_labels(np.stack(marks), forms, {}, lines_hw)
+    for (text, data, x, y, color), place in zip(points, places, strict=True):
+        if place is None or place.covers:
+            continue
+        (w, h), left, top = _label_size(text), place.x - x, place.y - y
+        gap = math.hypot(max(left, 0, -left - w), max(top, 0, -top - h))
+        if gap <= _FARTHEST * _PIXELS_PER_POINT:
+            offset = (left + w / 2) / _PIXELS_PER_POINT, (-top - h / 2) / _PIXELS_PER_POINT
+            axis.annotate(
+                text, data, xytext=offset, textcoords="offset points",
+                size=_LABEL_SIZE, ha="center", va="center", color=color,
+            )  # fmt: skip
 
 
-def _frame_height(panel: Panel) -> float:
-    """The frame's height in inches, larger where the legend needs it."""
-    lines = sum(
-        len(textwrap.wrap(name, _LEGEND_CHARACTERS)) + 0.25
-        for name in {point.curve for point in panel.points}
-    )
-    return max(_FRAME_HEIGHT, lines * _LEGEND_LINE)
+@dataclass(frozen=True)
+class Placed:
+    """Place of a label: its upper left corner in pixels, and which of its forms fits there.
+
+    `covers`: it lies over a mask or another label, because no place was free. `offset`: from the
+    middle of its object to the corner.
+    """
+
+    x: int
+    y: int
+    form: int
+    covers: bool
+    offset: tuple[float, float]
+
+
+def place_labels(
+    masks_Nhw: np.ndarray,
+    forms: Sequence[Sequence[tuple[int, int]]],
+    before: Mapping[int, tuple[float, float]],
+    crossed_hw: np.ndarray | None = None,
+) -> list[Placed | None]:
+    """Return a place for each mask's label; None for an empty mask or a label without a form.
+
+    Greedy: each label takes the place nearest to its mask at which it covers neither a mask nor an
+    earlier label. Where that is far, or there is none, a shorter form is tried; where no form has
+    one, it takes the place at which it covers least. Of three orders, the one with the least sum of
+    costs is kept.
+
+    Args:
+        forms: (width, height) in pixels of each form of each label, from the largest.
+        before: offsets of labels in the frame before, by their index; places near them are
+            preferred, so that labels do not jump.
+        crossed_hw: pixels that a label may cover at a small cost.
+    """
+    cells_Nyx = _cells(masks_Nhw)
+    occupied_yx = np.asarray(cells_Nyx.any(0))
+    crossed_yx = None if crossed_hw is None else _cells(crossed_hw[None])[0]
+    boxes = [[_size_in_cells(size, occupied_yx.shape) for size in sizes] for sizes in forms]
+    indices = [n for n, own_yx in enumerate(cells_Nyx) if own_yx.any() and forms[n]]
+    middles = {n: _middle(cells_Nyx[n]) for n in indices}
+
+    @cache
+    def costs(n: int, form: int) -> np.ndarray:
+        cost = _costs(occupied_yx, cells_Nyx[n], boxes[n][form], middles[n], before.get(n))
+        return cost if crossed_yx is None else cost + _CROSSED * _counts(crossed_yx, boxes[n][form])
+
+    def place_in(order: Sequence[int]) -> tuple[float, dict[int, Placed]]:
+        taken: list[tuple[int, int, int, int]] = []
+        placed: dict[int, Placed] = {}
+        total = 0.0
+        for n in order:
+            choices = []
+            for form, (box_rows, box_columns) in enumerate(boxes[n]):
+                cost = costs(n, form).copy()
+                for top, left, bottom, right in taken:
+                    above = slice(max(0, top - box_rows + 1), bottom)
+                    cost[above, max(0, left - box_columns + 1) : right] += _COVERED
+                place = int(cost.argmin())
+                choices.append((float(cost.flat[place]) + _SHORTER * form, form, place))
+                if choices[-1][0] < _SHORTER * (form + 1):
+                    break
+            least, form, place = min(choices)
+            row, column = divmod(place, costs(n, form).shape[1])
+            total += least
+            taken.append((row, column, row + boxes[n][form][0], column + boxes[n][form][1]))
+            x, y = CELL * column + CLEARANCE, CELL * row + CLEARANCE
+            offset = x - middles[n][0], y - middles[n][1]
+            placed[n] = Placed(x, y, form, least >= _COVERED, offset)
+        return total, placed
+
+    tightest = sorted(indices, key=lambda n: -float(costs(n, 0).min()))
+    attempts = [place_in(order) for order in (indices, tightest, tightest[::-1])]
+    _, placed = min(attempts, key=lambda attempt: attempt[0])
+    return [placed.get(n) for n in range(len(masks_Nhw))]
+
+
+def _label_size(text: str) -> tuple[int, int]:
+    """Width and height of a chart's label in pixels of the grid, by its number of characters."""
+    height = math.ceil(_PIXELS_PER_POINT * _LABEL_SIZE)
+    return math.ceil(height * _EM_PER_CHARACTER * len(text)), height
+
+
+def _cells(masks_Nhw: np.ndarray) -> np.ndarray:
+    """Cells that hold a pixel of each mask."""
+    height, width = masks_Nhw.shape[1:]
+    padded = np.pad(masks_Nhw, ((0, 0), (0, -height % CELL), (0, -width % CELL)))
+    rows = np.logical_or.reduce([padded[:, i::CELL] for i in range(CELL)])
+    return np.logical_or.reduce([rows[:, :, i::CELL] for i in range(CELL)])
+
+
+def _middle(cells_yx: np.ndarray) -> tuple[float, float]:
+    rows, columns = np.nonzero(cells_yx)
+    return CELL * (float(columns.mean()) + 0.5), CELL * (float(rows.mean()) + 0.5)
+
+
+def _size_in_cells(size: tuple[int, int], grid: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns that a label and its clearance take, no more than there are."""
+    width, height = (-(-(side + 2 * CLEARANCE) // CELL) for side in size)
+    return min(height, grid[0]), min(width, grid[1])
+
+
+def _costs(
+    occupied_yx: np.ndarray,
+    own_yx: np.ndarray,
+    box: tuple[int, int],
+    middle: tuple[float, float],
+    offset: tuple[float, float] | None,
+) -> np.ndarray:
+    """Cost of each place of a label's upper left cell: covered cells, and distance to its mask."""
+    from scipy.ndimage import distance_transform_edt
+
+    covered = _counts(occupied_yx, box)
+    apart = _counts(own_yx, box) == 0
+    distance = distance_transform_edt(apart) * CELL if not apart.all() else np.zeros(apart.shape)
+    x = CELL * np.arange(covered.shape[1]) + CLEARANCE
+    y = CELL * np.arange(covered.shape[0])[:, None] + CLEARANCE
+    off_x = np.abs(x - CLEARANCE + CELL * box[1] / 2 - middle[0])
+    below_y = y - CLEARANCE + CELL * box[0] / 2 - middle[1]
+    cost = _COVERED * covered + distance + 0.05 * off_x + 0.02 * below_y
+    if offset is not None:
+        cost += 0.4 * np.hypot(x - middle[0] - offset[0], y - middle[1] - offset[1])
+    return cost - min(0.0, float(cost.min()))
+
+
+def _counts(cells_yx: np.ndarray, box: tuple[int, int]) -> np.ndarray:
+    """Number of the cells that a box covers, for each place of its upper left corner."""
+    before = np.zeros((cells_yx.shape[0] + 1, cells_yx.shape[1] + 1), np.int32)
+    np.cumsum(np.cumsum(cells_yx, 0, dtype=np.int32), 1, out=before[1:, 1:])
+    tall = before[box[0] :] - before[: -box[0]]
+    return tall[:, box[1] :] - tall[:, : -box[1]]

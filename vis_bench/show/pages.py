@@ -18,7 +18,6 @@ from vis_bench.files import write_atomically
 from vis_bench.records.ranking import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords
-from vis_bench.show.charts import Panel, data_digest, digest_of_svg, speed_panels, speed_svg
 from vis_bench.show.hard_objects import hard_objects_markdown
 from vis_bench.show.headline import headline_markdown
 from vis_bench.show.leaderboard import best_cells, leaderboard_markdown
@@ -30,6 +29,13 @@ from vis_bench.show.papers import PAPER_TABLES, paper_table
 from vis_bench.show.papers.encoder_flops import EncoderCounts
 from vis_bench.show.published_fps import published_fps_page, stand_beside_published
 from vis_bench.show.ranks import PairedDifference
+from vis_bench.show.speed_chart import (
+    Panel,
+    data_digest,
+    digest_of_svg,
+    speed_panels,
+    speed_picture,
+)
 from vis_bench.show.tables import render
 
 RECORDS_FOLDER = "records"
@@ -108,8 +114,9 @@ class Pages:
         return list(contents)
 
     def _content(self, path: Path) -> bytes:
-        text = speed_svg(self.panels) if path == self.picture else self.texts[path]
-        return text.encode()
+        if path == self.picture:
+            return speed_picture(self.panels, "svg")
+        return self.texts[path].encode()
 
 
 def _texts(

@@ -14,12 +14,12 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.attention import ClipAttention, DecoderAttention, MemoryAttention
 from vis_bench.inference.recorded_video import RecordedVideo
-from vis_bench.show.figures.figure_page import PAGE_WIDTH
 from vis_bench.show.figures.memory_tokens import draw_memory_tokens
+from vis_bench.show.figures.page import PAGE_WIDTH
 from vis_bench.show.figures.sampling_points import draw_sampling_points
 from vis_bench.show.figures.time_weights import draw_time_weights
-from vis_bench.show.overlay.colors import color_of
-from vis_bench.show.overlay.shown_tracks import shown_tracks
+from vis_bench.show.overlay.painting import color_of
+from vis_bench.show.overlay.rows import shown_tracks
 
 CATEGORIES = {1: "cat", 2: "dog"}
 VIDEO = Video(1, "cats", H, W, [np.full((H, W, 3), 128, np.uint8)] * T)
@@ -54,7 +54,7 @@ def recorded(attention, *tracks):
 
 def pixels(page):
     """The page as an array of RGB."""
-    return np.asarray(Image.open(io.BytesIO(page.encoded(".png"))).convert("RGB")).astype(int)
+    return np.asarray(Image.open(io.BytesIO(page.encoded("png"))).convert("RGB")).astype(int)
 
 
 def spots(picture_HW3, color):
@@ -154,8 +154,8 @@ def test_svg_and_pdf_are_vectors_and_the_same_again():
     video = recorded(decoder([[[0.5, 0.5]]], [[1.0]]), (LEFT, 1, 0.9, 0))
     shown = shown_tracks(video, None, {1: "<$x$>"}, 1)
     page = draw_sampling_points(video, shown, [0], [0])
-    svg = page.encoded(".svg")
-    assert svg == draw_sampling_points(video, shown, [0], [0]).encoded(".svg")
+    svg = page.encoded("svg")
+    assert svg == draw_sampling_points(video, shown, [0], [0]).encoded("svg")
     assert re.search(rb"<text[^>]*>&lt;\$x\$&gt; 0.90</text>", svg)
-    assert page.encoded(".pdf").startswith(b"%PDF")
-    assert page.encoded(".pdf") == draw_sampling_points(video, shown, [0], [0]).encoded(".pdf")
+    assert page.encoded("pdf").startswith(b"%PDF")
+    assert page.encoded("pdf") == draw_sampling_points(video, shown, [0], [0]).encoded("pdf")

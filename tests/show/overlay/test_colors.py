@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from vis_bench.show.overlay.colors import BLACK, PALETTE, WHITE, color_of, contrast, ink_on
+from vis_bench.show.overlay.painting import BLACK, PALETTE, WHITE, color_of, contrast, ink_on
 
 # Linear RGB as a dichromat sees it (Vienot, Brettel and Mollon, 1999; deuteranopia, protanopia).
 DICHROMATS = {

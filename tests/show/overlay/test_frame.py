@@ -5,10 +5,8 @@ import pytest
 
 from drawing_case import CROSSING, GROUND, LEFT, RIGHT, frame_files, square
 from vis_bench.masks.rle import encode_masks
-from vis_bench.show.overlay.colors import BLACK, GRAY, color_of
-from vis_bench.show.overlay.frame import draw_frame, gray_frame, tile_size
-from vis_bench.show.overlay.instance import Instance
-from vis_bench.show.overlay.mask_overlay import FILL
+from vis_bench.show.overlay.frame import Instance, draw_frame, gray_frame, tile_size
+from vis_bench.show.overlay.painting import BLACK, FILL, GRAY, color_of
 
 FRAME = np.full((60, 96, 3), GROUND, np.uint8)
 WIDTH = 480

@@ -5,7 +5,7 @@ import pytest
 
 from drawing_case import square
 from vis_bench.masks.rle import encode_masks
-from vis_bench.show.overlay.mask_overlay import FILL, GAP, STRIPE, masks_at, paint, stripes
+from vis_bench.show.overlay.painting import FILL, GAP, STRIPE, masks_at, paint, stripes
 
 GRAY = np.full((60, 96, 3), 100, np.uint8)
 RED, BLUE = (200, 0, 0), (0, 0, 200)

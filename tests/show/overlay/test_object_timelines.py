@@ -5,8 +5,8 @@ import numpy as np
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
 from vis_bench.data.frames import FrameError
 from vis_bench.data.video import Video, video_without_frames
-from vis_bench.show.overlay.object_timelines import object_timelines
-from vis_bench.show.overlay.track_set import objects_of, tracks_of
+from vis_bench.show.overlay.timelines import object_timelines
+from vis_bench.show.overlay.tracks import objects_of, tracks_of
 
 VIDEO = video_without_frames(1, "cats", 60, 96, T)
 

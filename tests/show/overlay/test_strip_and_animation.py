@@ -9,12 +9,9 @@ from PIL import Image
 
 from drawing_case import LEFT, RIGHT, H, W, frame_files
 from vis_bench.errors import InputError
-from vis_bench.show.figures.panel_grid import MARKS, Panel, compose
-from vis_bench.show.overlay.animation import draw_animation, encode_mp4, encode_webp
-from vis_bench.show.overlay.instance import Instance
-from vis_bench.show.overlay.rows import Row
-from vis_bench.show.overlay.strip import draw_strip, strip_frames
-from vis_bench.show.overlay.video_pictures import VideoPictures
+from vis_bench.show.overlay.frame import Instance, Row, VideoPictures
+from vis_bench.show.overlay.overlays import draw_animation, encode_mp4, encode_webp
+from vis_bench.show.overlay.strip import MARKS, Panel, compose, draw_strip, strip_frames
 
 
 def pictures(folder, num_rows=2, warn=None):

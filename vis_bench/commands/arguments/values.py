@@ -9,8 +9,6 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vis_bench.show.figures.figure_formats import ENDINGS
-
 LAYER_NAMES = ("first", "second", "last")
 _PARAMS = re.compile(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)([KMB])")
 _THOUSANDS = {"K": 10**3, "M": 10**6, "B": 10**9}
@@ -119,7 +117,9 @@ def output_folder(text: str) -> Path:
 
 def figure_file(text: str) -> Path:
     """A figure to write, whose ending says its format."""
-    return _ending_in(ENDINGS, text)
+    from vis_bench.show.charts import PICTURE_FORMATS
+
+    return _ending_in([f".{form}" for form in PICTURE_FORMATS], text)
 
 
 def arrays_file(text: str) -> Path:

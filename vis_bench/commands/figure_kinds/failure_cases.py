@@ -41,9 +41,10 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.metrics.video_errors import break_down_videos, worst_videos
     from vis_bench.progress import Bars
     from vis_bench.runs.sources import check_has_objects, failure_sources
+    from vis_bench.show.charts import picture_format
     from vis_bench.show.figures.failure_cases import FailureCase, draw_failure_cases
-    from vis_bench.show.figures.figure_page import encode_picture
-    from vis_bench.show.overlay.track_set import check_fit
+    from vis_bench.show.figures.page import encode_page
+    from vis_bench.show.overlay.tracks import check_fit
 
     kinds = options.kinds or list(ERRORS)
     for kind in kinds:
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
             columns=options.columns, min_score=options.min_score,
             warn=lambda text: warnings.update({text: None}), advance=advance,
         )  # fmt: skip
-    write_atomically(options.output, encode_picture(picture, options.output.suffix.lower()))
+    write_atomically(options.output, encode_page(picture, picture_format(options.output)))
     for warning in [*truth.warnings, *warnings]:
         say(f"warning: {warning}")
     if options.json:

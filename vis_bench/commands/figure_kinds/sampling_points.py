@@ -25,7 +25,7 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predicts the video and draws."""
     from vis_bench.show.figures.sampling_points import draw_sampling_points
-    from vis_bench.show.overlay.shown_tracks import shown_tracks
+    from vis_bench.show.overlay.rows import shown_tracks
     from vis_bench.show.overlay.strip import strip_frames
 
     subject = recording.load(options, "decoder")

@@ -40,8 +40,9 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.progress import Bars
     from vis_bench.records.environment import pick_device
     from vis_bench.runs.video_subject import VideoSource, load_subjects, predict_each
-    from vis_bench.show.figures.figure_page import encode_picture
+    from vis_bench.show.charts import picture_format
     from vis_bench.show.figures.method_strip import draw_method_strip
+    from vis_bench.show.figures.page import encode_page
 
     source = VideoSource(options.video, options.videos_from, options.data_root)
     subjects = load_subjects(
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
         first.video, results, first.ground_truth([first.video]), first.categories,
         columns=options.frames, min_score=options.min_score,
     )  # fmt: skip
-    write_atomically(options.output, encode_picture(picture, options.output.suffix.lower()))
+    write_atomically(options.output, encode_page(picture, picture_format(options.output)))
     if options.json:
         facts = {"video": first.video.name, "rows": list(results)}
         print_json({"written": [str(options.output)], **facts})

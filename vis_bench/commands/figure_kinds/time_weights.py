@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     """Predicts the video and draws it; then predicts the other videos for the mean weights."""
     from vis_bench.metrics.time_weights import as_json
     from vis_bench.show.figures.time_weights import draw_time_weights
-    from vis_bench.show.overlay.shown_tracks import shown_tracks
+    from vis_bench.show.overlay.rows import shown_tracks
     from vis_bench.show.overlay.strip import strip_frames
 
     subject = recording.load(options, "decoder")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vis_bench.inference.attention import AttentionPart
     from vis_bench.inference.recorded_video import RecordedVideo
     from vis_bench.runs.recorded_subject import RecordedSubject
-    from vis_bench.show.figures.figure_page import FigurePage
+    from vis_bench.show.figures.page import FigurePage
 
 
 def add_arguments(options: Options, config: str, num_frames: int) -> None:
@@ -102,7 +102,9 @@ def layer_numbers(names: Sequence[str | int], num_layers: int) -> list[int]:
 
 def write_picture(options: argparse.Namespace, page: FigurePage) -> None:
     """Writes --output."""
-    write_atomically(options.output, page.encoded(options.output.suffix.lower()))
+    from vis_bench.show.charts import picture_format
+
+    write_atomically(options.output, page.encoded(picture_format(options.output)))
 
 
 def say(options: argparse.Namespace, facts: dict[str, Any], text: str = "") -> None:

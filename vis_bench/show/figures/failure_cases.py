@@ -11,13 +11,12 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.video import Video
 from vis_bench.metrics.video_errors import VideoErrors
 from vis_bench.runs.sources import Side
-from vis_bench.show.figures.figure_page import PAGE_WIDTH, TEXT
-from vis_bench.show.figures.panel_grid import MARKS
-from vis_bench.show.overlay.chips import font_of, shortened
-from vis_bench.show.overlay.colors import BLACK, WHITE
+from vis_bench.show.figures.page import PAGE_WIDTH, TEXT
+from vis_bench.show.overlay.frame import VideoPictures
+from vis_bench.show.overlay.label_box import font_of, shortened
+from vis_bench.show.overlay.painting import BLACK, WHITE
 from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import draw_strip
-from vis_bench.show.overlay.video_pictures import VideoPictures
+from vis_bench.show.overlay.strip import MARKS, draw_strip
 
 _HEADING, _BETWEEN = 26, 10
 

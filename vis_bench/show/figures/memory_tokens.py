@@ -12,9 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench.inference.recorded_video import RecordedVideo
-from vis_bench.show.figures.figure_page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
-from vis_bench.show.overlay.frame import draw_frame
-from vis_bench.show.overlay.instance import Instance
+from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
+from vis_bench.show.overlay.frame import Instance, draw_frame
 
 _GAP, _BAND = 4, 20
 _HEAT = rgb((213, 94, 0))

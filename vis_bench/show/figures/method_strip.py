@@ -15,11 +15,10 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.runs.sources import Side
-from vis_bench.show.figures.figure_page import PAGE_WIDTH
-from vis_bench.show.figures.panel_grid import GAP, MARKS
+from vis_bench.show.figures.page import PAGE_WIDTH
+from vis_bench.show.overlay.frame import VideoPictures
 from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import draw_strip
-from vis_bench.show.overlay.video_pictures import VideoPictures
+from vis_bench.show.overlay.strip import GAP, MARKS, draw_strip
 
 
 def draw_method_strip(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench.inference.recorded_video import RecordedVideo
-from vis_bench.show.figures.figure_page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
-from vis_bench.show.overlay.shown_tracks import ShownTrack
+from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
+from vis_bench.show.overlay.rows import ShownTrack
 
 _LEFT, _GAP, _BAND = 24, 4, 24
 # The diameter of the circle of the largest weight, in pixels of a picture that is 210 wide.

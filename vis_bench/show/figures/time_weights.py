@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench.inference.recorded_video import RecordedVideo
-from vis_bench.show.figures.figure_page import PAGE_WIDTH, SMALL, FigurePage, points, rgb
+from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, points, rgb
 from vis_bench.show.overlay.frame import draw_frame
-from vis_bench.show.overlay.shown_tracks import ShownTrack
+from vis_bench.show.overlay.rows import ShownTrack
 
 _LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
 

@@ -1,8 +1,6 @@
-"""Masks over frames: strips, animations, and the tracks that figures of papers show.
+"""Masks drawn over frames: strips, animations and single frames of a video's tracks.
 
-`track_set` selects the tracks of a video. `same_object` gives one object one color in every row;
-`verdicts`, `identity_switches` and `object_timelines` compare tracks with annotations. `frame`
-draws one picture from `colors`, `mask_overlay`, `label_layout` and `chips`; `strip` and `animation`
-lay out a video, and `overlays` writes the files of all videos. `shown_tracks` chooses the tracks of
-a recorded video. Nothing here runs a method.
+`tracks` selects the tracks and objects of a video, matches and judges them; `timelines` follows
+them frame by frame; `rows` decides how each is drawn. `painting`, `label_box` and `frame` draw one
+frame, `strip` lays several out, `overlays` writes the files of the command `draw`.
 """

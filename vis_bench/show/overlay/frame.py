@@ -1,22 +1,61 @@
-"""One frame with its tracks: masks, and a label beside each."""
+"""Pictures of a video's frames with its tracks: masks, and a label beside each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from vis_bench.data.video import Video
-from vis_bench.show.overlay.chips import Chip, chip_lines, font_of, leader, shortened, text_size
-from vis_bench.show.overlay.colors import BLACK, GRAY, WHITE, Color, color_of
-from vis_bench.show.overlay.instance import Instance
-from vis_bench.show.overlay.label_layout import Placed, place_labels
-from vis_bench.show.overlay.mask_overlay import masks_at, paint
+from vis_bench.masks.rle import RLE
+from vis_bench.show.charts import Placed, place_labels
+from vis_bench.show.overlay.label_box import Chip, chip_lines, font_of, leader, shortened, text_size
+from vis_bench.show.overlay.painting import (
+    BLACK,
+    GRAY,
+    WHITE,
+    Color,
+    Style,
+    color_of,
+    masks_at,
+    paint,
+)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One mask or none per frame, and how it looks.
+
+    Attributes:
+        masks_T: of the video's size.
+        identity: number of the object that it shows; one color goes with it.
+        texts: what its label says, from the longest to the shortest that will do.
+        style: `track` is filled, `false` hatched, `missed` only outlined, with dashes.
+        switches: frames in which its identity switches.
+        abbreviation: what its label may say in small pictures, where none of `texts` has room.
+    """
+
+    masks_T: Sequence[RLE | None]
+    identity: int
+    texts: tuple[str, ...]
+    style: Style = "track"
+    switches: tuple[int, ...] = ()
+    abbreviation: str = ""
+
 
 Offsets = dict[int, tuple[float, float]]
 # Pictures narrower than this many pixels may abbreviate labels.
 SMALL = 250
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a video's pictures: the ground truth, or one results file."""
+
+    name: str
+    instances: Sequence[Instance]
 
 
 def draw_frame(
@@ -136,3 +175,42 @@ def _shortest_way(
     x, y = np.clip(columns, box[0], box[2] - 1), np.clip(rows, box[1], box[3] - 1)
     nearest = np.hypot(columns - x, rows - y).argmin()
     return (int(x[nearest]), int(y[nearest])), (int(columns[nearest]), int(rows[nearest]))
+
+
+class VideoPictures:
+    """Draws frames of one video when asked for them.
+
+    Args:
+        warn: is told about each frame that cannot be read.
+    """
+
+    def __init__(self, video: Video, rows: Sequence[Row], warn: Callable[[str], None]) -> None:
+        self.video = video
+        self.rows = rows
+        self._warn = warn
+
+    def at(
+        self, t: int, width: int, *,
+        since: int | None = None, offsets: Sequence[Offsets] | None = None,
+    ) -> list[Image.Image]:  # fmt: skip
+        """Frame t for each row, gray where it cannot be read.
+
+        Args:
+            width: of each picture, in pixels.
+            since: identity switches after this frame are marked; only those in t if None.
+            offsets: where each row's labels were in the frame before; updated.
+
+        Raises:
+            InputError: for a frame of another size than the video's.
+        """
+        frame = self.video.read(t)
+        if isinstance(frame, str):
+            self._warn(frame)
+            return [gray_frame(self.video, t, width) for _ in self.rows]
+        return [
+            draw_frame(
+                frame, row.instances, t, width,
+                since=since, offsets=None if offsets is None else offsets[r],
+            )
+            for r, row in enumerate(self.rows)
+        ]  # fmt: skip

@@ -9,7 +9,7 @@ from vis_bench.inference.stages import STAGE_NAMES
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.records.schema import Record, RegionFields
 from vis_bench.show.number_format import SPREAD_LIMIT, num_timed_videos
-from vis_bench.show.report.subjects import LETTERS
+from vis_bench.show.report.facts import LETTERS
 from vis_bench.show.report.table import Cell, Heading, Table, measured, whole, words
 from vis_bench.show.speed import MEBIBYTE
 

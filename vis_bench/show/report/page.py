@@ -18,21 +18,22 @@ from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.ranking import count
 from vis_bench.runs.sources import Sources
-from vis_bench.show.overlay.track_set import check_fit
+from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import costs, plots
-from vis_bench.show.report.choice import chosen_groups
-from vis_bench.show.report.errors import KINDS, error_table
+from vis_bench.show.report.facts import machine_facts, measured_facts, subjects_of
 from vis_bench.show.report.metrics import (
+    KINDS,
     cards,
     category_table,
     contradictions,
+    error_table,
     metrics_table,
 )
-from vis_bench.show.report.subjects import machine_facts, measured_facts, subjects_of
-from vis_bench.show.report.timelines import HEIGHT
+from vis_bench.show.report.player import HEIGHT
 from vis_bench.show.report.videos import (
     ShownVideos,
     VideoPlan,
+    chosen_groups,
     show_videos,
     video_table,
 )

@@ -1,15 +1,14 @@
-"""Charts as inline SVG that takes the page's colors, light or dark.
+"""Charts as inline SVG in the page's colors, light or dark.
 
-matplotlib draws in marker colors, which become the page's CSS variables; texts stay texts. The ids
-in each SVG begin with the chart's name, so that several can stand on one page.
+matplotlib draws in marker colors, which become the page's CSS variables. Ids in each SVG begin with
+the chart's name, so that several fit on one page.
 """
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -18,10 +17,10 @@ from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.error_breakdown import ERRORS
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
-from vis_bench.show.figures.missing_letters import boxes_for_missing_letters
+from vis_bench.show.charts import add_legend, chart_style, encode_figure
 from vis_bench.show.report.costs import StageBar, stage_order
+from vis_bench.show.report.facts import LETTERS
 from vis_bench.show.report.metrics import threshold_aps
-from vis_bench.show.report.subjects import LETTERS
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:
@@ -36,12 +35,13 @@ _VARIABLES = {
 }  # fmt: skip
 _WIDTH = 4.7  # inches
 _LONGEST = 24  # characters of a name
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none", "font.size": 8.5, "text.color": _INK, "axes.labelcolor": _INK,
+_PAGE_STYLE = {
+    "font.size": 8.5, "text.color": _INK, "axes.labelcolor": _INK,
     "axes.edgecolor": _LINE, "xtick.color": _INK, "ytick.color": _INK, "grid.color": _LINE,
-    "font.family": "sans-serif", "axes.spines.top": False, "axes.spines.right": False,
-    "legend.facecolor": _PAPER, "legend.edgecolor": "none",
-    "text.parse_math": False,
+    "axes.spines.top": False, "axes.spines.right": False, "grid.linewidth": 0.5, "grid.alpha": 0.6,
+    "lines.linewidth": 1.5, "lines.markersize": 4, "lines.markeredgewidth": 1,
+    "legend.frameon": True, "legend.loc": "best", "legend.borderaxespad": 0.5,
+    "legend.fontsize": "medium", "legend.facecolor": _PAPER, "legend.edgecolor": "none",
 }  # fmt: skip
 _PR_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _PAIR_THRESHOLDS, _DASHES = (0.5, 0.75, 0.9), ("-", "--", ":")
@@ -75,7 +75,7 @@ def precision_recall(samples: Sequence[Analysis]) -> Markup:
 
 
 def _pr_lines(side: int, num_sides: int) -> list[tuple[float, str, str]]:
-    """IoU threshold, color and dash of a subject's lines; of two, the color is the subject's."""
+    """Return IoU threshold, color and dash of a side's lines; of two sides, each has one color."""
     if num_sides == 1:
         return [(t, color, "-") for t, color in zip(_PR_THRESHOLDS, _SERIES, strict=False)]
     return [(t, _SERIES[side], dash) for t, dash in zip(_PAIR_THRESHOLDS, _DASHES, strict=True)]
@@ -87,7 +87,7 @@ def ap_over_iou(samples: Sequence[Analysis]) -> Markup:
     def draw(axis: Axes) -> None:
         for side, letter, color, marker in zip(samples, LETTERS, _SERIES, "os", strict=False):
             ap_T = 100 * np.nanmean(threshold_aps(side), 1)
-            axis.plot(IOU_THRESHOLDS, ap_T, marker=marker, markersize=4, color=color, label=letter)
+            axis.plot(IOU_THRESHOLDS, ap_T, marker=marker, color=color, label=letter)
         axis.set(xlabel="IoU threshold", ylabel="AP", ylim=(0, 102), xticks=IOU_THRESHOLDS)
         axis.set_xticklabels([f"{t:.2f}".lstrip("0") for t in IOU_THRESHOLDS])
         if len(samples) == 2:
@@ -138,20 +138,17 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
         axis.set_yticklabels([_brief(name) for name, _ in bars])
         axis.invert_yaxis()
         stages = stage_order(bars)
-        # Names are set late, since a leading underscore hides an entry.
-        legend = axis.legend(
-            axis.containers, map(str, range(len(stages))), fontsize=7.5, ncols=4,
+        add_legend(
+            axis, axis.containers, [_brief(stage) for stage in stages], fontsize=7.5, ncols=4,
             loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, handlelength=1.2,
         )  # fmt: skip
-        for text, stage in zip(legend.get_texts(), stages, strict=True):
-            text.set_text(_brief(stage))
 
     alt = "Milliseconds per source frame by stage; the numbers are in the table."
     return _svg("stages", draw, 1.25 + 0.4 * len(bars), alt, grid="x")
 
 
 def _brief(text: str) -> str:
-    """A name from a record, on one line and no longer than a chart has room for."""
+    """Cut a name from a record to one short line."""
     line = single_line(text)
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
@@ -163,30 +160,18 @@ def _svg(
     alt: str,
     grid: Literal["both", "x", "y"] = "both",
 ) -> Markup:
-    """The chart as an `svg` element that fills the width that it is given."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    """Return the chart as an `svg` element that fills the width that it is given."""
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), boxes_for_missing_letters():
+    style = {**_PAGE_STYLE, "svg.hashsalt": name, "axes.grid.axis": grid}
+    with chart_style(style):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         figure.patch.set_visible(False)
         axis = figure.subplots()
         axis.patch.set_visible(False)
-        axis.grid(axis=grid, linewidth=0.5, alpha=0.6)
-        axis.set_axisbelow(True)
         draw(axis)
-        out = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(out, metadata=dict.fromkeys(_METADATA))
-    return Markup(_for_page(out.getvalue(), name, alt))
-
-
-_METADATA = ("Date", "Creator", "Format", "Type")
-
-
-def _for_page(svg: str, name: str, alt: str) -> str:
-    svg = svg[svg.index("<svg") :]
-    head, body = svg.split(">", 1)
+        svg = encode_figure(figure, "svg").decode()
+    head, body = svg[svg.index("<svg") :].split(">", 1)
     view = re.search(r'viewBox="([^"]+)"', head)
     assert view is not None, "matplotlib writes a viewBox"
     body = re.sub(r'\bid="', f'id="{name}-', body)
@@ -194,4 +179,4 @@ def _for_page(svg: str, name: str, alt: str) -> str:
     for color, variable in _VARIABLES.items():
         body = body.replace(color, f"var({variable})")
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # it would hold for the page
-    return f'<svg viewBox="{view[1]}" role="img" aria-label="{escape(alt)}">{body}'
+    return Markup(f'<svg viewBox="{view[1]}" role="img" aria-label="{escape(alt)}">{body}')

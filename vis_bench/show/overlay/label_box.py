@@ -8,7 +8,7 @@ from functools import cache
 
 from PIL import ImageDraw, ImageFont
 
-from vis_bench.show.overlay.colors import BLACK, WHITE, Color, ink_on
+from vis_bench.show.overlay.painting import BLACK, WHITE, Color, ink_on
 from vis_bench.text import single_line
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

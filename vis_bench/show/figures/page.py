@@ -1,20 +1,18 @@
-"""A page of a paper's figure: pictures and plots at places in pixels, as PNG, SVG or PDF.
+"""Page of a paper's figure: pictures and plots at places in pixels, as PNG, SVG or PDF.
 
-matplotlib draws, so that points and letters stay vectors in SVG and PDF; a PNG has as many pixels
-as the page.
+Points and letters stay vectors in SVG and PDF; a PNG has as many pixels as the page.
 """
 
 from __future__ import annotations
 
-import io
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from vis_bench.show.figures.missing_letters import boxes_for_missing_letters
-from vis_bench.show.overlay.colors import Color
+from vis_bench.show.charts import chart_style, encode_figure, encode_picture
+from vis_bench.show.overlay.painting import Color
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:
@@ -29,12 +27,12 @@ TEXT, SMALL = 14, 12
 
 
 def rgb(color: Color) -> tuple[float, float, float]:
-    """A color as matplotlib takes it."""
+    """Convert a color for matplotlib."""
     return color[0] / 255, color[1] / 255, color[2] / 255
 
 
 class FigurePage:
-    """A white page, in pixels from its upper left corner.
+    """White page, in pixels from its upper left corner.
 
     Args:
         height: of the page; its width is `PAGE_WIDTH`.
@@ -49,7 +47,7 @@ class FigurePage:
         self._figure: Figure = Figure(figsize=inches, dpi=_DOTS_PER_INCH)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Axes that fill a box."""
+        """Add axes that fill a box."""
         page_width, page_height = self._size
         box = (
             left / page_width, 1 - (top + height) / page_height,
@@ -60,7 +58,7 @@ class FigurePage:
     def picture(
         self, picture_hw3: np.ndarray, left: float, top: float, width: float, height: float
     ) -> Axes:
-        """A picture that fills a box; x and y of its axes are fractions of the frame.
+        """Add a picture that fills a box; x and y of its axes are fractions of the frame.
 
         Args:
             picture_hw3: uint8 RGB.
@@ -77,10 +75,7 @@ class FigurePage:
         self, x: float, y: float, text: str, *,
         color: Color = (0, 0, 0), align: str = "left", size: float = TEXT, turned: bool = False,
     ) -> None:  # fmt: skip
-        """One line of text whose middle is at height y, read upwards where `turned`.
-
-        What does not print, which no SVG may hold, is left out.
-        """
+        """Add a line of text whose middle is at height y, read upwards if `turned`."""
         page_width, page_height = self._size
         self._figure.text(
             x / page_width, 1 - y / page_height, single_line(text), color=rgb(color), ha=align,
@@ -88,7 +83,7 @@ class FigurePage:
         )  # fmt: skip
 
     def dot(self, left: float, y: float, color: Color, words: str) -> None:
-        """A dot of some color with words behind it, at height y."""
+        """Add a dot of some color with words behind it, at height y."""
         axes = self.axes(left, y - 6, 12, 12)
         axes.set_axis_off()
         axes.scatter(
@@ -99,60 +94,34 @@ class FigurePage:
         axes.set_ylim(0, 1)
         self.text(left + 17, y, words)
 
-    def encoded(self, ending: str) -> bytes:
-        """The file's content; the same page gives the same bytes with one version of the library.
-
-        Args:
-            ending: one of `figure_formats.ENDINGS`.
-        """
-        import matplotlib as mpl
-
-        out = io.BytesIO()
-        if ending == ".png":
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-            canvas = FigureCanvasAgg(self._figure)
-            with boxes_for_missing_letters():
-                canvas.draw()
-            return _png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
-        # SVG text stays text that can be searched; TrueType is what publishers take in a PDF.
-        style: dict[Any, Any] = {
-            "svg.hashsalt": "vis-bench", "svg.fonttype": "none", "pdf.fonttype": 42,
-        }  # fmt: skip
-        with mpl.rc_context(style), boxes_for_missing_letters():
-            dated = {"Date": None} if ending == ".svg" else {"CreationDate": None}
-            self._figure.savefig(out, format=ending[1:], metadata=dated, dpi=_DOTS_PER_INCH)
-        return out.getvalue()
+    def encoded(self, form: str) -> bytes:
+        """Return the page as a file in one of `charts.PICTURE_FORMATS`."""
+        with chart_style():
+            return encode_figure(self._figure, form, dpi=_DOTS_PER_INCH)
 
 
-def encode_picture(picture: Image.Image, ending: str) -> bytes:
-    """A page that is one picture, in any of the formats."""
-    if ending == ".png":
-        return _png(picture)
+def encode_page(picture: Image.Image, form: str) -> bytes:
+    """Return a page that is one picture as a file in one of `charts.PICTURE_FORMATS`."""
+    if form == "png":
+        return encode_picture(picture, "PNG", optimize=True)
     page = FigurePage(picture.height, picture.width)
     page.picture(np.asarray(picture), 0, 0, picture.width, picture.height)
-    return page.encoded(ending)
-
-
-def _png(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
-    return out.getvalue()
+    return page.encoded(form)
 
 
 def pale(frame_HW3: np.ndarray) -> np.ndarray:
-    """The frame in gray and lighter, so that any color over it stands out."""
+    """Return the frame in light gray, so that any color over it stands out."""
     gray_HW = frame_HW3 @ np.array([0.299, 0.587, 0.114])
     return np.repeat((0.55 * gray_HW + 0.45 * 255)[..., None], 3, 2).astype(np.uint8)
 
 
 def points(pixels: float) -> float:
-    """Pixels of the page in points, which matplotlib counts letters and dots in."""
+    """Convert pixels of the page to points, matplotlib's unit of letters and dots."""
     return pixels * 72 / _DOTS_PER_INCH
 
 
 def _fitted(picture_hw3: np.ndarray, width: int, height: int) -> np.ndarray:
-    """At the size of its box, or as it is where it has more pixels."""
+    """Resize to the box, or to twice its size where there are that many pixels."""
     if picture_hw3.shape[0] >= 2 * height and picture_hw3.shape[1] >= 2 * width:
         width, height = 2 * width, 2 * height
     image = Image.fromarray(picture_hw3)

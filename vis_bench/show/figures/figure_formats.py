@@ -1,3 +1,0 @@
-"""The formats of a figure, which its file's ending names."""
-
-ENDINGS = (".png", ".svg", ".pdf")
