@@ -41,7 +41,7 @@ _STYLE: dict[Any, Any] = {
 
 _LABEL_SIZE, _EM_PER_CHARACTER = 6.5, 0.66
 # In points; labels are placed on a grid of this many pixels per point.
-_MARKER_RADIUS, _FARTHEST, _PIXELS_PER_POINT = 3, 16, 2
+_MARKER_RADIUS, _FARTHEST, _PIXELS_PER_POINT = 3, 18, 2
 # Places are searched on a grid of cells this many pixels wide. A label keeps CLEARANCE pixels from
 # masks. A covered cell outweighs any distance, a crossed line some pixels of it, a shorter form 20.
 CELL, CLEARANCE = 4, 2

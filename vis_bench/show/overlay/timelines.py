@@ -113,7 +113,7 @@ class ObjectTimeline:
 
     Attributes:
         present_T: it has a mask.
-        found_T: a track follows it, see `identity_switches.follow`.
+        found_T: a track follows it, see `follow`.
         wrong_class_T: the track is of another category.
         switched_T: its track changes, or comes from another object.
         iou_T: with the track that follows it; where none does, the highest with any track.
