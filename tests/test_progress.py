@@ -7,7 +7,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from vis_bench.commands.output.stream import SteadyStream
+from vis_bench.commands.output import SafeStream
 from vis_bench.progress import Bars
 
 
@@ -75,17 +75,17 @@ HOSTILE = "cats[/]\x1b]8;;https://example.org\x07 [red]\r\u202e:smile:\nnext"
 SHOWN = r"cats[/]\x1b]8;;https://example.org\x07 [red]\r\u202e:smile:\nnext"
 
 
-@pytest.mark.parametrize("steady", [False, True])
-def test_a_title_obeys_nothing_on_a_terminal(steady, monkeypatch):
+@pytest.mark.parametrize("safe", [False, True])
+def test_a_title_obeys_nothing_on_a_terminal(safe, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
     terminal = Terminal()
-    with redirect_stderr(SteadyStream(terminal) if steady else terminal):
+    with redirect_stderr(SafeStream(terminal) if safe else terminal):
         bars = Bars()
         with bars.bar(HOSTILE, 2) as advance:
             advance(2)
             bars.say(f"say {HOSTILE}")
-            sys.stderr.write("a warning\x1b[2J\n" if steady else "")
+            sys.stderr.write("a warning\x1b[2J\n" if safe else "")
         with bars.steps("steps") as report:
             report(1, 2, HOSTILE)
     written = terminal.getvalue()
@@ -94,4 +94,4 @@ def test_a_title_obeys_nothing_on_a_terminal(steady, monkeypatch):
     assert SHOWN in written
     assert f"say {SHOWN}" in own_codes.sub("", written)
     assert own_codes.sub("", written).isprintable()
-    assert not steady or r"a warning\x1b[2J" in written
+    assert not safe or r"a warning\x1b[2J" in written

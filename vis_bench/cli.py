@@ -1,6 +1,6 @@
 """The command line: `vis-bench COMMAND`, or `python run_bench.py COMMAND` in a checkout.
 
-Finds the commands, which are the modules of `vis_bench.commands`, and runs the one that was typed.
+Imports the module of the typed command alone, from `vis_bench.commands`, and runs it.
 Wrong input ends with one sentence on standard error and exit code 2.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import pkgutil
+import importlib.metadata
 import shlex
 import sys
 from collections.abc import Sequence
@@ -16,76 +16,88 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
-from vis_bench import commands
-from vis_bench.commands.arguments import Options, Parser
-from vis_bench.commands.arguments.never_an_input import check_outputs
-from vis_bench.commands.output import say
-from vis_bench.commands.output.stream import SteadyStream
+from vis_bench.commands.options import Options, Parser
+from vis_bench.commands.output import SafeStream, say
 from vis_bench.errors import InputError, unusable_path
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
+DESCRIPTION = "Benchmark and evaluation harness for video instance segmentation"
+
+GROUPS = {
+    "start": {
+        "demo": "run the bundled config `demo`: no data, no download, no GPU",
+        "list": "list methods, configs, data sets, tables and figures",
+        "new-method": "write an installable package for your own method, its test and a config",
+        "train": "train a mini model on the synthetic videos",
+    },
+    "measure": {
+        "run": "measure every cell of a config, write a record each, print a table",
+        "predict": "segment frames, a video file, or the videos of a valid.json into a results "
+        "JSON",
+        "eval": "AP and AR of a results file against annotations; HOTA, IDF1 and TETA on request",
+        "flops": "multiply-adds by module, per clip and per source frame",
+        "profile-kernels": "kernels against the machine's memory and arithmetic limits",
+    },
+    "look": {
+        "compare": "two records or results files, with confidence intervals",
+        "check": "compare measurements with a baseline; exit 1 on a regression",
+        "report": "one HTML page about a record, or about two, with pictures of the videos",
+        "draw": "draw results over the frames: strips, animations, single frames",
+        "figure": "draw a figure of a paper: what attention reads, and where AP is lost",
+    },
+    "publish": {
+        "table": "a paper's table, published and measured; or a table of every record",
+        "leaderboard": "the ranking of the records, or its charts",
+        "submit": "check a results file and zip it for a server",
+    },
+    "data": {
+        "synth": "write the synthetic data set to disk in YouTube-VIS form",
+        "validate": "check an annotations file, and its frames if given; exit 1 on a problem",
+        "split": "cut a held-out part from a training annotations file",
+    },
+}
+COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        The exit code: 0 done, 1 a check failed, 2 wrong input, 130 interrupted. It does not depend
-        on who reads the output; only output that is lost otherwise, such as to a full disk, turns
-        a 0 into a 2.
+        The exit code: 0 done, 1 a check failed, 2 wrong input, 130 interrupted. A closed pipe
+        does not change it; output lost otherwise, such as on a full disk, turns 0 into 2.
     """
     program = SCRIPT if Path(sys.argv[0]).name == SCRIPT else PROGRAM
-    out, err = SteadyStream(sys.stdout), SteadyStream(sys.stderr)
+    out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
     with redirect_stdout(out), redirect_stderr(err):
         code = _run(program, list(sys.argv[1:] if arguments is None else arguments))
         out.flush()
-        if out.lost:
-            err.write(f"error: cannot write to standard output: {out.lost.strerror}\n")
+        if out.failure and not isinstance(out.failure, BrokenPipeError):
+            err.write(f"error: cannot write to standard output: {out.failure.strerror}\n")
             code = code or 2
         err.flush()
     return code
 
 
-def find_commands() -> dict[str, ModuleType]:
-    """Every command's module by the name that is typed, such as `profile-kernels`."""
-    return {
-        module.name.replace("_", "-"): importlib.import_module(f"{commands.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(commands.__path__)
-        if not module.ispkg
-    }
-
-
-def build_parser(program: str, arguments: Sequence[str]) -> Parser:
-    """A parser of all commands, of which those that `arguments` name have their arguments."""
-    parser = Parser(
-        prog=program, description="Benchmark and evaluation harness for video instance segmentation"
-    )
-    parser.add_argument("--version", action=_ShowVersion)
-    subparsers = parser.add_subparsers(
-        dest="command", metavar="COMMAND", required=True, parser_class=Parser
-    )
-    for name, module in find_commands().items():
-        text = module.DESCRIPTION
-        subparser = subparsers.add_parser(name, help=text, description=text)
-        if name in arguments:
-            options = Options(subparser)
-            module.add_arguments(options)
-            subparser.set_defaults(output_files=tuple(options.output_files))
-    return parser
+def command_module(name: str) -> ModuleType:
+    """Import the module of a command: `add_arguments(options)` and `run(options)`."""
+    return importlib.import_module(f"vis_bench.commands.{name.replace('-', '_')}")
 
 
 def _run(program: str, arguments: list[str]) -> int:
     try:
-        options = build_parser(program, arguments).parse_args(arguments)
-        check_outputs(options)
-        options.command_line = shlex.join([program, *arguments])
-        return find_commands()[options.command].run(options) or 0
-    except SystemExit as end:  # argparse's, after --help or --version
+        name = _overview(program).parse_args(arguments[:1]).command
+        command = command_module(name)
+        options = Options(Parser(prog=f"{program} {name}", description=COMMANDS[name]))
+        command.add_arguments(options)
+        parsed = options.parse(arguments[1:])
+        parsed.command_line = shlex.join([program, *arguments])
+        return command.run(parsed) or 0
+    except SystemExit as end:  # raised by argparse after --help and --version
         return int(end.code or 0)
     except InputError as error:
         say(f"error: {error}")
         return 2
-    except OSError as error:  # of a path that a reader did not name better
+    except OSError as error:  # a path that no reader has named
         say(f"error: {unusable_path(error)}")
         return 2
     except KeyboardInterrupt:
@@ -93,22 +105,23 @@ def _run(program: str, arguments: list[str]) -> int:
         return 130
 
 
-class _ShowVersion(argparse.Action):
-    """Prints the version and ends; it is looked up only then, which takes a moment."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
-        text = "show program's version number and exit"
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=text)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        sys.stdout.write(f"{parser.prog} {_version()}\n")
-        parser.exit()
+def _overview(program: str) -> Parser:
+    """Parser of the first word, with all commands in its help."""
+    lines = []
+    for group, commands in GROUPS.items():
+        lines += [f"{group}:", *(f"  {name:<17}{line}" for name, line in commands.items()), ""]
+    parser = Parser(
+        prog=program, usage="%(prog)s [-h] [--version] COMMAND ...", description=DESCRIPTION,
+        epilog="\n".join([*lines, f"{program} COMMAND --help shows a command's arguments."]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    return parser
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
     try:
-        return version("vis-bench")
-    except PackageNotFoundError:
+        return importlib.metadata.version("vis-bench")
+    except importlib.metadata.PackageNotFoundError:
         return "(not installed)"

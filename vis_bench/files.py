@@ -361,31 +361,20 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
         raise InputError(f"cannot write {path}: {reason}") from None
 
 
-def never_an_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuses to write where something is read, also through links; devices and pipes may be both.
-
-    Raises:
-        InputError: for an output that is the same file as an input.
-    """
+def overwrite_guard(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+    """Refuses an output that is the same regular file as an input, also through links."""
     inputs = list(inputs)
-    for output in filter(_is_regular, outputs):
+    for output in outputs:
         for path in inputs:
-            if _are_one_file(output, path):
+            if output and path and _are_one_regular_file(output, path):
                 name = "an input" if output == path else f"the input {path}"
                 raise InputError(f"cannot write {output}: it is {name}; expected another file")
 
 
-def _is_regular(path: Path) -> bool:
+def _are_one_regular_file(one: Path, other: Path) -> bool:
     try:
-        return path.is_file()
-    except (OSError, ValueError):  # not a name that a file can have
-        return False
-
-
-def _are_one_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):  # the other is not there
+        return one.is_file() and one.samefile(other)
+    except (OSError, ValueError):  # not the name of a file, or of none
         return False
 
 

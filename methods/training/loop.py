@@ -32,7 +32,7 @@ from methods.training.trainable_norms import train_norms
 from methods.training.trainer import Trainer
 from methods.training.video_pool import draw_pool, first_videos, videos_from
 from vis_bench.data.synthetic import CLASSES
-from vis_bench.files import never_an_input, write_atomically
+from vis_bench.files import overwrite_guard, write_atomically
 from vis_bench.progress import Bars
 
 CHECKPOINT = "checkpoint.pt"
@@ -69,7 +69,7 @@ def train(
     cells = evaluation_cells(config)
     check_output_folder(output)
     initial = [find_weights_file(config.initial_weights)] if config.initial_weights else []
-    never_an_input([output / CHECKPOINT, output / WEIGHTS], [config_path, *initial])
+    overwrite_guard([output / CHECKPOINT, output / WEIGHTS], [config_path, *initial])
     trainer = prepare(config, bars)
     check_free_space(output, 2 * trainer.state_bytes())
     if resume:

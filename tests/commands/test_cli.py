@@ -216,17 +216,6 @@ def test_an_unreadable_record_is_named_and_skipped(arguments, run, tmp_path):
     assert err == f"skipped: record {store.folder / 'broken.json'} lacks the field 'method'\n"
 
 
-def test_pages_are_written_without_an_unreadable_record(run, tmp_path):
-    store = RecordStore(tmp_path / "records")
-    store.write(example_record(ap=0.31))
-    (store.folder / "broken.json").write_text("{")
-    code, out, err = run("leaderboard", "--pages", tmp_path)
-    assert code == 1
-    assert "broken.json is not JSON" in err
-    assert out.count("wrote ") == 4
-    assert "31.0" in (tmp_path / "LEADERBOARD.md").read_text()
-
-
 def test_check_refuses_an_unreadable_record(run, tmp_path):
     store = RecordStore(tmp_path / "r")
     path = store.write(example_record())
@@ -242,10 +231,6 @@ def test_a_table_is_written_to_a_file(run, tmp_path):
     code, out, _ = run("table", "comparison", "--format", "latex", "--output", tmp_path / "t.tex")
     assert (code, out) == (0, "")
     assert (tmp_path / "t.tex").read_text() == printed
-
-
-def test_two_names_of_the_table_of_encoders(run):
-    assert run("flops", "--table", "ifc-encoder") == run("table", "ifc-encoder")
 
 
 def test_a_trace_of_a_bundled_model_has_its_classes(run, tmp_path):
@@ -273,16 +258,10 @@ def test_training_prints_a_summary_or_json(run, tmp_path, monkeypatch):
     assert json.loads(out)["weights"] == weights
 
 
-def test_methods_lists_color_key(run):
-    code, out, _ = run("methods", "--json")
-    assert code == 0
-    assert "color_key" in [row["Method"] for row in json.loads(out)]
-
-
 WRONG = {
     "no command": ([], "COMMAND"),
     "unknown command": (["runn"], "runn"),
-    "unknown option": (["methods", "--fast"], "--fast"),
+    "unknown option": (["list", "--fast"], "--fast"),
     "missing argument": (["eval", "--annotations", "a.json"], "--predictions"),
     "missing config": (["run", "none.yaml"], "none.yaml does not exist"),
     "limit": (["run", "CONFIG", "--limit", "0"], "'0' is not a whole number from 1 up"),

@@ -4,57 +4,51 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+from argparse import ArgumentParser
 
 import pytest
 
 from paths import GOLDEN, ROOT
-from vis_bench import commands
-from vis_bench.cli import build_parser, find_commands, main
+from vis_bench.cli import COMMANDS, command_module, main
+from vis_bench.commands.options import Options
 
-NAMES = list(find_commands())
+SHARED = {"options", "values", "output", "attention_figures"}
 
 
-def subparser(name):
-    (action,) = (a for a in build_parser("vis-bench", [name])._actions if a.dest == "command")
-    return action.choices[name]
+def actions(name):
+    parser = ArgumentParser()
+    command_module(name).add_arguments(Options(parser))
+    return parser._actions
 
 
 def test_every_file_is_a_command():
     files = {path.stem for path in (ROOT / "vis_bench" / "commands").glob("[!_]*.py")}
-    assert {name.replace("-", "_") for name in NAMES} == files
-    assert {"run", "profile-kernels", "configs"} <= set(NAMES)
+    assert {name.replace("-", "_") for name in COMMANDS} == files - SHARED
+    assert set(COMMANDS) > {"run", "profile-kernels", "list"}
 
 
-def test_adding_a_command_is_adding_a_file(tmp_path, monkeypatch, capsys):
-    (tmp_path / "say_hello.py").write_text(
-        'DESCRIPTION = "greet"\n'
-        "def add_arguments(options):\n"
-        '    options.value("--name", "NAME", "whom to greet", str, default="you")\n'
-        "def run(options):\n"
-        '    print("hello", options.name)\n'
-        "    return 3\n"
-    )
-    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
-    assert main(["say-hello", "--name", "all"]) == 3
-    assert capsys.readouterr().out == "hello all\n"
-    sys.modules.pop("vis_bench.commands.say_hello")
+def test_the_help_lists_every_command(capsys):
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    for name, line in COMMANDS.items():
+        assert f"  {name:<17}{line}\n" in printed
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_says_every_default(name, capsys):
     assert main([name, "--help"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(f"usage: vis-bench {name} ")
-    assert find_commands()[name].DESCRIPTION in " ".join(printed.split())
+    assert COMMANDS[name] in " ".join(printed.split())
     assert "--json" in printed
-    for action in subparser(name)._actions:
+    for action in actions(name):
         if action.option_strings and action.nargs != 0:
             assert "(required)" in action.help if action.required else "(default: " in action.help
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_says_whether_output_is_a_file_or_a_folder(name):
-    for action in subparser(name)._actions:
+    for action in actions(name):
         if "--output" in action.option_strings:
             assert (action.metavar, "file" in action.help or "JSON" in action.help) in {
                 ("FILE", True), ("DIR", False),
@@ -76,32 +70,43 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"vis-bench {importlib.metadata.version('vis-bench')}\n"
 
 
-def test_configs_are_listed_with_what_they_are(capsys):
-    assert main(["configs", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    (demo,) = (row["Description"] for row in rows if row["Config"] == "demo")
-    assert demo.startswith("The demo: the bundled mini models")
-    assert main(["configs"]) == 0
-    assert "| train/ifc_mini_synthetic " in capsys.readouterr().out
+def test_names_are_listed(capsys):
+    assert main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert list(listed) == ["methods", "configs", "datasets", "tables", "figures"]
+    names = {kind: [next(iter(row.values())) for row in rows] for kind, rows in listed.items()}
+    assert "color_key" in names["methods"]
+    assert {"demo", "train/ifc_mini_synthetic"} <= set(names["configs"])
+    assert "ytvis2019" in names["datasets"]
+    assert {"measured", "ifc-stride"} <= set(names["tables"])
+    assert "sampling-points" in names["figures"]
+    assert all(all(row.values()) for row in listed["configs"] + listed["tables"])
+    assert main(["list", "figures"]) == 0
+    printed = capsys.readouterr().out
+    assert "| memory-tokens " in printed
+    assert "ytvis2019" not in printed
 
 
 TRUTH = str(GOLDEN / "eval_quirks.gt.json")
-LIGHT = {
+RESULTS = str(GOLDEN / "eval_quirks.preds.json")
+WITHOUT_TORCH = {
     "help": ["--help"],
-    "run help": ["run", "--help"],
-    "train help": ["train", "--help"],
-    "configs": ["configs"],
-    "eval": ["eval", "--annotations", TRUTH, "--predictions",
-             str(GOLDEN / "eval_quirks.preds.json")],
+    "eval": ["eval", "--annotations", TRUTH, "--predictions", RESULTS],
     "validate": ["validate", TRUTH],
+    "compare": ["compare", RESULTS, RESULTS, "--annotations", TRUTH, "--resamples", "2"],
+    "table": ["table", "comparison"],
+    "leaderboard": ["leaderboard"],
+    "check help": ["check", "--help"],
+    "split help": ["split", "--help"],
+    "submit help": ["submit", "--help"],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", LIGHT.values(), ids=LIGHT)
-def test_what_needs_no_torch_does_not_wait_for_it(arguments):
+@pytest.mark.parametrize("arguments", WITHOUT_TORCH.values(), ids=WITHOUT_TORCH)
+def test_commands_without_a_model_do_not_import_torch(arguments):
     code = (
         "import sys; from vis_bench.cli import main\n"
-        "main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+        "code = main(sys.argv[1:]); sys.exit(code or 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr

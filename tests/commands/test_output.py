@@ -12,7 +12,7 @@ import pytest
 from paths import GOLDEN, ROOT
 from record_example import example_record
 from vis_bench.cli import main
-from vis_bench.commands.output.stream import SteadyStream
+from vis_bench.commands.output import SafeStream
 from vis_bench.records.store import RecordStore
 
 FULL = Path("/dev/full")
@@ -46,7 +46,7 @@ def closed_pipe(arguments, **options):
 
 def test_a_closed_pipe_changes_no_exit_code(failing_check):
     assert closed_pipe(failing_check) == (1, "")
-    assert closed_pipe(["methods"]) == (0, "")
+    assert closed_pipe(["list"]) == (0, "")
     assert closed_pipe(["--help"]) == (0, "")
     assert closed_pipe(["validate", "none.json"])[0] == 2
 
@@ -72,7 +72,7 @@ def test_a_command_ends_its_work_where_nobody_reads(tmp_path):
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 def test_a_full_disk_gets_a_sentence(failing_check):
-    for arguments, code in ((["methods"], 2), (["--help"], 2), (failing_check, 1)):
+    for arguments, code in ((["list"], 2), (["--help"], 2), (failing_check, 1)):
         with FULL.open("w") as full:
             done = subprocess.run(
                 [*VIS_BENCH, *arguments], stdout=full, stderr=subprocess.PIPE, text=True
@@ -84,7 +84,7 @@ def test_a_full_disk_gets_a_sentence(failing_check):
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 def test_messages_that_cannot_be_written_change_no_exit_code(failing_check):
-    for arguments, code in ((failing_check, 1), (["validate", "none.json"], 2), (["methods"], 0)):
+    for arguments, code in ((failing_check, 1), (["validate", "none.json"], 2), (["list"], 0)):
         with FULL.open("w") as full:
             done = subprocess.run(
                 [*VIS_BENCH, *arguments], stdout=subprocess.PIPE, stderr=full, text=True
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_written_is_no_success(tmp_path, capsys):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 @pytest.mark.parametrize(("closing", "arguments", "code"), [
-    (">&-", "methods", 0), (">&-", "nope", 2), ("2>&-", "nope", 2), (">&- 2>&-", "--help", 0),
+    (">&-", "list", 0), (">&-", "nope", 2), ("2>&-", "nope", 2), (">&- 2>&-", "--help", 0),
 ])  # fmt: skip
 def test_closed_streams(closing, arguments, code):
     command = f'"{VIS_BENCH[0]}" "{VIS_BENCH[1]}" {arguments} {closing}'
@@ -135,13 +135,13 @@ def test_output_that_only_takes_ascii(tmp_path):
 
 def test_a_stream_passes_everything_on_until_it_fails():
     stream = io.StringIO()
-    steady = SteadyStream(stream)
-    assert steady.write("AP ×") == 4
-    steady.flush()
-    assert (stream.getvalue(), steady.lost, steady.isatty()) == ("AP ×", None, False)
-    steady = SteadyStream(None)
-    assert steady.write("text") == 4
-    assert steady.lost is None
+    safe = SafeStream(stream)
+    assert safe.write("AP ×") == 4
+    safe.flush()
+    assert (stream.getvalue(), safe.failure, safe.isatty()) == ("AP ×", None, False)
+    safe = SafeStream(None)
+    assert safe.write("text") == 4
+    assert safe.failure is None
 
 
 @pytest.mark.parametrize("option", ["--output", "--trace"])

@@ -19,8 +19,9 @@ import yaml
 from mutations import one_sentence
 from paths import ROOT
 from record_example import example_record
-from vis_bench.cli import find_commands, main
-from vis_bench.commands.arguments import Options
+from vis_bench.cli import COMMANDS, command_module, main
+from vis_bench.commands.options import Options
+from vis_bench.commands.values import named_file
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
@@ -28,12 +29,9 @@ from vis_bench.records.store import RecordStore
 SUPPORT, FUZZ = ROOT / "tests" / "support", ROOT / "tests" / "fuzz"
 LIBC = ctypes.CDLL(None)
 
-# Values that are typed as text and are paths all the same.
-PATHS_AS_TEXT = ("CONFIG", "RESULTS")
 # What a command needs beside the path that is tested; a command that is not listed is given the
 # path that is tested wherever it requires something.
 VALID = {
-    "agreement": {"--configs": "c.yaml", "--limit": "=1", "--device": "=cpu"},
     "check": {"--baseline": "records", "--current": "records"},
     "compare": {"first": "r.json", "second": "r.json", "--annotations": "val.json"},
     "draw": {"results": "r.json", "--frames": "val/JPEGImages", "--output": "out",
@@ -42,7 +40,6 @@ VALID = {
              "--output": "out"},
     "flops": {"config": "c.yaml"},
     "leaderboard": {"--records": "records"},
-    "pack-predictions": {},
     "predict": {"config": "c.yaml", "--frames": "val/JPEGImages", "--output": "out/r.json"},
     "profile-kernels": {"--config": "c.yaml", "--trace": "out/t.json", "--device": "=cpu"},
     "run": {"config": "c.yaml", "--output": "out", "--limit": "=1", "--device": "=cpu"},
@@ -55,13 +52,11 @@ VALID = {
 }  # fmt: skip
 # Options that are read in some cases only, and what makes it so.
 IN_CASE = {
-    ("agreement", "--data-root"): ["--set", "dataset={name: ytvis2019}"],
     ("run", "--data-root"): ["--set", "dataset={name: ytvis2019}"],
     ("predict", "--annotations"): ["--set", "dataset={name: synthetic}"],
 }
 # Options whose files are read only where records ask for them, which the example's does not.
-UNREAD = {("complete-records", "--annotations"), ("complete-records", "--data-root"),
-          ("compare", "--data-root"), ("leaderboard", "--annotations"),
+UNREAD = {("compare", "--data-root"), ("leaderboard", "--annotations"),
           ("leaderboard", "--data-root")}  # fmt: skip
 
 
@@ -73,14 +68,14 @@ def path_options(command):
 def actions_of(command):
     """What a command's parser takes."""
     parser = argparse.ArgumentParser()
-    find_commands()[command].add_arguments(Options(parser))
+    command_module(command).add_arguments(Options(parser))
     return parser._actions
 
 
 def _is_path(action):
     kind = action.type
     makes_path = kind is Path or getattr(kind, "__annotations__", {}).get("return") == "Path"
-    return makes_path or (kind is str and action.metavar in PATHS_AS_TEXT)
+    return makes_path or kind is named_file
 
 
 def name_of(action):
@@ -89,7 +84,7 @@ def name_of(action):
 
 CASES = [
     (command, name_of(action))
-    for command in find_commands()
+    for command in COMMANDS
     if command != "demo"  # takes what `run` takes, see the test below
     for action in path_options(command)
 ]

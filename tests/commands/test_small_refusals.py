@@ -45,24 +45,6 @@ def test_the_largest_seed_makes_a_data_set(tmp_path, capsys):
     assert f"seed: {seed}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["typo", "empty", "file/inner"])
-def test_pages_of_a_folder_without_records_are_not_written(name, tmp_path, capsys):
-    (tmp_path / "empty").mkdir()
-    before = sorted(tmp_path.rglob("*"))
-    for more in ([], ["--json"]):
-        assert main(["leaderboard", "--pages", str(tmp_path / name), *more]) == 2
-        printed = capsys.readouterr()
-        assert f"--pages {tmp_path / name} has no folder records; expected" in printed.err
-        assert printed.out == ""
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_pages_of_a_folder_with_records_are_written(tmp_path, capsys):
-    RecordStore(tmp_path / "records").write(example_record(fps=10.0))
-    assert main(["leaderboard", "--pages", str(tmp_path)]) == 0
-    assert f"wrote {tmp_path / 'LEADERBOARD.md'}" in capsys.readouterr().out
-
-
 def test_a_trace_goes_to_its_file(tmp_path, capsys):
     config = tmp_path / "c.yaml"
     config.write_text(

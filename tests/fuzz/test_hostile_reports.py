@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import warnings
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -15,7 +14,6 @@ from drawing_case import T
 from hostile_calls import call, check_text, checked, write_data
 from hostile_text import PARTS, hostile_names
 from record_example import example_record
-from vis_bench.commands.figure_kinds import readme
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.masks.rle import encode_masks
@@ -169,7 +167,7 @@ def test_figures_of_attention(tmp_path, seed):
     ):  # fmt: skip
         output, data = folder / f"{kind}.{ending}", folder / "data.npz"
         arguments = ["figure", kind, config, "--video", video, "--output", output, "--data", data,
-                     "--device", "cpu", "--frames", "1"]  # fmt: skip
+                     "--device", "cpu", "--num-frames", "1"]  # fmt: skip
         code, out, err = call(*arguments)
         assert (code, err) == (0, "")
         check_text(out, where=kind)
@@ -185,20 +183,16 @@ def test_figures_of_attention(tmp_path, seed):
     check_text(out, where="json")
 
 
-def test_strips(tmp_path, monkeypatch):
+def test_strips(tmp_path):
     names = [WORST, *hostile_names(0, 5)]
     folder = tmp_path / "n\x1b[31m\n::error::x"
     folder.mkdir()
     video, (seqformer, _) = write_classes(folder, names)
-    arguments = [f"{WORST.replace('=', '')}={seqformer}", "--video", video, "--frames", "1"]
+    arguments = [f"{WORST.replace('=', '')}={seqformer}", "--video", video, "--num-frames", "1"]
     for ending in ("png", "svg"):
         text = checked("figure", "strip", *arguments, "--output", folder / f"s.{ending}")
         check_picture(folder / f"s.{ending}")
         assert text.count("\n") == 1
-    command = ["vis-bench", "figure", "strip", *arguments, "--output", "results/a\n::error::x.png"]
-    monkeypatch.setattr(readme, "COMMANDS", [shlex.join(command)])
-    checked("figure", "readme", "--output", folder / "pictures")
-    check_picture(folder / "pictures/a\n::error::x.png")
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])

@@ -3,14 +3,16 @@
 import io
 import json
 import random
+import shutil
 import typing
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
 from drawing_case import LEFT, RIGHT, annotations, write_frames, write_results
+from maintenance import refresh
 from paths import CONFIGS
 from record_example import example_record
 from vis_bench.cli import main
@@ -189,7 +191,7 @@ def test_baselines(tmp_path, seed, count):
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_commands_that_take_one_record(tmp_path, seed):
-    """compare, draw and pack-predictions, which follow a record to its predictions."""
+    """compare, draw and the packing of predictions, which follow a record to its predictions."""
     truth = tmp_path / "gt.json"
     truth.write_text(json.dumps(annotations((LEFT, 1), (RIGHT, 2))))
     write_frames(tmp_path / "frames")
@@ -206,13 +208,12 @@ def test_commands_that_take_one_record(tmp_path, seed):
             check_answer(["compare", record, results, "--resamples", "1", *more], 2)
         check_answer(["draw", results, "--frames", tmp_path / "frames", "--output",
                       tmp_path / "out", "--side", "9", "--columns", "1"], 2)  # fmt: skip
-        (tmp_path / "packed").mkdir()
-        (tmp_path / "packed/r.json").write_text(json.dumps(content))
-        (tmp_path / "packed/r.results.json").write_bytes(kept)
-        check_answer(["pack-predictions", "--records", tmp_path / "packed"])
-        for path in (tmp_path / "packed").iterdir():
-            path.unlink()
-        (tmp_path / "packed").rmdir()
+        (tmp_path / "packed/records").mkdir(parents=True)
+        (tmp_path / "packed/records/r.json").write_text(json.dumps(content))
+        (tmp_path / "packed/records/r.results.json").write_bytes(kept)
+        with suppress(InputError):
+            refresh.pack(tmp_path / "packed")
+        shutil.rmtree(tmp_path / "packed")
         assert results.read_bytes() == kept
 
 

@@ -83,7 +83,7 @@ def run(arguments, environment):
 
 
 def test_installed_plugin_is_listed_with_its_options(with_plugin):
-    listed = json.loads(run(["methods", "--json"], with_plugin).stdout)
+    listed = json.loads(run(["list", "methods", "--json"], with_plugin).stdout)["methods"]
     assert {"Method": "bright", "Origin": "plug-in", "Options": "threshold=1.0"} in listed
 
 

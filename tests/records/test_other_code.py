@@ -7,7 +7,7 @@ import pytest
 
 from paths import GOLDEN
 from vis_bench.cli import main
-from vis_bench.commands.arguments.values import num_params
+from vis_bench.commands.eval import num_params
 from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
 from vis_bench.records.names import marked_labels

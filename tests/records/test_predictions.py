@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from maintenance import refresh
 from record_example import example_record
 from vis_bench import files
 from vis_bench.cli import main
@@ -49,14 +50,13 @@ def test_the_same_predictions_pack_to_the_same_bytes(record_path):
     assert pack_predictions(record_path).read_bytes() == first
 
 
-def test_the_command_packs_what_is_there(record_path, capsys):
+def test_the_script_packs_all_predictions(record_path):
     store = RecordStore(record_path.parent)
     store.write(example_record(predictions="gone.results.json", config_sha256="ef" * 32))
     store.write(example_record(predictions=None, config_sha256="12" * 32))
-    assert main(["pack-predictions", "--records", str(store.folder)]) == 0
-    assert capsys.readouterr().out == "results files packed: 1, 0.0 MB in all\n"
-    assert main(["pack-predictions", "--records", str(store.folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"packed": [], "bytes": 0}
+    store.folder.rename(store.folder.with_name("records"))
+    assert len(refresh.pack(store.folder.parent)) == 1
+    assert refresh.pack(store.folder.parent) == []
 
 
 def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
@@ -108,13 +108,9 @@ def test_predictions_never_lie_outside_the_records_folder(secret, name, capsys):
     (folder / "r.json").write_bytes(record_json(record))
     with pytest.raises(InputError, match=r"expected a file in the record.s folder"):
         predictions_path(record, folder / "r.json")
-    commands = [
-        ["compare", folder / "r.json", secret],
-        ["pack-predictions", "--records", folder],
-    ]
-    for command in commands:
-        nothing_to_pack = main(list(map(str, command))) == 0
-        assert nothing_to_pack == ("packed: 0" in capsys.readouterr().out)
+    assert main(["compare", str(folder / "r.json"), str(secret)]) == 2
+    with pytest.raises(InputError, match="expected a file in"):
+        refresh.pack(folder.parent)
     assert secret.read_text() == CONTENT
     assert not list(secret.parent.rglob("*.gz"))
 

@@ -135,7 +135,7 @@ def test_a_plug_in_whose_function_hides_what_it_takes_is_named(tmp_path):
         tmp_path / "site", "opaque==1", {"opaque.py": "build = dict.fromkeys\n"},
         opaque="opaque:build", builtin="opaque:dict.__init__",
     )  # fmt: skip
-    done = vis_bench(tmp_path / "site", "methods", "--json")
+    done = vis_bench(tmp_path / "site", "list", "methods", "--json")
     assert done.returncode == 0, done.stderr
     done, records = measure(tmp_path / "site", "builtin", tmp_path / "out", measure="flops")
     assert (done.returncode, records, done.stderr.count("\n")) == (2, [], 1)
@@ -216,15 +216,15 @@ def with_broken(tmp_path_factory):
 
 
 def test_broken_plug_ins_are_named_in_the_list_and_the_others_go_on(with_broken):
-    done = vis_bench(with_broken, "methods", "--json")
+    done = vis_bench(with_broken, "list", "methods", "--json")
     assert done.returncode == 0, done.stderr
-    rows = {row["Method"]: row for row in json.loads(done.stdout)}
+    rows = {row["Method"]: row for row in json.loads(done.stdout)["methods"]}
     for name, (_, why) in BROKEN.items():
         assert f"broken-{name} 0.3 ({name}_module:build)" in rows[name]["Problem"]
         assert why in rows[name]["Problem"]
     assert rows["works"]["Problem"] == rows["ifc"]["Problem"] == ""
     assert "threshold=1.0" in rows["works"]["Options"]
-    assert "SyntaxError" in vis_bench(with_broken, "methods").stdout
+    assert "SyntaxError" in vis_bench(with_broken, "list", "methods").stdout
 
 
 def test_broken_plug_ins_leave_other_methods_alone(with_broken, tmp_path):
@@ -255,7 +255,10 @@ def test_a_name_that_is_taken_is_refused_and_both_are_named(tmp_path):
         assert (done.returncode, records) == (2, [])
         assert all(text in done.stderr for text in both)
         assert len(done.stderr.splitlines()) == 1
-    rows = {r["Method"]: r for r in json.loads(vis_bench(site, "methods", "--json").stdout)}
+    rows = {
+        r["Method"]: r
+        for r in json.loads(vis_bench(site, "list", "methods", "--json").stdout)["methods"]
+    }
     assert "hides" in rows["color_key"]["Problem"]
     assert "twin" in rows["same"]["Problem"]
     done, _ = measure(site, "ifc", tmp_path / "other", "--set", "options.variant=mini",

@@ -1,8 +1,7 @@
 """The table of AP by level, and of short and long videos."""
 
+from maintenance import refresh
 from record_example import example_record
-from vis_bench.cli import main
-from vis_bench.commands import leaderboard
 from vis_bench.records.store import RecordStore
 from vis_bench.show.hard_objects import TITLE, hard_objects_grid, hard_objects_markdown
 
@@ -51,9 +50,9 @@ def test_a_cell_without_the_numbers_does_not_hide_one_with_them():
 
 
 def test_the_page_of_results_has_the_section(tmp_path, monkeypatch):
-    monkeypatch.setattr(leaderboard, "encoder_counts", lambda: None)  # they take long
+    monkeypatch.setattr(refresh, "encoder_counts", lambda: None)  # they take long
     RecordStore(tmp_path / "records").write(example_record(**LEVELLED))
-    assert main(["leaderboard", "--pages", str(tmp_path)]) == 0
+    assert len(refresh.pages(tmp_path)) == 4
     page = (tmp_path / "README.md").read_text()
     order = ["## Measured\n", f"## {TITLE}\n", "## The papers' tables\n"]
     assert sorted(order, key=page.index) == order

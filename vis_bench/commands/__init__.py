@@ -1,8 +1,6 @@
-"""The commands of the command line, one file each.
+"""The commands of the command line, one module each, named like the command with `_` for `-`.
 
-A module directly in this package is a command, named like its file with `-` for `_`. It has
-`DESCRIPTION` (one line, for the help), `add_arguments(options)`, which says what it takes, and
-`run(options)`, which does it and returns the exit code, or None for 0. Whatever is slow to import,
-torch above all, is imported inside `run`. What commands share lies in the packages `arguments` and
-`output`. Only these modules import `methods` and `cuda_ops`.
+A command's module has `add_arguments(options)` and `run(options)`, which returns the exit code, or
+None for 0. `vis_bench.cli` lists the commands and imports the typed one only. `options`, `values`
+and `output` are what they share. Of `vis_bench`, only commands import `methods` and `cuda_ops`.
 """

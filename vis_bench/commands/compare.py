@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import finite
-from vis_bench.commands.output import print_json, print_text
-
-DESCRIPTION = "two records or results files, with confidence intervals"
+from vis_bench.commands.options import Options
+from vis_bench.commands.output import print_result
+from vis_bench.commands.values import finite
+from vis_bench.progress import Bars
+from vis_bench.runs.sources import compared_sources
+from vis_bench.show.compare_report import compare_pair
 
 
 def add_arguments(options: Options) -> None:
-    """A and B, where their annotations are, and the resampling."""
     options.argument("first", "A", "a record with its predictions beside it, or a results file")
     options.argument("second", "B", "what A is compared with")
     options.value(
@@ -29,10 +29,6 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints both sides, their difference and its confidence interval."""
-    from vis_bench.progress import Bars
-    from vis_bench.runs.sources import compared_sources
-    from vis_bench.show.compare_report import compare_pair
-
     pair = compared_sources(
         [options.first, options.second],
         annotations=options.annotations, data_root=options.data_root,
@@ -41,7 +37,4 @@ def run(options: argparse.Namespace) -> None:
         pair, Bars(), score_threshold=options.score_threshold, num_resamples=options.resamples,
         seed=options.seed,
     )  # fmt: skip
-    if options.json:
-        print_json(report.as_json())
-    else:
-        print_text(report.as_text())
+    print_result(options, report.as_json(), report.as_text())

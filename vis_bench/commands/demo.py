@@ -1,4 +1,4 @@
-"""`demo`: the bundled mini models by clip length, on the synthetic videos."""
+"""`demo`: runs the bundled config `demo` into a folder of its own."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import argparse
 from pathlib import Path
 
 from vis_bench.commands import run as run_command
-from vis_bench.commands.arguments import Options
-
-DESCRIPTION = "run the bundled config `demo`: no data, no download, no GPU"
-
+from vis_bench.commands.options import Options
+from vis_bench.runs.bundled import find_config
 
 RECORDS = Path("runs/demo")
 
 
 def add_arguments(options: Options) -> None:
-    """What all measuring takes."""
     options.measuring(RECORDS)
 
 
 def run(options: argparse.Namespace) -> int:
-    """As `run demo`, into a folder of its own."""
-    options.config = "demo"
+    """Measures as `run demo` does."""
+    options.config = find_config("demo")
     return run_command.measure(options, RECORDS)

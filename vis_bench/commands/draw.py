@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 
-from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import finite, names, output_folder, whole_number
-from vis_bench.commands.output import print_json, print_line, say
+from vis_bench.commands.options import FRAMES, Options
+from vis_bench.commands.output import print_result, warn
+from vis_bench.commands.values import frames_path, named_file, names, output_folder, whole_number
 from vis_bench.data.categories import DATASETS
-
-DESCRIPTION = "draw results over the frames: strips, animations, single frames"
+from vis_bench.progress import Bars
+from vis_bench.runs.sources import drawn_sources
+from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
+from vis_bench.text import one_line
 
 
 def add_arguments(options: Options) -> None:
-    """The results files, the frames, and what to draw of them."""
     options.argument(
-        "results", "RESULTS", "results files, or NAME=FILE to call a row NAME", str, nargs="+"
+        "results",
+        "RESULTS",
+        "results files, or NAME=FILE to call a row NAME",
+        named_file,
+        nargs="+",
     )
     options.required(
-        "--frames", "PATH", "folder that the annotations' file names start from; without "
-        "annotations a folder of frames, a folder of such folders, or a video file, as for predict",
+        "--frames", "PATH",
+        f"folder that the annotations' file names start from; without annotations {FRAMES}",
+        frames_path,
     )  # fmt: skip
     options.required("--output", "DIR", "folder of pictures to write", output_folder)
     options.value(
@@ -40,16 +46,12 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--fps", "N", "frames per second of the animation", whole_number(1, 1000), default=6
     )
-    options.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
+    options.min_score()
     options.flag("--single", "also write every frame of every row as a picture")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draws, and says what was written."""
-    from vis_bench.progress import Bars
-    from vis_bench.runs.sources import drawn_sources
-    from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
-
+    """Draws, and prints the number of pictures."""
     inputs = drawn_sources(
         options.results, options.frames, options.annotations, options.videos, options.dataset
     )
@@ -61,10 +63,7 @@ def run(options: argparse.Namespace) -> None:
         inputs.videos, inputs.sides, inputs.annotated, inputs.truth.categories, options.output,
         plan, Bars(options.json),
     )  # fmt: skip
-    for warning in [*inputs.truth.warnings, *drawn.warnings]:
-        say(f"warning: {warning}")
-    if options.json:
-        print_json(drawn.as_json())
-    else:
-        num_files = sum(map(len, drawn.files.values()))
-        print_line(f"pictures: {num_files}, videos: {len(drawn.files)}, folder: {options.output}")
+    warn([*inputs.truth.warnings, *drawn.warnings])
+    num_files = sum(map(len, drawn.files.values()))
+    text = f"pictures: {num_files}, videos: {len(drawn.files)}, folder: {options.output}"
+    print_result(options, drawn.as_json(), one_line(text))

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import re
 
-from vis_bench.commands.arguments import RECORDS, Options
-from vis_bench.commands.arguments.values import (
-    finite,
-    frames_per_second,
-    num_params,
-    output_folder,
-)
-from vis_bench.commands.output import print_json, print_text, say
+from vis_bench.commands.options import RECORDS, Options
+from vis_bench.commands.output import print_result, say, warn
+from vis_bench.commands.values import finite, output_folder, positive
+from vis_bench.data.annotations import read_annotations
+from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-
-if TYPE_CHECKING:
-    from vis_bench.metrics.identity_sensitivity import IdentitySensitivity
-    from vis_bench.metrics.images import ImageEvaluation
-    from vis_bench.metrics.ytvis import Evaluation
-
-DESCRIPTION = "AP and AR of a results file against annotations; HOTA, IDF1 and TETA on request"
+from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, identity_sensitivity
+from vis_bench.metrics.images import ImageEvaluation
+from vis_bench.metrics.ytvis import Evaluation, evaluate_files
+from vis_bench.progress import Bars
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.external import OtherCode, record_results
+from vis_bench.show.evaluation import evaluation_json, evaluation_text
+from vis_bench.show.identity_sensitivity import sensitivity_json, sensitivity_text
 
 
 def add_arguments(options: Options) -> None:
-    """The two files, and what --record takes."""
     options.required(
         "--annotations", "GT.json", "annotations in YouTube-VIS form, or of images in COCO's"
     )
@@ -52,32 +48,35 @@ def add_arguments(options: Options) -> None:
         "--output", "DIR", "folder of records to write, with --record", output_folder,
         default=RECORDS,
     )  # fmt: skip
-    for name, metavar, kind, text, unless_given in RECORDED:
-        options.value(name, metavar, text, kind, unless_given=unless_given)
-
-
-# What is said of results in their record: name, metavar, kind, help, and what holds unless given.
-RECORDED: tuple[tuple[str, str, Callable[[str], Any], str, str], ...] = (
-    ("--backbone", "NAME", str, "the record's backbone", "not stated"),
-    ("--dataset", "NAME", str, "the record's data set",
-     "the one whose categories the annotations have"),
-    ("--split", "NAME", str, "the record's split", "as the annotations file says"),
-    ("--note", "TEXT", str, "what tells these results from others of the method, such as "
-     "'36 frames'", "none"),
-    ("--url", "URL", str, "where the results come from", "not stated"),
-    ("--fps", "N", frames_per_second, "source frames per second, measured on --device",
-     "not stated"),
-    ("--device", "NAME", str, "what --fps were measured on, such as 'one V100'", "not stated"),
-    ("--params", "N", num_params, "distinct learnable parameters: a whole number, or one with K, "
-     "M or B such as 39.1M", "not stated"),
-)  # fmt: skip
+    unknown = "not stated"
+    options.value("--backbone", "NAME", "the record's backbone", str, unless_given=unknown)
+    options.value(
+        "--dataset", "NAME", "the record's data set", str,
+        unless_given="the one whose categories the annotations have",
+    )  # fmt: skip
+    options.value(
+        "--split", "NAME", "the record's split", str, unless_given="that of the annotations file"
+    )
+    options.value(
+        "--note", "TEXT", "label that tells these results from others of the method, such as "
+        "'36 frames'", str,
+    )  # fmt: skip
+    options.value("--url", "URL", "where the results come from", str, unless_given=unknown)
+    options.value(
+        "--fps", "N", "source frames per second, measured on --device", positive,
+        unless_given=unknown,
+    )  # fmt: skip
+    options.value(
+        "--device", "NAME", "the device of --fps, such as 'one V100'", str, unless_given=unknown
+    )
+    options.value(
+        "--params", "N", "distinct learnable parameters: a whole number, or one with K, M or B "
+        "such as 39.1M", num_params, unless_given=unknown,
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates, writes a record where one is wanted, and prints the numbers."""
-    from vis_bench.metrics.ytvis import evaluate_files
-    from vis_bench.show.evaluation import evaluation_json, evaluation_text
-
     threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
         evaluation = _record_results(options, threshold)
@@ -87,28 +86,31 @@ def run(options: argparse.Namespace) -> None:
             options.annotations, options.predictions,
             long_annotations=options.long_annotations, tracking_threshold=threshold,
         )  # fmt: skip
-    for warning in evaluation.warnings:
-        say(f"warning: {warning}")
+    warn(evaluation.warnings)
     report = evaluation_json(evaluation, per_category=options.per_category)
     text = evaluation_text(evaluation, per_category=options.per_category)
     if options.identity_sensitivity:
-        from vis_bench.show.identity_sensitivity import sensitivity_json, sensitivity_text
-
         sensitivity = _identity_sensitivity(options)
         report["identity_sensitivity"] = sensitivity_json(sensitivity)
         text = f"{text}\n\n{sensitivity_text(sensitivity)}"
-    if options.json:
-        print_json(report)
-    else:
-        print_text(text)
+    print_result(options, report, text)
+
+
+def num_params(text: str) -> int:
+    """A whole number, or one with K, M or B for thousands, millions or billions.
+
+    A bare number below 1000 is refused: it is more likely meant in millions.
+    """
+    match = re.fullmatch(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)([KMB])", text)
+    if match is None or (match[1] and 0 < int(match[1]) < 1000):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of parameters; expected a whole number, or one such as 39.1M"
+        )
+    thousands = {"K": 10**3, "M": 10**6, "B": 10**9}
+    return int(match[1]) if match[1] else round(float(match[2]) * thousands[match[3]])
 
 
 def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | None:
-    from vis_bench.data.annotations import read_annotations
-    from vis_bench.data.results_file import read_results
-    from vis_bench.metrics.identity_sensitivity import identity_sensitivity
-    from vis_bench.progress import Bars
-
     truth, results = read_annotations(options.annotations), read_results(options.predictions)
     if truth.of_images:
         raise InputError(
@@ -120,17 +122,14 @@ def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | 
 
 
 def _refuse_without_record(options: argparse.Namespace) -> None:
-    for name, *_ in RECORDED:
-        if getattr(options, name.removeprefix("--")) is not None:
-            raise InputError(f"{name} says what goes into a record; give --record NAME too")
+    for name in ("backbone", "dataset", "split", "note", "url", "fps", "device", "params"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} is a field of a record; give --record NAME too")
 
 
 def _record_results(
     options: argparse.Namespace, tracking_threshold: float | None
 ) -> Evaluation | ImageEvaluation:
-    from vis_bench.records.store import RecordStore
-    from vis_bench.runs.external import OtherCode, record_results
-
     source = OtherCode(
         options.record, options.backbone, options.note, options.url, options.fps, options.device,
         options.params,

@@ -1,34 +1,150 @@
-"""`figure NAME`: a paper's figure, or a picture of failures; the modules of `figure_kinds`."""
+"""`figure NAME`: a paper's figure, a strip of several methods, or pictures of failures."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import pkgutil
-from types import ModuleType
 
-from vis_bench.commands import figure_kinds
-from vis_bench.commands.arguments import Options
+from methods import build_method
+from vis_bench.commands import attention_figures as attention
+from vis_bench.commands.options import FRAMES, Options
+from vis_bench.commands.output import print_result, warn
+from vis_bench.commands.values import count, frames_path, named_file, names, picture_file
+from vis_bench.errors import InputError
+from vis_bench.files import check_writable, write_atomically
+from vis_bench.metrics.error_breakdown import ERRORS
+from vis_bench.metrics.video_errors import break_down_videos, worst_videos
+from vis_bench.progress import Bars
+from vis_bench.records.environment import pick_device
+from vis_bench.runs.sources import check_has_objects, failure_sources
+from vis_bench.runs.video_subject import VideoSource, load_subjects, predict_each
+from vis_bench.show.charts import picture_format
+from vis_bench.show.figures.failure_cases import FailureCase, draw_failure_cases
+from vis_bench.show.figures.method_strip import draw_method_strip
+from vis_bench.show.figures.page import encode_page
+from vis_bench.show.overlay.tracks import check_fit
+from vis_bench.text import one_line
 
-DESCRIPTION = "draw a figure of a paper: what attention reads, and where AP is lost"
-
-
-def find_kinds() -> dict[str, ModuleType]:
-    """Every figure's module by the name that is typed, such as `sampling-points`."""
-    return {
-        module.name.replace("_", "-"): importlib.import_module(
-            f"{figure_kinds.__name__}.{module.name}"
-        )
-        for module in pkgutil.iter_modules(figure_kinds.__path__)
-        if not module.ispkg
-    }
+STRIP_CONFIGS = ["ifc_mini_synthetic", "seqformer_mini_synthetic", "ms_sts_mini_synthetic"]
 
 
 def add_arguments(options: Options) -> None:
-    """The figures, each with arguments of its own."""
-    options.kinds("figure", "NAME", find_kinds())
+    options.kinds("figure", "NAME", {name: (line, add) for name, (line, add, _) in FIGURES.items()})
 
 
-def run(options: argparse.Namespace) -> int | None:
+def run(options: argparse.Namespace) -> None:
     """Draws the figure that was named."""
-    return find_kinds()[options.figure].run(options)
+    _, _, draw = FIGURES[options.figure]
+    draw(options)
+
+
+def _add_strip(options: Options) -> None:
+    options.argument(
+        "configs", "CONFIG", "YAML files or names of bundled configs, or NAME=CONFIG to call a row "
+        f"NAME (default: {' '.join(STRIP_CONFIGS)})", named_file, nargs="*", default=STRIP_CONFIGS,
+    )  # fmt: skip
+    options.required("--output", "FILE", attention.PICTURE, picture_file)
+    options.value("--video", "NAME", "name or id of the video", str, unless_given="the first one")
+    options.value("--frames", "PATH", FRAMES, frames_path, unless_given=attention.DATA_SET)
+    options.value("--num-frames", "N", "frames to draw, evenly spread", count, default=4)
+    options.min_score()
+    options.device()
+    options.overrides()
+    options.data_root()
+
+
+def _strip(options: argparse.Namespace) -> None:
+    """Draws frames of one video with the masks of each method, below the ground truth."""
+    source = VideoSource(options.video, options.frames, options.data_root)
+    subjects = load_subjects(
+        build_method, options.configs, options.overrides, pick_device(options.device), source
+    )
+    check_writable(options.output)
+    first = next(iter(subjects.values()))
+    total = len(subjects) * first.video.length
+    with Bars(options.json).bar(f"predict {first.video.name}", total) as advance:
+        results = predict_each(subjects, advance)
+    picture = draw_method_strip(
+        first.video, results, first.ground_truth([first.video]), first.categories,
+        columns=options.num_frames, min_score=options.min_score,
+    )  # fmt: skip
+    write_atomically(options.output, encode_page(picture, picture_format(options.output)))
+    facts = {"written": [str(options.output)], "video": first.video.name, "rows": list(results)}
+    print_result(options, facts, one_line(f"written: {options.output}"))
+
+
+def _add_failure_cases(options: Options) -> None:
+    options.argument("results", "RESULTS", "results file, or NAME=FILE to call it NAME", named_file)
+    options.required("--output", "FILE", attention.PICTURE, picture_file)
+    options.value(
+        "--annotations", "GT.json", "annotations of the videos; needs --frames",
+        unless_given="those of the synthetic validation videos, which are drawn in memory",
+    )  # fmt: skip
+    options.annotated_frames("the synthetic validation videos")
+    options.value("--kinds", "NAME,...", "kinds of error", names, unless_given="all")
+    options.value("--worst", "N", "videos per kind of error", count, default=1)
+    options.value("--columns", "N", "frames of a video", count, default=4)
+    options.min_score()
+
+
+def _failure_cases(options: argparse.Namespace) -> None:
+    """Breaks down the errors of every video, and draws the worst ones."""
+    kinds = options.kinds or list(ERRORS)
+    for kind in kinds:
+        if kind not in ERRORS:
+            raise InputError(f"--kinds names {kind!r}; expected some of: {', '.join(ERRORS)}")
+    inputs = failure_sources(options.results, options.frames, options.annotations)
+    [side], truth = inputs.sides, inputs.truth
+    check_has_objects(truth)
+    check_fit(inputs)
+    check_writable(options.output)
+    bars = Bars(options.json)
+    with bars.bar("errors", len(truth.videos)) as advance:
+        errors = break_down_videos(truth, side.results, advance)
+    worst = worst_videos(errors, kinds, options.worst)
+    cases = [FailureCase(kind, video) for kind, videos in worst.items() for video in videos]
+    if not cases:
+        raise InputError(f"{side.name} loses no AP to {', '.join(kinds)}; nothing to draw")
+    warnings: dict[str, None] = {}
+    with bars.bar("draw", len(cases)) as advance:
+        picture = draw_failure_cases(
+            cases, {video.id: video for video in inputs.videos}, side, truth, truth.categories,
+            columns=options.columns, min_score=options.min_score,
+            warn=lambda text: warnings.update({text: None}), advance=advance,
+        )  # fmt: skip
+    write_atomically(options.output, encode_page(picture, picture_format(options.output)))
+    warn([*truth.warnings, *warnings])
+    lines = [*(case.heading for case in cases), f"written: {options.output}"]
+    facts = {"written": [str(options.output)], "cases": [_fields(case) for case in cases]}
+    print_result(options, facts, "\n".join(map(one_line, lines)))
+
+
+def _fields(case: FailureCase) -> dict[str, object]:
+    errors = case.errors
+    return {
+        "kind": case.kind, "video": errors.video.name, "video_id": errors.video.id,
+        "ap": errors.ap, "lost": errors.gains[case.kind],
+    }  # fmt: skip
+
+
+# Line of help, function that adds arguments, and function that draws.
+FIGURES = {
+    "strip": (
+        "frames of one video with the masks of several methods, a row each", _add_strip, _strip,
+    ),
+    "failure-cases": (
+        "the videos that lose most AP to each kind of error, as strips",
+        _add_failure_cases, _failure_cases,
+    ),
+    "sampling-points": (
+        "the points that the decoder's deformable attention reads, by layer and frame",
+        attention.add_sampling_points, attention.sampling_points,
+    ),
+    "time-weights": (
+        "the weight of each frame in each instance, and over all videos the mean weight of frames "
+        "without the object", attention.add_time_weights, attention.time_weights,
+    ),
+    "memory-tokens": (
+        "the attention of IFC's memory tokens, as heat over a frame for each token",
+        attention.add_memory_tokens, attention.memory_tokens,
+    ),
+}  # fmt: skip

@@ -1,23 +1,36 @@
-"""`profile-kernels`: the kernels by themselves, or the trace of a whole method."""
+"""`profile-kernels`: times the kernels alone, or traces a whole method."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import names, output_file
-from vis_bench.commands.output import deliver, print_text, say
-from vis_bench.commands.output.text import json_text
+from cuda_ops.profile import PASSES, profile, trace_method
+from methods import build_method
+from vis_bench.commands.options import Options
+from vis_bench.commands.output import deliver, json_text, print_text, say
+from vis_bench.commands.values import config_file, names, output_file
 from vis_bench.errors import InputError
-
-DESCRIPTION = "kernels against the machine's memory and arithmetic limits"
+from vis_bench.files import check_writable, overwrite_guard, write_atomically
+from vis_bench.progress import Bars
+from vis_bench.records.environment import describe_machine, pick_device
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.load_method import find_weights, load_method, naming_method
+from vis_bench.runs.random_clip import random_clip
+from vis_bench.runs.sources import config_categories
+from vis_bench.show.kernels import (
+    kernel_page,
+    kernel_table,
+    most_expensive_operators,
+    skipped_lines,
+)
+from vis_bench.show.tables import render
 
 TRACE = Path("runs/trace.json.gz")
 
 
 def add_arguments(options: Options) -> None:
-    """What to measure, or --config and --trace."""
     for name in ("--shapes", "--backends", "--passes", "--dtypes"):
         options.value(
             name, "A,B", f"measure only these {name[2:]}", names, unless_given="all that apply"
@@ -31,13 +44,13 @@ def add_arguments(options: Options) -> None:
     options.output_file()
     options.value(
         "--config", "CONFIG", "trace the method of this config's first cell instead, see --trace",
-        str, unless_given="no trace",
+        config_file, unless_given="no trace",
     )  # fmt: skip
     options.value(
         "--trace", "FILE", "trace to write (.json or .json.gz), with --config", output_file,
         unless_given=f"{TRACE} with --config",
     )  # fmt: skip
-    options.subject()
+    options.method()
 
 
 def run(options: argparse.Namespace) -> None:
@@ -54,12 +67,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _profile(options: argparse.Namespace) -> None:
-    from cuda_ops.profile import PASSES, profile
-    from vis_bench.progress import Bars
-    from vis_bench.records.environment import describe_machine, pick_device
-    from vis_bench.show.kernels import kernel_page, kernel_table, skipped_lines
-    from vis_bench.show.tables import render
-
     device = pick_device(options.device)
     with Bars().steps("kernels") as progress:
         try:
@@ -82,27 +89,11 @@ def _profile(options: argparse.Namespace) -> None:
 
 
 def _trace(options: argparse.Namespace, output: Path) -> None:
-    from tempfile import TemporaryDirectory
-
-    from cuda_ops.profile import trace_method
-    from methods import build_method
-    from vis_bench.files import check_writable, never_an_input, write_atomically
-    from vis_bench.records.environment import pick_device
-    from vis_bench.runs.bundled import find_config
-    from vis_bench.runs.config import load_cells
-    from vis_bench.runs.load_method import find_weights, load_method, naming_method
-    from vis_bench.runs.random_clip import random_clip
-    from vis_bench.runs.sources import config_categories
-    from vis_bench.show.kernels import most_expensive_operators
-    from vis_bench.show.tables import render
-
-    config = find_config(options.config)
-    cell = load_cells(config, options.overrides)[0]
+    cell = load_cells(options.config, options.overrides)[0]
     device = pick_device(options.device)
     num_classes = len(config_categories(cell.dataset))
     weights = find_weights(cell, options.weights)
-    written = [output, *([options.output] if options.output else [])]
-    never_an_input(written, [config, *([weights] if weights else [])])
+    overwrite_guard([output, options.output], [options.config, weights])
     method = load_method(build_method, cell, num_classes, weights, device)
     check_writable(output)
     with naming_method(cell.method), TemporaryDirectory() as folder:

@@ -6,23 +6,35 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from vis_bench.commands.arguments import LIMITED_RECORDS, RECORDS, Options
-from vis_bench.commands.arguments.values import count, positive, whole_number
-from vis_bench.commands.output import print_json, print_text
-
-if TYPE_CHECKING:
-    from vis_bench.runs.outcome import Outcome
+from methods import build_method
+from vis_bench.commands.options import LIMITED_RECORDS, RECORDS, Options
+from vis_bench.commands.output import print_result
+from vis_bench.commands.values import count, positive, whole_number
+from vis_bench.errors import InputError
+from vis_bench.progress import Bars
+from vis_bench.records.environment import pick_device
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.one_process import measure_jobs
+from vis_bench.runs.outcome import Outcome
+from vis_bench.runs.ray.engine import import_ray
+from vis_bench.runs.ray.settings import ClusterSettings
+from vis_bench.runs.ray.spread import measure_on_cluster
+from vis_bench.runs.shards.share import Share
+from vis_bench.runs.shards.share_run import measure_share
+from vis_bench.show.curve_chart import write_curves
+from vis_bench.show.curves import has_curves, printed_curves
+from vis_bench.show.measured import measured_table
+from vis_bench.show.speed import speed_table
+from vis_bench.show.tables import render
 
 # Takes jobs, the store of their records and progress bars.
-MeasureJobs = Callable[..., "Outcome"]
-
-DESCRIPTION = "measure every cell of a config, write a record each, print a table"
+MeasureJobs = Callable[..., Outcome]
 
 
 def add_arguments(options: Options) -> None:
-    """CONFIG and what all measuring takes."""
     options.config()
     options.measuring(RECORDS)
     options.value(
@@ -53,25 +65,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _way(options: argparse.Namespace) -> MeasureJobs:
-    """How the jobs are measured: here, by workers, or this process's share of them."""
-    from vis_bench.errors import InputError
-    from vis_bench.runs.one_process import measure_jobs
-
+    """Returns the way to measure the jobs: in this process, by workers, or one shard."""
     on_cluster = options.workers is not None or options.ray is not None
     if options.shard is not None:
         if on_cluster:
             raise InputError("--shard excludes --workers and --ray; give one of them")
-        from vis_bench.runs.shards.share import Share
-        from vis_bench.runs.shards.share_run import measure_share
-
         return partial(measure_share, share=Share.parse(options.shard))
     if not on_cluster:
         return partial(measure_jobs, resume=options.resume)
-    from vis_bench.records.environment import pick_device
-    from vis_bench.runs.ray.engine import import_ray
-    from vis_bench.runs.ray.settings import ClusterSettings
-    from vis_bench.runs.ray.spread import measure_on_cluster
-
     import_ray()
     on_gpu = pick_device(options.device).type == "cuda"
     gpus = options.gpus_per_worker
@@ -89,29 +90,15 @@ def measure(
     """Measures, prints the records, and writes the cost curves of a sweep.
 
     Args:
-        options: what all measuring takes.
+        options: with those of `Options.measuring`.
         records_folder: where records go unless --output or --limit says otherwise.
         measure_all: measures the jobs; in this process unless given.
     """
-    from methods import build_method
-    from vis_bench.progress import Bars
-    from vis_bench.records.environment import pick_device
-    from vis_bench.records.store import RecordStore
-    from vis_bench.runs.bundled import find_config
-    from vis_bench.runs.config import load_cells
-    from vis_bench.runs.jobs import RunSettings, resolve_jobs
-    from vis_bench.runs.one_process import measure_jobs
-    from vis_bench.show.curve_chart import write_curves
-    from vis_bench.show.curves import has_curves, printed_curves
-    from vis_bench.show.measured import measured_table
-    from vis_bench.show.speed import speed_table
-    from vis_bench.show.tables import render
-
     settings = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,
         options.limit,
     )  # fmt: skip
-    cells = load_cells(find_config(options.config), options.overrides)
+    cells = load_cells(options.config, options.overrides)
     bars = Bars()
     jobs = resolve_jobs(cells, settings, build_method, bars.say)
     folder = options.output or records_folder
@@ -122,13 +109,9 @@ def measure(
     outcome = measure_all(jobs, RecordStore(folder), bars)
     records = outcome.records
     timed = speed_table(records)
-    if options.json:
-        print_json(records)
-    else:
-        texts = [render(measured_table(records))]
-        texts += [render(timed)] if timed.rows else []
-        texts += [render(printed_curves(records))] if has_curves(records) else []
-        print_text("\n".join(texts))
+    tables = [measured_table(records), *([timed] if timed.rows else [])]
+    tables += [printed_curves(records)] if has_curves(records) else []
+    print_result(options, records, "\n".join(map(render, tables)))
     if has_curves(records):
         for path in write_curves(records, folder):
             bars.say(f"cost curves: {path}")

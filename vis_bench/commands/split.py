@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import output_folder, seed
+from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_json, print_line, print_text
-
-DESCRIPTION = "cut a held-out part from a training annotations file"
+from vis_bench.commands.values import output_folder, seed
+from vis_bench.data.categories import HELD_OUT, REST
+from vis_bench.data.split import split_annotations, split_grid
+from vis_bench.files import overwrite_guard
+from vis_bench.show.tables import render
 
 
 def add_arguments(options: Options) -> None:
-    """What is cut, where the parts go, and how large they are."""
     options.argument("annotations", "ANNOTATIONS", "YouTube-VIS annotations of a training split")
     options.argument("folder", "DIR", "folder that both parts are written to", output_folder)
     options.value("--fraction", "F", "held-out fraction of the videos, 0..1", float, default=0.1)
@@ -20,14 +21,9 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes both parts and says what they hold."""
-    from vis_bench.data.categories import HELD_OUT, REST
-    from vis_bench.data.split import split_annotations, split_grid
-    from vis_bench.files import never_an_input
-    from vis_bench.show.tables import render
-
+    """Writes both parts and prints their sizes."""
     written = [options.folder / f"{part}.json" for part in (HELD_OUT, REST)]
-    never_an_input(written, [options.annotations])
+    overwrite_guard(written, [options.annotations])
     parts = split_annotations(
         options.annotations, options.folder, fraction=options.fraction, seed=options.seed
     )

@@ -1,18 +1,17 @@
-"""`submit R.json OUT.zip`: what a challenge server takes."""
+"""`submit R.json OUT.zip`: a zip that a challenge server takes."""
 
 from __future__ import annotations
 
 import argparse
 
-from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import output_file
-from vis_bench.commands.output import print_json, print_line
-
-DESCRIPTION = "check a results file and zip it for a server"
+from vis_bench.commands.options import Options
+from vis_bench.commands.output import print_result
+from vis_bench.commands.values import output_file
+from vis_bench.data.submission import write_submission
+from vis_bench.text import one_line
 
 
 def add_arguments(options: Options) -> None:
-    """The results file and the zip."""
     options.argument("results", "R.json", "YouTube-VIS results")
     options.argument("zip", "OUT.zip", "zip to write", output_file)
     options.value(
@@ -23,10 +22,5 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Checks and writes."""
-    from vis_bench.data.submission import write_submission
-
     write_submission(options.results, options.zip, options.annotations)
-    if options.json:
-        print_json({"zip": str(options.zip)})
-    else:
-        print_line(f"wrote {options.zip}")
+    print_result(options, {"zip": str(options.zip)}, one_line(f"wrote {options.zip}"))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from vis_bench.commands.arguments import Options
-from vis_bench.commands.arguments.values import count, output_folder, seed
-from vis_bench.commands.output import print_json, print_line
-
-DESCRIPTION = "write the synthetic data set to disk in YouTube-VIS form"
+from vis_bench.commands.options import Options
+from vis_bench.commands.output import print_result
+from vis_bench.commands.values import count, output_folder, seed
+from vis_bench.data.synthetic import write_dataset
+from vis_bench.progress import Bars
+from vis_bench.text import one_line
 
 
 def add_arguments(options: Options) -> None:
-    """Where, and which videos."""
     options.argument("directory", "DIR", "folder to write; made if it is missing", output_folder)
     options.flag("--plain", "one color per class, no occlusion, no look-alikes")
     options.value("--seed", "N", "another seed gives other videos", seed, default=0)
@@ -22,17 +22,11 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes frames and annotations, and says where."""
-    from vis_bench.data.synthetic import write_dataset
-    from vis_bench.progress import Bars
-
+    """Writes frames and annotations, and prints where."""
     splits = [options.split] if options.split else ["train", "val"]
     written = write_dataset(
         options.directory, Bars(), plain=options.plain, seed=options.seed,
         num_videos=dict.fromkeys(splits, options.videos), image_format=options.format,
     )  # fmt: skip
-    if options.json:
-        print_json(written)
-    else:
-        for key, value in written.items():
-            print_line(f"{key}: {value}")
+    lines = [one_line(f"{key}: {value}") for key, value in written.items()]
+    print_result(options, written, "\n".join(lines))

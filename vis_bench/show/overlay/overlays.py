@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.files import never_an_input, write_atomically
+from vis_bench.files import overwrite_guard, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Side
 from vis_bench.show.overlay.frame import Row, VideoPictures
@@ -88,7 +88,7 @@ def draw_overlays(
     all_rows = [rows_of(video, sources, truth, categories, plan.min_score) for video in videos]
     stems = _stems(videos)
     for video, stem, rows in zip(videos, stems, all_rows, strict=True):
-        never_an_input(_planned(video, rows, output, stem, plan), set(video.files))
+        overwrite_guard(_planned(video, rows, output, stem, plan), set(video.files))
     marks = () if truth is None else MARKS
     warnings: dict[str, None] = {}
     files: dict[str, list[Path]] = {}

@@ -1,0 +1,203 @@
+"""Figures of what attention reads in one video: sampling points, time weights, memory tokens."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from argparse import ArgumentTypeError
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from methods import build_method, methods_recording
+from vis_bench.commands.options import CONFIG, FRAMES, Options
+from vis_bench.commands.output import print_result
+from vis_bench.commands.values import arrays_file, config_file, count, frames_path, picture_file
+from vis_bench.errors import InputError
+from vis_bench.files import check_writable, write_atomically
+from vis_bench.inference.attention import AttentionPart
+from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.metrics.time_weights import AbsentFrames, as_json
+from vis_bench.progress import Bars
+from vis_bench.records.environment import pick_device
+from vis_bench.runs.recorded_subject import RecordedSubject, recording
+from vis_bench.runs.video_subject import VideoSource, load_subject
+from vis_bench.runs.weights_over_time import compare_over_videos
+from vis_bench.show.charts import picture_format
+from vis_bench.show.figures.memory_tokens import draw_memory_tokens
+from vis_bench.show.figures.page import FigurePage
+from vis_bench.show.figures.sampling_points import draw_sampling_points
+from vis_bench.show.figures.time_weights import draw_time_weights
+from vis_bench.show.overlay.rows import ShownTrack, shown_tracks
+from vis_bench.show.overlay.strip import strip_frames
+from vis_bench.show.time_weights import time_weights_text
+from vis_bench.text import one_line
+
+PICTURE = "picture file to write: .png, .svg or .pdf"
+DATA_SET = "the config's data set"
+LAYERS = "a number from 1, first, second, last"
+LAYER_NAMES = ("first", "second", "last")
+
+
+def add_sampling_points(options: Options) -> None:
+    _add_arguments(options, "seqformer_mini_synthetic", num_frames=4, num_tracks=3)
+    options.value(
+        "--layers", "N,...", f"decoder layers, each {LAYERS}", _layers,
+        default="first,second,last",
+    )  # fmt: skip
+
+
+def sampling_points(options: argparse.Namespace) -> None:
+    """Draws the points that the decoder's deformable attention reads."""
+    subject, numbers, recorded, frames = _record(options, "decoder", options.layers)
+    tracks = _tracks(options, subject, recorded)
+    _write_picture(options, draw_sampling_points(recorded, tracks, numbers, frames))
+    layers = {"layers": [number + 1 for number in numbers]}
+    titles = {"tracks": [track.title for track in tracks]}
+    _print(options, {"video": recorded.video.name, **layers, "frames": frames, **titles})
+
+
+def add_time_weights(options: Options) -> None:
+    _add_arguments(options, "seqformer_mini_synthetic", num_frames=6, num_tracks=3)
+    options.value("--layer", "N", f"decoder layer: {LAYERS}", _layer, default="last")
+    options.value(
+        "--limit", "N", "take the mean weights over the first N videos only", count,
+        unless_given="all",
+    )  # fmt: skip
+
+
+def time_weights(options: argparse.Namespace) -> None:
+    """Draws each frame's weights; predicts the other videos for the mean weights."""
+    subject, [number], recorded, frames = _record(options, "decoder", [options.layer])
+    tracks = _tracks(options, subject, recorded)
+    _write_picture(options, draw_time_weights(recorded, tracks, number, frames))
+    means = _mean_weights(options, subject, recorded)
+    facts = {
+        "video": recorded.video.name,
+        "layer": number + 1,
+        "frames": frames,
+        "tracks": [track.title for track in tracks],
+        "absent_frames": None if means is None else as_json(means),
+    }
+    none = "no annotations, so no mean weights of frames without the object\n"
+    _print(options, facts, none if means is None else time_weights_text(means))
+
+
+def add_memory_tokens(options: Options) -> None:
+    _add_arguments(options, "ifc_mini_synthetic", num_frames=1, num_tracks=5)
+    options.value("--layer", "N", f"encoder layer: {LAYERS}", _layer, default="last")
+
+
+def memory_tokens(options: argparse.Namespace) -> None:
+    """Draws the attention of IFC's memory tokens."""
+    subject, [number], recorded, frames = _record(options, "memory", [options.layer])
+    tracks = _tracks(options, subject, recorded) if recorded.tracks else []
+    instances = [track.instance for track in tracks]
+    _write_picture(options, draw_memory_tokens(recorded, instances, number, frames))
+    _print(options, {"video": recorded.video.name, "layer": number + 1, "frames": frames})
+
+
+def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: int) -> None:
+    """Adds what the three figures share, with the defaults of one."""
+    options.argument(
+        "config", "CONFIG", f"{CONFIG} (default: {config})", config_file, nargs="?", default=config
+    )
+    options.required("--output", "FILE", PICTURE, picture_file)
+    options.value(
+        "--video", "NAME", "name or id of the video, which is predicted as one clip", str,
+        unless_given="the first one",
+    )  # fmt: skip
+    options.value("--frames", "PATH", FRAMES, frames_path, unless_given=DATA_SET)
+    options.value("--num-frames", "N", "frames to draw, evenly spread", count, default=num_frames)
+    options.value("--tracks", "N", "tracks to draw, best score first", count, default=num_tracks)
+    options.value("--data", "F.npz", "file to write the recorded arrays to", arrays_file)
+    options.method(without_weights="an error where it names none")
+    options.data_root()
+
+
+def _record(
+    options: argparse.Namespace, part: AttentionPart, layers: Sequence[str | int]
+) -> tuple[RecordedSubject, list[int], RecordedVideo, list[int]]:
+    """Predicts the video, and writes the arrays if asked to.
+
+    Returns:
+        The method with its videos, the layers from 0, what was recorded, the frames to draw.
+    """
+    source = VideoSource(options.video, options.frames, options.data_root)
+    subject = load_subject(
+        build_method, str(options.config), options.overrides, pick_device(options.device), source,
+        options.weights,
+    )  # fmt: skip
+    subject = recording(subject, part, methods_recording)
+    numbers = _layer_numbers(layers, subject.num_layers)
+    for path in _outputs(options):
+        check_writable(path)
+    video = subject.video
+    with Bars(options.json).bar(f"predict {video.name}", video.length) as advance:
+        recorded = subject.record(video, advance)
+    if options.data is not None:
+        content = io.BytesIO()
+        arrays: dict[str, Any] = dict(recorded.arrays())
+        np.savez_compressed(content, **arrays)
+        write_atomically(options.data, content.getvalue())
+    return subject, numbers, recorded, list(strip_frames(video.length, options.num_frames))
+
+
+def _tracks(
+    options: argparse.Namespace, subject: RecordedSubject, recorded: RecordedVideo
+) -> list[ShownTrack]:
+    truth = subject.ground_truth([recorded.video])
+    return shown_tracks(recorded, truth, subject.categories, options.tracks)
+
+
+def _mean_weights(
+    options: argparse.Namespace, subject: RecordedSubject, known: RecordedVideo
+) -> AbsentFrames | None:
+    """The mean weights over the videos; None without annotations."""
+    videos = subject.videos[: options.limit]
+    truth = subject.ground_truth(videos)
+    if truth is None:
+        return None
+    with Bars(options.json).bar("weights", sum(video.length for video in videos)) as advance:
+        return compare_over_videos(subject, videos, truth, known, advance)
+
+
+def _write_picture(options: argparse.Namespace, page: FigurePage) -> None:
+    write_atomically(options.output, page.encoded(picture_format(options.output)))
+
+
+def _print(options: argparse.Namespace, facts: dict[str, Any], text: str = "") -> None:
+    files = [str(path) for path in _outputs(options)]
+    written = one_line(f"written: {', '.join(files)}")
+    print_result(options, {"written": files, **facts}, f"{text}{written}")
+
+
+def _outputs(options: argparse.Namespace) -> list[Any]:
+    return [path for path in (options.output, options.data) if path is not None]
+
+
+def _layer(text: str) -> str | int:
+    if text in LAYER_NAMES:
+        return text
+    if not (text.isdecimal() and text.isascii() and int(text)):
+        raise ArgumentTypeError(
+            f"{text!r} is not a layer; expected {', '.join(LAYER_NAMES)} or a number from 1 up"
+        )
+    return int(text)
+
+
+def _layers(text: str) -> list[str | int]:
+    return [_layer(name.strip()) for name in text.split(",")]
+
+
+def _layer_numbers(names: Sequence[str | int], num_layers: int) -> list[int]:
+    """Layers from 0, each once, in the order of the names."""
+    words = {"first": 1, "second": min(2, num_layers), "last": num_layers}
+    numbers = [words[name] if isinstance(name, str) else name for name in names]
+    for number in numbers:
+        if number > num_layers:
+            raise InputError(
+                f"there is no layer {number}; expected 1 to {num_layers}, first, second or last"
+            )
+    return [number - 1 for number in dict.fromkeys(numbers)]

@@ -1,0 +1,267 @@
+"""Arguments of commands, a line each, those that several share, and the guard of input files."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vis_bench.commands.values import (
+    arrays_file,
+    config_file,
+    count,
+    finite,
+    frames_path,
+    named_file,
+    output_file,
+    output_folder,
+    picture_file,
+    records_path,
+    seed,
+    whole_number,
+)
+from vis_bench.errors import InputError
+from vis_bench.files import overwrite_guard
+
+RECORDS = Path("results/records")
+LIMITED_RECORDS = Path("runs/limited")
+CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
+FRAMES = "a folder of frames, a folder of such folders, or a video file"
+# Resamples of all classes of a data set are held in memory; twice this many still fit.
+MOST_RESAMPLES = 100_000
+_WRITTEN = (output_file, picture_file, arrays_file)
+
+
+def override(text: str) -> str:
+    """KEY=VALUE of --set, as typed."""
+    return text
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument parser that raises an `InputError` where argparse prints the usage and exits."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises an `InputError` with argparse's message."""
+        raise InputError(f"{message} (see: {self.prog} --help)")
+
+
+class Options:
+    """Adds arguments to a command; the help of every option gives its default.
+
+    Args:
+        json_default: `argparse.SUPPRESS` for kinds of a command, which has --json already.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser, json_default: Any = False) -> None:
+        self._parser = parser
+        self._types: dict[str, Callable[[str], Any]] = {}
+        parser.add_argument(
+            "--json", action="store_true", default=json_default,
+            help="print machine-readable output",
+        )  # fmt: skip
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parses the words behind the command; an InputError for a file written and read."""
+        values = self._parser.parse_args(arguments)
+        check_overwriting({**self._types, **vars(values).pop("types", {})}, vars(values))
+        return values
+
+    def kinds(
+        self, dest: str, metavar: str, kinds: Mapping[str, tuple[str, Callable[[Options], None]]]
+    ) -> None:
+        """Kinds of a command by the name that is typed: a line of help, and what adds arguments.
+
+        Args:
+            dest: the attribute that holds the name.
+            metavar: stands for it in the help.
+        """
+        subparsers = self._parser.add_subparsers(
+            dest=dest, metavar=metavar, required=True, parser_class=type(self._parser)
+        )
+        for name, (text, add_arguments) in kinds.items():
+            parser = subparsers.add_parser(name, help=text, description=text)
+            options = Options(parser, argparse.SUPPRESS)
+            add_arguments(options)
+            parser.set_defaults(types=options._types)
+
+    def argument(
+        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = Path, **more: Any
+    ) -> None:
+        """A positional argument; with `nargs="?"` one that may be left out."""
+        self._types[name] = type
+        self._parser.add_argument(name, type=type, metavar=metavar, help=text, **more)
+
+    def value(
+        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = Path, *,
+        default: Any = None, unless_given: str = "none", **more: Any,
+    ) -> None:  # fmt: skip
+        """An option with a value.
+
+        Args:
+            name: with its dashes.
+            metavar: stands for the value in the help.
+            type: converts what was typed.
+            unless_given: the help's words for what happens without the option, if `default` is
+                None.
+        """
+        shown = unless_given if default is None else "%(default)s"
+        text = f"{text} (required)" if more.get("required") else f"{text} (default: {shown})"
+        action = self._parser.add_argument(
+            name, type=type, metavar=metavar, default=default, help=text, **more
+        )
+        self._types[action.dest] = type
+
+    def required(
+        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = Path
+    ) -> None:
+        """An option that has to be given."""
+        self.value(name, metavar, text, type, required=True)
+
+    def choice(
+        self, name: str, choices: Sequence[str], text: str, *,
+        default: str | None = None, unless_given: str = "none",
+    ) -> None:  # fmt: skip
+        """An option that takes one of a few values; `default` and `unless_given` as in `value`."""
+        metavar = f"{{{','.join(choices)}}}"
+        self.value(
+            name, metavar, text, str, default=default, unless_given=unless_given, choices=choices
+        )
+
+    def flag(self, name: str, text: str) -> None:
+        """An option without a value, off unless given."""
+        self._parser.add_argument(name, action="store_true", help=text)
+
+    def config(self, text: str = CONFIG, type: Callable[[str], Any] = config_file) -> None:
+        """CONFIG, whose value is its file."""
+        self.argument("config", "CONFIG", text, type)
+
+    def overrides(self) -> None:
+        """--set."""
+        self.value(
+            "--set", "KEY=VALUE",
+            "override a key of the config, such as clip_length=10 or options.backbone=r101; may be "
+            "repeated", override, unless_given="the config as it is", action="append",
+            dest="overrides",
+        )  # fmt: skip
+        self._parser.set_defaults(overrides=[])
+
+    def device(self) -> None:
+        """--device."""
+        self.value(
+            "--device", "cpu|cuda", "where to run", str, unless_given="a GPU where there is one"
+        )
+
+    def method(self, without_weights: str = "random weights where it names none") -> None:
+        """--weights, --device and --set: how a method is built, and where it runs.
+
+        Args:
+            without_weights: the help's words for a config that names no weights.
+        """
+        self.value(
+            "--weights", "FILE", "checkpoint (.pth, .safetensors, folder with model.safetensors)",
+            unless_given=f"what the config names; {without_weights}",
+        )  # fmt: skip
+        self.device()
+        self.overrides()
+
+    def measuring(self, records: Path) -> None:
+        """Arguments of commands that measure cells into a folder of records."""
+        self.value(
+            "--output", "DIR", "folder of records to write", output_folder,
+            unless_given=f"{records}; {LIMITED_RECORDS} for part of a split, see --limit",
+        )  # fmt: skip
+        self.method()
+        self.data_root()
+        self.value("--limit", "N", "measure only the first N videos", count, unless_given="all")
+        self.flag("--resume", "skip cells that have a record")
+
+    def data_root(self) -> None:
+        """--data-root."""
+        self.value(
+            "--data-root", "DIR", "folder of data sets",
+            unless_given="none, which is enough for the synthetic videos",
+        )  # fmt: skip
+
+    def annotated_frames(self, unless_given: str) -> None:
+        """--frames of annotated videos."""
+        self.value(
+            "--frames", "DIR", "folder that the annotations' file names start from", frames_path,
+            unless_given=unless_given,
+        )  # fmt: skip
+
+    def min_score(self) -> None:
+        """--min-score of pictures."""
+        self.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
+
+    def resampling(self) -> None:
+        """--resamples and --seed of a bootstrap."""
+        self.value(
+            "--resamples", "N", f"bootstrap resamples of the videos, up to {MOST_RESAMPLES}",
+            whole_number(1, MOST_RESAMPLES), default=1000,
+        )  # fmt: skip
+        self.value("--seed", "N", "seed of the resampling", seed, default=0)
+
+    def records(self) -> None:
+        """--records, which is read."""
+        self.value("--records", "DIR", "folder of records to read", records_path, default=RECORDS)
+
+    def format(self, formats: Sequence[str]) -> None:
+        """--format of tables."""
+        self.choice("--format", formats, "format of the text", default="markdown")
+
+    def output_file(self) -> None:
+        """--output of a command that prints one text."""
+        self.value(
+            "--output", "FILE", "file to write instead of printing", output_file,
+            unless_given="print",
+        )  # fmt: skip
+
+
+def check_overwriting(types: Mapping[str, Callable[[str], Any]], values: dict[str, Any]) -> None:
+    """Refuses files to write that are inputs, or lie among the frames or records that are read.
+
+    Args:
+        types: of the values, by name.
+        values: as parsed.
+    """
+    written = [values[name] for name, type in types.items() if type in _WRITTEN and values[name]]
+    read = [(type, values[name]) for name, type in types.items() if type not in _WRITTEN]
+    overwrite_guard(written, [path for type, value in read for path in _paths(type, value)])
+    for path in written:
+        if written.count(path) > 1:
+            raise InputError(f"two options name the file {path}; expected a file for each")
+        for type, folder in read:
+            if folder and type in (frames_path, records_path):
+                _check_outside(path, folder, type)
+
+
+def _paths(type: Callable[[str], Any], value: Any) -> Iterator[Path]:
+    """Files that a value names, alone, in a list, or behind the `=` of NAME=FILE and KEY=FILE."""
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, Path):
+            yield entry
+        elif type in (named_file, override):
+            yield from map(Path, (entry, entry.partition("=")[2]))
+
+
+def _check_outside(path: Path, folder: Path, type: Callable[[str], Any]) -> None:
+    try:
+        target = path.resolve()
+        inside = target.is_file() and target.is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # not the name of a file, or a loop
+        return
+    if inside and target.suffix.lower() in _suffixes(type):
+        raise InputError(
+            f"cannot write {path}: it is among the files that are read from {folder}; expected "
+            "another file"
+        )
+
+
+def _suffixes(type: Callable[[str], Any]) -> tuple[str, ...]:
+    if type is records_path:
+        return (".json", ".gz")
+    from vis_bench.data.frames import VIDEO_SUFFIXES
+    from vis_bench.data.video import FRAME_SUFFIXES
+
+    return (*FRAME_SUFFIXES, *VIDEO_SUFFIXES)

@@ -1,0 +1,124 @@
+"""Output of commands: texts, JSON and messages, over streams that survive a closed pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from vis_bench.files import write_atomically
+from vis_bench.text import escaped, one_line
+
+
+class SafeStream(io.TextIOBase):
+    """Output stream that survives a closed pipe and escapes terminal control characters.
+
+    Args:
+        stream: standard output or standard error; None in a process started without it.
+        escape: applied to every text.
+    """
+
+    def __init__(self, stream: TextIO | None, escape: Callable[[str], str] = escaped) -> None:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+        self._stream = stream or io.StringIO()
+        self._escape = escape
+        self.failure: OSError | None = None
+        """The first error; everything after it is dropped."""
+
+    @property
+    def verbatim(self) -> SafeStream:
+        """The same stream without escapes, for a progress bar's control characters."""
+        return SafeStream(self._stream, str)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's encoding."""
+        return self._stream.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Writes a text, or drops it; returns its length."""
+        self._attempt(lambda: self._stream.write(self._escape(text)))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes the stream."""
+        self._attempt(self._stream.flush)
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def isatty(self) -> bool:
+        """True for a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The stream's file descriptor."""
+        return self._stream.fileno()
+
+    def _attempt(self, operation: Callable[[], object]) -> None:
+        if self.failure is not None:
+            return
+        try:
+            operation()
+        except OSError as error:
+            self.failure = error
+            # What the stream still holds would fail again when the interpreter ends.
+            with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+
+
+def print_text(text: str) -> None:
+    """Prints a text on standard output, with a newline at its end."""
+    sys.stdout.write(_ended(text))
+
+
+def print_line(text: str) -> None:
+    """Prints one line on standard output; line breaks in it are escaped."""
+    print_text(one_line(text))
+
+
+def say(message: str) -> None:
+    """Prints one line on standard error; line breaks in it are escaped."""
+    sys.stderr.write(f"{one_line(message)}\n")
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Prints warnings on standard error, a line each."""
+    for message in messages:
+        say(f"warning: {message}")
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as JSON on standard output."""
+    print_text(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON, indented by one space a level; records may stand anywhere in it."""
+    return _ended(
+        json.dumps(value, indent=1, default=lambda record: record.model_dump(mode="json"))
+    )
+
+
+def print_result(options: Any, value: Any, text: str) -> None:
+    """Prints `value` as JSON where --json asks for it, otherwise `text`."""
+    print_text(json_text(value) if options.json else text)
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Writes a text to a file if one is given, prints it otherwise."""
+    if output is None:
+        print_text(text)
+    else:
+        write_atomically(output, escaped(_ended(text)).encode())
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else f"{text}\n"

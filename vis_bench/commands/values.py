@@ -1,0 +1,141 @@
+"""Types of arguments: each converts what was typed, or raises a sentence with what is expected."""
+
+from __future__ import annotations
+
+import math
+import os
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vis_bench.errors import InputError
+from vis_bench.runs.bundled import find_config
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """Type of a whole number from `low` to `high`."""
+
+    def whole(text: str) -> int:
+        digits = text.isdecimal() and text.isascii() and len(text) <= len(str(high))
+        if not digits or not low <= int(text) <= high:
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return whole
+
+
+def count(text: str) -> int:
+    """A whole number from 1 up."""
+    if not text.isdecimal() or not text.isascii() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+# JSON files and every random number generator hold these.
+seed = whole_number(0, 2**63 - 1)
+
+
+def number(
+    what: str, low: float = -math.inf, high: float = math.inf, *, above: float = -math.inf
+) -> Callable[[str], float]:
+    """Type of a finite number from `low` to `high`, greater than `above`.
+
+    Args:
+        what: expected, in messages, such as "a number above 0".
+    """
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and low <= value <= high and value > above):
+            raise ArgumentTypeError(f"{text!r} is not {what}")
+        return value
+
+    return convert
+
+
+finite = number("a finite number")
+positive = number("a number above 0", above=0)
+
+
+def names(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name.strip() for name in text.split(",")]
+
+
+def config_file(text: str) -> Path:
+    """File of a config: a path, or the name of a bundled config."""
+    return _find_config(text, None)
+
+
+def training_config_file(text: str) -> Path:
+    """File of a training config: a path, or the name of a bundled config."""
+    return _find_config(text, "train")
+
+
+def named_file(text: str) -> str:
+    """FILE or NAME=FILE, as typed."""
+    return text
+
+
+def frames_path(text: str) -> Path:
+    """Folder of frames or of folders of frames, or a video file."""
+    return Path(text)
+
+
+def records_path(text: str) -> Path:
+    """Folder of records to read."""
+    return Path(text)
+
+
+def output_file(text: str) -> Path:
+    """File to write: neither a folder nor below a file."""
+    path = Path(text)
+    if path.is_dir():
+        raise ArgumentTypeError(f"{text} is a folder; expected the name of a file to write")
+    _check_parents(path)
+    return path
+
+
+def picture_file(text: str) -> Path:
+    """Picture to write; its ending gives the format."""
+    return _ending_in((".png", ".svg", ".pdf"), text)
+
+
+def arrays_file(text: str) -> Path:
+    """File of NumPy arrays to write."""
+    return _ending_in((".npz",), text)
+
+
+def output_folder(text: str) -> Path:
+    """Folder to write, which may not exist yet: neither a file nor below one."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise ArgumentTypeError(f"{text} is a file; expected a folder")
+    _check_parents(path)
+    return path
+
+
+def _find_config(text: str, folder: str | None) -> Path:
+    try:
+        return find_config(text, folder)
+    except InputError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def _ending_in(endings: Sequence[str], text: str) -> Path:
+    path = output_file(text)
+    if path.suffix.lower() not in endings:
+        raise ArgumentTypeError(f"{text} does not end in {' or '.join(endings)}")
+    return path
+
+
+def _check_parents(path: Path) -> None:
+    nearest = next((parent for parent in path.parents if parent.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        raise ArgumentTypeError(f"cannot write {path}, because {nearest} is a file")
+    replaced = path.is_file() or not path.exists()
+    if nearest is not None and replaced and not os.access(nearest, os.W_OK):
+        raise ArgumentTypeError(f"cannot write {path}, because {nearest} cannot be written to")
