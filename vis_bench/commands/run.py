@@ -111,7 +111,7 @@ def measure(
     timed = speed_table(records)
     tables = [measured_table(records), *([timed] if timed.rows else [])]
     tables += [printed_curves(records)] if has_curves(records) else []
-    print_result(options, records, "\n".join(map(render, tables)))
+    print_result(options, records, "\n".join(render(table) for table in tables))
     if has_curves(records):
         for path in write_curves(records, folder):
             bars.say(f"cost curves: {path}")

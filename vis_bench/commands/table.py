@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
     stored = read_records(options.records)
     records = stored.records
+    values: Any
     if options.name == MEASURED:
         table, values = measured_table(records), records
     else:

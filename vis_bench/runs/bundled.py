@@ -50,7 +50,7 @@ def find_config(name: str | Path, folder: str | None = None) -> Path:
     problem = "is a folder" if path.is_dir() else "does not exist"
     raise InputError(
         f"config {name} {problem}, and no bundled config has that name; "
-        f"{_similar(path, list(configs))}`vis-bench configs` lists the bundled ones"
+        f"{_similar(path, list(configs))}`vis-bench list configs` lists the bundled ones"
     )
 
 
