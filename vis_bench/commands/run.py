@@ -109,9 +109,10 @@ def measure(
     outcome = measure_all(jobs, RecordStore(folder), bars)
     records = outcome.records
     timed = speed_table(records)
-    tables = [measured_table(records), *([timed] if timed.rows else [])]
-    tables += [printed_curves(records)] if has_curves(records) else []
-    print_result(options, records, "\n".join(render(table) for table in tables))
+    texts = [render(measured_table(records))]
+    texts += [render(timed)] if timed.rows else []
+    texts += [render(printed_curves(records))] if has_curves(records) else []
+    print_result(options, records, "\n".join(texts))
     if has_curves(records):
         for path in write_curves(records, folder):
             bars.say(f"cost curves: {path}")
