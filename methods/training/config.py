@@ -36,7 +36,7 @@ Resolutions = Annotated[tuple[Pixels, ...], Field(min_length=1)]
 
 
 class Stage(BaseModel):
-    """What a later stage of a run changes; what it leaves out stays as it was in the first."""
+    """Changes of a later stage of a run; settings that it leaves out stay as in the first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,21 +54,27 @@ class Stage(BaseModel):
 
 
 class TrainConfig(BaseModel):
-    """Everything that a training run depends on.
+    """All settings of a training run.
 
-    The learning rate rises over `warmup_steps`, stays, and falls linearly to 0 over the last
-    `decay_steps`. `learning_rate_multipliers` are by the start of a parameter's name, or by any
-    part of it; the first that fits counts. `initial_weights` start what they have names for;
-    parameters that they lack start fresh, and so do those whose names start with one of `fresh`.
-    `later` stages follow the first, each with a schedule of its own; what they give of
-    `loss_weights` stands over the first's.
-    `average_decay` is the share that an exponential moving average of the weights keeps per step;
-    with it, the average is what is written and evaluated.
-    Norms learn in the stages with `train_norms`, and stay as they are in the others.
-    With `held_out`, the log also has the losses on clips of that many videos that nothing learns
-    from.
-    `crop` cuts squares of that many pixels around instances out of the resized frames.
-    With `half_precision` the weights at the end are written so, which the bundled ones are.
+    Attributes:
+        initial_weights: a weights file; parameters that it lacks start fresh.
+        fresh: starts of parameters' names that start fresh although the file has them.
+        videos: number of videos to learn from; clips are drawn from them.
+        clips: per batch.
+        clip_frames: frames of a clip, one of these per batch, at gaps of up to `max_gap`.
+        resolutions: short sides in pixels, one of these per batch.
+        crop: side of a square around an instance that is cut out of the resized frames.
+        warmup_steps, decay_steps: the learning rate rises over the first and falls linearly to 0
+            over the last steps of a stage.
+        learning_rate_multipliers: by a part of a parameter's name; the first that fits counts.
+        average_decay: share that an exponential moving average of the weights keeps per step; the
+            average is written and evaluated.
+        later: stages after the first, each with a schedule of its own; their `loss_weights` stand
+            over the first's.
+        train_norms: norms learn; otherwise they stay as they are.
+        held_out: number of videos that nothing learns from, whose losses the log has, too.
+        half_precision: writes the weights at the end so, as the bundled ones are.
+        evaluate: a run config for the weights at the end.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -103,7 +109,7 @@ class TrainConfig(BaseModel):
 
     @property
     def stages(self) -> list[TrainConfig]:
-        """The settings of each stage, in order."""
+        """Settings of each stage, in order."""
         first = self.model_copy(update={"later": ()})
         changes = [stage.model_dump(exclude_none=True) for stage in self.later]
         for change in changes:
@@ -123,15 +129,7 @@ class TrainConfig(BaseModel):
 
 
 def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Reads a training config.
-
-    Args:
-        path: the YAML file.
-        overrides: `key=value` settings, keys dotted (`options.width=64`), values in YAML.
-
-    Raises:
-        InputError: naming the key, the value and what is expected.
-    """
+    """Read a training config, with `key=value` settings over it; keys are dotted."""
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(f"config {path} is not a mapping of keys to values")

@@ -1,7 +1,7 @@
-"""What a method's loss is: terms by name, their weights, and the training-only parts.
+"""A method's loss: terms by name, their weights, and the parts that only training has.
 
-A criterion is a module because it may hold parameters that only training has (the dense head
-here, MS-STS's discriminator elsewhere); they are optimized with the method's and never bundled.
+A criterion is a module because it may hold parameters (the dense head here, MS-STS's discriminator
+elsewhere); they are optimized with the method's and never bundled.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.training.targets import ClipTargets
+from methods.training.data import ClipTargets
 from vis_bench.errors import InputError
 from vis_bench.method import FrameFeatures, VISMethod
 
 Losses = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(NamedTuple):
     """One clip of a batch on its way through the losses."""
 
     frames_T3HW: Tensor
@@ -34,7 +34,7 @@ class Example:
 class LossSum:
     """Adds up weighted terms under their names.
 
-    `observed` holds what is worth knowing of each clip and is no loss.
+    `observed` holds values of each clip that are no loss.
     """
 
     weights: Mapping[str, float]
@@ -42,13 +42,13 @@ class LossSum:
     observed: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, name: str, value: Tensor) -> None:
-        """Adds a term, times its weight; a term of weight 0 is left out."""
+        """Add a term, times its weight; a term of weight 0 is left out."""
         if self.weights[name]:
             value = self.weights[name] * value
             self.terms[name] = self.terms[name] + value if name in self.terms else value
 
     def observe(self, name: str, value: Tensor) -> None:
-        """Keeps a figure of a clip."""
+        """Keep a value of a clip."""
         self.observed.setdefault(name, []).append(float(value))
 
 
@@ -56,8 +56,8 @@ class Criterion(nn.Module, ABC):
     """The loss of one method.
 
     Attributes:
-        default_weights: of the terms by name, as the method has them.
-        weights: what they are now, see `weigh`.
+        default_weights: of the terms by name.
+        weights: current ones, see `weigh`.
     """
 
     default_weights: Mapping[str, float]
@@ -67,20 +67,12 @@ class Criterion(nn.Module, ABC):
         self.weights = dict(self.default_weights)
 
     def weigh(self, weights: Mapping[str, float]) -> None:
-        """From now on terms weigh so; those that `weights` lacks weigh as by default.
-
-        Raises:
-            InputError: see `check_terms`.
-        """
+        """Set the weights; terms that `weights` lacks weigh as by default."""
         self.check_terms(weights)
         self.weights = {**self.default_weights, **weights}
 
     def check_terms(self, weights: Mapping[str, float]) -> None:
-        """Refuses weights of terms that this method does not have, and a `quality` above 1.
-
-        Raises:
-            InputError: naming the term.
-        """
+        """Refuse weights of terms that this method does not have, and a `quality` above 1."""
         unknown = [term for term in weights if term not in self.default_weights]
         if unknown:
             known = ", ".join(self.default_weights)
@@ -89,7 +81,7 @@ class Criterion(nn.Module, ABC):
             raise InputError(f"loss_weights.quality is {weights['quality']}; expected 0 to 1")
 
     def forward(self, method: VISMethod, examples: Sequence[Example]) -> LossSum:
-        """The weighted terms of a batch: averaged over clips, or over all its instances."""
+        """Weighted terms of a batch, averaged over clips or over all its instances."""
         total = LossSum(self.weights)
         instances = max(1, sum(len(example.targets) for example in examples))
         for example in examples:
@@ -100,16 +92,15 @@ class Criterion(nn.Module, ABC):
     def add_clip(
         self, total: LossSum, method: VISMethod, example: Example, clips: int, instances: int
     ) -> None:
-        """Adds the terms of one of `clips` clips; those of instances are sums over `instances`."""
+        """Add one clip's terms: clip terms divided by `clips`, instances' by `instances`."""
 
 
 class DenseHead(nn.Module):
-    """A 1x1 convolution from a map of features to what each of its cells shows, for training only.
+    """A 1x1 convolution that predicts each cell's class, or background, and with `boxes` the box of
+    its instance.
 
-    It says the cell's class, or background, and (with `boxes`) the box of its instance. So
-    every cell has something to learn from the first step on, long before queries and instances
-    find each other. Not in the papers, which start from backbones that have learned on ImageNet;
-    the mini models start from nothing.
+    Every cell learns from the first step on, long before queries match instances. The papers start
+    from backbones trained on ImageNet and need no such head; the mini models start from nothing.
     """
 
     def __init__(self, channels: int, num_classes: int, boxes: bool = True) -> None:
@@ -118,10 +109,8 @@ class DenseHead(nn.Module):
         self.boxes = nn.Conv2d(channels, 4, 1) if boxes else None
 
     def forward(self, features_TCHW: Tensor, targets: ClipTargets) -> Tensor:
-        """The sum of both errors, each averaged over cells.
-
-        Cross-entropy with the classes' shares of each cell, and the L1 distance of the box (cx,
-        cy, w, h in 0..1) where there is an instance.
+        """Sum of two errors, each averaged over cells: the cross-entropy with the classes' shares
+        of a cell, and the L1 distance of the box (cx, cy, w, h in 0..1) where there is an instance.
         """
         logits_TKHW = self.classes(features_TCHW)
         shares_TKHW = targets.semantic_TKHW(logits_TKHW.shape[1] - 1, features_TCHW.shape[-2:])
@@ -139,7 +128,7 @@ def box_distance(boxes_T4HW: Tensor, targets: ClipTargets) -> Tensor:
 
 
 def to_grid(logits_NTHW: Tensor, size_HW: torch.Size) -> Tensor:
-    """Mask logits brought bilinearly to the targets' grid."""
+    """Resize mask logits bilinearly to the targets' grid."""
     if logits_NTHW.shape[-2:] == size_HW:
         return logits_NTHW
     return F.interpolate(logits_NTHW, tuple(size_HW), mode="bilinear", align_corners=False)

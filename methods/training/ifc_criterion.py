@@ -6,15 +6,16 @@ import torch
 from torch import Tensor
 
 from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
+from methods.training.data import ClipTargets
 from methods.training.losses import (
+    Matches,
     dice,
     mask_focal,
+    match,
     pairwise_dice,
     qualities_of_masks,
     softmax_with_no_object,
 )
-from methods.training.matcher import Matches, match
-from methods.training.targets import ClipTargets
 from vis_bench.method import VISMethod
 
 # `no_object` weighs that class within the term `class`; published for 100 queries. With fewer
@@ -77,12 +78,12 @@ class IFCCriterion(Criterion):
 def matching_cost(
     logits_QK: Tensor, masks_QX: Tensor, labels_N: Tensor, targets_NX: Tensor
 ) -> Tensor:
-    """Cost (Q, N): how far the dice coefficient and the class probability are from 1, added up."""
+    """Cost (Q, N): the dice loss minus the class probability."""
     return pairwise_dice(masks_QX, targets_NX) - logits_QK.softmax(-1)[:, labels_N]
 
 
 def labels_of_queries(logits_QK: Tensor, matches: Matches, labels_N: Tensor) -> Tensor:
-    """The class of every query: its target's, or the last one, "no object"."""
+    """Class of every query: its target's, or the last one, "no object"."""
     labels_Q = labels_N.new_full((logits_QK.shape[0],), logits_QK.shape[-1] - 1)
     labels_Q[matches.queries_M] = labels_N[matches.targets_M]
     return labels_Q

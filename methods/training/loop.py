@@ -1,13 +1,14 @@
 """`vis-bench train`: from a config to weights, and at the end to an AP.
 
-Whatever can be wrong is found before the first step: the files that the config names, whether its
-evaluation takes the weights that are trained, and whether the output folder can hold the results.
+All wrong input is refused before the first step: missing files, an evaluation that does not take
+the trained weights, an output folder that cannot hold the results.
 """
 
 from __future__ import annotations
 
 import math
 import shlex
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,61 +20,67 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from methods.training.clip_sampler import Batch, ClipSampler, SamplingPlan
 from methods.training.config import TrainConfig, load_train_config
-from methods.training.criteria import build_criterion
-from methods.training.final_evaluation import evaluate, evaluation_cells
-from methods.training.initial_weights import load_initial_weights
+from methods.training.data import Batch, ClipSampler, draw_videos
+from methods.training.evaluation import evaluate, evaluation_cells
 from methods.training.ms_sts_criterion import ACCURACY
-from methods.training.named_files import find_weights_file
-from methods.training.output_folder import check_free_space, check_output_folder
-from methods.training.trainable import build_trainable
-from methods.training.trainable_norms import train_norms
-from methods.training.trainer import Trainer
-from methods.training.video_pool import draw_pool, first_videos, videos_from
+from methods.training.trainable import (
+    build_criterion,
+    build_trainable,
+    find_weights_file,
+    load_initial_weights,
+)
+from methods.training.trainer import Trainer, train_norms
 from vis_bench.data.synthetic import CLASSES
+from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard, write_atomically
 from vis_bench.progress import Bars
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import ABSENT, Table
+from vis_bench.text import one_line
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
 RECORDS = "records"
 
-# What a step tells beside its losses.
+# Observations of a step beside its losses.
 NOT_LOSSES = ("norm", ACCURACY)
 
 
 def train(
     config_path: Path, overrides: Sequence[str], output: Path, *, resume: bool, bars: Bars
 ) -> dict[str, Any]:
-    """Trains a method on the synthetic training split.
+    """Train a method on the synthetic training split.
 
     Args:
         config_path: a training config, see `TrainConfig`.
         overrides: `key=value` settings over it.
         output: a folder for the checkpoint, the weights, and the records of the evaluation.
-        resume: continue from the checkpoint in `output`, if there is one.
-        bars: shows progress and losses.
+        resume: continues from the checkpoint in `output`, if there is one.
+        bars: show progress and losses.
 
     Returns:
         `steps` taken in all, `seconds` of this call, the last `losses` by name, the path of the
         `weights`, and the `metrics` of the config's `evaluate`; `summary_text` prints them.
 
     Raises:
-        InputError: a config, method, option or file is wrong, a checkpoint is damaged or of
-            another run, or the output folder cannot be written to.
-        KeyboardInterrupt: after saying how to resume.
+        KeyboardInterrupt: after printing how to resume.
     """
     started = time.monotonic()
     config = load_train_config(config_path, overrides)
     cells = evaluation_cells(config)
-    check_output_folder(output)
+    trial = output / ".write_test"
+    write_atomically(trial, b"")
+    trial.unlink(missing_ok=True)
     initial = [find_weights_file(config.initial_weights)] if config.initial_weights else []
     overwrite_guard([output / CHECKPOINT, output / WEIGHTS], [config_path, *initial])
     trainer = prepare(config, bars)
-    check_free_space(output, 2 * trainer.state_bytes())
-    if resume:
-        _resume(trainer, output / CHECKPOINT, bars)
+    _check_free_space(output, 2 * trainer.state_bytes())
+    if resume and (output / CHECKPOINT).exists():
+        trainer.restore(output / CHECKPOINT)
+        bars.say(f"resuming after step {trainer.step}")
+    elif resume:
+        bars.say(f"{output / CHECKPOINT} does not exist yet: starting from step 0")
     try:
         losses = _run(trainer, config, output / CHECKPOINT, bars)
         save_weights(trainer.result, output / WEIGHTS, half=config.half_precision)
@@ -88,11 +95,7 @@ def train(
 
 
 def prepare(config: TrainConfig, bars: Bars) -> Trainer:
-    """A trainer at step 0; everything random comes from the config's seed.
-
-    Raises:
-        InputError: for an unknown method, option or loss, or initial weights that do not fit.
-    """
+    """A trainer at step 0; everything random comes from the config's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         method = build_trainable(config)
@@ -104,44 +107,31 @@ def prepare(config: TrainConfig, bars: Bars) -> Trainer:
     if any(stage.train_norms for stage in config.stages):
         train_norms(method)
     method.train().to(memory_format=torch.channels_last)
-    videos = max(stage.videos for stage in config.stages)
-    drawn = videos + config.held_out
+    learned = max(stage.videos for stage in config.stages)
+    drawn = learned + config.held_out
     with bars.bar(f"drawing {drawn} videos", drawn) as advance:
-        pool = draw_pool(config.seed, drawn, advance)
+        videos = draw_videos(config.seed, drawn, advance)
     samplers = [
-        ClipSampler(first_videos(pool, stage.videos), _plan(stage), method.input_format)
-        for stage in config.stages
+        ClipSampler(videos[: stage.videos], stage, method.input_format) for stage in config.stages
     ]
     held_out: list[Batch] = []
     if config.held_out:
-        sampler = ClipSampler(videos_from(pool, videos), _plan(config), method.input_format)
-        held_out = [
-            sampler.batch(step) for step in range(math.ceil(config.held_out / config.clips))
-        ]
+        sampler = ClipSampler(videos[learned:], config, method.input_format)
+        batches = math.ceil(config.held_out / config.clips)
+        held_out = [sampler.batch(step) for step in range(batches)]
     return Trainer(method, criterion, samplers, config, held_out)
 
 
 def save_weights(weights: Mapping[str, Tensor], path: Path, *, half: bool = False) -> None:
-    """Writes a method's weights.
+    """Write weights to a .safetensors file, which appears whole or not at all.
 
     Args:
-        weights: by name, without what only training has.
-        path: a .safetensors file, which appears whole or not at all.
-        half: in half precision, except for the running statistics of the norms.
-
-    Raises:
-        InputError: the folder cannot be written to, or the disk is full.
+        half: writes half precision, except for the running statistics of the norms.
     """
     state = {name: tensor.contiguous() for name, tensor in weights.items()}
     if half:
         state = {k: v if ".running_" in k else v.half() for k, v in state.items()}
     write_atomically(path, save(state))
-
-
-def _plan(stage: TrainConfig) -> SamplingPlan:
-    return SamplingPlan(
-        stage.seed, stage.clips, stage.clip_frames, stage.max_gap, stage.resolutions, stage.crop
-    )
 
 
 def describe(step: int, losses: Mapping[str, float]) -> str:
@@ -151,16 +141,8 @@ def describe(step: int, losses: Mapping[str, float]) -> str:
     return f"step {step}: loss {total:.3f} ({terms})"
 
 
-def _resume(trainer: Trainer, checkpoint: Path, bars: Bars) -> None:
-    if checkpoint.exists():
-        trainer.restore(checkpoint)
-        bars.say(f"resuming after step {trainer.step}")
-    else:
-        bars.say(f"{checkpoint} does not exist yet: starting from step 0")
-
-
 def _run(trainer: Trainer, config: TrainConfig, checkpoint: Path, bars: Bars) -> dict[str, float]:
-    """Trains to the last step; the losses averaged over the last stretch."""
+    """Train to the last step; returns the losses averaged since the last line of the log."""
     recent: dict[str, list[float]] = defaultdict(list)
     means: dict[str, float] = {}
     total = config.total_steps
@@ -185,7 +167,7 @@ def _run(trainer: Trainer, config: TrainConfig, checkpoint: Path, bars: Bars) ->
 def _how_to_go_on(
     trainer: Trainer, config_path: Path, overrides: Sequence[str], output: Path
 ) -> str:
-    """What an interrupted run has kept, and the command that continues it."""
+    """Message of an interrupted run: the last checkpoint, and the command that continues it."""
     command = ["vis-bench", "train", str(config_path), "--output", str(output)]
     command += [word for override in overrides for word in ("--set", override)]
     if trainer.saved_step is None:
@@ -197,3 +179,32 @@ def _how_to_go_on(
         f"interrupted at step {trainer.step}; resume after step {trainer.saved_step} with: "
         f"{shlex.join([*command, '--resume'])}"
     )
+
+
+def _check_free_space(folder: Path, needed_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        raise InputError(
+            f"the disk of output folder {folder} has {free_bytes / 1e6:.1f} MB free, expected at "
+            f"least {needed_bytes / 1e6:.1f} MB for the checkpoint and the weights"
+        )
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """Result of `train` in a few lines and a table of metrics in percent."""
+    lines = [f"trained to step {summary['steps']} in {summary['seconds']} s"]
+    if losses := summary["losses"]:
+        lines.append("last losses: " + ", ".join(f"{k} {v:.3f}" for k, v in losses.items()))
+    lines.append(one_line(f"weights: {summary['weights']}"))
+    text = "\n".join(lines) + "\n"
+    if summary["metrics"]:
+        text += "\n" + render(Table.from_dicts(map(_row, summary["metrics"])))
+    return text
+
+
+def _row(metrics: Mapping[str, Any]) -> dict[str, str]:
+    values = {key.upper(): value for key, value in metrics.items() if key != "clip_length"}
+    return {
+        "Clip": str(metrics["clip_length"]),
+        **{k: ABSENT if v is None else f"{100 * v:.1f}" for k, v in values.items()},
+    }

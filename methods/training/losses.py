@@ -1,11 +1,15 @@
-"""The losses of the three methods, as plain functions of tensors.
+"""Losses, and the matching of queries with ground-truth instances.
 
-Shape letters: N matched pairs, X anything that a target is spread over (T * H * W pixels, say).
+Shape letters: Q queries, N targets or matched pairs, K classes, T frames, X anything that a target
+is spread over (T * H * W pixels, say).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,7 +26,7 @@ def sigmoid_focal(
         logits: any shape.
         targets: the same shape, 0..1.
         alpha: weight of positive elements; negative ones weigh 1 - alpha.
-        gamma: how strongly well-judged elements are discounted.
+        gamma: strength of the discount of well-judged elements.
     """
     probs = logits.sigmoid()
     missed = probs * (1 - targets) + (1 - probs) * targets
@@ -39,7 +43,7 @@ def quality_focal(logits: Tensor, qualities: Tensor, positive: Tensor) -> Tensor
     Args:
         logits: any shape.
         qualities: the same shape, 0..1; 0 where not positive.
-        positive: the same shape, whether an element is a positive.
+        positive: the same shape, boolean.
     """
     missed = (qualities - logits.sigmoid()).abs()
     weight = torch.where(positive, FOCAL_ALPHA, 1 - FOCAL_ALPHA)
@@ -49,8 +53,8 @@ def quality_focal(logits: Tensor, qualities: Tensor, positive: Tensor) -> Tensor
 
 @torch.no_grad()
 def qualities_of_masks(logits_NX: Tensor, targets_NX: Tensor, share: float) -> Tensor:
-    """What the score of each mask should be: 1, or with a `share` of 1 its space-time IoU with its
-    target, or something between; (N,).
+    """Target score (N,) of each mask: 1, with a `share` of 1 its space-time IoU with its target,
+    and in between linear.
     """
     found_NX, wanted_NX = logits_NX > 0, targets_NX > 0.5
     union_N = (found_NX | wanted_NX).sum(-1)
@@ -94,10 +98,8 @@ def generalized_iou(boxes: Tensor, others: Tensor) -> Tensor:
     low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
     overlap = (high - low).clamp(min=0).prod(-1)
     union = boxes[..., 2:].prod(-1) + others[..., 2:].prod(-1) - overlap
-    hull_low, hull_high = (
-        torch.minimum(a[..., :2], b[..., :2]),
-        torch.maximum(a[..., 2:], b[..., 2:]),
-    )
+    hull_low = torch.minimum(a[..., :2], b[..., :2])
+    hull_high = torch.maximum(a[..., 2:], b[..., 2:])
     hull = (hull_high - hull_low).prod(-1)
     tiny = torch.finfo(union.dtype).tiny
     return overlap / union.clamp(min=tiny) - (hull - union) / hull.clamp(min=tiny)
@@ -123,3 +125,44 @@ def softmax_with_no_object(
     wanted_QK[torch.arange(len(labels_Q), device=labels_Q.device), labels_Q] += qualities_Q
     weighted_QK = wanted_QK * weights_K
     return -(weighted_QK * logits_QK.log_softmax(-1)).sum() / weighted_QK.sum()
+
+
+class Matches(NamedTuple):
+    """Query `queries_M[i]` answers for target `targets_M[i]`; sorted by query."""
+
+    queries_M: Tensor
+    targets_M: Tensor
+
+
+class CostsNotFiniteError(ValueError):
+    """Matching costs with NaN or infinity, because the training has diverged."""
+
+
+def match(cost_QN: Tensor) -> Matches:
+    """Assignment of least total cost; min(Q, N) pairs."""
+    if not torch.isfinite(cost_QN).all():
+        raise CostsNotFiniteError("matching costs are not finite; the training diverged")
+    queries, targets = linear_sum_assignment(cost_QN.detach().float().cpu().numpy())
+    device = cost_QN.device
+    return Matches(torch.as_tensor(queries, device=device), torch.as_tensor(targets, device=device))
+
+
+def focal_class_cost(logits_QK: Tensor, columns_N: Tensor) -> Tensor:
+    """The focal loss of each query as a positive of each target's class, minus that as a negative;
+    (Q, N). After Deformable DETR's matcher.
+    """
+    probs_QN = logits_QK.sigmoid()[:, columns_N]
+    positive = FOCAL_ALPHA * (1 - probs_QN) ** FOCAL_GAMMA * -(probs_QN + 1e-8).log()
+    negative = (1 - FOCAL_ALPHA) * probs_QN**FOCAL_GAMMA * -(1 - probs_QN + 1e-8).log()
+    return positive - negative
+
+
+def box_costs(boxes_TQ4: Tensor, boxes_NT4: Tensor, visible_NT: Tensor) -> tuple[Tensor, Tensor]:
+    """L1 distance and negated generalized IoU, each (Q, N), averaged over the frames in which the
+    target is visible; the L1 distance sums the four coordinates.
+    """
+    predicted_Q1T4 = boxes_TQ4.transpose(0, 1)[:, None]
+    seen_NT = visible_NT / visible_NT.sum(-1, keepdim=True).clamp(min=1)
+    distance_QNT = (predicted_Q1T4 - boxes_NT4).abs().sum(-1)
+    giou_QNT = generalized_iou(predicted_Q1T4, boxes_NT4)
+    return (distance_QNT * seen_NT).sum(-1), -(giou_QNT * seen_NT).sum(-1)

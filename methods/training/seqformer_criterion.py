@@ -13,15 +13,18 @@ from methods.layers.deformable_attention import FeatureLevels
 from methods.seqformer.decoder import DecoderOutput
 from methods.seqformer.model import STRIDES
 from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
+from methods.training.data import ClipTargets
 from methods.training.losses import (
+    Matches,
+    box_costs,
     dice,
+    focal_class_cost,
     generalized_iou,
     mask_focal,
+    match,
     qualities_of_masks,
     quality_focal,
 )
-from methods.training.matcher import Matches, box_costs, focal_class_cost, match
-from methods.training.targets import ClipTargets
 from vis_bench.method import FrameFeatures, VISMethod
 
 # `quality` is no term: with 0 a matched query's class should be certain, as with the authors, with

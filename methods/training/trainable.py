@@ -1,22 +1,82 @@
-"""What can be trained: methods, and the backbone alone."""
+"""What is trained: a method, its criterion, and the weights that it starts from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
 from methods import build_method
-from methods.training import backbone_classifier
+from methods.training import backbone
 from methods.training.config import TrainConfig
+from methods.training.criterion import Criterion
+from methods.training.ifc_criterion import IFCCriterion
+from methods.training.ms_sts_criterion import MSSTSCriterion
+from methods.training.seqformer_criterion import SeqFormerCriterion
 from vis_bench.data.synthetic import CLASSES
+from vis_bench.errors import InputError
+from vis_bench.inference.checkpoint import read_state
+from vis_bench.inference.weight_checks import check_finite, check_kinds
 from vis_bench.method import VISMethod
+from vis_bench.records.environment import find_file
 from vis_bench.runs.load_method import naming_builder
+
+CRITERIA: Mapping[str, Callable[[VISMethod, int], Criterion]] = {
+    "backbone": backbone.BackboneCriterion,
+    "ifc": IFCCriterion,
+    "ms_sts": MSSTSCriterion,
+    "seqformer": SeqFormerCriterion,
+}
 
 
 def build_trainable(config: TrainConfig) -> VISMethod:
-    """The method that a config trains, or for `backbone`, which is not a method, its classifier.
-
-    Raises:
-        InputError: for an unknown method or option.
-    """
+    """The method that a config trains; for `backbone`, which is not a method, its classifier."""
     with naming_builder(config.method, config.options):
         if config.method == "backbone":
-            return backbone_classifier.build(num_classes=len(CLASSES), **config.options)
+            return backbone.build(num_classes=len(CLASSES), **config.options)
         return build_method(config.method, num_classes=len(CLASSES), **config.options)
+
+
+def build_criterion(
+    name: str, method: VISMethod, num_classes: int, weights: Mapping[str, float] = {}
+) -> Criterion:
+    """The criterion of a method, with `weights` over its own."""
+    if name not in CRITERIA:
+        raise InputError(
+            f"method {name!r} cannot be trained; expected one of: {', '.join(CRITERIA)}"
+        )
+    criterion = CRITERIA[name](method, num_classes)
+    criterion.weigh(weights)
+    return criterion
+
+
+def find_weights_file(name: str) -> Path:
+    """The file of `initial_weights`, relative to the working directory or to the source."""
+    path = find_file(Path(name))
+    if path is None:
+        raise InputError(
+            f"initial_weights {name} does not exist, expected a .safetensors or .pth file relative "
+            "to the working directory or to the source tree"
+        )
+    return path
+
+
+def load_initial_weights(method: VISMethod, path: Path, fresh: Sequence[str] = ()) -> None:
+    """Load the tensors of a file into a method; the method's others stay as they were built.
+
+    Args:
+        method: is changed in place.
+        path: a .safetensors or .pth file; a tensor that does not fit the method is an `InputError`.
+        fresh: tensors of the file whose names start with one of these are left out.
+    """
+    state = {k: v for k, v in read_state(path).items() if not k.startswith(tuple(fresh))}
+    check_kinds(state, method, path)
+    try:
+        unused = method.load_state_dict(state, strict=False).unexpected_keys
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"initial_weights {path} do not fit the method: {reason}") from None
+    if unused:
+        raise InputError(
+            f"initial_weights {path} do not fit the method: it has no tensor named {unused[0]}"
+        )
+    check_finite(state, path)

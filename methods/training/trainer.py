@@ -11,37 +11,68 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.training.clip_sampler import Batch, ClipSampler
+from methods.layers.resnet import EPSILON, FrozenBatchNorm2d
 from methods.training.config import TrainConfig
 from methods.training.criterion import Criterion, Example, LossSum
-from methods.training.matcher import CostsNotFiniteError
-from methods.training.trainable_norms import bundled_state, hold_norms
+from methods.training.data import Batch, ClipSampler
+from methods.training.losses import CostsNotFiniteError
 from methods.training.training_state import (
-    TrainingState,
     check_same_run,
     plain_settings,
     read_training_state,
     unusable,
     write_training_state,
 )
-from methods.training.weight_average import WeightAverage
 from vis_bench.errors import InputError
 from vis_bench.method import VISMethod
+
+COUNTER = "num_batches_tracked"
+
+
+def train_norms(module: nn.Module) -> None:
+    """Replace every frozen BatchNorm below a module by one that learns, from the same values.
+
+    The published backbones freeze ImageNet's statistics; a mini backbone has none. Both norms keep
+    the same four tensors under the same names, so learned ones load into frozen ones.
+    """
+    for name, child in module.named_children():
+        if isinstance(child, FrozenBatchNorm2d):
+            norm = nn.BatchNorm2d(child.weight.shape[0], eps=EPSILON)
+            norm.load_state_dict({**child.state_dict(), COUNTER: torch.tensor(0)})
+            setattr(module, name, norm)
+        else:
+            train_norms(child)
+
+
+def hold_norms(module: nn.Module, *, held: bool) -> None:
+    """Keep the norms that can learn as they are, or let them learn again."""
+    for child in module.modules():
+        if isinstance(child, nn.BatchNorm2d):
+            child.train(not held).requires_grad_(not held)
+
+
+def bundled_state(method: nn.Module) -> dict[str, Tensor]:
+    """The method's tensors without the norms' counters of batches."""
+    state = method.state_dict()
+    return {name: tensor for name, tensor in state.items() if not name.endswith(COUNTER)}
 
 
 class Trainer:
     """Trains step by step; a checkpoint holds all that the next step depends on.
 
+    With `average_decay`, an exponential moving average of the weights and of the norms' statistics
+    is the result; it follows the noise of single steps less (Polyak and Juditsky, 1992).
+
     Args:
         method: in training mode, with the norms that learn.
         criterion: its loss; may have parameters of its own.
-        samplers: one for each stage; the batch of a step depends on the step's number alone.
+        samplers: one for each stage.
         config: stages, learning rate and its multipliers, clipping.
         held_out: batches of videos that none of the samplers draws from.
 
     Attributes:
-        step: how many steps have been taken.
-        saved_step: the step of the last checkpoint written or read; None before the first.
+        step: number of steps taken.
+        saved_step: step of the last checkpoint written or read; None before the first.
     """
 
     def __init__(
@@ -57,9 +88,9 @@ class Trainer:
         self._stages = config.stages
         self._config = config
         self._modules = nn.ModuleDict({"method": method, "criterion": criterion})
-        self._average: WeightAverage | None = None
+        self._average: dict[str, Tensor] = {}
         if config.average_decay is not None:
-            self._average = WeightAverage(method, config.average_decay)
+            self._average = {name: x.clone() for name, x in bundled_state(method).items()}
         groups = parameter_groups(self._modules, config.learning_rate_multipliers)
         self._multipliers = [group.pop("multiplier") for group in groups]
         self._optimizer = torch.optim.AdamW(
@@ -69,16 +100,18 @@ class Trainer:
 
     @property
     def result(self) -> Mapping[str, Tensor]:
-        """The weights that the training gives: averaged, where the config asks for it."""
-        return bundled_state(self.method) if self._average is None else self._average.tensors
+        """Resulting weights: averaged, where the config asks for it."""
+        return self._average or bundled_state(self.method)
 
     def advance(self) -> dict[str, float]:
-        """Takes one step; by name the losses, the means of what else clips showed, and
-        the gradient's `norm` before clipping.
+        """Take one step.
+
+        Returns:
+            By name the losses, the means of what else was observed of the clips, and the
+            gradient's `norm` before clipping.
 
         Raises:
-            InputError: costs or the gradient are not finite, because training has diverged, or no
-                loss has a weight.
+            InputError: training has diverged, or no loss has a weight.
         """
         stage, step = stage_at(self._stages, self.step)
         self._set_learning_rate(self._stages[stage], step)
@@ -97,8 +130,10 @@ class Trainer:
         if not norm.isfinite():
             raise self._diverged(f"the gradient's norm is {float(norm)}")
         self._optimizer.step()
-        if self._average is not None:
-            self._average.update(self.method)
+        tensors = self.method.state_dict()
+        with torch.no_grad():
+            for name, average in self._average.items():
+                average.lerp_(tensors[name], 1 - self._config.average_decay)
         self.step += 1
         return {
             **{name: float(loss.detach()) for name, loss in losses.items()},
@@ -108,9 +143,7 @@ class Trainer:
 
     @torch.no_grad()
     def held_out_losses(self) -> dict[str, float]:
-        """The losses on held-out batches, and the means of what else their clips showed; norms as
-        in inference. Nothing learns from them.
-        """
+        """Losses and observed means on held-out batches, with norms as in inference."""
         values: dict[str, list[float]] = defaultdict(list)
         self._modules.eval()
         for batch in self._held_out:
@@ -129,42 +162,31 @@ class Trainer:
         )
 
     def save(self, path: Path) -> None:
-        """Writes a checkpoint, whole or not at all.
-
-        Raises:
-            InputError: the folder cannot be written to, or the disk is full.
-        """
-        state = TrainingState(
-            plain_settings(self._config), self.step,
-            self._modules.state_dict(), self._optimizer.state_dict(),
-            {} if self._average is None else self._average.tensors,
-        )  # fmt: skip
+        """Write a checkpoint, whole or not at all."""
+        state = {
+            "config": plain_settings(self._config), "step": self.step,
+            "modules": self._modules.state_dict(), "optimizer": self._optimizer.state_dict(),
+            "average": self._average,
+        }  # fmt: skip
         write_training_state(state, path)
         self.saved_step = self.step
 
     def restore(self, path: Path) -> None:
-        """Continues from a checkpoint of a run with the same settings (but for `FREE_SETTINGS`).
-
-        Raises:
-            InputError: the file is missing or damaged, is not a checkpoint, or is of another run.
-        """
+        """Continue from a checkpoint of a run with the same settings (but for `FREE_SETTINGS`)."""
         state = read_training_state(path)
         check_same_run(path, state, self._config)
         try:
-            self._modules.load_state_dict(state.modules)
-            self._load_optimizer(state.optimizer)
-            if self._average is not None:
-                self._average.restore(state.average)
+            self._modules.load_state_dict(state["modules"])
+            self._load_optimizer(state["optimizer"])
+            self._load_average(state["average"])
         except Exception as error:  # what stands where tensors should be can raise anything
             reason = " ".join(str(error).splitlines()[-1:]).strip() or type(error).__name__
             raise unusable(path, f"its tensors do not fit ({reason[:200]})") from None
-        self.step = self.saved_step = state.step
+        self.step = self.saved_step = state["step"]
 
     def state_bytes(self) -> int:
-        """About how large a checkpoint is: all tensors, and two moments of each that learns."""
-        tensors = list(self._modules.state_dict().values())
-        if self._average is not None:
-            tensors += self._average.tensors.values()
+        """Approximate size of a checkpoint: all tensors, and two moments of each that learns."""
+        tensors = [*self._modules.state_dict().values(), *self._average.values()]
         learning = (p for group in self._optimizer.param_groups for p in group["params"])
         return sum(t.nbytes for t in tensors) + 2 * sum(p.nbytes for p in learning)
 
@@ -182,8 +204,16 @@ class Trainer:
                         f"{tuple(parameter.shape)}"
                     )
 
+    def _load_average(self, average: Mapping[str, Tensor]) -> None:
+        if average.keys() != self._average.keys():
+            raise ValueError("the averaged weights have other names")
+        for name, tensor in self._average.items():
+            if average[name].shape != tensor.shape:
+                raise ValueError(f"averaged {name} has shape {tuple(average[name].shape)}")
+            tensor.copy_(average[name])
+
     def losses(self, batch: Batch) -> LossSum:
-        """The losses of a batch, and what is observed of its clips."""
+        """Losses of a batch, and what is observed of its clips."""
         features = self.method.encode_frames(batch.frames_N3HW)
         frames = len(features) // len(batch.targets)
         examples = []
@@ -200,7 +230,7 @@ class Trainer:
 
 
 def stage_at(stages: Sequence[TrainConfig], step: int) -> tuple[int, int]:
-    """The index of the stage that a step of the whole run is in, and its number in the stage.
+    """Index of the stage that a step of the whole run is in, and its number in the stage.
 
     Steps beyond the last stage count as its own.
     """
@@ -212,7 +242,7 @@ def stage_at(stages: Sequence[TrainConfig], step: int) -> tuple[int, int]:
 
 
 def learning_rate_factor(config: TrainConfig, step: int) -> float:
-    """0..1: rises over the first steps of a stage, stays, and falls to 0 over the last ones."""
+    """Factor 0..1 that rises over the first steps of a stage and falls to 0 over the last ones."""
     rise = min(1.0, (step + 1) / (config.warmup_steps + 1))
     fall = min(1.0, (config.steps - step) / (config.decay_steps + 1))
     return min(rise, fall)

@@ -1,4 +1,4 @@
-"""The file that a training run is resumed from: written whole, and read with suspicion."""
+"""The file that a training run is resumed from; it is read as untrusted input."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,43 +24,25 @@ FREE_SETTINGS = (
 NOT_SET = "not set"
 
 
-@dataclass(frozen=True)
-class TrainingState:
-    """All that the next step depends on.
-
-    Attributes:
-        config: the settings of the run, as plain values.
-        step: the number of steps taken.
-        modules: the state of method and criterion.
-        optimizer: the optimizer's state.
-        average: the averaged weights; empty where the run averages none.
-    """
-
-    config: dict[str, Any]
-    step: int
-    modules: dict[str, Any]
-    optimizer: dict[str, Any]
-    average: dict[str, Any]
+# Types of a state's entries: the settings of the run as plain values, the number of steps taken,
+# the tensors of method and criterion, the optimizer's state, and the averaged weights, if any.
+TYPES = {"config": dict, "step": int, "modules": Mapping, "optimizer": dict, "average": dict}
 
 
 def plain_settings(config: TrainConfig) -> dict[str, Any]:
-    """A config as a state file holds it."""
+    """Settings of a config as a state file holds them."""
     return config.model_dump(mode="json")
 
 
-def write_training_state(state: TrainingState, path: Path) -> None:
-    """Writes a state, whole or not at all.
-
-    Raises:
-        InputError: the folder cannot be written to, or the disk is full.
-    """
+def write_training_state(state: Mapping[str, Any], path: Path) -> None:
+    """Write a state with the entries of `TYPES`, whole or not at all."""
     buffer = io.BytesIO()
-    torch.save({field.name: getattr(state, field.name) for field in fields(state)}, buffer)
+    torch.save(dict(state), buffer)
     write_atomically(path, buffer.getvalue())
 
 
-def read_training_state(path: Path) -> TrainingState:
-    """Reads a state without running code that the file may contain.
+def read_training_state(path: Path) -> dict[str, Any]:
+    """Read a state without running code that the file may contain.
 
     Raises:
         InputError: the file is missing, damaged, or not a training state.
@@ -81,19 +62,16 @@ def read_training_state(path: Path) -> TrainingState:
     except Exception as error:  # bytes that are not a state can make the reader raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
         raise unusable(path, f"it is damaged or not a PyTorch file ({reason[:120]})") from None
-    if isinstance(content, dict):
-        content = {"average": {}, **content}  # states from before there was one
-    types = {"config": dict, "step": int, "modules": Mapping, "optimizer": dict, "average": dict}
     has_types = isinstance(content, dict) and all(
-        isinstance(content.get(key), kind) for key, kind in types.items()
+        isinstance(content.get(key), kind) for key, kind in TYPES.items()
     )
     if not has_types or not _is_plain(content["config"]) or not 0 <= content["step"] < 1 << 63:
         raise unusable(path, "it is not the state of a training run")
-    return TrainingState(**{key: content[key] for key in types})
+    return content
 
 
 def _is_plain(config: Mapping[str, Any]) -> bool:
-    """Whether settings hold what a config can hold: no tensors, and nothing inside of itself."""
+    """True for settings that a config can hold: no tensors, and nothing inside of itself."""
     try:
         json.dumps(config)
     except (TypeError, ValueError, RecursionError):
@@ -101,14 +79,10 @@ def _is_plain(config: Mapping[str, Any]) -> bool:
     return all(isinstance(key, str) for key in config)
 
 
-def check_same_run(path: Path, state: TrainingState, config: TrainConfig) -> None:
-    """Checks that a state comes from a run with the same settings, but for `FREE_SETTINGS`.
-
-    Raises:
-        InputError: naming the first setting that differs.
-    """
+def check_same_run(path: Path, state: Mapping[str, Any], config: TrainConfig) -> None:
+    """Refuse a state of a run with other settings (but for `FREE_SETTINGS`), naming the first."""
     here = _flat({k: v for k, v in plain_settings(config).items() if k not in FREE_SETTINGS})
-    there = _flat({k: v for k, v in state.config.items() if k not in FREE_SETTINGS})
+    there = _flat({k: v for k, v in state["config"].items() if k not in FREE_SETTINGS})
     for key in [*here, *there]:
         now, before = here.get(key, NOT_SET), there.get(key, NOT_SET)
         if now != before:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from methods import build_method
-from methods.training.initial_weights import load_initial_weights
+from methods.training.trainable import load_initial_weights
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights, read_state

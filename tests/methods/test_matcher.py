@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from methods.training.losses import sigmoid_focal
-from methods.training.matcher import box_costs, focal_class_cost, match
+from methods.training.losses import box_costs, focal_class_cost, match, sigmoid_focal
 
 COSTS = st.tuples(st.integers(0, 6), st.integers(0, 4)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.floats(-9, 9, width=16))

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from methods import build_method
 from methods.layers.deformable_attention import FeatureLevels
 from methods.ms_sts.attention import MSSTSAttention
-from methods.training.initial_weights import load_initial_weights
+from methods.training.trainable import load_initial_weights
 from vis_bench.errors import InputError
 
 SMALL = {

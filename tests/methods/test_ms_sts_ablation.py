@@ -10,9 +10,8 @@ import torch
 
 from methods import build_method
 from methods.training.config import load_train_config
-from methods.training.criteria import build_criterion
 from methods.training.ms_sts_criterion import WEIGHTS
-from methods.training.trainable import build_trainable
+from methods.training.trainable import build_criterion, build_trainable
 from paths import CONFIGS
 from vis_bench.cli import main
 from vis_bench.errors import InputError

@@ -13,9 +13,12 @@ from torch.nn import functional as F
 from methods import build_method
 from methods.layers.resnet import RESNETS, FrozenBatchNorm2d, ResNet
 from methods.training.config import TrainConfig, load_train_config
-from methods.training.criteria import build_criterion
 from methods.training.criterion import Example
-from methods.training.discriminator import (
+from methods.training.data import make_targets
+from methods.training.evaluation import evaluation_cells
+from methods.training.loop import prepare, train
+from methods.training.losses import dice, mask_focal, softmax_with_no_object
+from methods.training.ms_sts_criterion import (
     JUDGED_FRAMES,
     Discriminator,
     entropy,
@@ -24,15 +27,14 @@ from methods.training.discriminator import (
     patch_cover,
     share_above_0,
 )
-from methods.training.final_evaluation import evaluation_cells
-from methods.training.initial_weights import load_initial_weights
-from methods.training.loop import prepare, train
-from methods.training.losses import dice, mask_focal, softmax_with_no_object
-from methods.training.targets import make_targets
-from methods.training.trainable import build_trainable
-from methods.training.trainable_norms import bundled_state, train_norms
-from methods.training.trainer import learning_rate_factor, parameter_groups, stage_at
-from methods.training.video_pool import draw_pool, first_videos, videos_from
+from methods.training.trainable import build_criterion, build_trainable, load_initial_weights
+from methods.training.trainer import (
+    bundled_state,
+    learning_rate_factor,
+    parameter_groups,
+    stage_at,
+    train_norms,
+)
 from paths import CONFIGS
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
@@ -191,17 +193,6 @@ def test_losses_of_a_later_stage_are_checked_before_the_first_step(weights, mess
     later = [{"steps": 1, "loss_weights": weights}]
     with pytest.raises(InputError, match=message):
         prepare(config("ifc", later=later), Bars(quiet=True))
-
-
-def test_a_smaller_pool_is_part_of_a_larger_one():
-    larger, smaller = draw_pool(0, 5), draw_pool(0, 2)
-    part = first_videos(larger, 2)
-    assert part.keys() == smaller.keys()
-    for size, group in smaller.items():
-        assert [v.index for v in part[size]] == [v.index for v in group]
-        assert all(
-            (v.frames_THW3 == w.frames_THW3).all() for v, w in zip(part[size], group, strict=True)
-        )
 
 
 def test_averaged_weights_are_what_a_run_gives():
@@ -387,13 +378,6 @@ def test_held_out_losses_are_logged_and_change_nothing(tmp_path, capsys):
     assert [line.split(":")[0] for line in lines] == ["held out, step 2", "held out, step 4"]
     assert all(" accuracy 0." in line for line in lines)
     assert [line for line in said[3] if line not in lines] == said[0]
-
-
-def test_held_out_videos_follow_those_that_train():
-    pool = draw_pool(0, 5)
-    rest = [video.index for group in videos_from(pool, 3).values() for video in group]
-    first = [video.index for group in first_videos(pool, 3).values() for video in group]
-    assert (sorted(first), sorted(rest)) == ([0, 1, 2], [3, 4])
 
 
 def squares_anywhere(instances, frames, side):

@@ -1,25 +1,32 @@
 """Training clips: targets against brute force, sampling, and the videos they come from."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from methods.training.clip_sampler import ClipSampler, SamplingPlan, choose_frames, choose_window
-from methods.training.targets import boxes_around, make_targets
-from methods.training.video_pool import draw_pool, draw_video
+from methods.training.config import TrainConfig
+from methods.training.data import (
+    ClipSampler,
+    boxes_around,
+    choose_frames,
+    choose_window,
+    draw_videos,
+    make_targets,
+)
 from vis_bench.data.synthetic import generate
 from vis_bench.method import InputFormat
 
-PLAN = SamplingPlan(seed=3, clips=2, clip_frames=(2, 3), max_gap=4, resolutions=(64, 96))
+PLAN = TrainConfig(
+    method="ifc", steps=1, learning_rate=1, clip_norm=1,
+    seed=3, clips=2, clip_frames=(2, 3), max_gap=4, resolutions=(64, 96),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def pool():
-    return draw_pool(seed=0, videos=6)
+def videos():
+    return draw_videos(seed=0, videos=6)
 
 
 def owners_THW():
@@ -88,9 +95,9 @@ def test_chosen_frames_lie_in_the_video_at_equal_gaps(seed, length, frames, max_
         assert all(1 <= abs(gap) <= max_gap for gap in gaps)
 
 
-def test_pool_videos_are_those_of_the_training_split(pool):
+def test_videos_are_those_of_the_training_split(videos):
     split = generate("train", num_videos=6)
-    video = draw_video(0, 4)
+    video = videos[4]
     frames = np.stack([split.videos[4].frames[t] for t in range(split.videos[4].length)])
     assert np.array_equal(video.frames_THW3, frames)
     areas = [a["areas"] for a in split.annotations()["annotations"] if a["video_id"] == 5]
@@ -98,11 +105,11 @@ def test_pool_videos_are_those_of_the_training_split(pool):
     for owner, wanted in zip(kept, areas, strict=True):
         drawn = (video.owners_THW == owner).sum((1, 2)).tolist()
         assert drawn == [area or 0 for area in wanted]
-    assert sum(len(videos) for videos in pool.values()) == 6
+    assert len(videos) == 6
 
 
-def test_a_batch_depends_on_seed_and_step_alone(pool):
-    one, other = (ClipSampler(pool, PLAN, InputFormat()) for _ in range(2))
+def test_a_batch_depends_on_seed_and_step_alone(videos):
+    one, other = (ClipSampler(videos, PLAN, InputFormat()) for _ in range(2))
     for step in (5, 0, 1):
         one.batch(step)
     again, first = one.batch(2), other.batch(2)
@@ -111,8 +118,8 @@ def test_a_batch_depends_on_seed_and_step_alone(pool):
     assert not torch.equal(one.batch(3).frames_N3HW[0], first.frames_N3HW[0])
 
 
-def test_batches_share_one_size_and_fit_their_targets(pool):
-    sampler = ClipSampler(pool, PLAN, InputFormat())
+def test_batches_share_one_size_and_fit_their_targets(videos):
+    sampler = ClipSampler(videos, PLAN, InputFormat())
     for step in range(12):
         batch = sampler.batch(step)
         frames = batch.frames_N3HW.shape[0] // PLAN.clips
@@ -124,11 +131,11 @@ def test_batches_share_one_size_and_fit_their_targets(pool):
             assert targets.visible_NT.any(1).all()
 
 
-def test_frames_and_masks_are_turned_together(pool):
+def test_frames_and_masks_are_turned_together(videos):
     """Whatever the variation: where a mask is, the frame differs from where it is not."""
-    video = draw_video(0, 1)
+    video = videos[1]
     flat = np.where(video.owners_THW[..., None] == 1, 255, 0).astype(np.uint8).repeat(3, -1)
-    only = {video.size_HW: [replace(video, frames_THW3=flat)]}
+    only = [video._replace(frames_THW3=flat)]
     sampler = ClipSampler(only, PLAN, InputFormat(mean=(0, 0, 0), std=(1, 1, 1)))
     for step in range(6):
         batch = sampler.batch(step)

@@ -16,10 +16,9 @@ from methods import build_method
 from methods.training import loop, trainer
 from methods.training.config import TrainConfig
 from methods.training.criterion import LossSum
-from methods.training.final_evaluation import evaluation_cells
-from methods.training.initial_weights import load_initial_weights
-from methods.training.loop import prepare, save_weights, train
-from methods.training.summary import summary_text
+from methods.training.evaluation import evaluation_cells
+from methods.training.loop import prepare, save_weights, summary_text, train
+from methods.training.trainable import load_initial_weights
 from methods.training.training_state import read_training_state
 from paths import CONFIGS
 from vis_bench.cli import main
@@ -104,9 +103,12 @@ def test_damaged_initial_weights_are_refused_in_a_sentence(kind, ending, tmp_pat
 
 
 def test_missing_initial_weights_are_found_missing_before_videos_are_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "draw_pool", lambda *args: pytest.fail("drew videos"))
+    monkeypatch.setattr(loop, "draw_videos", lambda *args: pytest.fail("drew videos"))
     with pytest.raises(InputError, match=r"no\.safetensors does not exist, expected a \.safetens"):
         prepare(config(initial_weights="no.safetensors"), QUIET)
+
+
+STATE = {"config": {}, "step": 1, "modules": {}, "optimizer": {}, "average": {}}
 
 
 @pytest.mark.parametrize(
@@ -114,9 +116,9 @@ def test_missing_initial_weights_are_found_missing_before_videos_are_drawn(tmp_p
     [
         ([1, 2], "it is not the state of a training run"),
         ({"step": 1}, "it is not the state of a training run"),
-        ({"config": {}, "step": "1", "modules": {}, "optimizer": {}}, "it is not the state"),
-        ({"config": {}, "step": -1, "modules": {}, "optimizer": {}}, "it is not the state"),
-        ({"config": {}, "step": 1, "modules": {}, "optimizer": {}}, "method is 'ifc' here and was"),
+        ({**STATE, "step": "1"}, "it is not the state of a training run"),
+        ({**STATE, "step": -1}, "it is not the state of a training run"),
+        (STATE, "method is 'ifc' here and was not set there"),
     ],
 )
 def test_foreign_content_is_refused(content, message, fresh_trainer, tmp_path):
@@ -218,7 +220,7 @@ WRONG_SETTINGS = {
 
 @pytest.mark.parametrize("text", WRONG_SETTINGS)
 def test_wrong_settings_are_refused_before_training(text, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(loop, "draw_pool", lambda *args: pytest.fail("drew videos"))
+    monkeypatch.setattr(loop, "draw_videos", lambda *args: pytest.fail("drew videos"))
     path = write_yaml(tmp_path / "train.yaml", {**SETTINGS, **yaml.safe_load(text)})
     assert main(["train", str(path), "--output", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -275,7 +277,7 @@ def test_how_long_a_run_goes_on_and_what_it_writes_may_change(checkpoint):
     )
     changed.restore(checkpoint)
     assert (changed.step, changed.saved_step) == (1, 1)
-    assert read_training_state(checkpoint).config["steps"] == 2
+    assert read_training_state(checkpoint)["config"]["steps"] == 2
 
 
 def test_an_evaluation_is_found_by_path_or_name(tmp_path):
@@ -375,7 +377,7 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path, monkeypatch, capsys):
         f"interrupted at step 1; resume after step 1 with: vis-bench train {path} "
         f"--output '{output}' --set checkpoint_every=1 --resume\n"
     ) in said
-    assert read_training_state(output / "checkpoint.pt").step == 1
+    assert read_training_state(output / "checkpoint.pt")["step"] == 1
     assert main([*command, "--resume"]) == 0
     assert "resuming after step 1\n" in capsys.readouterr().err
 

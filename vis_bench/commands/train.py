@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from methods.training.loop import train
-from methods.training.summary import summary_text
+from methods.training.loop import summary_text, train
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import output_folder, training_config_file

@@ -26,12 +26,7 @@ METRICS = ("ap", "ap50", "ap75", "ar1", "ar10")
 
 
 def evaluation_cells(config: TrainConfig) -> list[Cell]:
-    """The cells of the run config `evaluate`; none where the training config names none.
-
-    Raises:
-        InputError: the run config is missing or invalid, a cell's data set or its annotations are
-            missing or wrong, or its method does not take the weights that are trained.
-    """
+    """Cells of the run config `evaluate`, which must take the weights that are trained."""
     if config.evaluate is None:
         return []
     cells = load_cells(find_config(config.evaluate), ["measure=accuracy"])
@@ -49,19 +44,15 @@ def evaluation_cells(config: TrainConfig) -> list[Cell]:
             )
     resolve_jobs(
         [cell.model_copy(update={"weights": None}) for cell in cells],
-        RunSettings("train", DEVICE), build_method, silent,
+        RunSettings("train", DEVICE), build_method, lambda line: None,
     )  # fmt: skip
     return cells
-
-
-def silent(line: str) -> None:
-    """For what is said again when the evaluation runs."""
 
 
 def evaluate(
     cells: Sequence[Cell], weights: Path, records: Path, bars: Bars
 ) -> list[dict[str, Any]]:
-    """Measures the accuracy of a weights file, and writes records to a folder.
+    """Measure the accuracy of a weights file, and write records to a folder.
 
     Returns:
         For each cell its clip length and AP, AP50, AP75, AR1, AR10 in 0..1.
@@ -94,7 +85,7 @@ def _shapes(method: torch.nn.Module) -> dict[str, tuple[int, ...]]:
 def _difference(
     trained: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]
 ) -> str | None:
-    """The first tensor that one side lacks or that has another shape there, in words."""
+    """Describe the first tensor that one side lacks or that has another shape there."""
     for name in [*trained, *expected]:
         if name not in expected:
             return f"{name} is trained and has no place there"

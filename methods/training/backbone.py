@@ -1,8 +1,7 @@
-"""What a mini backbone learns first: the class of every cell, at each of its strides.
+"""Training of a mini backbone alone: the class of every cell, at each of its strides.
 
-The papers start from backbones that have learned on ImageNet. The mini backbone learns the
-synthetic classes instead, from crops around instances of the training split, before any query
-exists; that takes a tenth of the time that it takes inside a whole method.
+The papers start from backbones trained on ImageNet. The mini backbone learns the synthetic classes
+from crops around instances instead, in a tenth of the time that it takes inside a whole method.
 """
 
 from __future__ import annotations
