@@ -17,15 +17,13 @@ from methods import build_method
 from paths import CONFIGS, ROOT
 from sleeping_worker import SECONDS_PER_VIDEO, SleepingWorker
 from vis_bench.progress import Bars, silent
-from vis_bench.runs.accuracy import infer as infer_here
 from vis_bench.runs.config import load_cells
+from vis_bench.runs.harness import infer as infer_here
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.ray.engine import connected
-from vis_bench.runs.ray.pool import Pool
-from vis_bench.runs.ray.queue import ShardQueue
-from vis_bench.runs.ray.settings import ClusterSettings
-from vis_bench.runs.shards.shard import SHARD_VIDEOS, Shard
-from vis_bench.runs.shards.shard_files import ShardFiles
+from vis_bench.runs.ray.cluster import ClusterSettings, connected
+from vis_bench.runs.ray.pool import Pool, ShardQueue
+from vis_bench.runs.ray.ray_run import Worker
+from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'vis-bench[cluster]'")
 DIGEST = "0" * 64
@@ -51,9 +49,9 @@ def infer(pool, num_videos, files, keep=True):
         for at in range(0, num_videos, SHARD_VIDEOS)
     ]
 
-    def done(shard, inferred):
+    def done(shard, tracks):
         if keep:
-            files.write(shard, inferred.tracks)
+            files.write(shard, tracks)
 
     pool.run(ShardQueue(shards, 0), done, QUIET, num_videos)
 
@@ -118,15 +116,15 @@ def test_workers_of_one_thread(benchmark, monkeypatch, tmp_path, workers):
     """The same videos in shards of one, the workers up and the method loaded."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     job, settings = real_job(tmp_path), ClusterSettings(workers=workers)
-    files = ShardFiles.of(tmp_path, job)
+    files = ShardFiles(tmp_path, job.digest)
 
     def run(videos):
         shards = [Shard(job.digest, (video.id,)) for video in videos]
         queue = ShardQueue(shards, 0)
-        pool.run(queue, lambda shard, answer: files.write(shard, answer.tracks), QUIET, len(shards))
+        pool.run(queue, files.write, QUIET, len(shards))
 
     with connected(settings, gpu=False) as ray:
-        pool = Pool(ray, settings, {job.digest: replace(job, ground_truth=None)})
+        pool = Pool(ray, settings, {job.digest: replace(job, ground_truth=None)}, Worker)
         run(job.videos[:4])
         benchmark.pedantic(run, (job.videos,), rounds=1)
         if benchmark.stats is not None:

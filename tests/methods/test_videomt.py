@@ -30,9 +30,9 @@ from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
+from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.load_method import find_weights
-from vis_bench.runs.one_process import measure_jobs
 
 CASES = ("tiny", "square", "aspect")
 PLANS = [(1, 1), (2, 1), (4, 2), (3, 3), ("whole", 1)]
@@ -320,7 +320,7 @@ def test_a_run_from_a_folder(folder, tmp_path):
     (tmp_path / "c.yaml").write_text(text)
     settings = RunSettings("run", torch.device("cpu"), limit=1)
     jobs = resolve_jobs(load_cells(tmp_path / "c.yaml"), settings, build_method, print)
-    outcome = measure_jobs(jobs, RecordStore(tmp_path / "out"), Bars(quiet=True))
+    outcome = run_jobs(jobs, RecordStore(tmp_path / "out"), Bars(quiet=True))
     assert outcome.failures == []
     one, other = outcome.records
     assert one.weights_source == "model/model.safetensors"

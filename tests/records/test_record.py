@@ -6,7 +6,6 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from paths import GOLDEN
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.records.names import file_stem, full_name
@@ -90,17 +89,6 @@ def test_missing_files_and_folders_get_a_sentence(tmp_path):
         read_record(tmp_path / "none.json")
     with pytest.raises(InputError, match="does not exist"):
         list(RecordStore(tmp_path / "none"))
-
-
-def test_a_record_of_the_first_version_still_reads():
-    """Written before records had a version, resolved options or null for every absent metric."""
-    record = read_record(GOLDEN / "record_first_version.json")
-    assert (record.method, record.clip_length, record.clip_stride) == ("ms_sts", 10, 5)
-    assert record.ap == 0.5241915894084569
-    assert record.ar_m is record.ar_l is None
-    assert record.regions["model+tracker"].fps == record.fps == 86.51733232301152
-    assert record.resolved_options == {}
-    assert record.vis_bench_version is None
 
 
 def test_one_bad_file_leaves_the_other_records_readable(tmp_path):

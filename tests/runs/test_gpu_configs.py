@@ -7,9 +7,11 @@ from methods import build_method
 from paths import CONFIGS, ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
+from vis_bench.progress import Bars
 from vis_bench.records.names import arithmetic_name, arithmetic_words, file_stem, full_name
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import Cell, cell_digest, load_cells
+from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.show.gate.baseline import GatedCell, cell_key
 
@@ -76,6 +78,25 @@ def test_every_backbone_in_every_arithmetic():
         lengths = {t for m, b, t, _ in subjects if (m, b) == (method, "r50")}
         assert lengths == {"whole", 20, 15, 10}
         assert {b for m, b, _, _ in subjects if m == method} == {"r50", "r101", "x101", "swin_l"}
+
+
+def test_agreement_holds_every_method_in_every_arithmetic():
+    found = cells("agreement")
+    arithmetic = {(c.precision, c.tf32, c.compile) for c in found}
+    assert len(found) == 3 * len(arithmetic)
+    assert {("float32", False, "none"), ("float32", True, "none")} <= arithmetic
+    assert {c.clip_length for c in found} == {"whole"}
+
+
+def test_bfloat16_keeps_the_ap_of_a_mini_model(tmp_path):
+    found = [c for c in cells("agreement", "tf32=false", "compile=none") if c.method == "ifc"]
+    jobs = resolve_jobs(
+        found, RunSettings("run", torch.device("cpu"), limit=1), build_method, print
+    )
+    outcome = run_jobs(jobs, RecordStore(tmp_path), Bars(quiet=True))
+    exact, rounded = outcome.records
+    assert (exact.precision, rounded.precision) == ("float32", "bfloat16")
+    assert rounded.ap == pytest.approx(exact.ap, abs=0.003)
 
 
 def test_720_repeats_nothing_but_vistr():

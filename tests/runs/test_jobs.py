@@ -1,6 +1,7 @@
 """Jobs: everything found and checked before the first is measured, and fit for another process."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,10 @@ def test_cells_without_weights_are_left_out_where_their_config_asks(tmp_path):
 def test_a_missing_file_is_found_first(tmp_path):
     with pytest.raises(InputError, match=r"none\.pth does not exist"):
         jobs_of(tmp_path, weights=Path("none.pth"))
+
+
+def test_a_job_knows_training_videos_without_their_annotations(tmp_path):
+    """A worker on Ray describes the record and gets no ground truth."""
+    [job, _] = jobs_of(tmp_path, PLAIN + "weights_trained_on: synthetic/val\n")
+    assert job.measures_training_videos
+    assert replace(job, ground_truth=None).measures_training_videos

@@ -10,10 +10,10 @@ from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.matching import match
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
-from vis_bench.runs import measure, one_process
+from vis_bench.runs import harness
 from vis_bench.runs.config import load_cells
+from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.one_process import measure_jobs
 
 CONFIG = """
 method: color_key
@@ -34,7 +34,7 @@ def jobs(tmp_path):
 
 
 def run(jobs, tmp_path, *, resume=False):
-    return measure_jobs(jobs, RecordStore(tmp_path / "out"), Bars(quiet=True), resume=resume)
+    return run_jobs(jobs, RecordStore(tmp_path / "out"), Bars(quiet=True), resume=resume)
 
 
 def fails_for(length, function, error):
@@ -47,8 +47,8 @@ def fails_for(length, function, error):
 
 
 def test_a_measurement_that_fails_leaves_the_others_of_its_cell(jobs, tmp_path, monkeypatch):
-    failing = fails_for(10, measure.count_flops, TypeError("cannot convert a meta tensor"))
-    monkeypatch.setattr(measure, "count_flops", failing)
+    failing = fails_for(10, harness.count_flops, TypeError("cannot convert a meta tensor"))
+    monkeypatch.setattr(harness, "count_flops", failing)
     outcome = run(jobs, tmp_path)
     whole, clips, _ = outcome.records
     assert whole.failures == {}
@@ -61,8 +61,8 @@ def test_a_measurement_that_fails_leaves_the_others_of_its_cell(jobs, tmp_path, 
 
 
 def test_a_cell_that_fails_is_named_and_the_others_are_measured(jobs, tmp_path, monkeypatch):
-    failing = fails_for(10, one_process.infer, MemoryError())
-    monkeypatch.setattr(one_process, "infer", failing)
+    failing = fails_for(10, harness.infer, MemoryError())
+    monkeypatch.setattr(harness, "infer", failing)
     monkeypatch.setattr(type(jobs[2]), "load_method", _refuse_five(type(jobs[2]).load_method))
     outcome = run(jobs, tmp_path)
     assert [record.clip_length for record in outcome.records] == ["whole", 10]
@@ -80,13 +80,13 @@ def _refuse_five(load):
 
 
 def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path, monkeypatch):
-    real = measure.count_flops
-    monkeypatch.setattr(measure, "count_flops", fails_for("whole", real, InputError("no rule")))
+    real = harness.count_flops
+    monkeypatch.setattr(harness, "count_flops", fails_for("whole", real, InputError("no rule")))
     first = run(jobs, tmp_path)
     assert first.records[0].failures == {"flops": "no rule"}
     order = []
     monkeypatch.setattr(
-        measure, "count_flops", lambda job: order.append(job.cell.clip_length) or real(job)
+        harness, "count_flops", lambda job: order.append(job.cell.clip_length) or real(job)
     )
     (tmp_path / "out" / f"{_stem(first.records[2])}.json").unlink()
     second = run(jobs, tmp_path, resume=True)
@@ -127,6 +127,6 @@ def test_clips_without_shared_frames_cost_an_online_method_nothing(method, warns
     settings = RunSettings("run", torch.device("cpu"), limit=1)
     jobs = resolve_jobs(load_cells(path), settings, build_method, print)
     bars = Heard()
-    outcome = measure_jobs(jobs, RecordStore(tmp_path / "out"), bars)
+    outcome = run_jobs(jobs, RecordStore(tmp_path / "out"), bars)
     assert any("clips share no frames" in message for message in bars.said) == warns
     assert (len({(r.ap, r.gflops_per_frame) for r in outcome.records}) == 1) != warns

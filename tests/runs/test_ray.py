@@ -18,12 +18,10 @@ from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
+from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.one_process import measure_jobs
-from vis_bench.runs.ray import engine
-from vis_bench.runs.ray.settings import ClusterSettings
-from vis_bench.runs.ray.spread import measure_on_cluster
-from vis_bench.runs.ray.timing import alive_nodes, becomes_free
+from vis_bench.runs.ray.cluster import ClusterSettings, alive_nodes, becomes_free, connected
+from vis_bench.runs.ray.ray_run import run_on_ray
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'vis-bench[cluster]'")
 
@@ -84,7 +82,7 @@ def cluster(import_path):
 def in_one_process(tmp_path_factory):
     """The results files and APs of one process."""
     folder = tmp_path_factory.mktemp("one")
-    return contents(measure_jobs(jobs_of(folder), RecordStore(folder), Watched()), folder)
+    return contents(run_jobs(jobs_of(folder), RecordStore(folder), Watched()), folder)
 
 
 def contents(outcome, folder):
@@ -104,9 +102,7 @@ def on(cluster, workers=2, **more):
 def test_any_number_of_workers_gives_the_bytes_of_one_process(
     cluster, in_one_process, tmp_path, workers
 ):
-    outcome = measure_on_cluster(
-        jobs_of(tmp_path), RecordStore(tmp_path), Watched(), on(cluster, workers)
-    )
+    outcome = run_on_ray(jobs_of(tmp_path), RecordStore(tmp_path), Watched(), on(cluster, workers))
     assert contents(outcome, tmp_path) == in_one_process
     assert not (tmp_path / "shards").exists()
 
@@ -114,9 +110,7 @@ def test_any_number_of_workers_gives_the_bytes_of_one_process(
 def test_a_worker_killed_in_the_middle_of_a_shard_costs_nothing(cluster, in_one_process, tmp_path):
     video = jobs_of(tmp_path)[0].videos[1]
     options = f"{{poison: {deadly.mark_of(video)}, once: {tmp_path / 'struck'}}}"
-    outcome = measure_on_cluster(
-        jobs_of(tmp_path, options), RecordStore(tmp_path), Watched(), on(cluster)
-    )
+    outcome = run_on_ray(jobs_of(tmp_path, options), RecordStore(tmp_path), Watched(), on(cluster))
     assert (tmp_path / "struck").exists()
     assert contents(outcome, tmp_path) == in_one_process
 
@@ -126,7 +120,7 @@ def test_a_video_that_kills_every_worker_is_named_and_the_rest_is_inferred(clust
     video = jobs[0].videos[5]
     jobs = jobs_of(tmp_path, f"{{poison: {deadly.mark_of(video)}}}")[:1]
     bars = Watched()
-    outcome = measure_on_cluster(jobs, RecordStore(tmp_path), bars, on(cluster, retries=1))
+    outcome = run_on_ray(jobs, RecordStore(tmp_path), bars, on(cluster, retries=1))
     [failure] = outcome.failures
     assert f"video {video.name}: its worker died" in failure
     assert any(f"video {video.id} is given up" in line for line in bars.said)
@@ -135,7 +129,7 @@ def test_a_video_that_kills_every_worker_is_named_and_the_rest_is_inferred(clust
     assert outcome.records[0].ap is None
     # Harmless now, the run goes on where it ended: nothing but that video is inferred again.
     left = []
-    calm = measure_on_cluster(
+    calm = run_on_ray(
         jobs, RecordStore(tmp_path), Watched(left.append), on(cluster, retries=0), resume=True
     )
     assert len(calm.failures) == 1
@@ -150,13 +144,11 @@ def test_an_interrupted_run_goes_on_with_fewer_workers(cluster, in_one_process, 
 
     jobs, store = jobs_of(tmp_path), RecordStore(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        measure_on_cluster(jobs, store, Watched(interrupt), on(cluster))
+        run_on_ray(jobs, store, Watched(interrupt), on(cluster))
     assert list((tmp_path / "shards").rglob("*.json"))
     assert every_cpu_is_free(cluster)
     first = []
-    outcome = measure_on_cluster(
-        jobs, store, Watched(first.append), on(cluster, workers=1), resume=True
-    )
+    outcome = run_on_ray(jobs, store, Watched(first.append), on(cluster, workers=1), resume=True)
     assert max(first) <= 2 * VIDEOS - 4
     assert contents(outcome, tmp_path) == in_one_process
 
@@ -174,7 +166,7 @@ def every_cpu_is_free(cluster):
 
 def test_speed_is_measured_by_a_worker_that_is_alone(cluster, tmp_path):
     jobs = jobs_of(tmp_path, measure="[accuracy, flops, speed]")[1:]
-    outcome = measure_on_cluster(jobs, RecordStore(tmp_path), Watched(), on(cluster))
+    outcome = run_on_ray(jobs, RecordStore(tmp_path), Watched(), on(cluster))
     [record] = outcome.records
     assert record.timed_alone
     assert record.fps > 0
@@ -194,7 +186,7 @@ def test_a_worker_that_lacks_a_file_says_which_node(cluster, tmp_path):
     jobs = resolve_jobs(load_cells(path), run, deadly.build, lambda line: None)
     frame = jobs[0].videos[1].frames.files[3]
     frame.unlink()
-    outcome = measure_on_cluster(jobs, RecordStore(tmp_path), Watched(), on(cluster, retries=0))
+    outcome = run_on_ray(jobs, RecordStore(tmp_path), Watched(), on(cluster, retries=0))
     [failure] = outcome.failures
     assert f"video {jobs[0].videos[1].name}: node {socket.gethostname()}: " in failure
     assert str(frame) in failure
@@ -213,9 +205,7 @@ def test_a_node_that_dies_takes_only_its_shards_with_it(in_one_process, tmp_path
                 gone.append(done)
                 cluster.remove_node(node, allow_graceful=False)
 
-        outcome = measure_on_cluster(
-            jobs_of(tmp_path), RecordStore(tmp_path), Watched(kill), on(cluster)
-        )
+        outcome = run_on_ray(jobs_of(tmp_path), RecordStore(tmp_path), Watched(kill), on(cluster))
         assert gone
         assert contents(outcome, tmp_path) == in_one_process
     finally:
@@ -224,20 +214,20 @@ def test_a_node_that_dies_takes_only_its_shards_with_it(in_one_process, tmp_path
 
 def test_more_workers_than_fit_are_refused(cluster, tmp_path):
     with pytest.raises(InputError, match="9 workers with 1 threads each do not fit on the cluster"):
-        measure_on_cluster(jobs_of(tmp_path), RecordStore(tmp_path), Watched(), on(cluster, 9))
+        run_on_ray(jobs_of(tmp_path), RecordStore(tmp_path), Watched(), on(cluster, 9))
 
 
 def test_more_gpus_than_there_are_are_refused(cluster, tmp_path):
     settings = on(cluster, 2, gpus_per_worker=1.0)
     refused = pytest.raises(InputError, match="2 workers with 1 GPUs each do not fit on 0 GPUs")
-    with refused, engine.connected(settings, gpu=True):
+    with refused, connected(settings, gpu=True):
         pass
 
 
 @pytest.mark.parametrize("address", ["nowhere", "host:", "a:b"])
 def test_addresses_that_are_none_are_refused(address):
     refused = pytest.raises(InputError, match="expected auto, or HOST:PORT")
-    with refused, engine.connected(ClusterSettings(address=address), gpu=False):
+    with refused, connected(ClusterSettings(address=address), gpu=False):
         pass
 
 

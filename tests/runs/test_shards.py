@@ -1,7 +1,10 @@
 """Shards: whoever infers which videos, in whatever order, the results are those of one process."""
 
 import json
+import os
 import random
+import signal
+from threading import Thread
 
 import numpy as np
 import orjson
@@ -12,21 +15,20 @@ from hypothesis import strategies as st
 
 from methods import build_method
 from peak_memory import peak_of
+from vis_bench.cli import main
 from vis_bench.data.results_file import Track, track_entry, write_results
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.sparse_tube import SparseTube
 from vis_bench.progress import Bars, silent
 from vis_bench.records.store import RecordStore
-from vis_bench.runs.accuracy import infer
+from vis_bench.runs import harness
+from vis_bench.runs import run_shard as shard_module
 from vis_bench.runs.config import load_cells
+from vis_bench.runs.harness import infer, run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.one_process import measure_jobs
-from vis_bench.runs.shards import share_run
-from vis_bench.runs.shards.shard import Shard, cut, videos_of
-from vis_bench.runs.shards.shard_files import ShardFiles, foreign_shards, merged
-from vis_bench.runs.shards.share import Share
-from vis_bench.runs.shards.share_run import measure_share
+from vis_bench.runs.run_shard import ShardOption, run_shard
+from vis_bench.runs.shards import Shard, ShardFiles, cut, merged
 
 QUIET = Bars(quiet=True)
 CONFIG = """
@@ -58,7 +60,7 @@ def tracks(jobs):
 def in_one_process(jobs, tmp_path_factory):
     """What one process writes: results files by name, and AP by clip length."""
     folder = tmp_path_factory.mktemp("one")
-    return contents(folder, measure_jobs(jobs, RecordStore(folder), QUIET).records)
+    return contents(folder, run_jobs(jobs, RecordStore(folder), QUIET).records)
 
 
 def contents(folder, records):
@@ -73,7 +75,7 @@ def test_any_grouping_in_any_order_gives_the_same_bytes(jobs, tracks, tmp_path_f
     ids = [video.id for video in job.videos]
     shards = [Shard(job.digest, tuple(ids[at : at + size])) for at in range(0, len(ids), size)]
     rng.shuffle(shards)
-    files = ShardFiles.of(folder, job)
+    files = ShardFiles(folder, job.digest)
     for shard in shards:
         files.write(shard, [track for number in shard.video_ids for track in tracks[number]])
     write_results(merged(job, tracks), folder / "one.json")
@@ -88,7 +90,7 @@ def test_shards_are_cut_at_fixed_places_and_leave_out_what_is_done(jobs):
     assert [list(shard.video_ids) for shard in whole] == [ids[:3], ids[3:6], ids[6:]]
     rest = cut(jobs[0], done=[ids[1], *ids[3:6]], size=3)
     assert [list(shard.video_ids) for shard in rest] == [[ids[0], ids[2]], ids[6:]]
-    assert [video.id for video in videos_of(jobs[0], rest[0])] == [ids[0], ids[2]]
+    assert [video.id for video in rest[0].videos(jobs[0])] == [ids[0], ids[2]]
 
 
 def test_a_shards_name_depends_on_the_digest_and_the_videos_alone():
@@ -102,9 +104,9 @@ def test_shares_give_what_one_process_gives(jobs, in_one_process, tmp_path, tota
     order = list(range(1, total + 1))
     random.Random(total).shuffle(order)
     for number in order[:-1]:
-        outcome = measure_share(jobs, RecordStore(tmp_path), QUIET, Share(number, total))
+        outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(number, total))
         assert outcome.records == []
-    outcome = measure_share(jobs, RecordStore(tmp_path), QUIET, Share(order[-1], total))
+    outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(order[-1], total))
     assert outcome.failures == []
     assert contents(tmp_path, outcome.records) == in_one_process
     assert not (tmp_path / "shards").exists()
@@ -133,30 +135,28 @@ def test_shares_that_are_killed_go_on_with_another_number(
 ):
     store = RecordStore(tmp_path)
     for number, count in enumerate(kills, 1):
-        monkeypatch.setattr(share_run, "infer", killed_after(count))
+        monkeypatch.setattr(shard_module, "infer", killed_after(count))
         with pytest.raises(Killed):
-            measure_share(jobs, store, QUIET, Share(number, 2))
-    monkeypatch.setattr(share_run, "infer", infer)
-    assert measure_share(jobs, store, QUIET, Share(2, 3)).records == []
-    outcome = measure_jobs(jobs, store, QUIET, resume=True)
+            run_shard(jobs, store, QUIET, ShardOption(number, 2))
+    monkeypatch.setattr(shard_module, "infer", infer)
+    assert run_shard(jobs, store, QUIET, ShardOption(2, 3)).records == []
+    outcome = run_jobs(jobs, store, QUIET, resume=True)
     assert contents(tmp_path, outcome.records) == in_one_process
     assert not (tmp_path / "shards").exists()
 
 
 def test_resume_infers_only_what_no_shard_holds(jobs, tracks, tmp_path, monkeypatch):
-    from vis_bench.runs import one_process
-
     job, seen = jobs[0], []
     first = cut(job)[0]
-    files = ShardFiles.of(tmp_path, job)
+    files = ShardFiles(tmp_path, job.digest)
     files.write(first, [track for number in first.video_ids for track in tracks[number]])
 
     def watched(job, method, videos, advance):
         seen.extend(video.id for video in videos)
         return infer(job, method, videos, advance)
 
-    monkeypatch.setattr(one_process, "infer", watched)
-    measure_jobs([job], RecordStore(tmp_path), QUIET, resume=True)
+    monkeypatch.setattr(harness, "infer", watched)
+    run_jobs([job], RecordStore(tmp_path), QUIET, resume=True)
     assert seen == [video.id for video in job.videos if video.id not in first.video_ids]
 
 
@@ -166,11 +166,13 @@ def test_a_method_that_fails_is_named_and_the_others_shares_go_on(jobs, tmp_path
             raise RuntimeError("broken")
         return infer(job, method, videos, advance)
 
-    monkeypatch.setattr(share_run, "infer", failing)
-    outcome = measure_share(jobs, RecordStore(tmp_path), QUIET, Share(1, 1))
+    monkeypatch.setattr(shard_module, "infer", failing)
+    outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(1, 1))
     assert len(outcome.failures) == len(cut(jobs[0]))
     assert "RuntimeError" in outcome.failures[0]
-    assert ShardFiles.of(tmp_path, jobs[1]).read(jobs[1]).keys() == {v.id for v in jobs[1].videos}
+    assert ShardFiles(tmp_path, jobs[1].digest).read(jobs[1]).keys() == {
+        v.id for v in jobs[1].videos
+    }
 
 
 def test_missing_videos_are_named(jobs, tracks):
@@ -197,7 +199,7 @@ def broken_shards(job, tracks):
 @pytest.mark.parametrize("place", range(6))
 def test_files_that_are_not_this_jobs_shards_are_refused(jobs, tracks, tmp_path, place):
     message, content = list(broken_shards(jobs[0], tracks).items())[place]
-    files = ShardFiles.of(tmp_path, jobs[0])
+    files = ShardFiles(tmp_path, jobs[0].digest)
     files.folder.mkdir(parents=True)
     (files.folder / "x.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=message):
@@ -205,7 +207,7 @@ def test_files_that_are_not_this_jobs_shards_are_refused(jobs, tracks, tmp_path,
 
 
 def test_two_files_that_differ_about_a_video_are_refused(jobs, tracks, tmp_path):
-    job, files = jobs[0], ShardFiles.of(tmp_path, jobs[0])
+    job, files = jobs[0], ShardFiles(tmp_path, jobs[0].digest)
     one, two = job.videos[0].id, job.videos[1].id
     files.write(Shard(job.digest, (one,)), tracks[one])
     files.write(Shard(job.digest, (one, two)), [*tracks[one], *tracks[two]])
@@ -217,31 +219,100 @@ def test_two_files_that_differ_about_a_video_are_refused(jobs, tracks, tmp_path)
 
 def test_shards_of_another_digest_are_left_alone_and_named(jobs, tmp_path, monkeypatch):
     for job in jobs:
-        ShardFiles.of(tmp_path, job).write(Shard(job.digest, (job.videos[0].id,)), [])
-    [foreign] = foreign_shards(tmp_path, jobs[:1])
-    assert foreign == ShardFiles.of(tmp_path, jobs[1]).folder
+        ShardFiles(tmp_path, job.digest).write(Shard(job.digest, (job.videos[0].id,)), [])
+    foreign = ShardFiles(tmp_path, jobs[1].digest).folder
     said = []
     bars = Bars(quiet=True)
     monkeypatch.setattr(bars, "say", said.append)
-    measure_share(jobs[:1], RecordStore(tmp_path), bars, Share(1, 1))
+    run_shard(jobs[:1], RecordStore(tmp_path), bars, ShardOption(1, 1))
     assert f"{foreign} holds shards of another run or config; it is left alone" in said
     assert foreign.is_dir()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_merge_that_is_killed_leaves_no_lock(jobs, in_one_process, tmp_path, monkeypatch):
+    store = RecordStore(tmp_path)
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(
+            shard_module, "run_jobs", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        )
+        run_shard(jobs, store, QUIET, ShardOption(1, 1))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert list(store) == []
+    outcome = run_shard(jobs, store, QUIET, ShardOption(1, 1))
+    assert contents(tmp_path, outcome.records) == in_one_process
+    assert not (tmp_path / "shards").exists()
+
+
+def test_a_second_process_waits_for_the_one_that_merges(jobs, in_one_process, tmp_path):
+    store, bars = RecordStore(tmp_path), Bars(quiet=True)
+    outcomes = []
+    second = Thread(
+        target=lambda: outcomes.append(run_shard(jobs, store, QUIET, ShardOption(1, 1)))
+    )
+    bars.say = lambda text: second.start() if "T=whole" in text and not second.ident else None
+    outcomes.append(run_shard(jobs, store, bars, ShardOption(1, 1)))
+    second.join()
+    for outcome in outcomes:
+        assert outcome.failures == []
+        assert contents(tmp_path, outcome.records) == in_one_process
+
+
+def test_a_merge_without_records_fails(jobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(harness, "measure", lambda *_, **__: [][0])
+    outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(1, 1))
+    assert outcome.records == []
+    assert len(outcome.failures) == len(jobs)
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/", "a/b", "-1/2", "1/2/3", ""])
 def test_shares_that_make_no_sense(text):
     with pytest.raises(InputError, match="expected I/N with I from 1 to N, or auto"):
-        Share.parse(text)
+        ShardOption.parse(text)
 
 
 def test_shares_from_the_environment():
-    assert Share.parse("2/7") == Share(2, 7)
-    assert Share.parse("auto", {"RANK": "0", "WORLD_SIZE": "4"}) == Share(1, 4)
-    slurm = {"SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_COUNT": "8", "SLURM_ARRAY_TASK_MIN": "5"}
-    assert Share.parse("auto", slurm) == Share(5, 8)
+    assert ShardOption.parse("2/7") == ShardOption(2, 7)
+    assert ShardOption.parse("auto", {"RANK": "0", "WORLD_SIZE": "4"}) == ShardOption(1, 4)
     with pytest.raises(InputError, match="neither torchrun's RANK and WORLD_SIZE nor"):
-        Share.parse("auto", {})
-    assert [Share(i, 3).of(range(8)) for i in (1, 2, 3)] == [[0, 3, 6], [1, 4, 7], [2, 5]]
+        ShardOption.parse("auto", {})
+    assert [ShardOption(i, 3).of(range(8)) for i in (1, 2, 3)] == [[0, 3, 6], [1, 4, 7], [2, 5]]
+
+
+def slurm(task, tasks, step=1):
+    """Variables of one task of a Slurm array."""
+    values = {"ID": task, "COUNT": len(tasks), "MIN": min(tasks), "MAX": max(tasks), "STEP": step}
+    return {f"SLURM_ARRAY_TASK_{key}": str(value) for key, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    "tasks", [range(5, 13), range(0, 9, 2), range(1, 2), range(3, 20, 7)], ids=str
+)
+def test_tasks_of_a_slurm_array_take_every_shard_once(tasks):
+    parts = [ShardOption.parse("auto", slurm(task, tasks, tasks.step)) for task in tasks]
+    assert parts == [ShardOption(place, len(tasks)) for place in range(1, len(tasks) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        *((slurm(task, [1, 3, 4, 9]), f"task {task}") for task in (1, 3, 4, 9)),
+        ({**slurm(1, [1, 2]), "SLURM_ARRAY_TASK_ID": ""}, "SLURM_ARRAY_TASK_ID is ''"),
+        ({**slurm(1, [1, 2]), "SLURM_ARRAY_TASK_COUNT": "0"}, "task 1"),
+        ({"RANK": "abc", "WORLD_SIZE": "4"}, "RANK is 'abc'"),
+        ({"RANK": "0", "WORLD_SIZE": ""}, "WORLD_SIZE is ''"),
+        ({"RANK": "-1", "WORLD_SIZE": "4"}, "RANK is '-1'"),
+        ({"RANK": "4", "WORLD_SIZE": "4"}, "RANK is 4"),
+    ],
+)
+def test_variables_without_a_known_place_are_refused(environment, name, monkeypatch, capsys):
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    assert main(["run", "demo", "--shard", "auto"]) == 2
+    said = capsys.readouterr().err
+    assert name in said
+    assert said.count("\n") == 1
 
 
 def test_absent_masks_are_not_in_memory_while_a_shard_is_written(tmp_path):

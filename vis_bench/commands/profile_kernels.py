@@ -6,18 +6,22 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from cuda_ops.profile import PASSES, profile, trace_method
 from methods import build_method
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, print_text, say
 from vis_bench.commands.values import config_file, names, output_file
+from vis_bench.cost.flops.nominal import NOMINAL_SIZE_HW
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, overwrite_guard, write_atomically
+from vis_bench.inference.preprocess import input_size
+from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.environment import describe_machine, pick_device
-from vis_bench.runs.config import load_cells
+from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.load_method import find_weights, load_method, naming_method
-from vis_bench.runs.random_clip import random_clip
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.kernels import (
     kernel_page,
@@ -28,6 +32,8 @@ from vis_bench.show.kernels import (
 from vis_bench.show.tables import render
 
 TRACE = Path("runs/trace.json.gz")
+# Frames of the traced clip where the config's clip is a whole video.
+FRAMES_OF_WHOLE_CLIP = 5
 
 
 def add_arguments(options: Options) -> None:
@@ -98,8 +104,16 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
     check_writable(output)
     with naming_method(cell.method), TemporaryDirectory() as folder:
         trace = Path(folder) / ("trace.json.gz" if output.suffix == ".gz" else "trace.json")
-        rows = trace_method(method, random_clip(method, cell, device), trace)
+        rows = trace_method(method, _random_clip(method, cell, device), trace)
         write_atomically(output, trace.read_bytes())
     table = json_text(rows) if options.json else render(most_expensive_operators(rows))
     deliver(table, options.output)
     say(f"wrote {output}")
+
+
+def _random_clip(method: VISMethod, cell: Cell, device: torch.device) -> torch.Tensor:
+    """Random 16:9 frames (T, 3, H, W) at the cell's resolution."""
+    length = FRAMES_OF_WHOLE_CLIP if cell.clip_length == "whole" else cell.clip_length
+    size_HW = input_size(*NOMINAL_SIZE_HW, cell.resolution, method.input_format)
+    generator = torch.Generator().manual_seed(cell.seed)
+    return torch.randn(length, 3, *size_HW, generator=generator).to(device)

@@ -16,14 +16,11 @@ from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
+from vis_bench.runs.harness import Outcome, run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.one_process import measure_jobs
-from vis_bench.runs.outcome import Outcome
-from vis_bench.runs.ray.engine import import_ray
-from vis_bench.runs.ray.settings import ClusterSettings
-from vis_bench.runs.ray.spread import measure_on_cluster
-from vis_bench.runs.shards.share import Share
-from vis_bench.runs.shards.share_run import measure_share
+from vis_bench.runs.ray.cluster import ClusterSettings, import_ray
+from vis_bench.runs.ray.ray_run import run_on_ray
+from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.show.curve_chart import write_curves
 from vis_bench.show.curves import has_curves, printed_curves
 from vis_bench.show.measured import measured_table
@@ -70,9 +67,9 @@ def _way(options: argparse.Namespace) -> MeasureJobs:
     if options.shard is not None:
         if on_cluster:
             raise InputError("--shard excludes --workers and --ray; give one of them")
-        return partial(measure_share, share=Share.parse(options.shard))
+        return partial(run_shard, option=ShardOption.parse(options.shard))
     if not on_cluster:
-        return partial(measure_jobs, resume=options.resume)
+        return partial(run_jobs, resume=options.resume)
     import_ray()
     on_gpu = pick_device(options.device).type == "cuda"
     gpus = options.gpus_per_worker
@@ -81,7 +78,7 @@ def _way(options: argparse.Namespace) -> MeasureJobs:
         gpus_per_worker=(1.0 if gpus is None else gpus) if on_gpu else 0.0,
         threads=options.threads_per_worker, retries=options.retries,
     )  # fmt: skip
-    return partial(measure_on_cluster, settings=settings, resume=options.resume)
+    return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
 def measure(
@@ -105,7 +102,7 @@ def measure(
     if options.output is None and any(job.is_limited for job in jobs):
         folder = LIMITED_RECORDS
         bars.say(f"--limit: records go to {folder}; --output names another folder")
-    measure_all = measure_all or partial(measure_jobs, resume=options.resume)
+    measure_all = measure_all or partial(run_jobs, resume=options.resume)
     outcome = measure_all(jobs, RecordStore(folder), bars)
     records = outcome.records
     timed = speed_table(records)

@@ -104,3 +104,14 @@ CHECKPOINT_ENTRIES = Metric("num_checkpoint_entries", "Params (M)", 1e6, higher_
 
 # The columns of the table of measured cells and of the leaderboard.
 SHOWN = (AP, AP50, AP75, AR1, AR10, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
+
+
+def values_text(record: Record) -> str:
+    """The measured values of a record in a line, AP with its interval."""
+    texts = []
+    for metric in SHOWN:
+        value, interval = metric.of(record), metric.interval(record)
+        if value is not None:
+            ends = "" if interval is None else f" ({' to '.join(interval)})"
+            texts.append(f"{metric.title} {metric.text(value)}{ends}")
+    return ", ".join(texts)

@@ -82,9 +82,10 @@ def clip_name(cell: Clipped) -> str:
     return f"T={cell.clip_length}" + ("" if stride is None else f" S={stride}")
 
 
-def short_name(cell: Clipped) -> str:
-    """Method and clip, for cells that are otherwise equal."""
-    return f"{cell.method} {clip_name(cell)}".strip()
+def short_name(record: Record) -> str:
+    """Method, clip and arithmetic, for records that are otherwise equal."""
+    words = [clip_name(record), ", ".join(arithmetic_words(record))]
+    return " ".join([record.method, *filter(None, words)])
 
 
 def full_name(cell: Measured) -> str:

@@ -60,6 +60,10 @@ class RecordStore:
         write_atomically(path, record_json(record))
         return path
 
+    def results_file(self, record: Record) -> Path:
+        """Path of the results file beside a record."""
+        return self.folder / f"{file_stem(record)}{RESULTS_ENDING}"
+
     def find(self, config_sha256: str) -> Record | None:
         """The record of a cell measured before, or None."""
         for path in self.folder.glob(f"*_{config_sha256[:10]}.json"):

@@ -20,9 +20,8 @@ from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.images import ImageEvaluation
 from vis_bench.metrics.ytvis import Evaluation, evaluate_files
 from vis_bench.records.environment import package_version
-from vis_bench.records.names import file_stem
 from vis_bench.records.schema import AccuracyFields, Record
-from vis_bench.records.store import RESULTS_ENDING, RecordStore
+from vis_bench.records.store import RecordStore
 
 
 @dataclass(frozen=True)
@@ -136,10 +135,9 @@ def record_results(
         config_sha256=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         **described,
     )
-    copy = f"{file_stem(record)}{RESULTS_ENDING}"
-    accuracy = AccuracyFields(predictions=copy, **_accuracy(evaluation))
-    record = Record.of(record, accuracy)
-    write_atomically(store.folder / copy, results)
+    copy = store.results_file(record)
+    record = Record.of(record, AccuracyFields(predictions=copy.name, **_accuracy(evaluation)))
+    write_atomically(copy, results)
     return evaluation, store.write(record)
 
 

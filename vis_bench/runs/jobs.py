@@ -99,7 +99,7 @@ class Job:
     def measures_training_videos(self) -> bool:
         """Whether accuracy is measured on videos that, by the config, weights were trained on."""
         splits = self.cell.weights_trained_on
-        return self.ground_truth is not None and any(
+        return "accuracy" in self.cell.measure and any(
             share_videos(split, self.dataset.full_name) for split in splits
         )
 

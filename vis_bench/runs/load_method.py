@@ -147,3 +147,12 @@ def _build(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cell.seed)
         return build_method(cell.method, num_classes=num_classes, **options)
+
+
+@contextmanager
+def counting_flops(name: str) -> Iterator[None]:
+    """Turn whatever a method's code raises on the meta device into one sentence."""
+    try:
+        yield
+    except Exception as error:  # a method's own code may raise anything where there are no values
+        raise InputError(f"FLOPs of method {name} cannot be counted: {reason(error)}") from None

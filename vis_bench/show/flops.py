@@ -15,8 +15,7 @@ from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell
-from vis_bench.runs.flops import counting
-from vis_bench.runs.load_method import BuildMethod, method_on_meta
+from vis_bench.runs.load_method import BuildMethod, counting_flops, method_on_meta
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Table
@@ -122,7 +121,7 @@ def report_flops(
             counters[key] = ShapeCounter(
                 method_on_meta(build_method, cell, len(config_categories(cell.dataset)))
             )
-        with counting(cell.method):
+        with counting_flops(cell.method):
             report = _report(cell, counters[key])
         yield report
         advance()

@@ -1,23 +1,24 @@
-"""Workers on Ray, and the loop that keeps them busy."""
+"""A pool of Ray workers and the queue of shards that keeps them busy."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.records.schema import Record
-from vis_bench.runs.jobs import Job
-from vis_bench.runs.ray.answers import Died, Inferred, Refused
-from vis_bench.runs.ray.engine import worker_count
-from vis_bench.runs.ray.queue import ShardQueue
-from vis_bench.runs.ray.settings import ClusterSettings
-from vis_bench.runs.ray.worker import Worker
-from vis_bench.runs.shards.shard import Shard
+from vis_bench.runs.ray.cluster import ClusterSettings, ray_error, worker_count
+from vis_bench.runs.shards import Shard
+
+# Workers that only sleep, as benchmarks have them, need not wait for torch.
+if TYPE_CHECKING:
+    from vis_bench.runs.jobs import Job
 
 # How long the loop waits for a worker before it shows progress again.
 WAIT_SECONDS = 1.0
@@ -27,38 +28,68 @@ LOST_SECONDS = 120.0
 RESTARTS = -1
 
 
-def what_died(error: Exception) -> str:
-    """Ray's error as the end of a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[-1] if lines else ""
-    return f"its worker died: {type(error).__name__}{': ' if said else ''}{said}"
+@dataclass(frozen=True)
+class Refused:
+    """Reason for a call's failure, with the node's name."""
+
+    why: str
 
 
 @dataclass(frozen=True)
-class _Task:
-    """What a worker is busy with: a shard, or coming up."""
+class Died(Refused):
+    """End of a worker's process before it answered."""
 
-    worker: Any
-    shard: Shard | None
+
+class ShardQueue:
+    """Hands out shards until every video is inferred or given up.
+
+    A shard that fails is cut into its videos, so that one that kills its worker every time takes no
+    other with it; a video that has failed `retries` times after the first is given up. `given_up`
+    holds the reasons by digest and video id.
+    """
+
+    def __init__(self, shards: Iterable[Shard], retries: int) -> None:
+        self._waiting = deque(shards)
+        self._failures: dict[Shard, int] = {}
+        self._retries = retries
+        self.given_up: dict[tuple[str, int], str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def take(self) -> Shard:
+        """The next shard."""
+        return self._waiting.popleft()
+
+    def failed(self, shard: Shard, reason: str) -> bool:
+        """Note a failure; whether the shard's video is given up because of it."""
+        if len(shard.video_ids) > 1:
+            self._waiting.extend(shard.one_by_one())
+            return False
+        self._failures[shard] = self._failures.get(shard, 0) + 1
+        if self._failures[shard] <= self._retries:
+            self._waiting.append(shard)
+            return False
+        self.given_up[shard.digest, shard.video_ids[0]] = reason
+        return True
 
 
 class Pool:
     """Workers that infer shards of some jobs.
 
-    A worker gets its first shard, and the next one after it died, when its process is up: what
-    cannot be placed any more, because a node is gone, holds nothing up.
+    A worker gets its first shard, and the next one after it died, when its process is up: an actor
+    that cannot be rescheduled, because a node is gone, never blocks the queue.
 
     Args:
         ray: connected.
-        settings: how many workers, and what each gets.
+        settings: the number of workers, and what each gets.
         jobs: whose shards are inferred, by digest.
         kind: the class of the workers.
     """
 
     def __init__(
-        self, ray: ModuleType, settings: ClusterSettings, jobs: Mapping[str, Job | None],
-        kind: type = Worker,
-    ) -> None:  # fmt: skip
+        self, ray: ModuleType, settings: ClusterSettings, jobs: Mapping[str, Job | None], kind: type
+    ) -> None:
         self._ray = ray
         self._jobs = {digest: ray.put(job) for digest, job in jobs.items()}
         actor = ray.remote(
@@ -68,87 +99,81 @@ class Pool:
         self._workers = [actor.remote(ray.get, settings.threads) for _ in range(count)]
 
     def run(
-        self, queue: ShardQueue, done: Callable[[Shard, Inferred], None], bars: Bars, total: int
-    ) -> None:
-        """Infers every shard of the queue.
+        self, queue: ShardQueue, done: Callable[[Shard, list[Track]], object], bars: Bars,
+        total: int,
+    ) -> None:  # fmt: skip
+        """Infer every shard of the queue.
 
         Args:
-            done: is called with each shard that is inferred.
+            done: is called with each shard that is inferred and its tracks.
             bars: one bar over all videos.
-            total: how many videos are to be inferred.
+            total: the number of videos to infer.
 
         Raises:
-            InputError: where no worker comes up.
+            InputError: if no worker comes up.
         """
-        tasks = {worker.ready.remote(): _Task(worker, None) for worker in self._workers}
+        # Running calls, each with its worker and its shard; None for a worker that comes up.
+        calls: dict[Any, tuple[Any, Shard | None]]
+        calls = {worker.ready.remote(): (worker, None) for worker in self._workers}
         idle: list[Any] = []
-        inferred, started = 0, time.monotonic()
+        num_done, started = 0, time.monotonic()
         alive_at = started
         with bars.steps("infer") as show:
-            while queue or any(task.shard for task in tasks.values()):
+            while queue or any(shard for _, shard in calls.values()):
                 while queue and idle:
                     worker, shard = idle.pop(), queue.take()
-                    reference = worker.infer.remote(shard, [self._jobs[shard.digest]])
-                    tasks[reference] = _Task(worker, shard)
-                ended, _ = self._ray.wait(list(tasks), timeout=WAIT_SECONDS)
-                for reference in ended:
-                    task = tasks.pop(reference)
-                    answer = self._answer(reference)
+                    call = worker.infer.remote(shard, [self._jobs[shard.digest]])
+                    calls[call] = worker, shard
+                ended, _ = self._ray.wait(list(calls), timeout=WAIT_SECONDS)
+                for call in ended:
+                    worker, inferred = calls.pop(call)
+                    answer = self._answer(call)
                     if isinstance(answer, Died):
-                        tasks[task.worker.ready.remote()] = _Task(task.worker, None)
+                        calls[worker.ready.remote()] = worker, None
                     else:
-                        idle.append(task.worker)
-                    if task.shard is not None:
-                        inferred += _take_in(answer, task.shard, queue, done, bars)
+                        idle.append(worker)
+                    if inferred is None:
+                        continue
+                    if not isinstance(answer, Refused):
+                        done(inferred, answer)
+                        num_done += len(inferred.video_ids)
+                    elif queue.failed(inferred, answer.why):
+                        bars.say(f"video {inferred.video_ids[0]} is given up: {answer.why}")
+                        num_done += 1
                 now = time.monotonic()
-                alive = len(idle) + sum(task.shard is not None for task in tasks.values())
+                alive = len(idle) + sum(shard is not None for _, shard in calls.values())
                 alive_at = now if alive else alive_at
                 if now - alive_at > LOST_SECONDS:
                     raise InputError(
-                        f"no worker has come up for {LOST_SECONDS:.0f} seconds; what is inferred "
-                        "is kept for --resume"
+                        f"no worker has come up for {LOST_SECONDS:.0f} seconds; inferred videos "
+                        "are kept for --resume"
                     )
-                show(inferred, total, _state(alive, inferred, total, now - started))
+                show(num_done, total, _state(alive, num_done, total, now - started))
 
     def wait_until_up(self) -> None:
-        """Waits for every worker's process; `run` begins with the first."""
+        """Wait for every worker's process; `run` begins with the first."""
         self._ray.get([worker.ready.remote() for worker in self._workers])
 
-    def measure(self, digest: str) -> Record | Refused:
-        """What a job's record holds beside accuracy and speed, measured by one of the workers."""
-        reference = self._workers[0].measure.remote([self._jobs[digest]])
-        answer = self._answer(reference)
-        return answer if answer is not None else Refused("its worker did not answer")
+    def measure_cost(self, digest: str) -> Record | Refused:
+        """Measure what a job's record holds beside accuracy and speed, by one of the workers."""
+        answer: Record | Refused
+        answer = self._answer(self._workers[0].measure_cost.remote([self._jobs[digest]]))
+        return answer
 
     def close(self) -> None:
-        """Ends the workers' processes."""
+        """End the workers' processes."""
         for worker in self._workers:
             self._ray.kill(worker)
         self._workers = []
 
-    def _answer(self, reference: Any) -> Any:
-        """What a worker's call gave; None says that it is up."""
+    def _answer(self, call: Any) -> Any:
         try:
-            return self._ray.get(reference)
+            return self._ray.get(call)
         except self._ray.exceptions.RayError as error:
-            return Died(what_died(error))
-
-
-def _take_in(
-    answer: Inferred | Refused | None, shard: Shard, queue: ShardQueue,
-    done: Callable[[Shard, Inferred], None], bars: Bars,
-) -> int:  # fmt: skip
-    """Passes on what a worker returned; how many videos are done with."""
-    if isinstance(answer, Inferred):
-        done(shard, answer)
-        return len(shard.video_ids)
-    given_up = queue.failed(shard, answer.why if answer else "its worker did not answer")
-    for video in given_up:
-        bars.say(f"video {video.video_id} is given up: {video.reason}")
-    return len(given_up)
+            return Died(ray_error(error))
 
 
 def _state(workers: int, done: int, total: int, seconds: float) -> str:
     rate = done / seconds if seconds > 0 else 0.0
-    left = f", {(total - done) / rate / 60:.0f} min left" if rate else ""
-    return f"{workers} of the workers alive, {rate:.1f} videos/s{left}"
+    remaining = f", {(total - done) / rate / 60:.0f} min left" if rate else ""
+    return f"{workers} of the workers alive, {rate:.1f} videos/s{remaining}"

@@ -1,0 +1,260 @@
+"""The whole run: jobs in, records out.
+
+`run_jobs` is the loop over jobs, `measure` measures one of them, and the functions below are its
+steps. Runs in shards and on Ray differ only in who infers the videos: they write tracks to shard
+files first, and this loop finds them there.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from vis_bench.cost.flops.measure import measure_flops
+from vis_bench.cost.speed.measure import measure_speed
+from vis_bench.cost.speed.regions import Workload
+from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.data.video import Video
+from vis_bench.errors import reason
+from vis_bench.inference.checkpoint import weights_name
+from vis_bench.inference.loop import track_video
+from vis_bench.method import VISMethod
+from vis_bench.metrics.bootstrap import ap_interval
+from vis_bench.metrics.images import evaluate_images
+from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
+from vis_bench.metrics.ytvis import evaluate
+from vis_bench.progress import Advance, Bars
+from vis_bench.records.environment import describe_machine, describe_source, package_version
+from vis_bench.records.metrics import values_text
+from vis_bench.records.schema import (
+    AccuracyFields,
+    CostFields,
+    Fields,
+    Record,
+    SizeFields,
+    SpeedFields,
+    SubjectFields,
+)
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.jobs import Job
+from vis_bench.runs.load_method import counting_flops, resolve_kernel_backend
+from vis_bench.runs.shards import ShardFiles, merged
+
+
+@dataclass
+class Outcome:
+    """Records in the order of the jobs, and a sentence for each failure."""
+
+    records: list[Record]
+    failures: list[str]
+
+
+# Measures one job; the text is the title of its progress bars.
+MeasureJob = Callable[[Job, RecordStore, Bars, str], Record]
+
+
+def run_jobs(
+    jobs: Sequence[Job], store: RecordStore, bars: Bars, *, resume: bool = False,
+    measure_job: MeasureJob | None = None,
+) -> Outcome:  # fmt: skip
+    """Measure every job and write each record as soon as it is measured.
+
+    A job or measurement that fails is named, and the others go on.
+
+    Args:
+        resume: keep complete records, measure jobs that failed before last, and take tracks from
+            shard files.
+        measure_job: `measure` unless given.
+
+    Raises:
+        InputError: if the store's folder cannot be written to.
+    """
+    store.prepare()
+    measure_job = measure_job or partial(measure, resume=resume)
+    known = [store.find(job.digest) if resume else None for job in jobs]
+    failed_before = [record is not None and bool(record.failures) for record in known]
+    records, failures = dict[int, Record](), list[str]()
+    for number, place in enumerate(sorted(range(len(jobs)), key=failed_before.__getitem__), 1):
+        job, record = jobs[place], known[place]
+        title = f"[{number}/{len(jobs)}] {job.name}"
+        if record is not None and not record.failures:
+            bars.say(f"{title}: measured before")
+            records[place] = record
+            continue
+        try:
+            record = measure_job(job, store, bars, title)
+            store.write(record)
+        except (Exception, SystemExit) as error:  # a method's own code may raise anything
+            failures.append(f"{job.name}: {reason(error)}")
+            bars.say(f"{title} failed: {reason(error)}")
+            continue
+        finally:
+            torch.cuda.empty_cache()
+        if not record.failures:
+            ShardFiles(store.folder, job.digest).remove()
+        records[place] = record
+        failures += [f"{job.name}, {what}: {why}" for what, why in record.failures.items()]
+        bars.say(f"{title}: {values_text(record)}")
+    return Outcome([records[place] for place in sorted(records)], failures)
+
+
+def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: bool) -> Record:
+    """Measure one job in this process."""
+    method = job.load_method()
+    record = describe(job, method)
+    if "accuracy" in job.cell.measure:
+        if not method.online:
+            _warn_of_gaps(job, bars, title)
+        record = attempt(
+            record, bars, title, "accuracy",
+            lambda: evaluate_tracks(
+                job, infer_job(job, method, store, bars, title, resume=resume),
+                store.results_file(record),
+            ),
+        )  # fmt: skip
+    return measure_cost(job, method, record, bars, title)
+
+
+def measure_cost(job: Job, method: VISMethod, record: Record, bars: Bars, title: str) -> Record:
+    """Add multiply-adds and speed to a record, as the job's cell asks."""
+    if "flops" in job.cell.measure:
+        record = attempt(record, bars, title, "flops", lambda: count_flops(job))
+    if "speed" in job.cell.measure:
+        record = attempt(record, bars, title, "speed", lambda: time_job(job, method, bars, title))
+    return record
+
+
+def attempt(
+    record: Record, bars: Bars, title: str, name: str, measurement: Callable[[], Fields]
+) -> Record:
+    """Add a measurement's fields to a record, or the reason for its failure."""
+    try:
+        return Record.of(record, measurement())
+    except (Exception, SystemExit) as error:  # a method's own code may raise anything
+        bars.say(f"{title}: {name} failed: {reason(error)}")
+        return record.model_copy(update={"failures": {**record.failures, name: reason(error)}})
+
+
+def infer(
+    job: Job, method: VISMethod, videos: Iterable[Video], advance: Advance
+) -> dict[int, list[Track]]:
+    """Infer some of a job's videos and return their tracks by video id.
+
+    Args:
+        method: the job's, loaded.
+        advance: is called with the number of frames that are done.
+    """
+    tracks: dict[int, list[Track]] = {}
+    for video in videos:
+        tracks[video.id] = track_video(method, video, job.plan, job.dataset.category_ids)
+        advance(video.length)
+    return tracks
+
+
+def infer_job(
+    job: Job, method: VISMethod, store: RecordStore, bars: Bars, title: str, *, resume: bool
+) -> dict[int, list[Track]]:
+    """Infer the job's videos, but for those that are in shard files, if `resume`."""
+    known = ShardFiles(store.folder, job.digest).read(job) if resume else {}
+    videos = [video for video in job.videos if video.id not in known]
+    with bars.bar(title, sum(video.length for video in videos)) as advance:
+        return known | infer(job, method, videos, advance)
+
+
+def evaluate_tracks(
+    job: Job, tracks_by_video: Mapping[int, Iterable[Track]], results_file: Path
+) -> AccuracyFields:
+    """Write the tracks of all of a job's videos as a results file, and evaluate them: AP with its
+    interval, AR and tracking metrics; of single images the 12 numbers of COCOeval.
+    """
+    assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
+    tracks = merged(job, tracks_by_video)
+    write_results(tracks, results_file, of_images=job.dataset.of_images)
+    results = Results.of(tracks)
+    if job.ground_truth.of_images:
+        numbers = evaluate_images(job.ground_truth, results).summary()
+        return AccuracyFields(predictions=results_file.name, **numbers)
+    evaluation = evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
+    assert evaluation.tracking is not None
+    low, high = ap_interval(evaluation.matches) or (None, None)
+    return AccuracyFields(
+        predictions=results_file.name,
+        ap_low=low,
+        ap_high=high,
+        **evaluation.record_numbers(),
+        **evaluation.tracking.headline(),
+    )
+
+
+def count_flops(job: Job) -> CostFields:
+    """Count the multiply-adds of the job's videos on shapes; no frame is read."""
+    method = job.method_on_meta()
+    with counting_flops(job.cell.method):
+        return measure_flops(method, job.videos, job.plan)
+
+
+def time_job(job: Job, method: VISMethod, bars: Bars, title: str) -> SpeedFields:
+    """Time the first of the job's videos."""
+    work = Workload(method, job.plan, job.dataset.category_ids)
+    speed = job.cell.speed
+    return measure_speed(work, job.videos[: speed.videos], speed, bars, f"{title}, speed")
+
+
+def describe(job: Job, method: VISMethod) -> Record:
+    """Describe the subject, the machine and the source of a measurement."""
+    cell = job.cell
+    if job.weights is not None:
+        weights_source = weights_name(job.weights)
+    elif method.weights_source is not None:
+        weights_source = str(method.weights_source)
+    else:
+        weights_source = "random" if method.num_params else "none"
+    subject = SubjectFields(
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=job.settings.command,
+        vis_bench_version=package_version(),
+        method=cell.method,
+        options=cell.options,
+        resolved_options=dict(method.resolved_options),
+        backbone=method.backbone_name,
+        method_source=asdict(method.method_source) if method.method_source else None,
+        reconstruction=method.reconstruction,
+        dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
+        split=job.dataset.part or job.dataset.split,
+        num_videos=len(job.videos),
+        num_frames=job.num_frames,
+        clip_length=cell.clip_length,
+        clip_stride=cell.stride,
+        resolution=cell.resolution,
+        config=cell.model_dump(mode="json"),
+        config_sha256=job.digest,
+        weights_source=weights_source,
+        weights_sha256=job.weights_sha256,
+        training=cell.training,
+        contaminated=job.measures_training_videos and weights_source not in ("random", "none"),
+        limited=job.is_limited,
+        annotations_sha256=job.dataset.annotations_sha256,
+    )
+    backend = resolve_kernel_backend(method, job.plan.device)
+    machine = describe_machine(
+        job.plan.device, cell.precision, backend, tf32=cell.tf32, compile_mode=cell.compile
+    )
+    size = SizeFields(
+        num_params=method.num_params, num_checkpoint_entries=method.num_checkpoint_entries
+    )
+    return Record.of(subject, size, machine, describe_source(cell.seed))
+
+
+def _warn_of_gaps(job: Job, bars: Bars, title: str) -> None:
+    cell = job.cell
+    several = any(len(job.plan.clips(video.length)) > 1 for video in job.videos)
+    if several and cell.clip_stride == cell.clip_length:
+        bars.say(
+            f"{title}: clips share no frames at stride {cell.clip_stride}, so that every "
+            "clip starts new tracks; a smaller clip_stride joins them"
+        )

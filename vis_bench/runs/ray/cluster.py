@@ -1,0 +1,166 @@
+"""Ray clusters: connecting, room for workers, and tasks that have a node to themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from vis_bench.errors import InputError
+
+INSTALL = "pip install 'vis-bench[cluster]'"
+CONNECT_SECONDS = 10.0
+# How long a node may take to become free before FPS are measured beside other tasks.
+FREE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Workers as the command line asks for them.
+
+    `address`: of an existing Ray cluster, "auto" included; None starts one on this machine.
+    `workers`: their number; None for as many as the cluster has room for.
+    `gpus_per_worker`: a fraction lets workers share a GPU; 0 on the CPU.
+    `threads`: CPU threads of a worker. Results of some methods depend on it in the last digits, so
+    it does not follow from the number of workers.
+    `retries`: how often a shard whose worker died or failed is tried again.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    gpus_per_worker: float = 0.0
+    threads: int = 1
+    retries: int = 2
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the cluster with its CPUs and GPUs."""
+
+    id: str
+    cpus: float
+    gpus: float
+
+
+def import_ray() -> ModuleType:
+    """Import Ray, or refuse in a sentence that tells how to install it."""
+    try:
+        import ray
+    except ImportError:
+        raise InputError(f"--workers and --ray need Ray; install it with {INSTALL}") from None
+    return ray
+
+
+@contextlib.contextmanager
+def connected(settings: ClusterSettings, gpu: bool) -> Iterator[ModuleType]:
+    """Connect Ray to a cluster, or to one that is started on this machine and ends with it.
+
+    Raises:
+        InputError: if Ray is not installed, the address does not answer, or the workers do not fit.
+    """
+    ray = import_ray()
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if settings.address is None:
+        cpus = max(os.cpu_count() or 1, (settings.workers or 1) * settings.threads)
+        options |= {"num_cpus": cpus, "include_dashboard": False}
+    else:
+        _check_answers(settings.address)
+        options["address"] = settings.address
+    try:
+        ray.init(**options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(
+            f"cannot join the Ray cluster at {settings.address or 'this machine'}: {problem}"
+        ) from None
+    try:
+        _check_room(ray, settings, gpu)
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def worker_count(ray: ModuleType, settings: ClusterSettings) -> int:
+    """The number of workers that are asked for, or that fit."""
+    if settings.workers is not None:
+        return settings.workers
+    resources = ray.cluster_resources()
+    by_cpu = int(resources.get("CPU", 1) // settings.threads)
+    if settings.gpus_per_worker == 0:
+        return max(1, by_cpu)
+    return max(1, min(by_cpu, int(resources.get("GPU", 0) // settings.gpus_per_worker)))
+
+
+def alive_nodes(ray: ModuleType) -> list[Node]:
+    """The nodes of the cluster that are alive."""
+    return [
+        Node(node["NodeID"], node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+def becomes_free(ray: ModuleType, node: Node) -> bool:
+    """Wait for a task that takes the whole node; False if it does not start in time."""
+    probe = task_on(ray, node, node.cpus, _nothing).remote()
+    ended, _ = ray.wait([probe], timeout=FREE_SECONDS)
+    if not ended:
+        ray.cancel(probe, force=True)
+    return bool(ended)
+
+
+def task_on(ray: ModuleType, node: Node, cpus: float, function: Any) -> Any:
+    """A function as a Ray task that takes some CPUs, and a GPU if there is one, of a node."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    place = NodeAffinitySchedulingStrategy(node.id, soft=False)
+    return ray.remote(num_cpus=cpus, num_gpus=min(1, node.gpus), max_retries=1)(function).options(
+        scheduling_strategy=place
+    )
+
+
+def ray_error(error: Exception) -> str:
+    """Ray's error as the end of a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"its worker died: {type(error).__name__}" + (f": {lines[-1]}" if lines else "")
+
+
+def _nothing() -> None:
+    pass
+
+
+def _check_room(ray: ModuleType, settings: ClusterSettings, gpu: bool) -> None:
+    resources = ray.cluster_resources()
+    workers = settings.workers or 1
+    gpus, cpus = resources.get("GPU", 0), resources.get("CPU", 0)
+    if gpu and workers * settings.gpus_per_worker > gpus:
+        raise InputError(
+            f"{workers} workers with {settings.gpus_per_worker:g} GPUs each do not fit on "
+            f"{gpus:g} GPUs; expected fewer workers or a smaller --gpus-per-worker"
+        )
+    if workers * settings.threads > cpus:
+        raise InputError(
+            f"{workers} workers with {settings.threads} threads each do not fit on the cluster's "
+            f"{cpus:g} CPUs; expected fewer workers or a smaller --threads-per-worker"
+        )
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing listens; Ray itself would wait for minutes."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"--ray is {address!r}; expected auto, or HOST:PORT of the head node")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise InputError(
+            f"--ray {address} does not answer: {error.strerror or error}; expected the address "
+            "that `ray start --head` prints"
+        ) from None

@@ -1,0 +1,204 @@
+"""A run on Ray: workers infer shards and measure cost, the driver evaluates."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from types import ModuleType
+
+import torch
+
+from vis_bench.data.results_file import Track
+from vis_bench.errors import InputError, reason
+from vis_bench.method import VISMethod
+from vis_bench.progress import Bars, silent
+from vis_bench.records.schema import AccuracyFields, Record
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.harness import (
+    Outcome,
+    attempt,
+    describe,
+    evaluate_tracks,
+    infer,
+    measure_cost,
+    run_jobs,
+)
+from vis_bench.runs.jobs import Job
+from vis_bench.runs.ray.cluster import (
+    ClusterSettings,
+    alive_nodes,
+    becomes_free,
+    connected,
+    ray_error,
+    task_on,
+)
+from vis_bench.runs.ray.pool import Pool, Refused, ShardQueue
+from vis_bench.runs.shards import Shard, ShardFiles, cut, report_foreign
+
+
+def run_on_ray(
+    jobs: Sequence[Job], store: RecordStore, bars: Bars, settings: ClusterSettings, *,
+    resume: bool = False,
+) -> Outcome:  # fmt: skip
+    """Measure every job; records are those that one process would write.
+
+    First all shards of all jobs are inferred, each written to a file as soon as it comes back. Then
+    FLOPs and speed are measured, by one worker at a time that has a node to itself, and the merged
+    tracks are evaluated.
+
+    Args:
+        resume: keep complete records, and take tracks from shard files.
+
+    Raises:
+        InputError: if the store's folder cannot be written to, Ray is not installed, the address
+            does not answer, or the workers do not fit.
+    """
+    store.prepare()
+    report_foreign(store.folder, jobs, bars)
+    known = {job.digest: store.find(job.digest) if resume else None for job in jobs}
+    waiting = [job for job in jobs if (r := known[job.digest]) is None or r.failures]
+    if not waiting:
+        return run_jobs(jobs, store, bars, resume=resume)
+    on_gpu = any(job.plan.device.type == "cuda" for job in waiting)
+    with connected(settings, on_gpu) as ray:
+        given_up, records = _infer_all(ray, settings, waiting, store, bars, resume=resume)
+        measure_job = partial(_measure, ray=ray, given_up=given_up, records=records)
+        return run_jobs(jobs, store, bars, resume=resume, measure_job=measure_job)
+
+
+def _infer_all(
+    ray: ModuleType, settings: ClusterSettings, jobs: Sequence[Job], store: RecordStore,
+    bars: Bars, *, resume: bool,
+) -> tuple[Mapping[tuple[str, int], str], Mapping[str, Record | Refused]]:  # fmt: skip
+    """Infer what is left of every job.
+
+    Returns:
+        The videos that are given up, and what the workers measured of jobs that are not timed.
+    """
+    files = {job.digest: ShardFiles(store.folder, job.digest) for job in jobs}
+    shards: list[Shard] = []
+    for job in jobs:
+        if not resume:
+            files[job.digest].remove()
+        shards += cut(job, done=files[job.digest].read(job))
+    if not shards:
+        return {}, {}
+    measured = [job for job in jobs if "accuracy" in job.cell.measure]
+    # Workers evaluate nothing, so they need no ground truth.
+    sent = {job.digest: replace(job, ground_truth=None) for job in measured}
+    queue, pool = ShardQueue(shards, settings.retries), Pool(ray, settings, sent, Worker)
+    try:
+        pool.run(
+            queue, lambda shard, tracks: files[shard.digest].write(shard, tracks), bars,
+            sum(len(shard.video_ids) for shard in shards),
+        )  # fmt: skip
+        untimed = [job.digest for job in measured if "speed" not in job.cell.measure]
+        records = {digest: pool.measure_cost(digest) for digest in untimed}
+    finally:
+        pool.close()
+    return queue.given_up, records
+
+
+def _measure(
+    job: Job, store: RecordStore, bars: Bars, title: str, *, ray: ModuleType,
+    given_up: Mapping[tuple[str, int], str], records: Mapping[str, Record | Refused],
+) -> Record:  # fmt: skip
+    """Measure a job whose videos are inferred."""
+    record = records.get(job.digest)
+    if record is None or isinstance(record, Refused):
+        record = _measure_cost_alone(ray, job)
+    if isinstance(record, Refused):
+        raise InputError(record.why)
+    if "accuracy" not in job.cell.measure:
+        return record
+
+    def accuracy() -> AccuracyFields:
+        lost = {v.name: given_up.get((job.digest, v.id)) for v in job.videos}
+        if any(lost.values()):
+            raise InputError("; ".join(f"video {name}: {why}" for name, why in lost.items() if why))
+        tracks = ShardFiles(store.folder, job.digest).read(job)
+        return evaluate_tracks(job, tracks, store.results_file(record))
+
+    return attempt(record, bars, title, "accuracy", accuracy)
+
+
+def _measure_cost_alone(ray: ModuleType, job: Job) -> Record | Refused:
+    """Measure a job without its accuracy.
+
+    A task whose speed is measured takes every CPU of a node, so that no other task of the cluster
+    runs there meanwhile; if no node becomes free, it runs beside others and the record says so.
+    """
+    needs_gpu = job.plan.device.type == "cuda"
+    node = max(alive_nodes(ray), key=lambda node: (bool(node.gpus) == needs_gpu, node.cpus))
+    alone = "speed" in job.cell.measure and becomes_free(ray, node)
+    task = task_on(ray, node, node.cpus if alone else 1, _describe_and_measure_cost)
+    try:
+        record: Record | Refused = ray.get(task.remote(replace(job, ground_truth=None)))
+    except ray.exceptions.RayError as error:
+        return Refused(ray_error(error))
+    if isinstance(record, Refused) or record.fps is None:
+        return record
+    return record.model_copy(update={"timed_alone": alone})
+
+
+class Worker:
+    """A process that keeps the jobs it has seen and the method it has loaded last.
+
+    Args:
+        fetch: `ray.get`.
+        threads: of PyTorch on the CPU.
+    """
+
+    def __init__(self, fetch: Callable[[list[object]], list[Job]], threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._fetch = fetch
+        self._jobs: dict[str, Job] = {}
+        self._loaded: tuple[str, VISMethod] | None = None
+
+    def ready(self) -> None:
+        """Return as soon as the process is up."""
+
+    def infer(self, shard: Shard, jobs: list[object]) -> list[Track] | Refused:
+        """Infer the shard's videos.
+
+        Args:
+            jobs: the reference of the shard's job; in a list, so that Ray does not send the job
+                itself with every shard.
+        """
+        try:
+            if shard.digest not in self._jobs:
+                [self._jobs[shard.digest]] = self._fetch(jobs)
+            job = self._jobs[shard.digest]
+            tracks = infer(job, self._method(job), shard.videos(job), silent)
+        except Exception as error:  # a method's own code may raise anything
+            return _refused(error)
+        return [track for found in tracks.values() for track in found]
+
+    def measure_cost(self, jobs: list[object]) -> Record | Refused:
+        """Describe a job and measure its cost; not for its speed, which needs a node alone."""
+        [job] = self._fetch(jobs)
+        return _describe_and_measure_cost(job)
+
+    def _method(self, job: Job) -> VISMethod:
+        """The job's method; jobs that differ in clips or videos alone share one."""
+        wanted = {"method", "options", "kernel_backend", "compile", "seed"}
+        key = f"{job.cell.model_dump_json(include=wanted)} {job.weights} {job.weights_sha256}"
+        if self._loaded is None or self._loaded[0] != key:
+            self._loaded = None  # two methods at once may not fit
+            self._loaded = key, job.load_method()
+        return self._loaded[1]
+
+
+def _describe_and_measure_cost(job: Job) -> Record | Refused:
+    """Measure what a record holds beside accuracy, on the node this runs on."""
+    try:
+        method = job.load_method()
+        return measure_cost(job, method, describe(job, method), Bars(quiet=True), job.name)
+    except Exception as error:  # a method's own code may raise anything
+        return _refused(error)
+
+
+def _refused(error: Exception) -> Refused:
+    return Refused(f"node {socket.gethostname()}: {reason(error)}")

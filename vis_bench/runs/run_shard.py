@@ -1,0 +1,154 @@
+"""`run --shard I/N`: processes that share a run without talking to each other."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from vis_bench.errors import InputError, reason
+from vis_bench.method import VISMethod
+from vis_bench.progress import Bars
+from vis_bench.records.store import SHARDS, RecordStore
+from vis_bench.runs.harness import Outcome, infer, run_jobs
+from vis_bench.runs.jobs import Job
+from vis_bench.runs.shards import Shard, ShardFiles, cut, report_foreign
+
+Item = TypeVar("Item")
+
+_SLURM = "SLURM_ARRAY_TASK_"
+
+
+@dataclass(frozen=True)
+class ShardOption:
+    """Process `number`, counted from 1, of `total`."""
+
+    number: int
+    total: int
+
+    @classmethod
+    def parse(cls, text: str, environment: Mapping[str, str] = os.environ) -> ShardOption:
+        """Parse `I/N`, or for `auto` the variables of torchrun or of a Slurm array."""
+        if text == "auto":
+            return cls._from_environment(environment)
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise InputError(f"--shard is {text!r}; expected I/N with I from 1 to N, or auto")
+        return cls(int(found[1]), int(found[2]))
+
+    @classmethod
+    def _from_environment(cls, environment: Mapping[str, str]) -> ShardOption:
+        def number(name: str, default: str = "") -> int:
+            value = environment.get(name, default)
+            if not re.fullmatch("[0-9]{1,9}", value):
+                raise InputError(f"--shard auto: {name} is {value!r}; expected a whole number")
+            return int(value)
+
+        if "RANK" in environment and "WORLD_SIZE" in environment:
+            place, total = number("RANK"), number("WORLD_SIZE")
+            if place >= total:
+                raise InputError(f"--shard auto: RANK is {place}; expected less than {total}")
+            return cls(place + 1, total)
+        if f"{_SLURM}ID" not in environment or f"{_SLURM}COUNT" not in environment:
+            raise InputError(
+                "--shard is auto, but neither torchrun's RANK and WORLD_SIZE nor a Slurm array's "
+                "variables are set; expected one of them, or I/N"
+            )
+        task, total = number(f"{_SLURM}ID"), number(f"{_SLURM}COUNT")
+        first, step = number(f"{_SLURM}MIN", "0"), max(1, number(f"{_SLURM}STEP", "1"))
+        last = number(f"{_SLURM}MAX", str(first + (total - 1) * step))
+        tasks = range(first, last + 1, step)
+        if len(tasks) != total or task not in tasks:
+            raise InputError(
+                f"--shard auto: the place of task {task} among the Slurm array's {total} is not "
+                "known; expected --array=FIRST-LAST or FIRST-LAST:STEP, or --shard I/N"
+            )
+        return cls(tasks.index(task) + 1, total)
+
+    def of(self, items: Sequence[Item]) -> list[Item]:
+        """The items of this process: every N-th, so that cells are begun together."""
+        return list(items[self.number - 1 :: self.total])
+
+
+def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: ShardOption) -> Outcome:
+    """Infer this process's shards of all jobs, and merge if no video is missing then.
+
+    Shards that have a file are left out, so a process that was interrupted goes on when it is
+    started again. Whoever finds all videos inferred evaluates them, and measures FLOPs and speed:
+    the others have nothing left to do by then.
+
+    Raises:
+        InputError: if the store's folder cannot be written to, or a shard's file is not one.
+    """
+    store.prepare()
+    report_foreign(store.folder, jobs, bars)
+    records = {job.digest: store.find(job.digest) for job in jobs}
+    waiting = [job for job in jobs if (r := records[job.digest]) is None or r.failures]
+    # Counted over all jobs, so that processes that start at different times agree on them.
+    own = option.of([shard for job in jobs for shard in cut(job)])
+    failures: list[str] = []
+    for job in waiting:
+        shards = [shard for shard in own if shard.digest == job.digest]
+        failures += _infer_shards(job, shards, store, bars, f"{job.name}, shard {option.number}")
+    missing = sum(len(_missing(job, store)) for job in waiting)
+    if missing:
+        bars.say(
+            f"shard {option.number} of {option.total} is done; {missing} videos are left to the "
+            "others, or to the same command without --shard and with --resume"
+        )
+        return Outcome([], failures)
+    with _one_at_a_time(store.folder / SHARDS, bars):
+        outcome = run_jobs(jobs, store, bars, resume=True)
+    return Outcome(outcome.records, failures + outcome.failures)
+
+
+def _missing(job: Job, store: RecordStore) -> set[int]:
+    """Ids of the videos that no file holds."""
+    known = ShardFiles(store.folder, job.digest).read(job)
+    return {video_id for shard in cut(job, done=known) for video_id in shard.video_ids}
+
+
+def _infer_shards(
+    job: Job, shards: Sequence[Shard], store: RecordStore, bars: Bars, title: str
+) -> list[str]:
+    """Infer a job's shards and write a file each; return a sentence for each failure."""
+    files, missing = ShardFiles(store.folder, job.digest), _missing(job, store)
+    shards = [rest for shard in shards if (rest := shard.only(missing)).video_ids]
+    num_frames = sum(video.length for shard in shards for video in shard.videos(job))
+    method: VISMethod | None = None
+    failures = []
+    with bars.bar(title, num_frames) as advance:
+        for shard in shards:
+            try:
+                method = method or job.load_method()
+                tracks = infer(job, method, shard.videos(job), advance)
+            except Exception as error:  # a method's own code may raise anything
+                failures.append(f"{job.name}, videos {shard.video_ids}: {reason(error)}")
+            else:
+                files.write(shard, [track for found in tracks.values() for track in found])
+    return failures
+
+
+@contextmanager
+def _one_at_a_time(folder: Path, bars: Bars) -> Iterator[None]:
+    """Wait until no other process merges. The lock of a process that dies is released."""
+    import fcntl  # not on Windows
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / "merging"
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            bars.say("waiting for the process that merges")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            with suppress(OSError):  # shards of other runs
+                folder.rmdir()

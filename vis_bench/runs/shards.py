@@ -1,0 +1,169 @@
+"""Shards: some videos of a job, inferred by any process, in a file of their own.
+
+A file is named by the digest of the job and the videos it holds, never by a rank or a number of
+workers: a run can go on with any other number of workers, and the merged tracks do not depend on
+who inferred them, or in which order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from vis_bench.data.results_file import Track, encoded, results_of
+from vis_bench.errors import InputError
+from vis_bench.files import parse_json, read_bytes, write_atomically
+from vis_bench.progress import Bars
+from vis_bench.records.store import SHARDS
+
+# Processes that only pass shards on need not wait for torch, which jobs import.
+if TYPE_CHECKING:
+    from vis_bench.data.video import Video
+    from vis_bench.runs.jobs import Job
+
+# Few enough that a crash loses little, enough that the overhead of a shard does not count.
+SHARD_VIDEOS = 4
+
+_KEYS = {"digest", "videos", "tracks"}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Ids of some videos of a job, in the job's order; `digest` is the job's."""
+
+    digest: str
+    video_ids: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        """Name of the shard: a hash of the job's digest and the videos."""
+        text = f"{self.digest} {' '.join(map(str, self.video_ids))}"
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def only(self, video_ids: Collection[int]) -> Shard:
+        """The shard without the videos that are not among the given ones."""
+        return Shard(self.digest, tuple(v for v in self.video_ids if v in video_ids))
+
+    def one_by_one(self) -> list[Shard]:
+        """A shard for each video."""
+        return [Shard(self.digest, (video_id,)) for video_id in self.video_ids]
+
+    def videos(self, job: Job) -> list[Video]:
+        """The shard's videos, of its job."""
+        return [video for video in job.videos if video.id in self.video_ids]
+
+
+def cut(job: Job, *, done: Collection[int] = (), size: int = SHARD_VIDEOS) -> list[Shard]:
+    """Cut the videos of a job whose accuracy is measured into shards; none for any other job.
+
+    Shard boundaries do not depend on `done`, so concurrent runs cut the job identically.
+
+    Args:
+        done: ids of videos that are left out.
+        size: videos of a shard at most.
+    """
+    if "accuracy" not in job.cell.measure:
+        return []
+    groups = (job.videos[start : start + size] for start in range(0, len(job.videos), size))
+    missing = ([video.id for video in group if video.id not in done] for group in groups)
+    return [Shard(job.digest, tuple(ids)) for ids in missing if ids]
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """Shard files of one job, in a folder of their own below the folder of records."""
+
+    records: Path
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the files."""
+        return self.records / SHARDS / self.digest[:16]
+
+    def write(self, shard: Shard, tracks: Iterable[Track]) -> Path:
+        """Write a shard's file, with the absent masks of one track at a time in memory."""
+
+        def pieces() -> Iterator[bytes]:
+            yield orjson.dumps({"digest": shard.digest, "videos": shard.video_ids})[:-1]
+            yield b',"tracks":'
+            yield from encoded(tracks)
+            yield b"}"
+
+        path = self.folder / f"{shard.key}.json"
+        write_atomically(path, pieces())
+        return path
+
+    def read(self, job: Job) -> dict[int, list[Track]]:
+        """Read the tracks of every video that is in a file, by video id.
+
+        Raises:
+            InputError: for a file that is not a shard of the job, or two files with other tracks
+                of the same video.
+        """
+        known = {video.id for video in job.videos}
+        found: dict[int, list[Track]] = {}
+        for path in sorted(self.folder.glob("*.json")):
+            for video_id, tracks in _read_shard(path, self.digest).items():
+                if video_id not in known:
+                    raise InputError(f"shard {path} holds video {video_id}, which the job does not")
+                if found.setdefault(video_id, tracks) != tracks:
+                    raise InputError(
+                        f"shard {path} has other tracks of video {video_id} than another shard in "
+                        "the folder; remove one of them"
+                    )
+        return found
+
+    def remove(self) -> None:
+        """Remove the files, once their record is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        parent = self.records / SHARDS
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
+
+
+def merged(job: Job, tracks_by_video: Mapping[int, Iterable[Track]]) -> list[Track]:
+    """All tracks of a job in the order of its videos, none of which may be missing."""
+    missing = [video.name for video in job.videos if video.id not in tracks_by_video]
+    if missing:
+        raise InputError(
+            f"{job.name}: {len(missing)} of {len(job.videos)} videos are not inferred yet; the "
+            f"first is {missing[0]}"
+        )
+    return [track for video in job.videos for track in tracks_by_video[video.id]]
+
+
+def report_foreign(records: Path, jobs: Sequence[Job], bars: Bars) -> None:
+    """Name the folders of shards that belong to none of these jobs; they are left alone."""
+    own = {ShardFiles(records, job.digest).folder for job in jobs}
+    for path in sorted((records / SHARDS).glob("*")):
+        if path.is_dir() and path not in own:
+            bars.say(f"{path} holds shards of another run or config; it is left alone")
+
+
+def _read_shard(path: Path, digest: str) -> dict[int, list[Track]]:
+    content = parse_json(read_bytes(path), str(path))
+    if not isinstance(content, dict) or content.keys() != _KEYS:
+        raise InputError(f"{path} is not a shard; remove it, and its videos are inferred again")
+    if content["digest"] != digest:
+        raise InputError(
+            f"shard {path} has digest {str(content['digest'])[:16]!r}; expected {digest[:16]!r}, "
+            "that of the folder"
+        )
+    videos: Any = content["videos"]
+    if not isinstance(videos, list) or not all(type(number) is int for number in videos):
+        raise InputError(f"shard {path} has videos {videos!r}; expected a list of ids")
+    tracks: dict[int, list[Track]] = {video_id: [] for video_id in videos}
+    for track in results_of(content["tracks"], str(path)).tracks:
+        if track.video_id not in tracks:
+            raise InputError(
+                f"shard {path} has a track of video {track.video_id}; expected one of {videos}"
+            )
+        tracks[track.video_id].append(track)
+    return tracks
