@@ -6,13 +6,14 @@ import errno
 import gc
 import gzip
 import io
+import math
 import os
 import re
 import reprlib
 import secrets
-import socket
 import stat
 import tempfile
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,33 +26,26 @@ import yaml
 
 from vis_bench.errors import InputError
 
-# What a packed file may unpack to, in bytes: far more than any results file, and it fits memory.
+# Most bytes of an unpacked file: far more than any results file holds, and they fit in memory.
 UNPACKED_LIMIT = 1 << 30
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file, which may be packed as .gz.
-
-    Raises:
-        InputError: as `read_bytes` and `parse_json`.
-    """
+    """Return the content of a JSON file, which may be packed as .gz."""
     return parse_json(read_bytes(path), str(path))
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file; of a .gz file those that are packed in it.
+    """Return the bytes of a file, unpacked if it is a .gz, up to `UNPACKED_LIMIT`.
 
     A pipe (`/dev/stdin`, `<(...)`) is read once and gives the same bytes each time.
-
-    Raises:
-        InputError: where it cannot be read, or unpacks to more than `UNPACKED_LIMIT` bytes.
     """
     try:
-        there = path.stat()
-        if stat.S_ISREG(there.st_mode):
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):
             content = path.read_bytes()
-        elif stat.S_ISFIFO(there.st_mode):
-            content = _read_pipe(path, there.st_dev, there.st_ino)
+        elif stat.S_ISFIFO(status.st_mode):
+            content = _read_pipe(path, status.st_dev, status.st_ino)
         else:
             content = _read_bounded(path)
     except (OSError, ValueError) as error:
@@ -62,12 +56,11 @@ def read_bytes(path: Path) -> bytes:
 
 @lru_cache(maxsize=8)
 def _read_pipe(path: Path, device: int, inode: int) -> bytes:
-    """What a pipe holds, which can be read once only, for all who ask for it."""
     return _read_bounded(path)
 
 
 def _read_bounded(path: Path) -> bytes:
-    """What is not a regular file may never end."""
+    """Read a file that may never end."""
     with path.open("rb") as file:
         content = file.read(UNPACKED_LIMIT + 1)
     if len(content) > UNPACKED_LIMIT:
@@ -89,21 +82,20 @@ def _unpacked(content: bytes, path: Path) -> bytes:
 
 
 def parse_json(content: bytes, name: str) -> Any:
-    """The value that a JSON text holds; `name` is what messages call it.
+    """Return the value of a JSON text, which holds no NaN or Infinity and at most 1024 levels.
 
-    Raises:
-        InputError: for what is not JSON, which has no NaN or Infinity; no more than 1024 levels
-            are read.
+    Args:
+        name: the text's name in messages.
     """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise InputError(f"{name} is not JSON: {_defect(content, error)}") from None
+        raise InputError(f"{name} is not JSON: {_defect(error)}") from None
 
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """Spares the garbage collector from walking the values of a large file again and again."""
+    """Pause the garbage collector, which would walk the values of a large file repeatedly."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -113,11 +105,11 @@ def collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _defect(content: bytes, error: orjson.JSONDecodeError) -> str:
-    around = content[max(error.pos - 1, 0) : error.pos + 9]
-    for word in (b"NaN", b"Infinity"):
+def _defect(error: orjson.JSONDecodeError) -> str:
+    around = error.doc[max(error.pos - 1, 0) : error.pos + 9]
+    for word in ("NaN", "Infinity"):
         if word in around:
-            return f"line {error.lineno} holds {word.decode()}, which JSON does not allow"
+            return f"line {error.lineno} holds {word}, which JSON does not allow"
     return str(error)
 
 
@@ -160,23 +152,19 @@ def objects_of(content: Mapping[str, Any], key: str, name: str) -> list[dict[str
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 100
-# How many values the aliases of a file may stand for, all together.
+# Most values that all aliases of a file together stand for.
 MAX_ALIASED = 10_000
 
 
 def read_yaml(path: Path) -> Any:
-    """The value that a config file holds.
-
-    Raises:
-        InputError: for a file that is missing, cannot be read, or as `parse_yaml`.
-    """
+    """Return the value of a config file."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         nearby = sorted(str(p) for p in path.parent.glob("*.yaml"))[:20]
-        there = f"; in {path.parent} there are: {', '.join(nearby)}" if nearby else ""
-        raise InputError(f"config {path} does not exist{there}") from None
+        others = f"; in {path.parent} there are: {', '.join(nearby)}" if nearby else ""
+        raise InputError(f"config {path} does not exist{others}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"config {path} cannot be read: {reason}") from None
@@ -184,152 +172,152 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str | bytes, name: str) -> Any:
-    """The value that a YAML text holds: mappings, lists, text, numbers, true, false and null.
+    """Return the value of a YAML text, read by the core schema of YAML 1.2 (yaml.org/spec/1.2.2).
 
-    Keys are text or whole numbers.
+    Values are mappings, lists, text, numbers, true, false and null; keys are text or whole numbers.
+    `<<: *name` merges a mapping. Refuses tags, keys given twice, several documents, and whole
+    numbers with a leading 0, which YAML 1.1 reads as octal.
 
     Args:
         text: bytes are UTF-8.
-        name: what messages call it.
-
-    Raises:
-        InputError: for what is not YAML, or what this project does not read.
+        name: the text's name in messages.
     """
     if len(text) > MAX_BYTES:
         raise InputError(f"{name} has more than {MAX_BYTES} bytes; expected a small YAML text")
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
-        return _read(decoded.removeprefix("\ufeff"))
-    except _Refused as error:
-        raise InputError(f"{name}{_line(error)}: {error.problem}") from None
+        return _YamlReader(decoded.removeprefix("\ufeff")).document()
     except yaml.MarkedYAMLError as error:
-        reason = " ".join(
-            ", ".join(part for part in (error.context, error.problem) if part).split()
-        )
-        raise InputError(f"{name} is not valid YAML{_line(error)}: {reason}") from None
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark and mark.line else ""
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise InputError(f"{name} is not valid YAML{line}: {' '.join(problem.split())}") from None
     except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name} is not valid YAML: {reason}") from None
+        raise InputError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def _read(text: str) -> Any:
-    loader = _Loader(io.StringIO(text))
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+# Plain scalars of the core schema that are not text.
+_WORDS = {"": None, "~": None, ".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan} | {
+    form: value
+    for word, value in (("null", None), ("true", True), ("false", False))
+    for form in (word, word.title(), word.upper())
+}
+_INFINITY = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
-def _line(error: yaml.MarkedYAMLError) -> str:
-    """Where it is, unless that is the first line, which may be the only one."""
-    mark = error.problem_mark or error.context_mark
-    return f", line {mark.line + 1}" if mark and mark.line else ""
+class _YamlReader:
+    """Builds the value of a YAML text from PyYAML's events."""
 
-
-class _Refused(yaml.MarkedYAMLError):
-    """YAML that is valid and yet not read here."""
-
-    def __init__(self, problem: str, mark: Any) -> None:
-        super().__init__(problem=problem, problem_mark=mark)
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which refuses more."""
-
-    def __init__(self, stream: io.StringIO) -> None:
-        super().__init__(stream)
-        self._depth = 0
-        self._values = 0  # so far, those that aliases stand for included
+    def __init__(self, text: str) -> None:
+        self._events = yaml.parse(io.StringIO(text), Loader=yaml.SafeLoader)
+        self._size = 0  # values so far, including those that aliases stand for
         self._aliased = 0
-        self._sizes: dict[str, int | None] = {}  # values of an anchor, None before its end
+        # Value and size of each anchor; None while its value is being read.
+        self._anchors: dict[str, tuple[Any, int] | None] = {}
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+    def document(self) -> Any:
+        value = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise _refused(event, "more than one document; expected one")
+                value = self._value(next(self._events), 1)
+        return value
+
+    def _value(self, event: Any, depth: int) -> Any:
         if isinstance(event, yaml.AliasEvent):
-            self._count_alias(event)
-            return super().compose_node(parent, index)
+            return self._alias(event)
         if event.tag is not None:
-            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            raise _Refused(f"the tag {tag[:40]} is not read; expected a value without", _at(event))
-        if self._depth >= MAX_DEPTH:
-            raise _Refused(f"nested more than {MAX_DEPTH} levels deep", _at(event))
-        before = self._values
-        self._values += 1
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:40]
+            raise _refused(event, f"the tag {tag} is not read; expected a value without")
+        if depth > MAX_DEPTH:
+            raise _refused(event, f"nested more than {MAX_DEPTH} levels deep")
+        before = self._size
+        self._size += 1
         if event.anchor is not None:
-            self._sizes[event.anchor] = None
-        self._depth += 1
-        node = super().compose_node(parent, index)
-        self._depth -= 1
+            self._anchors[event.anchor] = None
+        if isinstance(event, yaml.ScalarEvent):
+            value = _plain_value(event) if event.implicit[0] else event.value
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = [self._value(entry, depth + 1) for entry in self._until(yaml.SequenceEndEvent)]
+        else:
+            value = self._mapping(depth)
         if event.anchor is not None:
-            self._sizes[event.anchor] = self._values - before
-        return node
+            self._anchors[event.anchor] = (value, self._size - before)
+        return value
 
-    def _count_alias(self, event: yaml.AliasEvent) -> None:
-        anchor = str(event.anchor)
-        size = self._sizes.get(anchor, 0)
-        if size is None:
-            raise _Refused(f"*{anchor[:40]} stands inside of itself", _at(event))
-        self._values += size
+    def _mapping(self, depth: int) -> dict[str | int, Any]:
+        values: dict[str | int, Any] = {}
+        merged: dict[str | int, Any] | None = None
+        for event in self._until(yaml.MappingEndEvent):
+            key = self._value(event, depth + 1)
+            if isinstance(key, bool) or not isinstance(key, (str, int)):
+                typed = event.value if isinstance(event, yaml.ScalarEvent) else "a list or mapping"
+                raise _refused(event, f"a key is {typed[:40] or 'empty'}; expected text")
+            is_merge = key == "<<" and isinstance(event, yaml.ScalarEvent) and event.implicit[0]
+            if key in values or (is_merge and merged is not None):
+                raise _refused(event, f"the key {str(key)[:40]} is given twice")
+            following = next(self._events)
+            value = self._value(following, depth + 1)
+            if is_merge:
+                merged = _merged(value, following)
+            else:
+                values[key] = value
+        return (merged or {}) | values
+
+    def _until(self, end: type[yaml.Event]) -> Iterator[Any]:
+        while not isinstance(event := next(self._events), end):
+            yield event
+
+    def _alias(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            raise _refused(event, f"*{event.anchor[:40]} has no anchor")
+        anchor = self._anchors[event.anchor]
+        if anchor is None:
+            raise _refused(event, f"*{event.anchor[:40]} stands inside of itself")
+        value, size = anchor
+        self._size += size
         self._aliased += size
         if self._aliased > MAX_ALIASED:
-            raise _Refused(f"aliases stand for more than {MAX_ALIASED} values", _at(event))
+            raise _refused(event, f"aliases stand for more than {MAX_ALIASED} values")
+        return value
 
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key_node, _ in node.value:
-            key = _MERGE if key_node.tag == _MERGE else self._key(key_node)
-            if key in seen:
-                shown = "<<" if key is _MERGE else key
-                raise _Refused(f"the key {str(shown)[:40]} is given twice", key_node.start_mark)
-            seen.add(key)
-        return node
 
-    def _key(self, node: yaml.Node) -> str | int:
-        key = self.construct_object(node) if isinstance(node, yaml.ScalarNode) else None
-        if isinstance(key, bool) or not isinstance(key, (str, int)):
-            what = node.value[:40] if isinstance(node, yaml.ScalarNode) else "a list or mapping"
-            raise _Refused(f"a key is {what or 'empty'}; expected text", node.start_mark)
-        return key
-
-    def construct_number(self, node: yaml.ScalarNode) -> int:
-        """A whole number; refuses those that are not what they look like."""
-        text = node.value.replace("_", "").lstrip("+-")
-        start = node.start_mark
-        self._refuse_base_60(node)
-        if len(text) > 1 and text[0] == "0" and text[1].isdigit():
-            raise _Refused(
-                f"{node.value[:40]} is an octal number in YAML; expected one without a leading 0, "
-                "or quotes around text", start,
-            )  # fmt: skip
-        number = None if len(text) > 66 else self.construct_yaml_int(node)
+def _plain_value(event: yaml.ScalarEvent) -> Any:
+    """The value of a scalar without quotes."""
+    text = event.value
+    if text in _WORDS:
+        return _WORDS[text]
+    if infinity := _INFINITY.fullmatch(text):
+        return float(f"{infinity[1]}inf")
+    if _INTEGER.fullmatch(text):
+        digits = text.lstrip("+-")
+        if digits[0] == "0" and digits[1:].isdigit():
+            problem = "has a leading 0; expected a number without, or quotes around text"
+            raise _refused(event, f"{text[:40]} {problem}")
+        number = None if len(digits) > 66 else int(text, 0)
         if number is None or not -(1 << 63) <= number < 1 << 64:
-            raise _Refused(f"{node.value[:40]} needs more than 64 bits", start)
+            raise _refused(event, f"{text[:40]} needs more than 64 bits")
         return number
-
-    def construct_float(self, node: yaml.ScalarNode) -> float:
-        """A number with a fraction or exponent, infinity, or NaN."""
-        self._refuse_base_60(node)
-        return self.construct_yaml_float(node)
-
-    def _refuse_base_60(self, node: yaml.ScalarNode) -> None:
-        if ":" in node.value:
-            problem = f"{node.value[:40]} is a number to base 60 in YAML; quote it to mean text"
-            raise _Refused(problem, node.start_mark)
+    return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def _at(event: yaml.Event) -> Any:
-    return event.start_mark
+def _merged(value: Any, event: yaml.Event) -> dict[str | int, Any]:
+    """The mappings behind `<<`, of which earlier ones win."""
+    merged: dict[str | int, Any] = {}
+    for mapping in value if isinstance(value, list) else [value]:
+        if not isinstance(mapping, dict):
+            raise _refused(event, "<< is followed by something else than mappings")
+        merged = mapping | merged
+    return merged
 
 
-_MERGE = "tag:yaml.org,2002:merge"
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_float)
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+def _refused(event: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -398,7 +386,7 @@ def _link_target(path: Path) -> Path | None:
 def _replace(path: Path, pieces: Iterable[bytes], old_mode: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    temporary = path.parent / f"{_prefix(path)}{os.getpid()}.{secrets.token_hex(4)}"
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -412,31 +400,13 @@ def _replace(path: Path, pieces: Iterable[bytes], old_mode: int | None) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _prefix(path: Path) -> str:
-    """How the names of the file's temporary files begin on this machine; a process id follows."""
-    return f".{path.name}.{zlib.crc32(socket.gethostname().encode()):08x}."
-
-
 def _sweep(path: Path) -> None:
-    """Removes what processes of this machine that have ended left of the same file."""
-    pattern = re.compile(re.escape(_prefix(path)) + r"(\d+)\.[0-9a-f]{8}")
-    for entry in list(os.scandir(path.parent)):
-        left = pattern.fullmatch(entry.name)
-        if left and not _is_running(int(left[1])):
-            with suppress(OSError):  # another user's, or swept at the same time
+    """Removes temporary files of the same file that killed processes left over a day ago."""
+    pattern = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{16}")
+    for entry in os.scandir(path.parent):
+        with suppress(OSError):  # another user's, or removed meanwhile
+            if pattern.fullmatch(entry.name) and entry.stat().st_mtime < time.time() - 86400:
                 Path(entry).unlink()
-
-
-def _is_running(process: int) -> bool:
-    if os.name != "posix":
-        return True  # elsewhere signal 0 is not a question
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
 
 
 def check_writable(path: Path) -> None:
