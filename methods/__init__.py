@@ -12,13 +12,14 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from vis_bench.errors import InputError
-from vis_bench.inference.attention import AttentionPart, RecordsAttention
-from vis_bench.method import VISMethod
+from vis_bench.method import AttentionPart, RecordsAttention, VISMethod
 from vis_bench.plugins import PlugIn, find_plug_ins
 
 VARIANT = "variant"
@@ -96,21 +97,54 @@ def resolve_options(name: str, options: Mapping[str, object]) -> dict[str, objec
     return resolved | given
 
 
-def build_method(name: str, /, *, num_classes: int, **options: object) -> VISMethod:
+def build_method(
+    name: str, /, *, num_classes: int, weights_config: Path | None = None, **options: object
+) -> VISMethod:
     """Build a method with random weights.
 
     Args:
         name: a built-in's file name or a plug-in's entry-point name.
         num_classes: K, the number of the data set's categories.
+        weights_config: the config.json beside the weights that will be loaded; the options that it
+            states win over defaults.
         options: the method's own, see `method_options`, and `variant`, see `method_variants`.
     """
     resolved = resolve_options(name, options)
+    method = _build(name, num_classes, resolved)
+    if weights_config is None:
+        return method
+    given = {**method_variants(name).get(str(options.get(VARIANT)), {}), **options}
+    stated = method.check_stated_options(weights_config, given)
+    changed = {key: value for key, value in stated.items() if _plain(resolved.get(key)) != value}
+    return _build(name, num_classes, {**resolved, **changed}) if changed else method
+
+
+def _build(name: str, num_classes: int, resolved: Mapping[str, object]) -> VISMethod:
     method = _builder(name)(num_classes=num_classes, **resolved)
     if not isinstance(method, VISMethod):
         raise InputError(f"method {name} built a {type(method).__name__}, which is not a VISMethod")
     plug_in = _plug_in(name)
-    method.remember_build(name, resolved, plug_in.source() if plug_in else None)
+    method.remember_build(name, resolved, plug_in.source() if plug_in else None, checkpoint_signs)
     return method
+
+
+def checkpoint_signs() -> dict[str, str]:
+    """The `VISMethod.checkpoint_signs` of all methods; those that cannot be imported have none."""
+    for name in method_names():
+        with suppress(InputError):
+            _builder(name)
+    signs: dict[str, str] = {}
+    classes: list[type[VISMethod]] = [VISMethod]
+    while classes:
+        one = classes.pop()
+        signs |= one.checkpoint_signs
+        classes += one.__subclasses__()
+    return signs
+
+
+def _plain(value: object) -> object:
+    """A value as JSON holds it: lists for tuples."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def methods_recording(part: AttentionPart) -> list[str]:

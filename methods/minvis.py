@@ -37,10 +37,16 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
                "swin_window": 12, "num_queries": 200},
 }  # fmt: skip
 BACKBONE_NAMES = {96: "swin_t", 192: "swin_l"}
-COMPUTED = ("num_queries", "num_labels", "num_attention_heads", "decoder_layers", "encoder_layers",
-            "pre_norm", "activation_function", "feature_strides", "common_stride")  # fmt: skip
-COMPUTED_BACKBONE = ("embed_dim", "depths", "num_heads", "window_size", "patch_size", "hidden_act",
-                     "qkv_bias", "layer_norm_eps", "out_features")  # fmt: skip
+# Entries of config.json, and the options that set them; those that no option sets.
+OPTIONS = {
+    "num_queries": "num_queries", "hidden_dim": "width", "num_attention_heads": "heads",
+    "encoder_layers": "encoder_layers", "encoder_feedforward_dim": "encoder_hidden",
+    "decoder_layers": "decoder_layers", "dim_feedforward": "decoder_hidden",
+}  # fmt: skip
+FIXED = ("num_labels", "pre_norm", "activation_function", "feature_strides", "common_stride")
+BACKBONE_OPTIONS = {"embed_dim": "swin_width", "depths": "swin_depths", "num_heads": "swin_heads",
+                    "window_size": "swin_window"}  # fmt: skip
+BACKBONE_FIXED = ("patch_size", "hidden_act", "qkv_bias", "layer_norm_eps", "out_features")
 
 
 class MinVIS(OnlineMethod):
@@ -100,10 +106,13 @@ class MinVIS(OnlineMethod):
         )  # fmt: skip
         return prediction, state
 
-    def check_config(self, path: Path) -> None:
-        """Refuses a config.json of another Mask2Former."""
-        hugging_face.check_same_model(path, self.config, COMPUTED)
-        hugging_face.check_same_model(path, self.config, COMPUTED_BACKBONE, part="backbone_config")
+    def options_from_config(self, path: Path) -> Mapping[str, object]:
+        """The sizes that a config.json in Hugging Face's form states."""
+        own, part = self.config, "backbone_config"
+        options = hugging_face.stated_options(path, own, OPTIONS, FIXED)
+        return options | hugging_face.stated_options(
+            path, own, BACKBONE_OPTIONS, BACKBONE_FIXED, part=part
+        )
 
 
 def match_queries(tracks_QC: Tensor, queries_QC: Tensor) -> Tensor:

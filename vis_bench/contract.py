@@ -1,21 +1,129 @@
-"""The contract that every method keeps, as one function that a method's tests call."""
+"""The contract of a method: the rules that the loop enforces, and checks for a method's tests.
+
+`check_features`, `check_next`, `check_clip` and `check_values` run inside the loop and refuse with
+an `InputError` that names the method and the rule. Shapes are checked on the host; values are
+checked on the numbers that the tracker copies to the host anyway, so that the checks add no wait
+for a GPU. `check_contract` and `check_recording` raise AssertionErrors in a method's tests.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import torch
 from torch import Tensor
 
 from vis_bench.errors import InputError
-from vis_bench.inference.prediction_rules import check_clip, check_values
-from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
+from vis_bench.method import (
+    ClipAttention,
+    ClipPrediction,
+    DecoderAttention,
+    FrameFeatures,
+    RecordsAttention,
+    State,
+    VISMethod,
+)
 
+# Rounding may take a probability so far out of 0..1.
+ROUNDING = 1e-4
 TOLERANCE = 1e-3
+RECORDING_TOLERANCE = 1e-4
 
 K = TypeVar("K")
+
+
+def check_features(
+    method: VISMethod, features: FrameFeatures, num_frames: int, held: FrameFeatures | None = None
+) -> None:
+    """Checks the shapes that `encode_frames` returned for `num_frames` frames.
+
+    Args:
+        held: features of the frames before, which these are joined with.
+    """
+    if not isinstance(features, FrameFeatures):
+        _refuse(method, "encode_frames", f"a {type(features).__name__}", "FrameFeatures")
+    if not features.maps or len(features) != num_frames:
+        frames = len(features) if features.maps else 0
+        _refuse(method, "encode_frames", f"features of {frames} frames", f"{num_frames}")
+    if held is not None and _map_shapes(held) != _map_shapes(features):
+        _refuse(
+            method, "encode_frames", f"maps {_map_shapes(features)}",
+            f"{_map_shapes(held)} as in the call before",
+        )  # fmt: skip
+
+
+def check_next(method: VISMethod, returned: object) -> tuple[ClipPrediction, State | None]:
+    """Checks that `predict_next` returned a pair of a prediction and a state."""
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        given = f"a {type(returned).__name__}"
+        _refuse(method, "predict_next", given, "a ClipPrediction and the state for the next call")
+    prediction, state = returned
+    if state is not None and not (
+        isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())
+    ):
+        given = f"a state of type {type(state).__name__}"
+        _refuse(method, "predict_next", given, "a dict of tensors, or None")
+    return prediction, state
+
+
+def check_clip(method: VISMethod, prediction: ClipPrediction, num_frames: int) -> None:
+    """Checks the shapes that were predicted for a clip of `num_frames` frames."""
+    if not isinstance(prediction, ClipPrediction):
+        _refuse(method, "predict_clip", f"a {type(prediction).__name__}", "a ClipPrediction")
+    if method.online != (prediction.track_ids_N is not None):
+        given, expected = "a prediction without track_ids_N", "a number for each instance's track"
+        if not method.online:
+            given, expected = "track_ids_N", "none from a method that is not an OnlineMethod"
+        _refuse(method, "predict_clip", given, expected)
+    masks_NTHW = prediction.mask_logits_NTHW
+    if masks_NTHW.shape[1] != num_frames:
+        _refuse(method, "predict_clip", f"masks of {masks_NTHW.shape[1]} frames", f"{num_frames}")
+    if not masks_NTHW.is_floating_point():
+        _refuse(method, "predict_clip", f"mask_logits_NTHW of {masks_NTHW.dtype}", "float logits")
+
+
+def check_values(
+    method: VISMethod, prediction: ClipPrediction, num_classes: int | None = None
+) -> ClipPrediction:
+    """Checks the probabilities and masks of a clip; one copy to the host for both.
+
+    Args:
+        num_classes: K of the data set, where it is known.
+
+    Returns:
+        The prediction with `class_probs_NK` as float32 on the CPU.
+    """
+    probs_NK, logits_NTHW = prediction.class_probs_NK, prediction.mask_logits_NTHW
+    if num_classes is not None and probs_NK.shape[1] != num_classes:
+        _refuse(method, "predict_clip", f"{probs_NK.shape[1]} classes", f"{num_classes}")
+    # A sum is finite only where all its terms are; it reads the masks once and stores one number.
+    total_1 = logits_NTHW.sum(dtype=torch.float32)[None].to(probs_NK.device)
+    numbers = torch.cat([probs_NK.float().flatten(), total_1]).cpu()
+    probs_NK = numbers[:-1].view(probs_NK.shape)
+    if probs_NK.numel():
+        low, high = (float(value) for value in probs_NK.aminmax())
+        if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+            given = f"class_probs_NK from {low:.4g} to {high:.4g}"
+            _refuse(method, "predict_clip", given, "probabilities in 0..1")
+    if not numbers[-1].isfinite() and not logits_NTHW.isfinite().all():
+        _refuse(method, "predict_clip", "mask_logits_NTHW with NaN or infinity", "finite logits")
+    return replace(prediction, class_probs_NK=probs_NK)
+
+
+def _map_shapes(features: FrameFeatures) -> dict[str, tuple[int, ...]]:
+    """The shape of a frame in each map."""
+    return {name: tuple(tensor.shape[1:]) for name, tensor in sorted(features.maps.items())}
+
+
+def _refuse(method: VISMethod, call: str, given: str, expected: str) -> NoReturn:
+    if call == "predict_clip" and method.online:
+        call = "predict_next"  # which such a method implements
+    raise InputError(
+        f"method {method.registered_name}: {call} returned {given}; expected {expected}"
+    )
 
 
 def check_contract(
@@ -25,28 +133,32 @@ def check_contract(
 ) -> None:
     """Checks a method, prepared for inference, on random frames.
 
-    - Shapes, ranges and frame counts of features and predictions are as the interface says, for
-      any size of frame and for a single frame.
+    - Shapes, ranges and frame counts of features and predictions follow the interface, for any
+      size of frame and for a single frame.
     - Two runs on the same frames give the same.
     - A frame's features do not depend on the frames beside it, so that clips can share them.
     - A clip predicted from shared features equals the clip encoded on its own.
-    - An online method gives the same tracks however the video is cut into clips.
+    - An online method gives the same tracks for every cut of the video into clips.
 
     Raises:
-        AssertionError: naming what does not hold.
+        AssertionError: naming the first rule that is broken.
     """
     for height, width in sizes_HW:
         generator = torch.Generator().manual_seed(height)
         frames_T3HW = torch.randn(4, 3, height, width, generator=generator)
         with torch.inference_mode():
             together = method.encode_frames(frames_T3HW)
-            _check_features(together, 4, (height, width))
+            assert len(together) == 4, f"{len(together)} frames of features for 4"
+            assert together.frame_size_HW == (height, width), (
+                f"frame_size_HW is {together.frame_size_HW}"
+            )
+            beside = "feature map {} of a frame depends on the frames beside it"
             alone = method.encode_frames(frames_T3HW[1:2])
-            _check_same_features(together.frames(1, 2), alone)
+            _check_same(beside, together.frames(1, 2).maps, alone.maps)
             joined = method.encode_frames(frames_T3HW[:2]).followed_by(
                 method.encode_frames(frames_T3HW[2:])
             )
-            _check_same_features(together, joined)
+            _check_same(beside, together.maps, joined.maps)
             clip = method.predict_clip(together.frames(1, 4))
             _check_prediction(method, clip, 3, num_classes)
             _check_same_prediction(clip, method(frames_T3HW[1:]), "encoded on its own")
@@ -57,74 +169,33 @@ def check_contract(
 
 
 def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) -> None:
-    """Every way to cut the frames into clips gives the tracks of the whole."""
+    """Every cut of the frames into clips gives the tracks of the whole."""
     num_frames = len(features)
-    whole = _Named()
+    whole = None
     for cuts in range(2 ** (num_frames - 1)):
         borders = [0, *(t for t in range(1, num_frames) if cuts >> (t - 1) & 1), num_frames]
-        found, state = _Named(), None
+        # Class probabilities by track, masks by track and frame; the last ones count.
+        probs: dict[int, Tensor] = {}
+        masks: dict[tuple[int, int], Tensor] = {}
+        state = None
         for start, stop in pairwise(borders):
-            frames = features.frames(start, stop)
-            prediction, state = method.predict_next(frames, state)
+            prediction, state = method.predict_next(features.frames(start, stop), state)
             _check_prediction(method, prediction, stop - start, num_classes)
-            found.add(start, prediction)
-        if cuts == 0:
-            whole = found
+            for row, number in enumerate(prediction.track_ids_N or ()):
+                probs[number] = prediction.class_probs_NK[row]
+                for place, logits_HW in enumerate(prediction.mask_logits_NTHW[row]):
+                    masks[number, start + place] = logits_HW
+        if whole is None:
+            whole = probs, masks
         else:
-            _check_same_tracks(whole, found, f"cut into clips at {borders[1:-1]}")
-
-
-class _Named:
-    """What was last said of each track, and its masks by track and frame."""
-
-    def __init__(self) -> None:
-        self.class_probs: dict[int, Tensor] = {}
-        self.mask_logits: dict[tuple[int, int], Tensor] = {}
-
-    def add(self, start: int, prediction: ClipPrediction) -> None:
-        assert prediction.track_ids_N is not None
-        for row, number in enumerate(prediction.track_ids_N):
-            self.class_probs[number] = prediction.class_probs_NK[row]
-            for place, logits_HW in enumerate(prediction.mask_logits_NTHW[row]):
-                self.mask_logits[number, start + place] = logits_HW
-
-
-def _check_same_tracks(first: _Named, second: _Named, how: str) -> None:
-    _check_same("class_probs_NK", first.class_probs, second.class_probs, how)
-    _check_same("mask_logits_NTHW", first.mask_logits, second.mask_logits, how)
-
-
-def _check_same(what: str, first: Mapping[K, Tensor], second: Mapping[K, Tensor], how: str) -> None:
-    """What one of the two does not mention has probability 0, or no foreground, in the other."""
-    for key in first.keys() | second.keys():
-        one, other = first.get(key), second.get(key)
-        if one is None or other is None:
-            present = one if one is not None else other
-            assert present is not None
-            one, other = (present > 0).float(), torch.zeros_like(present)
-        difference = (one - other).abs().max().item()
-        scale = one.abs().max().clamp(min=1).item()
-        assert difference <= TOLERANCE * scale, f"{what} differs by {difference:g} when {how}"
-
-
-def _check_features(features: FrameFeatures, num_frames: int, size_HW: tuple[int, int]) -> None:
-    assert len(features) == num_frames, f"{len(features)} frames of features for {num_frames}"
-    assert features.frame_size_HW == size_HW, f"frame_size_HW is {features.frame_size_HW}"
-
-
-def _check_same_features(first: FrameFeatures, second: FrameFeatures) -> None:
-    for name, tensor in first.maps.items():
-        difference = (tensor - second.maps[name]).abs().max().item()
-        scale = tensor.abs().max().clamp(min=1).item()
-        assert difference <= TOLERANCE * scale, (
-            f"feature map {name} of a frame depends on the frames beside it (by {difference:g})"
-        )
+            how = f"when cut into clips at {borders[1:-1]}"
+            _check_same(f"class_probs_NK of track {{}} differs {how}", whole[0], probs)
+            _check_same(f"mask_logits_NTHW of {{}} differs {how}", whole[1], masks)
 
 
 def _check_prediction(
     method: VISMethod, prediction: ClipPrediction, num_frames: int, num_classes: int
 ) -> None:
-    """The rules that the loop enforces."""
     try:
         check_clip(method, prediction, num_frames)
         check_values(method, prediction, num_classes)
@@ -134,12 +205,72 @@ def _check_prediction(
 
 def _check_same_prediction(first: ClipPrediction, second: ClipPrediction, how: str) -> None:
     assert len(first) == len(second), f"{len(first)} instances, but {len(second)} when {how}"
-    pairs = {
-        "class_probs_NK": (first.class_probs_NK, second.class_probs_NK),
-        "mask_logits_NTHW": (first.mask_logits_NTHW, second.mask_logits_NTHW),
-    }
-    for name, (a, b) in pairs.items():
-        if a.numel():
-            difference = (a - b).abs().max().item()
-            scale = a.abs().max().clamp(min=1).item()
-            assert difference <= TOLERANCE * scale, f"{name} differs by {difference:g} when {how}"
+    names = ("class_probs_NK", "mask_logits_NTHW") if len(first) else ()
+    one, other = ({name: getattr(p, name) for name in names} for p in (first, second))
+    _check_same(f"{{}} differs when {how}", one, other)
+
+
+def _check_same(message: str, first: Mapping[K, Tensor], second: Mapping[K, Tensor]) -> None:
+    """Tensors that only one of the two has are probability 0, or no foreground, in the other."""
+    for key in first.keys() | second.keys():
+        one, other = first.get(key), second.get(key)
+        if one is None or other is None:
+            present = one if one is not None else other
+            assert present is not None
+            one, other = (present > 0).float(), torch.zeros_like(present)
+        difference = (one - other).abs().max().item()
+        scale = one.abs().max().clamp(min=1).item()
+        assert difference <= TOLERANCE * scale, f"{message.format(key)} (by {difference:g})"
+
+
+def check_recording(method: RecordsAttention, frames_T3HW: Tensor) -> None:
+    """Checks the recorded attention of a method, prepared for inference, on the frames of a clip.
+
+    - Recording changes no prediction.
+    - The recorded parts and layers are those of `recorded_layers`, of these frames and of the
+      prediction's instances.
+    - Weights sum to 1; to 1 at most for memory tokens, whose attention also goes to each other.
+
+    Raises:
+        AssertionError: naming the first rule that is broken.
+    """
+    with torch.inference_mode():
+        plain = method.predict_clip(method.encode_frames(frames_T3HW))
+        features = method.encode_and_record(frames_T3HW)
+        prediction, attention = method.predict_and_record(features)
+    for name in ("class_probs_NK", "mask_logits_NTHW"):
+        one, other = getattr(plain, name), getattr(prediction, name)
+        assert one.shape == other.shape, f"{name} has another shape when attention is recorded"
+        assert torch.allclose(one, other, atol=RECORDING_TOLERANCE), f"{name} differs when recorded"
+    _check_layers(method, attention)
+    if attention.decoder is not None:
+        _check_decoder(attention.decoder, len(prediction), len(frames_T3HW))
+    weights = attention.memory_weights_LTMBhw
+    if weights is not None:
+        assert weights.ndim == 6, f"memory_weights_LTMBhw has {weights.ndim} dimensions"
+        assert weights.shape[1] == len(frames_T3HW), "memory_weights_LTMBhw is not of these frames"
+        most = float(weights.float().sum((-1, -2)).max())
+        assert most <= 1 + RECORDING_TOLERANCE, f"memory_weights_LTMBhw sum to {most:g}"
+
+
+def _check_layers(method: RecordsAttention, attention: ClipAttention) -> None:
+    decoder, memory = attention.decoder, attention.memory_weights_LTMBhw
+    found = {} if decoder is None else {"decoder": len(decoder.time_weights_LTQ)}
+    found |= {} if memory is None else {"memory": len(memory)}
+    named = dict(method.recorded_layers)
+    assert found == named, f"recorded layers are {found}, but recorded_layers is {named}"
+
+
+def _check_decoder(decoder: DecoderAttention, num_instances: int, num_frames: int) -> None:
+    expected = len(decoder.time_weights_LTQ), num_frames, num_instances
+    weights, locations = decoder.attention_weights_LTQMKP, decoder.sampling_locations_LTQMKP2
+    assert decoder.queries_Q.shape == (num_instances,), "queries_Q is not one per instance"
+    assert decoder.time_weights_LTQ.shape == expected, f"time_weights_LTQ is not {expected}"
+    assert weights.shape[:3] == expected, f"attention_weights_LTQMKP does not begin {expected}"
+    assert locations.shape == (*weights.shape, 2), "locations do not fit the weights"
+    for name, sums in (
+        ("attention_weights_LTQMKP", weights.float().sum((-1, -2))),
+        ("time_weights_LTQ", decoder.time_weights_LTQ.float().sum(1)),
+    ):
+        ones = torch.ones_like(sums)
+        assert torch.allclose(sums, ones, atol=RECORDING_TOLERANCE), f"{name} do not sum to 1"

@@ -1,9 +1,14 @@
-"""The interface of a method: what it is given and what it returns."""
+"""The interface of a method: the frames that it is given, and the predictions that it returns.
+
+Shape letters: T frames, N instances, K foreground classes, Q queries of the prediction's N
+instances in their order, L layers, M attention heads, P sampling points, B memory tokens; H, W and
+h, w are heights and widths of grids over a frame.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,10 +17,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from vis_bench.errors import InputError
+
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """What a method computes once per frame and overlapping clips share.
+    """Features that are computed once per frame and shared by overlapping clips.
 
     Every tensor of `maps` has the T frames as its first dimension. `frame_size_HW` is the size of
     the network's input in pixels.
@@ -63,15 +70,15 @@ class Padding:
 
 @dataclass(frozen=True)
 class ClipPrediction:
-    """What a method says about one clip, for the N instances worth tracking.
+    """Prediction for one clip: the N instances worth tracking.
 
     `class_probs_NK`: probabilities of the K foreground classes, 0..1, in the order of the
     data set's categories. `mask_logits_NTHW`: 0 is the threshold; the grid may be coarser than
     the input, and spans exactly the frame. `boxes_NT4`: cx, cy, w, h in 0..1, or None.
 
-    `track_ids_N`: the method's own number of each instance's track; online methods alone give it.
-    `class_probs_NK` are then the track's over all frames so far, and what is said last stands.
-    `padding`: where the grid spans a padded input instead of the frame.
+    `track_ids_N`: the number of each instance's track, given by online methods alone. Their
+    `class_probs_NK` are the track's over all frames so far, and the last ones count.
+    `padding`: set where the grid spans a padded input instead of the frame.
     """
 
     class_probs_NK: Tensor
@@ -94,27 +101,26 @@ class ClipPrediction:
         ids = self.track_ids_N
         if ids is not None and (len(ids) != len(probs) or len({*ids}) != len(ids)):
             raise ValueError(
-                f"track_ids_N {list(ids)} does not name {len(probs)} instances by a number each"
+                f"track_ids_N {list(ids)} does not give each of {len(probs)} instances a number"
             )
 
     def __len__(self) -> int:
         return self.class_probs_NK.shape[0]
 
 
-# What an online method keeps from the frames so far. FLOPs are counted once for each set of shapes.
+# The tensors that an online method keeps between clips. FLOPs are counted once per set of shapes.
 State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class InputFormat:
-    """How frames become the network's input.
+    """The conversion of frames into the network's input.
 
     Pixels are scaled from bytes to 0..`full_value`, put in `channel_order`, reduced by `mean` and
-    divided by `std`; these two are in that scale and order. `long_side` says how the scaled long
-    side becomes an integer when the short side is resized to the configured resolution:
-    its integer part (`floor`) or the nearest integer (`round`). `max_long_side` shrinks both
-    sides further when the long one would exceed it; in pixels. `square` makes both sides the
-    configured resolution instead, whatever the aspect ratio.
+    divided by `std`; these two are in that scale and order. The short side is resized to the
+    configured resolution; the scaled long side becomes an integer by `long_side` (its integer part
+    or the nearest integer). `max_long_side` shrinks both sides further when the long one would
+    exceed it; in pixels. `square` makes both sides the configured resolution instead.
     """
 
     channel_order: Literal["RGB", "BGR"] = "RGB"
@@ -128,12 +134,12 @@ class InputFormat:
 
 @dataclass(frozen=True)
 class TrackingRule:
-    """How clips are joined into tracks and which (track, class) pairs are emitted.
+    """Joining of clips into tracks, and selection of the (track, class) pairs of the results.
 
     Clips are matched by space-time soft IoU; a match needs more than `match_threshold`. Of the
-    averaged class probabilities of all tracks, pairs above `min_score` are emitted, and of those
-    the `top_k` best over the whole video where `top_k` is set. An online method names its tracks:
-    nothing is matched then, and nothing averaged.
+    averaged class probabilities of all tracks, pairs above `min_score` are selected, and of those
+    the `top_k` best over the whole video where `top_k` is set. The tracks of an online method are
+    neither matched nor averaged.
     """
 
     match_threshold: float = 0.05
@@ -143,9 +149,9 @@ class TrackingRule:
 
 @dataclass(frozen=True)
 class ImageRule:
-    """How the instances of single images are emitted: nothing is followed from frame to frame.
+    """Selection of the instances of single images; nothing is tracked.
 
-    Each instance has one class, its most probable one, and is emitted whatever its score, in the
+    Each instance has one class, its most probable one, and is selected whatever its score, in the
     method's order; no more than `max_instances` per image. Masks become binary at the size of the
     network's input, then at the image's (see `preprocess.masks_to_image`).
     """
@@ -155,7 +161,7 @@ class ImageRule:
 
 @dataclass(frozen=True)
 class MethodSource:
-    """Which code a plug-in's method comes from.
+    """The code of a plug-in's method.
 
     `sha256`: over its source files. `distribution`, `version`: of the installed package, None
     where it is not known.
@@ -169,31 +175,30 @@ class MethodSource:
 class VISMethod(nn.Module, ABC):
     """A method for video instance segmentation, seen through clips.
 
-    Subclasses set `input_format` and `tracking_rule` where the defaults do not fit; a method for
-    single images has an `ImageRule` in place of the latter, and a `max_clip_length` of 1. `online`
-    is True for those of `OnlineMethod`. `backbone_name` is what records call the backbone.
-    `reconstruction` is True where the authors' own code was never published; tables mark such a
-    method.
-
-    `weights_source` names the weights that the method loads by itself, in its `build` or
-    `__init__`: a file name, a URL, a model's name. It stands in the record. Where it is None and
-    the run names no weights, parameters count as random and the result is not ranked.
-
     FLOPs are counted on PyTorch's meta device, where tensors have shapes but no values: the method
     is built there, and run on meta frames. Code that reads values (`.item()`, `.tolist()`,
     `.cpu().numpy()`) cannot be counted; its accuracy and speed are measured all the same, and the
-    record says why the FLOPs are missing.
+    record gives the reason why the FLOPs are missing.
 
-    `max_clip_length` is the most frames that `predict_clip` takes, None where any number will do;
-    a config with longer clips is refused before anything runs.
-
-    `num_checkpoint_entries` counts parameters as papers often do: every number in a checkpoint
-    of the authors' code, statistics of frozen norms and modules stored twice included. None where
-    nobody knows such a checkpoint. `num_params` counts the distinct learnable ones.
-
-    `paper_protocol` holds the settings of a config under which the authors timed the method, by
-    key: `clip_length`, `precision`, `tf32`, `compile` and `speed.regions`. None where they do not
-    state them. `speed.protocol: paper` requires these settings.
+    Attributes that a subclass sets where the defaults do not fit:
+        online: True for those of `OnlineMethod`.
+        input_format: the conversion of frames into the network's input.
+        tracking_rule: an `ImageRule` for a method for single images, whose `max_clip_length` is 1.
+        backbone_name: the backbone's name in records.
+        reconstruction: True where the authors' own code was never published; marked in tables.
+        max_clip_length: the most frames that `predict_clip` takes, None for any number; a config
+            with longer clips is refused before anything runs.
+        num_checkpoint_entries: the numbers in a checkpoint of the authors' code, statistics of
+            frozen norms and modules stored twice included, as papers often count parameters; None
+            where no such checkpoint is known. `num_params` counts the distinct learnable ones.
+        weights_source: the weights that the method loads by itself, in its `build` or `__init__`: a
+            file name, a URL, a model's name. It stands in the record. Where it is None and the run
+            names no weights, parameters count as random and the result is not ranked.
+        checkpoint_signs: regular expressions that match a key of this method's checkpoints alone,
+            and a name for such files, which messages use when they are loaded into another method.
+        paper_protocol: the settings of a config under which the authors timed the method, by key:
+            `clip_length`, `precision`, `tf32`, `compile` and `speed.regions`; None where they do
+            not state them. `speed.protocol: paper` requires these settings.
     """
 
     online: bool = False
@@ -204,22 +209,24 @@ class VISMethod(nn.Module, ABC):
     max_clip_length: int | None = None
     num_checkpoint_entries: int | None = None
     weights_source: str | None = None
+    checkpoint_signs: Mapping[str, str] = MappingProxyType({})
     paper_protocol: Mapping[str, object] | None = None
     _resolved_options: Mapping[str, object] = MappingProxyType({})
     _registered_name: str | None = None
     _method_source: MethodSource | None = None
+    _all_signs: Callable[[], Mapping[str, str]] | None = None
 
     @abstractmethod
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """Computes what can be shared by every clip that holds a frame.
+        """Computes the features that every clip with a frame shares.
 
         The loop calls it with chunks of consecutive frames, at most `loop.ENCODE_FRAMES` at once,
-        and cuts and joins what it returns along T: a frame's features must not depend on the
-        frames beside it.
+        and cuts and joins the results along T: a frame's features must not depend on the frames
+        beside it.
 
         Args:
             frames_T3HW: frames on the method's device, resized to the configured short side and
-                normalized as `input_format` says; any T >= 1, any H and W (pad inside the method
+                normalized by `input_format`; any T >= 1, any H and W (pad inside the method
                 where it needs multiples).
 
         Returns:
@@ -242,7 +249,7 @@ class VISMethod(nn.Module, ABC):
     def predict_next(
         self, features: FrameFeatures, state: State | None
     ) -> tuple[ClipPrediction, State | None]:
-        """Predicts the clip that follows those before it; what the loop calls.
+        """Predicts the clip that follows those before it; called by the loop.
 
         Here clips are independent, so there is no state; see `OnlineMethod.predict_next`.
         """
@@ -263,21 +270,31 @@ class VISMethod(nn.Module, ABC):
 
     @property
     def registered_name(self) -> str:
-        """What configs call the method; its class where no registry built it."""
+        """The method's name in configs; its class where no registry built it."""
         return self._registered_name or type(self).__name__
 
     @property
+    def known_signs(self) -> Mapping[str, str]:
+        """`checkpoint_signs` of all methods in the registry that built this one."""
+        return self.checkpoint_signs if self._all_signs is None else self._all_signs()
+
+    @property
     def method_source(self) -> MethodSource | None:
-        """The code that a plug-in's method comes from; None for built-in methods."""
+        """The code of a plug-in's method; None for built-in methods."""
         return self._method_source
 
     def remember_build(
-        self, name: str, options: Mapping[str, object], source: MethodSource | None = None
+        self,
+        name: str,
+        options: Mapping[str, object],
+        source: MethodSource | None = None,
+        all_signs: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
-        """Keeps what the three properties above return; for the registry that built the method."""
+        """Stores the four properties above; for the registry that built the method."""
         self._registered_name = name
         self._resolved_options = MappingProxyType(dict(options))
         self._method_source = source
+        self._all_signs = all_signs
 
     def prepare_for_inference(self) -> None:
         """Rewrites the loaded weights for speed (folds normalization, say); equal outputs.
@@ -287,34 +304,49 @@ class VISMethod(nn.Module, ABC):
         """
         self.eval()
 
-    def check_config(self, path: Path) -> None:
-        """Called with the config.json beside the weights that are loaded, where there is one.
+    def options_from_config(self, path: Path) -> Mapping[str, object]:
+        """The options of `build` that a config.json beside the weights states; none by default.
 
-        Methods whose weights come in such folders refuse a config of another model here.
+        They win over defaults, and the method is built with them.
 
         Raises:
-            InputError: naming what differs.
+            InputError: for a config of another model.
         """
-        return
+        return {}
+
+    def check_stated_options(
+        self, path: Path, options: Mapping[str, object]
+    ) -> Mapping[str, object]:
+        """Refuses options that contradict a config.json beside the weights.
+
+        Returns:
+            The options that the file states, lists for tuples.
+        """
+        stated = self.options_from_config(path)
+        for key, value in stated.items():
+            given = options.get(key, value)
+            given = list(given) if isinstance(given, tuple) else given
+            if given != value:
+                raise InputError(f"{path} states {key} {value}, but options.{key} is {given}")
+        return stated
 
     def resolved_kernel_backend(self, device: torch.device) -> str | None:
-        """The backend of the method's own kernels that runs on `device`; None without such kernels.
+        """The backend of the method's own kernels on `device`; None without such kernels.
 
         Goes into the record's field of that name.
         """
         return None
 
     def forward(self, frames_T3HW: Tensor) -> ClipPrediction:
-        """Encodes and predicts one clip; what profilers and FLOP counters call."""
+        """Encodes and predicts one clip; called by profilers and FLOP counters."""
         return self.predict_clip(self.encode_frames(frames_T3HW))
 
 
 class OnlineMethod(VISMethod):
-    """A method that sees every frame once, in order, and knows its tracks by itself.
+    """A method that sees every frame once, in order, and identifies its tracks by itself.
 
-    Subclasses implement `encode_frames` and `predict_next`. How a video is cut into clips changes
-    when results come, never what they are: overlapping frames are cut from a clip before it gets
-    here.
+    Subclasses implement `encode_frames` and `predict_next`. The cut of a video into clips changes
+    latency, never results: overlapping frames are cut from a clip before it gets here.
     """
 
     online = True
@@ -327,15 +359,72 @@ class OnlineMethod(VISMethod):
 
         Args:
             features: of frames that no earlier call saw, which follow those of the call before.
-            state: what that call returned, which may be overwritten; None at the start of a video.
+            state: returned by that call, and free to be overwritten; None at the start of a video.
 
         Returns:
-            The prediction, as `predict_clip` says, with `track_ids_N`: a number for each instance
-            that the same track has in every call. `class_probs_NK` are of the track in all frames
-            so far; those said last stand, so that zeros withdraw a track. A track that a call does
-            not mention has no mask in its frames. Beside it the state for the next call.
+            The prediction, as `predict_clip` returns it, with `track_ids_N`: a number for each
+            instance that the same track has in every call. `class_probs_NK` are of the track in
+            all frames so far; the last ones count, so that zeros withdraw a track. A track that a
+            call leaves out has no mask in its frames. Beside it the state for the next call.
         """
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
         """Predicts the first frames of a video."""
         return self.predict_next(features, None)[0]
+
+
+AttentionPart = Literal["decoder", "memory"]
+
+
+@dataclass(frozen=True)
+class DecoderAttention:
+    """Deformable attention of each query, layer by layer.
+
+    Attributes:
+        queries_Q: the number of each query among all of the method's.
+        sampling_locations_LTQMKP2: x and y in fractions of the frame; outside 0..1 there are zeros.
+        attention_weights_LTQMKP: of a head in a frame; they sum to 1 over K (feature levels) and P.
+        time_weights_LTQ: of the frames of the clip; they sum to 1 over T.
+    """
+
+    queries_Q: Tensor
+    sampling_locations_LTQMKP2: Tensor
+    attention_weights_LTQMKP: Tensor
+    time_weights_LTQ: Tensor
+
+
+@dataclass(frozen=True)
+class ClipAttention:
+    """Attention recorded in one clip; None for a part that the method does not have.
+
+    `memory_weights_LTMBhw`: the attention of each memory token to its frame; the difference from a
+    sum of 1 over h and w went to the frame's memory tokens.
+    """
+
+    decoder: DecoderAttention | None = None
+    memory_weights_LTMBhw: Tensor | None = None
+
+
+class RecordsAttention(VISMethod):
+    """A method that can record its attention, for the papers' figures.
+
+    `encode_and_record` and `predict_and_record` take the place of `encode_frames` and
+    `predict_clip`; without them recording costs nothing. `contract.check_recording` checks it.
+    """
+
+    @property
+    @abstractmethod
+    def recorded_layers(self) -> Mapping[AttentionPart, int]:
+        """The number of layers of each part of `ClipAttention` that the method records."""
+
+    def encode_and_record(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """As `encode_frames`, with more maps where frames have something to record."""
+        return self.encode_frames(frames_T3HW)
+
+    @abstractmethod
+    def predict_and_record(self, features: FrameFeatures) -> tuple[ClipPrediction, ClipAttention]:
+        """As `predict_clip`, with the recorded attention.
+
+        Args:
+            features: returned by `encode_and_record` for exactly the clip's frames.
+        """

@@ -37,13 +37,16 @@ from methods.layers.transformer import (
     TransformerEncoderLayer,
     full_precision,
 )
-from vis_bench.inference.attention import (
+from vis_bench.method import (
     AttentionPart,
     ClipAttention,
-    MemoryAttention,
+    ClipPrediction,
+    FrameFeatures,
+    ImageRule,
+    InputFormat,
     RecordsAttention,
+    TrackingRule,
 )
-from vis_bench.method import ClipPrediction, FrameFeatures, ImageRule, InputFormat, TrackingRule
 
 # Options by name, over the defaults of `build`, which are those of the published model.
 VARIANTS: Mapping[str, Mapping[str, object]] = {
@@ -88,6 +91,10 @@ CHECKPOINT_NAMES = [
     (r"detr\.class_embed\.", "class_head."),
     (r"detr\.mask_head\.", "spatial_decoder."),
 ]
+SIGNS = {
+    r"detr\.transformer\.memory_bus$": "an IFC checkpoint",
+    r"encoder\.gather_communicate_layers\.": "an IFC checkpoint of this project",
+}
 
 
 class IFC(RecordsAttention):
@@ -105,6 +112,8 @@ class IFC(RecordsAttention):
         width: C.
         tracking_rule: how clips are joined; an `ImageRule` takes one image at a time.
     """
+
+    checkpoint_signs = SIGNS
 
     def __init__(
         self,
@@ -167,7 +176,7 @@ class IFC(RecordsAttention):
             return prediction, ClipAttention()
         weights = torch.stack([features.maps["memory_attention"], *record])
         by_place = weights.unflatten(-1, _grid(features.frame_size_HW, 32))
-        return prediction, ClipAttention(memory=MemoryAttention(by_place))
+        return prediction, ClipAttention(memory_weights_LTMBhw=by_place)
 
     def decode(
         self, features: FrameFeatures, record: list[Tensor] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,41 +42,41 @@ def import_transformers(method: str, *names: str) -> ModuleType:
     return transformers
 
 
-def check_same_model(
-    path: Path, own: Any, names: Sequence[str], *, part: str | None = None
-) -> None:
-    """Refuses a config.json of another model than the one that a method was built as.
+def stated_options(
+    path: Path, own: Any, options: Mapping[str, str], fixed: Sequence[str], *, part: str = ""
+) -> dict[str, object]:
+    """The options of a method that a config.json states.
 
     Args:
         path: the file, as transformers writes it beside weights.
         own: the method's own config, of transformers.
-        names: the entries that decide what is computed, which must be equal.
+        options: entries of the config and the options of `build` that set them.
+        fixed: entries that no option sets, which must be equal to `own`'s.
         part: the config inside the config that has them, such as "backbone_config".
 
     Raises:
-        InputError: naming the first entry that differs.
+        InputError: for a config of another model, and the first fixed entry that differs.
     """
     content = read_json(path)
-    found = content.get("model_type") if isinstance(content, dict) else content
-    if not isinstance(content, dict) or found != own.model_type:
-        raise InputError(f"{path} has model_type {shown(found)}; expected {own.model_type!r}")
+    model_type = content.get("model_type") if isinstance(content, dict) else content
+    if not isinstance(content, dict) or model_type != own.model_type:
+        raise InputError(f"{path} has model_type {shown(model_type)}; expected {own.model_type!r}")
     try:
         theirs = type(own).from_dict(content)
     except Exception as error:  # transformers checks the values, each in its own way
         lines = str(error).splitlines() or [type(error).__name__]
         raise InputError(f"{path} is not a config of {own.model_type}: {lines[0]}") from None
-    if part is not None:
-        theirs, own = getattr(theirs, part), getattr(own, part)
-    for name in names:
-        if _plain(getattr(theirs, name, None)) != _plain(getattr(own, name)):
-            raise InputError(
-                f"{path} has {name} {shown(_plain(getattr(theirs, name, None)))}; expected "
-                f"{shown(_plain(getattr(own, name)))}, which the method's options give"
-            )
+    if part:
+        theirs, own = getattr(theirs, part, None), getattr(own, part)
+    for name in fixed:
+        value, expected = (_plain(getattr(config, name, None)) for config in (theirs, own))
+        if value != expected:
+            raise InputError(f"{path} has {name} {shown(value)}; expected {shown(expected)}")
+    return {option: _plain(getattr(theirs, name, None)) for name, option in options.items()}
 
 
-# What files on the hub call the parts of a Swin transformer, and what newer versions of
-# transformers call them in memory. They save under the old names, so that files stay the same.
+# Names of a Swin transformer's parts in files on the hub, and in memory in newer versions of
+# transformers, which save under the old names.
 SWIN_NAMES = (
     (r"(pixel_level_module\.encoder\.)(?=embeddings\.|encoder\.)", r"\1swin."),
     (r"\.attention\.self\.(q|k|v)(uery|ey|alue)\.", r".attention.\1_proj."),

@@ -31,13 +31,16 @@ from methods.layers.transformer import full_precision
 from methods.seqformer.decoder import DecoderOutput, QueryDecomposeDecoder, QueryDecomposeLayer
 from methods.seqformer.encoder import DeformableEncoder, DeformableEncoderLayer
 from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch
-from vis_bench.inference.attention import (
+from vis_bench.method import (
     AttentionPart,
     ClipAttention,
+    ClipPrediction,
     DecoderAttention,
+    FrameFeatures,
+    InputFormat,
     RecordsAttention,
+    TrackingRule,
 )
-from vis_bench.method import ClipPrediction, FrameFeatures, InputFormat, TrackingRule
 
 # Options by name, over the defaults of `build`, which are those of the published model.
 VARIANTS: Mapping[str, Mapping[str, object]] = {
@@ -71,6 +74,11 @@ CHECKPOINT_NAMES = [
     (r"controller\.", "mask_head.controller."),
     (r"mask_head\.(?=lay|dcn)", "mask_branch."),
 ]
+SIGNS = {
+    r"detr\.detr\.": "a SeqFormer checkpoint of the VNext repository",
+    r"detr\.transformer\.decoder\.layers\.\d+\.self_attn_box\.": "a SeqFormer checkpoint",
+    r"decoder\.layers\.\d+\.box_self_attention\.": "a SeqFormer checkpoint of this project",
+}
 
 
 class LevelProjection(nn.Module):
@@ -114,6 +122,7 @@ class SeqFormer(RecordsAttention):
     """
 
     input_format = InputFormat(long_side="floor")
+    checkpoint_signs = SIGNS
 
     def __init__(
         self,

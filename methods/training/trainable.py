@@ -14,8 +14,7 @@ from methods.training.ms_sts_criterion import MSSTSCriterion
 from methods.training.seqformer_criterion import SeqFormerCriterion
 from vis_bench.data.synthetic import CLASSES
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import read_state
-from vis_bench.inference.weight_checks import check_finite, check_kinds
+from vis_bench.inference.checkpoint import check_finite, check_kinds, read_state
 from vis_bench.method import VISMethod
 from vis_bench.records.environment import find_file
 from vis_bench.runs.load_method import naming_builder

@@ -15,7 +15,7 @@ import torch
 from methods.training.config import TrainConfig
 from vis_bench.errors import InputError
 from vis_bench.files import shown, write_atomically
-from vis_bench.inference.weight_checks import check_archive
+from vis_bench.inference.checkpoint import check_archive
 
 # A resumed run may differ in these: they decide how long it goes on and what it writes.
 FREE_SETTINGS = (

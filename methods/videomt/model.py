@@ -6,6 +6,7 @@ here the modules are called one by one, at any size, and what a frame hands on i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.layers.hugging_face import check_same_model
+from methods.layers.hugging_face import stated_options
 from methods.layers.padding import pad_to_multiple, padded_size, padding_of
 from methods.videomt.checkpoint_names import read_both_kinds_of_files
 from vis_bench.method import (
@@ -28,12 +29,19 @@ from vis_bench.method import (
 
 # tue-mps/videomt, configs/ytvis19/videomt; 1333 is detectron2's MAX_SIZE_TEST.
 INPUT = InputFormat(long_side="round", max_long_side=1333)
-# Entries of config.json that decide what is computed.
-COMPUTED = (
-    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_blocks", "num_queries",
-    "num_register_tokens", "image_size", "patch_size", "num_channels", "mlp_ratio", "hidden_act",
-    "layer_norm_eps", "num_upscale_blocks", "use_swiglu_ffn", "num_labels",
-)  # fmt: skip
+SIGNS = {
+    r"backbone\.encoder\.backbone\.": "a VidEoMT checkpoint of its authors",
+    r"query_updater\.": "a VidEoMT checkpoint in Hugging Face's form",
+}
+# Entries of config.json, and the options that set them; those that no option sets.
+OPTIONS = {
+    "hidden_size": "hidden", "num_hidden_layers": "layers", "num_attention_heads": "heads",
+    "num_blocks": "query_layers", "num_queries": "num_queries", "image_size": "image_size",
+    "patch_size": "patch_size", "num_register_tokens": "register_tokens",
+    "num_upscale_blocks": "upscale_blocks",
+}  # fmt: skip
+FIXED = ("num_channels", "mlp_ratio", "hidden_act", "layer_norm_eps", "use_swiglu_ffn",
+         "num_labels")  # fmt: skip
 # tue-mps/videomt, `model_zoo/dinov2.md` and `benchmark.py`: one H100, frame by frame from frames
 # on the GPU, float16 under autocast, float32 products at "medium" precision.
 PAPER_PROTOCOL = {
@@ -111,6 +119,7 @@ class VidEoMT(OnlineMethod):
     # The 10 best of all (query, class) pairs, no threshold (tue-mps/videomt).
     tracking_rule = TrackingRule(top_k=10)
     paper_protocol = PAPER_PROTOCOL
+    checkpoint_signs = SIGNS
 
     def __init__(
         self, model: nn.Module, backbone_name: str, *, pad_to: int = 32, square: bool = False
@@ -209,6 +218,6 @@ class VidEoMT(OnlineMethod):
         height, width = padded_size(frame_HW, self.pad_to)
         return height // self.config.patch_size, width // self.config.patch_size
 
-    def check_config(self, path: Path) -> None:
-        """Refuses weights whose config.json describes another model, in Hugging Face's form."""
-        check_same_model(path, self.config, COMPUTED)
+    def options_from_config(self, path: Path) -> Mapping[str, object]:
+        """The sizes that a config.json in Hugging Face's form states."""
+        return stated_options(path, self.config, OPTIONS, FIXED)

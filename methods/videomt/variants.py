@@ -31,6 +31,7 @@ def build(
     image_size: int = 640,
     patch_size: int = 16,
     register_tokens: int = 4,
+    upscale_blocks: int = 2,
     pad_to: int = 32,
 ) -> VidEoMT:
     """VidEoMT with random weights; the defaults are the small one.
@@ -48,6 +49,7 @@ def build(
             sizes interpolate it.
         patch_size: sides in pixels of a patch.
         register_tokens: extra tokens beside the class token.
+        upscale_blocks: of the mask head, each of which doubles the sides of the masks.
         pad_to: frames are padded to multiples of so many pixels; itself a multiple of patch_size.
 
     Raises:
@@ -71,6 +73,7 @@ def build(
         image_size=image_size,
         patch_size=patch_size,
         num_register_tokens=register_tokens,
+        num_upscale_blocks=upscale_blocks,
         num_labels=num_classes,
     )
     model = transformers.VideomtForUniversalSegmentation(config)

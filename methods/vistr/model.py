@@ -64,6 +64,7 @@ PAPER_PROTOCOL = {
     "clip_length": 36, "precision": "float32", "tf32": False, "compile": "none",
     "speed.regions": ["model"],
 }  # fmt: skip
+SIGNS = {r"vistr\.": "a VisTR checkpoint"}
 
 
 class VisTR(VISMethod):
@@ -88,6 +89,7 @@ class VisTR(VISMethod):
 
     tracking_rule = TrackingRule(match_threshold=0.05, min_score=0.0)
     paper_protocol = PAPER_PROTOCOL
+    checkpoint_signs = SIGNS
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vis_bench.inference.mask_encoding import encode_by_changes
+from vis_bench.inference.encode import encode_by_changes
 from vis_bench.masks.rle import encode_masks
 
 P, H, W = 9, 720, 1280

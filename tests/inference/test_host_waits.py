@@ -11,10 +11,10 @@ import torch
 
 from methods import build_method
 from stand_in_device import OnDevice, StandInDevice
+from vis_bench.contract import check_values
 from vis_bench.data.video import Video
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.inference.prediction_rules import check_values
 from vis_bench.inference.preprocess import to_input
 from vis_bench.inference.tracker import ClipTracker
 from vis_bench.method import ClipPrediction, InputFormat, TrackingRule

@@ -1,5 +1,7 @@
 """The rule of single images: one class per instance, the method's order, masks in two steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from vis_bench.inference.clips import Clip
 from vis_bench.inference.image_instances import ImageInstances
 from vis_bench.inference.preprocess import masks_to_image
 from vis_bench.masks.rle import decode
-from vis_bench.method import ClipPrediction, ImageRule
+from vis_bench.method import ClipPrediction, ImageRule, Padding
 
 SIZE = (40, 60)
 IDS = [1, 5, 90]
@@ -87,7 +89,7 @@ def test_no_more_than_the_rule_says(most, monkeypatch):
     probs = [[0.1 * n, 0.0, 0.0] for n in range(1, 10)]
     whole = instances(ImageRule(9), prediction(logits_NHW, probs))
     assert len(whole) == 7
-    monkeypatch.setattr("vis_bench.inference.mask_encoding.DENSE_PIXELS", 2 * 40 * 60)
+    monkeypatch.setattr("vis_bench.inference.encode.DENSE_PIXELS", 2 * 40 * 60)
     assert instances(ImageRule(most), prediction(logits_NHW, probs)) == whole[:most]
 
 
@@ -112,3 +114,10 @@ def test_contract(options):
     method = build_method("ifc", num_classes=6, variant="mini", **options)
     method.prepare_for_inference()
     check_contract(method, 6)
+
+
+def test_padding_is_cut_off():
+    logits_NHW, probs = logits_of(3, 24, 32), [[0.9, 0.1, 0.0]] * 3
+    padded = replace(prediction(logits_NHW, probs), padding=Padding((20, 30), (24, 32)))
+    cut = prediction(logits_NHW[:, :20, :30], probs)
+    assert instances(ImageRule(), padded) == instances(ImageRule(), cut)

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vis_bench.inference import named_tracker
+from vis_bench.inference import tracker as named_tracker
 from vis_bench.inference.clips import Clip, clip_windows, without_overlap
-from vis_bench.inference.named_tracker import NamedTracker
+from vis_bench.inference.tracker import NamedTracker
 from vis_bench.masks.rle import decode
 from vis_bench.method import ClipPrediction, Padding, TrackingRule
 
@@ -142,7 +142,7 @@ def test_no_clip_with_a_track():
 
 @pytest.mark.parametrize("ids", [[1], [1, 1], [1, 2, 3]])
 def test_every_instance_needs_a_number_of_its_own(ids):
-    with pytest.raises(ValueError, match="does not name 2 instances by a number each"):
+    with pytest.raises(ValueError, match="does not give each of 2 instances a number"):
         ClipPrediction(torch.ones(2, K), torch.ones(2, 1, H, W), track_ids_N=ids)
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from vis_bench.contract import check_values
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.inference.prediction_rules import check_values
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 
 NUM_FRAMES, CLASSES = 10, [7, 9]

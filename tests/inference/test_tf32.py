@@ -6,8 +6,8 @@ from torch.backends import cuda, cudnn
 
 from vis_bench.errors import InputError
 from vis_bench.inference import loop
+from vis_bench.inference.compiled import check_tf32, tf32_set
 from vis_bench.inference.loop import InferencePlan
-from vis_bench.inference.tf32 import check_tf32, tf32_set
 
 GPU = torch.device("cuda")
 

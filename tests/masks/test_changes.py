@@ -9,8 +9,8 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
 
 from stand_in_device import OnDevice, StandInDevice
-from vis_bench.inference import mask_encoding
-from vis_bench.inference.mask_encoding import encode_by_changes, encode_each, encode_filled
+from vis_bench.inference import encode as mask_encoding
+from vis_bench.inference.encode import encode_by_changes, encode_each, encode_filled
 from vis_bench.masks import changes
 from vis_bench.masks.rle import encode_masks
 

@@ -11,13 +11,13 @@ from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.transformer import MultiHeadAttention
 from official_weights import expected, loaded, network_input, video
 from paths import GOLDEN
+from vis_bench.contract import check_recording
 from vis_bench.data.synthetic import generate
 from vis_bench.data.video import Video
-from vis_bench.inference.attention import RecordsAttention
+from vis_bench.inference.attention import record_video
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
-from vis_bench.inference.recorded_video import record_video
-from vis_bench.inference.recording_contract import check_recording
+from vis_bench.method import RecordsAttention
 
 FRAMES = torch.randn(3, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 
@@ -103,7 +103,7 @@ def test_what_breaks_the_contract_is_named():
 
     method = mini("ifc")
     method.__class__ = Forgetful
-    with pytest.raises(AssertionError, match=r"recorded_layers says \{'memory': 3\}"):
+    with pytest.raises(AssertionError, match=r"recorded_layers is \{'memory': 3\}"):
         check_recording(method, FRAMES)
 
 
@@ -127,7 +127,7 @@ def test_memory_tokens_say_what_they_attend_to(memory):
     method = mini("ifc", memory=memory)
     encoder, width = method.encoder, 64
     _, attention = method.predict_and_record(method.encode_and_record(FRAMES))
-    weights = attention.memory.weights_LTMBhw
+    weights = attention.memory_weights_LTMBhw
     assert weights.shape == (2, 3, 4, 8, 2, 3)
     assert method.recorded_layers == {"memory": 2}
     locations = 2 * 3
@@ -154,7 +154,7 @@ def test_features_of_chunks_are_recorded_as_those_of_the_whole_clip():
     method = mini("ifc")
     whole = method.encode_and_record(FRAMES)
     joined = method.encode_and_record(FRAMES[:1]).followed_by(method.encode_and_record(FRAMES[1:]))
-    one, other = (method.predict_and_record(f)[1].memory.weights_LTMBhw for f in (whole, joined))
+    one, other = (method.predict_and_record(f)[1].memory_weights_LTMBhw for f in (whole, joined))
     torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
@@ -163,7 +163,7 @@ def test_without_memory_tokens_there_is_nothing_to_record():
     method = mini("ifc", communication="full")
     assert method.recorded_layers == {}
     _, attention = method.predict_and_record(method.encode_and_record(FRAMES))
-    assert attention.memory is None
+    assert attention.memory_weights_LTMBhw is None
     assert attention.decoder is None
 
 

@@ -131,6 +131,14 @@ def saved(folder):
     return folder / "model.safetensors"
 
 
+def test_a_hugging_face_folder_decides_the_sizes(tmp_path):
+    saved(tmp_path)
+    method = build_method(
+        "minvis", num_classes=CASE["config"]["num_labels"], weights_config=tmp_path / "config.json"
+    )
+    assert method.resolved_options == built().resolved_options
+
+
 @pytest.mark.parametrize("older", [False, True])
 @torch.inference_mode()
 def test_a_hugging_face_folder_loads(tmp_path, older):
@@ -159,11 +167,11 @@ def change(config, key, value):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("num_attention_heads", 2, "num_attention_heads 2; expected 4"),
+        ("num_attention_heads", 2, "states heads 2, but options.heads is 4"),
         (
             "backbone_config.num_heads",
             [1, 2, 4, 4],
-            "num_heads [1, 2, 4, ...]; expected [2, 2, 4, ...]",
+            "states swin_heads [1, 2, 4, 4], but options.swin_heads is [2, 2, 4, 4]",
         ),
         ("model_type", "maskformer", "model_type 'maskformer'; expected 'mask2former'"),
     ],

@@ -12,6 +12,7 @@ from extras import missing_extra, skip_without_extra
 from methods import build_method, method_options, method_variants, resolve_options
 from paths import CONFIGS, ROOT
 from transformers_goldens import (
+    VIDEOMT_OPTIONS,
     assert_golden_tracks,
     built_videomt,
     filled_for,
@@ -32,7 +33,7 @@ from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.load_method import find_weights
+from vis_bench.runs.load_method import find_weights, load_method
 
 CASES = ("tiny", "square", "aspect")
 PLANS = [(1, 1), (2, 1), (4, 2), (3, 3), ("whole", 1)]
@@ -128,16 +129,22 @@ def cell_of(tmp_path, text="method: videomt\ndataset: {name: synthetic}\n"):
     return cell
 
 
+@pytest.mark.parametrize("changes", [{}, {"hidden_size": 48}, {"num_upscale_blocks": 1}])
 @torch.inference_mode()
-def test_a_hugging_face_folder_gives_what_transformers_gives(folder, tmp_path):
+def test_a_hugging_face_folder_gives_what_transformers_gives(tmp_path, changes):
+    """Its config.json decides the sizes, heads and blocks, too."""
     case = GOLDEN["cases"]["square"]
-    method = built_videomt(case)
-    file = find_weights(cell_of(tmp_path), folder)
+    case = {**case, "config": {**case["config"], **changes}}
+    theirs = hugging_face_model(case)
+    theirs.save_pretrained(tmp_path / "model")
+    cell = cell_of(tmp_path)
+    file = find_weights(cell, tmp_path / "model")
     assert weights_name(file) == "model/model.safetensors"
-    load_weights(method, file)
-    method.prepare_for_inference()
+    method = load_method(build_method, cell, 6, file, torch.device("cpu"))
+    sizes = {name: case["config"][entry] for name, entry in VIDEOMT_OPTIONS.items()}
+    assert sizes.items() <= method.resolved_options.items()
     frames_T3HW = torch.randn(3, 3, 128, 128, generator=torch.Generator().manual_seed(0))
-    wanted = hugging_face_model(case)(pixel_values_videos=frames_T3HW[None])
+    wanted = theirs(pixel_values_videos=frames_T3HW[None])
     prediction = method(frames_T3HW)
     probs_QK = wanted.class_queries_logits.mean(0).softmax(-1)[:, :-1]
     torch.testing.assert_close(prediction.class_probs_NK, probs_QK, rtol=0, atol=1e-5)
@@ -146,17 +153,22 @@ def test_a_hugging_face_folder_gives_what_transformers_gives(folder, tmp_path):
     torch.testing.assert_close(prediction.mask_logits_NTHW, masks_QTHW, rtol=0, atol=1e-5 * scale)
 
 
+@pytest.mark.parametrize("options", [{"heads": 8}, {"variant": "small"}])
+def test_options_that_contradict_a_folder_are_refused(folder, options):
+    with pytest.raises(InputError, match=r"config.json states .* but options\."):
+        build_method("videomt", num_classes=6, weights_config=folder / "config.json", **options)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_attention_heads": 8}, "has num_attention_heads 8; expected 4"),
-        ({"num_blocks": 3}, "has num_blocks 3; expected 2"),
+        ({"num_attention_heads": 8}, "states heads 8, but options.heads is 4"),
+        ({"mlp_ratio": 3}, "has mlp_ratio 3; expected 4"),
         ({"model_type": "eomt"}, "has model_type 'eomt'; expected 'videomt'"),
         ({"hidden_size": "wide"}, "is not a config of videomt: "),
     ],
 )
 def test_a_folder_of_another_model_is_refused(folder, changes, message):
-    """Heads and blocks change nothing about the weights' shapes, so the config is read."""
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
     with pytest.raises(InputError, match=re.escape(message)):

@@ -16,8 +16,8 @@ from vis_bench.commands.output import print_result
 from vis_bench.commands.values import arrays_file, config_file, count, frames_path, picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
-from vis_bench.inference.attention import AttentionPart
-from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.inference.attention import RecordedVideo
+from vis_bench.method import AttentionPart
 from vis_bench.metrics.time_weights import AbsentFrames, as_json
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device

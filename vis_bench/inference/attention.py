@@ -1,81 +1,127 @@
-"""The optional part of the interface: a method that says what its attention read.
-
-`RecordsAttention` is a `VISMethod` with two more calls, for methods whose attention the papers'
-figures show. Recording is asked for by calling `encode_and_record` and `predict_and_record` in
-place of `encode_frames` and `predict_clip`; whoever calls those pays nothing for it.
-`recording_contract.check_recording` checks a method.
-
-Shape letters: L layers, T frames, Q the queries of the prediction's N instances in their order,
-M heads, K feature levels, P points, B memory tokens, h and w a grid over the frame.
-"""
+"""A whole video as one clip, with the attention that the method recorded."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields, replace
 
-from torch import Tensor
+import numpy as np
+import torch
 
-from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
-
-AttentionPart = Literal["decoder", "memory"]
+from vis_bench.contract import check_clip, check_features, check_values
+from vis_bench.data.results_file import Track
+from vis_bench.data.video import Video
+from vis_bench.inference.clips import Clip
+from vis_bench.inference.loop import ENCODE_FRAMES, DecodedFrames, InferencePlan, tracker_for
+from vis_bench.inference.prefetch import read_ahead
+from vis_bench.inference.preprocess import input_size
+from vis_bench.inference.stages import NO_STAGES
+from vis_bench.method import (
+    ClipAttention,
+    ClipPrediction,
+    DecoderAttention,
+    FrameFeatures,
+    RecordsAttention,
+)
+from vis_bench.progress import Advance, silent
 
 
 @dataclass(frozen=True)
-class DecoderAttention:
-    """What each query read through deformable attention, layer by layer.
+class RecordedVideo:
+    """A video's tracks, best first, and the attention behind them.
 
-    Attributes:
-        queries_Q: the number of each query among all of the method's.
-        sampling_locations_LTQMKP2: x and y in fractions of the frame; outside 0..1 there are zeros.
-        attention_weights_LTQMKP: of a head in a frame; they sum to 1 over K and P.
-        time_weights_LTQ: of the frames of the clip; they sum to 1 over T.
+    `instances`: the instance of the prediction that each track is, a row of the decoder's
+    attention; tracks of several classes may be one instance.
     """
 
-    queries_Q: Tensor
-    sampling_locations_LTQMKP2: Tensor
-    attention_weights_LTQMKP: Tensor
-    time_weights_LTQ: Tensor
+    video: Video
+    tracks: Sequence[Track]
+    instances: Sequence[int]
+    attention: ClipAttention
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything by name, for a file: the attention in float32, and each track's instance."""
+        arrays: dict[str, np.ndarray] = {"video": np.array(self.video.name)}
+        decoder, memory = self.attention.decoder, self.attention.memory_weights_LTMBhw
+        if decoder is not None:
+            arrays |= decoder_arrays(decoder)
+        if memory is not None:
+            arrays["memory_weights_LTMBhw"] = memory.float().cpu().numpy()
+        return arrays | {
+            "track_instances_D": np.array(self.instances, int),
+            "track_categories_D": np.array([track.category_id for track in self.tracks], int),
+            "track_scores_D": np.array([track.score for track in self.tracks], np.float32),
+        }
 
 
-@dataclass(frozen=True)
-class MemoryAttention:
-    """What each memory token attended to in its frame, layer by layer.
+def decoder_arrays(decoder: DecoderAttention) -> dict[str, np.ndarray]:
+    """The fields of the decoder's attention by their names, floating-point ones in float32."""
+    tensors = {field.name: getattr(decoder, field.name).cpu() for field in fields(decoder)}
+    return {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        for name, tensor in tensors.items()
+    }
 
-    Attributes:
-        weights_LTMBhw: of a head; what is missing from a sum of 1 over h and w went to the frame's
-            memory tokens.
+
+@torch.inference_mode()
+def record_video(
+    method: RecordsAttention,
+    video: Video,
+    plan: InferencePlan,
+    category_ids: Sequence[int],
+    advance: Advance = silent,
+) -> RecordedVideo:
+    """Predicts a video as one clip and records the attention.
+
+    Args:
+        method: prepared for inference, on `plan.device`.
+        plan: resolution, device and precision; the video is one clip whatever its clips are.
+        category_ids: the category id of each column of the class probabilities.
+        advance: is called with the number of frames that are encoded.
+
+    Raises:
+        InputError: for a frame that cannot be read, or a prediction that breaks the contract.
     """
+    size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
+    tracker = tracker_for(method, video, size_HW)
+    with closing(read_ahead(video.frames)) as frames, plan.arithmetic():
+        inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, NO_STAGES)
+        features = _encode(method, inputs, video.length, advance)
+        prediction, attention = method.predict_and_record(features)
+        check_clip(method, prediction, video.length)
+        prediction = check_values(method, prediction, len(category_ids))
+        tracker.update(Clip(0, video.length), _with_own_columns(prediction))
+    tracks, instances = [], []
+    for track in tracker.tracks(video.id, range(prediction.class_probs_NK.numel())):
+        instance, column = divmod(track.category_id, len(category_ids))
+        tracks.append(replace(track, category_id=category_ids[column]))
+        instances.append(instance)
+    return RecordedVideo(video, tracks, instances, attention)
 
-    weights_LTMBhw: Tensor
+
+def _with_own_columns(prediction: ClipPrediction) -> ClipPrediction:
+    """Gives each instance K columns of its own, and zeros in those of the others.
+
+    A track's column then identifies its instance. The selected tracks and their order stay the
+    same: a probability of 0 is never selected.
+    """
+    probs_NK = prediction.class_probs_NK
+    wide_NNK = probs_NK.new_zeros(len(probs_NK), *probs_NK.shape)
+    places = torch.arange(len(probs_NK))
+    wide_NNK[places, places] = probs_NK
+    return replace(prediction, class_probs_NK=wide_NNK.flatten(1))
 
 
-@dataclass(frozen=True)
-class ClipAttention:
-    """What was recorded of one clip; None for a part that the method does not have."""
-
-    decoder: DecoderAttention | None = None
-    memory: MemoryAttention | None = None
-
-
-class RecordsAttention(VISMethod):
-    """A method that can record its attention."""
-
-    @property
-    @abstractmethod
-    def recorded_layers(self) -> Mapping[AttentionPart, int]:
-        """How many layers each part of `ClipAttention` has that the method records."""
-
-    def encode_and_record(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """As `encode_frames`, with more maps where frames have something to record."""
-        return self.encode_frames(frames_T3HW)
-
-    @abstractmethod
-    def predict_and_record(self, features: FrameFeatures) -> tuple[ClipPrediction, ClipAttention]:
-        """As `predict_clip`, and what was recorded.
-
-        Args:
-            features: what `encode_and_record` returned for exactly the clip's frames.
-        """
+def _encode(
+    method: RecordsAttention, inputs: DecodedFrames, num_frames: int, advance: Advance
+) -> FrameFeatures:
+    held: FrameFeatures | None = None
+    for start in range(0, num_frames, ENCODE_FRAMES):
+        frames_T3HW = inputs.take(min(ENCODE_FRAMES, num_frames - start))
+        new = method.encode_and_record(frames_T3HW)
+        check_features(method, new, len(frames_T3HW), held)
+        held = new if held is None else held.followed_by(new)
+        advance(len(new))
+    assert held is not None, "a video has at least one frame"
+    return held

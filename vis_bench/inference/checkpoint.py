@@ -1,8 +1,8 @@
 """Weights from a file: read safely, loaded strictly, and refused in a sentence that helps.
 
 Read are PyTorch files (a state dict, or a dict with one under "model"; `weights_only`, so no code
-in them runs) and safetensors. Every key must be used and none may be missing; how a method's own
-names relate to those of its authors' files is the method's affair.
+in them runs) and safetensors. Every key must be used and none may be missing; a method maps the
+names in its authors' files to its own by hooks.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from vis_bench.errors import InputError, reason
 from vis_bench.files import shown
-from vis_bench.inference.weight_checks import check_archive, check_finite, check_kinds
 from vis_bench.method import VISMethod
 
 # A folder of weights in Hugging Face's form holds these two.
@@ -33,30 +31,24 @@ SHOWN_KEYS = 3
 # Plain containers that authors save beside their weights (SeqFormer: its command line).
 HARMLESS: list[Callable | tuple[Callable, str]] = [argparse.Namespace]
 CHUNK_BYTES = 1 << 20
+# Whole numbers in checkpoints of others: counters of batches, tables of positions.
+COUNTS = ("num_batches_tracked", "relative_position_index")
+
+# Files that methods start from, by a key of theirs. The first sign that matches any key decides;
+# `VISMethod.checkpoint_signs` of all methods come before these.
+SIGNS_OF_OTHERS = {
+    r"(detr\.)?transformer\.encoder\.layers\.\d+\.self_attn\.sampling_offs": "Deformable DETR",
+    r"(detr\.)?transformer\.encoder\.layers\.\d+\.self_attn\.in_proj": "a DETR checkpoint",
+    r"(backbone\.bottom_up\.)?res2\.0\.conv1\.": "a detectron2 ResNet backbone",
+    r"(backbone\.)?layers\.0\.blocks\.0\.attn\.relative_position": "a Swin backbone",
+    r"layer1\.0\.conv1\.weight$": "a torchvision ResNet classifier",
+}
 
 
-class Kind(NamedTuple):
-    """A file that somebody may take for a method's weights: how its keys give it away."""
-
-    pattern: str
-    words: str
-
-
-# The first that matches any key decides.
-KINDS = [
-    Kind(r"detr\.detr\.", "a SeqFormer checkpoint of the VNext repository"),
-    Kind(r"detr\.transformer\.decoder\.layers\.\d+\.self_attn_box\.", "a SeqFormer checkpoint"),
-    Kind(r"decoder\.layers\.\d+\.box_self_attention\.", "a SeqFormer checkpoint of this project"),
-    Kind(r"detr\.transformer\.memory_bus$", "an IFC checkpoint"),
-    Kind(r"encoder\.gather_communicate_layers\.", "an IFC checkpoint of this project"),
-    Kind(
-        r"(detr\.)?transformer\.encoder\.layers\.\d+\.self_attn\.sampling_offs", "Deformable DETR"
-    ),
-    Kind(r"(detr\.)?transformer\.encoder\.layers\.\d+\.self_attn\.in_proj", "a DETR checkpoint"),
-    Kind(r"(backbone\.bottom_up\.)?res2\.0\.conv1\.", "a detectron2 ResNet backbone"),
-    Kind(r"(backbone\.)?layers\.0\.blocks\.0\.attn\.relative_position", "a Swin backbone"),
-    Kind(r"layer1\.0\.conv1\.weight$", "a torchvision ResNet classifier"),
-]
+def folder_config(path: Path) -> Path | None:
+    """The config.json beside weights in Hugging Face's form; None for any other file."""
+    config = path.parent / CONFIG
+    return config if path.name == FOLDER_WEIGHTS and config.is_file() else None
 
 
 def load_weights(method: VISMethod, path: Path) -> None:
@@ -67,24 +59,21 @@ def load_weights(method: VISMethod, path: Path) -> None:
     Raises:
         InputError: the file cannot be read, holds no weights, or holds those of something else.
     """
-    config = path.parent / CONFIG
-    if path.name == FOLDER_WEIGHTS and config.is_file():
-        method.check_config(config)
+    if config := folder_config(path):
+        method.check_stated_options(config, method.resolved_options)
     state = read_state(path)
     check_kinds(state, method, path)
     on_meta = any(parameter.is_meta for parameter in method.parameters())
+    subject = f"{type(method).__name__} with backbone {method.backbone_name}"
     try:
         method.load_state_dict(state, strict=True, assign=on_meta)
     except RuntimeError as error:
         raise InputError(
-            f"{path} looks like {_likeness(state)} and does not fit {type(method).__name__} with "
-            f"backbone {method.backbone_name}: {_differences(str(error))}"
+            f"{path} looks like {_likeness(method, state)} and does not fit {subject}: "
+            f"{_differences(str(error))}"
         ) from None
     except Exception as error:  # renaming and cutting what has other shapes can raise anything
-        raise InputError(
-            f"{path} does not fit {type(method).__name__} with backbone {method.backbone_name}: "
-            f"{reason(error)}"
-        ) from None
+        raise InputError(f"{path} does not fit {subject}: {reason(error)}") from None
     check_finite(state, path)
 
 
@@ -108,10 +97,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
     nameless = [key for key in content if not isinstance(key, str)]
     if nameless:
         raise InputError(f"{path} holds the key {shown(nameless[0])}; expected names of weights")
-    strange = [key for key, value in content.items() if not isinstance(value, Tensor)]
-    if strange:
+    others = [key for key, value in content.items() if not isinstance(value, Tensor)]
+    if others:
         raise InputError(
-            f"{path} holds {_some(strange)} beside tensors; expected a state dict, alone or "
+            f"{path} holds {_some(others)} beside tensors; expected a state dict, alone or "
             'under "model"'
         )
     for key, value in content.items():
@@ -121,8 +110,41 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return dict(content)
 
 
+def check_kinds(state: Mapping[str, Tensor], method: nn.Module, path: Path) -> None:
+    """Refuses whole or complex numbers where a method computes with real ones.
+
+    `load_state_dict` would convert them silently, which quantized weights are not meant for.
+    """
+    own = method.state_dict()
+    for key, value in state.items():
+        counts = key.endswith(COUNTS) or (key in own and not own[key].is_floating_point())
+        if not value.is_floating_point() and not counts:
+            raise InputError(f"{path} has {value.dtype} for {key}; expected floating-point weights")
+
+
+def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuses weights that are not numbers."""
+    for key, value in state.items():
+        if not value.is_floating_point():
+            continue
+        # A sum is finite only where all its terms are; it needs no memory for a comparison.
+        if not value.sum(dtype=torch.float32).isfinite() and not value.isfinite().all():
+            raise InputError(f"{path} has NaN or infinity in {key}; expected finite weights")
+
+
+def check_archive(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuses an archive that unpacks to more than it holds; PyTorch does not compress.
+
+    Raises:
+        zipfile.BadZipFile: for such an archive.
+    """
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > path.stat().st_size:
+        raise zipfile.BadZipFile(f"it would unpack to {unpacked} bytes")
+
+
 def weights_name(path: Path) -> str:
-    """What records call a weights file: its name, with its folder's where all are named alike."""
+    """The name of a weights file in records, with its folder's where all are named alike."""
     return f"{path.resolve().parent.name}/{path.name}" if path.name == FOLDER_WEIGHTS else path.name
 
 
@@ -172,7 +194,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _why_not_loaded(path: Path) -> str:
-    """Why `weights_only` refused a file that is a pickle, or looks like one."""
+    """The reason why `weights_only` refused a file that is a pickle, or looks like one."""
     with path.open("rb") as file:
         first = file.read(512).lstrip()
     if first.startswith((b"<", b"{")):
@@ -189,21 +211,21 @@ def _why_not_loaded(path: Path) -> str:
 
 
 def _head(path: Path) -> str:
-    """Size and first bytes, which tell most wrong files apart."""
+    """Size and first bytes, which distinguish most wrong files."""
     with path.open("rb") as file:
         first = file.read(8)
     return f"{path.stat().st_size} bytes, the first are {first!r}"
 
 
-def _likeness(state: Iterable[str]) -> str:
-    for kind in KINDS:
-        if any(re.match(kind.pattern, key) for key in state):
-            return kind.words
+def _likeness(method: VISMethod, state: Mapping[str, Tensor]) -> str:
+    for pattern, words in {**method.known_signs, **SIGNS_OF_OTHERS}.items():
+        if any(re.match(pattern, key) for key in state):
+            return words
     return f"weights of something else (keys such as {_some(sorted(state)[:2])})"
 
 
 def _differences(error: str) -> str:
-    """PyTorch's list of what does not fit, in one sentence."""
+    """PyTorch's list of differences, in one sentence."""
     shapes = [f"{name} is [{theirs}] instead of [{ours}]" for name, theirs, ours in re.findall(
         r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\)"
         r".*?the shape in current model is torch\.Size\(\[(.*?)\]\)", error,

@@ -1,15 +1,21 @@
-"""A method whose two calls run through `torch.compile`."""
+"""Faster arithmetic: `torch.compile` around a method's two calls, and TensorFloat-32.
+
+TF32 products are float32 products whose factors a GPU rounds to 10 bits of mantissa. PyTorch has
+one switch for matrix products and one for convolutions, which differ by default; `tf32_set` gives
+both the same value inside its context.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.backends import cuda, cudnn
 
 from vis_bench.errors import InputError, reason
 from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
@@ -25,6 +31,9 @@ COMPILING_RUNS = 3
 # Graphs of one function for different shapes. PyTorch's own limit of 8 is reached by videos of
 # different lengths; beyond a limit it would go on without compiling, and say so in a log only.
 _MOST_GRAPHS = 64
+
+# The first compute capability with TF32: NVIDIA's Ampere.
+FIRST_CAPABILITY = (8, 0)
 
 
 class CompiledMethod(VISMethod):
@@ -46,8 +55,8 @@ class CompiledMethod(VISMethod):
         self.eval()
         self._copies = mode == "cuda_graphs"
         forget_compiled()  # graphs of other methods, which count towards the limit
-        self._encode = _compiled(method.encode_frames, mode)
-        self._predict = _compiled(method.predict_next, mode)
+        self._encode = torch.compile(method.encode_frames, mode=_MODES[mode])
+        self._predict = torch.compile(method.predict_next, mode=_MODES[mode])
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """The method's, compiled."""
@@ -79,10 +88,6 @@ class CompiledMethod(VISMethod):
     def prepare_for_inference(self) -> None:
         """Nothing: the method is prepared already."""
 
-    def check_config(self, path: Path) -> None:
-        """The method's."""
-        self.method.check_config(path)
-
     def resolved_kernel_backend(self, device: torch.device) -> str | None:
         """The method's."""
         return self.method.resolved_kernel_backend(device)
@@ -101,12 +106,7 @@ def compiled(method: VISMethod, mode: str) -> VISMethod:
 
 
 def check_compile(mode: str, device: torch.device) -> None:
-    """Refuses a mode that does not work on a device, by compiling something small.
-
-    Raises:
-        InputError: for CUDA graphs without a GPU, and where `torch.compile` does not work, for want
-            of a compiler for instance.
-    """
+    """Refuses CUDA graphs without a GPU, and a device where compiling something small fails."""
     if mode == "cuda_graphs" and device.type != "cuda":
         raise InputError(
             f"compile is cuda_graphs, which only a GPU has; expected none or default on "
@@ -120,7 +120,6 @@ def check_compile(mode: str, device: torch.device) -> None:
 
 @cache
 def _why_not(device_type: str) -> str | None:
-    """Why nothing can be compiled for a kind of device; None where something small could."""
     try:
         torch.compile(_one_more)(torch.zeros(2, device=device_type))
     except Exception as error:  # whatever is missing on the machine
@@ -129,7 +128,7 @@ def _why_not(device_type: str) -> str | None:
 
 
 def forget_compiled() -> None:
-    """Forgets everything that this process has compiled; it is compiled again when it is called."""
+    """Drops everything that this process has compiled."""
     torch.compiler.reset()
 
 
@@ -137,9 +136,37 @@ def _one_more(numbers: Tensor) -> Tensor:
     return numbers + 1
 
 
-def _compiled(function: Callable, mode: str) -> Callable:
-    return torch.compile(function, mode=_MODES[mode])
-
-
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in tensors.items()}
+
+
+def check_tf32(device: torch.device) -> None:
+    """Refuses TF32 on a device without it: a CPU, or a GPU before Ampere."""
+    if device.type != "cuda":
+        raise InputError(f"tf32 is true, which only a GPU has; expected false on {device.type}")
+    capability = torch.cuda.get_device_capability(device)
+    if capability < FIRST_CAPABILITY:
+        raise InputError(
+            "tf32 is true, but this GPU has compute capability "
+            f"{'.'.join(map(str, capability))}; expected false, or "
+            f"{'.'.join(map(str, FIRST_CAPABILITY))} or later"
+        )
+
+
+@contextmanager
+def tf32_set(enabled: bool) -> Iterator[None]:
+    """Switches TF32 on or off for matrix products and convolutions; both are restored at the end.
+
+    PyTorch's old and new TF32 APIs must not be mixed: set through the old one, which compilers read
+    too, restored through the new one, which distinguishes "off" from "not set".
+    """
+    switches = cuda.matmul, cudnn.conv, cudnn.rnn  # type: ignore[attr-defined]
+    before = [switch.fp32_precision for switch in switches]
+    cuda.matmul.allow_tf32 = cudnn.allow_tf32 = enabled
+    try:
+        yield
+    finally:
+        cuda.matmul.allow_tf32 = before[0] == "tf32"
+        cudnn.allow_tf32 = before[1] == "tf32"
+        for switch, precision in zip(switches, before, strict=True):
+            switch.fp32_precision = precision

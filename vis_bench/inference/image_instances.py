@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.clips import Clip
-from vis_bench.inference.mask_encoding import encode_each, masks_at_once
+from vis_bench.inference.encode import encode_each, masks_at_once
 from vis_bench.inference.preprocess import masks_to_image
 from vis_bench.masks.rle import RLE
 from vis_bench.method import ClipPrediction, ImageRule
@@ -78,7 +78,9 @@ class ImageInstances:
         left = self._rule.max_instances
         for first in range(0, len(prediction), step):
             logits_NHW = prediction.mask_logits_NTHW[first : first + step, place]
-            masks_MHW, kept_M = masks_to_image(logits_NHW, self._input_size_HW, *self._size_HW)
+            masks_MHW, kept_M = masks_to_image(
+                logits_NHW, self._input_size_HW, *self._size_HW, prediction.padding
+            )
             rles = encode_each(masks_MHW)
             for row, rle in list(zip((first + kept_M).tolist(), rles, strict=True))[:left]:
                 found = (frame, int(columns_N[row]), float(scores_N[row]), rle)

@@ -14,22 +14,21 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from vis_bench.data.results_file import Track
-from vis_bench.data.video import Video
-from vis_bench.inference.clips import Clip, ClipLength, clip_windows, without_overlap
-from vis_bench.inference.image_instances import ImageInstances
-from vis_bench.inference.named_tracker import NamedTracker
-from vis_bench.inference.prediction_rules import (
+from vis_bench.contract import (
     check_clip,
     check_features,
     check_next,
     check_values,
 )
+from vis_bench.data.results_file import Track
+from vis_bench.data.video import Video
+from vis_bench.inference.clips import Clip, ClipLength, clip_windows, without_overlap
+from vis_bench.inference.compiled import tf32_set
+from vis_bench.inference.image_instances import ImageInstances
 from vis_bench.inference.prefetch import decoding_threads, read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, Stages
-from vis_bench.inference.tf32 import tf32_set
-from vis_bench.inference.tracker import ClipTracker
+from vis_bench.inference.tracker import ClipTracker, NamedTracker
 from vis_bench.method import (
     ClipPrediction,
     FrameFeatures,

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vis_bench.errors import InputError
-from vis_bench.inference.host_copies import to_device
 from vis_bench.method import InputFormat, Padding
 
 NATIVE = "native"
@@ -83,6 +82,17 @@ def resize_frame(frame_HW3: np.ndarray, size_HW: tuple[int, int]) -> np.ndarray:
     height, width = size_HW
     resized = Image.fromarray(frame_HW3).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized)
+
+
+def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Copies a host tensor to a device; on a GPU the copy is queued behind the work before it.
+
+    An ordinary copy to a GPU waits for everything that is queued. From pinned memory it need not;
+    PyTorch reuses that memory only when the copy is done.
+    """
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def to_input(
@@ -152,7 +162,11 @@ def _resize(logits_NTHW: Tensor, size_HW: tuple[int, int]) -> Tensor:
 
 
 def masks_to_image(
-    mask_logits_NHW: Tensor, input_size_HW: tuple[int, int], height: int, width: int
+    mask_logits_NHW: Tensor,
+    input_size_HW: tuple[int, int],
+    height: int,
+    width: int,
+    padding: Padding | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Boolean masks (M, height, width) of an image, and which of the N instances they belong to.
 
@@ -166,11 +180,12 @@ def masks_to_image(
         input_size_HW: of the network's input, in pixels.
         height: of the image, in pixels.
         width: of the image, in pixels.
+        padding: see `masks_to_video`.
 
     Returns:
         The masks, and the M indices (int64) of the instances, in their order.
     """
-    first_NHW = masks_to_video(mask_logits_NHW[:, None], *input_size_HW)[:, 0]
+    first_NHW = masks_to_video(mask_logits_NHW[:, None], *input_size_HW, padding)[:, 0]
     kept_M = first_NHW.flatten(1).any(1).nonzero()[:, 0]
     masks_MHW = first_NHW[kept_M]
     if len(kept_M) and input_size_HW != (height, width):

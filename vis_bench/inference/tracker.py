@@ -1,17 +1,21 @@
-"""Clip-level instance tracking: clips that share frames become tracks over the whole video.
+"""Tracking: the predictions of clips become tracks over the whole video.
 
-Follows IFC (arXiv 2106.03299, section 3.3): a new clip's instances are matched with those of the
-earlier clips that share frames with it, by space-time soft IoU and Hungarian assignment. The
-tracker streams: dense masks live only while a later clip can still touch their frames, after that
-they are run-length codes at the video's size. A track stores the frames that it has a mask in, and
-is dropped when it has ended and its score rules it out, so memory grows with the masks alone.
+`ClipTracker` follows IFC (arXiv 2106.03299, section 3.3): a new clip's instances are matched with
+those of the earlier clips that share frames with it, by space-time soft IoU and Hungarian
+assignment. It streams: dense masks live only while a later clip can still touch their frames, after
+that they are run-length codes at the video's size. A track stores the frames that it has a mask in,
+and is dropped when it has ended and its score rules it out, so memory grows with the masks alone.
+
+`NamedTracker` joins the clips of an online method, which identifies its tracks itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -19,15 +23,63 @@ from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.clips import Clip
-from vis_bench.inference.emission import Emission
-from vis_bench.inference.host_copies import to_device
-from vis_bench.inference.mask_encoding import encode_at_video_size
+from vis_bench.inference.encode import encode_at_video_size
+from vis_bench.inference.preprocess import to_device
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.sparse_tube import SparseTube
 from vis_bench.method import ClipPrediction, Padding, TrackingRule
 
 # Frames whose averaged logits are held at once while they are closed; bounds the peak memory.
 CLOSED_FRAMES = 16
+# Mask logits that wait for the end of the video; beyond it the oldest are encoded.
+WAITING_BYTES = 1 << 30
+
+
+class Output(NamedTuple):
+    """A track under one of the classes: `column` of its class probabilities."""
+
+    track: int
+    column: int
+    score: float
+
+
+class SelectedOutputs:
+    """The (track, class) pairs of a video's results, selected while its tracks end.
+
+    A pair that is not among the `top_k` best of the tracks that have ended is not among the best
+    of all, so the masks of such pairs can be dropped before the video ends.
+    """
+
+    def __init__(self, rule: TrackingRule) -> None:
+        self._rule = rule
+        self._outputs: list[Output] = []
+
+    def add(self, tracks: Sequence[int], probs_MK: Tensor) -> set[int]:
+        """Adds M tracks whose class probabilities are final.
+
+        Returns:
+            The tracks, of these and of earlier ones, that have no pair left.
+        """
+        above_MK = probs_MK > self._rule.min_score
+        scores = probs_MK[above_MK].tolist()
+        new = [
+            Output(tracks[row], column, score)
+            for (row, column), score in zip(above_MK.nonzero().tolist(), scores, strict=True)
+        ]
+        if self._rule.top_k is None:
+            self._outputs += new
+            return {*tracks} - {pair.track for pair in new}
+        before = {*tracks, *(pair.track for pair in self._outputs)}
+        self._outputs = sorted([*self._outputs, *new], key=_best_first)[: self._rule.top_k]
+        return before - {pair.track for pair in self._outputs}
+
+    def best_first(self) -> list[Output]:
+        """All selected pairs; of equal scores the earlier track's is first."""
+        return sorted(self._outputs, key=_best_first)
+
+
+def _best_first(pair: Output) -> tuple[float, int, int]:
+    return -pair.score, pair.track, pair.column
 
 
 @dataclass
@@ -68,16 +120,16 @@ class ClipTracker:
     """Joins the clips of one video, given in order, into tracks.
 
     Args:
-        rule: match threshold and which (track, class) pairs are emitted.
+        rule: match threshold and selection of the (track, class) pairs.
         num_frames: the video's length.
-        height, width: the video's original size in pixels, the size of the emitted masks.
+        height, width: the video's original size in pixels, the size of the tracks' masks.
     """
 
     def __init__(self, rule: TrackingRule, num_frames: int, height: int, width: int) -> None:
         self._rule = rule
         self._num_frames = num_frames
         self._size_HW = (height, width)
-        self._emission = Emission(rule)
+        self._outputs = SelectedOutputs(rule)
         self._num_instances = 0
         # Instances by id: those of open clips and those that have ended, as long as either needs
         # them.
@@ -122,7 +174,7 @@ class ClipTracker:
         tubes = {n: SparseTube(self._num_frames, m) for n, m in self._ended.items() if m}
         return [
             Track(video_id, category_ids[column], score, tubes[instance_id])
-            for instance_id, column, score in self._emission.best_first()
+            for instance_id, column, score in self._outputs.best_first()
             if instance_id in tubes
         ]
 
@@ -140,7 +192,7 @@ class ClipTracker:
             return
         probs_MK = torch.stack([i.class_probs_sum_K / i.num_clips for i in ended.values()])
         self._ended |= {number: instance.masks for number, instance in ended.items()}
-        for number in self._emission.add([*ended], probs_MK):
+        for number in self._outputs.add([*ended], probs_MK):
             del self._ended[number]
 
     def _matches(self, new: _TrackedClip) -> Iterator[tuple[int, int]]:
@@ -213,3 +265,93 @@ class ClipTracker:
         for index, rle in encode_at_video_size(logits_PHW, self._size_HW, self._padding):
             instance_id, frame = owners[index]
             self._instances[instance_id].masks[frame] = rle
+
+
+@dataclass(frozen=True)
+class _WaitingMasks:
+    """The masks of a clip's tracks, not yet encoded; row n belongs to track ids[n]."""
+
+    start: int
+    ids: Sequence[int]
+    mask_logits_NTHW: Tensor
+    padding: Padding | None
+
+    @property
+    def num_bytes(self) -> int:
+        return self.mask_logits_NTHW.numel() * self.mask_logits_NTHW.element_size()
+
+
+class NamedTracker:
+    """Joins the clips of one video, given in order and without overlap, by the names of tracks.
+
+    The selected tracks are known at the end of the video, and they are few of the method's queries.
+    Until then masks wait as logits, so that only those of selected tracks are encoded.
+
+    Args:
+        rule: selection of the (track, class) pairs.
+        num_frames: the video's length.
+        height, width: the video's original size in pixels, the size of the tracks' masks.
+        waiting_bytes: most bytes of logits that wait; beyond it all masks of the oldest clip are
+            encoded. It changes memory and time, never the result.
+    """
+
+    def __init__(
+        self, rule: TrackingRule, num_frames: int, height: int, width: int,
+        waiting_bytes: int = WAITING_BYTES,
+    ) -> None:  # fmt: skip
+        self._rule = rule
+        self._num_frames = num_frames
+        self._size_HW = (height, width)
+        self._waiting_bytes = waiting_bytes
+        self._waiting: deque[_WaitingMasks] = deque()
+        # By the method's number, in the order in which tracks appear.
+        self._class_probs: dict[int, Tensor] = {}
+        self._masks: dict[int, dict[int, RLE]] = {}
+
+    def update(self, clip: Clip, prediction: ClipPrediction) -> None:
+        """Takes in the next clip, whose prediction names its tracks."""
+        ids = prediction.track_ids_N
+        assert ids is not None, "the loop checks that an online method names its tracks"
+        self._class_probs |= dict(zip(ids, prediction.class_probs_NK.float().cpu(), strict=True))
+        logits_NTHW = prediction.mask_logits_NTHW
+        self._waiting.append(_WaitingMasks(clip.start, ids, logits_NTHW, prediction.padding))
+
+    def close_frames(self, stop: int) -> None:
+        """Encodes the oldest masks while too many wait; every frame is final as it comes."""
+        while sum(item.num_bytes for item in self._waiting) > self._waiting_bytes:
+            oldest = self._waiting.popleft()
+            self._encode(oldest, oldest.ids)
+
+    def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
+        """All tracks, best score first.
+
+        Args:
+            video_id: goes into each track.
+            category_ids: the category id of each column of the class probabilities.
+        """
+        if not self._class_probs:
+            return []
+        names = [*self._class_probs]
+        outputs = SelectedOutputs(self._rule)
+        outputs.add(range(len(names)), torch.stack([*self._class_probs.values()]))
+        selected = outputs.best_first()
+        while self._waiting:
+            self._encode(self._waiting.popleft(), {names[output.track] for output in selected})
+        tubes = {number: SparseTube(self._num_frames, m) for number, m in self._masks.items()}
+        return [
+            Track(video_id, category_ids[column], score, tubes[names[track]])
+            for track, column, score in selected
+            if names[track] in tubes
+        ]
+
+    def _encode(self, item: _WaitingMasks, chosen: Collection[int]) -> None:
+        """Turns logits into RLE at the video's size, for the chosen tracks."""
+        rows = [row for row, number in enumerate(item.ids) if number in chosen]
+        if not rows:
+            return
+        num_frames = item.mask_logits_NTHW.shape[1]
+        rows_N = to_device(torch.tensor(rows), item.mask_logits_NTHW.device)
+        logits_PHW = item.mask_logits_NTHW.index_select(0, rows_N).flatten(0, 1)
+        for place, rle in encode_at_video_size(logits_PHW, self._size_HW, item.padding):
+            row, frame = divmod(place, num_frames)
+            self._masks.setdefault(item.ids[rows[row]], {})[item.start + frame] = rle

@@ -22,9 +22,8 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
 from vis_bench.inference.clips import check_clip_limit
-from vis_bench.inference.compiled import check_compile, compiled
+from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
-from vis_bench.inference.tf32 import check_tf32
 from vis_bench.method import MethodSource, VISMethod
 from vis_bench.records.names import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
@@ -120,7 +119,9 @@ class Job:
 
     def method_on_meta(self) -> VISMethod:
         """The method with shapes but without values."""
-        return method_on_meta(self.build_method, self.cell, len(self.dataset.category_ids))
+        return method_on_meta(
+            self.build_method, self.cell, len(self.dataset.category_ids), self.weights
+        )
 
 
 def resolve_jobs(
@@ -234,7 +235,7 @@ class _Resolver:
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
         key = options, num_classes, weights
         if key not in self._checked:
-            method = self._build_to_check(cell, num_classes)
+            method = self._build_to_check(cell, num_classes, weights)
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
                 load_weights(method, weights)
@@ -243,13 +244,13 @@ class _Resolver:
             )
         return self._checked[key]
 
-    def _build_to_check(self, cell: Cell, num_classes: int) -> VISMethod:
+    def _build_to_check(self, cell: Cell, num_classes: int, weights: Path | None) -> VISMethod:
         """The method on the meta device; on the CPU where its code needs values."""
         try:
             with torch.device("meta"):
-                return build_cell_method(self._build_method, cell, num_classes)
+                return build_cell_method(self._build_method, cell, num_classes, weights)
         except Exception:  # a plug-in's own code may raise anything where there are no values
-            return build_cell_method(self._build_method, cell, num_classes)
+            return build_cell_method(self._build_method, cell, num_classes, weights)
 
     def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:
         dataset = self._dataset(config)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from vis_bench.errors import InputError, reason
-from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, load_weights
+from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, folder_config, load_weights
 from vis_bench.method import VISMethod
 from vis_bench.records.environment import find_file
 from vis_bench.runs.config import Cell
@@ -45,17 +45,20 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
     return path
 
 
-def build_cell_method(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
+def build_cell_method(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
+) -> VISMethod:
     """Builds the cell's method; random weights come from the cell's seed alone.
 
-    `kernel_backend` reaches the methods that have an option of that name.
+    `kernel_backend` reaches the methods that have an option of that name. A config.json beside the
+    weights decides the options that it states.
 
     Raises:
         InputError: for a method, option or option's value that does not exist, and a method whose
             code fails.
     """
     with naming_builder(cell.method, cell.options):
-        return _build(build_method, cell, num_classes)
+        return _build(build_method, cell, num_classes, weights)
 
 
 @contextmanager
@@ -110,7 +113,7 @@ def load_method(
     Raises:
         InputError: as `build_cell_method` and `load_weights`, and for a method whose code fails.
     """
-    method = build_cell_method(build_method, cell, num_classes)
+    method = build_cell_method(build_method, cell, num_classes, weights)
     resolve_kernel_backend(method, device)
     if weights is not None:
         load_weights(method, weights)
@@ -120,7 +123,9 @@ def load_method(
     return method
 
 
-def method_on_meta(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
+def method_on_meta(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
+) -> VISMethod:
     """The cell's method, prepared for inference, with shapes but without values.
 
     Raises:
@@ -128,11 +133,11 @@ def method_on_meta(build_method: BuildMethod, cell: Cell, num_classes: int) -> V
     """
     try:
         with torch.device("meta"):
-            method = _build(build_method, cell, num_classes)
+            method = _build(build_method, cell, num_classes, weights)
             method.to("meta")
             method.prepare_for_inference()
     except (Exception, SystemExit) as error:  # a plug-in may do anything where there are no values
-        build_cell_method(build_method, cell, num_classes)
+        build_cell_method(build_method, cell, num_classes, weights)
         raise InputError(
             f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "
             f"{reason(error)}"
@@ -140,8 +145,12 @@ def method_on_meta(build_method: BuildMethod, cell: Cell, num_classes: int) -> V
     return method
 
 
-def _build(build_method: BuildMethod, cell: Cell, num_classes: int) -> VISMethod:
+def _build(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None
+) -> VISMethod:
     options = dict(cell.options)
+    if weights is not None and (config := folder_config(weights)):
+        options["weights_config"] = config
     if cell.kernel_backend != "auto":
         options["kernel_backend"] = cell.kernel_backend
     with torch.random.fork_rng(devices=[]):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.attention import AttentionPart, RecordsAttention
-from vis_bench.inference.recorded_video import RecordedVideo, record_video
+from vis_bench.inference.attention import RecordedVideo, record_video
+from vis_bench.method import AttentionPart, RecordsAttention
 from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell
 from vis_bench.runs.video_subject import VideoSubject

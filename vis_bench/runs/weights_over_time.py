@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
-from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.inference.attention import RecordedVideo
 from vis_bench.metrics.time_weights import (
     AbsentFrames,
     VideoWeights,

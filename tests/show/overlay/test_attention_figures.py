@@ -12,8 +12,8 @@ from drawing_case import LEFT, NOWHERE, RIGHT, H, T, W, truth, tube
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.attention import ClipAttention, DecoderAttention, MemoryAttention
-from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.inference.attention import RecordedVideo
+from vis_bench.method import ClipAttention, DecoderAttention
 from vis_bench.show.figures.memory_tokens import draw_memory_tokens
 from vis_bench.show.figures.page import PAGE_WIDTH
 from vis_bench.show.figures.sampling_points import draw_sampling_points
@@ -113,7 +113,7 @@ def test_bars_are_as_high_as_the_weights_and_pale_where_the_object_is_absent():
 def test_a_token_is_hot_where_it_looks():
     weights = torch.zeros(2, T, 1, 3, 2, 3)
     weights[1, :, 0, 1, 1, 2] = 0.5  # token 2 of 3: lower row, right column
-    video = recorded(ClipAttention(memory=MemoryAttention(weights)), (LEFT, 1, 0.9, 0))
+    video = recorded(ClipAttention(memory_weights_LTMBhw=weights), (LEFT, 1, 0.9, 0))
     shown = shown_tracks(video, None, CATEGORIES, 1)
     page = draw_memory_tokens(video, [track.instance for track in shown], 1, [0])
     picture = pixels(page)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vis_bench.contract import check_next
 from vis_bench.cost.flops.counter import MacCount, count_macs
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import StoredFrames, predict_clips
-from vis_bench.inference.prediction_rules import check_next
 from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.inference.attention import RecordedVideo
 from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
 from vis_bench.show.overlay.frame import Instance, draw_frame
 
@@ -31,10 +31,10 @@ def draw_memory_tokens(
         layer: from 0.
         frames: from 0.
     """
-    memory = recorded.attention.memory
-    assert memory is not None, "the method records its memory tokens"
+    weights = recorded.attention.memory_weights_LTMBhw
+    assert weights is not None, "the method records its memory tokens"
     video = recorded.video
-    weights_LTMBhw = memory.weights_LTMBhw.float().cpu().numpy()
+    weights_LTMBhw = weights.float().cpu().numpy()
     weights_TBhw = weights_LTMBhw[layer].mean(1)
     num_tokens = weights_TBhw.shape[1]
     columns = math.ceil(math.sqrt(num_tokens + 1))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vis_bench.inference.recorded_video import RecordedVideo
+from vis_bench.inference.attention import RecordedVideo
 from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, points, rgb
 from vis_bench.show.overlay.frame import draw_frame
 from vis_bench.show.overlay.rows import ShownTrack

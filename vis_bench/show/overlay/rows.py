@@ -27,7 +27,7 @@ from vis_bench.show.overlay.tracks import (
 )
 
 if TYPE_CHECKING:
-    from vis_bench.inference.recorded_video import RecordedVideo
+    from vis_bench.inference.attention import RecordedVideo
 
 
 def rows_of(
