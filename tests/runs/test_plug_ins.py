@@ -62,10 +62,8 @@ def test_a_method_that_cannot_be_built_at_all_ends_in_a_sentence(tmp_path):
     plug_in(tmp_path / "site", "torn", "self.threshold = threshold", "raise KeyError('a file')")
     done, records = measure(tmp_path / "site", "torn", tmp_path / "out")
     assert (done.returncode, records) == (2, [])
-    assert re.fullmatch(
-        r"error: method torn cannot be built, KeyError in torn_module.py:\d+: 'a file'\n",
-        done.stderr,
-    )
+    pattern = r"error: method torn cannot be built, KeyError in torn_module.py:\d+: 'a file'\n"
+    assert re.fullmatch(pattern, done.stderr)
 
 
 def test_a_broken_rule_fails_its_measurement_by_name(tmp_path):
