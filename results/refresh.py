@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from methods import build_method
 from vis_bench.cli import main as vis_bench
-from vis_bench.commands.table import encoder_counts
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.records.store import RecordStore, pack_predictions, read_record
@@ -55,7 +55,7 @@ def pack(folder: Path) -> list[str]:
 def pages(folder: Path) -> list[str]:
     """Writes the pages that follow from the records; returns a line per problem and page."""
     stored = records_of(folder)
-    written = Pages.of(folder, stored, encoder_counts())
+    written = Pages.of(folder, stored, build_method)
     problems = [f"skipped: {problem}" for problem in (*stored.problems, *written.problems)]
     return [*problems, *(f"wrote {path}" for path in written.write())]
 

@@ -25,7 +25,6 @@ from vis_bench.files import (
     write_atomically,
 )
 from vis_bench.runs.config import load_cells
-from vis_bench.show.published import FIGURES_FILE
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{key}: &{key} [{', '.join(['*' + before] * 10)}]\n"
@@ -122,7 +121,9 @@ def test_aliases_up_to_the_limit_are_read():
 
 
 @pytest.mark.parametrize(
-    "path", [*sorted(CONFIGS.rglob("*.yaml")), FIGURES_FILE], ids=lambda p: p.stem
+    "path",
+    sorted([*CONFIGS.rglob("*.yaml"), *ROOT.glob("vis_bench/show/papers/*.yaml")]),
+    ids=lambda p: p.stem,
 )
 def test_every_file_of_this_project_reads_as_pyyaml_reads_it(path):
     assert read_yaml(path) == yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -14,14 +14,14 @@ from record_example import example_record
 from vis_bench.records.schema import RegionFields
 from vis_bench.records.store import RecordStore, record_json
 from vis_bench.show.pages import Pages
-from vis_bench.show.papers import PAPER_TABLES
+from vis_bench.show.papers import paper_tables
 
 # Seeds of the names; the last is the longer run.
 SEEDS = pytest.mark.parametrize(
     "seeds", [[0], [1], pytest.param(range(2, 12), marks=pytest.mark.slow)]
 )
 
-PAPER_TABLE = next(iter(PAPER_TABLES))
+PAPER_TABLE = next(iter(paper_tables()))
 
 
 def write_records(folder, names):

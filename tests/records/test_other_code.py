@@ -16,7 +16,7 @@ from vis_bench.records.store import RecordStore, read_record
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import leaderboard_markdown
-from vis_bench.show.papers import paper_table
+from vis_bench.show.papers import table_page
 from vis_bench.show.speed_chart import speed_panels
 from vis_bench.show.tables import render
 
@@ -53,7 +53,7 @@ def test_it_is_ranked_and_marked_as_other_code(tmp_path):
 
 def test_it_stands_in_its_row_of_the_comparison(tmp_path):
     written, _ = record(tmp_path)
-    lines = render(paper_table("comparison", [written])).splitlines()
+    lines = render(table_page("comparison", [written])).splitlines()
     place = next(n for n, line in enumerate(lines) if "VisTR" in line)
     assert f"{100 * written.ap:.1f}" in lines[place + 1]
 

@@ -12,7 +12,7 @@ from vis_bench.records.store import RecordStore
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
 from vis_bench.show.leaderboard import leaderboard_markdown
-from vis_bench.show.papers import paper_table
+from vis_bench.show.papers import table_page
 from vis_bench.show.ranks import IMAGES_NOTE
 
 
@@ -46,7 +46,7 @@ def test_records_hold_what_cocoeval_says_of_their_results(store):
 
 
 def test_rows_of_the_table_tell_memory_from_none(store):
-    page = paper_table("ifc-coco", list(store))
+    page = table_page("ifc-coco", list(store))
     assert [grid.data for grid in page.tables] == [
         "COCO val", "single frames of the synthetic set, mini models",
     ]  # fmt: skip

@@ -7,12 +7,12 @@ from paths import CONFIGS
 from record_example import example_record
 from vis_bench.files import read_yaml
 from vis_bench.runs.config import load_cells
-from vis_bench.show.ms_sts_ablation import NAME as OF_RECORDS_ALONE
-from vis_bench.show.papers import PAPER_TABLES, paper_table
-from vis_bench.show.papers.names import METHOD_NAMES
+from vis_bench.show.papers import OVER_SEEDS, paper_tables, table_page
+from vis_bench.show.papers.table import load_table
 
 COUNTED = "ifc-encoder"
-MEASURED = sorted(set(PAPER_TABLES) - {COUNTED})
+MEASURED = sorted(set(paper_tables()) - {COUNTED})
+BUILT_IN = {"VisTR", "IFC", "SeqFormer", "MS-STS VIS"}
 
 
 def records_of(path):
@@ -34,19 +34,18 @@ def records_of(path):
 def test_every_table_has_a_config_for_the_paper_and_one_for_the_mini_models():
     names = {path.stem for path in (CONFIGS / "tables").glob("*.yaml")}
     of_papers = {f"{n}{end}" for n in (*MEASURED, COUNTED) for end in ("", "_synthetic")}
-    assert names == of_papers | {f"{OF_RECORDS_ALONE}_synthetic"}
+    assert names == of_papers | {f"{name}_synthetic" for name in OVER_SEEDS}
 
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_one_run_fills_every_row_of_the_methods_that_are_built_in(name):
-    grid = paper_table(name, records_of(CONFIGS / "tables" / f"{name}.yaml")).tables[0]
-    built_in = {*METHOD_NAMES}
+    grid = table_page(name, records_of(CONFIGS / "tables" / f"{name}.yaml")).tables[0]
     place = next(n for n, column in enumerate(grid.columns) if column.title == "Figures")
     lines = list(grid.rows)
     for line, following in zip(lines, [*lines[1:], None], strict=True):
         if line[place].text != "published":
             continue
-        if name.startswith("comparison") and line[0].text not in built_in:
+        if name.startswith("comparison") and line[0].text not in BUILT_IN:
             continue
         assert following is not None
         assert following[place].text == "measured", [entry.text for entry in line]
@@ -57,8 +56,8 @@ def test_one_run_fills_every_row_of_the_methods_that_are_built_in(name):
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_mini_models_run_fills_the_whole_table_on_the_synthetic_set(name):
     path = CONFIGS / "tables" / f"{name}_synthetic.yaml"
-    filled = paper_table(name, records_of(path)).tables[1]
-    assert len(filled.rows) == len(PAPER_TABLES[name]().mini_rows)
+    filled = table_page(name, records_of(path)).tables[1]
+    assert len(filled.rows) == len(load_table(name).mini_rows)
     figures = [entry.text for row in filled.rows for entry in row[filled.num_labels :]]
     assert "-" not in figures
 

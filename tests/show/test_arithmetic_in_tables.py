@@ -8,10 +8,10 @@ from vis_bench.records.names import marked_labels
 from vis_bench.records.schema import RegionFields
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import best_cells, leaderboard_grid, leaderboard_markdown
-from vis_bench.show.measured import measured_table
-from vis_bench.show.papers.comparison import comparison_table
-from vis_bench.show.papers.matching import pick
-from vis_bench.show.published_fps import published_fps_page
+from vis_bench.show.measured import measured_page
+from vis_bench.show.papers.fps import fps_page
+from vis_bench.show.papers.lookup import pick
+from vis_bench.show.papers.table import load_table
 from vis_bench.show.speed import speed_table
 from vis_bench.show.speed_chart import speed_panels
 from vis_bench.show.tables import render
@@ -69,8 +69,8 @@ def test_no_line_of_a_picture_joins_what_differs(setting):
 
 def test_the_device_has_a_column_where_it_differs():
     same, both = [PLAIN, timed(ap=0.4)], [PLAIN, timed(device="a GPU")]
-    assert "Device" not in render(measured_table(same))
-    assert "a GPU" in render(measured_table(both))
+    assert "Device" not in render(measured_page(same))
+    assert "a GPU" in render(measured_page(both))
     assert "Device" not in speed_table(same).as_dicts()[0]
     assert [row["Device"] for row in speed_table(both).as_dicts()] == ["a CPU", "a GPU"]
     assert "a GPU" in leaderboard_markdown(both)
@@ -87,19 +87,19 @@ def test_what_compiling_took_stands_beside_fps():
 
 def test_a_papers_table_takes_float32_before_what_is_later():
     other = timed(tf32=True, created_at="2027-01-01T00:00:00+00:00")
-    assert pick([other, PLAIN], AP, comparison_table()) == PLAIN
+    assert pick([other, PLAIN], AP, load_table("comparison")) == PLAIN
 
 
 def test_a_papers_table_takes_the_fps_that_were_timed_as_the_authors_did():
     other = timed(speed_protocol="paper", created_at="2020-01-01T00:00:00+00:00")
-    table = comparison_table()
+    table = load_table("comparison")
     assert pick([PLAIN, other], FPS, table) == other
     assert pick([PLAIN, other], AP, table) == PLAIN
-    assert "(paper's protocol)" in render(measured_table([other]))
+    assert "(paper's protocol)" in render(measured_page([other]))
 
 
 def lines_of(records):
-    grid = published_fps_page(records).tables[0]
+    grid = fps_page(records).tables[0]
     return [[entry.text for entry in row] for row in grid.rows]
 
 

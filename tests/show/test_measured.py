@@ -1,14 +1,14 @@
 """The table of what was measured: order, units, labels and marks."""
 
 from record_example import example_record
-from vis_bench.show.measured import measured_table
+from vis_bench.show.measured import measured_page
 from vis_bench.show.number_format import INTERVAL_NOTE
 from vis_bench.show.tables import render
 
 
 def columns(records):
     """The texts of each column by its title."""
-    (grid,) = measured_table(records).tables
+    (grid,) = measured_page(records).tables
     return {
         column.title: [row[place].text for row in grid.rows]
         for place, column in enumerate(grid.columns)
@@ -24,7 +24,7 @@ def test_measured_table_sorts_by_method_and_clip_whole_videos_first():
     table = columns(records)
     assert table["Method"] == ["color_key", "ifc", "ifc"]
     assert table["Clip"] == ["5", "whole", "5"]
-    assert render(measured_table(records)) == render(measured_table(records[::-1]))
+    assert render(measured_page(records)) == render(measured_page(records[::-1]))
 
 
 def test_figures_are_in_the_columns_units():
@@ -39,11 +39,11 @@ def test_figures_are_in_the_columns_units():
 def test_the_interval_stands_behind_ap_and_in_columns_of_its_own_in_csv():
     known = example_record(ap_low=0.4321, ap_high=0.567)
     unknown = example_record(method="seqformer")
-    text = render(measured_table([known, unknown]))
+    text = render(measured_page([known, unknown]))
     assert "| 50.0 (43.2 to 56.7) |" in text
     assert INTERVAL_NOTE in text
-    assert INTERVAL_NOTE not in render(measured_table([unknown]))
-    header, *rows = render(measured_table([known, unknown]), "csv").splitlines()
+    assert INTERVAL_NOTE not in render(measured_page([unknown]))
+    header, *rows = render(measured_page([known, unknown]), "csv").splitlines()
     place = header.split(",").index("AP")
     assert header.split(",")[place : place + 4] == ["AP", "AP low", "AP high", "AP50"]
     assert [row.split(",")[place : place + 3] for row in rows] == [

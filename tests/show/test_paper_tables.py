@@ -10,13 +10,14 @@ import pytest
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.show.number_format import INTERVAL_NOTE
-from vis_bench.show.papers import PAPER_TABLES, paper_table
-from vis_bench.show.papers.ifc_ablations import MINI_TRAINING
-from vis_bench.show.papers.names import simplified
-from vis_bench.show.published import published_figures
-from vis_bench.show.published_fps import published_fps_page
+from vis_bench.show.papers import paper_tables, table_page
+from vis_bench.show.papers.fill import paper_page
+from vis_bench.show.papers.lookup import holds
+from vis_bench.show.papers.table import load_table, published
 from vis_bench.show.tables import FORMATS, render
 
+PAPER_TABLES = paper_tables()
+MINI_TRAINING = "encoder afresh"
 SYSTEMS = {
     "MaskTrack R-CNN", "SipMask", "SG-Net", "CrossVIS", "STEm-Seg", "VisTR", "MaskProp", "IFC",
     "SeqFormer", "MS-STS VIS",
@@ -27,9 +28,9 @@ def on_ytvis(**changes):
     return example_record(**{"dataset": "ytvis2019", "split": "val", "num_videos": 302, **changes})
 
 
-def rows_of(name, records=(), counts=None):
+def rows_of(name, records=()):
     """The table's rows as mappings, from its CSV."""
-    text = render(paper_table(name, list(records), counts), "csv")
+    text = render(table_page(name, list(records)), "csv")
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -37,54 +38,48 @@ def column(rows, title, figures="published", data="YouTube-VIS 2019"):
     return [row[f"{title} ({data})"] for row in rows if row["Figures"] == figures]
 
 
-def test_published_figures_are_complete():
-    """Counts and sums of the figures in the papers' tables and the repositories' READMEs."""
-    figures = published_figures()
-    comparison = figures["comparison"]
-    totals = {
-        "ap": (28, 1173.4), "ap50": (24, 1546.5), "ap75": (26, 1204.8), "ar1": (24, 994.2),
-        "ar10": (24, 1185.4), "fps": (18, 1040.4), "params_m": (6, 550.3),
-    }  # fmt: skip
-    for key, (count, total) in totals.items():
-        present = [row[key] for row in comparison if key in row]
-        assert (len(present), sum(present)) == (count, pytest.approx(total)), key
-    later = figures["comparison_2021"]
-    assert [sum(row[key] for row in later) for key in ("ap", "ap50", "ap75")] == pytest.approx(
-        [128.9, 194.9, 141.2]
-    )
-    for name, total in (("ifc_memory_tokens", 784.8), ("ifc_memory_decomposition", 315.4)):
-        rows = figures[name]["rows"]
-        assert sum(row[n] for row in rows for n in (5, 10, 15, 20)) == pytest.approx(total)
-    stride = figures["ifc_stride"]["rows"]
-    assert [sum(row[key] for row in stride) for key in ("ap", "ap75", "fps")] == pytest.approx(
-        [158.3, 171.2, 343.9]
-    )
-    encoders = figures["ifc_encoder_comparison"]["rows"]
-    assert [
-        sum(row[n][place] for row in encoders for n in (5, 10, 15, 20)) for place in range(3)
-    ] == pytest.approx([622.4, 667.9, 654.0])
-    sizes = [row[size] for row in figures["ifc_encoder_flops"]["rows"]
-             for size in ("360x640", "720x1280")]  # fmt: skip
-    assert sum(sum(by_length.values()) for by_length in sizes) == pytest.approx(2887.45)
+def values_of(name):
+    """Published values by column."""
+    table = load_table(name)
+    columns = zip(*(row.values for row in table.rows), strict=True)
+    return [[value for value in column if value is not None] for column in columns]
+
+
+def test_published_values_are_complete():
+    """Counts and sums of the values in the papers' tables and the repositories' READMEs."""
+    totals = [
+        (6, 550.3), (18, 1040.4), (28, 1173.4), (24, 1546.5), (26, 1204.8), (24, 994.2),
+        (24, 1185.4),
+    ]  # fmt: skip
+    columns = values_of("comparison")
+    assert [(len(c), sum(c)) for c in columns] == [(n, pytest.approx(t)) for n, t in totals]
+    later = values_of("comparison-2021")[2:5]
+    assert [sum(c) for c in later] == pytest.approx([128.9, 194.9, 141.2])
+    wholes = {"ifc-memory-tokens": 784.8, "ifc-memory-decomposition": 315.4, "ifc-encoder": 2887.45}
+    for name, total in wholes.items():
+        assert sum(map(sum, values_of(name))) == pytest.approx(total)
+    assert list(map(sum, values_of("ifc-stride"))) == pytest.approx([158.3, 171.2, 343.9])
+    encoders = list(map(sum, values_of("ifc-encoder-comparison")))
+    by_metric = [sum(encoders[place::3]) for place in range(3)]
+    assert by_metric == pytest.approx([622.4, 667.9, 654.0])
 
 
 def test_every_table_names_a_known_source_for_every_figure():
-    figures = published_figures()
+    sources = {source["text"] for source in published()["sources"].values()}
     for name in PAPER_TABLES:
-        page = paper_table(name, [])
+        page = table_page(name, [])
         numbered = [text for key, text in page.footnotes.items() if key.isdigit()]
         assert numbered
-        assert set(numbered) <= set(figures["sources"].values())
+        assert set(numbered) <= sources
         for row in page.tables[0].rows:
-            published = next(entry for entry in row if entry.text == "published")
-            assert published.notes
+            assert next(entry for entry in row if entry.text == "published").notes
 
 
 def test_all_sources_are_cited_somewhere():
-    texts = " ".join(render(paper_table(name, [])) for name in PAPER_TABLES)
-    texts += render(published_fps_page([]))
-    for source in published_figures()["sources"].values():
-        assert source in texts
+    texts = " ".join(render(table_page(name, [])) for name in PAPER_TABLES)
+    texts += render(table_page("fps", []))
+    for source in published()["sources"].values():
+        assert source["text"] in texts
 
 
 def test_every_system_of_the_comparison_has_its_row():
@@ -130,9 +125,9 @@ def test_sources_that_disagree_both_stand_with_a_difference_each():
     sources = [row["Notes"] for row in t5 if row["Figures"] == "published"]
     assert "slides" in sources[0]
     assert "README" in sources[1]
-    assert "46.5 in the slides" not in render(paper_table("comparison", []))
+    assert "46.5 in the slides" not in render(table_page("comparison", []))
     assert "36.3 in the submission, 46.5 in the slides" in render(
-        paper_table("ifc-encoder-comparison", [])
+        table_page("ifc-encoder-comparison", [])
     )
 
 
@@ -152,7 +147,7 @@ def test_other_data_never_stands_in_a_youtube_vis_column(name, dataset):
         for options in ({}, {"communication": "none"}, {"memory": "unified"}, {"memory_tokens": 1})
         for training in (None, MINI_TRAINING)
     ]  # fmt: skip
-    page, bare = paper_table(name, records), paper_table(name, [])
+    page, bare = table_page(name, records), table_page(name, [])
     assert page.tables[0] == bare.tables[0]
     assert len(page.tables) == (2 if dataset == "synthetic" and name != "ifc-coco" else 1)
     for grid in page.tables[1:]:
@@ -170,7 +165,7 @@ def test_mini_models_fill_the_same_layout():
     records.append(
         records[0].model_copy(update={"training": None, "ap": 0.9, "created_at": "2999-01-01"})
     )
-    grid = paper_table("ifc-memory-tokens", records).tables[1]
+    grid = table_page("ifc-memory-tokens", records).tables[1]
     assert [row[0].text for row in grid.rows] == ["1", "4", "8"]
     assert [entry.text for entry in grid.rows[1][2:]] == ["50.5", "-", "-", "50.8"]
     assert [row[2].mark for row in grid.rows] == [None, "second", "best"]
@@ -244,52 +239,78 @@ def test_of_several_measurements_a_clean_one_on_the_papers_split_is_shown():
 def test_figures_of_one_row_from_different_measurements_have_a_note_each():
     accuracy = on_ytvis(clip_length=5, clip_stride=3, fps=None)
     speed = on_ytvis(clip_length=5, clip_stride=3, ap=None, ap75=None, fps=60.0, device="a GPU")
-    measured = paper_table("ifc-stride", [accuracy, speed]).tables[0].rows[1]
+    measured = table_page("ifc-stride", [accuracy, speed]).tables[0].rows[1]
     assert measured[2].notes == ()
     assert [entry.notes for entry in measured[3:]] == [("a",), ("a",), ("b",)]
 
 
 def test_encoder_costs_are_compared_with_the_count():
-    figures = published_figures()["ifc_encoder_flops"]["rows"]
-    counts = {
-        row["communication"]: {
-            f"{size} T={length}": row[size][length] + 0.004
-            for size in ("360x640", "720x1280")
-            for length in (5, 36)
-        }
-        for row in figures
-    }
-    rows = rows_of("ifc-encoder", counts=counts)
+    table = load_table("ifc-encoder")
+
+    def count_row(row):
+        counted = [value + 0.004 for value in row.values]
+        return counted if row.labels != ["Full THW"] else [*counted[:3], 2 * counted[3]]
+
+    rows = paper_page(table, [], count_row).tables[0].as_dicts()
     differences = [row for row in rows if row["Figures"] == "difference"]
-    assert len(differences) == 4
-    assert {row[key] for row in differences for key in counts["ifc"]} == {"0.00"}
-    counts["full"]["720x1280 T=36"] *= 2
-    rows = rows_of("ifc-encoder", counts=counts)
-    assert [row["720x1280 T=36"] for row in rows][5] == "+1815.39"
+    titles = [column.full_title for column in paper_page(table, []).tables[0].columns[2:]]
+    assert [row[titles[3]] for row in differences] == ["0.00", "+1815.39", "0.00", "0.00"]
+    assert {row[title] for row in differences for title in titles[:3]} == {"0.00"}
+
+
+def test_a_table_may_be_a_file_of_its_own(tmp_path):
+    """As a plug-in brings it; values and conditions need no line of code."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "title: Mine\ndataset: ytvis2019\nsplit: val\nlabels: {Heads: options.heads}\n"
+        "where: {method: my method}\ncolumns: [{title: AP, metric: ap}]\n"
+        "rows: [{labels: [4], values: [40.0], source: My paper}]\n"
+    )
+    record = on_ytvis(method="my_method", options={"heads": 4}, ap=0.42)
+    rows = table_page(str(path), [record]).tables[0].as_dicts()
+    assert [row["AP"] for row in rows] == ["40.0", "42.0", "+2.0"]
+    assert table_page(str(path), []).footnotes == {"1": "My paper"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [("metric: ap", "metric: apx", "metric"), ("title: Mine", "titel: Mine", "title"),
+     ("[40.0]", "[40.0, 1]", "values"), ("my method}", "x, clip: 5}", "clip")],
+)  # fmt: skip
+def test_a_wrong_table_file_is_an_error_that_names_the_key(tmp_path, old, new, named):
+    text = (
+        "title: Mine\nlabels: {A: null}\nwhere: {method: my method}\n"
+        "columns: [{title: AP, metric: ap}]\nrows: [{labels: [4], values: [40.0]}]\n"
+    )
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=named):
+        table_page(str(path), [])
 
 
 def test_the_order_of_the_records_makes_no_difference():
     records = [on_ytvis(clip_length=t, clip_stride=1, device=d) for t in (5, 10) for d in "abc"]
     for name in PAPER_TABLES:
         for form in FORMATS:
-            assert render(paper_table(name, records), form) == render(
-                paper_table(name, records[::-1]), form
+            assert render(table_page(name, records), form) == render(
+                table_page(name, records[::-1]), form
             )
 
 
 def test_an_unknown_table_lists_the_known_ones():
-    with pytest.raises(InputError, match="expected one of: comparison, comparison-2021"):
-        paper_table("comparsion", [])
+    with pytest.raises(InputError, match="comparison, comparison-2021"):
+        table_page("comparsion", [])
 
 
 def test_names_are_compared_without_case_and_punctuation():
-    assert simplified("MaskTrack R-CNN") == simplified("masktrack_rcnn") == "masktrackrcnn"
+    assert holds(example_record(method="masktrack_rcnn"), {"method": "MaskTrack R-CNN"})
+    assert not holds(example_record(method="masktrack"), {"method": "MaskTrack R-CNN"})
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_every_table_compiles(tmp_path):
     tables = "\n".join(
-        render(paper_table(n, [on_ytvis(clip_stride=1)]), "latex") for n in PAPER_TABLES
+        render(table_page(n, [on_ytvis(clip_stride=1)]), "latex") for n in PAPER_TABLES
     )
     head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
     (tmp_path / "t.tex").write_text(head + "\n" + tables + r"\end{document}")
@@ -309,13 +330,13 @@ def test_another_memory_stands_in_its_own_table_only(name, changed):
     for where, training in (("synthetic", MINI_TRAINING), ("ytvis2019", None)):
         backbone = "mini" if where == "synthetic" else "r50"
         plain = example_record(dataset=where, backbone=backbone, training=training, **clip)
-        page = paper_table(name, [plain, plain.model_copy(update=later)])
+        page = table_page(name, [plain, plain.model_copy(update=later)])
         assert all(e.text != "77.0" for grid in page.tables for row in grid.rows for e in row)
 
 
 def test_a_measured_ap_shows_its_interval_and_the_difference_is_that_of_the_figures():
     record = on_ytvis(method="seqformer", clip_length=10, ap_low=0.41, ap_high=0.59)
-    text = render(paper_table("seqformer-clip-length", [record]))
+    text = render(table_page("seqformer-clip-length", [record]))
     assert "50.0 (41.0 to 59.0)" in text
     assert INTERVAL_NOTE in text
     (row,) = [r for r in rows_of("seqformer-clip-length", [record]) if r["Figures"] == "measured"]
@@ -323,4 +344,4 @@ def test_a_measured_ap_shows_its_interval_and_the_difference_is_that_of_the_figu
     assert row[title] == "50.0"
     assert [row[f"AP {end} (YouTube-VIS 2019)"] for end in ("low", "high")] == ["41.0", "59.0"]
     without = on_ytvis(method="seqformer", clip_length=10)
-    assert INTERVAL_NOTE not in render(paper_table("seqformer-clip-length", [without]))
+    assert INTERVAL_NOTE not in render(table_page("seqformer-clip-length", [without]))

@@ -7,8 +7,8 @@ import pytest
 
 from record_example import example_record
 from vis_bench.show.leaderboard import leaderboard_markdown
-from vis_bench.show.measured import measured_table
-from vis_bench.show.papers import paper_table
+from vis_bench.show.measured import measured_page
+from vis_bench.show.papers import table_page
 from vis_bench.show.tables import render
 
 STRIDES = ((5, 3), (10, 5), (15, 8), (20, 10))
@@ -29,7 +29,7 @@ def measured(length=5, stride=3, **changes):
 
 def table(*records):
     """The rows by what their figures are, and the whole text."""
-    page = paper_table("ifc-stride", records)
+    page = table_page("ifc-stride", records)
     rows = list(csv.DictReader(io.StringIO(render(page, "csv"))))
     return [row for row in rows if row["Clip"] == "5"], render(page)
 
@@ -77,7 +77,7 @@ def test_the_best_figure_is_sought_among_measurements_without_a_reservation():
         measured(10, 5, fps=50.0),
         measured(15, 8, fps=40.0),
     ]
-    rows = paper_table("ifc-stride", records).tables[0].rows
+    rows = table_page("ifc-stride", records).tables[0].rows
     marks = [(row[-1].text, row[-1].mark) for row in rows if row[2].text == "measured"]
     assert marks == [("99.0", None), ("50.0", "best"), ("40.0", "second")]
 
@@ -86,7 +86,7 @@ def test_fps_timed_beside_other_workers_say_so_everywhere():
     beside = measured(speed_spread=0.0, timed_alone=False)
     alone = beside.model_copy(update={"timed_alone": True})
     marked, plain = (
-        [render(measured_table([record])), leaderboard_markdown([record]), table(record)[1]]
+        [render(measured_page([record])), leaderboard_markdown([record]), table(record)[1]]
         for record in (beside, alone)
     )
     assert all("beside other workers" in text for text in marked)

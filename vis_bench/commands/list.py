@@ -8,9 +8,9 @@ from methods import describe_methods
 from vis_bench.commands.figure import FIGURES
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
-from vis_bench.commands.table import table_titles
 from vis_bench.data.categories import DATASETS, TITLES
 from vis_bench.runs.bundled import bundled_configs, describe_config
+from vis_bench.show.papers import tables
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Table
 
@@ -21,7 +21,7 @@ KINDS = {
         for name, path in bundled_configs().items()
     ],
     "datasets": lambda: [{"Data set": name, "Title": TITLES[name]} for name in DATASETS],
-    "tables": lambda: [{"Table": name, "Title": title} for name, title in table_titles().items()],
+    "tables": lambda: [{"Table": name, "Title": title} for name, title in tables().items()],
     "figures": lambda: [{"Figure": name, "Shows": line} for name, (line, *_) in FIGURES.items()],
 }
 

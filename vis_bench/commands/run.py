@@ -23,7 +23,7 @@ from vis_bench.runs.ray.ray_run import run_on_ray
 from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.show.curve_chart import write_curves
 from vis_bench.show.curves import has_curves, printed_curves
-from vis_bench.show.measured import measured_table
+from vis_bench.show.measured import measured_page
 from vis_bench.show.speed import speed_table
 from vis_bench.show.tables import render
 
@@ -106,7 +106,7 @@ def measure(
     outcome = measure_all(jobs, RecordStore(folder), bars)
     records = outcome.records
     timed = speed_table(records)
-    texts = [render(measured_table(records))]
+    texts = [render(measured_page(records))]
     texts += [render(timed)] if timed.rows else []
     texts += [render(printed_curves(records))] if has_curves(records) else []
     print_result(options, records, "\n".join(texts))

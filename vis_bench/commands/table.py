@@ -9,31 +9,15 @@ from typing import Any
 
 from vis_bench.commands.options import RECORDS, Options
 from vis_bench.commands.output import deliver, json_text, say
-from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore, StoredRecords
-from vis_bench.show import ms_sts_ablation, published_fps
-from vis_bench.show.measured import measured_table
-from vis_bench.show.papers import PAPER_TABLES, paper_table
+from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
 from vis_bench.show.tables import FORMATS, render
 from vis_bench.show.tables.model import page_json
 
-MEASURED, FPS, ENCODER = "measured", "fps", "ifc-encoder"
-ABLATION = ms_sts_ablation.NAME
-NAMES = (MEASURED, FPS, *PAPER_TABLES, ABLATION)
-
-
-def table_titles() -> dict[str, str]:
-    """The title of every table, by name."""
-    return {
-        MEASURED: "Every record",
-        FPS: published_fps.TITLE,
-        **{name: table().title for name, table in PAPER_TABLES.items()},
-        ABLATION: ms_sts_ablation.TITLE,
-    }
-
 
 def add_arguments(options: Options) -> None:
-    options.argument("name", "NAME", f"one of: {', '.join(NAMES)}", str, choices=NAMES)
+    names = ", ".join(tables())
+    options.argument("name", "NAME", f"the YAML file of a paper's table, or one of: {names}", str)
     options.records()
     options.format(FORMATS)
     options.output_file()
@@ -42,20 +26,11 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
     stored = read_records(options.records)
-    records = stored.records
-    values: Any
-    if options.name == MEASURED:
-        table, values = measured_table(records), records
+    page = table_page(options.name, stored.records, method_builder(options.name))
+    if options.json:
+        text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:
-        if options.name == ABLATION:
-            table = ms_sts_ablation.ms_sts_ablation(records)
-        elif options.name == FPS:
-            table = published_fps.published_fps_page(records)
-        else:
-            counts = encoder_counts() if options.name == ENCODER else None
-            table = paper_table(options.name, records, counts)
-        values = page_json(table)
-    text = json_text(values) if options.json else render(table, options.format)
+        text = render(page, options.format)
     deliver(text, options.output)
     return 1 if stored.problems else 0
 
@@ -78,10 +53,10 @@ def report_skipped(problems: Iterable[str]) -> None:
         say(f"skipped: {problem}")
 
 
-def encoder_counts() -> Any:
-    """Counts the multiply-adds of IFC's encoders, for which alone torch is imported."""
+def method_builder(name: str) -> Any:
+    """The function that builds methods, for tables that are counted; only these import torch."""
+    if not is_counted(name):
+        return None
     from methods import build_method
-    from vis_bench.show.papers.encoder_counts import count_ifc_encoders
 
-    with Bars().bar(ENCODER, 16) as advance:
-        return count_ifc_encoders(build_method, advance)
+    return build_method

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from vis_bench.cost.flops.nominal import NOMINAL_FRAMES, NominalCost, count_nomi
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
-from vis_bench.runs.config import Cell
+from vis_bench.runs.config import Cell, DatasetConfig
 from vis_bench.runs.load_method import BuildMethod, counting_flops, method_on_meta
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.tables import render
@@ -193,3 +193,28 @@ def _by_clip_length(reports: Iterable[FlopsReport], macs: Callable[[FlopsReport]
     return Table.from_dicts(
         {title: row.get(title, ABSENT) for title in titles} for row in rows.values()
     )
+
+
+def count_module(
+    build_method: BuildMethod,
+    method: str,
+    options: Mapping[str, Any],
+    dataset: str,
+    module: str,
+    clips: Sequence[tuple[int, int, int]],
+    advance: Advance = silent,
+) -> list[float]:
+    """Count G multiply-adds of one module of a method, for one clip of each size.
+
+    Args:
+        dataset: the data set whose classes the head has.
+        clips: frames, height and width.
+    """
+    config = DatasetConfig(name=dataset)
+    cell = Cell(method=method, options=dict(options), dataset=config)
+    counter = ShapeCounter(method_on_meta(build_method, cell, len(config_categories(config))))
+    counts = []
+    for length, height, width in clips:
+        counts.append(counter.count_clip((height, width), length).all.within(module) / GIGA)
+        advance()
+    return counts

@@ -21,7 +21,7 @@ _LABELS = ("Method", "Backbone", "Data", "Videos", "Clip", "Stride", "Resolution
 _NUMBERS = ("Videos", "Clip", "Stride", "Resolution")
 
 
-def measured_table(records: Sequence[Record]) -> Page:
+def measured_page(records: Sequence[Record]) -> Page:
     """Every record as a row of printable cells, sorted by data set, method and clip.
 
     The device has a column where it is not the same in all rows.

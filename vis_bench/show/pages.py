@@ -18,16 +18,15 @@ from vis_bench.files import write_atomically
 from vis_bench.records.ranking import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords
+from vis_bench.runs.load_method import BuildMethod
 from vis_bench.show.hard_objects import hard_objects_markdown
 from vis_bench.show.headline import headline_markdown
 from vis_bench.show.leaderboard import best_cells, leaderboard_markdown
-from vis_bench.show.measured import measured_table
-from vis_bench.show.ms_sts_ablation import ms_sts_ablation
+from vis_bench.show.measured import measured_page
 from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.paper_pages import pages_markdown
-from vis_bench.show.papers import PAPER_TABLES, paper_table
-from vis_bench.show.papers.encoder_flops import EncoderCounts
-from vis_bench.show.published_fps import published_fps_page, stand_beside_published
+from vis_bench.show.papers import paper_tables, table_page
+from vis_bench.show.papers.fps import fits_fps_page
 from vis_bench.show.ranks import PairedDifference
 from vis_bench.show.speed_chart import (
     Panel,
@@ -85,7 +84,7 @@ class Pages:
     problems: Sequence[str] = ()
 
     @classmethod
-    def of(cls, results: Path, stored: StoredRecords, counts: EncoderCounts | None = None) -> Pages:
+    def of(cls, results: Path, stored: StoredRecords, build: BuildMethod | None = None) -> Pages:
         """The pages of a folder.
 
         A README.md beside the folder gets the table of what is measured between its two markers.
@@ -93,11 +92,11 @@ class Pages:
         Args:
             results: where they go.
             stored: what they show; ranks are shared by the predictions beside these records.
-            counts: the multiply-adds of IFC's encoders, for that table.
+            build: builds methods, for the table that is counted.
         """
         panels = speed_panels(split_ablations(stored.records)[0])
         difference = PairedAP(stored)
-        texts = _texts(results, stored.records, difference, counts)
+        texts = _texts(results, stored.records, difference, build)
         return cls(texts, results / PICTURE, panels, difference.problems)
 
     def stale(self) -> list[Path]:
@@ -123,10 +122,10 @@ def _texts(
     results: Path,
     records: Sequence[Record],
     difference: PairedDifference,
-    counts: EncoderCounts | None,
+    build: BuildMethod | None,
 ) -> dict[Path, str]:
     texts = {
-        results / "README.md": _readme(records, counts),
+        results / "README.md": _readme(records, build),
         results / "LEADERBOARD.md": _board(records, difference),
         results / "ABLATIONS.md": _ablations(records, difference),
     }
@@ -147,19 +146,19 @@ def _board(records: Sequence[Record], difference: PairedDifference) -> str:
 def _ablations(records: Sequence[Record], difference: PairedDifference) -> str:
     _, ablations = split_ablations(records)
     board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records, difference)
-    parts = ms_sts_ablation(records)
+    parts = table_page("ms-sts-ablation", records)
     table = [f"{_PARTS_HEADING}\n", render(parts)] if parts.tables else []
     return "\n".join([GENERATED, board, *table])
 
 
-def _readme(records: Sequence[Record], counts: EncoderCounts | None) -> str:
-    measured = render(measured_table(records)) if records else "No record yet.\n"
+def _readme(records: Sequence[Record], build: BuildMethod | None) -> str:
+    measured = render(measured_page(records)) if records else "No record yet.\n"
     hard = hard_objects_markdown(records)
-    tables = pages_markdown(paper_table(name, records, counts) for name in PAPER_TABLES)
+    tables = pages_markdown(table_page(name, records, build) for name in paper_tables())
     parts = [GENERATED, _INTRODUCTION, "## Measured\n", measured, *([hard] if hard else [])]
     parts += ["## The papers' tables\n", tables]
-    if stand_beside_published(records):
-        parts.append(render(published_fps_page(records)))
+    if fits_fps_page(records):
+        parts.append(render(table_page("fps", records)))
     return "\n".join(parts)
 
 

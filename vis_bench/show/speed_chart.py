@@ -21,7 +21,7 @@ from vis_bench.records.ranking import is_ranked
 from vis_bench.records.schema import Record
 from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.show.leaderboard import leaderboard_sections
-from vis_bench.show.published import published_speeds
+from vis_bench.show.papers.fps import published_speeds
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:

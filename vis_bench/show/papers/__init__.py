@@ -1,60 +1,82 @@
-"""The papers' tables, published and measured side by side."""
+"""Tables by name: the papers', published and measured side by side, and those of records alone.
+
+`table` reads a paper's YAML, `lookup` finds the record of a cell, `fill` makes the page; `fps`
+puts measured beside published FPS; `over_seeds` averages trainings with several seeds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from vis_bench.errors import InputError
+from vis_bench.progress import Bars
 from vis_bench.records.schema import Record
-from vis_bench.show.papers.clip_length import seqformer_clip_length_table
-from vis_bench.show.papers.coco import coco_table
-from vis_bench.show.papers.comparison import comparison_2021_table, comparison_table
-from vis_bench.show.papers.encoder_flops import (
-    EncoderCounts,
-    counted_lookup,
-    encoder_flops_table,
-)
-from vis_bench.show.papers.fill import fill_table
-from vis_bench.show.papers.from_records import record_lookup
-from vis_bench.show.papers.ifc_ablations import (
-    encoder_comparison_table,
-    memory_decomposition_table,
-    memory_tokens_table,
-)
-from vis_bench.show.papers.spec import PaperTable
-from vis_bench.show.papers.stride import ifc_stride_table
+from vis_bench.show.measured import measured_page
+from vis_bench.show.papers.fill import paper_page
+from vis_bench.show.papers.fps import fps_page
+from vis_bench.show.papers.over_seeds import over_seeds_page
+from vis_bench.show.papers.table import PaperRow, load_table, published
 from vis_bench.show.tables.model import Page
 
-PAPER_TABLES: dict[str, Callable[[], PaperTable]] = {
-    "comparison": comparison_table,
-    "comparison-2021": comparison_2021_table,
-    "seqformer-clip-length": seqformer_clip_length_table,
-    "ifc-stride": ifc_stride_table,
-    "ifc-memory-tokens": memory_tokens_table,
-    "ifc-memory-decomposition": memory_decomposition_table,
-    "ifc-encoder-comparison": encoder_comparison_table,
-    "ifc-encoder": encoder_flops_table,
-    "ifc-coco": coco_table,
-}
+if TYPE_CHECKING:
+    from vis_bench.runs.load_method import BuildMethod
+
+MEASURED, FPS, OVER_SEEDS = "measured", "fps", ("ms-sts-ablation",)
 
 
-def paper_table(
-    name: str, records: Sequence[Record], encoder_counts: EncoderCounts | None = None
+def paper_tables() -> list[str]:
+    """Names of the bundled papers' tables, in the order of the results page."""
+    return published()["tables"]
+
+
+def tables() -> dict[str, str]:
+    """Titles of all tables by name."""
+    return {
+        MEASURED: "Every record",
+        FPS: fps_page([]).title,
+        **{name: load_table(name).title for name in paper_tables()},
+        **{name: over_seeds_page(name, []).title for name in OVER_SEEDS},
+    }
+
+
+def is_counted(name: str) -> bool:
+    """True for a table whose values are counted on shapes, which needs `build_method`."""
+    others = (MEASURED, FPS, *OVER_SEEDS)
+    return name not in others and load_table(name).count is not None
+
+
+def table_page(
+    name: str, records: Sequence[Record], build_method: BuildMethod | None = None
 ) -> Page:
-    """A paper's table with every cell's published, measured and difference.
+    """A table with what the records measured.
 
     Args:
-        name: a key of `PAPER_TABLES`.
-        records: what has been measured.
-        encoder_counts: for `ifc-encoder`, what has been counted.
+        name: one of `tables()`, or the path of a YAML file with a paper's table.
+        build_method: counts the values of a counted table; without it only published ones stand.
 
     Raises:
-        InputError: for an unknown name.
+        InputError: for an unknown name, or a YAML file that holds no table.
     """
-    if name not in PAPER_TABLES:
-        raise InputError(f"table is {name!r}; expected one of: {', '.join(PAPER_TABLES)}")
-    table = PAPER_TABLES[name]()
-    mini = record_lookup(table, records, table.mini_dataset)
-    if name == "ifc-encoder":
-        return fill_table(table, counted_lookup(encoder_counts), mini)
-    return fill_table(table, record_lookup(table, records, table.dataset), mini)
+    if name == MEASURED:
+        return measured_page(records)
+    if name == FPS:
+        return fps_page(records)
+    if name in OVER_SEEDS:
+        return over_seeds_page(name, records)
+    table = load_table(name)
+    count = table.count
+    if count is None or build_method is None:
+        return paper_page(table, records)
+    from vis_bench.show.flops import count_module  # imports torch, which other tables do without
+
+    clips = [column.clip for column in table.columns if column.clip is not None]
+    with Bars().bar(name, len(table.rows) * len(clips)) as advance:
+
+        def count_row(row: PaperRow) -> list[float]:
+            changed = {key.removeprefix("options."): value for key, value in row.where.items()}
+            options = {**count.options, **changed}
+            return count_module(
+                build_method, count.method, options, count.dataset, count.module, clips, advance
+            )
+
+        return paper_page(table, records, count_row)

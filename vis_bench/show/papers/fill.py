@@ -1,21 +1,21 @@
-"""A paper's table with what has been measured: published, measured and difference.
+"""Pages of papers' tables: published, measured and difference of every row.
 
-Figures measured on the synthetic set stand in a table of their own below.
+Values measured on the synthetic set stand in a table of their own below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from vis_bench.data.categories import dataset_title
+from vis_bench.records.schema import Record
 from vis_bench.show.number_format import INTERVAL_NOTE
-from vis_bench.show.papers.footnotes import Footnotes
-from vis_bench.show.papers.spec import Lookup, Measurement, PaperRow, PaperTable
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, rank_marks
+from vis_bench.show.papers.lookup import Measurement, measurement
+from vis_bench.show.papers.table import PaperRow, PaperTable, Where, source_text
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
 
-FIGURES_COLUMN = "Figures"
 SYNTHETIC_REMARK = (
     "The synthetic set is another data set and the mini models are other models: compare their "
     "figures with each other, not with those above."
@@ -24,142 +24,142 @@ RESERVED_REMARK = (
     "Figures of other videos than the published ones, of random weights, or of videos that the "
     "weights were trained on have no difference and do not count as measured."
 )
+# Counts the values of a row, one per column.
+CountRow = Callable[[PaperRow], list[float]]
 
 
-def fill_table(table: PaperTable, look_up: Lookup, look_up_mini: Lookup) -> Page:
-    """The table in the paper's layout.
+def paper_page(
+    table: PaperTable, records: Sequence[Record], count_row: CountRow | None = None
+) -> Page:
+    """Fill a table in the paper's layout.
 
-    A row that has been measured takes three lines: published, measured, and measured minus
-    published, all as printed. What each measurement was made on is a footnote. One that is not
-    comparable has no difference.
+    A measured row takes three lines: published, measured, and measured minus published, all as
+    printed. The conditions of each measurement are a footnote; one that is not comparable has no
+    difference.
 
     Args:
-        look_up: what has been measured on the paper's data set.
-        look_up_mini: what the mini models' rows have on the synthetic set.
+        count_row: counts the values of a table that is counted instead of measured.
     """
-    footnotes = Footnotes()
-    measured = [_Row.of(table, row, look_up) for row in table.rows]
-    grids = [_grid(table, _paper_lines(table, measured, footnotes), table.data)]
-    mini = [_Row.of(table, row, look_up_mini) for row in table.mini_rows]
-    mini_lines = _measured_lines(table, [row for row in mini if any(row.measured)], footnotes)
-    done = sum(row.is_compared for row in measured)
-    remarks = [f"Measured: {done} of {len(measured)} rows; a row of one line is published only."]
-    remarks += [RESERVED_REMARK] if any(row.has_reservations for row in measured) else []
-    has_interval = any(f and f.interval for row in (*measured, *mini) for f in row.measured)
+    notes = Footnotes()
+    rows = [_row(table, row, records, table.dataset, {}, count_row) for row in table.rows]
+    tables = [_table(table, _paper_lines(table, rows, notes), table.data_title)]
+    mini: list[_Row] = []
+    if table.mini is not None:
+        extra, data = table.mini.where, table.mini.dataset
+        every = [_row(table, row, records, data, extra, None) for row in table.mini_rows]
+        mini = [row for row in every if any(row.measured)]
+    done = sum(any(row.comparable) for row in rows)
+    remarks = [f"Measured: {done} of {len(rows)} rows; a row of one line is published only."]
+    remarks += [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
+    has_interval = any(value and value.interval for row in (*rows, *mini) for value in row.measured)
     remarks += [INTERVAL_NOTE] if has_interval else []
-    remarks += table.remarks
-    if mini_lines:
-        lines = [(*map(Entry, row.labels), *line) for row, line in mini_lines]
-        grids.append(_grid(table, lines, f"{dataset_title(table.mini_dataset)}, mini models"))
+    remarks += table.texts()
+    if mini and table.mini is not None:
+        measured = _measured_lines(table, mini, notes)
+        lines = [[*map(Entry, row.labels), *line] for row, line in zip(mini, measured, strict=True)]
+        data = f"{dataset_title(table.mini.dataset)}, mini models"
+        tables.append(_table(table, lines, data))
         remarks.append(SYNTHETIC_REMARK)
-    return Page(table.title, tuple(grids), footnotes.texts, tuple(remarks))
+    return Page(table.title, tuple(tables), notes.texts, tuple(remarks))
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row's labels and source, and what is published and measured per column."""
+    """Labels and source of a row, and what is published and measured per column."""
 
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     source: str | None
-    published: tuple[str | None, ...]
-    measured: tuple[Measurement | None, ...]
-
-    @classmethod
-    def of(cls, table: PaperTable, row: PaperRow, look_up: Lookup) -> _Row:
-        digits = [column.metric.digits for column in table.columns]
-        published = zip(row.published, digits, strict=bool(row.published))
-        texts = (None if value is None else f"{value:.{places}f}" for value, places in published)
-        measured = (look_up(row, column) for column in table.columns)
-        return cls(row.labels, row.source, tuple(texts), tuple(measured))
+    published: Sequence[str | None]
+    measured: Sequence[Measurement | None]
 
     @property
-    def measured_texts(self) -> list[str | None]:
-        return [None if figure is None else figure.text for figure in self.measured]
+    def texts(self) -> list[str | None]:
+        return [None if value is None else value.text for value in self.measured]
 
     @property
-    def comparable_texts(self) -> list[str | None]:
-        return [figure.text if figure and figure.comparable else None for figure in self.measured]
-
-    @property
-    def is_compared(self) -> bool:
-        return any(text is not None for text in self.comparable_texts)
-
-    @property
-    def has_reservations(self) -> bool:
-        return self.comparable_texts != self.measured_texts
+    def comparable(self) -> list[str | None]:
+        return [value.text if value and value.comparable else None for value in self.measured]
 
 
-def _paper_lines(
-    table: PaperTable, rows: Sequence[_Row], footnotes: Footnotes
-) -> list[tuple[Entry, ...]]:
+def _row(
+    table: PaperTable,
+    row: PaperRow,
+    records: Sequence[Record],
+    dataset: str,
+    extra: Where,
+    count_row: CountRow | None,
+) -> _Row:
+    published = [
+        None if value is None else f"{value:.{column.metric.digits}f}"
+        for column, value in zip(table.columns, row.values, strict=False)
+    ]
+    measured: list[Measurement | None]
+    if table.count is not None:
+        measured = [None] * len(table.columns)
+        if count_row is not None:
+            counted = zip(table.columns, count_row(row), strict=True)
+            texts = [column.metric.text(value) for column, value in counted]
+            measured = [Measurement(text, table.count.conditions) for text in texts]
+    else:
+        where = {**table.conditions(row, extra), "dataset": dataset}
+        measured = [
+            measurement(records, {**where, **column.where}, column.metric, table)
+            for column in table.columns
+        ]
+    return _Row(list(table.row_labels(row).values()), row.source, published, measured)
+
+
+def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> list[list[Entry]]:
     figures = [row.published for row in rows]
-    published = _marked(table, figures, figures)
-    measured = dict(_measured_lines(table, [row for row in rows if any(row.measured)], footnotes))
-    lines: list[tuple[Entry, ...]] = []
-    for row, entries in zip(rows, published, strict=True):
-        source = Entry("published", notes=footnotes.source(row.source))
-        lines.append((*map(Entry, row.labels), source, *entries))
-        if row in measured:
+    measured = iter(_measured_lines(table, [row for row in rows if any(row.measured)], notes))
+    lines: list[list[Entry]] = []
+    for row, entries in zip(rows, _marked(table, figures, figures), strict=True):
+        source = () if row.source is None else notes.numbered(source_text(row.source))
+        lines.append([*map(Entry, row.labels), Entry("published", notes=source), *entries])
+        if any(row.measured):
             labels = [Entry(label, repeats=True) for label in row.labels]
-            differences = map(_difference, row.published, row.comparable_texts)
-            lines.append((*labels, *measured[row]))
-            lines.append((*labels, Entry("difference"), *map(Entry, differences)))
+            differences = map(_difference, row.published, row.comparable)
+            lines.append([*labels, *next(measured)])
+            lines.append([*labels, Entry("difference"), *map(Entry, differences)])
     return lines
 
 
-def _measured_lines(
-    table: PaperTable, rows: Sequence[_Row], footnotes: Footnotes
-) -> list[tuple[_Row, list[Entry]]]:
-    """The rows' measured lines, best and second marked among the comparable figures."""
-    marked = _marked(
-        table, [row.measured_texts for row in rows], [row.comparable_texts for row in rows]
-    )
-    return [
-        (row, _with_conditions(row.measured, _with_intervals(row.measured, line), footnotes))
-        for row, line in zip(rows, marked, strict=True)
-    ]
+def _measured_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> list[list[Entry]]:
+    """Lines with the best and second best comparable values marked.
 
-
-def _with_intervals(
-    figures: Sequence[Measurement | None], line: Sequence[Entry]
-) -> Sequence[Entry]:
-    return [
-        entry if figure is None else replace(entry, interval=figure.interval)
-        for figure, entry in zip(figures, line, strict=True)
-    ]
-
-
-def _with_conditions(
-    figures: Sequence[Measurement | None], line: Sequence[Entry], footnotes: Footnotes
-) -> list[Entry]:
-    """The measured line: one footnote for all figures where they share their conditions."""
-    conditions = [None if figure is None else figure.conditions for figure in figures]
-    shared = {text for text in conditions if text is not None}
-    if len(shared) == 1:
-        return [Entry("measured", notes=footnotes.conditions(shared.pop())), *line]
-    noted = [
-        replace(entry, notes=footnotes.conditions(text))
-        for entry, text in zip(line, conditions, strict=True)
-    ]
-    return [Entry("measured"), *noted]
+    Values that share their conditions share one footnote, at the head of the line.
+    """
+    lines = []
+    entries = _marked(table, [row.texts for row in rows], [row.comparable for row in rows])
+    for row, line in zip(rows, entries, strict=True):
+        values = [
+            replace(entry, interval=value.interval) if value else entry
+            for value, entry in zip(row.measured, line, strict=True)
+        ]
+        conditions = dict.fromkeys(value.conditions for value in row.measured if value)
+        if len(conditions) == 1:
+            head = Entry("measured", notes=notes.lettered(*conditions))
+        else:
+            head = Entry("measured")
+            values = [
+                replace(entry, notes=notes.lettered(value.conditions)) if value else entry
+                for value, entry in zip(row.measured, values, strict=True)
+            ]
+        lines.append([head, *values])
+    return lines
 
 
 def _marked(
-    table: PaperTable,
-    lines: Sequence[Sequence[str | None]],
-    ranked: Sequence[Sequence[str | None]],
+    table: PaperTable, lines: Sequence[Sequence[str | None]], ranked: Sequence[Sequence[str | None]]
 ) -> list[list[Entry]]:
-    """The lines as entries; of each column the best and second best are marked, as found in
-    `ranked`, which lacks the figures that are not to be marked.
-    """
-    entries = [[Entry(text or ABSENT) for text in line] for line in lines]
+    """Lines as entries; `ranked` lacks the values that must not be marked."""
+    columns = []
     for place, column in enumerate(table.columns):
+        entries = [Entry(line[place] or ABSENT) for line in lines]
         better = column.metric.higher_is_better
-        if better is not None:
-            marks = rank_marks([line[place] for line in ranked], higher_is_better=better)
-            for line, mark in zip(entries, marks, strict=True):
-                line[place] = Entry(line[place].text, mark)
-    return entries
+        competing = [None if better is None else line[place] for line in ranked]
+        columns.append(marked(entries, competing, higher=better is True))
+    return [list(line) for line in zip(*columns, strict=True)]
 
 
 def _difference(published: str | None, measured: str | None) -> str:
@@ -169,10 +169,10 @@ def _difference(published: str | None, measured: str | None) -> str:
     return f"{difference:+}" if difference else f"{abs(difference)}"
 
 
-def _grid(table: PaperTable, lines: Sequence[tuple[Entry, ...]], data: str) -> Table:
-    labels = [Column(title, numeric=False) for title in (*table.label_titles, FIGURES_COLUMN)]
-    figures = [
+def _table(table: PaperTable, lines: Sequence[Sequence[Entry]], data: str) -> Table:
+    labels = [Column(title, numeric=False) for title in (*table.labels, "Figures")]
+    columns = [
         Column(column.title, column.group, has_interval=column.metric.ends is not None)
         for column in table.columns
     ]
-    return Table((*labels, *figures), tuple(lines), data, len(labels))
+    return Table.of([*labels, *columns], lines, data, len(labels))

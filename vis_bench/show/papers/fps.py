@@ -1,0 +1,117 @@
+"""Published FPS, and beside each what this bench measures of the same method and clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vis_bench.cost.speed.settings import PAPER
+from vis_bench.files import read_yaml
+from vis_bench.records.metrics import FPS
+from vis_bench.records.names import arithmetic_name
+from vis_bench.records.ranking import tie_break
+from vis_bench.records.schema import Record
+from vis_bench.show.number_format import plain, spread_mark
+from vis_bench.show.papers.lookup import holds
+from vis_bench.show.papers.table import PaperRow, PaperTable, load_table, published, source_text
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table
+
+_TEXTS = ("Method", "Backbone", "Clip", "Stride", "Figures", "Timed", "Arithmetic", "Device")
+
+
+@cache
+def _facts() -> Mapping[str, Any]:
+    return read_yaml(Path(__file__).with_name("fps.yaml"))
+
+
+def fits_fps_page(records: Sequence[Record]) -> list[Record]:
+    """The records whose FPS may stand beside published ones, sorted."""
+    fit = (
+        r for r in records
+        if r.dataset in _facts()["datasets"] and not r.external and r.fps is not None
+    )  # fmt: skip
+    return sorted(fit, key=tie_break)
+
+
+def fps_page(records: Sequence[Record]) -> Page:
+    """A line for each published value, and below it one for each region that was measured."""
+    notes = Footnotes()
+    fit = fits_fps_page(records)
+    lines: list[tuple[Entry, ...]] = []
+    for labels, where, fps, source in _published():
+        stated = published()["sources"][source]
+        texts = stated.get("timed", "not stated"), ABSENT, stated.get("hardware", "not stated")
+        head = Entry("published", notes=notes.numbered(source_text(source)))
+        lines.append((*map(Entry, labels), head, *map(Entry, texts), Entry(FPS.text(fps))))
+        repeated = [Entry(label, repeats=True) for label in labels]
+        for record in fit:
+            if holds(record, where):
+                lines += ((*repeated, *measured) for measured in _measured(record))
+    columns = (*(Column(title, numeric=False) for title in _TEXTS), Column("FPS"))
+    table = Table(columns, tuple(lines))
+    return Page(_facts()["title"], (table,), notes.texts, (_facts()["remark"],))
+
+
+def published_speeds() -> list[tuple[str, str, str, float, float]]:
+    """(method, variant, clip, FPS, AP) of every row of the comparison with both; AP in points.
+
+    The variant is the backbone, with the training or the source where they tell rows apart; the
+    clip is empty where a row states none.
+    """
+    table = load_table("comparison")
+    rows = [(row, fps) for row in table.rows if (fps := _value(table, row, "fps")) is not None]
+    return [
+        (labels["Method"], _variant(table, row, [r for r, _ in rows]),
+         "" if labels["Clip"] == ABSENT else f"T={labels['Clip']}", fps,
+         _value(table, row, "ap") or 0.0)
+        for row, fps in rows
+        for labels in [table.row_labels(row)]
+    ]  # fmt: skip
+
+
+def _published() -> Iterator[tuple[tuple[str, ...], dict[str, Any], float, str]]:
+    """(labels, conditions, FPS, source) of each value, once where several sources repeat it."""
+    facts, seen = _facts(), set()
+    for part in facts["tables"]:
+        table = load_table(part["table"])
+        for row in table.rows:
+            named = {**table.row_labels(row), **part}
+            method, fps = named.get("Method", part.get("method")), _value(table, row, "fps")
+            backbone = named.get("Backbone", part.get("backbone"))
+            if method not in facts["methods"] or fps is None:
+                continue
+            clip = "whole" if named["Clip"] == ABSENT else named["Clip"]
+            labels = method, backbone, clip, named.get("Stride", ABSENT)
+            where = {
+                "clip_stride": [1, None, 18], **table.conditions(row), "training": None,
+                "resolution": facts["methods"][method],
+            }  # fmt: skip
+            if (labels, fps) not in seen:
+                yield labels, where, fps, str(row.source)
+            seen.add((labels, fps))
+    for row in facts["rows"]:
+        yield (*map(str, row["labels"]), ABSENT), row["where"], row["fps"], row["source"]
+
+
+def _measured(record: Record) -> Iterator[tuple[Entry, ...]]:
+    for region, fields in record.regions.items():
+        as_paper = record.speed_protocol == PAPER
+        timed = f"{region}, the authors' protocol" if as_paper else region
+        fps = ABSENT if fields.fps is None else FPS.text(fields.fps) + spread_mark(fields)
+        texts = "measured", timed, arithmetic_name(record), plain(record.device), fps
+        yield tuple(map(Entry, texts))
+
+
+def _value(table: PaperTable, row: PaperRow, field: str) -> float | None:
+    places = [n for n, column in enumerate(table.columns) if column.metric.field == field]
+    return row.values[places[0]]
+
+
+def _variant(table: PaperTable, row: PaperRow, rows: Sequence[PaperRow]) -> str:
+    labels = table.row_labels(row)
+    sources = {other.source for other in rows if other.labels[0] == row.labels[0]}
+    source = [str(row.source).rpartition("-")[2]] if len(sources) > 1 else []
+    training = [] if labels["Training"] == ABSENT else [labels["Training"]]
+    return ", ".join([labels["Backbone"], *training, *source])

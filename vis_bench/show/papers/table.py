@@ -1,0 +1,195 @@
+"""Tables of papers as YAML: rows, columns, conditions on records, published values and sources.
+
+A bundled table is `<name>.yaml` beside this file; `published.yaml` holds what tables share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from vis_bench.data.categories import dataset_title
+from vis_bench.errors import InputError
+from vis_bench.files import read_yaml
+from vis_bench.records.metrics import (
+    ACCURACY,
+    CHECKPOINT_ENTRIES,
+    FPS,
+    GFLOPS_PER_FRAME,
+    PARAMS,
+    TRACKING,
+    Metric,
+)
+from vis_bench.records.schema import Record
+from vis_bench.records.store import first_problem
+
+_FOLDER = Path(__file__).parent
+_ENCODER = Metric("encoder_gmacs", "GFLOPs", digits=2, higher_is_better=False)
+METRICS = {
+    metric.field: metric
+    for metric in (
+        *ACCURACY, *TRACKING, FPS, GFLOPS_PER_FRAME, PARAMS, CHECKPOINT_ENTRIES, _ENCODER,
+    )
+}  # fmt: skip
+
+
+def _check_keys(where: dict[str, Any]) -> dict[str, Any]:
+    for key in where:
+        if not key.startswith("options.") and key not in Record.model_fields:
+            raise ValueError(f"expected fields of a record or options.NAME, not {key}")
+    return where
+
+
+# Field of a record, or `options.<name>` -> the value it must have, or a list of allowed ones.
+Where = Annotated[dict[str, Any], AfterValidator(_check_keys)]
+
+
+def _metric(name: object) -> Metric:
+    if name not in METRICS:
+        raise ValueError(f"expected one of {', '.join(METRICS)}")
+    return METRICS[str(name)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PaperColumn(_Part):
+    """A column of values; `where` holds for every measurement in it.
+
+    Attributes:
+        clip: of a counted column, the frames of the clip, their height and their width.
+    """
+
+    title: str
+    metric: Annotated[Metric, BeforeValidator(_metric)]
+    group: str = ""
+    where: Where = Field(default_factory=dict)
+    clip: tuple[int, int, int] | None = None
+
+
+class PaperRow(_Part):
+    """A row with its published values, one per column; `source` is a key of the sources."""
+
+    labels: list[str | int | None]
+    where: Where = Field(default_factory=dict)
+    values: list[float | None] = Field(default_factory=list)
+    source: str | None = None
+
+
+class MiniRows(_Part):
+    """Rows of the bundled mini models: those of the paper unless listed."""
+
+    dataset: str = "synthetic"
+    where: Where = Field(default_factory=dict)
+    rows: list[PaperRow] = Field(default_factory=list)
+
+
+class Count(_Part):
+    """Multiply-adds of one module of a method, counted instead of measured."""
+
+    method: str
+    options: dict[str, Any]
+    dataset: str
+    module: str
+    conditions: str
+
+
+class PaperTable(_Part):
+    """A table of a paper.
+
+    Attributes:
+        data: what the published values were measured on, for readers.
+        labels: title of each leading column -> the record field that its labels state, if any.
+        means: field -> label -> the conditions that stand for the label, beside the shared ones.
+    """
+
+    title: str
+    data: str = ""
+    dataset: str = ""
+    split: str = ""
+    labels: dict[str, str | None]
+    where: Where = Field(default_factory=dict)
+    means: dict[str, dict[str | int, Where]] = Field(default_factory=dict)
+    columns: list[PaperColumn]
+    rows: list[PaperRow]
+    mini: MiniRows | None = None
+    count: Count | None = None
+    remarks: list[str] = Field(default_factory=list)
+
+    @property
+    def data_title(self) -> str:
+        """The heading above the published values."""
+        return self.data or dataset_title(self.dataset)
+
+    @property
+    def mini_rows(self) -> list[PaperRow]:
+        """The mini models' rows, of which nothing is published."""
+        rows = self.mini.rows or self.rows if self.mini else []
+        return [row.model_copy(update={"values": [], "source": None}) for row in rows]
+
+    def row_labels(self, row: PaperRow) -> dict[str, str]:
+        """Printed labels by title; a dash where the row states none."""
+        labels = ["-" if label is None else str(label) for label in row.labels]
+        return dict(zip(self.labels, [*labels, *["-"] * len(self.labels)], strict=False))
+
+    def conditions(self, row: PaperRow, extra: Where | None = None) -> Where:
+        """Conditions on records of a row, from the table, its labels, `extra`, and its own."""
+        where = dict(self.where)
+        for key, label in zip(self.labels.values(), row.labels, strict=False):
+            if key is not None and label is not None:
+                shared = published()["means"].get(key, {})
+                where |= {**shared, **self.means.get(key, {})}.get(label, {key: label})
+        return {**where, **(extra or {}), **row.where}
+
+    def texts(self) -> list[str]:
+        """The remarks, with the hardware of the cited sources filled in."""
+        cited = {row.source for row in self.rows}
+        stated = [s for k, s in published()["sources"].items() if k in cited and "hardware" in s]
+        hardware = ". ".join(
+            f"{source['text']}: {'; '.join([source['hardware'], *_remark(source)])}"
+            for source in stated
+        )
+        return [remark.replace("{hardware}", hardware) for remark in self.remarks]
+
+
+def _remark(source: Mapping[str, str]) -> list[str]:
+    return [source["remark"]] if "remark" in source else []
+
+
+@cache
+def published() -> Mapping[str, Any]:
+    """Shared facts: names of bundled tables, sources, sizes of data sets, meanings of labels."""
+    return read_yaml(_FOLDER / "published.yaml")
+
+
+def source_text(key: str) -> str:
+    """A source as a footnote; a text that is no key of a shared source stands for itself."""
+    return published()["sources"].get(key, {"text": key})["text"]
+
+
+@cache
+def load_table(name: str) -> PaperTable:
+    """Read a bundled table by name, or any by the path of its YAML file."""
+    if not name.endswith((".yaml", ".yml")) and name not in published()["tables"]:
+        names = ", ".join(published()["tables"])
+        raise InputError(f"table is {name!r}; expected a YAML file or one of: {names}")
+    path = _FOLDER / f"{name}.yaml" if name in published()["tables"] else Path(name)
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no mapping; expected the keys of a table")
+    try:
+        table = PaperTable(**content)
+    except ValidationError as error:
+        raise InputError(f"table {path}: {first_problem(error)}") from None
+    for row in table.rows:
+        if len(row.labels) > len(table.labels) or len(row.values) != len(table.columns):
+            raise InputError(
+                f"table {path}: the row {row.labels} has {len(row.values)} values; expected "
+                f"{len(table.columns)} and at most {len(table.labels)} labels"
+            )
+    return table
