@@ -82,13 +82,14 @@ def test_following_is_that_of_all_pairs_side_by_side(some, others, num_frames, d
     ).frame_iou()  # fmt: skip
     iou_NMT[:, crowd_M] = 0
     found = follow(tracks, objects, num_frames)
-    assert list(found.pairs_T) == list(followed_side_by_side(iou_NMT))
+    pairs_T = [pairs for _, pairs, _ in found]
+    assert pairs_T == list(followed_side_by_side(iou_NMT))
     frames = switch_frames(tracks, objects, num_frames)
-    switched = [[t for t in range(num_frames) if n in found.switches_T[t]]
+    switched = [[t for t in range(num_frames) if n in found[t][2]]
                 for n in range(len(some))]  # fmt: skip
     assert [list(own) for own in frames] == switched
     for m, line in enumerate(object_timelines(tracks, objects, num_frames)):
-        followers = [{m: n for n, m in pairs.items()}.get(m) for pairs in found.pairs_T]
+        followers = [{m: n for n, m in pairs.items()}.get(m) for pairs in pairs_T]
         expected = [iou_NMT[:, m, t].max() if n is None else iou_NMT[n, m, t]
                     for t, n in enumerate(followers)]  # fmt: skip
         assert line.iou_T.tolist() == expected

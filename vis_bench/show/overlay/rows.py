@@ -1,4 +1,4 @@
-"""Instances"""
+"""Instances drawn of a video: rows of all tracks, and the tracks of attention figures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from vis_bench.show.overlay.painting import Color, Style, color_of
 from vis_bench.show.overlay.timelines import switch_frames
 from vis_bench.show.overlay.tracks import (
     TrackSet,
-    Verdicts,
     identities,
-    judge,
     objects_of,
+    outcomes,
     tracks_of,
 )
 
@@ -32,43 +31,43 @@ if TYPE_CHECKING:
 
 def rows_of(
     video: Video,
-    sources: Sequence[Side],
+    sides: Sequence[Side],
     truth: GroundTruth | None,
     categories: Mapping[int, str],
     min_score: float,
 ) -> list[Row]:
-    """The ground truth's row, where there is one, and then a row for each results file.
-
-    Raises:
-        InputError: as `tracks_of` and `objects_of`.
-    """
-    sets = [tracks_of(source.results, video, min_score) for source in sources]
-    objects = None if truth is None else objects_of(truth, video)
-    if objects is None:
-        verdicts, numbered = [], identities(sets)
-    else:
-        verdicts = [judge(tracks, objects) for tracks in sets]
-        numbered = identities([objects, *sets], [verdict.found_N for verdict in verdicts])
-    rows = []
-    if objects is not None:
-        own = zip(range(len(objects)), numbered.pop(0).tolist(), strict=True)
-        shown = [_object(objects, i, identity, categories) for i, identity in own]
-        rows.append(Row("ground truth", shown))
-    for s, (source, tracks, identity_N) in enumerate(zip(sources, sets, numbered, strict=True)):
-        instances = [
-            _track(tracks, i, identity, categories) for i, identity in enumerate(identity_N)
+    """Return the ground truth's row, if there is one, and then a row for each results file."""
+    sets = [tracks_of(side.results, video, min_score) for side in sides]
+    if truth is None:
+        rows = [
+            [_track(tracks, n, int(identity), categories) for n, identity in enumerate(identity_N)]
+            for tracks, identity_N in zip(sets, identities(sets), strict=True)
         ]
-        if objects is not None:
-            instances = _judged(instances, verdicts[s], tracks, objects, video, categories)
-        rows.append(Row(source.name, instances))
-    return rows
+        return [Row(side.name, row) for side, row in zip(sides, rows, strict=True)]
+    objects = objects_of(truth, video)
+    judged = [outcomes(tracks, objects) for tracks in sets]
+    _, *numbered = identities([objects, *sets], [found_N for found_N, _ in judged])
+    found = [_object(objects, m, categories) for m in range(len(objects))]
+    shown = [Row("ground truth", found)]
+    for side, tracks, (found_N, faults), identity_N in zip(
+        sides, sets, judged, numbered, strict=True
+    ):
+        missed_M = ~np.isin(np.arange(len(objects)), found_N) & ~objects.crowd_N
+        instances = [_missed(objects, m, categories) for m in np.flatnonzero(missed_M).tolist()]
+        switches = switch_frames(tracks, objects, video.length)
+        for n, (identity, fault) in enumerate(zip(identity_N, faults, strict=True)):
+            instances.append(
+                _track(tracks, n, int(identity), categories, fault=fault, switches=switches[n])
+            )
+        shown.append(Row(side.name, instances))
+    return shown
 
 
 def abbreviation(name: str, names: Iterable[str]) -> str:
-    """The first letters of a name's words, as few as tell it from the other names.
+    """Return the first letters of a name's words, as few as distinguish it from the other names.
 
     At least 3 of a single word and 2 of each of several: `per.`, `gi.pa.`. Empty for a name of up
-    to 5 letters, or where it would not be two shorter than the name.
+    to 5 letters, or if it would not be two shorter than the name.
     """
     others = [other for other in names if other != name]
     for length in range(2 if len(_words(name)) > 1 else 3, len(name)):
@@ -88,45 +87,32 @@ def _words(name: str) -> list[str]:
     return re.split(r"[\s_-]+", name)
 
 
-def _object(
-    objects: TrackSet, index: int, identity: int, categories: Mapping[int, str]
-) -> Instance:
-    name = _name(objects, index, categories)
-    text = f"{name} (crowd)" if objects.crowd_N[index] else name
-    return Instance(
-        objects.masks_T(index), identity, (text,),
-        abbreviation=abbreviation(name, categories.values()),
-    )  # fmt: skip
+def _object(objects: TrackSet, m: int, categories: Mapping[int, str]) -> Instance:
+    name = _name(objects, m, categories)
+    text = f"{name} (crowd)" if objects.crowd_N[m] else name
+    short = abbreviation(name, categories.values())
+    return Instance(objects.masks_T(m), m, (text,), abbreviation=short)
 
 
-def _track(tracks: TrackSet, index: int, identity: int, categories: Mapping[int, str]) -> Instance:
-    name, score = _name(tracks, index, categories), f"{tracks.score_N[index]:.2f}"
-    comma = "," if name[-1:].isdigit() else ""
-    return Instance(tracks.masks_T(index), identity, (f"{name}{comma} {score}", score))
+def _missed(objects: TrackSet, m: int, categories: Mapping[int, str]) -> Instance:
+    texts = (f"missed {_name(objects, m, categories)}", "missed")
+    return Instance(objects.masks_T(m), -1, texts, "missed")
 
 
-def _judged(
-    instances: Sequence[Instance],
-    verdicts: Verdicts,
+def _track(
     tracks: TrackSet,
-    objects: TrackSet,
-    video: Video,
+    n: int,
+    identity: int,
     categories: Mapping[int, str],
-) -> list[Instance]:
-    """The missed objects, and the tracks with what annotations say about them."""
-    switches = switch_frames(tracks, objects, video.length)
-    judged = [
-        Instance(
-            objects.masks_T(index), -1,
-            (f"missed {_name(objects, index, categories)}", "missed"), "missed",
-        )
-        for index in verdicts.missed_M.nonzero()[0].tolist()
-    ]  # fmt: skip
-    for instance, fault, frames in zip(instances, verdicts.faults_N, switches, strict=True):
-        texts = (f"{instance.texts[0]}, {fault}", *instance.texts) if fault else instance.texts
-        style: Style = "false" if fault else "track"
-        judged.append(Instance(instance.masks_T, instance.identity, texts, style, frames))
-    return judged
+    *,
+    fault: str = "",
+    switches: tuple[int, ...] = (),
+) -> Instance:
+    name, score = _name(tracks, n, categories), f"{tracks.score_N[n]:.2f}"
+    text = f"{name}{',' if name[-1:].isdigit() else ''} {score}"
+    texts = (f"{text}, {fault}", text, score) if fault else (text, score)
+    style: Style = "false" if fault else "track"
+    return Instance(tracks.masks_T(n), identity, texts, style, switches)
 
 
 def _name(tracks: TrackSet, index: int, categories: Mapping[int, str]) -> str:
@@ -140,22 +126,24 @@ class ShownTrack:
 
     Attributes:
         row: of the instance in the recorded attention.
-        present_T: where the object is: by the annotations where it is one of theirs, else where
-            the track has a mask.
-        annotated: whether `present_T` is from the annotations.
+        present_T: frames in which the annotated object, or else the track, has a mask.
+        annotated: `present_T` is from the annotations.
         instance: how it is drawn over a frame.
-        title: class and score.
     """
 
     row: int
     present_T: np.ndarray
     annotated: bool
     instance: Instance
-    title: str
+
+    @property
+    def title(self) -> str:
+        """Class and score."""
+        return self.instance.texts[0]
 
     @property
     def color(self) -> Color:
-        """The same in every figure of the video, where annotations say which object it is."""
+        """Color of the object; with annotations the same in every figure of the video."""
         return color_of(self.instance.identity)
 
 
@@ -165,41 +153,29 @@ def shown_tracks(
     categories: Mapping[int, str],
     count: int,
 ) -> list[ShownTrack]:
-    """The best tracks, each of an instance of its own; those that find an object go first.
-
-    Raises:
-        InputError: where there is no track, or annotations do not fit the frames.
-    """
+    """Return the best tracks, one per instance; those that find an object go first."""
     video = recorded.video
-    results = Results.of(recorded.tracks)
-    tracks = tracks_of(results, video, float("-inf"))
+    tracks = tracks_of(Results.of(recorded.tracks), video, float("-inf"))
     if not len(tracks):
         raise InputError(f"the method finds no instance in video {video.name}; choose another one")
-    found_D = np.full(len(tracks), -1)
     objects = None if truth is None else objects_of(truth, video)
-    if objects is not None:
-        found_D = judge(tracks, objects).found_N
-    order = _distinct(found_D, [recorded.instances[row] for row in tracks.rows_N])[:count]
-    chosen = tracks.chosen(np.array(order, int))
-    sets = [chosen] if objects is None else [objects, chosen]
-    identity_N = identities(sets, [] if objects is None else [found_D[order]])[-1]
+    found_D = np.full(len(tracks), -1) if objects is None else outcomes(tracks, objects)[0]
+    first: dict[int, int] = {}
+    for place in sorted(range(len(tracks)), key=lambda place: found_D[place] < 0):
+        first.setdefault(recorded.instances[tracks.rows_N[place]], place)
+    order = np.array(list(first.values())[:count], int)
+    chosen, found_N = tracks.chosen(order), found_D[order]
+    if objects is None:
+        (identity_N,) = identities([chosen])
+    else:
+        _, identity_N = identities([objects, chosen], [found_N])
     shown = []
-    for n, place in enumerate(order):
-        title = f"{_name(chosen, n, categories)} {chosen.score_N[n]:.2f}"
-        instance = Instance(chosen.masks_T(n), int(identity_N[n]), (title,))
-        present_T = np.array([mask is not None for mask in chosen.masks_T(n)])
-        if objects is not None and found_D[place] >= 0:
-            masks = objects.masks_T(int(found_D[place]))
-            present_T = np.array([mask is not None for mask in masks])
+    for n, (identity, target) in enumerate(zip(identity_N, found_N, strict=True)):
+        text = f"{_name(chosen, n, categories)} {chosen.score_N[n]:.2f}"
+        instance = Instance(chosen.masks_T(n), int(identity), (text,))
+        annotated = objects if target >= 0 else None
+        masks = chosen.masks_T(n) if annotated is None else annotated.masks_T(int(target))
+        present_T = np.array([mask is not None for mask in masks])
         row = recorded.instances[chosen.rows_N[n]]
-        shown.append(ShownTrack(row, present_T, found_D[place] >= 0, instance, title))
+        shown.append(ShownTrack(row, present_T, annotated is not None, instance))
     return shown
-
-
-def _distinct(found_D: np.ndarray, instances: Sequence[int]) -> list[int]:
-    """Tracks that find an object and then the others, one of each instance."""
-    order = sorted(range(len(instances)), key=lambda place: found_D[place] < 0)
-    seen: dict[int, int] = {}
-    for place in order:
-        seen.setdefault(instances[place], place)
-    return list(seen.values())

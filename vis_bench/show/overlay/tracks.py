@@ -1,4 +1,4 @@
-"""Tracks and objects of one video: read, matched to each other and judged."""
+"""Tracks and objects of one video, the objects they share, and the outcome of each track."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from vis_bench.runs.sources import Sources
 
 @dataclass(frozen=True)
 class TrackSet:
-    """N tracks of one video: their rows in `tubes`, best score first.
+    """N tracks of one video, best score first, or its annotated objects in file order.
 
-    `score_N` of objects of the ground truth is 1; `crowd_N` says which of those are crowds.
+    Attributes:
+        rows_N: of the tracks in `tubes`.
+        score_N: 1 for annotated objects.
+        crowd_N: annotated objects that are crowds.
     """
 
     tubes: MaskTubes
@@ -36,22 +39,18 @@ class TrackSet:
         return len(self.rows_N)
 
     def chosen(self, places: np.ndarray) -> TrackSet:
-        """Only some of the tracks."""
+        """Select some of the tracks."""
         columns = (self.rows_N, self.category_N, self.score_N, self.crowd_N)
         rows, category, score, crowd = (column[places] for column in columns)
         return replace(self, rows_N=rows, category_N=category, score_N=score, crowd_N=crowd)
 
     def masks_T(self, track: int) -> Sequence[RLE | None]:
-        """A track's mask in each frame."""
+        """Return a track's mask in each frame."""
         return self.tubes.tube(int(self.rows_N[track]))
 
 
 def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
-    """The tracks of a video with at least a score, best first.
-
-    Raises:
-        InputError: naming the video, where tracks do not fit its frames in number or size.
-    """
+    """Return the tracks of a video with at least a score, best first, if all fit its frames."""
     own = [i for i, track in enumerate(results.tracks) if track.video_id == video.id]
     kept = sorted(
         (i for i in own if results.tracks[i].score >= min_score),
@@ -68,12 +67,8 @@ def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
 
 
 def objects_of(truth: GroundTruth, video: Video) -> TrackSet:
-    """The annotated objects of a video, in file order.
-
-    Raises:
-        InputError: naming the video, where they do not fit its frames in number or size.
-    """
-    rows = [i for i, thing in enumerate(truth.objects) if thing.video_id == video.id]
+    """Return the annotated objects of a video, in file order, if all fit its frames."""
+    rows = [i for i, annotated in enumerate(truth.objects) if annotated.video_id == video.id]
     _check_fit(truth.name, truth.tubes, np.array(rows, int), video)
     return TrackSet(
         truth.tubes,
@@ -85,7 +80,7 @@ def objects_of(truth: GroundTruth, video: Video) -> TrackSet:
 
 
 def check_fit(sources: Sources) -> None:
-    """Refuses results or annotations that do not fit a video in number or size of their masks."""
+    """Refuse results or annotations whose masks do not fit a video in number or size."""
     for video in sources.videos:
         objects_of(sources.truth, video)
         for side in sources.sides:
@@ -110,16 +105,15 @@ def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: Video) -> N
 
 
 def identities(sets: Sequence[TrackSet], found: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
-    """A number per track of each set, from 0; tracks of one object share it across sets.
+    """Number the tracks of each set from 0; tracks of one object share a number across sets.
 
-    The first set, the ground truth where there is one, counts up in its own order. Every later set
-    is assigned to it, one to one, so that the space-time IoU in sum is largest; pairs below an IoU
-    of 0.1 have nothing to do with each other. What is left is assigned in the same way to what
-    earlier sets had left, and gets new numbers after that. Categories play no part.
+    The first set, the ground truth where there is one, is numbered in its own order. Each later set
+    is matched to it one to one with the largest sum of space-time IoU, from an IoU of 0.1 on.
+    Unmatched tracks are matched to the unmatched ones of earlier sets, and then get new numbers.
+    Categories are ignored.
 
     Args:
-        found: for each set but the first, which track of the first each of its tracks is known to
-            be, -1 where that is not known.
+        found: for each set but the first, the known match of each track in the first set, or -1.
     """
     groups: list[tuple[TrackSet, np.ndarray]] = []
     numbered, count = [], 0
@@ -138,33 +132,21 @@ def identities(sets: Sequence[TrackSet], found: Sequence[np.ndarray] = ()) -> li
     return numbered
 
 
-def _assign(some: TrackSet, others: TrackSet) -> np.ndarray:
-    """The pairs that belong together, (P, 2)."""
-    if not len(some) or not len(others):
+def _assign(a: TrackSet, b: TrackSet) -> np.ndarray:
+    """Pairs of the same object, (P, 2)."""
+    if not len(a) or not len(b):
         return np.zeros((0, 2), int)
-    iou_NM = space_time_iou(some.tubes, some.rows_N, others.tubes, others.rows_N)
+    iou_NM = space_time_iou(a.tubes, a.rows_N, b.tubes, b.rows_N)
     rows, columns = linear_sum_assignment(iou_NM, maximize=True)
     related = iou_NM[rows, columns] >= BACKGROUND
     return np.stack([rows[related], columns[related]], 1)
 
 
-@dataclass(frozen=True)
-class Verdicts:
-    """What annotations say about N tracks and M objects.
+def outcomes(tracks: TrackSet, objects: TrackSet) -> tuple[np.ndarray, list[str]]:
+    """Return the object that each track finds, (N,), -1 for none, and the fault of each such track.
 
-    `found_N`: the object that each track finds, -1 for none. `faults_N`: empty for a track that
-    finds an object; what is wrong with any other. `missed_M`: objects that no track finds; a crowd
-    is never missed.
-    """
-
-    found_N: np.ndarray
-    faults_N: tuple[str, ...]
-    missed_M: np.ndarray
-
-
-def judge(tracks: TrackSet, objects: TrackSet) -> Verdicts:
-    """Best score first, a track finds the free object of its category that it overlaps most, from
-    a space-time IoU of 0.5 on (see `evaluation.repairs`).
+    Best score first, a track finds the free object of its category that it overlaps most, from a
+    space-time IoU of 0.5 on, as in AP. The fault of a track that finds an object is empty.
     """
     iou_NM = np.zeros((len(tracks), len(objects)))
     if iou_NM.size:
@@ -178,8 +160,7 @@ def judge(tracks: TrackSet, objects: TrackSet) -> Verdicts:
         "" if found_N[track] >= 0 else _fault(iou_NM[track], own_M)
         for track, own_M in enumerate(tracks.category_N[:, None] == objects.category_N)
     ]
-    missed_M = ~np.isin(np.arange(len(objects)), found_N) & ~objects.crowd_N
-    return Verdicts(found_N, tuple(faults), missed_M)
+    return found_N, faults
 
 
 def _fault(iou_M: np.ndarray, own_M: np.ndarray) -> str:
