@@ -45,6 +45,6 @@ def workload(tmp_path_factory):
 def test_a_strip_and_an_animation(benchmark, workload, tmp_path):
     video, results = workload
     arguments = ([video], [Side("method", results)], None, {}, tmp_path, OverlayPlan())
-    drawn = benchmark.pedantic(draw_overlays, (*arguments, Bars(quiet=True)), rounds=1)
+    files, _ = benchmark.pedantic(draw_overlays, (*arguments, Bars(quiet=True)), rounds=1)
     benchmark.extra_info["frames"] = T
-    assert len(drawn.files["discs"]) == 2
+    assert len(files["discs"]) == 2

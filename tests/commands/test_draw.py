@@ -13,7 +13,7 @@ from drawing_case import LEFT, NOWHERE, RIGHT, H, T, annotations, write_frames, 
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.masks.rle import encode_masks
-from vis_bench.show.overlay.overlays import encode_mp4
+from vis_bench.show.overlay.animation import encode_mp4
 from vis_bench.show.overlay.painting import color_of
 
 TRACKS = ((LEFT, 1, 0.9), (RIGHT, 2, 0.8), (NOWHERE, 1, 0.7))
@@ -204,7 +204,7 @@ def test_the_size_can_be_chosen(draw, case):
 def test_a_video_file_is_drawn_on_and_written(draw, case):
     pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
     page = Image.new("RGB", (96, H), (70, 80, 90))
-    (case / "clip.mp4").write_bytes(encode_mp4(lambda t: page, T, 6))
+    (case / "clip.mp4").write_bytes(encode_mp4(iter([page] * T), 6))
     code, out, err = draw("--format", "mp4", "--json", frames="clip.mp4")
     assert code == 0, err
     assert json.loads(out)["videos"] == {

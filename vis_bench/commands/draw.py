@@ -59,11 +59,12 @@ def run(options: argparse.Namespace) -> None:
         options.columns, options.side, options.format, options.fps, options.single,
         options.min_score,
     )  # fmt: skip
-    drawn = draw_overlays(
+    files, warnings = draw_overlays(
         inputs.videos, inputs.sides, inputs.annotated, inputs.truth.categories, options.output,
         plan, Bars(options.json),
     )  # fmt: skip
-    warn([*inputs.truth.warnings, *drawn.warnings])
-    num_files = sum(map(len, drawn.files.values()))
-    text = f"pictures: {num_files}, videos: {len(drawn.files)}, folder: {options.output}"
-    print_result(options, drawn.as_json(), one_line(text))
+    warn([*inputs.truth.warnings, *warnings])
+    num_files = sum(map(len, files.values()))
+    text = f"pictures: {num_files}, videos: {len(files)}, folder: {options.output}"
+    written = {name: list(map(str, paths)) for name, paths in files.items()}
+    print_result(options, {"videos": written, "warnings": warnings}, one_line(text))

@@ -12,15 +12,14 @@ from vis_bench.commands.values import count, frames_path, named_file, names, pic
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.metrics.error_breakdown import ERRORS
-from vis_bench.metrics.video_errors import break_down_videos, worst_videos
+from vis_bench.metrics.video_errors import VideoErrors, break_down_videos, worst_videos
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.runs.sources import check_has_objects, failure_sources
 from vis_bench.runs.video_subject import VideoSource, load_subjects, predict_each
 from vis_bench.show.charts import picture_format
-from vis_bench.show.figures.failure_cases import FailureCase, draw_failure_cases
-from vis_bench.show.figures.method_strip import draw_method_strip
 from vis_bench.show.figures.page import encode_page
+from vis_bench.show.figures.strips import draw_failure_cases, draw_method_strip, failure_heading
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.text import one_line
 
@@ -101,28 +100,26 @@ def _failure_cases(options: argparse.Namespace) -> None:
     with bars.bar("errors", len(truth.videos)) as advance:
         errors = break_down_videos(truth, side.results, advance)
     worst = worst_videos(errors, kinds, options.worst)
-    cases = [FailureCase(kind, video) for kind, videos in worst.items() for video in videos]
+    cases = [(kind, video) for kind, videos in worst.items() for video in videos]
     if not cases:
         raise InputError(f"{side.name} loses no AP to {', '.join(kinds)}; nothing to draw")
     warnings: dict[str, None] = {}
     with bars.bar("draw", len(cases)) as advance:
         picture = draw_failure_cases(
-            cases, {video.id: video for video in inputs.videos}, side, truth, truth.categories,
-            columns=options.columns, min_score=options.min_score,
+            inputs, cases, columns=options.columns, min_score=options.min_score,
             warn=lambda text: warnings.update({text: None}), advance=advance,
         )  # fmt: skip
     write_atomically(options.output, encode_page(picture, picture_format(options.output)))
     warn([*truth.warnings, *warnings])
-    lines = [*(case.heading for case in cases), f"written: {options.output}"]
-    facts = {"written": [str(options.output)], "cases": [_fields(case) for case in cases]}
+    lines = [*(failure_heading(*case) for case in cases), f"written: {options.output}"]
+    facts = {"written": [str(options.output)], "cases": [_fields(*case) for case in cases]}
     print_result(options, facts, "\n".join(map(one_line, lines)))
 
 
-def _fields(case: FailureCase) -> dict[str, object]:
-    errors = case.errors
+def _fields(kind: str, errors: VideoErrors) -> dict[str, object]:
     return {
-        "kind": case.kind, "video": errors.video.name, "video_id": errors.video.id,
-        "ap": errors.ap, "lost": errors.gains[case.kind],
+        "kind": kind, "video": errors.video.name, "video_id": errors.video.id,
+        "ap": errors.ap, "lost": errors.gains[kind],
     }  # fmt: skip
 
 

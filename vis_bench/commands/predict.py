@@ -64,10 +64,10 @@ def run(options: argparse.Namespace) -> None:
         sources = drawn_sources(
             [str(options.output)], options.frames, options.annotations, dataset=named
         )
-        drawn = draw_overlays(
+        _, warnings = draw_overlays(
             sources.videos, sources.sides, None, sources.truth.categories, options.draw,
             OverlayPlan(), bars,
         )  # fmt: skip
-        warn(drawn.warnings)
+        warn(warnings)
         say(f"pictures: {options.draw}")
     print_result(options, summary, summary_text(summary))

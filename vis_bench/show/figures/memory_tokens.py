@@ -1,4 +1,4 @@
-"""What IFC's memory tokens attend to: for each token, its weights as heat over a frame.
+"""Attention of IFC's memory tokens: for each token, its weights as heat over a frame.
 
 A memory token gathers what later layers tell other frames (Hwang et al., NeurIPS 2021, section
 3.1); which parts of a frame it gathers, the paper does not show.
@@ -23,11 +23,11 @@ _OPAQUE = 0.9  # of the largest weight
 def draw_memory_tokens(
     recorded: RecordedVideo, instances: Sequence[Instance], layer: int, frames: Sequence[int]
 ) -> FigurePage:
-    """The figure of one video: for each frame its masks, and then a picture for each token.
+    """Draw the figure of one video: for each frame its masks, and then a picture per token.
 
     Args:
         recorded: with the memory tokens' attention.
-        instances: what is drawn on the picture of the masks.
+        instances: drawn on the picture of the masks.
         layer: from 0.
         frames: from 0.
     """
@@ -67,7 +67,7 @@ def draw_memory_tokens(
 
 
 def _explain(page: FigurePage, top: float, largest: float, layer: tuple[int, int]) -> None:
-    """The scale of the heat, and what it shows."""
+    """Add a color bar and its caption."""
     axes = page.axes(28, top + _BAND - 4, 160, 12)
     axes.imshow(_heat(np.linspace(0, 1, 64)[None]), aspect="auto")
     axes.set_xticks([])
@@ -84,6 +84,6 @@ def _explain(page: FigurePage, top: float, largest: float, layer: tuple[int, int
 
 
 def _heat(relative_hw: np.ndarray) -> np.ndarray:
-    """RGBA, 0..1: one color, the less transparent the larger the weight; weights are at most 1."""
+    """RGBA, 0..1: one color, more opaque for larger weights, which are at most 1."""
     color_hw3 = np.broadcast_to(_HEAT, (*relative_hw.shape, 3))
     return np.concatenate([color_hw3, _OPAQUE * relative_hw[..., None]], -1)

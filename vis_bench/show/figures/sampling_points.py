@@ -1,4 +1,4 @@
-"""Where the decoder's deformable attention reads: a row per layer, a column per frame.
+"""Sampling points of the decoder's deformable attention: a row per layer, a column per frame.
 
 After figure 2 of SeqFormer's supplement (Wu et al., ECCV 2022): filled circles at the sampling
 points of each instance, in its color. Here a circle's area is its attention weight.
@@ -27,7 +27,7 @@ def draw_sampling_points(
     layers: Sequence[int],
     frames: Sequence[int],
 ) -> FigurePage:
-    """The figure of one video.
+    """Draw the figure of one video.
 
     Args:
         recorded: with the decoder's attention.
@@ -71,11 +71,11 @@ def draw_sampling_points(
 
 
 def _legend_place(n: int, top: float) -> tuple[float, float]:
-    """Where entry n of the legend begins, and its middle's height."""
+    """Left end and middle height of entry n of the legend."""
     line, column = divmod(n, _ENTRIES)
     return _LEFT + column * (PAGE_WIDTH - _LEFT) / _ENTRIES, top + (line + 0.5) * _BAND
 
 
 def _areas(relative: np.ndarray, width: float) -> np.ndarray:
-    """Areas in square points of weights that are at most 1."""
+    """Areas in square points of weights of at most 1."""
     return np.maximum(relative, 0.01) * points(_LARGEST * width / 210) ** 2

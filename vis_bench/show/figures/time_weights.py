@@ -1,4 +1,4 @@
-"""How much each frame weighs in an instance: thumbnails, and below them the weights of all frames.
+"""Weight of each frame in an instance: thumbnails, and below them the weights of all frames.
 
 After figure 3 of SeqFormer's supplement (Wu et al., ECCV 2022), which prints the softmax weight
 below a few frames.
@@ -21,7 +21,7 @@ _LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
 def draw_time_weights(
     recorded: RecordedVideo, shown: Sequence[ShownTrack], layer: int, frames: Sequence[int]
 ) -> FigurePage:
-    """The figure of one video.
+    """Draw the figure of one video.
 
     Args:
         recorded: with the decoder's attention.
@@ -69,10 +69,10 @@ def _plot(
     highest: float,
     line: tuple[float, float],
 ) -> None:
-    """The weights of one instance, each bar below its frame's place in the row of thumbnails.
+    """Draw the weights of one instance, each bar below its frame's place in the row of thumbnails.
 
     Args:
-        line: the middle of the first bar, and the distance from bar to bar, in pixels.
+        line: middle of the first bar, and distance from bar to bar, in pixels.
     """
     from matplotlib.patheffects import withStroke
 

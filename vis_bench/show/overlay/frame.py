@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,31 +10,37 @@ from PIL import Image, ImageDraw
 
 from vis_bench.data.video import Video
 from vis_bench.masks.rle import RLE
-from vis_bench.show.charts import Placed, place_labels
-from vis_bench.show.overlay.label_box import Chip, chip_lines, font_of, leader, shortened, text_size
-from vis_bench.show.overlay.painting import (
-    BLACK,
-    GRAY,
-    WHITE,
-    Color,
-    Style,
-    color_of,
-    masks_at,
-    paint,
+from vis_bench.show.charts import place_labels
+from vis_bench.show.overlay import painting
+from vis_bench.show.overlay.label_box import (
+    Lines,
+    box_size,
+    draw_box,
+    draw_leader,
+    font_of,
+    shortened,
+    text_size,
 )
+from vis_bench.show.overlay.painting import BLACK, GRAY, WHITE, Color, Style, color_of
+
+Offsets = dict[int, tuple[float, float]]
+# Pictures narrower than this many pixels may abbreviate labels.
+SMALL = 250
+# In moving pictures a switch stays marked for half a second at 6 frames per second.
+MARKED_FRAMES = 3
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One mask or none per frame, and how it looks.
+    """A track or object over a video: one mask or none per frame, and its looks.
 
     Attributes:
         masks_T: of the video's size.
-        identity: number of the object that it shows; one color goes with it.
-        texts: what its label says, from the longest to the shortest that will do.
+        identity: number of the object; one color goes with it.
+        texts: forms of its label, from the longest.
         style: `track` is filled, `false` hatched, `missed` only outlined, with dashes.
         switches: frames in which its identity switches.
-        abbreviation: what its label may say in small pictures, where none of `texts` has room.
+        abbreviation: last form of its label in small pictures.
     """
 
     masks_T: Sequence[RLE | None]
@@ -44,10 +50,10 @@ class Instance:
     switches: tuple[int, ...] = ()
     abbreviation: str = ""
 
-
-Offsets = dict[int, tuple[float, float]]
-# Pictures narrower than this many pixels may abbreviate labels.
-SMALL = 250
+    @property
+    def color(self) -> Color:
+        """Color of its mask and its label."""
+        return WHITE if self.style == "missed" else color_of(self.identity)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,55 @@ class Row:
 
     name: str
     instances: Sequence[Instance]
+
+
+class VideoPictures:
+    """Draws frames of one video, a picture per row, when asked for them.
+
+    Args:
+        warn: called with a sentence for each frame that cannot be read; its pictures are gray.
+    """
+
+    def __init__(self, video: Video, rows: Sequence[Row], warn: Callable[[str], None]) -> None:
+        self.video = video
+        self.rows = rows
+        self._warn = warn
+
+    def width(self, side: int) -> int:
+        """Width of a picture whose long side is `side`."""
+        video = self.video
+        return max(1, round(video.width * side / max(video.height, video.width)))
+
+    def at(
+        self, t: int, width: int, *,
+        since: int | None = None, offsets: Sequence[Offsets] | None = None,
+    ) -> list[Image.Image]:  # fmt: skip
+        """Draw frame t for each row.
+
+        Args:
+            width: of each picture, in pixels.
+            since: identity switches after this frame are marked; by default only those in t.
+            offsets: places of each row's labels in the frame before; updated.
+        """
+        frame = self.video.read(t)
+        if isinstance(frame, str):
+            self._warn(frame)
+            return [gray_frame(self.video, t, width) for _ in self.rows]
+        offsets = [{} for _ in self.rows] if offsets is None else offsets
+        return [
+            draw_frame(frame, row.instances, t, width, since=since, offsets=own)
+            for row, own in zip(self.rows, offsets, strict=True)
+        ]
+
+    def in_turn(self, width: int, marked_frames: int = 1) -> Iterator[list[Image.Image]]:
+        """Draw every frame; labels stay near their last places.
+
+        Args:
+            marked_frames: number of frames for which a switch stays marked.
+        """
+        offsets: list[Offsets] = [{} for _ in self.rows]
+        for t in range(self.video.length):
+            yield self.at(t, width, since=t - marked_frames, offsets=offsets)
 
 
 def draw_frame(
@@ -68,59 +123,51 @@ def draw_frame(
     offsets: Offsets | None = None,
     labels: bool = True,
 ) -> Image.Image:
-    """Frame t of a video with the instances that are in it.
+    """Draw frame t of a video with the instances in it.
 
     Args:
         frame_HW3: uint8 RGB.
         instances: earlier ones lie above later ones, and their labels find a place first.
         width: of the picture, in pixels; its height keeps the frame's shape.
-        since: identity switches after this frame and up to t are marked; only those in t if None.
-        offsets: where labels were in the frame before, by place in `instances`; updated.
-        labels: whether class and score stand beside the masks.
+        since: identity switches after this frame and up to t are marked; by default those in t.
+        offsets: places of labels in the frame before, by index of `instances`; updated.
+        labels: writes class and score beside the masks.
     """
     size_hw = tile_size(frame_HW3.shape[:2], width)
-    shown = [(i, instance) for i, instance in enumerate(instances) if instance.masks_T[t]]
-    masks = [mask for _, instance in shown if (mask := instance.masks_T[t])]
-    masks_Nhw = masks_at(masks, frame_HW3.shape[:2], size_hw)
-    colors = [_color(instance) for _, instance in shown]
     first = t if since is None else since + 1
-    switches = [[s for s in instance.switches if first <= s <= t] for _, instance in shown]
-    painted_hw3 = paint(
-        _resized(frame_HW3, size_hw), masks_Nhw, colors,
-        [instance.style for _, instance in shown], list(map(bool, switches)),
-    )  # fmt: skip
-    picture = Image.fromarray(painted_hw3)
-    if not labels:
-        return picture
-    chips = [
-        _chips(instance, color, at, width)
-        for (_, instance), color, at in zip(shown, colors, switches, strict=True)
-    ]
-    offsets = {} if offsets is None else offsets
-    before = {n: offsets[i] for n, (i, _) in enumerate(shown) if i in offsets}
-    sizes = [[chip.size() for chip in forms] for forms in chips]
-    placed = place_labels(masks_Nhw, sizes, before)
-    _draw_labels(picture, masks_Nhw, chips, colors, placed)
-    for (i, _), place in zip(shown, placed, strict=True):
-        if place is not None:
-            offsets[i] = place.offset
+    shown, masks = [], []
+    for i, instance in enumerate(instances):
+        if mask := instance.masks_T[t]:
+            shown.append((i, instance, [s for s in instance.switches if first <= s <= t]))
+            masks.append(mask)
+    masks_Nhw = painting.masks_at(masks, frame_HW3.shape[:2], size_hw)
+    colors = [instance.color for _, instance, _ in shown]
+    styles = [instance.style for _, instance, _ in shown]
+    switched = [bool(switches) for *_, switches in shown]
+    frame_hw3 = _resized(frame_HW3, size_hw)
+    picture = Image.fromarray(painting.paint(frame_hw3, masks_Nhw, colors, styles, switched))
+    if labels:
+        boxes = [_label_forms(instance, switches, width) for _, instance, switches in shown]
+        offsets = {} if offsets is None else offsets
+        before = {n: offsets[i] for n, (i, *_) in enumerate(shown) if i in offsets}
+        after = _draw_labels(picture, masks_Nhw, boxes, colors, before)
+        offsets.update({shown[n][0]: offset for n, offset in after.items()})
     return picture
 
 
 def gray_frame(video: Video, t: int, width: int) -> Image.Image:
-    """What stands for a frame that cannot be read."""
+    """Draw the picture of a frame that cannot be read."""
     height, width = tile_size((video.height, video.width), width)
     picture = Image.new("RGB", (width, height), GRAY)
     font = font_of(text_size(width))
     text = shortened(f"frame {t} cannot be read", font, width - 4)
-    ImageDraw.Draw(picture).text(
-        (width / 2, height / 2), text, fill=BLACK, font=font, anchor="mm"
-    )  # fmt: skip
+    middle = width / 2, height / 2
+    ImageDraw.Draw(picture).text(middle, text, fill=BLACK, font=font, anchor="mm")
     return picture
 
 
 def tile_size(frame_size_HW: tuple[int, ...], width: int) -> tuple[int, int]:
-    """Height and width of a picture of some width, of the frame's shape."""
+    """Height and width of a picture of some width, in the frame's shape."""
     return max(1, round(frame_size_HW[0] * width / frame_size_HW[1])), width
 
 
@@ -132,85 +179,44 @@ def _resized(frame_HW3: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(frame_HW3).resize(size_hw[::-1], how))
 
 
-def _color(instance: Instance) -> Color:
-    return WHITE if instance.style == "missed" else color_of(instance.identity)
-
-
-def _chips(instance: Instance, color: Color, switches: Sequence[int], width: int) -> list[Chip]:
-    """The forms of a label, from the longest to the shortest."""
+def _label_forms(instance: Instance, switches: Sequence[int], width: int) -> list[Lines]:
+    """Forms of a label, from the longest to the shortest; notes stand on white below the text."""
     font = font_of(text_size(width))
-    notes = [f"switch at {t}" for t in switches[-1:]]
+    notes = [(f"switch at {t}", WHITE) for t in switches[-1:]]
     texts = instance.texts
     if width < SMALL and instance.abbreviation:
         texts = (*texts, instance.abbreviation)
-    return [
-        Chip(chip_lines(shortened(text, font, 0.6 * width), color, notes), font) for text in texts
-    ]
+    return [[(shortened(text, font, 0.6 * width), instance.color), *notes] for text in texts]
 
 
 def _draw_labels(
     picture: Image.Image,
     masks_Nhw: np.ndarray,
-    chips: Sequence[Sequence[Chip]],
+    boxes: Sequence[Sequence[Lines]],
     colors: Sequence[Color],
-    placed: Sequence[Placed | None],
-) -> None:
-    canvas = ImageDraw.Draw(picture)
-    found = [(n, place) for n, place in enumerate(placed) if place is not None]
-    for n, place in found:
-        w, h = chips[n][place.form].size()
+    before: Offsets,
+) -> Offsets:
+    """Draw a label beside each mask; return their offsets from their objects."""
+    canvas, font = ImageDraw.Draw(picture), font_of(text_size(picture.width))
+    sizes = [[box_size(lines, font) for lines in forms] for forms in boxes]
+    places = place_labels(masks_Nhw, sizes, before)
+    placed = [(n, place) for n, place in enumerate(places) if place is not None]
+    for n, place in placed:
+        w, h = sizes[n][place.form]
         start, end = _shortest_way((place.x, place.y, place.x + w, place.y + h), masks_Nhw[n])
         if np.hypot(end[0] - start[0], end[1] - start[1]) > max(12, picture.width / 50):
-            leader(canvas, start, end, colors[n])
-    for n, place in found:
-        chips[n][place.form].draw(canvas, place.x, place.y)
+            draw_leader(canvas, start, end, colors[n])
+    for n, place in placed:
+        draw_box(canvas, place.x, place.y, boxes[n][place.form], font)
+    return {n: place.offset for n, place in placed}
 
 
 def _shortest_way(
     box: tuple[int, int, int, int], mask_hw: np.ndarray
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """From the box of a label to the mask: where the line begins, and where it ends."""
+    """Start and end of the shortest line from the box of a label to the mask."""
     step = 2 if mask_hw[::2, ::2].any() else 1
     rows, columns = (step * places for places in np.nonzero(mask_hw[::step, ::step]))
     x, y = np.clip(columns, box[0], box[2] - 1), np.clip(rows, box[1], box[3] - 1)
     nearest = np.hypot(columns - x, rows - y).argmin()
     return (int(x[nearest]), int(y[nearest])), (int(columns[nearest]), int(rows[nearest]))
-
-
-class VideoPictures:
-    """Draws frames of one video when asked for them.
-
-    Args:
-        warn: is told about each frame that cannot be read.
-    """
-
-    def __init__(self, video: Video, rows: Sequence[Row], warn: Callable[[str], None]) -> None:
-        self.video = video
-        self.rows = rows
-        self._warn = warn
-
-    def at(
-        self, t: int, width: int, *,
-        since: int | None = None, offsets: Sequence[Offsets] | None = None,
-    ) -> list[Image.Image]:  # fmt: skip
-        """Frame t for each row, gray where it cannot be read.
-
-        Args:
-            width: of each picture, in pixels.
-            since: identity switches after this frame are marked; only those in t if None.
-            offsets: where each row's labels were in the frame before; updated.
-
-        Raises:
-            InputError: for a frame of another size than the video's.
-        """
-        frame = self.video.read(t)
-        if isinstance(frame, str):
-            self._warn(frame)
-            return [gray_frame(self.video, t, width) for _ in self.rows]
-        return [
-            draw_frame(
-                frame, row.instances, t, width,
-                since=since, offsets=None if offsets is None else offsets[r],
-            )
-            for r, row in enumerate(self.rows)
-        ]  # fmt: skip
