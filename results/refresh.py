@@ -1,7 +1,7 @@
 """Maintains the files of `results/`, from a checkout: `python results/refresh.py [STEP ...]`.
 
-Steps: `complete` adds fields to records that lack them, `pack` compresses predictions beside
-records, `pages` writes the generated pages, `pictures` the pictures of the README. Default: pages.
+Steps: `pack` compresses predictions beside records, `pages` writes the generated pages, `pictures`
+the pictures of the README. Default: pages.
 """
 
 import argparse
@@ -15,7 +15,6 @@ from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.records.store import RecordStore, pack_predictions, read_record
-from vis_bench.runs.complete_record import complete_record
 from vis_bench.show.pages import Pages, records_of
 
 # As the README shows them.
@@ -27,19 +26,6 @@ PICTURES = (
     "vis-bench figure time-weights seqformer_mini_synthetic --video val_00009 "
     "--output results/time_weights.png",
 )  # fmt: skip
-
-
-def complete(folder: Path) -> list[str]:
-    """Adds to records what follows from their predictions; returns a line per record."""
-    lines = []
-    for path in RecordStore(folder / "records").paths():
-        try:
-            fields = complete_record(path, None, None)
-        except InputError as error:
-            lines.append(f"unchanged: {error}")
-        else:
-            lines += [f"{path}: {', '.join(fields)}"] if fields else []
-    return lines
 
 
 def pack(folder: Path) -> list[str]:
@@ -71,7 +57,7 @@ def pictures(folder: Path) -> list[str]:
     return []
 
 
-STEPS = {"complete": complete, "pack": pack, "pages": pages, "pictures": pictures}
+STEPS = {"pack": pack, "pages": pages, "pictures": pictures}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,14 +10,11 @@ from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results, Track, write_results
-from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.compare import compare
-from vis_bench.metrics.matching import match
 from vis_bench.metrics.ytvis import evaluate
 from vis_bench.records.store import RecordStore, pack_predictions, read_record, record_json
-from vis_bench.runs.complete_record import complete_record
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.leaderboard import leaderboard_text
 from vis_bench.show.paired_ap import PairedAP
@@ -169,35 +166,3 @@ def test_what_does_not_hold_together_is_not_compared(tmp_path, changes):
         path.write_bytes(record_json(changed))
     stored = RecordStore(tmp_path).readable()
     assert PairedAP(stored)(*stored.records) is None
-
-
-def test_an_older_record_gets_its_interval_and_its_levels(tmp_path, capsys):
-    _, tracks = perfect_tracks(3)
-    path = synthetic_record(tmp_path, "ifc", tracks[1:], 3)
-    lost = RecordStore(tmp_path).write(example_record(predictions="gone.json"))
-    before = read_record(path)
-    assert before.ap_low is None
-    added = complete_record(path)
-    after = read_record(path)
-    assert {"ap_low", "ap_high", "ap_so"} <= set(added)
-    with pytest.raises(InputError, match=r"gone\.json"):
-        complete_record(lost)
-    dataset, _ = perfect_tracks(0)
-    matches = match(dataset.ground_truth(dataset.videos[:3]), Results.of(tracks[1:]))
-    assert (after.ap_low, after.ap_high) == ap_interval(matches)
-    levels = evaluate(dataset.ground_truth(dataset.videos[:3]), Results.of(tracks[1:])).level_aps()
-    for field, value in levels.items():
-        assert getattr(after, field) == (value if value >= 0 else None), field
-    assert after.model_copy(update=dict.fromkeys(added)) == before
-    # A second time there is nothing to do.
-    content = path.read_bytes()
-    assert complete_record(path) == []
-    assert path.read_bytes() == content
-
-
-def test_an_interval_is_refused_where_predictions_do_not_fit(tmp_path):
-    _, tracks = perfect_tracks(2)
-    path = synthetic_record(tmp_path, "ifc", tracks, 2, ap=0.5)
-    with pytest.raises(InputError, match=r"holds AP 50\.00, but .* have 100\.00"):
-        complete_record(path)
-    assert read_record(path).ap_low is None

@@ -1,8 +1,8 @@
-"""Strict YAML into typed cells.
+"""Configs: strict YAML read into typed cells.
 
-A config says what to measure. A list where one value is expected is a sweep, and `cells` lists
-overrides that are measured one after the other; every combination is one cell. `base` names another
-config, whose keys count where this one does not set them.
+A list where one value is expected is a sweep, and `cells` lists overrides that are measured one
+after the other; every combination is one cell. `base` names another config, whose keys apply unless
+this one sets them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from vis_bench.runs.bundled import find_config
 
 Measure = Literal["accuracy", "speed", "flops"]
 
-# Keys whose list of values is a sweep, in the order in which the cells run.
+# Keys that sweep over a list of values, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
               "tf32", "compile", "kernel_backend")  # fmt: skip
 
@@ -46,9 +46,8 @@ MAX_CELLS = 10_000
 MAX_RESOLUTION = 8640
 MAX_CLIP_LENGTH = 100_000
 
-
-# Keys that cells of the first records did not have, with their defaults.
-_LATER_KEYS = {"tf32": False, "compile": "none"}
+# Defaults that digests leave out, since records in results/records were measured before these keys.
+_DEFAULTS_WITHOUT_DIGEST = {"tf32": False, "compile": "none"}
 
 
 class _Strict(BaseModel):
@@ -56,11 +55,11 @@ class _Strict(BaseModel):
 
 
 class DatasetConfig(_Strict):
-    """Which videos.
+    """A data set and its split.
 
-    `annotations` and `frames` are looked for below --data-root unless they are given, relative to
-    the working directory; a name that is not one of `categories.DATASETS` needs both. `plain`
-    chooses the synthetic set's easy variant.
+    `annotations` and `frames` are relative to the working directory, and found below --data-root
+    unless given; a name that is not in `categories.DATASETS` needs both. `plain` chooses the
+    synthetic set's easy variant.
     """
 
     name: StrictStr
@@ -80,14 +79,13 @@ class DatasetConfig(_Strict):
 
 
 class Cell(_Strict):
-    """One combination that is measured into one record.
+    """One combination of settings, measured into one record.
 
-    `training` says what the weights were trained on, where a paper's table tells two apart by it.
-    `weights_trained_on` names the splits of videos that they were trained on, as `data set/split`.
-    `trained_by` is the training config whose header says how to make weights that are not bundled.
-    With `skip_without_weights` a cell whose weights file is missing is left out of the run. `tf32`
-    lets a GPU round the factors of float32 products; `compile` runs the method through
-    `torch.compile`.
+    `training` labels the weights' training data, for tables with a row for each. `weights_trained_on`
+    lists the splits that they were trained on, as `data set/split`. `trained_by` is the training
+    config that tells how to make weights that are not bundled. With `skip_without_weights` a cell
+    whose weights file is missing is left out of the run. `tf32` lets a GPU round the factors of
+    float32 products; `compile` runs the method through `torch.compile`.
     """
 
     method: StrictStr
@@ -155,11 +153,7 @@ class Cell(_Strict):
 
 
 def check_plain(value: Any) -> None:
-    """Refuses what an option of a method cannot be, or a record cannot hold.
-
-    Raises:
-        ValueError: for a number that is not finite, or a key that is not text, at any depth.
-    """
+    """Raise ValueError for numbers that are not finite and keys that are not text, at any depth."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("expected finite numbers")
     if isinstance(value, dict):
@@ -172,15 +166,12 @@ def check_plain(value: Any) -> None:
 
 
 def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
-    """The cells of a config file, in the order in which they are measured.
+    """Load the cells of a config file, in the order in which they are measured.
 
     Args:
         path: the YAML file.
         overrides: `key=value` settings, keys dotted (`options.memory_tokens`), values in YAML.
-            They win over the file, over its `cells` too.
-
-    Raises:
-        InputError: naming the key, the value and what is allowed.
+            They override the file, its `cells` too.
     """
     raw = _read_settings(path)
     variants = raw.pop("cells", [{}])
@@ -204,7 +195,6 @@ def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    """A config's keys and values over those of its base."""
     settings = _read_mapping(path)
     base = settings.pop("base", None)
     if base is None:
@@ -226,14 +216,12 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 
 def cell_digest(cell: Cell, **more: Any) -> str:
-    """SHA-256 over everything that defines a cell's measurement; 64 hexadecimal digits.
+    """SHA-256 of everything that defines a cell's measurement; 64 hexadecimal digits.
 
-    `more` adds what the config only points at, such as the checksums of weights and annotations.
-    Keys that later versions brought count only where they are not at their defaults, so that
-    records of earlier versions are found again.
+    `more` adds what the config only refers to, such as the checksums of weights and annotations.
     """
     measured = cell.model_dump(mode="json", exclude={"skip_without_weights", "trained_by"})
-    for key, default in _LATER_KEYS.items():
+    for key, default in _DEFAULTS_WITHOUT_DIGEST.items():
         if measured[key] == default:
             del measured[key]
     if measured["speed"]["protocol"] == BENCH:
@@ -260,7 +248,7 @@ def _combinations(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _without_repeats(cells: list[Cell]) -> list[Cell]:
-    """Drops repeated cells; for whole videos the stride makes no difference."""
+    """Drop repeated cells; on whole videos the stride makes no difference."""
     unique: dict[str, Cell] = {}
     for cell in cells:
         if cell.clip_length == "whole":
@@ -296,7 +284,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _is_union_branch(part: int | str) -> bool:
-    """Pydantic names the branches of a union in a location; a config's author does not."""
+    """Whether pydantic added this part of a location, to name the branch of a union."""
     return isinstance(part, str) and (part in ("int", "str") or "[" in part)
 
 
@@ -309,14 +297,11 @@ def _kind(value: Any) -> str:
 
 
 def apply_override(settings: dict[str, Any], text: str) -> None:
-    """Sets one key in place; mappings inside `settings` are copied before they change.
+    """Set one key in place; mappings inside `settings` are copied before they change.
 
     Args:
         settings: a config's keys and values.
         text: `key=value`, the key dotted (`options.memory_tokens`), the value in YAML.
-
-    Raises:
-        InputError: for a text of another form, or a key inside a value that is not a mapping.
     """
     key, equals, value_text = text.partition("=")
     parts = key.split(".")

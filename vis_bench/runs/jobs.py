@@ -1,7 +1,6 @@
-"""Jobs: cells with everything found, checked and hashed that they name.
+"""Jobs: cells with everything that they name found, checked and hashed, once.
 
-Nothing behind a job looks a file up again or asks the cell what it meant. A job can be given to
-another process: it pickles.
+Nothing behind a job looks a file up again. A job pickles, and can be cut by videos.
 """
 
 from __future__ import annotations
@@ -39,11 +38,7 @@ from vis_bench.runs.sources import open_dataset
 
 
 def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:
-    """The cell's plan.
-
-    Raises:
-        InputError: for TF32 or a way to compile that the device does not have.
-    """
+    """How a cell's videos are inferred; TF32 and compilation must exist on the device."""
     if cell.tf32:
         check_tf32(device)
     check_compile(cell.compile, device)
@@ -54,7 +49,7 @@ def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run's command line says beside its config."""
+    """Settings of a run's command line beside its config."""
 
     command: str
     device: torch.device
@@ -65,9 +60,9 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Job:
-    """A cell with all that it names.
+    """A cell with everything that it names.
 
-    `videos` are those that are measured; `ground_truth` is theirs, where accuracy is measured.
+    `videos` are those to measure, `ground_truth` their annotations if accuracy is measured.
     `digest` identifies the measurement: config, data, weights, kind of device, limit, and a
     plug-in's source.
     """
@@ -85,7 +80,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The job in a few words, for progress bars and messages."""
+        """Short name for progress bars and messages."""
         cell = self.cell
         return f"{cell.method} on {cell.dataset.name} {clip_name(cell)} {cell.resolution}"
 
@@ -96,7 +91,7 @@ class Job:
 
     @property
     def measures_training_videos(self) -> bool:
-        """Whether accuracy is measured on videos that, by the config, weights were trained on."""
+        """Whether accuracy is measured on videos that the weights were trained on, by the config."""
         splits = self.cell.weights_trained_on
         return "accuracy" in self.cell.measure and any(
             share_videos(split, self.dataset.full_name) for split in splits
@@ -108,9 +103,7 @@ class Job:
         return sum(video.length for video in self.videos)
 
     def load_method(self) -> VISMethod:
-        """The method with its weights, prepared for inference on the device; compiled at its first
-        calls where the cell asks for it.
-        """
+        """Load the method, ready for inference; if compiled, at its first calls."""
         method = load_method(
             self.build_method, self.cell, len(self.dataset.category_ids), self.weights,
             self.plan.device,
@@ -118,7 +111,7 @@ class Job:
         return compiled(method, self.cell.compile)
 
     def method_on_meta(self) -> VISMethod:
-        """The method with shapes but without values."""
+        """Build the method on the meta device: shapes without values."""
         return method_on_meta(
             self.build_method, self.cell, len(self.dataset.category_ids), self.weights
         )
@@ -130,16 +123,14 @@ def resolve_jobs(
     build_method: BuildMethod,
     say: Callable[[str], None],
 ) -> list[Job]:
-    """The jobs of all cells, in order.
+    """Resolve all cells to jobs, in order, and check everything before anything is measured.
 
     Args:
-        say: is told of cells that are left out, as their config asks where weights are missing,
-            and of weights that were trained on the videos that accuracy is measured on.
+        say: is called with a sentence for each cell that is left out because its weights are
+            missing, and for weights that were trained on videos whose accuracy is measured.
 
     Raises:
-        InputError: for the first cell that names a data set, frame, weights file, method or option
-            that does not exist or does not fit, or that asks for accuracy without annotations, and
-            where no cell is left.
+        InputError: for the first cell that cannot be measured, or if no cell is left.
     """
     resolver = _Resolver(settings, build_method, say)
     jobs = []
@@ -161,7 +152,7 @@ def resolve_jobs(
 
 
 def _warning(job: Job) -> str | None:
-    """What to say before a job whose weights know the videos; None for any other."""
+    """Warning that a job's weights were trained on its videos; None for any other job."""
     if job.weights is None or not job.measures_training_videos:
         return None
     splits = ", ".join(job.cell.weights_trained_on)
@@ -175,7 +166,7 @@ def _warning(job: Job) -> str | None:
 
 
 class _CheckedMethod(NamedTuple):
-    """What a job has to know of its method before it is built to stay."""
+    """Attributes of a method that was built to be checked."""
 
     source: MethodSource | None
     max_clip_length: int | None
@@ -183,7 +174,7 @@ class _CheckedMethod(NamedTuple):
 
 
 class _Resolver:
-    """Reads each data set, its ground truth and each weights file once for all cells."""
+    """Resolves cells, reading each data set and each weights file once for all of them."""
 
     def __init__(
         self, settings: RunSettings, build_method: BuildMethod, say: Callable[[str], None]
@@ -231,7 +222,7 @@ class _Resolver:
         )  # fmt: skip
 
     def _check_method(self, cell: Cell, num_classes: int, weights: Path | None) -> _CheckedMethod:
-        """Builds the method and loads its weights, keeping neither."""
+        """Build the method and load its weights, keeping neither."""
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
         key = options, num_classes, weights
         if key not in self._checked:
@@ -245,7 +236,7 @@ class _Resolver:
         return self._checked[key]
 
     def _build_to_check(self, cell: Cell, num_classes: int, weights: Path | None) -> VISMethod:
-        """The method on the meta device; on the CPU where its code needs values."""
+        """Build the method on the meta device, or on the CPU if its code needs values."""
         try:
             with torch.device("meta"):
                 return build_cell_method(self._build_method, cell, num_classes, weights)

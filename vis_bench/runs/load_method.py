@@ -1,4 +1,4 @@
-"""A cell's method: built, loaded and made ready to infer, or built on shapes alone."""
+"""A cell's method: built, loaded and prepared for inference, or built on shapes alone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,9 @@ BuildMethod = Callable[..., VISMethod]
 
 
 def find_weights(cell: Cell, override: Path | None) -> Path | None:
-    """The weights file: --weights, or the config's, relative to here or to the source tree.
+    """Find the weights file: --weights, or the config's, relative to here or to the source tree.
 
-    A folder stands for the `model.safetensors` in it, as Hugging Face's transformers saves models.
-
-    Raises:
-        InputError: for a file that does not exist.
+    A folder means the `model.safetensors` in it, as Hugging Face's transformers saves models.
     """
     named = override or (Path(cell.weights) if cell.weights else None)
     if named is None:
@@ -48,14 +45,10 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
 def build_cell_method(
     build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
 ) -> VISMethod:
-    """Builds the cell's method; random weights come from the cell's seed alone.
+    """Build the cell's method; random weights come from the cell's seed alone.
 
-    `kernel_backend` reaches the methods that have an option of that name. A config.json beside the
-    weights decides the options that it states.
-
-    Raises:
-        InputError: for a method, option or option's value that does not exist, and a method whose
-            code fails.
+    `kernel_backend` is passed to the methods that have an option of that name. A config.json beside
+    the weights decides the options that it states.
     """
     with naming_builder(cell.method, cell.options):
         return _build(build_method, cell, num_classes, weights)
@@ -63,7 +56,7 @@ def build_cell_method(
 
 @contextmanager
 def naming_builder(name: str, options: Mapping[str, object]) -> Iterator[None]:
-    """Turns what building a method raises into an InputError with the method's name."""
+    """Turn errors of building a method into an InputError with the method's name."""
     if "num_classes" in options:
         raise InputError(
             f"method {name} has no option 'num_classes'; it is the number of the data set's "
@@ -81,7 +74,7 @@ def naming_builder(name: str, options: Mapping[str, object]) -> Iterator[None]:
 
 @contextmanager
 def naming_method(name: str) -> Iterator[None]:
-    """Turns what a method's own code raises into an InputError with its name and the place."""
+    """Turn errors of a method's own code into an InputError with its name and the place."""
     try:
         yield
     except InputError:
@@ -91,11 +84,7 @@ def naming_method(name: str) -> Iterator[None]:
 
 
 def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
-    """The backend that the method's own kernels run on; None without such kernels.
-
-    Raises:
-        InputError: for a backend that does not run on the device, with the reason.
-    """
+    """The backend that the method's own kernels run on; None without such kernels."""
     try:
         return method.resolved_kernel_backend(device)
     except ValueError as error:
@@ -108,11 +97,7 @@ def load_method(
     build_method: BuildMethod, cell: Cell, num_classes: int,
     weights: Path | None, device: torch.device,
 ) -> VISMethod:  # fmt: skip
-    """Builds the cell's method, loads its weights and prepares it for inference on `device`.
-
-    Raises:
-        InputError: as `build_cell_method` and `load_weights`, and for a method whose code fails.
-    """
+    """Build the cell's method, load its weights and prepare it for inference on `device`."""
     method = build_cell_method(build_method, cell, num_classes, weights)
     resolve_kernel_backend(method, device)
     if weights is not None:
@@ -126,11 +111,7 @@ def load_method(
 def method_on_meta(
     build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
 ) -> VISMethod:
-    """The cell's method, prepared for inference, with shapes but without values.
-
-    Raises:
-        InputError: as `build_cell_method`, and for a method that needs values to be built.
-    """
+    """Build the cell's method on the meta device: shapes without values."""
     try:
         with torch.device("meta"):
             method = _build(build_method, cell, num_classes, weights)
@@ -160,7 +141,7 @@ def _build(
 
 @contextmanager
 def counting_flops(name: str) -> Iterator[None]:
-    """Turn whatever a method's code raises on the meta device into one sentence."""
+    """Turn errors of a method's code on the meta device into one sentence."""
     try:
         yield
     except Exception as error:  # a method's own code may raise anything where there are no values
