@@ -106,6 +106,11 @@ CHECKPOINT_ENTRIES = Metric("num_checkpoint_entries", "Params (M)", 1e6, higher_
 SHOWN = (AP, AP50, AP75, AR1, AR10, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
 
 
+def same_ap(first: float, second: float) -> bool:
+    """Whether two APs, as fractions, differ by rounding alone."""
+    return abs(first - second) <= 1e-9
+
+
 def values_text(record: Record) -> str:
     """The measured values of a record in a line, AP with its interval."""
     texts = []

@@ -81,11 +81,11 @@ class DatasetConfig(_Strict):
 class Cell(_Strict):
     """One combination of settings, measured into one record.
 
-    `training` labels the weights' training data, for tables with a row for each. `weights_trained_on`
-    lists the splits that they were trained on, as `data set/split`. `trained_by` is the training
-    config that tells how to make weights that are not bundled. With `skip_without_weights` a cell
-    whose weights file is missing is left out of the run. `tf32` lets a GPU round the factors of
-    float32 products; `compile` runs the method through `torch.compile`.
+    `training` labels the weights' training data, for tables with a row for each;
+    `weights_trained_on` lists its splits as `data set/split`. `trained_by` is the training config
+    that tells how to make weights that are not bundled. With `skip_without_weights` a cell whose
+    weights file is missing is left out of the run. `tf32` lets a GPU round the factors of float32
+    products; `compile` runs the method through `torch.compile`.
     """
 
     method: StrictStr

@@ -91,7 +91,7 @@ class Job:
 
     @property
     def measures_training_videos(self) -> bool:
-        """Whether accuracy is measured on videos that the weights were trained on, by the config."""
+        """Whether accuracy is measured on videos that the weights were trained on."""
         splits = self.cell.weights_trained_on
         return "accuracy" in self.cell.measure and any(
             share_videos(split, self.dataset.full_name) for split in splits

@@ -11,10 +11,10 @@ from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import Difference, difference_of
+from vis_bench.records.metrics import same_ap
 from vis_bench.records.ranking import tie_break
 from vis_bench.records.schema import Record
 from vis_bench.records.store import StoredRecords, predictions_path
-from vis_bench.runs.complete_record import check_same_ap
 from vis_bench.runs.sources import find_annotations
 
 
@@ -73,10 +73,11 @@ class PairedAP:
         if path is None or truth is None or record.ap is None:
             return None
         ap_B = analyse(truth, read_results(predictions_path(record, path))).overall["ap"]
-        try:
-            check_same_ap(path, record.ap, float(ap_B[0]))
-        except InputError as error:
-            self.problems.append(str(error))
+        if not same_ap(record.ap, float(ap_B[0])):
+            self.problems.append(
+                f"record {path} holds AP {100 * record.ap:.2f}, but the predictions beside it have "
+                f"{100 * float(ap_B[0]):.2f}; expected those that it was measured with"
+            )
             return None
         return ap_B
 

@@ -11,7 +11,7 @@ from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.error_breakdown import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
 from vis_bench.metrics.matching import IOU_THRESHOLDS
-from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
+from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
 from vis_bench.records.schema import Record
 from vis_bench.show.report.facts import LETTERS
 from vis_bench.show.report.samples import interval_of, same_numbers
@@ -118,7 +118,7 @@ def contradictions(samples: Sequence[Analysis], records: Sequence[Record | None]
         measured = interval_of(side.overall["ap"]).value
         if record is None or record.ap is None or measured is None:
             continue
-        if abs(record.ap - measured) > 1e-6:
+        if not same_ap(record.ap, measured):
             found.append(
                 f"The record {letter} says AP {100 * record.ap:.2f}, but its predictions have "
                 f"{100 * measured:.2f}; this page shows what the predictions have."
