@@ -19,7 +19,8 @@ from vis_bench.data.categories import (
     dataset_of,
     dataset_title,
 )
-from vis_bench.data.datasets import FOLDERS, ImageFiles, load_dataset, read_dataset
+from vis_bench.data.datasets import load_dataset, read_dataset
+from vis_bench.data.frames import ImageFiles
 from vis_bench.data.results_file import Results, Track
 from vis_bench.data.synthetic import generate, write_dataset
 from vis_bench.errors import InputError
@@ -123,7 +124,6 @@ class TestFacts:
     def test_every_data_set_has_categories_a_title_and_a_place(self):
         assert CATEGORIES.keys() == set(DATASETS)
         assert TITLES.keys() == {*DATASETS, "synthetic_plain"}
-        assert FOLDERS.keys() == set(DATASETS)
         assert dataset_title("synthetic_plain") == "plain synthetic set"
         assert dataset_title("kitti_mots") == "kitti_mots"
 

@@ -1,22 +1,180 @@
-"""Annotation files brought to one form: COCO's images, two files of short and long videos."""
+"""Reads annotation files: every kind is brought to one form, and its entries are checked.
+
+A file in YouTube-VIS form has `videos`, `categories` and `annotations`. COCO's (cocodataset.org,
+"Data format") has `images` in place of `videos`, and one mask, area and box per annotation in place
+of a list with an entry per frame; images are read as videos of one frame.
+
+Readers tell two functions about problems: `defect` about those that make a measurement wrong, and
+`flaw` about the others. `annotations`, `datasets` and `split` refuse the first defect and ignore
+flaws; `validate` collects both.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from vis_bench.errors import InputError
-from vis_bench.files import integer_of, objects_of, parse_json, read_json, shown
+from vis_bench.files import parse_json, read_json, shown
+from vis_bench.masks.rle import check_size
+
+Kind = Literal[
+    "file", "categories", "id", "length", "size", "frame", "mask", "area", "box", "value"
+]
+Tell = Callable[[Kind, str, str], None]  # kind, place, message
+
+SHORT, LONG = "short", "long"
+# In `info` of annotations joined from several files: the video ids of each, by its name.
+PARTS_KEY = "parts"
+OCCLUSION = "occlusion"
+
+NO_ANNOTATIONS = (
+    "has no annotations, like the public valid.json and test.json; predictions for those are "
+    "evaluated by the data set's server (see the command submit)"
+)
 
 # Set in content that `as_videos` has made of images.
 _MARK = "of_images"
-
-# As an image's annotation has it -> as a video's has it, a list with an entry per frame.
+# An image's annotation -> a video's, a list with an entry per frame.
 _PER_FRAME = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes"}
+
+
+def refuse(_kind: Kind, where: str, message: str) -> None:
+    """Raises the problem as an InputError."""
+    raise InputError(f"{where} {message}")
+
+
+def ignore(_kind: Kind, where: str, message: str) -> None:
+    """Lets a problem pass."""
+
+
+@dataclass(frozen=True)
+class VideoEntry:
+    """A video as its file describes it; None and no names stand for what is malformed.
+
+    `name` is the folder of its first frame, or an image's file name, or else the id; `where` is
+    what messages call the entry.
+    """
+
+    id: int
+    name: str
+    where: str
+    size_HW: tuple[int, int] | None
+    length: int | None
+    file_names: Sequence[Any]
+
+
+def kind_problem(content: Any, *, needs_annotations: bool = True) -> str | None:
+    """Says how the content is that of another file of a data set; None if it is annotations."""
+    needed = "expected an object with videos" + (
+        ", categories and annotations" if needs_annotations else ""
+    )
+    if isinstance(content, list):
+        return f"is a JSON list (a results file?); {needed}"
+    if not isinstance(content, dict):
+        return f"holds {shown(content)}; {needed}"
+    if isinstance(content.get("videos"), dict):
+        return f"has videos as an object, like meta.json; {needed}"
+    if needs_annotations and "videos" in content and content.get("annotations") is None:
+        return NO_ANNOTATIONS
+    return None
+
+
+def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
+    """Refuses another file of a data set; `name` is what messages call it."""
+    problem = kind_problem(content, needs_annotations=needs_annotations)
+    if problem is not None:
+        raise InputError(f"{name} {problem}")
+
+
+def read_entries(
+    content: Mapping[str, Any], key: str, name: str, defect: Tell = refuse, flaw: Tell = ignore
+) -> list[dict[str, Any]]:
+    """The objects of the list `content[key]`, with their ids checked."""
+    values = content.get(key)
+    if not isinstance(values, list):
+        has = f"has {key} {shown(values)}" if key in content else f"has no {key!r}"
+        defect("file", name, f"{has}; expected a list of objects")
+        return []
+    entries = [value for value in values if isinstance(value, dict)]
+    if len(entries) < len(values):
+        for index, value in enumerate(values):
+            if not isinstance(value, dict):
+                defect("value", f"{name}, {key}[{index}]", f"is {shown(value)}; expected an object")
+    seen: set[int] = set()
+    for index, entry in enumerate(entries):
+        number = entry.get("id")
+        if type(number) is int and number and number not in seen:
+            seen.add(number)
+            continue
+        where = f"{name}, {key}[{index}]"
+        if type(number) is not int:
+            has = f"has id {shown(number)}" if "id" in entry else "has no 'id'"
+            defect("id", where, f"{has}; expected an integer")
+        elif number in seen:
+            defect("id", where, f"repeats id {number}; expected an id of its own")
+        else:
+            seen.add(number)
+            tell = defect if key == "annotations" else flaw
+            tell("id", where, "has id 0, which evaluators read as 'none'; expected 1 or more")
+    return entries
+
+
+def video_entries(
+    content: Mapping[str, Any], name: str, defect: Tell = refuse, flaw: Tell = ignore
+) -> dict[int, VideoEntry]:
+    """The videos of a file by id."""
+    videos: dict[int, VideoEntry] = {}
+    of_images = is_of_images(content)
+    for entry in read_entries(content, "videos", name, defect, flaw):
+        number = entry.get("id")
+        if type(number) is int and number not in videos:
+            videos[number] = _video_entry(entry, of_images, f"{name}, video {number}", defect, flaw)
+    return videos
+
+
+def _video_entry(
+    entry: dict[str, Any], of_images: bool, where: str, defect: Tell, flaw: Tell
+) -> VideoEntry:
+    size_HW = None
+    size = [entry.get("height"), entry.get("width")]
+    try:
+        size_HW = check_size(size, where)
+    except InputError:
+        needed = "expected at least 1 pixel each, with a product below 2^32"
+        defect("size", where, f"has height and width {shown(size)}; {needed}")
+    names = entry.get("file_names")
+    if names is not None and not isinstance(names, list):
+        defect("length", where, f"has file_names {shown(names)}; expected a list")
+        names = None
+    elif not names:
+        flaw("length", where, f"has file_names {shown(names)}; expected one for each frame")
+    length = entry.get("length", len(names) if names else None)
+    if "length" not in entry and names:
+        flaw("length", where, "has no length; expected a number of frames")
+    elif type(length) is not int or length < 0:
+        defect("length", where, f"has length {shown(length)}; expected a number of frames")
+        length = len(names) if names is not None else None
+    elif length == 0:
+        flaw("length", where, "has length 0; expected a number of frames")
+    elif names and len(names) != length:
+        flaw("length", where, f"has length {length} but {len(names)} file_names")
+    folder, _, file = str(names[0]).rpartition("/") if names else ("", "", "")
+    title = (file if of_images else folder) or str(entry["id"])
+    return VideoEntry(entry["id"], title, where, size_HW, length, names or [])
+
+
+def category_names(
+    content: Mapping[str, Any], name: str, defect: Tell = refuse, flaw: Tell = ignore
+) -> dict[int, str]:
+    """The categories of a file, id -> name, in its order."""
+    entries = read_entries(content, "categories", name, defect, flaw)
+    return {e["id"]: str(e.get("name", e["id"])) for e in entries if type(e.get("id")) is int}
 
 
 def is_of_images(content: Any) -> bool:
@@ -31,19 +189,18 @@ def is_of_images(content: Any) -> bool:
 def as_videos(content: Any) -> Any:
     """The content of an annotations file with each image as a video of one frame.
 
-    An image's id becomes the video's. What is missing stays missing, and what is not an object
-    stays as it is, so that whoever reads it names the defect. Content of videos is returned as it
-    is.
+    An image's id becomes the video's. Malformed and missing values stay as they are, so that the
+    reader behind names the defect. Content of videos is returned unchanged.
     """
     if not is_of_images(content) or "videos" in content:
         return content
-    changed = {"videos": [_video(image) for image in content["images"]], _MARK: True}
+    changed = {"videos": [_video_of_image(image) for image in content["images"]], _MARK: True}
     if isinstance(content.get("annotations"), list):
-        changed["annotations"] = [_object(entry) for entry in content["annotations"]]
+        changed["annotations"] = [_per_frame(entry) for entry in content["annotations"]]
     return {**{key: value for key, value in content.items() if key != "images"}, **changed}
 
 
-def _video(image: Any) -> Any:
+def _video_of_image(image: Any) -> Any:
     if not isinstance(image, dict):
         return image
     video = {key: value for key, value in image.items() if key != "file_name"}
@@ -51,143 +208,90 @@ def _video(image: Any) -> Any:
     return {**video, "length": 1, "file_names": names}
 
 
-def _object(entry: Any) -> Any:
+def _per_frame(entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
     kept = {key: value for key, value in entry.items() if key not in {"image_id", *_PER_FRAME}}
-    return {**kept, **_renamed(entry)}
-
-
-def _renamed(entry: Mapping[str, Any]) -> dict[str, Any]:
     number = {"video_id": entry["image_id"]} if "image_id" in entry else {}
-    return number | {video: [entry[key]] for key, video in _PER_FRAME.items() if key in entry}
-
-
-SHORT, LONG = "short", "long"
-# In `info` of annotations joined from several files: the video ids of each, by its name.
-PARTS_KEY = "parts"
-
-
-def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
-    """Refuses the other files that come with the data sets; `name` is what messages call this one.
-
-    Raises:
-        InputError: saying which it seems to be.
-    """
-    needed = "expected an object with videos" + (
-        ", categories and annotations" if needs_annotations else ""
-    )
-    if isinstance(content, list):
-        raise InputError(f"{name} is a JSON list (a results file?); {needed}")
-    if not isinstance(content, dict):
-        raise InputError(f"{name} holds {shown(content)}; {needed}")
-    if isinstance(content.get("videos"), dict):
-        raise InputError(f"{name} has videos as an object, like meta.json; {needed}")
-    if needs_annotations and "videos" in content and content.get("annotations") is None:
-        raise InputError(
-            f"{name} has no annotations, like the public valid.json and test.json; predictions for "
-            "those are evaluated by the data set's server (see the command submit)"
-        )
+    lists = {video: [entry[key]] for key, video in _PER_FRAME.items() if key in entry}
+    return {**kept, **number, **lists}
 
 
 def join_short_and_long(short: Path, long: Path) -> dict[str, Any]:
-    """The content of an annotations file with the videos of both.
+    """One content of two files, of short and of long videos, as YouTube-VIS 2022 has them.
 
-    Annotations of long videos get other ids where the files share any.
+    Its AP is the mean of the APs of both (as in tue-mps/videomt 39411e9,
+    `utils/yt2022_evaluate.py`), so `info` lists the videos of each. Annotations of long videos get
+    other ids where the files share any.
 
     Raises:
         InputError: for files of another kind, that differ in their categories, or that both list
             a video, as one file given twice does.
     """
-    paths = {SHORT: Path(short), LONG: Path(long)}
-    contents = {part: _content(path) for part, path in paths.items()}
-    videos = {part: _ids(contents[part], "videos", paths[part]) for part in paths}
-    shared = sorted(set(videos[SHORT]) & set(videos[LONG]))
+    paths = (Path(short), Path(long))
+    contents = [read_json(path) for path in paths]
+    for content, path in zip(contents, paths, strict=True):
+        check_kind(content, str(path))
+    videos = _ids_of("videos", contents, paths)
+    shared = sorted(set(videos[0]) & set(videos[1]))
     if shared:
         raise InputError(
             f"{short} and {long} both list video {shared[0]}; expected the annotations of short "
             "videos in one and of long videos in the other"
         )
-    names = [_category_names(contents[part], paths[part]) for part in paths]
-    if names[0] != names[1]:
-        one, other = names
-        first = min(key for key in {**one, **other} if one.get(key) != other.get(key))
-        raise InputError(
-            f"{short} and {long} differ in category {first}: {one.get(first)!r} and "
-            f"{other.get(first)!r}; expected the same categories in both"
-        )
-    info = contents[SHORT].get("info")
+    _check_same_categories(contents, paths)
+    info = contents[0].get("info")
+    parts = dict(zip((SHORT, LONG), videos, strict=True))
+    ids = _ids_of("annotations", contents, paths)
+    of_long = contents[1]["annotations"]
+    if set(ids[0]) & set(ids[1]):
+        first = max(ids[0]) + 1 - min(ids[1])
+        of_long = [{**entry, "id": first + entry["id"]} for entry in of_long]
     return {
-        **contents[SHORT],
-        "info": {**(info if isinstance(info, dict) else {}), PARTS_KEY: videos},
-        "videos": [video for content in contents.values() for video in content["videos"]],
-        "annotations": _annotations(contents, paths),
+        **contents[0],
+        "info": {**(info if isinstance(info, dict) else {}), PARTS_KEY: parts},
+        "videos": [video for content in contents for video in content["videos"]],
+        "annotations": [*contents[0]["annotations"], *of_long],
     }
 
 
-def _content(path: Path) -> dict[str, Any]:
-    content = read_json(path)
-    check_kind(content, str(path))
-    return content
-
-
-def _ids(content: Mapping[str, Any], key: str, path: Path) -> list[int]:
+def _ids_of(key: str, contents: Sequence[Any], paths: Iterable[Path]) -> list[list[int]]:
     return [
-        integer_of(entry, "id", f"{path}, {key}[{index}]")
-        for index, entry in enumerate(objects_of(content, key, str(path)))
+        [entry["id"] for entry in read_entries(content, key, str(path))]
+        for content, path in zip(contents, paths, strict=True)
     ]
 
 
-def _category_names(content: Mapping[str, Any], path: Path) -> dict[int, str]:
-    ids = _ids(content, "categories", path)
-    names = [str(entry.get("name", "")) for entry in content["categories"]]
-    return dict(sorted(zip(ids, names, strict=True)))
-
-
-def _annotations(
-    contents: Mapping[str, Mapping[str, Any]], paths: Mapping[str, Path]
-) -> list[dict[str, Any]]:
-    """The annotations of both; those of long videos after the others."""
-    ids = {part: _ids(contents[part], "annotations", paths[part]) for part in contents}
-    entries = {part: contents[part]["annotations"] for part in contents}
-    if not set(ids[SHORT]) & set(ids[LONG]):
-        return [*entries[SHORT], *entries[LONG]]
-    first = max(ids[SHORT]) + 1 - min(ids[LONG])
-    renumbered = [{**entry, "id": first + entry["id"]} for entry in entries[LONG]]
-    return [*entries[SHORT], *renumbered]
-
-
-LABELS = "occlusion"
+def _check_same_categories(contents: Sequence[Any], paths: Sequence[Path]) -> None:
+    one, other = (category_names(c, str(p)) for c, p in zip(contents, paths, strict=True))
+    if one != other:
+        first = min(key for key in {**one, **other} if one.get(key) != other.get(key))
+        raise InputError(
+            f"{paths[0]} and {paths[1]} differ in category {first}: {one.get(first)!r} and "
+            f"{other.get(first)!r}; expected the same categories in both"
+        )
 
 
 def annotations_checksum(data: bytes) -> str:
-    """The SHA-256 of an annotations file, from what AP and AR depend on.
+    """Checksum (SHA-256) of an annotations file, by which records are found comparable.
 
-    Occlusion labels sort the objects that are there and leave AP and AR as they are, so they do not
-    count: a file with labels has the checksum of the same file, written without spaces, without
-    them. A file without any has the checksum of its bytes.
-
-    Args:
-        data: the file's bytes.
-
-    Raises:
-        InputError: for a file with labels that is not JSON.
+    Occlusion labels leave AP and AR as they are, so a file with labels has the checksum of the same
+    file, written without spaces, without them. A file without any has the checksum of its bytes.
     """
-    if f'"{LABELS}"'.encode() in data:
+    if f'"{OCCLUSION}"'.encode() in data:
         content = parse_json(data, "an annotations file")
-        without = without_labels(content)
+        without = _without_occlusion(content)
         data = data if without == content else orjson.dumps(without)
     return hashlib.sha256(data).hexdigest()
 
 
-def without_labels(content: Any) -> Any:
-    """The content of an annotations file without occlusion labels."""
+def _without_occlusion(content: Any) -> Any:
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
         return content
     return {
         **content,
         "annotations": [
-            {key: value for key, value in entry.items() if key != LABELS}
+            {key: value for key, value in entry.items() if key != OCCLUSION}
             if isinstance(entry, dict)
             else entry
             for entry in content["annotations"]

@@ -1,8 +1,7 @@
 """YouTube-VIS annotations, read and checked for evaluation.
 
-What the official evaluator (youtubevos/cocoapi) turns into a number is accepted here; what makes it
-stop, count wrongly or crash is refused with a sentence. What it silently leaves out becomes a
-warning.
+What the official evaluator (youtubevos/cocoapi) turns into a number is accepted; what makes it
+stop, count wrongly or crash is refused. What it silently leaves out becomes a warning.
 """
 
 from __future__ import annotations
@@ -15,20 +14,29 @@ from typing import Any
 import numpy as np
 
 from vis_bench.data.annotation_files import (
+    OCCLUSION,
     PARTS_KEY,
+    VideoEntry,
     as_videos,
+    category_names,
     check_kind,
     is_of_images,
     join_short_and_long,
+    read_entries,
+    video_entries,
 )
-from vis_bench.data.occlusion import occlusion_score
 from vis_bench.data.video import Video, video_without_frames
 from vis_bench.errors import InputError
-from vis_bench.files import integer_of, objects_of, read_json, shown, value_of
+from vis_bench.files import integer_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
-from vis_bench.masks.rle import RLE, check_run_lengths, check_size, from_run_lengths
+from vis_bench.masks.rle import RLE, check_run_lengths, from_run_lengths
 from vis_bench.masks.sparse_tube import SparseTube, without_absent
 from vis_bench.masks.tubes import MaskTubes, measure_tubes
+
+# OVIS's labels of a frame, and how the official evaluator (qjy981010/cocoapi, `OVISeval`) counts
+# them (Qi et al., Occluded Video Instance Segmentation, arXiv 2102.01558).
+NOT_HIDDEN, PARTLY_HIDDEN, MOSTLY_HIDDEN = "no_occlusion", "slight_occlusion", "severe_occlusion"
+LABEL_SCORES: Mapping[str, float] = {NOT_HIDDEN: 0.0, PARTLY_HIDDEN: 0.25, MOSTLY_HIDDEN: 0.75}
 
 
 @dataclass(frozen=True)
@@ -48,14 +56,14 @@ class AnnotatedObject:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What predictions are compared with.
+    """The annotations that predictions are compared with.
 
     `videos` and `categories` (id to name) are sorted by id; `category_order` holds the ids of the
     categories in file order. `objects` are in file order and `tubes` are their masks. `warnings`
-    are sentences about what the file holds but evaluation leaves out. `parts` are the ids of the
-    videos of each part, by name, where AP is the mean over parts (see `read_short_and_long`).
-    `of_images`: the videos are single images, a frame each, of annotations in COCO's form. Frames
-    of `videos` are gray.
+    are sentences about content that evaluation leaves out. `parts` are the ids of the videos of
+    each part, by name, where AP is the mean over parts (see `read_short_and_long`). `of_images`:
+    the videos are single images, a frame each, of annotations in COCO's form. Frames of `videos`
+    are gray.
     """
 
     name: str
@@ -73,22 +81,12 @@ class GroundTruth:
         cls, name: str, videos: Sequence[Video], categories: Mapping[int, str]
     ) -> GroundTruth:
         """Videos without annotations; `categories` as far as their names are known."""
-        return cls(
-            name,
-            videos,
-            categories,
-            list(categories),
-            [],
-            measure_tubes([], lambda _n, _t: name),
-            [],
-            {},
-        )
+        tubes = measure_tubes([], lambda n, t: name)
+        return cls(name, videos, categories, list(categories), [], tubes, [], {})
 
     @classmethod
     def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:
         """Checks the content of an annotations file; `name` is what messages call it.
-
-        Images of a file in COCO's form become videos of one frame.
 
         Raises:
             InputError: naming the file and, where they are known, the annotation, the video and
@@ -96,11 +94,9 @@ class GroundTruth:
         """
         content = as_videos(content)
         check_kind(content, name)
-        videos = _videos(content, name)
-        categories = _categories(content, name)
-        entries, warnings = _known(
-            objects_of(content, "annotations", name), name, videos, categories
-        )
+        videos = {key: _video(entry) for key, entry in video_entries(content, name).items()}
+        categories = category_names(content, name)
+        entries, warnings = _listed(content, name, videos, categories)
         places = [f"{name}, annotation {e['id']} (video {e['video_id']})" for e in entries]
         objects = [_object(*pair) for pair in zip(entries, places, strict=True)]
         sequences = [
@@ -109,13 +105,10 @@ class GroundTruth:
         ]
         tubes = measure_tubes(sequences, lambda n, t: f"{places[n]}, frame {t}: the mask")
         warnings += [*_length_warnings(entries, videos), *_occlusion_warnings(entries, objects)]
-        in_order = [videos[key] for key in sorted(videos)]
-        named = [f"{name}: {warning}" for warning in warnings]
-        by_id = dict(sorted(categories.items()))
-        parts = _parts(content, name, videos)
         return cls(
-            name, in_order, by_id, list(categories), objects, tubes, named, parts,
-            is_of_images(content),
+            name, [videos[key] for key in sorted(videos)], dict(sorted(categories.items())),
+            list(categories), objects, tubes, [f"{name}: {warning}" for warning in warnings],
+            _parts(content, name, videos), is_of_images(content),
         )  # fmt: skip
 
 
@@ -123,20 +116,13 @@ def read_annotations(path: Path) -> GroundTruth:
     """Reads and checks an annotations file in YouTube-VIS form, or in COCO's.
 
     While the file is read, memory grows with its nulls, one for each frame that an object is absent
-    in, since JSON is parsed as a whole; what is returned grows with the masks alone.
-
-    Raises:
-        InputError: as `GroundTruth.of`, or for a file that is not JSON.
+    in, since JSON is parsed as a whole; the result grows with the masks alone.
     """
     return GroundTruth.of(read_json(Path(path)), str(path))
 
 
 def read_short_and_long(short: Path, long: Path) -> GroundTruth:
-    """Reads and checks both files.
-
-    Raises:
-        InputError: as `read_annotations` for either, and as `join_short_and_long`.
-    """
+    """Reads and checks the two files of a data set; see `join_short_and_long`."""
     try:
         return GroundTruth.of(join_short_and_long(short, long), f"{short} and {long}")
     except InputError:
@@ -146,23 +132,71 @@ def read_short_and_long(short: Path, long: Path) -> GroundTruth:
 
 
 def read_videos(path: Path) -> dict[int, Video]:
-    """The videos that a file lists, by id; unlike `read_annotations` also of a public valid.json.
-
-    Raises:
-        InputError: for another kind of file, or the first video that is wrong.
-    """
+    """The videos that a file lists, by id; annotations may be missing, as in valid.json."""
     content = as_videos(read_json(path))
     check_kind(content, str(path), needs_annotations=False)
-    return _videos(content, str(path))
+    return {key: _video(entry) for key, entry in video_entries(content, str(path)).items()}
 
 
-def _videos(content: dict[str, Any], name: str) -> dict[int, Video]:
-    videos: dict[int, Video] = {}
-    for index, entry in enumerate(objects_of(content, "videos", name)):
-        where = f"{name}, videos[{index}]"
-        video = _video(entry, where)
-        _add_new(videos, video.id, video, where)
-    return videos
+def occlusion_score(labels: Any, where: str) -> float | None:
+    """The mean over the more hidden half of an object's labelled frames; None without a label.
+
+    Args:
+        labels: a label per frame, or None where the object is not seen; None where the object has
+            none at all.
+        where: what messages call the object.
+    """
+    if labels is None:
+        return None
+    if not isinstance(labels, list):
+        raise InputError(
+            f"{where} has occlusion {shown(labels)}; expected a list with one label or null per "
+            "frame"
+        )
+    for frame in unknown_labels(labels):
+        raise InputError(f"{where}, frame {frame} {label_problem(labels[frame])}")
+    scores = sorted(LABEL_SCORES[label] for label in labels if label is not None)
+    half = scores[len(scores) // 2 :]
+    return sum(half) / len(half) if half else None
+
+
+def unknown_labels(labels: Sequence[Any]) -> list[int]:
+    """The frames whose occlusion label is neither null nor one of the three."""
+    return [
+        frame
+        for frame, label in enumerate(labels)
+        if label is not None and not (isinstance(label, str) and label in LABEL_SCORES)
+    ]
+
+
+def label_problem(label: Any) -> str:
+    """The message about an unknown occlusion label."""
+    return f"has occlusion {shown(label)}; expected one of {', '.join(LABEL_SCORES)} or null"
+
+
+def is_pixel_count(area: Any) -> bool:
+    """Whether a JSON value is a number from 0 up that a float holds exactly."""
+    return (isinstance(area, float) or type(area) is int) and 0 <= area < 1 << 53
+
+
+def compressed_mask(mask: Any, height: int, width: int, where: str) -> RLE | Any:
+    """A mask of any of COCO's three forms as compressed RLE.
+
+    Polygons and uncompressed run lengths are checked; anything else is returned as it is.
+    """
+    if isinstance(mask, list) and mask:
+        check_polygons(mask, height, width, where)
+        return from_polygons(mask, height, width)
+    if isinstance(mask, dict) and isinstance(mask.get("counts"), list):
+        check_run_lengths(mask, where)
+        return from_run_lengths(mask["counts"], *mask["size"])
+    return mask
+
+
+def _video(entry: VideoEntry) -> Video:
+    assert entry.size_HW is not None, "refused if malformed"
+    assert entry.length is not None, "refused if malformed"
+    return video_without_frames(entry.id, entry.name, *entry.size_HW, entry.length)
 
 
 def _parts(
@@ -183,65 +217,27 @@ def _is_id_list(value: object) -> bool:
     return isinstance(value, list) and all(type(key) is int for key in value)
 
 
-def _video(entry: dict[str, Any], where: str) -> Video:
-    key = integer_of(entry, "id", where)
-    where = f"{where} (video {key})"
-    size = [value_of(entry, "height", where), value_of(entry, "width", where)]
-    height, width = check_size(size, where)
-    names = entry.get("file_names")
-    if names is not None and not isinstance(names, list):
-        raise InputError(f"{where} has file_names {shown(names)}; expected a list")
-    length = len(names) if names and "length" not in entry else integer_of(entry, "length", where)
-    if length < 0:
-        raise InputError(f"{where} has length {length}; expected a number of frames")
-    folder = str(names[0]).rpartition("/")[0] if names else ""
-    return video_without_frames(key, folder or str(key), height, width, length)
-
-
-def _categories(content: dict[str, Any], name: str) -> dict[int, str]:
-    categories: dict[int, str] = {}
-    for index, entry in enumerate(objects_of(content, "categories", name)):
-        where = f"{name}, categories[{index}]"
-        key = integer_of(entry, "id", where)
-        _add_new(categories, key, str(entry.get("name", key)), where)
-    return categories
-
-
-def _add_new(known: dict[int, Any], key: int, value: Any, where: str) -> None:
-    if key in known:
-        raise InputError(f"{where} repeats id {key}; expected an id of its own")
-    known[key] = value
-
-
-def _known(
-    entries: list[dict[str, Any]],
-    name: str,
-    videos: Mapping[int, object],
+def _listed(
+    content: dict[str, Any], name: str, videos: Mapping[int, object],
     categories: Mapping[int, object],
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[str]]:  # fmt: skip
     """The annotations of listed videos and categories, and warnings about the others."""
-    seen: dict[int, Any] = {}
+    entries = read_entries(content, "annotations", name)
     for index, entry in enumerate(entries):
-        where = f"{name}, annotations[{index}]"
-        key = integer_of(entry, "id", where)
-        if key == 0:
-            raise InputError(
-                f"{where} has id 0, which the official evaluator reads as 'not matched'; expected "
-                "any other integer"
-            )
-        _add_new(seen, key, entry, where)
-        integer_of(entry, "video_id", where)
-        integer_of(entry, "category_id", where)
+        if type(entry.get("video_id")) is not int or type(entry.get("category_id")) is not int:
+            where = f"{name}, annotations[{index}]"
+            integer_of(entry, "video_id", where)
+            integer_of(entry, "category_id", where)
     warnings = []
-    for field, listed in (("video_id", videos), ("category_id", categories)):
-        others = [entry for entry in entries if entry[field] not in listed]
+    for field, known in (("video_id", videos), ("category_id", categories)):
+        others = [entry for entry in entries if entry[field] not in known]
         if others:
             warnings.append(
                 f"annotations left out because their {field} is not listed: {len(others)} (the "
                 f"first is annotation {others[0]['id']} with {field} {others[0][field]})"
             )
-    known = [e for e in entries if e["video_id"] in videos and e["category_id"] in categories]
-    return known, warnings
+    kept = [e for e in entries if e["video_id"] in videos and e["category_id"] in categories]
+    return kept, warnings
 
 
 def _object(entry: dict[str, Any], where: str) -> AnnotatedObject:
@@ -249,7 +245,7 @@ def _object(entry: dict[str, Any], where: str) -> AnnotatedObject:
     if not (isinstance(is_crowd, int) and is_crowd in (0, 1)):
         raise InputError(f"{where} has iscrowd {shown(is_crowd)}; expected 0 or 1")
     average = _average_area(value_of(entry, "areas", where), where)
-    hidden = occlusion_score(entry.get("occlusion"), where)
+    hidden = occlusion_score(entry.get(OCCLUSION), where)
     return AnnotatedObject(
         entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average, hidden
     )
@@ -260,8 +256,7 @@ def _average_area(areas: Any, where: str) -> float:
     if not isinstance(areas, list):
         raise InputError(f"{where} has areas {shown(areas)}; expected a list of pixel counts")
     for frame, area in enumerate(areas):
-        is_number = isinstance(area, float) or type(area) is int
-        if area is not None and not (is_number and 0 <= area < 1 << 53):
+        if area is not None and not is_pixel_count(area):
             raise InputError(
                 f"{where}, frame {frame} has area {shown(area)}; expected a number of pixels or "
                 "null"
@@ -280,7 +275,8 @@ def _masks(entry: dict[str, Any], video: Video, where: str) -> Sequence[Any]:
         )
 
     def compressed(frame: int, mask: Any) -> Any:
-        return _compressed(mask, video, f"{where}, frame {frame}: the mask")
+        place = f"{where}, frame {frame}: the mask"
+        return compressed_mask(mask, video.height, video.width, place)
 
     stored = without_absent(segmentations)
     if isinstance(stored, SparseTube):
@@ -289,20 +285,10 @@ def _masks(entry: dict[str, Any], video: Video, where: str) -> Sequence[Any]:
     return [compressed(frame, mask) for frame, mask in enumerate(stored)]
 
 
-def _compressed(mask: Any, video: Video, where: str) -> RLE | Any:
-    if isinstance(mask, list) and mask:
-        check_polygons(mask, video.height, video.width, where)
-        return from_polygons(mask, video.height, video.width)
-    if isinstance(mask, dict) and isinstance(mask.get("counts"), list):
-        check_run_lengths(mask, where)
-        return from_run_lengths(mask["counts"], *mask["size"])
-    return mask
-
-
 def _length_warnings(entries: list[dict[str, Any]], videos: Mapping[int, Video]) -> list[str]:
     warnings = []
-    for field in ("segmentations", "areas", "occlusion"):
-        given = [e for e in entries if field != "occlusion" or e.get(field)]
+    for field in ("segmentations", "areas", OCCLUSION):
+        given = [e for e in entries if field != OCCLUSION or e.get(field)]
         others = [e for e in given if len(e[field]) != videos[e["video_id"]].length]
         if others:
             first = others[0]
@@ -318,12 +304,10 @@ def _occlusion_warnings(
     entries: list[dict[str, Any]], objects: Sequence[AnnotatedObject]
 ) -> list[str]:
     """Counts the objects without a label in a file that labels occlusion."""
-    if not any("occlusion" in entry for entry in entries):
-        return []
-    others = [thing for thing in objects if thing.occlusion_score is None]
-    if not others:
+    unlabelled = [thing for thing in objects if thing.occlusion_score is None]
+    if not unlabelled or not any(OCCLUSION in entry for entry in entries):
         return []
     return [
         "annotations without an occlusion label, which count in none of the occlusion levels: "
-        f"{len(others)} of {len(objects)} (the first is annotation {others[0].id})"
+        f"{len(unlabelled)} of {len(objects)} (the first is annotation {unlabelled[0].id})"
     ]

@@ -1,4 +1,19 @@
-"""Data sets as videos: those with a known name, and any other in YouTube-VIS form."""
+"""Opens data sets as videos: those with a known name, and any other in YouTube-VIS or COCO's form.
+
+The files of a known data set are found below `--data-root`. For `ytvis2019`, split `val`, the
+folder is the first of these that exists: `ytvis2019`, `ytvis_2019`, or the root itself. In it,
+
+    val.json, val/JPEGImages/<video>/<frame>.jpg
+
+is the default layout; the official archives' names are recognized too: `valid` for `val`,
+`valid.json`, `valid/instances.json` (2021), `annotations_valid.json` and frames directly in `valid`
+(OVIS), `annotations/annotations_valid.json` (OVIS, as in tue-mps/videomt), and
+`annotations/instances_val_sub.json` (VNext's instructions). The validation annotations of
+`ytvis2022` are two files, `gt_short.json` and `gt_long.json`, in the folder or in `annotations`
+below it (as in tue-mps/videomt, `datasets/README.md`); without them the list of all videos is found
+as above. `coco` has `annotations/instances_val2017.json` and its images in `val2017`. `heldout` and
+`rest`, which the command `split` writes, have their frames in the folder of `train`.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +28,14 @@ import orjson
 
 from vis_bench.data import nominal, synthetic
 from vis_bench.data.annotation_files import (
+    VideoEntry,
     annotations_checksum,
     as_videos,
+    category_names,
+    check_kind,
     is_of_images,
     join_short_and_long,
+    video_entries,
 )
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import (
@@ -30,19 +49,8 @@ from vis_bench.data.categories import (
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file, turned_warning
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.files import integer_of, objects_of, read_bytes, read_json, shown, value_of
-from vis_bench.masks.rle import check_size
+from vis_bench.files import read_bytes, read_json
 
-FOLDERS = {
-    "ytvis2019": ("ytvis2019", "ytvis_2019", "."),
-    "ytvis2021": ("ytvis2021", "ytvis_2021", "."),
-    "ytvis2022": ("ytvis2022", "ytvis_2022", "."),
-    "ovis": ("ovis", "."),
-    "coco": ("coco", "."),
-    "synthetic": ("synthetic", "."),
-    "synthetic_images": ("synthetic_images", "."),
-    "nominal": ("nominal", "."),
-}
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 ANNOTATIONS = (
     "{split}.json",
@@ -52,97 +60,8 @@ ANNOTATIONS = (
     "annotations/annotations_{split}.json",
 )
 COCO_ANNOTATIONS = ("annotations/instances_{split}2017.json",)
-SHORT_AND_LONG_FILES = (
-    ("gt_short.json", "gt_long.json"),
-    ("annotations/gt_short.json", "annotations/gt_long.json"),
-)
 FRAMES = ("{split}/JPEGImages", "{split}")
 COCO_FRAMES = ("{split}2017", "images/{split}2017")
-
-
-def find_annotations(data_root: Path, name: str, split: str) -> Path:
-    """The annotations file of a split.
-
-    Raises:
-        InputError: saying what was looked for, and what changes that.
-    """
-    whole_forms = COCO_ANNOTATIONS if name == "coco" else ANNOTATIONS
-    forms = ANNOTATIONS[:1] if split in TRAINING_PARTS else whole_forms
-    candidates = _candidates(data_root, name, split, forms)
-    what = f"annotations of {name} {split}"
-    hint = ""
-    if split in TRAINING_PARTS:
-        whole = _candidates(data_root, name, "train", whole_forms)
-        train = next(filter(Path.is_file, whole), whole[0])
-        command = shlex.join(["vis-bench", "split", str(train), str(candidates[0].parent)])
-        hint = f"`{command}` writes them; "
-    return _first(candidates, Path.is_file, what, "annotations", hint)
-
-
-def find_short_and_long(data_root: Path, name: str, split: str) -> tuple[Path, Path] | None:
-    """The two annotations files of a split that has two; None where neither is there.
-
-    Raises:
-        InputError: where only one is there.
-    """
-    if (name, SPLIT_NAMES.get(split)) != (SHORT_AND_LONG, SPLIT_NAMES["val"]):
-        return None
-    for folder in _folders(data_root, name):
-        for files in SHORT_AND_LONG_FILES:
-            short, long = (folder / file for file in files)
-            if short.is_file() and long.is_file():
-                return short, long
-            if short.is_file() or long.is_file():
-                there, missing = (short, long) if short.is_file() else (long, short)
-                raise InputError(
-                    f"found {there} but no {missing}; expected both, since AP of {name} is the "
-                    "mean of short and long videos"
-                )
-    return None
-
-
-def find_frames(data_root: Path, name: str, split: str) -> Path:
-    """The folder that a split's file names start from.
-
-    Raises:
-        InputError: saying what was looked for, and what changes that.
-    """
-    folder = "train" if split in TRAINING_PARTS else split
-    forms = COCO_FRAMES if name == "coco" else FRAMES
-    candidates = _candidates(data_root, name, folder, forms)
-    return _first(candidates, Path.is_dir, f"frames of {name} {split}", "frames")
-
-
-def _candidates(data_root: Path, name: str, split: str, forms: Iterable[str]) -> list[Path]:
-    spellings = SPLIT_NAMES.get(split, (split,))
-    return [
-        folder / form.format(split=spelling)
-        for folder in _folders(data_root, name)
-        for form in forms
-        for spelling in spellings
-    ]
-
-
-def _folders(data_root: Path, name: str) -> list[Path]:
-    """The folder of the data set's own that exists; else all that it might have been."""
-    folders = [data_root / folder for folder in FOLDERS[name]]
-    return [folder for folder in folders[:-1] if folder.is_dir()][:1] or folders
-
-
-def _first(
-    candidates: Sequence[Path], exists: Callable[[Path], bool], what: str, key: str, hint: str = ""
-) -> Path:
-    for path in candidates:
-        if exists(path):
-            return path
-    looked = ", ".join(str(path) for path in candidates)
-    raise InputError(
-        f"found no {what}: looked for {looked}; {hint}--data-root or the config's dataset.{key} "
-        "says where they are"
-    )
-
-
-__all__ = ["Dataset", "ImageFiles", "load_dataset", "read_categories", "read_dataset"]
 
 
 @dataclass(frozen=True)
@@ -184,18 +103,14 @@ class Dataset:
         return annotations_checksum(data)
 
     def ground_truth(self, videos: Sequence[Video] | None = None) -> GroundTruth:
-        """The annotations of some of the videos (default: all), checked for evaluation.
-
-        Raises:
-            InputError: where there are none, or for the first thing wrong with them.
-        """
+        """The annotations of some of the videos (default: all), checked for evaluation."""
         name = str(self.annotations_path or f"{self.name} {self.split}")
         content = self.content()
         some = videos is not None and len(videos) < len(self.videos)
         if not (some and self.has_annotations):
             return GroundTruth.of(content, name)
         if self.annotations_path is not None:
-            GroundTruth.of(content, name)  # what is wrong anywhere in a file is said at once
+            GroundTruth.of(content, name)  # a defect anywhere in the file counts
         return GroundTruth.of(_only(content, {video.id for video in videos or ()}), name)
 
     def check_frames(self, videos: Sequence[Video]) -> list[str]:
@@ -252,14 +167,17 @@ def load_dataset(
         return _nominal_in_memory(split)
     if plain and name != "synthetic":
         raise InputError(f"plain is true for {name}; only synthetic videos have a plain variant")
-    if annotations is None or frames is None:
-        root = _required(data_root, name, "annotations" if annotations is None else "frames")
-        both = None if annotations else find_short_and_long(root, name, split)
-        if both is not None:
-            frames = frames or find_frames(root, name, split)
-            return _short_and_long(name, split, both, frames)
-        annotations = annotations or find_annotations(root, name, split)
-        frames = frames or find_frames(root, name, split)
+    if annotations is not None and frames is not None:
+        return read_dataset(name, split, annotations, frames)
+    root = _required(data_root, name, "annotations" if annotations is None else "frames")
+    both = None if annotations else _find_short_and_long(root, name, split)
+    if both is None:
+        annotations = annotations or _find_annotations(root, name, split)
+    frames = frames or _find_frames(root, name, split)
+    if both is not None:
+        content = partial(join_short_and_long, *both)
+        return _opened(name, split, content, f"{both[0]} and {both[1]}", frames)
+    assert annotations is not None, "found, or else refused"
     return read_dataset(name, split, annotations, frames)
 
 
@@ -269,68 +187,54 @@ def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Data
 
     A known data set has its own categories, all of them, and the file's must not contradict them;
     any other has the file's.
-
-    Raises:
-        InputError: as `load_dataset`.
     """
-    content = _read_content(annotations)
-    entries = video_entries(content, str(annotations))
-    categories = _known_categories(name, content, annotations)
-    of_images = is_of_images(content)
-    videos = [_video(entry, frames, str(annotations), of_images) for entry in entries]
-    _check_frames(frames, entries)
-    return Dataset(
-        name, split, videos, categories, bool(content.get("annotations")),
-        annotations, partial(_read_content, annotations), _part(content), of_images,
-    )  # fmt: skip
+    content = partial(_read_content, annotations)
+    return _opened(name, split, content, str(annotations), frames, annotations)
 
 
 def _read_content(annotations: Path) -> Any:
     return as_videos(read_json(annotations))
 
 
-def _short_and_long(name: str, split: str, both: tuple[Path, Path], frames: Path) -> Dataset:
-    """A data set whose annotations are two files; videos are those of both, short ones first."""
-    content = partial(join_short_and_long, *both)
-    title = f"{both[0]} and {both[1]}"
-    joined = content()
-    entries = video_entries(joined, title)
-    categories = _known_categories(name, joined, both[0])
-    videos = [_video(entry, frames, title) for entry in entries]
-    _check_frames(frames, entries)
-    return Dataset(name, split, videos, categories, True, None, content)
+def _opened(
+    name: str, split: str, read: Callable[[], Any], title: str, frames: Path,
+    annotations: Path | None = None,
+) -> Dataset:  # fmt: skip
+    """The data set of an annotations file, or of two that were joined, called `title`."""
+    content = read()
+    check_kind(content, title, needs_annotations=False)
+    entries = list(video_entries(content, title).values())
+    if not entries:
+        raise InputError(f"{title} lists no videos; expected at least one")
+    categories = category_names(content, title) if content.get("categories") else {}
+    if name in DATASETS:
+        problem = contradiction(name, categories)
+        if problem:
+            raise InputError(f"{title} is not for data set {name}: {problem}")
+        categories = dict(CATEGORIES[name])
+    elif not categories:
+        raise InputError(f"{title} lists no categories; expected an id and a name for each")
+    videos = [_video(entry, frames) for entry in entries]
+    _check_first_frame(frames, str(entries[0].file_names[0]))
+    return Dataset(
+        name, split, videos, dict(sorted(categories.items())), bool(content.get("annotations")),
+        annotations, read, _part(content), is_of_images(content),
+    )  # fmt: skip
 
 
 def read_categories(annotations: Path) -> dict[int, str]:
-    """The categories of an annotations file, id -> name, in the order of their ids.
-
-    Raises:
-        InputError: for a file that lists none, or one id twice.
-    """
-    return _own_categories(read_json(annotations), annotations)
-
-
-def video_entries(content: Any, name: str) -> list[dict[str, Any]]:
-    """The entries of `videos` in an annotations file; `name` is what messages call the file.
-
-    Raises:
-        InputError: for a file of another kind, `meta.json` among them.
-    """
-    needed = "expected an object with a list of videos, like train.json and valid.json"
-    if not isinstance(content, dict):
-        raise InputError(f"{name} holds {shown(content)}; {needed}")
-    if isinstance(content.get("videos"), dict):
-        raise InputError(f"{name} has videos as an object, like meta.json; {needed}")
-    entries = objects_of(content, "videos", name)
-    if not entries:
-        raise InputError(f"{name} lists no videos; expected at least one")
-    return entries
+    """The categories of an annotations file, id -> name, in the order of their ids."""
+    content = read_json(annotations)
+    listed = isinstance(content, dict) and content.get("categories")
+    if not listed:
+        raise InputError(f"{annotations} lists no categories; expected an id and a name for each")
+    return dict(sorted(category_names(content, str(annotations)).items()))
 
 
 def _in_memory(split: str, plain: bool) -> Dataset:
     drawn = synthetic.generate(split, plain=plain)
     return Dataset(
-        "synthetic", split, drawn.videos, _sorted(CATEGORIES["synthetic"]), True, None,
+        "synthetic", split, drawn.videos, dict(CATEGORIES["synthetic"]), True, None,
         partial(_annotations, drawn),
     )  # fmt: skip
 
@@ -344,7 +248,7 @@ def _images_in_memory(split: str) -> Dataset:
     drawn = synthetic.generate(split)
     return Dataset(
         "synthetic_images", split, synthetic.image_videos(drawn),
-        _sorted(CATEGORIES["synthetic_images"]), True, None, partial(_image_annotations, drawn),
+        dict(CATEGORIES["synthetic_images"]), True, None, partial(_image_annotations, drawn),
         of_images=True,
     )  # fmt: skip
 
@@ -356,7 +260,7 @@ def _image_annotations(drawn: synthetic.SyntheticVideos) -> dict[str, Any]:
 
 def _nominal_in_memory(split: str) -> Dataset:
     return Dataset(
-        nominal.NAME, split, nominal.nominal_videos(split), _sorted(CATEGORIES[nominal.NAME]),
+        nominal.NAME, split, nominal.nominal_videos(split), dict(CATEGORIES[nominal.NAME]),
         False, None, partial(nominal.nominal_content, split),
     )  # fmt: skip
 
@@ -374,48 +278,19 @@ def _required(data_root: Path | None, name: str, key: str) -> Path:
     return data_root
 
 
-def _video(entry: dict[str, Any], frames: Path, name: str, of_images: bool = False) -> Video:
-    number = integer_of(entry, "id", f"{name}, an entry of videos")
-    where = f"{name}, video {number}"
-    size = [value_of(entry, "height", where), value_of(entry, "width", where)]
-    height, width = check_size(size, where)
-    file_names = value_of(entry, "file_names", where)
-    if not isinstance(file_names, list) or not file_names:
+def _video(entry: VideoEntry, frames: Path) -> Video:
+    assert entry.size_HW is not None, "refused if malformed"
+    assert entry.length is not None, "refused if malformed"
+    if not entry.file_names:
+        raise InputError(f"{entry.where} has no file_names; expected a list of at least one")
+    if entry.length != len(entry.file_names):
         raise InputError(
-            f"{where} has file_names {shown(file_names)}; expected a list of at least one"
+            f"{entry.where} has length {entry.length} but {len(entry.file_names)} file_names"
         )
-    length = entry.get("length", len(file_names))
-    if length != len(file_names):
-        raise InputError(f"{where} has length {shown(length)} but {len(file_names)} file_names")
-    files = frame_paths(file_names, frames, where)
-    title = files[0].name if of_images else files[0].parent.name or str(number)
-    return Video(number, title, height, width, ImageFiles(files, title, (height, width)))
-
-
-def _known_categories(name: str, content: dict[str, Any], path: Path) -> dict[int, str]:
-    """The categories of a data set; those of the file where the name is not a known one."""
-    if name not in DATASETS:
-        return _own_categories(content, path)
-    problem = contradiction(name, _listed_categories(content, path))
-    if problem:
-        raise InputError(f"{path} is not for data set {name}: {problem}")
-    return _sorted(CATEGORIES[name])
-
-
-def _own_categories(content: Any, path: Path) -> dict[int, str]:
-    listed = _listed_categories(content, path) if isinstance(content, dict) else {}
-    if not listed:
-        raise InputError(f"{path} lists no categories; expected an id and a name for each")
-    if len(listed) != len(content["categories"]):
-        raise InputError(f"{path} lists the id of a category twice; expected an id of its own each")
-    return _sorted(listed)
-
-
-def _listed_categories(content: dict[str, Any], path: Path) -> dict[int, str]:
-    entries = objects_of(content, "categories", str(path)) if content.get("categories") else []
-    where = f"{path}, an entry of categories"
-    ids = [integer_of(entry, "id", where) for entry in entries]
-    return {key: str(entry.get("name", key)) for key, entry in zip(ids, entries, strict=True)}
+    files = ImageFiles(
+        frame_paths(entry.file_names, frames, entry.where), entry.name, entry.size_HW
+    )
+    return Video(entry.id, entry.name, *entry.size_HW, files)
 
 
 def _part(content: dict[str, Any]) -> str | None:
@@ -426,14 +301,14 @@ def _part(content: dict[str, Any]) -> str | None:
     return part if part in TRAINING_PARTS else None
 
 
-def _check_frames(frames: Path, entries: Sequence[dict[str, Any]]) -> None:
+def _check_first_frame(frames: Path, first: str) -> None:
     """Looks at the first frame only: the others are missed when they are decoded."""
     if not frames.is_dir():
         raise InputError(f"folder of frames {frames} does not exist; dataset.frames names another")
-    if not is_file(frames / entries[0]["file_names"][0]):
+    if not is_file(frames / first):
         raise InputError(
-            f"folder of frames {frames} does not hold {entries[0]['file_names'][0]}; expected the "
-            "folder that the annotations' file_names start from (dataset.frames)"
+            f"folder of frames {frames} does not hold {first}; expected the folder that the "
+            "annotations' file_names start from (dataset.frames)"
         )
 
 
@@ -448,5 +323,72 @@ def _only(content: dict[str, Any], video_ids: set[int]) -> dict[str, Any]:
     }
 
 
-def _sorted(categories: Mapping[int, str]) -> dict[int, str]:
-    return dict(sorted(categories.items()))
+def _find_annotations(data_root: Path, name: str, split: str) -> Path:
+    """The annotations file of a split."""
+    whole_forms = COCO_ANNOTATIONS if name == "coco" else ANNOTATIONS
+    forms = ANNOTATIONS[:1] if split in TRAINING_PARTS else whole_forms
+    candidates = _candidates(data_root, name, split, forms)
+    what = f"annotations of {name} {split}"
+    hint = ""
+    if split in TRAINING_PARTS:
+        whole = _candidates(data_root, name, "train", whole_forms)
+        train = next(filter(Path.is_file, whole), whole[0])
+        command = shlex.join(["vis-bench", "split", str(train), str(candidates[0].parent)])
+        hint = f"`{command}` writes them; "
+    return _first(candidates, Path.is_file, what, "annotations", hint)
+
+
+def _find_short_and_long(data_root: Path, name: str, split: str) -> tuple[Path, Path] | None:
+    """The two annotations files of a split that has two; None where neither is there."""
+    if name != SHORT_AND_LONG or split != "val":
+        return None
+    for folder in _folders(data_root, name):
+        for place in (folder, folder / "annotations"):
+            short, long = place / "gt_short.json", place / "gt_long.json"
+            exist = [path for path in (short, long) if path.is_file()]
+            if len(exist) == 2:
+                return short, long
+            if exist:
+                missing = long if exist == [short] else short
+                raise InputError(
+                    f"found {exist[0]} but no {missing}; expected both, since AP of {name} is the "
+                    "mean of short and long videos"
+                )
+    return None
+
+
+def _find_frames(data_root: Path, name: str, split: str) -> Path:
+    """The folder that a split's file names start from."""
+    folder = "train" if split in TRAINING_PARTS else split
+    forms = COCO_FRAMES if name == "coco" else FRAMES
+    candidates = _candidates(data_root, name, folder, forms)
+    return _first(candidates, Path.is_dir, f"frames of {name} {split}", "frames")
+
+
+def _candidates(data_root: Path, name: str, split: str, forms: Iterable[str]) -> list[Path]:
+    spellings = SPLIT_NAMES.get(split, (split,))
+    return [
+        folder / form.format(split=spelling)
+        for folder in _folders(data_root, name)
+        for form in forms
+        for spelling in spellings
+    ]
+
+
+def _folders(data_root: Path, name: str) -> list[Path]:
+    """The folder of the data set's own that exists; else all that it might have been."""
+    own = [data_root / name, data_root / name.replace("ytvis", "ytvis_")]
+    return [folder for folder in own if folder.is_dir()][:1] or [*dict.fromkeys(own), data_root]
+
+
+def _first(
+    candidates: Sequence[Path], exists: Callable[[Path], bool], what: str, key: str, hint: str = ""
+) -> Path:
+    for path in candidates:
+        if exists(path):
+            return path
+    looked = ", ".join(str(path) for path in candidates)
+    raise InputError(
+        f"found no {what}: looked for {looked}; {hint}--data-root or the config's dataset.{key} "
+        "says where they are"
+    )

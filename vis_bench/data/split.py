@@ -19,25 +19,29 @@ from typing import Any
 
 import orjson
 
-from vis_bench.data.annotation_files import annotations_checksum
+from vis_bench.data.annotation_files import (
+    annotations_checksum,
+    category_names,
+    check_kind,
+    read_entries,
+)
 from vis_bench.data.categories import HELD_OUT, REST
 from vis_bench.errors import InputError
 from vis_bench.files import (
     check_writable,
     integer_of,
-    objects_of,
     parse_json,
     read_bytes,
     write_atomically,
 )
-from vis_bench.show.tables.model import Column, Table
 
 
 @dataclass(frozen=True)
 class WrittenPart:
     """One of the two files. `sha256` is the record's `annotations_sha256` of that file.
 
-    `videos_per_category`: how many of its videos show each category, by name.
+    `videos_per_category`: how many of its videos show each category, by name, with the
+    id where categories share a name.
     """
 
     name: str
@@ -163,31 +167,12 @@ class _Deal:
                 self._wanted[key] -= 1
 
 
-def split_grid(parts: Sequence[WrittenPart]) -> Table:
-    """How many videos of each part show each category."""
-    names = dict.fromkeys(name for part in parts for name in part.videos_per_category)
-    rows = [
-        [name, *(str(part.videos_per_category.get(name, 0)) for part in parts)] for name in names
-    ]
-    totals = ["all videos", *(str(part.num_videos) for part in parts)]
-    columns = [Column("Category", numeric=False), *(Column(part.name) for part in parts)]
-    return Table.of(columns, [totals, *rows])
-
-
 def _checked(content: Any, name: str) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise InputError(f"{name} is not an object with videos, categories and annotations")
+    check_kind(content, name)
     for key in ("videos", "categories", "annotations"):
-        if not objects_of(content, key, name):
+        if not read_entries(content, key, name):
             raise InputError(f"{name} lists no {key}; expected at least one")
-    ids = [integer_of(video, "id", f"{name}, an entry of videos") for video in content["videos"]]
-    if len(set(ids)) != len(ids):
-        raise InputError(f"{name} lists a video id twice; see the command validate")
-    where = f"{name}, an entry of categories"
-    categories = [integer_of(category, "id", where) for category in content["categories"]]
-    if len(set(categories)) != len(categories):
-        raise InputError(f"{name} lists a category id twice; expected an id of its own for each")
-    known = set(ids)
+    known = {video["id"] for video in content["videos"]}
     for entry in content["annotations"]:
         video = integer_of(entry, "video_id", f"{name}, an annotation")
         integer_of(entry, "category_id", f"{name}, an annotation of video {video}")
@@ -224,9 +209,13 @@ def _part(
     except orjson.JSONEncodeError as error:  # deeper than it writes, though it reads it
         raise InputError(f"part {name} cannot be written as JSON: {error}") from None
     path = folder / f"{name}.json"
-    names = {entry["id"]: str(entry.get("name", entry["id"])) for entry in content["categories"]}
+    names = category_names(content, name)
+    shared = Counter(names.values())
     counts = Counter(category for video in videos for category in shown[video])
-    by_name = {text: counts[category] for category, text in sorted(names.items())}
+    by_name = {
+        text if shared[text] == 1 else f"{text} (id {category})": counts[category]
+        for category, text in sorted(names.items())
+    }
     digest = annotations_checksum(data)
     counted = len(videos), len(part["annotations"])
     return WrittenPart(name, path, digest, *counted, by_name), data

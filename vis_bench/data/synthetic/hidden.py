@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vis_bench.data.occlusion import label_of
+from vis_bench.data.annotations import MOSTLY_HIDDEN, NOT_HIDDEN, PARTLY_HIDDEN
 from vis_bench.data.synthetic.render import render_owners
 from vis_bench.data.synthetic.scene import Scene
 
@@ -47,3 +47,17 @@ def visibility_of(scene: Scene) -> Visibility:
 def labels_of(hidden_T: np.ndarray) -> list[str | None]:
     """OVIS's label of an object in each frame; None where nothing of it is seen."""
     return [label_of(hidden) if hidden < 1 else None for hidden in hidden_T.tolist()]
+
+
+def label_of(hidden: float) -> str:
+    """The label of an object of which a fraction is hidden, 0 to 1.
+
+    OVIS's labels were given by annotators, not counted. The scores that its evaluator gives them,
+    .25 and .75, are the middles of "up to half hidden" and "more than half hidden", and so the
+    labels are drawn here: not a pixel hidden, up to half, more than half.
+    """
+    if not 0 <= hidden <= 1:
+        raise ValueError(f"hidden fraction is {hidden}; expected a number from 0 to 1")
+    if hidden == 0:
+        return NOT_HIDDEN
+    return PARTLY_HIDDEN if hidden <= 0.5 else MOSTLY_HIDDEN

@@ -1,0 +1,345 @@
+"""Finds everything that is wrong with a file in YouTube-VIS or COCO's form, and with its frames.
+
+Readers for measurements stop at the first defect of `annotation_files`; this collects them all, and
+more. It ends with a list of problems for any content of the file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vis_bench.data.annotation_files import (
+    NO_ANNOTATIONS,
+    OCCLUSION,
+    Kind,
+    Tell,
+    VideoEntry,
+    as_videos,
+    category_names,
+    kind_problem,
+    read_entries,
+    video_entries,
+)
+from vis_bench.data.annotations import compressed_mask, label_problem, unknown_labels
+from vis_bench.data.categories import check_dataset_name, contradiction
+from vis_bench.data.frames import frame_paths, is_file, open_image
+from vis_bench.errors import InputError
+from vis_bench.files import parse_json, read_bytes, shown
+from vis_bench.masks.rle import area
+from vis_bench.progress import Advance, Bars
+from vis_bench.text import one_line
+
+THREADS = 4  # Pillow decodes outside Python's lock
+REDUCED = 8  # JPEG decodes to an eighth of its size, which still reads every byte
+NUM_PLACES = 3  # of equal problems that are printed
+
+# Areas of polygons are often those of the outline, not of its pixels.
+RLE_SLACK = (1.0, 0.01)  # pixels, and a fraction of the mask's area
+POLYGON_SLACK = (10.0, 0.1)
+PER_FRAME = ("segmentations", "areas", "bboxes", OCCLUSION)
+OPTIONAL = ("bboxes", OCCLUSION)  # AP needs neither
+_MISSING = object()
+
+# Parts of messages in which equal problems differ.
+_VALUES = (
+    (re.compile(r" \(and in \d+ more frames\)"), ""),
+    (re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""), "VALUE"),
+    (re.compile(r"\[[^\[\]]*\]|\{[^{}]*\}"), "VALUE"),
+    (re.compile(r"[^\s,;:]*[/\\][^\s,;:]*"), "VALUE"),
+    (re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"), "VALUE"),
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One defect.
+
+    `kind` groups defects of a sort. `where` names the file, and the video or annotation as far
+    as they are known. `message` says what is wrong, and in which frame (counted from 0).
+    """
+
+    kind: Kind
+    where: str
+    message: str
+
+
+def validate(
+    annotations: Path, frames: Path | None = None, name: str | None = None, bars: Bars | None = None
+) -> list[Problem]:
+    """Checks an annotations file, and the frames that it names where their folder is given.
+
+    Finds: another kind of file (`meta.json`, a results file, a `valid.json` without annotations);
+    ids that are 0, given twice, or refer to nothing; categories of another data set; lists of
+    another length than their video; sizes that differ between video, mask and frame; malformed
+    masks; areas that contradict masks; missing and unreadable frames.
+
+    Args:
+        annotations: the file.
+        frames: the folder that `file_names` start from; decodes every frame.
+        name: the data set it should be, one of `categories.DATASETS`.
+        bars: shows progress.
+
+    Raises:
+        InputError: for a file or folder that does not exist, or an unknown name.
+    """
+    if name is not None:
+        check_dataset_name(name)
+    if frames is not None and not frames.is_dir():
+        raise InputError(f"folder of frames {frames} does not exist")
+    bars = bars or Bars(quiet=True)
+    where = str(annotations)
+    problems: list[Problem] = []
+
+    def tell(kind: Kind, place: str, message: str) -> None:
+        problems.append(Problem(kind, place, message))
+
+    data = read_bytes(annotations)
+    try:
+        content = as_videos(parse_json(data, where))
+    except InputError as error:
+        return [Problem("file", where, str(error))]
+    problem = kind_problem(content, needs_annotations=False)
+    if problem is not None:
+        return [Problem("file", where, problem)]
+    categories = category_names(content, where, tell, tell)
+    conflict = contradiction(name, categories) if name is not None else None
+    if conflict is not None:
+        tell("categories", where, f"is not for data set {name}: {conflict}")
+    videos = video_entries(content, where, tell, tell)
+    if not content.get("videos"):
+        tell("file", where, "lists no videos")
+    for video in videos.values():
+        _check_names(video, tell)
+    if content.get("annotations"):
+        entries = read_entries(content, "annotations", where, tell, tell)
+        with bars.bar(f"annotations of {where}", len(entries)) as advance:
+            for entry in entries:
+                _check_object(entry, videos, categories, where, tell)
+                advance()
+    else:
+        tell("file", where, NO_ANNOTATIONS)
+    if frames is not None:
+        with bars.bar(f"frames of {where}", len(videos)) as advance:
+            _check_frames(list(videos.values()), frames, tell, advance)
+    return problems
+
+
+def _check_names(video: VideoEntry, tell: Tell) -> None:
+    seen = set()
+    for t, name in enumerate(video.file_names):
+        if not _path_of(video, name, Path()):
+            text = f"frame {t} has the file name {shown(name)}; expected a path inside the folder"
+            tell("value", video.where, text)
+        elif name in seen:
+            tell("value", video.where, f"frame {t} names the file of an earlier frame, {name!r}")
+        else:
+            seen.add(name)
+
+
+def _path_of(video: VideoEntry, name: Any, frames: Path) -> Path | None:
+    try:
+        return frame_paths([name], frames, video.where)[0]
+    except InputError:
+        return None
+
+
+def _check_frames(videos: Sequence[VideoEntry], frames: Path, tell: Tell, advance: Advance) -> None:
+    """Opens every frame of the videos; one call of `advance` per video."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        for video in videos:
+            named = [_path_of(video, name, frames) for name in video.file_names]
+            paths = {t: path for t, path in enumerate(named) if path is not None}
+            missing = [t for t, path in paths.items() if not is_file(path)]
+            if missing:
+                text = f"is missing: there is no file {paths[missing[0]]}"
+                tell("frame", video.where, _in_frames(missing, text))
+            present = {t: path for t, path in paths.items() if is_file(path)}
+            for (t, path), opened in zip(
+                present.items(), pool.map(_opened, present.values()), strict=True
+            ):
+                if isinstance(opened, str):
+                    text = f"frame {t}, {path}, cannot be decoded: {opened}"
+                    tell("frame", video.where, text)
+                elif video.size_HW is not None and opened != video.size_HW:
+                    sizes = f"is {_times(opened)}; the video is {_times(video.size_HW)}"
+                    tell("size", video.where, f"frame {t}, {path}, {sizes}")
+            advance()
+
+
+def _opened(path: Path) -> tuple[int, int] | str:
+    """The height and width of an image that decodes to its end, or why it does not."""
+    try:
+        with open_image(path) as image:
+            width, height = image.size
+            image.draft("RGB", (max(1, width // REDUCED), max(1, height // REDUCED)))
+            image.load()
+            return height, width
+    except Exception as error:  # Pillow raises many kinds for broken files
+        return str(error) or type(error).__name__
+
+
+def _check_object(
+    entry: dict[str, Any], videos: Mapping[int, VideoEntry], categories: Collection[int],
+    where: str, tell: Tell,
+) -> None:  # fmt: skip
+    """Checks one annotation against its video and its own masks; its id is checked elsewhere."""
+    where = f"{where}, annotation {shown(entry.get('id'))}"
+    number = entry.get("video_id")
+    video = videos.get(number) if type(number) is int else None
+    if video is None:
+        tell("id", where, f"has video_id {shown(number)}, which is not among the videos")
+    else:
+        where = f"{where} (video {video.id})"
+    category = entry.get("category_id")
+    if type(category) is not int or category not in categories:
+        text = f"has category_id {shown(category)}, which is not among the categories"
+        tell("categories", where, text)
+    if entry.get("iscrowd", 0) not in (0, 1):
+        tell("value", where, f"has iscrowd {shown(entry['iscrowd'])}; expected 0 or 1")
+    if video is not None:
+        _check_extent(entry, video, where, tell)
+    _check_masks(entry, video, where, tell)
+    labels = entry.get(OCCLUSION)
+    wrong = unknown_labels(labels) if isinstance(labels, list) else []
+    if wrong:
+        tell("value", where, _in_frames(wrong, label_problem(labels[wrong[0]])))
+
+
+def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, tell: Tell) -> None:
+    """Lists of another length than the video, and sizes and lengths that it contradicts."""
+    for key in PER_FRAME:
+        values = entry.get(key)
+        if values is None and key in OPTIONAL:
+            continue
+        if not isinstance(values, list):
+            tell("length", where, f"has {key} {shown(values)}; expected a list")
+        elif video.length is not None and len(values) != video.length:
+            items = "occlusion labels" if key == OCCLUSION else key
+            text = f"has {len(values)} {items} but its video has {video.length} frames"
+            tell("length", where, text)
+    if entry.get("length", video.length) != video.length and video.length is not None:
+        text = f"has length {shown(entry['length'])} but its video has {video.length} frames"
+        tell("length", where, text)
+    if video.size_HW is not None:
+        height, width = video.size_HW
+        own = [entry.get("height", height), entry.get("width", width)]
+        if own != [height, width]:
+            text = f"has height and width {shown(own)} but its video is {height}x{width}"
+            tell("size", where, text)
+
+
+Defect = tuple[Kind, str, str]  # kind, key that defects of the same sort share, message
+
+
+def _check_masks(entry: dict[str, Any], video: VideoEntry | None, where: str, tell: Tell) -> None:
+    """Masks, areas and boxes frame by frame; the same defect in many frames is one problem."""
+    found: dict[tuple[Kind, str], list[tuple[int, str]]] = defaultdict(list)
+    masks = entry.get("segmentations")
+    size_HW = None if video is None else video.size_HW
+    for t, mask in enumerate(masks if isinstance(masks, list) else []):
+        for kind, sort, text in _frame_defects(entry, t, mask, size_HW):
+            found[kind, sort].append((t, text))
+    for (kind, _), frames in found.items():
+        tell(kind, where, _in_frames([t for t, _ in frames], frames[0][1]))
+
+
+def _frame_defects(
+    entry: dict[str, Any], t: int, mask: Any, size_HW: tuple[int, int] | None
+) -> Iterator[Defect]:
+    pixels = 0
+    if mask is not None and mask != [] and mask != {}:
+        if isinstance(mask, list) and size_HW is None:
+            return
+        try:
+            rle = compressed_mask(mask, *(size_HW or (0, 0)), "it")
+            pixels = area(rle)
+        except InputError as error:
+            yield "mask", "malformed", f"has a malformed mask: {error}"
+            return
+        if size_HW is not None and tuple(rle["size"]) != size_HW:
+            text = f"has a mask of {_times(rle['size'])} but its video is {_times(size_HW)}"
+            yield "size", "mask", text
+    slack = POLYGON_SLACK if isinstance(mask, list) else RLE_SLACK
+    yield from _area_defects(_at(entry.get("areas"), t), pixels, slack)
+    yield from _box_defects(_at(entry.get("bboxes"), t), pixels > 0)
+
+
+def _area_defects(given: Any, pixels: int, slack: tuple[float, float]) -> Iterator[Defect]:
+    if given is _MISSING:
+        return
+    if given is not None and not _is_number(given):
+        yield "area", "value", f"has area {shown(given)}; expected a number of pixels or null"
+    elif abs((given or 0) - pixels) > max(slack[0], slack[1] * pixels):
+        yield "area", "wrong", f"has area {shown(given)} but a mask of {pixels} pixels"
+
+
+def _box_defects(box: Any, has_pixels: bool) -> Iterator[Defect]:
+    if box is _MISSING:
+        return
+    if box is None or box == []:
+        if has_pixels:
+            yield "box", "missing", "has a mask but no box"
+    elif not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        yield "box", "value", f"has box {shown(box)}; expected x, y, width, height"
+    elif not has_pixels and box[2] * box[3] > 0:
+        yield "box", "extra", "has a box but no mask"
+
+
+def _at(values: Any, t: int) -> Any:
+    return values[t] if isinstance(values, list) and t < len(values) else _MISSING
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
+
+
+def _times(size: Sequence[int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _in_frames(frames: Sequence[int], message: str) -> str:
+    """The message with the first of the frames, and how many more there are."""
+    more = f" (and in {len(frames) - 1} more frames)" if len(frames) > 1 else ""
+    return f"frame {frames[0]} {message}{more}"
+
+
+def problems_text(problems: Sequence[Problem], *, show_all: bool = False) -> str:
+    """The problems to read, grouped unless all are wanted, and their number at the end."""
+    if not problems:
+        return "no problems found"
+    if show_all:
+        return "\n".join(map(_line, problems))
+    groups = group_problems(problems)
+    lines = []
+    for group in groups:
+        if len(group) > 1:
+            lines.append(f"{len(group)} {group[0].kind} problems alike:")
+        indent = "  " if len(group) > 1 else ""
+        lines += [indent + _line(problem) for problem in group[:NUM_PLACES]]
+        if len(group) > NUM_PLACES:
+            lines.append(f"  and {len(group) - NUM_PLACES} more")
+    if len(problems) > len(groups):
+        lines.append(f"{len(problems)} problems in all; --all prints a line for each")
+    return "\n".join(lines)
+
+
+def group_problems(problems: Sequence[Problem]) -> list[list[Problem]]:
+    """Groups of one kind whose messages differ only in values, in the order of their first ones."""
+    groups: dict[tuple[Kind, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        pattern = problem.message
+        for values, instead in _VALUES:
+            pattern = values.sub(instead, pattern)
+        groups[problem.kind, pattern].append(problem)
+    return list(groups.values())
+
+
+def _line(problem: Problem) -> str:
+    return one_line(f"{problem.where}: {problem.message}")
