@@ -3,13 +3,16 @@
 import hashlib
 import json
 import random
+import re
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vis_bench.cli import main
 from vis_bench.data import split
-from vis_bench.data.split import choose_videos, split_annotations, split_grid
+from vis_bench.data.split import choose_videos, split_annotations
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 
@@ -139,16 +142,26 @@ def test_any_videos_are_cut_and_shared_categories_are_held_out(labels, fraction,
             assert held_out & showing
 
 
-def test_the_table_counts_videos_by_category(source, tmp_path):
+def test_videos_are_counted_by_category(source, tmp_path):
     parts = split_annotations(source, tmp_path / "out")
-    first, *rows = split_grid(parts).rows
-    assert [entry.text for entry in first] == [
-        "all videos", str(parts[0].num_videos), str(parts[1].num_videos),
-    ]  # fmt: skip
-    assert sum(int(row[1].text) + int(row[2].text) for row in rows) == sum(
-        len(labels) for labels in long_tailed().values()
-    )
+    counts = [part.videos_per_category for part in parts]
+    assert counts[0].keys() == counts[1].keys()
+    assert sum(sum(count.values()) for count in counts) == sum(map(len, long_tailed().values()))
     assert parts[0].as_json()["part"] == "heldout"
+
+
+def test_categories_of_one_name_are_counted_apart(source, tmp_path, capsys):
+    content = json.loads(source.read_text())
+    for category in content["categories"][:2]:
+        category["name"] = "cat"
+    source.write_text(json.dumps(content))
+    assert main(["split", str(source), str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    ids = [category["id"] for category in content["categories"][:2]]
+    totals = Counter(label for labels in long_tailed().values() for label in labels)
+    for key in ids:
+        [row] = [line for line in printed.splitlines() if f"cat (id {key})" in line]
+        assert sum(map(int, re.findall(r"\d+", row.split("|", 2)[2]))) == totals[key]
 
 
 @pytest.mark.parametrize(
@@ -156,10 +169,16 @@ def test_the_table_counts_videos_by_category(source, tmp_path):
     [
         ({"annotations": []}, "lists no annotations"),
         ({"videos": []}, "lists no videos"),
-        ({"videos": [{"id": 1}, {"id": 1}]}, "twice"),
-        ({"annotations": [{"video_id": 77777, "category_id": 1}]}, "77777, which it does not list"),
-        ({"annotations": [{"video_id": 1}]}, "no 'category_id'"),
-        ({"videos": [{"id": 1}], "annotations": [{"video_id": 1, "category_id": 1}]}, "too few"),
+        ({"videos": [{"id": 1}, {"id": 1}]}, "repeats id 1"),
+        (
+            {"annotations": [{"id": 1, "video_id": 77777, "category_id": 1}]},
+            "77777",
+        ),
+        ({"annotations": [{"id": 1, "video_id": 1}]}, "no 'category_id'"),
+        (
+            {"videos": [{"id": 1}], "annotations": [{"id": 1, "video_id": 1, "category_id": 1}]},
+            "too few",
+        ),
     ],
 )
 def test_what_cannot_be_split_is_refused(tmp_path, change, message):
@@ -189,11 +208,11 @@ def set_first(key, field, value):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_first("categories", "id", None), "an entry of categories has no 'id'"),
+        (set_first("categories", "id", None), r"categories\[0\] has no 'id'"),
         (set_first("categories", "id", "1"), "has id '1'; expected an integer"),
         (set_first("categories", "id", 2.5), "has id 2.5; expected an integer"),
-        (set_first("categories", "id", 2), "lists a category id twice"),
-        (set_first("videos", "id", None), "an entry of videos has no 'id'"),
+        (set_first("categories", "id", 2), "repeats id 2"),
+        (set_first("videos", "id", None), r"videos\[0\] has no 'id'"),
         (set_first("videos", "id", "1"), "has id '1'; expected an integer"),
         (set_first("annotations", "video_id", "1"), "has video_id '1'; expected an integer"),
         (set_first("annotations", "category_id", None), "has no 'category_id'"),
@@ -203,7 +222,10 @@ def set_first(key, field, value):
         ),
         (lambda content: content.pop("categories"), "has no 'categories'"),
         (lambda content: content.update(categories={"id": 1}), "expected a list of objects"),
-        (lambda content: content.update(categories=[1]), r"categories\[0\] 1; expected an object"),
+        (
+            lambda content: content.update(categories=[1]),
+            r"categories\[0\] is 1",
+        ),
         (
             lambda content: content.update(extra=json.loads("[" * 400 + "]" * 400)),
             "cannot be writt",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_json, print_line, print_text
 from vis_bench.commands.values import output_folder, seed
 from vis_bench.data.categories import HELD_OUT, REST
-from vis_bench.data.split import split_annotations, split_grid
+from vis_bench.data.split import WrittenPart, split_annotations
 from vis_bench.files import overwrite_guard
 from vis_bench.show.tables import render
+from vis_bench.show.tables.model import Column, Table
 
 
 def add_arguments(options: Options) -> None:
@@ -33,4 +35,12 @@ def run(options: argparse.Namespace) -> None:
     for part in parts:
         size = f"{part.num_videos} videos, {part.num_objects} objects"
         print_line(f"{part.path}: {size}, sha256 {part.sha256}")
-    print_text(render(split_grid(parts)))
+    print_text(render(_videos_per_category(parts)))
+
+
+def _videos_per_category(parts: Sequence[WrittenPart]) -> Table:
+    columns = [Column("Category", numeric=False), *(Column(part.name) for part in parts)]
+    rows = [["all videos", *(str(part.num_videos) for part in parts)]]
+    for name in parts[0].videos_per_category:
+        rows.append([name, *(str(part.videos_per_category[name]) for part in parts)])
+    return Table.of(columns, rows)

@@ -207,8 +207,7 @@ def _check_object(
         _check_extent(entry, video, where, tell)
     _check_masks(entry, video, where, tell)
     labels = entry.get(OCCLUSION)
-    wrong = unknown_labels(labels) if isinstance(labels, list) else []
-    if wrong:
+    if isinstance(labels, list) and (wrong := unknown_labels(labels)):
         tell("value", where, _in_frames(wrong, label_problem(labels[wrong[0]])))
 
 
