@@ -119,7 +119,7 @@ def test_a_name_that_is_not_known_needs_files(run, config, settings, words, comm
 @pytest.mark.parametrize(
     ("categories", "words"),
     [(None, "lists no categories"), ([], "lists no categories"),
-     ([{"id": 1, "name": "a"}, {"id": 1, "name": "b"}], "lists the id of a category twice"),
+     ([{"id": 1, "name": "a"}, {"id": 1, "name": "b"}], "repeats id"),
      ([{"name": "a"}], "has no 'id'"), ([{"id": "1"}], "integer")],
 )  # fmt: skip
 def test_malformed_categories_are_named(data, tmp_path, categories, words):

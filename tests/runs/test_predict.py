@@ -109,7 +109,7 @@ def run(capsys):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["videos"][1].update(id=31), "lists video id 31 2 times"),
+        (lambda c: c["videos"][1].update(id=31), "repeats id 31"),
         (lambda c: c["videos"][1]["file_names"].__setitem__(-1, "gone.png"), "lacks 1 of"),
         (lambda c: c["videos"][0]["file_names"].__setitem__(0, "gone.png"), "does not hold gone"),
         (lambda c: c["categories"][0].update(name="car"), "not for data set synthetic"),

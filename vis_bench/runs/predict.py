@@ -65,7 +65,6 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
             f"{annotations} start from"
         )
     dataset = read_dataset(cell.dataset.name, cell.dataset.split, annotations, frames)
-    _check_ids(dataset.videos, annotations)
     _check_frames_exist(dataset.videos, frames)
     warnings = dataset.check_frames(dataset.videos)
     return PredictInputs(dataset.videos, dataset.categories, warnings, dataset.of_images)
@@ -146,15 +145,6 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     first = one_line(f"{summary['num_tracks']} {things} in {units}: {summary['output']}")
     by_category = one_line(f"{things} by category: {counts}") + "\n" if found else ""
     return f"{first}\n{by_category}"
-
-
-def _check_ids(videos: Sequence[Video], annotations: Path) -> None:
-    [(number, times)] = Counter(video.id for video in videos).most_common(1)
-    if times > 1:
-        raise InputError(
-            f"{annotations} lists video id {number} {times} times; expected an id of its own for "
-            "each video"
-        )
 
 
 def _check_frames_exist(videos: Sequence[Video], frames: Path) -> None:
