@@ -11,9 +11,8 @@ from vis_bench.metrics.images import evaluate_images
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
-from vis_bench.show.leaderboard import leaderboard_markdown
+from vis_bench.show.leaderboard import IMAGES_NOTE, leaderboard_markdown
 from vis_bench.show.papers import table_page
-from vis_bench.show.ranks import IMAGES_NOTE
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from vis_bench.records.metrics import AP, FPS
 from vis_bench.records.names import marked_labels
 from vis_bench.records.schema import RegionFields
 from vis_bench.show.curves import cost_curves
-from vis_bench.show.leaderboard import best_cells, leaderboard_grid, leaderboard_markdown
+from vis_bench.show.leaderboard import best_cells, leaderboard_markdown, leaderboard_table
 from vis_bench.show.measured import measured_page
 from vis_bench.show.papers.fps import fps_page
 from vis_bench.show.papers.lookup import pick
@@ -46,7 +46,7 @@ def test_the_best_cell_is_chosen_among_those_that_computed_alike(setting):
 
 
 def marks(*records):
-    grid = leaderboard_grid(records)
+    grid = leaderboard_table(records)
     place = [column.title for column in grid.columns].index("FPS")
     return [row[place].mark for row in grid.rows]
 

@@ -7,9 +7,9 @@ from vis_bench.records.ranking import is_ranked
 from vis_bench.show.leaderboard import (
     UNRANKED_NOTE,
     best_cells,
-    leaderboard_grid,
     leaderboard_markdown,
     leaderboard_sections,
+    leaderboard_table,
     leaderboard_text,
 )
 
@@ -49,7 +49,7 @@ def test_reservations_keep_out_of_the_ranking_however_good(reservation):
         example_record(ap=0.4),
     ]
     ((_, rows),) = leaderboard_sections(records)
-    grid = leaderboard_grid(rows)
+    grid = leaderboard_table(rows)
     assert [row[0].text for row in grid.rows] == ["1", "2", "-"]
     assert [row[5].text for row in grid.rows] == ["40.0", "30.0", "90.0"]
     assert [row[5].mark for row in grid.rows] == ["best", "second", None]
@@ -60,7 +60,7 @@ def test_reservations_keep_out_of_the_ranking_however_good(reservation):
 
 def test_every_promised_column_is_there():
     ((_, rows),) = leaderboard_sections([example_record(fps=20.0, gflops_per_frame=90.0)])
-    titles = [column.title for column in leaderboard_grid(rows).columns]
+    titles = [column.title for column in leaderboard_table(rows).columns]
     for title in ("AP", "AP50", "AP75", "AR1", "AR10", "HOTA", "AssA", "FPS", "Device",
                   "GFLOPs/frame", "Params (M)", "Date", "Source"):  # fmt: skip
         assert title in titles
@@ -72,7 +72,7 @@ def test_speed_is_ranked_on_one_device_only_and_less_cost_is_better():
             example_record(ap=ap, fps=fps, gflops_per_frame=fps, device=device)
             for ap, fps, device in zip((0.6, 0.5), (10.0, 20.0), devices, strict=True)
         ]
-        grid = leaderboard_grid(records)
+        grid = leaderboard_table(records)
         titles = [column.title for column in grid.columns]
         places = titles.index("FPS"), titles.index("GFLOPs/frame")
         return [[row[place].mark for row in grid.rows] for place in places]
@@ -97,7 +97,7 @@ def test_limited_runs_and_videos_seen_in_training_take_no_rank():
         example_record(method="seen", ap=0.9, contaminated=True, config_sha256="cd" * 32),
         example_record(method="few", ap=0.9, limited=True, config_sha256="ef" * 32),
     ]
-    ranks = [[entry.text for entry in row[:2]] for row in leaderboard_grid(rows).rows]
+    ranks = [[entry.text for entry in row[:2]] for row in leaderboard_table(rows).rows]
     assert ranks == [
         ["1", "honest"],
         ["-", "seen (trained on these videos)"],

@@ -16,9 +16,8 @@ from vis_bench.metrics.compare import compare
 from vis_bench.metrics.ytvis import evaluate
 from vis_bench.records.store import RecordStore, pack_predictions, read_record, record_json
 from vis_bench.runs.external import OtherCode, record_results
-from vis_bench.show.leaderboard import leaderboard_text
-from vis_bench.show.paired_ap import PairedAP
-from vis_bench.show.ranks import ALONE_NOTE
+from vis_bench.show.leaderboard import ALONE_NOTE, PairedAP, leaderboard_text
+from vis_bench.show.report.metrics import contradictions
 
 CONTENT, FIRST, SECOND = generate(1, 12, 4, 12)
 # Good, as good up to one score, and with few of its tracks.
@@ -107,6 +106,21 @@ def test_predictions_of_another_ap_are_named_and_not_used(made, tmp_path):
     (problem,) = paired.problems
     assert str(changed) in problem
     assert "the predictions beside it have" in problem
+
+
+@pytest.mark.parametrize(("moved", "is_same"), [(1e-10, True), (1e-8, False)])
+def test_rankings_and_reports_agree_on_equal_aps(made, tmp_path, moved, is_same):
+    annotations, folder = made
+    stored = RecordStore(folder).readable()
+    record = named(stored)["few"]
+    path = stored.paths[stored.records.index(record)]
+    record = record.model_copy(update={"ap": record.ap + moved})
+    (tmp_path / path.name).write_bytes(record_json(record))
+    (tmp_path / record.predictions).write_bytes((folder / record.predictions).read_bytes())
+    stored = RecordStore(tmp_path).readable()
+    paired = PairedAP(stored, annotations)
+    assert (paired(*stored.records, *stored.records) is not None) is is_same
+    assert (contradictions([analysed("few")], [record]) == []) is is_same
 
 
 def test_records_of_other_videos_are_not_compared(made):

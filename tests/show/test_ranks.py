@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from record_example import example_record
 from vis_bench.metrics.compare import Difference
-from vis_bench.show.leaderboard import leaderboard_grid, leaderboard_markdown, leaderboard_text
-from vis_bench.show.ranks import (
+from vis_bench.records.ranking import is_ranked
+from vis_bench.show.leaderboard import (
     ALONE_FOOTNOTE,
     ALONE_NOTE,
     SHARED_NOTE,
+    leaderboard_markdown,
+    leaderboard_table,
+    leaderboard_text,
     shared_ranks,
-    unknown_difference,
 )
 
 NOISE = Difference(0.5, 0.5, 0.0, -0.1, 0.1, 0.9)
@@ -37,14 +39,19 @@ def differences(table):
     return difference
 
 
+def ranked(records, difference=None):
+    ranks = shared_ranks(list(filter(is_ranked, records)), difference)
+    return leaderboard_table(records, ranks)
+
+
 def numbers(ranks):
-    return [rank.number for rank in ranks]
+    return [number for number, _ in ranks]
 
 
 def test_neighbors_within_noise_share_a_rank_and_the_next_takes_its_place():
     ranks = shared_ranks(rows(3), differences({(0, 1): NOISE, (0, 2): REAL}))
     assert numbers(ranks) == [1, 1, 3]
-    assert not any(rank.by_ap_alone for rank in ranks)
+    assert not any(alone for _, alone in ranks)
 
 
 def test_two_steps_of_noise_that_add_up_to_more_do_not_share_a_rank():
@@ -63,7 +70,7 @@ def test_what_cannot_be_compared_takes_its_place_by_ap_alone(unknown):
     table = {(0, 1): unknown, (1, 2): NOISE, (1, 3): unknown}
     ranks = shared_ranks(rows(4), differences(table))
     assert numbers(ranks) == [1, 2, 2, 4]
-    assert [rank.by_ap_alone for rank in ranks] == [False, True, False, True]
+    assert [alone for _, alone in ranks] == [False, True, False, True]
 
 
 @given(st.data(), st.integers(0, 7))
@@ -95,7 +102,7 @@ def test_noise_is_an_interval_that_holds_0(low, high, is_noise):
 def test_the_leaderboard_shows_shared_ranks_and_says_what_they_mean():
     compared = differences({(0, 1): NOISE, (0, 2): REAL})
     records = rows(3)
-    assert [row[0].text for row in leaderboard_grid(records, (), compared).rows] == ["1", "1", "3"]
+    assert [row[0].text for row in ranked(records, compared).rows] == ["1", "1", "3"]
     for text in (
         leaderboard_markdown(records, difference=compared),
         leaderboard_text(records, "html", compared),
@@ -107,7 +114,7 @@ def test_the_leaderboard_shows_shared_ranks_and_says_what_they_mean():
 
 def test_without_any_predictions_a_note_says_that_ranks_go_by_ap_alone():
     records = rows(3)
-    grid = leaderboard_grid(records, (), unknown_difference)
+    grid = ranked(records)
     assert [(row[0].text, row[0].notes) for row in grid.rows] == [("1", ()), ("2", ()), ("3", ())]
     text = leaderboard_markdown(records)
     assert ALONE_NOTE in text
@@ -127,9 +134,8 @@ def test_a_row_without_predictions_among_others_is_marked():
 
 
 def test_rows_that_take_no_rank_are_compared_with_none():
-    """Their difference would be asked for by places that the table does not have."""
     records = [*rows(2), example_record(ap=0.8, reconstruction=True, config_sha256="7" * 64)]
-    grid = leaderboard_grid(records, (), differences({(0, 1): NOISE}))
+    grid = ranked(records, differences({(0, 1): NOISE}))
     assert [row[0].text for row in grid.rows] == ["1", "1", "-"]
 
 

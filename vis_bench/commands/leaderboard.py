@@ -17,8 +17,7 @@ from vis_bench.records.schema import Record
 from vis_bench.show.charts import picture_format
 from vis_bench.show.curve_chart import draw_curves
 from vis_bench.show.curves import cost_curves, has_curves
-from vis_bench.show.leaderboard import best_cells, leaderboard_text
-from vis_bench.show.paired_ap import PairedAP
+from vis_bench.show.leaderboard import PairedAP, best_cells, leaderboard_text
 from vis_bench.show.speed_chart import speed_panels, speed_picture
 from vis_bench.show.tables import FORMATS
 from vis_bench.text import one_line

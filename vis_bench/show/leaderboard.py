@@ -1,16 +1,31 @@
-"""The leaderboard: measured methods, one section per data set and split, best AP first."""
+"""The leaderboard: measured methods, one section per data set and split, best AP first.
+
+Rows share a rank where the difference of their AP is noise, which the predictions beside the
+records tell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
+import numpy as np
+
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
-from vis_bench.records.metrics import FPS, SHOWN
+from vis_bench.data.results_file import read_results
+from vis_bench.errors import InputError
+from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.bootstrap import NUM_RESAMPLES
+from vis_bench.metrics.compare import Difference, difference_of
+from vis_bench.records.metrics import FPS, SHOWN, Metric, same_ap
 from vis_bench.records.names import arithmetic_name, marked_labels
 from vis_bench.records.ranking import is_ranked, split_ablations, tie_break
 from vis_bench.records.schema import Record
+from vis_bench.records.store import StoredRecords, predictions_path
+from vis_bench.runs.sources import find_annotations
 from vis_bench.show.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
@@ -21,20 +36,14 @@ from vis_bench.show.number_format import (
     plain,
     speed_notes,
 )
-from vis_bench.show.ranks import (
-    ALONE_FOOTNOTE,
-    ALONE_KEY,
-    ALONE_NOTE,
-    IMAGES_NOTE,
-    SHARED_NOTE,
-    PairedDifference,
-    Rank,
-    shared_ranks,
-    unknown_difference,
-)
 from vis_bench.show.tables import Format, render
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, rank_marks
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, marked
 from vis_bench.show.tables.to_markdown import escape_markdown
+
+# The paired difference of AP of two records; None where it cannot be computed.
+PairedDifference = Callable[[Record, Record], Difference | None]
+# A rank from 1 up, and whether it goes by AP alone, as the row could not be compared.
+Rank = tuple[int, bool]
 
 TITLE = "Leaderboard"
 UNRANKED_NOTE = (
@@ -42,21 +51,31 @@ UNRANKED_NOTE = (
     "videos, runs limited to the first videos, and measurements with uncommitted changes."
 )
 NOTHING_NOTE = "No record holds an AP yet."
-_LABELS = ("Rank", "Method", "Backbone", "Clip", "Stride")
-_NUMBERS = ("Rank", "Clip", "Stride")
-_ORIGIN = ("Device", "Date", "Source")
+SHARED_NOTE = (
+    "Rows share a rank where their AP differs from that of the first row of the rank by no more "
+    "than noise: the 95 % interval of the difference (paired bootstrap over videos, "
+    f"{NUM_RESAMPLES:,} resamples) holds 0. Rows are compared with the first row of the rank above "
+    "only, so that neighbors of different ranks can be within noise of each other."
+)
+ALONE_NOTE = (
+    "Ranks go by AP alone, noise or not: the predictions or annotations that tell are not at hand."
+)
+IMAGES_NOTE = "Ranks go by AP alone, noise or not: AP of single images has no interval here."
+ALONE_KEY = "a"
+ALONE_FOOTNOTE = (
+    "rank by AP alone: the predictions or annotations that tell whether this row differs from the "
+    "first row of the rank above are not at hand"
+)
 
 
 def best_cells(records: Sequence[Record]) -> list[Record]:
-    """The best cell of each method, backbone and arithmetic in each section, in the leaderboard's
-    order.
+    """The best cell of each method, backbone and arithmetic in each section, in order.
 
-    Ablations have none. A cell that takes a rank goes before one that takes none. Results of other
-    code and reconstructions are methods of their own.
+    Ablations have none. A ranked cell goes before an unranked one. Results of other code and
+    reconstructions are methods of their own.
     """
-    methods, _ = split_ablations(records)
     best: dict[tuple, Record] = {}
-    for place, (_, rows) in enumerate(leaderboard_sections(methods)):
+    for place, (_, rows) in enumerate(leaderboard_sections(split_ablations(records)[0])):
         for record in rows:
             kind = record.external, record.reconstruction, arithmetic_name(record)
             best.setdefault((place, record.method, record.backbone, *kind), record)
@@ -66,25 +85,15 @@ def best_cells(records: Sequence[Record]) -> list[Record]:
 def leaderboard_text(
     records: Sequence[Record],
     form: Format = "markdown",
-    difference: PairedDifference = unknown_difference,
+    difference: PairedDifference | None = None,
 ) -> str:
-    """These records as a leaderboard in any format; CSV names the data in a column, the others
-    above a table. `difference` as in `leaderboard_markdown`.
-    """
+    """The leaderboard in a format; CSV names the data in a column, the others above a table."""
     if form == "markdown":
         return leaderboard_markdown(records, difference=difference)
-    titled = leaderboard_sections(records)
-    sections = _Section.on_one_page([rows for _, rows in titled], difference)
-    grids = [
-        replace(section.grid(), data=title)
-        for (title, _), section in zip(titled, sections, strict=True)
-    ]
+    page = _page(leaderboard_sections(records), difference)
     if form == "csv":
-        grids = [_with_data_column(grid) for grid in grids]
-    remarks = [text for section in sections for text in section.remarks()]
-    notes = {key: text for section in sections for key, text in section.footnotes().items()}
-    texts = tuple(dict.fromkeys(remarks)) if sections else (NOTHING_NOTE,)
-    return render(Page(TITLE, tuple(grids), notes, texts), form)
+        page = replace(page, tables=tuple(map(_with_data_column, page.tables)))
+    return render(page, form)
 
 
 def leaderboard_markdown(
@@ -92,33 +101,27 @@ def leaderboard_markdown(
     title: str = TITLE,
     introduction: str = "",
     among: Sequence[Record] = (),
-    difference: PairedDifference = unknown_difference,
+    difference: PairedDifference | None = None,
 ) -> str:
-    """The leaderboard's text; rows without a rank stand below the ranked ones of their section.
+    """The leaderboard as Markdown; unranked rows stand below the ranked ones of their section.
 
     Args:
-        records: what it shows.
-        title: of the page.
         introduction: Markdown below the title.
-        among: further records that labels tell these apart from.
-        difference: the paired difference of AP, by which rows share ranks.
+        among: further records from which labels tell these apart.
+        difference: finds rows that share a rank; without it ranks go by AP alone.
     """
-    sections = leaderboard_sections(records)
     parts = [f"# {title}\n", *([f"{introduction}\n"] if introduction else [])]
-    if not sections:
-        return "\n".join([*parts, f"{NOTHING_NOTE}\n"])
+    sections = leaderboard_sections(records)
     for heading, rows in sections:
-        (section,) = _Section.on_one_page([rows], difference)
-        page = Page("", (section.grid(among),), section.footnotes(), section.remarks())
+        page = replace(_page([("", rows)], difference, among), title="")
         parts.append(f"## {escape_markdown(heading)}\n\n{render(page)}")
-    return "\n".join(parts)
+    return "\n".join(parts if sections else [*parts, f"{NOTHING_NOTE}\n"])
 
 
 def leaderboard_sections(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
     """(title, records) of each data set and split, in the leaderboard's order.
 
-    Records share a section only where they were measured on the same videos: same number of
-    videos, same annotations.
+    Records share a section only with the same number of videos and the same annotations.
     """
     measured = sorted((r for r in records if r.ap is not None), key=_order)
     groups = [(key, list(group)) for key, group in groupby(measured, key=_section)]
@@ -129,113 +132,187 @@ def leaderboard_sections(records: Sequence[Record]) -> list[tuple[str, list[Reco
     ]
 
 
-def leaderboard_grid(
+def shared_ranks(
+    records: Sequence[Record], difference: PairedDifference | None = None
+) -> list[Rank]:
+    """The rank of each record, best AP first.
+
+    A record takes the rank above if its paired difference to the record that opened that rank is
+    noise; otherwise it opens a rank of its own, which is its place. So every rank holds records
+    within noise of its first, however many small steps lie between.
+    """
+    ranks: list[Rank] = []
+    opener = 0
+    for place, record in enumerate(records):
+        found = difference(records[opener], record) if place and difference else None
+        is_noise = None if found is None else found.is_noise
+        if not is_noise:
+            opener = place
+        ranks.append((opener + 1, place > 0 and is_noise is None))
+    return ranks
+
+
+def leaderboard_table(
     rows: Sequence[Record],
+    ranks: Sequence[Rank] | None = None,
     among: Sequence[Record] = (),
-    difference: PairedDifference = unknown_difference,
+    *,
+    note_alone: bool = False,
+    data: str = "",
 ) -> Table:
-    """One section, in the order given; best and second best among the ranked rows.
+    """One section in the order given; best and second best are marked among the ranked rows.
 
-    Labels tell the rows from each other, and from the records `among` which they are. Ranked rows
-    come first, by falling AP; `difference` as in `leaderboard_markdown`.
+    Args:
+        ranks: of the ranked rows; by AP alone unless given.
+        among: further records from which labels tell these apart.
+        note_alone: adds a footnote to ranks that go by AP alone.
+        data: the section's title.
     """
-    (section,) = _Section.on_one_page([rows], difference)
-    return section.grid(among)
+    given = iter(shared_ranks(list(filter(is_ranked, rows))) if ranks is None else ranks)
+    numbers = []
+    for row in rows:
+        number, alone = next(given) if is_ranked(row) else (ABSENT, False)
+        numbers.append(Entry(str(number), notes=(ALONE_KEY,) if alone and note_alone else ()))
+    texts = {
+        "Method": marked_labels([*rows, *among])[: len(rows)],
+        "Backbone": [plain(row.backbone) for row in rows],
+        "Clip": [plain(row.clip_length) for row in rows],
+        "Stride": [plain(row.clip_stride) for row in rows],
+        "Device": [plain(row.device) for row in rows],
+        "Date": [plain(row.created_at)[:10] for row in rows],
+        "Source": [_source(row) for row in rows],
+    }
+    described = [
+        (Column(title, numeric=title in ("Clip", "Stride")), list(map(Entry, column)))
+        for title, column in texts.items()
+    ]
+    values = [(metric_column(metric), _values(metric, rows)) for metric in SHOWN]
+    pairs = [(Column("Rank"), numbers), *described[:4], *values, *described[4:]]
+    columns, entries = zip(*pairs, strict=True)
+    return Table(columns, tuple(zip(*entries, strict=True)), data)
 
 
-@dataclass(frozen=True)
-class _Section:
-    """The rows of one section, and the ranks of those that take one.
+def _values(metric: Metric, rows: Sequence[Record]) -> list[Entry]:
+    """A metric of each row; FPS have a best only where all ranked rows computed alike."""
+    ways = {(row.device, arithmetic_name(row)) for row in rows if is_ranked(row)}
+    has_best = metric.higher_is_better is not None and (metric is not FPS or len(ways) < 2)
+    entries = [
+        replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
+        for row in rows
+    ]
+    ranked = [figure(row, metric) if has_best and is_ranked(row) else None for row in rows]
+    return marked(entries, ranked, higher=metric.higher_is_better is True)
 
-    `page_is_compared`: some rank on the page does not go by AP alone.
+
+class PairedAP:
+    """Paired differences of AP of a folder's records, each evaluated once.
+
+    `problems` has a sentence for each record whose predictions are not those that it was measured
+    with.
+
+    Args:
+        stored: the records and their files.
+        annotations: ground truth of records whose data set is not at hand; used for those that were
+            measured with this very file.
+        data_root: where data sets lie.
     """
 
-    rows: Sequence[Record]
-    ranks: Sequence[Rank]
-    page_is_compared: bool
+    def __init__(
+        self, stored: StoredRecords, annotations: Path | None = None, data_root: Path | None = None
+    ) -> None:
+        self.problems: list[str] = []
+        self._stored = stored
+        self._annotations = annotations
+        self._data_root = data_root
+        paths = zip(stored.records, stored.paths, strict=True)
+        self._path_of = {tie_break(record): path for record, path in paths}
+        self._ap_of: dict[str, np.ndarray | None] = {}
+        self._truth_of: dict[tuple[str | None, int | None], GroundTruth | None] = {}
 
-    @classmethod
-    def on_one_page(
-        cls, sections: Sequence[Sequence[Record]], difference: PairedDifference
-    ) -> list[_Section]:
-        """Sections that share remarks and footnotes."""
-        ranks = [shared_ranks(list(filter(is_ranked, rows)), difference) for rows in sections]
-        is_compared = any(not rank.by_ap_alone for own in ranks for rank in own[1:])
-        return [cls(rows, own, is_compared) for rows, own in zip(sections, ranks, strict=True)]
+    def __call__(self, first: Record, second: Record) -> Difference | None:
+        """AP of the second minus AP of the first, with its interval.
 
-    def grid(self, among: Sequence[Record] = ()) -> Table:
-        labels = marked_labels([*self.rows, *among])
-        ranks = iter(map(self._rank_entry, self.ranks))
-        lines = [
-            [
-                next(ranks) if is_ranked(record) else ABSENT,
-                *_labels(label, record),
-                *(figure(record, metric) for metric in SHOWN),
-                plain(record.device),
-                plain(record.created_at)[:10],
-                _source(record),
-            ]
-            for label, record in zip(labels, self.rows, strict=False)
-        ]
-        columns = [
-            *(Column(title, numeric=title in _NUMBERS) for title in _LABELS),
-            *map(metric_column, SHOWN),
-            *(Column(title, numeric=False) for title in _ORIGIN),
-        ]
-        return _marked(Table.of(columns, lines), self.rows)
+        None for records of different videos, or without predictions or annotations at hand.
+        """
+        if _videos(first) != _videos(second):
+            return None
+        one, two = self._ap(first), self._ap(second)
+        return None if one is None or two is None else difference_of(one, two)
 
-    def footnotes(self) -> dict[str, str]:
-        notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, self.rows)) else {}
-        alone = any(map(self._is_noted, self.ranks))
-        return {ALONE_KEY: ALONE_FOOTNOTE, **notes} if alone else notes
+    def _ap(self, record: Record) -> np.ndarray | None:
+        """AP as observed, then in each resample, (1 + B,)."""
+        key = tie_break(record)
+        if key not in self._ap_of:
+            try:
+                self._ap_of[key] = self._resampled(record)
+            except InputError:
+                self._ap_of[key] = None
+        return self._ap_of[key]
 
-    def remarks(self) -> tuple[str, ...]:
-        remarks = [] if all(map(is_ranked, self.rows)) else [UNRANKED_NOTE]
-        if len(self.ranks) > 1:
-            remarks.insert(0, self._ranks_note())
-        return (*interval_remarks(self.rows), *remarks)
-
-    def _rank_entry(self, rank: Rank) -> Entry:
-        return Entry(str(rank.number), notes=(ALONE_KEY,) if self._is_noted(rank) else ())
-
-    def _ranks_note(self) -> str:
-        if self._is_of_images:
-            return IMAGES_NOTE
-        return SHARED_NOTE if self.page_is_compared else ALONE_NOTE
-
-    def _is_noted(self, rank: Rank) -> bool:
-        return rank.by_ap_alone and self.page_is_compared and not self._is_of_images
-
-    @property
-    def _is_of_images(self) -> bool:
-        return any(record.dataset in OF_IMAGES for record in self.rows)
-
-
-def _with_data_column(grid: Table) -> Table:
-    columns = (Column("Data", numeric=False), *grid.columns)
-    return Table(columns, tuple((Entry(grid.data), *row) for row in grid.rows))
-
-
-def _marked(grid: Table, records: Sequence[Record]) -> Table:
-    """Marks the best figures; FPS only where every ranked row computed alike on one device."""
-    ranked = [place for place, record in enumerate(records) if is_ranked(record)]
-    ways = {(records[place].device, arithmetic_name(records[place])) for place in ranked}
-    rows = [list(row) for row in grid.rows]
-    for index, metric in enumerate(SHOWN, len(_LABELS)):
-        texts = [rows[place][index].text for place in ranked]
-        marks = rank_marks(
-            [None if text == ABSENT else text for text in texts],
-            higher_is_better=metric.higher_is_better is True,
+    def _resampled(self, record: Record) -> np.ndarray | None:
+        path, videos = self._path_of.get(tie_break(record)), _videos(record)
+        if videos not in self._truth_of:
+            self._truth_of[videos] = self._find_truth(record)
+        truth = self._truth_of[videos]
+        if path is None or truth is None or record.ap is None:
+            return None
+        ap_B = analyse(truth, read_results(predictions_path(record, path))).overall["ap"]
+        if same_ap(record.ap, float(ap_B[0])):
+            return ap_B
+        self.problems.append(
+            f"record {path} holds AP {100 * record.ap:.2f}, but the predictions beside it have "
+            f"{100 * ap_B[0]:.2f}; expected those that it was measured with"
         )
-        if metric.higher_is_better is None or (metric is FPS and len(ways) > 1):
-            marks = [None] * len(ranked)
-        mark_of = dict(zip(ranked, marks, strict=True))
-        for place, record in enumerate(records):
-            notes = speed_notes(record) if metric is FPS else ()
-            rows[place][index] = replace(
-                entry_of(record, metric), mark=mark_of.get(place), notes=notes
-            )
-    return replace(grid, rows=tuple(map(tuple, rows)))
+        return None
+
+    def _find_truth(self, record: Record) -> GroundTruth | None:
+        """The annotations, from any record of the same videos that states where they are."""
+        if record.annotations_sha256 is None:
+            return None
+        tried = []
+        for other in self._stored.records:
+            dataset = other.config.get("dataset")
+            if _videos(other) == _videos(record) and dataset not in tried:
+                tried.append(dataset)
+                for annotations in dict.fromkeys((self._annotations, None)):
+                    try:
+                        return find_annotations([other], annotations, self._data_root)[0]
+                    except InputError:
+                        continue
+        return None
+
+
+def _page(
+    sections: Iterable[tuple[str, Sequence[Record]]],
+    difference: PairedDifference | None,
+    among: Sequence[Record] = (),
+) -> Page:
+    """Sections that share footnotes and remarks."""
+    ranked = [
+        (title, rows, shared_ranks(list(filter(is_ranked, rows)), difference))
+        for title, rows in sections
+    ]
+    is_compared = any(not alone for _, _, ranks in ranked for _, alone in ranks[1:])
+    tables, notes, remarks = [], dict[str, str](), list[str]()
+    for title, rows, ranks in ranked:
+        of_images = any(row.dataset in OF_IMAGES for row in rows)
+        note_alone = is_compared and not of_images
+        tables.append(leaderboard_table(rows, ranks, among, note_alone=note_alone, data=title))
+        if note_alone and any(alone for _, alone in ranks):
+            notes[ALONE_KEY] = ALONE_FOOTNOTE
+        if any(map(speed_notes, rows)):
+            notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
+        remarks += interval_remarks(rows)
+        if len(ranks) > 1:
+            remarks.append(IMAGES_NOTE if of_images else SHARED_NOTE if is_compared else ALONE_NOTE)
+        remarks += [] if all(map(is_ranked, rows)) else [UNRANKED_NOTE]
+    texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
+    return Page(TITLE, tuple(tables), notes, texts)
+
+
+def _with_data_column(table: Table) -> Table:
+    columns = (Column("Data", numeric=False), *table.columns)
+    return Table(columns, tuple((Entry(table.data), *row) for row in table.rows))
 
 
 def _order(record: Record) -> tuple:
@@ -253,14 +330,13 @@ def _title(section: tuple[str, str, int, str]) -> str:
     return f"{dataset_title(dataset)} {split} ({count})"
 
 
-def _labels(subject: str, record: Record) -> list[str]:
-    values = record.backbone, record.clip_length, record.clip_stride
-    return [subject, *map(plain, values)]
-
-
 def _source(record: Record) -> str:
     """The commit, or the version of an installed package."""
     if record.git_commit is not None:
         return record.git_commit[:8] + (" (dirty)" if record.git_dirty else "")
     version = record.vis_bench_version
     return ABSENT if version is None or record.external else f"v{version}"
+
+
+def _videos(record: Record) -> tuple[str | None, int | None]:
+    return record.annotations_sha256, record.num_videos

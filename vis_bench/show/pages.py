@@ -21,13 +21,11 @@ from vis_bench.records.store import RecordStore, StoredRecords
 from vis_bench.runs.load_method import BuildMethod
 from vis_bench.show.hard_objects import hard_objects_markdown
 from vis_bench.show.headline import headline_markdown
-from vis_bench.show.leaderboard import best_cells, leaderboard_markdown
+from vis_bench.show.leaderboard import PairedAP, PairedDifference, best_cells, leaderboard_markdown
 from vis_bench.show.measured import measured_page
-from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.paper_pages import pages_markdown
 from vis_bench.show.papers import paper_tables, table_page
 from vis_bench.show.papers.fps import fits_fps_page
-from vis_bench.show.ranks import PairedDifference
 from vis_bench.show.speed_chart import (
     Panel,
     data_digest,
