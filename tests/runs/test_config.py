@@ -105,7 +105,7 @@ WRONG = {
     BASE + "seed: -1\n": "seed is -1; input should be greater than or equal to 0",
     BASE + "seed: 18446744073709551616\n": "line 3: 18446744073709551616 needs more than 64 bits",
     BASE + "seed: 9223372036854775808\n": "seed is 9223372036854775808; input should be less",
-    BASE + "clip_length: 010\n": "line 3: 010 is an octal number",
+    BASE + "clip_length: 010\n": "line 3: 010",
     BASE + "method: ifc\n": "line 3: the key method is given twice",
     BASE + "options: {a: .nan}\n": "options is {'a': nan}; expected finite numbers",
     BASE + "options: {a: [{1: 2, b: 3}]}\n": "; expected keys that are text",

@@ -43,6 +43,10 @@ class ImageEvaluation:
         """
         return summarize(self.curves)
 
+    def record_numbers(self) -> dict[str, float]:
+        """Values of a record: the 12 numbers."""
+        return self.summary()
+
     def per_category(self) -> list[dict[str, int | str | float]]:
         """Per category in order of id: `id`, `name` and the same 12 numbers."""
         return [

@@ -70,9 +70,17 @@ class Evaluation:
         parts = list(self.per_part().values())
         return mean_of_parts(parts) if parts else summarize(self.curves)
 
-    def record_numbers(self) -> dict[str, float]:
-        """What a record holds: the 12 numbers, those of parts, and AP by level."""
-        return {**self.summary(), **self.part_numbers(), **self.level_aps()}
+    def record_numbers(self) -> dict[str, float | None]:
+        """Values of a record: the 12 numbers, AP's interval, parts, levels and tracking metrics."""
+        low, high = ap_interval(self.matches) or (None, None)
+        return {
+            **self.summary(),
+            "ap_low": low,
+            "ap_high": high,
+            **self.part_numbers(),
+            **self.level_aps(),
+            **({} if self.tracking is None else self.tracking.headline()),
+        }
 
     def per_part(self) -> dict[str, dict[str, float]]:
         """The same 12 numbers of the videos of each part, by its name; none without parts.

@@ -1,4 +1,4 @@
-"""The configs that come with vis-bench, found by name from any folder."""
+"""Bundled configs, found by name from any folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PREFIX, _ENDING = "configs/", ".yaml"
 def bundled_configs() -> dict[str, Path]:
     """Every bundled config, name -> file, sorted by name.
 
-    A name is the path inside `configs/` without its ending, such as `demo` or `tables/ifc-stride`.
+    A name is the path inside `configs/` without ending, such as `demo` or `tables/ifc-stride`.
     """
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), _FOLDERS[0])
     files = folder.rglob(f"*{_ENDING}")
@@ -24,17 +24,12 @@ def bundled_configs() -> dict[str, Path]:
 
 
 def find_config(name: str | Path, folder: str | None = None) -> Path:
-    """The file of a config: an existing path as given, else the bundled config of that name.
+    """Find a config's file: an existing path, or the bundled config of that name.
 
     Args:
         name: a path, or a bundled config's name, with or without its folder (`tables/ifc-stride`
-            or `ifc-stride`); `configs/tables/ifc-stride.yaml` means the bundled one too where
-            there is no such file.
-        folder: of two configs with the same last name, the one in this folder is meant, such as
-            `train`.
-
-    Raises:
-        InputError: for neither a file nor a bundled config; it lists those with similar names.
+            or `ifc-stride`); `configs/tables/ifc-stride.yaml` works too if there is no such file.
+        folder: takes precedence if two configs have the same last name, such as `train`.
     """
     path = Path(name)
     if path.exists() and not path.is_dir():
@@ -55,7 +50,7 @@ def find_config(name: str | Path, folder: str | None = None) -> Path:
 
 
 def describe_config(path: Path) -> str:
-    """A config's first comment, as one line; empty where the file does not open with one."""
+    """A config's first comment as one line; empty without one."""
     words: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.removeprefix("#").strip()
@@ -74,7 +69,7 @@ def _last(name: str) -> str:
 
 
 def _similar(path: Path, names: list[str]) -> str:
-    """Bundled configs, and files beside the path, whose names are close to the one asked for."""
+    """Bundled configs, and files beside the path, with names close to the path's."""
     names += [str(file) for file in sorted(path.parent.glob(f"*{_ENDING}"))]
     close = get_close_matches(path.stem, {Path(name).stem for name in names}, n=4)
     similar = [name for stem in close for name in names if Path(name).stem == stem]

@@ -1,4 +1,4 @@
-"""A results file of any other code as a record, so that it stands on the leaderboard."""
+"""Records of results files that other code made, so that they join the leaderboard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from vis_bench.data.annotation_files import annotations_checksum, is_of_images, 
 from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, check_dataset_name, dataset_of
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, write_atomically
-from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.images import ImageEvaluation
 from vis_bench.metrics.ytvis import Evaluation, evaluate_files
 from vis_bench.records.environment import package_version
@@ -26,20 +25,16 @@ from vis_bench.records.store import RecordStore
 
 @dataclass(frozen=True)
 class OtherCode:
-    """What is known of results that other code made.
+    """Facts about results that other code made, checked.
 
     Args:
-        method: its name, as the leaderboard and the comparison show it ("VisTR").
-        backbone: as the comparison calls it ("ResNet-50" or "r50").
-        note: what tells these results from others of the method ("36 frames").
-        url: where they come from.
-        fps: source frames per second, which need the `device` they were measured on.
-        device: "one V100".
+        method: name for the leaderboard and the comparison ("VisTR").
+        backbone: name for the comparison ("ResNet-50" or "r50").
+        note: distinguishes these results from others of the method ("36 frames").
+        url: source of the results.
+        fps: source frames per second; needs the `device` that it was measured on.
+        device: such as "one V100".
         num_params: distinct learnable parameters.
-
-    Raises:
-        InputError: for an empty name or note, a URL of another kind, figures that are negative or
-            not finite, or FPS and device without the other.
     """
 
     method: str
@@ -87,34 +82,27 @@ def record_results(
     long_annotations: Path | None = None,
     tracking_threshold: float | None = None,
 ) -> tuple[Evaluation | ImageEvaluation, Path]:
-    """Evaluates a results file, and writes its record with a copy of the predictions beside it.
+    """Evaluate a results file, and write its record with a copy of the predictions beside it.
 
-    The same results of the same method under the same note make one record, written anew; other
-    results, or another note, make another.
+    A record is replaced by another one of the same method, note and results.
 
     Args:
-        source: whose results they are.
+        source: facts about the method.
         annotations: the ground truth; its checksum goes into the record.
         predictions: the results file.
-        store: where the record goes.
+        store: the folder of the record.
         command: the command line.
         dataset: a data set's name; default: the one whose categories the annotations have.
-        split: default: what `split` wrote into the file, or the file's name.
-        long_annotations: as `evaluate_files`; the data set and split are then the 2022 validation
-            videos of YouTube-VIS unless they are given.
-        tracking_threshold: as `evaluate`.
-
-    Raises:
-        InputError: for an unknown data set, or what `evaluate_files` refuses.
+        split: default: the one that `split` wrote into the file, or the file's name.
+        long_annotations: as for `evaluate_files`; data set and split are then the 2022 validation
+            videos of YouTube-VIS by default.
+        tracking_threshold: as for `evaluate`.
     """
     evaluation = evaluate_files(
         annotations, predictions, long_annotations=long_annotations,
         tracking_threshold=tracking_threshold,
     )  # fmt: skip
-    if long_annotations is None:
-        described = _describe_annotations(annotations, dataset, split)
-    else:
-        described = _describe_both(annotations, long_annotations, dataset, split)
+    described = _describe(annotations, long_annotations, dataset, split)
     results = read_bytes(predictions)
     identity = [source.method, source.backbone, described, hashlib.sha256(results).hexdigest()]
     identity += [] if source.note is None else [source.note]
@@ -136,47 +124,31 @@ def record_results(
         **described,
     )
     copy = store.results_file(record)
-    record = Record.of(record, AccuracyFields(predictions=copy.name, **_accuracy(evaluation)))
+    record = Record.of(record, AccuracyFields(predictions=copy.name, **evaluation.record_numbers()))
     write_atomically(copy, results)
     return evaluation, store.write(record)
 
 
-def _accuracy(evaluation: Evaluation | ImageEvaluation) -> dict[str, Any]:
-    """The record's metrics; of images the 12 numbers alone."""
-    if isinstance(evaluation, ImageEvaluation):
-        return dict(evaluation.summary())
-    tracking = {} if evaluation.tracking is None else evaluation.tracking.headline()
-    low, high = ap_interval(evaluation.matches) or (None, None)
-    return {"ap_low": low, "ap_high": high, **evaluation.record_numbers(), **tracking}
-
-
-def _describe_annotations(path: Path, dataset: str | None, split: str | None) -> dict[str, Any]:
+def _describe(
+    annotations: Path, long_annotations: Path | None, dataset: str | None, split: str | None
+) -> dict[str, str]:
     """The record's dataset, split and annotations_sha256."""
-    data = read_bytes(path)
-    content = parse_json(data, str(path))
     if dataset is not None:
         check_dataset_name(dataset)
-    info = content.get("info")
-    written = info.get("split") if isinstance(info, dict) else None
-    part = written.get("part") if isinstance(written, dict) else None
+    if long_annotations is not None:
+        data = orjson.dumps(join_short_and_long(annotations, long_annotations))
+        dataset, split = dataset or SHORT_AND_LONG, split or "val"
+    else:
+        data = read_bytes(annotations)
+        content = parse_json(data, str(annotations))
+        info = content.get("info")
+        cut = info.get("split") if isinstance(info, dict) else None
+        part = cut.get("part") if isinstance(cut, dict) else None
+        dataset = dataset or _recognized(content, annotations)
+        split = split or part or annotations.stem
     return {
-        "dataset": dataset or _recognized(content, path),
-        "split": split or part or path.stem,
-        "annotations_sha256": annotations_checksum(data),
-    }
-
-
-def _describe_both(
-    short: Path, long: Path, dataset: str | None, split: str | None
-) -> dict[str, Any]:
-    if dataset is not None:
-        check_dataset_name(dataset)
-    joined = orjson.dumps(join_short_and_long(short, long))
-    return {
-        "dataset": dataset or SHORT_AND_LONG,
-        "split": split or "val",
-        "annotations_sha256": annotations_checksum(joined),
-    }
+        "dataset": dataset, "split": split, "annotations_sha256": annotations_checksum(data)
+    }  # fmt: skip
 
 
 def _recognized(content: dict[str, Any], path: Path) -> str:

@@ -24,7 +24,6 @@ from vis_bench.errors import reason
 from vis_bench.inference.checkpoint import weights_name
 from vis_bench.inference.loop import track_video
 from vis_bench.method import VISMethod
-from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.images import evaluate_images
 from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
 from vis_bench.metrics.ytvis import evaluate
@@ -176,19 +175,12 @@ def evaluate_tracks(
     tracks = merged(job, tracks_by_video)
     write_results(tracks, results_file, of_images=job.dataset.of_images)
     results = Results.of(tracks)
-    if job.ground_truth.of_images:
-        numbers = evaluate_images(job.ground_truth, results).summary()
-        return AccuracyFields(predictions=results_file.name, **numbers)
-    evaluation = evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
-    assert evaluation.tracking is not None
-    low, high = ap_interval(evaluation.matches) or (None, None)
-    return AccuracyFields(
-        predictions=results_file.name,
-        ap_low=low,
-        ap_high=high,
-        **evaluation.record_numbers(),
-        **evaluation.tracking.headline(),
+    evaluation = (
+        evaluate_images(job.ground_truth, results)
+        if job.ground_truth.of_images
+        else evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
     )
+    return AccuracyFields(predictions=results_file.name, **evaluation.record_numbers())
 
 
 def count_flops(job: Job) -> CostFields:
