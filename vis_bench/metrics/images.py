@@ -43,7 +43,7 @@ class ImageEvaluation:
         """
         return summarize(self.curves)
 
-    def record_numbers(self) -> dict[str, float]:
+    def record_numbers(self) -> dict[str, Any]:
         """Values of a record: the 12 numbers."""
         return self.summary()
 

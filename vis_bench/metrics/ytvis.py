@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import collection_paused
+from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.images import ImageEvaluation, evaluate_images
 from vis_bench.metrics.levels import LEVELS
@@ -70,7 +71,7 @@ class Evaluation:
         parts = list(self.per_part().values())
         return mean_of_parts(parts) if parts else summarize(self.curves)
 
-    def record_numbers(self) -> dict[str, float | None]:
+    def record_numbers(self) -> dict[str, Any]:
         """Values of a record: the 12 numbers, AP's interval, parts, levels and tracking metrics."""
         low, high = ap_interval(self.matches) or (None, None)
         return {

@@ -131,7 +131,7 @@ def record_results(
 
 def _describe(
     annotations: Path, long_annotations: Path | None, dataset: str | None, split: str | None
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """The record's dataset, split and annotations_sha256."""
     if dataset is not None:
         check_dataset_name(dataset)
