@@ -15,7 +15,7 @@ import torch
 
 from methods import build_method
 from vis_bench.contract import check_clip, check_values
-from vis_bench.cost.speed.video_run import CpuMarks
+from vis_bench.cost.speed.regions import CpuMarks
 from vis_bench.inference.loop import ENCODE_FRAMES, InferencePlan, StoredFrames, predict_clips
 from vis_bench.inference.stages import StageClock
 

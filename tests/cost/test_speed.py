@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from vis_bench.cost.speed.measure import measure_speed
-from vis_bench.cost.speed.regions import REGION_RUNS, Workload, videos_on_disk
+from vis_bench.cost.speed.measure import measure_speed, middle_run, spread
+from vis_bench.cost.speed.regions import (
+    REGION_RUNS,
+    CudaMarks,
+    VideoRun,
+    Workload,
+    time_run,
+    videos_on_disk,
+)
 from vis_bench.cost.speed.settings import SpeedSettings
-from vis_bench.cost.speed.video_run import CudaMarks, VideoRun, middle_run, spread, time_run
 from vis_bench.data.frames import ImageFiles
 from vis_bench.data.video import Video
 from vis_bench.inference import compiled
@@ -19,6 +25,7 @@ from vis_bench.inference.loop import InferencePlan, no_mark
 from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 from vis_bench.progress import Bars
+from vis_bench.records.schema import SpeedFields
 
 CPU = torch.device("cpu")
 ENCODE_SECONDS, PREDICT_SECONDS = 0.25, 2.0
@@ -63,12 +70,14 @@ def workload(clock, length=4, stride=2):
     return Workload(SlowMethod(clock), InferencePlan(length, stride, "native", CPU), [1, 2])
 
 
+def speed_of(work, videos, settings, **more):
+    return SpeedFields(**measure_speed(work, videos, settings, Bars(quiet=True), **more))
+
+
 def measure(region, clock=None, videos=None, **speed):
     clock = clock or FakeClock()
     config = SpeedSettings(regions=region, **{"warmup": 1, "repetitions": 2, "seconds": 0, **speed})
-    return measure_speed(
-        workload(clock), videos or [video()], config, Bars(quiet=True), clock=clock
-    )
+    return speed_of(workload(clock), videos or [video()], config, clock=clock)
 
 
 # A video of 6 frames in clips of 4 every 2: every frame encoded once, 2 clips.
@@ -114,7 +123,7 @@ def test_on_the_real_clock_the_stages_claim_most_of_the_time(region):
     """What no stage claims is the loop itself, and for files the writing of the results."""
     work = Workload(Matmuls(), InferencePlan(4, 2, "native", CPU), [1, 2])
     config = SpeedSettings(regions=region, repetitions=3, seconds=0)
-    fields = measure_speed(work, [video(length=12)], config, Bars(quiet=True))
+    fields = speed_of(work, [video(length=12)], config)
     stages = fields.stage_ms_per_frame
     assert sum(stages.values()) == pytest.approx(1e3 / fields.fps)
     assert stages["other"] >= 0
@@ -321,7 +330,7 @@ def test_on_a_gpu(region):
     plan = InferencePlan(4, 2, "native", torch.device("cuda"))
     work = Workload(SlowMethod(FakeClock()), plan, [1, 2])
     config = SpeedSettings(regions=region, seconds=0)
-    fields = measure_speed(work, [video()], config, Bars(quiet=True))
+    fields = speed_of(work, [video()], config)
     assert fields.fps > 0
     assert sum(fields.stage_ms_per_frame.values()) > 0
     assert fields.peak_memory_bytes == fields.memory_bytes.allocator
@@ -348,7 +357,7 @@ def test_compiling_is_a_figure_of_its_own_and_no_part_of_fps(monkeypatch):
     method = compiled.CompiledMethod(SlowMethod(clock), "default")
     work = Workload(method, InferencePlan(4, 2, "native", CPU), [1, 2])
     config = SpeedSettings(regions=["model", "model+tracker"], repetitions=2, seconds=0)
-    fields = measure_speed(work, [video()], config, Bars(quiet=True), clock=clock)
+    fields = speed_of(work, [video()], config, clock=clock)
     assert fields.compile_seconds == pytest.approx(60)
     assert fields.fps == pytest.approx(6 / VIDEO_SECONDS)
     assert fields.latency_ms_p99 < 1e4

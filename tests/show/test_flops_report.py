@@ -11,11 +11,11 @@ import yaml
 from extras import NEEDED
 from methods import build_method
 from paths import ROOT
-from vis_bench.cost.flops.measure import measure_flops
-from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.cost.flops.video import ShapeCounter, measure_flops
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
+from vis_bench.records.schema import CostFields
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
 from vis_bench.runs.load_method import method_on_meta
 from vis_bench.show.flops import overview, report_flops
@@ -51,7 +51,7 @@ def test_all_cells_of_ifcs_encoder_table_to_the_printed_digits_in_little_memory(
         "import json, sys\n"
         "from methods import build_method\n"
         "from vis_bench.show.papers import table_page\n"
-        "from vis_bench.cost.speed.memory import process_peak\n"
+        "from vis_bench.cost.speed.nvml import process_peak\n"
         "[table] = table_page('ifc-encoder', [], build_method).tables\n"
         "json.dump([table.as_dicts(), process_peak()], sys.stdout)"
     )
@@ -132,8 +132,8 @@ def test_record_fields_weigh_the_videos_that_were_measured():
     ]
     plan = InferencePlan(5, 2, "native", "meta")
     method = method_on_meta(build_method, cell(), 40)
-    fields = measure_flops(method, videos, plan)
-    alone = [measure_flops(method, [video], plan) for video in videos]
+    fields = CostFields(**measure_flops(method, videos, plan))
+    alone = [CostFields(**measure_flops(method, [video], plan)) for video in videos]
     work = sum(a.gflops_per_frame * v.length for a, v in zip(alone, videos, strict=True))
     assert fields.gflops_per_frame == pytest.approx(work / 22)
     counter = ShapeCounter(method)

@@ -13,7 +13,7 @@ from methods import build_method
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, print_text, say
 from vis_bench.commands.values import config_file, names, output_file
-from vis_bench.cost.flops.nominal import NOMINAL_SIZE_HW
+from vis_bench.data.nominal import SIZE_HW
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, overwrite_guard, write_atomically
 from vis_bench.inference.preprocess import input_size
@@ -114,6 +114,6 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
 def _random_clip(method: VISMethod, cell: Cell, device: torch.device) -> torch.Tensor:
     """Random 16:9 frames (T, 3, H, W) at the cell's resolution."""
     length = FRAMES_OF_WHOLE_CLIP if cell.clip_length == "whole" else cell.clip_length
-    size_HW = input_size(*NOMINAL_SIZE_HW, cell.resolution, method.input_format)
+    size_HW = input_size(*SIZE_HW, cell.resolution, method.input_format)
     generator = torch.Generator().manual_seed(cell.seed)
     return torch.randn(length, 3, *size_HW, generator=generator).to(device)

@@ -1,4 +1,4 @@
-"""Where the time goes: named stages of one video's inference."""
+"""Named stages of one video's inference, and the time spent in each."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 STAGE_NAMES = ("decode", "preprocess", "encode", "predict", "track", "rle")
+# The time between the stages.
+OTHER = "other"
 
 
 class Stages(Protocol):
-    """Something that stages report their time to."""
+    """A receiver of the time that stages take."""
 
     def time(self, name: str) -> AbstractContextManager[None]:
-        """A context; what runs inside belongs to stage `name`."""
+        """A context whose time belongs to stage `name`."""
 
 
 class _NoStages:
@@ -32,7 +34,7 @@ class StageClock:
     Args:
         synchronize: waits for the device's queued work, so that a stage is charged what it
             started; the default does nothing, as a CPU needs.
-        clock: what the time is read from, in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class StageClock:
 
     @contextmanager
     def time(self, name: str) -> Iterator[None]:
-        """A context; what runs inside is charged to stage `name`."""
+        """Charge the time inside to stage `name`."""
         self._synchronize()
         start = self._clock()
         try:

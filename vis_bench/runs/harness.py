@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from vis_bench.cost.flops.measure import measure_flops
+from vis_bench.cost.flops.video import measure_flops
 from vis_bench.cost.speed.measure import measure_speed
 from vis_bench.cost.speed.regions import Workload
 from vis_bench.data.results_file import Results, Track, write_results
@@ -187,14 +187,15 @@ def count_flops(job: Job) -> CostFields:
     """Count the multiply-adds of the job's videos on shapes; no frame is read."""
     method = job.method_on_meta()
     with counting_flops(job.cell.method):
-        return measure_flops(method, job.videos, job.plan)
+        return CostFields(**measure_flops(method, job.videos, job.plan))
 
 
 def time_job(job: Job, method: VISMethod, bars: Bars, title: str) -> SpeedFields:
     """Time the first of the job's videos."""
     work = Workload(method, job.plan, job.dataset.category_ids)
     speed = job.cell.speed
-    return measure_speed(work, job.videos[: speed.videos], speed, bars, f"{title}, speed")
+    fields = measure_speed(work, job.videos[: speed.videos], speed, bars, f"{title}, speed")
+    return SpeedFields(**fields)
 
 
 def describe(job: Job, method: VISMethod) -> Record:

@@ -10,8 +10,8 @@ import torch
 from tabulate import tabulate
 
 from vis_bench.cost.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
-from vis_bench.cost.flops.nominal import NOMINAL_FRAMES, NominalCost, count_nominal
-from vis_bench.cost.flops.video import ShapeCounter
+from vis_bench.cost.flops.video import NominalCost, ShapeCounter, count_nominal
+from vis_bench.data.nominal import NUM_FRAMES
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell, DatasetConfig
@@ -151,7 +151,7 @@ def overview(reports: Iterable[FlopsReport], command: str) -> str:
             *_bound_note(reports),
             "## One clip of T frames by itself\n",
             render(per_clip),
-            f"## Per source frame of a video of {NOMINAL_FRAMES} frames\n",
+            f"## Per source frame of a video of {NUM_FRAMES} frames\n",
             "Every frame is encoded once, and predicted as often as clips hold it.\n",
             render(per_frame),
         ]

@@ -1,6 +1,5 @@
-"""Multiply-adds of methods: counted from shapes, missing nothing in silence.
+"""Multiply-adds of methods, counted from shapes; an operator without a rule is an error.
 
-`counter` counts one call by operator (`rules`, `zero_ops`, `selections`) and by module (`tree`);
-`video` counts what the inference loop executes for a whole video, `nominal` for one that no data
-set has to hold, `measure` for the videos of a record.
+`counter` counts one call by operator (`rules`) and by module (`tree`); `video` counts the inference
+loop for a whole video, for the nominal video, and for the videos of a record.
 """

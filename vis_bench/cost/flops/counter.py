@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
 import torch
-from torch import nn
-from torch._ops import OpOverload
+from torch import Tensor, nn
+from torch._ops import OpOverload, OpOverloadPacket
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vis_bench.cost.flops.meta_results import run_on_meta
-from vis_bench.cost.flops.rules import mac_rule
-from vis_bench.cost.flops.selections import select_all
-from vis_bench.cost.flops.zero_ops import counts_zero, moves_values
+from vis_bench.cost.flops.rules import counts_zero, mac_rule, moves_values
 from vis_bench.errors import InputError
 
 P = ParamSpec("P")
@@ -82,7 +79,7 @@ class MacCount:
 def count_macs(
     module: nn.Module, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 ) -> tuple[R, MacCount]:
-    """Runs a call and counts its multiply-adds; returns the call's result beside the count.
+    """Run a call and count its multiply-adds; return the call's result beside the count.
 
     Everything may be on the meta device: no weights or values are needed then, and memory does not
     depend on the shapes. The call runs in inference mode.
@@ -107,7 +104,7 @@ def count_macs(
 
 
 class _Tally:
-    """What has been counted so far, and which modules are running."""
+    """The counts so far, and the stack of running modules."""
 
     def __init__(self) -> None:
         self.running: list[str] = [""]
@@ -148,7 +145,7 @@ class _CountingMode(TorchDispatchMode):
         kwargs = kwargs or {}
         rule = mac_rule(op._overloadpacket)
         if rule is not None:
-            out = run_on_meta(op, args, kwargs)
+            out = op(*args, **kwargs)
             self._tally.add(op, rule(args, out))
             return out
         if op._overloadpacket in _READS and args[0].is_meta:
@@ -156,15 +153,15 @@ class _CountingMode(TorchDispatchMode):
                 "the method reads a tensor's values to decide what to compute, so that its "
                 "multiply-adds cannot be counted from shapes"
             )
-        selected = select_all(op, args, kwargs)
+        selected = _select_all(op, args, kwargs)
         if selected is not NotImplemented:
             self._tally.add_assumed(op)
             return selected
         if moves_values(op):
-            return run_on_meta(op, args, kwargs)
+            return op(*args, **kwargs)
         if counts_zero(op):
             self._tally.add_zero(op)
-            return run_on_meta(op, args, kwargs)
+            return op(*args, **kwargs)
         with self:
             out = op.decompose(*args, **kwargs)
         if out is NotImplemented:
@@ -181,14 +178,15 @@ def _name(op: OpOverload) -> str:
 
 @contextmanager
 def _names_pushed(module: nn.Module, tally: _Tally) -> Iterator[None]:
-    """While inside, `tally.running` ends with the path of the module whose forward is running."""
+    """Keep the path of the module whose forward is running at the end of `tally.running`."""
     hooks = []
+
+    def leave(*_: object) -> None:
+        tally.running.pop()
 
     def watch(name: str, part: nn.Module) -> None:
         hooks.append(part.register_forward_pre_hook(lambda *_: tally.running.append(name)))
-        hooks.append(
-            part.register_forward_hook(lambda *_: _forget(tally.running), always_call=True)
-        )
+        hooks.append(part.register_forward_hook(leave, always_call=True))
 
     try:
         for name, part in module.named_modules():
@@ -199,5 +197,56 @@ def _names_pushed(module: nn.Module, tally: _Tally) -> Iterator[None]:
             hook.remove()
 
 
-def _forget(running: list[str]) -> None:
-    running.pop()
+def _select_all(op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The output of an operator whose output size depends on values, on tensors that have none.
+
+    The selection is taken to keep everything, so that the count is an upper bound. NotImplemented
+    for any other operator.
+    """
+    packet = op._overloadpacket
+    if packet in (aten.index, aten.index_put, aten.index_put_):
+        return _index(op, args, kwargs)
+    if op is aten.where.default and args[0].is_meta:
+        return _nonzero(args[0]).unbind(1)
+    if packet in _SELECTIONS and args[0].is_meta:
+        return _SELECTIONS[packet](*args)
+    return NotImplemented
+
+
+def _index(op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    if not any(_is_meta_mask(index) for index in args[1]):
+        return NotImplemented
+    indices: list[Tensor | None] = []
+    for index in args[1]:
+        indices += _places(index) if _is_meta_mask(index) else [index]
+    return op(args[0], indices, *args[2:], **kwargs)
+
+
+def _is_meta_mask(index: Tensor | None) -> bool:
+    return index is not None and index.is_meta and index.dtype in (torch.bool, torch.uint8)
+
+
+def _places(mask: Tensor) -> list[Tensor]:
+    return [mask.new_empty(mask.numel(), dtype=torch.int64) for _ in range(mask.ndim)]
+
+
+def _nonzero(values: Tensor) -> Tensor:
+    return values.new_empty(values.numel(), values.ndim, dtype=torch.int64)
+
+
+def _masked_select(values: Tensor, mask: Tensor) -> Tensor:
+    return values.new_empty(torch.broadcast_shapes(values.shape, mask.shape).numel())
+
+
+def _unique(values: Tensor, *flags: bool) -> tuple[Tensor, Tensor, Tensor]:
+    inverse = values.new_empty(values.shape, dtype=torch.int64)
+    counts = values.new_empty(values.numel(), dtype=torch.int64)
+    return values.new_empty(values.numel()), inverse, counts
+
+
+_SELECTIONS: dict[OpOverloadPacket, Callable[..., Any]] = {
+    aten.nonzero: _nonzero,
+    aten.masked_select: _masked_select,
+    aten._unique2: _unique,
+    aten.unique_consecutive: _unique,
+}

@@ -1,4 +1,4 @@
-"""A count as a tree of modules."""
+"""Multiply-adds as a tree of modules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from vis_bench.cost.flops.counter import MacCount
 
-# Stands for what a module computes by itself, or in methods of its parts other than `forward`.
+# The operations of a module itself, or in methods of its parts other than `forward`.
 ITSELF = "(itself)"
 
 
@@ -18,8 +18,8 @@ ITSELF = "(itself)"
 class ModuleNode:
     """One module with everything below it.
 
-    `macs`: one figure for each count that the tree was made of. What a module computes outside of
-    its parts is a child of its own, `ITSELF`, so that children add up to their parent.
+    `macs`: one value for each count that the tree was made of. The operations of a module outside
+    of its parts are a child of their own, `ITSELF`, so that children add up to their parent.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a whole video costs, clip plan included: counted by running the inference loop on shapes."""
+"""Multiply-adds of whole videos, clip plan included: the inference loop run on shapes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import torch
 from torch import Tensor
 
 from vis_bench.contract import check_next
-from vis_bench.cost.flops.counter import MacCount, count_macs
+from vis_bench.cost.flops.counter import CONVENTION, GIGA, MacCount, count_macs
+from vis_bench.cost.flops.tree import ModuleNode, module_tree
+from vis_bench.data.nominal import NUM_FRAMES, SIZE_HW
+from vis_bench.data.video import Video
 from vis_bench.inference.clips import Clip
-from vis_bench.inference.loop import StoredFrames, predict_clips
+from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips
+from vis_bench.inference.preprocess import input_size
 from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
 
@@ -76,7 +80,7 @@ class ShapeCounter(VISMethod):
         return check_next(self.method, returned)
 
     def count_video(self, size_HW: tuple[int, int], clips: Sequence[Clip]) -> VideoCount:
-        """What the inference loop executes for these clips of one video.
+        """Count the operations that the inference loop executes for these clips of one video.
 
         Args:
             size_HW: of the network's input, in pixels.
@@ -107,3 +111,70 @@ class ShapeCounter(VISMethod):
 
 def _sum(counts: Sequence[MacCount]) -> MacCount:
     return reduce(MacCount.__add__, counts, MacCount())
+
+
+@dataclass(frozen=True)
+class NominalCost:
+    """The cost of the nominal video: 36 frames of 720x1280, which no data set has to hold.
+
+    `clip` is the cost of one clip by itself, `video` that of the whole video with its clip plan,
+    and `tree` holds three columns of multiply-adds: `encode_frames` per frame, `predict_clip` per
+    clip (their mean), and both per source frame of the video. `size_HW` is the network's input.
+    """
+
+    size_HW: tuple[int, int]
+    clip: VideoCount
+    video: VideoCount
+    tree: ModuleNode
+
+
+def count_nominal(counter: ShapeCounter, plan: InferencePlan, name: str) -> NominalCost:
+    """Counts the nominal video.
+
+    Args:
+        counter: of a method on the meta device.
+        plan: clips and resolution.
+        name: of the tree's root.
+    """
+    method = counter.method
+    size_HW = input_size(*SIZE_HW, plan.resolution, method.input_format)
+    clips = plan.clips(NUM_FRAMES)
+    video = counter.count_video(size_HW, clips)
+    counts = video.encode, video.predict, video.all
+    calls = video.num_frames, video.num_clips, video.num_frames
+    tree = module_tree(method, counts, calls, name=name)
+    return NominalCost(size_HW, counter.count_clip(size_HW, len(clips[0])), video, tree)
+
+
+def measure_flops(
+    method: VISMethod, videos: Sequence[Video], plan: InferencePlan
+) -> dict[str, Any]:
+    """Count the record's fields of cost, by name, in G multiply-adds.
+
+    `gflops_per_frame` is all that the inference loop executes for the videos, over their frames,
+    so that stride and sharing count as they do in use. `gflops_per_clip` is the mean over their
+    clips of a clip's cost by itself.
+
+    Args:
+        method: on the meta device, prepared for inference; see `runs.load_method`.
+        videos: their sizes and lengths count, no frame is read.
+        plan: clips and resolution.
+    """
+    counter = ShapeCounter(method)
+    seen = MacCount()
+    frames = clips = video_macs = clip_macs = 0
+    for video in videos:
+        size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
+        windows = plan.clips(video.length)
+        count = counter.count_video(size_HW, windows)
+        seen += count.all
+        frames, clips = frames + video.length, clips + len(windows)
+        video_macs += count.all.total
+        clip_macs += len(windows) * counter.count_clip(size_HW, len(windows[0])).all.total
+    return {
+        "gflops_per_clip": clip_macs / clips / GIGA,
+        "gflops_per_frame": video_macs / frames / GIGA,
+        "flop_convention": CONVENTION,
+        "uncounted_ops": tuple(sorted(seen.zero_ops)),
+        "upper_bound_ops": tuple(sorted(seen.assumed_ops)),
+    }

@@ -1,8 +1,8 @@
 """Speed: frames per second, latency, stages, memory and energy of named regions.
 
 Clips run one at a time (batch 1). A run is one video from end to end of the region; every video is
-run several times. Per video the run of median length stands for all, so that one hiccup counts for
-nothing, and `speed_spread` says how far the runs lie apart.
+run several times. The run of median length represents its video, so that one hiccup has no effect,
+and `speed_spread` is the spread of the runs.
 """
 
 from __future__ import annotations
@@ -10,82 +10,38 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
-from vis_bench.cost.speed.compiling import compile_seconds, compiled_afresh, num_warmup
-from vis_bench.cost.speed.memory import peak_memory
-from vis_bench.cost.speed.nvml import Gpu, joules_per_frame, open_gpu
-from vis_bench.cost.speed.regions import REGION_RUNS, RegionRun, Workload, videos_on_disk
-from vis_bench.cost.speed.settings import SpeedSettings
-from vis_bench.cost.speed.video_run import (
+from vis_bench.cost.speed.nvml import Gpu, joules_per_frame, open_gpu, peak_memory
+from vis_bench.cost.speed.regions import (
+    REGION_RUNS,
     Clock,
+    RegionRun,
     VideoRun,
-    middle_run,
-    spread,
+    Workload,
     synchronizer,
     time_run,
+    videos_on_disk,
 )
+from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.video import Video
-from vis_bench.inference.compiled import CompiledMethod
+from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod
 from vis_bench.inference.loop import no_mark
 from vis_bench.inference.stages import NO_STAGES
+from vis_bench.method import VISMethod
 from vis_bench.progress import Advance, Bars
-from vis_bench.records.schema import MemoryBytes, RegionFields, SpeedFields
 
 # Videos whose energy is measured, a window of seconds each.
 ENERGY_VIDEOS = 3
-
-
-@dataclass(frozen=True)
-class TimedVideos:
-    """All runs of one region over the videos.
-
-    `runs` give frames per second and latency, `stage_runs` the stages. On a CPU they are the same
-    runs. On a GPU stages wait for the device at both ends, so that they get runs of their own.
-    """
-
-    num_frames: int
-    runs: Sequence[Sequence[VideoRun]]
-    stage_runs: Sequence[Sequence[VideoRun]]
-
-    @property
-    def fps(self) -> float:
-        """Source frames per second over whole videos."""
-        return self.num_frames / sum(middle_run(runs).seconds for runs in self.runs)
-
-    def latency_ms(self) -> dict[str, float]:
-        """Percentiles of the milliseconds from one clip's result to the next one's."""
-        seconds = [s for runs in self.runs for run in runs for s in run.clip_seconds]
-        p50, p90, p99 = 1e3 * np.percentile(seconds, [50, 90, 99])
-        return {
-            "latency_ms_p50": float(p50),
-            "latency_ms_p90": float(p90),
-            "latency_ms_p99": float(p99),
-        }
-
-    def stage_ms_per_frame(self) -> dict[str, float]:
-        """Milliseconds per source frame by stage; with `other` they sum to a frame's whole time.
-
-        Of `decode`, which runs ahead in the background, only the waiting counts.
-        """
-        totals: dict[str, float] = {}
-        for runs in self.stage_runs:
-            for name, seconds in middle_run(runs).stage_seconds.items():
-                totals[name] = totals.get(name, 0.0) + seconds
-        return {name: 1e3 * seconds / self.num_frames for name, seconds in totals.items()}
-
-
-@dataclass(frozen=True)
-class MeasuredRegion:
-    """A region's fields, and what its warm-up took longer than timed runs, in seconds."""
-
-    fields: RegionFields
-    compile_seconds: float
 
 
 def measure_speed(
@@ -95,131 +51,198 @@ def measure_speed(
     bars: Bars,
     title: str = "speed",
     clock: Clock = time.perf_counter,
-) -> SpeedFields:
-    """The record's fields of speed.
+) -> dict[str, Any]:
+    """Measure the record's fields of speed, by name.
 
     `regions` has the fields of every region; those beside it are the first region's, which
     `timed_region` names. Latency is the time from one clip's result (or the video's start) to the
     next one's; FPS is over source frames of whole videos, the end of the video included.
     `num_warmup` and `num_timed` count runs over a video. `load_average` is the machine's before
     the first run: processes that wanted to run during the last minute. A compiled method is
-    compiled anew in the first region's warm-up; `compile_seconds` says how long that took.
+    compiled anew in the first region's warm-up, which takes `compile_seconds` longer.
 
     Args:
         videos: timed one after the other; for `end_to_end` they are written to a temporary folder
             first where they are not in files.
-        clock: what the time is read from.
+        clock: returns the time in seconds.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     gpu = open_gpu(work.plan.device)
     warm_up = num_warmup(work.method, speed, len(videos))
     total = len(speed.regions) * (warm_up + speed.repetitions * len(videos))
+    regions, compiling = {}, {}
     with (
         tempfile.TemporaryDirectory(prefix="vis_bench_") as folder,
         bars.bar(title, total) as advance,
-        compiled_afresh(work.method),
+        _compiled_afresh(work.method),
     ):
-        measured = {
-            name: _Region(name, work, Path(folder), gpu, clock, advance).measure(videos, speed)
-            for name in speed.regions
-        }
+        for name in speed.regions:
+            region = _Region(name, work, Path(folder), gpu, clock, advance)
+            regions[name], compiling[name] = region.measure(videos, speed)
     first = speed.regions[0]
-    regions: dict[str, RegionFields] = {name: region.fields for name, region in measured.items()}
-    is_compiled = isinstance(work.method, CompiledMethod)
-    return SpeedFields(
-        timed_region=first,
-        speed_protocol=speed.protocol,
-        regions=regions,
-        compile_seconds=measured[first].compile_seconds if is_compiled else None,
-        load_average=load,
-        num_cpus=os.cpu_count(),
-        gpu=None if gpu is None else gpu.describe(),
-        **regions[first].model_dump(),
-    )
+    return {
+        **regions[first],
+        "timed_region": first,
+        "speed_protocol": speed.protocol,
+        "regions": regions,
+        "compile_seconds": compiling[first] if isinstance(work.method, CompiledMethod) else None,
+        "load_average": load,
+        "num_cpus": os.cpu_count(),
+        "gpu": None if gpu is None else gpu.describe(),
+    }
 
 
+def num_warmup(method: VISMethod, speed: SpeedSettings, num_videos: int) -> int:
+    """Count the videos that are run before the first that is timed.
+
+    A compiled method runs every video until nothing is left to compile: videos differ in their
+    lengths and in the number of instances, and so in shapes.
+    """
+    if isinstance(method, CompiledMethod):
+        return max(speed.warmup, COMPILING_RUNS * num_videos)
+    return speed.warmup
+
+
+@contextmanager
+def _compiled_afresh(method: VISMethod) -> Iterator[None]:
+    """Empty PyTorch's caches, in memory and on disk, so that compiling takes its full time."""
+    if not isinstance(method, CompiledMethod):
+        yield
+        return
+    from torch._inductor.utils import fresh_cache
+
+    torch.compiler.reset()
+    with fresh_cache():
+        yield
+
+
+def compile_seconds(warm: Sequence[VideoRun], timed: Sequence[Sequence[VideoRun]]) -> float:
+    """Seconds that the first runs took longer than timed ones of the same videos.
+
+    Args:
+        warm: the runs before the timed ones, over the videos in turn.
+        timed: the timed runs of each video.
+    """
+    usual = [middle_run(runs).seconds for runs in timed]
+    excess = sum(run.seconds - usual[place % len(usual)] for place, run in enumerate(warm))
+    return max(0.0, excess)
+
+
+def middle_run(runs: Sequence[VideoRun]) -> VideoRun:
+    """The run of median length; the shorter of the two in the middle where they are even."""
+    return sorted(runs, key=lambda run: run.seconds)[(len(runs) - 1) // 2]
+
+
+def spread(runs_by_video: Sequence[Sequence[VideoRun]]) -> float | None:
+    """Spread of equal runs: (p90 - p10) / p50 of a run's length over its video's median.
+
+    None where every video was run once.
+    """
+    ratios = [
+        run.seconds / middle_run(runs).seconds for runs in runs_by_video if len(runs) > 1
+        for run in runs
+    ]  # fmt: skip
+    if not ratios:
+        return None
+    low, middle, high = np.percentile(ratios, [10, 50, 90])
+    return float((high - low) / middle)
+
+
+@dataclass(frozen=True)
 class _Region:
-    """Measures one region."""
+    """The measurement of one region."""
 
-    def __init__(
-        self,
-        name: str,
-        work: Workload,
-        folder: Path,
-        gpu: Gpu | None,
-        clock: Clock,
-        advance: Advance,
-    ) -> None:
-        self._name = name
-        self._work = work
-        self._folder = folder
-        self._gpu = gpu
-        self._clock = clock
-        self._advance = advance
+    name: str
+    work: Workload
+    folder: Path
+    gpu: Gpu | None
+    clock: Clock
+    advance: Advance
 
-    def measure(self, videos: Sequence[Video], speed: SpeedSettings) -> MeasuredRegion:
-        """The region's fields, and how long its warm-up compiled."""
-        if self._name == "end_to_end":
-            videos = videos_on_disk(videos, self._folder)
-        device = self._work.plan.device
-        warm_up = num_warmup(self._work.method, speed, len(videos))
+    def measure(
+        self, videos: Sequence[Video], speed: SpeedSettings
+    ) -> tuple[dict[str, Any], float]:
+        """The region's fields by name, and the seconds that its warm-up compiled."""
+        if self.name == "end_to_end":
+            videos = videos_on_disk(videos, self.folder)
+        device = self.work.plan.device
+        num_frames = sum(video.length for video in videos)
+        warm_up = num_warmup(self.work.method, speed, len(videos))
         with peak_memory(device) as peaks:
             warm = [self._time(video, by_stage=False) for video in islice(cycle(videos), warm_up)]
-            timed = self._time_all(videos, speed)
-        fields = RegionFields(
-            fps=timed.fps,
-            **timed.latency_ms(),
-            num_warmup=warm_up,
-            num_timed=sum(len(runs) for runs in timed.runs),
-            num_timed_clips=sum(len(r.clip_seconds) for runs in timed.runs for r in runs),
-            speed_spread=spread(timed.runs),
-            stage_ms_per_frame=timed.stage_ms_per_frame(),
-            peak_memory_bytes=peaks.main,
-            memory_bytes=MemoryBytes(**asdict(peaks)),
-            energy_joules_per_frame=self._energy(videos),
-        )
-        return MeasuredRegion(fields, compile_seconds(warm, timed.runs))
+            runs, stage_runs = self._time_all(videos, speed)
+        clip_seconds = [s for of_video in runs for run in of_video for s in run.clip_seconds]
+        p50, p90, p99 = (float(p) for p in 1e3 * np.percentile(clip_seconds, [50, 90, 99]))
+        stages: Counter[str] = Counter()
+        for of_video in stage_runs:
+            stages.update(middle_run(of_video).stage_seconds)
+        fields = {
+            "fps": num_frames / sum(middle_run(of_video).seconds for of_video in runs),
+            "latency_ms_p50": p50,
+            "latency_ms_p90": p90,
+            "latency_ms_p99": p99,
+            "num_warmup": warm_up,
+            "num_timed": sum(len(of_video) for of_video in runs),
+            "num_timed_clips": len(clip_seconds),
+            "speed_spread": spread(runs),
+            # With `other` they sum to a frame's whole time. Of `decode`, which runs ahead in the
+            # background, only the waiting counts.
+            "stage_ms_per_frame": {
+                name: 1e3 * seconds / num_frames for name, seconds in stages.items()
+            },
+            "peak_memory_bytes": peaks["allocator" if device.type == "cuda" else "process"],
+            "memory_bytes": peaks,
+            "energy_joules_per_frame": self._energy(videos),
+        }
+        return fields, compile_seconds(warm, runs)
 
-    def _time_all(self, videos: Sequence[Video], speed: SpeedSettings) -> TimedVideos:
-        by_stage = self._work.plan.device.type != "cuda"
+    def _time_all(
+        self, videos: Sequence[Video], speed: SpeedSettings
+    ) -> tuple[list[list[VideoRun]], list[list[VideoRun]]]:
+        """Runs of each video for speed, and for the stages.
+
+        On a CPU they are the same. On a GPU stages wait for the device at both ends, so that they
+        get runs of their own.
+        """
+        by_stage = self.work.plan.device.type != "cuda"
         runs: list[list[VideoRun]] = [[] for _ in videos]
-        start = self._clock()
-        while len(runs[0]) < speed.repetitions or self._clock() - start < speed.seconds:
+        start = self.clock()
+        while len(runs[0]) < speed.repetitions or self.clock() - start < speed.seconds:
             self._time_pass(videos, runs, by_stage=by_stage)
-        stage_runs = runs
-        if not by_stage:
-            stage_runs = [[] for _ in videos]
-            for _ in range(speed.repetitions):
-                self._time_pass(videos, stage_runs, by_stage=True)
-        return TimedVideos(sum(video.length for video in videos), runs, stage_runs)
+        if by_stage:
+            return runs, runs
+        stage_runs: list[list[VideoRun]] = [[] for _ in videos]
+        for _ in range(speed.repetitions):
+            self._time_pass(videos, stage_runs, by_stage=True)
+        return runs, stage_runs
 
     def _time_pass(
         self, videos: Sequence[Video], runs: Sequence[list[VideoRun]], *, by_stage: bool
     ) -> None:
-        for video, done in zip(videos, runs, strict=True):
-            done.append(self._time(video, by_stage=by_stage))
+        for video, of_video in zip(videos, runs, strict=True):
+            of_video.append(self._time(video, by_stage=by_stage))
 
     def _time(self, video: Video, *, by_stage: bool) -> VideoRun:
         run = self._prepare(video)
-        timed = time_run(run, self._work.plan.device, by_stage=by_stage, clock=self._clock)
-        self._advance()
+        timed = time_run(run, self.work.plan.device, by_stage=by_stage, clock=self.clock)
+        self.advance()
         return timed
 
     def _prepare(self, video: Video) -> RegionRun:
-        return REGION_RUNS[self._name](self._work, video, self._folder)
+        return REGION_RUNS[self.name](self.work, video, self.folder)
 
     def _energy(self, videos: Sequence[Video]) -> float | None:
         """Joules per source frame, the mean over the first videos; None without a GPU."""
         figures = [
-            joules_per_frame(self._gpu, self._finished(video), video.length)
-            for video in (videos[:ENERGY_VIDEOS] if self._gpu else [])
+            joules_per_frame(self.gpu, self._finished(video), video.length)
+            for video in (videos[:ENERGY_VIDEOS] if self.gpu else [])
         ]
         known = [figure for figure in figures if figure is not None]
         return sum(known) / len(known) if known else None
 
     def _finished(self, video: Video) -> Callable[[], None]:
         """A run that returns when the device has finished."""
-        run, synchronize = self._prepare(video), synchronizer(self._work.plan.device)
+        run, synchronize = self._prepare(video), synchronizer(self.work.plan.device)
 
         def finish() -> None:
             run(NO_STAGES, no_mark)

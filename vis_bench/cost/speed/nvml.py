@@ -1,17 +1,24 @@
-"""What NVML knows of a GPU: clocks, temperature, throttling, power, and joules per frame.
+"""Readings beside the clock: peak memory, and NVML's view of a GPU with its energy.
 
-Nothing here raises for want of a GPU, a driver or a counter: what cannot be read is None.
+Nothing here raises for want of a GPU, a driver or a counter: a value that cannot be read is None.
 """
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pynvml
 import torch
+
+_STATUS = Path("/proc/self/status")
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"
 
 # The energy counter moves every 20 to 100 ms: a window of seconds keeps that below a few percent.
 WINDOW_SECONDS = 3.0
@@ -33,7 +40,7 @@ class Gpu:
 
     Args:
         handle: NVML's, of the device.
-        nvml: the `pynvml` module, or what stands for it.
+        nvml: the `pynvml` module, or a substitute.
     """
 
     def __init__(self, handle: Any, nvml: Any = pynvml) -> None:
@@ -56,7 +63,7 @@ class Gpu:
         }
 
     def throttle_reasons(self) -> list[str] | None:
-        """Why the clocks are lower than they could be at this moment; idling does not count."""
+        """Reasons for lowered clocks at this moment; idling does not count."""
         mask = self._ask("nvmlDeviceGetCurrentClocksEventReasons")
         if mask is None:
             return None
@@ -104,7 +111,7 @@ def joules_per_frame(
     Args:
         run: works through `num_frames` frames, and returns when the device has finished.
         seconds: the least length of the window.
-        clock: what the time is read from.
+        clock: returns the time in seconds.
 
     Returns:
         Joules per frame, or None without a GPU or without an energy counter.
@@ -122,3 +129,43 @@ def joules_per_frame(
 
 def _text(value: str | bytes | None) -> str | None:
     return value.decode() if isinstance(value, bytes) else value
+
+
+@contextmanager
+def peak_memory(device: torch.device) -> Iterator[dict[str, int | None]]:
+    """Measure the peaks of what runs inside, in bytes; they are filled in at its end.
+
+    `process`: resident memory of this process. `allocator`: held by tensors on the GPU at once.
+    `device`: in use on the whole GPU afterwards, the allocator's cache, the context and other
+    processes included. Those of a GPU are None without one.
+    """
+    peaks: dict[str, int | None] = {"process": None, "allocator": None, "device": None}
+    gpu = device.type == "cuda"
+    if gpu:
+        torch.cuda.reset_peak_memory_stats(device)
+    reset_process_peak()
+    yield peaks
+    peaks["process"] = process_peak()
+    if gpu:
+        peaks["allocator"] = torch.cuda.max_memory_allocated(device)
+        free, total = torch.cuda.mem_get_info(device)
+        peaks["device"] = total - free
+
+
+def reset_process_peak() -> bool:
+    """Start a new peak of resident memory; False where the system cannot."""
+    try:
+        _CLEAR_REFS.write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def process_peak() -> int:
+    """Peak of resident memory in bytes since the last reset, or since the process started."""
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

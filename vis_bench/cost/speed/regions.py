@@ -1,4 +1,4 @@
-"""The three regions that speed is timed over: where each starts, and where it ends.
+"""The three regions that speed is timed over, and one timed run of a region.
 
 `model`: from frames on the device to clip outputs. `model+tracker`: on to tracks with their
 run-length codes. `end_to_end`: from files on disk to a results JSON on disk.
@@ -6,11 +6,15 @@ run-length codes. `end_to_end`: from files on disk to a results JSON on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,16 +31,18 @@ from vis_bench.inference.loop import (
     tracker_for,
 )
 from vis_bench.inference.preprocess import input_size
-from vis_bench.inference.stages import NO_STAGES, Stages
+from vis_bench.inference.stages import NO_STAGES, OTHER, STAGE_NAMES, StageClock, Stages
 from vis_bench.method import VISMethod
 
-# What is timed of one video; calls the second argument when a clip is done.
+# The timed work of one video; calls the second argument when a clip is done.
 RegionRun = Callable[[Stages, Callable[[], None]], None]
+# Returns the time in seconds.
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What is timed: a method, prepared for inference on `plan.device`, and how it is used.
+    """The timed method, prepared for inference on `plan.device`, and its use.
 
     `category_ids`: the category id of each column of the class probabilities.
     """
@@ -46,7 +52,7 @@ class Workload:
     category_ids: Sequence[int]
 
     def inference(self) -> AbstractContextManager:
-        """What every call of the method runs in."""
+        """The context of every call of the method."""
         stack = ExitStack()
         stack.enter_context(torch.inference_mode())
         stack.enter_context(self.plan.arithmetic())
@@ -123,3 +129,96 @@ def _frames_on_device(work: Workload, video: Video) -> Tensor:
     for frame_3HW in frames_T3HW:
         frame_3HW.copy_(inputs.take(1)[0])
     return frames_T3HW
+
+
+@dataclass(frozen=True)
+class VideoRun:
+    """One timed run over one video, in seconds.
+
+    `clip_seconds`: from one clip's result (or the start) to the next one's. `stage_seconds`: by
+    stage, empty where stages were not timed; with `other`, the time between the stages, they add up
+    to `seconds`.
+    """
+
+    seconds: float
+    clip_seconds: Sequence[float]
+    stage_seconds: Mapping[str, float]
+
+
+class ClipMarks(Protocol):
+    """Notes the moments at which clips are done."""
+
+    def mark(self) -> None:
+        """Notes this moment."""
+
+    def intervals(self) -> list[float]:
+        """Seconds between successive marks."""
+
+
+class CpuMarks:
+    """Reads the clock."""
+
+    def __init__(self, clock: Clock = time.perf_counter) -> None:
+        self._clock = clock
+        self._times: list[float] = []
+
+    def mark(self) -> None:
+        """See `ClipMarks`."""
+        self._times.append(self._clock())
+
+    def intervals(self) -> list[float]:
+        """See `ClipMarks`."""
+        return np.diff(self._times).tolist()
+
+
+class CudaMarks:
+    """Queues an event behind the work so far, so that marking waits for nothing."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.current_stream(device)
+        self._events: list[torch.cuda.Event] = []
+
+    def mark(self) -> None:
+        """See `ClipMarks`."""
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(self._stream)
+        self._events.append(event)
+
+    def intervals(self) -> list[float]:
+        """See `ClipMarks`; all marked work has to be finished."""
+        pairs = zip(self._events, self._events[1:], strict=False)
+        return [first.elapsed_time(second) / 1e3 for first, second in pairs]
+
+
+def synchronizer(device: torch.device) -> Callable[[], None]:
+    """A function that waits until the device has finished its queued work."""
+    if device.type == "cuda":
+        return partial(torch.cuda.synchronize, device)
+    return lambda: None
+
+
+def time_run(
+    run: RegionRun, device: torch.device, *, by_stage: bool, clock: Clock = time.perf_counter
+) -> VideoRun:
+    """Runs once and times it; the device is idle at both ends.
+
+    Args:
+        by_stage: times the stages, and waits for the device at the ends of each; on a GPU that
+            keeps it from working ahead, so that the whole is slower than in use.
+    """
+    synchronize = synchronizer(device)
+    stages = StageClock(synchronize, clock) if by_stage else None
+    marks: ClipMarks = CudaMarks(device) if device.type == "cuda" else CpuMarks(clock)
+    synchronize()
+    start = clock()
+    marks.mark()
+    run(stages or NO_STAGES, marks.mark)
+    synchronize()
+    seconds = clock() - start
+    stage_seconds = {} if stages is None else _with_other(stages.seconds, seconds)
+    return VideoRun(seconds, marks.intervals(), stage_seconds)
+
+
+def _with_other(stage_seconds: Mapping[str, float], seconds: float) -> dict[str, float]:
+    stages = {name: stage_seconds[name] for name in STAGE_NAMES if name in stage_seconds}
+    return {**stages, OTHER: seconds - sum(stages.values())}

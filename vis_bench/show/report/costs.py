@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vis_bench.cost.speed.video_run import OTHER
-from vis_bench.inference.stages import STAGE_NAMES
+from vis_bench.inference.stages import OTHER, STAGE_NAMES
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.records.schema import Record, RegionFields
 from vis_bench.show.number_format import SPREAD_LIMIT, num_timed_videos
