@@ -15,7 +15,7 @@ from vis_bench.commands.figure import FIGURES
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.masks.rle import encode_masks
-from vis_bench.runs.recorded_subject import RecordedSubject
+from vis_bench.runs.predict import LoadedMethod
 from vis_bench.show.overlay.painting import GRAY
 
 SMALL = ("--set", "resolution=64")
@@ -123,7 +123,7 @@ def test_a_folder_of_frames_needs_no_data_set(figure, tmp_path):
      "has no memory tokens to record; methods that have it: ifc"),
     (["memory-tokens", "seqformer_r50_ytvis2019", "--output", "x.png"], "--data-root"),
     (["sampling-points", "--output", "x.png", "--set", "weights=null"],
-     "the config names no weights for seqformer; --set weights=FILE names them"),
+     "the config names no weights for seqformer"),
     (["strip", "a=ifc_mini_synthetic", "a=ifc_mini_synthetic", "--output", "x.png"],
      "two rows are called a"),
     (["failure-cases", str(GOLDEN / "eval_quirks.preds.json"), "--output", "x.png"],
@@ -193,8 +193,8 @@ def test_an_output_that_cannot_be_written_is_found_first(
     def too_late(*arguments, **options):
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr(RecordedSubject, "record", too_late)
-    monkeypatch.setattr("vis_bench.commands.figure.predict_each", too_late)
+    monkeypatch.setattr(LoadedMethod, "record", too_late)
+    monkeypatch.setattr("vis_bench.commands.figure.predict_rows", too_late)
     monkeypatch.setattr("vis_bench.commands.figure.break_down_videos", too_late)
     (failures / "loop").symlink_to("loop")
     ending = "png" if option == "--output" else "npz"

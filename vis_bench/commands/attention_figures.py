@@ -21,9 +21,7 @@ from vis_bench.method import AttentionPart
 from vis_bench.metrics.time_weights import AbsentFrames, as_json
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
-from vis_bench.runs.recorded_subject import RecordedSubject, recording
-from vis_bench.runs.video_subject import VideoSource, load_subject
-from vis_bench.runs.weights_over_time import compare_over_videos
+from vis_bench.runs.predict import LoadedMethod, load_for_figure, weights_of_absent_frames
 from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.memory_tokens import draw_memory_tokens
 from vis_bench.show.figures.page import FigurePage
@@ -50,8 +48,8 @@ def add_sampling_points(options: Options) -> None:
 
 def sampling_points(options: argparse.Namespace) -> None:
     """Draws the points that the decoder's deformable attention reads."""
-    subject, numbers, recorded, frames = _record(options, "decoder", options.layers)
-    tracks = _tracks(options, subject, recorded)
+    loaded, numbers, recorded, frames = _record(options, "decoder", options.layers)
+    tracks = _tracks(options, loaded, recorded)
     _write_picture(options, draw_sampling_points(recorded, tracks, numbers, frames))
     layers = {"layers": [number + 1 for number in numbers]}
     titles = {"tracks": [track.title for track in tracks]}
@@ -69,10 +67,10 @@ def add_time_weights(options: Options) -> None:
 
 def time_weights(options: argparse.Namespace) -> None:
     """Draws each frame's weights; predicts the other videos for the mean weights."""
-    subject, [number], recorded, frames = _record(options, "decoder", [options.layer])
-    tracks = _tracks(options, subject, recorded)
+    loaded, [number], recorded, frames = _record(options, "decoder", [options.layer])
+    tracks = _tracks(options, loaded, recorded)
     _write_picture(options, draw_time_weights(recorded, tracks, number, frames))
-    means = _mean_weights(options, subject, recorded)
+    means = _mean_weights(options, loaded, recorded)
     facts = {
         "video": recorded.video.name,
         "layer": number + 1,
@@ -91,8 +89,8 @@ def add_memory_tokens(options: Options) -> None:
 
 def memory_tokens(options: argparse.Namespace) -> None:
     """Draws the attention of IFC's memory tokens."""
-    subject, [number], recorded, frames = _record(options, "memory", [options.layer])
-    tracks = _tracks(options, subject, recorded) if recorded.tracks else []
+    loaded, [number], recorded, frames = _record(options, "memory", [options.layer])
+    tracks = _tracks(options, loaded, recorded) if recorded.tracks else []
     instances = [track.instance for track in tracks]
     _write_picture(options, draw_memory_tokens(recorded, instances, number, frames))
     _print(options, {"video": recorded.video.name, "layer": number + 1, "frames": frames})
@@ -118,49 +116,49 @@ def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: i
 
 def _record(
     options: argparse.Namespace, part: AttentionPart, layers: Sequence[str | int]
-) -> tuple[RecordedSubject, list[int], RecordedVideo, list[int]]:
+) -> tuple[LoadedMethod, list[int], RecordedVideo, list[int]]:
     """Predicts the video, and writes the arrays if asked to.
 
     Returns:
         The method with its videos, the layers from 0, what was recorded, the frames to draw.
     """
-    source = VideoSource(options.video, options.frames, options.data_root)
-    subject = load_subject(
-        build_method, str(options.config), options.overrides, pick_device(options.device), source,
-        options.weights,
+    loaded = load_for_figure(
+        build_method, str(options.config), options.overrides, pick_device(options.device),
+        video=options.video, frames=options.frames, data_root=options.data_root,
+        weights=options.weights,
     )  # fmt: skip
-    subject = recording(subject, part, methods_recording)
-    numbers = _layer_numbers(layers, subject.num_layers)
+    num_layers = loaded.num_recorded_layers(part, methods_recording)
+    numbers = _layer_numbers(layers, num_layers)
     for path in _outputs(options):
         check_writable(path)
-    video = subject.video
+    video = loaded.video
     with Bars(options.json).bar(f"predict {video.name}", video.length) as advance:
-        recorded = subject.record(video, advance)
+        recorded = loaded.record(video, advance)
     if options.data is not None:
         content = io.BytesIO()
         arrays: dict[str, Any] = dict(recorded.arrays())
         np.savez_compressed(content, **arrays)
         write_atomically(options.data, content.getvalue())
-    return subject, numbers, recorded, list(strip_frames(video.length, options.num_frames))
+    return loaded, numbers, recorded, list(strip_frames(video.length, options.num_frames))
 
 
 def _tracks(
-    options: argparse.Namespace, subject: RecordedSubject, recorded: RecordedVideo
+    options: argparse.Namespace, loaded: LoadedMethod, recorded: RecordedVideo
 ) -> list[ShownTrack]:
-    truth = subject.ground_truth([recorded.video])
-    return shown_tracks(recorded, truth, subject.categories, options.tracks)
+    truth = loaded.ground_truth([recorded.video])
+    return shown_tracks(recorded, truth, loaded.categories, options.tracks)
 
 
 def _mean_weights(
-    options: argparse.Namespace, subject: RecordedSubject, known: RecordedVideo
+    options: argparse.Namespace, loaded: LoadedMethod, known: RecordedVideo
 ) -> AbsentFrames | None:
     """The mean weights over the videos; None without annotations."""
-    videos = subject.videos[: options.limit]
-    truth = subject.ground_truth(videos)
+    videos = loaded.videos[: options.limit]
+    truth = loaded.ground_truth(videos)
     if truth is None:
         return None
     with Bars(options.json).bar("weights", sum(video.length for video in videos)) as advance:
-        return compare_over_videos(subject, videos, truth, known, advance)
+        return weights_of_absent_frames(loaded, videos, truth, known, advance)
 
 
 def _write_picture(options: argparse.Namespace, page: FigurePage) -> None:

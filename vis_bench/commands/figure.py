@@ -15,8 +15,8 @@ from vis_bench.metrics.error_breakdown import ERRORS
 from vis_bench.metrics.video_errors import VideoErrors, break_down_videos, worst_videos
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
+from vis_bench.runs.predict import load_rows, predict_rows
 from vis_bench.runs.sources import check_has_objects, failure_sources
-from vis_bench.runs.video_subject import VideoSource, load_subjects, predict_each
 from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.page import encode_page
 from vis_bench.show.figures.strips import draw_failure_cases, draw_method_strip, failure_heading
@@ -53,15 +53,15 @@ def _add_strip(options: Options) -> None:
 
 def _strip(options: argparse.Namespace) -> None:
     """Draws frames of one video with the masks of each method, below the ground truth."""
-    source = VideoSource(options.video, options.frames, options.data_root)
-    subjects = load_subjects(
-        build_method, options.configs, options.overrides, pick_device(options.device), source
-    )
+    rows = load_rows(
+        build_method, options.configs, options.overrides, pick_device(options.device),
+        video=options.video, frames=options.frames, data_root=options.data_root,
+    )  # fmt: skip
     check_writable(options.output)
-    first = next(iter(subjects.values()))
-    total = len(subjects) * first.video.length
+    first = next(iter(rows.values()))
+    total = len(rows) * first.video.length
     with Bars(options.json).bar(f"predict {first.video.name}", total) as advance:
-        results = predict_each(subjects, advance)
+        results = predict_rows(rows, advance)
     picture = draw_method_strip(
         first.video, results, first.ground_truth([first.video]), first.categories,
         columns=options.num_frames, min_score=options.min_score,

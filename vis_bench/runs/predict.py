@@ -1,31 +1,47 @@
-"""Prediction without ground truth: frames, video files or a server's video list to results."""
+"""Prediction without ground truth, and of the videos that figures show."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import OF_IMAGES
-from vis_bench.data.datasets import read_dataset
-from vis_bench.data.frames import ImageFiles, is_file
-from vis_bench.data.results_file import Track, write_results
+from vis_bench.data.datasets import Dataset, read_dataset
+from vis_bench.data.frames import is_file
+from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video, find_images, find_videos
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable
+from vis_bench.inference.attention import RecordedVideo, record_video
 from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.method import VISMethod
-from vis_bench.progress import Bars
-from vis_bench.runs.config import Cell
+from vis_bench.method import AttentionPart, RecordsAttention, VISMethod
+from vis_bench.metrics.time_weights import (
+    AbsentFrames,
+    VideoWeights,
+    compare_absent_frames,
+    found_objects,
+)
+from vis_bench.progress import Advance, Bars, silent
+from vis_bench.runs.bundled import find_config
+from vis_bench.runs.config import Cell, load_cells
+from vis_bench.runs.jobs import inference_plan
 from vis_bench.runs.load_method import BuildMethod, find_weights, load_method, naming_method
-from vis_bench.runs.sources import config_categories
+from vis_bench.runs.sources import config_categories, open_dataset
 from vis_bench.text import one_line
+
+_PARTS: Mapping[AttentionPart, str] = {
+    "decoder": "deformable attention in its decoder",
+    "memory": "memory tokens",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,53 @@ class PredictInputs:
     of_images: bool = False
 
 
-def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictInputs:
+@dataclass(frozen=True)
+class LoadedMethod:
+    """A config's method, ready to infer, and its videos.
+
+    `video` is the one that a figure shows; `dataset` is None for a user's own frames.
+    """
+
+    cell: Cell
+    method: VISMethod
+    plan: InferencePlan
+    videos: Sequence[Video]
+    video: Video
+    categories: Mapping[int, str]
+    dataset: Dataset | None
+
+    def ground_truth(self, videos: Sequence[Video]) -> GroundTruth | None:
+        """The annotations of some videos; None where there are none."""
+        if self.dataset is None or not self.dataset.has_annotations:
+            return None
+        return self.dataset.ground_truth(videos)
+
+    def num_recorded_layers(
+        self, part: AttentionPart, methods_recording: Callable[[AttentionPart], Sequence[str]]
+    ) -> int:
+        """The number of layers that record a part of the attention.
+
+        Args:
+            methods_recording: names the methods that do, for a message.
+        """
+        method = self.method
+        layers = method.recorded_layers.get(part) if isinstance(method, RecordsAttention) else None
+        if not layers:
+            given = ", ".join(f"{key}={value}" for key, value in self.cell.options.items())
+            built = f" with options {given}" if given else ""
+            raise InputError(
+                f"method {self.cell.method}{built} has no {_PARTS[part]} to record; methods that "
+                f"have it: {', '.join(methods_recording(part)) or 'none'}"
+            )
+        return layers
+
+    def record(self, video: Video, advance: Advance = silent) -> RecordedVideo:
+        """Predicts a video as one clip and records the attention."""
+        assert isinstance(self.method, RecordsAttention), "it has layers that record"
+        return record_video(self.method, video, self.plan, list(self.categories), advance)
+
+
+def find_inputs(cell: Cell, frames: Path, annotations: Path | None = None) -> PredictInputs:
     """The videos below `frames`, or those that an annotations file lists.
 
     Args:
@@ -50,10 +112,6 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None) -> PredictIn
             that their file names start from.
         annotations: a file in YouTube-VIS form or COCO's, such as a public valid.json; it may lack
             annotations. Videos get its ids. Without it ids are 1, 2, ... in the order of names.
-
-    Raises:
-        InputError: for frames that are missing or differ in size, a video id that is listed
-            twice, or categories of another data set.
     """
     if annotations is None:
         of_images = cell.dataset.name in OF_IMAGES
@@ -81,8 +139,8 @@ def load_predictor(
         random_weights: load none, whatever the config names.
 
     Raises:
-        InputError: where a method with parameters has no weights and random ones are not asked
-            for, where both are, or for what `load_method` refuses.
+        InputError: for a method with parameters that has no weights, unless random ones are asked
+            for.
     """
     if random_weights and weights is not None:
         raise InputError(f"--weights {weights} and --random-weights exclude each other; give one")
@@ -91,16 +149,116 @@ def load_predictor(
     trained = file is not None or method.weights_source is not None
     if not trained and not random_weights and method.num_params:
         raise InputError(
-            f"the config names no weights for {cell.method}: give --weights FILE, or "
-            "--random-weights for a dry run"
+            f"the config names no weights for {cell.method}; expected --weights FILE or --set "
+            "weights=FILE"
         )
     return compiled(method, cell.compile)
+
+
+def load_for_figure(
+    build_method: BuildMethod, config: str, overrides: Sequence[str], device: torch.device,
+    *, video: str | None = None, frames: Path | None = None, data_root: Path | None = None,
+    weights: Path | None = None,
+) -> LoadedMethod:  # fmt: skip
+    """Finds the videos of a config and loads its method; nothing is predicted.
+
+    Args:
+        config: a path or a bundled config's name, of one cell.
+        video: a name or an id; the first video if None.
+        frames: a folder of frames, of such folders, or a video file instead of the data set.
+        data_root: the folder with the data sets.
+        weights: a checkpoint instead of the one that the config names.
+    """
+    cells = load_cells(find_config(config), overrides)
+    if len(cells) != 1:
+        raise InputError(f"{config} has {len(cells)} cells; a figure takes a config of one")
+    cell = cells[0].model_copy(update={"compile": "none"})
+    dataset = open_dataset(cell.dataset, data_root) if frames is None else None
+    inputs = dataset if frames is None else find_inputs(cell, frames)
+    assert inputs is not None, "one of the two"
+    chosen = _choose_video(inputs.videos, video)
+    plan = inference_plan(cell, device)
+    method = load_predictor(build_method, cell, len(inputs.categories), device, weights=weights)
+    return LoadedMethod(cell, method, plan, inputs.videos, chosen, inputs.categories, dataset)
+
+
+def load_rows(
+    build_method: BuildMethod, configs: Sequence[str], overrides: Sequence[str],
+    device: torch.device, **source: Any,
+) -> dict[str, LoadedMethod]:  # fmt: skip
+    """The methods of several configs by name, all with the same video.
+
+    Args:
+        configs: as `load_for_figure` takes them, or NAME=CONFIG.
+        source: the keyword arguments of `load_for_figure`.
+    """
+    rows: dict[str, LoadedMethod] = {}
+    for text in configs:
+        name, separator, config = text.partition("=")
+        if not separator or Path(text).exists():
+            name, config = text, text
+        if name in rows:
+            raise InputError(f"two rows are called {name}; expected NAME=CONFIG with other names")
+        rows[name] = load_for_figure(build_method, config, overrides, device, **source)
+    if len({row.cell.dataset for row in rows.values()}) > 1:
+        listed = ", ".join(f"{name}: {row.cell.dataset.name}" for name, row in rows.items())
+        raise InputError(f"the configs have different data sets ({listed}); expected the same one")
+    return rows
+
+
+def predict_rows(rows: Mapping[str, LoadedMethod], advance: Advance) -> dict[str, Results]:
+    """Predicts the video of each row, clip by clip as its config says.
+
+    Args:
+        advance: is called with the number of frames that are done.
+
+    Returns:
+        Results by name; reconstructions are marked.
+    """
+    results = {}
+    for name, row in rows.items():
+        tracks = track_video(row.method, row.video, row.plan, list(row.categories))
+        title = f"{name} (reconstruction)" if row.method.reconstruction else name
+        results[title] = Results.of(tracks, name)
+        advance(row.video.length)
+    return results
+
+
+def weights_of_absent_frames(
+    loaded: LoadedMethod, videos: Sequence[Video], truth: GroundTruth, known: RecordedVideo,
+    advance: Advance,
+) -> AbsentFrames:  # fmt: skip
+    """Records each video as one clip, and compares its frames' weights with the annotations.
+
+    Args:
+        truth: of all these videos.
+        known: a video that has been recorded already.
+        advance: is called with the number of frames that are done.
+    """
+    found = []
+    for video in videos:
+        if video.id == known.video.id:
+            recorded = known
+            advance(video.length)
+        else:
+            recorded = loaded.record(video, advance)
+        decoder = recorded.attention.decoder
+        assert decoder is not None, "the method records its decoder"
+        weights_LTQ = decoder.time_weights_LTQ.float().cpu().numpy()
+        objects = found_objects(Results.of(recorded.tracks), truth, video.id)
+        found.append(
+            VideoWeights(
+                [weights_LTQ[:, :, recorded.instances[item.track]] for item in objects],
+                [item.present_T for item in objects],
+            )
+        )
+    return compare_absent_frames(found)
 
 
 def predict(
     method: VISMethod, inputs: PredictInputs, plan: InferencePlan, output: Path, bars: Bars
 ) -> dict[str, Any]:
-    """Writes the results file and says what it holds.
+    """Writes the results file and returns a summary of it.
 
     Returns:
         `output`, `of_images`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
@@ -108,7 +266,7 @@ def predict(
 
     Raises:
         InputError: for clips that are longer than the method takes and an output that cannot be
-            written, which are found out first, and for a method whose code fails.
+            written, before anything is predicted, and for a method whose code fails.
     """
     check_clip_limit(
         method.registered_name, method.max_clip_length, plan.clip_length, inputs.videos
@@ -136,7 +294,7 @@ def predict(
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:
-    """What `predict` returns, in two lines."""
+    """A summary of `predict` in two lines."""
     found = [entry for entry in summary["categories"].values() if entry["num_tracks"]]
     found.sort(key=lambda entry: -entry["num_tracks"])
     counts = ", ".join(f"{entry['name']} {entry['num_tracks']}" for entry in found)
@@ -147,9 +305,24 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     return f"{first}\n{by_category}"
 
 
+def _choose_video(videos: Sequence[Video], name: str | None) -> Video:
+    """The video of a name or an id, the first one if None."""
+    if name is None:
+        return videos[0]
+    for video in videos:
+        if name in (video.name, str(video.id)):
+            return video
+    known = [video.name for video in videos]
+    close = get_close_matches(name, known, n=3)
+    hint = f"similar names: {', '.join(close)}" if close else f"the first one is {known[0]}"
+    raise InputError(
+        f"--video {name} is not one of the {len(videos)} videos; expected a name or an id, {hint}"
+    )
+
+
 def _check_frames_exist(videos: Sequence[Video], frames: Path) -> None:
     """Refuses what would be missed only after hours of inference."""
-    files = [f for v in videos if isinstance(v.frames, ImageFiles) for f in v.frames.files]
+    files = [file for video in videos for file in video.files]
     missing = [file for file in files if not is_file(file)]
     if missing:
         raise InputError(
