@@ -124,6 +124,7 @@ def build(
     check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
     check_sizes(width=width, heads=heads, points=points, hidden=hidden)
     check_sizes(ms_sts_width=ms_sts_width, ms_sts_heads=ms_sts_heads)
+    check_sizes(num_queries=num_queries, mask_channels=mask_channels, top_k=top_k)
 
     def attention() -> DeformableAttention:
         return DeformableAttention(width, heads, len(STRIDES), points, kernel_backend)

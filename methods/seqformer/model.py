@@ -137,7 +137,6 @@ class SeqFormer(RecordsAttention):
         top_k: int,
     ) -> None:
         super().__init__()
-        check_sizes(num_queries=num_queries, mask_channels=mask_channels, top_k=top_k)
         self.backbone_name = backbone
         self.top_k = top_k
         self.tracking_rule = TrackingRule(match_threshold=0.01, min_score=0.0, top_k=top_k)
@@ -325,6 +324,7 @@ def build(
     """
     check_sizes(MAX_LAYERS, encoder_layers=encoder_layers, decoder_layers=decoder_layers)
     check_sizes(width=width, heads=heads, points=points, hidden=hidden)
+    check_sizes(num_queries=num_queries, mask_channels=mask_channels, top_k=top_k)
 
     def attention() -> DeformableAttention:
         return DeformableAttention(width, heads, len(STRIDES), points, kernel_backend)

@@ -141,8 +141,6 @@ class DeformableConv2d(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
         super().__init__()
-        if kernel % 2 == 0:
-            raise ValueError(f"kernel is {kernel}; expected an odd number")
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel, kernel))
         nn.init.kaiming_uniform_(self.weight, a=1)
 

@@ -7,8 +7,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from methods import build_method
 from methods.ifc.encoder import (
@@ -125,48 +123,7 @@ def test_golden_video_with_resnet_101(official_r101, stride):
     assert_golden_video(method, facts, stride, tolerance=1e-4)
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 4))
-def test_any_size_and_length(height, width, count):
-    with torch.inference_mode():
-        prediction = METHOD(frames_of(count, height, width))
-    assert prediction.mask_logits_NTHW.shape[1:] == (count, -(-height // 8), -(-width // 8))
-    assert prediction.class_probs_NK.shape[1] == NUM_CLASSES
-    assert prediction.mask_logits_NTHW.isfinite().all()
-
-
 METHOD = small()
-
-
-@pytest.mark.parametrize("options", VARIANTS, ids=str)
-@torch.inference_mode()
-def test_encoding_once_equals_encoding_per_clip(options):
-    method, video_frames = small(**options), frames_of(6)
-    shared = method.encode_frames(video_frames)
-    joined = method.encode_frames(video_frames[:2]).followed_by(
-        method.encode_frames(video_frames[2:])
-    )
-    for start, stop in ((0, 3), (2, 6), (5, 6)):
-        alone = method(video_frames[start:stop])
-        assert len(alone) > 0
-        for features in (shared, joined):
-            prediction = method.predict_clip(features.frames(start, stop))
-            for name in ("class_probs_NK", "mask_logits_NTHW"):
-                one, other = getattr(prediction, name), getattr(alone, name)
-                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("options", VARIANTS, ids=str)
-@torch.inference_mode()
-def test_preparing_keeps_the_outputs(options):
-    method, clip = small(**options), frames_of(3)
-    before = method(clip)
-    method.prepare_for_inference()
-    after = method(clip)
-    for name in ("class_probs_NK", "mask_logits_NTHW"):
-        torch.testing.assert_close(
-            getattr(after, name), getattr(before, name), rtol=1e-3, atol=1e-4
-        )
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
@@ -249,7 +206,7 @@ torch.nn.init.constant_(method.class_head.layers[-1].bias[-1:], -10.0)
 method.prepare_for_inference()
 image = np.random.default_rng(0).integers(0, 256, (120, 208, 3), dtype=np.uint8)
 plan = InferencePlan(10, 8, "native", torch.device("cpu"))
-for length in (60, 600):
+for length in (30, 360):
     tracks = track_video(method, Video(1, "v", 120, 208, [image] * length), plan, range(1, 4))
     assert tracks
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
@@ -257,16 +214,15 @@ for length in (60, 600):
 
 
 def test_memory_does_not_grow_with_the_video():
-    """Ten times the frames may take 200 MB more; kept features alone would take 300 MB.
+    """330 frames more may take 120 MB more; kept features alone would take 180 MB.
 
     The tokens and lateral maps have the published width; the backbone is small to save time.
     """
-    root = ROOT
     done = subprocess.run(
-        [sys.executable, "-c", PEAKS], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PEAKS], cwd=ROOT, capture_output=True, text=True, check=True
     )
     short, long = map(int, done.stdout.split())
-    assert long - short < 200
+    assert long - short < 120
 
 
 def test_options_choose_the_encoder():

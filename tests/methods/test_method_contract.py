@@ -9,8 +9,11 @@ from vis_bench.contract import check_contract
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 
 NUM_CLASSES = 6
-# The published sizes but for what would take minutes: VisTR fills every clip to 36 frames.
-OPTIONS = {"vistr": {"num_frames": 6}}
+# The goldens cover the published sizes.
+MINI = {"variant": "mini"}
+OPTIONS = {
+    "ifc": MINI, "seqformer": MINI, "ms_sts": MINI, "vistr": {"backbone": "mini", "num_frames": 6}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", method_names())
@@ -20,6 +23,22 @@ def test_contract(name):
     method = build_method(name, num_classes=NUM_CLASSES, **OPTIONS.get(name, {}))
     method.prepare_for_inference()
     check_contract(method, NUM_CLASSES)
+
+
+VARIANTS = [
+    *(("ms_sts", {part: False}) for part in ("intra_scale", "inter_scale", "temporal_decoder")),
+    *(("ifc", {"communication": name}) for name in ("none", "full", "decomposed")),
+    *(("ifc", {"memory_tokens": number}) for number in (0, 1, 16)),
+    ("ifc", {"memory": "unified", "memory_tokens": 3}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+def test_contract_of_variants_at_any_size(name, options):
+    torch.manual_seed(0)
+    method = build_method(name, num_classes=NUM_CLASSES, **MINI, **options)
+    method.prepare_for_inference()
+    check_contract(method, NUM_CLASSES, ((1, 1), (9, 70), (33, 47)))
 
 
 class Broken(VISMethod):

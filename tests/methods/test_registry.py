@@ -1,15 +1,24 @@
-"""The registry of methods, with a plug-in that is really installed."""
+"""The registry of methods, their options, and a plug-in that is really installed."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from methods import build_method, method_names, method_variants, resolve_options
+from methods import (
+    build_method,
+    method_names,
+    method_options,
+    method_variants,
+    resolve_options,
+)
+from methods.layers.option_checks import MAX_LAYERS, MAX_SIZE, check_sizes
 from paths import ROOT
+from vis_bench.cli import main
 from vis_bench.errors import InputError
 
 
@@ -58,6 +67,50 @@ def test_ifcs_defaults_are_the_published_ones():
     options = resolve_options("ifc", {})
     wanted = {"communication": "ifc", "memory_tokens": 8, "memory": "decomposed"}
     assert {key: options[key] for key in wanted} == wanted
+
+
+COUNTS = [
+    (method, option.name)
+    for method in ("ifc", "ms_sts", "seqformer", "vistr")
+    for option in method_options(method).values()
+    if type(option.default) is int
+]
+
+
+@pytest.mark.parametrize(("method", "option"), COUNTS)
+def test_options_that_count_are_whole_numbers_within_limits(method, option):
+    least = 0 if option == "memory_tokens" else 1
+    for value in (least - 1, 10**9, 2.0, True, "8", None, [8]):
+        words = re.escape(f"{option} is {value!r}; expected a whole number from {least} to ")
+        with pytest.raises(InputError, match=words):
+            build_method(method, num_classes=3, **{option: value})
+
+
+def test_the_limits_themselves_are_taken():
+    check_sizes(width=MAX_SIZE, heads=1)
+    check_sizes(MAX_LAYERS, encoder_layers=MAX_LAYERS)
+    with pytest.raises(InputError, match="encoder_layers is 65"):
+        check_sizes(MAX_LAYERS, encoder_layers=MAX_LAYERS + 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("options.width=0", "width is 0"),
+     ("options.width=48", "method ifc refuses its options"),
+     ("options.heads=3", "width 64 is not a multiple of the 3"),
+     ("options.backbone=[mini]", "backbone is ['mini']"),
+     ("options.variant={}", "method ifc refuses its options"),
+     ("options.name=x", "no option 'name'"),
+     ("options.num_classes=3", "no option 'num_classes'"),
+     ("resolution=100000", "resolution is 100000"),
+     ("clip_length=1000000", "clip_length is 1000000")],
+)  # fmt: skip
+def test_wrong_options_end_in_a_sentence(setting, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["flops", "ifc_mini_synthetic", "--set", setting]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from methods import build_method
 from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
@@ -91,20 +89,6 @@ def test_golden_predictions(official):
         assert space_time_iou(track.segmentations, prediction["segmentations"]) >= 0.999
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 4))
-def test_any_size_and_length(height, width, count):
-    with torch.inference_mode():
-        features = METHOD.encode_frames(frames_of(count, height, width))
-        prediction = METHOD.predict_clip(features, boxes=True)
-    grid = (2 * -(-height // 8), 2 * -(-width // 8))
-    assert prediction.mask_logits_NTHW.shape[1:] == (count, *grid)
-    assert prediction.boxes_NT4.shape[1:] == (count, 4)
-    assert prediction.class_probs_NK.shape[1] == NUM_CLASSES
-    assert 1 <= len(prediction) <= 10
-    assert prediction.mask_logits_NTHW.isfinite().all()
-
-
 METHOD = small()
 
 
@@ -122,22 +106,6 @@ def test_boxes_are_there_for_those_who_ask():
     assert asked.boxes_NT4.shape == (len(asked), 2, 4)
     assert torch.equal(prediction.mask_logits_NTHW, asked.mask_logits_NTHW)
     assert torch.equal(prediction.class_probs_NK, asked.class_probs_NK)
-
-
-@torch.inference_mode()
-def test_encoding_once_equals_encoding_per_clip():
-    video_frames = frames_of(6)
-    shared = METHOD.encode_frames(video_frames)
-    joined = METHOD.encode_frames(video_frames[:2]).followed_by(
-        METHOD.encode_frames(video_frames[2:])
-    )
-    for start, stop in ((0, 3), (2, 6), (5, 6)):
-        alone = with_boxes(video_frames[start:stop])
-        for features in (shared, joined):
-            prediction = METHOD.predict_clip(features.frames(start, stop), boxes=True)
-            for name in ("class_probs_NK", "mask_logits_NTHW", "boxes_NT4"):
-                one, other = getattr(prediction, name), getattr(alone, name)
-                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 @torch.inference_mode()
@@ -208,27 +176,6 @@ def test_clip_wise_over_a_video(length, stride):
     if length >= 6:
         alone = track_video(METHOD, clip, whole(), range(1, NUM_CLASSES + 1))
         assert tracks == alone
-
-
-def test_every_layer_trains():
-    """Auxiliary losses read all layers; every weight that is ever used gets a gradient."""
-    method = small().train()
-    features = method.encode_frames(frames_of(2))
-    loss = 0.0
-    for index, output in enumerate(method.decode(features, last_boxes=True)):
-        loss = loss + method.class_logits(output, index).square().sum()
-        loss = loss + output.boxes_TQ4.sum()
-        loss = loss + method.masks(output, features, torch.arange(4)).square().mean()
-    loss.backward()
-    without = {n for n, p in method.named_parameters() if p.grad is None or not p.grad.any()}
-    unused = {f"encoder.layers.{i}.self_attention.output_proj_box" for i in range(2)}
-    assert without == {f"{name}.{part}" for name in unused for part in ("weight", "bias")}
-
-
-def test_gradients_are_finite():
-    method = small().train()
-    method(frames_of(1, 9, 5)).mask_logits_NTHW.mean().backward()
-    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
 
 
 def test_bfloat16_keeps_the_places_precise():

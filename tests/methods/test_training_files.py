@@ -61,42 +61,15 @@ def fresh_trainer():
     return prepare(config(), QUIET)
 
 
-def damaged(content, kind):
-    return {
-        "empty": b"",
-        "text": b"<html>not found</html>\n",
-        "random": bytes(range(7, 256)) * 99,
-        "pickle": b"\x80\x02" + bytes(range(30, 200)),
-        "half": content[: len(content) // 2],
-        "last byte": content[:-1],
-        "flipped": content[: len(content) // 2]
-        + b"\xff\x00" * 64
-        + content[len(content) // 2 + 128 :],
-    }[kind]
-
-
-KINDS = ("empty", "text", "random", "pickle", "half", "last byte", "flipped")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_checkpoint_is_refused_in_a_sentence(kind, checkpoint, fresh_trainer, tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    path.write_bytes(damaged(checkpoint.read_bytes(), kind))
-    with pytest.raises(InputError, match="cannot be resumed from: it is damaged") as caught:
-        fresh_trainer.restore(path)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("kind", KINDS[:-1])
 @pytest.mark.parametrize("ending", ["safetensors", "pth"])
-def test_damaged_initial_weights_are_refused_in_a_sentence(kind, ending, tmp_path):
+def test_damaged_initial_weights_are_refused_in_a_sentence(ending, tmp_path):
     path = tmp_path / f"weights.{ending}"
     method = build_method("ifc", num_classes=6, **SIZES)
     if ending == "pth":
         torch.save(method.state_dict(), path)
     else:
         save_file(method.state_dict(), path)
-    path.write_bytes(damaged(path.read_bytes(), kind))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=str(path)) as caught:
         prepare(config(initial_weights=str(path)), QUIET)
     assert "\n" not in str(caught.value)
@@ -172,48 +145,23 @@ def test_a_checkpoint_that_unpacks_to_more_than_it_holds_is_refused(fresh_traine
         fresh_trainer.restore(path)
 
 
-def test_a_checkpoint_that_is_a_folder_is_refused(fresh_trainer, tmp_path):
-    with pytest.raises(InputError, match="cannot be resumed from: Is a directory"):
-        fresh_trainer.restore(tmp_path)
-
-
 WRONG_SETTINGS = {
-    "clip_frames: []": "clip_frames is []; expected at least one",
-    "clip_frames: [0]": "clip_frames.0 is 0; input should be greater than or equal to 1",
-    "resolutions: []": "resolutions is []; expected at least one",
-    "resolutions: [0]": "resolutions.0 is 0; input should be greater than or equal to 64",
-    "resolutions: [100000]": "resolutions.0 is 100000; input should be less than or equal to 8640",
-    "videos: 0": "videos is 0; ",
-    "videos: 1000000000": "videos is 1000000000; input should be less than or equal to 100000",
-    "clips: 0": "clips is 0; ",
-    "max_gap: 0": "max_gap is 0; ",
-    "crop: 0": "crop is 0; ",
-    "steps: 0": "steps is 0; ",
-    "log_every: 0": "log_every is 0; ",
-    "checkpoint_every: -1": "checkpoint_every is -1; ",
-    "seed: -1": "seed is -1; ",
-    "seed: 9223372036854775808": "seed is 9223372036854775808; input should be less than",
-    "learning_rate: .inf": "learning_rate is inf; ",
-    "learning_rate: .nan": "learning_rate is nan; ",
-    "learning_rate: 0": "learning_rate is 0; ",
-    "clip_norm: .inf": "clip_norm is inf; ",
-    "weight_decay: .nan": "weight_decay is nan; ",
-    "loss_weights: {mask: -1}": "loss_weights.mask is -1; ",
-    "loss_weights: {mask: .nan}": "loss_weights.mask is nan; ",
-    "loss_weights: {maks: 1}": "loss_weights has 'maks'; expected one of: class, ",
-    "learning_rate_multipliers: {a: .inf}": "learning_rate_multipliers.a is inf; ",
-    "method: color_key\noptions: {}": "method 'color_key' cannot be trained; expected one of",
-    "method: nothing": "unknown method 'nothing'; registered are: ",
-    "options: {hiden: 3}": "method ifc has no option 'hiden'; its options are: variant, ",
-    "options: {backbone: mini, width: 0}": "width is 0; expected a whole number from 1 to 8192",
-    "options: {backbone: mini, heads: -4}": "heads is -4; expected a whole number from 1 to 8192",
-    "options: {backbone: mini, heads: 4.5}": "heads is 4.5; expected a whole number from 1 to 8192",
-    "options: {backbone: mini, width: 48}": "method ifc refuses its options: ",
-    "options: {backbone: [mini]}": "backbone is ['mini']; expected one of: r50, ",
-    "options: {variant: {}}": "method ifc refuses its options: ",
-    "options: {decoder_layers: 100000}": "decoder_layers is 100000; expected a whole number from 1",
-    "options: [1]": "options is [1]; ",
-    "half_precision: 1": "half_precision is 1; ",
+    "clip_frames: []": "clip_frames is []",
+    "resolutions: [0]": "resolutions.0 is 0",
+    "videos: 1000000000": "videos is 1000000000",
+    "crop: 0": "crop is 0",
+    "seed: -1": "seed is -1",
+    "learning_rate: .inf": "learning_rate is inf",
+    "clip_norm: .nan": "clip_norm is nan",
+    "loss_weights: {mask: -1}": "loss_weights.mask is -1",
+    "loss_weights: {maks: 1}": "loss_weights has 'maks'",
+    "learning_rate_multipliers: {a: .inf}": "learning_rate_multipliers.a is inf",
+    "half_precision: 1": "half_precision is 1",
+    "method: color_key\noptions: {}": "method 'color_key' cannot be trained",
+    "method: nothing": "unknown method 'nothing'",
+    "options: {hiden: 3}": "no option 'hiden'",
+    "options: {backbone: mini, width: 48}": "method ifc refuses its options",
+    "options: [1]": "options is [1]",
     "initial_weights: none.pth": "initial_weights none.pth does not exist",
 }
 
@@ -229,12 +177,6 @@ def test_wrong_settings_are_refused_before_training(text, tmp_path, monkeypatch,
     assert not (tmp_path / "out" / "weights.safetensors").exists()
 
 
-def test_weights_are_not_a_checkpoint(fresh_trainer, tmp_path):
-    torch.save(fresh_trainer.method.state_dict(), tmp_path / "checkpoint.pt")
-    with pytest.raises(InputError, match="it is not the state of a training run"):
-        fresh_trainer.restore(tmp_path / "checkpoint.pt")
-
-
 def test_a_checkpoint_whose_tensors_do_not_fit_is_refused(checkpoint, fresh_trainer, tmp_path):
     def change(edit):
         content = torch.load(checkpoint, weights_only=True)
@@ -245,10 +187,7 @@ def test_a_checkpoint_whose_tensors_do_not_fit_is_refused(checkpoint, fresh_trai
         assert "\n" not in str(caught.value)
 
     change(lambda content: content["modules"].popitem())
-    change(lambda content: content["modules"].update(spare=torch.zeros(1)))
-    change(lambda content: content["optimizer"].clear())
     change(lambda content: content["optimizer"]["param_groups"][0].pop("betas"))
-    change(lambda content: content["optimizer"]["param_groups"][0]["params"].pop())
     change(lambda content: content["optimizer"]["state"][0].update(exp_avg=torch.zeros(1, 2, 3)))
     change(lambda content: content["optimizer"]["state"][0].pop("exp_avg_sq"))
 

@@ -1,12 +1,16 @@
 """VisTR: equal to the official code for clips and videos, shorter and longer ones included."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from methods import build_method
+from methods.vistr.masks import DeformableConv2d
 from methods.vistr.model import WIDTH, vote
 from official_weights import (
     expected,
@@ -181,16 +185,6 @@ def test_longer_videos_are_cut_and_joined(six_frames):
 METHOD = small()
 
 
-@settings(max_examples=8, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 4))
-def test_any_size_and_length(height, width, count):
-    with torch.inference_mode():
-        prediction = METHOD(frames_of(count, height, width))
-    assert prediction.mask_logits_NTHW.shape == (10, count, -(-height // 4), -(-width // 4))
-    assert prediction.class_probs_NK.shape == (10, NUM_CLASSES)
-    assert prediction.mask_logits_NTHW.isfinite().all()
-
-
 @torch.inference_mode()
 def test_a_short_clip_is_its_frames_over_again():
     """Two frames, and the same two frames twice: the first two frames' answers agree."""
@@ -277,3 +271,68 @@ def test_every_part_trains():
     loss = loss + method.class_head(content_TNC).square().mean()
     (loss + method.box_head(content_TNC).square().mean()).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in method.parameters())
+
+
+def convolve_by_hand(layer, maps, offsets):
+    """The sum over taps and input channels of bilinearly read values, one by one."""
+    outputs, _, kernel, _ = layer.weight.shape
+    count, _, height, width = maps.shape
+    half = kernel // 2
+    result = torch.zeros(count, outputs, height, width, dtype=maps.dtype)
+    for n in range(count):
+        for row in range(height):
+            for column in range(width):
+                for tap in range(kernel * kernel):
+                    down, right = offsets[n, 2 * tap : 2 * tap + 2, row, column].tolist()
+                    y = row + tap // kernel - half + down
+                    x = column + tap % kernel - half + right
+                    weight_OC = layer.weight[:, :, tap // kernel, tap % kernel]
+                    result[n, :, row, column] += weight_OC @ read(maps[n], y, x)
+    return result
+
+
+def read(map_CHW, y, x):
+    """The value between the four neighbors of a point, which are zero outside of the map."""
+    total = torch.zeros(len(map_CHW), dtype=map_CHW.dtype)
+    for row in (math.floor(y), math.floor(y) + 1):
+        for column in (math.floor(x), math.floor(x) + 1):
+            if 0 <= row < map_CHW.shape[1] and 0 <= column < map_CHW.shape[2]:
+                total += (1 - abs(y - row)) * (1 - abs(x - column)) * map_CHW[:, row, column]
+    return total
+
+
+def convolution_case(count, height, width, kernel, reach):
+    layer = DeformableConv2d(3, 2, kernel).double()
+    maps = torch.randn(count, 3, height, width, dtype=torch.float64)
+    offsets = reach * torch.randn(count, 2 * kernel * kernel, height, width, dtype=torch.float64)
+    return layer, maps, offsets
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(1, 2), st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 3]),
+    st.floats(0, 4), st.integers(0, 99),
+)  # fmt: skip
+def test_deformable_convolution_is_its_definition(count, height, width, kernel, reach, seed):
+    torch.manual_seed(seed)
+    layer, maps, offsets = convolution_case(count, height, width, kernel, reach)
+    with torch.no_grad():
+        wanted = convolve_by_hand(layer, maps, offsets.float().double())
+        torch.testing.assert_close(layer(maps, offsets), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_without_offsets_a_deformable_convolution_is_a_convolution():
+    layer, maps, offsets = convolution_case(2, 6, 7, 3, 0.0)
+    wanted = F.conv2d(maps, layer.weight, padding=1)
+    torch.testing.assert_close(layer(maps, offsets), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_of_a_deformable_convolution_reach_weights_maps_and_offsets():
+    layer, maps, offsets = convolution_case(1, 4, 4, 3, 1.0)
+    maps.requires_grad_()
+    offsets.requires_grad_()
+    layer(maps, offsets).square().sum().backward()
+    for tensor in (layer.weight, maps, offsets):
+        assert tensor.grad is not None
+        assert tensor.grad.isfinite().all()
+        assert tensor.grad.abs().sum() > 0

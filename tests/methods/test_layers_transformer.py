@@ -1,4 +1,4 @@
-"""Attention against PyTorch's own, and the position encoding in numbers."""
+"""Attention and transformer layers against PyTorch's own; the position encoding in numbers."""
 
 import math
 
@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from methods.layers.position_encoding import sine_position_encoding
-from methods.layers.transformer import MLP, FeedForward, MultiHeadAttention
+from methods.layers.transformer import (
+    MLP,
+    FeedForward,
+    MultiHeadAttention,
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+)
 
 WIDTH, HEADS = 16, 4
 
@@ -71,11 +77,8 @@ def test_mlp_has_relu_between_its_layers_only():
             layer.bias.zero_()
         mlp.layers[0].weight.copy_(torch.eye(2))
         mlp.layers[1].weight.copy_(torch.tensor([[1.0, -1.0]]))
-    assert mlp(torch.tensor([[3.0, 5.0], [-3.0, 5.0], [3.0, -5.0]])).flatten().tolist() == [
-        -2.0,
-        -5.0,
-        3.0,
-    ]
+    outputs = mlp(torch.tensor([[3.0, 5.0], [-3.0, 5.0], [3.0, -5.0]]))
+    assert outputs.flatten().tolist() == [-2, -5, 3]
 
 
 @pytest.mark.parametrize("offset", [0.0, -0.5])
@@ -100,3 +103,33 @@ def test_sine_position_takes_dtype_and_shape():
     encoded = sine_position_encoding(2, 3, 8, offset=0.0, like=torch.zeros(1).double())
     assert encoded.shape == (6, 8)
     assert encoded.dtype == torch.float64
+
+
+def test_encoder_layer_loads_detrs_names_and_is_pytorchs_layer():
+    reference = nn.TransformerEncoderLayer(WIDTH, HEADS, 32, dropout=0.0, batch_first=True).double()
+    own = TransformerEncoderLayer(WIDTH, HEADS, 32).double()
+    own.load_state_dict(reference.state_dict())
+    clip = tokens(2, 5)
+    torch.testing.assert_close(own(clip), reference.train()(clip))
+
+
+def test_encoder_layer_adds_the_position_to_queries_and_keys_only():
+    own = TransformerEncoderLayer(WIDTH, HEADS, 32).double()
+    clip, position = tokens(2, 5), tokens(5)
+    placed = clip + position
+    attended = own.self_attention(placed, placed, clip)
+    wanted = own.feed_forward(own.self_attention_norm(clip + attended))
+    assert torch.equal(own(clip, position), wanted)
+    assert not torch.allclose(own(clip, position), own(clip))
+
+
+def test_decoder_layer_loads_detrs_names_and_is_pytorchs_layer():
+    reference = nn.TransformerDecoderLayer(WIDTH, HEADS, 32, dropout=0.0, batch_first=True)
+    reference = reference.double()
+    own = TransformerDecoderLayer(WIDTH, HEADS, 32).double()
+    own.load_state_dict(reference.state_dict())
+    content, memory = tokens(1, 5), tokens(1, 9)
+    nowhere = torch.zeros_like(content)
+    torch.testing.assert_close(
+        own(content, nowhere, memory, memory), reference.train()(content, memory)
+    )
