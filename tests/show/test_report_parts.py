@@ -25,8 +25,7 @@ from vis_bench.show.report.metrics import (
 )
 from vis_bench.show.report.player import telling_frame, timeline
 from vis_bench.show.report.plots import ap_over_iou, precision_recall, stage_costs
-from vis_bench.show.report.samples import interval_of
-from vis_bench.show.report.table import Cell, points, signed
+from vis_bench.show.report.table import Cell, change, interval, points
 from vis_bench.show.report.videos import chosen_groups, in_turn
 
 RESAMPLES = 40
@@ -81,17 +80,16 @@ def test_differences_are_those_of_compare(samples):
 
 def test_an_interval_is_of_percentiles():
     values = np.array([0.7, *np.linspace(0, 1, 1001)])
-    number = interval_of(values)
-    assert (number.value, number.low, number.high) == pytest.approx((0.7, 0.025, 0.975))
-    assert interval_of(np.array([np.nan, 0.5])).value is None
-    assert interval_of(np.array([0.5, np.nan])).low is None
+    assert interval(values) == Cell("70.0", 0.7, "2.5 to 97.5")
+    assert interval(np.array([np.nan, 0.5])) == Cell("-")
+    assert interval(np.array([0.5, np.nan])) == Cell("50.0", 0.5)
 
 
 def test_cards_show_the_headline_numbers(samples):
-    assert [card.title for card in cards(samples)] == ["AP", "AP75", "AR10", "HOTA"]
+    assert [card["title"] for card in cards(samples)] == ["AP", "AP75", "AR10", "HOTA"]
     (one, *_) = cards(samples[:1])
-    assert one.difference is None
-    assert one.numbers[0].text == f"{100 * samples[0].overall['ap'][0]:.1f}"
+    assert one["difference"] is None
+    assert one["numbers"][0].text == f"{100 * samples[0].overall['ap'][0]:.1f}"
 
 
 def test_categories_have_ap_at_each_threshold(samples):
@@ -145,18 +143,18 @@ class FakeSamples:
 def test_the_worst_and_the_best_are_chosen_once():
     sides = [FakeSamples(0.5, 0.1, np.nan, 0.9, 0.1, 1.0)]
     groups = chosen_groups(sides, 4)
-    assert [(g.title, list(g.places)) for g in groups] == [
+    assert groups == [
         ("The worst videos", [1, 4]), ("The best videos", [5, 3]),
     ]  # fmt: skip
     assert in_turn(groups) == [1, 5, 4, 3]
     everything = chosen_groups(sides, 99)
     assert sorted(in_turn(everything)) == [0, 1, 3, 4, 5]
-    assert [list(g.places) for g in chosen_groups(sides, 1)] == [[1]]
+    assert [places for _, places in chosen_groups(sides, 1)] == [[1]]
 
 
 def test_of_two_the_videos_that_changed_most_are_chosen():
     sides = [FakeSamples(0.5, 0.1, np.nan, 0.9), FakeSamples(0.4, 0.8, np.nan, 0.9)]
-    assert [list(g.places) for g in chosen_groups(sides, 8)] == [[1, 0]]
+    assert [places for _, places in chosen_groups(sides, 8)] == [[1, 0]]
     assert chosen_groups([sides[0], sides[0]], 8) == []
 
 
@@ -166,11 +164,11 @@ def test_a_timeline_is_as_high_as_the_iou():
     objects = objects_of(truth((LEFT, 1)), video)
     (line,) = object_timelines(tracks_of(results((near, 1, 0.9)), video, 0.0), objects, T)
     drawn = timeline("A", line)
-    assert drawn.found == "M0 20V0h1V8h1V20z"
-    assert drawn.missed == "M2 20V0h1V0h1V20z"
-    assert drawn.near == "M2 20V20h1V20h1V20z"
-    assert (drawn.wrong_class, drawn.switches) == ("", [])
-    assert drawn.text == "found in 2 of 4 frames; mean IoU 0.80"
+    assert drawn["found"] == "M0 20V0h1V8h1V20z"
+    assert drawn["missed"] == "M2 20V0h1V0h1V20z"
+    assert drawn["near"] == "M2 20V20h1V20h1V20z"
+    assert (drawn["wrong_class"], drawn["switches"]) == ("", [])
+    assert drawn["text"] == "found in 2 of 4 frames; mean IoU 0.80"
     assert telling_frame([line], T) == 2
 
 
@@ -180,10 +178,10 @@ def test_a_timeline_says_what_went_wrong():
     crossing = tube((20, 8), (20, 8), (20, 64), (20, 64))
     tracks = tracks_of(results((crossing, 2, 0.9)), video, 0.0)
     left, right = (timeline("", line) for line in object_timelines(tracks, objects, T))
-    assert left.text == "found in 2 of 4 frames; mean IoU 1.00; wrong class in 2"
-    assert right.text.endswith("identity switch at 2")
-    assert (left.found, left.wrong_class) == ("", "M0 20V0h1V0h1V20z")
-    assert right.switches == [2]
+    assert left["text"] == "found in 2 of 4 frames; mean IoU 1.00; wrong class in 2"
+    assert right["text"].endswith("identity switch at 2")
+    assert (left["found"], left["wrong_class"]) == ("", "M0 20V0h1V0h1V20z")
+    assert right["switches"] == [2]
 
 
 def test_charts_take_the_pages_colors_and_their_ids_are_their_own(samples):
@@ -205,4 +203,6 @@ def test_charts_take_the_pages_colors_and_their_ids_are_their_own(samples):
 def test_numbers_as_printed():
     assert points(float("nan")) == Cell("-")
     assert points(0.5, shaded=True) == Cell("50.0", 0.5, shade=0.5)
-    assert [signed(x) for x in (0.0004, -0.0004, 0.05, -0.05)] == ["0.0", "0.0", "+5.0", "-5.0"]
+    assert [change(x).text for x in (0.0004, -0.0004, 0.05, -0.05)] == ["0.0", "0.0", "+5.0", "-5.0"]
+    assert [change(x, 3).shade for x in (0.1, 0.5, -0.5)] == pytest.approx([0.3, 1, -1])
+    assert change(float("nan")) == Cell("-")

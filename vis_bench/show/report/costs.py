@@ -1,4 +1,4 @@
-"""What it costs: speed by region and stage, multiply-adds, parameters, memory, energy."""
+"""Costs: speed by region and stage, multiply-adds, parameters, memory, energy."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from vis_bench.inference.stages import OTHER, STAGE_NAMES
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.records.schema import Record, RegionFields
 from vis_bench.show.number_format import SPREAD_LIMIT, num_timed_videos
-from vis_bench.show.report.facts import LETTERS
-from vis_bench.show.report.table import Cell, Heading, Table, measured, whole, words
+from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
 from vis_bench.show.speed import MEBIBYTE
 
-# A bar of the picture: what it is of, and milliseconds per source frame by stage.
+# A bar of the chart: its name, and milliseconds per source frame by stage.
 StageBar = tuple[str, dict[str, float]]
 
 
 def size_table(records: Sequence[Record | None]) -> Table | None:
-    """Multiply-adds and parameters; None where no record has any."""
+    """Multiply-adds and parameters; None if no record has any."""
     metrics = (GFLOPS_PER_FRAME, Metric("gflops_per_clip", "GFLOPs/clip", digits=2), PARAMS)
     known = [r for r in records if r is not None]
     shown = [m for m in metrics if any(m.of(r) is not None for r in known)]
@@ -38,7 +37,7 @@ def size_table(records: Sequence[Record | None]) -> Table | None:
 
 
 def speed_table(records: Sequence[Record | None]) -> Table | None:
-    """A row per timed region; None where nothing was timed."""
+    """A row per timed region; None if there is none."""
     regions = _regions(records)
     if not regions:
         return None
@@ -62,7 +61,7 @@ def speed_table(records: Sequence[Record | None]) -> Table | None:
 
 
 def stage_bars(records: Sequence[Record | None]) -> list[StageBar]:
-    """The regions whose stages were timed."""
+    """A bar for each region whose stages were timed."""
     is_pair = len(records) == 2
     return [
         (f"{letter}: {name}" if is_pair else name, dict(region.stage_ms_per_frame))
@@ -72,7 +71,7 @@ def stage_bars(records: Sequence[Record | None]) -> list[StageBar]:
 
 
 def stage_table(records: Sequence[Record | None]) -> Table | None:
-    """Milliseconds per source frame by stage, a row per region; None where none was timed."""
+    """Milliseconds per source frame by stage, a row per region; None if there is none."""
     bars = stage_bars(records)
     if not bars:
         return None
@@ -90,14 +89,14 @@ def stage_table(records: Sequence[Record | None]) -> Table | None:
 
 
 def stage_order(bars: Sequence[StageBar]) -> list[str]:
-    """The stages that were timed, in the order in which they run."""
+    """Timed stages in the order in which they run."""
     timed = {stage for _, parts in bars for stage in parts}
     known = [stage for stage in (*STAGE_NAMES, OTHER) if stage in timed]
     return known + sorted(timed - set(known))
 
 
 def cost_remarks(records: Sequence[Record | None]) -> list[str]:
-    """What limits a comparison of speed."""
+    """Sentences about missing speed and limits of its comparison."""
     timed = [r for r in records if r is not None and r.fps is not None]
     remarks = []
     if len(timed) < len(records):

@@ -1,9 +1,8 @@
-"""What was measured, and on what machine."""
+"""Facts about the records of a report: methods, data, settings, machines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from vis_bench.data.annotations import GroundTruth
@@ -13,72 +12,48 @@ from vis_bench.records.ranking import caveats, count
 from vis_bench.records.schema import Record
 from vis_bench.runs.sources import Side
 
-LETTERS = ("A", "B")
 UNKNOWN = "not known"
+# A title, and its value for each side.
+Fact = tuple[str, Sequence[str]]
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One line: a title, and its value for each subject; `differs` where they are not the same."""
-
-    title: str
-    values: Sequence[str]
-
-    @property
-    def differs(self) -> bool:
-        return len(set(self.values)) > 1
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One side of the page; `letter` stands for it in tables and pictures.
-
-    `setting`: how and on what it was measured, in brief. `marks`: what limits what it says.
-    """
-
-    letter: str
-    name: str
-    setting: str
-    marks: Sequence[str]
-
-
-def subjects_of(sides: Sequence[Side]) -> list[Subject]:
-    """What each side is called and how it was measured."""
+def describe_sides(sides: Sequence[Side]) -> list[dict[str, Any]]:
+    """Letter, name, setting in brief, and caveats of each side."""
     return [
-        Subject(
-            letter,
-            side.name,
-            "" if side.record is None else _setting(side.record),
-            [] if side.record is None else caveats(side.record),
-        )
+        {
+            "letter": letter,
+            "name": side.name,
+            "setting": "" if side.record is None else _setting(side.record),
+            "marks": [] if side.record is None else caveats(side.record),
+        }
         for letter, side in zip(LETTERS, sides, strict=False)
     ]
 
 
 def measured_facts(records: Sequence[Record | None], truth: GroundTruth) -> list[Fact]:
-    """Methods, data and settings; what no record says is left out."""
+    """Methods, data and settings; facts that no record has are left out."""
     data = f"{count(len(truth.videos), 'video')}, {count(len(truth.objects), 'object')}"
-    return [*_facts(records, _MEASURED), Fact("Annotated", [data] * len(records))]
+    return [*_facts(records, _MEASURED), ("Annotated", [data] * len(records))]
 
 
 def machine_facts(records: Sequence[Record | None]) -> list[Fact]:
-    """Devices, versions and the source; what no record says is left out."""
+    """Devices, versions and the source; facts that no record has are left out."""
     return _facts(records, _MACHINE)
 
 
 def _facts(
     records: Sequence[Record | None], parts: Mapping[str, Callable[[Record], Any]]
 ) -> list[Fact]:
-    found = []
+    facts: list[Fact] = []
     for title, part in parts.items():
         values = [None if record is None else part(record) for record in records]
         if any(value not in (None, "") for value in values):
-            found.append(Fact(title, [UNKNOWN if v in (None, "") else str(v) for v in values]))
-    return found
+            facts.append((title, [UNKNOWN if v in (None, "") else str(v) for v in values]))
+    return facts
 
 
 def _setting(record: Record) -> str:
-    """The backbone, the resolution, the precision and the device."""
+    """Backbone, resolution, precision and device."""
     computed = None if record.precision is None else arithmetic_name(record)
     how = [record.backbone, _resolution(record), computed]
     on = f"on {record.device}" if record.device else None

@@ -3,75 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.error_breakdown import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
 from vis_bench.records.schema import Record
-from vis_bench.show.report.facts import LETTERS
-from vis_bench.show.report.samples import interval_of, same_numbers
 from vis_bench.show.report.table import (
+    LETTERS,
     Cell,
     Heading,
     Table,
+    change,
     difference,
     interval,
     points,
-    signed,
     whole,
     words,
 )
 
-# Those that stand on top.
+# Headline numbers.
 CARDS = ("ap", "ap75", "ar10", "hota")
 _TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
 _ALL, _MOST = 0, -1
 
 
-@dataclass(frozen=True)
-class Card:
-    """A headline number: of each subject, and the difference of two."""
-
-    title: str
-    numbers: Sequence[Cell]
-    difference: Cell | None
-
-
-def cards(samples: Sequence[Analysis]) -> list[Card]:
-    """AP, AP75, AR10 and HOTA."""
+def cards(samples: Sequence[Analysis]) -> list[dict[str, Any]]:
+    """Title, number of each side, and difference of AP, AP75, AR10 and HOTA."""
     return [
-        Card(
-            _TITLES[key],
-            [interval(interval_of(side.overall[key])) for side in samples],
-            difference(_difference(samples, key)) if len(samples) == 2 else None,
-        )
+        {
+            "title": _TITLES[key],
+            "numbers": [interval(side.overall[key]) for side in samples],
+            "difference": _difference(samples, key)[0] if len(samples) == 2 else None,
+        }
         for key in CARDS
     ]
 
 
 def metrics_table(samples: Sequence[Analysis]) -> Table:
-    """Every number that has an interval; of two subjects also the paired differences."""
+    """Every number that has an interval; of two sides also the paired differences."""
     headings = [Heading("Metric", is_number=False), *_sides(samples, "{}")]
-    rows = []
-    for key in same_numbers(samples):
-        row = [words(_TITLES[key])]
-        row += [interval(interval_of(side.overall[key])) for side in samples]
-        if len(samples) == 2:
-            changed = _difference(samples, key)
-            p_value = changed.p_value
-            row += [difference(changed)]
-            row += [Cell("-") if p_value is None else Cell(f"{p_value:.3f}", p_value)]
-        rows.append(row)
     if len(samples) == 2:
         headings += [
             Heading("B - A", hint="in points, with its paired 95 % interval"),
             Heading("p", hint="two-sided, of no difference"),
         ]
+    rows = []
+    for key in samples[0].overall:
+        if all(key in side.overall for side in samples):
+            row = [words(_TITLES[key]), *(interval(side.overall[key]) for side in samples)]
+            rows.append([*row, *_difference(samples, key)] if len(samples) == 2 else row)
     return Table("Metrics with 95 % intervals", headings, rows)
 
 
@@ -94,10 +78,10 @@ def category_table(samples: Sequence[Analysis]) -> Table:
         if np.isnan(sides[0][0]):
             continue
         row = [words(category.name), whole(int(category.num_objects_VA[:, _ALL].sum()))]
-        row += [interval(interval_of(values_S)) for values_S in sides]
+        row += map(interval, sides)
         if len(samples) == 2:
-            row += [difference(difference_of(*sides))]
-            row += [_moved(float(change)) for change in ap_TK[1][:, k] - ap_TK[0][:, k]]
+            row += [difference(*sides)[0]]
+            row += [change(float(moved), 3) for moved in ap_TK[1][:, k] - ap_TK[0][:, k]]
         else:
             row += [points(float(samples[0].by_category["ar100"][0, k]))]
             row += [points(float(value), shaded=True) for value in ap_TK[0][:, k]]
@@ -113,25 +97,19 @@ def threshold_aps(side: Analysis) -> np.ndarray:
 
 def contradictions(samples: Sequence[Analysis], records: Sequence[Record | None]) -> list[str]:
     """A sentence for each record whose AP is not that of its predictions."""
-    found = []
+    sentences = []
     for letter, side, record in zip(LETTERS, samples, records, strict=False):
-        measured = interval_of(side.overall["ap"]).value
-        if record is None or record.ap is None or measured is None:
-            continue
-        if not same_ap(record.ap, measured):
-            found.append(
+        found = float(side.overall["ap"][0])
+        if record is not None and record.ap is not None and not same_ap(record.ap, found):
+            sentences.append(
                 f"The record {letter} says AP {100 * record.ap:.2f}, but its predictions have "
-                f"{100 * measured:.2f}; this page shows what the predictions have."
+                f"{100 * found:.2f}; this page shows what the predictions have."
             )
-    return found
+    return sentences
 
 
-def _difference(samples: Sequence[Analysis], key: str) -> Difference:
-    return difference_of(samples[0].overall[key], samples[1].overall[key])
-
-
-def _moved(change: float) -> Cell:
-    return Cell(signed(change), change, shade=max(-1.0, min(1.0, 3 * change)))
+def _difference(samples: Sequence[Analysis], key: str) -> tuple[Cell, Cell]:
+    return difference(samples[0].overall[key], samples[1].overall[key])
 
 
 def _sides(samples: Sequence[Analysis], form: str) -> list[Heading]:
@@ -156,7 +134,7 @@ KINDS: Mapping[str, str] = {
 
 
 def error_table(samples: Sequence[Analysis]) -> Table:
-    """A row per kind of error."""
+    """A row per kind of error, with points of AP and share of the loss."""
     headings = [Heading("Error", is_number=False)]
     for letter in LETTERS[: len(samples)]:
         prefix = f"{letter} " if len(samples) == 2 else ""
@@ -169,7 +147,7 @@ def error_table(samples: Sequence[Analysis]) -> Table:
 
 
 def _cells(errors: ErrorBreakdown, row: str) -> list[Cell]:
-    """Points and share; those of a kind of identity error are part of `identity`."""
+    """Points and share; parts of identity errors count within `identity`."""
     kind = row.removeprefix(_PART)
     is_part = row.startswith(_PART)
     gain = (errors.identity_gains if is_part else errors.gains)[kind]

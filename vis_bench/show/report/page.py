@@ -1,4 +1,4 @@
-"""The page: everything gathered, put into the templates, one file."""
+"""The page of a report: everything it shows, rendered from the templates into one file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vis_bench.records.ranking import count
 from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import costs, plots
-from vis_bench.show.report.facts import machine_facts, measured_facts, subjects_of
+from vis_bench.show.report.facts import machine_facts, measured_facts, describe_sides
 from vis_bench.show.report.metrics import (
     KINDS,
     cards,
@@ -30,13 +30,7 @@ from vis_bench.show.report.metrics import (
     metrics_table,
 )
 from vis_bench.show.report.player import HEIGHT
-from vis_bench.show.report.videos import (
-    ShownVideos,
-    VideoPlan,
-    chosen_groups,
-    show_videos,
-    video_table,
-)
+from vis_bench.show.report.videos import chosen_groups, show_videos, video_table
 from vis_bench.text import one_line
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -45,14 +39,14 @@ MEGABYTE = 10**6
 
 @dataclass(frozen=True)
 class ReportPlan:
-    """What a report shows.
+    """Options of a report.
 
     Attributes:
-        num_videos: at most so many have pictures.
+        num_videos: most videos with pictures.
         side: long side of a picture, in pixels.
         min_score: tracks with lower scores are not drawn.
         num_resamples, seed: of the bootstrap.
-        max_megabytes: how large the page may be.
+        max_megabytes: largest size of the page.
     """
 
     num_videos: int = 8
@@ -65,13 +59,7 @@ class ReportPlan:
 
 @dataclass(frozen=True)
 class Report:
-    """The page, and what it shows.
-
-    Attributes:
-        page: the file.
-        shown: names of videos with pictures; `left_out` of those that had no room.
-        warnings: sentences that stand on the page too.
-    """
+    """The page, names of its videos with pictures and of those without room, and warnings."""
 
     page: bytes
     shown: Sequence[str]
@@ -80,29 +68,33 @@ class Report:
 
 
 def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str = "") -> Report:
-    """Evaluates, resamples, draws, and writes the page.
+    """Evaluate, resample, draw, and write the page.
 
     Args:
-        command: how the report was made, for its last line.
-
-    Raises:
-        InputError: for results that do not belong to the annotations or to the frames.
+        command: command line of the report, for its last line.
     """
     check_fit(inputs)
     samples = _samples(inputs, plan, bars)
-    groups = chosen_groups(samples, plan.num_videos)
+    chosen = chosen_groups(samples, plan.num_videos)
     context = _context(inputs, samples, plan, command)
-    environment = _environment()
     most = int(plan.max_megabytes * MEGABYTE)
-    with bars.bar("draw", sum(len(group.places) for group in groups)) as advance:
-        video_plan = VideoPlan(plan.side, plan.min_score, most)
-        shown = show_videos(inputs, samples, groups, video_plan, advance)
-    page = _render(environment, context, inputs, samples, shown)
-    while len(page) > most and shown.num_shown:
-        shown = shown.without(shown.least_telling())
-        page = _render(environment, context, inputs, samples, shown)
-    names = [video.name for _, videos in shown.groups for video in videos]
-    return Report(page, names, shown.too_large, [*context["warnings"], *shown.warnings])
+    with bars.bar("draw", sum(len(places) for _, places in chosen)) as advance:
+        groups, too_large, warnings = show_videos(
+            inputs, samples, chosen,
+            side=plan.side, min_score=plan.min_score, num_bytes=most, advance=advance,
+        )  # fmt: skip
+    while True:
+        shown = [shown.video for _, group in groups for shown in group]
+        page = _render(
+            context, groups=groups, num_shown=len(shown), too_large=too_large,
+            frame_warnings=warnings, videos=video_table(inputs, samples, {v.id for v in shown}),
+        )  # fmt: skip
+        if len(page) <= most or not shown:
+            names = [video.name for video in shown]
+            return Report(page, names, too_large, [*context["warnings"], *warnings])
+        _, longest = max(groups, key=lambda pair: len(pair[1]))
+        too_large.append(longest.pop().video.name)
+        groups = [pair for pair in groups if pair[1]]
 
 
 def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
@@ -127,14 +119,17 @@ def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
 def _context(
     inputs: Sources, samples: Sequence[Analysis], plan: ReportPlan, command: str
 ) -> dict[str, Any]:
-    """What the templates need but for the videos."""
+    """Everything of the page but the videos, for the templates."""
     records, truth = [side.record for side in inputs.sides], inputs.truth
     warnings = [w for side in samples for w in side.evaluation.warnings]
+    style, script = (
+        (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "script.js")
+    )
     bars = costs.stage_bars(records)
     cost_tables = (costs.stage_table(records), costs.size_table(records))
     return {
         "is_pair": len(inputs.sides) == 2,
-        "subjects": subjects_of(inputs.sides),
+        "subjects": describe_sides(inputs.sides),
         "data": _data(inputs),
         "cards": cards(samples),
         "metrics": metrics_table(samples),
@@ -158,11 +153,16 @@ def _context(
                               if side.evaluation.tracking is not None}),
         "has_frames": inputs.has_frames,
         "command": command,
+        "num_videos": len(truth.videos),
+        "timeline_height": HEIGHT,
+        "style": Markup(style),
+        "script": Markup(script),
+        "script_digest": _digest(script),
     }  # fmt: skip
 
 
 def _data(inputs: Sources) -> str:
-    """The data set, where a record says it, and how much of it."""
+    """The data set, if a record names it, and its size."""
     truth = inputs.truth
     amount = f"{count(len(truth.videos), 'video')}, {count(len(truth.objects), 'object')}"
     records = [side.record for side in inputs.sides if side.record is not None]
@@ -170,45 +170,19 @@ def _data(inputs: Sources) -> str:
     return "".join(known[:1]) + amount
 
 
-def _render(
-    environment: Environment,
-    context: Mapping[str, Any],
-    inputs: Sources,
-    samples: Sequence[Analysis],
-    shown: ShownVideos,
-) -> bytes:
-    style, script = (_own_file(name) for name in ("style.css", "script.js"))
-    anchors = {video.id: f"video-{video.id}" for _, videos in shown.groups for video in videos}
-    page = environment.get_template("page.html.jinja").render(
-        **context,
-        style=Markup(style),
-        script=Markup(script),
-        script_digest=_digest(script),
-        shown=shown,
-        frame_warnings=shown.warnings,
-        videos=video_table(inputs, samples, anchors),
-        num_videos=len(inputs.truth.videos),
-        timeline_height=HEIGHT,
-    )
-    return page.encode()
-
-
-def _environment() -> Environment:
-    return Environment(
+def _render(context: Mapping[str, Any], **more: Any) -> bytes:
+    environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_printable,
     )  # fmt: skip
+    return environment.get_template("page.html.jinja").render(**context, **more).encode()
 
 
 def _printable(value: object) -> object:
-    """A text from data without what does not print; names of files may not even be UTF-8."""
+    """Escape what does not print in a text from data; names of files may not even be UTF-8."""
     return one_line(value) if type(value) is str else value
 
 
-def _own_file(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
 def _digest(script: str) -> str:
-    """What the page's security policy knows its one script by."""
+    """Hash of the script for the Content-Security-Policy header."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

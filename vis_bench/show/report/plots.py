@@ -19,8 +19,8 @@ from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.charts import add_legend, chart_style, encode_figure
 from vis_bench.show.report.costs import StageBar, stage_order
-from vis_bench.show.report.facts import LETTERS
 from vis_bench.show.report.metrics import threshold_aps
+from vis_bench.show.report.table import LETTERS
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _PAIR_THRESHOLDS, _DASHES = (0.5, 0.75, 0.9), ("-", "--", ":")
 
 
 def precision_recall(samples: Sequence[Analysis]) -> Markup:
-    """Precision over recall at several IoU thresholds, the mean of the categories."""
+    """Draw precision over recall at several IoU thresholds, the mean of the categories."""
 
     def draw(axis: Axes) -> None:
         for i, side in enumerate(samples):
@@ -82,7 +82,7 @@ def _pr_lines(side: int, num_sides: int) -> list[tuple[float, str, str]]:
 
 
 def ap_over_iou(samples: Sequence[Analysis]) -> Markup:
-    """AP at each IoU threshold, the mean of the categories."""
+    """Draw AP at each IoU threshold, the mean of the categories."""
 
     def draw(axis: Axes) -> None:
         for side, letter, color, marker in zip(samples, LETTERS, _SERIES, "os", strict=False):
@@ -99,7 +99,7 @@ def ap_over_iou(samples: Sequence[Analysis]) -> Markup:
 
 
 def lost_ap(samples: Sequence[Analysis]) -> Markup:
-    """Bars of the points of AP that each kind of error costs."""
+    """Draw bars of the points of AP that each kind of error costs."""
 
     def draw(axis: Axes) -> None:
         places, height = np.arange(len(ERRORS)), 0.8 / len(samples)
@@ -123,7 +123,7 @@ def lost_ap(samples: Sequence[Analysis]) -> Markup:
 
 
 def stage_costs(bars: Sequence[StageBar]) -> Markup:
-    """Milliseconds per source frame by stage, a stacked bar per timed region."""
+    """Draw milliseconds per source frame by stage, a stacked bar per timed region."""
 
     def draw(axis: Axes) -> None:
         left = np.zeros(len(bars))

@@ -1,4 +1,4 @@
-"""A table as the page shows it: cells that say what they are sorted by."""
+"""Tables of the page, whose cells know what they are sorted by, and cells of numbers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vis_bench.metrics.compare import Difference
-from vis_bench.show.report.samples import Interval
+import numpy as np
+
+from vis_bench.metrics.bootstrap import percentile_interval
+from vis_bench.metrics.compare import difference_of
 from vis_bench.show.tables.model import ABSENT
+
+# The two sides of a comparison.
+LETTERS = ("A", "B")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell says.
+    """One cell.
 
     Attributes:
         text: as printed.
-        order: what it is sorted by; None sorts last, whichever way.
-        detail: smaller, behind the text, such as an interval.
+        order: sorting key; None sorts last in both directions.
+        detail: smaller text behind it, such as an interval.
         shade: -1..1, colors the cell; None for none.
         link: an id on the page.
     """
@@ -32,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Heading:
-    """A column; `hint` says more than the title."""
+    """A column; `hint` explains its title."""
 
     title: str
     is_number: bool = True
@@ -41,7 +46,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `caption` names it for those who do not see it."""
+    """A table; `caption` names it for screen readers, too."""
 
     caption: str
     headings: Sequence[Heading]
@@ -59,42 +64,50 @@ def whole(number: int | None) -> Cell:
 
 
 def measured(number: float | None, digits: int, unit: float = 1.0) -> Cell:
-    """A figure divided by its unit."""
+    """A number divided by its unit."""
     return Cell(ABSENT) if number is None else Cell(f"{number / unit:.{digits}f}", number)
 
 
-def points(fraction: float | None, *, shaded: bool = False) -> Cell:
+def points(fraction: float, *, shaded: bool = False) -> Cell:
     """A fraction in points of 100."""
-    if fraction is None or math.isnan(fraction):
+    if math.isnan(fraction):
         return Cell(ABSENT)
     text = f"{100 * fraction:.1f}".replace("-0.0", "0.0")
     return Cell(text, fraction, shade=fraction if shaded else None)
 
 
-def interval(number: Interval) -> Cell:
-    """A fraction with its interval."""
-    if number.value is None:
+def interval(values_S: np.ndarray) -> Cell:
+    """The first sample's number, with the 95 % percentile interval of the others."""
+    if np.isnan(values_S[0]):
         return Cell(ABSENT)
-    return Cell(f"{100 * number.value:.1f}", number.value, range_text(number.low, number.high))
+    ends = percentile_interval(values_S[1:])
+    return Cell(f"{100 * values_S[0]:.1f}", float(values_S[0]), _range(ends, "{:.1f}"))
 
 
-def difference(number: Difference) -> Cell:
-    """A difference with its interval."""
-    if number.difference is None:
+def difference(first_S: np.ndarray, second_S: np.ndarray) -> tuple[Cell, Cell]:
+    """The difference of two sides with its paired 95 % interval, and its p-value."""
+    moved = difference_of(first_S, second_S)
+    if moved.difference is None:
+        return Cell(ABSENT), Cell(ABSENT)
+    ends = None if moved.low is None or moved.high is None else (moved.low, moved.high)
+    cell = Cell(_signed(moved.difference), moved.difference, _range(ends, "{:+.1f}"))
+    p_value = moved.p_value
+    return cell, Cell(ABSENT) if p_value is None else Cell(f"{p_value:.3f}", p_value)
+
+
+def change(fraction: float, contrast: float = 1.0) -> Cell:
+    """A difference without an interval, shaded in proportion up to the darkest shade."""
+    if math.isnan(fraction):
         return Cell(ABSENT)
-    detail = range_text(number.low, number.high, signed=True)
-    return Cell(signed(number.difference), number.difference, detail)
+    return Cell(_signed(fraction), fraction, shade=max(-1.0, min(1.0, contrast * fraction)))
 
 
-def signed(fraction: float) -> str:
-    """A difference in points; nothing that rounds to zero has a sign."""
+def _signed(fraction: float) -> str:
+    """A difference in points; zero has no sign."""
     text = f"{100 * fraction:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text
 
 
-def range_text(low: float | None, high: float | None, *, signed: bool = False) -> str:
+def _range(ends: tuple[float, float] | None, form: str) -> str:
     """An interval in points."""
-    if low is None or high is None:
-        return ""
-    form = "{:+.1f}" if signed else "{:.1f}"
-    return f"{form.format(100 * low)} to {form.format(100 * high)}"
+    return "" if ends is None else " to ".join(form.format(100 * end) for end in ends)
