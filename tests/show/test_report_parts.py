@@ -203,6 +203,11 @@ def test_charts_take_the_pages_colors_and_their_ids_are_their_own(samples):
 def test_numbers_as_printed():
     assert points(float("nan")) == Cell("-")
     assert points(0.5, shaded=True) == Cell("50.0", 0.5, shade=0.5)
-    assert [change(x).text for x in (0.0004, -0.0004, 0.05, -0.05)] == ["0.0", "0.0", "+5.0", "-5.0"]
+    assert [change(x).text for x in (0.0004, -0.0004, 0.05, -0.05)] == [
+        "0.0",
+        "0.0",
+        "+5.0",
+        "-5.0",
+    ]
     assert [change(x, 3).shade for x in (0.1, 0.5, -0.5)] == pytest.approx([0.3, 1, -1])
     assert change(float("nan")) == Cell("-")

@@ -11,6 +11,7 @@ from vis_bench.records.names import arithmetic_name, clip_name, named_options
 from vis_bench.records.ranking import caveats, count
 from vis_bench.records.schema import Record
 from vis_bench.runs.sources import Side
+from vis_bench.show.report.table import LETTERS
 
 UNKNOWN = "not known"
 # A title, and its value for each side.

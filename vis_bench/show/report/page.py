@@ -20,7 +20,7 @@ from vis_bench.records.ranking import count
 from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import costs, plots
-from vis_bench.show.report.facts import machine_facts, measured_facts, describe_sides
+from vis_bench.show.report.facts import describe_sides, machine_facts, measured_facts
 from vis_bench.show.report.metrics import (
     KINDS,
     cards,
