@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from PIL import Image
 
 PICTURE_FORMATS = ("png", "svg", "pdf")
 MARKERS = "os^DvPX<>dp"
@@ -91,8 +91,10 @@ def encode_figure(
         nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
         FigureCanvasPdf(figure).print_pdf(out, metadata=nothing)
     else:
-        smallest = {"optimize": True}
-        FigureCanvasAgg(figure).print_png(out, metadata={"Software": None}, pil_kwargs=smallest)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        return encode_picture(picture, "PNG", optimize=True)
     return out.getvalue()
 
 

@@ -1,4 +1,10 @@
-"""Masks painted over a frame, and their colors."""
+"""Masks painted over a frame, and their colors.
+
+The first seven colors are those of Okabe and Ito ("Color Universal Design", 2008) without black;
+the others are dark and light ones of Paul Tol's qualitative schemes ("Colour Schemes", SRON/EPS/TN/
+09-002, 2021). A frame is painted through one map of labels and a table of colors, whatever the
+number of masks; only outlines are drawn mask by mask, each in its own box.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,9 @@ import numpy as np
 from vis_bench.masks.rle import RLE, decode
 
 Color = tuple[int, int, int]
+# Opacities of 256: of a filled mask, and of a hatched one on its stripes and between them.
+FILL, STRIPE, GAP = 120, 190, 30
+
 Style = Literal["track", "false", "missed"]
 
 WHITE: Color = (255, 255, 255)
@@ -35,17 +44,17 @@ PALETTE: tuple[Color, ...] = (
 
 
 def color_of(identity: int) -> Color:
-    """The color of an object, counted from 0."""
+    """Color of an object, counted from 0."""
     return PALETTE[identity % len(PALETTE)]
 
 
 def ink_on(color: Color) -> Color:
-    """Black or white, whichever has the higher contrast on a color."""
+    """Return black or white, whichever has the higher contrast on a color."""
     return max((BLACK, WHITE), key=lambda ink: contrast(ink, color))
 
 
 def contrast(one: Color, other: Color) -> float:
-    """The contrast ratio of two colors, 1 to 21 (WCAG 2.2, "contrast ratio")."""
+    """Contrast ratio of two colors, 1 to 21 (WCAG 2.2, "contrast ratio")."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
@@ -57,14 +66,10 @@ def _luminance(color: Color) -> float:
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-# Opacities of 256: of a filled mask, and of a hatched one on its stripes and between them.
-FILL, STRIPE, GAP = 120, 190, 30
-
-
 def masks_at(
     masks: Sequence[RLE], frame_size_HW: tuple[int, int], size_hw: tuple[int, int]
 ) -> np.ndarray:
-    """Masks of a frame at another size, bool (N, h, w): each pixel is that at its center."""
+    """Decode masks at another size, bool (N, h, w): each pixel is that at its center."""
     rows_h, columns_w = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for old, new in zip(frame_size_HW, size_hw, strict=True)
@@ -82,7 +87,7 @@ def paint(
     styles: Sequence[Style],
     switched: Sequence[bool],
 ) -> np.ndarray:
-    """The frame with masks over it, uint8 RGB; earlier masks lie above later ones.
+    """Paint masks over a frame, uint8 RGB; earlier masks lie above later ones.
 
     Args:
         switched: masks that get a white ring around them.
@@ -97,7 +102,7 @@ def paint(
 
 
 def stripes(size_hw: tuple[int, int]) -> np.ndarray:
-    """Diagonal stripes, bool (h, w), as wide as the gaps between them."""
+    """Return diagonal stripes, bool (h, w), as wide as the gaps between them."""
     width = max(3, round(max(size_hw) / 120))
     return _diagonals(size_hw, (0, 0), width)
 
@@ -129,7 +134,7 @@ def _fill(
 
 
 def _muted(pixels_P3: np.ndarray) -> np.ndarray:
-    """Halfway to gray, uint16, so that the color over them is not mistaken."""
+    """Move colors halfway to gray, uint16, so that the color over them is not mistaken."""
     pixels_P3 = pixels_P3.astype(np.uint16)
     gray_P = (pixels_P3 @ np.array([77, 150, 29], np.uint16)) >> 8
     return (pixels_P3 + gray_P[:, None]) >> 1
@@ -138,7 +143,7 @@ def _muted(pixels_P3: np.ndarray) -> np.ndarray:
 def _outline(
     painted_hw3: np.ndarray, mask_hw: np.ndarray, color: Color, style: Style, width: int
 ) -> None:
-    """Draws the inner edge in the color, and a dark line outside so that it shows anywhere."""
+    """Draw the inner edge in the color, and a dark line outside it for contrast."""
     box = _box(mask_hw, width + 2)
     if box is None:
         return
@@ -157,7 +162,7 @@ def _outline(
 
 
 def _ring(painted_hw3: np.ndarray, mask_hw: np.ndarray, width: int) -> None:
-    """A white ring between black ones around the mask."""
+    """Draw a white ring between black ones around the mask."""
     box = _box(mask_hw, 2 * width + 4)
     if box is None:
         return
@@ -168,7 +173,7 @@ def _ring(painted_hw3: np.ndarray, mask_hw: np.ndarray, width: int) -> None:
 
 
 def _box(mask_hw: np.ndarray, margin: int) -> tuple[slice, slice] | None:
-    """The mask's box and a margin within the frame; None for an empty mask."""
+    """Bounding box with a margin; None for an empty mask."""
     sides = []
     for axis in (1, 0):
         places = np.flatnonzero(mask_hw.any(axis))
@@ -179,12 +184,12 @@ def _box(mask_hw: np.ndarray, margin: int) -> tuple[slice, slice] | None:
 
 
 def _shrunk(mask_hw: np.ndarray, steps: int) -> np.ndarray:
-    """Without the pixels up to `steps` from what is outside; the frame's border is outside."""
+    """Erode by some steps; beyond the frame is outside."""
     return ~_grown(~np.pad(mask_hw, 1), steps)[1:-1, 1:-1]
 
 
 def _grown(mask_hw: np.ndarray, steps: int) -> np.ndarray:
-    """With the pixels up to `steps` rows or columns away."""
+    """Dilate by some steps along rows and columns."""
     for _ in range(steps):
         grown_hw = mask_hw.copy()
         grown_hw[1:] |= mask_hw[:-1]
