@@ -16,10 +16,10 @@ import numpy as np
 from vis_bench.masks.rle import RLE, decode
 
 Color = tuple[int, int, int]
+Style = Literal["track", "false", "missed"]
+
 # Opacities of 256: of a filled mask, and of a hatched one on its stripes and between them.
 FILL, STRIPE, GAP = 120, 190, 30
-
-Style = Literal["track", "false", "missed"]
 
 WHITE: Color = (255, 255, 255)
 BLACK: Color = (0, 0, 0)
