@@ -85,14 +85,6 @@ def test_nothing_annotated_is_null_and_a_dash(evaluate, tmp_path):
     assert "| all detections          |      - |" in out
 
 
-@pytest.mark.parametrize("value", ["high", "nan", "inf", ""])
-def test_a_threshold_that_is_not_a_number_is_one_sentence(evaluate, value):
-    code, out, err = evaluate("--tracking", "--score-threshold", value)
-    assert (code, out) == (2, "")
-    assert f"--score-threshold: {value!r} is not a finite number" in err
-    assert len(err.splitlines()) == 1
-
-
 def test_a_record_holds_them_too(evaluate, tmp_path):
     code, out, err = evaluate("--tracking", "--record", "Mine", "--dataset", "ovis",
                               "--output", tmp_path)  # fmt: skip

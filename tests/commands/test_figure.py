@@ -9,7 +9,7 @@ from PIL import Image
 
 from drawing_case import LEFT, NOWHERE, RIGHT, T, annotations, tube, write_frames, write_results
 from maintenance import refresh
-from paths import GOLDEN, ROOT
+from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.commands.figure import FIGURES
 from vis_bench.data.frames import write_frame
@@ -103,44 +103,6 @@ def test_a_folder_of_frames_needs_no_data_set(figure, tmp_path):
     arguments = ("--frames", tmp_path / "blank", "--output", tmp_path / "w.png", *SMALL)
     code, _, err = figure("time-weights", *arguments)
     assert (code, "the method finds no instance in video cats" in err) == (2, True)
-
-
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["sampling-points", "--video", "val_0003", "--output", "x.png"],
-     "--video val_0003 is not one of the 24 videos; expected a name or an id, similar names: "),
-    (["sampling-points", "--layers", "7", "--output", "x.png"],
-     "there is no layer 7; expected 1 to 3, first, second or last"),
-    (["sampling-points", "--layers", "third", "--output", "x.png"],
-     "'third' is not a layer; expected first, second, last or a number from 1 up"),
-    (["time-weights", "--layer", "1,2", "--output", "x.png"], "'1,2' is not a layer"),
-    (["sampling-points", "--output", "x.gif"], "x.gif does not end in .png or .svg or .pdf"),
-    (["sampling-points", "--output", "x.png", "--data", "x.csv"], "x.csv does not end in .npz"),
-    (["sampling-points", "demo", "--output", "x.png"], "has 16 cells; a figure takes"),
-    (["sampling-points", "ifc_mini_synthetic", "--output", "x.png"],
-     "method ifc with options variant=mini has no deformable attention in its decoder to record; "
-     "methods that have it: ms_sts, seqformer"),
-    (["memory-tokens", "seqformer_mini_synthetic", "--output", "x.png"],
-     "has no memory tokens to record; methods that have it: ifc"),
-    (["memory-tokens", "seqformer_r50_ytvis2019", "--output", "x.png"], "--data-root"),
-    (["sampling-points", "--output", "x.png", "--set", "weights=null"],
-     "the config names no weights for seqformer"),
-    (["strip", "a=ifc_mini_synthetic", "a=ifc_mini_synthetic", "--output", "x.png"],
-     "two rows are called a"),
-    (["failure-cases", str(GOLDEN / "eval_quirks.preds.json"), "--output", "x.png"],
-     "video val_00001 (id 1) has a track of 5 masks; expected 25, one per frame"),
-    (["failure-cases", "r.json", "--frames", ".", "--output", "x.png"],
-     "--frames is given without --annotations; expected both, or neither"),
-    (["failure-cases", "r.json", "--kinds", "blur", "--output", "x.png"],
-     "--kinds names 'blur'; expected some of: identity"),
-    (["no-figure"], "invalid choice: 'no-figure'"),
-])  # fmt: skip
-def test_wrong_input_is_one_sentence(figure, arguments, message, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code, out, err = figure(*arguments)
-    assert (code, out) == (2, "")
-    assert message in err
-    assert err.count("\n") == 1
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

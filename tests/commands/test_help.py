@@ -99,6 +99,8 @@ WITHOUT_TORCH = {
     "check help": ["check", "--help"],
     "split help": ["split", "--help"],
     "submit help": ["submit", "--help"],
+    "draw help": ["draw", "--help"],
+    "report help": ["report", "--help"],
 }  # fmt: skip
 
 

@@ -142,30 +142,3 @@ def test_a_stream_passes_everything_on_until_it_fails():
     safe = SafeStream(None)
     assert safe.write("text") == 4
     assert safe.failure is None
-
-
-@pytest.mark.parametrize("option", ["--output", "--trace"])
-def test_a_folder_where_a_file_is_expected(option, tmp_path, capsys):
-    file_options = {
-        "--output": [["flops", "demo"], ["table", "measured"], ["leaderboard"],
-                     ["predict", "demo", "--frames", "."]],
-        "--trace": [["profile-kernels"]],
-    }  # fmt: skip
-    for arguments in file_options[option]:
-        assert main([*arguments, option, str(tmp_path)]) == 2
-        printed = capsys.readouterr()
-        assert f"{tmp_path} is a folder; expected the name of a file to write" in printed.err
-        assert printed.out == ""
-
-
-def test_a_file_where_a_folder_is_expected(tmp_path, capsys):
-    file = tmp_path / "file"
-    file.write_text("")
-    folder_commands = (["run", "demo"], ["demo"], ["train", "ifc_mini_synthetic"],
-                       ["eval", "--annotations", "a", "--predictions", "b"])  # fmt: skip
-    for arguments in folder_commands:
-        assert main([*arguments, "--output", str(file)]) == 2
-        assert f"{file} is a file; expected a folder" in capsys.readouterr().err
-        assert main([*arguments, "--output", str(file / "inner")]) == 2
-        assert f"{file} is a file" in capsys.readouterr().err
-    assert file.read_text() == ""
