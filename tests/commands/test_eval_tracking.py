@@ -1,6 +1,7 @@
 """`eval --tracking`: what it prints, as text and as JSON, and what it refuses."""
 
 import json
+import re
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_text_shows_points(evaluate):
     code, out, _ = evaluate("--tracking", "--per-category")
     assert code == 0
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines()]
-    assert ["tracking, score > 0.5", "HOTA", "DetA", "AssA", "LocA", "IDF1"] in cells
+    assert ["tracking, score above 0.5", "HOTA", "DetA", "AssA", "LocA", "IDF1"] in cells
     assert ["all detections", "49.0", "35.4", "68.7", "84.2", "52.0"] in cells
     assert ["without classes", "55.5", "46.4", "67.3", "84.6", "61.5"] in cells
     assert ["mean of classes", "43.9", "45.9", "51.1", "34.6"] in cells
@@ -82,7 +83,7 @@ def test_nothing_annotated_is_null_and_a_dash(evaluate, tmp_path):
     assert list(tracking["det_averaged"]) == [name.lower() for name in names]
     code, out, _ = evaluate("--tracking", "--per-category", annotations=annotations)
     assert code == 0
-    assert "| all detections          |      - |" in out
+    assert re.search(r"\| all detections +\| +- \|", out)
 
 
 def test_a_record_holds_them_too(evaluate, tmp_path):

@@ -9,7 +9,7 @@ from vis_bench.commands.output import print_result
 from vis_bench.commands.values import finite
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.compare_report import compare_pair
+from vis_bench.show.compare import compare_pair
 
 
 def add_arguments(options: Options) -> None:

@@ -17,8 +17,12 @@ from vis_bench.metrics.ytvis import Evaluation, evaluate_files
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.external import OtherCode, record_results
-from vis_bench.show.evaluation import evaluation_json, evaluation_text
-from vis_bench.show.identity_sensitivity import sensitivity_json, sensitivity_text
+from vis_bench.show.evaluation import (
+    evaluation_json,
+    evaluation_text,
+    sensitivity_json,
+    sensitivity_text,
+)
 
 
 def add_arguments(options: Options) -> None:

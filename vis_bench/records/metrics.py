@@ -73,11 +73,11 @@ PARTS = tuple(
 
 # AP of the objects that are hard to follow; the first three need occlusion labels.
 LEVELS = tuple(
-    Metric(field, title, 0.01, learned=True, long_title=f"AP of objects that {what}")
+    Metric(field, title, 0.01, learned=True, long_title=what)
     for field, title, what in (
-        ("ap_so", "Light", "are lightly occluded"),
-        ("ap_mo", "Moderate", "are moderately occluded"),
-        ("ap_ho", "Heavy", "are heavily occluded"),
+        ("ap_so", "Light", "lightly occluded"),
+        ("ap_mo", "Moderate", "moderately occluded"),
+        ("ap_ho", "Heavy", "heavily occluded"),
         ("ap_returning", "Returning", "leave and return"),
     )
 )

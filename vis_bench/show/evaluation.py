@@ -1,121 +1,169 @@
-"""What `eval` prints: the official numbers, per category where asked for, per area and length."""
+"""Output of `eval`: official numbers, tracking metrics, the cost of identity switches."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
+from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
 from vis_bench.metrics.images import ImageEvaluation
-from vis_bench.metrics.ytvis import Evaluation
-from vis_bench.records.metrics import ACCURACY_TITLES
-from vis_bench.show.tables.to_markdown import escape_markdown
-from vis_bench.show.tracking import tracking_json, tracking_tables
+from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
+from vis_bench.metrics.ytvis import VIDEO_LENGTHS, Evaluation
+from vis_bench.records.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
+from vis_bench.show.number_format import points
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import ABSENT, Column, Page, Table
 
-LEVEL_TITLES = {
-    "so": "lightly occluded",
-    "mo": "moderately occluded",
-    "ho": "heavily occluded",
-    "returning": "leave and return",
+_BRIEF = ("ap", "ap50", "ap75", "ar100")
+_WAYS = {
+    "det_averaged": "all detections",
+    "class_averaged": "mean of classes",
+    "class_agnostic": "without classes",
 }
-LENGTHS = {"short": "up to 24", "medium": "25 to 36", "long": "37 and more"}
+_HOTA = tuple(key for key in TRACKING_TITLES if key != "teta")
+_TETA_TITLES = {"teta": "TETA", "loca": "LocA", "assoca": "AssocA", "clsa": "ClsA"}
+_SENSITIVITY_REMARK = (
+    "Points of AP that one identity switch costs, tried on every track that finds an object: from "
+    "the middle of its masks on, the track goes on under a new identity, masks and score unchanged."
+)
 
 
 def evaluation_json(
     evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False
 ) -> dict[str, Any]:
-    """The 12 numbers as fractions (null without ground truth), by length, and the warnings.
+    """The 12 numbers as fractions, null without ground truth, and the warnings.
 
-    `ap_so`, `ap_mo`, `ap_ho` and `ap_returning` are null where no object is at that level. Of
-    annotations in two files the 12 numbers are means, and `per_part` holds those of each. With the
-    tracking metrics under `tracking` where they were computed. Of single images the 12 numbers
-    alone.
+    Of videos also numbers by length and by level; of annotations in two files the 12 numbers are
+    means, and `per_part` holds those of each; `tracking` where it was computed.
     """
     report: dict[str, Any] = {
         **_nulled(evaluation.summary()), "warnings": list(evaluation.warnings),
     }  # fmt: skip
     if per_category:
         report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
-    return report if isinstance(evaluation, ImageEvaluation) else report | _of_videos(evaluation)
-
-
-def _of_videos(evaluation: Evaluation) -> dict[str, Any]:
-    """What is said of videos alone."""
-    report: dict[str, Any] = {
+    if isinstance(evaluation, ImageEvaluation):
+        return report
+    report |= {
         **_nulled(evaluation.level_aps()),
         "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
         "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
     }
-    parts = evaluation.per_part()
-    if parts:
+    if parts := evaluation.per_part():
         report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}
     if evaluation.tracking is not None:
-        report["tracking"] = tracking_json(evaluation.tracking)
+        report["tracking"] = {
+            "score_threshold": evaluation.tracking.score_threshold,
+            **evaluation.tracking.summary(),
+            "per_category": evaluation.tracking.per_category(),
+        }
     return report
 
 
 def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False) -> str:
-    """The 12 numbers in points, and the tracking metrics; a dash without ground truth."""
-    if isinstance(evaluation, ImageEvaluation):
-        rows = [["all images", *_points(evaluation.summary())]]
-        if per_category:
-            rows += [[str(row["name"]), *_points(row)] for row in evaluation.per_category()]
-        return _table(["points (0..100)", *ACCURACY_TITLES.values()], rows)
-    parts = evaluation.per_part()
-    rows = [[f"mean of {' and '.join(parts)}" if parts else "all videos",
-             *_points(evaluation.summary())]]  # fmt: skip
-    rows += [[f"{name} videos", *_points(numbers)] for name, numbers in parts.items()]
-    tables = [
-        _table(["points (0..100)", *ACCURACY_TITLES.values()], rows),
-        _length_table(evaluation),
-        *_level_tables(evaluation),
-    ]
+    """Tables in points; a dash without ground truth."""
+    videos = None if isinstance(evaluation, ImageEvaluation) else evaluation
+    parts = videos.per_part() if videos else {}
+    whole = "all videos" if videos else "all images"
+    rows = [[f"mean of {' and '.join(parts)}" if parts else whole,
+             *_points(evaluation.summary(), ACCURACY_TITLES)]]  # fmt: skip
+    rows += [[f"{name} videos", *_points(row, ACCURACY_TITLES)] for name, row in parts.items()]
+    tables = [_table(["points (0..100)", *ACCURACY_TITLES.values()], rows)]
+    tables += _part_tables(videos) if videos else []
     if per_category:
         rows = [
-            [escape_markdown(str(row["name"])), *_points(row)] for row in evaluation.per_category()
+            [str(row["name"]), *_points(row, ACCURACY_TITLES)] for row in evaluation.per_category()
         ]
         tables.append(_table(["category", *ACCURACY_TITLES.values()], rows))
-    if evaluation.tracking is not None:
-        tables += [
-            _table(*table)
-            for table in tracking_tables(evaluation.tracking, per_category=per_category)
+    if videos and videos.tracking is not None:
+        tables += _tracking_tables(videos.tracking, per_category=per_category)
+    return "\n".join(map(render, tables)).rstrip("\n")
+
+
+def sensitivity_json(sensitivity: IdentitySensitivity | None) -> dict[str, Any] | None:
+    """`predictions` and `perfect`, as fractions; null without an object to find."""
+    if sensitivity is None:
+        return None
+    return {
+        name: {
+            "ap": side.ap,
+            "num_switches": len(side.costs_N),
+            "mean": side.mean,
+            "largest": side.largest,
+            "costs": side.costs_N.tolist(),
+        }
+        for name, side in vars(sensitivity).items()
+    }
+
+
+def sensitivity_text(sensitivity: IdentitySensitivity | None) -> str:
+    """The cost of one identity switch in these results and in perfect tracks, in points."""
+    if sensitivity is None:
+        return "one identity switch: no object to find\n"
+
+    def cells(side: SwitchCosts) -> list[str]:
+        return [points(side.ap), str(len(side.costs_N)), points(side.mean), points(side.largest)]
+
+    table = _table(
+        ["One identity switch", "AP", "Tracks tried", "Mean cost", "Largest cost"],
+        [
+            ["of these results", *cells(sensitivity.predictions)],
+            ["of perfect tracks", *cells(sensitivity.perfect)],
+        ],
+    )
+    return render(Page("", (table,), remarks=(_SENSITIVITY_REMARK,)))
+
+
+def _part_tables(evaluation: Evaluation) -> list[Table]:
+    """By length of the videos and by level of the objects, without parts that have none."""
+    short, medium, _ = (f"{longest:g}" for longest in VIDEO_LENGTHS.values())
+    frames = [f"up to {short}", f"{int(short) + 1} to {medium}", f"{int(medium) + 1} and more"]
+    lengths = dict(zip(VIDEO_LENGTHS, frames, strict=True))
+    levels = {metric.field.removeprefix("ap_"): metric.long_title for metric in LEVELS}
+    titles = [ACCURACY_TITLES[key] for key in _BRIEF]
+    tables = []
+    for parts, labels, count, head in (
+        (evaluation.per_length(), lengths, "num_videos", ["frames per video", "videos"]),
+        (evaluation.per_level(), levels, "num_objects", ["level", "objects"]),
+    ):
+        rows = [
+            [labels[name], str(numbers[count]), *_points(numbers, _BRIEF)]
+            for name, numbers in parts.items()
+            if numbers[count]
         ]
-    return "\n\n".join(tables)
+        tables += [_table([*head, *titles], rows)] if rows or count == "num_videos" else []
+    return tables
 
 
-def _length_table(evaluation: Evaluation) -> str:
-    keys = ("ap", "ap50", "ap75", "ar100")
-    rows = [
-        [LENGTHS[name], str(numbers["num_videos"]), *_points(numbers, keys)]
-        for name, numbers in evaluation.per_length().items()
-        if numbers["num_videos"]
+def _tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool) -> list[Table]:
+    summary = evaluation.summary()
+    title = f"tracking, score above {evaluation.score_threshold:g}"
+    hota = [[label, *_points(summary[way], _HOTA)] for way, label in _WAYS.items()]
+    tables = [
+        _table([title, *(TRACKING_TITLES[key] for key in _HOTA)], hota),
+        _table(
+            [title, *_TETA_TITLES.values()],
+            [["mean of classes", *_points(summary["teta"], _TETA_TITLES)]],
+        ),
     ]
-    return _table(["frames per video", "videos", *(ACCURACY_TITLES[key] for key in keys)], rows)
+    if per_category:
+        rows = []
+        for row in evaluation.per_category():
+            numbers = [ABSENT] * len(TRACKING_TITLES)
+            if row["annotated"]:
+                numbers = [*_points(row, _HOTA), *_points(row["teta"], ["teta"])]
+            rows.append([str(row["name"]), *numbers])
+        tables.append(_table([title, *TRACKING_TITLES.values()], rows))
+    return tables
 
 
-def _level_tables(evaluation: Evaluation) -> list[str]:
-    """A table of the levels that have objects; none where there are no such levels."""
-    keys = ("ap", "ap50", "ap75", "ar100")
-    rows = [
-        [LEVEL_TITLES[name], str(numbers["num_objects"]), *_points(numbers, keys)]
-        for name, numbers in evaluation.per_level().items()
-        if numbers["num_objects"]
-    ]
-    headers = ["level", "objects", *(ACCURACY_TITLES[key] for key in keys)]
-    return [_table(headers, rows)] if rows else []
-
-
-def _points(
-    numbers: Mapping[str, Any], keys: tuple[str, ...] = tuple(ACCURACY_TITLES)
-) -> list[str]:
-    return ["-" if numbers[key] == -1 else f"{100 * numbers[key]:.1f}" for key in keys]
+def _points(numbers: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    return [points(None if numbers[key] == -1 else numbers[key]) for key in keys]
 
 
 def _nulled(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {key: None if value == -1 else value for key, value in numbers.items()}
 
 
-def _table(headers: list[str], rows: list[list[str]]) -> str:
-    align = ["left"] + ["right"] * (len(headers) - 1)
-    return tabulate(rows, headers=headers, tablefmt="github", colalign=align, disable_numparse=True)
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    first, *others = headers
+    return Table.of([Column(first, numeric=False), *map(Column, others)], rows)

@@ -8,12 +8,11 @@ from vis_bench.inference.stages import OTHER, STAGE_NAMES
 from vis_bench.records.names import cost_labels
 from vis_bench.records.schema import Record, RegionFields
 from vis_bench.show.number_format import (
+    fps_marks,
     has_devices,
-    neighbors_mark,
     num_timed_videos,
+    number,
     plain,
-    protocol_mark,
-    spread_mark,
 )
 from vis_bench.show.tables.model import ABSENT, Table
 
@@ -46,22 +45,17 @@ def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dic
         "Stride": plain(record.clip_stride),
         "Videos": plain(num_timed_videos(record)),
         "Region": region,
-        "FPS": f"{_number(fields.fps, 1)}{spread_mark(fields)}{neighbors_mark(record)}"
-        + protocol_mark(record),
-        "Clip ms p50": _number(fields.latency_ms_p50, 1),
-        "p90": _number(fields.latency_ms_p90, 1),
-        "p99": _number(fields.latency_ms_p99, 1),
-        **{name: _number(stages.get(name), 2) for name in (*STAGE_NAMES, OTHER)},
-        "Memory (MiB)": _number(fields.peak_memory_bytes, 0, MEBIBYTE),
-        "J/frame": _number(fields.energy_joules_per_frame, 2),
-        COMPILE_COLUMN: _number(record.compile_seconds, 1),
+        "FPS": number(fields.fps, 1) + fps_marks(record, fields),
+        "Clip ms p50": number(fields.latency_ms_p50, 1),
+        "p90": number(fields.latency_ms_p90, 1),
+        "p99": number(fields.latency_ms_p99, 1),
+        **{name: number(stages.get(name), 2) for name in (*STAGE_NAMES, OTHER)},
+        "Memory (MiB)": number(fields.peak_memory_bytes, 0, MEBIBYTE),
+        "J/frame": number(fields.energy_joules_per_frame, 2),
+        COMPILE_COLUMN: number(record.compile_seconds, 1),
         "Load": _load(record),
         DEVICE_COLUMN: plain(record.device),
     }
-
-
-def _number(value: float | None, digits: int, unit: float = 1.0) -> str:
-    return ABSENT if value is None else f"{value / unit:.{digits}f}"
 
 
 def _load(record: Record) -> str:

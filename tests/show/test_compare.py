@@ -16,7 +16,7 @@ from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore, pack_predictions, predictions_path
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.compare_report import compare_pair
+from vis_bench.show.compare import compare_pair
 
 
 def names_of(sources):

@@ -1,0 +1,171 @@
+"""Comparison of two records or results files: paired intervals, and where AP is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.bootstrap import NUM_RESAMPLES
+from vis_bench.metrics.compare import Comparison, Difference, compare
+from vis_bench.metrics.error_breakdown import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
+from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
+from vis_bench.progress import Bars
+from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
+from vis_bench.runs.sources import Sources
+from vis_bench.show.number_format import number, points, range_text
+from vis_bench.show.tables import Format, render
+from vis_bench.show.tables.model import ABSENT, Column, Page, Table
+
+NUM_VIDEOS_SHOWN = 10
+_BRIEF = ("ap50", "ap75", "ar100")
+
+
+@dataclass(frozen=True)
+class CompareReport:
+    """A comparison with each side's error breakdown."""
+
+    names: tuple[str, str]
+    comparison: Comparison
+    errors: tuple[ErrorBreakdown, ErrorBreakdown]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as fractions in plain types."""
+        return {
+            "names": list(self.names),
+            **asdict(self.comparison),
+            "errors": [
+                {
+                    "ap": side.ap,
+                    "gains": side.gains,
+                    "shares": side.shares(),
+                    "identity_gains": side.identity_gains,
+                    "identity_shares": side.identity_shares(),
+                }
+                for side in self.errors
+            ],
+        }
+
+    def as_text(self, form: Format = "markdown") -> str:
+        """Tables in points: all, tracking, by area, by category, changed videos, errors."""
+        (first, second), comparison = self.names, self.comparison
+        differences = (
+            f"Differences are {second} minus {first}, in points. Intervals: 95 %, paired bootstrap "
+            f"over videos, {comparison.num_resamples} resamples; p: two-sided, of no difference. "
+            "Of 20 categories without any difference one shows p below 0.05."
+        )
+        tracking = (
+            f"Of tracks with a score above {comparison.tracking_score_threshold:g}: HOTA, DetA, "
+            "AssA, LocA and IDF1 over all detections, TETA averaged over the categories. The "
+            "resamples are those of AP."
+        )
+        videos = f"AP of each video by itself; it differs in {len(comparison.videos)} videos."
+        overall = {ACCURACY_TITLES[key]: row for key, row in comparison.overall.items()}
+        tracked = {TRACKING_TITLES[key]: row for key, row in comparison.tracking.items()}
+        pages = [
+            Page(f"{first} against {second}", (self._full(overall),), {}, (differences,)),
+            Page("Tracking", (self._full(tracked),), {}, (tracking,)),
+            Page("By area", (self._brief(comparison.by_area, "Area"),)),
+            Page("By category", (self._brief(comparison.by_category, "Category"),)),
+            Page("Videos that changed most", (self._videos(),), {}, (videos,)),
+            Page("Where AP is lost", (self._errors(),), {}, (_ERRORS_REMARK,)),
+        ]
+        return "\n".join(render(page, form) for page in pages)
+
+    def _full(self, rows: Mapping[str, Difference]) -> Table:
+        lines = [[title, *_cells(row)] for title, row in rows.items()]
+        return Table.of(self._columns("Metric"), lines)
+
+    def _brief(self, parts: Mapping[str, Mapping[str, Difference]], title: str) -> Table:
+        """A row per part that has objects: AP in full, of the others the difference."""
+        others = [Column(f"{ACCURACY_TITLES[key]} diff") for key in _BRIEF]
+        rows = [
+            [name, *_cells(row["ap"]), *(_signed(row[key].difference) for key in _BRIEF)]
+            for name, row in parts.items()
+            if row["ap"].first is not None
+        ]
+        return Table.of([*self._columns(title, "AP "), *others], rows)
+
+    def _columns(self, title: str, prefix: str = "") -> list[Column]:
+        titles = *(f"{prefix}{name}" for name in self.names), "Difference", "95 %", "p"
+        return [Column(title, numeric=False), *map(Column, titles)]
+
+    def _videos(self) -> Table:
+        columns = map(Column, ("Id", *self.names, "Difference"))
+        rows = [
+            [video.name, str(video.id), points(video.first), points(video.second),
+             _signed(video.difference)]
+            for video in self.comparison.videos[:NUM_VIDEOS_SHOWN]
+        ]  # fmt: skip
+        return Table.of([Column("Video", numeric=False), *columns], rows)
+
+    def _errors(self) -> Table:
+        columns = [Column("Error", numeric=False)]
+        for name in self.names:
+            columns += [Column(f"{name} points"), Column(f"{name} share")]
+        rows = []
+        for kind in ERRORS:
+            gains = [(side.gains[kind], side.shares()[kind]) for side in self.errors]
+            rows.append([kind, *_gain_cells(gains)])
+            for part in IDENTITY_ERRORS if kind == "identity" else ():
+                gains = [
+                    (side.identity_gains[part], side.identity_shares()[part])
+                    for side in self.errors
+                ]
+                rows.append([f"{kind}: {part}", *_gain_cells(gains)])
+        return Table.of(columns, rows)
+
+
+_ERRORS_REMARK = (
+    "Points of AP that repairing each kind of error gains, one after the other in this order, and "
+    "its share of all that is lost. identity: a track does not stay with one object, or not alone: "
+    "it follows several objects over time (switch), other tracks follow its object in other frames "
+    "(fragment), or its mask leaves its object for nothing (drift). class: the object is found "
+    "under another category. mask quality: the object is found, at less than full overlap. "
+    "duplicate: another track has found the object. background: no object is there. missed: no "
+    "track finds the object."
+)
+
+
+def compare_pair(
+    pair: Sources,
+    bars: Bars,
+    *,
+    score_threshold: float = SCORE_THRESHOLD,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> CompareReport:
+    """Analyses both sides and compares them.
+
+    Args:
+        score_threshold: tracks with a higher score take part in the tracking metrics.
+
+    Raises:
+        InputError: for tracks that can only be a mistake, as `eval` refuses them.
+    """
+    with bars.bar("resampling", 2 * len(pair.truth.categories)) as advance:
+        first, second = (
+            analyse(
+                pair.truth, side.results, tracking_threshold=score_threshold,
+                num_resamples=num_resamples, seed=seed, advance=advance,
+            )
+            for side in pair.sides
+        )  # fmt: skip
+    names = pair.sides[0].name, pair.sides[1].name
+    return CompareReport(names, compare(first, second), (first.errors, second.errors))
+
+
+def _cells(row: Difference) -> list[str]:
+    interval = range_text(row.low, row.high, signed=True) or ABSENT
+    p_value = number(row.p_value, 3)
+    return [points(row.first), points(row.second), _signed(row.difference), interval, p_value]
+
+
+def _signed(fraction: float | None) -> str:
+    return points(fraction, signed=True)
+
+
+def _gain_cells(sides: Sequence[tuple[float, float]]) -> list[str]:
+    """Gain and share of one kind of error on each side."""
+    return [text for gain, share in sides for text in (points(gain), f"{100 * share:.0f} %")]
