@@ -20,20 +20,26 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.synthetic import (
     CLASSES,
     VideoKey,
+    appearance,
     generate,
     open_video,
     plain_color,
     render,
     scene_of,
-    shapes,
-    textures,
     write_dataset,
 )
-from vis_bench.data.synthetic.hidden import labels_of, visibility_of
-from vis_bench.data.synthetic.motion import Area, Bounce, Excursion, reflect
+from vis_bench.data.synthetic.occlusion_labels import labels_of, visibility_of
 from vis_bench.data.synthetic.random_draws import Draws
-from vis_bench.data.synthetic.render import brighten, render_owners, stamp_object
-from vis_bench.data.synthetic.scene import SUBPIXELS, SceneObject, make_pose, make_sprite
+from vis_bench.data.synthetic.render import (
+    SUBPIXELS,
+    SceneObject,
+    brighten,
+    make_pose,
+    make_sprite,
+    render_owners,
+    stamp_object,
+)
+from vis_bench.data.synthetic.trajectories import Area, Bounce, Excursion, reflect
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode
 from vis_bench.metrics.levels import ObjectLevels
@@ -512,21 +518,21 @@ def test_wrong_arguments_are_named(arguments, words):
 
 class TestShapes:
     def test_areas_are_those_of_geometry(self):
-        side, reach = shapes.CELLS, shapes.REACH / 2
-        assert shapes.ellipse(0.8).sum() == pytest.approx(math.pi * reach**2 * 0.8, rel=0.01)
-        assert shapes.box(0.6).sum() == pytest.approx(
+        side, reach = appearance.CELLS, appearance.REACH / 2
+        assert appearance.ellipse(0.8).sum() == pytest.approx(math.pi * reach**2 * 0.8, rel=0.01)
+        assert appearance.box(0.6).sum() == pytest.approx(
             (2 * reach) ** 2 * 0.6 / (1 + 0.6**2), rel=0.02
         )
-        star = 5 * reach**2 * shapes.STAR_WAIST * math.sin(math.pi / 5)
-        assert shapes.star().sum() == pytest.approx(star, rel=0.02)
-        assert shapes.star().shape == (side, side)
+        star = 5 * reach**2 * appearance.STAR_WAIST * math.sin(math.pi / 5)
+        assert appearance.star().sum() == pytest.approx(star, rel=0.02)
+        assert appearance.star().shape == (side, side)
 
     @given(st.lists(st.tuples(st.integers(-63, 63), st.integers(-63, 63)), min_size=3, max_size=7))
     def test_polygons_match_ray_casting_in_fractions(self, halves):
         corners = [(2 * x, 2 * y) for x, y in halves]
-        inside = shapes.inside_polygon(corners)
+        inside = appearance.inside_polygon(corners)
         for row, column in [(3, 5), (64, 64), (40, 90), (100, 20), (63, 64), (80, 80)]:
-            x, y = 2 * column - shapes.REACH, 2 * row - shapes.REACH
+            x, y = 2 * column - appearance.REACH, 2 * row - appearance.REACH
             crossings = 0
             on_edge = False
             for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
@@ -539,7 +545,7 @@ class TestShapes:
     @pytest.mark.parametrize("radius", [8.0, 13.5, 30.25])
     @pytest.mark.parametrize("angle", [0.0, 0.7, 3.9])
     def test_a_disc_has_its_area_and_place_at_any_size_and_angle(self, radius, angle):
-        sprite = make_sprite(shapes.ellipse(1.0).astype(np.uint8))
+        sprite = make_sprite(appearance.ellipse(1.0).astype(np.uint8))
         pose = make_pose((50.3, 41.8), angle, radius)
         item = SceneObject(1, sprite, np.zeros((3, 3), np.uint8), [pose])
         stamp = stamp_object(item, pose, 90, 110)
@@ -550,7 +556,7 @@ class TestShapes:
         assert (mask ^ exact).sum() < 0.06 * exact.sum() + 3
 
     def test_rotation_turns_the_shape(self):
-        sprite = make_sprite(shapes.box(0.5).astype(np.uint8))
+        sprite = make_sprite(appearance.box(0.5).astype(np.uint8))
         masks = []
         for angle in (0.0, math.pi / 2):
             pose = make_pose((40.0, 40.0), angle, 20)
@@ -560,11 +566,15 @@ class TestShapes:
         assert (masks[0] ^ masks[1]).sum() > 0.5 * masks[0].sum()
 
     def test_textures_have_both_colors_in_like_shares(self):
-        for pattern in (textures.stripes(38, 5), textures.checks(50, 3), textures.dots(35, 9)):
+        for pattern in (
+            appearance.stripes(38, 5),
+            appearance.checks(50, 3),
+            appearance.dots(35, 9),
+        ):
             assert 0.25 < pattern.mean() < 0.6
 
     def test_noise_is_bilinear_between_lattice_points(self):
-        noise = textures.value_noise(Draws([1]), 20, 30, 7)
+        noise = appearance.value_noise(Draws([1]), 20, 30, 7)
         lattice = Draws([1]).noise(20 // 7 + 2, 30 // 7 + 2)
         for y, x in [(0, 0), (7, 14), (3, 5), (19, 29), (13, 6)]:
             (i, a), (j, b) = divmod(y, 7), divmod(x, 7)

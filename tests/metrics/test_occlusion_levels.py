@@ -9,7 +9,7 @@ import eval_reference
 from paths import GOLDEN
 from vis_bench.data.annotations import LABEL_SCORES, GroundTruth, occlusion_score, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
-from vis_bench.data.synthetic.hidden import label_of
+from vis_bench.data.synthetic.occlusion_labels import label_of
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes

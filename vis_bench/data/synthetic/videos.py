@@ -1,30 +1,43 @@
-"""Splits of synthetic videos, in memory: frames are drawn when they are indexed."""
+"""Data sets of synthetic videos: splits in memory and in files, and single frames of them.
+
+Frames are drawn when they are indexed. On disk they have the layout of YouTube-VIS:
+
+    DIR/<split>.json                               annotations
+    DIR/<split>/JPEGImages/<video>/00000.png       frames
+
+PNG frames decode to exactly the bytes that they have in memory; JPEG (quality 95, no chroma
+subsampling) is smaller and changes colors slightly.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from vis_bench.data.categories import CATEGORIES
-from vis_bench.data.frames import LazyFrames
-from vis_bench.data.synthetic.classes import CLASSES
-from vis_bench.data.synthetic.compose import draw_extent, draw_plain_scene, draw_scene
-from vis_bench.data.synthetic.hidden import labels_of, visibility_of
+from vis_bench.data.frames import ImageFormat, LazyFrames, write_frame
+from vis_bench.data.synthetic.appearance import CLASSES
+from vis_bench.data.synthetic.occlusion_labels import labels_of, visibility_of
 from vis_bench.data.synthetic.random_draws import Draws
-from vis_bench.data.synthetic.render import render
-from vis_bench.data.synthetic.scene import Scene
+from vis_bench.data.synthetic.render import Scene, render
+from vis_bench.data.synthetic.scene_generator import draw_extent, draw_plain_scene, draw_scene
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 from vis_bench.masks.rle import encode_masks
+from vis_bench.progress import Bars
 
 VERSION = 1  # of the videos: goes up with every change that makes other pixels or masks
 STREAMS = 2045  # first word of all entropy, chosen for classes of nearly equal size in `val`
 SPLITS = {"train": 0, "val": 1}  # the number keeps the streams of the splits apart
 NUM_VIDEOS = {"train": 200, "val": 24}
+EVERY = 5  # frames of a video from one image of the set of single images to the next
 CACHED_SCENES = 16  # of half a megabyte each; reading ahead alternates between few
 
 
@@ -198,6 +211,98 @@ def box_of(mask_HW: np.ndarray) -> list[float]:
     return [float(columns[0]), float(rows[0]), float(width), float(height)]
 
 
-def number_annotations(entries: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+def number_annotations(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The entries with ids from 1 in front."""
     return [{"id": number, **entry} for number, entry in enumerate(entries, start=1)]
+
+
+def image_videos(drawn: SyntheticVideos) -> list[Video]:
+    """The images as videos of one frame, with ids from 1; their pixels are drawn when indexed."""
+    return [
+        Video(number, f"{video.name}/{t:05d}", video.height, video.width, video.frames[t : t + 1])
+        for number, (video, t) in enumerate(_chosen(drawn), start=1)
+    ]
+
+
+def image_annotations(drawn: SyntheticVideos) -> dict[str, Any]:
+    """The whole annotations file in COCO's form, as a JSON-able dictionary."""
+    content = drawn.annotations()
+    chosen = list(_chosen(drawn))
+    objects = [
+        {
+            "image_id": number, "category_id": entry["category_id"], "iscrowd": 0,
+            "segmentation": entry["segmentations"][t], "bbox": entry["bboxes"][t],
+            "area": entry["areas"][t],
+        }
+        for number, (video, t) in enumerate(chosen, start=1)
+        for entry in content["annotations"]
+        if entry["video_id"] == video.id and entry["segmentations"][t] is not None
+    ]  # fmt: skip
+    info = content["info"]
+    return {
+        "info": {**info, "description": f"single frames of {info['description']}", "every": EVERY},
+        "licenses": [],
+        "images": [
+            {
+                "id": number,
+                "height": video.height,
+                "width": video.width,
+                "file_name": f"{video.name}/{t:05d}.png",
+            }
+            for number, (video, t) in enumerate(chosen, start=1)
+        ],
+        "categories": content["categories"],
+        "annotations": number_annotations(objects),
+    }
+
+
+def _chosen(drawn: SyntheticVideos) -> Iterator[tuple[Video, int]]:
+    for video in drawn.videos:
+        for t in range(0, video.length, EVERY):
+            yield video, t
+
+
+def write_dataset(
+    directory: Path, bars: Bars, *, plain: bool = False, seed: int = 0,
+    num_videos: dict[str, int] | None = None, image_format: ImageFormat = "png",
+) -> dict[str, Any]:  # fmt: skip
+    """Writes both splits, and returns where they are and how much they hold.
+
+    Args:
+        directory: made where it is missing.
+        num_videos: per split; default 200 of `train` and 24 of `val`. Splits left out of it are
+            not written.
+
+    Raises:
+        InputError: where a split's files exist already, so that nothing is overwritten.
+    """
+    counts = num_videos or dict.fromkeys(SPLITS)
+    splits = [
+        generate(split, plain=plain, seed=seed, num_videos=count) for split, count in counts.items()
+    ]
+    for videos in splits:
+        for path in (directory / f"{videos.split}.json", directory / videos.split / "JPEGImages"):
+            if path.exists():
+                raise InputError(f"{path} already exists; choose an empty folder or remove it")
+    written: dict[str, Any] = {"directory": str(directory), "plain": plain, "seed": seed}
+    for videos in splits:
+        written[f"{videos.split}_videos"] = videos.num_videos
+        written[f"{videos.split}_frames"] = _write_split(videos, directory, bars, image_format)
+    return written
+
+
+def _write_split(
+    drawn: SyntheticVideos, directory: Path, bars: Bars, image_format: ImageFormat
+) -> int:
+    """Writes one split's frames, then its annotations; returns the number of frames."""
+    videos = drawn.videos
+    num_frames = sum(video.length for video in videos)
+    annotations = drawn.annotations(image_format)
+    folder = directory / drawn.split / "JPEGImages"
+    with bars.bar(f"synth {drawn.split}", num_frames) as advance:
+        for video, record in zip(videos, annotations["videos"], strict=True):
+            for name, frame_HW3 in zip(record["file_names"], video.frames, strict=True):
+                write_frame(folder / name, frame_HW3, image_format)
+                advance()
+    write_atomically(directory / f"{drawn.split}.json", orjson.dumps(annotations))
+    return num_frames

@@ -1,7 +1,6 @@
-"""How much of each object the objects in front of it hide, counted in pixels.
+"""OVIS's occlusion labels, from the pixels of each object that the objects in front of it hide.
 
-What lies outside the frame is cut off rather than hidden, and counts as little as it does in a
-mask: only pixels of the object within the frame take part.
+Only pixels of the object within the frame count: the rest is cut off rather than hidden.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vis_bench.data.annotations import MOSTLY_HIDDEN, NOT_HIDDEN, PARTLY_HIDDEN
-from vis_bench.data.synthetic.render import render_owners
-from vis_bench.data.synthetic.scene import Scene
+from vis_bench.data.synthetic.render import Scene, render_owners
 
 
 class Visibility(NamedTuple):
