@@ -42,7 +42,7 @@ def draw_curves(curves: Sequence[Curve], form: str = "png") -> bytes:
     """Draw a panel for each metric that was measured, against clip length.
 
     Args:
-        form: one of `charts.PICTURE_FORMATS`.
+        form: "png", "svg" or "pdf".
     """
     from matplotlib.figure import Figure
 

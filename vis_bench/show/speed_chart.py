@@ -95,7 +95,7 @@ def digest_of_svg(svg: str) -> str | None:
 
 
 def speed_picture(panels: Sequence[Panel], form: str) -> bytes:
-    """Draw AP against FPS, panels below each other, in one of `charts.PICTURE_FORMATS`."""
+    """Draw AP against FPS, panels below each other, as "png", "svg" or "pdf"."""
     from matplotlib.figure import Figure
 
     heights = [_frame_height(panel) for panel in panels]

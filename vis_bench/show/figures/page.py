@@ -95,13 +95,13 @@ class FigurePage:
         self.text(left + 17, y, words)
 
     def encoded(self, form: str) -> bytes:
-        """Return the page as a file in one of `charts.PICTURE_FORMATS`."""
+        """Return the page as a file, "png", "svg" or "pdf"."""
         with chart_style():
             return encode_figure(self._figure, form, dpi=_DOTS_PER_INCH)
 
 
 def encode_page(picture: Image.Image, form: str) -> bytes:
-    """Return a page that is one picture as a file in one of `charts.PICTURE_FORMATS`."""
+    """Return a page that is one picture as a file, "png", "svg" or "pdf"."""
     if form == "png":
         return encode_picture(picture, "PNG", optimize=True)
     page = FigurePage(picture.height, picture.width)
