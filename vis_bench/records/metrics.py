@@ -1,4 +1,4 @@
-"""The figures of a record: their titles, units and printed digits, once for all tables."""
+"""Metrics of a record: titles, units and printed digits, once for all tables."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure: where a record holds it, and how it is printed.
+    """One metric: its field in a record, and how its value is printed.
 
-    `scale`: what one unit of the printed figure is in the record's unit. `higher_is_better` is None
-    where neither is. `learned`: random weights say nothing about it. `long_title` says more where
-    there is room. `ends`: the fields that hold the ends of its 95 % interval.
+    `scale`: one unit of the printed value, in the record's unit. `higher_is_better` is None if
+    neither is. `learned`: meaningless with random weights. `long_title` for where there is room.
+    `ends`: the fields that hold the ends of its 95 % interval.
     """
 
     field: str
@@ -28,18 +28,18 @@ class Metric:
     ends: tuple[str, str] | None = None
 
     def of(self, record: Record) -> float | None:
-        """The figure in the record's unit; None where it was not measured."""
+        """The value in the record's unit; None if it was not measured."""
         return getattr(record, self.field)
 
     def interval(self, record: Record) -> tuple[str, str] | None:
-        """The ends of the figure's interval as printed; None where the record holds none."""
+        """The ends of the value's interval as printed; None without one."""
         if self.ends is None:
             return None
         low, high = (getattr(record, end) for end in self.ends)
         return None if low is None or high is None else (self.text(low), self.text(high))
 
     def text(self, value: float) -> str:
-        """A figure in the record's unit as printed."""
+        """A value in the record's unit as printed."""
         return f"{value / self.scale:.{self.digits}f}"
 
 

@@ -1,6 +1,6 @@
-"""One measured cell is one record: a flat JSON object with these fields.
+"""Fields of a record: a flat JSON object for one measured cell.
 
-Fields may be added, not renamed. A figure that was not measured is null, and so is an AP or AR
+Fields may be added, not renamed. A value that was not measured is null, and so is an AP or AR
 without any object to find. AP and AR are fractions, unrounded.
 """
 
@@ -15,12 +15,12 @@ SCHEMA_VERSION: Literal[1] = 1
 
 
 def _absent_as_none(value: Any) -> Any:
-    """The evaluator's mark for "no ground truth", as older records hold it."""
+    """The evaluator's marks for "no ground truth" as None."""
     return None if isinstance(value, float) and (value == -1 or math.isnan(value)) else value
 
 
 def _number(value: Any) -> Any:
-    """Refuses what pydantic would turn into a number: texts and truth values."""
+    """Refuse texts and booleans, which pydantic would turn into numbers."""
     if isinstance(value, bool | str | bytes):
         raise ValueError("expected a number")
     return value
@@ -37,13 +37,13 @@ Size = Annotated[StrictInt, Field(ge=1)]
 
 
 class Fields(BaseModel):
-    """Fields that belong together in a record; attributes with docstrings are described there."""
+    """Fields of one subject in a record."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class IdentityFields(Fields):
-    """What makes two measurements comparable."""
+    """Fields that identify a measured cell; two records that share them are comparable."""
 
     method: StrictStr
     options: dict[StrictStr, Any] = Field(default_factory=dict)
@@ -55,12 +55,12 @@ class IdentityFields(Fields):
     clip_stride: Size | None = None
     resolution: Size | Literal["native"] | None = None
     training: StrictStr | None = None
-    """What the weights were trained on, where a paper's table tells two apart by it."""
+    """Label of the weights' training data, for tables with a row for each."""
     annotations_sha256: StrictStr | None = None
 
 
 class SubjectFields(IdentityFields):
-    """What was measured."""
+    """Description of the measured cell."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     created_at: StrictStr | None = None
@@ -74,21 +74,21 @@ class SubjectFields(IdentityFields):
     external: StrictBool = False
     """The results come from other code."""
     note: StrictStr | None = None
-    """What tells results of one method apart, as whoever recorded them wrote it."""
+    """Distinguishes results of one method, as written by whoever recorded them."""
     url: StrictStr | None = None
-    """Where results of other code come from."""
+    """Source of results of other code."""
     num_frames: Count | None = None
     config: dict[StrictStr, Any] = Field(default_factory=dict)
     config_sha256: StrictStr
     weights_source: StrictStr | None = None
-    """The weights file, what the method says that it loads by itself, `random` or `none`."""
+    """The weights file, the weights that the method loads by itself, `random` or `none`."""
     weights_sha256: StrictStr | None = None
     contaminated: StrictBool = False
     """AP was measured on videos that the weights were trained on."""
     limited: StrictBool = False
     """Only the first videos of the split were measured."""
     failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
-    """Why a measurement that the config asks for is missing, by its name."""
+    """Reasons for missing measurements, by their names."""
 
 
 class MetricFields(Fields):
@@ -111,8 +111,8 @@ class MetricFields(Fields):
     ar_m: Fraction = None
     ar_l: Fraction = None
     ap_short: Fraction = None
-    """The numbers of short and of long videos where the data set has an annotations file of each.
-    The other AP and AR are then the means of both.
+    """Of short and of long videos, for data sets with an annotations file of each; the other AP and
+    AR are then the means of both.
     """
     ap50_short: Fraction = None
     ap75_short: Fraction = None
@@ -142,7 +142,7 @@ class MetricFields(Fields):
 
 
 class AccuracyFields(MetricFields):
-    """The metrics, the results file that they were computed from, and how sure AP is."""
+    """The metrics, the interval of AP, and the results file that they were computed from."""
 
     predictions: StrictStr | None = None
     ap_low: Fraction = None
@@ -151,7 +151,7 @@ class AccuracyFields(MetricFields):
 
 
 class SizeFields(Fields):
-    """How large the method is."""
+    """Size of the method."""
 
     num_params: Count | None = None
     """Distinct parameters that training could change."""
@@ -203,13 +203,11 @@ class SpeedFields(RegionFields):
     timed_alone: StrictBool | None = None
     timed_region: StrictStr | None = None
     speed_protocol: StrictStr | None = None
-    """`bench`, or `paper` where it was timed as the method's authors say that they did; null in
-    older records, which are this bench's.
-    """
+    """`bench` or null, or `paper` for what the method's authors timed."""
     regions: dict[StrictStr, RegionFields] = Field(default_factory=dict)
     compile_seconds: NotNegative | None = None
-    """How much longer the first runs took than later ones, with nothing taken from caches of
-    earlier processes; null where nothing was compiled. FPS and latency hold none of it.
+    """Additional time of the first runs, from empty caches; null if nothing was compiled. It is no
+    part of FPS and latency.
     """
     load_average: NotNegative | None = None
     num_cpus: Size | None = None
@@ -217,7 +215,7 @@ class SpeedFields(RegionFields):
 
 
 class MachineFields(Fields):
-    """What it was measured on."""
+    """Machine and arithmetic of the measurement."""
 
     precision: StrictStr | None = None
     kernel_backend: StrictStr | None = None
@@ -230,11 +228,11 @@ class MachineFields(Fields):
     tf32: StrictBool | None = None
     """Whether a GPU rounded the factors of float32 products; null on a CPU."""
     compile: StrictStr | None = None
-    """How `torch.compile` was used: `none`, `default` or `cuda_graphs`; null in older records."""
+    """Use of `torch.compile`: `none` or null, `default`, or `cuda_graphs`."""
 
 
 class SourceFields(Fields):
-    """Which source measured it."""
+    """Source that measured it."""
 
     git_commit: StrictStr | None = None
     git_dirty: StrictBool | None = None
@@ -250,13 +248,13 @@ class Record(
     AccuracyFields,
     SubjectFields,
 ):
-    """All fields, those of the subject first; fields of a later version are kept as they are."""
+    """All fields, those of the subject first; unknown fields of later versions are kept."""
 
     model_config = ConfigDict(extra="allow")
 
     @classmethod
     def of(cls, *parts: Fields) -> Record:
-        """The record made of these parts; of a field that two of them have, the later counts."""
+        """Join parts to a record; later parts override earlier ones."""
         values: dict[str, Any] = {}
         for part in parts:
             values |= part.model_dump()
