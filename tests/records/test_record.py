@@ -1,4 +1,4 @@
-"""Records: complete, atomic, found again, refused when foreign."""
+"""Records: complete, atomic, found again, refused when foreign; ablations."""
 
 import json
 import math
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.records.names import file_stem, full_name
+from vis_bench.records.ranking import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, read_record
 
@@ -125,3 +126,35 @@ def test_shards_of_an_interrupted_run_are_no_records(tmp_path):
     (folder / "x.json").write_text('{"digest": "ab", "videos": [], "tracks": []}')
     assert list(RecordStore(tmp_path)) == [example_record()]
     assert store.readable().problems == ()
+
+
+MINI = {"backbone": "mini", "options": {"variant": "mini"}}
+
+
+def test_a_training_label_makes_an_ablation():
+    whole, part = example_record(), example_record(training="encoder afresh")
+    assert split_ablations([part, whole]) == ([whole], [part])
+
+
+def test_changed_options_make_an_ablation_of_the_method_they_change():
+    plain = example_record(**MINI, resolved_options={"width": 64, "memory_tokens": 8})
+    changed = example_record(
+        backbone="mini", options={"variant": "mini", "memory_tokens": 2},
+        resolved_options={"width": 64, "memory_tokens": 2},
+    )  # fmt: skip
+    spelled_out = example_record(
+        backbone="mini", options={"backbone": "mini", "width": 64, "memory_tokens": 8},
+        resolved_options={"memory_tokens": 8, "width": 64},
+    )  # fmt: skip
+    records = [plain, changed, spelled_out]
+    assert split_ablations(records) == ([plain, spelled_out], [changed])
+
+
+def test_options_without_a_plain_record_beside_them_are_the_method():
+    """Such as a plug-in that has to be given an option."""
+    records = [
+        example_record(method="plug_in", options={"threshold": 0.5}),
+        example_record(options={"variant": "r50"}),
+        example_record(method="plug_in", backbone="r101"),
+    ]
+    assert split_ablations(records) == (records, [])

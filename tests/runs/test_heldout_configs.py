@@ -7,7 +7,6 @@ import torch
 
 from methods import build_method
 from paths import CONFIGS
-from vis_bench.cli import main
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.files import read_yaml
@@ -70,18 +69,6 @@ def data(tmp_path_factory):
     return root
 
 
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
-
-
 def num_videos(annotations):
     return len(json.loads(annotations.read_text())["videos"])
 
@@ -131,19 +118,6 @@ def test_a_cut_file_is_recognized_whatever_the_config_calls_it(run, data):
     (record,) = json.loads(out)
     assert (record["split"], record["contaminated"]) == ("heldout", True)
     assert "has videos of ytvis2019/heldout" in err
-
-
-def test_the_way_works_on_the_synthetic_videos_too(run, data):
-    folder = data / "synthetic"
-    assert run("split", folder / "train.json", folder)[0] == 0
-    code, out, err = run(
-        "run", "ifc_mini_synthetic", "--data-root", data, "--set", "dataset.split=heldout",
-        "--set", "measure=accuracy", "--json",
-    )  # fmt: skip
-    assert code == 0, err
-    (record,) = json.loads(out)
-    assert record["contaminated"]
-    assert record["num_videos"] == num_videos(folder / "heldout.json")
 
 
 def test_a_file_without_annotations_is_refused_before_the_first_frame(run, data, tmp_path):

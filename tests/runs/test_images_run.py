@@ -9,8 +9,6 @@ from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import read_results
 from vis_bench.metrics.images import evaluate_images
 from vis_bench.records.store import RecordStore
-from vis_bench.runs.bundled import find_config
-from vis_bench.runs.config import load_cells
 from vis_bench.show.leaderboard import IMAGES_NOTE, leaderboard_markdown
 from vis_bench.show.papers import table_page
 
@@ -79,9 +77,3 @@ def test_a_clip_of_two_images_is_refused(tmp_path, capsys):
                "--set", "dataset.name=synthetic", "--output", str(tmp_path)]  # fmt: skip
     assert main(command) == 2
     assert "ifc takes clips of at most 1 frames" in capsys.readouterr().err
-
-
-def test_cells_of_the_paper_are_on_coco():
-    cells = load_cells(find_config("tables/ifc-coco"))
-    assert {cell.dataset.name for cell in cells} == {"coco"}
-    assert [cell.options.get("memory_tokens", 8) for cell in cells] == [0, 8]

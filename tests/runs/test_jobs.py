@@ -6,16 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from methods import build_method
 from paths import CONFIGS
+from run_case import jobs_of
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import track_video
 from vis_bench.progress import Bars
-from vis_bench.runs.config import load_cells
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
 
 PLAIN = """
 method: color_key
@@ -26,15 +23,8 @@ clip_stride: 5
 """
 
 
-def jobs_of(tmp_path, text=PLAIN, say=lambda line: None, **settings):
-    path = tmp_path / "c.yaml"
-    path.write_text(text)
-    settings = RunSettings("run", torch.device("cpu"), **settings)
-    return resolve_jobs(load_cells(path), settings, build_method, say)
-
-
 def test_a_job_says_all_that_its_measurement_needs(tmp_path):
-    whole, clips = jobs_of(tmp_path, limit=2)
+    whole, clips = jobs_of(tmp_path, PLAIN, limit=2)
     assert len(whole.videos) == 2
     assert whole.num_frames == sum(video.length for video in whole.videos)
     assert [video.id for video in whole.ground_truth.videos] == [1, 2]
@@ -74,7 +64,7 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_measured(tmp_pat
 def test_cells_without_weights_are_left_out_where_their_config_asks(tmp_path):
     text = PLAIN + "cells: [{}, {weights: none.pth, skip_without_weights: true}]\n"
     said = []
-    assert len(jobs_of(tmp_path, text, said.append)) == 2
+    assert len(jobs_of(tmp_path, text, say=said.append)) == 2
     assert all("left out, weights file none.pth does not exist" in line for line in said)
     with pytest.raises(InputError, match="none of the 2 cells has its weights file"):
         jobs_of(tmp_path, PLAIN + "weights: none.pth\nskip_without_weights: true\n")
@@ -82,7 +72,7 @@ def test_cells_without_weights_are_left_out_where_their_config_asks(tmp_path):
 
 def test_a_missing_file_is_found_first(tmp_path):
     with pytest.raises(InputError, match=r"none\.pth does not exist"):
-        jobs_of(tmp_path, weights=Path("none.pth"))
+        jobs_of(tmp_path, PLAIN, weights=Path("none.pth"))
 
 
 def test_a_job_knows_training_videos_without_their_annotations(tmp_path):

@@ -3,17 +3,15 @@
 import pytest
 import torch
 
-from methods import build_method
+from run_case import QUIET, Heard, jobs_of
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.matching import match
-from vis_bench.progress import Bars
+from vis_bench.records.names import file_stem
 from vis_bench.records.store import RecordStore
 from vis_bench.runs import harness
-from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
 
 CONFIG = """
 method: color_key
@@ -27,14 +25,11 @@ measure: [accuracy, flops]
 
 @pytest.fixture
 def jobs(tmp_path):
-    path = tmp_path / "c.yaml"
-    path.write_text(CONFIG)
-    settings = RunSettings("run", torch.device("cpu"), limit=1)
-    return resolve_jobs(load_cells(path), settings, build_method, print)
+    return jobs_of(tmp_path, CONFIG, limit=1)
 
 
 def run(jobs, tmp_path, *, resume=False):
-    return run_jobs(jobs, RecordStore(tmp_path / "out"), Bars(quiet=True), resume=resume)
+    return run_jobs(jobs, RecordStore(tmp_path / "out"), QUIET, resume=resume)
 
 
 def fails_for(length, function, error):
@@ -88,18 +83,12 @@ def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path
     monkeypatch.setattr(
         harness, "count_flops", lambda job: order.append(job.cell.clip_length) or real(job)
     )
-    (tmp_path / "out" / f"{_stem(first.records[2])}.json").unlink()
+    (tmp_path / "out" / f"{file_stem(first.records[2])}.json").unlink()
     second = run(jobs, tmp_path, resume=True)
     assert order == [5, "whole"]
     assert second.failures == []
     assert [record.clip_length for record in second.records] == ["whole", 10, 5]
     assert second.records[1] == first.records[1]
-
-
-def _stem(record):
-    from vis_bench.records.names import file_stem
-
-    return file_stem(record)
 
 
 def test_a_record_holds_the_interval_of_its_ap(jobs, tmp_path):
@@ -109,23 +98,9 @@ def test_a_record_holds_the_interval_of_its_ap(jobs, tmp_path):
     assert (record.ap_low, record.ap_high) == ends
 
 
-class Heard(Bars):
-    """Keeps what it is told to say."""
-
-    def __init__(self):
-        super().__init__(quiet=True)
-        self.said = []
-
-    def say(self, message):
-        self.said.append(message)
-
-
 @pytest.mark.parametrize(("method", "warns"), [("color_key", True), ("color_follow", False)])
 def test_clips_without_shared_frames_cost_an_online_method_nothing(method, warns, tmp_path):
-    path = tmp_path / "c.yaml"
-    path.write_text(CONFIG.replace("color_key", method))
-    settings = RunSettings("run", torch.device("cpu"), limit=1)
-    jobs = resolve_jobs(load_cells(path), settings, build_method, print)
+    jobs = jobs_of(tmp_path, CONFIG.replace("color_key", method), limit=1)
     bars = Heard()
     outcome = run_jobs(jobs, RecordStore(tmp_path / "out"), bars)
     assert any("clips share no frames" in message for message in bars.said) == warns

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from vis_bench.cli import main
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.datasets import load_dataset, read_categories
 from vis_bench.data.synthetic import write_dataset
@@ -39,18 +38,6 @@ def config(data, tmp_path):
         f"dataset: {{name: mine, annotations: {data}/mine.json, frames: {data}/val/JPEGImages}}\n"
     )
     return path
-
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
 
 
 def test_categories_are_read_in_the_order_of_their_ids(data):

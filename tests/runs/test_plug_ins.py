@@ -12,9 +12,7 @@ MASKS = 'features.maps["mean"][None] - self.threshold'
 # What only works where tensors have values.
 NEEDS_VALUES = {
     "numpy": (MASKS, 'torch.from_numpy(features.maps["mean"].cpu().numpy())[None]'),
-    "bare_numpy": (MASKS, 'torch.from_numpy(features.maps["mean"].numpy())[None]'),
     "item": (MASKS, 'features.maps["mean"][None] - features.maps["mean"].max().item()'),
-    "branch": (MASKS, MASKS + ' if features.maps["mean"].sum() > 0 else ' + MASKS),
     "built": ("self.threshold = threshold", "self.threshold = torch.ones(1).numpy().item()"),
     "prepared": ("self.threshold = threshold", "self.threshold = float(torch.ones(1))"),
 }
@@ -82,12 +80,6 @@ def test_a_broken_rule_fails_its_measurement_by_name(tmp_path):
 FAILING = {
     "raises": (MASKS, "{}['no such key']", "KeyError in raises_module.py:"),
     "leaves": (MASKS, "__import__('sys').exit(0)", "SystemExit in leaves_module.py:"),
-    "asserts": (
-        MASKS,
-        "(_ for _ in ()).throw(AssertionError('a b'))",
-        "AssertionError in asserts_",
-    ),
-    "recurses": (MASKS, "self.predict_clip(features)", "RecursionError in recurses_module.py:"),
     "returns": ("return ClipPrediction(", "return (", "predict_clip returned a tuple; expected a"),
     "prepares": (
         "self.threshold = threshold",
@@ -225,12 +217,6 @@ def test_broken_plug_ins_are_named_in_the_list_and_the_others_go_on(with_broken)
     assert rows["works"]["Problem"] == rows["ifc"]["Problem"] == ""
     assert "threshold=1.0" in rows["works"]["Options"]
     assert "SyntaxError" in vis_bench(with_broken, "list", "methods").stdout
-
-
-def test_broken_plug_ins_leave_other_methods_alone(with_broken, tmp_path):
-    done, (record,) = measure(with_broken, "works", tmp_path / "out", measure="flops")
-    assert done.returncode == 0, done.stderr
-    assert record["method"] == "works"
 
 
 @pytest.mark.parametrize("name", BROKEN)

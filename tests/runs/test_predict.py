@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from methods import build_method
-from vis_bench.cli import main
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
@@ -94,16 +93,6 @@ def test_the_summary_names_the_categories(run, config, data, tmp_path):
     assert out.splitlines()[0] == f"{counted} tracks in 3 videos: {tmp_path / 'r.json'}"
     found = max(summary["categories"].values(), key=lambda entry: entry["num_tracks"])
     assert f"tracks by category: {found['name']} {found['num_tracks']}" in out
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,15 @@ import socket
 from contextlib import contextmanager
 
 import pytest
-import torch
 
 import deadly
 from paths import ROOT
+from run_case import QUIET, Heard, jobs_of
 from vis_bench.cli import main
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
-from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
-from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.ray.cluster import ClusterSettings, alive_nodes, becomes_free, connected
 from vis_bench.runs.ray.ray_run import run_on_ray
 
@@ -37,27 +34,21 @@ options: {options}
 VIDEOS = 9
 
 
-def jobs_of(folder, options="{}", measure="[accuracy]"):
-    path = folder / "c.yaml"
-    path.write_text(CONFIG.format(options=options, measure=measure))
-    run = RunSettings("run", torch.device("cpu"), limit=VIDEOS)
-    return resolve_jobs(load_cells(path), run, deadly.build, lambda line: None)
+def deadly_jobs(folder, options="{}", measure="[accuracy]"):
+    text = CONFIG.format(options=options, measure=measure)
+    return jobs_of(folder, text, build=deadly.build, limit=VIDEOS)
 
 
-class Watched(Bars):
+class Watched(Heard):
     """Silent bars that call a function with how many videos are inferred."""
 
     def __init__(self, watch=lambda done: None):
-        super().__init__(quiet=True)
+        super().__init__()
         self.watch = watch
-        self.said = []
 
     @contextmanager
     def steps(self, title):
         yield lambda done, total, coming: self.watch(done)
-
-    def say(self, message):
-        self.said.append(message)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,7 +73,7 @@ def cluster(import_path):
 def in_one_process(tmp_path_factory):
     """The results files and APs of one process."""
     folder = tmp_path_factory.mktemp("one")
-    return contents(run_jobs(jobs_of(folder), RecordStore(folder), Watched()), folder)
+    return contents(run_jobs(deadly_jobs(folder), RecordStore(folder), Watched()), folder)
 
 
 def contents(outcome, folder):
@@ -94,33 +85,35 @@ def contents(outcome, folder):
     }
 
 
-def on(cluster, workers=2, **more):
-    return ClusterSettings(address=cluster.address, workers=workers, **more)
+def measured(cluster, folder, jobs, bars=None, *, resume=False, workers=2, **more):
+    """Runs the jobs on the cluster."""
+    settings = ClusterSettings(address=cluster.address, workers=workers, **more)
+    return run_on_ray(jobs, RecordStore(folder), bars or Watched(), settings, resume=resume)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_any_number_of_workers_gives_the_bytes_of_one_process(
     cluster, in_one_process, tmp_path, workers
 ):
-    outcome = run_on_ray(jobs_of(tmp_path), RecordStore(tmp_path), Watched(), on(cluster, workers))
+    outcome = measured(cluster, tmp_path, deadly_jobs(tmp_path), workers=workers)
     assert contents(outcome, tmp_path) == in_one_process
     assert not (tmp_path / "shards").exists()
 
 
 def test_a_worker_killed_in_the_middle_of_a_shard_costs_nothing(cluster, in_one_process, tmp_path):
-    video = jobs_of(tmp_path)[0].videos[1]
+    video = deadly_jobs(tmp_path)[0].videos[1]
     options = f"{{poison: {deadly.mark_of(video)}, once: {tmp_path / 'struck'}}}"
-    outcome = run_on_ray(jobs_of(tmp_path, options), RecordStore(tmp_path), Watched(), on(cluster))
+    outcome = measured(cluster, tmp_path, deadly_jobs(tmp_path, options))
     assert (tmp_path / "struck").exists()
     assert contents(outcome, tmp_path) == in_one_process
 
 
 def test_a_video_that_kills_every_worker_is_named_and_the_rest_is_inferred(cluster, tmp_path):
-    jobs = jobs_of(tmp_path)
+    jobs = deadly_jobs(tmp_path)
     video = jobs[0].videos[5]
-    jobs = jobs_of(tmp_path, f"{{poison: {deadly.mark_of(video)}}}")[:1]
+    jobs = deadly_jobs(tmp_path, f"{{poison: {deadly.mark_of(video)}}}")[:1]
     bars = Watched()
-    outcome = run_on_ray(jobs, RecordStore(tmp_path), bars, on(cluster, retries=1))
+    outcome = measured(cluster, tmp_path, jobs, bars, retries=1)
     [failure] = outcome.failures
     assert f"video {video.name}: its worker died" in failure
     assert any(f"video {video.id} is given up" in line for line in bars.said)
@@ -129,9 +122,7 @@ def test_a_video_that_kills_every_worker_is_named_and_the_rest_is_inferred(clust
     assert outcome.records[0].ap is None
     # Harmless now, the run goes on where it ended: nothing but that video is inferred again.
     left = []
-    calm = run_on_ray(
-        jobs, RecordStore(tmp_path), Watched(left.append), on(cluster, retries=0), resume=True
-    )
+    calm = measured(cluster, tmp_path, jobs, Watched(left.append), retries=0, resume=True)
     assert len(calm.failures) == 1
     assert max(left) <= 1
     assert len(list(folder.glob("*.json"))) > 1
@@ -142,13 +133,13 @@ def test_an_interrupted_run_goes_on_with_fewer_workers(cluster, in_one_process, 
         if done >= 4:
             raise KeyboardInterrupt
 
-    jobs, store = jobs_of(tmp_path), RecordStore(tmp_path)
+    jobs = deadly_jobs(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        run_on_ray(jobs, store, Watched(interrupt), on(cluster))
+        measured(cluster, tmp_path, jobs, Watched(interrupt))
     assert list((tmp_path / "shards").rglob("*.json"))
     assert every_cpu_is_free(cluster)
     first = []
-    outcome = run_on_ray(jobs, store, Watched(first.append), on(cluster, workers=1), resume=True)
+    outcome = measured(cluster, tmp_path, jobs, Watched(first.append), workers=1, resume=True)
     assert max(first) <= 2 * VIDEOS - 4
     assert contents(outcome, tmp_path) == in_one_process
 
@@ -165,8 +156,8 @@ def every_cpu_is_free(cluster):
 
 
 def test_speed_is_measured_by_a_worker_that_is_alone(cluster, tmp_path):
-    jobs = jobs_of(tmp_path, measure="[accuracy, flops, speed]")[1:]
-    outcome = run_on_ray(jobs, RecordStore(tmp_path), Watched(), on(cluster))
+    jobs = deadly_jobs(tmp_path, measure="[accuracy, flops, speed]")[1:]
+    outcome = measured(cluster, tmp_path, jobs)
     [record] = outcome.records
     assert record.timed_alone
     assert record.fps > 0
@@ -176,17 +167,16 @@ def test_speed_is_measured_by_a_worker_that_is_alone(cluster, tmp_path):
 
 def test_a_worker_that_lacks_a_file_says_which_node(cluster, tmp_path):
     """The frame is there when the driver looks, and gone when a worker does."""
-    write_dataset(tmp_path / "data", Bars(quiet=True), plain=True, num_videos={"val": 2})
-    path = tmp_path / "c.yaml"
-    path.write_text(
+    write_dataset(tmp_path / "data", QUIET, plain=True, num_videos={"val": 2})
+    jobs = jobs_of(
+        tmp_path,
         f"method: deadly\ndataset: {{name: synthetic, annotations: {tmp_path}/data/val.json, "
-        f"frames: {tmp_path}/data/val/JPEGImages}}\nresolution: native\nclip_length: 10\n"
+        f"frames: {tmp_path}/data/val/JPEGImages}}\nresolution: native\nclip_length: 10\n",
+        build=deadly.build,
     )
-    run = RunSettings("run", torch.device("cpu"))
-    jobs = resolve_jobs(load_cells(path), run, deadly.build, lambda line: None)
     frame = jobs[0].videos[1].frames.files[3]
     frame.unlink()
-    outcome = run_on_ray(jobs, RecordStore(tmp_path), Watched(), on(cluster, retries=0))
+    outcome = measured(cluster, tmp_path, jobs, retries=0)
     [failure] = outcome.failures
     assert f"video {jobs[0].videos[1].name}: node {socket.gethostname()}: " in failure
     assert str(frame) in failure
@@ -205,7 +195,7 @@ def test_a_node_that_dies_takes_only_its_shards_with_it(in_one_process, tmp_path
                 gone.append(done)
                 cluster.remove_node(node, allow_graceful=False)
 
-        outcome = run_on_ray(jobs_of(tmp_path), RecordStore(tmp_path), Watched(kill), on(cluster))
+        outcome = measured(cluster, tmp_path, deadly_jobs(tmp_path), Watched(kill))
         assert gone
         assert contents(outcome, tmp_path) == in_one_process
     finally:
@@ -214,11 +204,11 @@ def test_a_node_that_dies_takes_only_its_shards_with_it(in_one_process, tmp_path
 
 def test_more_workers_than_fit_are_refused(cluster, tmp_path):
     with pytest.raises(InputError, match="9 workers with 1 threads each do not fit on the cluster"):
-        run_on_ray(jobs_of(tmp_path), RecordStore(tmp_path), Watched(), on(cluster, 9))
+        measured(cluster, tmp_path, deadly_jobs(tmp_path), workers=9)
 
 
-def test_more_gpus_than_there_are_are_refused(cluster, tmp_path):
-    settings = on(cluster, 2, gpus_per_worker=1.0)
+def test_more_gpus_than_there_are_are_refused(cluster):
+    settings = ClusterSettings(cluster.address, workers=2, gpus_per_worker=1.0)
     refused = pytest.raises(InputError, match="2 workers with 1 GPUs each do not fit on 0 GPUs")
     with refused, connected(settings, gpu=True):
         pass

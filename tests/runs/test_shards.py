@@ -9,12 +9,11 @@ from threading import Thread
 import numpy as np
 import orjson
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods import build_method
 from peak_memory import peak_of
+from run_case import QUIET, Heard, jobs_of
 from vis_bench.cli import main
 from vis_bench.data.results_file import Track, track_entry, write_results
 from vis_bench.errors import InputError
@@ -24,13 +23,11 @@ from vis_bench.progress import Bars, silent
 from vis_bench.records.store import RecordStore
 from vis_bench.runs import harness
 from vis_bench.runs import run_shard as shard_module
-from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import infer, run_jobs
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.ray.pool import ShardQueue
 from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.runs.shards import Shard, ShardFiles, cut, merged
 
-QUIET = Bars(quiet=True)
 CONFIG = """
 method: color_key
 dataset: {name: synthetic, split: val, plain: true}
@@ -44,10 +41,7 @@ VIDEOS = 7
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory):
-    path = tmp_path_factory.mktemp("config") / "c.yaml"
-    path.write_text(CONFIG)
-    run = RunSettings("run", torch.device("cpu"), limit=VIDEOS)
-    return resolve_jobs(load_cells(path), run, build_method, lambda line: None)
+    return jobs_of(tmp_path_factory.mktemp("config"), CONFIG, limit=VIDEOS)
 
 
 @pytest.fixture(scope="module")
@@ -217,15 +211,13 @@ def test_two_files_that_differ_about_a_video_are_refused(jobs, tracks, tmp_path)
         files.read(job)
 
 
-def test_shards_of_another_digest_are_left_alone_and_named(jobs, tmp_path, monkeypatch):
+def test_shards_of_another_digest_are_left_alone_and_named(jobs, tmp_path):
     for job in jobs:
         ShardFiles(tmp_path, job.digest).write(Shard(job.digest, (job.videos[0].id,)), [])
     foreign = ShardFiles(tmp_path, jobs[1].digest).folder
-    said = []
-    bars = Bars(quiet=True)
-    monkeypatch.setattr(bars, "say", said.append)
+    bars = Heard()
     run_shard(jobs[:1], RecordStore(tmp_path), bars, ShardOption(1, 1))
-    assert f"{foreign} holds shards of another run or config; it is left alone" in said
+    assert f"{foreign} holds shards of another run or config; it is left alone" in bars.said
     assert foreign.is_dir()
 
 
@@ -325,3 +317,32 @@ def test_absent_masks_are_not_in_memory_while_a_shard_is_written(tmp_path):
     content = {"digest": "ab", "videos": [1, 2], "tracks": entries}
     assert path.read_bytes() == orjson.dumps(content)
     assert peak < path.stat().st_size / 10
+
+
+def shards_of(count, size):
+    return [Shard("d", tuple(range(at, min(at + size, count)))) for at in range(0, count, size)]
+
+
+@given(
+    st.integers(1, 20), st.integers(1, 5), st.integers(0, 3), st.sets(st.integers(0, 19)),
+    st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_every_video_is_inferred_or_given_up(count, size, retries, poisonous, rng):
+    """Poisonous videos always fail; others fail now and then, but never more than `retries`."""
+    queue, inferred, failures, alone = ShardQueue(shards_of(count, size), retries), [], {}, {}
+    while queue:
+        shard = queue.take()
+        single = len(shard.video_ids) == 1
+        for video in shard.video_ids if single else ():
+            alone[video] = alone.get(video, 0) + 1
+        may_fail = not single or failures.get(shard, 0) < retries
+        if poisonous & set(shard.video_ids) or (may_fail and rng.random() < 0.3):
+            failures[shard] = failures.get(shard, 0) + 1
+            queue.failed(shard, "it broke")
+        else:
+            inferred += shard.video_ids
+    lost = {video for _, video in queue.given_up}
+    assert lost == poisonous & set(range(count))
+    assert sorted([*inferred, *lost]) == list(range(count))
+    assert all(alone[video] == retries + 1 for video in lost)
+    assert set(queue.given_up.values()) <= {"it broke"}
