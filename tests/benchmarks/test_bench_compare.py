@@ -6,7 +6,7 @@ from compare_workload import generate
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.error_breakdown import break_down
+from vis_bench.metrics.errors import break_down
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The error breakdown: one planted error takes the whole loss, and the shares add up."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,8 @@ from compare_workload import generate
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
-from vis_bench.metrics.error_breakdown import ERRORS, IDENTITY_ERRORS, break_down
-from vis_bench.metrics.frame_overlap import overlaps
+from vis_bench.metrics.errors import ERRORS, IDENTITY_ERRORS, break_down
+from vis_bench.metrics.identity_sensitivity import identity_sensitivity
 from vis_bench.metrics.ytvis import evaluate
 
 HEIGHT, WIDTH, LENGTH, NUM_VIDEOS = 40, 60, 10, 4
@@ -335,26 +337,20 @@ def test_telling_kinds_apart_leaves_switches_what_they_were():
     assert breakdown.identity_gains["switch"] == pytest.approx(0.020490549054905507, abs=1e-12)
 
 
-def test_overlaps_agree_with_counting_pixels():
-    generator = np.random.default_rng(0)
-    dense = generator.random((2, 3, 5, 9, 11)) < 0.4
-    dense[0, 1, 2] = dense[1, 0, 4] = False
-
-    def tubes(dense_NTHW):
-        sequences = [
-            [_encoded(frame) if frame.any() else None for frame in frames] for frames in dense_NTHW
-        ]
-        return Results.of([Track(1, 1, 0.5, masks) for masks in sequences]).tubes
-
-    some, others = dense
-    found = overlaps(tubes(some), np.arange(3), tubes(others), np.arange(3), 5)
-    shared = (some[:, None] & others[None]).sum((-1, -2))
-    either = (some[:, None] | others[None]).sum((-1, -2))
-    assert (found.shared_NMT == shared).all()
-    assert (found.union_NMT == either).all()
-    assert found.space_time_iou() == pytest.approx(shared.sum(2) / either.sum(2))
+EXPECTED = json.loads((GOLDEN / "error_breakdown.json").read_text())
 
 
-def _encoded(frame_HW):
-    encoded = coco_mask.encode(np.asfortranarray(frame_HW.astype(np.uint8)))
-    return {"size": encoded["size"], "counts": encoded["counts"].decode()}
+@pytest.mark.parametrize("name", EXPECTED)
+def test_figures_are_those_of_the_golden(name):
+    if name == "generated":
+        content, tracks, _ = generate(5, 4, 3, 12)
+        truth, results = GroundTruth.of(content), Results.of([Track(**track) for track in tracks])
+    else:
+        truth = read_annotations(GOLDEN / f"{name}.gt.json")
+        results = read_results(GOLDEN / f"{name}.preds.json")
+    errors, switched = break_down(truth, results), identity_sensitivity(truth, results)
+    assert EXPECTED[name] == {
+        "ap": errors.ap, "gains": errors.gains, "identity_gains": errors.identity_gains,
+        "costs": switched.predictions.costs_N.tolist(),
+        "perfect_costs": switched.perfect.costs_N.tolist(),
+    }  # fmt: skip

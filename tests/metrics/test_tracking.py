@@ -15,9 +15,9 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.tracking.evaluate import Counts, evaluate_tracking
+from vis_bench.metrics.tracking.frames import Frames
 from vis_bench.metrics.tracking.hota import count_hota
 from vis_bench.metrics.tracking.identity import count_identity
-from vis_bench.metrics.tracking.protocol import FrameIoUs
 from vis_bench.metrics.tracking.teta import count_teta
 
 # Values on and beside thresholds, and many zeros; ties are likely.
@@ -33,13 +33,10 @@ class Dense:
     tracks_TD: np.ndarray
 
     def stored(self):
-        frame_Q, track_Q = self.tracks_TD.nonzero()
-        place_TD = np.cumsum(self.tracks_TD).reshape(self.tracks_TD.shape) - 1
-        frame_L, object_L, track_L = self.iou_TGD.nonzero()
-        return FrameIoUs(
-            self.objects_TG, self.tracks_TD.shape[1], frame_Q, track_Q,
-            place_TD[frame_L, track_L], object_L, self.iou_TGD[frame_L, object_L, track_L],
-        )  # fmt: skip
+        ids = [[np.flatnonzero(row) for row in side] for side in (self.objects_TG, self.tracks_TD)]
+        similarity = [iou[np.ix_(g, d)] for iou, g, d in zip(self.iou_TGD, *ids, strict=True)]
+        _, num_objects, num_tracks = self.iou_TGD.shape
+        return Frames(num_objects, num_tracks, *ids, similarity)
 
 
 @st.composite

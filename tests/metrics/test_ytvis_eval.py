@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycocotools import mask as coco_mask
 
 import eval_reference
-from eval_problems import parsed, problems, tubes_of_any_sizes
+from eval_problems import parsed, problems
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.masks.rle import encode_masks, from_run_lengths
-from vis_bench.masks.tubes import measure_tubes
+from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.matching import AREA_RANGES, match, match_group
 from vis_bench.metrics.precision_recall import accumulate
-from vis_bench.metrics.space_time_iou import space_time_iou
 from vis_bench.metrics.ytvis import evaluate, evaluate_files, summarize
 
 
@@ -111,23 +108,6 @@ def test_matching_one_group_equals_the_slow_reference(group):
                 assert on_ignored_DAT[d, a, t] == (is_matched and is_ignored)
 
 
-def test_intersections_with_empty_runs_stop_where_the_official_merging_stops():
-    """The official sums are areas of pycocotools' merged masks, which is what is held against."""
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        lengths = [random_lengths_with_empty_runs(rng) for _ in range(2)]
-        masks = [from_run_lengths(some, 6, 7) for some in lengths]
-        tubes = [measure_tubes([[mask]], lambda n, t: "a mask") for mask in masks]
-        inter, union = (coco_mask.area(coco_mask.merge(masks, intersect=i)) for i in (1, 0))
-        iou = space_time_iou(tubes[0], np.array([0]), tubes[1], np.array([0]))
-        assert iou.item() == (inter / union if union else 0), lengths
-
-
-def random_lengths_with_empty_runs(rng):
-    borders = np.sort(rng.choice(8, rng.integers(1, 9))) * 6
-    return np.diff(np.concatenate(([0], borders.clip(max=42), [42]))).tolist()
-
-
 def test_a_video_that_counts_twice_is_two_copies_of_it():
     rng = np.random.default_rng(3)
     content, tracks = random_problem(rng, num_videos=4)
@@ -214,19 +194,3 @@ def test_without_ground_truth_every_number_is_minus_one():
     evaluation = evaluate(GroundTruth.of(content | {"annotations": []}), Results.of(tracks))
     assert set(evaluation.summary().values()) == {-1.0}
     assert any("no object" in warning for warning in evaluation.warnings)
-
-
-@given(tubes_of_any_sizes(), tubes_of_any_sizes())
-@settings(max_examples=400, deadline=None)
-def test_space_time_iou_equals_the_slow_reference(detections, objects):
-    tubes = [measure_tubes(masks, lambda n, t: "a mask") for masks in (detections, objects)]
-    rows_D, columns_G = (np.arange(len(masks)) for masks in (detections, objects))
-    pixels = [
-        [[eval_reference.pixels_of(mask, None) for mask in tube] for tube in masks]
-        for masks in (detections, objects)
-    ]
-    expected = [[eval_reference.space_time_iou(d, g) for g in pixels[1]] for d in pixels[0]]
-    ious_DG = space_time_iou(tubes[0], rows_D, tubes[1], columns_G)
-    np.testing.assert_array_equal(ious_DG, expected)
-    backwards_DG = space_time_iou(tubes[0], rows_D[::-1], tubes[1], columns_G)
-    np.testing.assert_array_equal(backwards_DG, expected[::-1])

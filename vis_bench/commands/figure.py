@@ -11,8 +11,7 @@ from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import count, frames_path, named_file, names, picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
-from vis_bench.metrics.error_breakdown import ERRORS
-from vis_bench.metrics.video_errors import VideoErrors, break_down_videos, worst_videos
+from vis_bench.metrics.errors import ERRORS, VideoErrors, break_down_videos, worst_videos
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.runs.predict import load_rows, predict_rows

@@ -16,7 +16,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
 from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos, resample
-from vis_bench.metrics.error_breakdown import ErrorBreakdown, break_down
+from vis_bench.metrics.errors import ErrorBreakdown, break_down
 from vis_bench.metrics.matching import AREA_NAMES
 from vis_bench.metrics.tracking.resample import resample_tracking
 from vis_bench.metrics.ytvis import Evaluation, evaluate

@@ -14,9 +14,8 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.metrics.followed_videos import FollowedVideo, followed_videos
-from vis_bench.metrics.repaired_ap import repaired_ap
-from vis_bench.metrics.repairs import VideoTracks
+from vis_bench.metrics.errors import repaired_ap
+from vis_bench.metrics.frame_matches import FollowedVideo, VideoTracks, followed_videos
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics.levels import ObjectLevels
-from vis_bench.metrics.space_time_iou import space_time_iou
-from vis_bench.metrics.sparse_overlap import SparseOverlaps
+from vis_bench.metrics.overlaps import Overlaps, space_time_iou
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 AREA_NAMES = ("all", "small", "medium", "large")
@@ -68,12 +67,12 @@ class Matches:
 
 
 def match(
-    ground_truth: GroundTruth, results: Results, found: Sequence[SparseOverlaps] = ()
+    ground_truth: GroundTruth, results: Results, overlaps: Sequence[Overlaps] | None = None
 ) -> Matches:
     """Matches every detection of a listed video and category; the best 100 of each are kept.
 
     Args:
-        found: what is known already of each video, of some tracks and all objects, in file order.
+        overlaps: of each video, with at least the tracks `takes_part`; counted here unless given.
 
     Raises:
         InputError: for annotations of single images, which COCOeval evaluates (see `images`).
@@ -93,10 +92,10 @@ def match(
     for start, stop, key in detections.groups():
         if key in objects:
             rows_D, columns_G = detections.track_N[start:stop], objects[key]
-            ious_DG = space_time_iou(
-                results.tubes, rows_D, ground_truth.tubes, columns_G,
-                found=found[key[0]] if found else None, only_from_half=True,
-            )  # fmt: skip
+            if overlaps is None:
+                ious_DG = space_time_iou(results.tubes, rows_D, ground_truth.tubes, columns_G)
+            else:
+                ious_DG = _known_ious(overlaps[key[0]], rows_D, columns_G)
             crowd_G, ignored_GA = _ignored_objects(ground_truth, levels, columns_G)
             matched_DAT, on_ignored_DAT = match_group(ious_DG, crowd_G, ignored_GA)
             hits_NAT[start:stop] = matched_DAT & ~on_ignored_DAT
@@ -114,6 +113,21 @@ def match(
             for name, ids in ground_truth.parts.items()
         },
     )
+
+
+def takes_part(ground_truth: GroundTruth, results: Results) -> np.ndarray:
+    """The tracks whose overlaps `match` needs, bool: some object is of their category."""
+    detections, objects = _rank_detections(ground_truth, results), _group_objects(ground_truth)
+    needed_N = np.zeros(len(results.tracks), bool)
+    for start, stop, key in detections.groups():
+        needed_N[detections.track_N[start:stop]] = key in objects
+    return needed_N
+
+
+def _known_ious(overlaps: Overlaps, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray:
+    places_D = np.searchsorted(overlaps.tracks.rows_N, rows_D)
+    places_G = np.searchsorted(overlaps.objects.rows_N, columns_G)
+    return overlaps.space_time_iou[places_D[:, None], places_G]
 
 
 def match_group(

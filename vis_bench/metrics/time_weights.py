@@ -19,8 +19,8 @@ import numpy as np
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos, percentile_interval
-from vis_bench.metrics.repairs import VideoTracks
-from vis_bench.metrics.space_time_iou import space_time_iou
+from vis_bench.metrics.frame_matches import VideoTracks
+from vis_bench.metrics.overlaps import space_time_iou
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,14 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import collection_paused
+from vis_bench.metrics import matching
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.images import ImageEvaluation, evaluate_images
 from vis_bench.metrics.levels import LEVELS
 from vis_bench.metrics.matching import AREA_NAMES, Matches, match
 from vis_bench.metrics.numbers import ALL_AREAS, headline, mean_of_parts, summarize
+from vis_bench.metrics.overlaps import video_overlaps
 from vis_bench.metrics.precision_recall import MAX_DETECTIONS, Curves, accumulate
 
 if TYPE_CHECKING:
@@ -191,12 +193,14 @@ def evaluate(
     if tracking_threshold is None:
         matches, tracking = match(ground_truth, results), None
     else:
+        from vis_bench.metrics.tracking import frames
         from vis_bench.metrics.tracking.evaluate import evaluate_tracking
-        from vis_bench.metrics.tracking.protocol import track_overlaps
 
-        found = track_overlaps(ground_truth, results, tracking_threshold)
-        matches = match(ground_truth, results, found)
-        tracking = evaluate_tracking(ground_truth, results, tracking_threshold, found)
+        tracked_N = frames.takes_part(ground_truth, results, tracking_threshold)
+        chosen_N = tracked_N | matching.takes_part(ground_truth, results)
+        overlaps = video_overlaps(ground_truth, results, chosen_N)
+        matches = match(ground_truth, results, overlaps)
+        tracking = evaluate_tracking(ground_truth, results, tracking_threshold, overlaps)
     return Evaluation(matches, accumulate(matches), warnings, tracking)
 
 

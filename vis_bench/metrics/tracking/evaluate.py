@@ -11,16 +11,15 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.metrics.sparse_overlap import SparseOverlaps
-from vis_bench.metrics.tracking.hota import HotaCounts, count_hota
-from vis_bench.metrics.tracking.identity import IdentityCounts, count_identity
-from vis_bench.metrics.tracking.protocol import (
+from vis_bench.metrics.overlaps import Overlaps, video_overlaps
+from vis_bench.metrics.tracking.frames import (
     SCORE_THRESHOLD,
-    FrameIoUs,
-    TrackedVideo,
-    track_overlaps,
-    tracked_videos,
+    Frames,
+    distinct_tracks,
+    takes_part,
 )
+from vis_bench.metrics.tracking.hota import HotaCounts, count_apart, count_hota
+from vis_bench.metrics.tracking.identity import IdentityCounts, count_identity
 from vis_bench.metrics.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
 
 
@@ -32,7 +31,7 @@ class Counts:
     identity: IdentityCounts
 
     @classmethod
-    def of(cls, frames: FrameIoUs) -> Counts:
+    def of(cls, frames: Frames) -> Counts:
         """Counts one sequence."""
         return cls(count_hota(frames), count_identity(frames))
 
@@ -211,25 +210,34 @@ def evaluate_tracking(
     ground_truth: GroundTruth,
     results: Results,
     score_threshold: float = SCORE_THRESHOLD,
-    found: Sequence[SparseOverlaps] | None = None,
+    overlaps: Sequence[Overlaps] | None = None,
 ) -> TrackingEvaluation:
     """Evaluates the tracks whose score is above the threshold.
 
     Args:
         results: of videos that the annotations list; see `check_results`.
-        found: `track_overlaps` of the same three; counted here unless given.
+        overlaps: of each video, with at least these tracks; counted here unless given.
     """
-    if found is None:
-        found = track_overlaps(ground_truth, results, score_threshold)
+    tracked_N = takes_part(ground_truth, results, score_threshold)
+    if overlaps is None:
+        overlaps = video_overlaps(ground_truth, results, tracked_N)
     annotated = annotated_categories(ground_truth)
     order = ground_truth.category_order
-    classes = [place for place, key in enumerate(order) if key in annotated]
-    return TrackingEvaluation(
-        score_threshold,
-        ground_truth.categories,
-        annotated,
-        [_count(video, order, classes) for video in tracked_videos(ground_truth, results, found)],
-    )
+    place = {key: index for index, key in enumerate(order)}
+    classes = [place[key] for key in order if key in annotated]
+    videos = []
+    for video, own in zip(ground_truth.videos, overlaps, strict=True):
+        rows_D = own.tracks.rows_N[tracked_N[own.tracks.rows_N]]
+        frames = Frames.of(own, video.length, tracked_N[own.tracks.rows_N])
+        category_G = [place[ground_truth.objects[row].category_id] for row in own.objects.rows_N]
+        category_D = [place[results.tracks[row].category_id] for row in rows_D]
+        videos.append(
+            _count(
+                video.id, frames, np.array(category_G, np.int64), np.array(category_D, np.int64),
+                distinct_tracks(results, rows_D), order, classes,
+            )
+        )  # fmt: skip
+    return TrackingEvaluation(score_threshold, ground_truth.categories, annotated, videos)
 
 
 def annotated_categories(ground_truth: GroundTruth) -> frozenset[int]:
@@ -243,19 +251,33 @@ def annotated_categories(ground_truth: GroundTruth) -> frozenset[int]:
     )
 
 
-def _count(video: TrackedVideo, order: Sequence[int], classes: Sequence[int]) -> VideoCounts:
-    frames = video.frame_ious
-    present = np.union1d(video.category_G, video.category_D).tolist()
-    all_G = np.ones(len(video.category_G), bool)
-    teta = count_teta(frames, video.category_G, video.category_D, classes)
+def _count(
+    video_id: int,
+    frames: Frames,
+    category_G: np.ndarray,
+    category_D: np.ndarray,
+    distinct_D: np.ndarray,
+    order: Sequence[int],
+    classes: Sequence[int],
+) -> VideoCounts:
+    all_G = np.ones(len(category_G), bool)
+    teta = count_teta(frames, category_G, category_D, classes)
     return VideoCounts(
-        video.id,
+        video_id,
         {
-            order[place]: Counts.of(frames.of(video.category_G == place, video.category_D == place))
-            for place in present
+            order[place]: _count_category(frames, category_G == place, category_D == place)
+            for place in np.union1d(category_G, category_D).tolist()
         },
-        Counts.of(frames.of(all_G, video.distinct_D)),
+        Counts.of(frames.chosen(all_G, distinct_D)),
         {order[place]: counts for place, counts in teta.items()},
-        len(video.category_D),
-        int(video.distinct_D.sum()),
+        len(category_D),
+        int(distinct_D.sum()),
     )
+
+
+def _count_category(frames: Frames, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Counts:
+    if chosen_G.any() and chosen_D.any():
+        return Counts.of(frames.chosen(chosen_G, chosen_D))
+    num_objects = int(frames.num_frames_G()[chosen_G].sum())
+    num_tracks = int(frames.num_frames_D()[chosen_D].sum())
+    return Counts(count_apart(num_objects, num_tracks), IdentityCounts(0, num_objects, num_tracks))

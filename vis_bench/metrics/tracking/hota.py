@@ -11,8 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from vis_bench.metrics.tracking.assignment import assign, associate, reached
-from vis_bench.metrics.tracking.protocol import FrameIoUs
+from vis_bench.metrics.tracking.frames import Frames, assign, associate, reached
 
 # The thresholds of IoU from which on a pair counts: 0.05, 0.10 .. 0.95.
 ALPHAS = np.arange(0.05, 0.99, 0.05)
@@ -67,20 +66,23 @@ class HotaCounts:
         }
 
 
-def count_hota(frames: FrameIoUs) -> HotaCounts:
-    """The counts of one sequence: the objects and tracks of one video that are compared."""
-    if not frames.iou_L.size:
-        zeros_A = np.zeros(len(ALPHAS))
-        missed_A, strays_A = zeros_A + frames.objects_TG.sum(), zeros_A + len(frames.track_Q)
-        return HotaCounts(zeros_A, missed_A, strays_A, zeros_A, zeros_A, zeros_A, zeros_A)
+def count_apart(num_objects: int, num_tracks: int) -> HotaCounts:
+    """Counts a sequence in which nothing overlaps, by its numbers of masks."""
+    zeros_A = np.zeros(len(ALPHAS))
+    missed_A, strays_A = zeros_A + num_objects, zeros_A + num_tracks
+    return HotaCounts(zeros_A, missed_A, strays_A, zeros_A, zeros_A, zeros_A, zeros_A)
+
+
+def count_hota(frames: Frames) -> HotaCounts:
+    """Counts one sequence: the objects and tracks of one video that are compared."""
     pairs = assign(frames)
     level_P = pairs.levels(ALPHAS)
     association = associate(frames, pairs, level_P, len(ALPHAS))
     iou_L = np.bincount(level_P, weights=pairs.iou_P, minlength=len(ALPHAS) + 1)
     return HotaCounts(
         association.pairs_A,
-        frames.objects_TG.sum() - association.pairs_A,
-        len(frames.track_Q) - association.pairs_A,
+        frames.num_frames_G().sum() - association.pairs_A,
+        frames.num_frames_D().sum() - association.pairs_A,
         association.jaccard_A,
         association.recall_A,
         association.precision_A,

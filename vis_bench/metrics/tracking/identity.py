@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-from vis_bench.metrics.tracking.protocol import FrameIoUs
-from vis_bench.metrics.tracking.solver import linear_sum_assignment
+from vis_bench.metrics.tracking.frames import Frames
 
 # From this IoU on, an object and a track are together in a frame.
 MATCH_IOU = 0.5
@@ -43,14 +43,13 @@ class IdentityCounts:
         }
 
 
-def count_identity(frames: FrameIoUs) -> IdentityCounts:
-    """The counts of one sequence: each object gets one track, so that most frames agree."""
-    num_objects, num_tracks = int(frames.objects_TG.sum()), len(frames.track_Q)
-    near_L = frames.iou_L >= MATCH_IOU
-    if not near_L.any():
-        return IdentityCounts(0, num_objects, num_tracks)
-    shape = frames.objects_TG.shape[1], frames.num_tracks
-    place_L = frames.object_L[near_L] * shape[1] + frames.track_L[near_L]
-    together_GD = np.bincount(place_L, minlength=shape[0] * shape[1]).reshape(shape)
+def count_identity(frames: Frames) -> IdentityCounts:
+    """Counts one sequence: each object gets one track, so that most frames agree."""
+    together_GD = np.zeros((frames.num_objects, frames.num_tracks), np.int64)
+    for objects, tracks, iou in zip(
+        frames.object_ids, frames.track_ids, frames.similarity, strict=True
+    ):
+        together_GD[objects[:, None], tracks] += iou >= MATCH_IOU
     idtp = int(together_GD[linear_sum_assignment(together_GD, maximize=True)].sum())
+    num_objects, num_tracks = (int(n.sum()) for n in (frames.num_frames_G(), frames.num_frames_D()))
     return IdentityCounts(idtp, num_objects - idtp, num_tracks - idtp)

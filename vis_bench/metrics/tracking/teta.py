@@ -12,8 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from vis_bench.metrics.tracking.assignment import assign, associate, reached
-from vis_bench.metrics.tracking.protocol import FrameIoUs
+from vis_bench.metrics.tracking.frames import Frames, assign, associate, reached
 
 # The thresholds of IoU; classes are judged from the eleventh, 0.5, on.
 ALPHAS = np.arange(0.0, 0.99, 0.05)
@@ -80,7 +79,7 @@ class TetaCounts:
 
 
 def count_teta(
-    frames: FrameIoUs, category_G: np.ndarray, category_D: np.ndarray, classes: Sequence[int]
+    frames: Frames, category_G: np.ndarray, category_D: np.ndarray, classes: Sequence[int]
 ) -> dict[int, TetaCounts]:
     """The counts of one video for each of `classes`, which come in the order of the annotations.
 
@@ -89,32 +88,25 @@ def count_teta(
         category_G, category_D: their categories, numbered from 0.
         classes: the categories that have an annotated mask in any video.
     """
-    frames = frames.in_frames(np.any(frames.objects_TG, axis=1))
-    near_L = frames.iou_L >= NEAR_IOU
-    owner_Q = _owners(frames, near_L, category_G)
-    category_Q, category_L = category_D[frames.track_Q], category_G[frames.object_L]
+    frames = frames.with_objects()
+    owner_Q = _owners(frames, category_G)
+    category_Q = category_D[frames.track_Q]
     cls_fp = {key: np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA) for key in classes}
     located: dict[int, _Located] = {}
-    here = set(category_G.tolist())
     num_tracked = np.bincount(category_Q, minlength=max(classes, default=0) + 1)
     for key in classes:
-        if key not in here:
-            cls_fp[key] = np.full_like(cls_fp[key], num_tracked[key])
-            located[key] = _Located.nothing(0)
-            continue
         rows_G = category_G == key
-        near_Q = np.zeros(len(category_Q), bool)
-        near_Q[frames.mask_L[near_L & (category_L == key)]] = True
+        near_Q = _near(frames, rows_G) if rows_G.any() else np.zeros(len(owner_Q), bool)
         near_Q &= (owner_Q == _NOBODY) | (owner_Q == key)
         if not near_Q.any():
             cls_fp[key] = np.full_like(cls_fp[key], num_tracked[key])
-            located[key] = _Located.nothing(int(frames.objects_TG[:, rows_G].sum()))
+            located[key] = _Located.nothing(int(frames.num_frames_G()[rows_G].sum()))
             continue
         cls_fp[key] += ((category_Q == key) & ~near_Q).sum()
         columns_D = np.zeros(len(category_D), bool)
         columns_D[frames.track_Q[near_Q]] = True
         located[key], wrong = _locate(
-            frames.of(rows_G, columns_D),
+            frames.chosen(rows_G, columns_D),
             near_Q[columns_D[frames.track_Q]],
             category_D[columns_D],
             key,
@@ -128,11 +120,21 @@ def count_teta(
 _NOBODY = -1
 
 
-def _owners(frames: FrameIoUs, near_L: np.ndarray, category_G: np.ndarray) -> np.ndarray:
+def _near(frames: Frames, rows_G: np.ndarray) -> np.ndarray:
+    """The masks of tracks that are near one of some objects, bool (Q,)."""
+    near = [
+        (iou[rows_G[objects]] >= NEAR_IOU).any(0)
+        for objects, iou in zip(frames.object_ids, frames.similarity, strict=True)
+    ]
+    return np.concatenate([np.zeros(0, bool), *near])
+
+
+def _owners(frames: Frames, category_G: np.ndarray) -> np.ndarray:
     """The category of the object that takes each mask of a track, (Q,)."""
+    all_G = np.ones(len(category_G), bool)
     columns_D = np.zeros(frames.num_tracks, bool)
-    columns_D[frames.track_L[near_L]] = True
-    pairs = assign(frames.of(np.ones(len(category_G), bool), columns_D))
+    columns_D[frames.track_Q[_near(frames, all_G)]] = True
+    pairs = assign(frames.chosen(all_G, columns_D))
     taken_P = pairs.iou_P >= NEAR_IOU
     (masks,) = columns_D[frames.track_Q].nonzero()
     owner_Q = np.full(len(frames.track_Q), _NOBODY)
@@ -163,7 +165,7 @@ class _Located:
 
 
 def _locate(
-    frames: FrameIoUs, near_Q: np.ndarray, category_D: np.ndarray, key: int
+    frames: Frames, near_Q: np.ndarray, category_D: np.ndarray, key: int
 ) -> tuple[_Located, dict[int, np.ndarray]]:
     """One class in one video, and the pairs whose track is of another class, by that class.
 
@@ -183,7 +185,7 @@ def _locate(
     right_A = by_class.pop(key, np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA))
     located = _Located(
         association.pairs_A,
-        frames.objects_TG.sum() - association.pairs_A,
+        frames.num_frames_G().sum() - association.pairs_A,
         near_Q.sum() - _at_levels(level_P[is_near_P]),
         association.jaccard_A,
         association.recall_A,

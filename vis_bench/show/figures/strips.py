@@ -10,7 +10,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.metrics.video_errors import VideoErrors
+from vis_bench.metrics.errors import VideoErrors
 from vis_bench.runs.sources import Side, Sources
 from vis_bench.show.figures.page import PAGE_WIDTH, TEXT
 from vis_bench.show.overlay.frame import VideoPictures

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vis_bench.metrics.repairs import FOUND
-from vis_bench.metrics.sparse_overlap import sparse_overlaps
+from vis_bench.metrics.frame_matches import FOUND
+from vis_bench.metrics.overlaps import Overlaps
 from vis_bench.show.overlay.tracks import TrackSet
 
 # (track, object) -> mask IoU in a frame.
@@ -101,14 +101,13 @@ def object_timelines(tracks: TrackSet, objects: TrackSet, num_frames: int) -> li
 
 
 def _pair_ious(tracks: TrackSet, objects: TrackSet, num_frames: int) -> Sequence[PairIoUs]:
-    found = sparse_overlaps(tracks.tubes, tracks.rows_N, objects.tubes, objects.rows_N, num_frames)
-    (kept,) = (~objects.crowd_N[found.column_L]).nonzero()
-    mask_K = found.mask_L[kept]
-    pairs = zip(found.row_Q[mask_K].tolist(), found.column_L[kept].tolist(), strict=True)
-    known = zip(pairs, found.frame_iou_L()[kept].tolist(), strict=True)
+    found = Overlaps.of(tracks.tubes, tracks.rows_N, objects.tubes, objects.rows_N)
+    found = found.before(num_frames)
     ious_T: list[dict[tuple[int, int], float]] = [{} for _ in range(num_frames)]
-    for t, (pair, iou) in zip(found.frame_Q[mask_K].tolist(), known, strict=True):
-        ious_T[t][pair] = iou
+    columns = (found.frame_L, found.row_L, found.column_L, found.iou_L)
+    for t, n, m, iou in zip(*(column.tolist() for column in columns), strict=True):
+        if not objects.crowd_N[m]:
+            ious_T[t][n, m] = iou
     return ious_T
 
 

@@ -14,8 +14,8 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT, RLE
 from vis_bench.masks.tubes import MaskTubes
-from vis_bench.metrics.repairs import BACKGROUND, FOUND, VideoTracks
-from vis_bench.metrics.space_time_iou import space_time_iou
+from vis_bench.metrics.frame_matches import BACKGROUND, FOUND, VideoTracks
+from vis_bench.metrics.overlaps import space_time_iou
 from vis_bench.runs.sources import Sources
 
 

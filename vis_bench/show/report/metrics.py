@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.error_breakdown import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
+from vis_bench.metrics.errors import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
 from vis_bench.records.schema import Record

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.metrics.analyse import Analysis, analyse
-from vis_bench.metrics.tracking.protocol import SCORE_THRESHOLD
+from vis_bench.metrics.tracking.frames import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.ranking import count
 from vis_bench.runs.sources import Sources

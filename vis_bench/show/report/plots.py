@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.error_breakdown import ERRORS
+from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.charts import add_legend, chart_style, encode_figure

@@ -1,0 +1,240 @@
+"""Pixels that the masks of a video share, counted in one pass over its frames.
+
+Every metric starts here. Memory grows with the masks, not with tubes times frames.
+
+The space-time IoU of two tubes is the sum of their intersections over the sum of their unions, up
+to the end of the shorter one, as the official evaluator computes it (youtubevos/cocoapi,
+`YTVOSeval.computeIoU`). A frame in which the two masks differ in size counts in neither sum. All
+sums are exact integers in float64; one division follows.
+
+Shape letters: N and M tubes, Q and R their masks, L pairs of masks that share pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.masks.rle import RLE
+from vis_bench.masks.tubes import MaskTubes
+
+
+@dataclass(frozen=True)
+class FrameMasks:
+    """Masks of N tubes, `rows_N` of `tubes`, in order of frames, then tubes.
+
+    `frame_Q`, `row_Q`, `place_Q`: the frame of each mask, its tube's place in `rows_N`, and its own
+    place in `tubes`.
+    """
+
+    tubes: MaskTubes
+    rows_N: np.ndarray
+    frame_Q: np.ndarray
+    row_Q: np.ndarray
+    place_Q: np.ndarray
+
+    @classmethod
+    def of(cls, tubes: MaskTubes, rows_N: np.ndarray) -> FrameMasks:
+        """All masks of some tubes, empty ones included."""
+        row_Q, place_Q = tubes.masks_of(rows_N)
+        frame_Q = tubes.frame_P[place_Q]
+        order_Q = np.argsort(frame_Q, kind="stable")
+        return cls(tubes, rows_N, frame_Q[order_Q], row_Q[order_Q], place_Q[order_Q])
+
+    @cached_property
+    def area_Q(self) -> np.ndarray:
+        """Pixels of each mask."""
+        return self.tubes.areas_P1[self.place_Q]
+
+    @cached_property
+    def size_Q(self) -> np.ndarray:
+        """Size of each mask, coded as in `MaskTubes.sizes_P1`."""
+        return self.tubes.sizes_P1[self.place_Q]
+
+    @cached_property
+    def span_Q2(self) -> np.ndarray:
+        """Range of the foreground of each mask, as `MaskTubes.spans_P12`."""
+        return self.tubes.spans_P12[self.place_Q]
+
+    @cached_property
+    def has_empty_runs_Q(self) -> np.ndarray:
+        """Whether a run other than the first of a mask is empty."""
+        return self.tubes.has_empty_runs_P1[self.place_Q]
+
+    @property
+    def lengths_N(self) -> np.ndarray:
+        """Frames of each tube, with and without a mask."""
+        return self.tubes.lengths_N[self.rows_N]
+
+    def kept(self, kept_Q: np.ndarray) -> FrameMasks:
+        """Without the other masks; the tubes stay."""
+        return FrameMasks(
+            self.tubes, self.rows_N, self.frame_Q[kept_Q], self.row_Q[kept_Q], self.place_Q[kept_Q]
+        )
+
+    def in_frames(self, frames_T: np.ndarray) -> list[slice]:
+        """The masks of each of some frames."""
+        first_T, last_T = (np.searchsorted(self.frame_Q, frames_T + end) for end in (0, 1))
+        return list(map(slice, first_T.tolist(), last_T.tolist()))
+
+    def rles(self) -> list[RLE]:
+        """All masks."""
+        return self.tubes.masks_at(self.place_Q)
+
+    def areas_before(self, num_frames: int) -> np.ndarray:
+        """Pixels of each tube in its first frames, float (N,)."""
+        inside_Q = self.frame_Q < num_frames
+        return np.bincount(
+            self.row_Q[inside_Q], weights=self.area_Q[inside_Q], minlength=len(self.rows_N)
+        )
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Masks with pixels of N tubes and of M others of one video, and the pixels that pairs share.
+
+    `mask_L`, `other_L`: places among the masks of `tracks` and `objects`, in order of frames, then
+    objects, then tracks; `shared_L`: the pixels, more than 0. Masks of unequal size share none.
+    """
+
+    tracks: FrameMasks
+    objects: FrameMasks
+    mask_L: np.ndarray
+    other_L: np.ndarray
+    shared_L: np.ndarray
+
+    @classmethod
+    def of(
+        cls, tracks: MaskTubes, rows_N: np.ndarray, objects: MaskTubes, columns_M: np.ndarray
+    ) -> Overlaps:
+        """Counts the pixels that `rows_N` of `tracks` share with `columns_M` of `objects`.
+
+        Against a crowd, pycocotools divides the intersection by the first mask's area, so that a
+        multiplication gives it back, to well within half a pixel.
+        """
+        own, other = (
+            masks.kept(masks.area_Q > 0)
+            for masks in (FrameMasks.of(tracks, rows_N), FrameMasks.of(objects, columns_M))
+        )
+        frames = np.intersect1d(own.frame_Q, other.frame_Q)
+        rles, other_rles = own.rles(), other.rles()
+        parts: list[tuple[np.ndarray, ...]] = [(np.zeros(0, np.int64),) * 3]
+        for q, r in zip(own.in_frames(frames), other.in_frames(frames), strict=True):
+            covered_qr = coco_mask.iou(rles[q], other_rles[r], [True] * (r.stop - r.start))
+            # Of masks that differ in size, pycocotools gives -1.
+            r_l, q_l = (covered_qr.T > 0).nonzero()
+            parts.append((q_l + q.start, r_l + r.start, covered_qr[q_l, r_l]))
+        mask_L, other_L, covered_L = map(np.concatenate, zip(*parts, strict=True))
+        shared_L = np.rint(covered_L * own.area_Q[mask_L]).astype(np.int64)
+        return cls(own, other, mask_L, other_L, shared_L)
+
+    @property
+    def frame_L(self) -> np.ndarray:
+        """The frame of each pair."""
+        return self.tracks.frame_Q[self.mask_L]
+
+    @property
+    def row_L(self) -> np.ndarray:
+        """The track of each pair, from 0 to N - 1."""
+        return self.tracks.row_Q[self.mask_L]
+
+    @property
+    def column_L(self) -> np.ndarray:
+        """The object of each pair, from 0 to M - 1."""
+        return self.objects.row_Q[self.other_L]
+
+    @property
+    def iou_L(self) -> np.ndarray:
+        """The mask IoU of each pair in its frame."""
+        areas_L = self.tracks.area_Q[self.mask_L] + self.objects.area_Q[self.other_L]
+        return self.shared_L / (areas_L - self.shared_L)
+
+    def before(self, num_frames: int) -> Overlaps:
+        """Without masks that lie beyond a video's end."""
+        inside_Q = self.tracks.frame_Q < num_frames
+        inside_R = self.objects.frame_Q < num_frames
+        if inside_Q.all() and inside_R.all():
+            return self
+        # Masks are in order of frames, so that the places of those that stay are the same.
+        inside_L = inside_Q[self.mask_L]
+        return Overlaps(
+            self.tracks.kept(inside_Q), self.objects.kept(inside_R),
+            self.mask_L[inside_L], self.other_L[inside_L], self.shared_L[inside_L],
+        )  # fmt: skip
+
+    @cached_property
+    def space_time_iou(self) -> np.ndarray:
+        """IoU of each track with each object over all frames, float64 (N, M)."""
+        union_NM = self._total_areas()
+        place_L = self.row_L * union_NM.shape[1] + self.column_L
+        shared = np.bincount(place_L, weights=self.shared_L, minlength=union_NM.size)
+        shared_NM = shared.reshape(union_NM.shape)
+        union_NM -= shared_NM
+        return np.divide(shared_NM, union_NM, out=np.zeros(union_NM.shape), where=union_NM > 0)
+
+    def _total_areas(self) -> np.ndarray:
+        """The areas of both tubes together in the frames that count, (N, M)."""
+        tracks, objects = self.tracks, self.objects
+        common_NM = np.minimum(tracks.lengths_N[:, None], objects.lengths_N)
+        total_NM = np.zeros(common_NM.shape)
+        for common in np.unique(common_NM).tolist():
+            both_NM = tracks.areas_before(common)[:, None] + objects.areas_before(common)
+            np.copyto(total_NM, both_NM, where=common_NM == common)
+        all_masks = [FrameMasks.of(side.tubes, side.rows_N) for side in (tracks, objects)]
+        sizes = np.concatenate([masks.size_Q for masks in all_masks])
+        if (sizes != sizes[:1]).any() or any(m.has_empty_runs_Q.any() for m in all_masks):
+            _leave_out_as_official(total_NM, *all_masks)
+        return total_NM
+
+
+def _leave_out_as_official(total_NM: np.ndarray, tracks: FrameMasks, objects: FrameMasks) -> None:
+    """Takes from the total areas, in place, what the official evaluator leaves out.
+
+    Both masks of a frame where they differ in size; and, where an empty run begins at the same
+    place in both, all pixels from there on, since pycocotools stops merging there.
+    """
+    frames = np.intersect1d(tracks.frame_Q, objects.frame_Q)
+    rles, other_rles = tracks.rles(), objects.rles()
+    for q, r in zip(tracks.in_frames(frames), objects.in_frames(frames), strict=True):
+        area_qr = tracks.area_Q[q, None] + objects.area_Q[r]
+        differ_qr = tracks.size_Q[q, None] != objects.size_Q[r]
+        total_NM[tracks.row_Q[q, None], objects.row_Q[r]] -= np.where(differ_qr, area_qr, 0)
+        empty_runs_qr = tracks.has_empty_runs_Q[q, None] & objects.has_empty_runs_Q[r]
+        for i, j in np.argwhere(empty_runs_qr & ~differ_qr).tolist():
+            pair = [rles[q][i], other_rles[r][j]]
+            kept = [int(coco_mask.area(coco_mask.merge(pair, both))) for both in (True, False)]
+            place = tracks.row_Q[q][i], objects.row_Q[r][j]
+            total_NM[place] += sum(kept) - area_qr[i, j]
+
+
+def space_time_iou(
+    tracks: MaskTubes, rows_N: np.ndarray, objects: MaskTubes, columns_M: np.ndarray
+) -> np.ndarray:
+    """IoU of `rows_N` of `tracks` with `columns_M` of `objects` over all frames, (N, M)."""
+    return Overlaps.of(tracks, rows_N, objects, columns_M).space_time_iou
+
+
+def video_overlaps(
+    ground_truth: GroundTruth, results: Results, chosen_N: np.ndarray
+) -> list[Overlaps]:
+    """Overlaps of each video's chosen tracks with its objects, in the order of the videos.
+
+    Args:
+        chosen_N: the tracks that take part, bool; tracks and objects stay in file order.
+    """
+    track_video_N = np.array([track.video_id for track in results.tracks], np.int64)
+    object_video_M = np.array([thing.video_id for thing in ground_truth.objects], np.int64)
+    return [
+        Overlaps.of(
+            results.tubes,
+            np.flatnonzero(chosen_N & (track_video_N == video.id)),
+            ground_truth.tubes,
+            np.flatnonzero(object_video_M == video.id),
+        )
+        for video in ground_truth.videos
+    ]

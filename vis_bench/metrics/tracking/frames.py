@@ -1,0 +1,274 @@
+"""Objects and tracks frame by frame, and how HOTA and TETA assign them to each other.
+
+Tracks of a listed category whose score is above a threshold take part; from there on scores play no
+role. Crowds are ordinary objects, a mask without pixels is absent, and masks of different size
+overlap nothing but are present. Frames beyond the video's end are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pycocotools import mask as coco_mask
+from scipy.optimize import linear_sum_assignment
+
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results
+from vis_bench.masks.rle import RLE
+from vis_bench.metrics.overlaps import FrameMasks, Overlaps, space_time_iou
+
+SCORE_THRESHOLD = 0.5
+# From this space-time IoU on, two tracks are taken for the same object.
+DUPLICATE_IOU = 0.5
+# An IoU reaches a threshold that it misses by no more than this.
+EPSILON = np.finfo(float).eps
+
+
+@dataclass(frozen=True)
+class Frames:
+    """G objects and D tracks of one video, of all classes or of one.
+
+    Attributes:
+        object_ids, track_ids: of each frame, those that are present, rising: (G_t,) and (D_t,).
+        similarity: of each frame, their mask IoU, (G_t, D_t).
+    """
+
+    num_objects: int
+    num_tracks: int
+    object_ids: list[np.ndarray]
+    track_ids: list[np.ndarray]
+    similarity: list[np.ndarray]
+
+    @classmethod
+    def of(cls, overlaps: Overlaps, num_frames: int, tracked_N: np.ndarray) -> Frames:
+        """The frames of a video, of all objects and those tracks that take part."""
+        overlaps = overlaps.before(num_frames)
+        tracks, objects, iou_L = overlaps.tracks, overlaps.objects, overlaps.iou_L
+        frames_T1 = np.arange(num_frames + 1)
+        first_q, first_r, first_l = (
+            np.searchsorted(frame, frames_T1)
+            for frame in (tracks.frame_Q, objects.frame_Q, overlaps.frame_L)
+        )
+        number_N = np.cumsum(tracked_N) - 1
+        object_ids, track_ids, similarity = [], [], []
+        for t in range(num_frames):
+            q, r, pairs = (slice(*first[t : t + 2]) for first in (first_q, first_r, first_l))
+            row_q = tracks.row_Q[q]
+            iou_rq = np.zeros((r.stop - r.start, len(row_q)))
+            places = overlaps.other_L[pairs] - r.start, overlaps.mask_L[pairs] - q.start
+            iou_rq[places] = iou_L[pairs]
+            kept_q = tracked_N[row_q]
+            object_ids.append(objects.row_Q[r])
+            track_ids.append(number_N[row_q[kept_q]])
+            similarity.append(iou_rq[:, kept_q])
+        return cls(len(objects.rows_N), int(tracked_N.sum()), object_ids, track_ids, similarity)
+
+    @property
+    def track_Q(self) -> np.ndarray:
+        """The track of each of the Q masks of tracks, frame by frame."""
+        return np.concatenate([np.zeros(0, np.int64), *self.track_ids])
+
+    def num_frames_G(self) -> np.ndarray:
+        """Number of frames in which each object is present."""
+        ids = np.concatenate([np.zeros(0, np.int64), *self.object_ids])
+        return np.bincount(ids, minlength=self.num_objects)
+
+    def num_frames_D(self) -> np.ndarray:
+        """Number of frames in which each track is present."""
+        return np.bincount(self.track_Q, minlength=self.num_tracks)
+
+    def chosen(self, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Frames:
+        """Only some objects and some tracks; both are bool."""
+        number_G, number_D = np.cumsum(chosen_G) - 1, np.cumsum(chosen_D) - 1
+        rows = [chosen_G[ids] for ids in self.object_ids]
+        columns = [chosen_D[ids] for ids in self.track_ids]
+        return Frames(
+            int(chosen_G.sum()),
+            int(chosen_D.sum()),
+            [number_G[ids[g]] for ids, g in zip(self.object_ids, rows, strict=True)],
+            [number_D[ids[d]] for ids, d in zip(self.track_ids, columns, strict=True)],
+            [s[g][:, d] for s, g, d in zip(self.similarity, rows, columns, strict=True)],
+        )
+
+    def with_objects(self) -> Frames:
+        """Only the frames in which an object is present."""
+        kept = [t for t, ids in enumerate(self.object_ids) if ids.size]
+        columns = (self.object_ids, self.track_ids, self.similarity)
+        return Frames(self.num_objects, self.num_tracks, *([c[t] for t in kept] for c in columns))
+
+
+def takes_part(ground_truth: GroundTruth, results: Results, score_threshold: float) -> np.ndarray:
+    """The tracks of a listed category above the threshold, bool."""
+    listed = ground_truth.categories
+    return np.array(
+        [t.score > score_threshold and t.category_id in listed for t in results.tracks], bool
+    )
+
+
+def distinct_tracks(results: Results, rows_D: np.ndarray) -> np.ndarray:
+    """Tracks of one video that repeat no better one, whatever their class, bool (D,).
+
+    By falling score, ties in file order, a track is left out whose space-time IoU with one that
+    stays is `DUPLICATE_IOU` or more.
+    """
+    tubes = results.tubes
+    masks = FrameMasks.of(tubes, rows_D)
+    # Of others, the official IoU leaves out frames or pixels.
+    usual = (
+        len({*masks.lengths_N.tolist()}) <= 1
+        and len({*masks.size_Q.tolist()}) <= 1
+        and not masks.has_empty_runs_Q.any()
+    )
+    rles, total_D = masks.rles(), masks.areas_before(int(masks.lengths_N.max(initial=0)))
+    distinct_D, later_D = np.ones(len(rows_D), bool), np.ones(len(rows_D), bool)
+    for best in np.argsort([-float(results.tracks[row].score) for row in rows_D], kind="stable"):
+        later_D[best] = False
+        if not distinct_D[best]:
+            continue
+        if usual:
+            repeats_D = _reach_half(masks, rles, total_D, best, later_D & distinct_D)
+        else:
+            iou_D1 = space_time_iou(tubes, rows_D, tubes, rows_D[[best]])
+            repeats_D = later_D & (iou_D1[:, 0] >= DUPLICATE_IOU)
+        distinct_D &= ~repeats_D
+    return distinct_D
+
+
+def _reach_half(
+    masks: FrameMasks, rles: list[RLE], total_D: np.ndarray, best: int, open_D: np.ndarray
+) -> np.ndarray:
+    """The open tracks whose space-time IoU with one is 1/2 or more, bool (D,).
+
+    It is where three times the shared pixels are no less than both areas. Pixels are counted frame
+    by frame until the frames that remain cannot change the answer.
+
+    Args:
+        total_D: pixels of each track.
+    """
+    (own_F,) = (masks.row_Q == best).nonzero()
+    frames = masks.in_frames(masks.frame_Q[own_F])
+    counts_F = [frame.stop - frame.start for frame in frames]
+    other_E = np.concatenate([own_F[:0], *(np.arange(f.start, f.stop) for f in frames)])
+    row_E, most_E = masks.row_Q[other_E], _most_shared(masks, np.repeat(own_F, counts_F), other_E)
+    low_D = -np.maximum(total_D + total_D[best], 1)
+    high_D = low_D + 3 * np.bincount(row_E, most_E, minlength=len(total_D))
+    ends_F = np.cumsum(counts_F).tolist()
+    for own, stop, count in zip(own_F.tolist(), ends_F, counts_F, strict=True):
+        undecided_D = open_D & (low_D < 0) & (high_D >= 0)
+        if not undecided_D.any():
+            break
+        part = slice(stop - count, stop)
+        near = (undecided_D[row_E[part]] & (most_E[part] > 0)).nonzero()[0] + part.start
+        if near.size:
+            row_n, other_n = row_E[near], other_E[near]
+            covered_n1 = coco_mask.iou([rles[q] for q in other_n], [rles[own]], [True])
+            shared_n = np.rint(covered_n1[:, 0] * masks.area_Q[other_n])
+            low_D[row_n] += 3 * shared_n
+            high_D[row_n] += 3 * (shared_n - most_E[near])
+    return open_D & (low_D >= 0)
+
+
+def _most_shared(masks: FrameMasks, own_E: np.ndarray, other_E: np.ndarray) -> np.ndarray:
+    """The most pixels that two masks of a frame can share, by areas and columns, (E,)."""
+    (first_E, last_E), (other_first_E, other_last_E) = (
+        masks.span_Q2[mask_E].T for mask_E in (own_E, other_E)
+    )
+    common_E = np.minimum(last_E, other_last_E) - np.maximum(first_E, other_first_E)
+    smaller_E = np.minimum(masks.area_Q[own_E], masks.area_Q[other_E])
+    return np.clip(common_E, 0, smaller_E)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """P pairs of one video: object and track, which of the tracks' masks it is, and the IoU."""
+
+    object_P: np.ndarray
+    track_P: np.ndarray
+    mask_P: np.ndarray
+    iou_P: np.ndarray
+
+    def levels(self, alphas_A: np.ndarray) -> np.ndarray:
+        """Number of the rising thresholds that each pair reaches, (P,)."""
+        return np.searchsorted(alphas_A - EPSILON, self.iou_P, side="right")
+
+
+def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
+    """Assigns objects and tracks of each frame for the greatest sum of IoU times alignment.
+
+    A pair that overlaps over the whole video is preferred to one that overlaps more in a single
+    frame (Luiten et al., IJCV 2021, section 4.3, as computed by TrackEval).
+
+    Args:
+        keep_apart: also returns assigned pairs that do not overlap.
+    """
+    alignment_GD = _alignment(frames)
+    parts = [np.zeros((4, 0))]
+    first_mask = 0
+    for objects, tracks, iou in zip(
+        frames.object_ids, frames.track_ids, frames.similarity, strict=True
+    ):
+        if iou.size:
+            score = alignment_GD[objects[:, None], tracks] * iou
+            row, column = linear_sum_assignment(score, maximize=True)
+            columns = objects[row], tracks[column], first_mask + column, iou[row, column]
+            parts.append(np.array(columns))
+        first_mask += len(tracks)
+    pairs_4P = np.concatenate(parts, 1)
+    if not keep_apart:
+        pairs_4P = pairs_4P[:, pairs_4P[3] > 0]
+    object_P, track_P, mask_P = pairs_4P[:3].astype(np.int64)
+    return Pairs(object_P, track_P, mask_P, pairs_4P[3])
+
+
+def _alignment(frames: Frames) -> np.ndarray:
+    """Overlap of each object and track over all frames, (G, D), from 0 to 1.
+
+    Each frame adds the IoU divided by what object and track share with anyone.
+    """
+    shared_GD = np.zeros((frames.num_objects, frames.num_tracks))
+    for objects, tracks, iou in zip(
+        frames.object_ids, frames.track_ids, frames.similarity, strict=True
+    ):
+        if iou.size:
+            total = iou.sum(0) + iou.sum(1, keepdims=True) - iou
+            shared_GD[objects[:, None], tracks] += np.divide(
+                iou, total, out=np.zeros(iou.shape), where=total > EPSILON
+            )
+    frames_GD = frames.num_frames_G()[:, None] + frames.num_frames_D()
+    return shared_GD / np.maximum(frames_GD - shared_GD, EPSILON)
+
+
+@dataclass(frozen=True)
+class Association:
+    """Sums over the pairs of each of A thresholds, (A,); averages over pairs follow from them.
+
+    `jaccard_A`, `recall_A`, `precision_A`: of each pair, the frames in which the two are paired
+    over those in which either is present, the object is, the track is.
+    """
+
+    pairs_A: np.ndarray
+    jaccard_A: np.ndarray
+    recall_A: np.ndarray
+    precision_A: np.ndarray
+
+
+def associate(frames: Frames, pairs: Pairs, level_P: np.ndarray, num_alphas: int) -> Association:
+    """Sums up how long pairs last; `level_P` as `Pairs.levels`."""
+    num_objects, num_tracks = frames.num_objects, frames.num_tracks
+    place_P = (level_P * num_objects + pairs.object_P) * num_tracks + pairs.track_P
+    counted = np.bincount(place_P, minlength=(num_alphas + 1) * num_objects * num_tracks)
+    paired_AGD = reached(counted.reshape(num_alphas + 1, num_objects, num_tracks))
+    object_G1, track_D = frames.num_frames_G()[:, None], frames.num_frames_D()
+    return Association(
+        paired_AGD.sum((1, 2)),
+        *(
+            (paired_AGD * (paired_AGD / np.maximum(1, whole))).sum((1, 2))
+            for whole in (object_G1 + track_D - paired_AGD, object_G1, track_D)
+        ),
+    )
+
+
+def reached(values_L: np.ndarray) -> np.ndarray:
+    """From sums by level (0 .. A, first axis) to sums of all that reach each of A thresholds."""
+    return np.cumsum(values_L[:0:-1], axis=0)[::-1]
