@@ -1,11 +1,11 @@
-"""The one error type that a user is meant to see, and any other as a sentence."""
+"""The error that users see, and any other exception as a sentence."""
 
 from pathlib import Path
 from traceback import extract_tb
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong.
+    """Wrong input of the user.
 
     The message is one sentence: what was wrong, the value, and what is expected. The command line
     prints it without a traceback and exits with code 2.
@@ -13,16 +13,16 @@ class InputError(ValueError):
 
 
 def reason(error: BaseException) -> str:
-    """An exception as a sentence: a user's mistake as it is, anything else with its place."""
+    """An exception as a sentence; any but an `InputError` with its place in the code."""
     if isinstance(error, InputError):
         return str(error)
     places = extract_tb(error.__traceback__)
     place = f" in {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}{place}" + (f": {said}" if said else "")
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}{place}" + (f": {message}" if message else "")
 
 
 def unusable_path(error: OSError) -> str:
-    """What an operating system says of a path, as a sentence that names it."""
-    said = error.strerror or str(error) or type(error).__name__
-    return f"cannot use {error.filename}: {said}" if error.filename else reason(error)
+    """The operating system's error about a path, as a sentence that names it."""
+    message = error.strerror or str(error) or type(error).__name__
+    return f"cannot use {error.filename}: {message}" if error.filename else reason(error)

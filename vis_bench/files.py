@@ -114,7 +114,7 @@ def _defect(error: orjson.JSONDecodeError) -> str:
 
 
 def shown(value: object) -> str:
-    """A short form of any JSON value, for messages."""
+    """A JSON value, shortened for messages."""
     return _SHORT.repr(value)
 
 
@@ -321,17 +321,13 @@ def _refused(event: Any, problem: str) -> yaml.MarkedYAMLError:
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Writes a file so that a reader, or a killed run, never sees half of it.
+    """Writes a file in one step: no reader, and no killed process, leaves half of it.
 
-    Makes the folder where it is missing. A new file gets the mode that the umask leaves it, and a
-    file that is replaced keeps its mode. A link stays, and the file that it points to is written.
-    What is not a regular file (`/dev/stdout`, `/dev/null`, a pipe) is written to directly.
+    Makes missing folders. A new file gets the umask's mode, a replaced one keeps its mode. A link
+    stays, and its target is written. Devices and pipes are written to directly.
 
     Args:
         data: the content, or its pieces, which need not be in memory together.
-
-    Raises:
-        InputError: for a folder, or when the file or its folder cannot be made or written to.
     """
     pieces = [data] if isinstance(data, bytes) else data
     try:
@@ -367,7 +363,7 @@ def _are_one_regular_file(one: Path, other: Path) -> bool:
 
 
 def _mode_of(path: Path) -> int | None:
-    """The type and permissions of what is there, behind any links; None where nothing is."""
+    """Type and permissions of a file, behind links; None if it does not exist."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:
@@ -375,7 +371,7 @@ def _mode_of(path: Path) -> int | None:
 
 
 def _link_target(path: Path) -> Path | None:
-    """Where the links end; None for an open file of a process, such as `/dev/stdout`."""
+    """End of a chain of links; None for an open file of a process, such as `/dev/stdout`."""
     while path.is_symlink():
         if Path(os.path.realpath(path.parent)).is_relative_to("/proc"):
             return None
@@ -410,13 +406,7 @@ def _sweep(path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Finds out whether `write_atomically` could write a file, before long work that ends in it.
-
-    Makes the folder where it is missing.
-
-    Raises:
-        InputError: where it could not.
-    """
+    """Checks that `write_atomically` can write a file, before long work; makes its folder."""
     try:
         mode = _mode_of(path)
         if mode is not None and stat.S_ISDIR(mode):

@@ -1,4 +1,4 @@
-"""Progress of long work, on standard error so that standard output stays clean."""
+"""Progress of long work on standard error: bars on a terminal, a line a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from rich.progress import (
 
 from vis_bench.text import one_line
 
-# Without a terminal a line is printed when this many seconds have passed since the last.
+# Least seconds between two lines where there is no terminal.
 LINE_SECONDS = 60.0
 
 
 class Advance(Protocol):
-    """What long work calls as it goes on: `advance()` after each item."""
+    """Callback of long work: `advance()` after each item."""
 
     def __call__(self, count: int = 1) -> None:
-        """Says that `count` more items are done."""
+        """Reports that `count` more items are done."""
 
 
 def silent(count: int = 1) -> None:
@@ -36,15 +36,15 @@ def silent(count: int = 1) -> None:
 
 
 class Bars:
-    """Hands out progress bars on a terminal, and a line a minute elsewhere; nothing when quiet.
+    """Progress bars and messages of one command.
 
     Args:
-        quiet: shows no progress and says nothing.
-        clock: seconds that only grow.
+        quiet: shows no progress and no messages.
+        clock: returns seconds.
     """
 
     def __init__(self, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        # On the command line standard error escapes control characters, and rich writes some.
+        # The command line's stream escapes control characters, which rich needs.
         verbatim = getattr(sys.stderr, "verbatim", None)
         self._console = Console(file=verbatim, stderr=True, quiet=quiet, emoji=False)
         self._quiet = quiet
@@ -74,20 +74,20 @@ class Bars:
 
     @contextmanager
     def steps(self, title: str) -> Iterator[Callable[[int, int, str], None]]:
-        """A bar for work that reports how far it is: (done, of all, what comes next)."""
+        """A bar for work that reports (items done, items in all, name of the next item)."""
         if not self._quiet and not sys.stderr.isatty():
             lines = _Lines(self.say, self._clock)
 
-            def print_step(done: int, total: int, coming: str) -> None:
-                lines.show(f"{title}: {coming}", done, total)
+            def print_step(done: int, total: int, next_item: str) -> None:
+                lines.show(f"{title}: {next_item}", done, total)
 
             yield print_step
             return
         with self._progress() as progress:
             task = progress.add_task(one_line(title), total=None)
 
-            def report(done: int, total: int, coming: str) -> None:
-                text = one_line(f"{title}: {coming}")
+            def report(done: int, total: int, next_item: str) -> None:
+                text = one_line(f"{title}: {next_item}")
                 progress.update(task, completed=done, total=total, description=text)
 
             yield report
@@ -97,7 +97,7 @@ class Bars:
         self._console.print(one_line(message), highlight=False, markup=False, soft_wrap=True)
 
     def _progress(self, *more: ProgressColumn) -> Progress:
-        """Bars whose titles are text: brackets are no markup, and nothing is written past them."""
+        """Bars whose titles are plain text without markup."""
         title = TextColumn("{task.description}", markup=False)
         return Progress(
             title, BarColumn(), MofNCompleteColumn(), *more, console=self._console,
@@ -106,7 +106,7 @@ class Bars:
 
 
 class _Lines:
-    """Progress as lines, at most one in `LINE_SECONDS`; short work prints none."""
+    """Prints progress as lines, at most one in `LINE_SECONDS`; none for short work."""
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._say = say
@@ -115,11 +115,10 @@ class _Lines:
         self.done = 0
 
     def show(self, title: str, done: int, total: int | None) -> None:
-        """Remembers what is done, and prints it where it is time."""
         self.done = done
         now = self._clock()
         if now - self._last >= LINE_SECONDS:
             self._last = now
-            of_all = "" if total is None else f" of {total}"
+            in_all = "" if total is None else f" of {total}"
             minutes = int((now - self._started) // 60)
-            self._say(f"{title}: {done}{of_all} after {minutes} min")
+            self._say(f"{title}: {done}{in_all} after {minutes} min")

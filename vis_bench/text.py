@@ -1,10 +1,9 @@
-"""Text from data, such as names in records, files and paths, made harmless to whoever shows it.
+"""Escapes control characters in untrusted text, such as names in records, files and paths.
 
-A character that does not print can move a terminal's cursor, hide what follows or reverse its
-order (Boucher and Anderson, Trojan Source, USENIX Security 2023). Every text that is shown goes
-through one of these functions: `escaped` in what goes to a terminal or into a text file,
-`one_line` in messages and lists, `single_line` in tables and pictures, whose writers escape what
-their format gives a meaning to. JSON escapes by itself.
+A character that does not print can move a terminal's cursor, hide text or reverse its order
+(Boucher and Anderson, Trojan Source, USENIX Security 2023). All displayed text goes through one of
+these: `escaped` for terminals and text files, `one_line` for messages and lists, `single_line` for
+tables and pictures, whose writers escape the characters of their format. JSON escapes by itself.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ _NOT_PLAIN_ASCII = re.compile(r"[^ -~]")
 
 
 def escaped(text: str, keep: str = "\n\t") -> str:
-    r"""The text with escapes of Python for what does not print: `\x1b`, `\u202e`.
+    r"""The text with Python's escapes for characters that do not print: `\x1b`, `\u202e`.
 
     Args:
         keep: characters that stay as they are.
     """
-    return _NOT_PLAIN_ASCII.sub(lambda found: _escape(found[0], keep), text)
+    return _NOT_PLAIN_ASCII.sub(lambda match: _escape(match[0], keep), text)
 
 
 def one_line(text: str) -> str:
@@ -30,7 +29,7 @@ def one_line(text: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """The text on one line, every run of what does not print or is blank as one space."""
+    """The text on one line; runs of blanks and of characters that do not print become a space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

@@ -1,14 +1,20 @@
-"""`new-method NAME DIR`: the package that a new method starts from."""
+"""`new-method NAME DIR`: writes an installable package for a new method, its test and a config."""
 
 from __future__ import annotations
 
 import argparse
+import keyword
+import re
+from importlib.resources import files
+from pathlib import Path
+from string import Template
 
 from methods import method_names
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import output_folder
-from vis_bench.skeleton.write import write_skeleton
+from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 
 
 def add_arguments(options: Options) -> None:
@@ -18,10 +24,45 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the package and prints the next steps."""
-    written = write_skeleton(options.name, options.folder, method_names())
-    files = [str(path) for path in written]
+    name, folder = options.name, options.folder
+    _check_name(name)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty; expected a folder to make, or an empty one")
+    written = [str(path) for path in _write_package(name, folder)]
     steps = (
-        "Next:", f"  cd {options.folder}", "  pip install -e '.[test]'", "  pytest",
-        f"  vis-bench run {options.name}.yaml --limit 4",
+        "Next:", f"  cd {folder}", "  pip install -e '.[test]'", "  pytest",
+        f"  vis-bench run {name}.yaml --limit 4",
     )  # fmt: skip
-    print_result(options, files, "\n".join([*files, "", *steps]))
+    print_result(options, written, "\n".join([*written, "", *steps]))
+
+
+def _check_name(name: str) -> None:
+    usable = re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) and len(name) <= 40
+    if not usable or keyword.iskeyword(name):
+        raise InputError(
+            f"{name!r} cannot name a method; expected up to 40 lower-case letters, digits and "
+            "single underscores, such as my_method"
+        )
+    if name in method_names():
+        raise InputError(f"there is a method {name!r} already; expected another name")
+
+
+def _write_package(name: str, folder: Path) -> list[Path]:
+    module = f"vis_bench_{name}"
+    words = {
+        "name": name,
+        "dashed": name.replace("_", "-"),
+        "module": module,
+        "class_name": "".join(part.capitalize() for part in name.split("_")),
+    }
+    places = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        "method.py": f"{module}.py",
+        "test_method.py": f"tests/test_{name}.py",
+        "config.yaml": f"{name}.yaml",
+    }
+    for template, place in places.items():
+        text = (files("vis_bench") / "skeleton" / f"{template}.txt").read_text("utf-8")
+        write_atomically(folder / place, Template(text).substitute(words).encode())
+    return [folder / place for place in places.values()]

@@ -1,1 +1,0 @@
-"""The package that a new method starts from: a method, its contract test and a config."""
