@@ -14,12 +14,15 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from cuda_ops.ms_deform_attn.argument_checks import check_inputs, level_layout
-from cuda_ops.ms_deform_attn.backend import AUTO, backend_names, check_backend
-from cuda_ops.ms_deform_attn.backend_choice import resolve_backend, why_unavailable
-from cuda_ops.ms_deform_attn.inputs import AttentionInputs
-from cuda_ops.ms_deform_attn.macs import ms_deform_attn_macs
-from cuda_ops.ms_deform_attn.op import forward
+from cuda_ops.ms_deform_attn.backends import (
+    AUTO,
+    backend_names,
+    check_backend,
+    resolve_backend,
+    why_unavailable,
+)
+from cuda_ops.ms_deform_attn.inputs import AttentionInputs, check_inputs, level_layout
+from cuda_ops.ms_deform_attn.op import forward, ms_deform_attn_macs
 
 __all__ = [
     "backend_names",

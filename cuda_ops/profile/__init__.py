@@ -5,7 +5,7 @@ looks at a whole method instead and lists its most expensive operators.
 """
 
 from cuda_ops.profile.attention_shapes import PASSES
-from cuda_ops.profile.operator_trace import trace_method
 from cuda_ops.profile.sweep import Budget, default_dtypes, profile
+from cuda_ops.profile.trace import trace_method
 
 __all__ = ["PASSES", "Budget", "default_dtypes", "profile", "trace_method"]

@@ -1,4 +1,4 @@
-"""The calls that are measured, at the sizes of SeqFormer's encoder and decoder.
+"""The measured calls, at the sizes of SeqFormer's encoder and decoder.
 
 SeqFormer (Wu et al., 2022) reads four levels, at strides 8, 16, 32 and 64, with 8 heads of 32
 channels and 4 points; a frame is a batch entry. Every position of the encoder is a query; the
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from cuda_ops.ms_deform_attn import ms_deform_attn_macs, op
+from cuda_ops.ms_deform_attn.backends import REFERENCE
 from cuda_ops.ms_deform_attn.inputs import AttentionProblem, packed_starts
 
 HEADS, CHANNELS, POINTS, DECODER_QUERIES = 8, 32, 4, 300
@@ -141,3 +142,17 @@ def random_problem(
         weights_BQMLP=weights_BQMLP / (len(shape.levels_L2) * POINTS / 2),
         grad_BQE=draw(shape.output_size) - 0.5,
     )
+
+
+def needed_bytes(backend: str, shape: AttentionShape, pass_name: str, dtype: torch.dtype) -> int:
+    """About what a call takes at its peak: arguments, results and intermediate results.
+
+    The reference holds all samples of a level, and in the backward pass their gradients and the
+    sampled maps' as well; the other backends hold the value's gradient in float32 at most.
+    """
+    held = shape.bytes_held(pass_name, dtype)
+    value = 4 * torch.Size(shape.value_size).numel()
+    if backend != REFERENCE:
+        return held + 2 * value
+    samples = 4 * shape.batch * shape.queries * HEADS * POINTS * CHANNELS
+    return held + 3 * value + (2 if pass_name == "forward" else 4) * samples

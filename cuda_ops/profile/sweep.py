@@ -1,37 +1,109 @@
-"""The kernels compared with what the machine can do: backends x shapes x passes x dtypes.
+"""Kernels against the machine's limits: backends x shapes x passes x dtypes.
 
 Every row is one backend, shape, pass and dtype. The bytes and operations that count are those that
-the task itself needs (see `attention_shapes`), whatever a backend does. So the shares of the
-measured copy bandwidth and matrix rate say how far a backend is from the machine's limits.
+the task itself needs (see `attention_shapes`), whatever a backend does, so the shares of the
+measured copy bandwidth and matrix rate are the backend's distance from the machine's limits.
+
+The original CUDA operator of Deformable DETR is measured beside the backends where somebody has
+built it, and never shipped: a module is named, and called by the public interface of
+fundamentalvision/Deformable-DETR (Zhu et al., 2021), whose extension is called
+`MultiScaleDeformableAttention`.
 """
 
 from __future__ import annotations
 
+import importlib
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
+from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cuda_ops.ms_deform_attn import backend_names, why_unavailable
-from cuda_ops.ms_deform_attn.backend import REFERENCE
+from cuda_ops.ms_deform_attn.backends import REFERENCE
 from cuda_ops.ms_deform_attn.inputs import AttentionProblem
 from cuda_ops.profile.attention_shapes import (
     PASSES,
     AttentionShape,
     attention_shapes,
+    needed_bytes,
     one_pass,
     random_problem,
 )
-from cuda_ops.profile.machine_limits import MachineLimits, measure_limits
-from cuda_ops.profile.memory_needs import available_bytes, needed_bytes
-from cuda_ops.profile.original_op import ORIGINAL, OriginalOp
-from cuda_ops.profile.stopwatch import stopwatch
+from cuda_ops.profile.machine import MachineLimits, available_bytes, measure_limits, stopwatch
+
+ORIGINAL = "original"
+FUNCTIONS = ("ms_deform_attn_forward", "ms_deform_attn_backward")
+# Batch entries that one launch takes; the batch must be a multiple of it where it is larger.
+IM2COL_STEP = 64
+_CHECKED = AttentionShape("checked", ((6, 9), (3, 5)), batch=2, queries=7)
 
 _DTYPES = {str(x).removeprefix("torch."): x for x in (torch.float32, torch.float16, torch.bfloat16)}
 Progress = Callable[[int, int, str], None]
+
+
+class OriginalOp:
+    """The operator of a module that can be imported.
+
+    Raises:
+        ValueError: there is no such module, or it lacks one of `FUNCTIONS`.
+    """
+
+    def __init__(self, module: str) -> None:
+        try:
+            self._module: ModuleType = importlib.import_module(module)
+        except ImportError as error:
+            raise ValueError(f"original op {module!r} cannot be imported: {error}") from error
+        if missing := [name for name in FUNCTIONS if not hasattr(self._module, name)]:
+            raise ValueError(
+                f"original op {module!r} lacks {' and '.join(missing)}; expected a module with "
+                f"{' and '.join(FUNCTIONS)}"
+            )
+
+    def one_pass(self, problem: AttentionProblem, pass_name: str) -> Callable[[], object]:
+        """The `forward` or `backward` pass as a function without arguments."""
+        value, locations, weights = problem.tensors
+        shapes = torch.tensor(problem.shapes_L2, device=value.device)
+        starts = torch.tensor(problem.starts_L, device=value.device)
+        arguments = [value, shapes, starts, locations, weights]
+        if pass_name == "backward":
+            arguments.append(problem.grad_BQE)
+        function = getattr(self._module, f"ms_deform_attn_{pass_name}")
+        return partial(function, *arguments, IM2COL_STEP)
+
+    def failure(self, device: torch.device, dtype: torch.dtype) -> str | None:
+        """Reason why it cannot be measured there, or None.
+
+        It must agree with the reference within a few roundings of the largest number, so that
+        another operator, or another order of arguments, is caught.
+        """
+        problem = random_problem(_CHECKED, device, dtype)
+        try:
+            found = [_tensors(self.one_pass(problem, name)()) for name in ("forward", "backward")]
+        except Exception as error:  # whatever an extension may raise
+            return f"it fails: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        for name, tensors in zip(("forward", "backward"), found, strict=True):
+            expected = _tensors(one_pass(problem, REFERENCE, name)())
+            if len(expected) != len(tensors) or not all(map(_close, tensors, expected)):
+                return f"its {name} pass does not agree with the reference"
+        return None
+
+
+def _tensors(result: object) -> list[Tensor]:
+    found = [result] if isinstance(result, Tensor) else result
+    return list(found) if isinstance(found, list | tuple) else []
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    if found.shape != expected.shape:
+        return False
+    allowed = 64 * torch.finfo(expected.dtype).eps * float(expected.abs().max())
+    return float((found.double() - expected.double()).abs().max()) <= allowed
 
 
 @dataclass(frozen=True)

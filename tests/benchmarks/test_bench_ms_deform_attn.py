@@ -17,8 +17,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from cuda_ops.ms_deform_attn import backend_names, why_unavailable
 from cuda_ops.ms_deform_attn.inputs import AttentionProblem
 from cuda_ops.profile import PASSES, default_dtypes
-from cuda_ops.profile.attention_shapes import attention_shapes, one_pass, random_problem
-from cuda_ops.profile.memory_needs import available_bytes, needed_bytes
+from cuda_ops.profile.attention_shapes import (
+    attention_shapes,
+    needed_bytes,
+    one_pass,
+    random_problem,
+)
+from cuda_ops.profile.machine import available_bytes
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # Plain PyTorch on a CPU takes seconds for one call from here on.

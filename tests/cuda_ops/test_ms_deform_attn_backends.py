@@ -15,21 +15,20 @@ from torch import Tensor
 from cuda_ops import build, resolve_backend
 from cuda_ops.build import BuildError, Compilation, build_library, cxx_compilations
 from cuda_ops.ms_deform_attn import (
-    backend_choice,
     backend_names,
+    backends,
     cpu,
-    self_test,
     why_unavailable,
 )
-from cuda_ops.ms_deform_attn.backend import AUTO, backend_module
+from cuda_ops.ms_deform_attn.backends import AUTO, backend_module
 from deformable_cases import CASES, make_inputs
 from vis_bench.runs.config import Cell
 
 CPU = torch.device("cpu")
 CACHES = (
-    backend_choice._fastest,
-    backend_choice._why_unavailable_once,
-    backend_choice._warn_once,
+    backends._fastest,
+    backends._why_unavailable_once,
+    backends._warn_once,
     cpu._library,
 )
 
@@ -58,7 +57,7 @@ def test_auto_is_the_cpu_backend_here(undecided: None) -> None:
 
 def test_the_choice_is_made_once(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(self_test, "failure", lambda *args: asked.append(args))
+    monkeypatch.setattr(backends, "self_test_failure", lambda *args: asked.append(args))
     for _ in range(3):
         resolve_backend("cpu")
     assert len(asked) == 1
@@ -67,7 +66,9 @@ def test_the_choice_is_made_once(undecided: None, monkeypatch: pytest.MonkeyPatc
 def test_auto_takes_the_fastest(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = backend_module("cpu")
     monkeypatch.setattr(
-        self_test, "seconds", lambda backend, device, dtype: 2.0 if backend is slow else 1.0
+        backends,
+        "self_test_seconds",
+        lambda backend, device, dtype: 2.0 if backend is slow else 1.0,
     )
     assert resolve_backend("cpu") == "reference"
 

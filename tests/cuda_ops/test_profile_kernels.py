@@ -16,20 +16,24 @@ from cuda_ops import ms_deform_attn
 from cuda_ops.profile import (
     Budget,
     default_dtypes,
-    machine_limits,
-    memory_needs,
+    machine,
     profile,
     sweep,
     trace_method,
 )
-from cuda_ops.profile.attention_shapes import AttentionShape, attention_shapes, random_problem
+from cuda_ops.profile.attention_shapes import (
+    AttentionShape,
+    attention_shapes,
+    needed_bytes,
+    random_problem,
+)
 
 QUICK = Budget(repetitions=3, seconds=0.2)
 TINY = {
     "encoder_tiny": AttentionShape("encoder_tiny", ((4, 6), (2, 3)), 2, 30),
     "decoder_tiny": AttentionShape("decoder_tiny", ((4, 6), (2, 3)), 1, 5),
 }
-KNOWN_LIMITS = machine_limits.MachineLimits(
+KNOWN_LIMITS = machine.MachineLimits(
     8e9, {torch.float32: 200e9, torch.float16: 400e9, torch.bfloat16: 400e9}
 )
 
@@ -139,8 +143,8 @@ def test_figures_follow_from_time_and_limits(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_bottleneck_is_the_limit_that_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds = []
     for copy_rate in (1e6, 1e15):
-        machine = machine_limits.MachineLimits(copy_rate, KNOWN_LIMITS.matrix_flop_per_s)
-        monkeypatch.setattr(sweep, "measure_limits", lambda *args, m=machine: m)
+        limits = machine.MachineLimits(copy_rate, KNOWN_LIMITS.matrix_flop_per_s)
+        monkeypatch.setattr(sweep, "measure_limits", lambda *args, m=limits: m)
         rows = profile(["encoder_tiny"], ["cpu"], ["forward"], budget=QUICK, device="cpu")
         bounds.append(rows[0]["bound"])
         assert rows[0]["speedup_over_reference"] is None
@@ -189,14 +193,12 @@ def test_needed_memory_covers_the_tensors_and_grows_with_the_clip() -> None:
     shapes = attention_shapes()
     for backend in ("reference", "cpu"):
         small, large = (
-            memory_needs.needed_bytes(
-                backend, shapes[f"encoder_720_T{t}"], "backward", torch.float32
-            )
+            needed_bytes(backend, shapes[f"encoder_720_T{t}"], "backward", torch.float32)
             for t in (5, 36)
         )
         assert large == pytest.approx(small * 36 / 5)
         assert small > shapes["encoder_720_T5"].bytes_min("backward", torch.float32)
-    assert memory_needs.available_bytes(torch.device("cpu")) > 0
+    assert machine.available_bytes(torch.device("cpu")) > 0
 
 
 @pytest.mark.parametrize(
@@ -235,16 +237,16 @@ def test_16_bit_dtypes_are_profiled_when_asked_for() -> None:
 
 
 def test_limits_are_work_over_the_median_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine_limits, "_COPY_BYTES", {"cpu": 1000})
-    monkeypatch.setattr(machine_limits, "_MATRIX_SIDE", {"cpu": 8})
-    monkeypatch.setattr(machine_limits, "_REPETITIONS", 5)
+    monkeypatch.setattr(machine, "_COPY_BYTES", {"cpu": 1000})
+    monkeypatch.setattr(machine, "_MATRIX_SIDE", {"cpu": 8})
+    monkeypatch.setattr(machine, "_REPETITIONS", 5)
     ticks = iter([4.0, 2.0, 5.0, 5.0, 3.0, 0.5, 0.25, 1.0, 1.0, 0.75])
 
     def stopwatch(device: torch.device) -> Callable[[Callable[[], object]], float]:
         return lambda call: next(ticks)
 
-    monkeypatch.setattr(machine_limits, "stopwatch", stopwatch)
-    found = machine_limits.measure_limits(torch.device("cpu"), [torch.float32])
+    monkeypatch.setattr(machine, "stopwatch", stopwatch)
+    found = machine.measure_limits(torch.device("cpu"), [torch.float32])
     assert found.copy_bytes_per_s == 2 * 1000 / 4.0
     assert found.matrix_flop_per_s == {torch.float32: 2 * 8**3 / 0.75}
 
