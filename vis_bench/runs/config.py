@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -186,11 +186,18 @@ def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
         settings = {**raw, **variant}
         for override in overrides:
             apply_override(settings, override)
-        if len(cells) + _num_combinations(settings) > MAX_CELLS:
+        swept = {key: settings[key] for key in SWEPT_KEYS if isinstance(settings.get(key), list)}
+        if empty := [key for key, values in swept.items() if not values]:
+            raise InputError(
+                f"config {path}: {empty[0]} is an empty list; expected values to sweep"
+            )
+        if len(cells) + math.prod(map(len, swept.values())) > MAX_CELLS:
             raise InputError(
                 f"config {path} has more than {MAX_CELLS} cells; expected a sweep of at most that"
             )
-        cells += [_check_cell(values, path) for values in _combinations(settings)]
+        for values in itertools.product(*swept.values()):
+            combination = dict(zip(swept, values, strict=True))
+            cells.append(_check_cell({**settings, **combination}, path))
     return _without_repeats(cells)
 
 
@@ -211,7 +218,8 @@ def _read_settings(path: Path) -> dict[str, Any]:
 def _read_mapping(path: Path) -> dict[str, Any]:
     raw = read_yaml(path)
     if not isinstance(raw, dict):
-        raise InputError(f"config {path} holds {_kind(raw)}; expected a mapping of keys")
+        kind = "nothing" if raw is None else f"a {type(raw).__name__}"
+        raise InputError(f"config {path} holds {kind}; expected a mapping of keys")
     return raw
 
 
@@ -228,23 +236,6 @@ def cell_digest(cell: Cell, **more: Any) -> str:
         del measured["speed"]["protocol"]
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _num_combinations(settings: dict[str, Any]) -> int:
-    return math.prod(len(settings[key]) for key in _swept(settings))
-
-
-def _swept(settings: dict[str, Any]) -> list[str]:
-    return [key for key in SWEPT_KEYS if isinstance(settings.get(key), list)]
-
-
-def _combinations(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    swept = _swept(settings)
-    for key in swept:
-        if not settings[key]:
-            raise InputError(f"config key {key} is an empty list; a sweep needs at least one value")
-    for values in itertools.product(*(settings[key] for key in swept)):
-        yield {**settings, **dict(zip(swept, values, strict=True))}
 
 
 def _without_repeats(cells: list[Cell]) -> list[Cell]:
@@ -280,20 +271,12 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key {key!r}; expected one of: {', '.join(allowed)}"
     if not key:
         return message
-    return f"{key} is {shown(problem['input'])}; {_lower_first(message)}"
+    return f"{key} is {shown(problem['input'])}; {message[:1].lower()}{message[1:]}"
 
 
 def _is_union_branch(part: int | str) -> bool:
     """Whether pydantic added this part of a location, to name the branch of a union."""
     return isinstance(part, str) and (part in ("int", "str") or "[" in part)
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _kind(value: Any) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
 
 
 def apply_override(settings: dict[str, Any], text: str) -> None:

@@ -85,12 +85,11 @@ def naming_method(name: str) -> Iterator[None]:
 
 def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
     """The backend that the method's own kernels run on; None without such kernels."""
-    try:
-        return method.resolved_kernel_backend(device)
-    except ValueError as error:
-        raise InputError(f"kernel_backend: {error}") from None
-    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
-        raise InputError(f"method {method.registered_name} failed, {reason(error)}") from None
+    with naming_method(method.registered_name):
+        try:
+            return method.resolved_kernel_backend(device)
+        except ValueError as error:
+            raise InputError(f"kernel_backend: {error}") from None
 
 
 def load_method(
