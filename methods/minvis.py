@@ -18,7 +18,6 @@ from torch.nn import functional as F
 
 from methods.layers import hugging_face
 from methods.layers.checkpoint import drop_on_load
-from methods.layers.padding import pad_to_multiple, padding_of
 from methods.layers.transformer import full_precision
 from vis_bench.method import (
     ClipPrediction,
@@ -67,10 +66,12 @@ class MinVIS(OnlineMethod):
         hugging_face.read_hub_names(self, names, unused)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """The image model: maps `embeddings` (T, Q, C), `class_logits` (T, Q, K + 1) and
+        """Image model: maps `embeddings` (T, Q, C), `class_logits` (T, Q, K + 1) and
         `mask_logits` (T, Q, H/4, W/4), each frame's queries in its own order.
         """
-        output = self.model(pad_to_multiple(frames_T3HW, PAD_TO), output_hidden_states=True)
+        output = self.model(
+            hugging_face.pad_to_multiple(frames_T3HW, PAD_TO), output_hidden_states=True
+        )
         # The last layer's queries behind the decoder's norm, as class and mask heads read them.
         embeddings_TQC = output.transformer_decoder_intermediate_states[-1].transpose(0, 1)
         maps = {
@@ -84,7 +85,7 @@ class MinVIS(OnlineMethod):
     def predict_next(
         self, features: FrameFeatures, state: State | None
     ) -> tuple[ClipPrediction, State]:
-        """Matches each frame's queries with the tracks; class logits are averaged over frames."""
+        """Match each frame's queries with the tracks; class logits are averaged over frames."""
         masks = []
         for t in range(len(features)):
             frame = {name: tensor[t] for name, tensor in features.maps.items()}
@@ -102,7 +103,7 @@ class MinVIS(OnlineMethod):
         probs_QK = (state["sum_QL"] / state["num_frames"]).softmax(-1)[:, :-1]
         prediction = ClipPrediction(
             probs_QK, torch.stack(masks, 1), track_ids_N=range(len(probs_QK)),
-            padding=padding_of(features.frame_size_HW, PAD_TO),
+            padding=hugging_face.padding_of(features.frame_size_HW, PAD_TO),
         )  # fmt: skip
         return prediction, state
 
@@ -116,7 +117,7 @@ class MinVIS(OnlineMethod):
 
 
 def match_queries(tracks_QC: Tensor, queries_QC: Tensor) -> Tensor:
-    """Which query continues each track: bipartite matching of embeddings by their cosine."""
+    """Query that continues each track: bipartite matching of embeddings by their cosine."""
     with full_precision(queries_QC.device):
         tracks_QC, queries_QC = (F.normalize(x.float(), dim=-1) for x in (tracks_QC, queries_QC))
         similarity_QQ = tracks_QC @ queries_QC.T

@@ -1,11 +1,22 @@
-"""VidEoMT as an online method, from the modules of transformers' implementation.
+"""VidEoMT: a plain vision transformer that segments and tracks, as an online method.
 
-transformers' own `forward` takes square frames of one size and starts a new video at every call;
-here the modules are called one by one, at any size, and what a frame hands on is the state.
+arXiv 2602.17807; code: github.com/tue-mps/videomt; the modules are `transformers`'
+`VideomtForUniversalSegmentation`, which needs the extra `[transformers]`. transformers' own
+`forward` takes square frames of one size and starts a new video at every call; here the modules are
+called one by one, at any size, and a frame's queries and class logits are the state.
+
+| box of the paper's architecture | here |
+|---|---|
+| patch embedding, position embedding | `PatchTokens` |
+| first blocks of the ViT, which see a frame's patches alone | `encoder_layers` of `VidEoMT` |
+| last blocks, which see queries and patches together | `query_layers` |
+| query propagation and fusion: a frame's queries with those of the frame before | `query_updater` |
+| class and mask heads | `class_predictor`, `mask_head`, `upscale_block` |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +26,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.layers.hugging_face import stated_options
-from methods.layers.padding import pad_to_multiple, padded_size, padding_of
-from methods.videomt.checkpoint_names import read_both_kinds_of_files
+from methods.layers.checkpoint import drop_on_load, rename_on_load
+from methods.layers.hugging_face import (
+    import_transformers,
+    pad_to_multiple,
+    padded_size,
+    padding_of,
+    stated_options,
+)
+from methods.layers.option_checks import check_choice
+from vis_bench.errors import InputError
 from vis_bench.method import (
     ClipPrediction,
     FrameFeatures,
@@ -26,6 +44,15 @@ from vis_bench.method import (
     State,
     TrackingRule,
 )
+
+# Options by name, over the defaults of `build`; the sizes of the released checkpoints (tue-mps/
+# videomt, configs/ytvis19/videomt/dinov2).
+VARIANTS: Mapping[str, Mapping[str, object]] = {
+    "small": {"hidden": 384, "layers": 12, "heads": 6, "query_layers": 3},
+    "base": {"hidden": 768, "layers": 12, "heads": 12, "query_layers": 3},
+    "large": {"hidden": 1024, "layers": 24, "heads": 16, "query_layers": 4},
+}
+BACKBONE_NAMES = {384: "vit_s", 768: "vit_b", 1024: "vit_l"}
 
 # tue-mps/videomt, configs/ytvis19/videomt; 1333 is detectron2's MAX_SIZE_TEST.
 INPUT = InputFormat(long_side="round", max_long_side=1333)
@@ -49,6 +76,37 @@ PAPER_PROTOCOL = {
     "speed.regions": ["model"],
 }  # fmt: skip
 
+# Names in the authors' files (`yt_2019_vit_small_52.8.pth` and others), which hold an attention's
+# queries, keys and values in one tensor; names here are transformers'.
+VIT = r"backbone\.encoder\.backbone\."
+BLOCK = VIT + r"blocks\.(\d+)\."
+
+AUTHORS_NAMES = [
+    (VIT + r"cls_token$", "embeddings.cls_token"),
+    (VIT + r"reg_token$", "embeddings.register_tokens"),
+    (VIT + r"pos_embed$", "embeddings.position_embeddings.weight"),
+    (VIT + r"patch_embed\.proj\.", "embeddings.patch_embeddings.projection."),
+    (BLOCK + r"attn\.proj\.", r"layers.\1.attention.out_proj."),
+    (BLOCK + r"attn\.", r"layers.\1.attention."),
+    (BLOCK + r"ls([12])\.gamma$", r"layers.\1.layer_scale\2.lambda1"),
+    (BLOCK, r"layers.\1."),
+    (VIT + r"norm\.", "layernorm."),
+    (r"backbone\.q\.", "query."),
+    (r"backbone\.query_updater\.", "query_updater."),
+    (r"backbone\.class_head\.", "class_predictor."),
+    (r"backbone\.mask_head\.0\.", "mask_head.fc1."),
+    (r"backbone\.mask_head\.2\.", "mask_head.fc2."),
+    (r"backbone\.mask_head\.4\.", "mask_head.fc3."),
+    (r"backbone\.upscale\.(\d+)\.norm\.", r"upscale_block.block.\1.layernorm2d."),
+    (r"backbone\.upscale\.(\d+)\.", r"upscale_block.block.\1."),
+    (r"backbone\.attn_mask_probs$", "attn_mask_probs"),
+]
+# A token of pretraining, the annealing of masked attention in training, and weights of the loss.
+UNUSED = (r"embeddings\.mask_token", "attn_mask_probs", r"criterion\..*", "pixel_(mean|std)")
+
+QKV = re.compile(r"(layers\.\d+\.attention\.)qkv\.(weight|bias)")
+POSITIONS = "embeddings.position_embeddings.weight"
+
 
 class PatchTokens(nn.Module):
     """Frames -> class token, register tokens, and a token for each patch with its position.
@@ -70,7 +128,7 @@ class PatchTokens(nn.Module):
         self._tables: dict[tuple[Any, ...], Tensor] | None = None
 
     def keep_tables(self) -> None:
-        """Interpolates the table of positions once per grid from now on."""
+        """Interpolate the table of positions once per grid from now on."""
         self._tables = {}
 
     def forward(self, frames_T3HW: Tensor) -> Tensor:
@@ -111,7 +169,7 @@ class VidEoMT(OnlineMethod):
     Args:
         model: transformers' `VideomtForUniversalSegmentation`, whose modules are taken over under
             their names.
-        backbone_name: what records call the vision transformer.
+        backbone_name: for records.
         pad_to: frames are padded to multiples of so many pixels.
         square: both sides of the input are the resolution.
     """
@@ -138,7 +196,9 @@ class VidEoMT(OnlineMethod):
         self.class_predictor = model.class_predictor
         self.mask_head = model.mask_head
         self.upscale_block = model.upscale_block
-        read_both_kinds_of_files(self)
+        rename_on_load(self, AUTHORS_NAMES)
+        drop_on_load(self, *UNUSED)
+        self.register_load_state_dict_pre_hook(_reshape)
 
     @property
     def encoder_layers(self) -> nn.ModuleList:
@@ -151,7 +211,7 @@ class VidEoMT(OnlineMethod):
         return self.layers[-self.config.num_blocks :]
 
     def prepare_for_inference(self) -> None:
-        """Interpolates positions once per size of the input instead of once per call."""
+        """Interpolate positions once per size of the input instead of once per call."""
         super().prepare_for_inference()
         self.embeddings.keep_tables()
 
@@ -196,14 +256,11 @@ class VidEoMT(OnlineMethod):
         normed_1SC = self.layernorm(tokens_1SC)
         class_logits_QL = self.class_predictor(normed_1SC[0, :num_queries]).float()
         masks_QHW = self._masks(normed_1SC, num_queries, grid_HW)
-        one = class_logits_QL.new_ones(())
-        if state is None:
-            sums = {"class_logits_sum_QL": class_logits_QL, "num_frames": one}
-        else:
-            sums = {
-                "class_logits_sum_QL": state["class_logits_sum_QL"] + class_logits_QL,
-                "num_frames": state["num_frames"] + one,
-            }
+        last = state or {"class_logits_sum_QL": 0, "num_frames": 0}
+        sums = {
+            "class_logits_sum_QL": last["class_logits_sum_QL"] + class_logits_QL,
+            "num_frames": last["num_frames"] + class_logits_QL.new_ones(()),
+        }
         # The next frame's queries start from these before the last norm.
         return masks_QHW, {**sums, "queries_1QC": tokens_1SC[:, :num_queries]}
 
@@ -219,5 +276,83 @@ class VidEoMT(OnlineMethod):
         return height // self.config.patch_size, width // self.config.patch_size
 
     def options_from_config(self, path: Path) -> Mapping[str, object]:
-        """The sizes that a config.json in Hugging Face's form states."""
+        """Sizes in a config.json of Hugging Face's form."""
         return stated_options(path, self.config, OPTIONS, FIXED)
+
+
+def _reshape(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Splits what is one tensor in the authors' files; drops their table's batch dimension."""
+    for key in list(state):
+        fused = QKV.fullmatch(key.removeprefix(prefix))
+        if fused:
+            start, end = fused.groups()
+            for name, part in zip("qkv", state.pop(key).chunk(3), strict=True):
+                state[f"{prefix}{start}{name}_proj.{end}"] = part
+    table = state.get(prefix + POSITIONS)
+    if table is not None and table.ndim == 3 and len(table) == 1:
+        state[prefix + POSITIONS] = table[0]
+
+
+def build(
+    *,
+    num_classes: int,
+    input_shape: str = "aspect",
+    hidden: int = 384,
+    layers: int = 12,
+    heads: int = 6,
+    query_layers: int = 3,
+    num_queries: int = 200,
+    image_size: int = 640,
+    patch_size: int = 16,
+    register_tokens: int = 4,
+    upscale_blocks: int = 2,
+    pad_to: int = 32,
+) -> VidEoMT:
+    """VidEoMT with random weights; the defaults are the small one.
+
+    Args:
+        num_classes: K; the class head has one more column, "no object".
+        input_shape: `aspect` resizes the short side and keeps the aspect ratio, as the authors
+            test; `square` makes both sides the resolution, as transformers' own processor does.
+        hidden: channels of all tokens; a multiple of `heads`.
+        layers: blocks of the vision transformer.
+        heads: of every attention.
+        query_layers: how many of the blocks, the last ones, see the queries.
+        num_queries: Q, which is also the number of tracks.
+        image_size: sides in pixels of the square that the table of positions is for; other
+            sizes interpolate it.
+        patch_size: sides in pixels of a patch.
+        register_tokens: extra tokens beside the class token.
+        upscale_blocks: of the mask head, each of which doubles the sides of the masks.
+        pad_to: frames are padded to multiples of so many pixels; itself a multiple of patch_size.
+    """
+    check_choice("input_shape", input_shape, ("aspect", "square"))
+    if heads < 1 or hidden < 1 or hidden % heads:
+        raise InputError(f"hidden is {hidden}; expected a multiple of heads, which is {heads}")
+    if not 1 <= query_layers < layers:
+        raise InputError(
+            f"query_layers is {query_layers}; expected 1 or more, and fewer than layers ({layers})"
+        )
+    for name, value in (("image_size", image_size), ("pad_to", pad_to)):
+        if patch_size < 1 or value < 1 or value % patch_size:
+            raise InputError(
+                f"{name} is {value}; expected a multiple of patch_size, which is {patch_size}"
+            )
+    transformers = import_transformers(
+        "videomt", "VideomtConfig", "VideomtForUniversalSegmentation"
+    )
+    config = transformers.VideomtConfig(
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_blocks=query_layers,
+        num_queries=num_queries,
+        image_size=image_size,
+        patch_size=patch_size,
+        num_register_tokens=register_tokens,
+        num_upscale_blocks=upscale_blocks,
+        num_labels=num_classes,
+    )
+    model = transformers.VideomtForUniversalSegmentation(config)
+    backbone_name = BACKBONE_NAMES.get(hidden, "vit")
+    return VidEoMT(model, backbone_name, pad_to=pad_to, square=input_shape == "square")
