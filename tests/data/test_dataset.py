@@ -346,6 +346,7 @@ class TestWrongInput:
             (lambda c: c["videos"][1].update(file_names=[]), "video 9 .*at least one"),
             (lambda c: c["videos"][1].update(length=4), "video 9 has length 4 but 3"),
             (lambda c: c["videos"][0].update(height=0), "video 5 has height"),
+            (lambda c: c["videos"][0].update(height=1 << 12, width=1 << 12), "below 2.24 pixels"),
             (lambda c: c["videos"][0].update(id="x"), "integer"),
             (lambda c: c["videos"][0].update(file_names=["../a.png"] * 3), "below the folder"),
             (lambda c: c["videos"][0].update(file_names=["/a.png"] * 3), "below the folder"),

@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 import orjson
 
+from vis_bench.data.video import MAX_PIXELS
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_json, shown
-from vis_bench.masks.rle import check_size
 
 Kind = Literal[
     "file", "categories", "id", "length", "size", "frame", "mask", "area", "box", "value"
@@ -142,11 +142,11 @@ def _video_entry(
     entry: dict[str, Any], of_images: bool, where: str, defect: Tell, flaw: Tell
 ) -> VideoEntry:
     size_HW = None
-    size = [entry.get("height"), entry.get("width")]
-    try:
-        size_HW = check_size(size, where)
-    except InputError:
-        needed = "expected at least 1 pixel each, with a product below 2^32"
+    size: list[Any] = [entry.get("height"), entry.get("width")]
+    if all(type(side) is int and side > 0 for side in size) and size[0] * size[1] < MAX_PIXELS:
+        size_HW = size[0], size[1]
+    else:
+        needed = "expected at least 1 each, with a product below 2^24 pixels"
         defect("size", where, f"has height and width {shown(size)}; {needed}")
     names = entry.get("file_names")
     if names is not None and not isinstance(names, list):

@@ -24,6 +24,7 @@ from vis_bench.errors import InputError
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 GRAY = 208  # frames that are not at hand; every color of the palette is visible on it
+MAX_PIXELS = 1 << 24  # of a frame
 _NUMBERS = re.compile(r"([0-9]+)")
 
 
@@ -39,6 +40,13 @@ class Video:
     height: int
     width: int
     frames: Sequence[np.ndarray] = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.height * self.width >= MAX_PIXELS:
+            raise InputError(
+                f"video {self.name} has frames of {self.height}x{self.width}; expected fewer than "
+                "2^24 pixels, which is what pycocotools encodes"
+            )
 
     @property
     def length(self) -> int:
