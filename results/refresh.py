@@ -4,18 +4,53 @@ Steps: `pack` compresses predictions beside records, `pages` writes the generate
 the pictures of the README. Default: pages.
 """
 
+from __future__ import annotations
+
 import argparse
+import os
+import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from methods import build_method
 from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
-from vis_bench.records.store import RecordStore, pack_predictions, read_record
-from vis_bench.show.pages import Pages, records_of
+from vis_bench.files import write_atomically
+from vis_bench.records.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, LEVELS, PARAMS, PARTS
+from vis_bench.records.names import marked_labels
+from vis_bench.records.ranking import count, split_ablations
+from vis_bench.records.schema import Record
+from vis_bench.records.store import RecordStore, StoredRecords, pack_predictions, read_record
+from vis_bench.runs.load_method import BuildMethod
+from vis_bench.show.leaderboard import (
+    PairedAP,
+    PairedDifference,
+    best_cells,
+    leaderboard_markdown,
+)
+from vis_bench.show.measured import measured_order, measured_page
+from vis_bench.show.number_format import (
+    SPREAD_UNKNOWN,
+    UNKNOWN_KEY,
+    entry_of,
+    figure,
+    interval_remarks,
+    metric_column,
+    num_timed_videos,
+    plain,
+    speed_notes,
+)
+from vis_bench.show.papers import FPS as FPS_TABLE
+from vis_bench.show.papers import OVER_SEEDS, paper_tables, table_page
+from vis_bench.show.papers.fps import fits_fps_page
+from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.show.tables.to_markdown import escape_markdown
 
 # As the README shows them.
 PICTURES = (
@@ -26,6 +61,43 @@ PICTURES = (
     "vis-bench figure time-weights seqformer_mini_synthetic --video val_00009 "
     "--output results/time_weights.png",
 )  # fmt: skip
+
+CHART = "ap_against_fps.svg"
+GENERATED = (
+    "<!-- Generated from the records by `python results/refresh.py`; edits are overwritten. -->\n"
+)
+_FRONT_TABLE = re.compile(
+    r"(<!-- measured table -->\n).*?(<!-- end of measured table -->)", re.DOTALL
+)
+_INTRODUCTION = """# Results
+
+What this bench has measured, beside what is published. `records/` holds one JSON per measured cell
+with everything that defines it: configuration, checksums of weights and annotations, machine,
+versions, commit. [LEADERBOARD.md](LEADERBOARD.md) ranks the methods, and
+[ABLATIONS.md](ABLATIONS.md) compares methods with changed versions of themselves.
+"""
+_ORDER_TEXT = "Rows go by AP; `vis-bench compare` says\nwhether any two of them differ."
+_BOARD_TEXT = (
+    "The best cell of each method and backbone. The others are in the table of "
+    "[everything measured](README.md#measured), ablations on\n[a page of their own](ABLATIONS.md). "
+    f"{_ORDER_TEXT}"
+)
+_ABLATIONS_TEXT = (
+    "Methods with changed options, or with weights trained to compare a method with itself. The "
+    "methods as they are stand on\nthe [leaderboard](LEADERBOARD.md). "
+    f"{_ORDER_TEXT}"
+)
+_CHART_TEXT = f"## AP against FPS\n\n![AP against FPS]({CHART})\n"
+HARD_TITLE = "AP where it is hard"
+_HARD_TEXT = (
+    "The best cell of each method and backbone. Lightly, moderately and heavily occluded objects "
+    "are those of OVIS:\nwhat counts is the more hidden half of an object's frames. Returning "
+    "objects are seen again after frames in which they are not.\nObjects of other levels are "
+    "ignored, while predictions that match nothing count at every level."
+)
+# Metrics that some records have beside AP: of short and of long videos, and of levels.
+_HARD = (*(metric for metric in PARTS if metric.title.startswith("AP ")), *LEVELS)
+_FRONT = (AP, AP75, FPS, GFLOPS_PER_FRAME, PARAMS)
 
 
 def pack(folder: Path) -> list[str]:
@@ -41,9 +113,9 @@ def pack(folder: Path) -> list[str]:
 def pages(folder: Path) -> list[str]:
     """Writes the pages that follow from the records; returns a line per problem and page."""
     stored = records_of(folder)
-    written = Pages.of(folder, stored, build_method)
-    problems = [f"skipped: {problem}" for problem in (*stored.problems, *written.problems)]
-    return [*problems, *(f"wrote {path}" for path in written.write())]
+    generated = Pages(folder, stored, build_method)
+    problems = [f"skipped: {problem}" for problem in (*stored.problems, *generated.problems)]
+    return [*problems, *(f"wrote {path}" for path in generated.write())]
 
 
 def pictures(folder: Path) -> list[str]:
@@ -55,6 +127,194 @@ def pictures(folder: Path) -> list[str]:
         if code := vis_bench(words):
             raise InputError(f"exit code {code} of: {command}")
     return []
+
+
+def records_of(folder: Path) -> StoredRecords:
+    """The records below the folder, if there are any, and problems with other files."""
+    records = folder / "records"
+    return RecordStore(records).readable() if records.is_dir() else StoredRecords((), ())
+
+
+class Pages:
+    """README.md, LEADERBOARD.md, ABLATIONS.md and the chart of a folder, made from its records.
+
+    A README.md beside the folder gets the table of measured cells between its two markers.
+    `problems`: a sentence for each record whose predictions are not those it was measured with.
+
+    Args:
+        build: builds methods, for the table that is counted; without it only published values
+            stand there.
+    """
+
+    def __init__(self, folder: Path, stored: StoredRecords, build: BuildMethod | None = None):
+        records, difference = stored.records, PairedAP(stored)
+        self.texts = {
+            folder / "README.md": _readme(records, build),
+            folder / "LEADERBOARD.md": _board(records, difference),
+            folder / "ABLATIONS.md": _ablations(records, difference),
+        }
+        front = Path(os.path.realpath(folder)).parent / "README.md"
+        if front.is_file() and _FRONT_TABLE.search(text := _text_in(front)):
+            table = front_table(records)
+            self.texts[front] = _FRONT_TABLE.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
+        self.chart = folder / CHART
+        self.panels = speed_panels(split_ablations(records)[0])
+        self.problems = difference.problems
+
+    def stale(self) -> list[Path]:
+        """The files that differ from what the records give, or are missing."""
+        stale = [
+            path for path, text in self.texts.items()
+            if not path.is_file() or path.read_bytes() != text.encode()
+        ]  # fmt: skip
+        drawn = digest_of_svg(_text_in(self.chart)) if self.chart.is_file() else None
+        return stale if drawn == data_digest(self.panels) else [*stale, self.chart]
+
+    def write(self) -> list[Path]:
+        """Writes the files that are stale, all made before the first is written; returns them."""
+        contents = {
+            path: speed_picture(self.panels, "svg") if path == self.chart
+            else self.texts[path].encode()
+            for path in self.stale()
+        }  # fmt: skip
+        for path, content in contents.items():
+            write_atomically(path, content)
+        return list(contents)
+
+
+def _readme(records: Sequence[Record], build: BuildMethod | None) -> str:
+    measured = render(measured_page(records)) if records else "No record yet.\n"
+    tables = papers_markdown(table_page(name, records, build) for name in paper_tables())
+    parts = [GENERATED, _INTRODUCTION, "## Measured\n", measured]
+    if hard := hard_objects(records):
+        parts.append(f"## {HARD_TITLE}\n\n{_HARD_TEXT}\n\n{render(hard)}")
+    parts += ["## The papers' tables\n", tables]
+    if fits_fps_page(records):
+        parts.append(render(table_page(FPS_TABLE, records)))
+    return "\n".join(parts)
+
+
+def _board(records: Sequence[Record], difference: PairedDifference) -> str:
+    best = best_cells(records)
+    board = leaderboard_markdown(best, introduction=_BOARD_TEXT, difference=difference)
+    return "\n".join([GENERATED, board, _CHART_TEXT])
+
+
+def _ablations(records: Sequence[Record], difference: PairedDifference) -> str:
+    _, ablations = split_ablations(records)
+    board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records, difference)
+    tables = [table_page(name, records) for name in OVER_SEEDS]
+    measured = [render(page) for page in tables if page.tables]
+    return "\n".join([GENERATED, board, *(["## Part by part\n", *measured] if measured else [])])
+
+
+def front_table(records: Sequence[Record]) -> str:
+    """Every cell that belongs to no ablation, in few columns."""
+    rows = sorted(split_ablations(records)[0], key=measured_order)
+    if not rows:
+        return "No record yet.\n"
+    columns = [*_label_columns("Videos", "Clip", "Stride"), *map(metric_column, _FRONT)]
+    lines = []
+    for label, row in zip(marked_labels(rows), rows, strict=True):
+        values = [
+            replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
+            for metric in _FRONT
+        ]
+        numbers = row.num_videos, row.clip_length, row.clip_stride
+        lines.append([*_labels(label, row), *map(plain, numbers), *values])
+    notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
+    remarks = (*interval_remarks(rows), *speed_remarks(rows))
+    return render(Page("", (Table.of(columns, lines),), notes, remarks))
+
+
+def speed_remarks(records: Iterable[Record]) -> list[str]:
+    """A sentence per region and machine on which FPS were timed."""
+    groups: dict[tuple, list[Record]] = {}
+    for record in records:
+        if record.fps is not None:
+            machine = record.timed_region, record.device, record.num_threads
+            groups.setdefault(machine, []).append(record)
+    remarks = []
+    for (region, device, threads), group in groups.items():
+        videos = [number for record in group if (number := num_timed_videos(record)) is not None]
+        low, high = min(videos, default=0), max(videos, default=0)
+        numbers = count(high, "video") if low == high else f"{low} to {high} videos"
+        on = f" on {numbers}" if len(videos) == len(group) else ""
+        cores = "" if threads is None else f", {count(threads, 'thread')}"
+        of = f" of {count(len(group), 'row')}" if len(groups) > 1 else ""
+        over = (region or "an unknown region").replace("+", " and ").replace("_", " ")
+        remarks.append(f"FPS{of} timed over {over}{on} ({device or 'unknown device'}{cores}).")
+    return remarks
+
+
+def hard_objects(records: Sequence[Record]) -> Table | None:
+    """AP of hidden and of returning objects and of long videos; columns without values are left
+    out, and None stands for no rows.
+    """
+    rows = best_cells([r for r in records if any(m.of(r) is not None for m in _HARD)])
+    if not rows:
+        return None
+    metrics = [AP, *(metric for metric in _HARD if any(metric.of(r) is not None for r in rows))]
+    columns = [*_label_columns("Clip", "Stride"), *(Column(metric.title) for metric in metrics)]
+    lines = [
+        [*_labels(label, row), plain(row.clip_length), plain(row.clip_stride),
+         *(figure(row, metric) for metric in metrics)]
+        for label, row in zip(marked_labels(rows), rows, strict=True)
+    ]  # fmt: skip
+    return Table.of(columns, lines)
+
+
+def _label_columns(*numbers: str) -> list[Column]:
+    texts = [Column(title, numeric=False) for title in ("Method", "Backbone", "Data")]
+    return [*texts, *map(Column, numbers)]
+
+
+def _labels(label: str, record: Record) -> list[str | Entry]:
+    return [label, plain(record.backbone), f"{record.dataset} {record.split}"]
+
+
+def papers_markdown(papers: Iterable[Page]) -> str:
+    """The papers' tables below each other; one that stands in an earlier page is a link to it."""
+    shown: dict[tuple, str] = {}
+    texts = []
+    for page in papers:
+        own = tuple(table for table in page.tables if _content(table) not in shown)
+        links = []
+        for table in page.tables:
+            if title := shown.get(_content(table)):
+                data = escape_markdown(table.data or "this table")
+                anchor = f"[{escape_markdown(title)}](#{heading_anchor(title)})"
+                links.append(f"{data[:1].upper()}{data[1:]}: as under {anchor}.\n")
+        if links:
+            used = {key for t in own for row in t.rows for entry in row for key in entry.notes}
+            notes = {key: text for key, text in page.footnotes.items() if key in used}
+            texts.append(render(replace(page, tables=own, footnotes=notes)))
+        else:
+            texts.append(render(page))
+        texts += links
+        shown |= {_content(table): page.title for table in own}
+    return "\n".join(texts)
+
+
+def heading_anchor(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _content(table: Table) -> tuple:
+    """The table without the keys of its page's footnotes."""
+    rows = tuple(tuple(entry.text for entry in row) for row in table.rows)
+    return table.data, table.columns, rows
+
+
+def _text_in(path: Path) -> str:
+    """The text of a file, its line ends as they are."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text") from None
 
 
 STEPS = {"pack": pack, "pages": pages, "pictures": pictures}

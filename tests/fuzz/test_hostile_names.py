@@ -10,10 +10,10 @@ from PIL import Image
 from drawing_case import T, write_frames
 from hostile_calls import ALIVE, TAG, call, check_text, checked, write_data
 from hostile_text import hostile_names, unprintable
+from maintenance import refresh
 from record_example import example_record
 from vis_bench.records.schema import RegionFields
 from vis_bench.records.store import RecordStore, record_json
-from vis_bench.show.pages import Pages
 from vis_bench.show.papers import paper_tables
 
 # Seeds of the names; the last is the longer run.
@@ -59,7 +59,7 @@ def check_records(seed, folder):
             check_text(output.read_text(), where=command)
             assert form != "markdown" or not ALIVE.search(output.read_text())
             assert form != "html" or not TAG.search(output.read_text())
-    Pages.of(folder / "results", RecordStore(records).readable()).write()
+    refresh.Pages(folder / "results", RecordStore(records).readable()).write()
     written = list((folder / "results").glob("*.*"))
     assert len(written) == 4
     for path in written:

@@ -19,7 +19,6 @@ from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.records.schema import MemoryBytes, Record, RegionFields
 from vis_bench.records.store import parse_record, record_json
-from vis_bench.show.pages import Pages, records_of
 
 # Valid JSON; most are of a type that a field does not have, some of it but extreme.
 VALUES = (
@@ -153,11 +152,11 @@ def test_folders_of_records(tmp_path, seed, count):
     ]  # fmt: skip
     for command in commands:
         assert check_answer([*command, "--records", records], len(paths)) == 1
-    stored = records_of(tmp_path / "results")
+    stored = refresh.records_of(tmp_path / "results")
     assert len(stored.records) + len(stored.problems) == len(paths)
     assert min(len(stored.records), len(stored.problems)) > count // 4
     assert all("\n" not in problem for problem in stored.problems)
-    assert Pages.of(tmp_path / "results", stored).write()
+    assert refresh.Pages(tmp_path / "results", stored).write()
 
 
 @RUNS

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from maintenance import refresh
 from methods import resolve_options
 from paths import CONFIGS
 from record_example import example_record
@@ -13,7 +14,6 @@ from vis_bench.cli import main
 from vis_bench.records.metrics import AP, GFLOPS_PER_FRAME
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
-from vis_bench.show.pages import Pages, records_of
 from vis_bench.show.papers.over_seeds import (
     gains_over_seeds,
     mean_entry,
@@ -217,7 +217,7 @@ def test_it_stands_on_the_page_of_ablations_only(tmp_path):
     store = RecordStore(tmp_path / "records")
     for record in RECORDS:
         store.write(record)
-    Pages.of(tmp_path, records_of(tmp_path)).write()
+    refresh.Pages(tmp_path, refresh.records_of(tmp_path)).write()
     table = render(ms_sts_ablation(RECORDS))
     assert table in (tmp_path / "ABLATIONS.md").read_text()
     assert table not in (tmp_path / "README.md").read_text()

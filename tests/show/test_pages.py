@@ -1,19 +1,22 @@
 """The generated pages follow from the records, and those of the repository are up to date."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from maintenance import refresh
 from methods import build_method
 from paths import ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.records.store import RecordStore
-from vis_bench.show.pages import PICTURE, Pages, records_of
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import Column, Entry, Page, Table
 
 RESULTS = ROOT / "results"
 TEXTS = {"README.md", "LEADERBOARD.md", "ABLATIONS.md"}
-NAMES = {*TEXTS, PICTURE}
+NAMES = {*TEXTS, refresh.CHART}
 
 
 def names(paths):
@@ -21,7 +24,7 @@ def names(paths):
 
 
 def pages(results, build=None):
-    return Pages.of(results, records_of(results), build)
+    return refresh.Pages(results, refresh.records_of(results), build)
 
 
 def write_pages(results):
@@ -33,7 +36,7 @@ def stale_pages(results, build=None):
 
 
 def test_the_repositorys_pages_are_what_its_records_give():
-    assert stale_pages(RESULTS, build_method) == [], "run `leaderboard --pages results`, and commit"
+    assert stale_pages(RESULTS, build_method) == [], "run `python results/refresh.py`, and commit"
 
 
 def test_the_front_pages_recipes_name_one_record_each():
@@ -122,7 +125,7 @@ def test_an_ablation_stands_in_its_table_and_on_its_own_page_only(tmp_path):
 def test_pages_skip_what_is_not_a_record(tmp_path):
     RecordStore(tmp_path / "records").write(example_record())
     (tmp_path / "records" / "broken.json").write_text("{")
-    stored = records_of(tmp_path)
+    stored = refresh.records_of(tmp_path)
     assert len(stored.records) == 1
     assert len(stored.problems) == 1
     assert "broken.json" in stored.problems[0]
@@ -134,7 +137,7 @@ def test_no_page_is_written_before_all_are_made(tmp_path, monkeypatch):
     def fail(panels, form):
         raise RuntimeError
 
-    monkeypatch.setattr("vis_bench.show.pages.speed_picture", fail)
+    monkeypatch.setattr(refresh, "speed_picture", fail)
     with pytest.raises(RuntimeError):
         write_pages(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["records"]
@@ -158,3 +161,149 @@ def test_the_leaderboard_page_has_the_best_cell_and_the_table_the_others(tmp_pat
     assert "52.0" in board
     assert not {"31.0", "43.0"} & set(board.split())
     assert {"52.0", "31.0", "43.0"} <= set((tmp_path / "README.md").read_text().split())
+
+
+TIMED = {
+    "fps": 20.0, "timed_region": "model+tracker", "speed_spread": 0.12, "load_average": 0.4,
+    "num_cpus": 2, "config": {"speed": {"videos": 3}},
+}  # fmt: skip
+
+
+def test_a_sentence_names_what_was_timed_on_what():
+    records = [
+        example_record(**TIMED),
+        example_record(**{**TIMED, "config": {"speed": {"videos": 1}}}),
+    ]
+    assert refresh.speed_remarks(records) == [
+        "FPS timed over model and tracker on 1 to 3 videos (a CPU, 2 threads)."
+    ]
+    (line,) = refresh.speed_remarks([example_record(**TIMED, num_videos=1)])
+    assert "on 1 video (" in line, "no more videos are timed than there are"
+    assert refresh.speed_remarks([example_record(fps=None)]) == []
+
+
+def test_machines_and_regions_have_a_sentence_each():
+    records = [
+        example_record(**TIMED),
+        example_record(**TIMED, device="a GPU"),
+        example_record(**{**TIMED, "timed_region": "model"}),
+        example_record(fps=20.0, device=None, num_threads=None),
+    ]
+    lines = refresh.speed_remarks(records)
+    assert len(lines) == 4
+    assert lines[-1] == "FPS of 1 row timed over an unknown region (unknown device)."
+    text = refresh.front_table(records)
+    assert "20.0 [?]" in text
+    assert "- [?] spread unknown" in text
+
+
+def test_rows_say_their_videos_and_leave_out_ablations():
+    records = [example_record(**TIMED), example_record(training="afresh", ap=0.77)]
+    header, _, *rows = refresh.front_table(records).splitlines()[:4]
+    titles = [cell.strip() for cell in header.strip("|").split("|")]
+    assert titles == [
+        "Method", "Backbone", "Data", "Videos", "Clip", "Stride", "AP", "AP75", "FPS",
+        "GFLOPs/frame", "Params (M)",
+    ]  # fmt: skip
+    cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
+    assert cells[3] == "24"
+    assert cells[8] == "20.0 (spread 12 %)"
+    assert "77.0" not in refresh.front_table(records)
+    assert "(reconstruction)" in refresh.front_table([example_record(reconstruction=True)])
+    assert refresh.front_table([]) == "No record yet.\n"
+
+
+LEVELLED = {"ap_so": 0.512, "ap_mo": 0.4, "ap_ho": 0.083, "ap_returning": 0.3}
+
+
+def titles(table):
+    return [column.title for column in table.columns]
+
+
+def texts(table):
+    return [[entry.text for entry in row] for row in table.rows]
+
+
+def test_a_row_per_method_with_its_best_cell():
+    records = [
+        example_record(ap=0.5, clip_length=10, **LEVELLED),
+        example_record(ap=0.6, clip_length=20, **{**LEVELLED, "ap_ho": 0.1}),
+        example_record(method="seqformer", ap=0.55, **{**LEVELLED, "ap_returning": None}),
+    ]
+    table = refresh.hard_objects(records)
+    assert titles(table)[3:] == ["Clip", "Stride", "AP", "Light", "Moderate", "Heavy", "Returning"]
+    assert texts(table) == [
+        ["ifc", "r50", "synthetic val", "20", "1", "60.0", "51.2", "40.0", "10.0", "30.0"],
+        ["seqformer", "r50", "synthetic val", "5", "1", "55.0", "51.2", "40.0", "8.3", "-"],
+    ]
+
+
+def test_columns_that_nobody_has_are_left_out():
+    both = {"ap_short": 0.61, "ap_long": 0.39, "ap50_long": 0.5}
+    table = refresh.hard_objects([example_record(ap=0.5, dataset="ytvis2022", **both)])
+    assert titles(table)[5:] == ["AP", "AP short", "AP long"]
+    assert texts(table)[0][5:] == ["50.0", "61.0", "39.0"]
+
+
+def test_records_without_such_numbers_have_no_row_and_no_section():
+    assert refresh.hard_objects([example_record()]) is None
+    table = refresh.hard_objects([example_record(), example_record(method="x", ap=0.1, **LEVELLED)])
+    assert [row[0] for row in texts(table)] == ["x"]
+
+
+def test_a_cell_without_the_numbers_does_not_hide_one_with_them():
+    records = [example_record(ap=0.9, clip_length=10), example_record(ap=0.5, **LEVELLED)]
+    assert texts(refresh.hard_objects(records))[0][5] == "50.0"
+
+
+def test_the_page_of_results_has_the_section(tmp_path, monkeypatch):
+    monkeypatch.setattr(refresh, "build_method", None)  # they take long
+    RecordStore(tmp_path / "records").write(example_record(**LEVELLED))
+    assert len(refresh.pages(tmp_path)) == 4
+    page = (tmp_path / "README.md").read_text()
+    order = ["## Measured\n", f"## {refresh.HARD_TITLE}\n", "## The papers' tables\n"]
+    assert sorted(order, key=page.index) == order
+    section = page[page.index(order[1]) : page.index(order[2])]
+    assert "| ifc" in section
+    assert "51.2 |" in section
+
+
+def one(text, key, data="synthetic set"):
+    return Table((Column("AP"),), ((Entry(text, notes=(key,)),),), data)
+
+
+def test_the_same_table_under_another_title_is_a_link():
+    first = Page(
+        "First (24 videos)",
+        (one("1.0", "1"), one("2.0", "a")),
+        {"1": "p", "a": "m"},
+    )
+    second = Page(
+        "Second",
+        (one("3.0", "1"), one("2.0", "b")),
+        {"1": "q", "b": "m"},
+        ("Done.",),
+    )
+    text = refresh.papers_markdown([first, second])
+    assert text.startswith(render(first))
+    alone = replace(second, tables=second.tables[:1], footnotes={"1": "q"})
+    assert text == "\n".join([
+        render(first), render(alone),
+        "Synthetic set: as under [First (24 videos)](#first-24-videos).\n",
+    ])  # fmt: skip
+
+
+def test_tables_that_differ_in_a_figure_or_their_data_stand_both():
+    papers = [
+        Page("A", (one("1.0", "1"),), {"1": "p"}),
+        Page("B", (one("1.1", "1"),), {"1": "p"}),
+        Page("C", (one("1.0", "1", "another set"),), {"1": "p"}),
+    ]
+    assert refresh.papers_markdown(papers) == "\n".join(map(render, papers))
+
+
+def test_anchors_are_those_of_github():
+    assert (
+        refresh.heading_anchor("IFC's encoders, by clip-length (T)")
+        == "ifcs-encoders-by-clip-length-t"
+    )

@@ -14,7 +14,7 @@ SPREAD_LIMIT = 0.10
 # Footnote of FPS whose run-to-run spread is unknown, and its key.
 UNKNOWN_KEY = "?"
 SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
-INTERVAL_NOTE = "Behind an AP stands its 95 % interval (bootstrap over videos)."
+INTERVAL_NOTE = "Brackets behind an AP: 95 % interval, bootstrap over videos."
 
 
 def points(fraction: float | None, *, signed: bool = False) -> str:
