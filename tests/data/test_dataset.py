@@ -25,7 +25,7 @@ from vis_bench.data.results_file import Results, Track
 from vis_bench.data.synthetic import generate, write_dataset
 from vis_bench.errors import InputError
 from vis_bench.inference.prefetch import read_ahead
-from vis_bench.metrics.ytvis import evaluate
+from vis_bench.metrics.ap import evaluate
 from vis_bench.progress import Bars
 
 

@@ -18,7 +18,7 @@ from vis_bench.data.results_file import (
 from vis_bench.data.submission import write_submission
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
-from vis_bench.masks.sparse_tube import SparseTube
+from vis_bench.masks.tubes import SparseTube
 
 MASKS = encode_masks(np.arange(3 * 4 * 5).reshape(3, 4, 5) % 7 < np.arange(1, 4)[:, None, None])
 

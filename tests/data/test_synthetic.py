@@ -42,7 +42,7 @@ from vis_bench.data.synthetic.render import (
 from vis_bench.data.synthetic.trajectories import Area, Bounce, Excursion, reflect
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode
-from vis_bench.metrics.levels import ObjectLevels
+from vis_bench.metrics.matching import ObjectLevels
 from vis_bench.progress import Bars
 
 BARS = Bars(quiet=True)

@@ -39,8 +39,8 @@ from vis_bench.data.results_file import parse_results
 from vis_bench.data.video import find_videos
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
+from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.check_results import check_results
-from vis_bench.metrics.ytvis import evaluate
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells

@@ -14,6 +14,7 @@ from vis_bench.errors import InputError
 from vis_bench.masks import run_lengths as run_lengths_module
 from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import (
+    WRITABLE_PIXELS,
     area,
     check_rle,
     check_run_lengths,
@@ -258,3 +259,24 @@ def test_polygons_are_checked(polygons, message):
     with pytest.raises(InputError, match=message):
         check_polygons(polygons, 20, 24, "a mask")
     check_polygons([[1, 2, 3, 4, 5, 6.5]], 20, 24, "a mask")
+
+
+@given(st.lists(st.integers(0, 1 << 20), max_size=15))
+@settings(deadline=None)
+def test_where_masks_are_encoded_no_run_needs_six_characters(lengths):
+    """Else pycocotools writes one byte past its buffer."""
+    pixels = WRITABLE_PIXELS - 1
+    runs = [*lengths, pixels - sum(lengths)]
+    assert len(from_run_lengths(runs, pixels, 1)["counts"]) <= 5 * len(runs)
+
+
+def test_larger_frames_are_refused_where_masks_are_encoded():
+    size = {"size": [4096, 4096]}
+    for encode in (
+        lambda: encode_masks(np.zeros((1, 4096, 4096), bool)),
+        lambda: from_run_lengths([1 << 24], 4096, 4096),
+        lambda: check_run_lengths({**size, "counts": [1 << 24]}, "the mask"),
+        lambda: check_polygons([[0, 0, 4, 0, 4, 4]], 4096, 4096, "the mask"),
+    ):
+        with pytest.raises(InputError, match=r"\[4096, 4096\].*2\^24"):
+            encode()

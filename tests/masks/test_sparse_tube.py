@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vis_bench.masks.sparse_tube import SparseTube
+from vis_bench.masks.tubes import SparseTube
 
 masks = st.one_of(st.none(), st.builds(lambda n: {"size": [1, 1], "counts": str(n)}, st.integers()))
 

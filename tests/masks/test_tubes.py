@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import area, encode_masks
-from vis_bench.masks.sparse_tube import SparseTube
-from vis_bench.masks.tubes import measure_tubes
+from vis_bench.masks.tubes import SparseTube, measure_tubes
 
 MASKS = encode_masks(
     np.random.default_rng(0).random((4, 3, 5)) < [[[0.0]], [[0.2]], [[0.5]], [[1]]]

@@ -14,7 +14,7 @@ from vis_bench.data.video import Video
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import decode
-from vis_bench.metrics.ytvis import evaluate
+from vis_bench.metrics.ap import evaluate
 
 NUM_FRAMES = 12
 

@@ -18,7 +18,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import area
-from vis_bench.metrics.ytvis import evaluate
+from vis_bench.metrics.ap import evaluate
 from vis_bench.runs.config import load_cells
 
 STORED = json.loads((ROOT / "tests" / "golden" / "mini_ap.json").read_text())

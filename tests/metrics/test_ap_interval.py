@@ -6,10 +6,10 @@ import pytest
 from compare_workload import generate
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
+from vis_bench.metrics.ap import summarize
 from vis_bench.metrics.bootstrap import ap_interval, draw_videos
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
-from vis_bench.metrics.ytvis import summarize
 
 
 def matches_of(annotations, tracks):

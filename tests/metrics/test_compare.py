@@ -9,11 +9,11 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.ap import evaluate, evaluate_files, summarize
 from vis_bench.metrics.bootstrap import draw_videos, resample
 from vis_bench.metrics.compare import compare, difference_of
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
-from vis_bench.metrics.ytvis import evaluate, evaluate_files, summarize
 
 
 def read(annotations, tracks):

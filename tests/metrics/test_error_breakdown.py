@@ -12,9 +12,9 @@ from compare_workload import generate
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
+from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.errors import ERRORS, IDENTITY_ERRORS, break_down
 from vis_bench.metrics.identity_sensitivity import identity_sensitivity
-from vis_bench.metrics.ytvis import evaluate
 
 HEIGHT, WIDTH, LENGTH, NUM_VIDEOS = 40, 60, 10, 4
 

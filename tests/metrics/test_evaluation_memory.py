@@ -9,12 +9,12 @@ from peak_memory import peak_of
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track, read_results, write_results
 from vis_bench.masks.rle import encode_masks
-from vis_bench.masks.sparse_tube import SparseTube
+from vis_bench.masks.tubes import SparseTube
+from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.errors import break_down
 from vis_bench.metrics.identity_sensitivity import identity_sensitivity
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.overlaps import video_overlaps
-from vis_bench.metrics.ytvis import evaluate
 
 PER_FRAME, OBJECTS = 6, 3
 

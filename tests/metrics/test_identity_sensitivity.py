@@ -10,9 +10,9 @@ from paths import GOLDEN
 from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
+from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.frame_matches import followed_videos
 from vis_bench.metrics.identity_sensitivity import identity_sensitivity
-from vis_bench.metrics.ytvis import evaluate
 
 
 def cut(track):

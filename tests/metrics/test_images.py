@@ -15,8 +15,8 @@ from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.results_file import read_results, write_results
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
-from vis_bench.metrics.images import evaluate_images
-from vis_bench.metrics.ytvis import evaluate, evaluate_files
+from vis_bench.metrics.ap import evaluate, evaluate_files
+from vis_bench.metrics.coco import evaluate_images
 from vis_bench.records.store import read_record
 
 FACTS = json.loads((GOLDEN / "ifc_r50_coco.json").read_text())

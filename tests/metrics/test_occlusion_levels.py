@@ -13,8 +13,8 @@ from vis_bench.data.synthetic.occlusion_labels import label_of
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes
-from vis_bench.metrics.levels import LEVELS, ObjectLevels, returning
-from vis_bench.metrics.ytvis import evaluate, evaluate_files
+from vis_bench.metrics.ap import evaluate, evaluate_files
+from vis_bench.metrics.matching import LEVELS, ObjectLevels, returning
 from vis_bench.show.evaluation import evaluation_json, evaluation_text
 
 STEM = GOLDEN / "ovis_made"

@@ -74,19 +74,6 @@ def random_lengths_with_empty_runs(rng):
     return np.diff(np.concatenate(([0], borders.clip(max=42), [42]))).tolist()
 
 
-def test_large_frames_count_exactly():
-    """Frames of more than 2^24 pixels, of which no float32 counts every one."""
-    height, width = 4200, 4100
-    masks = [
-        from_run_lengths(
-            [height * shift, height * 2000, height * (width - 2000 - shift)], height, width
-        )
-        for shift in (0, 500)
-    ]
-    iou = space_time_iou(*measured(*([[mask] * 2] for mask in masks)))
-    assert iou == 1500 / 2500
-
-
 def assert_same(one, other):
     """Equal to the bit, field by field."""
     assert type(one) is type(other)

@@ -13,7 +13,7 @@ MODULES = (
     "vis_bench.data.split",
     "vis_bench.data.validate",
     "vis_bench.metrics.compare",
-    "vis_bench.metrics.ytvis",
+    "vis_bench.metrics.ap",
     "vis_bench.runs.external",
 )
 

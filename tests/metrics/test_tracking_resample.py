@@ -13,8 +13,7 @@ from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import draw_videos
 from vis_bench.metrics.compare import compare
-from vis_bench.metrics.tracking.evaluate import evaluate_tracking
-from vis_bench.metrics.tracking.resample import resample_tracking
+from vis_bench.metrics.tracking.evaluate import evaluate_tracking, resample_tracking
 
 NAMES = ("hota", "deta", "assa", "loca", "idf1", "teta")
 EXACT = {"rel": 0, "abs": 1e-12}

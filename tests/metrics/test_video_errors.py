@@ -8,8 +8,8 @@ import pytest
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, read_results
+from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.errors import ERRORS, break_down, break_down_videos, worst_videos
-from vis_bench.metrics.ytvis import evaluate
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.masks.rle import encode_masks
+from vis_bench.metrics.ap import evaluate, evaluate_files, summarize
 from vis_bench.metrics.matching import AREA_RANGES, match, match_group
 from vis_bench.metrics.precision_recall import accumulate
-from vis_bench.metrics.ytvis import evaluate, evaluate_files, summarize
 
 
 @pytest.fixture(scope="module", params=["quirks", "dense"])

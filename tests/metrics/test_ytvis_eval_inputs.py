@@ -14,7 +14,7 @@ from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
-from vis_bench.metrics.ytvis import evaluate_files
+from vis_bench.metrics.ap import evaluate_files
 
 HEIGHT, WIDTH = 6, 8
 

@@ -18,7 +18,7 @@ from vis_bench.cli import main
 from vis_bench.data.results_file import Track, track_entry, write_results
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
-from vis_bench.masks.sparse_tube import SparseTube
+from vis_bench.masks.tubes import SparseTube
 from vis_bench.progress import Bars, silent
 from vis_bench.records.store import RecordStore
 from vis_bench.runs import harness

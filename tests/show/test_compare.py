@@ -11,7 +11,7 @@ from vis_bench.cli import main
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Track, write_results
 from vis_bench.errors import InputError
-from vis_bench.metrics.ytvis import evaluate_files
+from vis_bench.metrics.ap import evaluate_files
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore, pack_predictions, predictions_path
 from vis_bench.runs.external import OtherCode, record_results

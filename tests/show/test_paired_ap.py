@@ -11,9 +11,9 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.compare import compare
-from vis_bench.metrics.ytvis import evaluate
 from vis_bench.records.store import RecordStore, pack_predictions, read_record, record_json
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.leaderboard import ALONE_NOTE, PairedAP, leaderboard_text

@@ -11,9 +11,9 @@ from vis_bench.commands.values import finite, output_folder, positive
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
+from vis_bench.metrics.ap import Evaluation, evaluate_files
+from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, identity_sensitivity
-from vis_bench.metrics.images import ImageEvaluation
-from vis_bench.metrics.ytvis import Evaluation, evaluate_files
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.external import OtherCode, record_results

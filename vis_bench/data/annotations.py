@@ -30,8 +30,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import integer_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
 from vis_bench.masks.rle import RLE, check_run_lengths, from_run_lengths
-from vis_bench.masks.sparse_tube import SparseTube, without_absent
-from vis_bench.masks.tubes import MaskTubes, measure_tubes
+from vis_bench.masks.tubes import MaskTubes, SparseTube, measure_tubes, without_absent
 
 # OVIS's labels of a frame, and how the official evaluator (qjy981010/cocoapi, `OVISeval`) counts
 # them (Qi et al., Occluded Video Instance Segmentation, arXiv 2102.01558).

@@ -18,8 +18,7 @@ import orjson
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, parse_json, read_bytes, shown, value_of, write_atomically
 from vis_bench.masks.rle import RLE
-from vis_bench.masks.sparse_tube import without_absent
-from vis_bench.masks.tubes import MaskTubes, measure_tubes
+from vis_bench.masks.tubes import MaskTubes, measure_tubes, without_absent
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from vis_bench.inference.preprocess import masks_to_video
-from vis_bench.masks.changes import encode_changes
-from vis_bench.masks.rle import RLE, encode_masks, from_run_lengths
+from vis_bench.masks.rle import RLE, encode_changes, encode_masks, from_run_lengths
 from vis_bench.method import Padding
 
 # Full-size mask pixels that are dense at once while masks become RLE; bounds the peak memory. The

@@ -26,7 +26,7 @@ from vis_bench.inference.clips import Clip
 from vis_bench.inference.encode import encode_at_video_size
 from vis_bench.inference.preprocess import to_device
 from vis_bench.masks.rle import RLE
-from vis_bench.masks.sparse_tube import SparseTube
+from vis_bench.masks.tubes import SparseTube
 from vis_bench.method import ClipPrediction, Padding, TrackingRule
 
 # Frames whose averaged logits are held at once while they are closed; bounds the peak memory.

@@ -16,8 +16,7 @@ from pycocotools import mask as coco_mask
 
 from vis_bench.errors import InputError
 from vis_bench.files import shown
-from vis_bench.masks.compress import WRITABLE_PIXELS
-from vis_bench.masks.rle import RLE, with_text
+from vis_bench.masks.rle import RLE, check_writable, with_text
 
 # Far beyond any outline of a real object, and 16 bytes each in the C code.
 _SAMPLE_LIMIT = 1 << 24
@@ -40,11 +39,7 @@ def check_polygons(polygons: Any, height: int, width: int, where: str) -> None:
     Raises:
         InputError: naming `where` and the defect.
     """
-    if height * width >= WRITABLE_PIXELS:
-        raise InputError(
-            f"{where} has size {[height, width]}; expected an RLE, since pycocotools does not "
-            "rasterize polygons safely in frames of 2^24 pixels and more"
-        )
+    check_writable(height, width, where)
     if not isinstance(polygons, list) or not all(isinstance(part, list) for part in polygons):
         raise InputError(
             f"{where} is {shown(polygons)}; expected a list of polygons, each a list x, y, x, y, "

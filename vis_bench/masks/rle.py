@@ -15,11 +15,13 @@ from pycocotools import mask as coco_mask
 
 from vis_bench.errors import InputError
 from vis_bench.files import shown
-from vis_bench.masks.compress import WRITABLE_PIXELS, compressed
 from vis_bench.masks.run_lengths import MalformedRLEError, run_lengths
 
 # pycocotools counts pixels, of all frames of a video together, in 32 bits.
 PIXEL_LIMIT = 1 << 32
+# It reserves six characters per run and writes a zero behind the last: one byte too few where every
+# run needs all six, which none does in a smaller frame.
+WRITABLE_PIXELS = 1 << 24
 
 
 class RLE(TypedDict):
@@ -48,17 +50,9 @@ def encode_masks(masks_NHW: np.ndarray) -> list[RLE]:
         return []
     if 0 in masks_NHW.shape:
         raise ValueError(f"masks have shape {masks_NHW.shape}; expected at least 1x1 pixels")
-    if masks_NHW[0].size >= WRITABLE_PIXELS:
-        return [_encode_large(mask_HW) for mask_HW in masks_NHW]
+    check_writable(masks_NHW.shape[1], masks_NHW.shape[2], "the mask")
     masks_NWH = np.ascontiguousarray((masks_NHW != 0).transpose(0, 2, 1)).view(np.uint8)
     return [with_text(rle) for rle in coco_mask.encode(masks_NWH.transpose(2, 1, 0))]
-
-
-def _encode_large(mask_HW: np.ndarray) -> RLE:
-    pixels_P = (mask_HW != 0).T.reshape(-1)
-    borders = np.flatnonzero(np.diff(pixels_P, prepend=False)).tolist()
-    lengths = np.diff([0, *borders, pixels_P.size]).tolist()
-    return {"size": list(mask_HW.shape), "counts": compressed(lengths)}
 
 
 def decode(rle: RLE) -> np.ndarray:
@@ -127,6 +121,15 @@ def check_size(size: object, where: str) -> tuple[int, int]:
     )
 
 
+def check_writable(height: int, width: int, where: str) -> None:
+    """Refuse frames in which pycocotools does not encode or rasterize masks safely."""
+    if height * width >= WRITABLE_PIXELS:
+        raise InputError(
+            f"{where} has size {[height, width]}; expected fewer than 2^24 pixels to encode, or a "
+            "compressed RLE"
+        )
+
+
 def check_run_lengths(rle: dict, where: str) -> None:
     """Refuses an uncompressed RLE (`counts` is a list) whose lengths do not fill its size.
 
@@ -134,6 +137,7 @@ def check_run_lengths(rle: dict, where: str) -> None:
         InputError: naming `where` and the defect.
     """
     height, width = check_size(rle.get("size"), where)
+    check_writable(height, width, where)
     for length in rle["counts"]:
         if type(length) is not int or length < 0:
             raise InputError(f"{where} has a run of {shown(length)} pixels; expected 0 or more")
@@ -150,13 +154,43 @@ def check_run_lengths(rle: dict, where: str) -> None:
 
 
 def from_run_lengths(lengths: Sequence[int], height: int, width: int) -> RLE:
-    """Compresses an uncompressed RLE, whose lengths add up to height times width."""
-    if height * width >= WRITABLE_PIXELS:
-        return {"size": [height, width], "counts": compressed(lengths)}
+    """Compress an uncompressed RLE, whose lengths add up to height times width."""
+    check_writable(height, width, "the mask")
     uncompressed = {"size": [height, width], "counts": list(lengths)}
     return with_text(coco_mask.frPyObjects(uncompressed, height, width))
 
 
 def with_text(rle: dict) -> RLE:
-    """What pycocotools returns, with its counts as JSON holds them."""
+    """Convert pycocotools' RLE to one whose counts are text, as in JSON."""
     return {"size": list(map(int, rle["size"])), "counts": rle["counts"].decode("ascii")}
+
+
+def encode_changes(
+    places_C: np.ndarray, num_masks: int, height: int, width: int
+) -> list[tuple[int, RLE]]:
+    """Encode masks from the pixels at which they change, with their places (from 0).
+
+    A pixel is a change where it differs from the one before it in COCO's order, down the columns;
+    the first pixel's predecessor counts as background. Changes are few, so that a device that holds
+    the masks hands over these places instead of the pixels. Empty masks are left out.
+
+    Args:
+        places_C: the changes of all masks, counted mask by mask and row by row (int64).
+        height, width: of each mask, in pixels.
+    """
+    pixels = height * width
+    mask_C, place_C = np.divmod(places_C, pixels)
+    row_C, column_C = np.divmod(place_C, width)
+    ordered_C = np.sort(mask_C * pixels + column_C * height + row_C)
+    first_N1 = np.searchsorted(ordered_C, np.arange(num_masks + 1) * pixels)
+    filled = np.flatnonzero(np.diff(first_N1)).tolist()
+    if not filled:
+        return []
+    check_writable(height, width, "the mask")
+    runs = [
+        np.diff(ordered_C[first_N1[n] : first_N1[n + 1]] - n * pixels, prepend=0, append=pixels)
+        for n in filled
+    ]
+    uncompressed = [{"size": [height, width], "counts": lengths} for lengths in runs]
+    rles = map(with_text, coco_mask.frPyObjects(uncompressed, height, width))
+    return list(zip(filled, rles, strict=True))

@@ -15,11 +15,11 @@ import numpy as np
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
+from vis_bench.metrics.ap import Evaluation, evaluate
 from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos, resample
 from vis_bench.metrics.errors import ErrorBreakdown, break_down
 from vis_bench.metrics.matching import AREA_NAMES
-from vis_bench.metrics.tracking.resample import resample_tracking
-from vis_bench.metrics.ytvis import Evaluation, evaluate
+from vis_bench.metrics.tracking.evaluate import resample_tracking
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.bootstrap import percentile_interval
-from vis_bench.metrics.tracking.resample import TRACKING_NUMBERS
+from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS
 
 # Equal up to summation order counts as equal.
 _ROUNDING = 1e-12

@@ -1,18 +1,24 @@
-"""Precision and recall from matches, over all videos or any selection of them.
+"""Precision, recall, AP and AR from matches, over all videos or any selection of them.
 
 The rules are those of youtubevos/cocoapi (`YTVOSeval.accumulate`). Shape letters: T=10 IoU
 thresholds, R=101 recall levels, K categories, A=4 area ranges (and the levels after them, where
-they are asked for), M=3 limits on the detections per video and category, V videos, n detections.
+asked for), M=3 limits on the detections per video and category, V videos, n detections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.metrics.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.metrics.matching import (
+    AREA_NAMES,
+    AREA_RANGES,
+    IOU_THRESHOLDS,
+    CategoryMatches,
+    Matches,
+)
 
 RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
 MAX_DETECTIONS = (1, 10, 100)
@@ -111,3 +117,55 @@ def _cell(
 def _running(flags_Tn: np.ndarray, weight_n: np.ndarray | None) -> np.ndarray:
     counts_Tn = flags_Tn if weight_n is None else flags_Tn * weight_n
     return np.cumsum(counts_Tn, axis=1, dtype=np.float64)
+
+
+ALL_AREAS = AREA_NAMES.index("all")
+_MOST = len(MAX_DETECTIONS) - 1
+
+
+def mean_of_parts(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each number; -1 where it is -1 in any part."""
+    columns = {key: [numbers[key] for numbers in parts] for key in parts[0]}
+    return {
+        key: -1.0 if min(values) == -1 else sum(values) / len(values)
+        for key, values in columns.items()
+    }
+
+
+def summarize(curves: Curves, categories: slice = slice(None)) -> dict[str, float]:
+    """The official 12 numbers over some categories; see `Evaluation.summary`."""
+    precision = curves.precision_TRKAM[:, :, categories]
+    recall = curves.recall_TKAM[:, categories]
+    numbers = {
+        "ap": _mean(precision[..., ALL_AREAS, _MOST]),
+        "ap50": _mean(precision[_at(0.5), ..., ALL_AREAS, _MOST]),
+        "ap75": _mean(precision[_at(0.75), ..., ALL_AREAS, _MOST]),
+    }
+    for a, name in enumerate(AREA_NAMES[1:], 1):
+        numbers[f"ap_{name[0]}"] = _mean(precision[..., a, _MOST])
+    for m, limit in enumerate(MAX_DETECTIONS):
+        numbers[f"ar{limit}"] = _mean(recall[..., ALL_AREAS, m])
+    for a, name in enumerate(AREA_NAMES[1:], 1):
+        numbers[f"ar_{name[0]}"] = _mean(recall[..., a, _MOST])
+    return numbers
+
+
+def headline(curves: Curves, area: int) -> dict[str, float]:
+    """`ap`, `ap50`, `ap75` and `ar100` of one area range or level."""
+    precision_TRK = curves.precision_TRKAM[..., area, _MOST]
+    return {
+        "ap": _mean(precision_TRK),
+        "ap50": _mean(precision_TRK[_at(0.5)]),
+        "ap75": _mean(precision_TRK[_at(0.75)]),
+        "ar100": _mean(curves.recall_TKAM[..., area, _MOST]),
+    }
+
+
+def _at(threshold: float) -> int:
+    return int(np.flatnonzero(threshold == IOU_THRESHOLDS)[0])
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean of the cells with ground truth; -1 where there are none."""
+    counted = values[values > -1]
+    return float(np.mean(counted)) if counted.size else -1.0

@@ -16,8 +16,8 @@ from vis_bench.data.annotation_files import annotations_checksum, is_of_images, 
 from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, check_dataset_name, dataset_of
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, write_atomically
-from vis_bench.metrics.images import ImageEvaluation
-from vis_bench.metrics.ytvis import Evaluation, evaluate_files
+from vis_bench.metrics.ap import Evaluation, evaluate_files
+from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.records.environment import package_version
 from vis_bench.records.schema import AccuracyFields, Record
 from vis_bench.records.store import RecordStore

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
+from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
-from vis_bench.metrics.images import ImageEvaluation
 from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
-from vis_bench.metrics.ytvis import VIDEO_LENGTHS, Evaluation
 from vis_bench.records.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
 from vis_bench.show.number_format import points
 from vis_bench.show.tables import render

@@ -8,8 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from eval_problems import tubes_of_any_sizes
 from peak_memory import peak_of
 from vis_bench.masks.rle import decode, encode_masks
-from vis_bench.masks.sparse_tube import SparseTube
-from vis_bench.masks.tubes import measure_tubes
+from vis_bench.masks.tubes import SparseTube, measure_tubes
 from vis_bench.show.overlay.timelines import follow, object_timelines, switch_frames
 from vis_bench.show.overlay.tracks import TrackSet
 

@@ -26,15 +26,22 @@ from vis_bench.files import collection_paused
 from vis_bench.metrics import matching
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.check_results import check_results
-from vis_bench.metrics.images import ImageEvaluation, evaluate_images
-from vis_bench.metrics.levels import LEVELS
-from vis_bench.metrics.matching import AREA_NAMES, Matches, match
-from vis_bench.metrics.numbers import ALL_AREAS, headline, mean_of_parts, summarize
+from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
+from vis_bench.metrics.matching import AREA_NAMES, LEVELS, Matches, match
 from vis_bench.metrics.overlaps import video_overlaps
-from vis_bench.metrics.precision_recall import MAX_DETECTIONS, Curves, accumulate
+from vis_bench.metrics.precision_recall import (
+    ALL_AREAS,
+    MAX_DETECTIONS,
+    Curves,
+    accumulate,
+    headline,
+    mean_of_parts,
+    summarize,
+)
 
 if TYPE_CHECKING:
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
+
 
 # Name, and the longest video in frames. YouTube-VIS 2019 annotates 6 frames per second and no
 # more than 36 frames, so that only later and longer data sets (2021, OVIS) have long videos.

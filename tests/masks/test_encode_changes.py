@@ -11,7 +11,6 @@ from pycocotools import mask as coco_mask
 from stand_in_device import OnDevice, StandInDevice
 from vis_bench.inference import encode as mask_encoding
 from vis_bench.inference.encode import encode_by_changes, encode_each, encode_filled
-from vis_bench.masks import changes
 from vis_bench.masks.rle import encode_masks
 
 NONE = st.just(np.zeros((0, 3, 4), bool))
@@ -71,15 +70,6 @@ def test_blobs_of_any_layout_in_memory(masks_NHW, turns):
 def test_the_smallest_masks(masks):
     masks_1HW = np.array([masks], bool)
     assert encode_by_changes(torch.from_numpy(masks_1HW)) == official(masks_1HW)
-
-
-def test_masks_beyond_what_pycocotools_writes(monkeypatch):
-    masks_NHW = np.random.default_rng(0).random((3, 9, 11)) < 0.3
-    expected = encode_by_changes(torch.from_numpy(masks_NHW))
-    monkeypatch.setattr(changes, "WRITABLE_PIXELS", 1)
-    monkeypatch.setattr("vis_bench.masks.rle.WRITABLE_PIXELS", 1)
-    assert encode_by_changes(torch.from_numpy(masks_NHW)) == expected
-    assert [rle for _, rle in expected] == encode_masks(masks_NHW)
 
 
 @given(MASKS)

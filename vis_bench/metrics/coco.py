@@ -20,8 +20,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics.check_results import check_results
-from vis_bench.metrics.numbers import summarize
-from vis_bench.metrics.precision_recall import Curves
+from vis_bench.metrics.precision_recall import Curves, summarize
 
 
 @dataclass(frozen=True)
