@@ -1,5 +1,7 @@
 """What rows show: one color per object in every row, and what annotations reveal."""
 
+import pytest
+
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
 from vis_bench.data.video import video_without_frames
 from vis_bench.runs.sources import Side
@@ -70,30 +72,21 @@ def test_low_scores_are_left_out():
     assert [i.texts[-1] for i in row.instances] == ["0.90"]
 
 
-def test_switches_are_where_a_track_changes_its_object():
-    objects = truth((LEFT, 1), (RIGHT, 1))
-    swapped = tube((20, 64), (20, 64), (20, 8), (20, 8))
-    _, row = rows([results((CROSSING, 1, 0.9), (swapped, 1, 0.8))], objects)
-    tracks = [i for i in row.instances if i.style != "missed"]
-    assert [i.switches for i in tracks] == [(2,), (2,)]
+SWAPPED = tube((20, 64), (20, 64), (20, 8), (20, 8))
+GONE, COME, PAUSING = ([m if t in kept else None for t, m in enumerate(LEFT)]
+                       for kept in ((0, 1), (3,), (0, 2, 3)))  # fmt: skip
 
 
-def test_switches_are_where_an_object_changes_its_track():
-    gone = [LEFT[0], LEFT[1], None, None]
-    come = [None, None, None, LEFT[3]]
-    _, row = rows([results((gone, 1, 0.9), (come, 1, 0.8))], truth((LEFT, 1)))
-    assert [i.switches for i in row.instances if i.style != "missed"] == [(), (3,)]
-
-
-def test_a_track_that_pauses_and_one_beside_another_do_not_switch():
-    pausing = [LEFT[0], None, LEFT[2], LEFT[3]]
-    _, row = rows([results((pausing, 1, 0.9), (RIGHT, 1, 0.8))], truth((LEFT, 1), (RIGHT, 1)))
-    assert [i.switches for i in row.instances] == [(), ()]
-
-
-def test_a_duplicate_does_not_switch():
-    _, row = rows([results((LEFT, 1, 0.9), (LEFT, 1, 0.8))], truth((LEFT, 1)))
-    assert [i.switches for i in row.instances] == [(), ()]
+@pytest.mark.parametrize(("tracks", "objects", "switches"), [
+    ((CROSSING, SWAPPED), (LEFT, RIGHT), [(2,), (2,)]),  # tracks change their objects
+    ((GONE, COME), (LEFT,), [(), (3,)]),  # an object changes its track
+    ((PAUSING, RIGHT), (LEFT, RIGHT), [(), ()]),
+    ((LEFT, LEFT), (LEFT,), [(), ()]),  # a duplicate does not switch
+])  # fmt: skip
+def test_switches(tracks, objects, switches):
+    source = results(*((masks, 1, 0.9 - n / 10) for n, masks in enumerate(tracks)))
+    _, row = rows([source], truth(*((masks, 1) for masks in objects)))
+    assert [i.switches for i in row.instances if i.style != "missed"] == switches
 
 
 def test_a_video_without_tracks_or_objects():

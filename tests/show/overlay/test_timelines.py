@@ -3,8 +3,7 @@
 import numpy as np
 
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
-from vis_bench.data.frames import FrameError
-from vis_bench.data.video import Video, video_without_frames
+from vis_bench.data.video import video_without_frames
 from vis_bench.show.overlay.timelines import object_timelines
 from vis_bench.show.overlay.tracks import objects_of, tracks_of
 
@@ -50,12 +49,3 @@ def test_without_tracks_all_is_missed():
     (line,) = timelines([(LEFT, 1)])
     assert line.missed_T.all()
     assert not line.iou_T.any()
-
-
-def test_made_frames_that_fail_say_why():
-    class Broken(list):
-        def __getitem__(self, t):
-            raise FrameError("frame 0 of video cats is broken")
-
-    assert Video(1, "cats", 60, 96, Broken([0])).read(0) == "frame 0 of video cats is broken"
-    assert VIDEO.read(0).shape == (60, 96, 3)
