@@ -14,7 +14,7 @@ from torch import Tensor
 from vis_bench.data.synthetic import plain_color
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, State, TrackingRule
 
-# How far from a track's last color a pixel may be, as a distance between normalized pixels.
+# Largest distance of a pixel from its track's last color, between normalized pixels.
 TOLERANCE = 1.0
 
 
@@ -30,13 +30,13 @@ class ColorFollow(OnlineMethod):
         self.register_buffer("colors_K3", (colors_K3 - mean_3) / std_3, persistent=False)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """The frames themselves: nothing can be said of one before its track's color is known."""
+        """The frames themselves; tracks' colors are known only frame after frame."""
         return FrameFeatures({"frames": frames_T3HW}, tuple(frames_T3HW.shape[-2:]))
 
     def predict_next(
         self, features: FrameFeatures, state: State | None
     ) -> tuple[ClipPrediction, State]:
-        """Frame by frame: finds each track's pixels, and learns its color anew from them."""
+        """Find each track's pixels frame by frame, and update its color from them."""
         zeros_K = self.colors_K3.new_zeros(len(self.colors_K3))
         state = state or {"color_K3": self.colors_K3, "nearness_K": zeros_K, "area_K": zeros_K}
         masks = []
@@ -51,8 +51,8 @@ class ColorFollow(OnlineMethod):
 
 
 def _nearness(pixels_3HW: Tensor, color_K3: Tensor) -> Tensor:
-    """How near each pixel is to each track's color; positive within the tolerance, and only for
-    the track that is nearest.
+    """Nearness (K, H, W) of pixels to tracks' colors; positive within the tolerance, and only for
+    the nearest track.
     """
     distance_KHW = (pixels_3HW - color_K3[:, :, None, None]).square().sum(1).sqrt()
     nearest_HW = distance_KHW.amin(0)

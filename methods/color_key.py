@@ -13,7 +13,7 @@ from torch import Tensor
 from vis_bench.data.synthetic import plain_color
 from vis_bench.method import ClipPrediction, FrameFeatures, TrackingRule, VISMethod
 
-# How far from a class's color a pixel may be, as a distance in RGB with 0..255 per channel.
+# Largest distance of a pixel from its class's color, in RGB with 0..255 per channel.
 TOLERANCE = 60.0
 
 
@@ -31,14 +31,14 @@ class ColorKey(VISMethod):
         self.register_buffer("std_311", std[:, None, None], persistent=False)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """How near each pixel is to each class's color; positive within the tolerance."""
+        """Map `nearness` (T, K, H, W) to the classes' colors; positive within the tolerance."""
         pixels_T3HW = 255 * (frames_T3HW * self.std_311 + self.mean_311)
         distance_TKHW = (pixels_T3HW[:, None] - self.colors_K311).square().sum(2).sqrt()
         nearness_TKHW = 1 - distance_TKHW / TOLERANCE
         return FrameFeatures({"nearness": nearness_TKHW}, tuple(frames_T3HW.shape[-2:]))
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """The classes whose color is in the clip, each scored by how near its pixels are to it."""
+        """Predict the classes whose color is in the clip, scored by their pixels' nearness."""
         nearness_KTHW = features.maps["nearness"].transpose(0, 1)
         inside_KTHW = nearness_KTHW > 0
         area_K = inside_KTHW.flatten(1).sum(1)

@@ -151,39 +151,27 @@ class QueryDecomposeDecoder(nn.Module):
         to layer (Zhu et al., 2021, supplement A.4). Runs in the weights' precision also under
         autocast: a few hundred queries cost little, and their errors would add up over the layers.
         """
+        memory_TSC = memory_TSC.to(content_QC.dtype)
         with full_precision(content_QC.device):
-            return self._refine(
-                content_QC, position_QC, memory_TSC.to(content_QC.dtype), levels, last_boxes, record
-            )
-
-    def _refine(
-        self,
-        content_QC: Tensor,
-        position_QC: Tensor,
-        memory_TSC: Tensor,
-        levels: FeatureLevels,
-        last_boxes: bool,
-        record: AttentionRecord | None,
-    ) -> list[DecoderOutput]:
-        instances_QC, box_queries_TQC = content_QC, content_QC[None]
-        references_TQX = self.initial_references(position_QC).sigmoid()[None]
-        outputs: list[DecoderOutput] = []
-        for layer, box_head in zip(self.layers, self.box_heads, strict=True):
-            instances_QC, box_queries_TQC = layer(
-                instances_QC, box_queries_TQC, position_QC, references_TQX, memory_TSC, levels,
-                record,
-            )  # fmt: skip
-            start_TQX = inverse_sigmoid(references_TQX)
-            boxes_TQ4 = None
-            if last_boxes or layer is not self.layers[-1]:
-                deltas_TQ4 = box_head(box_queries_TQC)
-                # The first layer starts from points, which have no width and height.
-                missing = deltas_TQ4.shape[-1] - start_TQX.shape[-1]
-                boxes_TQ4 = (deltas_TQ4 + F.pad(start_TQX, (0, missing))).sigmoid()
-                references_TQX = boxes_TQ4.detach()
-            outputs.append(
-                DecoderOutput(instances_QC, box_queries_TQC, boxes_TQ4, start_TQX.sigmoid())
-            )
+            instances_QC, box_queries_TQC = content_QC, content_QC[None]
+            references_TQX = self.initial_references(position_QC).sigmoid()[None]
+            outputs: list[DecoderOutput] = []
+            for layer, box_head in zip(self.layers, self.box_heads, strict=True):
+                instances_QC, box_queries_TQC = layer(
+                    instances_QC, box_queries_TQC, position_QC, references_TQX, memory_TSC, levels,
+                    record,
+                )  # fmt: skip
+                start_TQX = inverse_sigmoid(references_TQX)
+                boxes_TQ4 = None
+                if last_boxes or layer is not self.layers[-1]:
+                    deltas_TQ4 = box_head(box_queries_TQC)
+                    # The first layer starts from points, which have no width and height.
+                    missing = deltas_TQ4.shape[-1] - start_TQX.shape[-1]
+                    boxes_TQ4 = (deltas_TQ4 + F.pad(start_TQX, (0, missing))).sigmoid()
+                    references_TQX = boxes_TQ4.detach()
+                outputs.append(
+                    DecoderOutput(instances_QC, box_queries_TQC, boxes_TQ4, start_TQX.sigmoid())
+                )
         return outputs
 
 

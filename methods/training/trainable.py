@@ -1,4 +1,4 @@
-"""What is trained: a method, its criterion, and the weights that it starts from."""
+"""Methods that can be trained, their criteria, and the weights that they start from."""
 
 from __future__ import annotations
 

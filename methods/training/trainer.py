@@ -18,7 +18,6 @@ from methods.training.data import Batch, ClipSampler
 from methods.training.losses import CostsNotFiniteError
 from methods.training.training_state import (
     check_same_run,
-    plain_settings,
     read_training_state,
     unusable,
     write_training_state,
@@ -164,7 +163,7 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
         state = {
-            "config": plain_settings(self._config), "step": self.step,
+            "config": self._config.model_dump(mode="json"), "step": self.step,
             "modules": self._modules.state_dict(), "optimizer": self._optimizer.state_dict(),
             "average": self._average,
         }  # fmt: skip

@@ -29,11 +29,6 @@ NOT_SET = "not set"
 TYPES = {"config": dict, "step": int, "modules": Mapping, "optimizer": dict, "average": dict}
 
 
-def plain_settings(config: TrainConfig) -> dict[str, Any]:
-    """Settings of a config as a state file holds them."""
-    return config.model_dump(mode="json")
-
-
 def write_training_state(state: Mapping[str, Any], path: Path) -> None:
     """Write a state with the entries of `TYPES`, whole or not at all."""
     buffer = io.BytesIO()
@@ -81,7 +76,9 @@ def _is_plain(config: Mapping[str, Any]) -> bool:
 
 def check_same_run(path: Path, state: Mapping[str, Any], config: TrainConfig) -> None:
     """Refuse a state of a run with other settings (but for `FREE_SETTINGS`), naming the first."""
-    here = _flat({k: v for k, v in plain_settings(config).items() if k not in FREE_SETTINGS})
+    here = _flat(
+        {k: v for k, v in config.model_dump(mode="json").items() if k not in FREE_SETTINGS}
+    )
     there = _flat({k: v for k, v in state["config"].items() if k not in FREE_SETTINGS})
     for key in [*here, *there]:
         now, before = here.get(key, NOT_SET), there.get(key, NOT_SET)

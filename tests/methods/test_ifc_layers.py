@@ -57,10 +57,10 @@ def changed_places(encoder, clip, position, frame, place):
 def test_first_part_can_be_shared_by_clips(name):
     encoder = build(name)
     video, position = tokens(5, PLACES), tokens(PLACES)
-    shared = encoder.encode_frames(video, position)
+    shared = encoder.encode_frames(video, position, None)
     for start, stop in ((0, 3), (2, 5), (4, 5)):
         wanted = encoder(video[start:stop], position)
-        actual = encoder.encode_clip(shared[start:stop], position)
+        actual = encoder.encode_clip(shared[start:stop], position, None)
         for one, other in zip(actual, wanted, strict=True):
             torch.testing.assert_close(one, other)
 
@@ -82,7 +82,7 @@ def test_decomposed_layers_over_time_stay_at_their_place():
     encoder = DecomposedCommunication(layers(2), layers(1)).double()
     spatial = encoder.frame_layers[1]
     clip, position = tokens(FRAMES, PLACES), tokens(PLACES)
-    wanted = encoder.encode_frames(clip, position)
+    wanted = encoder.encode_frames(clip, position, None)
     over_time = torch.stack([encoder.time_layers[0](wanted[:, p]) for p in range(PLACES)], 1)
     wanted = torch.stack([spatial(frame, position) for frame in over_time])
     torch.testing.assert_close(encoder(clip, position).tokens_TSC, wanted)

@@ -189,13 +189,3 @@ def test_bfloat16_keeps_the_places_precise():
             masks = METHOD.masks(output, features, torch.arange(3))
     assert output.boxes_TQ4.dtype == masks.dtype == torch.float32
     assert (output.boxes_TQ4 - exact).abs().mean() < 0.02
-
-
-def test_head_and_backbone_options():
-    with pytest.raises(InputError, match=r"backbone is 'r18'; expected one of: r50, "):
-        build_method("seqformer", num_classes=3, backbone="r18")
-    with torch.device("meta"):
-        method = build_method("seqformer", num_classes=3, backbone="x101")
-    assert method.backbone_name == "x101"
-    assert method.top_k == method.tracking_rule.top_k == 10
-    assert method.input_format.long_side == "floor"

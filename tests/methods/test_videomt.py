@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
-from extras import missing_extra, skip_without_extra
-from methods import build_method, method_options, method_variants, resolve_options
+from extras import skip_without_extra
+from methods import build_method, method_options
 from paths import CONFIGS, ROOT
 from transformers_goldens import (
     VIDEOMT_OPTIONS,
@@ -20,7 +20,6 @@ from transformers_goldens import (
     goldens,
     videomt_options,
 )
-from vis_bench.contract import check_contract
 from vis_bench.cost.flops.counter import GIGA, count_macs
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.errors import InputError
@@ -84,15 +83,6 @@ def test_golden_predictions_at_every_clip_plan(name, plan):
     inference = InferencePlan(*plan, case["resolution"], torch.device("cpu"))
     tracks = track_video(method, golden_video(case), inference, range(case["config"]["num_labels"]))
     assert_golden_tracks(tracks, case)
-
-
-def test_reduced_precision_runs():
-    method, case = loaded("aspect")
-    inference = InferencePlan(2, 1, case["resolution"], torch.device("cpu"), "bfloat16")
-    tracks = track_video(method, golden_video(case), inference, range(6))
-    best = case["predictions"][0]
-    assert tracks[0].category_id == best["label"]
-    assert tracks[0].score == pytest.approx(best["score"], abs=0.03)
 
 
 def test_golden_sizes():
@@ -237,12 +227,6 @@ def test_the_authors_file_loads(tmp_path):
     assert torch.equal(one.mask_logits_NTHW, two.mask_logits_NTHW)
 
 
-@pytest.mark.parametrize("name", ["square", "aspect"])
-def test_contract_at_golden_weights(name):
-    method, case = loaded(name)
-    check_contract(method, case["config"]["num_labels"], sizes_HW=((64, 96), (45, 71), (130, 33)))
-
-
 @torch.inference_mode()
 def test_positions_kept_per_size_change_nothing():
     method, case = loaded("aspect")
@@ -342,14 +326,6 @@ def test_a_run_from_a_folder(folder, tmp_path):
     assert files[0] == files[1]
 
 
-def test_a_variant_is_its_options_spelled_out():
-    for variant, options in method_variants("videomt").items():
-        assert resolve_options("videomt", {"variant": variant}) == resolve_options(
-            "videomt", options
-        )
-
-
-# Resolution and published figures: tue-mps/videomt, MIN_SIZE_TEST of its configs and model_zoo.
 CONFIGURED = {
     "videomt_small_ytvis2019": (448, "AP 52.8, AR10 62.2"),
     "videomt_base_ytvis2019": (448, "AP 58.2, AR10 66.5"),
@@ -409,10 +385,3 @@ def test_the_options_are_known_without_importing_transformers():
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     assert "num_queries" in method_options("videomt")
-
-
-@pytest.mark.without_extra
-def test_the_skip_names_the_extra(monkeypatch):
-    monkeypatch.setattr("extras.find_spec", lambda name: None)
-    assert missing_extra("videomt") == "transformers"
-    assert missing_extra("ifc") is None

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -42,14 +41,6 @@ def small(num_frames=4, **options):
 
 def frames_of(count, height=33, width=47):
     return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(count))
-
-
-def noise(count, height=33, width=47):
-    rng = np.random.default_rng(count)
-    return Video(
-        1, "noise", height, width,
-        list(rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)),
-    )  # fmt: skip
 
 
 def plan(length, stride=1, resolution="native"):
@@ -235,12 +226,6 @@ def test_an_instance_is_absent_from_frames_without_probability():
     assert vote(faint)[1].tolist() == [[False, True]]
 
 
-def test_tracks_are_found_in_noise():
-    tracks = track_video(METHOD, noise(6), plan(4, 2), range(1, NUM_CLASSES + 1))
-    assert tracks
-    assert all(len(track.segmentations) == 6 for track in tracks)
-
-
 def test_flops_are_those_of_the_parts():
     """The transformer always sees 36 frames; the video's own frames count in the backbone alone,
     and by next to nothing in the class head.
@@ -260,17 +245,6 @@ def test_flops_are_those_of_the_parts():
     # deformable convolution, 3-D convolutions.
     parts = 252 + 27 + 10 + 42 + 39 + 38 + 41 + 56
     assert full.predict.total / 1e9 == pytest.approx(parts, rel=0.015)
-
-
-def test_every_part_trains():
-    method = build_method("vistr", num_classes=NUM_CLASSES, num_frames=2, **SMALL)
-    filled = method.fill(method.encode_frames(frames_of(2)))
-    memory_TSC = method.encode_clip(filled)
-    content_TNC = method.decode(memory_TSC, filled.frame_size_HW)
-    loss = method.masks(content_TNC, memory_TSC, filled).square().mean()
-    loss = loss + method.class_head(content_TNC).square().mean()
-    (loss + method.box_head(content_TNC).square().mean()).backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in method.parameters())
 
 
 def convolve_by_hand(layer, maps, offsets):
