@@ -1,4 +1,4 @@
-"""What the command line says about itself: each command and option, the version, its own name."""
+"""The help of each command and option, the version, the lists of names; imports of torch."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""What reads the output, or cannot, never changes what a command did or says by its exit code."""
+"""Closed pipes, full disks and missing streams change neither the work nor the exit code."""
 
 import errno
 import io

@@ -134,7 +134,7 @@ def test_training_keeps_the_weights_that_it_starts_from(folder, capsys):
 
 
 def test_a_name_that_is_no_path_and_outputs_that_are_written_again_are_let_through(folder, capsys):
-    """What only happens to be called like a file is not one that is read."""
+    """A value with the name of a file is not an input."""
     for _ in range(2):
         for output in ("measured", "table", "markdown", "records/LEADERBOARD.md"):
             arguments = ["table", "measured", "--records", "records", "--output", output]

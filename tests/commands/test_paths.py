@@ -66,7 +66,7 @@ def path_options(command):
 
 
 def actions_of(command):
-    """What a command's parser takes."""
+    """The arguments of a command's parser."""
     parser = argparse.ArgumentParser()
     command_module(command).add_arguments(Options(parser))
     return parser._actions
@@ -189,7 +189,7 @@ def obey_permissions():
 
 
 def obediently(cases, folder, closed):
-    """What command lines do in a process that obeys permissions; `closed` has none meanwhile."""
+    """Exit codes and messages of a process that obeys permissions; `closed` has none meanwhile."""
     (folder / "cases.json").write_text(json.dumps([[str(word) for word in case] for case in cases]))
     closed.chmod(0)
     try:

@@ -1,4 +1,4 @@
-"""Seeded mutations of what users hand in: the same seed always gives the same mutation.
+"""Seeded mutations of input files: the same seed always gives the same mutation.
 
 `mutated_json` changes a JSON value, `mutated_bytes` the bytes of any file, `mutated_text` a text
 such as a config, `hostile_pickle` makes a stream of pickle opcodes. `one_sentence` is what every
@@ -140,7 +140,7 @@ def harmful_pickle(path: Path) -> bytes:
 
 
 def one_sentence(code: int, said: str) -> bool:
-    """Whether a command ended as it may: done, a check failed, or one sentence about the input."""
+    """True if a command ended with exit code 0 or 1, or with 2 and one sentence."""
     lines = said.splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
     if "Traceback" in said or code not in (0, 1, 2):

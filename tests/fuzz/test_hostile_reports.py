@@ -35,7 +35,7 @@ def _no_words_of_libraries():
 
 
 class Page(HTMLParser):
-    """What a browser makes of a page: its tags, the values of their attributes, and its texts."""
+    """Tags, values of attributes, and texts of a page, as a browser reads it."""
 
     def __init__(self, text):
         super().__init__()

@@ -39,7 +39,7 @@ def case(tmp_path, monkeypatch):
 
 
 def check_inside(folder, before, output):
-    """What is new in `folder` lies in `output`."""
+    """Asserts that new files of `folder` lie in `output`."""
     new = tree(folder.parents[1]) - before
     place = output.resolve().relative_to(folder.parents[1].resolve())
     assert all(path.is_relative_to(place) for path in new), new
