@@ -39,7 +39,7 @@ from vis_bench.data.synthetic.render import (
     render_owners,
     stamp_object,
 )
-from vis_bench.data.synthetic.trajectories import Area, Bounce, Excursion, reflect
+from vis_bench.data.synthetic.trajectories import Area, bounce, detour, reflect
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode
 from vis_bench.metrics.matching import ObjectLevels
@@ -593,17 +593,17 @@ class TestMotion:
         assert abs(there - here) < 1.1e-3
 
     def test_bouncing_equals_steps_with_reflection(self):
-        path = Bounce(Area(0, 0, 10, 1000), (3.0, 5.0), (1.5, 0.0))
+        path = bounce(Area(0, 0, 10, 1000), (3.0, 5.0), (1.5, 0.0))
         x, speed = 3.0, 1.5
         for t in range(40):
-            assert path.at(t)[0] == pytest.approx(x)
+            assert path(t)[0] == pytest.approx(x)
             x += speed
             if x > 10 or x < 0:
                 x, speed = (20 - x if x > 10 else -x), -speed
 
     def test_an_excursion_is_away_between_its_middle_times(self):
-        still = Bounce(Area(0, 0, 100, 100), (50.0, 50.0), (0.0, 0.0))
-        path = Excursion(still, (-30.0, 40.0), (4, 8, 12, 16))
-        assert path.at(4) == path.at(16) == (50.0, 50.0)
-        assert path.at(8) == path.at(10) == path.at(12) == (-30.0, 40.0)
-        assert -30 < path.at(6)[0] < 50
+        still = bounce(Area(0, 0, 100, 100), (50.0, 50.0), (0.0, 0.0))
+        path = detour(still, (-30.0, 40.0), (4, 8, 12, 16))
+        assert path(4) == path(16) == (50.0, 50.0)
+        assert path(8) == path(10) == path(12) == (-30.0, 40.0)
+        assert -30 < path(6)[0] < 50

@@ -178,7 +178,7 @@ def category_names(
 
 
 def is_of_images(content: Any) -> bool:
-    """Whether the content of an annotations file lists images, or did before `as_videos`."""
+    """True if the content of an annotations file lists images, or did before `as_videos`."""
     if not isinstance(content, dict):
         return False
     if "videos" in content:

@@ -174,7 +174,7 @@ def label_problem(label: Any) -> str:
 
 
 def is_pixel_count(area: Any) -> bool:
-    """Whether a JSON value is a number from 0 up that a float holds exactly."""
+    """True if a JSON value is a number from 0 up that a float holds exactly."""
     return (isinstance(area, float) or type(area) is int) and 0 <= area < 1 << 53
 
 

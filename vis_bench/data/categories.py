@@ -90,7 +90,7 @@ def dataset_title(name: str) -> str:
 
 
 def unit(name: str) -> str:
-    """What a data set consists of: `video`, or `image`."""
+    """The unit of a data set: `video` or `image`."""
     return "image" if name in OF_IMAGES else "video"
 
 
@@ -164,7 +164,7 @@ _VALIDATION = "val"
 
 
 def share_videos(one: str, other: str) -> bool:
-    """Whether two splits have videos in common.
+    """True if two splits have videos in common.
 
     Args:
         one, other: full names.

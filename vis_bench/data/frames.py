@@ -80,7 +80,7 @@ def _from_16_bits(gray_HW: np.ndarray) -> np.ndarray:
 
 
 def _is_turned(image: Image.Image) -> bool:
-    """Whether EXIF says another orientation than the stored one."""
+    """True if EXIF asks for another orientation than the stored one."""
     if "exif" not in image.info:  # `getexif` would decode a whole PNG to look for it
         return False
     with suppress(Exception):  # broken EXIF says nothing
@@ -197,7 +197,7 @@ def decode_image(path: Path, where: str) -> np.ndarray:
 
 
 def turned_warning(turned: Sequence[Path], num_frames: int, of: str) -> str:
-    """What to say of frames that EXIF asks to turn; `of` says which frames they are among."""
+    """Warning about frames that EXIF asks to turn; `of` describes all frames."""
     return (
         f"{len(turned)} of {num_frames} frames {of} ask by EXIF to be turned (the first is "
         f"{turned[0].name}); this is not applied, and masks fit the frames as they are stored"
@@ -227,7 +227,7 @@ def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) ->
 
 
 def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Path]:
-    """Where the frames of a video are.
+    """The files of a video's frames.
 
     Raises:
         InputError: for a file name that is not text, or that leaves the folder.
@@ -242,7 +242,7 @@ def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Pat
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; False also for names that the file system cannot hold.
+    """True if there is a file; False also for names that the file system cannot hold.
 
     Raises:
         InputError: where a folder above it does not let anybody look.

@@ -43,7 +43,7 @@ def nominal_videos(split: str) -> list[Video]:
 
 
 def nominal_content(split: str) -> dict[str, Any]:
-    """What an annotations file without annotations would hold."""
+    """The content of an annotations file that lists the videos only."""
     height, width = SIZE_HW
     return {
         "info": {"description": "enlarged synthetic videos, for speed and FLOPs"},

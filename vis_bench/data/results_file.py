@@ -153,7 +153,7 @@ def track_entry(track: Track) -> dict[str, Any]:
 
 
 def entry_name(name: str, index: int, video_id: object) -> str:
-    """What messages call an entry of a results file, counted from 0."""
+    """Name of an entry of a results file in messages, counted from 0."""
     return f"{name}, entry {index} (video {shown(video_id)})"
 
 

@@ -147,7 +147,7 @@ class _Deal:
         return min(left)[1] if left else None
 
     def shows(self, video: int, category: int | None) -> bool:
-        """Whether a video shows a category; every video shows None."""
+        """True if a video shows a category; every video shows None."""
         return category is None or category in self._categories[video]
 
     def assign(self, video: int, category: int | None) -> None:

@@ -216,7 +216,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _has_suffix(path: Path, suffixes: Sequence[str]) -> bool:
-    """Whether a name ends so; hidden files such as `._1.jpg` of macOS do not count."""
+    """True if a name ends so; hidden files such as `._1.jpg` of macOS do not count."""
     return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 

@@ -145,7 +145,7 @@ def compared_sources(
     frames: Path | None = None,
     data_root: Path | None = None,
 ) -> Sources:
-    """What `compare` and `report` are about: one or two sides and the annotations of both.
+    """Finds one or two sides and the annotations of both, for `compare` and `report`.
 
     Args:
         paths: a record (its predictions lie beside it) or a results file, each.
@@ -214,7 +214,7 @@ def drawn_sources(
     chosen: Sequence[str] | None = None,
     dataset: str | None = None,
 ) -> Sources:
-    """What `draw` draws.
+    """Finds the results, annotations and frames that `draw` is given.
 
     Args:
         results: paths of results files, or NAME=PATH.
@@ -246,7 +246,7 @@ def drawn_sources(
 
 
 def failure_sources(results: str, frames: Path | None, annotations: Path | None) -> Sources:
-    """What `figure failure-cases` is about; without a path the synthetic validation videos.
+    """Finds the same for `figure failure-cases`; by default the synthetic validation videos.
 
     Args:
         results: path of a results file, or NAME=PATH.

@@ -143,7 +143,7 @@ TEXTURE_WIDTHS: dict[Texture, tuple[int, int]] = {  # half cells of 254 across, 
 
 @dataclass(frozen=True)
 class SyntheticClass:
-    """What a class looks like, and its color in the plain variant; `categories` has its name."""
+    """Outline and texture of a class, and its color in the plain variant."""
 
     outline: Outline
     texture: Texture

@@ -23,7 +23,7 @@ PADDED_CELLS = CELLS * 3 // 2  # a rotated bounding square reaches sqrt(2) times
 
 @dataclass(frozen=True)
 class Pose:
-    """Where an object is in one frame.
+    """Position, orientation and size of an object in one frame.
 
     `x, y`: its center in subpixels. `cosine, sine`: sprite cells per subpixel along the rotated
     axes, times 2**CELL_BITS. `radius`: subpixels that its outline reaches at most.
@@ -140,7 +140,7 @@ def render_owners(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def stamps(scene: Scene, t: int) -> Iterator[tuple[int, SceneObject, Stamp]]:
-    """What lies within frame `t`, farthest first, with its owner number (0 for clutter)."""
+    """The objects within frame `t`, farthest first, with their owner numbers (0 for clutter)."""
     owner = 0
     for item in scene.objects:
         owner += item.category_id > 0

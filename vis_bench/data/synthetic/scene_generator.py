@@ -59,7 +59,7 @@ class Tones(NamedTuple):
     high: np.ndarray
 
     def distance(self, color: np.ndarray) -> int:
-        """How far a color is from all of them, in the channel that differs most."""
+        """Distance of a color from all of them, in the channel that differs most."""
         below, above = self.low - color, color - self.high
         return int(max(below.max(), above.max(), 0))
 
@@ -157,7 +157,7 @@ MIN_DISTANCE = 40  # of both from the background's colors, in the channel that d
 
 
 class Look(NamedTuple):
-    """What an object looks like; see `SceneObject`."""
+    """Appearance of an object; see `SceneObject`."""
 
     category_id: int
     sprite: np.ndarray

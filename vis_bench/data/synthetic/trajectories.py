@@ -1,23 +1,16 @@
-"""How objects move: paths in pixels as functions of the frame number, and draws of them."""
+"""Trajectories of objects: paths as functions of the frame number, and random draws of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from vis_bench.data.synthetic.random_draws import Draws
 from vis_bench.data.synthetic.render import Pose, make_pose
 
 Point = tuple[float, float]
-
-
-class Path(Protocol):
-    """Anything that gives a position (x, y) in pixels for a frame number."""
-
-    def at(self, t: float) -> Point:
-        """The position in frame `t`."""
+Path = Callable[[float], Point]  # frame number -> position x, y in pixels
 
 
 @dataclass(frozen=True)
@@ -43,77 +36,54 @@ class Area:
         )
 
 
-@dataclass(frozen=True)
-class Bounce:
+def bounce(area: Area, through: Point, velocity: Point, when: float = 0.0) -> Path:
     """A straight line at constant speed, reflected at the rim of an area.
 
     It passes through `through` in frame `when`; `velocity` is in pixels per frame.
     """
 
-    area: Area
-    through: Point
-    velocity: Point
-    when: float = 0.0
-
-    def at(self, t: float) -> Point:
-        """The position in frame `t`."""
-        since = t - self.when
-        area = self.area
+    def at(t: float) -> Point:
+        since = t - when
         return (
-            reflect(self.through[0] + since * self.velocity[0], area.left, area.right),
-            reflect(self.through[1] + since * self.velocity[1], area.top, area.bottom),
+            reflect(through[0] + since * velocity[0], area.left, area.right),
+            reflect(through[1] + since * velocity[1], area.top, area.bottom),
         )
 
+    return at
 
-@dataclass(frozen=True)
-class Curve:
+
+def curve(area: Area, turns: Point, phase: Point) -> Path:
     """A closed curve around the middle of an area: a Lissajous figure, `turns` in radians."""
-
-    area: Area
-    turns: Point
-    phase: Point
-
-    def at(self, t: float) -> Point:
-        """The position in frame `t`."""
-        return self.area.point(
-            0.5 + 0.5 * math.sin(self.turns[0] * t + self.phase[0]),
-            0.5 + 0.5 * math.sin(self.turns[1] * t + self.phase[1]),
-        )
+    return lambda t: area.point(
+        0.5 + 0.5 * math.sin(turns[0] * t + phase[0]),
+        0.5 + 0.5 * math.sin(turns[1] * t + phase[1]),
+    )
 
 
-@dataclass(frozen=True)
-class Beside:
+def companion(leader: Path, distance: float, start: float, turn: float) -> Path:
     """Keeps `distance` pixels from a leading path while turning around it slowly."""
 
-    leader: Path
-    distance: float
-    angle: float
-    turn: float
+    def at(t: float) -> Point:
+        x, y = leader(t)
+        angle = start + turn * t
+        return x + distance * math.cos(angle), y + distance * math.sin(angle)
 
-    def at(self, t: float) -> Point:
-        """The position in frame `t`."""
-        x, y = self.leader.at(t)
-        angle = self.angle + self.turn * t
-        return x + self.distance * math.cos(angle), y + self.distance * math.sin(angle)
+    return at
 
 
-@dataclass(frozen=True)
-class Excursion:
+def detour(path: Path, outside: Point, times: tuple[float, float, float, float]) -> Path:
     """Follows a path, is away at a point outside the frame for a while, and comes back.
 
     `times` are four frame numbers: it starts to leave, is away, starts to return, is back.
     """
+    leave, away, turn, back = times
 
-    path: Path
-    outside: Point
-    times: tuple[float, float, float, float]
-
-    def at(self, t: float) -> Point:
-        """The position in frame `t`."""
-        leave, away, turn, back = self.times
+    def at(t: float) -> Point:
         share = ramp((t - leave) / (away - leave)) - ramp((t - turn) / (back - turn))
-        (x0, y0), (x1, y1) = self.path.at(t), self.outside
+        (x0, y0), (x1, y1) = path(t), outside
         return x0 + share * (x1 - x0), y0 + share * (y1 - y0)
+
+    return at
 
 
 def reflect(value: float, low: float, high: float) -> float:
@@ -151,7 +121,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Course:
-    """How an object moves through a video: its path, its size and its rotation."""
+    """Trajectory of an object: its path, its size and its rotation."""
 
     path: Path
     growth: Growth
@@ -161,7 +131,7 @@ class Course:
     def poses(self, length: int) -> list[Pose]:
         """The poses of frames 0 to `length` - 1."""
         return [
-            make_pose(self.path.at(t), self.angle + self.spin * t, self.growth.at(t))
+            make_pose(self.path(t), self.angle + self.spin * t, self.growth.at(t))
             for t in range(length)
         ]
 
@@ -187,19 +157,19 @@ def draw_growth(draws: Draws, short_side: int) -> Growth:
     return Growth(radius, draws.between(0.0, 0.25), draws.between(0.08, 0.28), draws.angle())
 
 
-def draw_bounce(draws: Draws, area: Area) -> Bounce:
+def draw_bounce(draws: Draws, area: Area) -> Path:
     """A straight line through any point of the area."""
     start = area.point(draws.between(0, 1), draws.between(0, 1))
-    return Bounce(area, start, draw_velocity(draws))
+    return bounce(area, start, draw_velocity(draws))
 
 
-def draw_curve(draws: Draws, area: Area) -> Curve:
+def draw_curve(draws: Draws, area: Area) -> Path:
     """A closed curve that fills the area, taking 25 to 60 frames for a turn."""
     turns = (
         draws.sign() * 2 * math.pi / draws.between(25, 60),
         draws.sign() * 2 * math.pi / draws.between(25, 60),
     )
-    return Curve(area, turns, (draws.angle(), draws.angle()))
+    return curve(area, turns, (draws.angle(), draws.angle()))
 
 
 def draw_velocity(draws: Draws) -> Point:
@@ -214,7 +184,7 @@ def beside(draws: Draws, leader: Course, height: int, width: int) -> tuple[Cours
     distance = leader.growth.largest + growth.largest
     area = Area.inside(height, width, min(distance, 0.42 * min(height, width)))
     lead = draw_bounce(draws, area)
-    follow = Beside(
+    follow = companion(
         lead, distance * draws.between(0.8, 1.0), draws.angle(), draws.between(-0.1, 0.1)
     )
     return replace(leader, path=lead), replace(leader, path=follow, growth=growth)
@@ -224,12 +194,12 @@ def crossing(draws: Draws, behind: Course, front: Course, extent: Extent) -> Cou
     """`front` on a straight path that passes over `behind` in the middle of the video."""
     length, height, width = extent
     when = length * draws.between(0.35, 0.65)
-    x, y = behind.path.at(when)
+    x, y = behind.path(when)
     area = Area.inside(height, width, RIM * front.growth.largest)
     meeting = (min(max(x, area.left), area.right), min(max(y, area.top), area.bottom))
     angle, speed = draws.angle(), draws.between(1.4, 3.2)
     velocity = (speed * math.cos(angle), speed * math.sin(angle))
-    return replace(front, path=Bounce(area, meeting, velocity, when))
+    return replace(front, path=bounce(area, meeting, velocity, when))
 
 
 def excursion(draws: Draws, course: Course, extent: Extent) -> Course:
@@ -239,8 +209,8 @@ def excursion(draws: Draws, course: Course, extent: Extent) -> Course:
     away = leave + length * draws.between(0.2, 0.28)
     turn = away + length * draws.between(0.1, 0.18)
     back = turn + length * draws.between(0.2, 0.28)
-    outside = nearest_outside(course.path.at(leave), height, width, course.growth.largest + 2)
-    path: Path = Excursion(course.path, outside, (leave, away, turn, back))
+    outside = nearest_outside(course.path(leave), height, width, course.growth.largest + 2)
+    path: Path = detour(course.path, outside, (leave, away, turn, back))
     return replace(course, path=path)
 
 
@@ -266,6 +236,6 @@ def shrunk(course: Course, share: float) -> Course:
 def contacts(one: Course, other: Course, length: int) -> int:
     """The frames in which the bounding circles are less than 3 pixels apart."""
     return sum(
-        math.dist(one.path.at(t), other.path.at(t)) < one.growth.at(t) + other.growth.at(t) + 3
+        math.dist(one.path(t), other.path(t)) < one.growth.at(t) + other.growth.at(t) + 3
         for t in range(length)
     )

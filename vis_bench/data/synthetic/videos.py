@@ -144,7 +144,7 @@ def scene_of(key: VideoKey) -> Scene:
 
 
 def video_name(key: VideoKey) -> str:
-    """What the video is called, and the name of its folder of frames."""
+    """Name of the video and of its folder of frames."""
     return f"{key.split}_{key.index + 1:05d}"
 
 
