@@ -92,7 +92,7 @@ def cxx_compilations() -> list[Compilation]:
 
 
 def cuda_compilation(capability: tuple[int, int]) -> Compilation:
-    """How to compile CUDA C++ for GPUs of a compute capability, such as (9, 0).
+    """The compilation of CUDA C++ for GPUs of a compute capability, such as (9, 0).
 
     The compiler is `$NVCC`, else nvcc on the path or in `$CUDA_HOME/bin`.
 

@@ -15,7 +15,7 @@ from vis_bench.method import MethodSource, VISMethod
 
 ENTRY_POINT_GROUP = "vis_bench.methods"
 
-# Files that decide what a method computes: code, what native code is built from, and settings.
+# Files that decide the computations of a method: code, sources of native code, and settings.
 SOURCE_ENDINGS = frozenset(
     {".py", ".so", ".pyd", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp"}
     | {".json", ".toml", ".yaml", ".yml"}
@@ -30,7 +30,7 @@ class PlugIn:
 
     @property
     def name(self) -> str:
-        """What configs call the method."""
+        """The method's name in configs."""
         return self.point.name
 
     @property
@@ -41,11 +41,7 @@ class PlugIn:
         return f"plug-in {package} ({self.point.value})"
 
     def load(self) -> Callable[..., VISMethod]:
-        """The plug-in's `build`.
-
-        Raises:
-            InputError: where it cannot be imported, with the reason, or cannot be called.
-        """
+        """The plug-in's `build`, imported; an InputError names the reason where that fails."""
         try:
             build = self.point.load()
         except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything

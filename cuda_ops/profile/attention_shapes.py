@@ -92,7 +92,7 @@ class AttentionShape:
 
     @property
     def _numbers(self) -> tuple[int, int, int]:
-        """How many numbers are in the value, in locations and weights together, in the output."""
+        """Counts of numbers: of the value, of locations and weights together, of the output."""
         value, locations, output = (
             torch.Size(size).numel()
             for size in (self.value_size, self.location_size, self.output_size)

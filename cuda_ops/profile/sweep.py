@@ -108,7 +108,7 @@ def _close(found: Tensor, expected: Tensor) -> bool:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a row may take: `seconds` for its repetitions, and `longest_call` for one of them.
+    """The time of a row: `seconds` for its repetitions, and `longest_call` for one of them.
 
     At least one call is timed, after one that is not.
     """
@@ -190,7 +190,7 @@ def _known(kind: str, names: Sequence[str] | None, allowed: tuple[str, ...]) -> 
 
 @dataclass
 class _Sweep:
-    """What all groups of rows share; `seconds_per_mac` learns how long calls will take."""
+    """State of all groups of rows; `seconds_per_mac` predicts the time of calls."""
 
     device: torch.device
     backends: tuple[str, ...]

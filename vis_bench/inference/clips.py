@@ -8,6 +8,7 @@ from typing import Literal
 
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
+from vis_bench.masks.compress import WRITABLE_PIXELS
 
 ClipLength = int | Literal["whole"]
 
@@ -28,11 +29,7 @@ class Clip:
 
 
 def check_clip_plan(clip_length: ClipLength, clip_stride: int) -> None:
-    """Refuses a clip length or stride that would lose frames.
-
-    Raises:
-        InputError: for a length or stride below 1, or a stride above the length.
-    """
+    """Refuse a length or stride below 1, and a stride above the length, which would lose frames."""
     if clip_stride < 1:
         raise InputError(f"clip_stride is {clip_stride}; expected a whole number from 1 up")
     if clip_length == "whole":
@@ -54,9 +51,6 @@ def clip_windows(num_frames: int, clip_length: ClipLength, clip_stride: int) -> 
     Clips start every `clip_stride` frames; the last one is moved back so that it ends at the last
     frame (IFC, arXiv 2106.03299, section 3.3 and its released code). A video shorter than a clip
     is one clip, and so is any video when `clip_length` is "whole".
-
-    Raises:
-        InputError: see `check_clip_plan`.
     """
     check_clip_plan(clip_length, clip_stride)
     if clip_length == "whole" or num_frames <= clip_length:
@@ -66,7 +60,7 @@ def clip_windows(num_frames: int, clip_length: ClipLength, clip_stride: int) -> 
 
 
 def without_overlap(clips: Iterable[Clip]) -> Iterator[Clip]:
-    """The clips without the frames that earlier ones hold; each ends where it did.
+    """Cut the frames that earlier clips hold from the start of each clip.
 
     Args:
         clips: as `clip_windows` gives them.
@@ -77,20 +71,23 @@ def without_overlap(clips: Iterable[Clip]) -> Iterator[Clip]:
         stop = clip.stop
 
 
-def check_clip_limit(
+def check_videos(
     name: str, max_clip_length: int | None, clip_length: ClipLength, videos: Sequence[Video]
 ) -> None:
-    """Refuses clips that are longer than the method's queries or tables are made for.
+    """Refuse clips longer than the method's queries or tables, and frames too large for masks.
 
     Args:
         name: of the method.
         max_clip_length: the method's; None for any length.
         clip_length: the config's.
         videos: that are to be cut into clips.
-
-    Raises:
-        InputError: for a clip length above the limit, or whole videos of which one is longer.
     """
+    for video in videos:
+        if video.height * video.width >= WRITABLE_PIXELS:
+            raise InputError(
+                f"video {video.name} has frames of {video.height}x{video.width} pixels; expected "
+                f"fewer than {WRITABLE_PIXELS} in all, which run-length codes can hold"
+            )
     if max_clip_length is None:
         return
     if clip_length != "whole":

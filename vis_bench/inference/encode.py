@@ -1,7 +1,7 @@
 """Mask logits -> run-length codes at the video's size, in steps of bounded memory.
 
-Masks stay on their device: only the places where they change are copied to the host, some kilobytes
-for each mask.
+Masks stay on their device: only the positions of their changes are copied to the host, some
+kilobytes for each mask.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def encode_at_video_size(
 
 
 def masks_at_once(logits: Tensor, pixels: int) -> int:
-    """How many masks of that many pixels may be dense at once on the logits' device."""
+    """The number of masks of so many pixels that may be dense at once on the logits' device."""
     return max(1, (DENSE_PIXELS_ON_GPU if logits.is_cuda else DENSE_PIXELS) // pixels)
 
 
@@ -63,12 +63,12 @@ def encode_filled(masks_PHW: Tensor) -> list[tuple[int, RLE]]:
 
 
 def encode_by_changes(masks_PHW: Tensor) -> list[tuple[int, RLE]]:
-    """As `encode_filled`, from nothing but the places where masks change; P is 1 or more."""
+    """As `encode_filled`, from the positions of the masks' changes alone; P is 1 or more."""
     return encode_changes(_places(_changes(masks_PHW)), *masks_PHW.shape)
 
 
 def _is_sooner_pixel_by_pixel(masks_PHW: Tensor) -> bool:
-    """Whether the masks are so few, or so noisy, that sorting their changes takes longer."""
+    """True for masks so few, or so noisy, that sorting their changes would take longer."""
     if masks_PHW.numel() < FEW_PIXELS:
         return True
     rows, above = masks_PHW[:, 1::_SAMPLED_ROWS], masks_PHW[:, :-1:_SAMPLED_ROWS]
@@ -85,7 +85,7 @@ def encode_each(masks_PHW: Tensor) -> list[RLE]:
 
 
 def _changes(masks_PHW: Tensor) -> Tensor:
-    """Where a pixel differs from the one above it, or at the top from the last column's lowest.
+    """Pixels that differ from the one above them, or at the top from the last column's lowest.
 
     Rows are compared as they lie in memory; nothing is transposed.
     """
@@ -97,7 +97,7 @@ def _changes(masks_PHW: Tensor) -> Tensor:
 
 
 def _places(flags: Tensor) -> np.ndarray:
-    """The places of what is True, on the host; numpy finds few of many sooner than PyTorch does."""
+    """Positions of True, on the host; numpy finds few of many sooner than PyTorch does."""
     if flags.device.type == "cpu":
         return np.flatnonzero(flags.numpy())
     return flags.flatten().nonzero()[:, 0].cpu().numpy()

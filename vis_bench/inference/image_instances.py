@@ -1,12 +1,13 @@
-"""Instances of single images: every frame by itself, nothing is followed.
+"""Instances of single images: every frame by itself, without tracking.
 
-The rule is that of IFC's code for COCO (sukjunhwang/IFC): one class per query, no threshold on the
+Selected as in IFC's code for COCO (sukjunhwang/IFC): one class per query, no threshold on the
 score, the method's order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.clips import Clip
@@ -19,13 +20,12 @@ from vis_bench.method import ClipPrediction, ImageRule
 class ImageInstances:
     """Takes the clips of one video, or of an image as a video of one frame, in order.
 
-    Every instance of every frame becomes a track of that frame alone. It is used as `ClipTracker`
-    is.
+    Every instance of every frame becomes a track of that frame alone. Its use is `ClipTracker`'s.
 
     Args:
-        rule: how many instances are emitted.
+        rule: the most instances of an image.
         num_frames: the video's length; 1 for an image.
-        size_HW: the original size in pixels, the size of the emitted masks.
+        size_HW: the original size in pixels, the size of the masks.
         input_size_HW: the size of the network's input in pixels.
     """
 
@@ -42,11 +42,11 @@ class ImageInstances:
         self._instances: list[tuple[int, int, float, RLE]] = []
 
     def update(self, clip: Clip, prediction: ClipPrediction) -> None:
-        """Takes in the next clip."""
+        """Add the next clip."""
         self._open.append((clip, prediction))
 
     def close_frames(self, stop: int) -> None:
-        """Turns the masks of all clips that end at `stop` or before into RLE."""
+        """Turn the masks of all clips that end at `stop` or before into RLE."""
         for clip, prediction in [item for item in self._open if item[0].stop <= stop]:
             for frame in range(clip.start, clip.stop):
                 self._close(frame, frame - clip.start, prediction)
@@ -71,22 +71,18 @@ class ImageInstances:
         return segmentations
 
     def _close(self, frame: int, place: int, prediction: ClipPrediction) -> None:
-        """Encodes the instances of one frame, the `place`-th of its clip."""
+        """Encode the instances of one frame, the `place`-th of its clip."""
         scores_N, columns_N = prediction.class_probs_NK.float().cpu().max(1)
-        pixels = max(self._size_HW[0] * self._size_HW[1], self._input_pixels)
+        pixels = max(prod(self._size_HW), prod(self._input_size_HW))
         step = masks_at_once(prediction.mask_logits_NTHW, pixels)
-        left = self._rule.max_instances
+        remaining = self._rule.max_instances
         for first in range(0, len(prediction), step):
             logits_NHW = prediction.mask_logits_NTHW[first : first + step, place]
             masks_MHW, kept_M = masks_to_image(
                 logits_NHW, self._input_size_HW, *self._size_HW, prediction.padding
             )
             rles = encode_each(masks_MHW)
-            for row, rle in list(zip((first + kept_M).tolist(), rles, strict=True))[:left]:
-                found = (frame, int(columns_N[row]), float(scores_N[row]), rle)
-                self._instances.append(found)
-                left -= 1
-
-    @property
-    def _input_pixels(self) -> int:
-        return self._input_size_HW[0] * self._input_size_HW[1]
+            for row, rle in list(zip((first + kept_M).tolist(), rles, strict=True))[:remaining]:
+                score, column = float(scores_N[row]), int(columns_N[row])
+                self._instances.append((frame, column, score, rle))
+                remaining -= 1

@@ -1,7 +1,7 @@
 """One video through a method: the loop that is timed.
 
 Every frame is encoded once, however many clips hold it; features live only while a later clip
-still needs them. An online method sees every frame once; what it keeps goes from clip to clip.
+still needs them. An online method sees every frame once; its state goes from clip to clip.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ ENCODE_FRAMES = 8
 
 @dataclass(frozen=True)
 class InferencePlan:
-    """How videos are cut into clips and brought to the network.
+    """Clips, resolution, device and precision of an inference.
 
     `resolution` is the short side in pixels, or "native" for no resizing. `precision` is
-    float32, bfloat16 or float16; the latter two run under autocast. `tf32`: whether a GPU may round
-    the factors of float32 products.
+    float32, bfloat16 or float16; the latter two run under autocast. `tf32` lets a GPU round the
+    factors of float32 products.
     """
 
     clip_length: ClipLength
@@ -64,7 +64,7 @@ class InferencePlan:
 
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
-        """The context that every call of the method runs in: autocast, and TF32 on or off."""
+        """The context of every call of the method: autocast, and TF32 on or off."""
         reduced = self.precision != "float32"
         dtype = getattr(torch, self.precision) if reduced else None
         switches = tf32_set(self.tf32) if self.device.type == "cuda" else nullcontext()
@@ -73,14 +73,14 @@ class InferencePlan:
 
 
 class FrameInputs(Protocol):
-    """Hands out a video's network inputs in order."""
+    """A video's network inputs, taken in order."""
 
     def take(self, num_frames: int) -> Tensor:
         """The next frames (T, 3, H, W), normalized, on the device."""
 
 
 class StoredFrames:
-    """Frames that are already on the device: what region `model` starts from."""
+    """Frames that are already on the device, as regions `model` and `model+tracker` start from."""
 
     def __init__(self, frames_T3HW: Tensor) -> None:
         self._frames_T3HW = frames_T3HW
@@ -117,9 +117,9 @@ class DecodedFrames:
 def predict_clips(
     method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], stages: Stages = NO_STAGES
 ) -> Iterator[tuple[Clip, ClipPrediction]]:
-    """Predicts each clip in order, encoding every frame once.
+    """Predict each clip in order, encoding every frame once.
 
-    For an online method, the frames that it has seen are cut from each clip, and what it keeps is
+    For an online method, the frames that it has seen are cut from each clip, and its state is
     handed from one call to the next.
 
     Args:
@@ -127,9 +127,6 @@ def predict_clips(
         inputs: the video's frames, taken in order.
         clips: as `clip_windows` gives them.
         stages: times `encode` and `predict`.
-
-    Raises:
-        InputError: where the method returns other shapes than its interface says.
     """
     held: FrameFeatures | None = None
     held_start = held_stop = 0
@@ -158,18 +155,17 @@ class Tracker(Protocol):
     """Joins the clips of one video, given in order, into tracks."""
 
     def update(self, clip: Clip, prediction: ClipPrediction) -> None:
-        """Takes in the next clip."""
+        """Add the next clip."""
 
     def close_frames(self, stop: int) -> None:
-        """Told that no later clip holds frames before `stop`."""
+        """Finish the frames before `stop`, which no later clip holds."""
 
     def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
         """All tracks, best score first."""
 
 
 def tracker_for(method: VISMethod, video: Video, input_size_HW: tuple[int, int]) -> Tracker:
-    """The tracker of one video: by the method's own names, or by the overlap of clips; for single
-    images one that follows nothing.
+    """The tracker of one video, by the method's rule and kind.
 
     Args:
         input_size_HW: the size of the network's input in pixels.
@@ -182,7 +178,7 @@ def tracker_for(method: VISMethod, video: Video, input_size_HW: tuple[int, int])
 
 
 def no_mark() -> None:
-    """The default for what is called after each clip: does nothing."""
+    """Do nothing: the default of `after_clip`."""
 
 
 def track_clips(
@@ -190,13 +186,10 @@ def track_clips(
     stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
     num_classes: int | None = None,
 ) -> None:  # fmt: skip
-    """Predicts the clips and joins them in the tracker, closing frames as early as possible.
+    """Predict the clips and join them in the tracker, closing frames as early as possible.
 
     `after_clip` is called whenever a clip is in the tracker and its last frames are closed.
     `num_classes` is checked where it is given.
-
-    Raises:
-        InputError: where the method returns what its interface does not allow.
     """
     later_starts = [*(clip.start for clip in clips[1:]), clips[-1].stop]
     predictions = predict_clips(method, inputs, clips, stages)
@@ -224,8 +217,7 @@ def track_video(
         after_clip: called when a clip is done.
 
     Raises:
-        InputError: where a frame cannot be read, or the method returns what its interface does not
-            allow.
+        InputError: for a frame that cannot be read, or a prediction that breaks the contract.
     """
     clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)

@@ -29,7 +29,7 @@ class _Failure:
 def read_ahead(
     frames: Sequence[np.ndarray], depth: int = DEPTH, threads: int = 1
 ) -> Generator[np.ndarray, None, None]:
-    """Yields the frames in order while threads decode up to `depth` of them ahead.
+    """Yield the frames in order while threads decode up to `depth` of them ahead.
 
     The threads start with the first frame asked for and end when the last one is decoded, when a
     frame fails, or when the generator is closed (or dropped) early. At most `depth` + 1 decoded
@@ -39,8 +39,7 @@ def read_ahead(
         threads: more than one only for frames that can be decoded in any order, several at once.
 
     Raises:
-        ValueError: for a depth or a number of threads below 1.
-        Exception: whatever decoding a frame raised, at that frame's turn.
+        Exception: the one that decoding a frame raised, at that frame's turn.
     """
     if depth < 1:
         raise ValueError(f"depth is {depth}; expected at least 1")
@@ -52,7 +51,7 @@ def read_ahead(
 
 
 def decoding_threads(frames: Sequence[np.ndarray], device: torch.device) -> int:
-    """How many threads decode for inference on a device.
+    """The number of threads that decode for inference on a device.
 
     A GPU leaves the processor free, so that image files are decoded by up to `DECODING_THREADS`; on
     a CPU they would take its time from the network. A video file is decoded in order.

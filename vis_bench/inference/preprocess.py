@@ -31,13 +31,9 @@ def input_size(
     sides shrink. A format of square inputs gives both sides the resolution.
 
     Args:
-        height: of the video, in pixels.
-        width: of the video, in pixels.
+        height, width: of the video, in pixels.
         resolution: the short side in pixels, or "native" for no resizing at all.
         input_format: the method's.
-
-    Raises:
-        InputError: for a resolution that is neither.
     """
     if resolution == NATIVE:
         return height, width
@@ -112,7 +108,7 @@ def to_input(
 
 
 def normalize_(pixels_T3HW: Tensor, input_format: InputFormat) -> Tensor:
-    """Scale, channel order, mean and standard deviation as the format says.
+    """Apply the format's scale, channel order, mean and standard deviation.
 
     Args:
         pixels_T3HW: RGB, floating point, 0..255; overwritten where the order is RGB.
@@ -138,11 +134,10 @@ def masks_to_video(
 
     Args:
         mask_logits_NTHW: any floating dtype; N may be 0.
-        height: of the video, in pixels.
-        width: of the video, in pixels.
-        padding: where the grid spans a padded input. Logits then become that large first, are cut
-            to the frame, and become as large as the video in a second interpolation, as
-            Mask2Former's instance inference does it (arXiv 2112.01527).
+        height, width: of the video, in pixels.
+        padding: set for a grid that spans a padded input. Logits are then resized to it, cut to
+            the frame, and resized to the video in a second interpolation, as in Mask2Former's
+            instance inference (arXiv 2112.01527).
     """
     num_instances, num_frames = mask_logits_NTHW.shape[:2]
     if num_instances == 0:
@@ -168,9 +163,9 @@ def masks_to_image(
     width: int,
     padding: Padding | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Boolean masks (M, height, width) of an image, and which of the N instances they belong to.
+    """Boolean masks (M, height, width) of an image, and the instances that they belong to.
 
-    As IFC's code has it for images (sukjunhwang/IFC): `masks_to_video` gives masks at the size of
+    As in IFC's code for images (sukjunhwang/IFC): `masks_to_video` gives masks at the size of
     the network's input, and these, as 0 and 1, go through a second bilinear interpolation and the
     threshold 0.5. Instances whose first mask is empty are left out; a mask that vanishes in the
     second step stays, empty.
@@ -178,8 +173,7 @@ def masks_to_image(
     Args:
         mask_logits_NHW: any floating dtype; N may be 0.
         input_size_HW: of the network's input, in pixels.
-        height: of the image, in pixels.
-        width: of the image, in pixels.
+        height, width: of the image, in pixels.
         padding: see `masks_to_video`.
 
     Returns:

@@ -117,7 +117,7 @@ def space_time_soft_iou(probs_MTHW: Tensor, probs_NTHW: Tensor) -> Tensor:
 
 
 class ClipTracker:
-    """Joins the clips of one video, given in order, into tracks.
+    """Joins the clips of one video, given in order, into tracks by their overlap.
 
     Args:
         rule: match threshold and selection of the (track, class) pairs.
@@ -140,7 +140,7 @@ class ClipTracker:
         self._next_frame = 0
 
     def update(self, clip: Clip, prediction: ClipPrediction) -> None:
-        """Takes in the next clip; its instances continue tracks or start new ones."""
+        """Add the next clip; its instances continue tracks or start new ones."""
         logits_NTHW = prediction.mask_logits_NTHW.float()
         tracked = _TrackedClip(clip, [-1] * len(prediction), logits_NTHW)
         for instance_id, row in self._matches(tracked):
@@ -309,7 +309,7 @@ class NamedTracker:
         self._masks: dict[int, dict[int, RLE]] = {}
 
     def update(self, clip: Clip, prediction: ClipPrediction) -> None:
-        """Takes in the next clip, whose prediction names its tracks."""
+        """Add the next clip, whose prediction names its tracks."""
         ids = prediction.track_ids_N
         assert ids is not None, "the loop checks that an online method names its tracks"
         self._class_probs |= dict(zip(ids, prediction.class_probs_NK.float().cpu(), strict=True))

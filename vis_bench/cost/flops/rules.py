@@ -256,13 +256,13 @@ ZERO_BY_CONVENTION = frozenset(_ZERO_NAMES.split())
 
 
 def moves_values(op: OpOverload) -> bool:
-    """Whether the operator only views, places, copies or creates values."""
+    """True for an operator that only views, places, copies or creates values."""
     own = op.namespace == "aten" and (op.is_view or _base_name(op) in MOVES)
     return own or op.namespace == "prim"
 
 
 def counts_zero(op: OpOverload) -> bool:
-    """Whether the operator computes something that the convention counts 0."""
+    """True for an operator that computes something and counts 0 by the convention."""
     if op.namespace != "aten":
         return False
     tagged = torch.Tag.pointwise in op.tags or torch.Tag.reduction in op.tags

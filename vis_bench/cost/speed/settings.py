@@ -1,4 +1,4 @@
-"""What is timed, and for how long."""
+"""The settings of a speed measurement, and the check of a paper's protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Region = Literal["model", "model+tracker", "end_to_end"]
 
 
 class SpeedSettings(BaseModel):
-    """How speed is timed: which region, and for how long.
+    """Regions, videos and repetitions of a speed measurement.
 
     The first `videos` videos are timed. `warmup` of them are run untimed first; then at least
     `repetitions` passes are timed, more until `seconds` are spent. `protocol`: `bench`, or `paper`
@@ -44,7 +44,7 @@ class TimedCell(Protocol):
 
 
 def check_protocol(cell: TimedCell, paper_protocol: Mapping[str, object] | None) -> None:
-    """Refuses a cell that asks for its paper's protocol and is set otherwise.
+    """Refuse a cell that asks for its paper's protocol and is set otherwise.
 
     Args:
         cell: of a config.
