@@ -23,7 +23,7 @@ from official_weights import (
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.clips import Clip, check_videos
+from vis_bench.inference.clips import Clip, check_clip_limit
 from vis_bench.inference.loop import InferencePlan, track_video
 
 NUM_CLASSES = 5
@@ -198,10 +198,10 @@ def test_clips_longer_than_the_queries_are_refused():
 def test_plans_with_longer_clips_are_refused_before_anything_runs(length, message):
     videos = [Video(1, "short", 8, 8, [None] * 9), Video(2, "long", 8, 8, [None] * 40)]
     with pytest.raises(InputError, match=message):
-        check_videos("vistr", 36, length, videos)
-    check_videos("vistr", 36, 36, videos)
-    check_videos("vistr", 36, "whole", videos[:1])
-    check_videos("ifc", None, length, videos)
+        check_clip_limit("vistr", 36, length, videos)
+    check_clip_limit("vistr", 36, 36, videos)
+    check_clip_limit("vistr", 36, "whole", videos[:1])
+    check_clip_limit("ifc", None, length, videos)
 
 
 def probabilities(*rows):

@@ -8,7 +8,6 @@ from typing import Literal
 
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.masks.compress import WRITABLE_PIXELS
 
 ClipLength = int | Literal["whole"]
 
@@ -71,10 +70,10 @@ def without_overlap(clips: Iterable[Clip]) -> Iterator[Clip]:
         stop = clip.stop
 
 
-def check_videos(
+def check_clip_limit(
     name: str, max_clip_length: int | None, clip_length: ClipLength, videos: Sequence[Video]
 ) -> None:
-    """Refuse clips longer than the method's queries or tables, and frames too large for masks.
+    """Refuse clips longer than the method's queries or tables.
 
     Args:
         name: of the method.
@@ -82,12 +81,6 @@ def check_videos(
         clip_length: the config's.
         videos: that are to be cut into clips.
     """
-    for video in videos:
-        if video.height * video.width >= WRITABLE_PIXELS:
-            raise InputError(
-                f"video {video.name} has frames of {video.height}x{video.width} pixels; expected "
-                f"fewer than {WRITABLE_PIXELS} in all, which run-length codes can hold"
-            )
     if max_clip_length is None:
         return
     if clip_length != "whole":

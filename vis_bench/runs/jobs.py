@@ -20,7 +20,7 @@ from vis_bench.data.datasets import Dataset
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights
-from vis_bench.inference.clips import check_videos
+from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.method import MethodSource, VISMethod
@@ -193,7 +193,7 @@ class _Resolver:
         plan = inference_plan(cell, settings.device)
         method = self._check_method(cell, len(dataset.category_ids), weights)
         videos = dataset.videos[: settings.limit]
-        check_videos(cell.method, method.max_clip_length, cell.clip_length, videos)
+        check_clip_limit(cell.method, method.max_clip_length, cell.clip_length, videos)
         check_protocol(cell, method.paper_protocol)
         measured = "accuracy" in cell.measure
         if measured and not dataset.has_annotations:

@@ -20,7 +20,7 @@ from vis_bench.data.video import Video, find_images, find_videos
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable
 from vis_bench.inference.attention import RecordedVideo, record_video
-from vis_bench.inference.clips import check_videos
+from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.method import AttentionPart, RecordsAttention, VISMethod
@@ -268,7 +268,9 @@ def predict(
         InputError: for clips that are longer than the method takes and an output that cannot be
             written, before anything is predicted, and for a method whose code fails.
     """
-    check_videos(method.registered_name, method.max_clip_length, plan.clip_length, inputs.videos)
+    check_clip_limit(
+        method.registered_name, method.max_clip_length, plan.clip_length, inputs.videos
+    )
     check_writable(output)
     tracks: list[Track] = []
     with bars.bar("predict", sum(video.length for video in inputs.videos)) as advance:
