@@ -125,8 +125,7 @@ def test_annotations_that_cannot_be_drawn_are_refused_before_predicting(
     assert calls != []
 
 
-@pytest.mark.parametrize("command", ["run", "predict"])
-def test_a_rotation_by_exif_is_said_and_not_applied(data, tmp_path, capsys, command):
+def test_a_rotation_by_exif_is_said_and_not_applied(data, tmp_path, capsys):
     content = json.loads((data / "val.json").read_text())
     exif = Image.Exif()
     exif[274] = 6
@@ -136,18 +135,11 @@ def test_a_rotation_by_exif_is_said_and_not_applied(data, tmp_path, capsys, comm
             copied.parent.mkdir(parents=True, exist_ok=True)
             with Image.open(data / "val" / "JPEGImages" / name) as image:
                 image.save(copied, exif=exif) if t == 1 else image.save(copied)
-    if command == "run":
-        assert run(tmp_path, data / "val.json", tmp_path, "--json") == 0
-    else:
-        frames, annotations = str(tmp_path / "val" / "JPEGImages"), str(data / "val.json")
-        command = ["predict", str(config(tmp_path, annotations, tmp_path)), "--frames", frames]
-        output = ["--output", str(tmp_path / "r.json"), "--annotations", annotations]
-        assert main([*command, *output, "--json"]) == 0
+    assert run(tmp_path, data / "val.json", tmp_path, "--json") == 0
     printed = capsys.readouterr()
     assert printed.err.count("warning: 2 of 6 frames of synthetic/val, in ") == 1
     assert "ask by EXIF to be turned (the first is 00001.png); this is not applied" in printed.err
-    if command == "run":
-        assert json.loads(printed.out)[0]["ap"] > 0.9
+    assert json.loads(printed.out)[0]["ap"] > 0.9
 
 
 @pytest.mark.parametrize("command", ["run", "predict"])
