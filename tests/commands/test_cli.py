@@ -12,7 +12,7 @@ from paths import ROOT
 from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.records.store import RecordStore
-from vis_bench.show.gate import verdict
+from vis_bench.show.gate import check as verdict
 
 PLAIN = """
 method: color_key

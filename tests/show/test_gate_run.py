@@ -10,7 +10,7 @@ import pytest
 from paths import CONFIGS, ROOT
 from vis_bench.cli import main
 from vis_bench.runs.config import load_cells
-from vis_bench.show.gate.verdict import SUMMARY_VARIABLE
+from vis_bench.show.gate.check import SUMMARY_VARIABLE
 
 CONFIG = """
 method: color_key

@@ -9,8 +9,7 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import number
 from vis_bench.files import overwrite_guard
-from vis_bench.show.gate.rules import Tolerances
-from vis_bench.show.gate.verdict import append_summary, check, update_baseline
+from vis_bench.show.gate.check import Tolerances, append_summary, check, update_baseline
 
 
 def add_arguments(options: Options) -> None:

@@ -1,7 +1,6 @@
-"""What the gate compares: cells from a record, a folder of records, or a baseline file.
+"""Cells to compare, from a record, a folder of records, or a baseline file.
 
-A baseline file holds the gated fields of many records in one JSON, small enough to be committed
-and reviewed.
+A baseline file holds the compared fields of many records in one JSON, small enough for review.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ BASELINE_VERSION = 1
 
 
 class GatedSpeed(Fields):
-    """What the gate reads of one timed region."""
+    """Compared fields of one timed region."""
 
     fps: Positive | None = None
     speed_spread: NotNegative | None = None
@@ -42,7 +41,7 @@ class GatedSpeed(Fields):
 
 
 class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
-    """A record as far as the gate reads it."""
+    """Compared fields of a record."""
 
     precision: StrictStr | None = None
     tf32: StrictBool | None = None
@@ -63,7 +62,7 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
 
     @classmethod
     def of(cls, record: Record) -> GatedCell:
-        """The fields of a record that the gate reads."""
+        """Take the compared fields of a record."""
         return cls(**record.model_dump(include=set(cls.model_fields)))
 
     def timed_regions(self) -> Mapping[str, GatedSpeed]:
@@ -73,8 +72,7 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
         return {str(self.timed_region): self}
 
 
-# The fields that make two measurements comparable, beside TF32, compilation and the protocol of
-# speed.
+# Fields that identify a cell, beside TF32, compilation and the protocol of speed.
 IDENTITY = (
     "method", "options", "backbone", "dataset", "split", "clip_length", "clip_stride",
     "resolution", "precision", "training",
@@ -85,10 +83,7 @@ COSTS = ("num_params", "gflops_per_clip", "gflops_per_frame")
 def load_cells_to_gate(path: Path) -> list[GatedCell]:
     """The cells of a record file, a folder of records, or a baseline file.
 
-    Of several measurements of the same cell on the same device the latest counts.
-
-    Raises:
-        InputError: for a path that holds none of the three, or no cell at all.
+    Of several measurements of a cell on the same device the latest counts.
     """
     cells = _latest(_read(path))
     if not cells:
@@ -97,10 +92,9 @@ def load_cells_to_gate(path: Path) -> list[GatedCell]:
 
 
 def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
-    """Writes a baseline file; the same cells give the same bytes.
+    """Write a baseline file; the same cells give the same bytes.
 
-    Raises:
-        InputError: where `path` is a folder, or a file that is not a baseline, which is kept.
+    A folder, or a file that is not a baseline, is refused and kept.
     """
     if path.is_dir() or (path.exists() and not _is_baseline(read_json(path))):
         raise InputError(f"{path} is not a baseline file; --update writes a new file or a baseline")
@@ -111,7 +105,7 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
 
 
 def cell_key(cell: GatedCell) -> str:
-    """What makes two measurements comparable, as one string."""
+    """Identity of a cell as one string; measurements of equal keys are comparable."""
     named = [getattr(cell, key) for key in IDENTITY]
     protocol = [] if cell.speed_protocol in (None, "bench") else [cell.speed_protocol]
     return json.dumps([*named, *arithmetic_words(cell), *protocol], sort_keys=True)
