@@ -39,9 +39,10 @@ _STYLE: dict[Any, Any] = {
 _LABEL_SIZE, _EM_PER_CHARACTER = 6.5, 0.66
 # In points; labels are placed on a grid of this many pixels per point.
 _MARKER_RADIUS, _FARTHEST, _PIXELS_PER_POINT = 3, 18, 2
-# Places are searched on a grid of cells this many pixels wide. A label keeps CLEARANCE pixels from
-# masks. A covered cell outweighs any distance, a crossed line some pixels of it, a shorter form 20.
-CELL, CLEARANCE = 4, 2
+_MOST_POINTS = 300  # a chart with more has no labels
+# Places are searched on a grid of cells this many pixels wide. A label keeps a distance from masks.
+# A covered cell outweighs any distance, a crossed line some pixels of it, a shorter form 20.
+_CELL, _CLEARANCE = 4, 2
 _COVERED, _CROSSED, _SHORTER = 1e5, 5.0, 20.0
 
 
@@ -113,10 +114,13 @@ def label_points(axis: Axes, labels: Sequence[Sequence[str]]) -> None:
     """Write a label beside each point of an axis' lines, where there is room near it.
 
     No label covers a point or another label; lines are crossed only where nothing else is free.
+    A chart with very many points has no labels.
 
     Args:
         labels: of the points of each line; an empty one is not drawn.
     """
+    if not 0 < sum(map(len, labels)) <= _MOST_POINTS:
+        return
     figure = axis.get_figure(root=True)
     assert figure is not None
     frame = axis.get_window_extent()
@@ -138,8 +142,6 @@ def label_points(axis: Axes, labels: Sequence[Sequence[str]]) -> None:
             points.append((text, data, x, y, line.get_color()))
             marks.append(np.hypot(columns_w - x, rows_h1 - y) <= radius)
             forms.append([_label_size(text)] if text else [])
-    if not points:
-        return
     places = place_labels(np.stack(marks), forms, {}, lines_hw)
     for (text, data, x, y, color), place in zip(points, places, strict=True):
         if place is None or place.covers:
@@ -219,7 +221,7 @@ def place_labels(
             row, column = divmod(place, costs(n, form).shape[1])
             total += least
             taken.append((row, column, row + boxes[n][form][0], column + boxes[n][form][1]))
-            x, y = CELL * column + CLEARANCE, CELL * row + CLEARANCE
+            x, y = _CELL * column + _CLEARANCE, _CELL * row + _CLEARANCE
             offset = x - middles[n][0], y - middles[n][1]
             placed[n] = Placed(x, y, form, least >= _COVERED, offset)
         return total, placed
@@ -239,19 +241,19 @@ def _label_size(text: str) -> tuple[int, int]:
 def _cells(masks_Nhw: np.ndarray) -> np.ndarray:
     """Cells that hold a pixel of each mask."""
     height, width = masks_Nhw.shape[1:]
-    padded = np.pad(masks_Nhw, ((0, 0), (0, -height % CELL), (0, -width % CELL)))
-    rows = np.logical_or.reduce([padded[:, i::CELL] for i in range(CELL)])
-    return np.logical_or.reduce([rows[:, :, i::CELL] for i in range(CELL)])
+    padded = np.pad(masks_Nhw, ((0, 0), (0, -height % _CELL), (0, -width % _CELL)))
+    rows = np.logical_or.reduce([padded[:, i::_CELL] for i in range(_CELL)])
+    return np.logical_or.reduce([rows[:, :, i::_CELL] for i in range(_CELL)])
 
 
 def _middle(cells_yx: np.ndarray) -> tuple[float, float]:
     rows, columns = np.nonzero(cells_yx)
-    return CELL * (float(columns.mean()) + 0.5), CELL * (float(rows.mean()) + 0.5)
+    return _CELL * (float(columns.mean()) + 0.5), _CELL * (float(rows.mean()) + 0.5)
 
 
 def _size_in_cells(size: tuple[int, int], grid: tuple[int, ...]) -> tuple[int, int]:
     """Rows and columns that a label and its clearance take, no more than there are."""
-    width, height = (-(-(side + 2 * CLEARANCE) // CELL) for side in size)
+    width, height = (-(-(side + 2 * _CLEARANCE) // _CELL) for side in size)
     return min(height, grid[0]), min(width, grid[1])
 
 
@@ -267,11 +269,11 @@ def _costs(
 
     covered = _counts(occupied_yx, box)
     apart = _counts(own_yx, box) == 0
-    distance = distance_transform_edt(apart) * CELL if not apart.all() else np.zeros(apart.shape)
-    x = CELL * np.arange(covered.shape[1]) + CLEARANCE
-    y = CELL * np.arange(covered.shape[0])[:, None] + CLEARANCE
-    off_x = np.abs(x - CLEARANCE + CELL * box[1] / 2 - middle[0])
-    below_y = y - CLEARANCE + CELL * box[0] / 2 - middle[1]
+    distance = distance_transform_edt(apart) * _CELL if not apart.all() else np.zeros(apart.shape)
+    x = _CELL * np.arange(covered.shape[1]) + _CLEARANCE
+    y = _CELL * np.arange(covered.shape[0])[:, None] + _CLEARANCE
+    off_x = np.abs(x - _CLEARANCE + _CELL * box[1] / 2 - middle[0])
+    below_y = y - _CLEARANCE + _CELL * box[0] / 2 - middle[1]
     cost = _COVERED * covered + distance + 0.05 * off_x + 0.02 * below_y
     if offset is not None:
         cost += 0.4 * np.hypot(x - middle[0] - offset[0], y - middle[1] - offset[1])
