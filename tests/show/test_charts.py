@@ -149,6 +149,10 @@ def test_coinciding_points_have_labels_at_different_places():
     assert len({box.bounds for box in boxes}) == 4
 
 
+def test_a_chart_with_very_many_points_has_no_labels():
+    assert labeled([[(n / 4, 50) for n in range(400)]])[1] == []
+
+
 def test_a_label_goes_beside_a_line_where_it_can():
     ((_, y), _), boxes, _ = labeled([[(10, 40), (80, 40)]])
     assert len(boxes) == 2
