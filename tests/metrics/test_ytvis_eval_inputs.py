@@ -150,6 +150,7 @@ BAD_ANNOTATIONS = [
     (("videos", 0, "width"), 1 << 31, "below 2^24"),
     (("videos", 0, "length"), "2", "has length '2'"),
     (("videos", 0, "length"), -2, "has length -2"),
+    (("videos", 0, "length"), 1 << 63, "expected a number of frames"),
     (("videos", 0, "file_names"), 5, "has file_names 5; expected a list"),
     (("categories",), DELETED, "has no 'categories'"),
     (("categories",), None, "has categories None"),

@@ -32,6 +32,7 @@ SHORT, LONG = "short", "long"
 # In `info` of annotations joined from several files: the video ids of each, by its name.
 PARTS_KEY = "parts"
 OCCLUSION = "occlusion"
+MAX_FRAMES = 1 << 31  # of a video
 
 NO_ANNOTATIONS = (
     "has no annotations, like the public valid.json and test.json; predictions for those are "
@@ -157,7 +158,7 @@ def _video_entry(
     length = entry.get("length", len(names) if names else None)
     if "length" not in entry and names:
         flaw("length", where, "has no length; expected a number of frames")
-    elif type(length) is not int or length < 0:
+    elif type(length) is not int or not 0 <= length < MAX_FRAMES:
         defect("length", where, f"has length {shown(length)}; expected a number of frames")
         length = len(names) if names is not None else None
     elif length == 0:
