@@ -22,3 +22,15 @@ MODULES = (
 def test_it_imports_without_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_plain_eval_waits_for_no_heavy_library():
+    code = (
+        "import sys, vis_bench.commands.eval; "
+        "heavy = {'torch', 'scipy.optimize', 'scipy.sparse', 'pydantic', 'pandas', 'matplotlib'}; "
+        "sys.exit(str(heavy & sys.modules.keys() or ''))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert found.stderr.strip() == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import TYPE_CHECKING
 
 from vis_bench.commands.options import RECORDS, Options
 from vis_bench.commands.output import print_result, say, warn
@@ -13,16 +14,16 @@ from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
-from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, identity_sensitivity
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore
-from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.evaluation import (
     evaluation_json,
     evaluation_text,
     sensitivity_json,
     sensitivity_text,
 )
+
+if TYPE_CHECKING:
+    from vis_bench.metrics.identity_sensitivity import IdentitySensitivity
 
 
 def add_arguments(options: Options) -> None:
@@ -115,6 +116,8 @@ def num_params(text: str) -> int:
 
 
 def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | None:
+    from vis_bench.metrics.identity_sensitivity import identity_sensitivity
+
     truth, results = read_annotations(options.annotations), read_results(options.predictions)
     if truth.of_images:
         raise InputError(
@@ -134,6 +137,9 @@ def _refuse_without_record(options: argparse.Namespace) -> None:
 def _record_results(
     options: argparse.Namespace, tracking_threshold: float | None
 ) -> Evaluation | ImageEvaluation:
+    from vis_bench.records.store import RecordStore
+    from vis_bench.runs.external import OtherCode, record_results
+
     source = OtherCode(
         options.record, options.backbone, options.note, options.url, options.fps, options.device,
         options.params,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
-from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
-from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 from vis_bench.records.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
 from vis_bench.show.number_format import points
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Column, Page, Table
+
+if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a small file
+    from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
+    from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 
 _BRIEF = ("ap", "ap50", "ap75", "ar100")
 _WAYS = {
