@@ -205,12 +205,6 @@ def test_model_zoo_pickle(tmp_path):
     assert "detectron2's model-zoo" in refusal(small("ifc"), path)
 
 
-def test_file_that_would_run_code(tmp_path):
-    path = tmp_path / "weights.pth"
-    torch.save({"model": {}, "args": build_method}, path)
-    assert "running its code" in refusal(small("ifc"), path)
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -243,6 +237,7 @@ FOREIGN = {
     ],
     "a detectron2 ResNet backbone": ["stem.conv1.weight", "res2.0.conv1.weight"],
     "a torchvision ResNet classifier": ["conv1.weight", "layer1.0.conv1.weight", "fc.weight"],
+    "a VisTR checkpoint": list(keys("vistr_r50")),
     "a Swin backbone": ["layers.0.blocks.0.attn.relative_position_bias_table", "head.weight"],
     "weights of something else": ["encoder.weight"],
 }
@@ -278,17 +273,6 @@ def test_other_number_of_classes(tmp_path, weights):
         message
     )
     assert message.endswith("and 1 more")
-
-
-def test_code_in_a_file_does_not_run(tmp_path):
-    class Planted:
-        def __reduce__(self):
-            return exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",)
-
-    path = tmp_path / "weights.pth"
-    torch.save({"model": Planted()}, path)
-    refusal(small("ifc"), path)
-    assert not (tmp_path / "ran").exists()
 
 
 def test_digest_of_a_file(tmp_path):

@@ -1,8 +1,11 @@
-"""A compiled method is the method: the same answers, the same description."""
+"""A compiled method gives the answers of the method; TF32 is set while something is measured."""
+
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pytest
 import torch
+from torch.backends import cuda, cudnn
 
 from methods import build_method
 from paths import ROOT
@@ -12,13 +15,22 @@ from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference import compiled as module
+from vis_bench.inference import loop
 from vis_bench.inference.checkpoint import load_weights
-from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod, check_compile, compiled
+from vis_bench.inference.compiled import (
+    COMPILING_RUNS,
+    CompiledMethod,
+    check_compile,
+    check_tf32,
+    compiled,
+    tf32_set,
+)
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import load_cells
 
+GPU = torch.device("cuda")
 MINIS = ("ifc", "ms_sts", "seqformer")
 # Fused loops add in another order: what float32 allows for after some hundred sums.
 PROBABILITIES, LOGITS = 1e-4, 1e-3
@@ -253,3 +265,76 @@ def test_the_machines_compiler_is_used():
 
 def tiny_video():
     return Video(1, "v", 8, 8, [np.full((8, 8, 3), t, np.uint8) for t in range(4)])
+
+
+def switches():
+    return cuda.matmul.allow_tf32, cudnn.allow_tf32
+
+
+def precisions():
+    return (
+        cuda.matmul.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision,
+        torch.get_float32_matmul_precision(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.parametrize("users", [None, False, True])
+def test_tf32_is_set_and_restored_where_a_measurement_fails(users, enabled):
+    untouched = switches()
+    if users is not None:
+        cuda.matmul.allow_tf32 = cudnn.allow_tf32 = users
+    before, exact = switches(), precisions()
+    try:
+        with suppress(RuntimeError), tf32_set(enabled):
+            assert switches() == (enabled, enabled)
+            raise RuntimeError("out of memory")
+        assert (switches(), precisions()) == (before, exact)
+    finally:
+        if users is not None:
+            cuda.matmul.allow_tf32, cudnn.allow_tf32 = untouched
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_a_plan_for_a_gpu_sets_tf32_around_inference_alone(monkeypatch, tf32):
+    monkeypatch.setattr(loop.torch, "autocast", lambda *_, **__: nullcontext())
+    before = switches()
+    plan = InferencePlan(5, 1, 360, GPU, tf32=tf32)
+    assert switches() == before
+    with plan.arithmetic():
+        assert switches() == (tf32, tf32)
+    assert switches() == before
+
+
+def test_a_plan_for_a_cpu_leaves_tf32_alone():
+    before = switches()
+    with InferencePlan(5, 1, 360, torch.device("cpu")).arithmetic():
+        assert switches() == before
+
+
+def test_a_cpu_has_no_tf32():
+    with pytest.raises(InputError, match=r"tf32 is true.*on cpu"):
+        check_tf32(torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("capability", "refused"), [((7, 5), True), ((8, 0), False)])
+def test_only_ampere_and_later_have_tf32(monkeypatch, capability, refused):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    if not refused:
+        check_tf32(GPU)
+        return
+    with pytest.raises(InputError, match=r"compute capability 7\.5; expected .* 8\.0"):
+        check_tf32(GPU)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_tf32_rounds_products():
+    """10 bits of mantissa: an error of about 1e-3 where float32 has 1e-6."""
+    generator = torch.Generator(GPU).manual_seed(0)
+    left, right = (torch.randn(512, 512, device=GPU, generator=generator) for _ in range(2))
+    exact = left.double() @ right.double()
+    errors = []
+    for enabled in (False, True):
+        with tf32_set(enabled):
+            errors.append(((left @ right).double() - exact).abs().max() / exact.abs().max())
+    assert errors[0] < 1e-5 < 1e-4 < errors[1]

@@ -42,8 +42,10 @@ def refusal(call, path):
     return message
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    ("value", "ending"),
+    [(float("nan"), "pth"), (float("inf"), "safetensors"), (-float("inf"), "pth")],
+)
 def test_weights_that_are_not_numbers_name_the_first_key(load, state, tmp_path, value, ending):
     broken = {key: tensor.clone() for key, tensor in state.items()}
     first, second = list(broken)[4], list(broken)[9]
@@ -61,18 +63,12 @@ def test_weights_whose_sum_overflows_are_finite_all_the_same(state, tmp_path):
     load_weights(build_method("ifc", num_classes=3, **SIZES), tmp_path / "w.pth")
 
 
-@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int64, torch.bool])
-def test_whole_numbers_are_not_cast_without_a_word(load, state, tmp_path, dtype):
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool, torch.complex64])
+def test_numbers_of_another_kind_are_not_cast(load, state, tmp_path, dtype):
     key = list(state)[5]
     torch.save({**state, key: state[key].to(dtype)}, tmp_path / "w.pth")
     message = refusal(load, tmp_path / "w.pth")
     assert f"has {dtype} for {key}; expected floating-point weights" in message
-
-
-def test_complex_weights_are_refused(load, state, tmp_path):
-    key = list(state)[5]
-    torch.save({**state, key: state[key].to(torch.complex64)}, tmp_path / "w.pth")
-    assert "torch.complex64" in refusal(load, tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -94,7 +90,7 @@ def test_tensors_that_are_not_dense_are_refused(load, state, tmp_path, kind):
     assert f"for {key}; expected a dense tensor" in message or kind == "quantized"
 
 
-@pytest.mark.parametrize("key", [3, None, (1, 2), 2.5, b"weight"])
+@pytest.mark.parametrize("key", [3, None, b"weight"])
 def test_keys_that_are_not_text_are_refused(load, state, tmp_path, key):
     torch.save({**state, key: torch.zeros(2)}, tmp_path / "w.pth")
     assert f"holds the key {key!r}; expected names" in refusal(load, tmp_path / "w.pth")
