@@ -139,17 +139,6 @@ def integer_of(entry: Mapping[str, Any], key: str, where: str) -> int:
     return value
 
 
-def objects_of(content: Mapping[str, Any], key: str, name: str) -> list[dict[str, Any]]:
-    """`content[key]`, which has to be a list of JSON objects."""
-    entries = value_of(content, key, name)
-    if not isinstance(entries, list):
-        raise InputError(f"{name} has {key} {shown(entries)}; expected a list of objects")
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise InputError(f"{name} has {key}[{index}] {shown(entry)}; expected an object")
-    return entries
-
-
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 100
 # Most values that all aliases of a file together stand for.

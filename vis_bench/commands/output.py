@@ -50,10 +50,6 @@ class SafeStream(io.TextIOBase):
         """Flushes the stream."""
         self._attempt(self._stream.flush)
 
-    def writable(self) -> bool:
-        """True."""
-        return True
-
     def isatty(self) -> bool:
         """True for a terminal."""
         return self._stream.isatty()
@@ -79,11 +75,6 @@ def print_text(text: str) -> None:
     sys.stdout.write(_ended(text))
 
 
-def print_line(text: str) -> None:
-    """Prints one line on standard output; line breaks in it are escaped."""
-    print_text(one_line(text))
-
-
 def say(message: str) -> None:
     """Prints one line on standard error; line breaks in it are escaped."""
     sys.stderr.write(f"{one_line(message)}\n")
@@ -93,11 +84,6 @@ def warn(messages: Iterable[str]) -> None:
     """Prints warnings on standard error, a line each."""
     for message in messages:
         say(f"warning: {message}")
-
-
-def print_json(value: Any) -> None:
-    """Prints a value as JSON on standard output."""
-    print_text(json_text(value))
 
 
 def json_text(value: Any) -> str:

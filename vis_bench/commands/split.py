@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Sequence
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_json, print_line, print_text
+from vis_bench.commands.output import print_result
 from vis_bench.commands.values import output_folder, seed
 from vis_bench.data.categories import HELD_OUT, REST
 from vis_bench.data.split import WrittenPart, split_annotations
 from vis_bench.files import overwrite_guard
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Table
+from vis_bench.text import one_line
 
 
 def add_arguments(options: Options) -> None:
@@ -29,13 +30,15 @@ def run(options: argparse.Namespace) -> None:
     parts = split_annotations(
         options.annotations, options.folder, fraction=options.fraction, seed=options.seed
     )
-    if options.json:
-        print_json([part.as_json() for part in parts])
-        return
-    for part in parts:
-        size = f"{part.num_videos} videos, {part.num_objects} objects"
-        print_line(f"{part.path}: {size}, sha256 {part.sha256}")
-    print_text(render(_videos_per_category(parts)))
+    lines = [
+        one_line(
+            f"{part.path}: {part.num_videos} videos, {part.num_objects} objects, sha256 "
+            f"{part.sha256}"
+        )
+        for part in parts
+    ]
+    text = "\n".join([*lines, render(_videos_per_category(parts))])
+    print_result(options, [part.as_json() for part in parts], text)
 
 
 def _videos_per_category(parts: Sequence[WrittenPart]) -> Table:
