@@ -204,7 +204,7 @@ def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
     stored = json.loads(record.read_text())
     assert f"<strong>{100 * stored['ap']:.1f}</strong>" in page
     assert f"<strong>{100 * stored['hota']:.1f}</strong>" in page
-    assert "says AP" not in page
+    assert "but that of its predictions" not in page
     assert "Pictures of 1 of 24 videos" in page
     assert "not at hand" not in page
     assert Path(output).stat().st_size < 3_000_000

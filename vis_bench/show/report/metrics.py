@@ -102,8 +102,8 @@ def contradictions(samples: Sequence[Analysis], records: Sequence[Record | None]
         found = float(side.overall["ap"][0])
         if record is not None and record.ap is not None and not same_ap(record.ap, found):
             sentences.append(
-                f"The record {letter} says AP {100 * record.ap:.2f}, but its predictions have "
-                f"{100 * found:.2f}; this page shows what the predictions have."
+                f"The AP of record {letter} is {100 * record.ap:.2f}, but that of its predictions "
+                f"{100 * found:.2f}; this page shows the latter."
             )
     return sentences
 
