@@ -12,6 +12,7 @@ from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.runs.sources import compared_sources
+from vis_bench.show.number_format import range_text
 from vis_bench.show.overlay.timelines import object_timelines
 from vis_bench.show.overlay.tracks import objects_of, tracks_of
 from vis_bench.show.report.costs import cost_remarks, speed_table, stage_table
@@ -68,8 +69,7 @@ def test_differences_are_those_of_compare(samples):
         cell, p_value = table[title][3:]
         number = {**expected.overall, **expected.tracking}[key]
         assert cell.order == pytest.approx(number.difference)
-        low, high = (f"{100 * x:+.1f}" for x in (number.low, number.high))
-        assert cell.detail == f"{low} to {high}"
+        assert cell.detail == range_text(number.low, number.high, signed=True)
         assert p_value.order == pytest.approx(number.p_value)
     by_video = {video.name: video.difference for video in expected.videos}
     moved = samples[1].by_video["ap"] - samples[0].by_video["ap"]

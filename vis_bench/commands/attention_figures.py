@@ -26,10 +26,9 @@ from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.memory_tokens import draw_memory_tokens
 from vis_bench.show.figures.page import FigurePage
 from vis_bench.show.figures.sampling_points import draw_sampling_points
-from vis_bench.show.figures.time_weights import draw_time_weights
+from vis_bench.show.figures.time_weights import draw_time_weights, time_weights_text
 from vis_bench.show.overlay.rows import ShownTrack, shown_tracks
 from vis_bench.show.overlay.strip import strip_frames
-from vis_bench.show.time_weights import time_weights_text
 from vis_bench.text import one_line
 
 PICTURE = "picture file to write: .png, .svg or .pdf"

@@ -11,9 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench.inference.attention import RecordedVideo
+from vis_bench.metrics.time_weights import AbsentFrames
 from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, points, rgb
+from vis_bench.show.number_format import number
 from vis_bench.show.overlay.frame import draw_frame
 from vis_bench.show.overlay.rows import ShownTrack
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import ABSENT, Column, Table
 
 _LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
 
@@ -100,3 +104,26 @@ def _plot(
     axes.set_yticks([0, 1 / len(shares_T)], ["0", f"1/{len(shares_T)}"], fontsize=points(11))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def time_weights_text(found: AbsentFrames) -> str:
+    """The number of tracks, and the mean weights of each layer with an interval."""
+    head = (
+        f"tracks that find an object: {found.num_found}; of these with an object that is absent in "
+        f"some frames: {found.num_counted}, in {found.num_counted_videos} of {found.num_videos} "
+        f"videos (absent in {found.num_absent} frames, present in {found.num_present})\n"
+    )
+    if not found.num_counted:
+        return head
+    columns = map(Column, ("Layer", "Absent", "Present", "Absent - present", "95 % interval"))
+    rows = []
+    for place, layer in enumerate(found.layers, 1):
+        means = [number(value, 2) for value in (layer.absent, layer.present, layer.difference)]
+        interval = ABSENT
+        if layer.low is not None and layer.high is not None:
+            interval = f"{layer.low:.2f} to {layer.high:.2f}"
+        rows.append([str(place), *means, interval])
+    return (
+        f"{head}mean weight of a frame, in multiples of an equal share (1 / frames of the video); "
+        f"intervals by a bootstrap over videos:\n{render(Table.of(list(columns), rows))}"
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from vis_bench.metrics.bootstrap import percentile_interval
 from vis_bench.metrics.compare import difference_of
+from vis_bench.show import number_format
 from vis_bench.show.tables.model import ABSENT
 
 # The two sides of a comparison.
@@ -65,23 +66,24 @@ def whole(number: int | None) -> Cell:
 
 def measured(number: float | None, digits: int, unit: float = 1.0) -> Cell:
     """A number divided by its unit."""
-    return Cell(ABSENT) if number is None else Cell(f"{number / unit:.{digits}f}", number)
+    return Cell(number_format.number(number, digits, unit), number)
 
 
 def points(fraction: float, *, shaded: bool = False) -> Cell:
     """A fraction in points of 100."""
     if math.isnan(fraction):
         return Cell(ABSENT)
-    text = f"{100 * fraction:.1f}".replace("-0.0", "0.0")
-    return Cell(text, fraction, shade=fraction if shaded else None)
+    shade = fraction if shaded else None
+    return Cell(number_format.points(fraction), fraction, shade=shade)
 
 
 def interval(values_S: np.ndarray) -> Cell:
     """The first sample's number, with the 95 % percentile interval of the others."""
     if np.isnan(values_S[0]):
         return Cell(ABSENT)
-    ends = percentile_interval(values_S[1:])
-    return Cell(f"{100 * values_S[0]:.1f}", float(values_S[0]), _range(ends, "{:.1f}"))
+    ends = percentile_interval(values_S[1:]) or (None, None)
+    value = float(values_S[0])
+    return Cell(number_format.points(value), value, number_format.range_text(*ends))
 
 
 def difference(first_S: np.ndarray, second_S: np.ndarray) -> tuple[Cell, Cell]:
@@ -89,25 +91,14 @@ def difference(first_S: np.ndarray, second_S: np.ndarray) -> tuple[Cell, Cell]:
     moved = difference_of(first_S, second_S)
     if moved.difference is None:
         return Cell(ABSENT), Cell(ABSENT)
-    ends = None if moved.low is None or moved.high is None else (moved.low, moved.high)
-    cell = Cell(_signed(moved.difference), moved.difference, _range(ends, "{:+.1f}"))
-    p_value = moved.p_value
-    return cell, Cell(ABSENT) if p_value is None else Cell(f"{p_value:.3f}", p_value)
+    text = number_format.points(moved.difference, signed=True)
+    detail = number_format.range_text(moved.low, moved.high, signed=True)
+    return Cell(text, moved.difference, detail), measured(moved.p_value, 3)
 
 
 def change(fraction: float, contrast: float = 1.0) -> Cell:
     """A difference without an interval, shaded in proportion up to the darkest shade."""
     if math.isnan(fraction):
         return Cell(ABSENT)
-    return Cell(_signed(fraction), fraction, shade=max(-1.0, min(1.0, contrast * fraction)))
-
-
-def _signed(fraction: float) -> str:
-    """A difference in points; zero has no sign."""
-    text = f"{100 * fraction:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text
-
-
-def _range(ends: tuple[float, float] | None, form: str) -> str:
-    """An interval in points."""
-    return "" if ends is None else " to ".join(form.format(100 * end) for end in ends)
+    text = number_format.points(fraction, signed=True)
+    return Cell(text, fraction, shade=max(-1.0, min(1.0, contrast * fraction)))
