@@ -13,14 +13,8 @@ from PIL import Image
 from vis_bench.data.annotation_files import annotations_checksum
 from vis_bench.data.categories import (
     CATEGORIES,
-    DATASETS,
-    TITLES,
-    contradiction,
-    dataset_of,
-    dataset_title,
 )
 from vis_bench.data.datasets import load_dataset, read_dataset
-from vis_bench.data.frames import ImageFiles
 from vis_bench.data.results_file import Results, Track
 from vis_bench.data.synthetic import generate, write_dataset
 from vis_bench.errors import InputError
@@ -99,59 +93,6 @@ def change(path, edit):
     path.write_text(json.dumps(content))
 
 
-class TestFacts:
-    def test_categories_are_those_of_the_data_sets(self):
-        first_last = {
-            "ytvis2019": (40, "person", "tennis_racket"),
-            "ytvis2021": (40, "airplane", "zebra"),
-            "ytvis2022": (40, "airplane", "zebra"),
-            "ovis": (25, "Person", "Vehical"),
-            "synthetic": (6, "striped_star", "striped_ellipse"),
-            "synthetic_images": (6, "striped_star", "striped_ellipse"),
-            "coco": (80, "person", "toothbrush"),
-            "nominal": (40, "person", "tennis_racket"),
-        }
-        assert CATEGORIES.keys() == first_last.keys()
-        for name, (count, first, last) in first_last.items():
-            categories = CATEGORIES[name]
-            if name == "coco":  # whose ids have gaps
-                assert (len(categories), max(categories)) == (count, 90)
-            else:
-                assert list(categories) == list(range(1, count + 1))
-            assert (categories[1], categories[max(categories)]) == (first, last)
-            assert len(set(categories.values())) == count
-
-    def test_every_data_set_has_categories_a_title_and_a_place(self):
-        assert CATEGORIES.keys() == set(DATASETS)
-        assert TITLES.keys() == {*DATASETS, "synthetic_plain"}
-        assert dataset_title("synthetic_plain") == "plain synthetic set"
-        assert dataset_title("kitti_mots") == "kitti_mots"
-
-    def test_some_ids_in_the_middle(self):
-        assert CATEGORIES["ytvis2019"][20] == "bear"
-        assert CATEGORIES["ytvis2019"][39] == "earless_seal"
-        assert CATEGORIES["ytvis2021"][14] == "flying_disc"
-        assert CATEGORIES["ytvis2021"][32] == "squirrel"
-        assert CATEGORIES["ovis"][13] == "Giant_panda"
-        assert list(CATEGORIES["ytvis2021"].values()) == sorted(CATEGORIES["ytvis2021"].values())
-
-    def test_categories_tell_the_data_set(self):
-        same = {"ytvis2022": "ytvis2021", "synthetic_images": "synthetic", "nominal": "ytvis2019"}
-        for name, categories in CATEGORIES.items():
-            assert dataset_of(categories) == same.get(name, name)
-            assert contradiction(name, categories) is None
-            part = dict(list(categories.items())[2:5])
-            assert contradiction(name, part) is None
-        assert dataset_of({1: "person"}) is None
-        assert contradiction("ytvis2019", {39: "Earless Seal"}) is None
-        assert "YouTube-VIS 2021" in contradiction("ytvis2019", CATEGORIES["ytvis2021"])
-        assert "no category" in contradiction("ovis", {26: "Tree"})
-        assert contradiction("ovis", {25: "Vehicle"}) is None
-        assert CATEGORIES["ytvis2022"] == CATEGORIES["ytvis2021"]
-        assert dataset_of(CATEGORIES["synthetic"], of_images=True) == "synthetic_images"
-        assert dataset_of(CATEGORIES["ovis"], of_images=True) is None
-
-
 class TestFromFiles:
     def test_videos_have_the_frames_of_the_file(self, written):
         dataset = load_dataset(
@@ -212,10 +153,6 @@ class TestFromFiles:
         video = load_dataset("ytvis2019", "val", data_root=small).videos[0]
         with pytest.raises(InputError, match=r"frame 2 of video aa.*is 8x6; the video is 6x8"):
             video.frames[2]
-
-    def test_files_alone(self, small):
-        files = sorted((small / "ytvis2019" / "val" / "JPEGImages" / "bb").iterdir())
-        assert ImageFiles(files, "mine")[1][0, 0].tolist() == [60, 60, 60]
 
 
 class TestLayout:
@@ -425,18 +362,39 @@ class TestEvaluation:
         assert [video.id for video in truth.videos] == [1, 2, 3]
         assert not truth.warnings
 
-    def test_from_files(self, written):
-        dataset = load_dataset(
-            "synthetic", "val", annotations=written / "val.json",
-            frames=written / "val" / "JPEGImages",
-        )  # fmt: skip
-        tracks = tracks_of(dataset.content())
-        truth = dataset.ground_truth(dataset.videos)
-        assert numbers_of(truth, tracks)["ap"] == pytest.approx(1)
-
     @pytest.mark.parametrize("value", [None, []])
     def test_without_annotations(self, small, value):
         change(small / "ytvis2019" / "val.json", lambda c: c.update(annotations=value))
         dataset = load_dataset("ytvis2019", "val", data_root=small)
         assert not dataset.has_annotations
         assert dataset.videos[0].frames[0].shape == (6, 8, 3)
+
+
+def test_videos_of_36_frames_of_720_by_1280():
+    dataset = load_dataset("nominal", "val")
+    assert {(v.length, v.height, v.width) for v in dataset.videos} == {(36, 720, 1280)}
+    assert len(dataset.videos) >= 2
+    frame = dataset.videos[0].frames[0]
+    assert (frame.shape, frame.dtype) == ((720, 1280, 3), np.uint8)
+    assert list(dataset.categories) == list(range(1, 41))
+
+
+def test_a_short_video_goes_backwards_from_its_end():
+    source = load_dataset("synthetic", "val").videos[0]
+    assert (source.height, source.width, source.length) == (108, 192, 25)
+    video = load_dataset("nominal", "val").videos[0]
+    np.testing.assert_array_equal(video.frames[25], video.frames[24])
+    np.testing.assert_array_equal(video.frames[35], video.frames[14])
+    assert (video.frames[23] != video.frames[24]).any()
+    small = source.frames[3].mean((0, 1))
+    np.testing.assert_allclose(video.frames[3].mean((0, 1)), small, atol=0.5)
+
+
+def test_they_have_no_annotations():
+    dataset = load_dataset("nominal", "val")
+    assert not dataset.has_annotations
+    assert len(dataset.annotations_sha256) == 64
+    with pytest.raises(InputError, match="unknown split 'train'; expected val"):
+        load_dataset("nominal", "train")
+    with pytest.raises(InputError, match="plain is true for nominal"):
+        load_dataset("nominal", "val", plain=True)

@@ -1,0 +1,261 @@
+"""Frames: folders of them, single images of every kind, and video files."""
+
+import os
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vis_bench.cli import main
+from vis_bench.data.frames import ImageFiles, VideoFile, decode_image, read_header, read_pixels
+from vis_bench.data.video import find_videos, in_natural_order
+from vis_bench.errors import InputError
+
+
+def save_frames(folder, names, size_HW=(8, 12), **options):
+    """A frame per name; every pixel of the n-th is n."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for n, name in enumerate(names):
+        image = Image.fromarray(np.full((*size_HW, 3), n, np.uint8))
+        image.save(folder / name, **options)
+    return folder
+
+
+def test_numbers_in_names_count_by_their_value():
+    names = ["frame10", "frame2", "b", "frame1", "Frame1", "2", "10", "a3b20", "a3b3", "007", "7"]
+    ordered = [path.name for path in in_natural_order(map(Path, names))]
+    assert ordered == ["2", "007", "7", "10", "Frame1", "a3b3", "a3b20", "b", "frame1", "frame2",
+                       "frame10"]  # fmt: skip
+
+
+def test_frames_and_videos_go_in_natural_order(tmp_path):
+    names = [f"frame{n}.png" for n in range(12)]
+    for folder in ("clip10", "clip9"):
+        save_frames(tmp_path / folder, names)
+    videos, warnings = find_videos(tmp_path)
+    assert [(video.id, video.name) for video in videos] == [(1, "clip9"), (2, "clip10")]
+    assert [int(frame[0, 0, 0]) for frame in videos[0].frames] == list(range(12))
+    assert warnings == []
+
+
+def test_other_files_and_hidden_ones_are_left_out(tmp_path):
+    folder = save_frames(tmp_path / "a", ["1.png", "2.png"])
+    for name in ("notes.txt", "._1.png", "Thumbs.db", "clip.mp4"):
+        (folder / name).write_bytes(b"?")
+    [video] = find_videos(folder)[0]
+    assert (video.length, video.name) == (2, "a")
+    [again] = find_videos(tmp_path)[0]
+    assert again.length == 2
+
+
+def test_frames_of_different_sizes_are_refused(tmp_path):
+    save_frames(tmp_path, ["a.png"])
+    save_frames(tmp_path, ["b.png"], size_HW=(8, 8))
+    with pytest.raises(InputError, match=r"b\.png is 8x8, but a\.png is 8x12; expected frames of"):
+        find_videos(tmp_path)
+
+
+def test_a_rotation_by_exif_is_said(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    save_frames(tmp_path / "a", ["0.jpg"])
+    save_frames(tmp_path / "a", ["1.jpg", "2.jpg"], exif=exif)
+    videos, warnings = find_videos(tmp_path / "a")
+    assert (videos[0].height, videos[0].width) == (8, 12)
+    [warning] = warnings
+    assert "2 of 3 frames" in warning
+    assert "the first is 1.jpg" in warning
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist; expected a folder of frames or a video file"),
+        (lambda path: path.mkdir(), "holds no frames, nor do its folders"),
+        (lambda path: save_frames(path.parent, ["x.png"]), r"x\.png is one frame"),
+    ],
+)
+def test_what_holds_no_video_is_refused(tmp_path, make, message):
+    path = tmp_path / "x.png"
+    make(path)
+    with pytest.raises(InputError, match=message):
+        find_videos(path)
+
+
+def test_a_frame_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"a\.png is not an image that can be read"):
+        find_videos(tmp_path)
+
+
+VALUES = np.arange(0, 65536, 257, dtype=np.uint16)[None].repeat(3, 0)
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(
+        ">I", zlib.crc32(kind + content)
+    )  # fmt: skip
+
+
+def png_16(path, channels, height=3, width=256):
+    """A PNG of 16 bits per channel, written by hand: every channel holds `VALUES`."""
+    color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    row = b"\0" + VALUES[0, :, None].repeat(channels, 1).astype(">u2").tobytes()
+    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row * height))
+        + chunk(b"IEND", b"")
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bits_are_scaled_and_do_not_saturate(tmp_path, channels):
+    frame_HW3 = read_pixels(png_16(tmp_path / "a.png", channels))
+    assert (frame_HW3.dtype, frame_HW3.shape) == (np.uint8, (3, 256, 3))
+    assert np.array_equal(frame_HW3, (VALUES >> 8).astype(np.uint8)[..., None].repeat(3, 2))
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_16_bits_in_other_files_are_scaled_too(tmp_path, mode):
+    values = VALUES.astype({"I;16": "<u2", "I;16B": ">u2", "I": np.int32}[mode])
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    frame_HW3 = read_pixels(tmp_path / "a.tif")
+    assert np.array_equal(frame_HW3[..., 1], (VALUES >> 8).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [(np.full((2, 3), 70000, np.int32), "more than 16 bits"),
+     (np.full((2, 3), -1, np.int32), "more than 16 bits"),
+     (np.full((2, 3), 0.5, np.float32), "floating-point values")],
+)  # fmt: skip
+def test_values_without_a_known_scale_are_refused(tmp_path, values, words):
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=f"frame 0 of it, .*a.tif, cannot be decoded: .*{words}"):
+        decode_image(tmp_path / "a.tif", "frame 0 of it")
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK"])
+def test_other_modes_are_read_as_pillow_converts_them(tmp_path, mode):
+    image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5).convert(mode)
+    image.save(tmp_path / "a.tif")
+    assert np.array_equal(read_pixels(tmp_path / "a.tif"), np.asarray(image.convert("RGB")))
+
+
+def test_a_rotation_by_exif_is_seen_and_not_applied(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", exif=exif)
+    assert read_header(tmp_path / "a.jpg").is_turned
+    assert read_header(tmp_path / "a.jpg").size_HW == read_pixels(tmp_path / "a.jpg").shape[:2]
+    files = ImageFiles([tmp_path / "a.jpg"], "it", (4, 6))
+    assert files.check() == [tmp_path / "a.jpg"]
+
+
+def test_a_pipe_among_the_frames_is_refused_and_not_waited_for(tmp_path, capsys):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png is not an image that can be read"):
+        find_videos(tmp_path)
+    with pytest.raises(InputError, match="it is not a regular file"):
+        decode_image(tmp_path / "a.png", "frame 0 of it")
+    with pytest.raises(InputError, match="it is not a regular file"):
+        ImageFiles([tmp_path / "a.png"], "it").check()
+
+
+def test_a_decompression_bomb_is_refused(tmp_path):
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
+    row = zlib.compress(b"\0" * 60001)
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", row) + chunk(b"IEND", b"")
+    )
+    with pytest.raises(InputError, match=r"a\.png is not an image that can be read"):
+        find_videos(tmp_path)
+    for read in (lambda path: decode_image(path, "frame 0 of it"),
+                 lambda path: ImageFiles([path], "it").check()):  # fmt: skip
+        with pytest.raises(InputError, match="3600000000 pixels"):
+            read(tmp_path / "a.png")
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch, capsys):
+    (tmp_path / "inner").mkdir()
+    listed = type(tmp_path).iterdir
+
+    def refuse(path):
+        if path.name == "inner":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", refuse)
+    with pytest.raises(InputError, match="inner cannot be read: Permission denied"):
+        find_videos(tmp_path)
+    arguments = ["predict", "demo", "--frames", str(tmp_path), "--output", str(tmp_path / "r.json")]
+    assert main([*arguments, "--set", "method=color_key", "--set", "clip_length=5"]) == 2
+
+
+NUM_FRAMES, STEP = 12, 20  # gray levels between two frames, more than the codec changes
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Gray frames that get lighter; a codec with frames out of order in the file."""
+    av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+    path = tmp_path_factory.mktemp("clips") / "clip2.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, options={"bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for n in range(NUM_FRAMES):
+            image = np.full((48, 64, 3), STEP * n, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def brightness(frames):
+    return [float(frame.mean()) for frame in frames]
+
+
+def test_every_frame_once_and_in_order(clip):
+    frames = VideoFile(clip)
+    assert (len(frames), frames.height, frames.width, frames.rotation) == (NUM_FRAMES, 48, 64, 0)
+    assert brightness(frames) == pytest.approx([STEP * n for n in range(NUM_FRAMES)], abs=9)
+    assert frames[0].dtype == np.uint8
+    assert frames[0].shape == (48, 64, 3)
+
+
+def test_frames_in_any_order(clip):
+    frames = VideoFile(clip)
+    order = [10, 3, 3, 11, 0, 1]
+    assert brightness(frames[t] for t in order) == pytest.approx([STEP * t for t in order], abs=9)
+    assert brightness(frames[5:7]) == pytest.approx([5 * STEP, 6 * STEP], abs=9)
+
+
+def test_a_file_or_a_folder_of_files(clip, tmp_path):
+    [video] = find_videos(clip)[0]
+    assert (video.id, video.name, video.length) == (1, "clip2", NUM_FRAMES)
+    for name in ("clip10.mp4", "clip9.MP4"):
+        (tmp_path / name).write_bytes(clip.read_bytes())
+    (tmp_path / "notes.txt").write_text("?")
+    assert [video.name for video in find_videos(tmp_path)[0]] == ["clip9", "clip10"]
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5])
+def test_a_file_that_is_no_video_or_breaks_off(clip, tmp_path, keep):
+    content = clip.read_bytes()
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(content[: int(keep * len(content))] or b"no video")
+    with pytest.raises(InputError, match=r"broken\.mp4 cannot be read as a video: "):
+        VideoFile(broken)
+
+
+def test_without_pyav_one_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    (tmp_path / "clip.mp4").write_bytes(b"?")
+    with pytest.raises(InputError, match=r"needs PyAV: pip install 'vis-bench\[video\]'"):
+        find_videos(tmp_path / "clip.mp4")
