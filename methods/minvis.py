@@ -8,6 +8,7 @@ that FLOPs cannot be counted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -47,6 +48,19 @@ BACKBONE_OPTIONS = {"embed_dim": "swin_width", "depths": "swin_depths", "num_hea
                     "window_size": "swin_window"}  # fmt: skip
 BACKBONE_FIXED = ("patch_size", "hidden_act", "qkv_bias", "layer_norm_eps", "out_features")
 
+# Names of a Swin transformer's parts in files on the hub, and in memory in newer versions of
+# transformers, which save under the old names.
+SWIN_NAMES = (
+    (r"(pixel_level_module\.encoder\.)(?=embeddings\.|encoder\.)", r"\1swin."),
+    (r"\.attention\.self\.(q|k|v)(uery|ey|alue)\.", r".attention.\1_proj."),
+    (r"\.attention\.self\.(?=relative_)", ".attention.relative_position_bias."),
+    (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+    (r"\.intermediate\.dense\.", ".mlp.fc1."),
+    (r"(\.blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
+)
+# A norm that newer versions have and never use; older ones, and files of theirs, lack it.
+SWIN_UNUSED = r".*pixel_level_module\.encoder\.swin\.layernorm\.(weight|bias)"
+
 
 class MinVIS(OnlineMethod):
     """The whole method, on a `Mask2FormerForUniversalSegmentation` of transformers."""
@@ -62,8 +76,7 @@ class MinVIS(OnlineMethod):
         self.model = model.model
         self.class_predictor = model.class_predictor
         drop_on_load(self, r"criterion\..*")
-        names, unused = hugging_face.SWIN_NAMES, hugging_face.SWIN_UNUSED
-        hugging_face.read_hub_names(self, names, unused)
+        _read_hub_names(self)
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """Image model: maps `embeddings` (T, Q, C), `class_logits` (T, Q, K + 1) and
@@ -114,6 +127,31 @@ class MinVIS(OnlineMethod):
         return options | hugging_face.stated_options(
             path, own, BACKBONE_OPTIONS, BACKBONE_FIXED, part=part
         )
+
+
+def _read_hub_names(module: nn.Module) -> None:
+    """Make `load_state_dict` take the names of files on the hub.
+
+    A key is renamed only where the installed version of transformers has the new name and not the
+    old one; `SWIN_UNUSED` may be missing in the file or in the installed version.
+    """
+    rules = [(re.compile(old), new) for old, new in SWIN_NAMES]
+
+    def rename(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+        own = {prefix + key: value for key, value in module.state_dict().items()}
+        for key in [key for key in state if key not in own]:
+            renamed = key
+            for pattern, replacement in rules:
+                renamed = pattern.sub(replacement, renamed)
+            if renamed in own:
+                state[renamed] = state.pop(key)
+        for key in [key for key in {*state, *own} if re.fullmatch(SWIN_UNUSED, key)]:
+            if key not in own:
+                del state[key]
+            else:
+                state.setdefault(key, own[key])
+
+    module.register_load_state_dict_pre_hook(rename)
 
 
 def match_queries(tracks_QC: Tensor, queries_QC: Tensor) -> Tensor:

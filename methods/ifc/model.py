@@ -29,8 +29,8 @@ from methods.ifc.encoder import (
 )
 from methods.ifc.spatial_decoder import SpatialDecoder
 from methods.layers.checkpoint import checkpoint_entries, drop_on_load, rename_on_load
+from methods.layers.maps import grid_of, sine_position_encoding
 from methods.layers.option_checks import MAX_LAYERS, check_choice, check_sizes
-from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.resnet import RESNETS, ResNet
 from methods.layers.transformer import (
     MLP,
@@ -176,7 +176,7 @@ class IFC(RecordsAttention):
         if not self.encoder.num_memory_layers:
             return prediction, ClipAttention()
         weights = torch.stack([features.maps["memory_attention"], *record])
-        by_place = weights.unflatten(-1, _grid(features.frame_size_HW, 32))
+        by_place = weights.unflatten(-1, grid_of(features.frame_size_HW, 32))
         return prediction, ClipAttention(memory_weights_LTMBhw=by_place)
 
     def decode(self, features: FrameFeatures, record: Record = None) -> tuple[list[Tensor], Tensor]:
@@ -186,7 +186,7 @@ class IFC(RecordsAttention):
         for every layer. `record` is for `encode_clip`.
         """
         clip = self.encode_clip(features, record)
-        position_SC = self._position(_grid(features.frame_size_HW, 32), clip.tokens_TSC)
+        position_SC = self._position(features.frame_size_HW, clip.tokens_TSC)
         outputs = self.decoder(self.query_embedding.weight, clip, position_SC)
         if self.encoder.frame_only:
             return outputs, features.maps["mask_features"]
@@ -196,7 +196,7 @@ class IFC(RecordsAttention):
     def encode_clip(self, features: FrameFeatures, record: Record = None) -> EncodedClip:
         """Rest of the encoder, where the clip's frames meet; `record` as in `ClipEncoder`."""
         tokens_TNC = features.maps["tokens"]
-        position_SC = self._position(_grid(features.frame_size_HW, 32), tokens_TNC)
+        position_SC = self._position(features.frame_size_HW, tokens_TNC)
         return self.encoder.encode_clip(tokens_TNC, position_SC, record)
 
     def prepare_for_inference(self) -> None:
@@ -208,13 +208,13 @@ class IFC(RecordsAttention):
     def _encode_frames(self, frames_T3HW: Tensor, record: Record) -> FrameFeatures:
         maps_8, maps_16, maps_32 = self.backbone(frames_T3HW)
         tokens_TSC = self.token_projection(maps_32).flatten(2).transpose(1, 2)
-        position_SC = self._position(maps_32.shape[-2:], tokens_TSC)
+        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
+        position_SC = self._position(size_HW, tokens_TSC)
         maps = {
             "tokens": self.encoder.encode_frames(tokens_TSC, position_SC, record),
             "lateral_16": self.spatial_decoder.lateral_16(maps_16),
             "lateral_8": self.spatial_decoder.lateral_8(maps_8),
         }
-        size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
         if self.encoder.frame_only:
             features = self._mask_features(maps["tokens"], maps, size_HW)
             maps = {"tokens": maps["tokens"], "mask_features": features}
@@ -234,17 +234,12 @@ class IFC(RecordsAttention):
     def _mask_features(
         self, tokens_TSC: Tensor, maps: Mapping[str, Tensor], size_HW: tuple[int, int]
     ) -> Tensor:
-        encoded_TCHW = tokens_TSC.transpose(1, 2).unflatten(2, _grid(size_HW, 32))
+        encoded_TCHW = tokens_TSC.transpose(1, 2).unflatten(2, grid_of(size_HW, 32))
         return self.spatial_decoder(encoded_TCHW, maps["lateral_16"], maps["lateral_8"])
 
-    def _position(self, grid_HW: tuple[int, int], tokens_TSC: Tensor) -> Tensor:
-        height, width = grid_HW
-        channels = tokens_TSC.shape[-1]
-        return sine_position_encoding(height, width, channels, offset=0.0, like=tokens_TSC)
-
-
-def _grid(size_HW: tuple[int, int], stride: int) -> tuple[int, int]:
-    return -(-size_HW[0] // stride), -(-size_HW[1] // stride)
+    def _position(self, size_HW: tuple[int, int], tokens_TSC: Tensor) -> Tensor:
+        grid_HW, channels = grid_of(size_HW, 32), tokens_TSC.shape[-1]
+        return sine_position_encoding(grid_HW, channels, offset=0.0, like=tokens_TSC).flatten(0, 1)
 
 
 def build(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.layers.checkpoint import rename_on_load
+from methods.layers.maps import add_upsampled
 from methods.layers.transformer import MLP
 
 GROUPS = 32
@@ -61,8 +62,8 @@ class SpatialDecoder(nn.Module):
                 `self.lateral_8`; they depend on single frames only.
         """
         maps = self.norm_32(self.conv_32(encoded_TCHW))
-        maps = self.norm_16(self.conv_16(_add_upsampled(lateral_16, maps)))
-        maps = self.norm_8(self.conv_8(_add_upsampled(lateral_8, maps)))
+        maps = self.norm_16(self.conv_16(add_upsampled(lateral_16, maps)))
+        maps = self.norm_8(self.conv_8(add_upsampled(lateral_8, maps)))
         maps = F.relu(self.depthwise(F.relu(maps, inplace=True)), inplace=True)
         return F.relu(self.pointwise(maps), inplace=True)
 
@@ -70,7 +71,3 @@ class SpatialDecoder(nn.Module):
         """Mask logits (N, T, H/8, W/8) of N instances in every frame."""
         weights_NC = self.mask_weights(queries_NC)
         return torch.einsum("nc,tchw->nthw", weights_NC, features_TCHW)
-
-
-def _add_upsampled(fine: Tensor, coarse: Tensor) -> Tensor:
-    return fine + F.interpolate(coarse, size=fine.shape[-2:], mode="nearest")

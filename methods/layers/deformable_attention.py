@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cuda_ops import ms_deform_attn, resolve_backend
+from methods.layers.maps import grid_of
 
 # Tensors by name, an entry per layer, of layers that record their attention.
 AttentionRecord = dict[str, list[Tensor]]
@@ -28,7 +29,7 @@ class FeatureLevels:
     @classmethod
     def of_frame(cls, size_HW: tuple[int, int], strides: tuple[int, ...]) -> FeatureLevels:
         """Levels of a frame: every stride rounds up."""
-        return cls(tuple((-(-size_HW[0] // s), -(-size_HW[1] // s)) for s in strides))
+        return cls(tuple(grid_of(size_HW, stride) for stride in strides))
 
     def maps(self, tokens_TSC: Tensor) -> list[Tensor]:
         """Tokens of each level as a map (T, C, height, width)."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vis_bench.errors import InputError
@@ -19,14 +18,11 @@ INSTALL = "pip install 'vis-bench[transformers]'"
 
 
 def import_transformers(method: str, *names: str) -> ModuleType:
-    """The package; imported here and nowhere else, since that takes seconds.
+    """Import the package, which takes seconds.
 
     Args:
-        method: what the message says needs it.
-        names: classes that are used; older versions lack some.
-
-    Raises:
-        InputError: where it is not installed, or too old.
+        method: for the message where it is not installed or too old.
+        names: classes that the method uses; older versions lack some.
     """
     try:
         import transformers
@@ -93,49 +89,6 @@ def padding_of(frame_HW: tuple[int, int], multiple: int) -> Padding | None:
     """Padding of a prediction on the padded frame; None where nothing is padded."""
     padded_HW = padded_size(frame_HW, multiple)
     return None if padded_HW == tuple(frame_HW) else Padding(frame_HW, padded_HW)
-
-
-# Names of a Swin transformer's parts in files on the hub, and in memory in newer versions of
-# transformers, which save under the old names.
-SWIN_NAMES = (
-    (r"(pixel_level_module\.encoder\.)(?=embeddings\.|encoder\.)", r"\1swin."),
-    (r"\.attention\.self\.(q|k|v)(uery|ey|alue)\.", r".attention.\1_proj."),
-    (r"\.attention\.self\.(?=relative_)", ".attention.relative_position_bias."),
-    (r"\.attention\.output\.dense\.", ".attention.o_proj."),
-    (r"\.intermediate\.dense\.", ".mlp.fc1."),
-    (r"(\.blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
-)
-# A norm that newer versions have and never use; older ones, and files of theirs, lack it.
-SWIN_UNUSED = r".*pixel_level_module\.encoder\.swin\.layernorm\.(weight|bias)"
-
-
-def read_hub_names(module: nn.Module, names: Sequence[tuple[str, str]], unused: str) -> None:
-    """Makes `load_state_dict` take the names of files on the hub.
-
-    A key is renamed only where the installed version of transformers has the new name and not the
-    old one.
-
-    Args:
-        names: regular expressions and replacements, all of which are applied, in order.
-        unused: matches keys that the file, or the installed version, may lack.
-    """
-    rules = [(re.compile(old), new) for old, new in names]
-
-    def rename(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-        own = {prefix + key: value for key, value in module.state_dict().items()}
-        for key in [key for key in state if key not in own]:
-            renamed = key
-            for pattern, replacement in rules:
-                renamed = pattern.sub(replacement, renamed)
-            if renamed in own:
-                state[renamed] = state.pop(key)
-        for key in [key for key in {*state, *own} if re.fullmatch(unused, key)]:
-            if key not in own:
-                del state[key]
-            else:
-                state.setdefault(key, own[key])
-
-    module.register_load_state_dict_pre_hook(rename)
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.layers.checkpoint import rename_on_load
+from methods.layers.maps import add_upsampled
 from methods.layers.transformer import MLP, full_precision
 
 DYNAMIC_CHANNELS = 8
@@ -40,8 +41,8 @@ class MaskBranch(nn.Module):
     def forward(self, level_8: Tensor, level_16: Tensor, level_32: Tensor) -> Tensor:
         """Mask features (T, mask_channels, H/8, W/8) from maps (T, C, ...)."""
         maps = _conv_relu(self.conv_32, level_32)
-        maps = _conv_relu(self.conv_16, level_16 + _nearest(maps, level_16))
-        maps = _conv_relu(self.conv_8, level_8 + _nearest(maps, level_8))
+        maps = _conv_relu(self.conv_16, add_upsampled(level_16, maps))
+        maps = _conv_relu(self.conv_8, add_upsampled(level_8, maps))
         return _conv_relu(self.output, _conv_relu(self.narrow, maps))
 
 
@@ -136,7 +137,3 @@ def _with_relative_coordinates(
 
 def _conv_relu(conv: nn.Conv2d, maps: Tensor) -> Tensor:
     return F.relu(conv(maps), inplace=True)
-
-
-def _nearest(coarse: Tensor, fine: Tensor) -> Tensor:
-    return F.interpolate(coarse, size=fine.shape[-2:], mode="nearest")

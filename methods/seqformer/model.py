@@ -25,8 +25,8 @@ from methods.layers.deformable_attention import (
     attention_backend,
     flatten_maps,
 )
+from methods.layers.maps import sine_position_encoding
 from methods.layers.option_checks import MAX_LAYERS, check_sizes
-from methods.layers.position_encoding import sine_position_encoding
 from methods.layers.transformer import full_precision
 from methods.seqformer.decoder import DecoderOutput, QueryDecomposeDecoder, QueryDecomposeLayer
 from methods.seqformer.encoder import DeformableEncoder, DeformableEncoderLayer
@@ -271,12 +271,11 @@ class SeqFormer(RecordsAttention):
         """Sine position plus a learned embedding per level: (S, C)."""
         channels = tokens_TSC.shape[-1]
         encoded = [
-            sine_position_encoding(*shape, channels, offset=POSITION_OFFSET, like=tokens_TSC)
-            for shape in levels.shapes_L2
+            sine_position_encoding(grid, channels, offset=POSITION_OFFSET, like=tokens_TSC)
+            for grid in levels.shapes_L2
         ]
-        return torch.cat(
-            [level + row for level, row in zip(encoded, self.level_embedding_LC, strict=True)]
-        )
+        rows = zip(encoded, self.level_embedding_LC, strict=True)
+        return torch.cat([(level + row).flatten(0, 1) for level, row in rows])
 
 
 def best_queries(class_probs_QK: Tensor, top_k: int) -> Tensor:

@@ -6,7 +6,7 @@ github.com/Epiphqny/VisTR.
 | box of the paper's architecture figure | class |
 |---|---|
 | CNN backbone | `methods.layers.resnet.ResNet` |
-| temporal and spatial positional encoding | `transformer.clip_position_encoding` |
+| temporal and spatial positional encoding | `methods.layers.maps.sine_position_encoding` |
 | transformer encoder, transformer decoder | `transformer.ClipEncoder`, `transformer.ClipDecoder` |
 | instance queries | `query_embedding` of `model.VisTR` |
 | instance sequence segmentation: self-attention map | `masks.AttentionMaps` |

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.layers.checkpoint import rename_on_load
+from methods.layers.maps import add_upsampled
 
 KERNEL = 3
 # Frames at stride 4 that are processed at once; bounds the peak memory.
@@ -115,20 +116,16 @@ class MaskFeatures(nn.Module):
         maps = shared + F.conv2d(attention_FMHW, self.fuse.weight[:, self.width :], padding=1)
         maps = F.relu(self.fuse_norm(maps), inplace=True)
         maps = F.relu(self.norm_32(self.conv_32(maps)), inplace=True)
-        maps = _add_upsampled(lateral_16, maps)
+        maps = add_upsampled(lateral_16, maps)
         maps = F.relu(self.norm_16(self.conv_16(maps)), inplace=True)
-        maps = _add_upsampled(lateral_8, maps)
+        maps = add_upsampled(lateral_8, maps)
         maps = F.relu(self.norm_8(self.conv_8(maps)), inplace=True)
         pieces = zip(maps.split(STRIDE_4_FRAMES), lateral_4.split(STRIDE_4_FRAMES), strict=True)
-        return torch.cat([self._at_stride_4(_add_upsampled(fine, maps)) for maps, fine in pieces])
+        return torch.cat([self._at_stride_4(add_upsampled(fine, maps)) for maps, fine in pieces])
 
     def _at_stride_4(self, maps: Tensor) -> Tensor:
         deformed = self.deformable(maps, self.offsets(maps))
         return F.relu(self.norm_4(deformed), inplace=True)
-
-
-def _add_upsampled(fine: Tensor, coarse: Tensor) -> Tensor:
-    return fine + F.interpolate(coarse, size=fine.shape[-2:], mode="nearest")
 
 
 class DeformableConv2d(nn.Module):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.layers.checkpoint import checkpoint_entries, rename_on_load
+from methods.layers.maps import grid_of, sine_position_encoding
 from methods.layers.option_checks import MAX_LAYERS, check_choice, check_sizes
 from methods.layers.resnet import RESNETS, ResNet
 from methods.layers.transformer import (
@@ -25,7 +26,7 @@ from methods.layers.transformer import (
     full_precision,
 )
 from methods.vistr.masks import AttentionMaps, InstanceMasks, MaskFeatures
-from methods.vistr.transformer import ClipDecoder, ClipEncoder, clip_position_encoding
+from methods.vistr.transformer import ClipDecoder, ClipEncoder
 from vis_bench.errors import InputError
 from vis_bench.method import ClipPrediction, FrameFeatures, TrackingRule, VISMethod
 
@@ -185,7 +186,7 @@ class VisTR(VISMethod):
 
     def masks(self, content_TNC: Tensor, memory_TSC: Tensor, filled: FrameFeatures) -> Tensor:
         """Mask logits (N, T, H/4, W/4); one instance at a time, to bound the memory."""
-        grid_HW = _stride_32(filled.frame_size_HW)
+        grid_HW = grid_of(filled.frame_size_HW, 32)
         attention_TNMS = self.attention_maps(content_TNC.to(memory_TSC.dtype), memory_TSC)
         attention_TNMHW = attention_TNMS.unflatten(-1, grid_HW)
         encoded_TCHW = memory_TSC.transpose(1, 2).unflatten(2, grid_HW)
@@ -205,13 +206,9 @@ class VisTR(VISMethod):
         self.mask_features.to(memory_format=torch.channels_last)
 
     def _position(self, tokens_TSC: Tensor, size_HW: tuple[int, int]) -> Tensor:
-        num_frames, _, channels = tokens_TSC.shape
-        grid_HW = _stride_32(size_HW)
-        return clip_position_encoding(num_frames, *grid_HW, channels, like=tokens_TSC)
-
-
-def _stride_32(size_HW: tuple[int, int]) -> tuple[int, int]:
-    return -(-size_HW[0] // 32), -(-size_HW[1] // 32)
+        """Encoded frames, rows and columns: (T, S, C)."""
+        grid = (len(tokens_TSC), *grid_of(size_HW, 32))
+        return sine_position_encoding(grid, WIDTH, offset=0.0, like=tokens_TSC).flatten(1, 2)
 
 
 def vote(probs_TNC: Tensor) -> tuple[Tensor, Tensor]:

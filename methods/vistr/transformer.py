@@ -1,4 +1,4 @@
-"""VisTR's position encoding, encoder and decoder (Wang et al., 2021, section 3.2).
+"""VisTR's encoder and decoder (Wang et al., 2021, section 3.2).
 
 Shape letters: X tokens of a clip (frame by frame, row by row), Q queries of a clip, C channels.
 """
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from methods.layers.position_encoding import encode_axis
 from methods.layers.transformer import (
     TransformerDecoderLayer,
     TransformerEncoderLayer,
@@ -57,30 +56,3 @@ class ClipDecoder(nn.Module):
             for layer in self.layers:
                 content_QC = layer(content_QC, queries_QC, keys_XC, values_XC)
             return self.norm(content_QC)
-
-
-def clip_position_encoding(
-    num_frames: int, height: int, width: int, channels: int, *, like: Tensor
-) -> Tensor:
-    """Encode frame, row and column of every location, a third of the channels each.
-
-    Coordinates count from 1, and the last one of each axis, time included, is scaled to 2 pi.
-
-    Args:
-        channels: a multiple of 6.
-        like: gives the result its dtype and device.
-
-    Returns:
-        Tensor of shape (num_frames, height * width, channels), row by row; time's third first.
-    """
-    shape = num_frames, height, width
-    frames, rows, columns = (encode_axis(n, channels // 3, 0.0, like.device) for n in shape)
-    grid = torch.cat(
-        [
-            frames[:, None, None].expand(*shape, -1),
-            rows[None, :, None].expand(*shape, -1),
-            columns[None, None].expand(*shape, -1),
-        ],
-        dim=-1,
-    )
-    return grid.flatten(1, 2).to(like.dtype)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from methods import build_method
-from methods.layers.position_encoding import sine_position_encoding
+from methods.layers.maps import sine_position_encoding
 from methods.layers.transformer import MultiHeadAttention
 from official_weights import expected, loaded, network_input, video
 from paths import GOLDEN
@@ -131,7 +131,7 @@ def test_memory_tokens_say_what_they_attend_to(memory):
     assert weights.shape == (2, 3, 4, 8, 2, 3)
     assert method.recorded_layers == {"memory": 2}
     locations = 2 * 3
-    frame_position = sine_position_encoding(2, 3, width, offset=0.0, like=FRAMES)
+    frame_position = sine_position_encoding((2, 3), width, offset=0.0, like=FRAMES).flatten(0, 1)
     position = torch.cat([frame_position, encoder.memory_position_MC])
     tokens = method.token_projection(method.backbone(FRAMES)[-1]).flatten(2).transpose(1, 2)
     memory_tokens = encoder.memory_tokens_MC.expand(3, -1, -1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from methods.layers.position_encoding import sine_position_encoding
+from methods.layers.maps import sine_position_encoding
 from methods.layers.transformer import (
     MLP,
     FeedForward,
@@ -80,7 +80,7 @@ def test_mlp_has_relu_between_its_layers_only():
 def test_sine_position_in_numbers(size, offset):
     height, width = size
     channels = 8
-    encoded = sine_position_encoding(height, width, channels, offset=offset, like=torch.zeros(1))
+    encoded = sine_position_encoding(size, channels, offset=offset, like=torch.zeros(1))
     for row in range(height):
         for column in range(width):
             wanted = []
@@ -89,13 +89,13 @@ def test_sine_position_in_numbers(size, offset):
                 for pair_index in range(channels // 4):
                     slow = angle / 10000 ** (2 * pair_index / (channels // 2))
                     wanted += [math.sin(slow), math.cos(slow)]
-            actual = encoded[row * width + column]
+            actual = encoded[row, column]
             torch.testing.assert_close(actual, torch.tensor(wanted), rtol=1e-5, atol=1e-6)
 
 
 def test_sine_position_takes_dtype_and_shape():
-    encoded = sine_position_encoding(2, 3, 8, offset=0.0, like=torch.zeros(1).double())
-    assert encoded.shape == (6, 8)
+    encoded = sine_position_encoding((2, 3), 8, offset=0.0, like=torch.zeros(1).double())
+    assert encoded.shape == (2, 3, 8)
     assert encoded.dtype == torch.float64
 
 

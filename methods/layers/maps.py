@@ -1,0 +1,54 @@
+"""Feature maps: their grids, their position encoding, and finer ones merged with coarser ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+TEMPERATURE = 10000.0
+EPSILON = 1e-6
+
+
+def grid_of(size_HW: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Rows and columns of a frame's map at a stride, rounded up."""
+    return -(-size_HW[0] // stride), -(-size_HW[1] // stride)
+
+
+def add_upsampled(fine: Tensor, coarse: Tensor) -> Tensor:
+    """Add a coarser map to a finer one, nearest places upsampled."""
+    return fine + F.interpolate(coarse, size=fine.shape[-2:], mode="nearest")
+
+
+def sine_position_encoding(
+    grid: Sequence[int], channels: int, *, offset: float, like: Tensor
+) -> Tensor:
+    """Encode the coordinates of every location of a grid (DETR, supplement A.4).
+
+    A coordinate counts from 1, plus `offset`, and is scaled so that the last one comes to about
+    2 pi. Channels alternate between sine and cosine of falling frequency.
+
+    Args:
+        grid: lengths of the axes, each of which gets an equal share of the channels, in order.
+        offset: 0 counts locations as DETR and IFC do, -0.5 takes their centers as SeqFormer does.
+        like: gives the result its dtype and device.
+
+    Returns:
+        Tensor of shape (*grid, channels).
+    """
+    share = channels // len(grid)
+    encoded = []
+    for axis, length in enumerate(grid):
+        positions = torch.arange(1, length + 1, dtype=torch.float32, device=like.device)
+        scaled = (positions + offset) / (length + EPSILON) * (2 * math.pi)
+        pairs = torch.arange(share, device=like.device) // 2
+        angles = scaled[:, None] / TEMPERATURE ** (2 * pairs / share)
+        along = torch.empty_like(angles)
+        along[:, 0::2] = angles[:, 0::2].sin()
+        along[:, 1::2] = angles[:, 1::2].cos()
+        others = (1,) * (len(grid) - axis - 1)
+        encoded.append(along.view(length, *others, share).expand(*grid, share))
+    return torch.cat(encoded, dim=-1).to(like.dtype)
