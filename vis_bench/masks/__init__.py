@@ -1,9 +1,9 @@
-"""Masks in COCO's encodings: arrays, RLE and polygons to each other, checked, and measured.
+"""Masks in COCO's encodings: checked, measured, and converted from arrays and polygons.
 
-What enters comes from a model (boolean arrays) or from a JSON file (anything at all); what leaves
-is compressed RLE that pycocotools can be trusted with, areas, and shared pixels.
+Arrays come from a model, JSON from a file (anything at all); compressed RLE that pycocotools can
+be trusted with leaves.
 
 Files: `rle` encodes, decodes and checks single masks, `polygons` rasterizes outlines, `run_lengths`
 checks and measures thousands of strings at once, `tubes` does so for the masks of objects over
-time, `intersection` counts the pixels that masks share.
+time.
 """

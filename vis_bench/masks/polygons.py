@@ -25,16 +25,16 @@ _COORDINATE_LIMIT = 1_000_000
 
 
 def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> RLE:
-    """One mask of all parts; each is a list x, y, x, y, ... in pixels that passed the check."""
+    """Rasterize one mask of all parts; each is a checked list x, y, x, y, ... in pixels."""
     parts = coco_mask.frPyObjects([list(part) for part in polygons], height, width)
     return with_text(coco_mask.merge(parts))
 
 
 def check_polygons(polygons: Any, height: int, width: int, where: str) -> None:
-    """Refuses what is not a list of polygons that pycocotools rasterizes safely.
+    """Refuse anything but a list of polygons that pycocotools rasterizes safely.
 
     Args:
-        where: what the message calls the mask: its file, video and frame.
+        where: name of the mask in the message: its file, video and frame.
 
     Raises:
         InputError: naming `where` and the defect.

@@ -32,7 +32,7 @@ class RLE(TypedDict):
 
 
 def encode_masks(masks_NHW: np.ndarray) -> list[RLE]:
-    """Encodes N masks of one size in one call.
+    """Encode N masks of one size in one call.
 
     Args:
         masks_NHW: bool or uint8; whatever is not zero is foreground. N may be 0.
@@ -77,10 +77,10 @@ def area(rle: RLE) -> int:
 
 
 def check_rle(rle: object, height: int, width: int, where: str) -> None:
-    """Refuses whatever is not a well-formed compressed RLE of the given size in pixels.
+    """Refuse anything but a well-formed compressed RLE of the given size in pixels.
 
     Args:
-        where: what the message calls the mask: its file, video and frame.
+        where: name of the mask in the message: its file, video and frame.
 
     Raises:
         InputError: naming `where` and the defect.
@@ -131,7 +131,7 @@ def check_writable(height: int, width: int, where: str) -> None:
 
 
 def check_run_lengths(rle: dict, where: str) -> None:
-    """Refuses an uncompressed RLE (`counts` is a list) whose lengths do not fill its size.
+    """Refuse an uncompressed RLE (`counts` is a list) whose lengths do not fill its size.
 
     Raises:
         InputError: naming `where` and the defect.

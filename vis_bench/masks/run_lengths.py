@@ -3,7 +3,7 @@
 COCO writes a mask as lengths of alternating background and foreground runs, in column-major
 order. From the fourth length on, the difference to the length two places earlier is stored. Each
 number is split into 5-bit groups, lowest first; a group is one character between '0' and 'o'
-whose sixth bit says that another group follows, and the last group carries the sign
+whose sixth bit is set if another group follows, and the last group carries the sign
 (cocodataset/cocoapi, `common/maskApi.c`).
 
 That C code trusts its input: a string that does not fill its mask exactly makes it read or write
@@ -26,7 +26,7 @@ _NUMBER_LIMIT = 1 << 32
 
 
 class MalformedRLEError(ValueError):
-    """The string at position `index` of those given is not a mask; `reason` says why."""
+    """The string at position `index` of those given is not a mask, for `reason`."""
 
     def __init__(self, index: int, reason: str) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class MalformedRLEError(ValueError):
 
 @dataclass(frozen=True)
 class Measured:
-    """What `measure` says about N masks.
+    """Areas and spans of N masks.
 
     `areas_N`: foreground pixels. `spans_N2`: the foreground lies between these two places, counted
     down the columns; they are equal where it is empty. `has_empty_runs_N`: True where a length
@@ -129,7 +129,7 @@ def _short_numbers(groups_L: np.ndarray) -> np.ndarray:
 
 
 def _ends_of_long_numbers(goes_on_L: np.ndarray) -> np.ndarray:
-    """Where numbers of four groups and more end."""
+    """Places at which numbers of four groups and more end."""
     three_go_on = goes_on_L[2:-1] & goes_on_L[1:-2] & goes_on_L[:-3]
     return np.flatnonzero(three_go_on > goes_on_L[3:]) + 3
 
@@ -166,7 +166,7 @@ def _groups(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.ndarray]
 
 
 class _Chains(NamedTuple):
-    """What is measured of N masks.
+    """Sums over the run lengths of N masks.
 
     Lengths 1, 3, 5, ... (foreground) and 2, 4, 6, ... (background) of a mask are two running sums;
     they are the chains. `first_N` is length 0. The others are, for both chains, the number of

@@ -22,7 +22,7 @@ _MOST_FRAMES_PER_MASK = 4
 
 
 class SparseTube(Sequence[RLE | None]):
-    """Reads like a list with one RLE or None per frame; memory grows with the masks alone.
+    """A sequence of one RLE or None per frame, stored by its masks alone.
 
     Args:
         num_frames: the video's length.
@@ -43,7 +43,7 @@ class SparseTube(Sequence[RLE | None]):
 
     @property
     def num_masks(self) -> int:
-        """The number of frames that have a mask: what is stored."""
+        """Number of frames that have a mask."""
         return len(self._masks)
 
     @property
@@ -90,9 +90,9 @@ class SparseTube(Sequence[RLE | None]):
 
 
 def without_absent(segmentations: list[Any]) -> Sequence[Any]:
-    """A file's list, without what most frames of a short tube in a long video hold: null.
+    """Store a short tube of a long video by its masks.
 
-    A list that grows with its masks alone, or that holds anything else than masks and null, stays.
+    Other lists, and those that hold anything else than masks and null, stay as they are.
     """
     num_frames, num_absent = len(segmentations), segmentations.count(None)
     if _MOST_FRAMES_PER_MASK * (num_frames - num_absent) >= num_frames:
@@ -108,11 +108,11 @@ Place = Callable[[int, int], str]
 
 @dataclass(frozen=True)
 class MaskTubes:
-    """N tubes, stored as the P masks that they have: memory does not grow with absent ones.
+    """N tubes, stored as the P masks that they have.
 
     Tube n has `lengths_N[n]` frames. Its masks are `masks_P[first_N1[n] : first_N1[n + 1]]`, those
-    of the frames `frame_P`, which rise. What is measured of them has one more entry, 0, which is
-    what place -1 stands for: an absent mask (see `places`).
+    of the frames `frame_P`, which rise. Measurements have one more entry, 0, for place -1: an
+    absent mask.
 
     `areas_P1`: foreground pixels. `sizes_P1`: height * 2^32 + width. `spans_P12`: where the
     foreground lies, counted down the columns. `has_empty_runs_P1`: masks of unusual encoding, see
@@ -147,7 +147,7 @@ class MaskTubes:
         return self.sizes_P1[self.first_N1[tube] : self.first_N1[tube + 1]]
 
     def has_pixels(self, tube: int, num_frames: int) -> np.ndarray:
-        """In which of the first T frames a tube has a mask that is not empty, bool (T,)."""
+        """The first T frames in which a tube has a mask that is not empty, bool (T,)."""
         own = slice(self.first_N1[tube], self.first_N1[tube + 1])
         frames = self.frame_P[own][self.areas_P1[own] > 0]
         found_T = np.zeros(num_frames, bool)
@@ -155,11 +155,11 @@ class MaskTubes:
         return found_T
 
     def num_masks_of(self, chosen_N: np.ndarray) -> np.ndarray:
-        """How many masks each of some tubes has."""
+        """Number of masks of each of some tubes."""
         return self.first_N1[chosen_N + 1] - self.first_N1[chosen_N]
 
     def masks_of(self, chosen_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of each mask of some tubes, the place of its tube in `chosen_N` and its own place."""
+        """For each mask of some tubes, the place of its tube in `chosen_N` and its own place."""
         first_N = self.first_N1[chosen_N]
         count_N = self.num_masks_of(chosen_N)
         ends_N = np.cumsum(count_N)
@@ -204,13 +204,13 @@ class MaskTubes:
 
 
 def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
-    """Checks that every mask is a well-formed compressed RLE or absent, and measures it.
+    """Check that every mask is a well-formed compressed RLE or absent, and measure it.
 
     None, an empty list and an empty object are absent masks.
 
     Args:
-        tubes: per object, per frame: what a JSON file holds there.
-        place: what messages call frame `t` of tube `n`, given (n, t).
+        tubes: per object, per frame: the entry of the JSON file.
+        place: name of frame `t` of tube `n` in messages, given (n, t).
 
     Raises:
         InputError: naming the first mask that is anything else, or so large that the pixels of
@@ -242,7 +242,7 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
 
 
 def _stored(tube: Sequence[Any]) -> tuple[Iterable[int], Sequence[Any]]:
-    """The frames of a tube that have a mask, and what stands there, be it a mask or not."""
+    """The frames of a tube that are not absent, and their entries."""
     if isinstance(tube, SparseTube):
         return tube.frames, tube.masks
     masks = [*filter(None, tube)]

@@ -1,16 +1,14 @@
-"""How good tracks are: ground truth and predicted tracks enter, numbers leave.
+"""Metrics of tracks: ground truth and predicted tracks enter, numbers leave.
 
-Nothing here runs a method, and only `evaluate_files` reads files.
+Nothing here runs a method, and only `evaluate_files` reads files. In the order of the computation:
 
-Files, in the order of the computation: `check_results` refuses results that do not belong to the
-annotations, `space_time_iou` compares tracks with objects, `levels` sorts the objects by how hard
-they are to follow, `matching` pairs tracks and objects, `precision_recall` accumulates the pairs,
-and `ytvis` turns that into AP and AR (`numbers`); `images` does so for single images. `bootstrap`
-resamples the videos, and `compare` says whether two results differ by more than chance.
-`error_breakdown` says where AP is lost: it applies `identity_repairs` and `repairs` to overlaps
-counted frame by frame (`mask_overlaps`, `followed_videos`, `repaired_ap`), and
-`identity_sensitivity` what a single identity switch costs. `tracking/` needs the same overlaps:
-with it, they are counted first, and `matching` takes from them what it can. `video_errors` breaks
-errors down for every video by itself, and `time_weights` compares what a method weighs frames with
-an object and without it.
+- `check_results` refuses results that do not belong to the annotations.
+- `overlaps` counts the pixels that tracks and objects share; every metric starts from it.
+- `matching`, `precision_recall` and `ap` give AP and AR; `coco` does so for single images.
+- `tracking` gives HOTA, IDF1 and TETA.
+- `bootstrap` resamples the videos; `analyse` evaluates and resamples a results file, and `compare`
+  tests the difference of two.
+- `errors` splits the AP that is lost by kind of error, from what tracks follow (`frame_matches`).
+- `identity_sensitivity` gives the cost of an identity switch; `time_weights` compares the weights
+  that a method gives frames with and without an object.
 """

@@ -54,7 +54,7 @@ _MOST = len(MAX_DETECTIONS) - 1
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a results file does; `warnings` are sentences about what looks like a mistake.
+    """Evaluation of a results file; `warnings` are sentences about probable mistakes.
 
     `tracking`: HOTA, IDF1 and TETA; None where they were not asked for.
     """
@@ -108,7 +108,7 @@ class Evaluation:
         }
 
     def part_numbers(self) -> dict[str, float]:
-        """What a record holds of each part: `ap_short`, `ap50_short`, ... `ar10_long`.
+        """Fields of a record for each part: `ap_short`, `ap50_short`, ... `ar10_long`.
 
         The numbers are those that YouTube-VIS 2022 reports: AP, AP50, AP75, AR1 and AR10.
         """
@@ -141,7 +141,7 @@ class Evaluation:
 
     @cached_property
     def level_curves(self) -> Curves:
-        """What is accumulated for the levels alone, in the order of `matches.levels`."""
+        """Curves of the levels alone, in the order of `matches.levels`."""
         places = range(len(AREA_NAMES), len(AREA_NAMES) + len(self.matches.levels))
         curves = accumulate(self.matches, areas=places, limits=[_MOST])
         return Curves(

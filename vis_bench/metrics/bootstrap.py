@@ -68,7 +68,7 @@ def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
 
 
 def draw_videos(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
-    """How many times each video is drawn, (B, V): as many draws as videos, with replacement."""
+    """Draw as many videos as there are, with replacement: counts of each video, (B, V)."""
     generator = np.random.default_rng(seed)
     share = np.full(num_videos, 1 / num_videos)
     return generator.multinomial(num_videos, share, size=num_resamples)
@@ -201,7 +201,7 @@ def _ap_B(
 def _before(
     video_n: np.ndarray, flag_n: np.ndarray, hit_at_H: np.ndarray, num_videos: int
 ) -> np.ndarray:
-    """How many flagged detections each video has up to and including each hit, float32 (V, H)."""
+    """Flagged detections of each video up to and including each hit, float32 (V, H)."""
     flagged = np.flatnonzero(flag_n)
     next_hit = np.searchsorted(hit_at_H, flagged, side="left")
     useful = next_hit < len(hit_at_H)

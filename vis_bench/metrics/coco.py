@@ -25,7 +25,7 @@ from vis_bench.metrics.precision_recall import Curves, summarize
 
 @dataclass(frozen=True)
 class ImageEvaluation:
-    """How well instances of single images do; `warnings` as those of `ytvis.Evaluation`."""
+    """Evaluation of instances of single images; `warnings` as in `ap.Evaluation`."""
 
     ground_truth: GroundTruth
     curves: Curves
@@ -37,7 +37,7 @@ class ImageEvaluation:
         return self.ground_truth.videos
 
     def summary(self) -> dict[str, float]:
-        """COCOeval's 12 numbers as fractions, by the names of `ytvis.Evaluation.summary`; -1 where
+        """COCOeval's 12 numbers as fractions, by the names of `ap.Evaluation.summary`; -1 where
         there is no ground truth.
         """
         return summarize(self.curves)

@@ -38,7 +38,7 @@ class Difference:
 
     @property
     def is_noise(self) -> bool | None:
-        """Whether the interval holds 0; None where there is no interval."""
+        """True if the interval holds 0; None where there is no interval."""
         if self.low is None or self.high is None:
             return None
         return self.low <= _ROUNDING and self.high >= -_ROUNDING
@@ -107,7 +107,7 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
 
 
 def difference_of(first_B: np.ndarray, second_B: np.ndarray) -> Difference:
-    """What resamples say about a difference; entry 0 holds the observed values.
+    """Difference of a number with its interval and p-value; entry 0 holds the observed values.
 
     The p-value is twice the smaller share of resampled differences on either side of 0, counting
     the observed sample as one more.

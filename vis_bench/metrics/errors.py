@@ -1,4 +1,4 @@
-"""Where a method loses AP: each kind of error is repaired in turn; what that gains is its share.
+"""AP lost to each kind of error: each is repaired in turn, and its share is what that gains.
 
 After TIDE (Bolya, Foley, Hays and Hoffman, ECCV 2020), whose thresholds these are, carried over to
 tracks and with errors of identity added. Every track that finds no object is one of:
@@ -301,7 +301,7 @@ def add_missed(video: VideoTracks) -> VideoTracks:
 
 
 def _reaches(video: VideoTracks, allowed_DG: np.ndarray, threshold: float) -> np.ndarray:
-    """Whether a track has this IoU with an allowed object, (D,)."""
+    """The tracks that have this IoU with an allowed object, bool (D,)."""
     return np.any(np.where(allowed_DG, video.iou_DG, 0.0) >= threshold, axis=1)
 
 

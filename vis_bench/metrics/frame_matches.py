@@ -190,7 +190,7 @@ class FollowedVideo:
 
     @property
     def has_pixels_E(self) -> np.ndarray:
-        """Whether the track has a mask in the entry's frame."""
+        """The entries in which the track has a mask, bool."""
         return self.masks.area_P1[self.mask_E] > 0
 
     def entries_of(self, track: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a single identity switch costs: AP before and after, one track at a time.
+"""Cost of a single identity switch: AP before and after, one track at a time.
 
 A switch here is the mildest there is. From the middle of its masks on, a track goes on under a new
 identity; every mask stays what and where it was, and the score too. Evaluators of tracking count
@@ -42,7 +42,7 @@ class SwitchCosts:
 
 @dataclass(frozen=True)
 class IdentitySensitivity:
-    """What switches cost `predictions`, and what they cost `perfect` tracks: the objects."""
+    """Costs of switches in `predictions`, and in `perfect` tracks: the objects."""
 
     predictions: SwitchCosts
     perfect: SwitchCosts

@@ -36,7 +36,7 @@ LEVELS = (*OCCLUSION_RANGES, RETURNING)
 
 @dataclass(frozen=True)
 class ObjectLevels:
-    """Which of N objects are in which of L levels.
+    """Membership of N objects in L levels.
 
     Attributes:
         names: the levels that any object is in, in the order of `LEVELS`.
@@ -48,7 +48,7 @@ class ObjectLevels:
 
     @classmethod
     def of(cls, ground_truth: GroundTruth) -> ObjectLevels:
-        """The levels of annotated objects. One without an occlusion label is in none of three."""
+        """Levels of the annotated objects; without an occlusion label, only `returning`."""
         score_N = np.array(
             [
                 np.nan if thing.occlusion_score is None else thing.occlusion_score
@@ -67,7 +67,7 @@ class ObjectLevels:
 
 
 def returning(tubes: MaskTubes) -> np.ndarray:
-    """Whether each tube has a mask, then none, then one again; bool (N,)."""
+    """Tubes that have a mask, then none, then one again; bool (N,)."""
     (present,) = np.nonzero(tubes.areas_P1[:-1])
     tube_p, frame_p = tubes.tube_P[present], tubes.frame_P[present]
     returns_here = (np.diff(tube_p) == 0) & (np.diff(frame_p) > 1)
@@ -268,14 +268,14 @@ def _group_objects(ground_truth: GroundTruth) -> dict[tuple[int, int], np.ndarra
 
 
 def _outside(areas_N: np.ndarray) -> np.ndarray:
-    """Whether an average area lies outside each range, (N, A)."""
+    """Average areas outside each range, bool (N, A)."""
     return (areas_N[:, None] < AREA_RANGES[:, 0]) | (areas_N[:, None] > AREA_RANGES[:, 1])
 
 
 def _ignored_objects(
     ground_truth: GroundTruth, levels: ObjectLevels, columns_G: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which of these objects are crowds, (G,), and which are ignored in each range, (G, A)."""
+    """Crowds among some objects, (G,), and objects ignored in each range, (G, A)."""
     chosen = [ground_truth.objects[index] for index in columns_G]
     crowd_G = np.array([thing.is_crowd for thing in chosen])
     outside_GA = _outside(np.array([thing.average_area for thing in chosen]))

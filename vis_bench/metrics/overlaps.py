@@ -63,7 +63,7 @@ class FrameMasks:
 
     @cached_property
     def has_empty_runs_Q(self) -> np.ndarray:
-        """Whether a run other than the first of a mask is empty."""
+        """Masks with an empty run other than the first, bool."""
         return self.tubes.has_empty_runs_P1[self.place_Q]
 
     @property

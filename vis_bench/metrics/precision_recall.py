@@ -26,7 +26,7 @@ MAX_DETECTIONS = (1, 10, 100)
 
 @dataclass(frozen=True)
 class Curves:
-    """What is accumulated; -1 where a category has no object that counts, or was not asked for.
+    """Precision, recall and scores; -1 where a category has no object or was not asked for.
 
     `precision_TRKAM` at each recall level, `scores_TRKAM` the confidence that reaches it (both 0
     beyond the highest recall), `recall_TKAM` the highest recall.

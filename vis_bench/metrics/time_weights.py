@@ -1,4 +1,4 @@
-"""How a method weighs the frames in which an object is absent, against those in which it is there.
+"""Weights over time in frames without an object, against those in frames with it.
 
 SeqFormer gathers what it reads over time with a weight per frame (Wu et al., ECCV 2022, section
 3.1), and figure 3 of its supplement suggests that frames without the object get little. Here that

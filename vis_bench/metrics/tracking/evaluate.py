@@ -32,7 +32,7 @@ from vis_bench.metrics.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
 
 @dataclass(frozen=True)
 class Counts:
-    """What HOTA and IDF1 need of one sequence, or of several together."""
+    """Counts of HOTA and IDF1 of one sequence, or of several together."""
 
     hota: HotaCounts
     identity: IdentityCounts
@@ -64,7 +64,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class VideoCounts:
-    """What is counted of one video; categories are ids.
+    """Counts of one video; categories are ids.
 
     Attributes:
         id: the video's.
@@ -120,7 +120,7 @@ class TrackingEvaluation:
         }
 
     def headline(self) -> dict[str, float | None]:
-        """What a record holds: `tracking_score_threshold` and the numbers that tables show.
+        """Fields of a record: `tracking_score_threshold` and the numbers that tables show.
 
         `hota`, `deta`, `assa`, `loca`, `idf1` over all detections; `teta` averaged over categories.
         """

@@ -19,7 +19,7 @@ ALPHAS = np.arange(0.05, 0.99, 0.05)
 
 @dataclass(frozen=True)
 class HotaCounts:
-    """What is counted at each of 19 thresholds, summed over sequences, each (A,).
+    """Counts at each of 19 thresholds, summed over sequences, each (A,).
 
     Attributes:
         tp_A, fn_A, fp_A: pairs; objects and tracks that are in none, per frame.

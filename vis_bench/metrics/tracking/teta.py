@@ -25,7 +25,7 @@ NEAR_IOU = 0.5
 
 @dataclass(frozen=True)
 class TetaCounts:
-    """What is counted of one class, summed over videos: (A,) at 20 thresholds.
+    """Counts of one class, summed over videos: (A,) at 20 thresholds.
 
     The last three have the 10 thresholds from 0.5 on.
 
@@ -157,7 +157,7 @@ class _Located:
 
     @classmethod
     def nothing(cls, num_objects: int) -> _Located:
-        """Where no track is near."""
+        """Counts without a track nearby."""
         zeros_A = np.zeros(len(ALPHAS))
         none_A = zeros_A[FIRST_CLASS_ALPHA:]
         missed_A = zeros_A + num_objects
@@ -197,7 +197,7 @@ def _locate(
 
 
 def _at_levels(level_P: np.ndarray) -> np.ndarray:
-    """How many pairs reach each threshold, (A,)."""
+    """Number of pairs that reach each threshold, (A,)."""
     return reached(np.bincount(level_P, minlength=len(ALPHAS) + 1))
 
 
