@@ -51,6 +51,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, read_json
 
+DRAWN = ("synthetic", "synthetic_images", nominal.NAME)
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 ANNOTATIONS = (
     "{split}.json",
@@ -158,15 +159,10 @@ def load_dataset(
     """
     if annotations is None or frames is None:
         check_dataset_name(name)
-    in_memory = annotations is None and frames is None and split not in TRAINING_PARTS
-    if name == "synthetic" and in_memory:
-        return _in_memory(split, plain)
-    if name == "synthetic_images" and in_memory and not plain:
-        return _images_in_memory(split)
-    if name == nominal.NAME and in_memory and not plain:
-        return _nominal_in_memory(split)
     if plain and name != "synthetic":
         raise InputError(f"plain is true for {name}; only synthetic videos have a plain variant")
+    if annotations is None and frames is None and name in DRAWN and split not in TRAINING_PARTS:
+        return _drawn(name, split, plain)
     if annotations is not None and frames is not None:
         return read_dataset(name, split, annotations, frames)
     root = _required(data_root, name, "annotations" if annotations is None else "frames")
@@ -231,38 +227,23 @@ def read_categories(annotations: Path) -> dict[int, str]:
     return dict(sorted(category_names(content, str(annotations)).items()))
 
 
-def _in_memory(split: str, plain: bool) -> Dataset:
-    drawn = synthetic.generate(split, plain=plain)
+def _drawn(name: str, split: str, plain: bool) -> Dataset:
+    """A data set that is drawn in memory."""
+    categories = dict(CATEGORIES[name])
+    if name == nominal.NAME:
+        content = partial(nominal.nominal_content, split)
+        videos = nominal.nominal_videos(split)
+        return Dataset(name, split, videos, categories, False, None, content)
+    drawn, of_images = synthetic.generate(split, plain=plain), name == "synthetic_images"
     return Dataset(
-        "synthetic", split, drawn.videos, dict(CATEGORIES["synthetic"]), True, None,
-        partial(_annotations, drawn),
+        name, split, synthetic.image_videos(drawn) if of_images else drawn.videos, categories,
+        True, None, partial(_drawn_content, drawn, of_images), of_images=of_images,
     )  # fmt: skip
 
 
 @cache
-def _annotations(drawn: synthetic.SyntheticVideos) -> dict[str, Any]:
-    return drawn.annotations()
-
-
-def _images_in_memory(split: str) -> Dataset:
-    drawn = synthetic.generate(split)
-    return Dataset(
-        "synthetic_images", split, synthetic.image_videos(drawn),
-        dict(CATEGORIES["synthetic_images"]), True, None, partial(_image_annotations, drawn),
-        of_images=True,
-    )  # fmt: skip
-
-
-@cache
-def _image_annotations(drawn: synthetic.SyntheticVideos) -> dict[str, Any]:
-    return as_videos(synthetic.image_annotations(drawn))
-
-
-def _nominal_in_memory(split: str) -> Dataset:
-    return Dataset(
-        nominal.NAME, split, nominal.nominal_videos(split), dict(CATEGORIES[nominal.NAME]),
-        False, None, partial(nominal.nominal_content, split),
-    )  # fmt: skip
+def _drawn_content(drawn: synthetic.SyntheticVideos, of_images: bool) -> dict[str, Any]:
+    return as_videos(synthetic.image_annotations(drawn)) if of_images else drawn.annotations()
 
 
 def _required(data_root: Path | None, name: str, key: str) -> Path:
