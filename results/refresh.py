@@ -45,7 +45,7 @@ from vis_bench.show.number_format import (
     speed_notes,
 )
 from vis_bench.show.papers import FPS as FPS_TABLE
-from vis_bench.show.papers import OVER_SEEDS, paper_tables, table_page
+from vis_bench.show.papers import paper_tables, seed_tables, table_page
 from vis_bench.show.papers.fps import fits_fps_page
 from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
 from vis_bench.show.tables import render
@@ -203,7 +203,7 @@ def _board(records: Sequence[Record], difference: PairedDifference) -> str:
 def _ablations(records: Sequence[Record], difference: PairedDifference) -> str:
     _, ablations = split_ablations(records)
     board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records, difference)
-    tables = [table_page(name, records) for name in OVER_SEEDS]
+    tables = [table_page(name, records) for name in seed_tables()]
     measured = [render(page) for page in tables if page.tables]
     return "\n".join([GENERATED, board, *(["## Part by part\n", *measured] if measured else [])])
 

@@ -7,7 +7,7 @@ from paths import CONFIGS
 from record_example import example_record
 from vis_bench.files import read_yaml
 from vis_bench.runs.config import load_cells
-from vis_bench.show.papers import OVER_SEEDS, paper_tables, table_page
+from vis_bench.show.papers import paper_tables, seed_tables, table_page
 from vis_bench.show.papers.table import load_table
 
 COUNTED = "ifc-encoder"
@@ -34,7 +34,7 @@ def records_of(path):
 def test_every_table_has_a_config_for_the_paper_and_one_for_the_mini_models():
     names = {path.stem for path in (CONFIGS / "tables").glob("*.yaml")}
     of_papers = {f"{n}{end}" for n in (*MEASURED, COUNTED) for end in ("", "_synthetic")}
-    assert names == of_papers | {f"{name}_synthetic" for name in OVER_SEEDS}
+    assert names == of_papers | {f"{name}_synthetic" for name in seed_tables()}
 
 
 @pytest.mark.parametrize("name", MEASURED)

@@ -48,23 +48,6 @@ def numbers(ranks):
     return [number for number, _ in ranks]
 
 
-def test_neighbors_within_noise_share_a_rank_and_the_next_takes_its_place():
-    ranks = shared_ranks(rows(3), differences({(0, 1): NOISE, (0, 2): REAL}))
-    assert numbers(ranks) == [1, 1, 3]
-    assert not any(alone for _, alone in ranks)
-
-
-def test_two_steps_of_noise_that_add_up_to_more_do_not_share_a_rank():
-    """A and B are within noise, so are B and C, but A and C are not."""
-    table = {(0, 1): NOISE, (1, 2): NOISE, (0, 2): REAL}
-    assert numbers(shared_ranks(rows(3), differences(table))) == [1, 1, 3]
-
-
-def test_a_rank_goes_on_from_its_own_first_row():
-    table = {(0, 1): REAL, (1, 2): NOISE, (1, 3): NOISE, (1, 4): REAL}
-    assert numbers(shared_ranks(rows(5), differences(table))) == [1, 2, 2, 2, 5]
-
-
 @pytest.mark.parametrize("unknown", [None, UNKNOWN])
 def test_what_cannot_be_compared_takes_its_place_by_ap_alone(unknown):
     table = {(0, 1): unknown, (1, 2): NOISE, (1, 3): unknown}

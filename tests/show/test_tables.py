@@ -135,12 +135,6 @@ def markdown_texts(page):
     return texts
 
 
-def test_best_and_second_share_marks_on_equal_numbers():
-    assert rank_marks(["1.0", "3.0", None, "2.0", "3.0"]) == [None, "best", None, "second", "best"]
-    assert rank_marks(["1.0", "3.0"], higher_is_better=False) == ["best", "second"]
-    assert rank_marks(["3.0", "3.0", None]) == [None, None, None]
-
-
 @given(st.lists(st.one_of(st.none(), st.integers(0, 9).map(str)), max_size=9), st.booleans())
 def test_marks_agree_with_counting(texts, higher):
     """Best: nothing beats it. Second: exactly one distinct number beats it."""

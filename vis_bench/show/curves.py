@@ -1,4 +1,4 @@
-"""Cost curves: what clip length, stride and resolution do to speed and to multiply-adds."""
+"""Cost curves: FPS and multiply-adds over clip length, per stride and resolution."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from vis_bench.show.tables.model import ABSENT, Column, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-# What the curves show.
 PANELS = (FPS, GFLOPS_PER_FRAME)
 
-# What belongs to a point beside its line and its clip length, in the CSV's order.
+# Columns of the CSV behind those of the curve and the clip length.
 _FIGURES = (
     "fps", "speed_spread", "timed_region", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99",
     "gflops_per_frame", "gflops_per_clip", "flop_convention", "num_params", "peak_memory_bytes",
@@ -28,7 +27,7 @@ _FIGURES = (
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: a subject at one stride, resolution and precision.
+    """One line: a method at one stride, resolution and precision.
 
     `points` by clip length in frames; a whole video counts with the mean length of its data set.
     """
@@ -37,23 +36,23 @@ class Curve:
     points: dict[float, Record]
 
     def values(self, metric: Metric) -> tuple[list[float], list[float]]:
-        """Clip lengths and the figure there, where it was measured."""
+        """Clip lengths at which the metric was measured, and its values."""
         figures = ((x, metric.of(self.points[x])) for x in sorted(self.points))
         known = [(x, y) for x, y in figures if y is not None]
         return [x for x, _ in known], [y for _, y in known]
 
 
 def has_curves(records: Sequence[Record]) -> bool:
-    """Whether costs were measured over more than one clip length, stride or resolution."""
+    """True if costs were measured at several clip lengths, strides or resolutions."""
     varied = ("clip_length", "clip_stride", "resolution")
     return any(len({getattr(record, key) for record in _costed(records)}) > 1 for key in varied)
 
 
 def cost_curves(records: Sequence[Record]) -> list[Curve]:
-    """One curve per subject, data set, stride, resolution and device, in order of their labels.
+    """One curve per method, data set, stride, resolution and device, sorted by label.
 
-    Where every clip length comes with a stride of its own, they make one curve together. Labels
-    hold only what tells the curves apart.
+    Strides join into one curve where every clip length has its own. Labels hold only the parts in
+    which curves differ.
     """
     records = _costed(records)
     facets = [_facets(record, subject) for record, subject in _labeled(records)]
@@ -77,7 +76,7 @@ def curves_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def printed_curves(records: Sequence[Record]) -> Table:
-    """The curves to read: a row per figure and curve, a column per clip length."""
+    """The curves as a table: a row per metric and curve, a column per clip length."""
     records = _costed(records)
     curves = cost_curves(records)
     lengths = sorted({length for curve in curves for length in curve.points})
@@ -111,7 +110,7 @@ def _facets(record: Record, subject: str) -> dict[str, str]:
 def _with_joined_strides(
     records: Sequence[Record], facets: Sequence[dict[str, str]]
 ) -> list[dict[str, str]]:
-    """The facets, the stride left out where neither strides nor clip lengths repeat in a line."""
+    """The facets, without the stride where neither strides nor clip lengths repeat in a curve."""
     lines: dict[tuple, list[tuple[float, str]]] = defaultdict(list)
     for record, facet in zip(records, facets, strict=True):
         lines[_but_stride(facet)].append((_frames_per_clip(record), facet["stride"]))
@@ -127,7 +126,7 @@ def _but_stride(facet: dict[str, str]) -> tuple[str, ...]:
 
 
 def _telling(facets: Sequence[dict[str, str]]) -> list[str]:
-    """Facets that differ, in their order, without the last ones that tell nothing further apart."""
+    """Facets in which curves differ, without trailing ones that tell nothing further apart."""
     telling = [key for key in _FACETS if len({facet[key] for facet in facets}) > 1]
     lines = len({tuple(facet.values()) for facet in facets})
     while len(telling) > 1 and _distinct(facets, telling[:-1]) == lines:
@@ -140,7 +139,7 @@ def _distinct(facets: Sequence[dict[str, str]], keys: Sequence[str]) -> int:
 
 
 def _costed(records: Sequence[Record]) -> list[Record]:
-    """Those with a figure to show; results of other code have no clip length to show it at."""
+    """Records with a cost and a clip length, which results of other code lack."""
     return [r for r in records if r.clip_length and any(m.of(r) is not None for m in PANELS)]
 
 
@@ -159,7 +158,7 @@ def _title(metric: Metric) -> str:
 
 
 def _length_titles(lengths: Sequence[float], curves: Sequence[Curve]) -> list[str]:
-    """Clip lengths, with their strides where no length comes with two of them."""
+    """Clip lengths, with their strides where each length has one stride."""
     there = [[curve.points[x] for curve in curves if x in curve.points] for x in lengths]
     names = [{clip_name(record) for record in records} for records in there]
     named = all(len(own) == 1 for own in names)

@@ -25,7 +25,7 @@ from vis_bench.text import one_line
 
 @dataclass(frozen=True)
 class FlopsReport:
-    """One cell's cost for the nominal video."""
+    """Cost of one cell for the nominal video."""
 
     cell: Cell
     backbone: str
@@ -38,7 +38,7 @@ class FlopsReport:
         return self.cell.method + (" (reconstruction)" if self.reconstruction else "")
 
     def as_json(self) -> dict[str, Any]:
-        """Everything in plain types; figures in multiply-adds and, where named so, in G."""
+        """Plain types; counts in multiply-adds, in units of 1e9 where named so."""
         clip, video, tree = self.cost.clip, self.cost.video, self.cost.tree
         return {
             "method": self.cell.method, "options": self.cell.options, "backbone": self.backbone,
@@ -59,7 +59,7 @@ class FlopsReport:
         }  # fmt: skip
 
     def as_text(self, depth: int = 2) -> str:
-        """A table of the modules down to `depth` levels, and the totals below it."""
+        """A table of the modules down to `depth` levels, and totals."""
         headers = ["module", "params (M)", "encode_frames, per frame", "predict_clip, per clip",
                    "per source frame", "share"]  # fmt: skip
         table = tabulate(
@@ -105,14 +105,9 @@ class FlopsReport:
 def report_flops(
     build_method: BuildMethod, cells: Iterable[Cell], advance: Advance = silent
 ) -> Iterator[FlopsReport]:
-    """Counts each cell for the nominal video, without weights, data or memory.
+    """Count each cell for the nominal video, without weights, data or memory.
 
-    The head has the classes of the cell's data set, which itself need not be there where its name
-    is a known one.
-
-    Raises:
-        InputError: for a method or option that does not exist, an operator without a rule, or a
-            method that does not work on shapes alone.
+    The head has the classes of the cell's data set, which need not be on disk.
     """
     counters: dict[str, ShapeCounter] = {}
     for cell in cells:

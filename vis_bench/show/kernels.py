@@ -1,4 +1,4 @@
-"""Kernel measurements as printable rows: times, rates, and shares of the machine's limits."""
+"""Tables of kernel measurements: times, rates, and shares of the machine's limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def kernel_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Page:
-    """The measured rows with the machine, what the figures mean, and what was not measured."""
+    """The measured rows with the machine, an explanation, and what was skipped."""
     measured = [row for row in rows if row["skipped"] is None]
     rates = {row["copy_gb_per_s"] for row in measured}
     remarks = [
@@ -38,7 +38,7 @@ def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Pa
 
 
 def skipped_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each backend and reason one line that says what was not measured, and why."""
+    """One line per backend and reason for skipping."""
     skipped: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["skipped"] is not None:
@@ -51,7 +51,7 @@ def skipped_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def most_expensive_operators(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The most expensive operators of a trace: their own time, and its share of all own time."""
+    """The most expensive operators of a trace, with their share of all own time."""
     return Table.from_dicts(
         {
             "Operator": row["op"],

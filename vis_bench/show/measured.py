@@ -1,4 +1,4 @@
-"""The table of everything that has been measured, byte for byte the same each time."""
+"""The table of all records."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _labels(subject: str, record: Record) -> list[str]:
 
 
 def measured_order(record: Record) -> tuple:
-    """By data set, method and clip, whole videos first; the longer clip before the shorter."""
+    """Sort key: data set, method, and clip from whole videos down to short clips."""
     length = record.clip_length
     size = -length if isinstance(length, int) else 0
     return (

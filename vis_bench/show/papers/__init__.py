@@ -21,12 +21,17 @@ from vis_bench.show.tables.model import Page
 if TYPE_CHECKING:
     from vis_bench.runs.load_method import BuildMethod
 
-MEASURED, FPS, OVER_SEEDS = "measured", "fps", ("ms-sts-ablation",)
+MEASURED, FPS = "measured", "fps"
 
 
 def paper_tables() -> list[str]:
     """Names of the bundled papers' tables, in the order of the results page."""
     return published()["tables"]
+
+
+def seed_tables() -> list[str]:
+    """Names of the bundled ablations over seeds."""
+    return published()["over_seeds"]
 
 
 def tables() -> dict[str, str]:
@@ -35,13 +40,13 @@ def tables() -> dict[str, str]:
         MEASURED: "Every record",
         FPS: fps_page([]).title,
         **{name: load_table(name).title for name in paper_tables()},
-        **{name: over_seeds_page(name, []).title for name in OVER_SEEDS},
+        **{name: over_seeds_page(name, []).title for name in seed_tables()},
     }
 
 
 def is_counted(name: str) -> bool:
     """True for a table whose values are counted on shapes, which needs `build_method`."""
-    others = (MEASURED, FPS, *OVER_SEEDS)
+    others = (MEASURED, FPS, *seed_tables())
     return name not in others and load_table(name).count is not None
 
 
@@ -61,7 +66,7 @@ def table_page(
         return measured_page(records)
     if name == FPS:
         return fps_page(records)
-    if name in OVER_SEEDS:
+    if name in seed_tables():
         return over_seeds_page(name, records)
     table = load_table(name)
     count = table.count
