@@ -107,7 +107,7 @@ SHOWN = (AP, AP50, AP75, AR1, AR10, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
 
 
 def same_ap(first: float, second: float) -> bool:
-    """Whether two APs, as fractions, differ by rounding alone."""
+    """True if two APs, as fractions, differ by rounding alone."""
     return abs(first - second) <= 1e-9
 
 

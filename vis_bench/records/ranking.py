@@ -30,14 +30,14 @@ def caveats(record: Record) -> list[str]:
 
 
 def is_ranked(record: Record) -> bool:
-    """Whether a record may take a rank: published method, trained weights, known source, and all
+    """True if a record may take a rank: published method, trained weights, known source, and all
     videos of its split, none of which the weights were trained on.
     """
     return not caveats(record)
 
 
 def is_comparable(record: Record) -> bool:
-    """Whether published values of the same split may stand beside the record's: trained weights,
+    """True if published values of the same split may stand beside the record's: trained weights,
     and all videos of the split, none of which they were trained on.
     """
     return not any(_of_weights_and_videos(record).values())

@@ -226,7 +226,7 @@ class MachineFields(Fields):
     python: StrictStr | None = None
     num_threads: Size | None = None
     tf32: StrictBool | None = None
-    """Whether a GPU rounded the factors of float32 products; null on a CPU."""
+    """True if a GPU rounded the factors of float32 products; null on a CPU."""
     compile: StrictStr | None = None
     """Use of `torch.compile`: `none` or null, `default`, or `cuda_graphs`."""
 

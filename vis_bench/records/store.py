@@ -214,7 +214,7 @@ def pack_predictions(record_path: Path) -> Path | None:
 
 
 def _stays_inside(name: str) -> bool:
-    """Whether a path leads nowhere else on any system."""
+    """True if a path stays in its folder on any system."""
     kinds = (PurePosixPath(name), PureWindowsPath(name))
     outside = any(path.anchor or ".." in path.parts for path in kinds)
     return not outside and "\0" not in name

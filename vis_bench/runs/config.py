@@ -275,7 +275,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _is_union_branch(part: int | str) -> bool:
-    """Whether pydantic added this part of a location, to name the branch of a union."""
+    """True for the parts of a location that pydantic adds to name the branch of a union."""
     return isinstance(part, str) and (part in ("int", "str") or "[" in part)
 
 

@@ -38,7 +38,7 @@ from vis_bench.runs.sources import open_dataset
 
 
 def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:
-    """How a cell's videos are inferred; TF32 and compilation must exist on the device."""
+    """Plan a cell's inference; TF32 and compilation must exist on the device."""
     if cell.tf32:
         check_tf32(device)
     check_compile(cell.compile, device)
@@ -86,12 +86,12 @@ class Job:
 
     @property
     def is_limited(self) -> bool:
-        """Whether only the first videos of the split are measured."""
+        """True if only the first videos of the split are measured."""
         return len(self.videos) < len(self.dataset.videos)
 
     @property
     def measures_training_videos(self) -> bool:
-        """Whether accuracy is measured on videos that the weights were trained on."""
+        """True if accuracy is measured on videos that the weights were trained on."""
         splits = self.cell.weights_trained_on
         return "accuracy" in self.cell.measure and any(
             share_videos(split, self.dataset.full_name) for split in splits
