@@ -161,19 +161,14 @@ class TestToInput:
         assert (frame == 7).all()
 
 
-def bilinear(grid_HW, height, width):
-    """Corners not aligned, edges repeated, point by point."""
-    rows, columns = grid_HW.shape
-    out = np.zeros((height, width))
-    for y, x in itertools.product(range(height), range(width)):
-        v = min(max((y + 0.5) * rows / height - 0.5, 0), rows - 1)
-        u = min(max((x + 0.5) * columns / width - 0.5, 0), columns - 1)
-        i, j = int(v), int(u)
-        k, m = min(i + 1, rows - 1), min(j + 1, columns - 1)
-        a, b = v - i, u - j
-        top = grid_HW[i, j] * (1 - b) + grid_HW[i, m] * b
-        out[y, x] = top * (1 - a) + (grid_HW[k, j] * (1 - b) + grid_HW[k, m] * b) * a
-    return out
+def resample(values, size, axis):
+    """Bilinear along one axis, corners not aligned."""
+    old = values.shape[axis]
+    places = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0, old - 1)
+    low = np.floor(places).astype(int)
+    high = np.minimum(low + 1, old - 1)
+    weight = (places - low).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+    return (1 - weight) * np.take(values, low, axis) + weight * np.take(values, high, axis)
 
 
 class TestMasksToVideo:
@@ -186,7 +181,7 @@ class TestMasksToVideo:
         assert got.dtype == torch.bool
         assert got.shape == (2, 3, *size)
         for n, t in itertools.product(range(2), range(3)):
-            exact = bilinear(logits[n, t].double().numpy(), *size)
+            exact = resample(resample(logits[n, t].double().numpy(), size[0], 0), size[1], 1)
             clear = np.abs(exact) > 1e-5
             assert np.array_equal(got[n, t].numpy()[clear], exact[clear] > 0)
 
@@ -238,13 +233,3 @@ def test_masks_of_a_padded_grid_are_resized_twice(seed, data):
     wanted = resample(resample(cut, video_HW[0], 2), video_HW[1], 3)
     sure = np.abs(wanted) > 1e-5
     np.testing.assert_array_equal(found[sure], wanted[sure] > 0)
-
-
-def resample(values, size, axis):
-    """Bilinear along one axis, corners not aligned."""
-    old = values.shape[axis]
-    places = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0, old - 1)
-    low = np.floor(places).astype(int)
-    high = np.minimum(low + 1, old - 1)
-    weight = (places - low).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
-    return (1 - weight) * np.take(values, low, axis) + weight * np.take(values, high, axis)
