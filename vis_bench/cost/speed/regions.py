@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -145,47 +144,37 @@ class VideoRun:
     stage_seconds: Mapping[str, float]
 
 
-class ClipMarks(Protocol):
-    """Notes the moments at which clips are done."""
-
-    def mark(self) -> None:
-        """Notes this moment."""
-
-    def intervals(self) -> list[float]:
-        """Seconds between successive marks."""
-
-
 class CpuMarks:
-    """Reads the clock."""
+    """Moments at which clips are done, read from the clock."""
 
     def __init__(self, clock: Clock = time.perf_counter) -> None:
         self._clock = clock
         self._times: list[float] = []
 
     def mark(self) -> None:
-        """See `ClipMarks`."""
+        """Note this moment."""
         self._times.append(self._clock())
 
     def intervals(self) -> list[float]:
-        """See `ClipMarks`."""
+        """Seconds between successive marks."""
         return np.diff(self._times).tolist()
 
 
 class CudaMarks:
-    """Queues an event behind the work so far, so that marking waits for nothing."""
+    """The same as events queued behind the work so far, so that marking waits for nothing."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.current_stream(device)
         self._events: list[torch.cuda.Event] = []
 
     def mark(self) -> None:
-        """See `ClipMarks`."""
+        """Queue an event."""
         event = torch.cuda.Event(enable_timing=True)
         event.record(self._stream)
         self._events.append(event)
 
     def intervals(self) -> list[float]:
-        """See `ClipMarks`; all marked work has to be finished."""
+        """Seconds between successive marks; all marked work has to be finished."""
         pairs = zip(self._events, self._events[1:], strict=False)
         return [first.elapsed_time(second) / 1e3 for first, second in pairs]
 
@@ -208,7 +197,7 @@ def time_run(
     """
     synchronize = synchronizer(device)
     stages = StageClock(synchronize, clock) if by_stage else None
-    marks: ClipMarks = CudaMarks(device) if device.type == "cuda" else CpuMarks(clock)
+    marks = CudaMarks(device) if device.type == "cuda" else CpuMarks(clock)
     synchronize()
     start = clock()
     marks.mark()
