@@ -281,7 +281,7 @@ class VidEoMT(OnlineMethod):
 
 
 def _reshape(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Splits what is one tensor in the authors' files; drops their table's batch dimension."""
+    """Split fused queries, keys and values; drop the batch dimension of the positions' table."""
     for key in list(state):
         fused = QKV.fullmatch(key.removeprefix(prefix))
         if fused:

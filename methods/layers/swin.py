@@ -240,11 +240,7 @@ def _regions(length: int, window: int, shift: int, device: torch.device) -> Tens
 def _check_relative_positions(
     attention: WindowAttention, state: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Takes the index table out of a checkpoint; it follows from the window's size.
-
-    Raises:
-        InputError: for a table that says something else.
-    """
+    """Drop the index table of a checkpoint after comparing it with the window's size."""
     index_NN = state.pop(f"{prefix}relative_position_index", None)
     if index_NN is None or index_NN.is_meta:
         return

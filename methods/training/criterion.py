@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.training.data import ClipTargets
+from methods.training.losses import dice, mask_focal
 from vis_bench.errors import InputError
 from vis_bench.method import FrameFeatures, VISMethod
 
@@ -125,6 +126,13 @@ def box_distance(boxes_T4HW: Tensor, targets: ClipTargets) -> Tensor:
     cover_NTHW = F.interpolate(targets.masks_NTHW, boxes_T4HW.shape[-2:], mode="area")
     distance_NTHW = (boxes_T4HW - targets.boxes_NT4[..., None, None]).abs().sum(2)
     return (distance_NTHW * cover_NTHW).sum() / cover_NTHW.sum().clamp(min=1)
+
+
+def add_masks(total: LossSum, masks_MTHW: Tensor, wanted_MTHW: Tensor, instances: int) -> None:
+    """Add focal and dice loss of matched masks, logits on the targets' grid, (M, ...)."""
+    masks_MX, wanted_MX = masks_MTHW.flatten(1), wanted_MTHW.flatten(1)
+    total.add("mask", mask_focal(masks_MX, wanted_MX).sum() / instances)
+    total.add("dice", dice(masks_MX, wanted_MX).sum() / instances)
 
 
 def to_grid(logits_NTHW: Tensor, size_HW: torch.Size) -> Tensor:

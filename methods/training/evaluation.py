@@ -30,14 +30,19 @@ def evaluation_cells(config: TrainConfig) -> list[Cell]:
     if config.evaluate is None:
         return []
     cells = load_cells(find_config(config.evaluate), ["measure=accuracy"])
-    trained = _shapes_of_trained(config)
+    with torch.device("meta"):
+        trained = _shapes(build_trainable(config))
     for cell in cells:
         if cell.method != config.method:
             raise InputError(
                 f"evaluate {config.evaluate} is for method {cell.method!r}, expected "
                 f"{config.method!r}, which is trained"
             )
-        if difference := _difference(trained, _shapes_of_cell(cell)):
+        num_classes = len(open_dataset(cell.dataset).category_ids)
+        with torch.device("meta"):
+            method = build_cell_method(build_method, cell, num_classes)
+        resolve_kernel_backend(method, DEVICE)
+        if difference := _difference(trained, _shapes(method)):
             raise InputError(
                 f"evaluate {config.evaluate} does not take the trained weights ({difference}), "
                 "expected the options and classes of the training config"
@@ -63,19 +68,6 @@ def evaluate(
     jobs = resolve_jobs(cells, settings, build_method, bars.say)
     measured = run_jobs(jobs, RecordStore(records), bars).records
     return [{key: getattr(record, key) for key in ("clip_length", *METRICS)} for record in measured]
-
-
-def _shapes_of_trained(config: TrainConfig) -> dict[str, tuple[int, ...]]:
-    with torch.device("meta"):
-        return _shapes(build_trainable(config))
-
-
-def _shapes_of_cell(cell: Cell) -> dict[str, tuple[int, ...]]:
-    dataset = open_dataset(cell.dataset)
-    with torch.device("meta"):
-        method = build_cell_method(build_method, cell, len(dataset.category_ids))
-    resolve_kernel_backend(method, DEVICE)
-    return _shapes(method)
 
 
 def _shapes(method: torch.nn.Module) -> dict[str, tuple[int, ...]]:

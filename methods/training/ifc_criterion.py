@@ -5,12 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
+from methods.training.criterion import (
+    Criterion,
+    DenseHead,
+    Example,
+    LossSum,
+    add_masks,
+    to_grid,
+)
 from methods.training.data import ClipTargets
 from methods.training.losses import (
     Matches,
-    dice,
-    mask_focal,
     match,
     pairwise_dice,
     qualities_of_masks,
@@ -70,8 +75,7 @@ class IFCCriterion(Criterion):
             logits_QK, labels_Q, qualities_Q, self.weights["no_object"]
         )
         total.add("class", classes / clips)
-        total.add("mask", mask_focal(matched_MX, wanted_MX).sum() / instances)
-        total.add("dice", dice(matched_MX, wanted_MX).sum() / instances)
+        add_masks(total, matched_MX, wanted_MX, instances)
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ from methods.training.criterion import Example, LossSum
 from methods.training.seqformer_criterion import SeqFormerCriterion, level_maps
 from vis_bench.method import FrameFeatures, VISMethod
 
-# The paper does not say how much the discriminator weighs. With 1, its gradient in the encoder was
+# The paper does not give the discriminator's weight. With 1, its gradient in the encoder was
 # at most an eighth of that of the dice loss, and features became no more separable.
 WEIGHTS = {"adversarial": 0.1, "discriminator": 10.0}
 # Name of the discriminator's accuracy in the line of losses.

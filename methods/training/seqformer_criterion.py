@@ -12,15 +12,20 @@ from torch import Tensor
 from methods.layers.deformable_attention import FeatureLevels
 from methods.seqformer.decoder import DecoderOutput
 from methods.seqformer.model import STRIDES
-from methods.training.criterion import Criterion, DenseHead, Example, LossSum, to_grid
+from methods.training.criterion import (
+    Criterion,
+    DenseHead,
+    Example,
+    LossSum,
+    add_masks,
+    to_grid,
+)
 from methods.training.data import ClipTargets
 from methods.training.losses import (
     Matches,
     box_costs,
-    dice,
     focal_class_cost,
     generalized_iou,
-    mask_focal,
     match,
     qualities_of_masks,
     quality_focal,
@@ -113,13 +118,6 @@ class SeqFormerCriterion(Criterion):
         total.add("box", (distance_MT * seen_MT).sum() / instances)
         giou_MT = generalized_iou(boxes_MT4, wanted_MT4)
         total.add("giou", ((1 - giou_MT) * seen_MT).sum() / instances)
-
-
-def add_masks(total: LossSum, masks_MTHW: Tensor, wanted_MTHW: Tensor, instances: int) -> None:
-    """Adds focal and dice loss of matched masks, logits on the targets' grid."""
-    masks_MX, wanted_MX = masks_MTHW.flatten(1), wanted_MTHW.flatten(1)
-    total.add("mask", mask_focal(masks_MX, wanted_MX).sum() / instances)
-    total.add("dice", dice(masks_MX, wanted_MX).sum() / instances)
 
 
 def level_maps(features: FrameFeatures) -> list[Tensor]:

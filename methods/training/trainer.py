@@ -212,7 +212,7 @@ class Trainer:
             tensor.copy_(average[name])
 
     def losses(self, batch: Batch) -> LossSum:
-        """Losses of a batch, and what is observed of its clips."""
+        """Losses and observations of a batch."""
         features = self.method.encode_frames(batch.frames_N3HW)
         frames = len(features) // len(batch.targets)
         examples = []
