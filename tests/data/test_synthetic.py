@@ -39,7 +39,7 @@ from vis_bench.data.synthetic.render import (
 from vis_bench.data.synthetic.trajectories import Area, bounce, detour, reflect
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode
-from vis_bench.metrics.matching import ObjectLevels
+from vis_bench.metrics.matching import object_levels
 from vis_bench.progress import Bars
 
 BARS = Bars(quiet=True)
@@ -221,8 +221,8 @@ class TestOcclusion:
         assert labels <= {"no_occlusion", None}
 
     def test_every_level_has_objects(self, val_annotations):
-        levels = ObjectLevels.of(GroundTruth.of(val_annotations))
-        counts = dict(zip(levels.names, levels.inside_NL.sum(0).tolist(), strict=True))
+        levels = object_levels(GroundTruth.of(val_annotations))
+        counts = {name: int(inside_N.sum()) for name, inside_N in levels.items()}
         assert counts == {"so": 49, "mo": 18, "ho": 8, "returning": 14}
 
 

@@ -20,9 +20,9 @@ def measured(tubes):
     return measure_tubes(tubes, lambda n, t: f"tube {n}, frame {t}")
 
 
-@given(LISTS, st.booleans(), st.integers(0, 7), st.integers(0, 7), st.data())
+@given(LISTS, st.booleans(), st.data())
 @settings(max_examples=300, deadline=None)
-def test_stored_masks_stand_for_the_lists(lists, sparse, start, stop, data):
+def test_stored_masks_stand_for_the_lists(lists, sparse, data):
     plain = [[mask or None for mask in masks] for masks in lists]
     given_tubes = lists
     if sparse:
@@ -34,15 +34,19 @@ def test_stored_masks_stand_for_the_lists(lists, sparse, start, stop, data):
     assert [tubes.tube(n) for n in range(len(lists))] == plain
     assert tubes.lengths_N.tolist() == list(map(len, lists))
     chosen = data.draw(st.lists(st.integers(0, len(lists) - 1)) if lists else st.just([]))
-    place_NT = tubes.places(np.array(chosen, int), max(start, stop), start)
-    for row, n in enumerate(chosen):
-        expected = (plain[n] + [None] * 9)[start : max(start, stop)]
-        assert [tubes.masks_P[p] if p >= 0 else None for p in place_NT[row]] == expected
-        areas = [area(mask) if mask else 0 for mask in expected]
-        assert tubes.areas_P1[place_NT[row]].tolist() == areas
-        assert tubes.has_pixels(n, 4).tolist() == [
-            bool(mask and area(mask)) for mask in (plain[n] + [None] * 4)[:4]
-        ]
+    row_Q, place_Q = tubes.masks_of(np.array(chosen, int))
+    found = [
+        (row, tubes.frame_P[p], tubes.areas_P[p]) for row, p in zip(row_Q, place_Q, strict=True)
+    ]
+    assert found == [
+        (row, t, area(mask))
+        for row, n in enumerate(chosen)
+        for t, mask in enumerate(plain[n])
+        if mask
+    ]
+    for n, masks in enumerate(plain):
+        expected = [bool(mask and area(mask)) for mask in (masks + [None] * 4)[:4]]
+        assert tubes.has_pixels(n, 4).tolist() == expected
     part = tubes.chosen(chosen)
     assert [part.tube(n) for n in range(len(part))] == [plain[n] for n in chosen]
     assert part.average_areas_N().tolist() == [tubes.average_areas_N()[n] for n in chosen]

@@ -14,7 +14,7 @@ from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes
 from vis_bench.metrics.ap import evaluate, evaluate_files
-from vis_bench.metrics.matching import LEVELS, ObjectLevels, returning
+from vis_bench.metrics.matching import LEVELS, object_levels, returning
 from vis_bench.show.evaluation import evaluation_json, evaluation_text
 
 STEM = GOLDEN / "ovis_made"
@@ -154,9 +154,10 @@ class TestWithoutLabels:
         truth = GroundTruth.of(content, "gt.json")
         (warning,) = [w for w in truth.warnings if "without an occlusion label" in w]
         assert "3 of 33 (the first is annotation 3)" in warning
-        inside_NL = ObjectLevels.of(truth).inside_NL
-        assert not inside_NL[[2, 5, 6], :3].any()
-        assert inside_NL[:, :3].any(1).sum() == 30
+        levels = object_levels(truth)
+        occluded_N = levels["so"] | levels["mo"] | levels["ho"]
+        assert not occluded_N[[2, 5, 6]].any()
+        assert occluded_N.sum() == 30
         numbers = evaluate(truth, read_results(PREDICTIONS)).level_aps()
         assert numbers["ap_ho"] == evaluate_files(ANNOTATIONS, PREDICTIONS).level_aps()["ap_ho"]
 

@@ -111,11 +111,10 @@ class MaskTubes:
     """N tubes, stored as the P masks that they have.
 
     Tube n has `lengths_N[n]` frames. Its masks are `masks_P[first_N1[n] : first_N1[n + 1]]`, those
-    of the frames `frame_P`, which rise. Measurements have one more entry, 0, for place -1: an
-    absent mask.
+    of the frames `frame_P`, which rise.
 
-    `areas_P1`: foreground pixels. `sizes_P1`: height * 2^32 + width. `spans_P12`: where the
-    foreground lies, counted down the columns. `has_empty_runs_P1`: masks of unusual encoding, see
+    `areas_P`: foreground pixels. `sizes_P`: height * 2^32 + width. `spans_P2`: where the
+    foreground lies, counted down the columns. `has_empty_runs_P`: masks of unusual encoding, see
     `run_lengths.Measured`.
     """
 
@@ -123,10 +122,10 @@ class MaskTubes:
     frame_P: np.ndarray
     first_N1: np.ndarray
     lengths_N: np.ndarray
-    areas_P1: np.ndarray
-    sizes_P1: np.ndarray
-    spans_P12: np.ndarray
-    has_empty_runs_P1: np.ndarray
+    areas_P: np.ndarray
+    sizes_P: np.ndarray
+    spans_P2: np.ndarray
+    has_empty_runs_P: np.ndarray
 
     def __len__(self) -> int:
         return len(self.lengths_N)
@@ -143,43 +142,28 @@ class MaskTubes:
         return SparseTube(int(self.lengths_N[index]), masks)
 
     def sizes_of(self, tube: int) -> np.ndarray:
-        """The sizes of one tube's masks, coded as in `sizes_P1`."""
-        return self.sizes_P1[self.first_N1[tube] : self.first_N1[tube + 1]]
+        """The sizes of one tube's masks, coded as in `sizes_P`."""
+        return self.sizes_P[self.first_N1[tube] : self.first_N1[tube + 1]]
 
     def has_pixels(self, tube: int, num_frames: int) -> np.ndarray:
         """The first T frames in which a tube has a mask that is not empty, bool (T,)."""
         own = slice(self.first_N1[tube], self.first_N1[tube + 1])
-        frames = self.frame_P[own][self.areas_P1[own] > 0]
+        frames = self.frame_P[own][self.areas_P[own] > 0]
         found_T = np.zeros(num_frames, bool)
         found_T[frames[frames < num_frames]] = True
         return found_T
 
-    def num_masks_of(self, chosen_N: np.ndarray) -> np.ndarray:
-        """Number of masks of each of some tubes."""
-        return self.first_N1[chosen_N + 1] - self.first_N1[chosen_N]
-
     def masks_of(self, chosen_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each mask of some tubes, the place of its tube in `chosen_N` and its own place."""
         first_N = self.first_N1[chosen_N]
-        count_N = self.num_masks_of(chosen_N)
+        count_N = self.first_N1[chosen_N + 1] - first_N
         ends_N = np.cumsum(count_N)
         place_Q = np.arange(ends_N[-1] if ends_N.size else 0)
         place_Q += np.repeat(first_N - ends_N + count_N, count_N)
         return np.repeat(np.arange(len(chosen_N)), count_N), place_Q
 
-    def places(self, chosen_N: np.ndarray, stop: int, start: int = 0) -> np.ndarray:
-        """The places of some tubes' masks of frames [start, stop), (N, T); -1 where absent."""
-        row_Q, place_Q = self.masks_of(chosen_N)
-        place_NT = np.full((len(chosen_N), stop - start), -1)
-        frame_Q = self.frame_P[place_Q]
-        if frame_Q.size and (start > frame_Q.min() or frame_Q.max() >= stop):
-            inside_Q = (frame_Q >= start) & (frame_Q < stop)
-            row_Q, place_Q, frame_Q = row_Q[inside_Q], place_Q[inside_Q], frame_Q[inside_Q]
-        place_NT[row_Q, frame_Q - start] = place_Q
-        return place_NT
-
     def masks_at(self, place_N: np.ndarray) -> list[RLE]:
-        """The masks at some places, none of which is -1."""
+        """The masks at some places."""
         return [self.masks_P[place] for place in place_N.tolist()]
 
     def chosen(self, rows: Sequence[int]) -> MaskTubes:
@@ -187,17 +171,16 @@ class MaskTubes:
         rows_N = np.asarray(rows, np.int64)
         row_Q, place_Q = self.masks_of(rows_N)
         count_N = np.bincount(row_Q, minlength=len(rows_N))
-        with_absent = np.append(place_Q, -1)
         return MaskTubes(
             self.masks_at(place_Q), self.frame_P[place_Q],
             np.concatenate(([0], np.cumsum(count_N))), self.lengths_N[rows_N],
-            self.areas_P1[with_absent], self.sizes_P1[with_absent], self.spans_P12[with_absent],
-            self.has_empty_runs_P1[with_absent],
+            self.areas_P[place_Q], self.sizes_P[place_Q], self.spans_P2[place_Q],
+            self.has_empty_runs_P[place_Q],
         )  # fmt: skip
 
     def average_areas_N(self) -> np.ndarray:
         """Mean area over the frames with a mask that is not empty; 0 where there is none."""
-        tube_P, areas_P = self.tube_P, self.areas_P1[:-1]
+        tube_P, areas_P = self.tube_P, self.areas_P
         total_N = np.bincount(tube_P, weights=areas_P, minlength=len(self))
         frames_N = np.bincount(tube_P, weights=areas_P > 0, minlength=len(self))
         return total_N / np.maximum(frames_N, 1)
@@ -235,9 +218,7 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
         raise InputError(f"{place_of(error.index)} is a malformed RLE: {error.reason}") from None
     return MaskTubes(
         masks_P, frame_P, first_N1, lengths_N,
-        np.append(measured.areas_N, 0), np.append(sizes_P, 0),
-        np.append(measured.spans_N2, np.zeros((1, 2), np.int64), 0),
-        np.append(measured.has_empty_runs_N, False),
+        measured.areas_N, sizes_P, measured.spans_N2, measured.has_empty_runs_N,
     )  # fmt: skip
 
 

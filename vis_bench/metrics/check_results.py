@@ -84,7 +84,7 @@ def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
     """Finds masks of another size than their video's ground truth, which overlap nothing."""
     sizes_of = _sizes_by_video(ground_truth)
     tubes = results.tubes
-    sizes_P, tube_P = tubes.sizes_P1[:-1], tubes.tube_P
+    sizes_P, tube_P = tubes.sizes_P, tubes.tube_P
     own_N = np.array([sizes_of[track.video_id][0] for track in results.tracks], np.int64)
     differs_P = sizes_P != own_N[tube_P]
     for place in np.flatnonzero(differs_P).tolist():

@@ -34,41 +34,27 @@ RETURNING = "returning"
 LEVELS = (*OCCLUSION_RANGES, RETURNING)
 
 
-@dataclass(frozen=True)
-class ObjectLevels:
-    """Membership of N objects in L levels.
+def object_levels(ground_truth: GroundTruth) -> dict[str, np.ndarray]:
+    """The levels that any object is in, in the order of `LEVELS`: its objects, bool (N,).
 
-    Attributes:
-        names: the levels that any object is in, in the order of `LEVELS`.
-        inside_NL: bool.
+    An object without an occlusion label is in `returning` at most.
     """
-
-    names: tuple[str, ...]
-    inside_NL: np.ndarray
-
-    @classmethod
-    def of(cls, ground_truth: GroundTruth) -> ObjectLevels:
-        """Levels of the annotated objects; without an occlusion label, only `returning`."""
-        score_N = np.array(
-            [
-                np.nan if thing.occlusion_score is None else thing.occlusion_score
-                for thing in ground_truth.objects
-            ]
-        )
-        inside = {
-            name: (score_N >= low) & (score_N <= high)
-            for name, (low, high) in OCCLUSION_RANGES.items()
-        }
-        inside[RETURNING] = returning(ground_truth.tubes)
-        names = tuple(name for name in LEVELS if inside[name].any())
-        columns = [inside[name] for name in names]
-        empty_N0 = np.zeros((len(score_N), 0), bool)
-        return cls(names, np.stack(columns, 1) if columns else empty_N0)
+    score_N = np.array(
+        [
+            np.nan if thing.occlusion_score is None else thing.occlusion_score
+            for thing in ground_truth.objects
+        ]
+    )
+    inside = {
+        name: (score_N >= low) & (score_N <= high) for name, (low, high) in OCCLUSION_RANGES.items()
+    }
+    inside[RETURNING] = returning(ground_truth.tubes)
+    return {name: inside_N for name, inside_N in inside.items() if inside_N.any()}
 
 
 def returning(tubes: MaskTubes) -> np.ndarray:
     """Tubes that have a mask, then none, then one again; bool (N,)."""
-    (present,) = np.nonzero(tubes.areas_P1[:-1])
+    (present,) = np.nonzero(tubes.areas_P)
     tube_p, frame_p = tubes.tube_P[present], tubes.frame_P[present]
     returns_here = (np.diff(tube_p) == 0) & (np.diff(frame_p) > 1)
     return np.bincount(tube_p[1:][returns_here], minlength=len(tubes)) > 0
@@ -110,7 +96,7 @@ class CategoryMatches:
 class Matches:
     """All matches of one results file; videos and categories are sorted by id.
 
-    `levels`: what the columns after the area ranges are, names of `levels.LEVELS`. `parts`: 1 for
+    `levels`: what the columns after the area ranges are, names of `LEVELS`. `parts`: 1 for
     each video of a part and 0 for others, by the part's name; see `GroundTruth.parts`.
     """
 
@@ -138,9 +124,9 @@ def match(
         )
     detections = _rank_detections(ground_truth, results)
     objects = _group_objects(ground_truth)
-    levels = ObjectLevels.of(ground_truth)
+    levels = object_levels(ground_truth)
     outside_NA = _outside(results.tubes.average_areas_N())[detections.track_N]
-    outside_NA = np.pad(outside_NA, ((0, 0), (0, len(levels.names))))
+    outside_NA = np.pad(outside_NA, ((0, 0), (0, len(levels))))
     misses_NAT = np.repeat(~outside_NA[:, :, None], len(IOU_THRESHOLDS), 2)
     hits_NAT = np.zeros_like(misses_NAT)
     for start, stop, key in detections.groups():
@@ -161,7 +147,7 @@ def match(
             _category(detections, index, key, name, hits_NAT, misses_NAT, counts_KVA[index])
             for index, (key, name) in enumerate(ground_truth.categories.items())
         ],
-        levels.names,
+        tuple(levels),
         {
             name: np.array([int(video.id in ids) for video in ground_truth.videos])
             for name, ids in ground_truth.parts.items()
@@ -273,20 +259,24 @@ def _outside(areas_N: np.ndarray) -> np.ndarray:
 
 
 def _ignored_objects(
-    ground_truth: GroundTruth, levels: ObjectLevels, columns_G: np.ndarray
+    ground_truth: GroundTruth, levels: Mapping[str, np.ndarray], columns_G: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Crowds among some objects, (G,), and objects ignored in each range, (G, A)."""
     chosen = [ground_truth.objects[index] for index in columns_G]
     crowd_G = np.array([thing.is_crowd for thing in chosen])
     outside_GA = _outside(np.array([thing.average_area for thing in chosen]))
-    outside_GA = np.hstack((outside_GA, ~levels.inside_NL[columns_G]))
+    outside_GA = np.column_stack(
+        [outside_GA, *(~inside_N[columns_G] for inside_N in levels.values())]
+    )
     return crowd_G, crowd_G[:, None] | outside_GA
 
 
 def _count_objects(
-    ground_truth: GroundTruth, levels: ObjectLevels, objects: dict[tuple[int, int], np.ndarray]
+    ground_truth: GroundTruth,
+    levels: Mapping[str, np.ndarray],
+    objects: dict[tuple[int, int], np.ndarray],
 ) -> np.ndarray:
-    num_ranges = len(AREA_RANGES) + len(levels.names)
+    num_ranges = len(AREA_RANGES) + len(levels)
     shape = len(ground_truth.categories), len(ground_truth.videos), num_ranges
     counts_KVA = np.zeros(shape, np.int64)
     for (video, category), columns_G in objects.items():

@@ -49,22 +49,22 @@ class FrameMasks:
     @cached_property
     def area_Q(self) -> np.ndarray:
         """Pixels of each mask."""
-        return self.tubes.areas_P1[self.place_Q]
+        return self.tubes.areas_P[self.place_Q]
 
     @cached_property
     def size_Q(self) -> np.ndarray:
-        """Size of each mask, coded as in `MaskTubes.sizes_P1`."""
-        return self.tubes.sizes_P1[self.place_Q]
+        """Size of each mask, coded as in `MaskTubes.sizes_P`."""
+        return self.tubes.sizes_P[self.place_Q]
 
     @cached_property
     def span_Q2(self) -> np.ndarray:
-        """Range of the foreground of each mask, as `MaskTubes.spans_P12`."""
-        return self.tubes.spans_P12[self.place_Q]
+        """Range of the foreground of each mask, as `MaskTubes.spans_P2`."""
+        return self.tubes.spans_P2[self.place_Q]
 
     @cached_property
     def has_empty_runs_Q(self) -> np.ndarray:
         """Masks with an empty run other than the first, bool."""
-        return self.tubes.has_empty_runs_P1[self.place_Q]
+        return self.tubes.has_empty_runs_P[self.place_Q]
 
     @property
     def lengths_N(self) -> np.ndarray:

@@ -92,7 +92,7 @@ def count_teta(
     owner_Q = _owners(frames, category_G)
     category_Q = category_D[frames.track_Q]
     cls_fp = {key: np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA) for key in classes}
-    located: dict[int, _Located] = {}
+    located: dict[int, dict[str, np.ndarray]] = {}
     num_tracked = np.bincount(category_Q, minlength=max(classes, default=0) + 1)
     for key in classes:
         rows_G = category_G == key
@@ -100,7 +100,7 @@ def count_teta(
         near_Q &= (owner_Q == _NOBODY) | (owner_Q == key)
         if not near_Q.any():
             cls_fp[key] = np.full_like(cls_fp[key], num_tracked[key])
-            located[key] = _Located.nothing(int(frames.num_frames_G()[rows_G].sum()))
+            located[key] = _nothing_located(int(frames.num_frames_G()[rows_G].sum()))
             continue
         cls_fp[key] += ((category_Q == key) & ~near_Q).sum()
         columns_D = np.zeros(len(category_D), bool)
@@ -114,7 +114,7 @@ def count_teta(
         for other, count_A in wrong.items():
             if other in cls_fp:
                 cls_fp[other] += count_A
-    return {key: TetaCounts(**vars(located[key]), cls_fp_A=cls_fp[key]) for key in classes}
+    return {key: TetaCounts(**located[key], cls_fp_A=cls_fp[key]) for key in classes}
 
 
 _NOBODY = -1
@@ -142,32 +142,18 @@ def _owners(frames: Frames, category_G: np.ndarray) -> np.ndarray:
     return owner_Q
 
 
-@dataclass(frozen=True)
-class _Located:
-    """`TetaCounts` but for the last field."""
-
-    loc_tp_A: np.ndarray
-    loc_fn_A: np.ndarray
-    loc_fp_A: np.ndarray
-    assoc_a_A: np.ndarray
-    assoc_re_A: np.ndarray
-    assoc_pr_A: np.ndarray
-    cls_tp_A: np.ndarray
-    cls_fn_A: np.ndarray
-
-    @classmethod
-    def nothing(cls, num_objects: int) -> _Located:
-        """Counts without a track nearby."""
-        zeros_A = np.zeros(len(ALPHAS))
-        none_A = zeros_A[FIRST_CLASS_ALPHA:]
-        missed_A = zeros_A + num_objects
-        return cls(zeros_A, missed_A, zeros_A, zeros_A, zeros_A, zeros_A, none_A, none_A)
+def _nothing_located(num_objects: int) -> dict[str, np.ndarray]:
+    """Counts but for `cls_fp_A` without a track nearby."""
+    zeros_A = np.zeros(len(ALPHAS))
+    counts = {field.name: zeros_A for field in fields(TetaCounts) if field.name != "cls_fp_A"}
+    none_A = zeros_A[FIRST_CLASS_ALPHA:]
+    return counts | {"loc_fn_A": zeros_A + num_objects, "cls_tp_A": none_A, "cls_fn_A": none_A}
 
 
 def _locate(
     frames: Frames, near_Q: np.ndarray, category_D: np.ndarray, key: int
-) -> tuple[_Located, dict[int, np.ndarray]]:
-    """One class in one video, and the pairs whose track is of another class, by that class.
+) -> tuple[dict[str, np.ndarray], dict[int, np.ndarray]]:
+    """Counts of one class in one video but for `cls_fp_A`; pairs with tracks of others, by class.
 
     Args:
         frames: the objects of the class and the tracks that are ever near one.
@@ -183,16 +169,16 @@ def _locate(
         for other in np.unique(category_P).tolist()
     }
     right_A = by_class.pop(key, np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA))
-    located = _Located(
-        association.pairs_A,
-        frames.num_frames_G().sum() - association.pairs_A,
-        near_Q.sum() - _at_levels(level_P[is_near_P]),
-        association.jaccard_A,
-        association.recall_A,
-        association.precision_A,
-        right_A,
-        association.pairs_A[FIRST_CLASS_ALPHA:] - right_A,
-    )
+    located = {
+        "loc_tp_A": association.pairs_A,
+        "loc_fn_A": frames.num_frames_G().sum() - association.pairs_A,
+        "loc_fp_A": near_Q.sum() - _at_levels(level_P[is_near_P]),
+        "assoc_a_A": association.jaccard_A,
+        "assoc_re_A": association.recall_A,
+        "assoc_pr_A": association.precision_A,
+        "cls_tp_A": right_A,
+        "cls_fn_A": association.pairs_A[FIRST_CLASS_ALPHA:] - right_A,
+    }
     return located, by_class
 
 
