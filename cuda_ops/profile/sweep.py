@@ -144,7 +144,7 @@ def profile(
         device: a CUDA device where there is one, unless given.
         budget: a row's time; the row's `note` says where it cut repetitions short.
         original: a module with the original CUDA operator, measured beside the backends under the
-            name `original` (see `original_op`).
+            name `original` (see `OriginalOp`).
         progress: is called with the number of rows done, of all rows, and what comes next.
 
     Returns:

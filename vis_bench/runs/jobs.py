@@ -19,7 +19,7 @@ from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import file_sha256, load_weights
+from vis_bench.inference.checkpoint import file_sha256, folder_config, load_weights
 from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
@@ -64,7 +64,7 @@ class Job:
 
     `videos` are those to measure, `ground_truth` their annotations if accuracy is measured.
     `digest` identifies the measurement: config, data, weights, kind of device, limit, and a
-    plug-in's source.
+    plug-in's source, and the config.json beside weights in Hugging Face's form.
     """
 
     cell: Cell
@@ -201,6 +201,7 @@ class _Resolver:
         if measured or "speed" in cell.measure:
             self._check_frames(cell.dataset)
         weights_sha256 = None if weights is None else self._sha256(weights)
+        config = None if weights is None else folder_config(weights)
         return Job(
             cell=cell,
             settings=settings,
@@ -218,6 +219,7 @@ class _Resolver:
                 device=settings.device.type,
                 limit=settings.limit,
                 **({"method_source": asdict(method.source)} if method.source else {}),
+                **({"weights_config": self._sha256(config)} if config else {}),
             ),
         )  # fmt: skip
 
