@@ -256,12 +256,6 @@ def test_a_table_without_rows_renders_in_every_format():
         assert "AP" in render(Table.of([Column("AP")], []), form)
 
 
-def test_table_of_mappings():
-    assert render(Table.from_dicts([{"Method": "ifc", "Origin": "built in"}]), "csv") == (
-        "Method,Origin\nifc,built in\n"
-    )
-
-
 def test_a_row_of_another_width_is_refused():
     with pytest.raises(ValueError, match="2 entries for 1 columns"):
         Table.of([Column("AP")], [["1", "2"]])

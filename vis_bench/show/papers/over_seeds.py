@@ -136,7 +136,7 @@ def _line(row: _Row, seeds: Sequence[int], notes: Footnotes) -> list[Entry]:
 
 
 def _verdict(rows: Sequence[_Row]) -> str:
-    """Which parts gain AP with every seed, in words; empty where no gain is known."""
+    """The parts that gain AP with every seed, in words; empty where no gain is known."""
     known = {label.removeprefix("+ "): min(gains) for label, _, gains in rows if gains}
     helps = [label for label, lowest in known.items() if lowest > 0]
     fails = [label for label, lowest in known.items() if lowest <= 0]
