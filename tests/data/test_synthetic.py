@@ -47,7 +47,7 @@ VAL = [VideoKey("val", index) for index in range(24)]
 PLAIN = [VideoKey("val", index, plain=True) for index in range(24)]
 
 # sha256 of all frames, then all owners, of a video. Other values mean other videos: raise
-# VERSION in vis_bench/synthetic/videos.py with them.
+# VERSION in vis_bench/data/synthetic/videos.py with them.
 DIGESTS = {
     VideoKey("val", 0): "c695fc35ee85a2890a5bc1d9675f59c04f05955132a7a94f33191a200fc57671",
     VideoKey("val", 17): "935e42640c5d4e210ee3a982fc0ffa8ce74ae21136dfcb7c99ce154133be0e24",

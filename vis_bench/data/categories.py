@@ -81,7 +81,7 @@ CATEGORIES: Mapping[str, Mapping[int, str]] = {
 
 
 def dataset_title(name: str) -> str:
-    """A data set as a reader knows it; the name itself where it is not one of ours.
+    """Title of a data set in tables; the name itself for an unknown one.
 
     Args:
         name: as a record has it, so also `synthetic_plain`.
@@ -95,17 +95,13 @@ def unit(name: str) -> str:
 
 
 def check_dataset_name(name: str) -> None:
-    """Refuses a name that is not a data set's.
-
-    Raises:
-        InputError: listing the names.
-    """
+    """Refuses a name that is not a data set's."""
     if name not in DATASETS:
         raise InputError(f"unknown data set {name!r}; expected one of {', '.join(DATASETS)}")
 
 
 def contradiction(name: str, categories: Mapping[int, str]) -> str | None:
-    """Says in words how a file's categories contradict those of a data set, or None.
+    """Sentence about how a file's categories contradict those of a data set, or None.
 
     A file may lack categories. Spelling counts up to case, spaces and underscores.
 

@@ -215,9 +215,6 @@ def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) ->
     Args:
         frame_HW3: uint8 RGB.
         image_format: `png` keeps every byte; `jpg` has quality 95 without chroma subsampling.
-
-    Raises:
-        InputError: when the folder cannot be made or written to.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,11 +224,7 @@ def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) ->
 
 
 def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Path]:
-    """The files of a video's frames.
-
-    Raises:
-        InputError: for a file name that is not text, or that leaves the folder.
-    """
+    """The files of a video's frames. Refuses names that leave the folder."""
     for file_name in file_names:
         if not isinstance(file_name, str) or not _stays_inside(file_name):
             raise InputError(

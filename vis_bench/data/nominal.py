@@ -25,11 +25,7 @@ SIZE_HW = (720, 1280)
 
 
 def nominal_videos(split: str) -> list[Video]:
-    """The videos; their frames are drawn when indexed.
-
-    Raises:
-        InputError: for another split than `val`.
-    """
+    """The videos; their frames are drawn when indexed."""
     if split != SPLIT:
         raise InputError(f"unknown split {split!r}; expected {SPLIT}, the only one of {NAME}")
     height, width = SIZE_HW

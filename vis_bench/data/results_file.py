@@ -75,20 +75,12 @@ def read_results(path: Path) -> Results:
 
 
 def parse_results(content: bytes, name: str) -> Results:
-    """The content of a results file; `name` is what messages call it.
-
-    Raises:
-        InputError: as `read_results`.
-    """
+    """Parses the content of a results file; messages call it `name`."""
     return results_of(parse_json(content, name), name)
 
 
 def results_of(entries: Any, name: str) -> Results:
-    """The same of parsed content; of a list, the entries are let go one by one.
-
-    Raises:
-        InputError: as `read_results`.
-    """
+    """Checks parsed content, and releases the entries of the list one by one."""
     if isinstance(entries, dict):
         hint = " (an annotations file?)" if "videos" in entries else ""
         raise InputError(f"{name} is a JSON object{hint}; expected a list of predictions")
