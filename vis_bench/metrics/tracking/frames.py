@@ -203,7 +203,8 @@ def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
         keep_apart: also returns assigned pairs that do not overlap.
     """
     alignment_GD = _alignment(frames)
-    parts = [np.zeros((4, 0))]
+    # Unambiguous frames come first: sums over pairs, such as LocA's, keep their last digit.
+    unambiguous, contested = [np.zeros((4, 0))], []
     first_mask = 0
     for objects, tracks, iou in zip(
         frames.object_ids, frames.track_ids, frames.similarity, strict=True
@@ -212,9 +213,11 @@ def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
             score = alignment_GD[objects[:, None], tracks] * iou
             row, column = linear_sum_assignment(score, maximize=True)
             columns = objects[row], tracks[column], first_mask + column, iou[row, column]
-            parts.append(np.array(columns))
+            linked = score > 0
+            is_clear = linked.sum(0).max() <= 1 and linked.sum(1).max() <= 1
+            (unambiguous if is_clear else contested).append(np.array(columns))
         first_mask += len(tracks)
-    pairs_4P = np.concatenate(parts, 1)
+    pairs_4P = np.concatenate([*unambiguous, *contested], 1)
     if not keep_apart:
         pairs_4P = pairs_4P[:, pairs_4P[3] > 0]
     object_P, track_P, mask_P = pairs_4P[:3].astype(np.int64)
