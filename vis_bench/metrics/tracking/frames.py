@@ -204,7 +204,8 @@ def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
     """
     alignment_GD = _alignment(frames)
     # Unambiguous frames come first: sums over pairs, such as LocA's, keep their last digit.
-    unambiguous, contested = [np.zeros((4, 0))], []
+    unambiguous: list[np.ndarray] = [np.zeros((4, 0))]
+    contested: list[np.ndarray] = []
     first_mask = 0
     for objects, tracks, iou in zip(
         frames.object_ids, frames.track_ids, frames.similarity, strict=True
