@@ -9,17 +9,16 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 import pytest
 import yaml
 
+from hostile_calls import call
 from mutations import one_sentence
 from paths import ROOT
 from record_example import example_record
-from vis_bench.cli import COMMANDS, command_module, main
+from vis_bench.cli import COMMANDS, command_module
 from vis_bench.commands.options import Options
 from vis_bench.commands.values import named_file
 from vis_bench.data.synthetic import write_dataset
@@ -170,10 +169,8 @@ def test_paths_that_cannot_be_used(data, tmp_path, monkeypatch, command, name):
 
 
 def run(words):
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(word) for word in words])
-    return code, err.getvalue()
+    code, _, err = call(*words)
+    return code, err
 
 
 # Linux lets root read and write everything by these capabilities (capabilities(7), prctl(2)).

@@ -9,13 +9,13 @@ core.
 import io
 import json
 import zipfile
-from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save
 
+from hostile_calls import call
 from methods import build_method
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.loop import prepare
@@ -30,9 +30,7 @@ from mutations import (
     one_sentence,
 )
 from paths import CONFIGS
-from record_example import example_record
 from short_videos import write_short_videos
-from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.frames import decode_image
 from vis_bench.data.results_file import parse_results
@@ -42,7 +40,6 @@ from vis_bench.inference.checkpoint import load_weights
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.check_results import check_results
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
 
 SIZES = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 32, "num_queries": 6,
@@ -57,10 +54,10 @@ def seeds(few, many=None):
     return pytest.mark.parametrize("seeds", [range(few), slow], ids=len)
 
 
-def sentence(call, *arguments):
-    """Whether a reader gave a value; where it raised, it was a sentence."""
+def sentence(reader, *arguments):
+    """True if a reader gave a value; an error has to be one sentence."""
     try:
-        call(*arguments)
+        reader(*arguments)
     except InputError as error:
         said = str(error)
     else:
@@ -70,16 +67,9 @@ def sentence(call, *arguments):
     return False
 
 
-def run(*words):
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(word) for word in words])
-    return code, err.getvalue()
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Two plain synthetic videos of three frames, a results file, and a record."""
+    """Two plain synthetic videos of three frames and a results file."""
     root = tmp_path_factory.mktemp("data")
     content = write_short_videos(root)
     keys = ("video_id", "category_id", "segmentations")
@@ -87,7 +77,6 @@ def data(tmp_path_factory):
         {key: entry[key] for key in keys} | {"score": 0.5} for entry in content["annotations"]
     ]
     (root / "r.json").write_text(json.dumps(tracks))
-    RecordStore(root / "records").write(example_record())
     return root
 
 
@@ -170,7 +159,7 @@ def test_commands_over_annotations_and_results(
     for seed in seeds:
         (tmp_path / "m.json").write_text(json.dumps(mutated_json(whole, seed)))
         words = [word_of(word, mutated, data, tmp_path) for word in command[1:]]
-        code, said = run(command[0], *words)
+        code, _, said = call(command[0], *words)
         assert one_sentence(code, said), (seed, code, said)
 
 
@@ -180,33 +169,6 @@ def word_of(word, mutated, data, folder):
     if word.startswith("="):
         return word[1:]
     return word if word.startswith("--") else data / word
-
-
-@pytest.mark.parametrize("command", ["check", "leaderboard", "table measured", "table comparison"])
-@seeds(25, 1500)
-def test_commands_over_records(data, tmp_path, monkeypatch, command, seeds):
-    monkeypatch.chdir(tmp_path)
-    (path,) = (data / "records").glob("*.json")
-    whole = json.loads(path.read_text())
-    (tmp_path / "records").mkdir()
-    for seed in seeds:
-        (tmp_path / "records" / path.name).write_text(json.dumps(mutated_json(whole, seed)))
-        more = ["--records", "records"]
-        if command == "check":
-            more = ["--baseline", data / "records", "--current", "records"]
-        code, said = run(*command.split(), *more)
-        assert one_sentence(code, said), (seed, code, said)
-
-
-@seeds(25, 1500)
-def test_baselines(data, tmp_path, monkeypatch, seeds):
-    monkeypatch.chdir(tmp_path)
-    assert run("check", "--baseline", "b.json", "--current", data / "records", "--update")[0] == 0
-    whole = json.loads((tmp_path / "b.json").read_text())
-    for seed in seeds:
-        (tmp_path / "m.json").write_text(json.dumps(mutated_json(whole, seed)))
-        code, said = run("check", "--baseline", "m.json", "--current", data / "records")
-        assert one_sentence(code, said), (seed, code, said)
 
 
 @seeds(300)

@@ -248,12 +248,6 @@ def test_points_of_cost_curves_say_clip_and_stride():
         assert len(re.findall(rf"<text [^>]*>{name}</text>", svg)) == 2
 
 
-def test_names_of_curves_are_texts():
-    records = [r.model_copy(update={"method": "_x$y$<b>"}) for r in SWEEP]
-    svg = draw_curves(cost_curves([*SWEEP, *records]), "svg").decode()
-    assert re.search(r">_x\$y\$&lt;b&gt;[^<]*</text>", svg)
-
-
 @pytest.mark.parametrize("draw", [
     lambda form: speed_picture(speed_panels([]), form),
     lambda form: draw_curves(cost_curves(SWEEP), form),

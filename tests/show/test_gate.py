@@ -48,13 +48,6 @@ def moved(report):
     return {finding.figure: finding.verdict for finding in report.findings}
 
 
-def test_the_same_records_pass_and_nothing_moved(tmp_path):
-    report = gate(tmp_path, [measured()], [measured()])
-    assert report.passed
-    assert report.findings == []
-    assert report.num_compared == 1
-
-
 TRACKED = {"tracking_score_threshold": 0.5, "hota": 0.5, "deta": 0.4, "assa": 0.6, "loca": 0.8,
            "idf1": 0.5, "teta": 0.45}  # fmt: skip
 LEVELLED = {"ap_so": 0.5, "ap_mo": 0.4, "ap_ho": 0.1, "ap_returning": 0.3, "ap_short": 0.6,
@@ -82,10 +75,31 @@ def test_a_loss_of_two_tenths_of_a_point_is_caught(tmp_path, metric):
     assert gate(tmp_path, [gone], [EVERY]).passed, "a metric that only the newer record has"
 
 
-def test_tracking_is_compared_at_one_score_threshold_only(tmp_path):
-    other = measured(**{**TRACKED, "tracking_score_threshold": 0.1, "hota": 0.1})
-    report = gate(tmp_path, [measured(**TRACKED)], [other])
-    assert moved(report) == {"tracking_score_threshold": "changed"}
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {}, {}),
+        ({"gflops_per_frame": 91.25}, {"gflops_per_frame": 182.5}, {"gflops_per_frame": "changed"}),
+        ({"num_params": 100}, {"num_params": 101}, {"num_params": "changed"}),
+        ({"num_params": 100}, {"num_params": 99}, {"num_params": "changed"}),
+        ({}, {"flop_convention": "2 x mac"}, {"flop_convention": "changed"}),
+        ({}, {"annotations_sha256": "ef" * 32, "ap": 0.1}, {"annotations_sha256": "changed"}),
+        (TRACKED, {**TRACKED, "tracking_score_threshold": 0.1, "hota": 0.1},
+         {"tracking_score_threshold": "changed"}),
+        ({}, {"gflops_per_frame": None}, {"gflops_per_frame": "missing"}),
+        ({}, {"num_params": None}, {"num_params": "missing"}),
+        ({}, {"fps": None, "regions": {}, "peak_memory_bytes": None},
+         {"FPS (model+tracker)": "missing", "peak memory (model+tracker)": "missing"}),
+        ({}, {"fps": 30.0}, {"FPS (model+tracker)": "worse"}),
+        ({"speed_spread": 0.1}, {"fps": 30.0}, {}),
+        ({}, {"peak_memory_bytes": int(1.08 * 2**30)}, {}),
+    ],
+)  # fmt: skip
+def test_a_change_has_its_verdict(tmp_path, before, after, expected):
+    report = gate(tmp_path, [measured(**before)], [measured(**after)])
+    assert moved(report) == expected
+    assert report.passed == (not expected)
+    assert report.num_compared == 1
 
 
 def test_the_tolerance_is_in_points_however_small_the_value(tmp_path):
@@ -108,25 +122,13 @@ def test_the_interval_of_ap_is_not_gated(tmp_path):
     assert "ap_low" not in GatedCell.model_fields
 
 
-def test_a_doubled_flop_count_is_caught(tmp_path):
-    report = gate(tmp_path, [measured()], [measured(gflops_per_frame=182.5)])
-    assert not report.passed
-    assert moved(report) == {"gflops_per_frame": "changed"}
-    assert report.findings[0].change == "x 2"
-
-
-def test_one_parameter_more_is_caught_and_one_less_too(tmp_path):
-    for change in (1, -1):
-        after = measured(num_params=39_148_009 + change)
-        assert moved(gate(tmp_path, [measured()], [after])) == {"num_params": "changed"}
-
-
 @pytest.mark.parametrize(
     ("field", "before", "after", "texts"),
     [
         ("num_params", 927_911, 927_912, ("927,911", "927,912", "+1")),
         ("num_params", 40_000_000, 39_000_000, ("40,000,000", "39,000,000", "-1,000,000")),
         ("gflops_per_frame", 91.25, 45.625, ("91.25", "45.625", "x 0.5")),
+        ("gflops_per_frame", 91.25, 182.5, ("91.25", "182.5", "x 2")),
         ("gflops_per_frame", 91.25, 91.25000001, ("91.25000000", "91.25000001", "+0.00000001")),
         ("gflops_per_frame", 0.0, 91.25, ("0.00", "91.25", "+91.25")),
         ("ap", 0.5, 0.488, ("50.00", "48.80", "-1.20 points")),
@@ -137,11 +139,6 @@ def test_what_moved_can_be_read(tmp_path, field, before, after, texts):
     sides = [measured(**{field: before})], [measured(**{field: after})]
     (finding,) = gate(tmp_path, *sides, points=0).findings
     assert (finding.baseline, finding.current, finding.change) == texts
-
-
-def test_another_convention_of_counting_is_caught(tmp_path):
-    after = measured(flop_convention="2 x mac")
-    assert moved(gate(tmp_path, [measured()], [after])) == {"flop_convention": "changed"}
 
 
 def test_a_vanished_method_is_named(tmp_path):
@@ -160,37 +157,14 @@ def test_a_new_cell_is_named_and_passes(tmp_path):
     assert "memory_tokens=4" in report.findings[0].cell
 
 
-@pytest.mark.parametrize("field", ["ap", "gflops_per_frame", "num_params"])
-def test_a_figure_that_is_no_longer_measured_is_caught(tmp_path, field):
-    report = gate(tmp_path, [measured()], [measured(**{field: None})])
-    assert not report.passed
-    assert moved(report)[field] == "missing"
-
-
-def test_speed_no_longer_measured_is_caught(tmp_path):
-    after = measured(fps=None, regions={}, peak_memory_bytes=None)
-    assert moved(gate(tmp_path, [measured()], [after])) == {
-        "FPS (model+tracker)": "missing",
-        "peak memory (model+tracker)": "missing",
-    }
-
-
-def test_a_slowdown_beyond_the_noise_is_caught(tmp_path):
-    report = gate(tmp_path, [measured()], [measured(fps=30.0)])
-    assert moved(report) == {"FPS (model+tracker)": "worse"}
-    # 5 % and twice 4 % of either side are 1.05 * 1.08 * 1.08 = 1.22; 1 / 1.22 is 18 % less.
-    assert report.findings[0].change == "-25 %, noise explains -18 %"
-
-
-def test_a_speedup_beyond_the_noise_is_named_and_passes(tmp_path):
+def test_speed_beyond_the_noise_is_named_and_a_speedup_passes(tmp_path):
     report = gate(tmp_path, [measured()], [measured(fps=60.0)])
     assert report.passed
     assert moved(report) == {"FPS (model+tracker)": "better"}
     assert report.findings[0].change == "+50 %, noise explains +22 %"
-
-
-def test_the_same_slowdown_passes_where_runs_differed_that_much(tmp_path):
-    assert gate(tmp_path, [measured(speed_spread=0.1)], [measured(fps=30.0)]).passed
+    # 5 % and twice 4 % of either side are 1.05 * 1.08 * 1.08 = 1.22; 1 / 1.22 is 18 % less.
+    slower = gate(tmp_path, [measured()], [measured(fps=30.0)])
+    assert slower.findings[0].change == "-25 %, noise explains -18 %"
 
 
 @pytest.mark.parametrize("noise", [{}, {"speed_spread": 4.0}, {"load_average": 9.0}])
@@ -198,20 +172,6 @@ def test_memory_growth_is_caught_however_busy_the_machine(tmp_path, noise):
     report = gate(tmp_path, [measured(**noise)], [measured(peak_memory_bytes=2**31, **noise)])
     assert moved(report)["peak memory (model+tracker)"] == "worse"
     assert not report.passed
-
-
-def test_memory_moves_a_little_from_run_to_run(tmp_path):
-    assert gate(tmp_path, [measured()], [measured(peak_memory_bytes=int(1.08 * 2**30))]).passed
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"device": "another CPU"}, {"num_threads": 8}, {"load_average": 3.5}, {"speed_spread": None}],
-)
-def test_speed_that_cannot_be_compared_is_named_and_passes(tmp_path, changes):
-    report = gate(tmp_path, [measured()], [measured(fps=4.0, **changes)])
-    assert report.passed
-    assert set(moved(report).values()) == {"not compared"}
 
 
 UNCOMPARED = {
@@ -254,10 +214,6 @@ def test_required_speed_that_was_not_measured_fails(tmp_path, untimed):
     assert not replace(gate(tmp_path, *sides), require_speed=True).passed
 
 
-def test_required_speed_that_was_compared_passes(tmp_path):
-    assert replace(gate(tmp_path, [measured()], [measured()]), require_speed=True).passed
-
-
 def test_accuracy_is_compared_across_devices(tmp_path):
     report = gate(tmp_path, [measured()], [measured(ap=0.4, device="a GPU")])
     assert moved(report)["ap"] == "worse"
@@ -273,11 +229,6 @@ def test_a_cell_that_is_new_on_a_second_device_is_named(tmp_path):
     report = gate(tmp_path, [measured()], [measured(), measured(device="a GPU")])
     assert report.passed
     assert moved(report) == {"whole cell": "new"}
-
-
-def test_other_annotations_fail_instead_of_moving_ap(tmp_path):
-    report = gate(tmp_path, [measured()], [measured(annotations_sha256="ef" * 32, ap=0.1)])
-    assert moved(report) == {"annotations_sha256": "changed"}
 
 
 def test_of_two_measurements_the_later_counts(tmp_path):
