@@ -5,6 +5,7 @@ import json
 import random
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -84,7 +85,7 @@ def test_balance_is_better_than_chance():
 
 def test_parts_are_disjoint_complete_and_whole(source, tmp_path):
     parts = split_annotations(source, tmp_path / "out", fraction=0.1, seed=5)
-    contents = [json.loads(part.path.read_text()) for part in parts]
+    contents = [json.loads(Path(part["path"]).read_text()) for part in parts]
     whole = json.loads(source.read_text())
     ids = [{video["id"] for video in content["videos"]} for content in contents]
     assert not ids[0] & ids[1]
@@ -100,17 +101,17 @@ def test_parts_are_disjoint_complete_and_whole(source, tmp_path):
 
 def test_the_checksum_is_that_of_the_file_and_the_file_knows_where_it_comes_from(source, tmp_path):
     for part in split_annotations(source, tmp_path / "out", fraction=0.25, seed=5):
-        data = part.path.read_bytes()
-        assert part.sha256 == hashlib.sha256(data).hexdigest()
+        data = Path(part["path"]).read_bytes()
+        assert part["sha256"] == hashlib.sha256(data).hexdigest()
         assert json.loads(data)["info"]["split"] == {
-            "part": part.name, "fraction": 0.25, "seed": 5,
+            "part": part["part"], "fraction": 0.25, "seed": 5,
             "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         }  # fmt: skip
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_part(source, tmp_path):
     digests = [
-        [part.sha256 for part in split_annotations(source, tmp_path / str(run), seed=seed)]
+        [part["sha256"] for part in split_annotations(source, tmp_path / str(run), seed=seed)]
         for run, seed in enumerate((7, 7, 8))
     ]
     assert digests[0] == digests[1]
@@ -144,10 +145,10 @@ def test_any_videos_are_cut_and_shared_categories_are_held_out(labels, fraction,
 
 def test_videos_are_counted_by_category(source, tmp_path):
     parts = split_annotations(source, tmp_path / "out")
-    counts = [part.videos_per_category for part in parts]
+    counts = [part["videos_per_category"] for part in parts]
     assert counts[0].keys() == counts[1].keys()
     assert sum(sum(count.values()) for count in counts) == sum(map(len, long_tailed().values()))
-    assert parts[0].as_json()["part"] == "heldout"
+    assert parts[0]["part"] == "heldout"
 
 
 def test_categories_of_one_name_are_counted_apart(source, tmp_path, capsys):

@@ -26,7 +26,6 @@ from vis_bench.data.synthetic import (
     scene_of,
     write_dataset,
 )
-from vis_bench.data.synthetic.occlusion_labels import labels_of, visibility_of
 from vis_bench.data.synthetic.render import (
     SUBPIXELS,
     SceneObject,
@@ -37,6 +36,7 @@ from vis_bench.data.synthetic.render import (
     stamp_object,
 )
 from vis_bench.data.synthetic.trajectories import Area, bounce, detour, reflect
+from vis_bench.data.synthetic.videos import occlusion_labels, visibility_of
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode
 from vis_bench.metrics.matching import object_levels
@@ -188,7 +188,7 @@ class TestOcclusion:
         hidden_somewhere = 0
         for key in [*VAL[:12], PLAIN[0]]:
             scene = scene_of(key)
-            hidden_NT = visibility_of(scene).hidden_NT()
+            _, hidden_NT = visibility_of(scene)
             for place, item in enumerate(scene.instances):
                 for t in range(scene.length):
                     full = full_mask(scene, item, t)
@@ -204,8 +204,8 @@ class TestOcclusion:
         assert hidden_somewhere > 100
 
     def test_labels_of_fractions(self):
-        hidden_T = np.array([0, 0.01, 0.5, 0.51, 0.99, 1, np.nan])
-        assert labels_of(hidden_T) == [
+        hidden_T = np.array([0, 1e-9, 0.5, 0.500001, 0.99, 1, np.nan])
+        assert occlusion_labels(hidden_T) == [
             "no_occlusion", "slight_occlusion", "slight_occlusion", "severe_occlusion",
             "severe_occlusion", None, None,
         ]  # fmt: skip

@@ -7,9 +7,8 @@ import pytest
 
 import eval_reference
 from paths import GOLDEN
-from vis_bench.data.annotations import LABEL_SCORES, GroundTruth, occlusion_score, read_annotations
+from vis_bench.data.annotations import GroundTruth, occlusion_score, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
-from vis_bench.data.synthetic.occlusion_labels import label_of
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes
@@ -124,16 +123,6 @@ class TestLabels:
     def test_a_list_of_another_length_is_a_warning(self, content):
         content["annotations"][0]["occlusion"].pop()
         assert any("occlusion differ in length" in w for w in GroundTruth.of(content).warnings)
-
-    @pytest.mark.parametrize("hidden", [-0.1, 1.1, float("nan")])
-    def test_a_fraction_out_of_range(self, hidden):
-        with pytest.raises(ValueError, match="hidden fraction"):
-            label_of(hidden)
-
-    def test_fractions_become_labels(self):
-        labels = [label_of(hidden) for hidden in (0, 1e-9, 0.5, 0.500001, 1)]
-        scores = [LABEL_SCORES[label] for label in labels]
-        assert scores == [0, 0.25, 0.25, 0.75, 0.75]
 
 
 class TestWithoutLabels:

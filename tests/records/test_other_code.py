@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -66,16 +67,17 @@ def test_the_same_file_is_one_record_and_another_name_another(tmp_path):
 
 def test_a_held_out_part_says_its_own_split(tmp_path):
     part, _ = split_annotations(ANNOTATIONS, tmp_path / "split", fraction=0.5)
-    kept = {video["id"] for video in json.loads(part.path.read_text())["videos"]}
+    written = Path(part["path"])
+    kept = {video["id"] for video in json.loads(written.read_text())["videos"]}
     results = tmp_path / "results.json"
     tracks = json.loads(PREDICTIONS.read_text())
     results.write_text(json.dumps([track for track in tracks if track["video_id"] in kept]))
-    renamed = part.path.rename(tmp_path / "mine.json")
+    renamed = written.rename(tmp_path / "mine.json")
     _, path = record_results(OtherCode("VisTR"), renamed, results, RecordStore(tmp_path / "r"),
                              command="eval", dataset="ytvis2019")  # fmt: skip
     written = read_record(path)
     assert written.split == "heldout"
-    assert written.annotations_sha256 == part.sha256
+    assert written.annotations_sha256 == part["sha256"]
     assert written.num_videos == len(kept)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import output_folder, seed
 from vis_bench.data.categories import HELD_OUT, REST
-from vis_bench.data.split import WrittenPart, split_annotations
+from vis_bench.data.split import split_annotations
 from vis_bench.files import overwrite_guard
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Table
@@ -32,18 +33,18 @@ def run(options: argparse.Namespace) -> None:
     )
     lines = [
         one_line(
-            f"{part.path}: {part.num_videos} videos, {part.num_objects} objects, sha256 "
-            f"{part.sha256}"
+            f"{part['path']}: {part['num_videos']} videos, {part['num_objects']} objects, sha256 "
+            f"{part['sha256']}"
         )
         for part in parts
     ]
     text = "\n".join([*lines, render(_videos_per_category(parts))])
-    print_result(options, [part.as_json() for part in parts], text)
+    print_result(options, list(parts), text)
 
 
-def _videos_per_category(parts: Sequence[WrittenPart]) -> Table:
-    columns = [Column("Category", numeric=False), *(Column(part.name) for part in parts)]
-    rows = [["all videos", *(str(part.num_videos) for part in parts)]]
-    for name in parts[0].videos_per_category:
-        rows.append([name, *(str(part.videos_per_category[name]) for part in parts)])
+def _videos_per_category(parts: Sequence[Mapping[str, Any]]) -> Table:
+    columns = [Column("Category", numeric=False), *(Column(part["part"]) for part in parts)]
+    rows = [["all videos", *(str(part["num_videos"]) for part in parts)]]
+    for name in parts[0]["videos_per_category"]:
+        rows.append([name, *(str(part["videos_per_category"][name]) for part in parts)])
     return Table.of(columns, rows)

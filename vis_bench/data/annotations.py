@@ -173,11 +173,6 @@ def label_problem(label: Any) -> str:
     return f"has occlusion {shown(label)}; expected one of {', '.join(LABEL_SCORES)} or null"
 
 
-def is_pixel_count(area: Any) -> bool:
-    """True if a JSON value is a number from 0 up that a float holds exactly."""
-    return (isinstance(area, float) or type(area) is int) and 0 <= area < 1 << 53
-
-
 def compressed_mask(mask: Any, height: int, width: int, where: str) -> RLE | Any:
     """A mask of any of COCO's three forms as compressed RLE.
 
@@ -223,10 +218,8 @@ def _listed(
     """The annotations of listed videos and categories, and warnings about the others."""
     entries = read_entries(content, "annotations", name)
     for index, entry in enumerate(entries):
-        if type(entry.get("video_id")) is not int or type(entry.get("category_id")) is not int:
-            where = f"{name}, annotations[{index}]"
-            integer_of(entry, "video_id", where)
-            integer_of(entry, "category_id", where)
+        integer_of(entry, "video_id", f"{name}, annotations[{index}]")
+        integer_of(entry, "category_id", f"{name}, annotations[{index}]")
     warnings = []
     for field, known in (("video_id", videos), ("category_id", categories)):
         others = [entry for entry in entries if entry[field] not in known]
@@ -255,7 +248,8 @@ def _average_area(areas: Any, where: str) -> float:
     if not isinstance(areas, list):
         raise InputError(f"{where} has areas {shown(areas)}; expected a list of pixel counts")
     for frame, area in enumerate(areas):
-        if area is not None and not is_pixel_count(area):
+        is_number = isinstance(area, float) or type(area) is int
+        if area is not None and not (is_number and 0 <= area < 1 << 53):
             raise InputError(
                 f"{where}, frame {frame} has area {shown(area)}; expected a number of pixels or "
                 "null"

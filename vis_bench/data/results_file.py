@@ -153,30 +153,22 @@ def _track(entry: Any, name: str, index: int) -> Track:
     if not isinstance(entry, dict):
         raise InputError(f"{name}, entry {index} is {shown(entry)}; expected an object")
     if "image_id" in entry and "video_id" not in entry:
-        return _instance(entry, name, index)
-    where = entry_name(name, index, entry.get("video_id"))
-    segmentations = value_of(entry, "segmentations", where)
-    if not isinstance(segmentations, list):
-        raise InputError(
-            f"{where} has segmentations {shown(segmentations)}; expected a list with one mask "
-            "or null per frame"
-        )
+        key, where = "image_id", f"{name}, entry {index} (image {shown(entry['image_id'])})"
+        masks: Sequence[Any] = [value_of(entry, "segmentation", where)]
+    else:
+        key, where = "video_id", entry_name(name, index, entry.get("video_id"))
+        segmentations = value_of(entry, "segmentations", where)
+        if not isinstance(segmentations, list):
+            raise InputError(
+                f"{where} has segmentations {shown(segmentations)}; expected a list with one mask "
+                "or null per frame"
+            )
+        masks = without_absent(segmentations)
     return Track(
-        integer_of(entry, "video_id", where),
+        integer_of(entry, key, where),
         integer_of(entry, "category_id", where),
         value_of(entry, "score", where),
-        without_absent(segmentations),
-    )
-
-
-def _instance(entry: dict[str, Any], name: str, index: int) -> Track:
-    """An entry of a results file of single images."""
-    where = f"{name}, entry {index} (image {shown(entry['image_id'])})"
-    return Track(
-        integer_of(entry, "image_id", where),
-        integer_of(entry, "category_id", where),
-        value_of(entry, "score", where),
-        [value_of(entry, "segmentation", where)],
+        masks,
     )
 
 

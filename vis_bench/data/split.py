@@ -13,7 +13,6 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,33 +35,9 @@ from vis_bench.files import (
 )
 
 
-@dataclass(frozen=True)
-class WrittenPart:
-    """One of the two files. `sha256` is the record's `annotations_sha256` of that file.
-
-    `videos_per_category`: how many of its videos show each category, by name, with the
-    id where categories share a name.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    num_videos: int
-    num_objects: int
-    videos_per_category: Mapping[str, int]
-
-    def as_json(self) -> dict[str, Any]:
-        """The part in plain types."""
-        return {
-            "part": self.name, "path": str(self.path), "sha256": self.sha256,
-            "num_videos": self.num_videos, "num_objects": self.num_objects,
-            "videos_per_category": dict(self.videos_per_category),
-        }  # fmt: skip
-
-
 def split_annotations(
     annotations: Path, folder: Path, *, fraction: float = 0.1, seed: int = 0
-) -> tuple[WrittenPart, WrittenPart]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Writes `heldout.json` and `rest.json`; the same input and seed give the same bytes.
 
     Every video goes as a whole to one of them. Each category keeps its share of videos in either
@@ -73,6 +48,11 @@ def split_annotations(
         folder: where to write.
         fraction: of the videos to hold out, between 0 and 1.
         seed: of the choice.
+
+    Returns:
+        both parts in plain types: `sha256` is a record's `annotations_sha256` of the file, and
+        `videos_per_category` counts the videos that show each category, by name, with the id where
+        categories share a name.
 
     Raises:
         InputError: for a fraction out of range, a malformed file, one too small to cut, or a folder
@@ -94,7 +74,7 @@ def split_annotations(
         _part(content, held_out, shown, folder, HELD_OUT, origin),
         _part(content, rest, shown, folder, REST, origin),
     )
-    _write_both([(part.path, data) for part, data in parts])
+    _write_both([(Path(part["path"]), data) for part, data in parts])
     return parts[0][0], parts[1][0]
 
 
@@ -103,68 +83,42 @@ def choose_videos(
 ) -> set[int]:
     """The videos to hold out.
 
+    The videos of the rarest category go first. One is held out while its category still wants more
+    than half a video, or where it is the last to show a category that has none held out.
+
     Args:
         categories_by_video: video id -> the distinct categories that it shows.
         fraction: of the videos.
         seed: of the order among equals.
     """
-    order = sorted(categories_by_video)
-    random.Random(seed).shuffle(order)
-    deal = _Deal(categories_by_video, fraction)
-    while deal.waiting:
-        rarest = deal.rarest_category()
-        for video in [v for v in order if v in deal.waiting]:
-            if deal.shows(video, rarest):
-                deal.assign(video, rarest)
-    return deal.held_out
-
-
-class _Deal:
-    """Videos not yet assigned, and how many of each category the held-out part still wants.
-
-    Category None stands for all videos. A category of one video cannot be shared and counts for
-    nothing.
-    """
-
-    def __init__(self, categories_by_video: Mapping[int, Sequence[int]], fraction: float) -> None:
-        counts = Counter(c for labels in categories_by_video.values() for c in labels)
-        self._categories = {
-            video: [label for label in labels if counts[label] > 1]
-            for video, labels in categories_by_video.items()
-        }
-        self.waiting = set(categories_by_video)
-        self.held_out: set[int] = set()
-        self._left = {label: count for label, count in counts.items() if count > 1}
-        self._served: set[int] = set()
-        self._wanted: dict[int | None, float] = {
-            label: max(fraction * count, 1.0) for label, count in self._left.items()
-        }
-        self._wanted[None] = fraction * len(self.waiting)
-
-    def rarest_category(self) -> int | None:
-        """The category that the fewest waiting videos show; None where they show none."""
-        left = [(count, category) for category, count in self._left.items() if count]
-        return min(left)[1] if left else None
-
-    def shows(self, video: int, category: int | None) -> bool:
-        """True if a video shows a category; every video shows None."""
-        return category is None or category in self._categories[video]
-
-    def assign(self, video: int, category: int | None) -> None:
-        """Sends a video to the held-out part while that wants more than half a video more, or
-        where it is the last one to show a category that has none there.
-        """
-        labels = self._categories[video]
-        last_chance = any(self._left[c] == 1 and c not in self._served for c in labels)
-        self.waiting.remove(video)
-        for label in labels:
-            self._left[label] -= 1
-        if self._wanted[category] >= 0.5 or last_chance:
-            self.held_out.add(video)
-            self._served.update(labels)
-            keys: list[int | None] = [*labels, None]
-            for key in keys:
-                self._wanted[key] -= 1
+    counts = Counter(label for labels in categories_by_video.values() for label in labels)
+    # A category of one video cannot be shared and counts for nothing.
+    labels_of = {
+        video: [label for label in labels if counts[label] > 1]
+        for video, labels in categories_by_video.items()
+    }
+    left = {label: count for label, count in counts.items() if count > 1}
+    wanted: dict[int | None, float] = {None: fraction * len(labels_of)}  # None: of all videos
+    wanted |= {label: max(fraction * count, 1.0) for label, count in left.items()}
+    held_out: set[int] = set()
+    served: set[int] = set()
+    waiting = sorted(categories_by_video)
+    random.Random(seed).shuffle(waiting)
+    while waiting:
+        rarest = min(((n, label) for label, n in left.items() if n), default=(0, None))[1]
+        dealt = [v for v in waiting if rarest is None or rarest in labels_of[v]]
+        for video in dealt:
+            labels = labels_of[video]
+            is_last_chance = any(left[label] == 1 and label not in served for label in labels)
+            for label in labels:
+                left[label] -= 1
+            if wanted[rarest] >= 0.5 or is_last_chance:
+                held_out.add(video)
+                served.update(labels)
+                for key in (*labels, None):
+                    wanted[key] -= 1
+        waiting = [v for v in waiting if rarest is not None and rarest not in labels_of[v]]
+    return held_out
 
 
 def _checked(content: Any, name: str) -> dict[str, Any]:
@@ -195,7 +149,7 @@ def _part(
     folder: Path,
     name: str,
     origin: Mapping[str, Any],
-) -> tuple[WrittenPart, bytes]:
+) -> tuple[dict[str, Any], bytes]:
     """One part: everything of the source but other videos, and where it comes from in `info`."""
     info = content.get("info") if isinstance(content.get("info"), dict) else {}
     part = {
@@ -216,9 +170,12 @@ def _part(
         text if shared[text] == 1 else f"{text} (id {category})": counts[category]
         for category, text in sorted(names.items())
     }
-    digest = annotations_checksum(data)
-    counted = len(videos), len(part["annotations"])
-    return WrittenPart(name, path, digest, *counted, by_name), data
+    summary = {
+        "part": name, "path": str(path), "sha256": annotations_checksum(data),
+        "num_videos": len(videos), "num_objects": len(part["annotations"]),
+        "videos_per_category": by_name,
+    }  # fmt: skip
+    return summary, data
 
 
 def _write_both(files: Sequence[tuple[Path, bytes]]) -> None:

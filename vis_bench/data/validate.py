@@ -45,7 +45,6 @@ RLE_SLACK = (1.0, 0.01)  # pixels, and a fraction of the mask's area
 POLYGON_SLACK = (10.0, 0.1)
 PER_FRAME = ("segmentations", "areas", "bboxes", OCCLUSION)
 OPTIONAL = ("bboxes", OCCLUSION)  # AP needs neither
-_MISSING = object()
 
 # Parts of messages in which equal problems differ.
 _VALUES = (
@@ -266,13 +265,14 @@ def _frame_defects(
             text = f"has a mask of {_times(rle['size'])} but its video is {_times(size_HW)}"
             yield "size", "mask", text
     slack = POLYGON_SLACK if isinstance(mask, list) else RLE_SLACK
-    yield from _area_defects(_at(entry.get("areas"), t), pixels, slack)
-    yield from _box_defects(_at(entry.get("bboxes"), t), pixels > 0)
+    areas, boxes = entry.get("areas"), entry.get("bboxes")
+    if isinstance(areas, list) and t < len(areas):
+        yield from _area_defects(areas[t], pixels, slack)
+    if isinstance(boxes, list) and t < len(boxes):
+        yield from _box_defects(boxes[t], pixels > 0)
 
 
 def _area_defects(given: Any, pixels: int, slack: tuple[float, float]) -> Iterator[Defect]:
-    if given is _MISSING:
-        return
     if given is not None and not _is_number(given):
         yield "area", "value", f"has area {shown(given)}; expected a number of pixels or null"
     elif abs((given or 0) - pixels) > max(slack[0], slack[1] * pixels):
@@ -280,8 +280,6 @@ def _area_defects(given: Any, pixels: int, slack: tuple[float, float]) -> Iterat
 
 
 def _box_defects(box: Any, has_pixels: bool) -> Iterator[Defect]:
-    if box is _MISSING:
-        return
     if box is None or box == []:
         if has_pixels:
             yield "box", "missing", "has a mask but no box"
@@ -289,10 +287,6 @@ def _box_defects(box: Any, has_pixels: bool) -> Iterator[Defect]:
         yield "box", "value", f"has box {shown(box)}; expected x, y, width, height"
     elif not has_pixels and box[2] * box[3] > 0:
         yield "box", "extra", "has a box but no mask"
-
-
-def _at(values: Any, t: int) -> Any:
-    return values[t] if isinstance(values, list) and t < len(values) else _MISSING
 
 
 def _is_number(value: object) -> bool:

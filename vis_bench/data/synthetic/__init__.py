@@ -4,8 +4,8 @@
 pixels and masks on every machine, whatever else draws random numbers.
 
 From draws to bytes: `random_draws` draws numbers, `appearance` has outlines, textures and classes,
-`trajectories` how objects move; `scene_generator` draws a whole scene, `render` its pixels,
-`occlusion_labels` counts who hides whom, and `videos` makes splits, annotations and files.
+`trajectories` how objects move; `scene_generator` draws a whole scene, `render` its pixels, and
+`videos` makes splits, annotations and files.
 """
 
 from vis_bench.data.synthetic.appearance import CLASSES, plain_color

@@ -52,14 +52,6 @@ def bounce(area: Area, through: Point, velocity: Point, when: float = 0.0) -> Pa
     return at
 
 
-def curve(area: Area, turns: Point, phase: Point) -> Path:
-    """A closed curve around the middle of an area: a Lissajous figure, `turns` in radians."""
-    return lambda t: area.point(
-        0.5 + 0.5 * math.sin(turns[0] * t + phase[0]),
-        0.5 + 0.5 * math.sin(turns[1] * t + phase[1]),
-    )
-
-
 def companion(leader: Path, distance: float, start: float, turn: float) -> Path:
     """Keeps `distance` pixels from a leading path while turning around it slowly."""
 
@@ -160,21 +152,22 @@ def draw_growth(draws: Draws, short_side: int) -> Growth:
 def draw_bounce(draws: Draws, area: Area) -> Path:
     """A straight line through any point of the area."""
     start = area.point(draws.between(0, 1), draws.between(0, 1))
-    return bounce(area, start, draw_velocity(draws))
+    return bounce(area, start, draw_velocity(draws, SPEEDS))
 
 
 def draw_curve(draws: Draws, area: Area) -> Path:
-    """A closed curve that fills the area, taking 25 to 60 frames for a turn."""
-    turns = (
-        draws.sign() * 2 * math.pi / draws.between(25, 60),
-        draws.sign() * 2 * math.pi / draws.between(25, 60),
+    """A Lissajous figure that fills the area, taking 25 to 60 frames for a turn."""
+    turns = [draws.sign() * 2 * math.pi / draws.between(25, 60) for _ in range(2)]
+    phases = [draws.angle() for _ in range(2)]
+    return lambda t: area.point(
+        0.5 + 0.5 * math.sin(turns[0] * t + phases[0]),
+        0.5 + 0.5 * math.sin(turns[1] * t + phases[1]),
     )
-    return curve(area, turns, (draws.angle(), draws.angle()))
 
 
-def draw_velocity(draws: Draws) -> Point:
-    """Any direction, at one of the speeds."""
-    angle, speed = draws.angle(), draws.between(*SPEEDS)
+def draw_velocity(draws: Draws, speeds: tuple[float, float]) -> Point:
+    """Any direction, at a speed from the lowest to the highest."""
+    angle, speed = draws.angle(), draws.between(*speeds)
     return speed * math.cos(angle), speed * math.sin(angle)
 
 
@@ -197,9 +190,7 @@ def crossing(draws: Draws, behind: Course, front: Course, extent: Extent) -> Cou
     x, y = behind.path(when)
     area = Area.inside(height, width, RIM * front.growth.largest)
     meeting = (min(max(x, area.left), area.right), min(max(y, area.top), area.bottom))
-    angle, speed = draws.angle(), draws.between(1.4, 3.2)
-    velocity = (speed * math.cos(angle), speed * math.sin(angle))
-    return replace(front, path=bounce(area, meeting, velocity, when))
+    return replace(front, path=bounce(area, meeting, draw_velocity(draws, (1.4, 3.2)), when))
 
 
 def excursion(draws: Draws, course: Course, extent: Extent) -> Course:

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import orjson
 
+from vis_bench.data.annotations import MOSTLY_HIDDEN, NOT_HIDDEN, PARTLY_HIDDEN
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.frames import ImageFormat, LazyFrames, write_frame
 from vis_bench.data.synthetic.appearance import CLASSES
-from vis_bench.data.synthetic.occlusion_labels import labels_of, visibility_of
 from vis_bench.data.synthetic.random_draws import Draws
-from vis_bench.data.synthetic.render import Scene, render
+from vis_bench.data.synthetic.render import Scene, render, render_owners
 from vis_bench.data.synthetic.scene_generator import draw_extent, draw_plain_scene, draw_scene
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -176,10 +176,9 @@ def video_record(key: VideoKey, suffix: str) -> dict[str, Any]:
 def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
     """The video's entries in `annotations`, still without ids; none for what is never visible."""
     scene = scene_of(key)
-    visibility = visibility_of(scene)
-    hidden_NT = visibility.hidden_NT()
+    owners_THW, hidden_NT = visibility_of(scene)
     for owner, item in enumerate(scene.instances, start=1):
-        masks_THW = visibility.owners_THW == owner
+        masks_THW = owners_THW == owner
         if masks_THW.any():
             yield {
                 "video_id": key.index + 1,
@@ -189,8 +188,44 @@ def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
                 "width": scene.width,
                 "length": scene.length,
                 **mask_records(masks_THW),
-                "occlusion": labels_of(hidden_NT[owner - 1]),
+                "occlusion": occlusion_labels(hidden_NT[owner - 1]),
             }
+
+
+def visibility_of(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Who is seen, and how much of each instance others hide.
+
+    Pixels beyond the frame's edge are cut off rather than hidden.
+
+    Returns:
+        owners_THW: `owner_HW` of `render.render` in every frame.
+        hidden_NT: the hidden fraction of each instance; NaN where it is out of the frame.
+    """
+    drawn = [render_owners(scene, t) for t in range(scene.length)]
+    owners_THW = np.stack([owner_HW for owner_HW, _ in drawn])
+    extent_NT = np.stack([extent_N for _, extent_N in drawn], 1)
+    visible_TN = [
+        np.bincount(owner_HW.ravel(), minlength=len(extent_NT) + 1)[1:] for owner_HW in owners_THW
+    ]
+    unknown_NT = np.full(extent_NT.shape, np.nan)
+    hidden_NT = extent_NT - np.transpose(visible_TN)
+    return owners_THW, np.divide(hidden_NT, extent_NT, out=unknown_NT, where=extent_NT > 0)
+
+
+def occlusion_labels(hidden_T: np.ndarray) -> list[str | None]:
+    """OVIS's label of an object in each frame, by its hidden fraction; None where none is seen.
+
+    OVIS's labels were given by annotators, not counted. The scores that its evaluator gives them,
+    .25 and .75, are the middles of "up to half hidden" and "more than half hidden", and so the
+    labels are drawn here: not a pixel hidden, up to half, more than half.
+    """
+    return [
+        NOT_HIDDEN if hidden == 0
+        else PARTLY_HIDDEN if hidden <= 0.5
+        else MOSTLY_HIDDEN if hidden < 1
+        else None
+        for hidden in hidden_T.tolist()
+    ]  # fmt: skip
 
 
 def mask_records(masks_THW: np.ndarray) -> Mapping[str, list]:
