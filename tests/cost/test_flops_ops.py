@@ -34,6 +34,7 @@ def macs(function, *tensors):
 
 B, Q, K, C, H = 3, 5, 7, 16, 4
 
+# Of operators that fvcore does not know; `ConvNet` holds the others.
 CLOSED_FORMS = {
     "mm": (lambda: macs(torch.mm, rand(Q, C), rand(C, K)), Q * C * K),
     "matmul of batches": (
@@ -42,26 +43,9 @@ CLOSED_FORMS = {
     ),
     "matrix-vector": (lambda: macs(torch.mv, rand(Q, C), rand(C)), Q * C),
     "dot": (lambda: macs(torch.dot, rand(C), rand(C)), C),
-    "linear": (lambda: macs(nn.Linear(C, K, device="meta"), rand(B, Q, C)), B * Q * C * K),
     "baddbmm": (
         lambda: macs(torch.baddbmm, rand(B, Q, K), rand(B, Q, C), rand(B, C, K)),
         B * Q * C * K,
-    ),
-    "einsum, one contraction": (
-        lambda: macs(
-            lambda a, b: torch.einsum("qc,tchw->qthw", a, b), rand(Q, C), rand(B, C, 6, 9)
-        ),
-        Q * C * B * 6 * 9,
-    ),
-    "convolution": (
-        lambda: macs(
-            nn.Conv2d(C, K, 3, stride=2, padding=1, device="meta"), rand(B, C, 11, 14)
-        ),
-        B * K * 6 * 7 * C * 9,
-    ),
-    "grouped convolution": (
-        lambda: macs(nn.Conv2d(C, 2 * C, 3, groups=4, device="meta"), rand(B, C, 8, 8)),
-        B * 2 * C * 36 * (C // 4) * 9,
     ),
     "depthwise convolution": (
         lambda: macs(nn.Conv2d(C, C, 5, padding=2, groups=C, device="meta"), rand(B, C, 8, 8)),
@@ -72,10 +56,6 @@ CLOSED_FORMS = {
             lambda x, w: F.conv2d(x, w, groups=Q), rand(B, Q * 10, 6, 6), rand(Q * 8, 10, 1, 1)
         ),
         B * 36 * Q * 8 * 10,
-    ),
-    "transposed convolution": (
-        lambda: macs(nn.ConvTranspose2d(C, K, 4, stride=2, device="meta"), rand(B, C, 6, 9)),
-        B * 6 * 9 * C * K * 16,
     ),
     "attention": (
         lambda: macs(
@@ -90,14 +70,6 @@ CLOSED_FORMS = {
         ),
         2 * B * H * Q * K * C,
     ),
-    "bilinear interpolation": (
-        lambda: macs(lambda x: F.interpolate(x, size=(9, 13), mode="bilinear"), rand(B, C, 4, 4)),
-        4 * B * C * 9 * 13,
-    ),
-    "nearest interpolation": (
-        lambda: macs(lambda x: F.interpolate(x, scale_factor=2), rand(B, C, 4, 4)),
-        B * C * 8 * 8,
-    ),
     "bicubic interpolation": (
         lambda: macs(lambda x: F.interpolate(x, size=(9, 13), mode="bicubic"), rand(B, C, 4, 4)),
         16 * B * C * 9 * 13,
@@ -109,32 +81,15 @@ CLOSED_FORMS = {
         ),
         0,
     ),
-    "grid sampling": (
-        lambda: macs(
-            lambda x, g: F.grid_sample(x, g, align_corners=False),
-            rand(B, C, 4, 4), rand(B, 5, 6, 2),
-        ),
-        4 * B * C * 5 * 6,
-    ),
-    "layer norm": (lambda: macs(nn.LayerNorm(C, device="meta"), rand(B, Q, C)), 5 * B * Q * C),
     "layer norm without scale": (
         lambda: macs(nn.LayerNorm(C, elementwise_affine=False), rand(B, Q, C)),
         4 * B * Q * C,
-    ),
-    "group norm": (
-        lambda: macs(nn.GroupNorm(4, C, device="meta"), rand(B, C, 6, 6)),
-        5 * B * C * 36,
     ),
     "group norm without scale": (
         lambda: macs(nn.GroupNorm(4, C, affine=False), rand(B, C, 6, 6)),
         4 * B * C * 36,
     ),
-    "batch norm with stored statistics": (
-        lambda: macs(nn.BatchNorm2d(C, device="meta").eval(), rand(B, C, 6, 6)),
-        2 * B * C * 36,
-    ),
     "average pooling": (lambda: macs(nn.AvgPool2d(2), rand(B, C, 6, 6)), B * C * 36),
-    "pooling to one value": (lambda: macs(nn.AdaptiveAvgPool2d(1), rand(B, C, 6, 6)), B * C * 36),
 }  # fmt: skip
 
 
@@ -247,7 +202,6 @@ def test_encoder_layer_in_eval_mode_is_counted(device, norm_first):
 
 
 def test_fused_encoder_layer_is_counted_as_what_it_stands_for():
-    """Without our hooks the layer takes its one-operator path."""
     layer = nn.TransformerEncoderLayer(C, H, 24, batch_first=True).eval()
     module = Lambda(lambda x: layer(x))
     count = count_macs(module, module, rand(B, Q, C, device="cpu"))[1]
@@ -381,15 +335,6 @@ class Catching(nn.Module):
 def test_a_part_that_failed_is_not_charged_with_what_follows():
     module, x = Catching(), torch.rand(3, 4)
     assert count_macs(module, module, x)[1].of("") == 3 * 4 * 3
-
-
-def test_counts_add_up():
-    module, x = Nested(), torch.rand(3, 4)
-    count = count_macs(module, module, x)[1]
-    twice = count + count
-    assert twice.total == 2 * count.total
-    assert twice.within("inner.0") == 2 * count.within("inner.0")
-    assert twice.zero_ops == count.zero_ops
 
 
 def test_torchvisions_deformable_convolution_counts_without_torchvision():

@@ -90,7 +90,6 @@ def test_every_question_is_one_that_nvml_answers():
 
 @pytest.mark.parametrize("window", [1.0, 5.0])
 def test_joules_per_frame_over_a_window(window):
-    """Runs of 0.4 s at 250 W over 10 frames: 10 joules per frame, however long the window."""
     nvml = FakeNvml()
     runs = []
 

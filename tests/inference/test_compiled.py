@@ -102,8 +102,6 @@ def test_compiling_on_a_gpu_changes_no_answer_beyond_rounding(name, mode):
 
 
 class Tiny(VISMethod):
-    """Says everything about itself that a method can say."""
-
     backbone_name = "tiny"
     reconstruction = True
     max_clip_length = 7
@@ -166,8 +164,6 @@ def tensors_of(output):
 
 
 class TinyOnline(OnlineMethod):
-    """Counts frames; its answers differ from call to call."""
-
     def encode_frames(self, frames_T3HW):
         return FrameFeatures({"mean": frames_T3HW.mean(1)}, (8, 8))
 
@@ -251,7 +247,6 @@ def test_every_video_is_compiled_before_anything_is_timed(traced_only):
 
 @pytest.mark.slow
 def test_the_machines_compiler_is_used():
-    """Measured on the real clock: what is compiled is called, and compiling takes seconds."""
     check_compile("default", torch.device("cpu"))
     method = compiled(Tiny(), "default")
     plan = InferencePlan(2, 1, "native", torch.device("cpu"))

@@ -2,13 +2,10 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from methods import build_method
-from vis_bench.contract import check_contract
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.image_instances import ImageInstances
 from vis_bench.inference.preprocess import masks_to_image
@@ -24,7 +21,6 @@ def logits_of(count, height=5, width=8, seed=0):
 
 
 def instances(rule, *predictions, size=SIZE, input_size=(20, 30)):
-    """What is emitted for clips of one frame each."""
     tracker = ImageInstances(rule, len(predictions), size, input_size)
     for t, prediction in enumerate(predictions):
         tracker.update(Clip(t, t + 1), prediction)
@@ -83,7 +79,6 @@ def test_one_class_each_in_the_methods_order_whatever_the_score():
 
 @pytest.mark.parametrize("most", [0, 1, 4, 9])
 def test_no_more_than_the_rule_says(most, monkeypatch):
-    """Also where masks are made in several steps; dropped instances do not count."""
     logits_NHW = logits_of(9)
     logits_NHW[[0, 3]] = -1.0
     probs = [[0.1 * n, 0.0, 0.0] for n in range(1, 10)]
@@ -101,19 +96,6 @@ def test_every_frame_is_an_image():
     ]  # fmt: skip
     alone = instances(ImageRule(), second)
     assert [track.segmentations[1] for track in found[2:]] == [t.segmentations[0] for t in alone]
-
-
-def test_masks_are_those_of_the_size_of_the_image():
-    [track] = instances(ImageRule(), prediction(torch.ones(1, 5, 8), [[1.0, 0.0, 0.0]]))
-    assert np.array_equal(decode(track.segmentations[0]), np.ones(SIZE, np.uint8))
-
-
-@pytest.mark.parametrize("options", [{"mode": "image"}, {"memory_tokens": 0}])
-def test_contract(options):
-    torch.manual_seed(0)
-    method = build_method("ifc", num_classes=6, variant="mini", **options)
-    method.prepare_for_inference()
-    check_contract(method, 6)
 
 
 def test_padding_is_cut_off():

@@ -65,7 +65,6 @@ def test_each_frame_is_encoded_once_and_each_clip_gets_its_frames(num_frames, le
 
 
 def test_only_the_frames_of_a_clip_are_held():
-    """No more features than a clip's are alive at any time, whatever the video's length."""
     num_frames, length = 60, 6
     most = 0
 

@@ -84,7 +84,6 @@ def test_equals_plain_loops_whatever_waits(seed, num_frames, length, data):
 
 
 def many_queries(num_frames, num_queries=50):
-    """As a query method predicts: every query in every frame, one of them sure."""
     probs_QK = torch.full((num_queries, 1), 0.1)
     probs_QK[7] = 0.9
     return [
@@ -119,20 +118,6 @@ def test_no_more_waits_than_the_bound():
         tracker.update(Clip(t, t + 1), prediction)
         tracker.close_frames(t + 1)
         assert sum(item.num_bytes for item in tracker._waiting) <= 3 * frame_bytes
-
-
-def test_a_padded_grid_is_cut_to_the_frame():
-    """The right half and the lower half are padding; foreground fills them and the frame's left."""
-    logits_HW = torch.full((H, W), 1.0)
-    logits_HW[:, W // 4 : W // 2] = -1
-    prediction = ClipPrediction(
-        torch.ones(1, 1), logits_HW[None, None], track_ids_N=[3],
-        padding=Padding((H // 2, W // 2), (H, W)),
-    )  # fmt: skip
-    (track,) = run([Clip(0, 1)], [prediction], TrackingRule(), 1)
-    mask_HW = decode(track.segmentations[0])
-    assert mask_HW[:, : W // 2 - 1].all()
-    assert not mask_HW[:, W // 2 + 1 :].any()
 
 
 def test_no_clip_with_a_track():

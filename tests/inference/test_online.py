@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.clips import clip_windows, without_overlap
+from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips, track_video
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod
 
@@ -40,7 +40,6 @@ class Counting(OnlineMethod):
 
 
 def numbered_frames(count):
-    """Channel 0 holds the frame's number, channel 1 a brightness."""
     frames_T3HW = torch.zeros(count, 3, 4, 5)
     frames_T3HW[:, 0] = torch.arange(count)[:, None, None]
     frames_T3HW[:, 1] = torch.linspace(0.1, 0.9, count)[:, None, None]
@@ -63,12 +62,6 @@ def test_every_frame_is_seen_once_and_in_order(num_frames, length, data):
     assert all(state is not None for state in method.states[1:])
 
 
-def test_clips_without_overlap():
-    clips = clip_windows(10, 4, 3)
-    assert [(c.start, c.stop) for c in clips] == [(0, 4), (3, 7), (6, 10)]
-    assert [(c.start, c.stop) for c in without_overlap(clips)] == [(0, 4), (4, 7), (7, 10)]
-
-
 def gray_video(length, number=1):
     frames = LazyFrames(length, lambda t: np.full((4, 5, 3), 60 + 10 * t, np.uint8))
     return Video(number, "gray", 4, 5, frames)
@@ -80,8 +73,6 @@ def track(method, length=9, clip_length=4, clip_stride=2):
 
 
 class Bright(Counting):
-    """Reads a brightness in 0..1 from normalized frames."""
-
     def encode_frames(self, frames_T3HW):
         return super().encode_frames(frames_T3HW.sigmoid())
 

@@ -18,8 +18,6 @@ NUM_FRAMES, CLASSES = 10, [7, 9]
 
 
 class Steady(VISMethod):
-    """One instance everywhere; a test replaces what it returns."""
-
     def __init__(self, features=None, prediction=None):
         super().__init__()
         self.change_features = features or (lambda features: features)
@@ -150,7 +148,6 @@ class Tally(TorchDispatchMode):
 
 
 def test_the_checks_read_the_masks_once():
-    """No copy of the masks is made, and nothing of their size is written."""
     prediction = ClipPrediction(torch.rand(20, 40), torch.randn(20, 5, 90, 160))
     with Tally() as tally:
         checked = check_values(Steady(), prediction, 40)

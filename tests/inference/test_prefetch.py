@@ -32,19 +32,6 @@ def test_all_frames_in_order(length, depth, count):
     assert not threads()
 
 
-def test_frames_are_decoded_before_they_are_asked_for():
-    reached = threading.Event()
-
-    def load(t):
-        if t == 3:
-            reached.set()
-        return numbered(t)
-
-    with closing(read_ahead(LazyFrames(10, load), depth=4)) as frames:
-        next(frames)
-        assert reached.wait(PATIENCE)
-
-
 def test_no_more_than_the_depth_wait():
     loaded = []
     full = threading.Event()

@@ -162,7 +162,6 @@ class TestToInput:
 
 
 def resample(values, size, axis):
-    """Bilinear along one axis, corners not aligned."""
     old = values.shape[axis]
     places = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0, old - 1)
     low = np.floor(places).astype(int)

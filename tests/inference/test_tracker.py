@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from vis_bench.inference.clips import Clip, clip_windows
-from vis_bench.inference.tracker import ClipTracker, space_time_soft_iou
+from vis_bench.inference.tracker import ClipTracker
 from vis_bench.masks.rle import decode
 from vis_bench.method import ClipPrediction, TrackingRule
 
@@ -63,7 +63,6 @@ def soft_iou(clip_a, pred_a, row_a, clip_b, pred_b, row_b):
 
 
 def moving_objects(seed, clips, num_frames):
-    """Noisy views of a few objects, in shuffled order, some missing in some clips."""
     random = np.random.default_rng(seed)
     objects = random.normal(-2, 1, (4, num_frames, H, W))
     for number, tube in enumerate(objects):
@@ -83,13 +82,12 @@ def moving_objects(seed, clips, num_frames):
     return predictions
 
 
-def run_tracker(clips, predictions, rule, num_frames, *, early):
+def run_tracker(clips, predictions, rule, num_frames):
     tracker = ClipTracker(rule, num_frames, H, W)
     next_starts = [*(c.start for c in clips[1:]), num_frames]
     for clip, prediction, next_start in zip(clips, predictions, next_starts, strict=True):
         tracker.update(clip, prediction)
-        if early:
-            tracker.close_frames(next_start)
+        tracker.close_frames(next_start)
     return tracker.tracks(7, [10, 20, 30])
 
 
@@ -101,7 +99,7 @@ def test_streaming_equals_dense(seed, num_frames, length, data):
     clips = clip_windows(num_frames, length, stride)
     predictions = moving_objects(seed, clips, num_frames)
     rule = TrackingRule(match_threshold=0.3, min_score=0.2, top_k=top_k)
-    tracks = run_tracker(clips, predictions, rule, num_frames, early=True)
+    tracks = run_tracker(clips, predictions, rule, num_frames)
     expected = [
         (float(score), (10, 20, 30)[column], masks)
         for probs, masks in dense_reference(clips, predictions, rule, num_frames)
@@ -119,16 +117,6 @@ def test_streaming_equals_dense(seed, num_frames, length, data):
             assert (rle is None) == (frame not in masks)
             if rle is not None:
                 np.testing.assert_array_equal(decode(rle), masks[frame])
-
-
-def test_closing_early_changes_nothing():
-    clips = clip_windows(12, 5, 2)
-    predictions = moving_objects(3, clips, 12)
-    early, late = (
-        run_tracker(clips, predictions, TrackingRule(), 12, early=early) for early in (True, False)
-    )
-    assert early == late
-    assert early
 
 
 def separate_clips(num_frames, rule, num_objects=3):
@@ -179,37 +167,3 @@ def test_of_equal_scores_the_earlier_tracks_win():
     assert [(list(map(bool, t.segmentations)).index(True), t.category_id) for t in tracks] == [
         (0, 1), (0, 2), (1, 1)
     ]  # fmt: skip
-
-
-def test_soft_iou_by_hand():
-    a = torch.tensor([[[[1.0, 0.5]]]])
-    b = torch.tensor([[[[0.5, 0.5]]], [[[0.0, 0.0]]]])
-    # 1*.5 + .5*.5 over (1 + .5 - .5) + (.5 + .5 - .25); nothing shared with the empty tube
-    torch.testing.assert_close(space_time_soft_iou(a, b), torch.tensor([[0.75 / 1.75, 0.0]]))
-
-
-def test_top_k_is_over_the_whole_video_and_sorted():
-    probs = torch.tensor([[0.9, 0.1, 0.3], [0.2, 0.8, 0.7]])
-    prediction = ClipPrediction(probs, torch.ones(2, 1, H, W))
-    tracker = ClipTracker(TrackingRule(top_k=3), 1, H, W)
-    tracker.update(Clip(0, 1), prediction)
-    assert [(t.category_id, round(t.score, 3)) for t in tracker.tracks(1, [1, 2, 3])] == [
-        (1, 0.9), (2, 0.8), (3, 0.7)
-    ]  # fmt: skip
-
-
-def test_masks_empty_in_every_frame_are_dropped():
-    tracker = ClipTracker(TrackingRule(), 2, H, W)
-    logits = torch.full((2, 2, H, W), -1.0)
-    logits[1, 0, 2, 3] = 5.0
-    tracker.update(Clip(0, 2), ClipPrediction(torch.ones(2, 1), logits))
-    (track,) = tracker.tracks(1, [1])
-    assert track.segmentations[1] is None
-    assert decode(track.segmentations[0]).sum() == 1
-
-
-def test_no_instance_at_all():
-    tracker = ClipTracker(TrackingRule(), 3, H, W)
-    empty = ClipPrediction(torch.zeros(0, K), torch.zeros(0, 3, H, W))
-    tracker.update(Clip(0, 3), empty)
-    assert tracker.tracks(1, [1, 2, 3]) == []

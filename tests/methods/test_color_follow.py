@@ -1,17 +1,14 @@
 """The worked example of an online method: where following a color works, and the loop around it."""
 
 import numpy as np
-import pytest
 import torch
 
 from methods import build_method
-from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.results_file import Results
 from vis_bench.data.synthetic import plain_color
 from vis_bench.data.video import Video
-from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import decode
 from vis_bench.metrics.ap import evaluate
@@ -51,29 +48,8 @@ def test_a_fixed_color_loses_it():
     assert 0 < found.segmentations.num_masks < NUM_FRAMES / 2
 
 
-def test_clip_plans_give_the_same_tracks():
-    video = load_dataset("synthetic", "val").videos[0]
-    one = track("color_follow", video)
-    assert one
-    for plan in ((5, 3), ("whole", 1)):
-        tracks = track("color_follow", video, *plan)
-        assert [t.segmentations for t in tracks] == [t.segmentations for t in one]
-        assert [t.score for t in tracks] == pytest.approx([t.score for t in one], abs=1e-5)
-
-
 def test_ap_on_the_plain_set():
-    """Each class has one color there, so it is found nearly everywhere."""
     dataset = load_dataset("synthetic", "val", plain=True)
     videos = dataset.videos[:3]
     tracks = [t for video in videos for t in track("color_follow", video)]
     assert evaluate(dataset.ground_truth(videos), Results.of(tracks)).summary()["ap"] > 0.9
-
-
-def test_cost_is_the_same_for_every_clip_plan():
-    """Per frame: colors of 6 tracks from all pixels. Shapes are enough; no pixel is read."""
-    with torch.device("meta"):
-        method = build_method("color_follow", num_classes=6)
-    counter = ShapeCounter(method)
-    for length, stride in ((1, 1), (5, 2), ("whole", 1)):
-        count = counter.count_video((32, 48), clip_windows(10, length, stride))
-        assert count.all.total == 10 * 6 * 3 * 32 * 48

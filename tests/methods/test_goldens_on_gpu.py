@@ -37,7 +37,6 @@ def wanted(facts):
 @pytest.mark.parametrize("mode", ["none", "default", "cuda_graphs"])
 @pytest.mark.parametrize("name", CLIPS)
 def test_float32_on_a_gpu_is_the_golden(name, mode):
-    """Rounding on another device may move a pixel of a border, and no class."""
     facts, tracks = best(name, mode)
     for track, (category, score, masks) in zip(tracks, wanted(facts), strict=True):
         assert track.category_id == category
@@ -59,7 +58,6 @@ def test_faster_arithmetic_on_a_gpu_keeps_classes_and_masks_of_the_golden(name, 
 
 
 def test_the_goldens_are_read_as_the_cpu_reads_them():
-    """What `wanted` takes from the files has ten predictions, best first."""
     for name in CLIPS:
         found = wanted(expected(name)[1])
         scores = [score for _, score, _ in found]

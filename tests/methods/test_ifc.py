@@ -36,7 +36,6 @@ VARIANTS = [
 
 
 def small(**options):
-    """A small IFC that finds objects of several classes."""
     torch.manual_seed(0)
     method = build_method("ifc", num_classes=NUM_CLASSES, **(SMALL | options))
     torch.nn.init.normal_(method.class_head.layers[-1].weight, std=1.0)
@@ -93,7 +92,6 @@ def test_golden_size(official):
 
 @pytest.mark.parametrize("stride", [1, 3])
 def test_golden_video(official, stride):
-    """Clips of 5 of 8 frames, matched across clips, as the official code prints them."""
     method, _, facts, _ = official
     assert_golden_video(method, facts, stride, tolerance=1e-5)
 

@@ -21,7 +21,6 @@ NUM_CLASSES = 80
 
 
 def checkpoint(memory_tokens):
-    """The official checkpoint with the golden file's weights."""
     state = filled_state("ifc_r50_coco", overrides=False)
     if memory_tokens == 0:
         for key, shape in FACTS["keys_without_memory"].items():
@@ -39,7 +38,6 @@ def built(memory_tokens, **options):
 
 @pytest.fixture(scope="module")
 def methods():
-    """The method by its number of memory tokens, loaded strictly and prepared."""
     loaded = {}
     for memory_tokens in (8, 0):
         method = built(memory_tokens)
@@ -68,7 +66,6 @@ def differing_pixels(mask, other):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_golden_predictions(methods, name):
-    """Every prediction of every image, in the order in which the official code emits them."""
     run = RUNS[name]
     for facts in FACTS["images"]:
         wanted = run["images"][str(facts["id"])]["predictions"]
@@ -128,21 +125,3 @@ def test_the_mode_is_a_rule_of_the_method():
     assert videos.max_clip_length is None
     with pytest.raises(InputError, match="mode is 'photo'; expected one of: video, image"):
         build_method("ifc", num_classes=5, mode="photo")
-
-
-def test_every_frame_of_a_video_is_an_image(methods):
-    """Frames of a video give what they give as images, each instance in its own frame only."""
-    size = (96, 128)
-    frames = [fill.frames(1, *size, seed)[0] for seed in (3, 5)]
-    plan = InferencePlan(1, 1, "native", torch.device("cpu"))
-    ids = FACTS["coco_category_ids"]
-    together = track_video(methods[8], Video(1, "two", *size, frames), plan, ids)
-    alone = [track_video(methods[8], Video(1, "one", *size, [f]), plan, ids) for f in frames]
-    assert len(together) == sum(map(len, alone))
-    for t, tracks in enumerate(alone):
-        for track in tracks:
-            segmentations = [None, None]
-            [segmentations[t]] = track.segmentations
-            found = [other for other in together if list(other.segmentations) == segmentations]
-            assert [f.category_id for f in found] == [track.category_id]
-            assert found[0].score == pytest.approx(track.score, abs=1e-5)

@@ -99,7 +99,6 @@ def test_full_repeats_the_position_in_every_frame():
 @pytest.mark.parametrize("unified", [False, True])
 @torch.no_grad()
 def test_memory_tokens_talk_over_time(unified):
-    """One pair of layers by hand: Encode-Receive per frame, Gather-Communicate over frames."""
     encoder = communication(unified, depth=1).double()
     clip, position = tokens(FRAMES, PLACES), tokens(PLACES)
     everywhere = torch.cat([position, encoder.memory_position_MC])
@@ -116,21 +115,6 @@ def test_memory_tokens_talk_over_time(unified):
     torch.testing.assert_close(encoded.tokens_TSC, received[:, :PLACES])
     torch.testing.assert_close(encoded.memory_TMC, wanted)
     assert torch.equal(encoded.memory_position_MC, encoder.memory_position_MC)
-
-
-@torch.no_grad()
-def test_one_memory_token_is_its_own_group():
-    one, other = (communication(unified, memory_tokens=1).double() for unified in (False, True))
-    other.load_state_dict(one.state_dict())
-    clip, position = tokens(FRAMES, PLACES), tokens(PLACES)
-    torch.testing.assert_close(one(clip, position).memory_TMC, other(clip, position).memory_TMC)
-
-
-@pytest.mark.parametrize("name", ["none", "full", "decomposed"])
-def test_other_encoders_have_no_memory(name):
-    encoded = build(name)(tokens(FRAMES, PLACES), tokens(PLACES))
-    assert encoded.memory_TMC.shape == (FRAMES, 0, WIDTH)
-    assert encoded.memory_position_MC.shape == (0, WIDTH)
 
 
 @pytest.mark.parametrize("sizes", [((5, 7), (3, 4), (2, 2)), ((1, 1), (1, 1), (1, 1))])

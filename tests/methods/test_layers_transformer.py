@@ -8,7 +8,6 @@ from torch import nn
 
 from methods.layers.maps import sine_position_encoding
 from methods.layers.transformer import (
-    MLP,
     FeedForward,
     MultiHeadAttention,
     TransformerDecoderLayer,
@@ -19,7 +18,6 @@ WIDTH, HEADS = 16, 4
 
 
 def pair():
-    """The layer and PyTorch's, with the same random weights in float64."""
     own = MultiHeadAttention(WIDTH, HEADS).double()
     nn.init.normal_(own.in_proj_bias)
     reference = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True).double()
@@ -40,16 +38,6 @@ def test_attention_is_pytorchs(same):
     torch.testing.assert_close(own(queries, keys, values), wanted)
 
 
-@pytest.mark.parametrize("leading", [(), (2,), (2, 3)])
-def test_attention_takes_any_leading_dimensions(leading):
-    own, _ = pair()
-    queries, values = tokens(*leading, 5), tokens(*leading, 7)
-    together = own(queries, values, values)
-    pairs = zip(queries.reshape(-1, 5, WIDTH), values.reshape(-1, 7, WIDTH), strict=True)
-    one_by_one = [own(q[None], v[None], v[None])[0] for q, v in pairs]
-    torch.testing.assert_close(together, torch.stack(one_by_one).view(together.shape))
-
-
 def test_attention_refuses_a_width_that_heads_do_not_divide():
     with pytest.raises(ValueError, match="width 10 is not a multiple of the 4 heads"):
         MultiHeadAttention(10, 4)
@@ -62,17 +50,6 @@ def test_feed_forward_at_any_number_of_tokens(shape):
     features = tokens(*shape)
     hidden = layer.linear1(features).clamp(min=0)
     torch.testing.assert_close(layer(features), layer.norm(features + layer.linear2(hidden)))
-
-
-def test_mlp_has_relu_between_its_layers_only():
-    mlp = MLP(2, 2, 1, 2)
-    with torch.no_grad():
-        for layer in mlp.layers:
-            layer.bias.zero_()
-        mlp.layers[0].weight.copy_(torch.eye(2))
-        mlp.layers[1].weight.copy_(torch.tensor([[1.0, -1.0]]))
-    outputs = mlp(torch.tensor([[3.0, 5.0], [-3.0, 5.0], [3.0, -5.0]]))
-    assert outputs.flatten().tolist() == [-2, -5, 3]
 
 
 @pytest.mark.parametrize("offset", [0.0, -0.5])
@@ -91,12 +68,6 @@ def test_sine_position_in_numbers(size, offset):
                     wanted += [math.sin(slow), math.cos(slow)]
             actual = encoded[row, column]
             torch.testing.assert_close(actual, torch.tensor(wanted), rtol=1e-5, atol=1e-6)
-
-
-def test_sine_position_takes_dtype_and_shape():
-    encoded = sine_position_encoding((2, 3), 8, offset=0.0, like=torch.zeros(1).double())
-    assert encoded.shape == (2, 3, 8)
-    assert encoded.dtype == torch.float64
 
 
 def test_encoder_layer_loads_detrs_names_and_is_pytorchs_layer():

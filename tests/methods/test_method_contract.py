@@ -30,6 +30,7 @@ VARIANTS = [
     *(("ifc", {"communication": name}) for name in ("none", "full", "decomposed")),
     *(("ifc", {"memory_tokens": number}) for number in (0, 1, 16)),
     ("ifc", {"memory": "unified", "memory_tokens": 3}),
+    ("ifc", {"mode": "image"}),
 ]
 
 
@@ -42,8 +43,6 @@ def test_contract_of_variants_at_any_size(name, options):
 
 
 class Broken(VISMethod):
-    """Keeps the contract but for one planted fault."""
-
     def __init__(self, fault: str) -> None:
         super().__init__()
         self.fault = fault

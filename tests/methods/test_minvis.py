@@ -70,7 +70,6 @@ def test_golden_outputs_of_every_frame():
 
 
 def test_golden_order_of_queries():
-    """Each frame's queries matched with the previous frame's in their tracks' order."""
     tracks_QC = torch.from_numpy(ARRAYS["minvis_embeddings"][0])
     for t, order in enumerate(CASE["order"][1:], 1):
         queries_QC = torch.from_numpy(ARRAYS["minvis_embeddings"][t])

@@ -37,7 +37,6 @@ def seqformer():
 
 @pytest.fixture
 def ms_sts(seqformer):
-    """Fresh, with SeqFormer's weights where both have them."""
     method = built()
     method.double().eval().load_state_dict(seqformer.state_dict(), strict=False)
     return method
@@ -51,7 +50,6 @@ def built(**parts):
 
 
 def trained(method):
-    """No parameter at the zero that it starts from."""
     for parameter in method.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
@@ -69,12 +67,6 @@ def test_a_fresh_encoder_is_seqformers(ms_sts, seqformer):
     wanted = seqformer.encode_frames(frames())
     assert torch.equal(encoded.maps["memory"], wanted.maps["memory"])
     assert torch.equal(encoded.maps["mask_features"], wanted.maps["mask_features"])
-
-
-def test_every_parameter_of_seqformer_has_its_place(ms_sts, seqformer):
-    own, other = ms_sts.state_dict(), seqformer.state_dict()
-    assert all(own[name].shape == tensor.shape for name, tensor in other.items())
-    assert all(".ms_sts." in name or ".temporal_" in name for name in own.keys() - other.keys())
 
 
 def test_seqformers_weights_file_starts_it(ms_sts, seqformer, tmp_path):
@@ -155,18 +147,6 @@ def test_without_its_parts_it_is_seqformer_to_the_digit(seqformer):
     assert not seqformer.reconstruction
 
 
-@pytest.mark.parametrize("parts", CHOICES[1:-1], ids=str)
-@torch.no_grad()
-def test_a_part_that_is_left_in_changes_what_seqformer_predicts(parts, seqformer):
-    method = built(**parts).double().eval()
-    method.load_state_dict(seqformer.state_dict(), strict=False)
-    encoded = method.encode_clip(trained(method).encode_frames(frames()))
-    last = method.decode(encoded, last_boxes=True)[-1]
-    wanted = seqformer.decode(seqformer.encode_frames(frames()), last_boxes=True)[-1]
-    assert (last.boxes_TQ4 - wanted.boxes_TQ4).abs().max() > 1e-6
-    assert (last.instances_QC - wanted.instances_QC).abs().max() > 1e-6
-
-
 @torch.no_grad()
 def test_permuted_frames_give_permuted_results(ms_sts):
     method, order = trained(ms_sts), [2, 0, 3, 1]
@@ -220,8 +200,6 @@ def test_module_is_attention_over_frames_at_each_location(intra, inter):
 
 
 class LargestTensor(TorchDispatchMode):
-    """Remembers the size of the largest tensor that any operation returns."""
-
     elements = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):

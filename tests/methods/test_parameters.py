@@ -6,12 +6,8 @@ import pytest
 import torch
 
 from methods import build_method
-from official_weights import build_on_meta, keys
+from official_weights import OFFICIAL, build_on_meta, keys
 
-OFFICIAL = [
-    "seqformer_r50", "seqformer_r101", "seqformer_x101", "seqformer_swin_l", "ifc_r50", "ifc_r101",
-    "vistr_r50", "vistr_r101",
-]  # fmt: skip
 # wjf5203/SeqFormer's README, in millions; ResNeXt-101's 112.7 there are neither count (107.4).
 PUBLISHED = {"seqformer_r50": 49.3, "seqformer_r101": 68.4, "seqformer_swin_l": 220.0}
 

@@ -1,12 +1,10 @@
 """SeqFormer: equal to the official code, clip by clip and over videos, at any size and length."""
 
-import numpy as np
 import pytest
 import torch
 
 from methods import build_method
 from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
-from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.method import TrackingRule
@@ -16,7 +14,6 @@ NUM_CLASSES = 5
 
 
 def small(**options):
-    """A small SeqFormer whose answers differ between queries, frames and classes."""
     torch.manual_seed(0)
     defaults = SMALL | {"decoder_layers": 2} | options
     method = build_method("seqformer", num_classes=NUM_CLASSES, **defaults)
@@ -39,7 +36,6 @@ def whole(length="whole", stride=1):
 
 @pytest.fixture(scope="module", params=["r50", "swin_l"])
 def official(request):
-    """The loaded method and the golden file, prepared for inference after the `raw` outputs."""
     name = f"seqformer_{request.param}"
     with pytest.warns(UserWarning, match="36 tensors differ"):
         method = loaded(name)
@@ -79,7 +75,6 @@ def test_golden_size(official):
 
 
 def test_golden_predictions(official):
-    """The whole way: frames in, tracks out, as the authors' script writes them."""
     method, _, facts, _ = official
     tracks = track_video(method, video(facts["frames"]), whole(), range(1, 41))
     wanted = facts["predictions"]
@@ -93,7 +88,6 @@ METHOD = small()
 
 
 def with_boxes(clip):
-    """The clip's instances with their boxes, which tracking does not need."""
     return METHOD.predict_clip(METHOD.encode_frames(clip), boxes=True)
 
 
@@ -157,25 +151,10 @@ def test_asking_for_more_pairs_than_there_are():
 
 
 def test_a_clips_queries_are_the_methods_own_number():
-    """Not the tracker's, which a caller may replace."""
     method = small(top_k=3)
     method.tracking_rule = TrackingRule(top_k=None)
     with torch.inference_mode():
         assert 1 <= len(method(frames_of(2))) <= 3
-
-
-@pytest.mark.parametrize(("length", "stride"), [(3, 1), (3, 2), (4, 4), (9, 1)])
-def test_clip_wise_over_a_video(length, stride):
-    images = np.random.default_rng(0).integers(0, 256, (6, 33, 47, 3), dtype=np.uint8)
-    clip = Video(7, "noise", 33, 47, list(images))
-    tracks = track_video(METHOD, clip, whole(length, stride), range(1, NUM_CLASSES + 1))
-    assert 1 <= len(tracks) <= 10
-    for track in tracks:
-        assert len(track.segmentations) == 6
-        assert track.video_id == 7
-    if length >= 6:
-        alone = track_video(METHOD, clip, whole(), range(1, NUM_CLASSES + 1))
-        assert tracks == alone
 
 
 def test_bfloat16_keeps_the_places_precise():

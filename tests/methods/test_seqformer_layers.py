@@ -19,27 +19,8 @@ from deformable_by_hand import (
 from methods.seqformer.decoder import (
     QueryDecomposeDecoder,
     QueryDecomposeLayer,
-    inverse_sigmoid,
 )
-from methods.seqformer.encoder import DeformableEncoder, DeformableEncoderLayer
 from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch, aligned_bilinear
-from methods.seqformer.model import LevelProjection
-
-
-def test_level_projection_adds_a_coarser_level():
-    projection = LevelProjection((4, 6), 32)
-    levels = projection([torch.randn(2, 4, 9, 7), torch.randn(2, 6, 5, 4)])
-    assert [tuple(level.shape) for level in levels] == [(2, 32, 9, 7), (2, 32, 5, 4), (2, 32, 3, 2)]
-
-
-def test_encoder_works_frame_by_frame():
-    encoder = DeformableEncoder([DeformableEncoderLayer(attention(), WIDTH, 16) for _ in range(2)])
-    encoder = encoder.double()
-    clip, position = tokens(FRAMES, POSITIONS), tokens(POSITIONS)
-    together = encoder(clip, position, LEVELS)
-    for frame in range(FRAMES):
-        alone = encoder(clip[frame : frame + 1], position, LEVELS)
-        torch.testing.assert_close(together[frame : frame + 1], alone)
 
 
 def decoder():
@@ -103,13 +84,6 @@ def test_references_pass_no_gradient_to_earlier_box_heads():
     assert module.box_heads[1].layers[-1].bias.grad.abs().sum() > 0
 
 
-@given(st.floats(1e-4, 1 - 1e-4))
-def test_inverse_sigmoid(value):
-    tensor = torch.tensor(value, dtype=torch.float64)
-    assert inverse_sigmoid(tensor).sigmoid().item() == pytest.approx(value)
-    assert inverse_sigmoid(torch.tensor([0.0, 1.0])).isfinite().all()
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4))
 def test_aligned_bilinear_place_by_place(height, width, factor):
@@ -150,10 +124,6 @@ def test_dynamic_masks_instance_by_instance():
             maps = F.relu(F.conv2d(maps, numbers[1].view(8, 8, 1, 1), numbers[4]))
             maps = F.conv2d(maps, numbers[2].view(1, 8, 1, 1), numbers[5])
             torch.testing.assert_close(masks[n, t], aligned_bilinear(maps, 2)[0, 0])
-
-
-def test_dynamic_head_of_the_paper_has_169_parameters():
-    assert sum(DynamicMaskHead(256, 8).sizes) == 169
 
 
 def test_no_instance_makes_no_mask():

@@ -10,15 +10,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
-from safetensors.torch import save_file
 
-from methods import build_method
 from methods.training import loop, trainer
 from methods.training.config import TrainConfig
 from methods.training.criterion import LossSum
 from methods.training.evaluation import evaluation_cells
 from methods.training.loop import prepare, save_weights, summary_text, train
-from methods.training.trainable import load_initial_weights
 from methods.training.training_state import read_training_state
 from paths import CONFIGS
 from vis_bench.cli import main
@@ -59,26 +56,6 @@ def checkpoint(tmp_path_factory):
 def fresh_trainer():
     """A trainer that nothing was restored into."""
     return prepare(config(), QUIET)
-
-
-@pytest.mark.parametrize("ending", ["safetensors", "pth"])
-def test_damaged_initial_weights_are_refused_in_a_sentence(ending, tmp_path):
-    path = tmp_path / f"weights.{ending}"
-    method = build_method("ifc", num_classes=6, **SIZES)
-    if ending == "pth":
-        torch.save(method.state_dict(), path)
-    else:
-        save_file(method.state_dict(), path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=str(path)) as caught:
-        prepare(config(initial_weights=str(path)), QUIET)
-    assert "\n" not in str(caught.value)
-
-
-def test_missing_initial_weights_are_found_missing_before_videos_are_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "draw_videos", lambda *args: pytest.fail("drew videos"))
-    with pytest.raises(InputError, match=r"no\.safetensors does not exist, expected a \.safetens"):
-        prepare(config(initial_weights="no.safetensors"), QUIET)
 
 
 STATE = {"config": {}, "step": 1, "modules": {}, "optimizer": {}, "average": {}}
@@ -368,14 +345,6 @@ def test_wrong_input_is_exit_code_2(tmp_path, capsys):
     said = capsys.readouterr().err
     assert f"error: checkpoint {tmp_path}/out/checkpoint.pt cannot be resumed from: it is" in said
     assert "Traceback" not in said
-
-
-def test_initial_weights_may_be_a_pth_file(tmp_path):
-    method = build_method("ifc", num_classes=6, **SIZES)
-    torch.save({"model": method.state_dict()}, tmp_path / "ifc.pth")
-    other = build_method("ifc", num_classes=6, **SIZES)
-    load_initial_weights(other, tmp_path / "ifc.pth")
-    assert all(map(torch.equal, method.state_dict().values(), other.state_dict().values()))
 
 
 def test_summary_in_words():

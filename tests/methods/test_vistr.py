@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional as F
 
 from methods import build_method
 from methods.vistr.masks import DeformableConv2d
@@ -23,7 +22,7 @@ from official_weights import (
 from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.clips import Clip, check_clip_limit
+from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import InferencePlan, track_video
 
 NUM_CLASSES = 5
@@ -176,36 +175,12 @@ def test_longer_videos_are_cut_and_joined(six_frames):
 METHOD = small()
 
 
-@torch.inference_mode()
-def test_a_short_clip_is_its_frames_over_again():
-    """Two frames, and the same two frames twice: the first two frames' answers agree."""
-    short, long = METHOD(frames_of(2)), METHOD(frames_of(2)[[0, 1, 0, 1]])
-    torch.testing.assert_close(
-        short.mask_logits_NTHW, long.mask_logits_NTHW[:, :2], rtol=1e-4, atol=1e-4
-    )
-
-
 def test_clips_longer_than_the_queries_are_refused():
     with pytest.raises(InputError, match="a clip of 5 frames; expected at most 4"), torch.no_grad():
         METHOD(frames_of(5))
 
 
-@pytest.mark.parametrize(
-    ("length", "message"),
-    [(37, "clip_length is 37, but vistr takes clips of at most 36 frames"),
-     ("whole", "video long has 40 frames, but vistr takes clips of at most 36")],
-)  # fmt: skip
-def test_plans_with_longer_clips_are_refused_before_anything_runs(length, message):
-    videos = [Video(1, "short", 8, 8, [None] * 9), Video(2, "long", 8, 8, [None] * 40)]
-    with pytest.raises(InputError, match=message):
-        check_clip_limit("vistr", 36, length, videos)
-    check_clip_limit("vistr", 36, 36, videos)
-    check_clip_limit("vistr", 36, "whole", videos[:1])
-    check_clip_limit("ifc", None, length, videos)
-
-
 def probabilities(*rows):
-    """Frames of one instance."""
     return torch.tensor(rows)[:, None]
 
 
@@ -293,12 +268,6 @@ def test_deformable_convolution_is_its_definition(count, height, width, kernel, 
     with torch.no_grad():
         wanted = convolve_by_hand(layer, maps, offsets.float().double())
         torch.testing.assert_close(layer(maps, offsets), wanted, rtol=1e-4, atol=1e-4)
-
-
-def test_without_offsets_a_deformable_convolution_is_a_convolution():
-    layer, maps, offsets = convolution_case(2, 6, 7, 3, 0.0)
-    wanted = F.conv2d(maps, layer.weight, padding=1)
-    torch.testing.assert_close(layer(maps, offsets), wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_gradients_of_a_deformable_convolution_reach_weights_maps_and_offsets():

@@ -135,7 +135,6 @@ def test_predictions_that_are_no_file_get_a_sentence(record_path, name):
 
 
 def test_packing_removes_nothing_but_results_files(record_path):
-    """A record that names another record as its predictions."""
     other = RecordStore(record_path.parent).write(example_record(config_sha256="ef" * 32))
     for name in (other.name, record_path.name):
         record = read_record(record_path).model_copy(update={"predictions": name})

@@ -118,7 +118,6 @@ def test_a_record_without_variant_and_backbone_has_a_name():
 
 
 def test_shards_of_an_interrupted_run_are_no_records(tmp_path):
-    """Neither its shards nor its lock keep the records beside it from being read."""
     store = RecordStore(tmp_path / "run")
     store.write(example_record())
     folder = tmp_path / "run" / "shards" / "ab"
@@ -151,7 +150,6 @@ def test_changed_options_make_an_ablation_of_the_method_they_change():
 
 
 def test_options_without_a_plain_record_beside_them_are_the_method():
-    """Such as a plug-in that has to be given an option."""
     records = [
         example_record(method="plug_in", options={"threshold": 0.5}),
         example_record(options={"variant": "r50"}),

@@ -19,7 +19,6 @@ from vis_bench.cli import main
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Two plain synthetic videos of three frames."""
     root = tmp_path_factory.mktemp("data")
     write_short_videos(root)
     return root
@@ -27,7 +26,6 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """How many frames the method was given."""
     seen = []
     encode = ColorKey.encode_frames
 

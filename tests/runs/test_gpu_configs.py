@@ -8,7 +8,7 @@ from paths import CONFIGS, ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
-from vis_bench.records.names import arithmetic_name, arithmetic_words, file_stem, full_name
+from vis_bench.records.names import file_stem, full_name
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import Cell, cell_digest, load_cells
 from vis_bench.runs.harness import run_jobs
@@ -46,21 +46,10 @@ def test_other_settings_are_other_cells(setting):
 
 
 def test_the_gate_knows_old_records_and_new_ones_as_the_same():
-    """Records that say `none` and `bench`, and those from before anyone could say it."""
     new = example_record(compile="none", tf32=False, speed_protocol="bench")
     assert cell_key(GatedCell.of(new)) == cell_key(GatedCell.of(example_record()))
     paper = example_record(speed_protocol="paper")
     assert cell_key(GatedCell.of(paper)) != cell_key(GatedCell.of(new))
-
-
-def test_arithmetic_in_words():
-    record = example_record
-    assert arithmetic_words(record()) == arithmetic_words(record(compile="none", tf32=False)) == []
-    assert arithmetic_name(record()) == "float32"
-    assert arithmetic_name(record(tf32=True)) == "float32, TF32"
-    both = record(precision="bfloat16", compile="cuda_graphs")
-    assert arithmetic_name(both) == "bfloat16, CUDA graphs"
-    assert arithmetic_name(record(compile="default")) == "float32, compiled"
 
 
 ARITHMETIC = {("float32", False), ("float32", True), ("bfloat16", False)}
@@ -100,7 +89,6 @@ def test_bfloat16_keeps_the_ap_of_a_mini_model(tmp_path):
 
 
 def test_720_repeats_nothing_but_vistr():
-    """VisTR's cells are those of `gpu`, which --resume finds."""
     first, second = ({cell_digest(c) for c in cells(name)} for name in ("gpu", "gpu_720"))
     assert len(first) == len(second)
     assert len(first & second) == 2 * len(ARITHMETIC)
@@ -109,7 +97,6 @@ def test_720_repeats_nothing_but_vistr():
 
 @pytest.mark.parametrize("name", ["gpu", "gpu_paper"])
 def test_they_need_no_data_and_no_weights(name):
-    """On a CPU too, without the cells that only a GPU has."""
     settings = RunSettings("run", torch.device("cpu"))
     found = cells(name, "tf32=false")
     said = []

@@ -15,7 +15,6 @@ from vis_bench.show.papers import table_page
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """The mini models on the first 20 synthetic images."""
     folder = tmp_path_factory.mktemp("records")
     command = ["run", "tables/ifc-coco_synthetic", "--limit", "20", "--output", str(folder)]
     assert main(command) == 0

@@ -2,7 +2,6 @@
 
 import pickle
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,11 +67,6 @@ def test_cells_without_weights_are_left_out_where_their_config_asks(tmp_path):
     assert all("left out, weights file none.pth does not exist" in line for line in said)
     with pytest.raises(InputError, match="none of the 2 cells has its weights file"):
         jobs_of(tmp_path, PLAIN + "weights: none.pth\nskip_without_weights: true\n")
-
-
-def test_a_missing_file_is_found_first(tmp_path):
-    with pytest.raises(InputError, match=r"none\.pth does not exist"):
-        jobs_of(tmp_path, PLAIN, weights=Path("none.pth"))
 
 
 def test_a_job_knows_training_videos_without_their_annotations(tmp_path):

@@ -64,7 +64,6 @@ def files(folder):
 
 
 def without_times(path):
-    """A record without what differs from process to process."""
     values = json.loads(path.read_text())
     differing = ("created_at", "command", "num_threads")
     return {key: value for key, value in values.items() if key not in differing}

@@ -30,7 +30,6 @@ def test_config_is_what_its_name_says(name):
 
 @pytest.mark.parametrize("name", ["ifc_r50_coco", "ifc_r50_without_memory_coco"])
 def test_configs_of_images_are_those_of_the_authors(name):
-    """80 classes, one image at a time, short side 800 and long side at most 1333."""
     (cell,) = load_cells(CONFIGS / f"{name}.yaml")
     assert (cell.dataset.name, cell.clip_length, cell.resolution) == ("coco", 1, 800)
     assert cell.measure == ("accuracy", "speed", "flops")

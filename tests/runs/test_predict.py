@@ -23,7 +23,6 @@ clip_length: whole
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Three plain synthetic videos in files, and their annotations."""
     folder = tmp_path_factory.mktemp("data")
     write_dataset(folder, Bars(quiet=True), plain=True, num_videos={"val": 3})
     return folder

@@ -53,7 +53,6 @@ class Watched(Heard):
 
 @pytest.fixture(scope="module", autouse=True)
 def import_path():
-    """Workers import what this process imports."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")]))
         yield
@@ -71,7 +70,6 @@ def cluster(import_path):
 
 @pytest.fixture(scope="module")
 def in_one_process(tmp_path_factory):
-    """The results files and APs of one process."""
     folder = tmp_path_factory.mktemp("one")
     return contents(run_jobs(deadly_jobs(folder), RecordStore(folder), Watched()), folder)
 
@@ -86,7 +84,6 @@ def contents(outcome, folder):
 
 
 def measured(cluster, folder, jobs, bars=None, *, resume=False, workers=2, **more):
-    """Runs the jobs on the cluster."""
     settings = ClusterSettings(address=cluster.address, workers=workers, **more)
     return run_on_ray(jobs, RecordStore(folder), bars or Watched(), settings, resume=resume)
 
@@ -166,7 +163,6 @@ def test_speed_is_measured_by_a_worker_that_is_alone(cluster, tmp_path):
 
 
 def test_a_worker_that_lacks_a_file_says_which_node(cluster, tmp_path):
-    """The frame is there when the driver looks, and gone when a worker does."""
     write_dataset(tmp_path / "data", QUIET, plain=True, num_videos={"val": 2})
     jobs = jobs_of(
         tmp_path,

@@ -46,13 +46,11 @@ def jobs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tracks(jobs):
-    """The tracks of every video of the first job."""
     return infer(jobs[0], jobs[0].load_method(), jobs[0].videos, silent)
 
 
 @pytest.fixture(scope="module")
 def in_one_process(jobs, tmp_path_factory):
-    """What one process writes: results files by name, and AP by clip length."""
     folder = tmp_path_factory.mktemp("one")
     return contents(folder, run_jobs(jobs, RecordStore(folder), QUIET).records)
 
@@ -111,7 +109,6 @@ class Killed(BaseException):
 
 
 def killed_after(count):
-    """Inference that ends the process after some shards."""
     calls = []
 
     def replacement(*arguments):
@@ -273,7 +270,6 @@ def test_shares_from_the_environment():
 
 
 def slurm(task, tasks, step=1):
-    """Variables of one task of a Slurm array."""
     values = {"ID": task, "COUNT": len(tasks), "MIN": min(tasks), "MAX": max(tasks), "STEP": step}
     return {f"SLURM_ARRAY_TASK_{key}": str(value) for key, value in values.items()}
 

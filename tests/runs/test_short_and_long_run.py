@@ -21,7 +21,6 @@ dataset: {name: ytvis2022}
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Two synthetic videos under the names of YouTube-VIS 2022."""
     root = tmp_path_factory.mktemp("data")
     folder = root / "ytvis2022"
     write_dataset(folder, Bars(quiet=True), num_videos={"val": 2})

@@ -37,8 +37,6 @@ def chromium() -> Iterator[Browser]:
 
 
 class Browser:
-    """One window, with what the tests ask of it."""
-
     def __init__(self, driver) -> None:
         self.driver = driver
 
@@ -54,18 +52,15 @@ class Browser:
         self.driver.get(page.resolve().as_uri())
 
     def media(self, *, kind="", scheme="light") -> None:
-        """Shows the page as on a screen or in print, in light or dark."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd(
             "Emulation.setEmulatedMedia", {"media": kind, "features": features}
         )
 
     def logs(self, kind: str) -> list[dict]:
-        """What has been logged since the last time that this was asked."""
         return self.driver.get_log(kind)
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for since the page was opened."""
         messages = [json.loads(entry["message"])["message"] for entry in self.logs("performance")]
         return [
             message["params"]["request"]["url"]
@@ -74,29 +69,23 @@ class Browser:
         ]
 
     def js(self, code: str, *arguments):
-        """What JavaScript returns."""
         return self.driver.execute_script(f"return {code}", *arguments)
 
     def find(self, selector: str):
-        """The first element."""
         return self.driver.find_element("css selector", selector)
 
     def find_all(self, selector: str) -> list:
-        """All elements."""
         return self.driver.find_elements("css selector", selector)
 
     def press(self, *keys: str) -> None:
-        """Keys, wherever the focus is."""
         from selenium.webdriver import ActionChains
 
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def click(self, element) -> None:
-        """A click in the middle of an element."""
         self.js("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
     def pdf(self) -> bytes:
-        """The page as it is printed."""
         printed = self.driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
         return base64.b64decode(printed["data"])

@@ -27,7 +27,6 @@ def generate(
     num_categories: int = NUM_CATEGORIES,
     tracks_per_video: int = TRACKS_PER_VIDEO,
 ) -> tuple[dict, list[dict], list[dict]]:
-    """The contents of an annotations file and of two results files."""
     rng = np.random.default_rng(seed)
     videos, annotations = [], []
     results: tuple[list[dict], list[dict]] = ([], [])
@@ -83,7 +82,6 @@ def _text(mask: dict) -> dict:
 
 
 def write(folder: Path, seed: int = 0) -> tuple[Path, Path, Path]:
-    """Writes the three files; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "annotations.json", folder / "a.json", folder / "b.json"
     for path, content in zip(paths, generate(seed), strict=True):

@@ -41,7 +41,6 @@ class Deadly(ColorKey):
 
 
 def mark_of(video):
-    """What a video is known by."""
     frames = [video.frames[t] for t in range(min(ENCODE_FRAMES, video.length))]
     return float(to_input(frames, ColorKey.input_format).mean())
 

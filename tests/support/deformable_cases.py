@@ -64,7 +64,6 @@ class Inputs(AttentionProblem):
     """Tensors of one problem and the gradient that its output receives."""
 
     def results(self, backend: str) -> tuple[Tensor, ...]:
-        """The output and the three gradients."""
         leaves = [x.detach().requires_grad_() for x in self.tensors]
         arguments = (self.shapes_L2, self.starts_L, *leaves[1:])
         output = ms_deform_attn(leaves[0], *arguments, backend=backend)
@@ -165,12 +164,17 @@ def _distance(found: Tensor, exact: Tensor) -> float:
     return float((found.cpu().double() - exact).abs().max())
 
 
+def assert_same(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> None:
+    """Equal but for the order in which numbers were added."""
+    for one, other in zip(found, expected, strict=True):
+        allowed = 32 * torch.finfo(one.dtype).eps * float(other.abs().max())
+        torch.testing.assert_close(one.cpu(), other.cpu(), rtol=0, atol=allowed)
+
+
 def results_of_empty(
     backend: str, empty: str, device: torch.device | str
 ) -> tuple[list[Tensor], list[tuple[int, ...]]]:
-    """The output and the gradients of a problem of which one size is 0, and their shapes as they
-    should be.
-    """
+    """The output and gradients of a problem with one size 0, and the shapes they should have."""
     sizes = {"batch": 2, "queries": 3, "heads": 2, "channels": 4, "points": 2} | {empty: 0}
     b, q, m, d, p = sizes.values()
     inputs = [(b, 22, m, d), (b, q, m, 2, p, 2), (b, q, m, 2, p)]

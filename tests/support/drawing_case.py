@@ -17,7 +17,6 @@ GROUND = (70, 80, 90)
 
 
 def square(top, left, side=16):
-    """A mask with one square."""
     mask_HW = np.zeros((H, W), bool)
     mask_HW[top : top + side, left : left + side] = True
     return mask_HW
@@ -59,12 +58,10 @@ def annotations(*objects, video="cats", length=T):
 
 
 def truth(*objects):
-    """The ground truth with these objects."""
     return GroundTruth.of(annotations(*objects))
 
 
 def write_frames(folder: Path, video="cats", length=T, size=(H, W)) -> list[Path]:
-    """Writes a video of one color."""
     paths = [folder / video / f"{t:05d}.png" for t in range(length)]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     for path in paths:
@@ -73,12 +70,10 @@ def write_frames(folder: Path, video="cats", length=T, size=(H, W)) -> list[Path
 
 
 def frame_files(folder: Path) -> Video:
-    """The written video."""
     return Video(1, "cats", H, W, ImageFiles(write_frames(folder), "cats", (H, W)))
 
 
 def write_results(path: Path, *tracks, video_id=1) -> Path:
-    """A results file."""
     entries = [
         {"video_id": video_id, "category_id": c, "score": s, "segmentations": masks}
         for masks, c, s in tracks

@@ -71,7 +71,6 @@ def annotation(draw, key, video, category_id, earlier):
 
 @st.composite
 def problems(draw):
-    """The contents of an annotations file and a results file."""
     ids = draw(st.permutations([1, 2, 30]))[: draw(st.integers(1, 2))]
     videos = [
         {"id": key, "height": draw(st.integers(2, 5)), "width": 6, "length": draw(LENGTHS)}

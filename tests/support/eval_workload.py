@@ -84,7 +84,6 @@ def jittered(blobs: Blobs, rng: np.random.Generator) -> Blobs:
 def generate(
     seed: int = 0, num_videos: int = NUM_VIDEOS, num_predictions: int = NUM_PREDICTIONS
 ) -> tuple[dict, list[dict]]:
-    """The contents of an annotations file and of a results file."""
     rng = np.random.default_rng(seed)
     videos, annotations, predictions = [], [], []
     for video_id in range(1, num_videos + 1):
@@ -126,7 +125,6 @@ def _prediction(
 
 
 def write(folder: Path, seed: int = 0) -> tuple[Path, Path]:
-    """Writes both files; returns the paths of the annotations and the predictions."""
     annotations, predictions = generate(seed)
     paths = folder / "annotations.json", folder / "predictions.json"
     for path, content in zip(paths, (annotations, predictions), strict=True):

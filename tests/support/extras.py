@@ -8,13 +8,11 @@ NEEDED = {"videomt": "transformers", "minvis": "transformers"}
 
 
 def missing_extra(name):
-    """The extra that a method needs and that is not installed; None where nothing is missing."""
     extra = NEEDED.get(name)
     return None if extra is None or find_spec(extra) else extra
 
 
 def skip_without_extra(name):
-    """Skips the running test where a method's extra is not installed."""
     extra = missing_extra(name)
     if extra is not None:
         pytest.skip(f"{name} needs the extra [{extra}], which is not installed")

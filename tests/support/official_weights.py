@@ -15,15 +15,18 @@ from vis_bench.data.video import Video
 from vis_bench.masks.rle import decode
 
 NUM_CLASSES = 40
+# Checkpoints of the authors whose keys and shapes are in the golden files.
+OFFICIAL = [
+    "seqformer_r50", "seqformer_r101", "seqformer_x101", "seqformer_swin_l", "ifc_r50", "ifc_r101",
+    "vistr_r50", "vistr_r101",
+]  # fmt: skip
 
 
 def keys(name):
-    """Shapes by key of an official checkpoint such as `ifc_r50`."""
     return json.loads((GOLDEN / f"{name}.keys.json").read_text())
 
 
 def expected(name):
-    """What the official code printed: arrays and JSON."""
     arrays = np.load(GOLDEN / f"{name}.npz")
     return (
         {key: torch.from_numpy(arrays[key]) for key in arrays},
@@ -63,14 +66,12 @@ def build_on_meta(name):
 
 
 def loaded(name):
-    """The method of a golden file with that file's weights, in evaluation mode."""
     method = build_on_meta(name)
     method.load_state_dict(filled_state(name), assign=True)
     return method.eval()
 
 
 def video(spec, video_id=1):
-    """The golden file's frames as a video."""
     frames = fill.frames(spec["t"], spec["h"], spec["w"], spec["seed"])
     return Video(video_id, "golden", spec["h"], spec["w"], list(frames))
 

@@ -43,8 +43,6 @@ def install(site: Path, package: str, files: Mapping[str, str], **points: str) -
 
 @dataclass(frozen=True)
 class Done:
-    """What a command did."""
-
     returncode: int
     stdout: str
     stderr: str
@@ -67,7 +65,6 @@ def vis_bench(site: Path, *arguments: object) -> Done:
 
 
 def vis_bench_process(site: Path, *arguments: object) -> Done:
-    """The same in a process of its own, which reads edited files anew."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "run_bench.py"), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -23,8 +23,6 @@ def jobs_of(folder, text, *, build=build_method, say=ignore, **settings):
 
 
 class Heard(Bars):
-    """Silent bars that keep what they are told to say."""
-
     def __init__(self):
         super().__init__(quiet=True)
         self.said = []

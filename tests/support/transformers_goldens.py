@@ -20,19 +20,16 @@ VIDEOMT_OPTIONS = {
 
 
 def goldens():
-    """The arrays and the content of the golden file."""
     arrays = np.load(GOLDEN / "videomt_tiny.npz")
     return arrays, json.loads((GOLDEN / "videomt_tiny.json").read_text())
 
 
 def videomt_options(case):
-    """The options of `build` for a case of the golden file."""
     options = {name: case["config"][theirs] for name, theirs in VIDEOMT_OPTIONS.items()}
     return {**options, "pad_to": case["pad_to_multiple_of"]}
 
 
 def built_videomt(case, **changes):
-    """VidEoMT with random weights, at a case's sizes."""
     options = {**videomt_options(case), **changes}
     return build_method("videomt", num_classes=case["config"]["num_labels"], **options)
 
