@@ -45,6 +45,20 @@ def report():
     return report
 
 
+def test_the_config_beside_the_weights_decides_the_sizes(tmp_path):
+    stated = []
+
+    def build(name, *, weights_config=None, **options):
+        stated.append(weights_config)
+        return build_method(name, **options)
+
+    list(report_flops(build, [cell(weights=str(tmp_path))]))
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "config.json").write_text("{}")
+    list(report_flops(build, [cell(weights=str(tmp_path))]))
+    assert stated == [None, tmp_path / "config.json"]
+
+
 def test_all_cells_of_ifcs_encoder_table_to_the_printed_digits_in_little_memory():
     """Full attention at 720x1280 and T=36 would need over 100 GB to run."""
     code = (

@@ -6,30 +6,28 @@ import argparse
 import io
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from methods import build_method, methods_recording
 from vis_bench.commands.options import CONFIG, FRAMES, Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import arrays_file, config_file, count, frames_path, picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
-from vis_bench.inference.attention import RecordedVideo
-from vis_bench.method import AttentionPart
 from vis_bench.metrics.time_weights import AbsentFrames, as_json
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
-from vis_bench.runs.predict import LoadedMethod, load_for_figure, weights_of_absent_frames
 from vis_bench.show.charts import picture_format
-from vis_bench.show.figures.memory_tokens import draw_memory_tokens
 from vis_bench.show.figures.page import FigurePage
-from vis_bench.show.figures.sampling_points import draw_sampling_points
-from vis_bench.show.figures.time_weights import draw_time_weights, time_weights_text
 from vis_bench.show.overlay.rows import ShownTrack, shown_tracks
 from vis_bench.show.overlay.strip import strip_frames
 from vis_bench.text import one_line
+
+if TYPE_CHECKING:
+    from vis_bench.inference.attention import RecordedVideo
+    from vis_bench.method import AttentionPart
+    from vis_bench.runs.predict import LoadedMethod
 
 PICTURE = "picture file to write: .png, .svg or .pdf"
 DATA_SET = "the config's data set"
@@ -47,6 +45,8 @@ def add_sampling_points(options: Options) -> None:
 
 def sampling_points(options: argparse.Namespace) -> None:
     """Draws the points that the decoder's deformable attention reads."""
+    from vis_bench.show.figures.sampling_points import draw_sampling_points
+
     loaded, numbers, recorded, frames = _record(options, "decoder", options.layers)
     tracks = _tracks(options, loaded, recorded)
     _write_picture(options, draw_sampling_points(recorded, tracks, numbers, frames))
@@ -66,6 +66,8 @@ def add_time_weights(options: Options) -> None:
 
 def time_weights(options: argparse.Namespace) -> None:
     """Draws each frame's weights; predicts the other videos for the mean weights."""
+    from vis_bench.show.figures.time_weights import draw_time_weights, time_weights_text
+
     loaded, [number], recorded, frames = _record(options, "decoder", [options.layer])
     tracks = _tracks(options, loaded, recorded)
     _write_picture(options, draw_time_weights(recorded, tracks, number, frames))
@@ -88,6 +90,8 @@ def add_memory_tokens(options: Options) -> None:
 
 def memory_tokens(options: argparse.Namespace) -> None:
     """Draws the attention of IFC's memory tokens."""
+    from vis_bench.show.figures.memory_tokens import draw_memory_tokens
+
     loaded, [number], recorded, frames = _record(options, "memory", [options.layer])
     tracks = _tracks(options, loaded, recorded) if recorded.tracks else []
     instances = [track.instance for track in tracks]
@@ -121,6 +125,9 @@ def _record(
     Returns:
         The method with its videos, the layers from 0, what was recorded, the frames to draw.
     """
+    from methods import build_method, methods_recording
+    from vis_bench.runs.predict import load_for_figure
+
     loaded = load_for_figure(
         build_method, str(options.config), options.overrides, pick_device(options.device),
         video=options.video, frames=options.frames, data_root=options.data_root,
@@ -152,6 +159,8 @@ def _mean_weights(
     options: argparse.Namespace, loaded: LoadedMethod, known: RecordedVideo
 ) -> AbsentFrames | None:
     """The mean weights over the videos; None without annotations."""
+    from vis_bench.runs.predict import weights_of_absent_frames
+
     videos = loaded.videos[: options.limit]
     truth = loaded.ground_truth(videos)
     if truth is None:

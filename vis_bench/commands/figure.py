@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from methods import build_method
 from vis_bench.commands import attention_figures as attention
 from vis_bench.commands.options import FRAMES, Options
 from vis_bench.commands.output import print_result, warn
@@ -14,7 +13,6 @@ from vis_bench.files import check_writable, write_atomically
 from vis_bench.metrics.errors import ERRORS, VideoErrors, break_down_videos, worst_videos
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
-from vis_bench.runs.predict import load_rows, predict_rows
 from vis_bench.runs.sources import check_has_objects, failure_sources
 from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.page import encode_page
@@ -52,6 +50,9 @@ def _add_strip(options: Options) -> None:
 
 def _strip(options: argparse.Namespace) -> None:
     """Draws frames of one video with the masks of each method, below the ground truth."""
+    from methods import build_method
+    from vis_bench.runs.predict import load_rows, predict_rows
+
     rows = load_rows(
         build_method, options.configs, options.overrides, pick_device(options.device),
         video=options.video, frames=options.frames, data_root=options.data_root,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from methods import build_method
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text
 from vis_bench.commands.values import count
 from vis_bench.progress import Bars
 from vis_bench.runs.config import load_cells
-from vis_bench.show.flops import overview, report_flops
 
 
 def add_arguments(options: Options) -> None:
@@ -22,6 +20,9 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Counts; one cell by module, several as an overview."""
+    from methods import build_method
+    from vis_bench.show.flops import overview, report_flops
+
     cells = load_cells(options.config, options.overrides)
     with Bars().bar("flops", len(cells)) as advance:
         reports = list(report_flops(build_method, cells, advance))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from methods import describe_methods
 from vis_bench.commands.figure import FIGURES
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
@@ -14,8 +13,15 @@ from vis_bench.show.papers import tables
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Table
 
+
+def _methods() -> list[dict[str, str]]:
+    from methods import describe_methods
+
+    return describe_methods()
+
+
 KINDS = {
-    "methods": describe_methods,
+    "methods": _methods,
     "configs": lambda: [
         {"Config": name, "Description": describe_config(path)}
         for name, path in bundled_configs().items()

@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from methods import method_names
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import output_folder
@@ -37,6 +36,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _check_name(name: str) -> None:
+    from methods import method_names
+
     usable = re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) and len(name) <= 40
     if not usable or keyword.iskeyword(name):
         raise InputError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from methods import build_method
 from vis_bench.commands.options import FRAMES, Options
 from vis_bench.commands.output import print_result, say, warn
 from vis_bench.commands.values import frames_path, output_file, output_folder
@@ -14,9 +13,6 @@ from vis_bench.files import check_writable, overwrite_guard
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.runs.config import load_cells
-from vis_bench.runs.jobs import inference_plan
-from vis_bench.runs.load_method import find_weights
-from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
 from vis_bench.runs.sources import drawn_sources, listed_videos
 from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
@@ -41,6 +37,11 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predicts, writes the results file, and prints a summary."""
+    from methods import build_method
+    from vis_bench.runs.jobs import inference_plan
+    from vis_bench.runs.load_method import find_weights
+    from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
+
     cells = load_cells(options.config, options.overrides)
     if len(cells) != 1:
         raise InputError(f"{options.config} has {len(cells)} cells; predict takes a config of one")

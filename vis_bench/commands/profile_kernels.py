@@ -5,23 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import torch
-
-from cuda_ops.profile import PASSES, profile, trace_method
-from methods import build_method
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, print_text, say
 from vis_bench.commands.values import config_file, names, output_file
 from vis_bench.data.nominal import SIZE_HW
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, overwrite_guard, write_atomically
-from vis_bench.inference.preprocess import input_size
-from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.environment import describe_machine, pick_device
 from vis_bench.runs.config import Cell, load_cells
-from vis_bench.runs.load_method import find_weights, load_method, naming_method
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.kernels import (
     kernel_page,
@@ -30,6 +24,11 @@ from vis_bench.show.kernels import (
     skipped_lines,
 )
 from vis_bench.show.tables import render
+
+if TYPE_CHECKING:
+    import torch
+
+    from vis_bench.method import VISMethod
 
 TRACE = Path("runs/trace.json.gz")
 # Frames of the traced clip where the config's clip is a whole video.
@@ -73,6 +72,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _profile(options: argparse.Namespace) -> None:
+    from cuda_ops.profile import PASSES, profile
+
     device = pick_device(options.device)
     with Bars().steps("kernels") as progress:
         try:
@@ -95,6 +96,10 @@ def _profile(options: argparse.Namespace) -> None:
 
 
 def _trace(options: argparse.Namespace, output: Path) -> None:
+    from cuda_ops.profile import trace_method
+    from methods import build_method
+    from vis_bench.runs.load_method import find_weights, load_method, naming_method
+
     cell = load_cells(options.config, options.overrides)[0]
     device = pick_device(options.device)
     num_classes = len(config_categories(cell.dataset))
@@ -113,6 +118,10 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
 
 def _random_clip(method: VISMethod, cell: Cell, device: torch.device) -> torch.Tensor:
     """Random 16:9 frames (T, 3, H, W) at the cell's resolution."""
+    import torch
+
+    from vis_bench.inference.preprocess import input_size
+
     length = FRAMES_OF_WHOLE_CLIP if cell.clip_length == "whole" else cell.clip_length
     size_HW = input_size(*SIZE_HW, cell.resolution, method.input_format)
     generator = torch.Generator().manual_seed(cell.seed)

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from methods import build_method
 from vis_bench.commands.options import LIMITED_RECORDS, RECORDS, Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import count, positive, whole_number
@@ -16,19 +16,15 @@ from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
-from vis_bench.runs.harness import Outcome, run_jobs
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.ray.cluster import ClusterSettings, import_ray
-from vis_bench.runs.ray.ray_run import run_on_ray
-from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.show.curve_chart import write_curves
 from vis_bench.show.curves import has_curves, printed_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.show.speed import speed_table
 from vis_bench.show.tables import render
 
-# Takes jobs, the store of their records and progress bars.
-MeasureJobs = Callable[..., Outcome]
+# Takes jobs, the store of their records and progress bars; returns an `Outcome`.
+MeasureJobs = Callable[..., Any]
 
 
 def add_arguments(options: Options) -> None:
@@ -61,15 +57,18 @@ def run(options: argparse.Namespace) -> int:
     return measure(options, RECORDS, _way(options))
 
 
-def _way(options: argparse.Namespace) -> MeasureJobs:
-    """Returns the way to measure the jobs: in this process, by workers, or one shard."""
+def _way(options: argparse.Namespace) -> MeasureJobs | None:
+    """The function that measures one shard, or by workers; None without such an option."""
+    from vis_bench.runs.ray.ray_run import run_on_ray
+    from vis_bench.runs.run_shard import ShardOption, run_shard
+
     on_cluster = options.workers is not None or options.ray is not None
     if options.shard is not None:
         if on_cluster:
             raise InputError("--shard excludes --workers and --ray; give one of them")
         return partial(run_shard, option=ShardOption.parse(options.shard))
     if not on_cluster:
-        return partial(run_jobs, resume=options.resume)
+        return None
     import_ray()
     on_gpu = pick_device(options.device).type == "cuda"
     gpus = options.gpus_per_worker
@@ -91,6 +90,10 @@ def measure(
         records_folder: where records go unless --output or --limit says otherwise.
         measure_all: measures the jobs; in this process unless given.
     """
+    from methods import build_method
+    from vis_bench.runs.harness import run_jobs
+    from vis_bench.runs.jobs import RunSettings, resolve_jobs
+
     settings = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,
         options.limit,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from methods.training.loop import summary_text, train
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import output_folder, training_config_file
@@ -26,6 +25,8 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains, writes the weights, and prints their metrics."""
+    from methods.training.loop import summary_text, train
+
     output = options.output or Path("runs") / options.config.stem
     summary = train(options.config, options.overrides, output, resume=options.resume, bars=Bars())
     print_result(options, summary, summary_text(summary))

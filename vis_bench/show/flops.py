@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,11 @@ from tabulate import tabulate
 from vis_bench.cost.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
 from vis_bench.cost.flops.video import NominalCost, ShapeCounter, count_nominal
 from vis_bench.data.nominal import NUM_FRAMES
+from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell, DatasetConfig
-from vis_bench.runs.load_method import BuildMethod, counting_flops, method_on_meta
+from vis_bench.runs.load_method import BuildMethod, counting_flops, find_weights, method_on_meta
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Table
@@ -105,17 +107,20 @@ class FlopsReport:
 def report_flops(
     build_method: BuildMethod, cells: Iterable[Cell], advance: Advance = silent
 ) -> Iterator[FlopsReport]:
-    """Count each cell for the nominal video, without weights, data or memory.
+    """Count each cell for the nominal video, without data or memory.
 
-    The head has the classes of the cell's data set, which need not be on disk.
+    The head has the classes of the cell's data set, which need not be on disk. Nor need the
+    weights, but a config.json beside them decides the options that it states.
     """
     counters: dict[str, ShapeCounter] = {}
+    settings = {"method", "options", "weights", "kernel_backend", "dataset"}
     for cell in cells:
-        key = cell.model_dump_json(include={"method", "options", "kernel_backend", "dataset"})
+        key = cell.model_dump_json(include=settings)
         if key not in counters:
-            counters[key] = ShapeCounter(
-                method_on_meta(build_method, cell, len(config_categories(cell.dataset)))
-            )
+            num_classes, weights = len(config_categories(cell.dataset)), None
+            with suppress(InputError):
+                weights = find_weights(cell, None)
+            counters[key] = ShapeCounter(method_on_meta(build_method, cell, num_classes, weights))
         with counting_flops(cell.method):
             report = _report(cell, counters[key])
         yield report
