@@ -11,7 +11,6 @@ from vis_bench.records.store import RecordStore, record_json
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate
 from vis_bench.show.gate.check import (
     SUMMARY_VARIABLE,
-    Tolerances,
     append_summary,
     check,
     compare_sets,
@@ -35,13 +34,13 @@ def measured(**changes):
     return example_record(**values)
 
 
-def gate(tmp_path, before, after, **tolerances):
+def gate(tmp_path, before, after, **options):
     for name, records in (("before", before), ("after", after)):
         (tmp_path / name).mkdir(exist_ok=True)
         for number, record in enumerate(records):
             path = tmp_path / name / f"{number}.json"
             path.write_bytes(record_json(record))
-    return check(tmp_path / "before", tmp_path / "after", Tolerances(**tolerances))
+    return check(tmp_path / "before", tmp_path / "after", **options)
 
 
 def moved(report):

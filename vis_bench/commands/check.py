@@ -9,7 +9,7 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import number
 from vis_bench.files import overwrite_guard
-from vis_bench.show.gate.check import Tolerances, append_summary, check, update_baseline
+from vis_bench.show.gate.check import POINTS, append_summary, check, update_baseline
 
 
 def add_arguments(options: Options) -> None:
@@ -17,7 +17,7 @@ def add_arguments(options: Options) -> None:
         options.required(name, "PATH", "a record, a folder of records, or a baseline file")
     options.value(
         "--tolerance", "POINTS", "how far AP, AR and tracking may fall, in points",
-        number("a number of points from 0 to 100", 0, 100), default=0.1,
+        number("a number of points from 0 to 100", 0, 100), default=POINTS,
     )  # fmt: skip
     options.flag("--require-speed", "fail where speed could not be compared")
     options.flag("--update", "write the current measurements as the baseline")
@@ -29,10 +29,10 @@ def run(options: argparse.Namespace) -> int:
         overwrite_guard([options.baseline], [options.current])
         report = update_baseline(options.baseline, options.current)
     else:
-        tolerances = Tolerances(points=options.tolerance)
         report = check(
-            options.baseline, options.current, tolerances, require_speed=options.require_speed
-        )
+            options.baseline, options.current, options.tolerance,
+            require_speed=options.require_speed,
+        )  # fmt: skip
         problem = append_summary(report, os.environ)
         warn([] if problem is None else [problem])
     print_result(options, report.as_json(), report.as_markdown())

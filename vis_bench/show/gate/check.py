@@ -37,35 +37,10 @@ _GATED = (*_AP_AND_AR, *TRACKING)
 
 # In points; smaller differences are arithmetic.
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Tolerances:
-    """Limits on how far a value may move.
-
-    Attributes:
-        points: by how much AP, AR and the tracking metrics may fall, in points of 100.
-        speed, memory: the fraction by which FPS may fall and memory grow, if runs agree perfectly.
-        spreads: how many times the recorded spread of either side comes on top.
-        memory_spread: the part of a spread that counts for memory, which a busy machine moves less.
-    """
-
-    points: float = 0.1
-    speed: float = 0.05
-    memory: float = 0.10
-    spreads: float = 2.0
-    memory_spread: float = 0.05
-
-    def slowdown(self, *spreads: float) -> float:
-        """The factor by which FPS may fall."""
-        return self._factor(self.speed, spreads)
-
-    def growth(self, *spreads: float) -> float:
-        """The factor by which memory may grow."""
-        return self._factor(self.memory, [min(spread, self.memory_spread) for spread in spreads])
-
-    def _factor(self, floor: float, spreads: Iterable[float]) -> float:
-        return (1 + floor) * math.prod(1 + self.spreads * spread for spread in spreads)
+POINTS = 0.1  # that AP, AR and the tracking metrics may fall, of 100
+# Fractions by which FPS may fall and memory may grow, if runs agree perfectly. On top comes the
+# spread of either side so many times; of a spread a busy machine moves memory by a part only.
+_SPEED, _MEMORY, _SPREADS, _MEMORY_SPREAD = 0.05, 0.10, 2.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -80,128 +55,109 @@ class Finding:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A cell in the baseline and now."""
-
-    name: str
-    baseline: GatedCell
-    current: GatedCell
-
-    def finding(self, figure: str, texts: tuple[str, str, str], verdict: Verdict) -> Finding:
-        """A finding; `texts` are baseline, current and change."""
-        return Finding(self.name, figure, *texts, verdict)
-
-    def lost(self, figure: str, value: str) -> Finding:
-        """A value that is no longer measured."""
-        return self.finding(figure, (value, ABSENT, "no longer measured"), "missing")
+# A finding without its cell.
+_Moved = tuple[str, str, str, str, Verdict]
 
 
-def compare_cells(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
-    """All differences between two measurements of a cell."""
-    changed = list(_identity(pair))
-    yield from changed
-    if not changed:
-        yield from _accuracy(pair, tolerances)
-    yield from _cost(pair)
-    yield from _speed(pair, tolerances)
+def compare_cells(old: GatedCell, new: GatedCell, points: float = POINTS) -> Iterator[Finding]:
+    """All differences between two measurements of a cell, the baseline's first."""
+    changed = list(_identity(old, new))
+    accuracy = () if changed else _accuracy(old, new, points)
+    for moved in (*changed, *accuracy, *_cost(old, new), *_speed(old, new)):
+        yield Finding(full_name(old), *moved)
 
 
-def _identity(pair: Pair) -> Iterator[Finding]:
+def _identity(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
     """Other videos or annotations, on which AP is another measurement."""
     for key in ("num_videos", "annotations_sha256"):
-        before, now = getattr(pair.baseline, key), getattr(pair.current, key)
+        before, now = getattr(old, key), getattr(new, key)
         if before != now:
-            texts = str(before)[:12], str(now)[:12], "AP and AR cannot be compared"
-            yield pair.finding(key, texts, "changed")
+            yield key, str(before)[:12], str(now)[:12], "AP and AR cannot be compared", "changed"
 
 
-def _accuracy(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
-    thresholds = pair.baseline.tracking_score_threshold, pair.current.tracking_score_threshold
+def _accuracy(old: GatedCell, new: GatedCell, points: float) -> Iterator[_Moved]:
+    thresholds = old.tracking_score_threshold, new.tracking_score_threshold
     gated: Sequence[Metric] = _GATED
     if None not in thresholds and thresholds[0] != thresholds[1]:
-        texts = str(thresholds[0]), str(thresholds[1]), "tracking metrics cannot be compared"
-        yield pair.finding("tracking_score_threshold", texts, "changed")
+        before, now = map(str, thresholds)
+        change = "tracking metrics cannot be compared"
+        yield "tracking_score_threshold", before, now, change, "changed"
         gated = _AP_AND_AR
     for metric in gated:
-        before, now = getattr(pair.baseline, metric.field), getattr(pair.current, metric.field)
-        if before is None:
-            continue
-        if now is None:
-            yield pair.lost(metric.field, f"{100 * before:.2f}")
-            continue
-        moved = 100 * (now - before)
-        if abs(moved) > tolerances.points + _ROUNDING:
-            old, new, change = told_apart(100 * before, 100 * now, digits=2)
-            texts = old, new, f"{change} points"
-            yield pair.finding(metric.field, texts, "worse" if moved < 0 else "better")
+        before, now = getattr(old, metric.field), getattr(new, metric.field)
+        if before is not None and now is None:
+            yield _lost(metric.field, f"{100 * before:.2f}")
+        elif before is not None and abs(100 * (now - before)) > points + _ROUNDING:
+            was, is_now, change = told_apart(100 * before, 100 * now, digits=2)
+            yield metric.field, was, is_now, f"{change} points", _verdict(now > before)
 
 
-def _cost(pair: Pair) -> Iterator[Finding]:
-    before, now = pair.baseline.flop_convention, pair.current.flop_convention
+def _cost(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
+    before, now = old.flop_convention, new.flop_convention
     if before and now and before != now:
-        yield pair.finding("flop_convention", (before, now, "another rule of counting"), "changed")
+        yield "flop_convention", before, now, "another rule of counting", "changed"
     for figure in COSTS:
-        old, new = getattr(pair.baseline, figure), getattr(pair.current, figure)
-        if old is None or old == new:
-            continue
-        if new is None:
-            yield pair.lost(figure, f"{old:,.10g}")
-            continue
-        yield pair.finding(figure, _cost_texts(old, new), "changed")
+        before, now = getattr(old, figure), getattr(new, figure)
+        if before is not None and now is None:
+            yield _lost(figure, f"{before:,.10g}")
+        elif before is not None and before != now:
+            yield figure, *_cost_texts(before, now), "changed"
 
 
-def _speed(pair: Pair, tolerances: Tolerances) -> Iterator[Finding]:
-    timed, now = pair.baseline.timed_regions(), pair.current.timed_regions()
-    other, busy = _other_machine(pair), _busy(pair)
+def _speed(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
+    timed, now = old.timed_regions(), new.timed_regions()
     if now and not timed:
-        texts = "-", "measured", "no speed in the baseline"
-        yield pair.finding("FPS and memory", texts, "not compared")
-    if timed and (other or busy):
-        what = "FPS and memory" if other else "FPS"
-        yield pair.finding(what, other or busy or ("", "", ""), "not compared")
-    for region, before in {} if other else timed.items():
-        yield from _region(
-            pair, region, (before, now.get(region, GatedSpeed())), tolerances, busy=bool(busy)
-        )
+        change = "no speed in the baseline"
+        yield "FPS and memory", ABSENT, "measured", change, "not compared"
+    if not timed:
+        return
+    if other := _other_machine(old, new):
+        yield "FPS and memory", *other, "not compared"
+        return
+    if busy := _busy(old, new):
+        yield "FPS", *busy, "not compared"
+    for region, before in timed.items():
+        yield from _region(region, before, now.get(region, GatedSpeed()), is_busy=bool(busy))
 
 
-def _region(
-    pair: Pair,
-    region: str,
-    sides: tuple[GatedSpeed, GatedSpeed],
-    tolerances: Tolerances,
-    *,
-    busy: bool,
-) -> Iterator[Finding]:
-    spreads = [side.speed_spread for side in sides]
-    known = [spread for spread in spreads if spread is not None]
-    for field, title, allow in (
-        ("fps", "FPS", tolerances.slowdown),
-        ("peak_memory_bytes", "peak memory", tolerances.growth),
-    ):
-        old, new = (getattr(side, field) for side in sides)
-        if old is None or (busy and field == "fps" and new is not None):
-            continue
-        figure = f"{title} ({region})"
-        if new is None:
-            yield pair.lost(figure, _speed_texts(field, old, old)[0])
-            continue
-        texts = _speed_texts(field, old, new)
-        if field == "fps" and len(known) < len(spreads):
-            yield pair.finding(figure, (*texts, "one run only: spread unknown"), "not compared")
-            continue
-        ratio, factor = new / old, allow(*known)
-        if not 1 / factor <= ratio <= factor:
-            allowed = factor if ratio > 1 else 1 / factor
-            change = f"{_percent(ratio)}, noise explains {_percent(allowed)}"
-            worse = (ratio < 1) == (field == "fps")
-            yield pair.finding(figure, (*texts, change), "worse" if worse else "better")
+def _region(region: str, old: GatedSpeed, new: GatedSpeed, *, is_busy: bool) -> Iterator[_Moved]:
+    spreads = [s for s in (old.speed_spread, new.speed_spread) if s is not None]
+    figure = f"FPS ({region})"
+    if old.fps is not None and new.fps is None:
+        yield _lost(figure, f"{old.fps:,.1f}")
+    elif old.fps is not None and new.fps is not None and not is_busy:
+        texts = f"{old.fps:,.1f}", f"{new.fps:,.1f}"
+        if len(spreads) < 2:
+            yield figure, *texts, "one run only: spread unknown", "not compared"
+        elif change := _beyond_noise(new.fps / old.fps, _SPEED, spreads):
+            yield figure, *texts, change, _verdict(new.fps > old.fps)
+    figure, before, now = f"peak memory ({region})", old.peak_memory_bytes, new.peak_memory_bytes
+    if before is not None and now is None:
+        yield _lost(figure, _mebibytes(before))
+    elif before is not None and now is not None:
+        part = [min(spread, _MEMORY_SPREAD) for spread in spreads]
+        if change := _beyond_noise(now / before, _MEMORY, part):
+            yield figure, _mebibytes(before), _mebibytes(now), change, _verdict(now < before)
 
 
-def _other_machine(pair: Pair) -> tuple[str, str, str] | None:
+def _lost(figure: str, value: str) -> _Moved:
+    return figure, value, ABSENT, "no longer measured", "missing"
+
+
+def _verdict(is_better: bool) -> Verdict:
+    return "better" if is_better else "worse"
+
+
+def _beyond_noise(ratio: float, floor: float, spreads: Iterable[float]) -> str:
+    """The change in words; empty where noise explains it."""
+    factor = (1 + floor) * math.prod(1 + _SPREADS * spread for spread in spreads)
+    if 1 / factor <= ratio <= factor:
+        return ""
+    return f"{_percent(ratio)}, noise explains {_percent(factor if ratio > 1 else 1 / factor)}"
+
+
+def _other_machine(old: GatedCell, new: GatedCell) -> tuple[str, str, str] | None:
     """Both machines and their difference, if their speeds cannot be compared."""
-    old, new = pair.baseline, pair.current
     if old.device != new.device:
         return str(old.device), str(new.device), "another device"
     if old.num_threads != new.num_threads:
@@ -209,12 +165,10 @@ def _other_machine(pair: Pair) -> tuple[str, str, str] | None:
     return None
 
 
-def _busy(pair: Pair) -> tuple[str, str, str] | None:
+def _busy(old: GatedCell, new: GatedCell) -> tuple[str, str, str] | None:
     """Both load averages, if either exceeds the number of CPUs."""
-    cells = pair.baseline, pair.current
-    if any((cell.load_average or 0) > (cell.num_cpus or math.inf) for cell in cells):
-        old, new = (_load_text(cell) for cell in cells)
-        return old, new, "the machine was busy"
+    if any((cell.load_average or 0) > (cell.num_cpus or math.inf) for cell in (old, new)):
+        return _load_text(old), _load_text(new), "the machine was busy"
     return None
 
 
@@ -242,10 +196,8 @@ def _cost_texts(old: float, new: float) -> tuple[str, str, str]:
     return f"{old:,.10g}", f"{new:,.10g}", f"x {ratio}"
 
 
-def _speed_texts(field: str, old: float, new: float) -> tuple[str, str]:
-    if field == "fps":
-        return f"{old:,.1f}", f"{new:,.1f}"
-    return f"{old / 2**20:,.0f} MiB", f"{new / 2**20:,.0f} MiB"
+def _mebibytes(value: int) -> str:
+    return f"{value / 2**20:,.0f} MiB"
 
 
 def _percent(factor: float) -> str:
@@ -351,18 +303,19 @@ UPDATE_HINT = (
 def check(
     baseline: Path,
     current: Path,
-    tolerances: Tolerances | None = None,
+    points: float = POINTS,
     *,
     require_speed: bool = False,
 ) -> GateReport:
     """Compare a baseline with current measurements.
 
     Each is a record file, a folder of records or a baseline file. A missing cell fails, a new one
-    does not; speed that could not be compared fails with `require_speed`.
+    does not; speed that could not be compared fails with `require_speed`. AP, AR and the tracking
+    metrics may fall by so many `points`.
     """
     if not baseline.exists():
         raise InputError(f"baseline {baseline} does not exist; --update writes it")
-    report = compare_sets(load_cells_to_gate(baseline), load_cells_to_gate(current), tolerances)
+    report = compare_sets(load_cells_to_gate(baseline), load_cells_to_gate(current), points)
     return replace(report, require_speed=require_speed)
 
 
@@ -377,34 +330,33 @@ def update_baseline(baseline: Path, current: Path) -> GateReport:
 def compare_sets(
     baseline: Sequence[GatedCell],
     current: Sequence[GatedCell],
-    tolerances: Tolerances | None = None,
+    points: float = POINTS,
 ) -> GateReport:
     """Compare cells pairwise; failing findings first, then by cell."""
-    tolerances = tolerances or Tolerances()
     now: dict[str, list[GatedCell]] = defaultdict(list)
     for cell in current:
         now[cell_key(cell)].append(cell)
     pairs = [
-        Pair(full_name(cell), cell, _counterpart(cell, now[cell_key(cell)]))
+        (cell, _counterpart(cell, now[cell_key(cell)]))
         for cell in baseline
         if cell_key(cell) in now
     ]
-    findings = [finding for pair in pairs for finding in compare_cells(pair, tolerances)]
+    findings = [finding for pair in pairs for finding in compare_cells(*pair, points)]
     findings += [
         Finding(full_name(cell), WHOLE_CELL, "measured", ABSENT, "no record", "missing")
         for cell in baseline
         if cell_key(cell) not in now
     ]
     known = {(cell_key(cell), cell.device) for cell in baseline}
-    paired = [pair.current for pair in pairs]
+    paired = [new for _, new in pairs]
     findings += [
         Finding(full_name(cell), WHOLE_CELL, ABSENT, "measured", "not in the baseline", "new")
         for cell in current
         if (cell_key(cell), cell.device) not in known and cell not in paired
     ]
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
-    timed = [p for p in pairs if p.baseline.timed_regions() or p.current.timed_regions()]
-    return GateReport(findings, len(pairs), len(timed))
+    num_timed = sum(bool(old.timed_regions() or new.timed_regions()) for old, new in pairs)
+    return GateReport(findings, len(pairs), num_timed)
 
 
 def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | None:
