@@ -1,16 +1,12 @@
 """Commands as users run them: each once, with records, tables and pages that follow."""
 
 import json
-import signal
-import subprocess
-import sys
 import zipfile
 
 import pytest
 
-from paths import ROOT
+from hostile_calls import call
 from record_example import example_record
-from vis_bench.cli import main
 from vis_bench.records.store import RecordStore
 from vis_bench.show.gate import check as verdict
 
@@ -30,18 +26,10 @@ def config(tmp_path):
     return path
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
-
-
-def test_run_measures_every_cell_and_prints_a_table(run, config, tmp_path):
-    code, out, err = run("run", config, "--limit", 3, "--output", tmp_path / "r", "--device", "cpu")
+def test_run_measures_every_cell_and_prints_a_table(config, tmp_path):
+    code, out, err = call(
+        "run", config, "--limit", 3, "--output", tmp_path / "r", "--device", "cpu"
+    )
     assert code == 0, err
     assert "| color_key" in out
     records = [json.loads(p.read_text()) for p in (tmp_path / "r").glob("*.json")
@@ -54,110 +42,86 @@ def test_run_measures_every_cell_and_prints_a_table(run, config, tmp_path):
         assert (tmp_path / "r" / record["predictions"]).is_file()
 
 
-def test_limited_runs_stay_apart_unless_told_otherwise(run, config, tmp_path, monkeypatch):
+def test_limited_runs_stay_apart_unless_told_otherwise(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     some = ("run", config, "--set", "clip_length=whole", "--device", "cpu", "--json")
-    code, out, err = run(*some, "--limit", 1)
+    code, out, err = call(*some, "--limit", 1)
     assert code == 0, err
     assert "--limit: records go to runs/limited; --output names another folder" in err
     assert json.loads(out)[0]["limited"]
     assert len(written(tmp_path / "runs" / "limited")) == 1
     assert not (tmp_path / "results").exists()
-    code, out, err = run(*some, "--limit", 24)
+    code, out, err = call(*some, "--limit", 24)
     assert code == 0, err
     assert not json.loads(out)[0]["limited"]
     assert "runs/limited" not in err
     assert len(written(tmp_path / "results" / "records")) == 1
 
 
-def test_table_and_leaderboard_show_what_was_run(run, config, tmp_path):
+def test_table_and_leaderboard_show_what_was_run(config, tmp_path):
     records = tmp_path / "r"
-    run("run", config, "--limit", 1, "--output", records, "--set", "clip_length=whole")
-    code, out, _ = run("table", "measured", "--records", records, "--format", "csv")
+    call("run", config, "--limit", 1, "--output", records, "--set", "clip_length=whole")
+    code, out, _ = call("table", "measured", "--records", records, "--format", "csv")
     assert code == 0
     assert out.splitlines()[1].startswith(
         "color_key (limited to 1 video),none,synthetic_plain val,1,whole,-,native,"
     )
-    code, _, _ = run("leaderboard", "--records", records, "--output", tmp_path / "L.md")
+    code, _, _ = call("leaderboard", "--records", records, "--output", tmp_path / "L.md")
     assert code == 0
     assert "color_key" in (tmp_path / "L.md").read_text()
 
 
-def test_resume_measures_nothing_twice(run, config, tmp_path):
+def test_resume_measures_nothing_twice(config, tmp_path):
     arguments = ("run", config, "--limit", 1, "--output", tmp_path / "r", "--json")
-    _, first, _ = run(*arguments, "--set", "clip_length=whole")
-    _, both, err = run(*arguments, "--resume")
+    _, first, _ = call(*arguments, "--set", "clip_length=whole")
+    _, both, err = call(*arguments, "--resume")
     assert json.loads(first)[0] in json.loads(both)
     assert len(json.loads(both)) == 2
     assert "measured before" in err
 
 
-def test_cells_without_their_weights_are_left_out_where_the_config_says_so(run, tmp_path):
+def test_cells_without_their_weights_are_left_out_where_the_config_says_so(tmp_path):
     config = tmp_path / "two.yaml"
     cells = "[{weights: none.pth, skip_without_weights: true}, {clip_length: whole}]"
     config.write_text(PLAIN.replace("[whole, 10]", "10") + f"cells: {cells}\n")
-    code, out, err = run("run", config, "--limit", 1, "--output", tmp_path / "r", "--json")
+    code, out, err = call("run", config, "--limit", 1, "--output", tmp_path / "r", "--json")
     assert code == 0, err
     assert [record["clip_length"] for record in json.loads(out)] == ["whole"]
     assert "left out, weights file none.pth does not exist" in err
-
-
-def test_a_killed_run_keeps_its_records_and_goes_on(config, tmp_path):
-    """Kills the process once the first record is there; the resumed run keeps it untouched."""
-    records = tmp_path / "r"
-    lengths = "clip_length=[whole,20,15,10,8,5]"
-    command = [
-        sys.executable, "run_bench.py", "run", str(config), "--output", str(records), "--set",
-        lengths, "--limit", "4", "--device", "cpu",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    assert b"[1/6]" in process.stderr.readline()
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    before = {path: path.read_bytes() for path in written(records)}
-    assert 1 <= len(before) < 6
-    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("measured before") == len(before)
-    assert len(written(records)) == 6
-    for path, content in before.items():
-        assert path.read_bytes() == content
 
 
 def written(folder):
     return [p for p in folder.glob("[!.]*.json") if not p.name.endswith(".results.json")]
 
 
-def test_synth_validate_eval_predict_submit(run, tmp_path):
+def test_synth_validate_eval_predict_submit(tmp_path):
     """The whole way over files: frames written, checked, predicted on, evaluated, zipped."""
     data = tmp_path / "data"
-    code, out, err = run("synth", data, "--plain", "--json", "--split", "val", "--videos", 2)
+    code, out, err = call("synth", data, "--plain", "--json", "--split", "val", "--videos", 2)
     assert code == 0, err
     (annotations,) = data.glob("**/val.json")
     frames = annotations.parent / "val" / "JPEGImages"
-    code, out, err = run("validate", annotations, "--frames", frames)
+    code, out, err = call("validate", annotations, "--frames", frames)
     assert (code, out) == (0, "no problems found\n"), err
     config = tmp_path / "c.yaml"
     config.write_text(PLAIN.replace("[whole, 10]", "whole"))
     results = tmp_path / "out" / "results.json"
-    code, out, err = run("predict", config, "--frames", frames, "--output", results)
+    code, out, err = call("predict", config, "--frames", frames, "--output", results)
     assert code == 0, err
-    code, out, err = run("eval", "--annotations", annotations, "--predictions", results, "--json")
+    code, out, err = call("eval", "--annotations", annotations, "--predictions", results, "--json")
     assert code == 0, err
     assert json.loads(out)["ap"] > 0.95
-    code, out, err = run("submit", results, tmp_path / "s.zip")
+    code, out, err = call("submit", results, tmp_path / "s.zip")
     assert code == 0, err
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
         assert archive.namelist() == ["results.json"]
         assert json.loads(archive.read("results.json")) == json.loads(results.read_text())
 
 
-def test_predict_on_a_single_folder_of_frames(run, tmp_path, config):
-    run("synth", tmp_path / "d", "--plain", "--split", "val", "--videos", 1)
+def test_predict_on_a_single_folder_of_frames(tmp_path, config):
+    call("synth", tmp_path / "d", "--plain", "--split", "val", "--videos", 1)
     folder = next(path.parent for path in (tmp_path / "d").rglob("00000.*"))
-    code, out, err = run(
+    code, out, err = call(
         "predict", config, "--frames", folder, "--output", tmp_path / "r.json", "--json",
         "--set", "clip_length=whole",
     )  # fmt: skip
@@ -166,39 +130,39 @@ def test_predict_on_a_single_folder_of_frames(run, tmp_path, config):
     assert {track["video_id"] for track in json.loads((tmp_path / "r.json").read_text())} == {1}
 
 
-def test_leaderboard_in_every_format(run, tmp_path):
+def test_leaderboard_in_every_format(tmp_path):
     store = RecordStore(tmp_path / "r")
     store.write(example_record())
     store.write(example_record(dataset="ytvis2019", ap=0.4, config_sha256="cd" * 32))
     texts = {}
     for form in ("markdown", "csv", "latex", "html"):
-        code, texts[form], err = run("leaderboard", "--records", store.folder, "--format", form)
+        code, texts[form], err = call("leaderboard", "--records", store.folder, "--format", form)
         assert code == 0, err
-    assert run("leaderboard", "--records", store.folder)[1] == texts["markdown"]
+    assert call("leaderboard", "--records", store.folder)[1] == texts["markdown"]
     assert texts["markdown"].startswith("# Leaderboard\n\n## ")
     header, *rows = texts["csv"].splitlines()
     assert header.startswith("Data,Rank,Method,Backbone,Clip,Stride,AP,")
     assert sorted(row.split(",")[6] for row in rows) == ["40.0", "50.0"]
     assert texts["latex"].count(r"\begin{tabular}") == 2
     assert texts["html"].count("<caption>") == 2
-    code, out, _ = run("leaderboard", "--records", store.folder, "--format", "html",
+    code, out, _ = call("leaderboard", "--records", store.folder, "--format", "html",
                        "--output", tmp_path / "board.html")  # fmt: skip
     assert (code, out) == (0, "")
     assert (tmp_path / "board.html").read_text() == texts["html"]
 
 
-def test_the_leaderboard_shows_best_cells_or_all(run, tmp_path):
+def test_the_leaderboard_shows_best_cells_or_all(tmp_path):
     store = RecordStore(tmp_path / "r")
     store.write(example_record(ap=0.31))
     store.write(example_record(ap=0.42, clip_length=10, config_sha256="cd" * 32))
     store.write(example_record(ap=0.53, training="afresh", config_sha256="ef" * 32))
     arguments = ("leaderboard", "--records", store.folder)
-    _, best, _ = run(*arguments)
+    _, best, _ = call(*arguments)
     assert [text in best for text in ("31.0", "42.0", "53.0")] == [False, True, False]
-    _, every, _ = run(*arguments, "--all")
+    _, every, _ = call(*arguments, "--all")
     assert all(text in every for text in ("31.0", "42.0", "53.0"))
-    assert [record["ap"] for record in json.loads(run(*arguments, "--json")[1])] == [0.42]
-    assert len(json.loads(run(*arguments, "--json", "--all")[1])) == 3
+    assert [record["ap"] for record in json.loads(call(*arguments, "--json")[1])] == [0.42]
+    assert len(json.loads(call(*arguments, "--json", "--all")[1])) == 3
 
 
 @pytest.mark.parametrize(
@@ -206,38 +170,38 @@ def test_the_leaderboard_shows_best_cells_or_all(run, tmp_path):
     [["leaderboard"], ["leaderboard", "--json"], ["table", "measured"], ["table", "comparison"],
      ["table", "ifc-stride", "--format", "csv"]],
 )  # fmt: skip
-def test_an_unreadable_record_is_named_and_skipped(arguments, run, tmp_path):
+def test_an_unreadable_record_is_named_and_skipped(arguments, tmp_path):
     store = RecordStore(tmp_path / "r")
     store.write(example_record(ap=0.31))
-    code, before, _ = run(*arguments, "--records", store.folder)
+    code, before, _ = call(*arguments, "--records", store.folder)
     assert code == 0
     (store.folder / "broken.json").write_text('{"schema_version": 1}')
-    code, out, err = run(*arguments, "--records", store.folder)
+    code, out, err = call(*arguments, "--records", store.folder)
     assert (code, out) == (1, before)
     assert err == f"skipped: record {store.folder / 'broken.json'} lacks the field 'method'\n"
 
 
-def test_check_refuses_an_unreadable_record(run, tmp_path):
+def test_check_refuses_an_unreadable_record(tmp_path):
     store = RecordStore(tmp_path / "r")
     path = store.write(example_record())
     (store.folder / "broken.json").write_text("{")
-    code, out, err = run("check", "--baseline", path, "--current", store.folder)
+    code, out, err = call("check", "--baseline", path, "--current", store.folder)
     assert (code, out) == (2, "")
     assert "broken.json" in err
 
 
-def test_a_table_is_written_to_a_file(run, tmp_path):
-    code, printed, _ = run("table", "comparison", "--format", "latex")
+def test_a_table_is_written_to_a_file(tmp_path):
+    code, printed, _ = call("table", "comparison", "--format", "latex")
     assert code == 0
-    code, out, _ = run("table", "comparison", "--format", "latex", "--output", tmp_path / "t.tex")
+    code, out, _ = call("table", "comparison", "--format", "latex", "--output", tmp_path / "t.tex")
     assert (code, out) == (0, "")
     assert (tmp_path / "t.tex").read_text() == printed
 
 
 @pytest.mark.parametrize("name", ["a/t.json", "t.json.gz"])
-def test_a_trace_of_a_bundled_model(run, tmp_path, name):
+def test_a_trace_of_a_bundled_model(tmp_path, name):
     """Its weights have six classes, those of its config's data set."""
-    code, out, err = run(
+    code, out, err = call(
         "profile-kernels", "--config", "ifc_mini_synthetic", "--trace", tmp_path / name,
         "--device", "cpu", "--set", "clip_length=2", "--json",
     )  # fmt: skip
@@ -248,16 +212,16 @@ def test_a_trace_of_a_bundled_model(run, tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name.partition("/")[0]]
 
 
-def test_training_prints_a_summary_or_json(run, tmp_path, monkeypatch):
+def test_training_prints_a_summary_or_json(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["train", "backbone_mini_synthetic", "--set", "steps=1", "--set", "videos=2",
                  "--set", "clips=2"]  # fmt: skip
-    code, out, err = run(*arguments)
+    code, out, err = call(*arguments)
     assert code == 0, err
     weights = "runs/backbone_mini_synthetic/weights.safetensors"
     assert out.startswith("trained to step 1 in ")
     assert weights in out
-    code, out, err = run(*arguments, "--json")
+    code, out, err = call(*arguments, "--json")
     assert code == 0, err
     assert json.loads(out)["weights"] == weights
 
@@ -265,14 +229,14 @@ def test_training_prints_a_summary_or_json(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize("place", ["missing/summary.md", "", "\0", "/dev/full"])
 @pytest.mark.parametrize(("now", "code"), [(0.5, 0), (0.3, 1)])
 def test_a_summary_that_cannot_be_written_changes_no_exit_code(
-    place, now, code, run, tmp_path, monkeypatch
+    place, now, code, tmp_path, monkeypatch
 ):
     for name, ap in (("before", 0.5), ("after", now)):
         RecordStore(tmp_path / name).write(example_record(ap=ap))
     summary = place if place.startswith("/dev") else f"{tmp_path}/{place}"
     monkeypatch.setattr(verdict, "SUMMARY_VARIABLE", "SUMMARY")
     monkeypatch.setattr("os.environ", {"SUMMARY": summary})
-    done, out, err = run(
+    done, out, err = call(
         "check", "--baseline", tmp_path / "before", "--current", tmp_path / "after"
     )
     assert done == code

@@ -5,23 +5,16 @@ import re
 
 import pytest
 
+from hostile_calls import call
 from paths import GOLDEN
-from vis_bench.cli import main
 
 EXPECTED = json.loads((GOLDEN / "tracking_made.expected.json").read_text())
 GROUPS = ("det_averaged", "class_averaged", "class_averaged_all_listed", "class_agnostic")
 
 
-@pytest.fixture
-def evaluate(capsys):
-    def call(*options, annotations=GOLDEN / "tracking_made.gt.json"):
-        predictions = GOLDEN / "tracking_made.preds.json"
-        code = main(["eval", "--annotations", str(annotations), "--predictions", str(predictions),
-                     *map(str, options)])  # fmt: skip
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
+def evaluate(*options, annotations=GOLDEN / "tracking_made.gt.json"):
+    paths = ["--annotations", annotations, "--predictions", GOLDEN / "tracking_made.preds.json"]
+    return call("eval", *paths, *options)
 
 
 def lowered(numbers):
@@ -29,7 +22,7 @@ def lowered(numbers):
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.1])
-def test_json_holds_the_reference_numbers(evaluate, threshold):
+def test_json_holds_the_reference_numbers(threshold):
     code, out, _ = evaluate("--tracking", "--score-threshold", threshold, "--json")
     assert code == 0
     tracking = json.loads(out)["tracking"]
@@ -49,7 +42,7 @@ def test_json_holds_the_reference_numbers(evaluate, threshold):
             assert row["teta"] is None
 
 
-def test_text_shows_points(evaluate):
+def test_text_shows_points():
     code, out, _ = evaluate("--tracking", "--per-category")
     assert code == 0
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines()]
@@ -60,7 +53,7 @@ def test_text_shows_points(evaluate):
     assert ["class_5", *["-"] * 6] in cells
 
 
-def test_without_the_option_nothing_changes(evaluate):
+def test_without_the_option_nothing_changes():
     _, out, _ = evaluate("--json")
     assert "tracking" not in json.loads(out)
     assert "HOTA" not in evaluate()[1]
@@ -70,7 +63,7 @@ def test_without_the_option_nothing_changes(evaluate):
     assert both == json.loads(out)
 
 
-def test_nothing_annotated_is_null_and_a_dash(evaluate, tmp_path):
+def test_nothing_annotated_is_null_and_a_dash(tmp_path):
     content = json.loads((GOLDEN / "tracking_made.gt.json").read_text())
     annotations = tmp_path / "gt.json"
     annotations.write_text(json.dumps({**content, "annotations": []}))
@@ -86,7 +79,7 @@ def test_nothing_annotated_is_null_and_a_dash(evaluate, tmp_path):
     assert re.search(r"\| all detections +\| +- \|", out)
 
 
-def test_a_record_holds_them_too(evaluate, tmp_path):
+def test_a_record_holds_them_too(tmp_path):
     code, out, err = evaluate("--tracking", "--record", "Mine", "--dataset", "ovis",
                               "--output", tmp_path)  # fmt: skip
     assert code == 0, err

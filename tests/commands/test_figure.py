@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from drawing_case import LEFT, NOWHERE, RIGHT, T, annotations, tube, write_frames, write_results
+from hostile_calls import call
 from maintenance import refresh
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.commands.figure import FIGURES
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
-from vis_bench.masks.rle import encode_masks
 from vis_bench.runs.predict import LoadedMethod
 from vis_bench.show.overlay.painting import GRAY
 
@@ -22,14 +22,8 @@ SMALL = ("--set", "resolution=64")
 ATTENTION = ["sampling-points", "time-weights", "memory-tokens"]
 
 
-@pytest.fixture
-def figure(capsys):
-    def call(*arguments):
-        code = main(["figure", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
+def figure(*arguments):
+    return call("figure", *arguments)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -41,7 +35,7 @@ def test_help_of_a_figure(name, capsys):
 
 
 @pytest.mark.parametrize("method", ["seqformer", "ms_sts"])
-def test_sampling_points_and_their_arrays(figure, tmp_path, method):
+def test_sampling_points_and_their_arrays(tmp_path, method):
     output, data = tmp_path / "new" / "points.png", tmp_path / "points.npz"
     code, out, err = figure(
         "sampling-points", f"{method}_mini_synthetic", "--video", "val_00006", "--output", output,
@@ -63,7 +57,7 @@ def test_sampling_points_and_their_arrays(figure, tmp_path, method):
     assert str(arrays["video"]) == "val_00006"
 
 
-def test_time_weights_say_what_counts(figure, tmp_path):
+def test_time_weights_say_what_counts(tmp_path):
     larger = ("--set", "resolution=96")  # where the model finds an object
     arguments = ("time-weights", "--output", tmp_path / "w.svg", "--limit", 1, *larger)
     code, out, _ = figure(*arguments, "--json")
@@ -79,7 +73,7 @@ def test_time_weights_say_what_counts(figure, tmp_path):
     assert "|       3 |" in out
 
 
-def test_memory_tokens(figure, tmp_path):
+def test_memory_tokens(tmp_path):
     output, data = tmp_path / "tokens.pdf", tmp_path / "tokens.npz"
     arguments = ("memory-tokens", "--output", output, "--data", data, "--layer", "first", *SMALL)
     code, _, _ = figure(*arguments)
@@ -91,7 +85,7 @@ def test_memory_tokens(figure, tmp_path):
     assert 0.5 < weights.sum((-1, -2)).max() < 1 + 1e-5
 
 
-def test_a_folder_of_frames_needs_no_data_set(figure, tmp_path):
+def test_a_folder_of_frames_needs_no_data_set(tmp_path):
     for t, frame in enumerate(generate("val").videos[5].frames[:3]):
         write_frame(tmp_path / "frames" / f"{t}.png", frame, "png")
     arguments = ("--frames", tmp_path / "frames", "--output", tmp_path / "w.png", *SMALL)
@@ -116,29 +110,29 @@ def failures(tmp_path):
     return tmp_path
 
 
-def cases(figure, folder, *arguments):
+def cases(folder, *arguments):
     return figure(
         "failure-cases", folder / "r.json", "--annotations", folder / "gt.json", "--frames",
         folder / "frames", "--output", folder / "f.png", *arguments,
     )  # fmt: skip
 
 
-def test_failure_cases(figure, failures):
-    code, out, _ = cases(figure, failures, "--json")
+def test_failure_cases(failures):
+    code, out, _ = cases(failures, "--json")
     assert code == 0
     found = {case["kind"]: case for case in json.loads(out)["cases"]}
     assert found["missed"]["video"] == "cats"
     assert found["missed"]["lost"] == pytest.approx(0.5)
     assert Image.open(failures / "f.png").width == 880
-    code, out, _ = cases(figure, failures, "--kinds", "missed", "--worst", 3)
+    code, out, _ = cases(failures, "--kinds", "missed", "--worst", 3)
     assert out.count("\n") == 2
     assert out.splitlines()[0].startswith("missed: cats loses 50.0 points of AP to it (AP by")
     assert figure("failure-cases", failures / "r.json", "--output", failures / "x.png")[0] == 2
 
 
-def test_a_corrupt_frame_is_a_gray_tile_and_a_warning(figure, failures):
+def test_a_corrupt_frame_is_a_gray_tile_and_a_warning(failures):
     (failures / "frames" / "cats" / "00001.png").write_bytes(b"no image")
-    code, _, err = cases(figure, failures, "--columns", T)
+    code, _, err = cases(failures, "--columns", T)
     assert code == 0
     assert err.startswith("warning: frame 1 of video cats")
     colors = {
@@ -149,9 +143,7 @@ def test_a_corrupt_frame_is_a_gray_tile_and_a_warning(figure, failures):
 
 @pytest.mark.parametrize("kind", [*ATTENTION, "strip", "failure-cases"])
 @pytest.mark.parametrize("option", ["--output", "--data"])
-def test_an_output_that_cannot_be_written_is_found_first(
-    figure, failures, monkeypatch, kind, option
-):
+def test_an_output_that_cannot_be_written_is_found_first(failures, monkeypatch, kind, option):
     def too_late(*arguments, **options):
         raise AssertionError("the work has begun")
 
@@ -172,14 +164,6 @@ def test_an_output_that_cannot_be_written_is_found_first(
     assert (code, out) == (2, "")
     assert err.startswith(f"error: cannot write {failures / 'loop'}")
     assert err.count("\n") == 1
-
-
-def test_results_of_frames_of_another_size_name_the_video(figure, failures):
-    wrong = encode_masks(np.ones((1, 8, 8), bool)) * T
-    write_results(failures / "r.json", (wrong, 1, 0.9))
-    code, _, err = cases(figure, failures)
-    assert code == 2
-    assert "video cats (id 1) has a mask of 8x8 pixels" in err
 
 
 def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):

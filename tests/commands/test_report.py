@@ -7,7 +7,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-from PIL import Image
 
 from drawing_case import LEFT, T
 from paths import ROOT
@@ -98,22 +97,6 @@ def test_a_corrupt_frame_is_gray_and_a_warning(report, case):
     assert "frame 1 of video cats" in page
 
 
-def test_a_frame_of_another_size_names_the_video(report, case):
-    Image.new("RGB", (8, 8)).save(case["frames"] / "dogs" / "00002.png")
-    code, page, printed = report("--frames", case["frames"])
-    assert (code, page) == (2, "")
-    assert re.search(r"frame 2 of video dogs, .* is 8x8; the video is 60x96", printed.err)
-
-
-def test_a_video_without_frames_is_named(report, case):
-    for path in (case["frames"] / "birds").iterdir():
-        path.unlink()
-    code, page, printed = report("--frames", case["frames"])
-    assert (code, page) == (2, "")
-    assert "found no frames of video birds (id 3)" in printed.err
-    assert printed.err.count("\n") == 1
-
-
 @pytest.mark.parametrize(("entry", "message"), [
     ({"segmentations": LEFT[:2]}, r"video dogs \(id 2\) has a track of 2 masks; expected 4"),
     ({"video_id": 9}, r"has video_id 9; expected one of the 3 videos"),
@@ -183,14 +166,6 @@ def test_a_record_finds_its_own_data_set(tmp_path, capsys):
         path.unlink()
     assert main(["report", *arguments, "--output", str(output)]) == 2
     assert "found no frames of video birds (id 3)" in capsys.readouterr().err
-
-
-def test_records_of_different_videos_are_refused(report, case, tmp_path):
-    record = json.loads(case["bad"].read_text())
-    (tmp_path / "bad.json").write_text(json.dumps({**record, "num_videos": 2}))
-    code, page, printed = report(results=("good", "bad"))
-    assert (code, page) == (2, "")
-    assert "the records differ in num_videos: 3 and 2" in printed.err
 
 
 def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):

@@ -332,11 +332,6 @@ def test_several_defects_are_all_named(tmp_path):
     assert kinds >= {"categories", "value", "area", "length"}
 
 
-def test_problems_are_json(tmp_path):
-    problems = found(tmp_path, lambda c: a(c).update(category_id=[1]))
-    assert json.loads(json.dumps([asdict(p) for p in problems]))[0]["kind"] == "categories"
-
-
 def test_masks_of_all_forms_are_the_same(tmp_path):
     square = np.zeros((1, H, W), bool)
     square[0, 2:6, 3:9] = True

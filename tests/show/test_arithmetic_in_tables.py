@@ -32,38 +32,28 @@ def timed(fps=100.0, **changes):
 PLAIN = timed()
 
 
-@pytest.mark.parametrize(("setting", "word"), list(zip(OTHER, WORDS, strict=True)), ids=WORDS)
-def test_labels_say_how_a_record_computed(setting, word):
-    assert marked_labels([PLAIN, timed(**setting)]) == ["ifc", f"ifc, {word}"]
-    assert marked_labels([timed(compile="none", tf32=False)]) == ["ifc"]
-
-
-@pytest.mark.parametrize("setting", OTHER, ids=WORDS)
-def test_the_best_cell_is_chosen_among_those_that_computed_alike(setting):
-    """A better AP in other arithmetic does not take the place of the method's row."""
-    other = timed(ap=0.9, **setting)
-    assert best_cells([PLAIN, other]) == [other, PLAIN]
-
-
 def marks(*records):
     grid = leaderboard_table(records)
     place = [column.title for column in grid.columns].index("FPS")
     return [row[place].mark for row in grid.rows]
 
 
-@pytest.mark.parametrize("setting", OTHER, ids=WORDS)
-def test_fps_are_marked_as_best_only_among_equals(setting):
+@pytest.mark.parametrize(("setting", "word"), list(zip(OTHER, WORDS, strict=True)), ids=WORDS)
+def test_records_of_other_arithmetic_are_kept_apart(setting, word):
+    """In labels, among the best cells, and among the best FPS."""
+    assert marked_labels([PLAIN, timed(**setting)]) == ["ifc", f"ifc, {word}"]
+    assert marked_labels([timed(compile="none", tf32=False)]) == ["ifc"]
+    better = timed(ap=0.9, **setting)
+    assert best_cells([PLAIN, better]) == [better, PLAIN]
     assert marks(PLAIN, timed(50, ap=0.4)) == ["best", "second"]
     assert marks(PLAIN, timed(50, ap=0.4, **setting)) == [None, None]
 
 
 @pytest.mark.parametrize("setting", [*OTHER, {"device": "a GPU"}], ids=[*WORDS, "device"])
-def test_no_line_of_a_picture_joins_what_differs(setting):
-    """Of a short clip in one way and a long one in the other no curve is made."""
+def test_no_curve_joins_records_of_other_arithmetic_or_devices(setting):
     records = [PLAIN, timed(clip_length=10, ap=0.6, **setting)]
     panels = speed_panels(records)[:-1]
-    curves = [(panel.title, point.curve) for panel in panels for point in panel.points]
-    assert len(set(curves)) == 2
+    assert len({(panel.title, point.curve) for panel in panels for point in panel.points}) == 2
     assert len(cost_curves(records)) == 2
 
 

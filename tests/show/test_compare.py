@@ -1,15 +1,12 @@
 """`compare` from files: what it reads, what it refuses, what it prints."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from compare_workload import generate
-from record_example import example_record
+from record_example import example_record, perfect_tracks, synthetic_record
 from vis_bench.cli import main
-from vis_bench.data.datasets import load_dataset
-from vis_bench.data.results_file import Track, write_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate_files
 from vis_bench.progress import Bars
@@ -17,6 +14,8 @@ from vis_bench.records.store import RecordStore, pack_predictions, predictions_p
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.compare import compare_pair
+
+TRACKS = perfect_tracks(2)
 
 
 def names_of(sources):
@@ -130,33 +129,9 @@ def test_records_of_other_code_with_their_annotations(files, tmp_path):
         compared_sources(paths, annotations=other)
 
 
-def synthetic_record(folder, method, tracks, num_videos, **changes):
-    """A record on the first videos of the synthetic set, with its predictions beside it."""
-    dataset = load_dataset("synthetic", "val", plain=True)
-    values = {
-        "method": method, "dataset": "synthetic_plain", "num_videos": num_videos,
-        "annotations_sha256": dataset.annotations_sha256, "predictions": f"{method}.results.json",
-        "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
-    }  # fmt: skip
-    folder.mkdir(exist_ok=True)
-    write_results(tracks, folder / f"{method}.results.json")
-    return RecordStore(folder).write(example_record(**values))
-
-
-@pytest.fixture(scope="module")
-def truth_tracks():
-    """The objects of the first two plain synthetic videos as perfect tracks."""
-    dataset = load_dataset("synthetic", "val", plain=True)
-    wanted = [video.id for video in dataset.videos[:2]]
-    return [
-        Track(a["video_id"], a["category_id"], 0.9, a["segmentations"])
-        for a in dataset.content()["annotations"] if a["video_id"] in wanted
-    ]  # fmt: skip
-
-
-def test_two_records_find_their_data_set_and_videos(tmp_path, truth_tracks):
-    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
-    two = synthetic_record(tmp_path / "b", "color_key", truth_tracks[1:], 2)
+def test_two_records_find_their_data_set_and_videos(tmp_path):
+    one = synthetic_record(tmp_path / "a", "ifc", TRACKS, 2)
+    two = synthetic_record(tmp_path / "b", "color_key", TRACKS[1:], 2)
     pair = compared_sources([one, two])
     assert len(pair.truth.videos) == 2
     result = compare_pair(pair, Bars(quiet=True), num_resamples=10)
@@ -182,25 +157,23 @@ def test_two_records_find_their_data_set_and_videos(tmp_path, truth_tracks):
         ({"predictions": r"C:\\x.json"}, "expected a file in the record's folder"),
     ],
 )
-def test_records_that_cannot_be_compared_are_refused(tmp_path, truth_tracks, changes, message):
-    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
+def test_records_that_cannot_be_compared_are_refused(tmp_path, changes, message):
+    one = synthetic_record(tmp_path / "a", "ifc", TRACKS, 2)
     values = {"num_videos": 2, **changes}
-    two = synthetic_record(
-        tmp_path / "b", "color_key", truth_tracks, values.pop("num_videos"), **values
-    )
+    two = synthetic_record(tmp_path / "b", "color_key", TRACKS, values.pop("num_videos"), **values)
     with pytest.raises(InputError, match=message):
         compared_sources([one, two])
 
 
-def test_records_of_the_same_method_are_told_apart(tmp_path, truth_tracks):
-    one = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
-    two = synthetic_record(tmp_path / "b", "ifc", truth_tracks, 2)
+def test_records_of_the_same_method_are_told_apart(tmp_path):
+    one = synthetic_record(tmp_path / "a", "ifc", TRACKS, 2)
+    two = synthetic_record(tmp_path / "b", "ifc", TRACKS, 2)
     assert names_of(compared_sources([one, two])) == (str(one), str(two))
 
 
-def test_a_name_carries_note_and_marks(tmp_path, truth_tracks):
-    one = synthetic_record(tmp_path / "a", "ms_sts", truth_tracks, 2, reconstruction=True)
-    two = synthetic_record(tmp_path / "b", "ms_sts", truth_tracks, 2, note="retrained")
+def test_a_name_carries_note_and_marks(tmp_path):
+    one = synthetic_record(tmp_path / "a", "ms_sts", TRACKS, 2, reconstruction=True)
+    two = synthetic_record(tmp_path / "b", "ms_sts", TRACKS, 2, note="retrained")
     pair = compared_sources([one, two])
     assert names_of(pair) == ("ms_sts T=5 S=1 (reconstruction)", "ms_sts T=5 S=1, retrained")
     same = compared_sources([one, one])
@@ -209,17 +182,12 @@ def test_a_name_carries_note_and_marks(tmp_path, truth_tracks):
     assert "AP ms_sts T=5 S=1 (reconstruction)" in text
 
 
-def test_packed_predictions_are_read(tmp_path, truth_tracks):
-    plain = synthetic_record(tmp_path / "a", "ifc", truth_tracks, 2)
-    packed = synthetic_record(tmp_path / "b", "color_key", truth_tracks, 2)
+def test_packed_predictions_are_read(tmp_path):
+    plain = synthetic_record(tmp_path / "a", "ifc", TRACKS, 2)
+    packed = synthetic_record(tmp_path / "b", "color_key", TRACKS, 2)
     assert pack_predictions(packed).name == "color_key.results.json.gz"
     pair = compared_sources([plain, packed])
     assert list(pair.sides[0].results.tracks) == list(pair.sides[1].results.tracks)
-
-
-def test_a_missing_file_is_named(files):
-    with pytest.raises(InputError, match=r"nowhere\.json"):
-        compared_sources([Path("nowhere.json"), files[1]], annotations=files[0])
 
 
 def test_the_way_to_missing_predictions_measures_anew(tmp_path):

@@ -13,10 +13,8 @@ from vis_bench.records.metrics import AP, GFLOPS_PER_FRAME
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.show.papers.over_seeds import (
-    gains_over_seeds,
     mean_entry,
     over_seeds_page,
-    values_over_seeds,
 )
 from vis_bench.show.tables import render
 
@@ -207,14 +205,6 @@ def test_it_stands_on_the_page_of_ablations_only(tmp_path):
     assert table in (tmp_path / "ABLATIONS.md").read_text()
     assert table not in (tmp_path / "README.md").read_text()
     assert "seqformer" not in (tmp_path / "LEADERBOARD.md").read_text()
-
-
-def test_values_and_gains_over_seeds():
-    records = {0: example_record(ap=0.2), 4: example_record(ap=0.6), 5: example_record(ap=None)}
-    before = {4: example_record(ap=0.5), 9: example_record(ap=0.1)}
-    assert values_over_seeds(records, AP) == [0.2, 0.6]
-    assert gains_over_seeds(records, before, AP) == pytest.approx([0.1])
-    assert gains_over_seeds(records, {}, AP) == []
 
 
 @pytest.mark.parametrize(

@@ -122,15 +122,6 @@ def test_an_ablation_stands_in_its_table_and_on_its_own_page_only(tmp_path):
     assert "| No Comm " in (results / "README.md").read_text()
 
 
-def test_pages_skip_what_is_not_a_record(tmp_path):
-    RecordStore(tmp_path / "records").write(example_record())
-    (tmp_path / "records" / "broken.json").write_text("{")
-    stored = refresh.records_of(tmp_path)
-    assert len(stored.records) == 1
-    assert len(stored.problems) == 1
-    assert "broken.json" in stored.problems[0]
-
-
 def test_no_page_is_written_before_all_are_made(tmp_path, monkeypatch):
     RecordStore(tmp_path / "records").write(example_record(fps=10.0))
 

@@ -5,13 +5,11 @@ import json
 import pytest
 
 from compare_workload import generate
-from record_example import example_record
+from record_example import perfect_tracks, synthetic_record
 from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.datasets import load_dataset
-from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.compare import compare
 from vis_bench.records.store import RecordStore, pack_predictions, read_record, record_json
@@ -131,31 +129,8 @@ def test_records_of_other_videos_are_not_compared(made):
     assert paired(stored.records[0], other) is None
 
 
-def perfect_tracks(num_videos):
-    dataset = load_dataset("synthetic", "val", plain=True)
-    wanted = [video.id for video in dataset.videos[:num_videos]]
-    return dataset, [
-        Track(a["video_id"], a["category_id"], 0.9, a["segmentations"])
-        for a in dataset.content()["annotations"] if a["video_id"] in wanted
-    ]  # fmt: skip
-
-
-def synthetic_record(folder, method, tracks, num_videos, **changes):
-    dataset, _ = perfect_tracks(0)
-    truth = dataset.ground_truth(dataset.videos[:num_videos])
-    values = {
-        **evaluate(truth, Results.of(tracks)).summary(),
-        "method": method, "dataset": "synthetic_plain",
-        "num_videos": num_videos, "annotations_sha256": dataset.annotations_sha256,
-        "predictions": f"{method}.results.json", "config_sha256": method[0] * 64,
-        "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
-    }  # fmt: skip
-    write_results(tracks, folder / f"{method}.results.json")
-    return RecordStore(folder).write(example_record(**values))
-
-
 def test_measured_records_find_their_annotations_and_lend_them_to_other_code(tmp_path):
-    _, tracks = perfect_tracks(3)
+    tracks = perfect_tracks(3)
     synthetic_record(tmp_path, "ifc", tracks, 3)
     synthetic_record(tmp_path, "visitor", tracks[1:], 3, config={}, external=True)
     stored = RecordStore(tmp_path).readable()
@@ -171,7 +146,7 @@ def test_measured_records_find_their_annotations_and_lend_them_to_other_code(tmp
      {"predictions": "other.json"}, {"annotations_sha256": None}],
 )  # fmt: skip
 def test_what_does_not_hold_together_is_not_compared(tmp_path, changes):
-    _, tracks = perfect_tracks(2)
+    tracks = perfect_tracks(2)
     (tmp_path / "other.json").write_text('[{"video_id": 99, "category_id": 1, "score": 1, '
                                          '"segmentations": [null]}]')  # fmt: skip
     for method in ("ifc", "color_key"):

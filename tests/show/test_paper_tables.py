@@ -2,8 +2,6 @@
 
 import csv
 import io
-import shutil
-import subprocess
 
 import pytest
 
@@ -12,7 +10,6 @@ from vis_bench.errors import InputError
 from vis_bench.show.number_format import INTERVAL_NOTE
 from vis_bench.show.papers import paper_tables, table_page
 from vis_bench.show.papers.fill import paper_page
-from vis_bench.show.papers.lookup import holds
 from vis_bench.show.papers.table import load_table, published
 from vis_bench.show.tables import FORMATS, render
 
@@ -295,30 +292,6 @@ def test_the_order_of_the_records_makes_no_difference():
             assert render(table_page(name, records), form) == render(
                 table_page(name, records[::-1]), form
             )
-
-
-def test_an_unknown_table_lists_the_known_ones():
-    with pytest.raises(InputError, match="comparison, comparison-2021"):
-        table_page("comparsion", [])
-
-
-def test_names_are_compared_without_case_and_punctuation():
-    assert holds(example_record(method="masktrack_rcnn"), {"method": "MaskTrack R-CNN"})
-    assert not holds(example_record(method="masktrack"), {"method": "MaskTrack R-CNN"})
-
-
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
-def test_every_table_compiles(tmp_path):
-    tables = "\n".join(
-        render(table_page(n, [on_ytvis(clip_stride=1)]), "latex") for n in PAPER_TABLES
-    )
-    head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
-    (tmp_path / "t.tex").write_text(head + "\n" + tables + r"\end{document}")
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:]
 
 
 @pytest.mark.parametrize("changed", [{"memory_tokens": 16}, {"memory": "unified"}])

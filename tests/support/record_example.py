@@ -1,6 +1,10 @@
 """A complete record to build test cases from."""
 
+from vis_bench.data.datasets import load_dataset
+from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.metrics.ap import evaluate
 from vis_bench.records.schema import Record
+from vis_bench.records.store import RecordStore
 
 
 def example_record(**changes: object) -> Record:
@@ -17,3 +21,28 @@ def example_record(**changes: object) -> Record:
         "num_threads": 2, "git_commit": "0123456789abcdef", "git_dirty": False, "seed": 0,
     }  # fmt: skip
     return Record(**{**values, **changes})
+
+
+def perfect_tracks(num_videos):
+    """The objects of the first plain synthetic videos as tracks."""
+    dataset = load_dataset("synthetic", "val", plain=True)
+    wanted = {video.id for video in dataset.videos[:num_videos]}
+    return [
+        Track(a["video_id"], a["category_id"], 0.9, a["segmentations"])
+        for a in dataset.content()["annotations"] if a["video_id"] in wanted
+    ]  # fmt: skip
+
+
+def synthetic_record(folder, method, tracks, num_videos, **changes):
+    """Writes a record on the first plain synthetic videos, with its predictions beside it."""
+    dataset = load_dataset("synthetic", "val", plain=True)
+    truth = dataset.ground_truth(dataset.videos[:num_videos])
+    values = {
+        **evaluate(truth, Results.of(tracks)).summary(), "method": method,
+        "dataset": "synthetic_plain", "num_videos": num_videos, "config_sha256": method[0] * 64,
+        "annotations_sha256": dataset.annotations_sha256, "predictions": f"{method}.results.json",
+        "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
+    }  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    write_results(tracks, folder / f"{method}.results.json")
+    return RecordStore(folder).write(example_record(**values))
