@@ -117,3 +117,13 @@ def test_no_help_imports_torch():
         "    assert main([name, '--help']) == 0 and 'torch' not in sys.modules, name"
     )
     subprocess.run([sys.executable, "-c", code, *COMMANDS], cwd=ROOT, check=True)
+
+
+def test_plain_eval_imports_no_heavy_library():
+    code = (
+        "import sys, vis_bench.commands.eval; "
+        "heavy = {'torch', 'scipy.optimize', 'scipy.sparse', 'pydantic', 'pandas', 'matplotlib'}; "
+        "sys.exit(str(heavy & sys.modules.keys() or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr.strip() == ""

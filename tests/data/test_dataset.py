@@ -272,15 +272,11 @@ class TestWrongInput:
     @pytest.mark.parametrize(
         ("edit", "words"),
         [
-            (lambda c: c.update(videos={"aa": {}}), r"meta\.json"),
             (lambda c: c.update(videos=[]), "lists no videos"),
-            (lambda c: c.pop("videos"), "videos"),
             (lambda c: c["videos"][1].pop("file_names"), "video 9 .*file_names"),
             (lambda c: c["videos"][1].update(file_names=[]), "video 9 .*at least one"),
             (lambda c: c["videos"][1].update(length=4), "video 9 has length 4 but 3"),
-            (lambda c: c["videos"][0].update(height=0), "video 5 has height"),
             (lambda c: c["videos"][0].update(height=1 << 12, width=1 << 12), "below 2.24 pixels"),
-            (lambda c: c["videos"][0].update(id="x"), "integer"),
             (lambda c: c["videos"][0].update(file_names=["../a.png"] * 3), "below the folder"),
             (lambda c: c["videos"][0].update(file_names=["/a.png"] * 3), "below the folder"),
             (lambda c: c["videos"][0].update(file_names=[3] * 3), "file name 3"),
@@ -299,12 +295,6 @@ class TestWrongInput:
         with pytest.raises(InputError, match=words) as error:
             load_dataset("ytvis2019", "val", data_root=small)
         assert str(path) in str(error.value)
-
-    @pytest.mark.parametrize("content", ["", "[]", "3", "{", '{"videos": 3}', '{"videos": [1]}'])
-    def test_other_json(self, small, content):
-        (small / "ytvis2019" / "val.json").write_text(content)
-        with pytest.raises(InputError, match=r"val\.json"):
-            load_dataset("ytvis2019", "val", data_root=small)
 
     def test_another_folder_of_frames(self, small):
         path = small / "ytvis2019" / "val.json"

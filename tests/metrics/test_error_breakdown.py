@@ -336,13 +336,6 @@ def test_a_track_in_frames_without_its_object_drifts():
     assert breakdown.identity_shares()["drift"] == pytest.approx(1)
 
 
-def test_telling_kinds_apart_leaves_switches_what_they_were():
-    """The gain of `identity` when it meant switches alone."""
-    truth = read_annotations(GOLDEN / "tracking_made.gt.json")
-    breakdown = break_down(truth, read_results(GOLDEN / "tracking_made.preds.json"))
-    assert breakdown.identity_gains["switch"] == pytest.approx(0.020490549054905507, abs=1e-12)
-
-
 EXPECTED = json.loads((GOLDEN / "error_breakdown.json").read_text())
 
 

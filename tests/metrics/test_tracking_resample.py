@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from compare_workload import generate
+from compare_workload import copied, generate
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
@@ -21,22 +21,6 @@ EXACT = {"rel": 0, "abs": 1e-12}
 
 def results_of(tracks):
     return Results.of([Track(**track) for track in tracks])
-
-
-def copied(annotations, tracks, counts):
-    """Contents in which each video stands as often as `counts` says, each copy under an own id."""
-    videos, things, copies = [], [], []
-    for video in annotations["videos"]:
-        for _ in range(counts[video["id"]]):
-            key = len(videos) + 1
-            videos.append({**video, "id": key})
-            things += [
-                {**thing, "id": 1000 * key + place, "video_id": key}
-                for place, thing in enumerate(annotations["annotations"])
-                if thing["video_id"] == video["id"]
-            ]
-            copies += [{**t, "video_id": key} for t in tracks if t["video_id"] == video["id"]]
-    return {**annotations, "videos": videos, "annotations": things}, copies
 
 
 def assert_equals_copies(annotations, tracks, threshold, counts_BV):

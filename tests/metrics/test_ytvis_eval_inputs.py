@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile_calls import call
 from paths import ROOT
-from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate_files
@@ -71,7 +71,7 @@ def rle(counts, size=(HEIGHT, WIDTH)):
     return {"size": list(size), "counts": counts}
 
 
-# What is wrong with the predictions: path, value, what the message has to say.
+# Path, value and a part of the message; tests/masks/test_rle.py has the malformed masks.
 BAD_PREDICTIONS = [
     ((0,), None, "entry 0 is None; expected an object"),
     ((1,), [], "entry 1 is []"),
@@ -96,40 +96,19 @@ BAD_PREDICTIONS = [
     ((0, "segmentations"), {}, "has segmentations {}; expected a list"),
     ((0, "segmentations"), "1 2", "has segmentations '1 2'; expected a list"),
     (MASK_0, 0, "entry 0 (video 1), frame 0: the mask is 0"),
-    (MASK_0, False, "frame 0: the mask is False"),
-    (MASK_0, "", "frame 0: the mask is ''"),
     (MASK_0, "0P1", "frame 0: the mask is '0P1'"),
-    (MASK_0, 3.5, "frame 0: the mask is 3.5"),
     (MASK_0, [[1, 1, 5, 1, 5, 5]], "frame 0: the mask is a list (polygons?)"),
-    (MASK_0, [[[[[[[[]]]]]]]], "frame 0: the mask is a list"),
     (MASK_0, rle([12, 12, 24]), "frame 0: the mask is an uncompressed RLE"),
     (MASK_0, {"size": [6, 8]}, "with size and counts"),
-    (MASK_0, {"counts": "<<h0"}, "with size and counts"),
     (MASK_0, rle(None), "has counts of type NoneType; expected a compressed string"),
-    (MASK_0, rle(48), "has counts of type int"),
-    (MASK_0, rle({"a": 1}), "has counts of type dict"),
     (MASK_0, rle(""), "frame 0: the mask is a malformed RLE: it is empty"),
     (MASK_0, rle("ää"), "a character lies outside '0' to 'o'"),
-    (MASK_0, rle("\u0000\u0001"), "a character lies outside"),
-    (MASK_0, rle("b'0P1'"), "a character lies outside"),
-    (MASK_0, rle("<P"), "its last number is cut off"),
-    (MASK_0, rle("o" * 300), "its last number is cut off"),
     (MASK_0, rle("o" * 300 + "1"), "a run is longer than the mask"),
-    (MASK_0, rle("0" * 100_000), "it has more runs than pixels"),
     (MASK_0, rle("<<I"), "malformed RLE: a run has a negative length"),
-    (MASK_0, rle("<<<"), "add up to 36 pixels instead of 48"),
-    (MASK_0, rle("PPPPPP4"), "a run is longer than the mask"),
     (MASK_0, rle(mask_of(0, 0)["counts"], (8, 7)), "pixels instead of 56"),
-    (MASK_0, rle(mask_of(0, 0)["counts"], (0, 0)), "has size [0, 0]; expected [height, width]"),
-    (MASK_0, rle(mask_of(0, 0)["counts"], (-6, -8)), "has size [-6, -8]"),
-    (MASK_0, rle(mask_of(0, 0)["counts"], ("6", "8")), "has size ['6', '8']"),
-    (MASK_0, rle(mask_of(0, 0)["counts"], (6, 8, 1)), "has size [6, 8, 1]"),
-    (MASK_0, rle(mask_of(0, 0)["counts"], (6,)), "has size [6]"),
-    (MASK_0, rle(mask_of(0, 0)["counts"], (1 << 40, 1 << 40)), "below 2^32"),
     (MASK_0, rle(mask_of(0, 0)["counts"], (1 << 63, 2)), "below 2^32"),
     (MASK_0, rle("PPPP`0", (1 << 13, 1 << 12)), "malformed RLE"),
     (MASK_0, {"size": 48, "counts": "<<h0"}, "has size 48"),
-    (MASK_0, {"size": None, "counts": "<<h0"}, "has size None"),
     ((2, "segmentations", 1), rle("<<"), "entry 2 (video 2), frame 1: the mask is a malformed RLE"),
     ((0, "segmentations"), [rle("PPPPPP2", (1 << 15, 1 << 15))] * 4, "over 4 frames are 2^32"),
 ]  # fmt: skip
@@ -182,18 +161,9 @@ BAD_ANNOTATIONS = [
     ((*THING_0, "segmentations", 0), 1, "annotation 7 (video 1), frame 0: the mask is 1"),
     ((*THING_0, "segmentations", 0), rle("<<"), "annotation 7 (video 1), frame 0: the mask is a"),
     ((*THING_0, "segmentations", 0), rle([12, 12]), "runs that add up to 24 pixels"),
-    ((*THING_0, "segmentations", 0), rle([12, -12, 48]), "a run of -12 pixels"),
-    ((*THING_0, "segmentations", 0), rle([12, "12", 24]), "a run of '12' pixels"),
-    ((*THING_0, "segmentations", 0), rle([10**30]), "a run of 1e+30 pixels"),
     ((*THING_0, "segmentations", 0), rle([48], (6, 8.0)), "has size [6, 8.0]"),
     ((*THING_0, "segmentations", 0), {"counts": [48]}, "has size None"),
-    ((*THING_0, "segmentations", 0), [1, 2, 3, 4, 5, 6], "expected a list of polygons"),
-    ((*THING_0, "segmentations", 0), [[1, 2, 3, 4]], "a polygon of 4 numbers"),
-    ((*THING_0, "segmentations", 0), [[1, 2, 3, 4, 5, "6"]], "the coordinate '6'"),
-    ((*THING_0, "segmentations", 0), [[1, 2, 3, 4, 5, 1e18]], "the coordinate 1e+18"),
     ((*THING_0, "segmentations", 0), [[0, 0, 1e6, 1e6] * 9], "edges of over"),
-    ((*THING_0, "segmentations", 0), [[]], "a polygon of 0 numbers"),
-    ((*THING_0, "segmentations", 0), ["a"], "expected a list of polygons"),
 ]  # fmt: skip
 
 # Files that are no JSON, or not of the right kind; the same for both files.
@@ -217,19 +187,17 @@ NOT_JSON = {
 
 
 @pytest.fixture
-def evaluated(tmp_path, capsys):
+def evaluated(tmp_path):
     """Runs `eval` on two file contents; returns exit code, standard output and error."""
 
-    def call(annotations, predictions):
+    def evaluate(annotations, predictions):
         for name, content in (("gt.json", annotations), ("results.json", predictions)):
             data = content if isinstance(content, bytes) else json.dumps(content).encode()
             (tmp_path / name).write_bytes(data)
-        files = ("--annotations", tmp_path / "gt.json", "--predictions", tmp_path / "results.json")
-        code = main(["eval", *map(str, files)])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
+        paths = ["--annotations", tmp_path / "gt.json", "--predictions", tmp_path / "results.json"]
+        return call("eval", *paths)
 
-    return call
+    return evaluate
 
 
 def assert_one_sentence(outcome, file_name, message):
@@ -274,15 +242,6 @@ def test_files_in_each_others_place(evaluated):
     assert_one_sentence(outcome, "gt.json", "a JSON list (a results file?)")
     outcome = evaluated(ANNOTATIONS, ANNOTATIONS)
     assert_one_sentence(outcome, "results.json", "a JSON object (an annotations file?)")
-
-
-def test_files_that_cannot_be_read(tmp_path):
-    (tmp_path / "gt.json").write_text(json.dumps(ANNOTATIONS))
-    for name, message in (("missing.json", "No such file"), (".", "Is a directory")):
-        with pytest.raises(InputError, match=message):
-            evaluate_files(tmp_path / "gt.json", tmp_path / name)
-    with pytest.raises(InputError, match="null"):
-        evaluate_files(tmp_path / "gt\0.json", tmp_path / "gt.json")
 
 
 @pytest.mark.parametrize("counts", ["<<", "o" * 99, "<<I"])

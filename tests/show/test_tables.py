@@ -1,4 +1,4 @@
-"""Grids and pages, and the four formats."""
+"""Tables and pages in the four formats, and the numbers in them."""
 
 import csv
 import io
@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from vis_bench.show.number_format import number, points, range_text
 from vis_bench.show.tables import FORMATS, render
 from vis_bench.show.tables.model import Column, Entry, Page, Table, page_json, rank_marks
 from vis_bench.text import single_line
@@ -295,3 +296,23 @@ def test_an_interval_stands_behind_its_figure_and_csv_and_json_give_it_columns()
     )
     (table,) = page_json(page)["tables"]
     assert [row["AP low"] for row in table["rows"]] == ["50.1", "-"]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "signed", "text"),
+    [
+        (0.1234, False, "12.3"), (0.1234, True, "+12.3"), (-0.1, False, "-10.0"),
+        (-0.0001, False, "0.0"), (0.0, True, "0.0"), (-0.0001, True, "0.0"),
+        (None, True, "-"), (float("nan"), False, "-"),
+    ],
+)  # fmt: skip
+def test_points_of_100_without_a_sign_of_zero(fraction, signed, text):
+    assert points(fraction, signed=signed) == text
+
+
+def test_ranges_and_numbers():
+    assert range_text(0.1, 0.2) == "10.0 to 20.0"
+    assert range_text(-0.1, 0.2, signed=True) == "-10.0 to +20.0"
+    assert range_text(None, 0.2) == ""
+    assert number(2_500_000, 1, 1e6) == "2.5"
+    assert number(None, 1) == "-"

@@ -50,6 +50,26 @@ def generate(
     return content, *results
 
 
+def copied(
+    annotations: dict, tracks: list[dict], counts: dict[int, int]
+) -> tuple[dict, list[dict]]:
+    """Repeat each video and its tracks `counts[id]` times, each copy under an id of its own."""
+    videos: list[dict] = []
+    things: list[dict] = []
+    copies: list[dict] = []
+    for video in annotations["videos"]:
+        for _ in range(counts[video["id"]]):
+            key = len(videos) + 1
+            videos.append({**video, "id": key})
+            things += [
+                {**thing, "id": 1000 * key + place, "video_id": key}
+                for place, thing in enumerate(annotations["annotations"])
+                if thing["video_id"] == video["id"]
+            ]
+            copies += [{**t, "video_id": key} for t in tracks if t["video_id"] == video["id"]]
+    return {**annotations, "videos": videos, "annotations": things}, copies
+
+
 def _random_box(rng: np.random.Generator) -> Box:
     size = rng.uniform([12, 12], [50, 40])
     corner = rng.uniform([0, 0], [WIDTH - 60, HEIGHT - 45])

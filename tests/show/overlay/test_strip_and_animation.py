@@ -116,10 +116,3 @@ def test_a_corrupt_frame_is_gray_and_warned_about(tmp_path):
     assert gray.size == good.size == (W, H)
     assert len(said) == 1
     assert "frame 2 of video cats" in said[0]
-
-
-def test_a_frame_of_another_size_names_the_video(tmp_path):
-    drawn = pictures(tmp_path, 1)
-    Image.new("RGB", (20, 10)).save(drawn.video.files[1])
-    with pytest.raises(InputError, match=r"frame 1 of video cats, .* is 10x20; the video is 60x96"):
-        drawn.at(1, 96)
