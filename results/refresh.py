@@ -25,7 +25,7 @@ from vis_bench.records.names import marked_labels
 from vis_bench.records.ranking import count, split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords, pack_predictions, read_record
-from vis_bench.runs.load_method import BuildMethod
+from vis_bench.runs.jobs import BuildMethod
 from vis_bench.show.leaderboard import (
     PairedAP,
     PairedDifference,

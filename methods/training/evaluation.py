@@ -17,8 +17,7 @@ from vis_bench.records.store import RecordStore
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.load_method import build_cell_method, resolve_kernel_backend
+from vis_bench.runs.jobs import RunSettings, build_cell_method, resolve_jobs, resolve_kernel_backend
 from vis_bench.runs.sources import open_dataset
 
 DEVICE = torch.device("cpu")
@@ -66,7 +65,9 @@ def evaluate(
         return []
     settings = RunSettings("train", DEVICE, weights=weights)
     jobs = resolve_jobs(cells, settings, build_method, bars.say)
-    measured = run_jobs(jobs, RecordStore(records), bars).records
+    store = RecordStore(records)
+    store.prepare()
+    measured = run_jobs(jobs, store, bars).records
     return [{key: getattr(record, key) for key in ("clip_length", *METRICS)} for record in measured]
 
 

@@ -16,8 +16,7 @@ from vis_bench.data.synthetic import CLASSES
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import check_finite, check_kinds, read_state
 from vis_bench.method import VISMethod
-from vis_bench.records.environment import find_file
-from vis_bench.runs.load_method import naming_builder
+from vis_bench.runs.jobs import find_file, naming_builder
 
 CRITERIA: Mapping[str, Callable[[VISMethod, int], Criterion]] = {
     "backbone": backbone.BackboneCriterion,

@@ -88,7 +88,7 @@ def test_weights_that_are_not_there_name_the_training_config(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     arguments = ["run", "tables/ms-sts-ablation_synthetic", "--output", "records", "--limit", "1"]
     # A file of this name may lie in the source tree, where runs write by default.
-    monkeypatch.setattr("vis_bench.runs.load_method.find_file", lambda named: None)
+    monkeypatch.setattr("vis_bench.runs.jobs.find_file", lambda named: None)
     assert main(arguments) == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1

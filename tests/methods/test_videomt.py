@@ -31,8 +31,7 @@ from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.runs.load_method import find_weights, load_method
+from vis_bench.runs.jobs import RunSettings, find_weights, load_method, resolve_jobs
 
 CASES = ("tiny", "square", "aspect")
 PLANS = [(1, 1), (2, 1), (4, 2), (3, 3), ("whole", 1)]

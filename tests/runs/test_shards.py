@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from peak_memory import peak_of
 from run_case import QUIET, Heard, jobs_of
 from vis_bench.cli import main
-from vis_bench.data.results_file import Track, track_entry, write_results
+from vis_bench.data.results_file import Track, track_entry
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import SparseTube
@@ -23,10 +23,10 @@ from vis_bench.progress import Bars, silent
 from vis_bench.records.store import RecordStore
 from vis_bench.runs import harness
 from vis_bench.runs import run_shard as shard_module
-from vis_bench.runs.harness import infer, run_jobs
+from vis_bench.runs.harness import evaluate_tracks, infer, run_jobs
 from vis_bench.runs.ray.pool import ShardQueue
 from vis_bench.runs.run_shard import ShardOption, run_shard
-from vis_bench.runs.shards import Shard, ShardFiles, cut, merged
+from vis_bench.runs.shards import Shard, ShardFiles, cut
 
 CONFIG = """
 method: color_key
@@ -70,8 +70,8 @@ def test_any_grouping_in_any_order_gives_the_same_bytes(jobs, tracks, tmp_path_f
     files = ShardFiles(folder, job.digest)
     for shard in shards:
         files.write(shard, [track for number in shard.video_ids for track in tracks[number]])
-    write_results(merged(job, tracks), folder / "one.json")
-    write_results(merged(job, files.read(job)), folder / "merged.json")
+    evaluate_tracks(job, tracks, folder / "one.json")
+    evaluate_tracks(job, files.read(job), folder / "merged.json")
     assert (folder / "one.json").read_bytes() == (folder / "merged.json").read_bytes()
     assert json.loads((folder / "one.json").read_text())
 
@@ -166,10 +166,10 @@ def test_a_method_that_fails_is_named_and_the_others_shares_go_on(jobs, tmp_path
     }
 
 
-def test_missing_videos_are_named(jobs, tracks):
+def test_missing_videos_are_named(jobs, tracks, tmp_path):
     partly = {number: found for number, found in tracks.items() if number != jobs[0].videos[3].id}
     with pytest.raises(InputError, match=f"1 of {VIDEOS} videos are not inferred yet; the first"):
-        merged(jobs[0], partly)
+        evaluate_tracks(jobs[0], partly, tmp_path / "none.json")
 
 
 def broken_shards(job, tracks):

@@ -17,7 +17,7 @@ from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.records.schema import CostFields
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
-from vis_bench.runs.load_method import method_on_meta
+from vis_bench.runs.jobs import method_on_meta
 from vis_bench.show.flops import overview, report_flops
 
 MINI = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 6}

@@ -102,11 +102,13 @@ def measure(
     bars = Bars()
     jobs = resolve_jobs(cells, settings, build_method, bars.say)
     folder = options.output or records_folder
-    if options.output is None and any(job.is_limited for job in jobs):
+    if options.output is None and any(job.limited for job in jobs):
         folder = LIMITED_RECORDS
         bars.say(f"--limit: records go to {folder}; --output names another folder")
     measure_all = measure_all or partial(run_jobs, resume=options.resume)
-    outcome = measure_all(jobs, RecordStore(folder), bars)
+    store = RecordStore(folder)
+    store.prepare()
+    outcome = measure_all(jobs, store, bars)
     records = outcome.records
     timed = speed_table(records)
     texts = [render(measured_page(records))]

@@ -84,11 +84,6 @@ def _driver_version() -> str | None:
         return None
 
 
-def find_file(named: Path) -> Path | None:
-    """A file that a config names, relative to the working directory or else to `SOURCE_ROOT`."""
-    return next((path for path in (named, SOURCE_ROOT / named) if path.is_file()), None)
-
-
 def package_version() -> str | None:
     """The installed version of this package; None where it runs without being installed."""
     try:

@@ -20,7 +20,7 @@ from vis_bench.cost.speed.measure import measure_speed
 from vis_bench.cost.speed.regions import Workload
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
-from vis_bench.errors import reason
+from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import weights_name
 from vis_bench.inference.loop import track_video
 from vis_bench.method import VISMethod
@@ -40,9 +40,8 @@ from vis_bench.records.schema import (
     SubjectFields,
 )
 from vis_bench.records.store import RecordStore
-from vis_bench.runs.jobs import Job
-from vis_bench.runs.load_method import counting_flops, resolve_kernel_backend
-from vis_bench.runs.shards import ShardFiles, merged
+from vis_bench.runs.jobs import Job, counting_flops, method_on_meta, resolve_kernel_backend
+from vis_bench.runs.shards import ShardFiles
 
 
 @dataclass
@@ -69,11 +68,7 @@ def run_jobs(
         resume: keep complete records, measure jobs that failed before last, and take tracks from
             shard files.
         measure_job: `measure` unless given.
-
-    Raises:
-        InputError: if the store's folder cannot be written to.
     """
-    store.prepare()
     measure_job = measure_job or partial(measure, resume=resume)
     known = [store.find(job.digest) if resume else None for job in jobs]
     failed_before = [record is not None and bool(record.failures) for record in known]
@@ -172,7 +167,13 @@ def evaluate_tracks(
     interval, AR and tracking metrics; of single images the 12 numbers of COCOeval.
     """
     assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
-    tracks = merged(job, tracks_by_video)
+    missing = [video.name for video in job.videos if video.id not in tracks_by_video]
+    if missing:
+        raise InputError(
+            f"{job.name}: {len(missing)} of {len(job.videos)} videos are not inferred yet; the "
+            f"first is {missing[0]}"
+        )
+    tracks = [track for video in job.videos for track in tracks_by_video[video.id]]
     write_results(tracks, results_file, of_images=job.dataset.of_images)
     results = Results.of(tracks)
     evaluation = (
@@ -185,7 +186,7 @@ def evaluate_tracks(
 
 def count_flops(job: Job) -> CostFields:
     """Count the multiply-adds of the job's videos on shapes; no frame is read."""
-    method = job.method_on_meta()
+    method = method_on_meta(job.build_method, job.cell, len(job.dataset.category_ids), job.weights)
     with counting_flops(job.cell.method):
         return CostFields(**measure_flops(method, job.videos, job.plan))
 
@@ -207,6 +208,11 @@ def describe(job: Job, method: VISMethod) -> Record:
         weights_source = str(method.weights_source)
     else:
         weights_source = "random" if method.num_params else "none"
+    backend = resolve_kernel_backend(method, job.plan.device)
+    machine = describe_machine(
+        job.plan.device, cell.precision, backend, tf32=cell.tf32, compile_mode=cell.compile
+    )
+    source = describe_source(cell.seed)
     subject = SubjectFields(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=job.settings.command,
@@ -220,7 +226,7 @@ def describe(job: Job, method: VISMethod) -> Record:
         dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
         split=job.dataset.part or job.dataset.split,
         num_videos=len(job.videos),
-        num_frames=job.num_frames,
+        num_frames=sum(video.length for video in job.videos),
         clip_length=cell.clip_length,
         clip_stride=cell.stride,
         resolution=cell.resolution,
@@ -230,17 +236,13 @@ def describe(job: Job, method: VISMethod) -> Record:
         weights_sha256=job.weights_sha256,
         training=cell.training,
         contaminated=job.measures_training_videos and weights_source not in ("random", "none"),
-        limited=job.is_limited,
+        limited=job.limited,
         annotations_sha256=job.dataset.annotations_sha256,
-    )
-    backend = resolve_kernel_backend(method, job.plan.device)
-    machine = describe_machine(
-        job.plan.device, cell.precision, backend, tf32=cell.tf32, compile_mode=cell.compile
     )
     size = SizeFields(
         num_params=method.num_params, num_checkpoint_entries=method.num_checkpoint_entries
     )
-    return Record.of(subject, size, machine, describe_source(cell.seed))
+    return Record.of(subject, size, machine, source)
 
 
 def _warn_of_gaps(job: Job, bars: Bars, title: str) -> None:

@@ -1,11 +1,12 @@
-"""Jobs: cells with everything that they name found, checked and hashed, once.
+"""Jobs: cells with everything that they name found, checked and hashed, once; and their methods.
 
 Nothing behind a job looks a file up again. A job pickles, and can be cut by videos.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -18,33 +19,19 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
 from vis_bench.data.video import Video
-from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import file_sha256, folder_config, load_weights
+from vis_bench.errors import InputError, reason
+from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, file_sha256, folder_config, load_weights
 from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.method import MethodSource, VISMethod
+from vis_bench.records.environment import SOURCE_ROOT
 from vis_bench.records.names import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
-from vis_bench.runs.load_method import (
-    BuildMethod,
-    build_cell_method,
-    find_weights,
-    load_method,
-    method_on_meta,
-    resolve_kernel_backend,
-)
 from vis_bench.runs.sources import open_dataset
 
-
-def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:
-    """Plan a cell's inference; TF32 and compilation must exist on the device."""
-    if cell.tf32:
-        check_tf32(device)
-    check_compile(cell.compile, device)
-    return InferencePlan(
-        cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision, cell.tf32
-    )
+# `methods.build_method`, or another registry's.
+BuildMethod = Callable[..., VISMethod]
 
 
 @dataclass(frozen=True)
@@ -64,7 +51,9 @@ class Job:
 
     `videos` are those to measure, `ground_truth` their annotations if accuracy is measured.
     `digest` identifies the measurement: config, data, weights, kind of device, limit, and a
-    plug-in's source, and the config.json beside weights in Hugging Face's form.
+    plug-in's source, and the config.json beside weights in Hugging Face's form. `name` is for
+    progress bars and messages; `limited`: only the first videos of the split are measured;
+    `measures_training_videos`: accuracy is measured on videos that the weights were trained on.
     """
 
     cell: Cell
@@ -77,30 +66,9 @@ class Job:
     weights_sha256: str | None
     plan: InferencePlan
     digest: str
-
-    @property
-    def name(self) -> str:
-        """Short name for progress bars and messages."""
-        cell = self.cell
-        return f"{cell.method} on {cell.dataset.name} {clip_name(cell)} {cell.resolution}"
-
-    @property
-    def is_limited(self) -> bool:
-        """True if only the first videos of the split are measured."""
-        return len(self.videos) < len(self.dataset.videos)
-
-    @property
-    def measures_training_videos(self) -> bool:
-        """True if accuracy is measured on videos that the weights were trained on."""
-        splits = self.cell.weights_trained_on
-        return "accuracy" in self.cell.measure and any(
-            share_videos(split, self.dataset.full_name) for split in splits
-        )
-
-    @property
-    def num_frames(self) -> int:
-        """Frames of all videos."""
-        return sum(video.length for video in self.videos)
+    name: str
+    limited: bool
+    measures_training_videos: bool
 
     def load_method(self) -> VISMethod:
         """Load the method, ready for inference; if compiled, at its first calls."""
@@ -109,12 +77,6 @@ class Job:
             self.plan.device,
         )  # fmt: skip
         return compiled(method, self.cell.compile)
-
-    def method_on_meta(self) -> VISMethod:
-        """Build the method on the meta device: shapes without values."""
-        return method_on_meta(
-            self.build_method, self.cell, len(self.dataset.category_ids), self.weights
-        )
 
 
 def resolve_jobs(
@@ -221,6 +183,11 @@ class _Resolver:
                 **({"method_source": asdict(method.source)} if method.source else {}),
                 **({"weights_config": self._sha256(config)} if config else {}),
             ),
+            name=f"{cell.method} on {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
+            limited=len(videos) < len(dataset.videos),
+            measures_training_videos=measured and any(
+                share_videos(split, dataset.full_name) for split in cell.weights_trained_on
+            ),
         )  # fmt: skip
 
     def _check_method(self, cell: Cell, num_classes: int, weights: Path | None) -> _CheckedMethod:
@@ -263,3 +230,147 @@ def _without_annotations(dataset: Dataset) -> str:
         "measure='[speed, flops]', or write a results file for the data set's server with "
         "`vis-bench predict`"
     )
+
+
+def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:
+    """Plan a cell's inference; TF32 and compilation must exist on the device."""
+    if cell.tf32:
+        check_tf32(device)
+    check_compile(cell.compile, device)
+    return InferencePlan(
+        cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision, cell.tf32
+    )
+
+
+def find_file(named: Path) -> Path | None:
+    """A file that a config names, relative to the working directory or else to `SOURCE_ROOT`."""
+    return next((path for path in (named, SOURCE_ROOT / named) if path.is_file()), None)
+
+
+def find_weights(cell: Cell, override: Path | None) -> Path | None:
+    """Find the weights file: --weights, or the config's, relative to here or to the source tree.
+
+    A folder means the `model.safetensors` in it, as Hugging Face's transformers saves models.
+    """
+    named = override or (Path(cell.weights) if cell.weights else None)
+    if named is None:
+        return None
+    path = find_file(named) or find_file(named / FOLDER_WEIGHTS)
+    if path is None:
+        problem = "is not a regular file" if named.exists() else "does not exist"
+        problem = f"is a folder without {FOLDER_WEIGHTS}" if named.is_dir() else problem
+        if cell.trained_by and override is None:
+            raise InputError(
+                f"weights file {named} {problem}; it is made by the commands at the top of the "
+                f"training config {cell.trained_by}"
+            )
+        raise InputError(
+            f"weights file {named} {problem}; --weights takes a .pth or .safetensors, or a folder "
+            f"with {FOLDER_WEIGHTS}"
+        )
+    return path
+
+
+def build_cell_method(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
+) -> VISMethod:
+    """Build the cell's method; random weights come from the cell's seed alone.
+
+    `kernel_backend` is passed to the methods that have an option of that name. A config.json beside
+    the weights decides the options that it states.
+    """
+    with naming_builder(cell.method, cell.options):
+        return _build(build_method, cell, num_classes, weights)
+
+
+@contextmanager
+def naming_builder(name: str, options: Mapping[str, object]) -> Iterator[None]:
+    """Turn errors of building a method into an InputError with the method's name."""
+    if "num_classes" in options:
+        raise InputError(
+            f"method {name} has no option 'num_classes'; it is the number of the data set's "
+            "categories"
+        )
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method {name} refuses its options: {error}") from None
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {name} cannot be built, {reason(error)}") from None
+
+
+@contextmanager
+def naming_method(name: str) -> Iterator[None]:
+    """Turn errors of a method's own code into an InputError with its name and the place."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {name} failed, {reason(error)}") from None
+
+
+def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
+    """The backend that the method's own kernels run on; None without such kernels."""
+    with naming_method(method.registered_name):
+        try:
+            return method.resolved_kernel_backend(device)
+        except ValueError as error:
+            raise InputError(f"kernel_backend: {error}") from None
+
+
+def load_method(
+    build_method: BuildMethod, cell: Cell, num_classes: int,
+    weights: Path | None, device: torch.device,
+) -> VISMethod:  # fmt: skip
+    """Build the cell's method, load its weights and prepare it for inference on `device`."""
+    method = build_cell_method(build_method, cell, num_classes, weights)
+    resolve_kernel_backend(method, device)
+    if weights is not None:
+        load_weights(method, weights)
+    with naming_method(cell.method):
+        method.to(device)
+        method.prepare_for_inference()
+    return method
+
+
+def method_on_meta(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
+) -> VISMethod:
+    """Build the cell's method on the meta device: shapes without values."""
+    try:
+        with torch.device("meta"):
+            method = _build(build_method, cell, num_classes, weights)
+            method.to("meta")
+            method.prepare_for_inference()
+    except (Exception, SystemExit) as error:  # a plug-in may do anything where there are no values
+        build_cell_method(build_method, cell, num_classes, weights)
+        raise InputError(
+            f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "
+            f"{reason(error)}"
+        ) from None
+    return method
+
+
+def _build(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None
+) -> VISMethod:
+    options = dict(cell.options)
+    if weights is not None and (config := folder_config(weights)):
+        options["weights_config"] = config
+    if cell.kernel_backend != "auto":
+        options["kernel_backend"] = cell.kernel_backend
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cell.seed)
+        return build_method(cell.method, num_classes=num_classes, **options)
+
+
+@contextmanager
+def counting_flops(name: str) -> Iterator[None]:
+    """Turn errors of a method's code on the meta device into one sentence."""
+    try:
+        yield
+    except Exception as error:  # a method's own code may raise anything where there are no values
+        raise InputError(f"FLOPs of method {name} cannot be counted: {reason(error)}") from None

@@ -82,9 +82,8 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
     the others have nothing left to do by then.
 
     Raises:
-        InputError: if the store's folder cannot be written to, or a shard's file is not one.
+        InputError: if a shard's file is not one.
     """
-    store.prepare()
     report_foreign(store.folder, jobs, bars)
     records = {job.digest: store.find(job.digest) for job in jobs}
     waiting = [job for job in jobs if (r := records[job.digest]) is None or r.failures]

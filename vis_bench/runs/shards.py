@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,17 +126,6 @@ class ShardFiles:
         parent = self.records / SHARDS
         if parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
-
-
-def merged(job: Job, tracks_by_video: Mapping[int, Iterable[Track]]) -> list[Track]:
-    """All tracks of a job in the order of its videos, none of which may be missing."""
-    missing = [video.name for video in job.videos if video.id not in tracks_by_video]
-    if missing:
-        raise InputError(
-            f"{job.name}: {len(missing)} of {len(job.videos)} videos are not inferred yet; the "
-            f"first is {missing[0]}"
-        )
-    return [track for video in job.videos for track in tracks_by_video[video.id]]
 
 
 def report_foreign(records: Path, jobs: Sequence[Job], bars: Bars) -> None:

@@ -17,7 +17,7 @@ from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
 from vis_bench.runs.config import Cell, DatasetConfig
-from vis_bench.runs.load_method import BuildMethod, counting_flops, find_weights, method_on_meta
+from vis_bench.runs.jobs import BuildMethod, counting_flops, find_weights, method_on_meta
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Table

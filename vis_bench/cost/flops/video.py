@@ -156,7 +156,7 @@ def measure_flops(
     clips of a clip's cost by itself.
 
     Args:
-        method: on the meta device, prepared for inference; see `runs.load_method`.
+        method: on the meta device, prepared for inference; see `runs.jobs`.
         videos: their sizes and lengths count, no frame is read.
         plan: clips and resolution.
     """

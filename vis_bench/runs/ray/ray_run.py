@@ -52,10 +52,9 @@ def run_on_ray(
         resume: keep complete records, and take tracks from shard files.
 
     Raises:
-        InputError: if the store's folder cannot be written to, Ray is not installed, the address
-            does not answer, or the workers do not fit.
+        InputError: if Ray is not installed, the address does not answer, or the workers do not
+            fit.
     """
-    store.prepare()
     report_foreign(store.folder, jobs, bars)
     known = {job.digest: store.find(job.digest) if resume else None for job in jobs}
     waiting = [job for job in jobs if (r := known[job.digest]) is None or r.failures]
