@@ -102,27 +102,25 @@ def read_entries(
         has = f"has {key} {shown(values)}" if key in content else f"has no {key!r}"
         defect("file", name, f"{has}; expected a list of objects")
         return []
-    entries = [value for value in values if isinstance(value, dict)]
-    if len(entries) < len(values):
-        for index, value in enumerate(values):
-            if not isinstance(value, dict):
-                defect("value", f"{name}, {key}[{index}]", f"is {shown(value)}; expected an object")
+    entries: list[dict[str, Any]] = []
     seen: set[int] = set()
-    for index, entry in enumerate(entries):
-        number = entry.get("id")
-        if type(number) is int and number and number not in seen:
-            seen.add(number)
-            continue
+    for index, entry in enumerate(values):
         where = f"{name}, {key}[{index}]"
+        if not isinstance(entry, dict):
+            defect("value", where, f"is {shown(entry)}; expected an object")
+            continue
+        entries.append(entry)
+        number = entry.get("id")
         if type(number) is not int:
             has = f"has id {shown(number)}" if "id" in entry else "has no 'id'"
             defect("id", where, f"{has}; expected an integer")
-        elif number in seen:
+            continue
+        if number in seen:
             defect("id", where, f"repeats id {number}; expected an id of its own")
-        else:
-            seen.add(number)
+        elif number == 0:
             tell = defect if key == "annotations" else flaw
             tell("id", where, "has id 0, which evaluators read as 'none'; expected 1 or more")
+        seen.add(number)
     return entries
 
 

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from vis_bench.errors import InputError
 from vis_bench.files import shown
+
+Content = TypeVar("Content")
 
 
 class FrameError(InputError):
@@ -150,20 +152,11 @@ class ImageFiles(LazyFrames):
         """
         turned = []
         for t, path in enumerate(self.files):
-            header = self._header(t, path)
+            header = _tried(read_header, path, f"frame {t} of video {self._name}", "read")
             self._check_size(t, header.size_HW)
             if header.is_turned:
                 turned.append(path)
         return turned
-
-    def _header(self, t: int, path: Path) -> ImageHeader:
-        where = f"frame {t} of video {self._name}"
-        try:
-            return read_header(path)
-        except FileNotFoundError:
-            raise InputError(f"{where} is missing: there is no file {path}") from None
-        except Exception as error:  # Pillow raises many kinds for broken files
-            raise InputError(f"{where}, {path}, cannot be read: {_one_line(error)}") from None
 
     def _decode(self, t: int) -> np.ndarray:
         frame_HW3 = decode_image(self.files[t], f"frame {t} of video {self._name}")
@@ -188,12 +181,16 @@ def decode_image(path: Path, where: str) -> np.ndarray:
     Raises:
         FrameError: for a file that is missing, or that cannot be decoded to its end.
     """
+    return _tried(read_pixels, path, where, "decoded")
+
+
+def _tried(read: Callable[[Path], Content], path: Path, where: str, done: str) -> Content:
     try:
-        return read_pixels(path)
+        return read(path)
     except FileNotFoundError:
         raise FrameError(f"{where} is missing: there is no file {path}") from None
     except Exception as error:  # Pillow raises many kinds for broken files
-        raise FrameError(f"{where}, {path}, cannot be decoded: {_one_line(error)}") from None
+        raise FrameError(f"{where}, {path}, cannot be {done}: {_one_line(error)}") from None
 
 
 def turned_warning(turned: Sequence[Path], num_frames: int, of: str) -> str:

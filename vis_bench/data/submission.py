@@ -7,14 +7,11 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from vis_bench.data.annotations import read_videos
 from vis_bench.data.results_file import Results, entry_name, parse_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, write_atomically
-from vis_bench.masks.rle import PIXEL_LIMIT
 
 
 def write_submission(results_path: Path, zip_path: Path, annotations: Path | None = None) -> None:
@@ -46,7 +43,7 @@ def _check_alone(results: Results) -> None:
     if not results.tracks:
         raise InputError(f"{results.name} holds no predictions; expected at least one")
     length_of: dict[int, int] = {}
-    size_of: dict[int, int] = {}
+    size_of: dict[int, tuple[int, int]] = {}
     for index, track in enumerate(results.tracks):
         where = entry_name(results.name, index, track.video_id)
         if track.category_id < 1:
@@ -57,14 +54,11 @@ def _check_alone(results: Results) -> None:
                 f"{where} has segmentations of length {length} where others of that video have "
                 f"{length_of[track.video_id]}; expected one length"
             )
-        for size in _mask_sizes(results, index):
+        for size in results.tubes.sizes_of(index):
             if size_of.setdefault(track.video_id, size) != size:
-                sizes = [
-                    list(divmod(code, PIXEL_LIMIT)) for code in (size, size_of[track.video_id])
-                ]
                 raise InputError(
-                    f"{where} has masks of size {sizes[0]} where others of that video have "
-                    f"{sizes[1]}; expected one size"
+                    f"{where} has masks of size {list(size)} where others of that video have "
+                    f"{list(size_of[track.video_id])}; expected one size"
                 )
 
 
@@ -87,15 +81,10 @@ def _misfits(results: Results, videos: Mapping[int, Video], listed: str) -> Iter
             number = len(track.segmentations)
             yield f"{where} has {number} segmentations, but its video has {video.length} frames"
         else:
-            sizes = [divmod(code, PIXEL_LIMIT) for code in _mask_sizes(results, index)]
-            wrong = [size for size in sizes if size != (video.height, video.width)]
-            if wrong:
-                yield (
-                    f"{where} has a mask of {wrong[0][0]}x{wrong[0][1]}, but its video is "
-                    f"{video.height}x{video.width}"
-                )
-
-
-def _mask_sizes(results: Results, index: int) -> list[int]:
-    """The sizes of a track's masks: height * PIXEL_LIMIT + width each."""
-    return list(map(int, np.unique(results.tubes.sizes_of(index))))
+            for height, width in results.tubes.sizes_of(index):
+                if (height, width) != (video.height, video.width):
+                    yield (
+                        f"{where} has a mask of {height}x{width}, but its video is "
+                        f"{video.height}x{video.width}"
+                    )
+                    break

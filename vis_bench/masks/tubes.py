@@ -141,9 +141,10 @@ class MaskTubes:
         masks = dict(zip(self.frame_P[own].tolist(), self.masks_P[own], strict=True))
         return SparseTube(int(self.lengths_N[index]), masks)
 
-    def sizes_of(self, tube: int) -> np.ndarray:
-        """The sizes of one tube's masks, coded as in `sizes_P`."""
-        return self.sizes_P[self.first_N1[tube] : self.first_N1[tube + 1]]
+    def sizes_of(self, tube: int) -> list[tuple[int, int]]:
+        """The different heights and widths of one tube's masks, the smallest first."""
+        own = np.unique(self.sizes_P[self.first_N1[tube] : self.first_N1[tube + 1]])
+        return [divmod(size, PIXEL_LIMIT) for size in own.tolist()]
 
     def has_pixels(self, tube: int, num_frames: int) -> np.ndarray:
         """The first T frames in which a tube has a mask that is not empty, bool (T,)."""

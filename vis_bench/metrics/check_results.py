@@ -115,8 +115,8 @@ def _sizes_by_video(ground_truth: GroundTruth) -> Mapping[int, list[int]]:
         video.id: {video.height * PIXEL_LIMIT + video.width: None} for video in ground_truth.videos
     }
     for index, thing in enumerate(ground_truth.objects):
-        for size in sorted(set(ground_truth.tubes.sizes_of(index).tolist())):
-            sizes[thing.video_id][size] = None
+        for height, width in ground_truth.tubes.sizes_of(index):
+            sizes[thing.video_id][height * PIXEL_LIMIT + width] = None
     return {key: list(codes) for key, codes in sizes.items()}
 
 

@@ -12,7 +12,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.masks.rle import PIXEL_LIMIT, RLE
+from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import MaskTubes
 from vis_bench.metrics.frame_matches import BACKGROUND, FOUND, VideoTracks
 from vis_bench.metrics.overlaps import space_time_iou
@@ -95,9 +95,8 @@ def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: Video) -> N
                 f"{where} has a track of {length} masks; expected {video.length}, one per frame"
             )
     for row in rows:
-        for size in np.unique(tubes.sizes_of(row)).tolist():
-            if size != video.height * PIXEL_LIMIT + video.width:
-                height, width = divmod(size, PIXEL_LIMIT)
+        for height, width in tubes.sizes_of(row):
+            if (height, width) != (video.height, video.width):
                 raise InputError(
                     f"{where} has a mask of {height}x{width} pixels (height x width); its frames "
                     f"are {video.height}x{video.width}"
