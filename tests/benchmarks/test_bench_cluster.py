@@ -1,7 +1,6 @@
-"""What spreading a run costs: videos per second of workers against one process, the overhead of a
-shard, memory of a worker, and how many workers the driver keeps busy.
+"""Videos per second of one process and of workers, overhead of a shard, memory of a worker.
 
-Sleeping workers go through the real engine and the real files; only inference is missing.
+Sleeping workers use the real engine and files without inference.
 """
 
 import os

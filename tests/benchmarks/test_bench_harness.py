@@ -1,11 +1,6 @@
-"""What the harness adds to a method: its loop against bare calls on the same clips.
+"""Processor time of the inference loop over that of bare calls on the same clips.
 
-    pytest tests/benchmarks/test_bench_harness.py --benchmark-only --benchmark-json=FILE
-
-Both sides run in turn on one thread, and of each the least processor time is compared, so that a
-busy machine does not matter; the figures are in the file's `extra_info`. The loop does more than
-the bare calls: it joins the features of the frames, cuts them into clips, marks clips and times
-stages.
+Run with --benchmark-only; the least time of each side is compared, on one thread.
 """
 
 import time

@@ -1,9 +1,7 @@
-"""How long SeqFormer and IFC take at 360x640: `pytest -k bench_methods --benchmark-only`.
+"""Time of SeqFormer and IFC at 360x640, each optimization beside what it replaces.
 
-Each optimization stands beside what it replaces, so that one run shows what it is worth. Weights
-are random where the work does not depend on them; IFC over videos takes the deterministic weights
-of the golden file, with which it finds about ten instances per clip. Rounds are few: a whole run
-takes minutes. Compare minima, and mind what else the machine does.
+Run with --benchmark-only and compare minima. IFC takes the weights of the golden file, with which
+it finds about ten instances per clip.
 """
 
 import numpy as np

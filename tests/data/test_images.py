@@ -120,15 +120,6 @@ def test_what_is_wrong_is_named(root, part, change, message):
     assert validate(path)
 
 
-def test_missing_keys_are_named():
-    wrong = content()
-    del wrong["annotations"][0]["segmentation"]
-    with pytest.raises(InputError, match="has no 'segmentations'"):
-        GroundTruth.of(wrong)
-    with pytest.raises(InputError, match="annotations"):
-        GroundTruth.of({key: value for key, value in content().items() if key != "annotations"})
-
-
 def test_validate(root, capsys):
     annotations = root / "coco" / "annotations" / "instances_val2017.json"
     command = ["validate", str(annotations), "--name", "coco"]

@@ -65,24 +65,6 @@ def test_every_category_keeps_its_share(fraction, seed):
         )
 
 
-def test_balance_is_better_than_chance():
-    """Mean error of the categories' shares against 20 random choices of equal size."""
-    videos = long_tailed()
-
-    def imbalance(chosen):
-        errors = []
-        for category in range(1, 41):
-            showing = {video for video, labels in videos.items() if category in labels}
-            errors.append(abs(len(chosen & showing) / len(showing) - 0.1))
-        return sum(errors) / len(errors)
-
-    ours = choose_videos(videos, fraction=0.1, seed=0)
-    rng = random.Random(0)
-    chance = [imbalance(set(rng.sample(sorted(videos), len(ours)))) for _ in range(20)]
-    assert imbalance(ours) < 0.4 * sum(chance) / len(chance)
-    assert imbalance(ours) < min(chance)
-
-
 def test_parts_are_disjoint_complete_and_whole(source, tmp_path):
     parts = split_annotations(source, tmp_path / "out", fraction=0.1, seed=5)
     contents = [json.loads(Path(part["path"]).read_text()) for part in parts]

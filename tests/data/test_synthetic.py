@@ -28,14 +28,10 @@ from vis_bench.data.synthetic import (
 )
 from vis_bench.data.synthetic.render import (
     SUBPIXELS,
-    SceneObject,
     brighten,
-    make_pose,
-    make_sprite,
     render_owners,
     stamp_object,
 )
-from vis_bench.data.synthetic.trajectories import Area, bounce, detour, reflect
 from vis_bench.data.synthetic.videos import occlusion_labels, visibility_of
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode
@@ -331,12 +327,6 @@ class TestPlain:
                 ]
                 assert all(m.any() for m in whole)
 
-    def test_the_background_is_even(self):
-        scene = scene_of(PLAIN[0])
-        frame, owners = render(scene, 3)
-        assert len(np.unique(frame[owners == 0], axis=0)) == 1
-        assert len(scene.objects) == len(scene.instances)
-
     def test_colors_are_far_apart(self):
         colors = [plain_color(k) for k in CLASSES] + [(28, 28, 28)]
         assert min(math.dist(a, b) for a, b in itertools.combinations(colors, 2)) > 120
@@ -398,16 +388,6 @@ def test_wrong_arguments_are_named(arguments, words):
 
 
 class TestShapes:
-    def test_areas_are_those_of_geometry(self):
-        side, reach = appearance.CELLS, appearance.REACH / 2
-        assert appearance.ellipse(0.8).sum() == pytest.approx(math.pi * reach**2 * 0.8, rel=0.01)
-        assert appearance.box(0.6).sum() == pytest.approx(
-            (2 * reach) ** 2 * 0.6 / (1 + 0.6**2), rel=0.02
-        )
-        star = 5 * reach**2 * appearance.STAR_WAIST * math.sin(math.pi / 5)
-        assert appearance.star().sum() == pytest.approx(star, rel=0.02)
-        assert appearance.star().shape == (side, side)
-
     @given(st.lists(st.tuples(st.integers(-63, 63), st.integers(-63, 63)), min_size=3, max_size=7))
     def test_polygons_match_ray_casting_in_fractions(self, halves):
         corners = [(2 * x, 2 * y) for x, y in halves]
@@ -422,41 +402,3 @@ class TestShapes:
                     on_edge |= side == 0
                     crossings += (side < 0) == (y1 > y0)
             assert on_edge or inside[row, column] == crossings % 2
-
-    @pytest.mark.parametrize("radius", [8.0, 13.5, 30.25])
-    @pytest.mark.parametrize("angle", [0.0, 0.7, 3.9])
-    def test_a_disc_has_its_area_and_place_at_any_size_and_angle(self, radius, angle):
-        sprite = make_sprite(appearance.ellipse(1.0).astype(np.uint8))
-        pose = make_pose((50.3, 41.8), angle, radius)
-        item = SceneObject(1, sprite, np.zeros((3, 3), np.uint8), [pose])
-        stamp = stamp_object(item, pose, 90, 110)
-        mask = np.zeros((90, 110), bool)
-        mask[stamp.rows, stamp.columns] = stamp.codes > 0
-        y, x = np.mgrid[:90, :110] + 0.5
-        exact = np.hypot(x - 50.3, y - 41.8) < radius
-        assert (mask ^ exact).sum() < 0.06 * exact.sum() + 3
-
-
-class TestMotion:
-    @given(st.floats(-500, 500), st.floats(0, 50), st.floats(1, 80))
-    def test_reflection_stays_inside_and_is_continuous(self, value, low, extent):
-        high = low + extent
-        here, there = reflect(value, low, high), reflect(value + 1e-3, low, high)
-        assert low - 1e-9 <= here <= high + 1e-9
-        assert abs(there - here) < 1.1e-3
-
-    def test_bouncing_equals_steps_with_reflection(self):
-        path = bounce(Area(0, 0, 10, 1000), (3.0, 5.0), (1.5, 0.0))
-        x, speed = 3.0, 1.5
-        for t in range(40):
-            assert path(t)[0] == pytest.approx(x)
-            x += speed
-            if x > 10 or x < 0:
-                x, speed = (20 - x if x > 10 else -x), -speed
-
-    def test_an_excursion_is_away_between_its_middle_times(self):
-        still = bounce(Area(0, 0, 100, 100), (50.0, 50.0), (0.0, 0.0))
-        path = detour(still, (-30.0, 40.0), (4, 8, 12, 16))
-        assert path(4) == path(16) == (50.0, 50.0)
-        assert path(8) == path(10) == path(12) == (-30.0, 40.0)
-        assert -30 < path(6)[0] < 50

@@ -1,9 +1,4 @@
-"""Seeded mutations of input files: the same seed always gives the same mutation.
-
-`mutated_json` changes a JSON value, `mutated_bytes` the bytes of any file, `mutated_text` a text
-such as a config, `hostile_pickle` makes a stream of pickle opcodes. `one_sentence` is what every
-command answers them with.
-"""
+"""Seeded mutations of input files: the same seed always gives the same mutation."""
 
 import copy
 import pickle

@@ -1,9 +1,7 @@
 """Every reader over seeded mutations of what it reads.
 
-A command ends with exit code 0, 1 or 2, and with one sentence where it is 2; a reader called
-directly gives a value or raises an `InputError` of one line. No code in a file runs. A few hundred
-mutations take seconds; `--slow` goes on for thousands, which took no generator ten minutes of one
-core.
+A command ends with exit code 0, 1 or 2, and with one sentence where it is 2; a reader gives a value
+or raises an `InputError` of one line. No code in a file runs. `--slow` takes thousands of seeds.
 """
 
 import io

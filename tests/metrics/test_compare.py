@@ -50,9 +50,7 @@ def test_a_resample_of_many_videos_equals_accumulating_again(workload):
 
 
 def assert_equals_accumulate(matches, num_resamples):
-    """All 12 numbers against `accumulate` with weights, whose own tests hold it to the official
-    evaluator; no video, every video once, and drawn ones.
-    """
+    """All 12 numbers against `accumulate` with weights, of every video once and of drawn ones."""
     num_videos = len(matches.videos)
     drawn = draw_videos(num_videos, num_resamples, 3)
     counts_BV = np.concatenate([np.ones((1, num_videos), int), drawn])
@@ -90,11 +88,10 @@ def test_a_clear_loss_is_found_and_is_the_other_way_round_from_the_other_side(wo
 
 
 def test_intervals_cover_and_p_values_are_calibrated():
-    """Noise without a difference: the interval misses 0 about one time in twenty, as it claims.
+    """Without a difference the interval misses 0 about one time in twenty.
 
-    400 paired samples of 60 "videos", means in place of AP. With the true rate at 5 % more than 35
-    or fewer than 8 misses would come once in over a thousand such tests; the percentile interval
-    of 60 values is slightly short.
+    At a true rate of 5 % fewer than 8 or more than 35 of 400 come once in a thousand tests; the
+    percentile interval of 60 values is slightly short.
     """
     generator = np.random.default_rng(5)
     missed = small = 0

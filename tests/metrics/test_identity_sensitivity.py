@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from compare_workload import generate
-from paths import GOLDEN
 from vis_bench.cli import main
-from vis_bench.data.annotations import GroundTruth, read_annotations
-from vis_bench.data.results_file import Results, Track, read_results
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.frame_matches import followed_videos
 from vis_bench.metrics.identity_sensitivity import identity_sensitivity
@@ -62,15 +61,6 @@ def test_costs_are_those_of_evaluating_the_cut_tracks(seed):
     assert found.costs_N.tolist() == pytest.approx(expected, rel=0, abs=1e-12)
     assert found.mean == pytest.approx(np.mean(expected))
     assert found.largest == pytest.approx(max(expected))
-
-
-def test_costs_of_golden_tracks_with_gaps_and_crowds():
-    truth = read_annotations(GOLDEN / "tracking_made.gt.json")
-    tracks = list(read_results(GOLDEN / "tracking_made.preds.json").tracks)
-    found = identity_sensitivity(truth, Results.of(tracks)).predictions
-    expected = costs_by_evaluating(truth, tracks, finders(truth, tracks))
-    assert len(expected) > 10
-    assert found.costs_N.tolist() == pytest.approx(expected, rel=0, abs=1e-12)
 
 
 def test_a_track_on_the_crowd_of_a_category_without_ap_costs_nothing():

@@ -283,12 +283,6 @@ def test_the_command_writes_what_the_ending_asks_for(records, tmp_path, capsys):
         assert picture.format == "PNG"
 
 
-def test_another_ending_is_refused(records, tmp_path, capsys):
-    assert leaderboard(records, "--picture", tmp_path / "speed.eps") == 2
-    assert "speed.eps" in capsys.readouterr().err
-    assert not (tmp_path / "speed.eps").exists()
-
-
 def test_curves_need_a_sweep(tmp_path, capsys):
     RecordStore(tmp_path / "records").write(SWEEP[0])
     assert leaderboard(tmp_path / "records", "--curves", tmp_path / "c.svg") == 2

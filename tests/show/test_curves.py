@@ -171,9 +171,6 @@ HOSTILE = ["$x$", "$\\frac{", "_hidden", "a\x1b[31m\nb", "=1+1", "\\", "{}", "%s
 
 
 def test_labels_are_text_in_the_picture_and_in_the_csv(tmp_path):
-    """No mathematics, which fails where it is not well formed; no label that is hidden; no formula;
-    nothing that does not print.
-    """
     records = [cell(length, method=name) for name in HOSTILE for length in (5, 10)]
     table, picture = write_curves(records, tmp_path)
     with Image.open(picture) as image:

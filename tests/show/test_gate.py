@@ -237,11 +237,7 @@ def test_of_two_measurements_the_later_counts(tmp_path):
 
 @pytest.mark.parametrize("spread", [0.02, 0.1, 0.4])
 def test_the_same_code_on_a_noisy_machine_passes_every_time(spread):
-    """1,000 pairs of runs: each run has its own level, and its spread is what it saw of the noise.
-
-    Noise is log-normal; a run's level drifts as much as single runs differ, which is more than
-    the median over videos shows. `speed_spread` is (p90 - p10) / p50, 2.56 standard deviations.
-    """
+    """1,000 pairs of runs of log-normal level; 2.56 standard deviations are (p90 - p10) / p50."""
     rng = random.Random(7)
     sigma = spread / 2.56
 

@@ -71,18 +71,14 @@ def test_a_loss_of_two_tenths_fails_and_the_summary_says_so(
     assert "-0.20 points" in (tmp_path / "summary.md").read_text()
 
 
-def test_a_folder_without_records_is_wrong_input(measured_twice, tmp_path, capsys):
-    assert gate(measured_twice[0], tmp_path) == 2
-    assert "holds no records" in capsys.readouterr().err
-
-
-def test_an_ap_that_is_not_a_number_is_wrong_input(measured_twice, current, capsys):
+def test_wrong_input_is_exit_code_2(measured_twice, current, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
     change(current, ap=lambda ap: float("nan"))
-    assert gate(measured_twice[0], current) == 2
-    printed = capsys.readouterr()
-    assert "NaN, which JSON does not allow" in printed.err
-    assert "Traceback" not in printed.err
-    assert printed.out == ""
+    for folder, words in ((tmp_path / "empty", "holds no records"), (current, "NaN")):
+        assert gate(measured_twice[0], folder) == 2
+        printed = capsys.readouterr()
+        assert words in printed.err
+        assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
 def test_a_reader_of_the_first_line_alone_does_not_make_it_pass(measured_twice, tmp_path):

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from maintenance import refresh
 from methods import resolve_options
 from paths import CONFIGS
 from record_example import example_record
@@ -194,17 +193,6 @@ def test_the_command_prints_it(tmp_path, capsys):
     assert main(["table", "ms-sts-ablation", "--records", str(tmp_path), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["tables"][0]["rows"][4]["AP mean"] == "60.0"
-
-
-def test_it_stands_on_the_page_of_ablations_only(tmp_path):
-    store = RecordStore(tmp_path / "records")
-    for record in RECORDS:
-        store.write(record)
-    refresh.Pages(tmp_path, refresh.records_of(tmp_path)).write()
-    table = render(ms_sts_ablation(RECORDS))
-    assert table in (tmp_path / "ABLATIONS.md").read_text()
-    assert table not in (tmp_path / "README.md").read_text()
-    assert "seqformer" not in (tmp_path / "LEADERBOARD.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -45,42 +45,27 @@ def annotations():
     }  # fmt: skip
 
 
+def entry(video, category, score, masks, **more):
+    return {"video_id": video, "score": score, "category_id": category, "segmentations": masks,
+            **more}  # fmt: skip
+
+
 def mmdetection_file():
-    """As MaskTrack R-CNN, SipMask and SG-Net write `R.pkl.json`: the keys in their order, scores
-    that are means of 32-bit numbers, no mask (null) where an object was not detected, `size` before
-    `counts`, which is text, and a score and a class for the whole track.
-    """
-    scores = np.array([[0.9, 0.8, 0.7], [0.6, 0.5, 0.55]], np.float32)
-    entries = [
-        {
-            "video_id": 0 + 1,
-            "score": float(np.array(list(scores[0])).mean()),
-            "category_id": int(np.bincount(np.array([7, 7, 3])).argmax()) + 1,
-            "segmentations": [square(2), square(4), square(6)],
-        },
-        {
-            "video_id": 1 + 1,
-            "score": float(np.array(list(scores[1])).mean()),
-            "category_id": int(np.bincount(np.array([13, 13])).argmax()) + 1,
-            "segmentations": [square(9), square(9), None],
-        },
-    ]
-    return json.dumps(entries)
+    """Write as MaskTrack R-CNN, SipMask and SG-Net do: scores of 32 bits, null for absent masks."""
+    scores = np.array([0.8, 0.55], np.float32)
+    return json.dumps([
+        entry(1, 8, float(scores[0]), [square(2), square(4), square(6)]),
+        entry(2, 14, float(scores[1]), [square(9), square(9), None]),
+    ])  # fmt: skip
 
 
 def detectron2_file():
-    """As detectron2's video evaluators write `inference/results.json`: a mask in every frame, empty
-    where an object is absent, one entry per class of a track, and keys that nobody evaluates.
-    """
-    entries = [
-        {"video_id": 1, "score": 0.91, "category_id": 8, "segmentations":
-         [square(2), square(4), square(6)], "bbox": [[2.0, 5.0, 20.0, 20.0]] * T, "height": H},
-        {"video_id": 1, "score": 0.02, "category_id": 14, "segmentations":
-         [square(2), square(4), square(6)], "bbox": [[2.0, 5.0, 20.0, 20.0]] * T, "height": H},
-        {"video_id": 2, "score": 0.7, "category_id": 14, "segmentations":
-         [square(9), square(9), EMPTY], "bbox": [[9.0, 5.0, 20.0, 20.0]] * T, "height": H},
-    ]  # fmt: skip
-    return json.dumps(entries)
+    """Write as detectron2's evaluators do: empty masks, an entry per class, further keys."""
+    way, more = [square(2), square(4), square(6)], {"bbox": [[2.0, 5.0, 20.0, 20.0]] * T}
+    return json.dumps([
+        entry(1, 8, 0.91, way, **more), entry(1, 14, 0.02, way, **more),
+        entry(2, 14, 0.7, [square(9), square(9), EMPTY], height=H),
+    ])  # fmt: skip
 
 
 # The code of the last three is not read here or not published: for them the form that detectron2's
