@@ -21,8 +21,7 @@ from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 from vis_bench.records.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, LEVELS, PARAMS, PARTS
-from vis_bench.records.names import marked_labels
-from vis_bench.records.ranking import count, split_ablations
+from vis_bench.records.names import marked_labels, split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords, pack_predictions, read_record
 from vis_bench.runs.jobs import BuildMethod
@@ -51,6 +50,7 @@ from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels,
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Entry, Page, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
+from vis_bench.text import count
 
 # As the README shows them.
 PICTURES = (

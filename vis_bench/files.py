@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import gzip
 import io
 import math
@@ -16,7 +15,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -91,18 +90,6 @@ def parse_json(content: bytes, name: str) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise InputError(f"{name} is not JSON: {_defect(error)}") from None
-
-
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """Pause the garbage collector, which would walk the values of a large file repeatedly."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _defect(error: orjson.JSONDecodeError) -> str:

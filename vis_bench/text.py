@@ -33,6 +33,11 @@ def single_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def count(number: int, noun: str) -> str:
+    """A number and its noun: "1 video", "302 videos"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _escape(character: str, keep: str) -> str:
     if character in keep or character.isprintable() or unicodedata.category(character) == "Zs":
         return character

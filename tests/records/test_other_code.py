@@ -11,8 +11,7 @@ from vis_bench.cli import main
 from vis_bench.commands.eval import num_params
 from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
-from vis_bench.records.names import marked_labels
-from vis_bench.records.ranking import is_ranked
+from vis_bench.records.names import is_ranked, marked_labels
 from vis_bench.records.store import RecordStore, read_record
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.curves import cost_curves

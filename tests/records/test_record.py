@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.records.names import file_stem, full_name
-from vis_bench.records.ranking import split_ablations
+from vis_bench.records.names import file_stem, split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, read_record
+from vis_bench.show.gate.baseline import GatedCell, full_name
 
 
 def test_every_field_stands_in_the_file(tmp_path):
@@ -114,7 +114,7 @@ def test_one_bad_file_leaves_the_other_records_readable(tmp_path):
 
 
 def test_a_record_without_variant_and_backbone_has_a_name():
-    assert full_name(example_record(options={}, backbone=None)).startswith("ifc")
+    assert full_name(GatedCell.of(example_record(options={}, backbone=None))).startswith("ifc")
 
 
 def test_shards_of_an_interrupted_run_are_no_records(tmp_path):

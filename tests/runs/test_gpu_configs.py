@@ -8,12 +8,12 @@ from paths import CONFIGS, ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
-from vis_bench.records.names import file_stem, full_name
+from vis_bench.records.names import file_stem
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import Cell, cell_digest, load_cells
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.show.gate.baseline import GatedCell, cell_key
+from vis_bench.show.gate.baseline import GatedCell, cell_key, full_name
 
 SHIPPED = list(RecordStore(ROOT / "results" / "records"))
 
@@ -40,9 +40,9 @@ LATER = [{"tf32": True}, {"compile": "default"}, {"compile": "cuda_graphs"}]
 def test_other_settings_are_other_cells(setting):
     (cell,) = cells("ifc_mini_synthetic")
     assert cell_digest(cell.model_copy(update=setting)) != cell_digest(cell)
-    plain, other = example_record(), example_record(**setting)
+    plain, other = GatedCell.of(example_record()), GatedCell.of(example_record(**setting))
     assert full_name(plain) != full_name(other)
-    assert cell_key(GatedCell.of(plain)) != cell_key(GatedCell.of(other))
+    assert cell_key(plain) != cell_key(other)
 
 
 def test_the_gate_knows_old_records_and_new_ones_as_the_same():

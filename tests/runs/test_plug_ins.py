@@ -84,7 +84,7 @@ FAILING = {
     "prepares": (
         "self.threshold = threshold",
         "self.threshold = threshold\n        self.prepare_for_inference = None",
-        "TypeError in load_method.py:",
+        "TypeError in jobs.py:",
     ),
 }
 

@@ -12,7 +12,7 @@ from vis_bench.commands.table import read_records, report_skipped
 from vis_bench.commands.values import picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
-from vis_bench.records.ranking import split_ablations
+from vis_bench.records.names import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.show.charts import picture_format
 from vis_bench.show.curve_chart import draw_curves

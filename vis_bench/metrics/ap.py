@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +24,6 @@ from vis_bench.data.annotations import (
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.files import collection_paused
 from vis_bench.metrics import matching
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.check_results import check_results
@@ -230,7 +231,7 @@ def evaluate_files(
         InputError: as `read_annotations`, `read_short_and_long`, `read_results`, `evaluate` and
             `evaluate_images`, and for tracking metrics of images.
     """
-    with collection_paused():
+    with _collection_paused():
         if long_annotations is None:
             ground_truth = read_annotations(annotations)
         else:
@@ -244,3 +245,15 @@ def evaluate_files(
                 "tracking metrics"
             )
         return evaluate_images(ground_truth, results)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Pause the garbage collector, which would walk the values of a large file repeatedly."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,5 +1,5 @@
 """Records: one typed JSON file per measured cell.
 
 `schema` the fields; `store` files; `metrics` titles, units and digits of the values; `names` of
-cells; `ranking` caveats and ablations; `environment` machine and source of a measurement.
+cells, their caveats and ablations; `environment` machine and source of a measurement.
 """

@@ -1,17 +1,22 @@
-"""Names of measured cells: in file names, messages, tables and charts."""
+"""Names of measured cells, caveats of their records, and eligibility for rankings."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from vis_bench.records.ranking import DIRTY, RECONSTRUCTION, caveats
-from vis_bench.records.schema import Record
+from vis_bench.records.schema import IdentityFields, Record
+from vis_bench.text import count
 
+DIRTY = "uncommitted changes"
+RECONSTRUCTION = "reconstruction"
 OTHER_CODE = "other code"
 COST_MARKS = (RECONSTRUCTION, OTHER_CODE)
 
+# Options that choose one of a method's published sizes.
+_SIZES = ("backbone", "variant")
 _COMPILED: Mapping[str, str] = {"default": "compiled", "cuda_graphs": "CUDA graphs"}
 # A file name has at most 255 bytes; endings and temporary names need the rest.
 _STEM_BYTES = 180
@@ -29,31 +34,12 @@ class Computed(Protocol):
 
 
 class Clipped(Protocol):
-    """Method and clips; a record, a gated cell and a config's cell have them."""
+    """Clips; a record, a gated cell and a config's cell have them."""
 
-    @property
-    def method(self) -> str: ...
     @property
     def clip_length(self) -> int | str | None: ...
     @property
     def clip_stride(self) -> int | None: ...
-
-
-class Measured(Clipped, Computed, Protocol):
-    """A measured cell: a record or a gated cell."""
-
-    @property
-    def options(self) -> Mapping[str, Any]: ...
-    @property
-    def backbone(self) -> str | None: ...
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def split(self) -> str: ...
-    @property
-    def resolution(self) -> int | str | None: ...
-    @property
-    def training(self) -> str | None: ...
 
 
 def arithmetic_words(record: Computed) -> list[str]:
@@ -88,19 +74,7 @@ def short_name(record: Record) -> str:
     return " ".join([record.method, *filter(None, words)])
 
 
-def full_name(cell: Measured) -> str:
-    """All settings that distinguish a cell."""
-    parts = [
-        cell.method, cell.backbone, f"{cell.dataset} {cell.split}", clip_name(cell) or None,
-        cell.resolution,
-        ", ".join(arithmetic_words(cell)) or None,
-        *(f"{key}={value}" for key, value in sorted(named_options(cell).items())),
-        None if cell.training is None else f"({cell.training})",
-    ]  # fmt: skip
-    return " ".join(str(part) for part in parts if part is not None)
-
-
-def named_options(cell: Measured) -> dict[str, Any]:
+def named_options(cell: IdentityFields) -> dict[str, Any]:
     """The options without the backbone, which has a column of its own, and its variant."""
     shown = {key: value for key, value in cell.options.items() if key != "backbone"}
     if "variant" in shown and shown["variant"] == cell.backbone:
@@ -163,6 +137,60 @@ def noted(record: Record) -> str:
     return "" if record.note is None else f", {record.note}"
 
 
+def caveats(record: Record) -> list[str]:
+    """Reasons to keep a record out of a ranking; empty for a plain measurement.
+
+    A record without a commit comes from an installed package, and counts by its version.
+    """
+    marks = {
+        RECONSTRUCTION: record.reconstruction,
+        **_of_weights_and_videos(record),
+        DIRTY: bool(record.git_dirty),
+        "unknown version": not (record.git_commit or record.vis_bench_version or record.external),
+    }
+    return [mark for mark, applies in marks.items() if applies]
+
+
+def is_ranked(record: Record) -> bool:
+    """True if a record may take a rank: published method, trained weights, known source, and all
+    videos of its split, none of which the weights were trained on.
+    """
+    return not caveats(record)
+
+
+def is_comparable(record: Record) -> bool:
+    """True if published values of the same split may stand beside the record's: trained weights,
+    and all videos of the split, none of which they were trained on.
+    """
+    return not any(_of_weights_and_videos(record).values())
+
+
+def split_ablations(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """Separate published methods from ablations; both in the order given.
+
+    A record belongs to an ablation if it has a `training` label, or if its options go beyond those
+    of another record of the same method and backbone that leaves them to the variant. Options
+    spelled out with the variant's own values change nothing.
+    """
+    plain: dict[tuple[str, str | None], list[dict[str, Any]]] = defaultdict(list)
+    for record in records:
+        if record.training is None and not _changed_options(record):
+            plain[record.method, record.backbone].append(record.resolved_options)
+    methods, ablations = list[Record](), list[Record]()
+    for record in records:
+        published = plain[record.method, record.backbone]
+        changed = bool(published and _changed_options(record))
+        same = bool(record.resolved_options) and record.resolved_options in published
+        is_ablation = record.training is not None or (changed and not same)
+        (ablations if is_ablation else methods).append(record)
+    return methods, ablations
+
+
+def tie_break(record: Record) -> str:
+    """A text that differs wherever two records differ; the last key of every sort of records."""
+    return repr(sorted(record.model_dump().items()))
+
+
 def _differing_options(record: Record, records: Sequence[Record]) -> list[tuple[str, Any]]:
     """The record's options that not all records of its method and backbone share."""
     alike = [
@@ -189,3 +217,16 @@ def _file_word(text: str) -> str:
 
 def _stride(cell: Clipped) -> int | None:
     return None if cell.clip_length == "whole" else cell.clip_stride
+
+
+def _of_weights_and_videos(record: Record) -> dict[str, bool]:
+    few = "" if record.num_videos is None else f" to {count(record.num_videos, 'video')}"
+    return {
+        "random weights": record.weights_source == "random",
+        "trained on these videos": record.contaminated,
+        f"limited{few}": record.limited,
+    }
+
+
+def _changed_options(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in record.options.items() if key not in _SIZES}

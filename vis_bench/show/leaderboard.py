@@ -21,8 +21,13 @@ from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import NUM_RESAMPLES
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.records.metrics import FPS, SHOWN, Metric, same_ap
-from vis_bench.records.names import arithmetic_name, marked_labels
-from vis_bench.records.ranking import is_ranked, split_ablations, tie_break
+from vis_bench.records.names import (
+    arithmetic_name,
+    is_ranked,
+    marked_labels,
+    split_ablations,
+    tie_break,
+)
 from vis_bench.records.schema import Record
 from vis_bench.records.store import StoredRecords, predictions_path
 from vis_bench.runs.sources import find_annotations

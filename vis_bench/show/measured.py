@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.records.metrics import SHOWN
-from vis_bench.records.names import marked_labels
-from vis_bench.records.ranking import tie_break
+from vis_bench.records.names import marked_labels, tie_break
 from vis_bench.records.schema import Record
 from vis_bench.show.number_format import (
     entry_of,

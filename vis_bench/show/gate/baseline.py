@@ -14,7 +14,7 @@ from pydantic import Field, StrictBool, StrictStr, ValidationError
 
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
-from vis_bench.records.names import arithmetic_words, full_name
+from vis_bench.records.names import arithmetic_words, clip_name, named_options
 from vis_bench.records.schema import (
     Count,
     Fields,
@@ -102,6 +102,18 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
     content = {BASELINE_KEY: BASELINE_VERSION, "cells": written}
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
     write_atomically(path, text.encode() + b"\n")
+
+
+def full_name(cell: GatedCell) -> str:
+    """All settings that distinguish a cell."""
+    parts = [
+        cell.method, cell.backbone, f"{cell.dataset} {cell.split}", clip_name(cell) or None,
+        cell.resolution,
+        ", ".join(arithmetic_words(cell)) or None,
+        *(f"{key}={value}" for key, value in sorted(named_options(cell).items())),
+        None if cell.training is None else f"({cell.training})",
+    ]  # fmt: skip
+    return " ".join(str(part) for part in parts if part is not None)
 
 
 def cell_key(cell: GatedCell) -> str:

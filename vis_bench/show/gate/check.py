@@ -14,19 +14,19 @@ from typing import Any, Literal
 
 from vis_bench.errors import InputError
 from vis_bench.records.metrics import ACCURACY, LEVELS, PARTS, TRACKING, Metric
-from vis_bench.records.names import full_name
-from vis_bench.records.ranking import count
 from vis_bench.show.gate.baseline import (
     COSTS,
     GatedCell,
     GatedSpeed,
     cell_key,
+    full_name,
     load_cells_to_gate,
     write_baseline,
 )
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
+from vis_bench.text import count
 
 Verdict = Literal["worse", "changed", "missing", "better", "new", "not compared"]
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing")

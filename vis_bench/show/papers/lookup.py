@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 from vis_bench.data.categories import dataset_title, unit
 from vis_bench.records.metrics import FPS, Metric
-from vis_bench.records.names import arithmetic_name, arithmetic_words
-from vis_bench.records.ranking import caveats, count, is_comparable, tie_break
+from vis_bench.records.names import (
+    arithmetic_name,
+    arithmetic_words,
+    caveats,
+    is_comparable,
+    tie_break,
+)
 from vis_bench.records.schema import Record
 from vis_bench.show.papers.table import PaperTable, Where, published
+from vis_bench.text import count
 
 
 @dataclass(frozen=True)

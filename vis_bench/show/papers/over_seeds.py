@@ -16,12 +16,12 @@ from typing import Any
 from vis_bench.data.categories import dataset_title, unit
 from vis_bench.files import read_yaml
 from vis_bench.records.metrics import AP, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
-from vis_bench.records.names import arithmetic_words, clip_name
-from vis_bench.records.ranking import count, tie_break
+from vis_bench.records.names import arithmetic_words, clip_name, tie_break
 from vis_bench.records.schema import Record
 from vis_bench.show.number_format import entry_of
 from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
+from vis_bench.text import count
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
 _COSTS = (ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)

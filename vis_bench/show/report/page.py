@@ -16,7 +16,6 @@ from vis_bench.data.categories import dataset_title
 from vis_bench.metrics.analyse import Analysis, analyse
 from vis_bench.metrics.tracking.frames import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.records.ranking import count
 from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import costs, plots
@@ -31,7 +30,7 @@ from vis_bench.show.report.metrics import (
 )
 from vis_bench.show.report.player import HEIGHT
 from vis_bench.show.report.videos import chosen_groups, show_videos, video_table
-from vis_bench.text import one_line
+from vis_bench.text import count, one_line
 
 _TEMPLATES = Path(__file__).parent / "templates"
 MEGABYTE = 10**6

@@ -13,7 +13,6 @@ import numpy as np
 from vis_bench.data.video import Video
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.progress import Advance, silent
-from vis_bench.records.ranking import count
 from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.frame import Row, VideoPictures
 from vis_bench.show.overlay.rows import rows_of
@@ -28,6 +27,7 @@ from vis_bench.show.report.table import (
     whole,
     words,
 )
+from vis_bench.text import count
 
 # A title, and videos by their places in the annotations, the most telling first.
 Group = tuple[str, Sequence[int]]
