@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drawing_case import LEFT, NOWHERE, RIGHT, T, annotations, tube, write_frames, write_results
+from drawing_case import LEFT, NOWHERE, RIGHT, annotations, tube, write_frames, write_results
 from hostile_calls import call
 from maintenance import refresh
 from paths import ROOT
@@ -16,7 +16,6 @@ from vis_bench.commands.figure import FIGURES
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.runs.predict import LoadedMethod
-from vis_bench.show.overlay.painting import GRAY
 
 SMALL = ("--set", "resolution=64")
 ATTENTION = ["sampling-points", "time-weights", "memory-tokens"]
@@ -128,17 +127,6 @@ def test_failure_cases(failures):
     assert out.count("\n") == 2
     assert out.splitlines()[0].startswith("missed: cats loses 50.0 points of AP to it (AP by")
     assert figure("failure-cases", failures / "r.json", "--output", failures / "x.png")[0] == 2
-
-
-def test_a_corrupt_frame_is_a_gray_tile_and_a_warning(failures):
-    (failures / "frames" / "cats" / "00001.png").write_bytes(b"no image")
-    code, _, err = cases(failures, "--columns", T)
-    assert code == 0
-    assert err.startswith("warning: frame 1 of video cats")
-    colors = {
-        color for _, color in Image.open(failures / "f.png").convert("RGB").getcolors(1 << 20)
-    }
-    assert GRAY in colors
 
 
 @pytest.mark.parametrize("kind", [*ATTENTION, "strip", "failure-cases"])

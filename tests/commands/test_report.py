@@ -88,15 +88,6 @@ def test_a_file_name_that_is_not_utf8_is_shown_escaped(case, tmp_path):
     assert "<h1>caf\\udce9</h1>" in output.read_text(encoding="utf-8")
 
 
-def test_a_corrupt_frame_is_gray_and_a_warning(report, case):
-    (case["frames"] / "cats" / "00001.png").write_bytes(b"not an image")
-    code, page, printed = report("--frames", case["frames"])
-    assert code == 0
-    assert printed.err.startswith("warning: frame 1 of video cats, ")
-    assert printed.err.count("\n") == 1
-    assert "frame 1 of video cats" in page
-
-
 @pytest.mark.parametrize(("entry", "message"), [
     ({"segmentations": LEFT[:2]}, r"video dogs \(id 2\) has a track of 2 masks; expected 4"),
     ({"video_id": 9}, r"has video_id 9; expected one of the 3 videos"),

@@ -58,7 +58,7 @@ def test_frames_of_different_sizes_are_refused(tmp_path):
         find_videos(tmp_path)
 
 
-def test_a_rotation_by_exif_is_said(tmp_path):
+def test_a_rotation_by_exif_is_a_warning_and_not_applied(tmp_path):
     exif = Image.Exif()
     exif[274] = 6
     save_frames(tmp_path / "a", ["0.jpg"])
@@ -68,6 +68,10 @@ def test_a_rotation_by_exif_is_said(tmp_path):
     [warning] = warnings
     assert "2 of 3 frames" in warning
     assert "the first is 1.jpg" in warning
+    turned = tmp_path / "a" / "1.jpg"
+    assert read_header(turned).is_turned
+    assert read_header(turned).size_HW == read_pixels(turned).shape[:2] == (8, 12)
+    assert ImageFiles([turned], "it", (8, 12)).check() == [turned]
 
 
 @pytest.mark.parametrize(
@@ -138,16 +142,6 @@ def test_other_modes_are_read_as_pillow_converts_them(tmp_path, mode):
     image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5).convert(mode)
     image.save(tmp_path / "a.tif")
     assert np.array_equal(read_pixels(tmp_path / "a.tif"), np.asarray(image.convert("RGB")))
-
-
-def test_a_rotation_by_exif_is_seen_and_not_applied(tmp_path):
-    exif = Image.Exif()
-    exif[274] = 6
-    Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", exif=exif)
-    assert read_header(tmp_path / "a.jpg").is_turned
-    assert read_header(tmp_path / "a.jpg").size_HW == read_pixels(tmp_path / "a.jpg").shape[:2]
-    files = ImageFiles([tmp_path / "a.jpg"], "it", (4, 6))
-    assert files.check() == [tmp_path / "a.jpg"]
 
 
 def test_a_pipe_among_the_frames_is_refused_and_not_waited_for(tmp_path, capsys):

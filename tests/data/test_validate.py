@@ -398,47 +398,40 @@ def replaced(content, place, junk, remove):
     return content
 
 
-class TestText:
-    def problems(self, frames, path, size=(5, 5)):
-        """The frames of both videos in another size, and one of them missing."""
-        for file in frames.rglob("*.png"):
-            Image.fromarray(np.zeros((*size, 3), np.uint8)).save(file)
-        (frames / "bb" / "00003.png").unlink()
-        return validate(path, frames)
+@pytest.fixture
+def other_size(frames):
+    """The frames of both videos in another size, and one of them missing."""
+    for file in frames.rglob("*.png"):
+        Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(file)
+    (frames / "bb" / "00003.png").unlink()
+    return frames
 
-    def test_equal_problems_are_one_group(self, path, frames):
-        problems = self.problems(frames, path)
-        assert len(problems) == 8
-        lines = problems_text(problems).splitlines()
-        assert lines[0] == "7 size problems alike:"
-        for t, line in enumerate(lines[1:4]):
-            assert line.startswith(f"  {path}, video 1: frame {t}, {frames / 'aa'}")
-            assert line.endswith("is 5x5; the video is 12x16")
-        assert lines[4] == "  and 4 more"
-        assert lines[5].startswith(f"{path}, video 2: frame 3 is missing")
-        assert lines[6] == "8 problems in all; --all prints a line for each"
-        assert len(lines) == 7
 
-    def test_all(self, path, frames):
-        problems = self.problems(frames, path)
-        lines = problems_text(problems, show_all=True).splitlines()
-        assert lines == [f"{problem.where}: {problem.message}" for problem in problems]
+def test_equal_problems_are_printed_as_one_group(path, other_size, capsys):
+    arguments = ["validate", str(path), "--frames", str(other_size)]
+    problems = validate(path, other_size)
+    assert len(problems) == 8
+    assert main(arguments) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "7 size problems alike:"
+    for t, line in enumerate(lines[1:4]):
+        assert line.startswith(f"  {path}, video 1: frame {t}, {other_size / 'aa'}")
+        assert line.endswith("is 5x5; the video is 12x16")
+    assert lines[4] == "  and 4 more"
+    assert lines[5].startswith(f"{path}, video 2: frame 3 is missing")
+    assert len(lines) == 7
+    assert main([*arguments, "--all"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{problem.where}: {problem.message}" for problem in problems]
+    assert main([*arguments, "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)) == len(problems)
 
-    def test_problems_of_several_sorts_stay_apart(self):
-        other = [Problem("size", f"v{n}", m) for n, m in enumerate(("a 1", "b 2", "a [1, 2]"))]
-        assert [len(group) for group in group_problems(other)] == [2, 1]
-        assert problems_text([other[0]]) == "v0: a 1"
-        assert problems_text([]) == "no problems found"
 
-    def test_the_command_groups_and_json_keeps_all(self, path, frames, capsys):
-        count = len(self.problems(frames, path))
-        arguments = ["validate", str(path), "--frames", str(frames)]
-        assert main(arguments) == 1
-        assert "7 size problems alike:\n" in capsys.readouterr().out
-        assert main([*arguments, "--all"]) == 1
-        assert capsys.readouterr().out.count("\n") == count
-        assert main([*arguments, "--json"]) == 1
-        assert len(json.loads(capsys.readouterr().out)) == count
+def test_problems_of_several_sorts_stay_apart():
+    other = [Problem("size", f"v{n}", m) for n, m in enumerate(("a 1", "b 2", "a [1, 2]"))]
+    assert [len(group) for group in group_problems(other)] == [2, 1]
+    assert problems_text([other[0]]) == "v0: a 1"
+    assert problems_text([]) == "no problems found"
 
 
 @pytest.mark.parametrize(

@@ -201,13 +201,6 @@ def test_latex_is_balanced_booktabs():
     assert r"a\_b \& 50\% \{x\} \textbar{} \textless{}i\textgreater{} \$5 \#1" in text
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
-def test_latex_compiles(tmp_path):
-    log = compile_latex(PAGE, tmp_path)
-    assert (tmp_path / "t.pdf").stat().st_size > 0
-    assert "Overfull" not in log
-
-
 def test_long_latex_titles_are_broken_into_lines():
     columns = [Column("GFLOPs/frame"), Column("Params (M)"), Column("Sub-title", numeric=False)]
     text = render(Table.of(columns, []), "latex")
