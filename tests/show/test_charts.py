@@ -17,8 +17,7 @@ from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.records.store import RecordStore
 from vis_bench.show.charts import chart_style, label_points, place_labels
-from vis_bench.show.curve_chart import draw_curves
-from vis_bench.show.curves import cost_curves
+from vis_bench.show.curves import cost_curves, draw_curves
 from vis_bench.show.speed_chart import (
     Panel,
     Point,

@@ -9,8 +9,14 @@ from PIL import Image
 
 from record_example import example_record
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME
-from vis_bench.show.curve_chart import draw_curves, write_curves
-from vis_bench.show.curves import cost_curves, curves_table, has_curves, printed_curves
+from vis_bench.show.curves import (
+    cost_curves,
+    curves_table,
+    draw_curves,
+    has_curves,
+    printed_curves,
+    write_curves,
+)
 from vis_bench.show.speed import speed_table
 from vis_bench.show.tables import render
 from vis_bench.text import single_line

@@ -24,10 +24,9 @@ from vis_bench.show.report.metrics import (
     metrics_table,
     threshold_aps,
 )
-from vis_bench.show.report.player import telling_frame, timeline
 from vis_bench.show.report.plots import ap_over_iou, precision_recall, stage_costs
 from vis_bench.show.report.table import Cell, change, interval, points
-from vis_bench.show.report.videos import chosen_groups, in_turn
+from vis_bench.show.report.videos import chosen_groups, in_turn, telling_frame, timeline
 
 RESAMPLES = 40
 

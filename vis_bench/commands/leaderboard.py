@@ -15,8 +15,7 @@ from vis_bench.files import write_atomically
 from vis_bench.records.names import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.show.charts import picture_format
-from vis_bench.show.curve_chart import draw_curves
-from vis_bench.show.curves import cost_curves, has_curves
+from vis_bench.show.curves import cost_curves, draw_curves, has_curves
 from vis_bench.show.leaderboard import PairedAP, best_cells, leaderboard_text
 from vis_bench.show.speed_chart import speed_panels, speed_picture
 from vis_bench.show.tables import FORMATS

@@ -17,8 +17,7 @@ from vis_bench.records.environment import pick_device
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.ray.cluster import ClusterSettings, import_ray
-from vis_bench.show.curve_chart import write_curves
-from vis_bench.show.curves import has_curves, printed_curves
+from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.show.speed import speed_table
 from vis_bench.show.tables import render

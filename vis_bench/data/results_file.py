@@ -8,7 +8,7 @@ A results file is a JSON list of objects with `video_id`, `category_id`, `score`
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,18 +103,12 @@ def write_results(tracks: Iterable[Track], path: Path, *, of_images: bool = Fals
     Args:
         of_images: in COCO's form, without boxes; the tracks have one frame each, with a mask.
     """
-    write_atomically(Path(path), encoded(tracks, instance_entry if of_images else track_entry))
+    write_atomically(Path(path), encoded(tracks, of_images=of_images))
 
 
-def encoded(
-    tracks: Iterable[Track], entry_of: Callable[[Track], dict[str, Any]] | None = None
-) -> Iterator[bytes]:
-    """A results file piece by piece, with the absent masks of one track at a time in memory.
-
-    Args:
-        entry_of: a track as it stands in the file; default: `track_entry`.
-    """
-    entry_of = entry_of or track_entry
+def encoded(tracks: Iterable[Track], *, of_images: bool = False) -> Iterator[bytes]:
+    """A results file piece by piece, with the absent masks of one track at a time in memory."""
+    entry_of = instance_entry if of_images else track_entry
     separator = b"["
     for track in tracks:
         yield separator

@@ -73,6 +73,15 @@ class ErrorBreakdown:
         """The share of each kind of identity error; they sum to that of `identity`."""
         return self._shares(self.identity_gains)
 
+    def by_kind(self) -> dict[str, tuple[float, float]]:
+        """Gain and share of each kind, and of identity errors those of each part behind it."""
+        shares, parts = self.shares(), self.identity_shares()
+        whole = {kind: (gain, shares[kind]) for kind, gain in self.gains.items()}
+        of_identity = {
+            f"identity: {part}": (gain, parts[part]) for part, gain in self.identity_gains.items()
+        }
+        return {"identity": whole["identity"], **of_identity, **whole}
+
     def _shares(self, gains: dict[str, float]) -> dict[str, float]:
         lost = sum(self.gains.values())
         return {kind: gain / lost if lost > 1e-9 else 0.0 for kind, gain in gains.items()}

@@ -9,7 +9,7 @@ from typing import Any
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import NUM_RESAMPLES
 from vis_bench.metrics.compare import Comparison, Difference, compare
-from vis_bench.metrics.errors import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
+from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.tracking.frames import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
@@ -104,16 +104,8 @@ class CompareReport:
         columns = [Column("Error", numeric=False)]
         for name in self.names:
             columns += [Column(f"{name} points"), Column(f"{name} share")]
-        rows = []
-        for kind in ERRORS:
-            gains = [(side.gains[kind], side.shares()[kind]) for side in self.errors]
-            rows.append([kind, *_gain_cells(gains)])
-            for part in IDENTITY_ERRORS if kind == "identity" else ():
-                gains = [
-                    (side.identity_gains[part], side.identity_shares()[part])
-                    for side in self.errors
-                ]
-                rows.append([f"{kind}: {part}", *_gain_cells(gains)])
+        sides = [side.by_kind() for side in self.errors]
+        rows = [[kind, *_gain_cells([side[kind] for side in sides])] for kind in sides[0]]
         return Table.of(columns, rows)
 
 

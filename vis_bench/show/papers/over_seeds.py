@@ -67,12 +67,9 @@ def values_over_seeds(records: BySeed, metric: Metric) -> list[float]:
 
 def gains_over_seeds(records: BySeed, before: BySeed, metric: Metric) -> list[float]:
     """Growth of a value, of every seed that has both."""
-    gains = []
-    for seed in sorted(records.keys() & before.keys()):
-        now, then = metric.of(records[seed]), metric.of(before[seed])
-        if now is not None and then is not None:
-            gains.append(now - then)
-    return gains
+    seeds = sorted(records.keys() & before.keys())
+    values = [(metric.of(records[seed]), metric.of(before[seed])) for seed in seeds]
+    return [now - then for now, then in values if now is not None and then is not None]
 
 
 def mean_entry(values: Sequence[float], metric: Metric, *, signed: bool = False) -> Entry:

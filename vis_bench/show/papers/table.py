@@ -151,14 +151,10 @@ class PaperTable(_Part):
         cited = {row.source for row in self.rows}
         stated = [s for k, s in published()["sources"].items() if k in cited and "hardware" in s]
         hardware = ". ".join(
-            f"{source['text']}: {'; '.join([source['hardware'], *_remark(source)])}"
-            for source in stated
+            f"{s['text']}: {'; '.join(s[key] for key in ('hardware', 'remark') if key in s)}"
+            for s in stated
         )
         return [remark.replace("{hardware}", hardware) for remark in self.remarks]
-
-
-def _remark(source: Mapping[str, str]) -> list[str]:
-    return [source["remark"]] if "remark" in source else []
 
 
 @cache

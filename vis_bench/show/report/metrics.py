@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.errors import ERRORS, IDENTITY_ERRORS, ErrorBreakdown
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
 from vis_bench.records.schema import Record
@@ -118,8 +117,6 @@ def _sides(samples: Sequence[Analysis], form: str) -> list[Heading]:
     return [Heading(form.format(letter).strip() or "Points", hint=hint) for letter in letters]
 
 
-_PART = "identity: "
-_ROWS = (ERRORS[0], *(f"{_PART}{kind}" for kind in IDENTITY_ERRORS), *ERRORS[1:])
 KINDS: Mapping[str, str] = {
     "identity": "A track does not stay with one object, or not alone; of that:",
     "identity: switch": "A track goes over to another object.",
@@ -139,17 +136,13 @@ def error_table(samples: Sequence[Analysis]) -> Table:
     for letter in LETTERS[: len(samples)]:
         prefix = f"{letter} " if len(samples) == 2 else ""
         headings += [Heading(f"{prefix}points"), Heading(f"{prefix}share")]
+    sides = [side.errors.by_kind() for side in samples]
     rows = [
-        [words(kind), *(cell for side in samples for cell in _cells(side.errors, kind))]
-        for kind in _ROWS
+        [words(kind), *(cell for side in sides for cell in _gain_and_share(*side[kind]))]
+        for kind in KINDS
     ]
     return Table("Points of AP that repairing each kind of error gains", headings, rows)
 
 
-def _cells(errors: ErrorBreakdown, row: str) -> list[Cell]:
-    """Points and share; parts of identity errors count within `identity`."""
-    kind = row.removeprefix(_PART)
-    is_part = row.startswith(_PART)
-    gain = (errors.identity_gains if is_part else errors.gains)[kind]
-    share = (errors.identity_shares() if is_part else errors.shares())[kind]
+def _gain_and_share(gain: float, share: float) -> list[Cell]:
     return [points(gain + 0.0), Cell(f"{100 * share:.0f} %", share)]

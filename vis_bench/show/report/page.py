@@ -28,8 +28,7 @@ from vis_bench.show.report.metrics import (
     error_table,
     metrics_table,
 )
-from vis_bench.show.report.player import HEIGHT
-from vis_bench.show.report.videos import chosen_groups, show_videos, video_table
+from vis_bench.show.report.videos import HEIGHT, chosen_groups, show_videos, video_table
 from vis_bench.text import count, one_line
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -126,8 +126,8 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
     """Draw milliseconds per source frame by stage, a stacked bar per timed region."""
 
     def draw(axis: Axes) -> None:
-        left = np.zeros(len(bars))
-        for i, stage in enumerate(stage_order(bars)):
+        stages, left = stage_order(bars), np.zeros(len(bars))
+        for i, stage in enumerate(stages):
             widths = np.array([parts.get(stage, 0.0) for _, parts in bars])
             color = _SERIES[i % len(_SERIES)]
             axis.barh(range(len(bars)), widths, 0.6, left=left, color=color)
@@ -137,7 +137,6 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
         )
         axis.set_yticklabels([_brief(name) for name, _ in bars])
         axis.invert_yaxis()
-        stages = stage_order(bars)
         add_legend(
             axis, axis.containers, [_brief(stage) for stage in stages], fontsize=7.5, ncols=4,
             loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, handlelength=1.2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -147,14 +147,15 @@ class Footnotes:
 
     def numbered(self, text: str) -> tuple[str, ...]:
         """The key of a source."""
-        if text not in self._keys:
-            self._keys[text] = next(self._numbers)
-        return (self._keys[text],)
+        return self._key(text, self._numbers)
 
     def lettered(self, text: str) -> tuple[str, ...]:
         """The key of the conditions of a measurement."""
+        return self._key(text, self._letters)
+
+    def _key(self, text: str, unused: Iterator[str]) -> tuple[str, ...]:
         if text not in self._keys:
-            self._keys[text] = next(self._letters)
+            self._keys[text] = next(unused)
         return (self._keys[text],)
 
     @property
