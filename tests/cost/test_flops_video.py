@@ -91,9 +91,7 @@ def test_long_videos_are_counted_without_running_every_clip(counter):
 
 
 class OnlineCost(OnlineMethod):
-    """10 multiply-adds per frame in the shared part; 7 per frame and, from the second frame on,
-    3 more for what is remembered of the frame before.
-    """
+    """Per frame 10 multiply-adds in the shared part, 7 more, and 3 per frame remembered."""
 
     def __init__(self, memory=1):
         super().__init__()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -34,12 +32,7 @@ RUNS = [
 ]
 
 
-def tent_attention(
-    value_BSMD: Tensor,
-    shapes: tuple[tuple[int, int], ...],
-    locations_BQMLP2: Tensor,
-    weights_BQMLP: Tensor,
-) -> Tensor:
+def tent_attention(value_BSMD, shapes, locations_BQMLP2, weights_BQMLP):
     """Equation 3 with bilinear interpolation written as a sum over all pixels of a level.
 
     A pixel's share falls linearly from 1 at its center to 0 one pixel away, along each axis.
@@ -61,7 +54,7 @@ def tent_attention(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("case", CASES)
-def test_is_equation_3(case: str, backend: str) -> None:
+def test_is_equation_3(case, backend):
     inputs = make_inputs(CASES[case])
     expected = tent_attention(
         inputs.value_BSMD, inputs.shapes_L2, inputs.locations_BQMLP2, inputs.weights_BQMLP
@@ -70,11 +63,11 @@ def test_is_equation_3(case: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_gradcheck(backend: str) -> None:
+def test_gradcheck(backend):
     inputs = make_inputs(Case(((3, 4), (2, 2)), 1, 3, 2, 3, 2, "spread"))
     leaves = [x.requires_grad_() for x in inputs.tensors]
 
-    def attend(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    def attend(value, locations, weights):
         return ms_deform_attn(value, inputs.shapes_L2, None, locations, weights, backend=backend)
 
     assert torch.autograd.gradcheck(attend, leaves)
@@ -83,9 +76,7 @@ def test_gradcheck(backend: str) -> None:
 @pytest.mark.parametrize(("backend", "device"), RUNS[1:])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES)
-def test_error_is_at_most_twice_that_of_pytorch(
-    case: str, dtype: str, backend: str, device: str
-) -> None:
+def test_error_is_at_most_twice_that_of_pytorch(case, dtype, backend, device):
     for name, (error, allowed) in errors(case, dtype, backend, device).items():
         assert error <= allowed, name
 
@@ -93,9 +84,7 @@ def test_error_is_at_most_twice_that_of_pytorch(
 @pytest.mark.parametrize(("backend", "device"), RUNS)
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 6, 8, 12, 31, 32, 33, 64, 100, 129])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_any_number_of_channels(
-    channels: int, dtype: torch.dtype, backend: str, device: str
-) -> None:
+def test_any_number_of_channels(channels, dtype, backend, device):
     inputs = make_inputs(replace(CASES["odd"], channels=channels)).to(device, dtype, torch.float32)
     exact = inputs.to("cpu", torch.float64, torch.float64).results("reference")
     for found, expected in zip(inputs.results(backend), exact, strict=True):
@@ -104,17 +93,17 @@ def test_any_number_of_channels(
 
 
 @pytest.mark.parametrize(("backend", "device"), RUNS)
-def test_forward_gives_the_same_bits_every_time(backend: str, device: str) -> None:
+def test_forward_gives_the_same_bits_every_time(backend, device):
     inputs = make_inputs(CASES["encoder"]).to(device, torch.float16, torch.float16)
     first = inputs.results(backend)[0]
     assert all(torch.equal(inputs.results(backend)[0], first) for _ in range(20))
 
 
 @pytest.mark.parametrize(("backend", "device"), RUNS)
-def test_tensors_that_start_anywhere_in_memory(backend: str, device: str) -> None:
+def test_tensors_that_start_anywhere_in_memory(backend, device):
     inputs = make_inputs(CASES["encoder"]).to(device, torch.float16, torch.float16)
 
-    def moved(tensor: Tensor) -> Tensor:
+    def moved(tensor):
         """The same numbers one element into a buffer, where 16 bytes are not aligned."""
         buffer = tensor.new_zeros(tensor.numel() + 1)
         buffer[1:] = tensor.flatten()
@@ -138,9 +127,7 @@ def test_tensors_that_start_anywhere_in_memory(backend: str, device: str) -> Non
     ("x", "slope"),
     [(-1.0, 10.0), (-0.5, 10.0), (0.0, 20.0), (0.5, 20.0), (1.0, 40.0), (3.0, -80.0), (4.0, 0.0)],
 )
-def test_gradient_on_a_pixel_center_is_the_one_to_the_right(
-    backend: str, x: float, slope: float
-) -> None:
+def test_gradient_on_a_pixel_center_is_the_one_to_the_right(backend, x, slope):
     # Pixels 10, 30, 70, 80; slope per pixel, times the 4 pixels that a location of 1 spans.
     value = torch.tensor([10.0, 30.0, 70.0, 80.0]).view(1, 4, 1, 1)
     location = torch.tensor([(x + 0.5) / 4, 0.5]).view(1, 1, 1, 1, 1, 2).requires_grad_()
@@ -151,7 +138,7 @@ def test_gradient_on_a_pixel_center_is_the_one_to_the_right(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e30, -1e30])
-def test_a_sample_without_a_place_counts_as_outside(backend: str, bad: float) -> None:
+def test_a_sample_without_a_place_counts_as_outside(backend, bad):
     inputs = make_inputs(SMALL).to("cpu", torch.float32, torch.float32)
     inputs.locations_BQMLP2[:, ::2, :, 1, 0, 0] = bad
     inputs.locations_BQMLP2[:, 1::2, :, 0, 1, 1] = bad
@@ -165,7 +152,7 @@ def test_a_sample_without_a_place_counts_as_outside(backend: str, bad: float) ->
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_non_finite_values_and_weights_reach_only_what_reads_them(backend: str, bad: float) -> None:
+def test_non_finite_values_and_weights_reach_only_what_reads_them(backend, bad):
     inputs = make_inputs(SMALL).to("cpu", torch.float32, torch.float32)
     clean = inputs.results(backend)[0].unflatten(2, (2, 5))
     inputs.value_BSMD[1, :, 1, 3] = bad
@@ -178,7 +165,7 @@ def test_non_finite_values_and_weights_reach_only_what_reads_them(backend: str, 
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_layouts_in_memory_do_not_matter(backend: str) -> None:
+def test_layouts_in_memory_do_not_matter(backend):
     inputs = make_inputs(SMALL).to("cpu", torch.float32, torch.float32)
     expected = inputs.results(backend)
     for value in (
@@ -198,7 +185,7 @@ def test_layouts_in_memory_do_not_matter(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_gradient_of_a_sum_is_read_although_it_is_expanded(backend: str) -> None:
+def test_gradient_of_a_sum_is_read_although_it_is_expanded(backend):
     inputs = make_inputs(SMALL)
     weights = inputs.weights_BQMLP.requires_grad_()
     output = ms_deform_attn(
@@ -211,7 +198,7 @@ def test_gradient_of_a_sum_is_read_although_it_is_expanded(backend: str) -> None
 
 @pytest.mark.parametrize(("backend", "device"), RUNS)
 @pytest.mark.parametrize("empty", EMPTY)
-def test_empty_problems(empty: str, backend: str, device: str) -> None:
+def test_empty_problems(empty, backend, device):
     (output, *gradients), shapes = results_of_empty(backend, empty, device)
     assert [found.shape for found in (output, *gradients)] == shapes
     assert all(found.count_nonzero() == 0 for found in (output, *gradients))
@@ -219,7 +206,7 @@ def test_empty_problems(empty: str, backend: str, device: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("starts", [(12, 0), (3, 20), (0, 1), (4, 4)])
-def test_levels_may_lie_anywhere(backend: str, starts: tuple[int, int]) -> None:
+def test_levels_may_lie_anywhere(backend, starts):
     inputs = make_inputs(SMALL)
     value = torch.rand(2, 31, 2, 5, dtype=torch.float64, requires_grad=True)
     pieces = [value[:, s : s + h * w] for s, (h, w) in zip(starts, SMALL.shapes, strict=True)]
@@ -233,7 +220,7 @@ def test_levels_may_lie_anywhere(backend: str, starts: tuple[int, int]) -> None:
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
 
 
-def test_shapes_and_starts_may_be_tensors() -> None:
+def test_shapes_and_starts_may_be_tensors():
     inputs = make_inputs(SMALL)
     found = ms_deform_attn(
         inputs.value_BSMD,
@@ -245,7 +232,7 @@ def test_shapes_and_starts_may_be_tensors() -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_number_of_threads_does_not_change_a_bit(backend: str) -> None:
+def test_number_of_threads_does_not_change_a_bit(backend):
     inputs = make_inputs(CASES["many_samples"]).to("cpu", torch.float32, torch.float32)
     threads = torch.get_num_threads()
     try:
@@ -268,9 +255,7 @@ def test_number_of_threads_does_not_change_a_bit(backend: str) -> None:
     ),
     seed=st.integers(0, 1000),
 )
-def test_cpu_agrees_for_any_sizes(
-    shapes: list[tuple[int, int]], sizes: tuple[int, int, int, int, int], seed: int
-) -> None:
+def test_cpu_agrees_for_any_sizes(shapes, sizes, seed):
     inputs = make_inputs(Case(tuple(shapes), *sizes, "spread"), seed)
     for found, own in zip(inputs.results("cpu"), inputs.results("reference"), strict=True):
         torch.testing.assert_close(found, own, rtol=1e-9, atol=1e-9)
@@ -304,9 +289,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "change", "kind"), WRONG)
-def test_a_wrong_argument_is_named(
-    name: str, change: Callable[[object], object], kind: type[Exception]
-) -> None:
+def test_a_wrong_argument_is_named(name, change, kind):
     inputs = make_inputs(SMALL).to("cpu", torch.float32, torch.float32)
     arguments = {
         VALUE: inputs.value_BSMD,
@@ -321,7 +304,7 @@ def test_a_wrong_argument_is_named(
     assert "\n" not in str(caught.value)
 
 
-def test_opcheck() -> None:
+def test_opcheck():
     inputs = make_inputs(SMALL)
     tensors = [x.requires_grad_() for x in inputs.tensors]
     detached = [x.detach() for x in tensors[1:]]
@@ -339,11 +322,11 @@ def test_opcheck() -> None:
 
 @pytest.mark.parametrize("dynamic", [False, True])
 @pytest.mark.parametrize("compiler", ["eager", "aot_eager"])
-def test_compiles_as_a_whole(compiler: str, dynamic: bool) -> None:
+def test_compiles_as_a_whole(compiler, dynamic):
     inputs = make_inputs(SMALL)
     leaves = [x.requires_grad_() for x in inputs.tensors]
 
-    def attend(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
+    def attend(value, locations, weights):
         return 2 * ms_deform_attn(value + 1, inputs.shapes_L2, [0, 12], locations, weights)
 
     compiled = torch.compile(attend, backend=compiler, fullgraph=True, dynamic=dynamic)
@@ -357,7 +340,7 @@ def test_compiles_as_a_whole(compiler: str, dynamic: bool) -> None:
 class Listener(TorchDispatchMode):
     """Keeps the names of the operators that are dispatched."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.names: list[str] = []
 
@@ -369,7 +352,7 @@ class Listener(TorchDispatchMode):
 @pytest.mark.parametrize(
     ("device", "backend"), [*(("cpu", name) for name in BACKENDS), ("meta", "cuda")]
 )
-def test_a_call_is_one_operator_whose_flops_are_known(device: str, backend: str) -> None:
+def test_a_call_is_one_operator_whose_flops_are_known(device, backend):
     inputs = make_inputs(SMALL).to(device, torch.float32, torch.float32)
     macs = 5 * 2 * 6 * 2 * 2 * 3 * 5  # 5 B Q M L P D
     arguments = (

@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
-from torch import Tensor
 
 from cuda_ops import build, resolve_backend
 from cuda_ops.build import BuildError, Compilation, build_library, cxx_compilations
-from cuda_ops.ms_deform_attn import (
-    backend_names,
-    backends,
-    cpu,
-)
+from cuda_ops.ms_deform_attn import backend_names, backends, cpu
 from cuda_ops.ms_deform_attn.backends import AUTO, backend_module
 from deformable_cases import CASES, make_inputs
 from vis_bench.runs.config import Cell
 
 CPU = torch.device("cpu")
-CACHES = (
-    backends._fastest,
-    backends._why_unavailable_once,
-    backends._warn_once,
-    cpu._library,
-)
+CACHES = (backends._fastest, backends._why_unavailable_once, backends._warn_once, cpu._library)
 
 
 @pytest.fixture
-def undecided() -> Iterator[None]:
+def undecided():
     """Nothing is built, loaded or chosen yet, and nothing found out in the test is kept."""
     for cached in CACHES:
         cached.cache_clear()
@@ -42,7 +31,7 @@ def undecided() -> Iterator[None]:
         cached.cache_clear()
 
 
-def test_auto_is_the_cpu_backend_here(undecided: None) -> None:
+def test_auto_is_the_cpu_backend_here(undecided):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert resolve_backend("cpu", torch.float32) == "cpu"
@@ -50,7 +39,7 @@ def test_auto_is_the_cpu_backend_here(undecided: None) -> None:
         assert resolve_backend(CPU, torch.float64) == "cpu"
 
 
-def test_the_choice_is_made_once(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_choice_is_made_once(undecided, monkeypatch):
     asked = []
     monkeypatch.setattr(backends, "self_test_failure", lambda *args: asked.append(args))
     for _ in range(3):
@@ -58,7 +47,7 @@ def test_the_choice_is_made_once(undecided: None, monkeypatch: pytest.MonkeyPatc
     assert len(asked) == 1
 
 
-def test_auto_takes_the_fastest(undecided: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_the_fastest(undecided, monkeypatch):
     slow = backend_module("cpu")
     monkeypatch.setattr(
         backends,
@@ -68,7 +57,7 @@ def test_auto_takes_the_fastest(undecided: None, monkeypatch: pytest.MonkeyPatch
     assert resolve_backend("cpu") == "reference"
 
 
-def test_a_named_backend_is_taken_as_named() -> None:
+def test_a_named_backend_is_taken_as_named():
     assert resolve_backend("cpu", torch.float32, "reference") == "reference"
     with pytest.raises(ValueError, match=r"'triton' is not available for .* on cpu"):
         resolve_backend("cpu", torch.float32, "triton")
@@ -76,17 +65,16 @@ def test_a_named_backend_is_taken_as_named() -> None:
         resolve_backend("cpu", torch.float32, "fast")
 
 
-def test_devices_without_kernels_get_the_reference(undecided: None) -> None:
+def test_devices_without_kernels_get_the_reference(undecided):
     assert resolve_backend("meta") == "reference"
 
 
 @pytest.mark.parametrize(
-    ("compiler", "reason"),
-    [("no-such-compiler", "no-such-compiler"), ("false", "does not work")],
+    ("compiler", "reason"), [("no-such-compiler", "no-such-compiler"), ("false", "does not work")]
 )
 def test_without_a_compiler_the_reference_serves_and_one_warning_says_why(
-    undecided: None, monkeypatch: pytest.MonkeyPatch, compiler: str, reason: str
-) -> None:
+    undecided, monkeypatch, compiler, reason
+):
     monkeypatch.setenv("CXX", compiler)
     inputs = make_inputs(CASES["odd"]).to("cpu", torch.float32, torch.float32)
     with pytest.warns(RuntimeWarning, match=reason) as caught:
@@ -99,21 +87,19 @@ def test_without_a_compiler_the_reference_serves_and_one_warning_says_why(
         resolve_backend("cpu", torch.float32, "cpu")
 
 
-def test_a_cache_that_cannot_be_written_is_reported(
-    undecided: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(undecided, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.warns(RuntimeWarning, match="cannot be written"):
         assert resolve_backend("cpu") == "reference"
 
 
-def slightly_off(*gradients: Tensor) -> tuple[Tensor, ...]:
+def slightly_off(*gradients):
     first, second, *others = gradients
     return first, second * (1 + 1e-4), *others
 
 
-def crash(result: object) -> object:
+def crash(result):
     raise RuntimeError("no kernel image for this device")
 
 
@@ -126,8 +112,8 @@ def crash(result: object) -> object:
     ],
 )
 def test_a_wrong_or_failing_backend_does_not_pass_its_self_test(
-    undecided: None, monkeypatch: pytest.MonkeyPatch, function: str, change: Callable, reason: str
-) -> None:
+    undecided, monkeypatch, function, change, reason
+):
     right = getattr(cpu, function)
     monkeypatch.setattr(cpu, function, lambda *arguments: change(right(*arguments)))
     with pytest.warns(RuntimeWarning, match=reason) as caught:
@@ -135,14 +121,14 @@ def test_a_wrong_or_failing_backend_does_not_pass_its_self_test(
     assert len(caught) == 1
 
 
-def test_a_config_may_name_exactly_these_backends() -> None:
+def test_a_config_may_name_exactly_these_backends():
     """The harness does not import the kernels, so its config lists their backends itself."""
     named = Cell.model_fields["kernel_backend"].annotation
     assert get_args(named) == (AUTO, *backend_names())
 
 
 @pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def source(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "source").mkdir()
     path = tmp_path / "source" / "tiny.cpp"
@@ -150,7 +136,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_library_is_built_once(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_is_built_once(source, monkeypatch):
     compilation = cxx_compilations()[0]
     path = build_library("tiny", source, compilation)
     assert path.is_file()
@@ -158,7 +144,7 @@ def test_a_library_is_built_once(source: Path, monkeypatch: pytest.MonkeyPatch) 
     assert build_library("tiny", source, compilation) == path
 
 
-def test_whatever_makes_a_library_different_makes_its_name_different(source: Path) -> None:
+def test_whatever_makes_a_library_different_makes_its_name_different(source):
     first = cxx_compilations()[0]
     paths = {build_library("tiny", source, first)}
     paths.add(build_library("tiny", source, Compilation((*first.command, "-g"), first.identity)))
@@ -171,14 +157,14 @@ def test_whatever_makes_a_library_different_makes_its_name_different(source: Pat
     assert len(paths) == 5
 
 
-def test_the_identity_holds_compiler_and_processor() -> None:
+def test_the_identity_holds_compiler_and_processor():
     native, *_, plain = cxx_compilations()
     assert "-march=native" in native.command or "-mcpu=native" in native.command
     assert "__VERSION__" in native.identity
     assert native.identity != plain.identity
 
 
-def test_builders_at_the_same_time_do_not_meet(source: Path) -> None:
+def test_builders_at_the_same_time_do_not_meet(source):
     compilation = cxx_compilations()[-1]
     paths: list[Path] = []
     builders = [
@@ -194,7 +180,7 @@ def test_builders_at_the_same_time_do_not_meet(source: Path) -> None:
     assert list(paths[0].parent.iterdir()) == [paths[0]]
 
 
-def test_a_failed_build_leaves_nothing_and_gives_the_first_error(source: Path) -> None:
+def test_a_failed_build_leaves_nothing_and_gives_the_first_error(source):
     source.write_text("this is no C++\n")
     with pytest.raises(BuildError, match="error") as caught:
         build_library("tiny", source, cxx_compilations()[0])
@@ -202,9 +188,7 @@ def test_a_failed_build_leaves_nothing_and_gives_the_first_error(source: Path) -
     assert list((source.parent.parent / "cache").iterdir()) == []
 
 
-def test_cache_folder_follows_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path / "chosen"))
     assert build.cache_folder() == tmp_path / "chosen"
     monkeypatch.delenv("CUDA_OPS_CACHE")
@@ -215,7 +199,7 @@ def test_cache_folder_follows_the_environment(
     assert build.cache_folder() == tmp_path / ".cache" / "vis-bench" / "cuda_ops"
 
 
-def test_no_cuda_compiler_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_cuda_compiler_is_an_error_that_says_so(monkeypatch):
     for name in ("NVCC", "CUDA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", "/nowhere")

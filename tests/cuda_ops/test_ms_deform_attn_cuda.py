@@ -1,7 +1,5 @@
 """The CUDA backend without a GPU: its code run on the CPU, and compiled by nvcc."""
 
-from __future__ import annotations
-
 import ctypes
 import re
 import shutil
@@ -12,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from cuda_ops.build import build_library, cuda_compilation
 from cuda_ops.ms_deform_attn import cuda
 from cuda_ops.ms_deform_attn.inputs import AttentionInputs
-from deformable_cases import CASES, Inputs, errors, far_inputs
+from deformable_cases import CASES, errors, far_inputs
 
 HERE = Path(__file__).parent
 # Of a batch entry; the second one begins beyond what 31 bits count.
@@ -29,10 +26,10 @@ needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="there is n
 class KernelsOnHost:
     """The kernels' code compiled by the C++ compiler; see kernels_on_host.cpp."""
 
-    def __init__(self, library: ctypes.CDLL) -> None:
+    def __init__(self, library):
         self.library = library
 
-    def results(self, inputs: Inputs, *, name: str) -> list[Tensor]:
+    def results(self, inputs, *, name):
         """The output and the three gradients; `name` is a key of `DTYPES`."""
         problem = cuda._problem(inputs)
         value, locations, weights = tensors = inputs.tensors
@@ -43,13 +40,13 @@ class KernelsOnHost:
         self._call(f"backward_{name}", problem, [inputs.grad_BQE, *tensors, *grads])
         return [output, value_grad.to(value.dtype), *grads[1:]]
 
-    def _call(self, name: str, problem: ctypes.Structure, tensors: list[Tensor]) -> None:
+    def _call(self, name, problem, tensors):
         pointers = [ctypes.c_void_p(tensor.contiguous().data_ptr()) for tensor in tensors]
         getattr(self.library, name)(ctypes.byref(problem), *pointers)
 
 
 @pytest.fixture(scope="module")
-def kernels_on_host(tmp_path_factory: pytest.TempPathFactory) -> KernelsOnHost:
+def kernels_on_host(tmp_path_factory):
     target = tmp_path_factory.mktemp("host") / "kernels.so"
     flags = ["-std=c++17", "-O1", "-march=native", "-Wall", "-Wextra", "-Wno-unknown-pragmas"]
     source = str(HERE / "kernels_on_host.cpp")
@@ -62,16 +59,14 @@ def kernels_on_host(tmp_path_factory: pytest.TempPathFactory) -> KernelsOnHost:
 @needs_cxx
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "bfloat16_float32"])
 @pytest.mark.parametrize("case", CASES)
-def test_kernel_code_error_is_at_most_twice_that_of_pytorch(
-    kernels_on_host: KernelsOnHost, case: str, dtype: str
-) -> None:
+def test_kernel_code_error_is_at_most_twice_that_of_pytorch(kernels_on_host, case, dtype):
     run = partial(kernels_on_host.results, name=dtype)
     for name, (error, allowed) in errors(case, dtype, run).items():
         assert error <= allowed, name
 
 
 @needs_cxx
-def test_no_location_makes_the_kernels_leave_their_buffers(tmp_path: Path) -> None:
+def test_no_location_makes_the_kernels_leave_their_buffers(tmp_path):
     checks = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     flags = ["-std=c++17", "-O1", "-march=native", "-fno-math-errno", "-fno-trapping-math"]
     program, source = tmp_path / "hostile", str(HERE / "hostile_locations.cpp")
@@ -86,7 +81,7 @@ def test_no_location_makes_the_kernels_leave_their_buffers(tmp_path: Path) -> No
 
 
 @needs_cxx
-def test_more_than_two_to_the_31_elements(kernels_on_host: KernelsOnHost, tmp_path: Path) -> None:
+def test_more_than_two_to_the_31_elements(kernels_on_host, tmp_path):
     # Files of 8.6 GB that take no space: nothing is written but the few rows that are read.
     value, value_grad = (
         torch.from_numpy(np.memmap(tmp_path / name, np.float32, "w+", shape=2 * FAR_ELEMENTS))
@@ -110,9 +105,7 @@ def test_more_than_two_to_the_31_elements(kernels_on_host: KernelsOnHost, tmp_pa
 
 @needs_nvcc
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
-def test_nvcc_builds_the_library(
-    capability: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nvcc_builds_the_library(capability, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path))
     path = build_library("cuda", cuda.SOURCE, cuda_compilation(capability))
     library = ctypes.CDLL(str(path))
@@ -121,7 +114,7 @@ def test_nvcc_builds_the_library(
 
 
 @needs_nvcc
-def test_header_compiles_alone_into_16_byte_accesses(tmp_path: Path) -> None:
+def test_header_compiles_alone_into_16_byte_accesses(tmp_path):
     source = tmp_path / "kernels.cu"
     source.write_text(
         f'#include "{cuda.SOURCE.parent / "kernels.cuh"}"\n'
@@ -143,14 +136,14 @@ def test_header_compiles_alone_into_16_byte_accesses(tmp_path: Path) -> None:
     assert re.search(r"(red|atom)\.global\.\S*v4", backward)
 
 
-def test_more_levels_than_the_kernels_take_are_refused() -> None:
+def test_more_levels_than_the_kernels_take_are_refused():
     value, locations = torch.zeros(1, 17, 1, 4), torch.zeros(1, 1, 1, 17, 1, 2)
     inputs = AttentionInputs(value, [1] * 34, list(range(17)), locations, locations[..., 0])
     with pytest.raises(ValueError, match="at most 16 levels on backend 'cuda', got 17"):
         cuda._problem(inputs)
 
 
-def test_the_problem_has_the_layout_of_the_header(tmp_path: Path) -> None:
+def test_the_problem_has_the_layout_of_the_header(tmp_path):
     header = (cuda.SOURCE.parent / "kernels.cuh").read_text()
     declared = re.search(r"struct Problem \{(.*?)\};", header, re.S)
     assert declared is not None

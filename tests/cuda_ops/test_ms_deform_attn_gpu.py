@@ -1,7 +1,5 @@
 """The CUDA and the Triton backend on a GPU: huge sizes, streams, devices, memory."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -12,13 +10,7 @@ import pytest
 import torch
 
 from cuda_ops import ms_deform_attn, resolve_backend
-from deformable_cases import (
-    CASES,
-    Inputs,
-    assert_same,
-    far_inputs,
-    make_inputs,
-)
+from deformable_cases import CASES, assert_same, far_inputs, make_inputs
 from paths import ROOT
 
 pytestmark = pytest.mark.gpu
@@ -29,24 +21,24 @@ GIB = 2**30
 FAR_BYTES, MANY_BYTES = 20 * GIB, 12 * GIB
 
 
-def needs_memory(wanted: int) -> None:
+def needs_memory(wanted):
     torch.cuda.empty_cache()
     free = torch.cuda.mem_get_info()[0]
     if free < wanted:
         pytest.skip(f"needs {wanted / GIB:.0f} GiB of device memory, {free / GIB:.1f} are free")
 
 
-def small(name: str = "odd", dtype: torch.dtype = torch.float32) -> Inputs:
+def small(name="odd", dtype=torch.float32):
     return make_inputs(CASES[name]).to(DEVICE, dtype, dtype)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_auto_takes_one_that_passes_its_self_test(dtype: torch.dtype) -> None:
+def test_auto_takes_one_that_passes_its_self_test(dtype):
     assert resolve_backend(DEVICE, dtype) in (*BACKENDS, "reference")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_more_than_two_to_the_31_elements_of_value(backend: str) -> None:
+def test_more_than_two_to_the_31_elements_of_value(backend):
     needs_memory(FAR_BYTES)
     # 4.3 GB of bfloat16, and its gradient in float32 and in bfloat16.
     value = torch.zeros(2**31 + 128, dtype=torch.bfloat16, device=DEVICE)
@@ -62,7 +54,7 @@ def test_more_than_two_to_the_31_elements_of_value(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_more_than_two_to_the_31_elements_of_output(backend: str) -> None:
+def test_more_than_two_to_the_31_elements_of_output(backend):
     needs_memory(MANY_BYTES)
     queries, tail, half = 2**28 + 7, 300, torch.bfloat16
     random = torch.Generator(DEVICE).manual_seed(0)
@@ -80,7 +72,7 @@ def test_more_than_two_to_the_31_elements_of_output(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_runs_on_the_stream_that_is_current(backend: str) -> None:
+def test_runs_on_the_stream_that_is_current(backend):
     inputs = small()
     expected = inputs.results(backend)  # also builds
     late = replace(inputs, value_BSMD=torch.zeros_like(inputs.value_BSMD))
@@ -96,7 +88,7 @@ def test_runs_on_the_stream_that_is_current(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_runs_in_a_captured_graph(backend: str) -> None:
+def test_runs_in_a_captured_graph(backend):
     inputs = small()
     arguments = (inputs.shapes_L2, inputs.starts_L, inputs.locations_BQMLP2, inputs.weights_BQMLP)
     value = torch.zeros_like(inputs.value_BSMD)
@@ -113,7 +105,7 @@ def test_runs_in_a_captured_graph(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_runs_on_the_tensors_device_whatever_is_current(backend: str) -> None:
+def test_runs_on_the_tensors_device_whatever_is_current(backend):
     if torch.cuda.device_count() < 2:
         pytest.skip("needs two CUDA devices, and there is one")
     expected = small().results(backend)
@@ -124,11 +116,11 @@ def test_runs_on_the_tensors_device_whatever_is_current(backend: str) -> None:
     assert_same(found, expected)
 
 
-def test_a_device_without_an_index_is_the_current_one() -> None:
+def test_a_device_without_an_index_is_the_current_one():
     assert resolve_backend("cuda") == resolve_backend("cuda:0")
 
 
-def test_compute_sanitizer_finds_nothing() -> None:
+def test_compute_sanitizer_finds_nothing():
     sanitizer = shutil.which("compute-sanitizer")
     if sanitizer is None:
         pytest.skip("there is no compute-sanitizer")

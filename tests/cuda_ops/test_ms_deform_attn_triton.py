@@ -1,7 +1,5 @@
 """The Triton backend: run by Triton's interpreter, and compiled for GPUs that are not here."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -26,7 +24,7 @@ INTERPRETED = {"float32": 4, "float16": 8, "bfloat16": 8}
 
 
 @pytest.fixture(scope="module")
-def interpreted() -> dict[str, dict[str, list[float]]]:
+def interpreted():
     """Errors of all cases, from a process in which Triton interprets its kernels."""
     path = os.pathsep.join([str(ROOT / "tests" / "support"), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": path}
@@ -46,9 +44,7 @@ def interpreted() -> dict[str, dict[str, list[float]]]:
 
 @pytest.mark.parametrize("dtype", INTERPRETED)
 @pytest.mark.parametrize("case", CASES)
-def test_error_is_at_most_twice_that_of_pytorch(
-    interpreted: dict[str, dict[str, list[float]]], case: str, dtype: str
-) -> None:
+def test_error_is_at_most_twice_that_of_pytorch(interpreted, case, dtype):
     # The interpreter cuts a float32 off to make it a bfloat16, where a GPU rounds: an error of one
     # unit in the last place instead of half of one, on top of what the kernel does.
     factor = 2 if dtype == "bfloat16" else 1
@@ -67,7 +63,7 @@ SIZES = {"LEVELS": 4, "POINTS": 4, "BLOCK_Q": 32, "BLOCK_D": 32}
 
 @pytest.mark.parametrize("capability", [80, 90])
 @pytest.mark.parametrize("name", ["_forward_kernel", "_backward_kernel"])
-def test_compiles_for_gpus_with_16_byte_loads(name: str, capability: int) -> None:
+def test_compiles_for_gpus_with_16_byte_loads(name, capability):
     kernel = getattr(triton_kernel, name)
     if triton_kernel._interpreted():
         pytest.skip("Triton interprets in this process")
@@ -87,7 +83,7 @@ def test_compiles_for_gpus_with_16_byte_loads(name: str, capability: int) -> Non
     assert re.search(r"ld\.global\S*v4\.b32", compiled.asm["ptx"])
 
 
-def test_serves_cuda_only_where_it_is_not_interpreted() -> None:
+def test_serves_cuda_only_where_it_is_not_interpreted():
     if triton_kernel._interpreted():
         pytest.skip("Triton interprets in this process")
     reason = triton_kernel.unsupported(torch.device("cpu"), torch.float32)

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cuda_ops import ms_deform_attn
-from cuda_ops.profile import (
-    Budget,
-    default_dtypes,
-    machine,
-    profile,
-    sweep,
-    trace_method,
-)
-from cuda_ops.profile.attention_shapes import (
-    AttentionShape,
-    attention_shapes,
-    needed_bytes,
-)
+from cuda_ops.profile import Budget, default_dtypes, machine, profile, sweep, trace_method
+from cuda_ops.profile.attention_shapes import AttentionShape, attention_shapes, needed_bytes
 
 QUICK = Budget(repetitions=3, seconds=0.2)
 TINY = {
@@ -38,12 +25,12 @@ KNOWN_LIMITS = machine.MachineLimits(
 
 
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny(monkeypatch):
     monkeypatch.setattr(sweep, "attention_shapes", lambda: TINY)
     monkeypatch.setattr(sweep, "measure_limits", lambda device, dtypes: KNOWN_LIMITS)
 
 
-def test_shapes_are_those_of_seqformer() -> None:
+def test_shapes_are_those_of_seqformer():
     shapes = attention_shapes()
     assert list(shapes) == [
         f"{part}_{side}_T{frames}"
@@ -60,7 +47,7 @@ def test_shapes_are_those_of_seqformer() -> None:
     assert decoder.levels_L2 == tuple(sides)
 
 
-def test_least_work_of_a_shape() -> None:
+def test_least_work_of_a_shape():
     shape = attention_shapes()["encoder_360_T5"]
     items = 5 * 4820  # frames times queries, and times positions
     assert shape.macs("forward") == 5 * items * 8 * 4 * 4 * 32
@@ -72,7 +59,7 @@ def test_least_work_of_a_shape() -> None:
     assert shape.bytes_min("backward", torch.float32) == 4 * backward
 
 
-def test_a_value_that_nothing_reads_need_not_move() -> None:
+def test_a_value_that_nothing_reads_need_not_move():
     # 2 frames, levels of 4 x 6 and 2 x 3, 1 query: 4 points reach 16 of 24 and all 6 positions.
     shape = AttentionShape("few", ((4, 6), (2, 3)), batch=2, queries=1)
     value, all_values = 2 * (16 + 6) * 8 * 32, 2 * (24 + 6) * 8 * 32
@@ -87,7 +74,7 @@ def test_a_value_that_nothing_reads_need_not_move() -> None:
     assert shape.bytes_gathered(torch.float32) == 4 * weights * 4 * 32
 
 
-def test_every_combination_has_a_row() -> None:
+def test_every_combination_has_a_row():
     rows = profile(budget=QUICK, device="cpu")
     keys = [(r["dtype"], r["pass"], r["shape"], r["backend"]) for r in rows]
     assert keys == [
@@ -103,7 +90,7 @@ def test_every_combination_has_a_row() -> None:
         assert (row["skipped"] or "").startswith("not available") == is_skipped
 
 
-def test_figures_follow_from_time_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_follow_from_time_and_limits(monkeypatch):
     times = {"reference": [9.0, 0.4, 0.5, 0.6], "cpu": [9.0, 0.1, 0.3, 0.2]}
     _fake_times(monkeypatch, times)
     budget = Budget(repetitions=3, seconds=100)
@@ -125,18 +112,7 @@ def test_figures_follow_from_time_and_limits(monkeypatch: pytest.MonkeyPatch) ->
     assert cpu["bound"] == ("bandwidth" if moved / 8e9 > flop / 200e9 else "arithmetic")
 
 
-def test_the_bottleneck_is_the_limit_that_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    bounds = []
-    for copy_rate in (1e6, 1e15):
-        limits = machine.MachineLimits(copy_rate, KNOWN_LIMITS.matrix_flop_per_s)
-        monkeypatch.setattr(sweep, "measure_limits", lambda *args, m=limits: m)
-        rows = profile(["encoder_tiny"], ["cpu"], ["forward"], budget=QUICK, device="cpu")
-        bounds.append(rows[0]["bound"])
-        assert rows[0]["speedup_over_reference"] is None
-    assert bounds == ["bandwidth", "arithmetic"]
-
-
-def test_backends_take_turns_within_their_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backends_take_turns_within_their_budget(monkeypatch):
     order = _fake_times(monkeypatch, {"reference": [0.5] * 9, "cpu": [0.01] * 9})
     budget = Budget(repetitions=4, seconds=0.9)
     reference, cpu = profile(
@@ -147,17 +123,17 @@ def test_backends_take_turns_within_their_budget(monkeypatch: pytest.MonkeyPatch
     assert (cpu["repetitions"], cpu["note"]) == (4, "")
 
 
-def test_a_call_that_would_take_too_long_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_that_would_take_too_long_is_skipped(monkeypatch):
     _fake_times(monkeypatch, {"cpu": [1.0] * 9})
     budget = Budget(repetitions=1, longest_call=5)
     rows = profile(
         ["decoder_tiny", "encoder_tiny"], ["cpu"], ["forward"], budget=budget, device="cpu"
     )
-    assert rows[0]["ms_p50"] == 1000
+    assert (rows[0]["ms_p50"], rows[0]["speedup_over_reference"]) == (1000, None)
     assert rows[1]["skipped"] == "a call would take about 12 s, more than the 5 s it may take"
 
 
-def test_a_shape_that_does_not_fit_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shape_that_does_not_fit_is_skipped(monkeypatch):
     monkeypatch.setattr(sweep, "available_bytes", lambda device: 200_000)
     rows = profile(None, ["cpu"], ["forward"], budget=QUICK, device="cpu")
     skipped = {row["shape"]: row["skipped"] for row in rows}
@@ -165,8 +141,8 @@ def test_a_shape_that_does_not_fit_is_skipped(monkeypatch: pytest.MonkeyPatch) -
     assert skipped["encoder_tiny"] == "needs about 0.0 GB of memory, 0.0 GB are free"
 
 
-def test_running_out_of_memory_is_a_skipped_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*args: object) -> Tensor:
+def test_running_out_of_memory_is_a_skipped_row(monkeypatch):
+    def exhausted(*args):
         raise MemoryError
 
     monkeypatch.setattr(sweep, "one_pass", lambda *args: exhausted)
@@ -174,7 +150,7 @@ def test_running_out_of_memory_is_a_skipped_row(monkeypatch: pytest.MonkeyPatch)
     assert [row["skipped"] for row in rows] == ["ran out of memory"]
 
 
-def test_needed_memory_covers_the_tensors_and_grows_with_the_clip() -> None:
+def test_needed_memory_covers_the_tensors_and_grows_with_the_clip():
     shapes = attention_shapes()
     for backend in ("reference", "cpu"):
         small, large = (
@@ -195,12 +171,12 @@ def test_needed_memory_covers_the_tensors_and_grows_with_the_clip() -> None:
         ({"dtypes": ["int8"]}, "dtype must be one of float32, float16, bfloat16, got 'int8'"),
     ],
 )
-def test_unknown_names_list_the_known_ones(arguments: dict, message: str) -> None:
+def test_unknown_names_list_the_known_ones(arguments, message):
     with pytest.raises(ValueError, match=message):
         profile(**arguments, device="cpu")
 
 
-def test_progress_counts_rows() -> None:
+def test_progress_counts_rows():
     seen: list[tuple[int, int, str]] = []
     profile(
         None,
@@ -213,7 +189,7 @@ def test_progress_counts_rows() -> None:
     assert seen == [(0, 4, "encoder_tiny forward float32"), (2, 4, "decoder_tiny forward float32")]
 
 
-def test_16_bit_dtypes_are_profiled_when_asked_for() -> None:
+def test_16_bit_dtypes_are_profiled_when_asked_for():
     rows = profile(["decoder_tiny"], ["cpu"], dtypes=["bfloat16"], budget=QUICK, device="cpu")
     assert [row["dtype"] for row in rows] == ["bfloat16", "bfloat16"]
     assert all(row["ms_p50"] > 0 for row in rows)
@@ -221,13 +197,13 @@ def test_16_bit_dtypes_are_profiled_when_asked_for() -> None:
     assert default_dtypes(torch.device("cuda")) == ("float32", "bfloat16", "float16")
 
 
-def test_limits_are_work_over_the_median_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_are_work_over_the_median_time(monkeypatch):
     monkeypatch.setattr(machine, "_COPY_BYTES", {"cpu": 1000})
     monkeypatch.setattr(machine, "_MATRIX_SIDE", {"cpu": 8})
     monkeypatch.setattr(machine, "_REPETITIONS", 5)
     ticks = iter([4.0, 2.0, 5.0, 5.0, 3.0, 0.5, 0.25, 1.0, 1.0, 0.75])
 
-    def stopwatch(device: torch.device) -> Callable[[Callable[[], object]], float]:
+    def stopwatch(device):
         return lambda call: next(ticks)
 
     monkeypatch.setattr(machine, "stopwatch", stopwatch)
@@ -237,7 +213,7 @@ def test_limits_are_work_over_the_median_time(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def original_like(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def original_like(monkeypatch):
     """A module with the interface of Deformable DETR's extension, computing with the reference."""
     module = ModuleType("original_like")
     monkeypatch.setitem(sys.modules, "original_like", module)
@@ -256,7 +232,7 @@ def original_like(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_the_original_op_is_measured_where_it_is_named(original_like: ModuleType) -> None:
+def test_the_original_op_is_measured_where_it_is_named(original_like):
     rows = profile(
         ["decoder_tiny"], ["cpu", "original"], budget=QUICK, device="cpu", original="original_like"
     )
@@ -266,12 +242,12 @@ def test_the_original_op_is_measured_where_it_is_named(original_like: ModuleType
     assert all(row["ms_p50"] > 0 for row in rows)
 
 
-def wrong(right: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def wrong(right):
     return lambda *arguments: 2 * right(*arguments)
 
 
-def failing(right: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def refuse(*arguments: object) -> Tensor:
+def failing(right):
+    def refuse(*arguments):
         raise RuntimeError("not implemented for 'BFloat16'\nmore")
 
     return refuse
@@ -284,9 +260,7 @@ def failing(right: Callable[..., Tensor]) -> Callable[..., Tensor]:
         (failing, "it fails: not implemented for 'BFloat16'"),
     ],
 )
-def test_an_original_op_that_is_wrong_or_fails_is_a_skipped_row(
-    original_like: ModuleType, change: Callable, reason: str
-) -> None:
+def test_an_original_op_that_is_wrong_or_fails_is_a_skipped_row(original_like, change, reason):
     original_like.ms_deform_attn_forward = change(original_like.ms_deform_attn_forward)
     rows = profile(
         ["decoder_tiny"], ["original"], budget=QUICK, device="cpu", original="original_like"
@@ -294,7 +268,7 @@ def test_an_original_op_that_is_wrong_or_fails_is_a_skipped_row(
     assert {row["skipped"] for row in rows} == {f"not available: {reason}"}
 
 
-def test_a_module_that_is_not_the_original_op_is_refused() -> None:
+def test_a_module_that_is_not_the_original_op_is_refused():
     with pytest.raises(ValueError, match="'no_such_module' cannot be imported"):
         profile(device="cpu", original="no_such_module")
     with pytest.raises(ValueError, match="'json' lacks ms_deform_attn_forward and ms_deform"):
@@ -302,17 +276,17 @@ def test_a_module_that_is_not_the_original_op_is_refused() -> None:
 
 
 class Attend(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.linear = nn.Linear(8, 8)
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def forward(self, frames):
         value = self.linear(frames).view(1, 12, 2, 4)
         locations, weights = torch.rand(1, 3, 2, 1, 2, 2), torch.rand(1, 3, 2, 1, 2)
         return ms_deform_attn(value, [(3, 4)], None, locations, weights).softmax(-1).relu()
 
 
-def test_trace_holds_the_operators_and_the_table_the_most_expensive(tmp_path: Path) -> None:
+def test_trace_holds_the_operators_and_the_table_the_most_expensive(tmp_path):
     path = tmp_path / "trace.json"
     table = trace_method(Attend(), torch.rand(12, 8), path)
     traced = {event.get("name") for event in json.loads(path.read_text())["traceEvents"]}
@@ -325,20 +299,20 @@ def test_trace_holds_the_operators_and_the_table_the_most_expensive(tmp_path: Pa
     assert all(set(row) == {"op", "calls", "self_ms", "share"} for row in table)
 
 
-def test_trace_changes_neither_mode_nor_gradients(tmp_path: Path) -> None:
+def test_trace_changes_neither_mode_nor_gradients(tmp_path):
     method = Attend().eval()
     trace_method(method, torch.rand(12, 8), tmp_path / "trace.json")
     assert not method.training
     assert method.linear.weight.grad is None
 
 
-def _fake_times(monkeypatch: pytest.MonkeyPatch, times: dict[str, list[float]]) -> list[str]:
+def _fake_times(monkeypatch, times):
     """Lets each backend's calls take the given seconds; returns the order they are asked in."""
     order: list[str] = []
     left = {name: iter(seconds) for name, seconds in times.items()}
     monkeypatch.setattr(sweep, "one_pass", lambda problem, backend, pass_name: backend)
 
-    def time_call(backend: str) -> float:
+    def time_call(backend):
         order.append(backend)
         return next(left[backend])
 

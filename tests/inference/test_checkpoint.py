@@ -151,10 +151,6 @@ def test_loading_leaves_the_file_and_its_tensors_alone(weights):
     assert file_sha256(weights) == before
 
 
-def test_missing_file(tmp_path):
-    assert "does not exist" in refusal(small("ifc"), tmp_path / "no.pth")
-
-
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_truncated_file(tmp_path, weights, suffix, kept):
@@ -170,17 +166,18 @@ def test_truncated_file(tmp_path, weights, suffix, kept):
     assert f"{path.stat().st_size} bytes" in message
 
 
-def test_download_page_instead_of_weights(tmp_path):
-    path = tmp_path / "weights.pth"
-    path.write_text("<!DOCTYPE html><html>Google Drive - Virus scan warning</html>")
-    assert "perhaps a download page" in refusal(small("seqformer"), path)
-
-
-def test_model_zoo_pickle(tmp_path):
-    path = tmp_path / "R-50.pkl"
-    with path.open("wb") as file:
-        pickle.dump({"model": {"res2.0.conv1.weight": hashlib.sha256}}, file)
-    assert "detectron2's model-zoo" in refusal(small("ifc"), path)
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("missing.pth", None, "does not exist"),
+        ("weights.pth", b"<!DOCTYPE html><html>Virus scan warning</html>", "download page"),
+        ("R-50.pkl", pickle.dumps({"model": {"a": hashlib.sha256}}), "detectron2's model-zoo"),
+    ],
+)
+def test_a_file_that_holds_no_weights(tmp_path, name, content, words):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert words in refusal(small("ifc"), tmp_path / name)
 
 
 @pytest.mark.parametrize(

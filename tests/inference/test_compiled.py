@@ -291,19 +291,14 @@ def test_tf32_is_set_and_restored_where_a_measurement_fails(users, enabled):
 
 
 @pytest.mark.parametrize("tf32", [False, True])
-def test_a_plan_for_a_gpu_sets_tf32_around_inference_alone(monkeypatch, tf32):
+def test_a_plan_sets_tf32_around_inference_alone_and_not_for_a_cpu(monkeypatch, tf32):
     monkeypatch.setattr(loop.torch, "autocast", lambda *_, **__: nullcontext())
     before = switches()
-    plan = InferencePlan(5, 1, 360, GPU, tf32=tf32)
-    assert switches() == before
-    with plan.arithmetic():
-        assert switches() == (tf32, tf32)
-    assert switches() == before
-
-
-def test_a_plan_for_a_cpu_leaves_tf32_alone():
-    before = switches()
-    with InferencePlan(5, 1, 360, torch.device("cpu")).arithmetic():
+    for device, expected in ((GPU, (tf32, tf32)), (torch.device("cpu"), before)):
+        plan = InferencePlan(5, 1, 360, device, tf32=tf32)
+        assert switches() == before
+        with plan.arithmetic():
+            assert switches() == expected
         assert switches() == before
 
 

@@ -7,11 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from methods.layers.resnet import RESNETS, Bottleneck, ConvNorm, FrozenBatchNorm2d, ResNet
-from methods.layers.swin import (
-    SwinBlock,
-    SwinTransformer,
-    shifted_window_mask,
-)
+from methods.layers.swin import SwinBlock, SwinTransformer, shifted_window_mask
 from vis_bench.errors import InputError
 
 SMALL_SWIN = {"width": 8, "blocks": (2, 2, 2, 2), "heads": (1, 2, 2, 4), "window": 4}

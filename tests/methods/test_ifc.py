@@ -121,9 +121,6 @@ def test_golden_video_with_resnet_101(official_r101, stride):
     assert_golden_video(method, facts, stride, tolerance=1e-4)
 
 
-METHOD = small()
-
-
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
 @torch.inference_mode()
 def test_order_of_the_frames_changes_nothing_else(options):
@@ -203,10 +200,7 @@ for length in (30, 360):
 
 
 def test_memory_does_not_grow_with_the_video():
-    """330 frames more may take 120 MB more; kept features alone would take 180 MB.
-
-    The tokens and lateral maps have the published width; the backbone is small to save time.
-    """
+    """330 frames more may take 120 MB more; kept features alone would take 180 MB."""
     done = subprocess.run(
         [sys.executable, "-c", PEAKS], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -214,32 +208,32 @@ def test_memory_does_not_grow_with_the_video():
     assert long - short < 120
 
 
-def test_options_choose_the_encoder():
-    kinds = {
-        "none": NoCommunication,
-        "full": FullCommunication,
-        "decomposed": DecomposedCommunication,
-        "ifc": InterFrameCommunication,
-    }
-    for name, kind in kinds.items():
-        assert type(small(communication=name).encoder) is kind
-    encoder = small(memory_tokens=3, memory="unified").encoder
-    assert encoder.unified
-    assert encoder.memory_tokens_MC.shape == (3, 64)
-    assert not small().encoder.unified
-    assert len(small(communication="decomposed").encoder.time_layers) == 2
+@pytest.mark.parametrize(
+    ("communication", "kind"),
+    [
+        ("none", NoCommunication),
+        ("full", FullCommunication),
+        ("decomposed", DecomposedCommunication),
+        ("ifc", InterFrameCommunication),
+    ],
+)
+def test_communication_chooses_the_encoder(communication, kind):
+    assert type(small(communication=communication).encoder) is kind
 
 
-def test_refused_options():
-    for options, message in (
-        ({"backbone": "swin_l"}, r"backbone is 'swin_l'; expected one of: r50, r101, x101, mini"),
-        ({"communication": "some"}, r"'some'; expected one of: none, full, decomposed, ifc"),
-        ({"memory": "shared"}, r"'shared'; expected one of: decomposed, unified"),
-        ({"memory_tokens": -1}, r"memory_tokens is -1; expected a whole number from 0 to 16"),
-        ({"memory_tokens": 17}, r"memory_tokens is 17; expected a whole number from 0 to 16"),
-    ):
-        with pytest.raises(InputError, match=message):
-            small(**options)
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("backbone", "swin_l", "one of: r50, r101, x101, mini"),
+        ("communication", "some", "one of: none, full, decomposed, ifc"),
+        ("memory", "shared", "one of: decomposed, unified"),
+        ("memory_tokens", -1, "a whole number from 0 to 16"),
+        ("memory_tokens", 17, "a whole number from 0 to 16"),
+    ],
+)
+def test_refused_options(option, value, expected):
+    with pytest.raises(InputError, match=f"{option} is {value!r}; expected {expected}"):
+        small(**{option: value})
 
 
 def test_input_of_resnet_101_is_bgr_in_bytes():

@@ -80,9 +80,7 @@ def test_golden_predictions(methods, name):
 
 @pytest.mark.parametrize("memory_tokens", [8, 0])
 def test_golden_sizes(memory_tokens):
-    """Parameters as counted by the official code, which keeps layers that 0 tokens have no use
-    for, and numbers in its checkpoint.
-    """
+    """The official code keeps and counts layers that 0 tokens have no use for."""
     method = built(memory_tokens)
     unused = 0
     if memory_tokens == 0:

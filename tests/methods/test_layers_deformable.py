@@ -5,16 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deformable_by_hand import (
-    FRAMES,
-    LEVELS,
-    POSITIONS,
-    QUERIES,
-    WIDTH,
-    attention,
-    read_by_hand,
-    tokens,
-)
+from deformable_by_hand import FRAMES, LEVELS, POSITIONS, QUERIES, attention, read_by_hand, tokens
 from methods.layers.deformable_attention import DeformableAttention, FeatureLevels, flatten_maps
 
 
@@ -30,18 +21,6 @@ def test_reading_follows_equation_3(coordinates):
         torch.testing.assert_close(read[frame], wanted)
     projected = layer.output_proj(read)
     assert torch.equal(layer(queries, references, memory, LEVELS), projected)
-
-
-def test_one_query_serves_all_frames():
-    layer = attention()
-    queries, memory = tokens(1, QUERIES), tokens(FRAMES, POSITIONS)
-    references = torch.rand(1, QUERIES, 2, dtype=torch.float64)
-    shared = layer.read(queries, references, memory, LEVELS)
-    repeated = layer.read(
-        queries.expand(FRAMES, -1, -1), references.expand(FRAMES, -1, -1), memory, LEVELS
-    )
-    assert shared.shape == (FRAMES, QUERIES, WIDTH)
-    torch.testing.assert_close(shared, repeated)
 
 
 def test_fresh_attention_looks_along_rays():

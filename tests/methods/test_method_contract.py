@@ -43,7 +43,7 @@ def test_contract_of_variants_at_any_size(name, options):
 
 
 class Broken(VISMethod):
-    def __init__(self, fault: str) -> None:
+    def __init__(self, fault):
         super().__init__()
         self.fault = fault
 
@@ -92,7 +92,7 @@ def test_contract_passes_a_sound_method():
 class BrokenOnline(OnlineMethod):
     """Follows one bright track and, every second frame, another; but for one planted fault."""
 
-    def __init__(self, fault: str) -> None:
+    def __init__(self, fault):
         super().__init__()
         self.fault = fault
         self.leaked = torch.zeros(())

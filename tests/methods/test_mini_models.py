@@ -1,7 +1,6 @@
-"""The bundled mini models: their files, and their AP on a few videos against the stored record.
+"""The bundled mini models: their files, and their AP on a few videos.
 
-A change in any layer that costs accuracy moves these numbers. `golden/mini_ap.json` was written by
-running the configs as `measure` does here, on the first videos of the validation split.
+`golden/mini_ap.json` holds what `measure` gave on the first videos of the validation split.
 """
 
 import json
@@ -46,9 +45,7 @@ def load_mini(name):
 
 
 def measure(name, clip_length, clip_stride, num_videos):
-    """AP, AP50 and AP75 on the first videos of the validation split; the tracks' mean score, and
-    the mean area of their masks in pixels.
-    """
+    """AP, AP50, AP75, the tracks' mean score and the mean area of their masks in pixels."""
     dataset = load_dataset("synthetic", "val")
     videos = dataset.videos[:num_videos]
     plan = InferencePlan(clip_length, clip_stride, cell_of(name).resolution, torch.device("cpu"))

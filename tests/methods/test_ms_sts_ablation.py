@@ -1,6 +1,4 @@
-"""The ablation's trainings: the commands at the top of the config make the weights of the table's
-cells, and differ in nothing else.
-"""
+"""The commands at the top of the ablation's training config make the weights of its table."""
 
 import re
 import shlex

@@ -9,39 +9,30 @@ import sys
 import pytest
 import torch
 
-from methods import (
-    build_method,
-    method_names,
-    method_options,
-    method_variants,
-    resolve_options,
-)
+from methods import build_method, method_names, method_options, method_variants, resolve_options
 from methods.layers.option_checks import MAX_LAYERS, MAX_SIZE, check_sizes
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 
 
-def test_unknown_method_lists_what_there_is():
-    with pytest.raises(InputError, match=r"unknown method 'seqformr'.*color_key"):
-        build_method("seqformr", num_classes=3)
-
-
-def test_unknown_option_lists_the_options():
-    with pytest.raises(InputError, match="color_key has no option 'width'; its options are: none"):
-        build_method("color_key", num_classes=3, width=4)
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("seqformr", {}, r"unknown method 'seqformr'.*color_key"),
+        ("color_key", {"width": 4}, "color_key has no option 'width'; its options are: none"),
+        ("color_key", {"variant": "mini"}, "color_key has no option 'variant'"),
+        ("ifc", {"variant": "r18"}, "ifc has no variant 'r18'; expected one of: r50, r101"),
+    ],
+)
+def test_an_unknown_name_lists_what_there_is(name, options, message):
+    with pytest.raises(InputError, match=message):
+        build_method(name, num_classes=3, **options)
 
 
 @pytest.mark.parametrize("name", ["layers", "training", "weights", "__init__"])
 def test_packages_beside_the_methods_are_not_methods(name):
     assert name not in method_names()
-
-
-def test_unknown_variant_lists_the_variants():
-    with pytest.raises(InputError, match="ifc has no variant 'r18'; expected one of: r50, r101"):
-        build_method("ifc", num_classes=3, variant="r18")
-    with pytest.raises(InputError, match="color_key has no option 'variant'"):
-        build_method("color_key", num_classes=3, variant="mini")
 
 
 @pytest.mark.parametrize("name", ["ifc", "ms_sts", "seqformer", "vistr"])

@@ -16,10 +16,7 @@ from deformable_by_hand import (
     read_by_hand,
     tokens,
 )
-from methods.seqformer.decoder import (
-    QueryDecomposeDecoder,
-    QueryDecomposeLayer,
-)
+from methods.seqformer.decoder import QueryDecomposeDecoder, QueryDecomposeLayer
 from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch, aligned_bilinear
 
 

@@ -245,11 +245,7 @@ def on_meta(**options):
 
 @pytest.mark.parametrize(
     ("variant", "num_params", "gmac"),
-    [
-        ("small", 24_088_361, 57.1),
-        ("base", 94_182_953, 184.5),
-        ("large", 317_650_985, 573.0),
-    ],
+    [("small", 24_088_361, 57.1), ("base", 94_182_953, 184.5), ("large", 317_650_985, 573.0)],
 )
 def test_sizes_and_cost_of_the_released_models(variant, num_params, gmac):
     """Parameters of transformers' model; multiply-adds of a frame of 448x796 that is not first."""

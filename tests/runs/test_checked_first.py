@@ -1,7 +1,4 @@
-"""Whatever can be checked is checked before the first frame is inferred.
-
-A method counts its calls over mutated annotations: either all goes well, or no frame was inferred.
-"""
+"""Whatever can be checked is checked before the first frame is inferred."""
 
 import copy
 import json

@@ -1,5 +1,7 @@
 """The configs of SeqFormer and IFC say what they measure, how, and what was published."""
 
+from itertools import takewhile
+
 import pytest
 import torch
 
@@ -17,37 +19,38 @@ NAMES = [
 ]
 
 
+def cell_and_opening(name):
+    """The config's cell and the comment that it opens with."""
+    path = CONFIGS / f"{name}.yaml"
+    (cell,) = load_cells(path)
+    assert cell.measure == ("accuracy", "speed", "flops")
+    lines = path.read_text().splitlines()
+    opening = "\n".join(takewhile(lambda line: line.startswith("#"), lines))
+    assert f"vis-bench run {name} --data-root DATA --weights W" in opening
+    return cell, opening
+
+
+def built(cell, num_classes):
+    with torch.device("meta"):
+        return build_method(cell.method, num_classes=num_classes, **cell.options)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_config_is_what_its_name_says(name):
-    (cell,) = load_cells(CONFIGS / f"{name}.yaml")
+    cell, opening = cell_and_opening(name)
     assert f"{cell.method}_{cell.options['backbone']}_{cell.dataset.name}" == name
-    assert cell.measure == ("accuracy", "speed", "flops")
     assert cell.resolution == 360
-    with torch.device("meta"):
-        method = build_method(cell.method, num_classes=40, **cell.options)
-    assert method.backbone_name == cell.options["backbone"]
+    assert built(cell, 40).backbone_name == cell.options["backbone"]
+    assert "arXiv 2" in opening
+    assert "# Published on val" in opening
 
 
 @pytest.mark.parametrize("name", ["ifc_r50_coco", "ifc_r50_without_memory_coco"])
 def test_configs_of_images_are_those_of_the_authors(name):
-    (cell,) = load_cells(CONFIGS / f"{name}.yaml")
+    cell, opening = cell_and_opening(name)
     assert (cell.dataset.name, cell.clip_length, cell.resolution) == ("coco", 1, 800)
-    assert cell.measure == ("accuracy", "speed", "flops")
-    with torch.device("meta"):
-        method = build_method(cell.method, num_classes=80, **cell.options)
+    method = built(cell, 80)
     assert isinstance(method.tracking_rule, ImageRule)
     assert method.input_format.max_long_side == 1333
     assert method.resolved_options["memory_tokens"] == (0 if "without" in name else 8)
-    text = (CONFIGS / f"{name}.yaml").read_text()
-    assert f"vis-bench run {name} --data-root DATA --weights W" in text
-    assert "# Published on COCO val" in text
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_config_opens_with_paper_command_and_published_numbers(name):
-    text = (CONFIGS / f"{name}.yaml").read_text()
-    opening = text.split("\nmethod:")[0]
-    assert all(line.startswith("#") for line in opening.splitlines())
-    assert "arXiv 2" in opening
-    assert f"vis-bench run {name} --data-root DATA --weights W" in opening
-    assert "# Published on val" in opening
+    assert "# Published on COCO val" in opening

@@ -43,19 +43,6 @@ def test_a_method_that_cannot_be_counted_keeps_its_accuracy(tmp_path, name):
     assert f"| {name}" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["numpy", "item", "built"])
-def test_flops_of_such_a_method_ends_in_a_sentence(tmp_path, name):
-    plug_in(tmp_path / "site", name, *NEEDS_VALUES[name])
-    config = tmp_path / "c.yaml"
-    config.write_text(f"method: {name}\ndataset: {{name: synthetic}}\nclip_length: 2\n")
-    done = vis_bench(tmp_path / "site", "flops", config)
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert f"method {name} cannot be" in line
-    assert done.stdout == ""
-
-
 def test_a_method_that_cannot_be_built_at_all_ends_in_a_sentence(tmp_path):
     plug_in(tmp_path / "site", "torn", "self.threshold = threshold", "raise KeyError('a file')")
     done, records = measure(tmp_path / "site", "torn", tmp_path / "out")

@@ -1,13 +1,9 @@
 """Headless Chromium for tests of pages: Debian's packages chromium and chromium-driver."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +11,7 @@ BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium():
     """A browser that knows no other machine; skips the test where there is none."""
     if BROWSER is None or DRIVER is None:
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
@@ -37,10 +33,10 @@ def chromium() -> Iterator[Browser]:
 
 
 class Browser:
-    def __init__(self, driver) -> None:
+    def __init__(self, driver):
         self.driver = driver
 
-    def open(self, page: Path, *, width=1280, scheme="light") -> None:
+    def open(self, page, *, width=1280, scheme="light"):
         """Opens a file at a window width, in light or dark."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
@@ -51,16 +47,16 @@ class Browser:
         self.logs("performance")
         self.driver.get(page.resolve().as_uri())
 
-    def media(self, *, kind="", scheme="light") -> None:
+    def media(self, *, kind="", scheme="light"):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd(
             "Emulation.setEmulatedMedia", {"media": kind, "features": features}
         )
 
-    def logs(self, kind: str) -> list[dict]:
+    def logs(self, kind):
         return self.driver.get_log(kind)
 
-    def requests(self) -> list[str]:
+    def requests(self):
         messages = [json.loads(entry["message"])["message"] for entry in self.logs("performance")]
         return [
             message["params"]["request"]["url"]
@@ -68,24 +64,24 @@ class Browser:
             if message["method"] == "Network.requestWillBeSent"
         ]
 
-    def js(self, code: str, *arguments):
+    def js(self, code, *arguments):
         return self.driver.execute_script(f"return {code}", *arguments)
 
-    def find(self, selector: str):
+    def find(self, selector):
         return self.driver.find_element("css selector", selector)
 
-    def find_all(self, selector: str) -> list:
+    def find_all(self, selector):
         return self.driver.find_elements("css selector", selector)
 
-    def press(self, *keys: str) -> None:
+    def press(self, *keys):
         from selenium.webdriver import ActionChains
 
         ActionChains(self.driver).send_keys(*keys).perform()
 
-    def click(self, element) -> None:
+    def click(self, element):
         self.js("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
-    def pdf(self) -> bytes:
+    def pdf(self):
         printed = self.driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
         return base64.b64decode(printed["data"])

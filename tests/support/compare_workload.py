@@ -1,11 +1,8 @@
-"""Writes a comparison as large as YouTube-VIS val: two results files over 300 videos, 40 classes.
+"""`python tests/support/compare_workload.py DIR` writes two results files over 300 videos.
 
-`python tests/support/compare_workload.py DIR` writes DIR/annotations.json, DIR/a.json and
-DIR/b.json. Objects are rectangles that move; predictions are jittered objects, some of
-another class or of nothing at all; the second file has other jitter and is a little worse.
+Objects are rectangles that move; predictions are jittered objects, some of another class or of
+nothing at all; the second file has other jitter and is a little worse.
 """
-
-from __future__ import annotations
 
 import json
 import sys
@@ -17,16 +14,10 @@ from pycocotools import mask as coco_mask
 HEIGHT, WIDTH, LENGTH = 72, 128, 20
 NUM_VIDEOS, NUM_CATEGORIES, TRACKS_PER_VIDEO = 300, 40, 30
 
-# x, y, width, height and the movement per frame, in pixels.
-Box = np.ndarray
-
 
 def generate(
-    seed: int = 0,
-    num_videos: int = NUM_VIDEOS,
-    num_categories: int = NUM_CATEGORIES,
-    tracks_per_video: int = TRACKS_PER_VIDEO,
-) -> tuple[dict, list[dict], list[dict]]:
+    seed=0, num_videos=NUM_VIDEOS, num_categories=NUM_CATEGORIES, tracks_per_video=TRACKS_PER_VIDEO
+):
     rng = np.random.default_rng(seed)
     videos, annotations = [], []
     results: tuple[list[dict], list[dict]] = ([], [])
@@ -50,13 +41,9 @@ def generate(
     return content, *results
 
 
-def copied(
-    annotations: dict, tracks: list[dict], counts: dict[int, int]
-) -> tuple[dict, list[dict]]:
+def copied(annotations, tracks, counts):
     """Repeat each video and its tracks `counts[id]` times, each copy under an id of its own."""
-    videos: list[dict] = []
-    things: list[dict] = []
-    copies: list[dict] = []
+    videos, things, copies = [], [], []
     for video in annotations["videos"]:
         for _ in range(counts[video["id"]]):
             key = len(videos) + 1
@@ -70,16 +57,14 @@ def copied(
     return {**annotations, "videos": videos, "annotations": things}, copies
 
 
-def _random_box(rng: np.random.Generator) -> Box:
+def _random_box(rng):
+    """x, y, width, height and the movement per frame, in pixels."""
     size = rng.uniform([12, 12], [50, 40])
     corner = rng.uniform([0, 0], [WIDTH - 60, HEIGHT - 45])
     return np.concatenate([corner, size, rng.normal(0, 0.6, 2)])
 
 
-def _track(
-    video: int, boxes: list[Box], labels: list[int], kinds: int, worse: float,
-    rng: np.random.Generator,
-) -> dict:  # fmt: skip
+def _track(video, boxes, labels, kinds, worse, rng):
     chosen = int(rng.integers(len(boxes)))
     jitter = rng.choice([0.02, 0.08, 0.3]) + worse
     box = boxes[chosen] + rng.normal(0, jitter, 6) * np.array([30, 30, 30, 30, 0, 0])
@@ -90,18 +75,18 @@ def _track(
             "segmentations": [_text(mask) for mask in masks]}  # fmt: skip
 
 
-def _masks(box: Box) -> list[dict]:
+def _masks(box):
     steps = np.arange(LENGTH)[:, None]
     corners = np.clip(box[:2] + steps * box[4:], 0, [WIDTH - 4, HEIGHT - 4])
     sizes = np.clip(np.minimum(box[2:4], [WIDTH, HEIGHT] - corners), 3, None)
     return coco_mask.frPyObjects(np.hstack([corners, sizes]), HEIGHT, WIDTH)
 
 
-def _text(mask: dict) -> dict:
+def _text(mask):
     return {"size": mask["size"], "counts": mask["counts"].decode()}
 
 
-def write(folder: Path, seed: int = 0) -> tuple[Path, Path, Path]:
+def write(folder, seed=0):
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "annotations.json", folder / "a.json", folder / "b.json"
     for path, content in zip(paths, generate(seed), strict=True):

@@ -1,7 +1,4 @@
-"""`color_key`, but for videos that end the process that infers them.
-
-A video is known by the mean of its first chunk of frames, as the network gets them.
-"""
+"""`color_key`, but for videos that end the process that infers them."""
 
 import os
 import signal
@@ -13,13 +10,7 @@ from vis_bench.inference.preprocess import to_input
 
 
 class Deadly(ColorKey):
-    """Ends its process for one video, each time or once.
-
-    Args:
-        num_classes: of the data set.
-        poison: the video's mark; None for a harmless method.
-        once: a file; where it exists the video does no harm.
-    """
+    """Ends its process for the video of mark `poison`, unless the file `once` exists."""
 
     def __init__(self, num_classes, poison=None, once=None):
         super().__init__(num_classes)
@@ -41,6 +32,7 @@ class Deadly(ColorKey):
 
 
 def mark_of(video):
+    """Mean of the video's first chunk of frames, as the network gets them."""
     frames = [video.frames[t] for t in range(min(ENCODE_FRAMES, video.length))]
     return float(to_input(frames, ColorKey.input_format).mean())
 

@@ -4,15 +4,11 @@
 check a backend in a process of its own.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from cuda_ops.ms_deform_attn import ms_deform_attn
 from cuda_ops.ms_deform_attn.inputs import AttentionProblem, packed_starts
@@ -63,14 +59,14 @@ DTYPES = {
 class Inputs(AttentionProblem):
     """Tensors of one problem and the gradient that its output receives."""
 
-    def results(self, backend: str) -> tuple[Tensor, ...]:
+    def results(self, backend):
         leaves = [x.detach().requires_grad_() for x in self.tensors]
         arguments = (self.shapes_L2, self.starts_L, *leaves[1:])
         output = ms_deform_attn(leaves[0], *arguments, backend=backend)
         return (output.detach(), *torch.autograd.grad(output, leaves, self.grad_BQE))
 
 
-def make_inputs(case: Case, seed: int = 0) -> Inputs:
+def make_inputs(case, seed=0):
     """Float64 inputs that float32 holds exactly."""
     random = torch.Generator().manual_seed(seed)
     levels, positions = len(case.shapes), sum(h * w for h, w in case.shapes)
@@ -89,12 +85,10 @@ def make_inputs(case: Case, seed: int = 0) -> Inputs:
     )
 
 
-def far_inputs(value: Tensor) -> tuple[Inputs, Inputs]:
+def far_inputs(value):
     """A small problem, and the same one at the far end of `value`: a buffer that may be huge.
 
-    Args:
-        value: its elements make up 2 batch entries of 1 head with 8 channels; the last positions of
-            each entry are overwritten.
+    Its elements make up 2 batch entries of 1 head with 8 channels, whose ends are overwritten.
     """
     near = make_inputs(Case(((4, 5), (2, 3)), 2, 9, 1, 8, 2, "spread"))
     near = near.to(value.device, value.dtype, torch.float32)
@@ -106,18 +100,11 @@ def far_inputs(value: Tensor) -> tuple[Inputs, Inputs]:
     return near, replace(near, value_BSMD=value_BSMD, starts_L=starts)
 
 
-def errors(
-    case: str,
-    dtype: str,
-    backend: str | Callable[[Inputs], Sequence[Tensor]],
-    device: str = "cpu",
-    thinned: int = 1,
-) -> dict[str, tuple[float, float]]:
-    """For each result: the backend's largest error against float64, and the error it may have.
+def errors(case, dtype, backend, device="cpu", thinned=1):
+    """Per result, the largest error against float64 over one in `thinned` draws, and its limit.
 
-    It may have twice the error of plain PyTorch in that dtype, or one rounding of the largest
-    number where PyTorch's is smaller. `backend` is a name, or computes the results from the
-    inputs; only one in `thinned` of the case's draws is checked.
+    The limit is twice the error of plain PyTorch in that dtype, or one rounding of the largest
+    number where that is more. `backend` is a name, or computes the results from the inputs.
     """
     run = backend if callable(backend) else (lambda inputs: inputs.results(backend))
     worst = {name: [0.0, 0.0, 0.0] for name in QUANTITIES}
@@ -135,16 +122,16 @@ def errors(
     return {name: (error, max(2 * own, least)) for name, (error, own, least) in worst.items()}
 
 
-def _spread(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+def _spread(case, shape, random):
     return torch.rand(*shape, 2, generator=random) * 1.5 - 0.25
 
 
-def _far(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+def _far(case, shape, random):
     choices = torch.tensor([-60000.0, -300.0, -1.25, 0.3125, 0.71875, 2.25, 300.0, 60000.0])
     return choices[torch.randint(len(choices), (*shape, 2), generator=random)]
 
 
-def _borders(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+def _borders(case, shape, random):
     """Pixel coordinates -1, -1/2, 0, and the same on the other side."""
     sides = torch.tensor([(w, h) for h, w in case.shapes])[:, None, :]
     drawn = torch.randint(3, (*shape, 2), generator=random) / 2 - 1
@@ -152,7 +139,7 @@ def _borders(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Ten
     return (pixels + 0.5) / sides
 
 
-def _centers(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Tensor:
+def _centers(case, shape, random):
     sides = torch.tensor([(w, h) for h, w in case.shapes])[:, None, :]
     return ((torch.rand(*shape, 2, generator=random) * sides).floor() + 0.5) / sides
 
@@ -160,20 +147,18 @@ def _centers(case: Case, shape: tuple[int, ...], random: torch.Generator) -> Ten
 _LOCATIONS = {"spread": _spread, "far": _far, "borders": _borders, "centers": _centers}
 
 
-def _distance(found: Tensor, exact: Tensor) -> float:
+def _distance(found, exact):
     return float((found.cpu().double() - exact).abs().max())
 
 
-def assert_same(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> None:
+def assert_same(found, expected):
     """Equal but for the order in which numbers were added."""
     for one, other in zip(found, expected, strict=True):
         allowed = 32 * torch.finfo(one.dtype).eps * float(other.abs().max())
         torch.testing.assert_close(one.cpu(), other.cpu(), rtol=0, atol=allowed)
 
 
-def results_of_empty(
-    backend: str, empty: str, device: torch.device | str
-) -> tuple[list[Tensor], list[tuple[int, ...]]]:
+def results_of_empty(backend, empty, device):
     """The output and gradients of a problem with one size 0, and the shapes they should have."""
     sizes = {"batch": 2, "queries": 3, "heads": 2, "channels": 4, "points": 2} | {empty: 0}
     b, q, m, d, p = sizes.values()

@@ -1,7 +1,5 @@
 """Small videos of squares, their frames as files, and results on them, for tests of drawing."""
 
-from pathlib import Path
-
 import numpy as np
 import orjson
 from PIL import Image
@@ -61,7 +59,7 @@ def truth(*objects):
     return GroundTruth.of(annotations(*objects))
 
 
-def write_frames(folder: Path, video="cats", length=T, size=(H, W)) -> list[Path]:
+def write_frames(folder, video="cats", length=T, size=(H, W)):
     paths = [folder / video / f"{t:05d}.png" for t in range(length)]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     for path in paths:
@@ -69,11 +67,11 @@ def write_frames(folder: Path, video="cats", length=T, size=(H, W)) -> list[Path
     return paths
 
 
-def frame_files(folder: Path) -> Video:
+def frame_files(folder):
     return Video(1, "cats", H, W, ImageFiles(write_frames(folder), "cats", (H, W)))
 
 
-def write_results(path: Path, *tracks, video_id=1) -> Path:
+def write_results(path, *tracks, video_id=1):
     entries = [
         {"video_id": video_id, "category_id": c, "score": s, "segmentations": masks}
         for masks, c, s in tracks

@@ -1,12 +1,8 @@
-"""Writes a large, realistic evaluation: 4,900 predictions over 60 videos of 720p.
+"""`python tests/support/eval_workload.py DIR` writes the files that `eval` is timed on.
 
-`python tests/support/eval_workload.py DIR` writes DIR/annotations.json and DIR/predictions.json,
-the files that the time of `eval` is measured on. Objects are unions of wobbly blobs that move,
-grow, shrink and sometimes leave; predictions are jittered objects, under the right category or
-another one, and a few that show nothing.
+4,900 predictions over 60 videos of 720p: objects are unions of wobbly blobs that move, grow, shrink
+and sometimes leave; predictions are jittered objects, and a few that show nothing.
 """
-
-from __future__ import annotations
 
 import json
 import sys
@@ -16,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vis_bench.masks.polygons import from_polygons
-from vis_bench.masks.rle import RLE, area
+from vis_bench.masks.rle import area
 
 HEIGHT, WIDTH = 720, 1280
 NUM_VIDEOS, NUM_PREDICTIONS, NUM_CATEGORIES = 60, 4900, 40
@@ -33,7 +29,7 @@ class Blobs:
     velocity_2: np.ndarray
     growth: float
 
-    def outline(self, part: int, frame: int) -> np.ndarray:
+    def outline(self, part, frame):
         """The polygon x, y, x, y, ... of one blob in one frame."""
         angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
         wave = 1 + 0.25 * np.sin(3 * angles + self.wobble_P[part] + 0.2 * frame)
@@ -43,17 +39,17 @@ class Blobs:
         points = center + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
         return np.clip(points, 0, [WIDTH, HEIGHT]).round(1).ravel()
 
-    def masks(self, length: int) -> list[RLE | None]:
+    def masks(self, length):
         """One mask per frame, None where the object is out of sight."""
         masks = [self._mask(frame) for frame in range(length)]
         return [mask if area(mask) else None for mask in masks]
 
-    def _mask(self, frame: int) -> RLE:
+    def _mask(self, frame):
         parts = [self.outline(part, frame).tolist() for part in range(len(self.radii_P))]
         return from_polygons(parts, HEIGHT, WIDTH)
 
 
-def random_blobs(rng: np.random.Generator) -> Blobs:
+def random_blobs(rng):
     """An object of two to four blobs somewhere in the frame."""
     parts = int(rng.integers(2, 5))
     size = float(rng.uniform(20, 110))
@@ -67,7 +63,7 @@ def random_blobs(rng: np.random.Generator) -> Blobs:
     )
 
 
-def jittered(blobs: Blobs, rng: np.random.Generator) -> Blobs:
+def jittered(blobs, rng):
     """What a method might predict for an object: nearly right or well off."""
     amount = float(rng.choice([0.02, 0.08, 0.3]))
     size = blobs.radii_P.mean()
@@ -81,9 +77,7 @@ def jittered(blobs: Blobs, rng: np.random.Generator) -> Blobs:
     )
 
 
-def generate(
-    seed: int = 0, num_videos: int = NUM_VIDEOS, num_predictions: int = NUM_PREDICTIONS
-) -> tuple[dict, list[dict]]:
+def generate(seed=0, num_videos=NUM_VIDEOS, num_predictions=NUM_PREDICTIONS):
     rng = np.random.default_rng(seed)
     videos, annotations, predictions = [], [], []
     for video_id in range(1, num_videos + 1):
@@ -105,14 +99,12 @@ def generate(
     return annotations_file, predictions
 
 
-def _annotated(masks: list[RLE | None]) -> dict:
+def _annotated(masks):
     areas = [area(mask) if mask else None for mask in masks]
     return {"iscrowd": 0, "segmentations": masks, "areas": areas}
 
 
-def _prediction(
-    video_id: int, length: int, objects: list[Blobs], labels: list[int], rng: np.random.Generator
-) -> dict:
+def _prediction(video_id, length, objects, labels, rng):
     which = int(rng.integers(len(objects)))
     label = labels[which] if rng.random() < 0.4 else int(rng.integers(1, NUM_CATEGORIES + 1))
     blobs = jittered(objects[which], rng) if rng.random() < 0.9 else random_blobs(rng)
@@ -124,7 +116,7 @@ def _prediction(
     }
 
 
-def write(folder: Path, seed: int = 0) -> tuple[Path, Path]:
+def write(folder, seed=0):
     annotations, predictions = generate(seed)
     paths = folder / "annotations.json", folder / "predictions.json"
     for path, content in zip(paths, (annotations, predictions), strict=True):

@@ -16,7 +16,7 @@ PARTS = (
 )  # fmt: skip
 
 
-def hostile_names(seed: int, count: int) -> list[str]:
+def hostile_names(seed, count):
     """Some names, the same for the same seed; none is blank."""
     draw = random.Random(seed)
     return [
@@ -26,7 +26,7 @@ def hostile_names(seed: int, count: int) -> list[str]:
     ]  # fmt: skip
 
 
-def unprintable(text: str) -> set[str]:
+def unprintable(text):
     """The characters that a terminal could obey; line ends and tabs are none of them."""
     harmless = "\n\t"
     return {

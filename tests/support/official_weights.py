@@ -40,9 +40,7 @@ def filled_state(name, *, overrides=True):
         key: torch.from_numpy(np.asarray(fill.tensor(key, shape)))
         for key, shape in keys(name).items()
     }
-    if overrides and name.startswith(
-        "ifc_"
-    ):  # the overrides that the JSON names, so that some queries are kept
+    if overrides and name.startswith("ifc_"):  # as the JSON names them: some queries are kept
         state["detr.class_embed.layers.1.weight"] *= 6.0
         state["detr.class_embed.layers.1.bias"][-1] += 10.0
     return state

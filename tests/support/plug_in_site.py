@@ -1,7 +1,4 @@
-"""Installed plug-ins without an installer: a folder of modules with the metadata that pip writes.
-
-`BRIGHT` is the source of a plug-in's module; others are made of it by replacing lines.
-"""
+"""Installed plug-ins without an installer: modules with the metadata that pip writes."""
 
 import importlib
 import io
@@ -9,10 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
 
 from paths import ROOT
 from vis_bench.cli import main
@@ -20,14 +15,8 @@ from vis_bench.cli import main
 BRIGHT = (ROOT / "tests" / "plugin" / "vis_bench_bright.py").read_text()
 
 
-def install(site: Path, package: str, files: Mapping[str, str], **points: str) -> None:
-    """Puts a package in `site`.
-
-    Args:
-        package: `name==version`.
-        files: text by path within the site.
-        points: entry point of the group `vis_bench.methods` by method name.
-    """
+def install(site, package, files, **points):
+    """Puts `name==version` with files in `site`; `points` are entry points by method name."""
     name, version = package.split("==")
     described = site / f"{name.replace('-', '_')}-{version}.dist-info"
     described.mkdir(parents=True)
@@ -48,7 +37,7 @@ class Done:
     stderr: str
 
 
-def vis_bench(site: Path, *arguments: object) -> Done:
+def vis_bench(site, *arguments):
     """Runs a command with the packages of `site`, which are forgotten afterwards."""
     known, out, err = set(sys.modules), io.StringIO(), io.StringIO()
     sys.path.insert(0, str(site))
@@ -64,7 +53,7 @@ def vis_bench(site: Path, *arguments: object) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def vis_bench_process(site: Path, *arguments: object) -> Done:
+def vis_bench_process(site, *arguments):
     done = subprocess.run(
         [sys.executable, str(ROOT / "run_bench.py"), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -73,14 +62,7 @@ def vis_bench_process(site: Path, *arguments: object) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def measure(
-    site: Path,
-    method: str,
-    output: Path,
-    *options: str,
-    measure: str = "[accuracy, flops]",
-    command: Callable[..., Done] = vis_bench,
-) -> tuple[Done, list[dict]]:
+def measure(site, method, output, *options, measure="[accuracy, flops]", command=vis_bench):
     """Runs a method on one plain synthetic video; what the process did, and its records."""
     config = output.parent / f"{method}.yaml"
     config.write_text(

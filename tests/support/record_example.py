@@ -7,7 +7,7 @@ from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore
 
 
-def example_record(**changes: object) -> Record:
+def example_record(**changes):
     """A measured cell of a committed tree; keyword arguments replace fields."""
     values: dict[str, object] = {
         "created_at": "2026-01-02T03:04:05+00:00", "command": "run_bench.py run c.yaml",

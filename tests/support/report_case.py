@@ -17,16 +17,7 @@ SWAPPED = tube((20, 64), (20, 64), (20, 8), (20, 8))
 
 
 def write_case(folder: Path, *, name="cats", category="cat", **changes) -> dict[str, Path]:
-    """Writes frames, annotations and two records of three videos.
-
-    Args:
-        name: of the first video.
-        category: name of the first category.
-        changes: fields of both records.
-
-    Returns:
-        Paths: `frames`, `annotations`, `good` and `bad`.
-    """
+    """Writes three videos and two records, of which `changes` are fields; returns their paths."""
     names = [name, "dogs", "birds"]
     objects = [(1, LEFT, 1), (1, RIGHT, 2), (2, LEFT, 1), (3, RIGHT, 2)]
     content = {

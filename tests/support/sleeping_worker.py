@@ -1,7 +1,4 @@
-"""A worker that sleeps instead of inferring, to find out what the driver can keep busy.
-
-It imports no PyTorch, so that hundreds fit on one machine.
-"""
+"""A worker that sleeps instead of inferring; without PyTorch, so that hundreds fit a machine."""
 
 import time
 

@@ -11,8 +11,6 @@ The host waits where it needs a number or a size that is on the device (`.item()
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -38,7 +36,7 @@ class OnDevice(Tensor):
     held: Tensor
 
     @staticmethod
-    def __new__(cls, held: Tensor) -> OnDevice:
+    def __new__(cls, held):
         tensor = Tensor._make_wrapper_subclass(
             cls, held.size(), held.stride(), held.storage_offset(), dtype=held.dtype, device=DEVICE
         )
@@ -46,22 +44,18 @@ class OnDevice(Tensor):
         return tensor
 
     @classmethod
-    def __torch_dispatch__(
-        cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         raise AssertionError(f"{func} with a tensor of the stand-in outside of `StandInDevice`")
 
 
 class _Python(TorchFunctionMode):
     """What PyTorch's Python layer does before it dispatches, where it asks a driver."""
 
-    def __init__(self, waits: list[str]) -> None:
+    def __init__(self, waits):
         super().__init__()
         self._waits = waits
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         if func is Tensor.pin_memory:
             return args[0].clone()
@@ -75,7 +69,7 @@ class _Python(TorchFunctionMode):
             return self._method(func, *args, **kwargs)
         return func(*args, **kwargs)
 
-    def _method(self, func: Any, tensor: OnDevice, *args: Any, **kwargs: Any) -> Any:
+    def _method(self, func, tensor, *args, **kwargs):
         if func is Tensor.new_tensor:
             return torch.tensor(*args, **{"dtype": tensor.dtype} | kwargs).to(DEVICE)
         if func is Tensor.contiguous:
@@ -101,14 +95,14 @@ class StandInDevice(TorchDispatchMode):
         waits: what the host waited for, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.waits: list[str] = []
         self._entered = 0  # it is entered again while an operator is taken apart
         self._python = _Python(self.waits)
         self._without_driver = patch.object(torch.cuda, "_lazy_init", lambda: None)
 
-    def __enter__(self) -> StandInDevice:
+    def __enter__(self):
         if not self._entered:
             self._without_driver.start()
             self._python.__enter__()
@@ -116,7 +110,7 @@ class StandInDevice(TorchDispatchMode):
         super().__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error):
         super().__exit__(*error)
         self._entered -= 1
         if not self._entered:
@@ -124,7 +118,7 @@ class StandInDevice(TorchDispatchMode):
             self._without_driver.stop()
 
     @torch.inference_mode()
-    def move(self, module: nn.Module) -> None:
+    def move(self, module):
         """Puts a module's parameters and buffers on the device."""
         for part in module.modules():
             for name, parameter in part.named_parameters(recurse=False):
@@ -133,9 +127,7 @@ class StandInDevice(TorchDispatchMode):
             for name, buffer in part.named_buffers(recurse=False):
                 setattr(part, name, OnDevice(buffer))
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         if func is aten._fused_sdp_choice.default:
             return 0  # plain mathematics: the fused kernels differ from device to device
@@ -157,7 +149,7 @@ class StandInDevice(TorchDispatchMode):
         stays = bool(on_device) if device is None else _is_cuda(device)
         return _run(func, args, kwargs, on_device if stays else None)
 
-    def _copy(self, func: Any, args: tuple, kwargs: dict) -> Any:
+    def _copy(self, func, args, kwargs):
         """`_to_copy(source)` and `copy_(target, source)`."""
         wanted = kwargs.get("device")
         source = args[1] if func.overloadpacket is aten.copy_ else args[0]
@@ -171,7 +163,7 @@ class StandInDevice(TorchDispatchMode):
         known = [x for x in args if isinstance(x, OnDevice)]
         return _run(func, args, kwargs, known if there else None)
 
-    def _watch(self, func: Any, args: tuple, tensors: list[Tensor]) -> None:
+    def _watch(self, func, args, tensors):
         kind = func.overloadpacket
         if kind is aten._local_scalar_dense or kind in SIZED_BY_VALUES:
             self.waits.append(str(kind))
@@ -183,7 +175,7 @@ class StandInDevice(TorchDispatchMode):
             raise RuntimeError(f"{func}: expected all tensors to be on the same device")
 
 
-def _watch_index(indices: Iterable[Any], waits: list[str]) -> None:
+def _watch_index(indices, waits):
     for index in indices:
         if isinstance(index, Tensor):
             if index.dtype in (torch.bool, torch.uint8):
@@ -192,7 +184,7 @@ def _watch_index(indices: Iterable[Any], waits: list[str]) -> None:
                 waits.append("copy to the device")
 
 
-def _run(func: Any, args: tuple, kwargs: dict, on_device: list[OnDevice] | None) -> Any:
+def _run(func, args, kwargs, on_device):
     """Computes on the CPU; the results are on the device unless `on_device` is None."""
     args, kwargs = tree_map_only(OnDevice, lambda x: x.held, (args, kwargs))
     results = func(*args, **kwargs)
@@ -202,5 +194,5 @@ def _run(func: Any, args: tuple, kwargs: dict, on_device: list[OnDevice] | None)
     return tree_map_only(Tensor, lambda x: known[id(x)] if id(x) in known else OnDevice(x), results)
 
 
-def _is_cuda(device: torch.device | str | int | None) -> bool:
+def _is_cuda(device):
     return device is not None and torch.device(device).type == "cuda"

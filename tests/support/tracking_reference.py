@@ -3,8 +3,6 @@
 A frame is (objects, tracks, iou): who is there, in order, and `iou[object, track]` of each pair.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np

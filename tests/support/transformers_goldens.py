@@ -58,10 +58,7 @@ def golden_video(case):
 
 
 def assert_golden_tracks(tracks, case):
-    """The final predictions: classes and scores in order, masks with IoU of at least 0.999.
-
-    The harness drops tracks without any mask, which the golden file keeps.
-    """
+    """Classes and scores in order, masks with IoU of 0.999; tracks without masks are dropped."""
     size_HW = [case["frames"]["h"], case["frames"]["w"]]
     wanted = [p for p in case["predictions"] if any(counts for counts in p["counts"])]
     assert len(tracks) == len(wanted)
