@@ -14,6 +14,7 @@ class Deadly(ColorKey):
 
     def __init__(self, num_classes, poison=None, once=None):
         super().__init__(num_classes)
+        self.weights_source = "a test"  # so that records say which videos it was trained on
         self.poison = poison
         self.once = once
 
