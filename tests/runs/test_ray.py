@@ -76,7 +76,8 @@ def in_one_process(tmp_path_factory):
 
 
 def contents(outcome, folder):
-    assert outcome.failures == [] and all(record.contaminated for record in outcome.records)
+    assert outcome.failures == []
+    assert all(record.contaminated for record in outcome.records)
     results = {record.clip_length: folder / record.predictions for record in outcome.records}
     return {
         record.clip_length: (record.ap, record.hota, results[record.clip_length].read_bytes())

@@ -6,29 +6,24 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Protocol
 
 STAGE_NAMES = ("decode", "preprocess", "encode", "predict", "track", "rle")
 # The time between the stages.
 OTHER = "other"
 
 
-class Stages(Protocol):
-    """A receiver of the time that stages take."""
+class Stages:
+    """Stages that nobody times; `StageClock` does."""
 
     def time(self, name: str) -> AbstractContextManager[None]:
         """A context whose time belongs to stage `name`."""
-
-
-class _NoStages:
-    def time(self, name: str) -> AbstractContextManager[None]:
         return nullcontext()
 
 
-NO_STAGES: Stages = _NoStages()
+NO_STAGES = Stages()
 
 
-class StageClock:
+class StageClock(Stages):
     """Adds up the seconds spent in each stage.
 
     Args:
