@@ -71,6 +71,6 @@ def test_eval_with_tracking_against_eval(benchmark, workload):
 
 
 def _processor_seconds():
-    """What all ended child processes have used."""
+    """Processor time of all ended child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

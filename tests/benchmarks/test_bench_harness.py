@@ -96,7 +96,7 @@ def test_loop_against_bare_calls(benchmark, one_thread, subject):
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_checks_of_a_clip_against_its_prediction(benchmark, one_thread, subject):
-    """What the loop checks of every clip, over what predicting the clip costs."""
+    """Time of the checks of a clip over that of predicting it."""
     sides = Sides(**SUBJECTS[subject])
     features = sides.features[0]
     predict, check = [], []

@@ -68,14 +68,6 @@ def test_average_areas_leave_out_frames_without_a_mask(tracks):
     assert averages.tolist() == [a, (b + c) / 2, 0, a]
 
 
-def test_a_failed_write_leaves_the_old_file(written, tmp_path):
-    before = written.read_bytes()
-    with pytest.raises(TypeError):
-        write_results([Track(1, 1, 0.5, [object()])], written)
-    assert written.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [written]
-
-
 def test_sparse_and_dense_tracks_are_written_as_one_list(tmp_path):
     dense = [Track(1, 3, 0.5, [MASKS[0], None]), Track(2, 1, 0.25, [None, None])]
     sparse = [Track(1, 3, 0.5, SparseTube(2, {0: MASKS[0]})), Track(2, 1, 0.25, SparseTube(2, {}))]

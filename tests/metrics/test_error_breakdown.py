@@ -172,7 +172,7 @@ def slight_drift(tracks):
 
 
 def too_poor_for_a_drift(tracks):
-    """Where it leaves its object it overlaps it by 5 / 19: a poor mask."""
+    """In the last frames its IoU is 5 / 19: a poor mask."""
     return [masks_in(tracks[0], range(6), mask(OBJECTS[0][1], 7)), *tracks[1:]]
 
 

@@ -1,4 +1,4 @@
-"""What one identity switch costs: against the whole evaluator, and a case worked out by hand."""
+"""AP lost by one identity switch, against the whole evaluator and a case worked out by hand."""
 
 import json
 

@@ -77,12 +77,6 @@ def test_options_and_regions_make_lines_of_their_own():
     assert len(cost_curves(records)) == 3
 
 
-def test_a_whole_video_counts_with_its_mean_length():
-    record = cell("whole", None, num_videos=10, num_frames=250)
-    [curve] = cost_curves([record])
-    assert curve.values(FPS)[0] == [25]
-
-
 def test_what_was_not_measured_has_no_point_and_no_row():
     records = [cell(5, fps=None), cell(10), cell(20, fps=None, gflops=None)]
     [curve] = cost_curves(records)
@@ -159,10 +153,6 @@ def test_speed_table_names_regions_and_marks_a_busy_machine():
     assert (first["Memory (MiB)"], first["J/frame"], first["Load"]) == ("300", "-", "1.2 of 2")
     assert second["J/frame"] == "2.00"
     assert "spread 25 %" in render(table)
-
-
-def test_speed_table_of_records_without_speed_is_empty():
-    assert not speed_table([example_record()]).rows
 
 
 def test_reconstruction_stands_beside_the_name_in_costs():

@@ -13,7 +13,6 @@ from methods import build_method
 from paths import ROOT
 from vis_bench.cost.flops.video import ShapeCounter, measure_flops
 from vis_bench.data.video import Video
-from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.records.schema import CostFields
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
@@ -222,16 +221,3 @@ def test_a_reconstruction_is_marked():
 @pytest.mark.slow
 def test_generated_table_is_what_its_command_writes():
     assert generated(TABLE_CELLS) == (ROOT / "results/flops.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"options": {"backbone": "r18"}}, "backbone is 'r18'; expected one of"),
-        ({"options": {"memory_tokens": -1}}, "memory_tokens is -1; expected a whole number from 0"),
-        ({"method": "nothing"}, "unknown method 'nothing'"),
-    ],
-)
-def test_wrong_input_is_one_sentence(changes, message):
-    with pytest.raises(InputError, match=message):
-        list(report_flops(build_method, [cell(**changes)]))

@@ -1,4 +1,4 @@
-"""What `profile-kernels` prints: headers in words, and one line per reason for skipping."""
+"""Tables of `profile-kernels`: headers in words, and one line per reason for skipping."""
 
 import torch
 

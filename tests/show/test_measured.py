@@ -51,11 +51,6 @@ def test_a_noisy_measurement_says_so():
     assert columns([noisy])["FPS"] == ["12.0 (spread 31 %)"]
 
 
-def test_what_says_nothing_about_the_published_method_is_marked():
-    marked = example_record(reconstruction=True, weights_source="random")
-    assert columns([marked])["Method"] == ["ifc (reconstruction, random weights)"]
-
-
 def test_options_are_shown_where_they_tell_records_apart():
     records = [example_record(options={"memory_tokens": n, "width": 64}) for n in (4, 8)]
     records.append(example_record(method="seqformer", options={"width": 64}))

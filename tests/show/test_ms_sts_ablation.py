@@ -35,7 +35,7 @@ def ms_sts_ablation(records):
 
 
 def record_of(place, **changes):
-    """What a run of the config writes for its cell of that place."""
+    """The record that a run of the config writes for its cell of that place."""
     cell, variant, seed = CELLS[place], place // 3, place % 3
     ap = APS[variant][seed]
     values = {

@@ -1,4 +1,4 @@
-"""What the HTML report computes: resamples, tables, the choice of videos, timelines."""
+"""Parts of the HTML report: resamples, tables, the choice of videos, timelines."""
 
 import re
 

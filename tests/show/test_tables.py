@@ -121,10 +121,7 @@ def test_figures_stay_figures_in_csv():
 
 
 def markdown_texts(page):
-    """What a reader of the Markdown sees, a text per heading, cell, note and remark.
-
-    Only text comes out: a link, code, emphasis of its own or HTML fails.
-    """
+    """The texts of headings, cells, notes and remarks; a link, code, emphasis or HTML fails."""
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     texts = []
     for token in parser.parse(render(page, "markdown")):

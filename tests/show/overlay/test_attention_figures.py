@@ -58,7 +58,7 @@ def pixels(page):
 
 
 def spots(picture_HW3, color):
-    """Where a color is, nearly: rows and columns."""
+    """Rows and columns of the pixels that nearly have a color."""
     return np.nonzero(np.abs(picture_HW3 - np.array(color)).max(-1) <= 40)
 
 

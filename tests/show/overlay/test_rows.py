@@ -1,4 +1,4 @@
-"""What rows show: one color per object in every row, and what annotations reveal."""
+"""Rows: one color per object in every row, and labels of what annotations reveal."""
 
 import pytest
 
