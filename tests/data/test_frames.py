@@ -151,7 +151,7 @@ def test_a_pipe_among_the_frames_is_refused_and_not_waited_for(tmp_path, capsys)
     with pytest.raises(InputError, match="it is not a regular file"):
         decode_image(tmp_path / "a.png", "frame 0 of it")
     with pytest.raises(InputError, match="it is not a regular file"):
-        ImageFiles([tmp_path / "a.png"], "it").check()
+        ImageFiles([tmp_path / "a.png"], "it", (8, 12)).check()
 
 
 def test_a_decompression_bomb_is_refused(tmp_path):
@@ -163,7 +163,7 @@ def test_a_decompression_bomb_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"a\.png is not an image that can be read"):
         find_videos(tmp_path)
     for read in (lambda path: decode_image(path, "frame 0 of it"),
-                 lambda path: ImageFiles([path], "it").check()):  # fmt: skip
+                 lambda path: ImageFiles([path], "it", (8, 12)).check()):  # fmt: skip
         with pytest.raises(InputError, match="3600000000 pixels"):
             read(tmp_path / "a.png")
 

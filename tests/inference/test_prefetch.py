@@ -68,7 +68,7 @@ def test_several_threads_decode_at_once_and_no_more_than_the_depth_wait():
 
 
 def test_only_image_files_are_decoded_by_several_threads_and_only_for_a_gpu(tmp_path):
-    files, gpu = ImageFiles([tmp_path / "0.jpg"], "a video"), torch.device("cuda")
+    files, gpu = ImageFiles([tmp_path / "0.jpg"], "a video", (4, 6)), torch.device("cuda")
     assert decoding_threads(files, torch.device("cpu")) == 1
     assert decoding_threads(LazyFrames(3, numbered), gpu) == 1
     assert 1 <= decoding_threads(files, gpu) <= 8

@@ -166,15 +166,12 @@ def load_dataset(
     if annotations is not None and frames is not None:
         return read_dataset(name, split, annotations, frames)
     root = _required(data_root, name, "annotations" if annotations is None else "frames")
-    both = None if annotations else _find_short_and_long(root, name, split)
-    if both is None:
-        annotations = annotations or _find_annotations(root, name, split)
-    frames = frames or _find_frames(root, name, split)
-    if both is not None:
+    if annotations is None and (both := _find_short_and_long(root, name, split)):
         content = partial(join_short_and_long, *both)
+        frames = frames or _find_frames(root, name, split)
         return _opened(name, split, content, f"{both[0]} and {both[1]}", frames)
-    assert annotations is not None, "found, or else refused"
-    return read_dataset(name, split, annotations, frames)
+    annotations = annotations or _find_annotations(root, name, split)
+    return read_dataset(name, split, annotations, frames or _find_frames(root, name, split))
 
 
 def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Dataset:

@@ -129,12 +129,10 @@ class ImageFiles(LazyFrames):
     Args:
         files: one per frame, in order.
         name: what messages call the video.
-        size_HW: height and width in pixels that every frame has to have; None allows any.
+        size_HW: height and width in pixels that every frame has to have.
     """
 
-    def __init__(
-        self, files: Sequence[Path], name: str, size_HW: tuple[int, int] | None = None
-    ) -> None:
+    def __init__(self, files: Sequence[Path], name: str, size_HW: tuple[int, int]) -> None:
         super().__init__(len(files), self._decode)
         self.files = files
         self._name = name
@@ -164,7 +162,7 @@ class ImageFiles(LazyFrames):
         return frame_HW3
 
     def _check_size(self, t: int, size_HW: tuple[int, ...]) -> None:
-        if self._size_HW is not None and size_HW != self._size_HW:
+        if size_HW != self._size_HW:
             given, expected = (f"{height}x{width}" for height, width in (size_HW, self._size_HW))
             raise InputError(
                 f"frame {t} of video {self._name}, {self.files[t]}, is {given}; the video is "

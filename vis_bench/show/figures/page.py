@@ -73,12 +73,12 @@ class FigurePage:
 
     def text(
         self, x: float, y: float, text: str, *,
-        color: Color = (0, 0, 0), align: str = "left", size: float = TEXT, turned: bool = False,
+        align: str = "left", size: float = TEXT, turned: bool = False,
     ) -> None:  # fmt: skip
         """Add a line of text whose middle is at height y, read upwards if `turned`."""
         page_width, page_height = self._size
         self._figure.text(
-            x / page_width, 1 - y / page_height, single_line(text), color=rgb(color), ha=align,
+            x / page_width, 1 - y / page_height, single_line(text), color="black", ha=align,
             va="center", fontsize=points(size), rotation=90 if turned else 0, parse_math=False,
         )  # fmt: skip
 
