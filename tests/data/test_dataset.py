@@ -304,16 +304,6 @@ class TestWrongInput:
             read_dataset("ytvis2019", "val", path, small / "nowhere")
 
 
-class TestInMemory:
-    def test_the_default_needs_no_files(self):
-        dataset = load_dataset("synthetic", "val")
-        assert len(dataset.videos) == 24
-        assert dataset.has_annotations
-        assert dataset.annotations_path is None
-        frame = dataset.videos[3].frames[5]
-        assert np.array_equal(frame, generate("val").videos[3].frames[5])
-
-
 def tracks_of(content, score=0.9):
     return [
         Track(a["video_id"], a["category_id"], score, a["segmentations"])
@@ -326,12 +316,6 @@ def numbers_of(ground_truth, tracks):
 
 
 class TestEvaluation:
-    def test_the_annotations_themselves_score_one(self):
-        dataset = load_dataset("synthetic", "val", plain=True)
-        numbers = numbers_of(dataset.ground_truth(), tracks_of(dataset.content()))
-        assert numbers["ap"] == pytest.approx(1)
-        assert numbers["ar10"] == pytest.approx(1)
-
     def test_only_some_videos(self):
         dataset = load_dataset("synthetic", "val")
         few = dataset.videos[:3]
@@ -350,15 +334,6 @@ class TestEvaluation:
         assert dataset.videos[0].frames[0].shape == (6, 8, 3)
 
 
-def test_videos_of_36_frames_of_720_by_1280():
-    dataset = load_dataset("nominal", "val")
-    assert {(v.length, v.height, v.width) for v in dataset.videos} == {(36, 720, 1280)}
-    assert len(dataset.videos) >= 2
-    frame = dataset.videos[0].frames[0]
-    assert (frame.shape, frame.dtype) == ((720, 1280, 3), np.uint8)
-    assert list(dataset.categories) == list(range(1, 41))
-
-
 def test_a_short_video_goes_backwards_from_its_end():
     source = load_dataset("synthetic", "val").videos[0]
     assert (source.height, source.width, source.length) == (108, 192, 25)
@@ -370,11 +345,21 @@ def test_a_short_video_goes_backwards_from_its_end():
     np.testing.assert_allclose(video.frames[3].mean((0, 1)), small, atol=0.5)
 
 
-def test_they_have_no_annotations():
+def test_nominal_videos_have_36_frames_of_720p_and_no_annotations():
     dataset = load_dataset("nominal", "val")
+    assert {(v.length, v.height, v.width) for v in dataset.videos} == {(36, 720, 1280)}
+    assert len(dataset.videos) >= 2
+    assert dataset.videos[0].frames[0].shape == (720, 1280, 3)
+    assert dataset.category_ids == list(range(1, 41))
     assert not dataset.has_annotations
     assert len(dataset.annotations_sha256) == 64
-    with pytest.raises(InputError, match="unknown split 'train'; expected val"):
-        load_dataset("nominal", "train")
-    with pytest.raises(InputError, match="plain is true for nominal"):
-        load_dataset("nominal", "val", plain=True)
+
+
+@pytest.mark.parametrize(
+    ("split", "plain", "words"),
+    [("train", False, "unknown split 'train'; expected val"),
+     ("val", True, "plain is true for nominal")],
+)  # fmt: skip
+def test_nominal_videos_have_one_split_and_form(split, plain, words):
+    with pytest.raises(InputError, match=words):
+        load_dataset("nominal", split, plain=plain)

@@ -9,8 +9,6 @@ import random
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from vis_bench.data.annotation_files import annotations_checksum
@@ -18,7 +16,6 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.synthetic import (
     CLASSES,
     VideoKey,
-    appearance,
     generate,
     open_video,
     plain_color,
@@ -363,20 +360,3 @@ class TestWriting:
 def test_wrong_arguments_are_named(arguments, words):
     with pytest.raises(InputError, match=words):
         generate(**arguments)
-
-
-class TestShapes:
-    @given(st.lists(st.tuples(st.integers(-63, 63), st.integers(-63, 63)), min_size=3, max_size=7))
-    def test_polygons_match_ray_casting_in_fractions(self, halves):
-        corners = [(2 * x, 2 * y) for x, y in halves]
-        inside = appearance.inside_polygon(corners)
-        for row, column in [(3, 5), (64, 64), (40, 90), (100, 20), (63, 64), (80, 80)]:
-            x, y = 2 * column - appearance.REACH, 2 * row - appearance.REACH
-            crossings = 0
-            on_edge = False
-            for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
-                if (y0 > y) != (y1 > y):
-                    side = (x - x0) * (y1 - y0) - (x1 - x0) * (y - y0)
-                    on_edge |= side == 0
-                    crossings += (side < 0) == (y1 > y0)
-            assert on_edge or inside[row, column] == crossings % 2

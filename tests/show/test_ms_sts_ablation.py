@@ -160,16 +160,13 @@ def test_figures_of_other_settings_stand_in_a_table_of_their_own(changes, words)
     assert page.remarks[-1].startswith(f"{kept.data}: AP is ")
 
 
-def test_the_title_and_every_row_of_ms_sts_say_that_it_is_a_reconstruction():
+def test_the_title_and_footnotes_name_reconstruction_and_conditions():
     page = ms_sts_ablation(RECORDS)
     assert page.title == TITLE
-    for row in page.tables[0].rows[1:]:
+    rows = page.tables[0].rows
+    for row in rows[1:]:
         assert all("reconstruction" in page.footnotes[key] for key in row[0].notes)
-
-
-def test_conditions_are_footnotes_and_nothing_published_is_cited():
-    page = ms_sts_ablation(RECORDS)
-    assert all(row[0].notes for row in page.tables[0].rows)
+    assert all(row[0].notes for row in rows)
     assert not any(key.isdigit() for key in page.footnotes)
     for part in ("24 videos", "short side 160", "clip stride 5", "a CPU", "01234567"):
         assert any(part in text for text in page.footnotes.values())
