@@ -120,11 +120,6 @@ def test_no_more_waits_than_the_bound():
         assert sum(item.num_bytes for item in tracker._waiting) <= 3 * frame_bytes
 
 
-def test_no_clip_with_a_track():
-    empty = ClipPrediction(torch.zeros(0, K), torch.zeros(0, 3, H, W), track_ids_N=[])
-    assert run([Clip(0, 3)], [empty], TrackingRule(), 3) == []
-
-
 @pytest.mark.parametrize("ids", [[1], [1, 1], [1, 2, 3]])
 def test_every_instance_needs_a_number_of_its_own(ids):
     with pytest.raises(ValueError, match="does not give each of 2 instances a number"):

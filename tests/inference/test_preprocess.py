@@ -168,9 +168,6 @@ class TestMasksToVideo:
         logits = torch.tensor([[[[-1.0, 0.0], [1e-9, 3.0]]]])
         assert masks_to_video(logits, 2, 2).tolist() == [[[[False, False], [True, True]]]]
 
-    def test_no_instances(self):
-        assert masks_to_video(torch.zeros(0, 3, 4, 4), 8, 9).shape == (0, 3, 8, 9)
-
     def test_nan_is_background_and_does_not_spread(self):
         logits = torch.full((1, 1, 4, 4), 5.0)
         logits[0, 0, 0, 0] = torch.nan

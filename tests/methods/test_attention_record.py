@@ -79,11 +79,17 @@ def test_a_videos_arrays_are_those_of_its_tracks(official):
         np.testing.assert_allclose(arrays[name], wanted, rtol=0, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize(("name", "layers"), [
-    ("seqformer", {"decoder": 3}), ("ms_sts", {"decoder": 3}), ("ifc", {"memory": 2}),
-])  # fmt: skip
-def test_methods_keep_the_contract_of_recording(name, layers):
-    method = mini(name)
+@pytest.mark.parametrize(
+    ("name", "options", "layers"),
+    [
+        ("seqformer", {}, {"decoder": 3}),
+        ("ms_sts", {}, {"decoder": 3}),
+        ("ifc", {}, {"memory": 2}),
+        ("ifc", {"communication": "full"}, {}),
+    ],
+)
+def test_methods_keep_the_contract_of_recording(name, options, layers):
+    method = mini(name, **options)
     assert isinstance(method, RecordsAttention)
     assert method.recorded_layers == layers
     check_recording(method, FRAMES)
@@ -135,15 +141,6 @@ def test_features_of_chunks_are_recorded_as_those_of_the_whole_clip():
     joined = method.encode_and_record(FRAMES[:1]).followed_by(method.encode_and_record(FRAMES[1:]))
     one, other = (method.predict_and_record(f)[1].memory_weights_LTMBhw for f in (whole, joined))
     torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
-
-
-@torch.inference_mode()
-def test_without_memory_tokens_there_is_nothing_to_record():
-    method = mini("ifc", communication="full")
-    assert method.recorded_layers == {}
-    _, attention = method.predict_and_record(method.encode_and_record(FRAMES))
-    assert attention.memory_weights_LTMBhw is None
-    assert attention.decoder is None
 
 
 @torch.inference_mode()

@@ -73,12 +73,6 @@ def test_seqformers_weights_file_starts_it(ms_sts, seqformer, tmp_path):
     load_initial_weights(fresh, tmp_path / "seqformer.safetensors")
     torch.testing.assert_close(fresh.class_heads[2].weight, seqformer.class_heads[2].weight)
     seqformer.double()
-    ifc = build_method("ifc", num_classes=3, backbone="mini", width=32, heads=4, hidden=32)
-    save_file(ifc.state_dict(), tmp_path / "ifc.safetensors")
-    with pytest.raises(InputError, match="do not fit the method"):
-        load_initial_weights(fresh, tmp_path / "ifc.safetensors")
-    with pytest.raises(InputError, match="does not exist"):
-        load_initial_weights(fresh, tmp_path / "none.safetensors")
 
 
 def test_parameters_of_resnet_50_counted_both_ways():

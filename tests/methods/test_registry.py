@@ -54,12 +54,6 @@ def test_given_options_go_before_the_variants_and_those_before_the_defaults():
     assert method.query_embedding.weight.shape == (7, 64)
 
 
-def test_ifcs_defaults_are_the_published_ones():
-    options = resolve_options("ifc", {})
-    wanted = {"communication": "ifc", "memory_tokens": 8, "memory": "decomposed"}
-    assert {key: options[key] for key in wanted} == wanted
-
-
 COUNTS = [
     (method, option.name)
     for method in ("ifc", "ms_sts", "seqformer", "vistr")

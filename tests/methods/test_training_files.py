@@ -58,22 +58,10 @@ def fresh_trainer():
     return prepare(config(), QUIET)
 
 
-STATE = {"config": {}, "step": 1, "modules": {}, "optimizer": {}, "average": {}}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([1, 2], "it is not the state of a training run"),
-        ({"step": 1}, "it is not the state of a training run"),
-        ({**STATE, "step": "1"}, "it is not the state of a training run"),
-        ({**STATE, "step": -1}, "it is not the state of a training run"),
-        (STATE, "method is 'ifc' here and was not set there"),
-    ],
-)
-def test_foreign_content_is_refused(content, message, fresh_trainer, tmp_path):
+@pytest.mark.parametrize("content", [[1, 2], {"step": 1}])
+def test_foreign_content_is_refused(content, fresh_trainer, tmp_path):
     torch.save(content, tmp_path / "checkpoint.pt")
-    with pytest.raises(InputError, match=f"cannot be resumed from: {message}"):
+    with pytest.raises(InputError, match="it is not the state of a training run"):
         fresh_trainer.restore(tmp_path / "checkpoint.pt")
 
 
@@ -99,6 +87,9 @@ def test_a_malicious_checkpoint_is_refused_and_its_code_does_not_run(
         ({"config": inside}, "it is not the state of a training run"),
         ({"config": {"seed": torch.zeros(2)}}, "it is not the state of a training run"),
         ({"config": {1: 2}}, "it is not the state of a training run"),
+        ({"config": {}}, "method is 'ifc' here and was not set there"),
+        ({"step": "1"}, "it is not the state of a training run"),
+        ({"step": -1}, "it is not the state of a training run"),
         ({"step": 1 << 70}, "it is not the state of a training run"),
         ({"modules": {1: 2}}, "its tensors do not fit"),
         ({"modules": dict.fromkeys(content["modules"], "x")}, "its tensors do not fit"),

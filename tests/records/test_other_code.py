@@ -93,17 +93,13 @@ def test_a_held_out_part_says_its_own_split(tmp_path):
         ({"fps": -1.0, "device": "one V100"}, "fps is -1.0; expected a number above 0"),
         ({"num_params": -1}, "num_params is -1; expected a number from 0 up"),
         ({"dataset": "ytvis"}, "expected one of ytvis2019"),
+        ({"dataset": None}, "--dataset names one"),
     ],
 )
 def test_wrong_options_are_refused_and_nothing_is_written(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         record(tmp_path / "r", **changes)
     assert not (tmp_path / "r").exists()
-
-
-def test_unknown_categories_need_a_data_sets_name(tmp_path):
-    with pytest.raises(InputError, match="--dataset names one"):
-        record(tmp_path, dataset=None)
 
 
 def test_a_file_name_says_what_it_is(tmp_path):

@@ -1,7 +1,6 @@
 """Configs: sweeps, overrides, and a sentence for whatever is wrong."""
 
 import pytest
-import yaml
 
 from vis_bench.errors import InputError
 from vis_bench.runs.config import cell_digest, load_cells
@@ -70,29 +69,19 @@ WRONG = {
     BASE + "clip_lenght: 5\n": "unknown key 'clip_lenght'; expected one of: method, options",
     BASE + "clip_length: five\n": "clip_length is 'five'",
     BASE + "clip_length: 0\n": "clip_length is 0; expected 'whole' or a whole number from 1 up",
-    BASE + "clip_length: 2.5\n": "clip_length is 2.5",
     BASE + "clip_length: true\n": "clip_length is True",
     BASE + "clip_length: 3\nclip_stride: 4\n": "clip_stride 4 is above clip_length 3",
     BASE + "clip_stride: 0\n": "clip_stride is 0",
     BASE + "clip_length: []\n": "clip_length is an empty list",
     BASE + "resolution: 0\n": "resolution is 0; expected 'native'",
-    BASE + "resolution: big\n": "resolution is 'big'",
     BASE + "precision: float8\n": "precision is 'float8'",
-    BASE + "kernel_backend: fast\n": "kernel_backend is 'fast'",
     BASE + "measure: [speeed]\n": "measure.0 is 'speeed'",
-    BASE + "speed: {regions: whole}\n": "speed.regions.0 is 'whole'",
     BASE + "speed: {regions: []}\n": "speed.regions is []",
     BASE + "speed: {seconds: .inf}\n": "speed.seconds is inf",
-    BASE + "measure: []\n": "measure is []",
-    BASE + "speed: {repetitions: 0}\n": "speed.repetitions is 0",
     BASE + "speed: {repeat: 3}\n": "unknown key 'speed.repeat'; expected one of: regions",
-    BASE + "options: 5\n": "options is 5",
     BASE + "cells: 5\n": "cells is not a list of mappings",
-    BASE + "cells: []\n": "cells is not a list of mappings",
-    BASE + "cells: [{method: 3}]\n": "method is 3",
     "method: color_key\ndataset: synthetic\n": "dataset is 'synthetic'",
     "method: color_key\ndataset: {name: kitti}\n": "one of the names ytvis2019, ",
-    "method: color_key\ndataset: {nam: kitti}\n": "dataset.name is missing",
     "method: color_key\ndataset: {name: ovis, plain: 1}\n": "dataset.plain is 1",
     BASE + "base: 3\n": "base is 3; expected the name of a config",
     BASE + "base: none\n": "config none does not exist",
@@ -157,9 +146,3 @@ def test_wrong_overrides_get_a_sentence(load, override, words):
 def test_leaving_out_missing_weights_is_no_part_of_the_measurement(load):
     (plain,), (skipping,) = load(BASE), load(BASE, "skip_without_weights=true")
     assert cell_digest(plain) == cell_digest(skipping)
-
-
-def test_missing_file_names_its_neighbours(tmp_path):
-    (tmp_path / "real.yaml").write_text(yaml.safe_dump({}))
-    with pytest.raises(InputError, match=r"unreal.yaml does not exist; in .*real.yaml"):
-        load_cells(tmp_path / "unreal.yaml")

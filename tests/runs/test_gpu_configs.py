@@ -116,9 +116,3 @@ def test_they_need_no_data_and_no_weights(name):
 def test_what_only_a_gpu_has_is_refused_at_once(name, message):
     with pytest.raises(InputError, match=message):
         resolve_jobs(cells(name), RunSettings("run", torch.device("cpu")), build_method, print)
-
-
-def test_accuracy_of_made_up_videos_is_refused():
-    found = cells("gpu", "measure=accuracy", "tf32=false")
-    with pytest.raises(InputError, match="nominal/val has no annotations"):
-        resolve_jobs(found[:1], RunSettings("run", torch.device("cpu")), build_method, print)

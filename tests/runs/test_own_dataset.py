@@ -87,10 +87,7 @@ def test_a_known_data_set_need_not_be_there_for_its_categories():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (
-            "name: ytvis2091",
-            "ovis, coco, synthetic, synthetic_images, nominal, or any name with annotations",
-        ),
+        ("name: ytvis2091", "nominal, or any name with annotations and frames"),
         ("name: mine, annotations: a.json", "or any name with annotations and frames"),
         ("name: mine, frames: f", "or any name with annotations and frames"),
         ("name: mine, annotations: a.json, frames: f", "a.json"),
@@ -121,10 +118,3 @@ def test_malformed_categories_are_named(data, tmp_path, categories, words):
         with pytest.raises(InputError, match=words) as error:
             read()
         assert "bad.json" in str(error.value)
-
-
-def test_known_names_keep_their_checks(data):
-    with pytest.raises(InputError, match="is not for data set ytvis2019"):
-        load_dataset(
-            "ytvis2019", "val", annotations=data / "mine.json", frames=data / "val" / "JPEGImages"
-        )

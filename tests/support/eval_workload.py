@@ -90,18 +90,15 @@ def generate(seed=0, num_videos=NUM_VIDEOS, num_predictions=NUM_PREDICTIONS):
         labels = [int(kind) for kind in rng.choice(kinds, len(objects))]
         for blobs, label in zip(objects, labels, strict=True):
             identity = {"id": len(annotations) + 1, "video_id": video_id, "category_id": label}
-            annotations.append(identity | _annotated(blobs.masks(length)))
+            masks = blobs.masks(length)
+            areas = [area(mask) if mask else None for mask in masks]
+            annotations.append({**identity, "iscrowd": 0, "segmentations": masks, "areas": areas})
         quota = num_predictions * video_id // num_videos - len(predictions)
         for _ in range(quota):
             predictions.append(_prediction(video_id, length, objects, labels, rng))
     categories = [{"id": k, "name": f"kind {k}"} for k in range(1, NUM_CATEGORIES + 1)]
     annotations_file = {"videos": videos, "categories": categories, "annotations": annotations}
     return annotations_file, predictions
-
-
-def _annotated(masks):
-    areas = [area(mask) if mask else None for mask in masks]
-    return {"iscrowd": 0, "segmentations": masks, "areas": areas}
 
 
 def _prediction(video_id, length, objects, labels, rng):

@@ -1,9 +1,6 @@
 """A CUDA device that is not there: tensors say that they are on it, and a CPU computes.
 
-Code under test takes the ways it takes on a GPU, with real numbers, and the stand-in watches over
-what a CPU would let pass: how often the host waits for the device, and operators whose tensors lie
-on different devices. It knows nothing of speed, streams or kernels.
-
+It counts how often the host waits for the device, and refuses tensors of different devices.
 The host waits where it needs a number or a size that is on the device (`.item()`, `.cpu()`,
 `nonzero`, an index of booleans), and where it copies memory that is not pinned. PyTorch's own
 `torch.cuda.set_sync_debug_mode` warns at the same places.
