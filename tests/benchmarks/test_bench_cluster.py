@@ -75,7 +75,7 @@ def test_videos_per_second(benchmark, monkeypatch, tmp_path, workers):
         }
 
 
-def real_job(folder):
+def real_job():
     """IFC's mini model on the synthetic validation set."""
     run = RunSettings("run", torch.device("cpu"))
     cells = load_cells(CONFIGS / "ifc_mini_synthetic.yaml", ["measure=[accuracy]"])
@@ -95,9 +95,9 @@ def worker_memory():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_one_process(benchmark, tmp_path, threads):
+def test_one_process(benchmark, threads):
     """Inference alone, the method loaded."""
-    job, before = real_job(tmp_path), torch.get_num_threads()
+    job, before = real_job(), torch.get_num_threads()
     method = job.load_method()
     torch.set_num_threads(threads)
     try:
@@ -114,7 +114,7 @@ def test_one_process(benchmark, tmp_path, threads):
 def test_workers_of_one_thread(benchmark, monkeypatch, tmp_path, workers):
     """The same videos in shards of one, the workers up and the method loaded."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    job, settings = real_job(tmp_path), ClusterSettings(workers=workers)
+    job, settings = real_job(), ClusterSettings(workers=workers)
     files = ShardFiles(tmp_path, job.digest)
 
     def run(videos):
