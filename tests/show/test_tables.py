@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from vis_bench.show.number_format import number, points, range_text
 from vis_bench.show.tables import FORMATS, render
-from vis_bench.show.tables.model import Column, Entry, Page, Table, page_json, rank_marks
+from vis_bench.show.tables.model import Column, Entry, Page, Table, marked, page_json
 from vis_bench.text import single_line
 
 # Everything that some format gives a meaning to.
@@ -136,7 +136,8 @@ def markdown_texts(page):
 @given(st.lists(st.one_of(st.none(), st.integers(0, 9).map(str)), max_size=9), st.booleans())
 def test_marks_agree_with_counting(texts, higher):
     """Best: nothing beats it. Second: exactly one distinct number beats it."""
-    marks = rank_marks(texts, higher_is_better=higher)
+    entries = marked([Entry(str(text)) for text in texts], texts, higher=higher)
+    marks = [entry.mark for entry in entries]
     numbers = [float(text) for text in texts if text is not None]
     for text, mark in zip(texts, marks, strict=True):
         if text is None or len(set(numbers)) < 2:

@@ -70,7 +70,7 @@ class VideoEntry:
     file_names: Sequence[Any]
 
 
-def kind_problem(content: Any, *, needs_annotations: bool = True) -> str | None:
+def kind_problem(content: Any, *, needs_annotations: bool) -> str | None:
     """Says how the content is that of another file of a data set; None if it is annotations."""
     needed = "expected an object with videos" + (
         ", categories and annotations" if needs_annotations else ""

@@ -202,7 +202,7 @@ def count_module(
     dataset: str,
     module: str,
     clips: Sequence[tuple[int, int, int]],
-    advance: Advance = silent,
+    advance: Advance,
 ) -> list[float]:
     """Count G multiply-adds of one module of a method, for one clip of each size.
 

@@ -73,9 +73,15 @@ def fps_marks(record: Record, region: RegionFields) -> str:
 
 
 def spread_mark(region: RegionFields) -> str:
+    """The spread of equal runs in brackets, where it is more than `SPREAD_LIMIT`."""
+    words = spread_words(region)
+    return f" ({words})" if words else ""
+
+
+def spread_words(region: RegionFields) -> str:
     """The spread of equal runs, where it is more than `SPREAD_LIMIT`."""
     spread = region.speed_spread
-    return "" if spread is None or spread <= SPREAD_LIMIT else f" (spread {100 * spread:.0f} %)"
+    return "" if spread is None or spread <= SPREAD_LIMIT else f"spread {100 * spread:.0f} %"
 
 
 def speed_notes(record: Record) -> tuple[str, ...]:

@@ -58,14 +58,14 @@ def star(points: int = 5) -> np.ndarray:
     return inside_polygon(corners)
 
 
-def box(aspect: float = 1.0) -> np.ndarray:
+def box(aspect: float) -> np.ndarray:
     """A rectangle with its corners on the rim; `aspect` is height over width."""
     half_width = REACH / math.hypot(1.0, aspect)
     x, y = _even(half_width), _even(half_width * aspect)
     return inside_polygon([(-x, -y), (x, -y), (x, y), (-x, y)])
 
 
-def ellipse(aspect: float = 1.0) -> np.ndarray:
+def ellipse(aspect: float) -> np.ndarray:
     """An ellipse as wide as the grid; `aspect` is height over width."""
     x, y = cell_centers()
     a, b = REACH, _even(REACH * aspect)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vis_bench.inference.stages import OTHER, STAGE_NAMES
 from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.records.schema import Record, RegionFields
-from vis_bench.show.number_format import SPREAD_LIMIT, num_timed_videos
+from vis_bench.show.number_format import num_timed_videos, spread_words
 from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
 from vis_bench.show.speed import MEBIBYTE
 
@@ -120,7 +120,5 @@ def _regions(records: Sequence[Record | None]) -> list[tuple[str, Record, str, R
 
 
 def _fps(region: RegionFields) -> Cell:
-    spread = region.speed_spread
-    wide = spread is not None and spread > SPREAD_LIMIT
     cell = measured(region.fps, FPS.digits, FPS.scale)
-    return Cell(cell.text, cell.order, f"spread {100 * spread:.0f} %" if wide and spread else "")
+    return Cell(cell.text, cell.order, spread_words(region))

@@ -65,7 +65,7 @@ class Report:
     warnings: Sequence[str]
 
 
-def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str = "") -> Report:
+def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> Report:
     """Evaluate, resample, draw, and write the page.
 
     Args:

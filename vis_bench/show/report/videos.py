@@ -14,7 +14,7 @@ from PIL import Image
 
 from vis_bench.data.video import Video
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.progress import Advance, silent
+from vis_bench.progress import Advance
 from vis_bench.runs.sources import Sources
 from vis_bench.show.charts import encode_picture
 from vis_bench.show.overlay.frame import MARKED_FRAMES, Row, VideoPictures
@@ -115,7 +115,7 @@ def show_videos(
     side: int,
     min_score: float,
     num_bytes: int,
-    advance: Advance = silent,
+    advance: Advance,
 ) -> tuple[list[tuple[str, list[ShownVideo]]], list[str], list[str]]:
     """Draw the videos of the groups, the most telling first, as long as there is room.
 

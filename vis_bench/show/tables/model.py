@@ -165,23 +165,21 @@ class Footnotes:
         return {key: text for text, key in by_key}
 
 
-def rank_marks(texts: Sequence[str | None], *, higher_is_better: bool = True) -> list[Mark | None]:
-    """Mark the best and second best of a column's printed numbers.
-
-    Equal numbers share a mark; None is skipped. A column with one distinct number has no marks.
-    """
-    numbers = [None if text in (None, ABSENT) else float(str(text)) for text in texts]
-    distinct = sorted({n for n in numbers if n is not None}, reverse=higher_is_better)
-    if len(distinct) < 2:
-        return [None] * len(numbers)
-    places: dict[float, Mark] = {distinct[0]: "best", distinct[1]: "second"}
-    return [None if number is None else places.get(number) for number in numbers]
-
-
 def marked(column: Sequence[Entry], ranked: Sequence[str | None], *, higher: bool) -> list[Entry]:
-    """The entries of a column with marks; `ranked` holds the texts that compete, else None."""
-    marks = rank_marks(ranked, higher_is_better=higher)
-    return [replace(entry, mark=mark) for entry, mark in zip(column, marks, strict=True)]
+    """The entries of a column with the best and second best number marked.
+
+    Equal numbers share a mark. A column with one distinct number has no marks.
+
+    Args:
+        ranked: the texts that compete, else None.
+        higher: the highest number is the best.
+    """
+    numbers = [None if text in (None, ABSENT) else float(str(text)) for text in ranked]
+    distinct = sorted({n for n in numbers if n is not None}, reverse=higher)
+    marks: dict[float | None, Mark] = {}
+    if len(distinct) > 1:
+        marks = {distinct[0]: "best", distinct[1]: "second"}
+    return [replace(e, mark=marks.get(n)) for e, n in zip(column, numbers, strict=True)]
 
 
 def page_json(page: Page) -> dict[str, object]:
