@@ -137,7 +137,7 @@ def test_an_output_that_cannot_be_written_is_found_first(failures, monkeypatch, 
 
     monkeypatch.setattr(LoadedMethod, "record", too_late)
     monkeypatch.setattr("vis_bench.runs.predict.predict_rows", too_late)
-    monkeypatch.setattr("vis_bench.commands.figure.break_down_videos", too_late)
+    monkeypatch.setattr("vis_bench.metrics.errors.break_down_videos", too_late)
     (failures / "loop").symlink_to("loop")
     ending = "png" if option == "--output" else "npz"
     words = [option, failures / "loop" / f"f.{ending}"]

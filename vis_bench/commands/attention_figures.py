@@ -15,19 +15,19 @@ from vis_bench.commands.output import print_result
 from vis_bench.commands.values import arrays_file, config_file, count, frames_path, picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
-from vis_bench.metrics.time_weights import AbsentFrames, as_json
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.page import FigurePage
-from vis_bench.show.overlay.rows import ShownTrack, shown_tracks
 from vis_bench.show.overlay.strip import strip_frames
 from vis_bench.text import one_line
 
 if TYPE_CHECKING:
     from vis_bench.inference.attention import RecordedVideo
     from vis_bench.method import AttentionPart
+    from vis_bench.metrics.time_weights import AbsentFrames
     from vis_bench.runs.predict import LoadedMethod
+    from vis_bench.show.overlay.rows import ShownTrack
 
 PICTURE = "picture file to write: .png, .svg or .pdf"
 DATA_SET = "the config's data set"
@@ -66,6 +66,7 @@ def add_time_weights(options: Options) -> None:
 
 def time_weights(options: argparse.Namespace) -> None:
     """Draws each frame's weights; predicts the other videos for the mean weights."""
+    from vis_bench.metrics.time_weights import as_json
     from vis_bench.show.figures.time_weights import draw_time_weights, time_weights_text
 
     loaded, [number], recorded, frames = _record(options, "decoder", [options.layer])
@@ -151,6 +152,8 @@ def _record(
 def _tracks(
     options: argparse.Namespace, loaded: LoadedMethod, recorded: RecordedVideo
 ) -> list[ShownTrack]:
+    from vis_bench.show.overlay.rows import shown_tracks
+
     truth = loaded.ground_truth([recorded.video])
     return shown_tracks(recorded, truth, loaded.categories, options.tracks)
 

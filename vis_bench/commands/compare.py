@@ -9,7 +9,6 @@ from vis_bench.commands.output import print_result
 from vis_bench.commands.values import finite
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.compare import compare_pair
 
 
 def add_arguments(options: Options) -> None:
@@ -29,6 +28,8 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints both sides, their difference and its confidence interval."""
+    from vis_bench.show.compare import compare_pair
+
     pair = compared_sources(
         [options.first, options.second],
         annotations=options.annotations, data_root=options.data_root,

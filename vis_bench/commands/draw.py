@@ -10,7 +10,6 @@ from vis_bench.commands.values import frames_path, named_file, names, output_fol
 from vis_bench.data.categories import DATASETS
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import drawn_sources
-from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 from vis_bench.text import one_line
 
 
@@ -52,6 +51,8 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draws, and prints the number of pictures."""
+    from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
+
     inputs = drawn_sources(
         options.results, options.frames, options.annotations, options.videos, options.dataset
     )

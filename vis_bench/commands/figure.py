@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vis_bench.commands import attention_figures as attention
 from vis_bench.commands.options import FRAMES, Options
@@ -10,15 +11,15 @@ from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import count, frames_path, named_file, names, picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
-from vis_bench.metrics.errors import ERRORS, VideoErrors, break_down_videos, worst_videos
 from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.runs.sources import check_has_objects, failure_sources
 from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.page import encode_page
-from vis_bench.show.figures.strips import draw_failure_cases, draw_method_strip, failure_heading
-from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.text import one_line
+
+if TYPE_CHECKING:
+    from vis_bench.metrics.errors import VideoErrors
 
 STRIP_CONFIGS = ["ifc_mini_synthetic", "seqformer_mini_synthetic", "ms_sts_mini_synthetic"]
 
@@ -52,6 +53,7 @@ def _strip(options: argparse.Namespace) -> None:
     """Draws frames of one video with the masks of each method, below the ground truth."""
     from methods import build_method
     from vis_bench.runs.predict import load_rows, predict_rows
+    from vis_bench.show.figures.strips import draw_method_strip
 
     rows = load_rows(
         build_method, options.configs, options.overrides, pick_device(options.device),
@@ -87,6 +89,10 @@ def _add_failure_cases(options: Options) -> None:
 
 def _failure_cases(options: argparse.Namespace) -> None:
     """Breaks down the errors of every video, and draws the worst ones."""
+    from vis_bench.metrics.errors import ERRORS, break_down_videos, worst_videos
+    from vis_bench.show.figures.strips import draw_failure_cases, failure_heading
+    from vis_bench.show.overlay.tracks import check_fit
+
     kinds = options.kinds or list(ERRORS)
     for kind in kinds:
         if kind not in ERRORS:

@@ -16,8 +16,6 @@ from vis_bench.records.names import split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.show.charts import picture_format
 from vis_bench.show.curves import cost_curves, draw_curves, has_curves
-from vis_bench.show.leaderboard import PairedAP, best_cells, leaderboard_text
-from vis_bench.show.speed_chart import speed_panels, speed_picture
 from vis_bench.show.tables import FORMATS
 from vis_bench.text import one_line
 
@@ -43,6 +41,8 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the leaderboard, or writes it or its charts; 1 if a record could not be read."""
+    from vis_bench.show.leaderboard import PairedAP, best_cells, leaderboard_text
+
     stored = read_records(options.records)
     if options.picture or options.curves:
         _write_charts(stored.records, options)
@@ -58,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_charts(records: Sequence[Record], options: argparse.Namespace) -> None:
+    from vis_bench.show.speed_chart import speed_panels, speed_picture
+
     if not options.all:
         records = split_ablations(records)[0]
     charts: dict[Path, bytes] = {}

@@ -14,7 +14,6 @@ from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.sources import drawn_sources, listed_videos
-from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
 
 def add_arguments(options: Options) -> None:
@@ -40,6 +39,7 @@ def run(options: argparse.Namespace) -> None:
     from methods import build_method
     from vis_bench.runs.jobs import find_weights, inference_plan
     from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
+    from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
     cells = load_cells(options.config, options.overrides)
     if len(cells) != 1:

@@ -11,7 +11,6 @@ from vis_bench.commands.values import count, output_file, whole_number
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import check_any_frame, check_has_objects, compared_sources
-from vis_bench.show.report.page import MEGABYTE, ReportPlan, make_report
 from vis_bench.text import one_line
 
 # WebP holds no longer side.
@@ -41,6 +40,8 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the page, and prints its size."""
+    from vis_bench.show.report.page import MEGABYTE, ReportPlan, make_report
+
     plan = ReportPlan(
         options.videos, options.side, options.min_score, options.resamples, options.seed,
         options.max_size,
