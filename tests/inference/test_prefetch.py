@@ -121,16 +121,16 @@ def test_the_depth_is_checked_at_once():
         read_ahead([numbered(0)], threads=0)
 
 
-class TestLazyFrames:
-    def test_it_is_a_sequence(self):
-        frames = LazyFrames(6, numbered)
-        assert len(frames) == 6
-        assert int(frames[-1][0, 0, 0]) == 5
-        assert [int(f[0, 0, 0]) for f in frames[1:6:2]] == [1, 3, 5]
-        assert [int(f[0, 0, 0]) for f in reversed(frames[:2])] == [1, 0]
-        assert [int(f[0, 0, 0]) for f in frames[4:][::-1]] == [5, 4]
+def test_lazy_frames_are_a_sequence():
+    frames = LazyFrames(6, numbered)
+    assert len(frames) == 6
+    assert int(frames[-1][0, 0, 0]) == 5
+    assert [int(f[0, 0, 0]) for f in frames[1:6:2]] == [1, 3, 5]
+    assert [int(f[0, 0, 0]) for f in reversed(frames[:2])] == [1, 0]
+    assert [int(f[0, 0, 0]) for f in frames[4:][::-1]] == [5, 4]
 
-    @pytest.mark.parametrize("index", [6, -7])
-    def test_beyond_the_ends(self, index):
-        with pytest.raises(IndexError):
-            LazyFrames(6, numbered)[index]
+
+@pytest.mark.parametrize("index", [6, -7])
+def test_lazy_frames_beyond_the_ends(index):
+    with pytest.raises(IndexError):
+        LazyFrames(6, numbered)[index]

@@ -129,13 +129,3 @@ def test_spatial_decoder_merges_top_down(sizes):
         maps = norm(conv(level + repeated))
     wanted = F.relu(decoder.pointwise(F.relu(decoder.depthwise(F.relu(maps)))))
     torch.testing.assert_close(decoder(coarse, middle, fine), wanted)
-
-
-def test_spatial_decoder_masks_are_products_with_the_query():
-    decoder = SpatialDecoder(32, 3, 5)
-    features, queries = torch.randn(2, 32, 3, 4), torch.randn(5, 32)
-    masks = decoder.masks(features, queries)
-    weights = decoder.mask_weights(queries)
-    wanted = (weights[3] * features[1, :, 2, 0]).sum()
-    torch.testing.assert_close(masks[3, 1, 2, 0], wanted)
-    assert masks.shape == (5, 2, 3, 4)

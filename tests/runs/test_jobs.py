@@ -22,16 +22,6 @@ clip_stride: 5
 """
 
 
-def test_a_job_says_all_that_its_measurement_needs(tmp_path):
-    whole, clips = jobs_of(tmp_path, PLAIN, limit=2)
-    assert len(whole.videos) == 2
-    assert [video.id for video in whole.ground_truth.videos] == [1, 2]
-    assert whole.digest != clips.digest
-    assert (whole.name, clips.name) == (
-        "color_key on synthetic T=whole native", "color_key on synthetic T=10 S=5 native"
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_job_that_was_pickled_gives_the_same_tracks(tmp_path, on_disk):
     text = PLAIN

@@ -85,12 +85,6 @@ def test_shards_are_cut_at_fixed_places_and_leave_out_what_is_done(jobs):
     assert [video.id for video in rest[0].videos(jobs[0])] == [ids[0], ids[2]]
 
 
-def test_a_shards_name_depends_on_the_digest_and_the_videos_alone():
-    keys = {Shard(d, v).key for d in ("a", "b") for v in ((1,), (2,), (1, 2), (12,))}
-    assert len(keys) == 8
-    assert Shard("a", (1, 2)).key == Shard("a", (1, 2)).key
-
-
 @pytest.mark.parametrize("total", [1, 2, 7])
 def test_shares_give_what_one_process_gives(jobs, in_one_process, tmp_path, total):
     order = list(range(1, total + 1))
