@@ -13,7 +13,6 @@ beyond its buffers, or loop forever. Nothing here calls it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -34,33 +33,23 @@ class MalformedRLEError(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Areas and spans of N masks.
-
-    `areas_N`: foreground pixels. `spans_N2`: the foreground lies between these two places, counted
-    down the columns; they are equal where it is empty. `has_empty_runs_N`: True where a length
-    other than the first is zero, which no COCO encoder writes but every decoder reads.
-    """
-
-    areas_N: np.ndarray
-    spans_N2: np.ndarray
-    has_empty_runs_N: np.ndarray
-
-
-def measure(counts: Sequence[str], pixels_N: np.ndarray) -> Measured:
+def measure(counts: Sequence[str], pixels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Checks N compressed strings and measures their areas.
 
     Args:
         counts: the strings, `RLE["counts"]`.
         pixels_N: height times width of each mask, each below 2^32.
 
+    Returns:
+        Foreground pixels, (N,); and which masks have an empty run other than the first, bool (N,),
+        as no COCO encoder writes but every decoder reads.
+
     Raises:
         MalformedRLEError: for a string that does not decode to lengths of zero and more, no more
             than one more of them than pixels, that add up to the number of pixels.
     """
     if not counts:
-        return Measured(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, bool))
+        return np.zeros(0, np.int64), np.zeros(0, bool)
     characters_N = np.fromiter(map(len, counts), np.int64, len(counts))
     _refuse(characters_N > _LONGEST_NUMBER * (pixels_N + 1), 0, _TOO_MANY)
     parts = [
@@ -170,15 +159,14 @@ class _Chains(NamedTuple):
 
     Lengths 1, 3, 5, ... (foreground) and 2, 4, 6, ... (background) of a mask are two running sums;
     they are the chains. `first_N` is length 0. The others are, for both chains, the number of
-    lengths, their sum, the last, and the smallest and the largest (without meaning where there is
-    none). Row 0 is the foreground where `foreground_first_N`, else the background.
+    lengths, their sum, and the smallest and the largest (without meaning where there is none).
+    Row 0 is the foreground where `foreground_first_N`, else the background.
     """
 
     first_N: np.ndarray
     foreground_first_N: np.ndarray
     num_2N: np.ndarray
     sum_2N: np.ndarray
-    last_2N: np.ndarray
     min_2N: np.ndarray
     max_2N: np.ndarray
 
@@ -205,12 +193,11 @@ def _measure_chains(numbers_R: np.ndarray, first_N: np.ndarray) -> _Chains:
     )
     return _Chains(
         numbers_R[start_N], is_odd_N == 1, num_2N,
-        sum_2N - num_2N * before_2N, running[begin_2N + num_2N - 1] - before_2N,
-        min_2N - before_2N, max_2N - before_2N,
+        sum_2N - num_2N * before_2N, min_2N - before_2N, max_2N - before_2N,
     )  # fmt: skip
 
 
-def _checked(chains: _Chains, pixels_N: np.ndarray) -> Measured:
+def _checked(chains: _Chains, pixels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Refuses what no mask can have.
 
     Sums wrap around at 64 bits, but are right wherever no length is negative or too large.
@@ -227,10 +214,7 @@ def _checked(chains: _Chains, pixels_N: np.ndarray) -> Measured:
         reason = f"its runs add up to {total_N[index]} pixels instead of {pixels_N[index]}"
         raise MalformedRLEError(index, reason)
     areas_N = np.where(chains.foreground_first_N, sum_2N[0], sum_2N[1])
-    last_background_N = np.where(chains.foreground_first_N, chains.last_2N[1], chains.last_2N[0])
-    behind_N = np.where(chains.num_2N[0] == chains.num_2N[1], last_background_N, 0)
-    spans_N2 = np.stack((chains.first_N, pixels_N - behind_N), 1)
-    return Measured(areas_N, spans_N2, (present_2N & (chains.min_2N == 0)).any(0))
+    return areas_N, (present_2N & (chains.min_2N == 0)).any(0)
 
 
 _TOO_LARGE = "a run is longer than the mask"

@@ -113,9 +113,8 @@ class MaskTubes:
     Tube n has `lengths_N[n]` frames. Its masks are `masks_P[first_N1[n] : first_N1[n + 1]]`, those
     of the frames `frame_P`, which rise.
 
-    `areas_P`: foreground pixels. `sizes_P`: height * 2^32 + width. `spans_P2`: where the
-    foreground lies, counted down the columns. `has_empty_runs_P`: masks of unusual encoding, see
-    `run_lengths.Measured`.
+    `areas_P`: foreground pixels. `sizes_P`: height * 2^32 + width.
+    `has_empty_runs_P`: masks of unusual encoding, see `run_lengths.measure`.
     """
 
     masks_P: Sequence[RLE]
@@ -124,7 +123,6 @@ class MaskTubes:
     lengths_N: np.ndarray
     areas_P: np.ndarray
     sizes_P: np.ndarray
-    spans_P2: np.ndarray
     has_empty_runs_P: np.ndarray
 
     def __len__(self) -> int:
@@ -175,8 +173,7 @@ class MaskTubes:
         return MaskTubes(
             self.masks_at(place_Q), self.frame_P[place_Q],
             np.concatenate(([0], np.cumsum(count_N))), self.lengths_N[rows_N],
-            self.areas_P[place_Q], self.sizes_P[place_Q], self.spans_P2[place_Q],
-            self.has_empty_runs_P[place_Q],
+            self.areas_P[place_Q], self.sizes_P[place_Q], self.has_empty_runs_P[place_Q],
         )  # fmt: skip
 
     def average_areas_N(self) -> np.ndarray:
@@ -214,12 +211,11 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
     sizes_P = heights_widths[:, 0] << 32 | heights_widths[:, 1]
     _refuse_large(sizes_P, np.repeat(lengths_N, counts_N), place_of)
     try:
-        measured = measure(counts, heights_widths.prod(1))
+        areas_P, has_empty_runs_P = measure(counts, heights_widths.prod(1))
     except MalformedRLEError as error:
         raise InputError(f"{place_of(error.index)} is a malformed RLE: {error.reason}") from None
     return MaskTubes(
-        masks_P, frame_P, first_N1, lengths_N,
-        measured.areas_N, sizes_P, measured.spans_N2, measured.has_empty_runs_N,
+        masks_P, frame_P, first_N1, lengths_N, areas_P, sizes_P, has_empty_runs_P
     )  # fmt: skip
 
 

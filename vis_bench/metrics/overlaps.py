@@ -57,11 +57,6 @@ class FrameMasks:
         return self.tubes.sizes_P[self.place_Q]
 
     @cached_property
-    def span_Q2(self) -> np.ndarray:
-        """Range of the foreground of each mask, as `MaskTubes.spans_P2`."""
-        return self.tubes.spans_P2[self.place_Q]
-
-    @cached_property
     def has_empty_runs_Q(self) -> np.ndarray:
         """Masks with an empty run other than the first, bool."""
         return self.tubes.has_empty_runs_P[self.place_Q]

@@ -136,7 +136,11 @@ def distinct_tracks(results: Results, rows_D: np.ndarray) -> np.ndarray:
 
 
 def _reach_half(
-    masks: FrameMasks, rles: list[RLE], total_D: np.ndarray, best: int, open_D: np.ndarray
+    masks: FrameMasks,
+    rles: list[RLE],
+    total_D: np.ndarray,
+    best: int,
+    open_D: np.ndarray,
 ) -> np.ndarray:
     """The open tracks whose space-time IoU with one is 1/2 or more, bool (D,).
 
@@ -150,7 +154,8 @@ def _reach_half(
     frames = masks.in_frames(masks.frame_Q[own_F])
     counts_F = [frame.stop - frame.start for frame in frames]
     other_E = np.concatenate([own_F[:0], *(np.arange(f.start, f.stop) for f in frames)])
-    row_E, most_E = masks.row_Q[other_E], _most_shared(masks, np.repeat(own_F, counts_F), other_E)
+    row_E = masks.row_Q[other_E]
+    most_E = np.minimum(np.repeat(masks.area_Q[own_F], counts_F), masks.area_Q[other_E])
     low_D = -np.maximum(total_D + total_D[best], 1)
     high_D = low_D + 3 * np.bincount(row_E, most_E, minlength=len(total_D))
     ends_F = np.cumsum(counts_F).tolist()
@@ -167,16 +172,6 @@ def _reach_half(
             low_D[row_n] += 3 * shared_n
             high_D[row_n] += 3 * (shared_n - most_E[near])
     return open_D & (low_D >= 0)
-
-
-def _most_shared(masks: FrameMasks, own_E: np.ndarray, other_E: np.ndarray) -> np.ndarray:
-    """The most pixels that two masks of a frame can share, by areas and columns, (E,)."""
-    (first_E, last_E), (other_first_E, other_last_E) = (
-        masks.span_Q2[mask_E].T for mask_E in (own_E, other_E)
-    )
-    common_E = np.minimum(last_E, other_last_E) - np.maximum(first_E, other_first_E)
-    smaller_E = np.minimum(masks.area_Q[own_E], masks.area_Q[other_E])
-    return np.clip(common_E, 0, smaller_E)
 
 
 @dataclass(frozen=True)
