@@ -25,34 +25,33 @@ DESCRIPTION = "Benchmark and evaluation harness for video instance segmentation"
 
 GROUPS = {
     "start": {
-        "demo": "run the bundled config `demo`: no data, no download, no GPU",
+        "demo": "measure the bundled mini models: no data, no download, no GPU",
         "list": "list methods, configs, data sets, tables and figures",
-        "new-method": "write an installable package for your own method, its test and a config",
+        "new-method": "write an installable package for your own method",
         "train": "train a mini model on the synthetic videos",
     },
     "measure": {
-        "run": "measure every cell of a config, write a record each, print a table",
-        "predict": "segment frames, a video file, or the videos of a valid.json into a results "
-        "JSON",
-        "eval": "AP and AR of a results file against annotations; HOTA, IDF1 and TETA on request",
+        "run": "measure every cell of a config, write a record each",
+        "predict": "segment frames or a video file into a results JSON",
+        "eval": "AP and AR of a results file; HOTA, IDF1 and TETA on request",
         "flops": "multiply-adds by module, per clip and per source frame",
         "profile-kernels": "kernels against the machine's memory and arithmetic limits",
     },
     "look": {
         "compare": "two records or results files, with confidence intervals",
         "check": "compare measurements with a baseline; exit 1 on a regression",
-        "report": "one HTML page about a record, or about two, with pictures of the videos",
-        "draw": "draw results over the frames: strips, animations, single frames",
-        "figure": "draw a figure of a paper: what attention reads, and where AP is lost",
+        "report": "one HTML page about one record or two, with pictures",
+        "draw": "draw results over the frames: strips, animations, frames",
+        "figure": "draw a figure of a paper: what attention reads, lost AP",
     },
     "publish": {
-        "table": "a paper's table, published and measured; or a table of every record",
+        "table": "a paper's table, published and measured; or all records",
         "leaderboard": "the ranking of the records, or its charts",
         "submit": "check a results file and zip it for a server",
     },
     "data": {
         "synth": "write the synthetic data set to disk in YouTube-VIS form",
-        "validate": "check an annotations file, and its frames if given; exit 1 on a problem",
+        "validate": "check an annotations file and its frames; exit 1 on a problem",
         "split": "cut a held-out part from a training annotations file",
     },
 }

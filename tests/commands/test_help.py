@@ -32,6 +32,7 @@ def test_the_help_lists_every_command(capsys):
     printed = capsys.readouterr().out
     for name, line in COMMANDS.items():
         assert f"  {name:<17}{line}\n" in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", COMMANDS)
