@@ -2,12 +2,14 @@
 
 import json
 import math
+import subprocess
 
 import pytest
 from pydantic import ValidationError
 
 from record_example import example_record
 from vis_bench.errors import InputError
+from vis_bench.records.environment import describe_source
 from vis_bench.records.names import file_stem, split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, read_record
@@ -21,6 +23,14 @@ def test_every_field_stands_in_the_file(tmp_path):
     assert values["fps"] == 12.5
     assert values["latency_ms_p50"] is None
     assert read_record(path) == example_record(fps=12.5)
+
+
+def test_the_commit_is_that_of_the_source_whatever_repository_git_is_told(tmp_path, monkeypatch):
+    source = describe_source()
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    assert describe_source() == source
 
 
 def test_absent_metrics_are_null():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 # The checkout, or the folder that the packages are installed in.
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
+# Variables, set in Git's hooks for one, by which git would describe another repository.
+_OTHER_REPOSITORY = {
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
+}  # fmt: skip
 
 
 def pick_device(name: str | None) -> torch.device:
@@ -103,10 +108,12 @@ def describe_source(seed: int | None = None) -> SourceFields:
 def _git(*arguments: str) -> str | None:
     if not (SOURCE_ROOT / ".git").exists():
         return None
+    environment = {key: text for key, text in os.environ.items() if key not in _OTHER_REPOSITORY}
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=SOURCE_ROOT, capture_output=True, text=True, check=True
-        )
+            ["git", *arguments], cwd=SOURCE_ROOT, env=environment,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
