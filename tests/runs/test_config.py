@@ -85,6 +85,7 @@ WRONG = {
     "method: color_key\ndataset: {name: ovis, plain: 1}\n": "dataset.plain is 1",
     BASE + "base: 3\n": "base is 3; expected the name of a config",
     BASE + "base: none\n": "config none does not exist",
+    BASE + f"base: {'x' * 300}\n": "base is 'xxx",
     "base: ifc_r50_ytvis2019_heldout\n": "has a base itself; expected one without",
     BASE + "weights_trained_on: train\n": "weights_trained_on is 'train'; expected data set/split",
     BASE + "weights_trained_on: [a/b/c]\n": "expected data set/split, such as [ytvis2019/train]",

@@ -209,7 +209,12 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(base, str):
         raise InputError(f"config {path}: base is {shown(base)}; expected the name of a config")
     beside = path.parent / base
-    inherited = _read_mapping(beside if beside.is_file() else find_config(base))
+    try:
+        inherited = _read_mapping(beside if beside.is_file() else find_config(base))
+    except OSError as error:  # longer than a file's name can be
+        raise InputError(
+            f"config {path}: base is {shown(base)}, {error.strerror}; expected the name of a config"
+        ) from None
     if "base" in inherited:
         raise InputError(f"config {path}: its base {base} has a base itself; expected one without")
     return {**inherited, **settings}
