@@ -307,15 +307,12 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     """
     pieces = [data] if isinstance(data, bytes) else data
     try:
-        mode = _mode_of(path)
-        if mode is not None and stat.S_ISDIR(mode):
-            raise OSError(errno.EISDIR, "it is a folder; expected a file")
-        target = _link_target(path)
-        if target is None or (mode is not None and not stat.S_ISREG(mode)):
+        target = _regular_target(path)
+        if target is None:
             with path.open("ab") as file:
                 file.writelines(pieces)
         else:
-            _replace(target, pieces, mode)
+            _replace(target, pieces)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot write {path}: {reason}") from None
@@ -338,6 +335,15 @@ def _are_one_regular_file(one: Path, other: Path) -> bool:
         return False
 
 
+def _regular_target(path: Path) -> Path | None:
+    """The file that a write replaces, behind links; None for a device or pipe."""
+    mode = _mode_of(path)
+    if mode is not None and stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, "it is a folder; expected a file")
+    target = _link_target(path)
+    return target if mode is None or stat.S_ISREG(mode) else None
+
+
 def _mode_of(path: Path) -> int | None:
     """Type and permissions of a file, behind links; None if it does not exist."""
     try:
@@ -355,7 +361,8 @@ def _link_target(path: Path) -> Path | None:
     return path
 
 
-def _replace(path: Path, pieces: Iterable[bytes], old_mode: int | None) -> None:
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
+    old_mode = _mode_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
@@ -384,11 +391,8 @@ def _sweep(path: Path) -> None:
 def check_writable(path: Path) -> None:
     """Checks that `write_atomically` can write a file, before long work; makes its folder."""
     try:
-        mode = _mode_of(path)
-        if mode is not None and stat.S_ISDIR(mode):
-            raise OSError(errno.EISDIR, "it is a folder; expected a file")
-        target = _link_target(path)
-        if target is None or (mode is not None and not stat.S_ISREG(mode)):
+        target = _regular_target(path)
+        if target is None:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):

@@ -193,7 +193,7 @@ def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
 
 
 def visibility_of(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Who is seen, and how much of each instance others hide.
+    """Owners of all pixels, and the fraction of each instance that others hide.
 
     Pixels beyond the frame's edge are cut off rather than hidden.
 
