@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,11 +37,11 @@ Resolutions = Annotated[tuple[Pixels, ...], Field(min_length=1)]
 
 
 class Stage(BaseModel):
-    """Changes of a later stage of a run; settings that it leaves out stay as in the first."""
+    """Changes from step `after` of a run on; settings that it leaves out stay as in the first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: Steps
+    after: Steps
     videos: Videos | None = None
     clips: Clips | None = None
     clip_frames: ClipFrames | None = None
@@ -69,6 +70,8 @@ class TrainConfig(BaseModel):
         learning_rate_multipliers: by a part of a parameter's name; the first that fits counts.
         average_decay: share that an exponential moving average of the weights keeps per step; the
             average is written and evaluated.
+        steps: of the whole run; those of a shorter run are the first of a longer one, but for
+            the decay of the learning rate.
         later: stages after the first, each with a schedule of its own; their `loss_weights` stand
             over the first's.
         train_norms: norms learn; otherwise they stay as they are.
@@ -109,17 +112,24 @@ class TrainConfig(BaseModel):
 
     @property
     def stages(self) -> list[TrainConfig]:
-        """Settings of each stage, in order."""
-        first = self.model_copy(update={"later": ()})
-        changes = [stage.model_dump(exclude_none=True) for stage in self.later]
-        for change in changes:
-            change["loss_weights"] = {**first.loss_weights, **change.get("loss_weights", {})}
-        return [first, *(first.model_copy(update=change) for change in changes)]
+        """Settings of each stage that the run reaches, in order; `steps` are the stage's own."""
+        later = [stage for stage in self.later if stage.after < self.steps]
+        starts = [0, *(stage.after for stage in later), self.steps]
+        lengths = [end - start for start, end in pairwise(starts)]
+        stages = [self.model_copy(update={"later": (), "steps": lengths[0]})]
+        for stage, steps in zip(later, lengths[1:], strict=True):
+            change = stage.model_dump(exclude_none=True, exclude={"after"}) | {"steps": steps}
+            change["loss_weights"] = {**self.loss_weights, **change.get("loss_weights", {})}
+            stages.append(stages[0].model_copy(update=change))
+        return stages
 
-    @property
-    def total_steps(self) -> int:
-        """Of all stages."""
-        return sum(stage.steps for stage in self.stages)
+    @field_validator("later")
+    @classmethod
+    def _in_order(cls, later: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        starts = [stage.after for stage in later]
+        if any(start >= following for start, following in pairwise(starts)):
+            raise ValueError(f"expected stages in order of `after`, which are {starts}")
+        return later
 
     @field_validator("options")
     @classmethod

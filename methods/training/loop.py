@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 import shlex
 import shutil
+import signal
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -145,23 +148,41 @@ def _run(trainer: Trainer, config: TrainConfig, checkpoint: Path, bars: Bars) ->
     """Train to the last step; returns the losses averaged since the last line of the log."""
     recent: dict[str, list[float]] = defaultdict(list)
     means: dict[str, float] = {}
-    total = config.total_steps
-    with bars.bar(f"training {config.method}", total) as advance:
+    total = config.steps
+    with held_signals() as signals, bars.bar(f"training {config.method}", total) as advance:
         advance(trainer.step)
-        while trainer.step < total:
+        while trainer.step < total and not signals:
             for name, value in trainer.advance().items():
                 recent[name].append(value)
             advance()
             is_last = trainer.step == total
-            if trainer.step % config.log_every == 0 or is_last:
+            if trainer.step % config.log_every == 0 or trainer.step == 1 or is_last:
                 means = {name: fmean(values) for name, values in recent.items()}
                 recent.clear()
                 bars.say(describe(trainer.step, means))
                 if config.held_out:
                     bars.say(f"held out, {describe(trainer.step, trainer.held_out_losses())}")
-            if trainer.step % config.checkpoint_every == 0 or is_last:
+            if trainer.step % config.checkpoint_every == 0 or is_last or signals:
                 trainer.save(checkpoint)
     return means
+
+
+@contextmanager
+def held_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM, which would cut a step in two, and raise them at the end."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # gets no signals
+        yield received
+        return
+    kinds = signal.SIGINT, signal.SIGTERM
+    before = {kind: signal.signal(kind, lambda kind, _: received.append(kind)) for kind in kinds}
+    try:
+        yield received
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+    for kind in received[:1]:
+        signal.raise_signal(kind)
 
 
 def _how_to_go_on(
@@ -170,13 +191,8 @@ def _how_to_go_on(
     """Message of an interrupted run: the last checkpoint, and the command that continues it."""
     command = ["vis-bench", "train", str(config_path), "--output", str(output)]
     command += [word for override in overrides for word in ("--set", override)]
-    if trainer.saved_step is None:
-        return (
-            f"interrupted at step {trainer.step}, before the first checkpoint; start again with: "
-            f"{shlex.join(command)}"
-        )
     return (
-        f"interrupted at step {trainer.step}; resume after step {trainer.saved_step} with: "
+        f"interrupted after step {trainer.step}, which {output / CHECKPOINT} holds; go on with: "
         f"{shlex.join([*command, '--resume'])}"
     )
 

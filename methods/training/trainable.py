@@ -16,6 +16,7 @@ from vis_bench.data.synthetic import CLASSES
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import check_finite, check_kinds, read_state
 from vis_bench.method import VISMethod
+from vis_bench.runs.bundled import bundled_configs
 from vis_bench.runs.jobs import find_file, naming_builder
 
 CRITERIA: Mapping[str, Callable[[VISMethod, int], Criterion]] = {
@@ -51,9 +52,12 @@ def find_weights_file(name: str) -> Path:
     """The file of `initial_weights`, relative to the working directory or to the source."""
     path = find_file(Path(name))
     if path is None:
+        maker = Path(name).parent.name
+        bundled = f"train/{maker}" in bundled_configs()
         raise InputError(
             f"initial_weights {name} does not exist, expected a .safetensors or .pth file relative "
             "to the working directory or to the source tree"
+            + (f"; `vis-bench train {maker}` makes it" if bundled else "")
         )
     return path
 

@@ -59,8 +59,8 @@ def tensors(trainer):
 
 @pytest.mark.parametrize("method", SMALL)
 def test_training_resumes_bit_exactly(method, tmp_path):
-    later = [{"steps": 3, "clip_frames": [3], "videos": 4}]
-    settings = config(method, loss_weights={"dense": 1.0}, average_decay=0.9, steps=3, later=later)
+    later = [{"after": 3, "clip_frames": [3], "videos": 4}]
+    settings = config(method, loss_weights={"dense": 1.0}, average_decay=0.9, steps=6, later=later)
     through = prepare(settings, Bars(quiet=True))
     for _ in range(2):
         through.advance()
@@ -96,10 +96,10 @@ def test_learning_rate_rises_stays_and_falls():
 
 
 def test_stages_follow_each_other_each_with_a_schedule_of_its_own():
-    later = [{"steps": 2, "clips": 1, "clip_frames": [4]}, {"steps": 4, "learning_rate": 1e-4}]
-    settings = config("ifc", steps=3, warmup_steps=1, later=later)
+    later = [{"after": 3, "clips": 1, "clip_frames": [4]}, {"after": 5, "learning_rate": 1e-4}]
+    settings = config("ifc", steps=9, warmup_steps=1, later=later)
     first, second, third = settings.stages
-    assert settings.total_steps == 9
+    assert [stage.steps for stage in settings.stages] == [3, 2, 4]
     assert [stage_at(settings.stages, step) for step in (0, 2, 3, 4, 5, 8, 9)] == [
         (0, 0), (0, 2), (1, 0), (1, 1), (2, 0), (2, 3), (2, 4)
     ]  # fmt: skip
@@ -108,9 +108,15 @@ def test_stages_follow_each_other_each_with_a_schedule_of_its_own():
     assert third.warmup_steps == first.warmup_steps == 1
 
 
+@pytest.mark.parametrize(("steps", "stages"), [(2, [2]), (3, [3]), (4, [3, 1]), (6, [3, 2, 1])])
+def test_a_shorter_run_is_the_beginning_of_a_longer_one(steps, stages):
+    settings = config("ifc", steps=steps, later=[{"after": 3}, {"after": 5}])
+    assert [stage.steps for stage in settings.stages] == stages
+
+
 def test_a_later_stage_draws_clips_of_its_own():
-    later = [{"steps": 1, "clips": 1, "clip_frames": [3], "videos": 1, "resolutions": [96]}]
-    trainer = prepare(config("ifc", steps=1, later=later), Bars(quiet=True))
+    later = [{"after": 1, "clips": 1, "clip_frames": [3], "videos": 1, "resolutions": [96]}]
+    trainer = prepare(config("ifc", steps=2, later=later), Bars(quiet=True))
     seen = []
     encode = trainer.method.encode_frames
     trainer.method.encode_frames = lambda frames: seen.append(frames.shape) or encode(frames)
@@ -126,10 +132,10 @@ def test_a_later_stage_draws_clips_of_its_own():
 @pytest.mark.parametrize("method", SMALL)
 def test_a_later_stage_may_weigh_losses_anew(method):
     later = [
-        {"steps": 1, "loss_weights": {"dense": 0.0, "quality": 1.0}},
-        {"steps": 1, "loss_weights": {"dice": 0.0}},
+        {"after": 1, "loss_weights": {"dense": 0.0, "quality": 1.0}},
+        {"after": 2, "loss_weights": {"dice": 0.0}},
     ]
-    settings = config(method, steps=1, loss_weights={"dense": 1.0}, later=later)
+    settings = config(method, steps=3, loss_weights={"dense": 1.0}, later=later)
     trainer = prepare(settings, Bars(quiet=True))
     seen = [trainer.advance() for _ in range(3)]
     assert ["dense" in losses for losses in seen] == [True, False, True]
@@ -141,8 +147,8 @@ def test_a_later_stage_may_weigh_losses_anew(method):
 def test_norms_learn_in_the_stages_that_say_so(learning):
     first, *later = learning
     settings = config(
-        "ifc", steps=1, warmup_steps=0, train_norms=first,
-        later=[{"steps": 1, "train_norms": learns} for learns in later],
+        "ifc", steps=3, warmup_steps=0, train_norms=first,
+        later=[{"after": n, "train_norms": learns} for n, learns in enumerate(later, 1)],
     )  # fmt: skip
     trainer = prepare(settings, Bars(quiet=True))
     norms = [
@@ -180,9 +186,9 @@ def test_with_quality_only_the_class_loss_changes(method):
     ],
 )
 def test_losses_of_a_later_stage_are_checked_before_the_first_step(weights, message):
-    later = [{"steps": 1, "loss_weights": weights}]
+    later = [{"after": 1, "loss_weights": weights}]
     with pytest.raises(InputError, match=message):
-        prepare(config("ifc", later=later), Bars(quiet=True))
+        prepare(config("ifc", steps=2, later=later), Bars(quiet=True))
 
 
 def test_averaged_weights_are_what_a_run_gives():
@@ -313,7 +319,7 @@ def test_held_out_losses_are_logged_and_change_nothing(tmp_path, capsys):
     weights = [load_file(tmp_path / name / "weights.safetensors") for name in ("0", "3")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     lines = [line for line in said[3] if line.startswith("held out, step ")]
-    assert [line.split(":")[0] for line in lines] == ["held out, step 2", "held out, step 4"]
+    assert [line.split(":")[0] for line in lines] == [f"held out, step {n}" for n in (1, 2, 4)]
     assert all(" accuracy 0." in line for line in lines)
     assert [line for line in said[3] if line not in lines] == said[0]
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import zipfile
 from types import SimpleNamespace
 
@@ -131,6 +132,8 @@ WRONG_SETTINGS = {
     "options: {backbone: mini, width: 48}": "method ifc refuses its options",
     "options: [1]": "options is [1]",
     "initial_weights: none.pth": "initial_weights none.pth does not exist",
+    "initial_weights: no/backbone_mini_synthetic/w.pth": "vis-bench train backbone_mini_synthetic",
+    "later: [{after: 5}, {after: 5}]": "later is",
 }
 
 
@@ -262,38 +265,26 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(fresh_trainer, tmp_path,
     assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"before"}
 
 
-def interrupt_at(monkeypatch, step):
-    advance = trainer.Trainer.advance
-
-    def interrupted(self):
-        if self.step == step:
-            raise KeyboardInterrupt
-        return advance(self)
-
-    monkeypatch.setattr(trainer.Trainer, "advance", interrupted)
-
-
-def test_an_interrupted_run_says_how_to_resume(tmp_path, monkeypatch, capsys):
+def test_an_interrupted_run_finishes_its_step_and_goes_on(tmp_path, monkeypatch, capsys):
     path, output = write_yaml(tmp_path / "train.yaml", SETTINGS), tmp_path / "my runs"
-    command = ["train", str(path), "--output", str(output), "--set", "checkpoint_every=1"]
+    command = ["train", str(path), "--output", str(output), "--resume", "--set", "steps=3"]
+    losses = trainer.Trainer.losses
+
+    def interrupted(self, batch):
+        if self.step == 1:
+            signal.raise_signal(signal.SIGINT)  # in the middle of the second step
+        return losses(self, batch)
+
     with monkeypatch.context() as patched:
-        interrupt_at(patched, 1)
+        patched.setattr(trainer.Trainer, "losses", interrupted)
         assert main(command) == 130
     said = capsys.readouterr().err
-    resume = f"vis-bench train {path} --output '{output}' --set checkpoint_every=1 --resume\n"
-    assert resume in said
-    assert read_training_state(output / "checkpoint.pt")["step"] == 1
-    assert main([*command, "--resume"]) == 0
-    assert "resuming after step 1\n" in capsys.readouterr().err
-
-
-def test_a_run_interrupted_before_its_first_checkpoint_starts_again(tmp_path, monkeypatch, capsys):
-    path, output = write_yaml(tmp_path / "train.yaml", SETTINGS), tmp_path / "out"
-    interrupt_at(monkeypatch, 1)
-    assert main(["train", str(path), "--output", str(output), "--resume"]) == 130
-    said = capsys.readouterr().err
     assert f"{output}/checkpoint.pt does not exist yet: starting from step 0\n" in said
-    assert f"start again with: vis-bench train {path} --output {output}\n" in said
+    assert f"vis-bench train {path} --output '{output}' --set steps=3 --resume\n" in said
+    assert "step 1: loss" in said
+    assert read_training_state(output / "checkpoint.pt")["step"] == 2
+    assert main(command) == 0
+    assert "resuming after step 2\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("where", ["costs", "gradient"])
