@@ -137,6 +137,8 @@ def check_contract(
       size of frame and for a single frame.
     - Two runs on the same frames give the same.
     - A frame's features do not depend on the frames beside it, so that clips can share them.
+    - Features outlive the next call; a prediction may share memory with the next one, as the
+      trackers copy what they keep.
     - A clip predicted from shared features equals the clip encoded on its own.
     - An online method gives the same tracks for every cut of the video into clips.
 
@@ -147,7 +149,7 @@ def check_contract(
         generator = torch.Generator().manual_seed(height)
         frames_T3HW = torch.randn(4, 3, height, width, generator=generator)
         with torch.inference_mode():
-            together = method.encode_frames(frames_T3HW)
+            together = _copied_features(method.encode_frames(frames_T3HW))
             assert len(together) == 4, f"{len(together)} frames of features for 4"
             assert together.frame_size_HW == (height, width), (
                 f"frame_size_HW is {together.frame_size_HW}"
@@ -155,15 +157,15 @@ def check_contract(
             beside = "feature map {} of a frame depends on the frames beside it"
             alone = method.encode_frames(frames_T3HW[1:2])
             _check_same(beside, together.frames(1, 2).maps, alone.maps)
-            joined = method.encode_frames(frames_T3HW[:2]).followed_by(
-                method.encode_frames(frames_T3HW[2:])
-            )
-            _check_same(beside, together.maps, joined.maps)
+            first = method.encode_frames(frames_T3HW[:2])
+            before, later = _copied_features(first), method.encode_frames(frames_T3HW[2:])
+            _check_same("feature map {} is overwritten by the next call", before.maps, first.maps)
+            _check_same(beside, together.maps, first.followed_by(later).maps)
             clip = method.predict_clip(together.frames(1, 4))
-            _check_prediction(method, clip, 3, num_classes)
+            clip = _checked_copy(method, clip, 3, num_classes)
             _check_same_prediction(clip, method(frames_T3HW[1:]), "encoded on its own")
             _check_same_prediction(clip, method.predict_clip(together.frames(1, 4)), "run again")
-            _check_prediction(method, method(frames_T3HW[:1]), 1, num_classes)
+            _checked_copy(method, method(frames_T3HW[:1]), 1, num_classes)
             if method.online:
                 _check_cuts(method, together, num_classes)
 
@@ -180,7 +182,7 @@ def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) ->
         state = None
         for start, stop in pairwise(borders):
             prediction, state = method.predict_next(features.frames(start, stop), state)
-            _check_prediction(method, prediction, stop - start, num_classes)
+            prediction = _checked_copy(method, prediction, stop - start, num_classes)
             for row, number in enumerate(prediction.track_ids_N or ()):
                 probs[number] = prediction.class_probs_NK[row]
                 for place, logits_HW in enumerate(prediction.mask_logits_NTHW[row]):
@@ -193,14 +195,27 @@ def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) ->
             _check_same(f"mask_logits_NTHW of {{}} differs {how}", whole[1], masks)
 
 
-def _check_prediction(
+def _copied_features(features: FrameFeatures) -> FrameFeatures:
+    maps = {name: tensor.clone() for name, tensor in features.maps.items()}
+    return replace(features, maps=maps)
+
+
+def _copied(prediction: ClipPrediction) -> ClipPrediction:
+    probs_NK, logits_NTHW = prediction.class_probs_NK, prediction.mask_logits_NTHW
+    return replace(
+        prediction, class_probs_NK=probs_NK.clone(), mask_logits_NTHW=logits_NTHW.clone()
+    )
+
+
+def _checked_copy(
     method: VISMethod, prediction: ClipPrediction, num_frames: int, num_classes: int
-) -> None:
+) -> ClipPrediction:
     try:
         check_clip(method, prediction, num_frames)
         check_values(method, prediction, num_classes)
     except InputError as error:
         raise AssertionError(str(error)) from None
+    return _copied(prediction)
 
 
 def _check_same_prediction(first: ClipPrediction, second: ClipPrediction, how: str) -> None:
@@ -235,7 +250,7 @@ def check_recording(method: RecordsAttention, frames_T3HW: Tensor) -> None:
         AssertionError: naming the first rule that is broken.
     """
     with torch.inference_mode():
-        plain = method.predict_clip(method.encode_frames(frames_T3HW))
+        plain = _copied(method.predict_clip(method.encode_frames(frames_T3HW)))
         features = method.encode_and_record(frames_T3HW)
         prediction, attention = method.predict_and_record(features)
     for name in ("class_probs_NK", "mask_logits_NTHW"):

@@ -231,7 +231,7 @@ class VISMethod(nn.Module, ABC):
 
         Returns:
             Features of exactly these T frames, T the first dimension of every map, with the same
-            maps in every call; `frame_size_HW` is (H, W).
+            maps in every call, in memory that later calls do not write; `frame_size_HW` is (H, W).
         """
 
     @abstractmethod

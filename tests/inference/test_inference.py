@@ -1,5 +1,6 @@
 """The loop over one video, for clip methods and online ones: each frame is encoded once."""
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -162,6 +163,31 @@ class Counting(OnlineMethod):
         prob_11 = (state["sum"] / state["count"]).view(1, 1)
         masks_1THW = frames_T3HW[None, :, 1] + 1
         return ClipPrediction(prob_11, masks_1THW, track_ids_N=[5]), state
+
+
+@pytest.mark.parametrize(("kind", "category_ids"), [(Probe, [1, 2]), (Counting, [1])])
+def test_predictions_may_share_memory_with_those_of_the_next_clip(kind, category_ids):
+    threshold = 2.95 if kind is Counting else 1.95  # of frame 6
+
+    class Reuses(kind):
+        memory: tuple = ()
+
+        def predict_next(self, features, state):
+            prediction, state = super().predict_next(features, state)
+            new = prediction.class_probs_NK / 3, prediction.mask_logits_NTHW - threshold
+            if not self.memory or self.memory[1].shape != new[1].shape:
+                self.memory = tuple(map(torch.empty_like, new))
+            probs_NK, logits_NTHW = (o.copy_(n) for o, n in zip(self.memory, new, strict=True))
+            return replace(prediction, class_probs_NK=probs_NK, mask_logits_NTHW=logits_NTHW), state
+
+    class Fresh(Reuses):
+        def predict_next(self, features, state):
+            self.memory = ()
+            return super().predict_next(features, state)
+
+    reused, fresh = (track_video(m(), gray_video(9), plan(), category_ids) for m in (Reuses, Fresh))
+    assert fresh
+    assert reused == fresh
 
 
 @given(st.integers(1, 30), st.integers(1, 20), st.data())

@@ -46,9 +46,16 @@ class Broken(VISMethod):
     def __init__(self, fault):
         super().__init__()
         self.fault = fault
+        self.memory = torch.zeros(100_000)
+
+    def written(self, tensor):
+        """The numbers of a tensor, in memory that every call writes."""
+        return self.memory[: tensor.numel()].view(tensor.shape).copy_(tensor)
 
     def encode_frames(self, frames_T3HW):
         mean = frames_T3HW.mean(1)
+        if self.fault == "reuses its features' memory":
+            mean = self.written(mean)
         if self.fault == "looks at its neighbors":
             mean = mean - mean.mean(0)
         return FrameFeatures({"mean": mean}, tuple(frames_T3HW.shape[-2:]))
@@ -64,8 +71,10 @@ class Broken(VISMethod):
             masks = masks[:, 1:]
         if self.fault == "not a number":
             masks = masks * float("nan")
-        if self.fault == "random":
+        if "random" in self.fault:
             masks = masks + torch.rand_like(masks)
+        if "reuses its masks' memory" in self.fault:
+            masks = self.written(masks)
         return ClipPrediction(probs, masks)
 
 
@@ -76,6 +85,8 @@ FAULTS = {
     "loses a frame": "masks of 2 frames; expected 3",
     "not a number": "NaN",
     "random": "differs when",
+    "random, and reuses its masks' memory": "differs when",
+    "reuses its features' memory": "feature map mean is overwritten",
 }
 
 
@@ -85,8 +96,9 @@ def test_contract_notices(fault):
         check_contract(Broken(fault), NUM_CLASSES)
 
 
-def test_contract_passes_a_sound_method():
-    check_contract(Broken("none"), NUM_CLASSES)
+@pytest.mark.parametrize("habit", ["none", "reuses its masks' memory"])
+def test_contract_passes_a_sound_method(habit):
+    check_contract(Broken(habit), NUM_CLASSES)
 
 
 class BrokenOnline(OnlineMethod):

@@ -141,7 +141,8 @@ class ClipTracker:
 
     def update(self, clip: Clip, prediction: ClipPrediction) -> None:
         """Add the next clip; its instances continue tracks or start new ones."""
-        logits_NTHW = prediction.mask_logits_NTHW.float()
+        # A copy: it outlives the call, and the method may write the next clip into its memory.
+        logits_NTHW = prediction.mask_logits_NTHW.to(torch.float32, copy=True)
         tracked = _TrackedClip(clip, [-1] * len(prediction), logits_NTHW)
         for instance_id, row in self._matches(tracked):
             tracked.ids[row] = instance_id
@@ -312,9 +313,11 @@ class NamedTracker:
         """Add the next clip, whose prediction names its tracks."""
         ids = prediction.track_ids_N
         assert ids is not None, "the loop checks that an online method names its tracks"
-        self._class_probs |= dict(zip(ids, prediction.class_probs_NK.float().cpu(), strict=True))
-        logits_NTHW = prediction.mask_logits_NTHW
-        self._waiting.append(_WaitingMasks(clip.start, ids, logits_NTHW, prediction.padding))
+        # Copies: they outlive the call, and the method may write the next clip into their memory.
+        probs_NK = prediction.class_probs_NK.to("cpu", torch.float32, copy=True)
+        logits_NTHW = prediction.mask_logits_NTHW.clone()
+        self._class_probs |= dict(zip(ids, probs_NK, strict=True))
+        self._waiting.append(_WaitingMasks(clip.start, [*ids], logits_NTHW, prediction.padding))
 
     def close_frames(self, stop: int) -> None:
         """Encodes the oldest masks while too many wait; every frame is final as it comes."""
