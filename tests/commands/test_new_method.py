@@ -11,13 +11,14 @@ import pytest
 from paths import ROOT
 from plug_in_site import install, vis_bench
 from vis_bench.cli import main
+from vis_bench.commands.new_method import KINDS
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
+@pytest.fixture(scope="module", params=KINDS)
+def package(request, tmp_path_factory):
     """A package just written."""
     folder = tmp_path_factory.mktemp("new") / "package"
-    assert main(["new-method", "bright_spots", str(folder)]) == 0
+    assert main(["new-method", "bright_spots", str(folder), "--kind", request.param]) == 0
     return folder
 
 

@@ -15,10 +15,16 @@ from vis_bench.commands.values import output_folder
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 
+KINDS = "clip", "online"
+
 
 def add_arguments(options: Options) -> None:
     options.argument("name", "NAME", "the method's name, such as my_method", str)
     options.argument("folder", "DIR", "folder to write; missing or empty", output_folder)
+    options.choice(
+        "--kind", KINDS, "clip: all frames of a clip at once, clips joined into tracks; "
+        "online: frame after frame, with identities of its own", default="clip",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -27,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     _check_name(name)
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; expected a folder to make, or an empty one")
-    written = [str(path) for path in _write_package(name, folder)]
+    written = [str(path) for path in _write_package(name, folder, options.kind)]
     steps = (
         "Next:", f"  cd {folder}", "  pip install -e '.[test]'", "  pytest",
         f"  vis-bench run {name}.yaml --limit 4",
@@ -48,7 +54,7 @@ def _check_name(name: str) -> None:
         raise InputError(f"there is a method {name!r} already; expected another name")
 
 
-def _write_package(name: str, folder: Path) -> list[Path]:
+def _write_package(name: str, folder: Path, kind: str) -> list[Path]:
     module = f"vis_bench_{name}"
     words = {
         "name": name,
@@ -59,7 +65,7 @@ def _write_package(name: str, folder: Path) -> list[Path]:
     places = {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",
-        "method.py": f"{module}.py",
+        f"{kind}.py": f"{module}.py",
         "test_method.py": f"tests/test_{name}.py",
         "config.yaml": f"{name}.yaml",
     }
