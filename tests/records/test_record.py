@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.records.environment import describe_source
-from vis_bench.records.names import file_stem, split_ablations
+from vis_bench.records.names import file_stem, measured_at, split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, read_record
 from vis_bench.show.gate.baseline import GatedCell, full_name
@@ -125,6 +125,14 @@ def test_one_bad_file_leaves_the_other_records_readable(tmp_path):
 
 def test_a_record_without_variant_and_backbone_has_a_name():
     assert full_name(GatedCell.of(example_record(options={}, backbone=None))).startswith("ifc")
+
+
+def test_times_are_compared_as_times():
+    order = [None, "yesterday", "2026-01-02T03:00:00+05:00", "2026-01-01T23:00:00Z", "2026-01-02"]
+    times = [measured_at(example_record(created_at=time)) for time in order]
+    assert times[0] == times[1]
+    assert times[1:] == sorted(times[1:])
+    assert len(set(times)) == 4
 
 
 def test_shards_of_an_interrupted_run_are_no_records(tmp_path):

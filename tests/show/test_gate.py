@@ -223,9 +223,97 @@ def test_devices_are_compared_apart_but_for_accuracy(tmp_path):
     assert moved(more) == {"whole cell": "new"}
 
 
-def test_of_two_measurements_the_later_counts(tmp_path):
-    old = measured(ap=0.1, created_at="2025-01-01T00:00:00+00:00", config_sha256="ef" * 32)
-    assert gate(tmp_path, [measured()], [measured(), old]).passed
+LATER = {"created_at": "2026-02-01T00:00:00+00:00", "config_sha256": "ef" * 32}
+PLUG_IN = {"distribution": "mine", "version": "1", "sha256": "ab" * 32}
+
+
+@pytest.mark.parametrize("later", [{}, LATER, {**LATER, "git_commit": "f" * 16}])
+def test_two_records_of_a_cell_in_one_folder_are_named_and_fail(tmp_path, later):
+    once, twice = [measured()], [measured(), measured(ap=0.1, **later)]
+    for before, after in ((once, twice), (twice, once), (twice, twice)):
+        report = gate(tmp_path, before, after)
+        assert not report.passed
+        assert {finding.verdict for finding in report.findings} == {"repeated"}
+        finding = report.findings[0]
+        named = finding.baseline if before == twice else finding.current
+        assert "0.json" in named
+        assert "1.json" in named
+        for path in (tmp_path / "before" / "1.json", tmp_path / "after" / "1.json"):
+            path.unlink(missing_ok=True)
+    (tmp_path / "after" / "1.json").write_bytes(record_json(twice[1]))
+    with pytest.raises(InputError, match=r"1\.json measure the same cell"):
+        update_baseline(tmp_path / "baseline.json", tmp_path / "after")
+
+
+OTHER_CELLS = [
+    {"kernel_backend": "reference"}, {"weights_sha256": "ef" * 32}, {"seed": 1},
+    {"weights_sha256": None, "weights_source": "random"}, {"note": "36 frames"},
+    {"method_source": PLUG_IN}, {"external": True}, {"reconstruction": True},
+    {"config": {"kernel_backend": "reference"}}, {"config": {"measure": ["speed"]}},
+    {"config": {"weights_trained_on": ["synthetic/train"]}}, {"config": {"speed": {"videos": 2}}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", OTHER_CELLS, ids=str)
+def test_what_a_config_a_note_or_weights_define_is_another_cell(tmp_path, change):
+    """A fall of the AP of either is caught, and the names of the two differ."""
+    both = [measured(ap=0.6), measured(ap=0.6, **change)]
+    for fallen in ([both[0], measured(ap=0.1, **change)], [measured(ap=0.1), both[1]]):
+        report = gate(tmp_path, both, fallen)
+        assert moved(report) == {"ap": "worse"}
+        assert report.num_compared == 2
+    report = gate(tmp_path, both, [both[0], measured(ap=0.1, **change)])
+    other = gate(tmp_path, both, [measured(ap=0.1), both[1]])
+    assert report.findings[0].cell != other.findings[0].cell
+    (tmp_path / "after" / "1.json").unlink()
+    assert moved(gate(tmp_path, both, both[:1])) == {"whole cell": "missing"}
+    folders = tmp_path / "elsewhere"
+    alone = gate(folders, both[:1], both[1:])
+    assert {finding.verdict for finding in alone.findings} == {"missing", "new"}
+
+
+EXPECTED_CHANGES = [
+    {"git_commit": "f" * 16, "git_dirty": True}, LATER, {"command": "x", "url": "https://a.b"},
+    {"method_source": {**PLUG_IN, "version": "2", "sha256": "cd" * 32}}, {"torch": "9"},
+    {"config": {"kernel_backend": "auto", "compile": "none", "weights": "/elsewhere/w.pth"}},
+    {"config": {"speed": {"protocol": "bench", "videos": 8}, "measure": ["accuracy"]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", EXPECTED_CHANGES, ids=str)
+def test_what_changes_between_two_measurements_leaves_the_cell_the_same(tmp_path, change):
+    report = gate(tmp_path, [measured(method_source=PLUG_IN)],
+                  [measured(**{"method_source": PLUG_IN, **change})])  # fmt: skip
+    assert report.findings == []
+    assert report.num_compared == 1
+
+
+def test_a_cell_that_one_of_two_devices_no_longer_measures_is_missing(tmp_path):
+    both = [measured(), measured(device="a GPU", fps=400.0)]
+    assert moved(gate(tmp_path, both, both[:1])) == {"whole cell": "missing"}
+
+
+UNMEASURED = {
+    "accuracy": (dict.fromkeys(("ap", "ap50")), "ap"),
+    "flops": ({"gflops_per_frame": None}, "gflops_per_frame"),
+    "speed": ({"fps": None, "regions": {}, "load_average": None, "num_cpus": None},
+              "FPS (model+tracker)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("measurement", UNMEASURED)
+@pytest.mark.parametrize("busy", [{}, {"load_average": 9.0}])
+def test_the_recorded_reason_of_a_missing_value_is_printed(tmp_path, measurement, busy):
+    """Speed that was not measured is missing, whatever the load of the baseline."""
+    changes, figure = UNMEASURED[measurement]
+    failed = measured(**{**busy, **changes, "failures": {measurement: "OutOfMemoryError: 3 GiB"}})
+    report = gate(tmp_path, [measured(**busy)], [failed])
+    finding = next(finding for finding in report.findings if finding.figure == figure)
+    assert finding.verdict == "missing"
+    assert "OutOfMemoryError: 3 GiB" in finding.change
+    assert "OutOfMemoryError: 3 GiB" in report.details()
+    assert "None CPUs" not in report.details()
+    assert not report.passed
 
 
 @pytest.mark.parametrize("spread", [0.02, 0.1, 0.4])

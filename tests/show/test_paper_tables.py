@@ -224,8 +224,8 @@ def test_of_several_measurements_a_clean_one_on_the_papers_split_is_shown():
 
     dirty = cell(ap=0.1, git_dirty=True, created_at="2027-01-01T00:00:00+00:00")
     heldout = cell(ap=0.2, split="heldout", num_videos=9999)
-    old = cell(ap=0.3, created_at="2025-01-01T00:00:00+00:00")
-    shown = cell(ap=0.4)
+    old = cell(ap=0.3, created_at="2026-01-02T05:00:00+05:00")  # 00:00 UTC
+    shown = cell(ap=0.4, created_at="2026-01-02T03:04:05Z")
     for records in ([dirty, heldout, old, shown], [shown, old, heldout, dirty]):
         assert column(rows_of("ifc-stride", records), "AP", "measured") == ["40.0"]
     notes = rows_of("ifc-stride", [heldout])[1]["Notes"]

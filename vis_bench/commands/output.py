@@ -75,6 +75,16 @@ def print_text(text: str) -> None:
     sys.stdout.write(_ended(text))
 
 
+def print_colored(line: str, color: str) -> None:
+    """Prints one line on standard output, bold and in color on a terminal."""
+    from rich.console import Console
+    from rich.text import Text
+
+    # The command line's stream escapes control characters, which rich needs.
+    console = Console(file=getattr(sys.stdout, "verbatim", None), soft_wrap=True)
+    console.print(Text(one_line(line), f"bold {color}"))
+
+
 def say(message: str) -> None:
     """Prints one line on standard error; line breaks in it are escaped."""
     sys.stderr.write(f"{one_line(message)}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from vis_bench.records.schema import IdentityFields, Record
@@ -189,6 +190,15 @@ def split_ablations(records: Sequence[Record]) -> tuple[list[Record], list[Recor
 def tie_break(record: Record) -> str:
     """A text that differs wherever two records differ; the last key of every sort of records."""
     return repr(sorted(record.model_dump().items()))
+
+
+def measured_at(record: Record) -> datetime:
+    """Time of a measurement; the earliest of all for a record without a valid one."""
+    try:
+        time = datetime.fromisoformat(record.created_at or "")
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _differing_options(record: Record, records: Sequence[Record]) -> list[tuple[str, Any]]:

@@ -6,12 +6,14 @@ A baseline file holds the compared fields of many records in one JSON, small eno
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, StrictBool, StrictStr, ValidationError
+from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
 
+from vis_bench.cost.speed.settings import BENCH
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
 from vis_bench.records.names import arithmetic_words, clip_name, named_options
@@ -26,7 +28,11 @@ from vis_bench.records.schema import (
     Size,
     SizeFields,
 )
-from vis_bench.records.store import RecordStore, first_problem, parse_record
+from vis_bench.records.store import RecordStore, first_problem, parse_record, read_record
+from vis_bench.runs.config import Cell, DatasetConfig
+
+# Values of a config's keys, where a record's config lacks them.
+_DEFAULTS = Cell(method="", dataset=DatasetConfig(name="synthetic")).model_dump(mode="json")
 
 BASELINE_KEY = "vis_bench_baseline"
 BASELINE_VERSION = 1
@@ -41,8 +47,22 @@ class GatedSpeed(Fields):
 
 
 class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
-    """Compared fields of a record."""
+    """Compared fields of a record, and those that tell its cell from others.
 
+    `source`: the file that it was read from; no part of a baseline file.
+    """
+
+    source: StrictStr = Field("", exclude=True)
+    note: StrictStr | None = None
+    external: StrictBool = False
+    reconstruction: StrictBool = False
+    method_source: dict[StrictStr, StrictStr | None] | None = None
+    weights_source: StrictStr | None = None
+    weights_sha256: StrictStr | None = None
+    seed: StrictInt | None = None
+    config: dict[StrictStr, Any] = Field(default_factory=dict)
+    kernel_backend: StrictStr | None = None
+    failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
     precision: StrictStr | None = None
     tf32: StrictBool | None = None
     compile: StrictStr | None = None
@@ -61,9 +81,9 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
     git_dirty: StrictBool | None = None
 
     @classmethod
-    def of(cls, record: Record) -> GatedCell:
+    def of(cls, record: Record, source: str = "") -> GatedCell:
         """Take the compared fields of a record."""
-        return cls(**record.model_dump(include=set(cls.model_fields)))
+        return cls(**{**record.model_dump(include=set(cls.model_fields)), "source": source})
 
     def timed_regions(self) -> Mapping[str, GatedSpeed]:
         """The timed regions by name; the cell's own figures where it names no regions."""
@@ -72,23 +92,32 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
         return {str(self.timed_region): self}
 
 
-# Fields that identify a cell, beside TF32, compilation and the protocol of speed.
+# Fields that identify a cell, beside those that `_identity` works out.
 IDENTITY = (
     "method", "options", "backbone", "dataset", "split", "clip_length", "clip_stride",
-    "resolution", "precision", "training",
+    "resolution", "precision", "training", "seed", "note", "external", "reconstruction",
 )  # fmt: skip
+# Keys of a config that other fields tell better, and those that define no measurement.
+_TOLD_BY_FIELDS = {
+    "dataset", "weights", "tf32", "compile", "trained_by", "skip_without_weights", *IDENTITY,
+}  # fmt: skip
 COSTS = ("num_params", "gflops_per_clip", "gflops_per_frame")
 
 
 def load_cells_to_gate(path: Path) -> list[GatedCell]:
-    """The cells of a record file, a folder of records, or a baseline file.
-
-    Of several measurements of a cell on the same device the latest counts.
-    """
-    cells = _latest(_read(path))
+    """The cells of a record file, a folder of records, or a baseline file."""
+    cells = sorted(_read(path), key=_sort_key)
     if not cells:
         raise InputError(f"{path} holds no records; expected at least one to compare")
     return cells
+
+
+def repeated_cells(cells: Sequence[GatedCell]) -> list[list[GatedCell]]:
+    """Measurements of one cell on the same device and videos, where there are several."""
+    groups: dict[Hashable, list[GatedCell]] = defaultdict(list)
+    for cell in cells:
+        groups[measurement_key(cell)].append(cell)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
@@ -98,6 +127,11 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
     """
     if path.is_dir() or (path.exists() and not _is_baseline(read_json(path))):
         raise InputError(f"{path} is not a baseline file; --update writes a new file or a baseline")
+    for first, second, *_ in repeated_cells(cells):
+        raise InputError(
+            f"{first.source} and {second.source} measure the same cell, {full_name(first)}; "
+            "expected one record of it, so remove the other"
+        )
     written = [cell.model_dump(mode="json") for cell in sorted(cells, key=_sort_key)]
     content = {BASELINE_KEY: BASELINE_VERSION, "cells": written}
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
@@ -105,31 +139,122 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
 
 
 def full_name(cell: GatedCell) -> str:
-    """All settings that distinguish a cell."""
+    """Method, data and settings of a cell, as far as they are shown of every cell."""
     parts = [
         cell.method, cell.backbone, f"{cell.dataset} {cell.split}", clip_name(cell) or None,
         cell.resolution,
         ", ".join(arithmetic_words(cell)) or None,
         *(f"{key}={value}" for key, value in sorted(named_options(cell).items())),
-        None if cell.training is None else f"({cell.training})",
+        None if cell.training is None else f"({cell.training})", cell.note,
     ]  # fmt: skip
     return " ".join(str(part) for part in parts if part is not None)
 
 
+def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
+    """Names by `measurement_key`: the full name, and where full names are equal what differs."""
+    alike: dict[str, list[GatedCell]] = defaultdict(list)
+    for cell in cells:
+        alike[full_name(cell)].append(cell)
+    names = {}
+    for name, group in alike.items():
+        settings = [
+            {**_identity(cell), "kernels": cell.kernel_backend, "device": cell.device}
+            for cell in group
+        ]
+        for cell, own in zip(group, settings, strict=True):
+            words = [
+                f"{setting}={shown(value)}"
+                for setting, value in own.items()
+                if any(other.get(setting) != value for other in settings)
+            ]
+            names[measurement_key(cell)] = " ".join([name, *words])
+    return names
+
+
 def cell_key(cell: GatedCell) -> str:
     """Identity of a cell as one string; measurements of equal keys are comparable."""
-    named = [getattr(cell, key) for key in IDENTITY]
-    protocol = [] if cell.speed_protocol in (None, "bench") else [cell.speed_protocol]
-    return json.dumps([*named, *arithmetic_words(cell), *protocol], sort_keys=True)
+    return json.dumps(_identity(cell), sort_keys=True)
+
+
+def measurement_key(cell: GatedCell) -> Hashable:
+    """Identity of a cell's measurement: its device, kernels, videos and annotations too."""
+    return (
+        cell_key(cell), cell.device, cell.kernel_backend, cell.num_videos, cell.annotations_sha256
+    )  # fmt: skip
+
+
+def paired(
+    baseline: Sequence[GatedCell], current: Sequence[GatedCell]
+) -> tuple[list[tuple[GatedCell, GatedCell]], list[GatedCell], list[GatedCell]]:
+    """Pair each cell with its counterpart; those of the baseline and of current without one follow.
+
+    A cell that was not measured again as it was is paired with its measurement on another device
+    or on other videos, which no other cell is paired with.
+    """
+    now = {measurement_key(cell): cell for cell in current}
+    same = {measurement_key(cell) for cell in baseline} & now.keys()
+    others: dict[str, list[GatedCell]] = defaultdict(list)
+    for key, cell in now.items():
+        if key not in same:
+            others[cell_key(cell)].append(cell)
+    pairs, gone = [], []
+    for old in baseline:
+        candidates = others[cell_key(old)]
+        new = now.get(measurement_key(old)) or _counterpart(old, candidates)
+        if new is None:
+            gone.append(old)
+            continue
+        pairs.append((old, new))
+        candidates[:] = [cell for cell in candidates if cell is not new]
+    return pairs, gone, [cell for cells in others.values() for cell in cells]
+
+
+def _identity(cell: GatedCell) -> dict[str, Any]:
+    """All that a config, a note, the weights and the method's package define, by name.
+
+    Commit, time, machine and the version of a plug-in's source are no part of it.
+    """
+    return {
+        **{key: getattr(cell, key) for key in IDENTITY},
+        "arithmetic": arithmetic_words(cell),
+        "protocol": None if cell.speed_protocol == BENCH else cell.speed_protocol,
+        "weights": cell.weights_sha256 or cell.weights_source,
+        "package": (cell.method_source or {}).get("distribution"),
+        **_other_settings(cell.config),
+    }
+
+
+def _counterpart(old: GatedCell, candidates: Sequence[GatedCell]) -> GatedCell | None:
+    """The measurement on the same device, or else on another; None if only the kernels differ."""
+    same = [new for new in candidates if new.device == old.device]
+    others = [new for new in candidates if new.device != old.device]
+    return next((new for new in same if new.kernel_backend == old.kernel_backend), None) or next(
+        iter(others), None
+    )
+
+
+def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a config that no other field tells, without defaults.
+
+    Records from before a key was added have its default.
+    """
+    speed = config.get("speed")
+    timing = {} if not isinstance(speed, dict) else {
+        f"speed.{key}": value for key, value in speed.items()
+        if value != _DEFAULTS["speed"].get(key)
+    }  # fmt: skip
+    told = {"speed", *_TOLD_BY_FIELDS}
+    others = {key: value for key, value in config.items() if key not in told}
+    return timing | {k: value for k, value in others.items() if value != _DEFAULTS.get(k)}
 
 
 def _read(path: Path) -> list[GatedCell]:
     if path.is_dir():
-        return [GatedCell.of(record) for record in RecordStore(path)]
+        return [GatedCell.of(read_record(file), str(file)) for file in RecordStore(path).paths()]
     content = read_json(path)
     if _is_baseline(content):
         return _baseline_cells(content, path)
-    return [GatedCell.of(parse_record(content, str(path)))]
+    return [GatedCell.of(parse_record(content, str(path)), str(path))]
 
 
 def _is_baseline(content: object) -> bool:
@@ -145,17 +270,13 @@ def _baseline_cells(content: dict[str, Any], path: Path) -> list[GatedCell]:
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise InputError(f"baseline {path}: cells is not a list of cells; write it with --update")
     try:
-        return [GatedCell(**cell) for cell in cells]
+        return [
+            GatedCell(**{**cell, "source": f"{path} cells[{index}]"})
+            for index, cell in enumerate(cells)
+        ]
     except ValidationError as error:
         raise InputError(f"baseline {path} {first_problem(error)}") from None
 
 
-def _latest(cells: Iterable[GatedCell]) -> list[GatedCell]:
-    chosen: dict[tuple[str, str | None], GatedCell] = {}
-    for cell in sorted(cells, key=lambda cell: cell.created_at or ""):
-        chosen[cell_key(cell), cell.device] = cell
-    return sorted(chosen.values(), key=_sort_key)
-
-
 def _sort_key(cell: GatedCell) -> tuple[str, str, str]:
-    return full_name(cell), str(cell.device), cell_key(cell)
+    return full_name(cell), str(cell.device), repr(measurement_key(cell))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,18 +18,20 @@ from vis_bench.show.gate.baseline import (
     COSTS,
     GatedCell,
     GatedSpeed,
-    cell_key,
-    full_name,
+    distinct_names,
     load_cells_to_gate,
+    measurement_key,
+    paired,
+    repeated_cells,
     write_baseline,
 )
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
-from vis_bench.text import count
+from vis_bench.text import count, one_line
 
-Verdict = Literal["worse", "changed", "missing", "better", "new", "not compared"]
-FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing")
+Verdict = Literal["worse", "changed", "missing", "repeated", "better", "new", "not compared"]
+FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing", "repeated")
 
 # AP and AR, also of short and long videos and of levels, but not AR by area.
 _AP_AND_AR = (*ACCURACY[:9], *PARTS, *LEVELS)
@@ -59,15 +61,17 @@ class Finding:
 _Moved = tuple[str, str, str, str, Verdict]
 
 
-def compare_cells(old: GatedCell, new: GatedCell, points: float = POINTS) -> Iterator[Finding]:
-    """All differences between two measurements of a cell, the baseline's first."""
-    changed = list(_identity(old, new))
+def compare_cells(
+    name: str, old: GatedCell, new: GatedCell, points: float = POINTS
+) -> Iterator[Finding]:
+    """All differences between two measurements of the named cell, the baseline's first."""
+    changed = list(_data(old, new))
     accuracy = () if changed else _accuracy(old, new, points)
     for moved in (*changed, *accuracy, *_cost(old, new), *_speed(old, new)):
-        yield Finding(full_name(old), *moved)
+        yield Finding(name, *moved)
 
 
-def _identity(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
+def _data(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
     """Other videos or annotations, on which AP is another measurement."""
     for key in ("num_videos", "annotations_sha256"):
         before, now = getattr(old, key), getattr(new, key)
@@ -86,7 +90,7 @@ def _accuracy(old: GatedCell, new: GatedCell, points: float) -> Iterator[_Moved]
     for metric in gated:
         before, now = getattr(old, metric.field), getattr(new, metric.field)
         if before is not None and now is None:
-            yield _lost(metric.field, f"{100 * before:.2f}")
+            yield _lost(metric.field, f"{100 * before:.2f}", new, "accuracy")
         elif before is not None and abs(100 * (now - before)) > points + _ROUNDING:
             was, is_now, change = told_apart(100 * before, 100 * now, digits=2)
             yield metric.field, was, is_now, f"{change} points", _verdict(now > before)
@@ -99,7 +103,7 @@ def _cost(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
     for figure in COSTS:
         before, now = getattr(old, figure), getattr(new, figure)
         if before is not None and now is None:
-            yield _lost(figure, f"{before:,.10g}")
+            yield _lost(figure, f"{before:,.10g}", new, "flops")
         elif before is not None and before != now:
             yield figure, *_cost_texts(before, now), "changed"
 
@@ -111,37 +115,43 @@ def _speed(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
         yield "FPS and memory", ABSENT, "measured", change, "not compared"
     if not timed:
         return
-    if other := _other_machine(old, new):
+    if now and (other := _other_machine(old, new)):
         yield "FPS and memory", *other, "not compared"
         return
-    if busy := _busy(old, new):
+    if now and (busy := _busy(old, new)):
         yield "FPS", *busy, "not compared"
     for region, before in timed.items():
-        yield from _region(region, before, now.get(region, GatedSpeed()), is_busy=bool(busy))
+        yield from _region(region, before, now.get(region, GatedSpeed()), old, new)
 
 
-def _region(region: str, old: GatedSpeed, new: GatedSpeed, *, is_busy: bool) -> Iterator[_Moved]:
+def _region(
+    region: str, old: GatedSpeed, new: GatedSpeed, before: GatedCell, after: GatedCell
+) -> Iterator[_Moved]:
+    """The differences of a region, timed for the cells `before` and `after`."""
     spreads = [s for s in (old.speed_spread, new.speed_spread) if s is not None]
     figure = f"FPS ({region})"
     if old.fps is not None and new.fps is None:
-        yield _lost(figure, f"{old.fps:,.1f}")
-    elif old.fps is not None and new.fps is not None and not is_busy:
+        yield _lost(figure, f"{old.fps:,.1f}", after, "speed")
+    elif old.fps is not None and new.fps is not None and not _busy(before, after):
         texts = f"{old.fps:,.1f}", f"{new.fps:,.1f}"
         if len(spreads) < 2:
             yield figure, *texts, "one run only: spread unknown", "not compared"
         elif change := _beyond_noise(new.fps / old.fps, _SPEED, spreads):
             yield figure, *texts, change, _verdict(new.fps > old.fps)
-    figure, before, now = f"peak memory ({region})", old.peak_memory_bytes, new.peak_memory_bytes
-    if before is not None and now is None:
-        yield _lost(figure, _mebibytes(before))
-    elif before is not None and now is not None:
+    figure, was, now = f"peak memory ({region})", old.peak_memory_bytes, new.peak_memory_bytes
+    if was is not None and now is None:
+        yield _lost(figure, _mebibytes(was), after, "speed")
+    elif was is not None and now is not None:
         part = [min(spread, _MEMORY_SPREAD) for spread in spreads]
-        if change := _beyond_noise(now / before, _MEMORY, part):
-            yield figure, _mebibytes(before), _mebibytes(now), change, _verdict(now < before)
+        if change := _beyond_noise(now / was, _MEMORY, part):
+            yield figure, _mebibytes(was), _mebibytes(now), change, _verdict(now < was)
 
 
-def _lost(figure: str, value: str) -> _Moved:
-    return figure, value, ABSENT, "no longer measured", "missing"
+def _lost(figure: str, value: str, new: GatedCell, measurement: str) -> _Moved:
+    """A value that is gone, with the reason for which its measurement failed."""
+    why = new.failures.get(measurement)
+    change = "no longer measured" if why is None else f"{measurement} failed: {one_line(why)}"
+    return figure, value, ABSENT, change, "missing"
 
 
 def _verdict(is_better: bool) -> Verdict:
@@ -214,7 +224,7 @@ class GateReport:
     """All findings.
 
     Attributes:
-        num_compared: cells in both the baseline and the current records.
+        num_compared: cells that were compared, in both the baseline and the current records.
         num_timed: those of them whose speed was measured.
         require_speed: speed that cannot be compared fails too.
         updated: the current records have become the baseline.
@@ -243,9 +253,13 @@ class GateReport:
         }  # fmt: skip
 
     def as_markdown(self) -> str:
-        """A verdict and a table of findings, as GitHub shows in a step's summary."""
-        compared = f"{count(self.num_compared, 'cell')} compared."
-        parts = [f"## {self._heading()}\n", f"{compared}\n", *_reasons(self._uncompared)]
+        """A heading with the verdict, and the findings, as GitHub shows in a step's summary."""
+        heading = self.verdict if self.updated else f"Benchmark gate {self.verdict}"
+        return f"## {heading}\n\n{self.details()}"
+
+    def details(self) -> str:
+        """Reasons for not comparing speed, and a table of the other findings."""
+        parts = [f"{count(self.num_compared, 'cell')} compared.\n", *_reasons(self._uncompared)]
         listed = [finding for finding in self.findings if finding not in self._uncompared]
         if listed:
             columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
@@ -276,14 +290,16 @@ class GateReport:
             return f"speed was not compared in {len(cells)} of {count(self.num_timed, 'cell')}"
         return "" if self.num_timed else "no speed was measured"
 
-    def _heading(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """The outcome in a line that begins with `passed` or `failed`, unless it is an update's."""
         if self.updated:
             return self._update_heading()
         missing = self._no_speed if self.num_timed or self.require_speed else ""
         if self.passed:
-            return f"Benchmark gate passed{f', but {missing}' if missing else ''}"
+            return f"passed{f', but {missing}' if missing else ''}"
         moved = [f"{len(self._moved)} moved"] if self._moved else []
-        return f"Benchmark gate failed: {'; '.join([*moved, *([missing] if missing else [])])}"
+        return f"failed: {'; '.join([*moved, *([missing] if missing else [])])}"
 
     def _update_heading(self) -> str:
         cells = [f.verdict for f in self.findings if f.figure == WHOLE_CELL]
@@ -332,27 +348,42 @@ def compare_sets(
     current: Sequence[GatedCell],
     points: float = POINTS,
 ) -> GateReport:
-    """Compare cells pairwise; failing findings first, then by cell."""
-    now: dict[str, list[GatedCell]] = defaultdict(list)
-    for cell in current:
-        now[cell_key(cell)].append(cell)
-    pairs = [
-        (cell, _counterpart(cell, now[cell_key(cell)]))
-        for cell in baseline
-        if cell_key(cell) in now
-    ]
-    findings = [finding for pair in pairs for finding in compare_cells(*pair, points)]
+    """Compare cells pairwise; failing findings first, then by cell.
+
+    A cell with two records in one set fails, since neither is the measurement rather than the
+    other.
+    """
+    names = distinct_names([*baseline, *current])
+    findings, repeated = list[Finding](), set[Hashable]()
+    for cells, is_new in ((baseline, False), (current, True)):
+        for group in repeated_cells(cells):
+            repeated.add(measurement_key(group[0]))
+            sources = ", ".join(cell.source for cell in group)
+            sides = (ABSENT, sources) if is_new else (sources, ABSENT)
+            change = f"{len(group)} records of one cell"
+            name = names[measurement_key(group[0])]
+            findings.append(Finding(name, WHOLE_CELL, *sides, change, "repeated"))
+    pairs, gone, added = paired(
+        *([c for c in cells if measurement_key(c) not in repeated] for cells in (baseline, current))
+    )
+    for old, new in pairs:
+        findings += compare_cells(names[measurement_key(old)], old, new, points)
     findings += [
-        Finding(full_name(cell), WHOLE_CELL, "measured", ABSENT, "no record", "missing")
-        for cell in baseline
-        if cell_key(cell) not in now
+        Finding(
+            names[measurement_key(cell)], WHOLE_CELL, "measured", ABSENT, "no record", "missing"
+        )
+        for cell in gone
     ]
-    known = {(cell_key(cell), cell.device) for cell in baseline}
-    paired = [new for _, new in pairs]
     findings += [
-        Finding(full_name(cell), WHOLE_CELL, ABSENT, "measured", "not in the baseline", "new")
-        for cell in current
-        if (cell_key(cell), cell.device) not in known and cell not in paired
+        Finding(
+            names[measurement_key(cell)],
+            WHOLE_CELL,
+            ABSENT,
+            "measured",
+            "not in the baseline",
+            "new",
+        )
+        for cell in added
     ]
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
     num_timed = sum(bool(old.timed_regions() or new.timed_regions()) for old, new in pairs)
@@ -375,12 +406,6 @@ def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | 
         reason = getattr(error, "strerror", None) or error
         return f"cannot write the step summary {path} ({SUMMARY_VARIABLE}): {reason}"
     return None
-
-
-def _counterpart(cell: GatedCell, candidates: Sequence[GatedCell]) -> GatedCell:
-    """The measurement on the same device, or else on any."""
-    same = [other for other in candidates if other.device == cell.device]
-    return (same or candidates)[0]
 
 
 def _reasons(uncompared: Sequence[Finding]) -> list[str]:

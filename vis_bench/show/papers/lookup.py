@@ -13,6 +13,7 @@ from vis_bench.records.names import (
     arithmetic_words,
     caveats,
     is_comparable,
+    measured_at,
     tie_break,
 )
 from vis_bench.records.schema import Record
@@ -132,7 +133,7 @@ def _preference(record: Record, metric: Metric, table: PaperTable) -> tuple:
         not arithmetic_words(record),
         -(record.clip_stride or 0),
         record.num_videos or 0,
-        record.created_at or "",
+        measured_at(record),
         tie_break(record),
     )
 

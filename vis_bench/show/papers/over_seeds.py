@@ -16,7 +16,7 @@ from typing import Any
 from vis_bench.data.categories import dataset_title, unit
 from vis_bench.files import read_yaml
 from vis_bench.records.metrics import AP, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
-from vis_bench.records.names import arithmetic_words, clip_name, tie_break
+from vis_bench.records.names import arithmetic_words, clip_name, measured_at, tie_break
 from vis_bench.records.schema import Record
 from vis_bench.show.number_format import entry_of
 from vis_bench.show.papers.lookup import describe_conditions, holds
@@ -156,7 +156,7 @@ def _setting(record: Record) -> _Setting:
 
 
 def _preference(record: Record) -> tuple:
-    return not record.git_dirty, record.created_at or "", tie_break(record)
+    return not record.git_dirty, measured_at(record), tie_break(record)
 
 
 def _signed(text: str) -> str:
