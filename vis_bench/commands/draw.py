@@ -46,6 +46,7 @@ def add_arguments(options: Options) -> None:
         "--fps", "N", "frames per second of the animation", whole_number(1, 1000), default=6
     )
     options.min_score()
+    options.labels()
     options.flag("--single", "also write every frame of every row as a picture")
 
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     )
     plan = OverlayPlan(
         options.columns, options.side, options.format, options.fps, options.single,
-        options.min_score,
+        options.min_score, options.labels,
     )  # fmt: skip
     files, warnings = draw_overlays(
         inputs.videos, inputs.sides, inputs.annotated, inputs.truth.categories, options.output,

@@ -14,6 +14,7 @@ from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.show.evaluation import (
     evaluation_json,
@@ -40,7 +41,7 @@ def add_arguments(options: Options) -> None:
     options.flag("--tracking", "print HOTA, IDF1 and TETA too")
     options.value(
         "--score-threshold", "SCORE", "with --tracking: only tracks with a higher score take part",
-        finite, default=0.5,
+        finite, default=SCORE_THRESHOLD,
     )  # fmt: skip
     options.flag(
         "--identity-sensitivity", "print what a single identity switch costs, track by track"

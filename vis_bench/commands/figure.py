@@ -44,6 +44,7 @@ def _add_strip(options: Options) -> None:
     options.value("--frames", "PATH", FRAMES, frames_path, unless_given=attention.DATA_SET)
     options.value("--num-frames", "N", "frames to draw, evenly spread", count, default=4)
     options.min_score()
+    options.labels()
     options.device()
     options.overrides()
     options.data_root()
@@ -66,7 +67,7 @@ def _strip(options: argparse.Namespace) -> None:
         results = predict_rows(rows, advance)
     picture = draw_method_strip(
         first.video, results, first.ground_truth([first.video]), first.categories,
-        columns=options.num_frames, min_score=options.min_score,
+        columns=options.num_frames, min_score=options.min_score, labels=options.labels,
     )  # fmt: skip
     write_atomically(options.output, encode_page(picture, picture_format(options.output)))
     facts = {"written": [str(options.output)], "video": first.video.name, "rows": list(results)}
@@ -85,6 +86,7 @@ def _add_failure_cases(options: Options) -> None:
     options.value("--worst", "N", "videos per kind of error", count, default=1)
     options.value("--columns", "N", "frames of a video", count, default=4)
     options.min_score()
+    options.labels()
 
 
 def _failure_cases(options: argparse.Namespace) -> None:
@@ -113,6 +115,7 @@ def _failure_cases(options: argparse.Namespace) -> None:
     with bars.bar("draw", len(cases)) as advance:
         picture = draw_failure_cases(
             inputs, cases, columns=options.columns, min_score=options.min_score,
+            labels=options.labels,
             warn=lambda text: warnings.update({text: None}), advance=advance,
         )  # fmt: skip
     write_atomically(options.output, encode_page(picture, picture_format(options.output)))

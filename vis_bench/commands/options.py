@@ -23,6 +23,7 @@ from vis_bench.commands.values import (
 )
 from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 
 RECORDS = Path("results/records")
 LIMITED_RECORDS = Path("runs/limited")
@@ -192,7 +193,17 @@ class Options:
 
     def min_score(self) -> None:
         """--min-score of pictures."""
-        self.value("--min-score", "S", "leave out tracks with a lower score", finite, default=0.3)
+        self.value(
+            "--min-score", "S", "leave out tracks with a lower score", finite,
+            default=SCORE_THRESHOLD,
+        )  # fmt: skip
+
+    def labels(self) -> None:
+        """--labels of pictures."""
+        self.choice(
+            "--labels", ("all", "first", "none"), "which pictures name an object: all, the first "
+            "with it and those where its track switches, or none", default="first",
+        )  # fmt: skip
 
     def resampling(self) -> None:
         """--resamples and --seed of a bootstrap."""

@@ -26,7 +26,7 @@ from vis_bench.inference.loop import track_video
 from vis_bench.method import VISMethod
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.coco import evaluate_images
-from vis_bench.metrics.tracking.frames import SCORE_THRESHOLD
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Advance, Bars
 from vis_bench.records.environment import describe_machine, describe_source, package_version
 from vis_bench.records.metrics import values_text

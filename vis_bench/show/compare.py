@@ -10,7 +10,7 @@ from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import NUM_RESAMPLES
 from vis_bench.metrics.compare import Comparison, Difference, compare
 from vis_bench.metrics.errors import ErrorBreakdown
-from vis_bench.metrics.tracking.frames import SCORE_THRESHOLD
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
 from vis_bench.runs.sources import Sources

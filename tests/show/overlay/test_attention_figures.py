@@ -137,11 +137,11 @@ def test_tracks_that_find_objects_go_first_and_share_the_objects_color():
         (NOWHERE, 1, 0.95, 0), (RIGHT, 1, 0.9, 1), (RIGHT, 2, 0.85, 1), (LEFT, 1, 0.8, 2),
     )  # fmt: skip
     shown = shown_tracks(video, truth((LEFT, 1), (RIGHT, 2)), CATEGORIES, 5)
-    assert [track.title for track in shown] == ["dog 0.85", "cat 0.80", "cat 0.95"]
+    assert [track.title for track in shown] == ["dog 0.85", "cat #1, 0.80", "cat #2, 0.95"]
     assert [track.row for track in shown] == [1, 2, 0]
     assert [track.color for track in shown] == [color_of(1), color_of(0), color_of(2)]
     assert [track.title for track in shown_tracks(video, None, CATEGORIES, 2)] == [
-        "cat 0.95", "cat 0.90",
+        "cat #1, 0.95", "cat #2, 0.90",
     ]  # fmt: skip
 
 

@@ -99,9 +99,14 @@ def test_a_false_track_is_hatched():
     assert (painted[inside][~striped] == mixed(RED, GAP)).all()
 
 
-def test_a_missed_object_is_outlined_with_dashes_and_not_filled():
+def test_an_object_that_is_not_matched_is_only_labeled():
+    painted = paint(GRAY_FRAME, square(10, 10, 40)[None], [RED], ["unmatched"], [False])
+    assert (painted == 100).all()
+
+
+def test_a_missed_object_is_outlined_with_thin_dashes_and_not_filled():
     painted = paint(GRAY_FRAME, square(10, 10, 40)[None], [RED], ["missed"], [False])
-    assert (painted[14:46, 14:46] == 100).all()
+    assert (painted[11:49, 11:49] == 100).all()
     edge = painted[10, 10:50]
     assert set(edge[:, 0].tolist()) == {0, 255}
     assert (edge == edge[:, :1]).all()

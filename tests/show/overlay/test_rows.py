@@ -9,6 +9,7 @@ from vis_bench.show.overlay.rows import abbreviation, rows_of
 
 VIDEO = video_without_frames(1, "cats", 60, 96, T)
 NAMES = {1: "cat", 2: "dog"}
+FOUND = ("track", "false")
 
 
 def rows(sources, objects=None, min_score=0.0):
@@ -25,13 +26,13 @@ def test_an_object_has_one_number_in_every_row():
     ]  # fmt: skip
     numbers = {
         masks: [
-            next(i.identity for i in row.instances if list(i.masks_T) == tubes and i.identity >= 0)
+            next(i.identity for i in row.instances if list(i.masks_T) == tubes and i.style in FOUND)
             for row in (truth_row, first, second)
         ]
         for masks, tubes in (("left", LEFT), ("right", RIGHT))
     }
     assert numbers == {"left": [0, 0, 0], "right": [1, 1, 1]}
-    assert {i.identity for i in second.instances if i.style != "missed"} == {0, 1, 2}
+    assert {i.identity for i in second.instances if i.style in FOUND} == {0, 1, 2}
 
 
 def test_without_annotations_the_first_file_counts():
@@ -55,7 +56,7 @@ def test_labels_say_class_score_and_what_is_wrong():
     truth_row, row = rows([source], truth((LEFT, 1), (RIGHT, 2)))
     assert [i.texts for i in truth_row.instances] == [("cat",), ("dog",)]
     assert [(i.texts[0], i.style) for i in row.instances] == [
-        ("missed dog", "missed"),
+        ("dog not matched, wrong class", "unmatched"),
         ("cat 0.90", "track"),
         ("cat 0.80, duplicate", "false"),
         ("cat 0.70, wrong class", "false"),
@@ -63,13 +64,46 @@ def test_labels_say_class_score_and_what_is_wrong():
     ]
     assert row.instances[2].texts[1:] == ("cat 0.80", "0.80")
     _, poor = rows([results((third, 1, 0.9))], truth((LEFT, 1)))
-    assert poor.instances[1].texts[0] == "cat 0.90, IoU 0.33"
+    lost, dashes, track = poor.instances
+    assert lost.texts == ("cat not matched, IoU 0.33", "not matched, IoU 0.33", "not matched")
+    assert (dashes.texts, dashes.style) == ((), "missed")
+    assert track.texts[0] == "cat 0.90, IoU 0.33"
+
+
+def test_missed_is_said_of_frames_and_not_matched_of_the_video():
+    gone = [LEFT[0], None, LEFT[2], LEFT[3]]
+    follows_half = tube((20, 64), (20, 64), None, None)
+    _, row = rows([results((gone, 1, 0.9), (follows_half, 2, 0.8))], truth((LEFT, 1), (RIGHT, 2)))
+    lost = [i for i in row.instances if i.style not in FOUND]
+    assert [(i.style, [mask is not None for mask in i.masks_T]) for i in lost] == [
+        ("missed", [False, True, False, False]),
+        ("missed", [False, False, True, True]),
+    ]
+    short = tube((20, 64), None, None, None)
+    _, row = rows([results((gone, 1, 0.9), (short, 2, 0.8))], truth((LEFT, 1), (RIGHT, 2)))
+    assert [(i.style, i.texts[:1]) for i in row.instances if i.style not in FOUND] == [
+        ("missed", ()), ("unmatched", ("dog not matched, IoU 0.25",)), ("missed", ()),
+    ]  # fmt: skip
+
+
+def test_objects_of_one_class_are_numbered():
+    objects = truth((LEFT, 1), (RIGHT, 1), (NOWHERE, 2))
+    truth_row, row = rows([results((RIGHT, 1, 0.9), (NOWHERE, 2, 0.8))], objects)
+    assert [i.texts[0] for i in truth_row.instances] == ["cat #1", "cat #2", "dog"]
+    found = [i.texts[0] for i in row.instances if i.style == "track"]
+    assert found == ["cat #2, 0.90", "dog 0.80"]
+    (alone,) = rows([results((RIGHT, 1, 0.9), (LEFT, 1, 0.8))])
+    assert [i.texts[0] for i in alone.instances] == ["cat #1, 0.90", "cat #2, 0.80"]
 
 
 def test_low_scores_are_left_out():
     source = results((LEFT, 1, 0.9), (RIGHT, 1, 0.1))
     (row,) = rows([source], min_score=0.3)
     assert [i.texts[-1] for i in row.instances] == ["0.90"]
+    assert row.remark == "1 track below 0.3 not drawn"
+    _, row = rows([source], truth((RIGHT, 1)), min_score=0.3)
+    assert row.instances[0].texts[0] == "cat not matched, but at 0.10"
+    assert rows([source])[0].remark == ""
 
 
 SWAPPED = tube((20, 64), (20, 64), (20, 8), (20, 8))
@@ -86,14 +120,14 @@ GONE, COME, PAUSING = ([m if t in kept else None for t, m in enumerate(LEFT)]
 def test_switches(tracks, objects, switches):
     source = results(*((masks, 1, 0.9 - n / 10) for n, masks in enumerate(tracks)))
     _, row = rows([source], truth(*((masks, 1) for masks in objects)))
-    assert [i.switches for i in row.instances if i.style != "missed"] == switches
+    assert [i.switches for i in row.instances if i.style in FOUND] == switches
 
 
 def test_a_video_without_tracks_or_objects():
     objects = truth((LEFT, 1))
     truth_row, row = rows([results()], objects)
     assert len(truth_row.instances) == 1
-    assert [i.style for i in row.instances] == ["missed"]
+    assert [i.style for i in row.instances] == ["unmatched", "missed"]
     assert rows([results()])[0].instances == []
 
 

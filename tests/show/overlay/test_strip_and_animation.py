@@ -11,7 +11,7 @@ from drawing_case import LEFT, RIGHT, H, W, frame_files
 from vis_bench.errors import InputError
 from vis_bench.show.overlay.animation import draw_animation, encode_mp4, encode_webp
 from vis_bench.show.overlay.frame import Instance, Row, VideoPictures
-from vis_bench.show.overlay.strip import MARKS, compose, draw_strip, strip_frames
+from vis_bench.show.overlay.strip import compose, draw_strip, strip_frames
 
 
 def pictures(folder, num_rows=2, warn=None):
@@ -35,7 +35,7 @@ def test_frames_of_a_strip_are_spread_evenly(length, columns, frames):
 
 
 def test_a_strip_has_a_column_per_frame_and_a_row_per_method(tmp_path):
-    one, two = (draw_strip(pictures(tmp_path, n), 3, 192, ()) for n in (1, 2))
+    one, two = (draw_strip(pictures(tmp_path, n), 3, 192) for n in (1, 2))
     assert one.width == two.width == 3 * 192 + 2 * 4
     assert two.height == 2 * one.height
     assert one.height > 120
@@ -43,17 +43,51 @@ def test_a_strip_has_a_column_per_frame_and_a_row_per_method(tmp_path):
     assert (np.asarray(one)[-120:] == lower[-120:]).all(), "both rows show the same"
 
 
+MARKS = ["missed", "unmatched", "false", "switch"]
+
+
 def test_marks_are_explained_below():
     tile = Image.new("RGB", (900, 40), "black")
     without, with_marks = compose([[(tile, "", "")]]), compose([[(tile, "", "")]], MARKS)
     assert with_marks.height > without.height
     assert (np.asarray(with_marks)[: without.height] == np.asarray(without)).all()
-    narrow = compose([[(tile.crop((0, 0, 200, 40)), "", "")]], MARKS)
-    assert narrow.height > with_marks.height, "the legend breaks into lines"
+    small = tile.crop((0, 0, 200, 40))
+    heights = [compose([[(small, "", "")]], marks).height for marks in (MARKS[:1], MARKS)]
+    assert heights[1] > heights[0], "the legend breaks into lines"
+    assert compose([[(tile, "", "")]], (), ["2 tracks below 0.5 not drawn"]).height > without.height
+
+
+def test_the_legend_has_what_occurs(tmp_path):
+    drawn = pictures(tmp_path, 1)
+    assert drawn.marks(range(4)) == []
+    gone = Instance([None, *LEFT[1:]], 0, (), "missed")
+    named = Instance(RIGHT, 1, ("dog not matched, IoU 0.10",), "unmatched")
+    switching = Instance(RIGHT, 1, ("dog",), "false", switches=(2,))
+    drawn.rows = [Row("method", [gone, named, switching], "2 tracks below 0.5 not drawn")]
+    assert drawn.marks([0, 1, 2]) == MARKS
+    assert drawn.marks([0, 1]) == MARKS[:3]
+    assert drawn.marks([0]) == MARKS[1:3]
+    assert drawn.remarks() == ["method: 2 tracks below 0.5 not drawn"]
+    drawn.labels = "none"
+    assert "unmatched" not in drawn.marks([0, 1, 2])
+
+
+@pytest.mark.parametrize(("labels", "labeled"), [
+    ("all", [{0, 1}] * 4), ("first", [{1}, {0}, set(), {1}]), ("none", [set()] * 4),
+])  # fmt: skip
+def test_labels_stand_where_an_object_is_new_or_switches(tmp_path, labels, labeled):
+    drawn = pictures(tmp_path, 1)
+    row = Row("m", [Instance([None, *LEFT[1:]], 0, ("cat",)),
+                    Instance(RIGHT, 1, ("dog",), switches=(3,))])  # fmt: skip
+    drawn.labels = labels
+    found = [drawn.labeled(row, t, since=t - 1, earlier=range(t)) for t in range(4)]
+    present = [{i for i in found[t] if row.instances[i].masks_T[t]} for t in range(4)]
+    assert present == [{i for i in own if row.instances[i].masks_T[t]}
+                       for t, own in enumerate(labeled)]  # fmt: skip
 
 
 def test_an_animation_shows_every_frame(tmp_path):
-    data = draw_animation(pictures(tmp_path), 192, 5, (), "webp")
+    data = draw_animation(pictures(tmp_path), 192, 5, "webp")
     with Image.open(io.BytesIO(data)) as animation:
         assert animation.n_frames == 4
         assert animation.width == 192
@@ -64,7 +98,7 @@ def test_an_animation_shows_every_frame(tmp_path):
 
 
 def test_more_than_three_rows_stand_in_two_columns(tmp_path):
-    with Image.open(io.BytesIO(draw_animation(pictures(tmp_path, 4), 96, 5, (), "webp"))) as four:
+    with Image.open(io.BytesIO(draw_animation(pictures(tmp_path, 4), 96, 5, "webp"))) as four:
         assert four.width == 2 * 96 + 4
 
 

@@ -10,3 +10,6 @@ all videos and combines the counts.
 
 Shape letters: T frames, G objects, D tracks, A thresholds of IoU (alphas), P pairs.
 """
+
+# Tracks with a lower score are neither counted nor drawn, unless asked for.
+SCORE_THRESHOLD = 0.5

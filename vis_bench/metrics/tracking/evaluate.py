@@ -19,8 +19,8 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.metrics.bootstrap import mean_over_categories
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.frames import (
-    SCORE_THRESHOLD,
     Frames,
     distinct_tracks,
     takes_part,

@@ -18,7 +18,6 @@ from vis_bench.data.results_file import Results
 from vis_bench.masks.rle import RLE
 from vis_bench.metrics.overlaps import FrameMasks, Overlaps, space_time_iou
 
-SCORE_THRESHOLD = 0.5
 # From this space-time IoU on, two tracks are taken for the same object.
 DUPLICATE_IOU = 0.5
 # An IoU reaches a threshold that it misses by no more than this.

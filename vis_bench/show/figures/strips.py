@@ -13,11 +13,11 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.errors import VideoErrors
 from vis_bench.runs.sources import Side, Sources
 from vis_bench.show.figures.page import PAGE_WIDTH, TEXT
-from vis_bench.show.overlay.frame import VideoPictures
+from vis_bench.show.overlay.frame import Labels, VideoPictures
 from vis_bench.show.overlay.label_box import font_of, shortened
 from vis_bench.show.overlay.painting import BLACK, WHITE
 from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import GAP, MARKS, draw_strip
+from vis_bench.show.overlay.strip import GAP, draw_strip
 
 _HEADING, _BETWEEN = 26, 10
 
@@ -30,6 +30,7 @@ def draw_method_strip(
     *,
     columns: int,
     min_score: float,
+    labels: Labels,
 ) -> Image.Image:
     """Draw a strip of one video with the ground truth, if there is one, and a row per method.
 
@@ -39,6 +40,7 @@ def draw_method_strip(
         results: of this video, by the name of the row.
         columns: number of frames.
         min_score: tracks with lower scores are not drawn.
+        labels: which frames name the tracks.
     """
 
     def refuse(message: str) -> None:
@@ -46,8 +48,7 @@ def draw_method_strip(
 
     sides = [Side(name, own) for name, own in results.items()]
     rows = rows_of(video, sides, truth, categories, min_score)
-    marks = () if truth is None else MARKS
-    return draw_strip(VideoPictures(video, rows, refuse), columns, _width(columns), marks)
+    return draw_strip(VideoPictures(video, rows, refuse, labels), columns, _width(columns))
 
 
 def draw_failure_cases(
@@ -56,6 +57,7 @@ def draw_failure_cases(
     *,
     columns: int,
     min_score: float,
+    labels: Labels,
     warn: Callable[[str], None],
     advance: Callable[[], object],
 ) -> Image.Image:
@@ -66,18 +68,19 @@ def draw_failure_cases(
         cases: kind of error, and a video that loses AP to it.
         columns: number of frames in a strip.
         min_score: tracks with lower scores are not drawn.
+        labels: which frames name the tracks.
         warn: called with a sentence for each frame that cannot be read.
         advance: called after each case.
     """
     videos = {video.id: video for video in sources.videos}
     truth = sources.truth
     strips = []
-    for place, (_, errors) in enumerate(cases):
+    for _, errors in cases:
         video = videos[errors.video.id]
         rows = rows_of(video, sources.sides, truth, truth.categories, min_score)
-        marks = MARKS if place == len(cases) - 1 else ()
-        pictures = VideoPictures(video, rows, warn)
-        strips.append(draw_strip(pictures, columns, _width(columns), marks))
+        strips.append(
+            draw_strip(VideoPictures(video, rows, warn, labels), columns, _width(columns))
+        )
         advance()
     height = sum(strip.height + _HEADING for strip in strips) + _BETWEEN * (len(strips) - 1)
     page = Image.new("RGB", (max(PAGE_WIDTH, *(strip.width for strip in strips)), height), WHITE)

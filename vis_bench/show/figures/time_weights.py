@@ -44,7 +44,7 @@ def draw_time_weights(
         left = _LEFT + c * (width + _GAP)
         page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=SMALL)
         tracks = [track.instance for track in shown]
-        picture = draw_frame(recorded.video.frames[t], tracks, t, 2 * round(width), labels=False)
+        picture = draw_frame(recorded.video.frames[t], tracks, t, 2 * round(width), labeled=())
         page.picture(np.asarray(picture), left, _BAND, width, height)
     weights_LTQ = decoder.time_weights_LTQ.float().cpu().numpy()
     shares_QT = weights_LTQ[layer][:, [track.row for track in shown]].T

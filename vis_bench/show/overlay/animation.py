@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal
 
@@ -21,7 +21,6 @@ def draw_animation(
     pictures: VideoPictures,
     width: int,
     fps: float,
-    marks: Sequence[str],
     animation_format: AnimationFormat,
 ) -> bytes:
     """Draw every frame of a video; up to three rows stand in one column, more in two.
@@ -29,9 +28,9 @@ def draw_animation(
     Args:
         width: of one frame, in pixels.
         fps: frames per second.
-        marks: see `strip.compose`.
     """
     columns = 1 if len(pictures.rows) <= 3 else 2
+    below = pictures.marks(range(pictures.video.length)), pictures.remarks()
 
     def pages() -> Iterator[Image.Image]:
         for t, drawn in enumerate(pictures.in_turn(width, MARKED_FRAMES)):
@@ -39,7 +38,7 @@ def draw_animation(
                 (picture, row.name, f"frame {t}" if r == columns - 1 else "")
                 for r, (row, picture) in enumerate(zip(pictures.rows, drawn, strict=True))
             ]
-            yield compose([panels[i : i + columns] for i in range(0, len(panels), columns)], marks)
+            yield compose([panels[i : i + columns] for i in range(0, len(panels), columns)], *below)
 
     if animation_format == "mp4":
         return encode_mp4(pages(), fps)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -26,8 +27,12 @@ from vis_bench.show.overlay.painting import BLACK, GRAY, WHITE, Color, Style, co
 Offsets = dict[int, tuple[float, float]]
 # Pictures narrower than this many pixels may abbreviate labels.
 SMALL = 250
-# In moving pictures a switch stays marked for half a second at 6 frames per second.
-MARKED_FRAMES = 3
+# In moving pictures a switch stays marked for half a second at 6 frames per second, and a label
+# stands for two.
+MARKED_FRAMES, LABELED_FRAMES = 3, 12
+# `first`: where an instance first appears, and where its identity switches.
+Labels = Literal["all", "first", "none"]
+LABELS: tuple[Labels, ...] = ("all", "first", "none")
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class Instance:
         masks_T: of the video's size.
         identity: number of the object; one color goes with it.
         texts: forms of its label, from the longest.
-        style: `track` is filled, `false` hatched, `missed` only outlined, with dashes.
+        style: `track` is filled, `false` hatched, `missed` only outlined, with dashes, and
+            `unmatched` only labeled.
         switches: frames in which its identity switches.
         abbreviation: last form of its label in small pictures.
     """
@@ -53,15 +59,23 @@ class Instance:
     @property
     def color(self) -> Color:
         """Color of its mask and its label."""
-        return WHITE if self.style == "missed" else color_of(self.identity)
+        return WHITE if self.style in ("missed", "unmatched") else color_of(self.identity)
+
+    def switches_after(self, since: int | None, t: int) -> list[int]:
+        """Return its switches after a frame and up to t; without `since` only those in t."""
+        return [s for s in self.switches if (t - 1 if since is None else since) < s <= t]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a video's pictures: the ground truth, or one results file."""
+    """One row of a video's pictures: the ground truth, or one results file.
+
+    `remark` stands below the pictures, such as the number of tracks that are not drawn.
+    """
 
     name: str
     instances: Sequence[Instance]
+    remark: str = ""
 
 
 class VideoPictures:
@@ -71,9 +85,16 @@ class VideoPictures:
         warn: called with a sentence for each frame that cannot be read; its pictures are gray.
     """
 
-    def __init__(self, video: Video, rows: Sequence[Row], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        video: Video,
+        rows: Sequence[Row],
+        warn: Callable[[str], None],
+        labels: Labels = "first",
+    ) -> None:
         self.video = video
         self.rows = rows
+        self.labels = labels
         self._warn = warn
 
     def width(self, side: int) -> int:
@@ -83,13 +104,15 @@ class VideoPictures:
 
     def at(
         self, t: int, width: int, *,
-        since: int | None = None, offsets: Sequence[Offsets] | None = None,
+        since: int | None = None, earlier: Collection[int] = (),
+        offsets: Sequence[Offsets] | None = None,
     ) -> list[Image.Image]:  # fmt: skip
         """Draw frame t for each row.
 
         Args:
             width: of each picture, in pixels.
             since: identity switches after this frame are marked; by default only those in t.
+            earlier: frames in which instances had their first label.
             offsets: places of each row's labels in the frame before; updated.
         """
         frame = self.video.read(t)
@@ -98,7 +121,15 @@ class VideoPictures:
             return [gray_frame(self.video, t, width) for _ in self.rows]
         offsets = [{} for _ in self.rows] if offsets is None else offsets
         return [
-            draw_frame(frame, row.instances, t, width, since=since, offsets=own)
+            draw_frame(
+                frame,
+                row.instances,
+                t,
+                width,
+                since=since,
+                offsets=own,
+                labeled=self.labeled(row, t, since, earlier),
+            )
             for row, own in zip(self.rows, offsets, strict=True)
         ]
 
@@ -110,7 +141,36 @@ class VideoPictures:
         """
         offsets: list[Offsets] = [{} for _ in self.rows]
         for t in range(self.video.length):
-            yield self.at(t, width, since=t - marked_frames, offsets=offsets)
+            earlier = range(t - LABELED_FRAMES + 1)
+            yield self.at(t, width, since=t - marked_frames, earlier=earlier, offsets=offsets)
+
+    def labeled(
+        self, row: Row, t: int, since: int | None = None, earlier: Collection[int] = ()
+    ) -> set[int]:
+        """Return the instances of a row, by index, that have a label in frame t; see `at`."""
+        if self.labels == "none":
+            return set()
+        return {
+            i for i, instance in enumerate(row.instances)
+            if self.labels == "all" or instance.switches_after(since, t)
+            or not any(instance.masks_T[frame] for frame in earlier)
+        }  # fmt: skip
+
+    def marks(self, frames: Sequence[int]) -> list[str]:
+        """Return the styles and marks that some frames show, other than plain tracks."""
+        found = {
+            instance.style for row in self.rows for instance in row.instances
+            if any(instance.masks_T[t] for t in frames)
+        }  # fmt: skip
+        if self.labels == "none":
+            found.discard("unmatched")
+        shown: list[str] = [style for style in ("missed", "unmatched", "false") if style in found]
+        switches = [s for row in self.rows for instance in row.instances for s in instance.switches]
+        return [*shown, "switch"] if switches and min(switches) <= frames[-1] else shown
+
+    def remarks(self) -> list[str]:
+        """Return the rows' remarks, each behind the name of its row."""
+        return [f"{row.name}: {row.remark}" for row in self.rows if row.remark]
 
 
 def draw_frame(
@@ -121,7 +181,7 @@ def draw_frame(
     *,
     since: int | None = None,
     offsets: Offsets | None = None,
-    labels: bool = True,
+    labeled: Collection[int] | None = None,
 ) -> Image.Image:
     """Draw frame t of a video with the instances in it.
 
@@ -131,14 +191,13 @@ def draw_frame(
         width: of the picture, in pixels; its height keeps the frame's shape.
         since: identity switches after this frame and up to t are marked; by default those in t.
         offsets: places of labels in the frame before, by index of `instances`; updated.
-        labels: writes class and score beside the masks.
+        labeled: indices of `instances` that have their label beside the mask; by default all.
     """
     size_hw = tile_size(frame_HW3.shape[:2], width)
-    first = t if since is None else since + 1
     shown, masks = [], []
     for i, instance in enumerate(instances):
         if mask := instance.masks_T[t]:
-            shown.append((i, instance, [s for s in instance.switches if first <= s <= t]))
+            shown.append((i, instance, instance.switches_after(since, t)))
             masks.append(mask)
     masks_Nhw = painting.masks_at(masks, frame_HW3.shape[:2], size_hw)
     colors = [instance.color for _, instance, _ in shown]
@@ -146,8 +205,11 @@ def draw_frame(
     switched = [bool(switches) for *_, switches in shown]
     frame_hw3 = _resized(frame_HW3, size_hw)
     picture = Image.fromarray(painting.paint(frame_hw3, masks_Nhw, colors, styles, switched))
-    if labels:
-        boxes = [_label_forms(instance, switches, width) for _, instance, switches in shown]
+    if labeled is None or labeled:
+        boxes = [
+            _label_forms(instance, switches, width) if labeled is None or i in labeled else []
+            for i, instance, switches in shown
+        ]
         offsets = {} if offsets is None else offsets
         before = {n: offsets[i] for n, (i, *_) in enumerate(shown) if i in offsets}
         after = _draw_labels(picture, masks_Nhw, boxes, colors, before)
@@ -183,10 +245,12 @@ def _label_forms(instance: Instance, switches: Sequence[int], width: int) -> lis
     """Forms of a label, from the longest to the shortest; notes stand on white below the text."""
     font = font_of(text_size(width))
     notes = [(f"switch at {t}", WHITE) for t in switches[-1:]]
-    texts = instance.texts
+    texts, widest = instance.texts, 0.6 * width
+    if instance.style == "unmatched":
+        texts = tuple(text for text in texts if font.getlength(text) <= widest) or texts[-1:]
     if width < SMALL and instance.abbreviation:
         texts = (*texts, instance.abbreviation)
-    return [[(shortened(text, font, 0.6 * width), instance.color), *notes] for text in texts]
+    return [[(shortened(text, font, widest), instance.color), *notes] for text in texts]
 
 
 def _draw_labels(

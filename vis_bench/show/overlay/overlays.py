@@ -12,13 +12,14 @@ from pathlib import Path
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.video import Video
 from vis_bench.files import overwrite_guard, write_atomically
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Side
 from vis_bench.show.charts import encode_picture
 from vis_bench.show.overlay.animation import AnimationFormat, draw_animation, require_pyav
-from vis_bench.show.overlay.frame import Row, VideoPictures
+from vis_bench.show.overlay.frame import Labels, Row, VideoPictures
 from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import MARKS, draw_strip
+from vis_bench.show.overlay.strip import draw_strip
 
 # Long sides of a frame in pixels; single frames keep their size but are enlarged to the last one.
 STRIP_SIDE, ANIMATION_SIDE, SINGLE_SIDE = 320, 640, 480
@@ -37,6 +38,8 @@ class OverlayPlan:
         animation_format: of the animation; `fps` are its frames per second.
         single: also writes every frame of every row as a picture of its own.
         min_score: tracks with lower scores are left out.
+        labels: which frames of strips and animations name the tracks; single frames all do, unless
+            none does.
     """
 
     columns: int = 5
@@ -44,7 +47,8 @@ class OverlayPlan:
     animation_format: AnimationFormat = "webp"
     fps: float = 6.0
     single: bool = False
-    min_score: float = 0.3
+    min_score: float = SCORE_THRESHOLD
+    labels: Labels = "first"
 
 
 def draw_overlays(
@@ -70,13 +74,14 @@ def draw_overlays(
     stems = _distinct([video.name for video in videos], lambda i: str(videos[i].id))
     for video, stem, rows in zip(videos, stems, all_rows, strict=True):
         overwrite_guard(_planned(video, rows, output, stem, plan), set(video.files))
-    marks = () if truth is None else MARKS
     warnings: dict[str, None] = {}
     files: dict[str, list[Path]] = {}
     with bars.bar("draw", len(videos)) as advance:
         for video, stem, rows in zip(videos, stems, all_rows, strict=True):
-            pictures = VideoPictures(video, rows, lambda text: warnings.update({text: None}))
-            files[video.name] = _draw_video(pictures, output, stem, plan, marks)
+            pictures = VideoPictures(
+                video, rows, lambda text: warnings.update({text: None}), plan.labels
+            )
+            files[video.name] = _draw_video(pictures, output, stem, plan)
             advance()
     return files, list(warnings)
 
@@ -99,17 +104,16 @@ def _single_frame(folder: Path, t: int) -> Path:
     return folder / f"{t:05d}.png"
 
 
-def _draw_video(
-    pictures: VideoPictures, output: Path, stem: str, plan: OverlayPlan, marks: Sequence[str]
-) -> list[Path]:
+def _draw_video(pictures: VideoPictures, output: Path, stem: str, plan: OverlayPlan) -> list[Path]:
     strip_width = pictures.width(plan.side or STRIP_SIDE)
-    strip = draw_strip(pictures, plan.columns, strip_width, marks)
+    strip = draw_strip(pictures, plan.columns, strip_width)
     written = _strip_and_animation(output, stem, plan)
     write_atomically(written[0], encode_picture(strip, "PNG", compress_level=3))
     width = pictures.width(plan.side or ANIMATION_SIDE)
-    animation = draw_animation(pictures, width, plan.fps, marks, plan.animation_format)
+    animation = draw_animation(pictures, width, plan.fps, plan.animation_format)
     write_atomically(written[1], animation)
     if plan.single:
+        pictures.labels = "none" if plan.labels == "none" else "all"
         written += _draw_single_frames(pictures, output / stem)
     return written
 

@@ -16,7 +16,8 @@ import numpy as np
 from vis_bench.masks.rle import RLE, decode
 
 Color = tuple[int, int, int]
-Style = Literal["track", "false", "missed"]
+# `missed` (in a frame) and `unmatched` (over the video, only labeled) are of objects.
+Style = Literal["track", "false", "missed", "unmatched"]
 
 # Opacities of 256: of a filled mask, and of a hatched one on its stripes and between them.
 FILL, STRIPE, GAP = 120, 190, 30
@@ -95,7 +96,8 @@ def paint(
     painted_hw3 = _fill(frame_hw3, masks_Nhw, colors, styles)
     width = max(2, round(max(frame_hw3.shape[:2]) / 180))
     for index in reversed(range(len(masks_Nhw))):
-        _outline(painted_hw3, masks_Nhw[index], colors[index], styles[index], width)
+        if styles[index] != "unmatched":
+            _outline(painted_hw3, masks_Nhw[index], colors[index], styles[index], width)
         if switched[index]:
             _ring(painted_hw3, masks_Nhw[index], width)
     return painted_hw3
@@ -115,7 +117,7 @@ def _fill(
 ) -> np.ndarray:
     labels_hw = np.zeros(frame_hw3.shape[:2], np.intp)
     for index in reversed(range(len(masks_Nhw))):
-        if styles[index] != "missed":
+        if styles[index] in ("track", "false"):
             labels_hw[masks_Nhw[index]] = index + 1
     hatched = np.array([False, *(style == "false" for style in styles)])
     color_L3 = np.array([(0, 0, 0), *colors], np.uint16)
@@ -143,7 +145,9 @@ def _muted(pixels_P3: np.ndarray) -> np.ndarray:
 def _outline(
     painted_hw3: np.ndarray, mask_hw: np.ndarray, color: Color, style: Style, width: int
 ) -> None:
-    """Draw the inner edge in the color, and a dark line outside it for contrast."""
+    """Draw the inner edge in the color, and a dark line outside it; thin dashes where missed."""
+    if style == "missed":
+        width = max(1, width // 2)
     box = _box(mask_hw, width + 2)
     if box is None:
         return
@@ -152,7 +156,7 @@ def _outline(
     edge_hw = inside_hw & ~_shrunk(inside_hw, width)
     if style == "missed":
         origin = box[0].start, box[1].start
-        dash_hw = _diagonals(edge_hw.shape, origin, 3 * width)
+        dash_hw = _diagonals(edge_hw.shape, origin, 4 * width)
         part_hw3[edge_hw & dash_hw] = WHITE
         part_hw3[edge_hw & ~dash_hw] = BLACK
         return

@@ -16,14 +16,17 @@ from vis_bench.errors import InputError
 from vis_bench.runs.sources import Side
 from vis_bench.show.overlay.frame import Instance, Row
 from vis_bench.show.overlay.painting import Color, Style, color_of
-from vis_bench.show.overlay.timelines import switch_frames
+from vis_bench.show.overlay.timelines import object_timelines, switch_frames
 from vis_bench.show.overlay.tracks import (
+    Outcomes,
     TrackSet,
     identities,
+    num_hidden,
     objects_of,
     outcomes,
     tracks_of,
 )
+from vis_bench.text import count
 
 if TYPE_CHECKING:
     from vis_bench.inference.attention import RecordedVideo
@@ -38,29 +41,86 @@ def rows_of(
 ) -> list[Row]:
     """Return the ground truth's row, if there is one, and then a row for each results file."""
     sets = [tracks_of(side.results, video, min_score) for side in sides]
+    remarks = [
+        f"{count(hidden, 'track')} below {min_score:g} not drawn" if hidden else ""
+        for side, tracks in zip(sides, sets, strict=True)
+        for hidden in [num_hidden(side.results, video, tracks)]
+    ]
     if truth is None:
-        rows = [
-            [_track(tracks, n, int(identity), categories) for n, identity in enumerate(identity_N)]
-            for tracks, identity_N in zip(sets, identities(sets), strict=True)
+        numbered = identities(sets)
+        names = Names.of(categories, zip(sets, numbered, strict=True))
+        return [
+            Row(
+                side.name,
+                [_track(tracks, n, int(identity), names) for n, identity in enumerate(identity_N)],
+                remark,
+            )
+            for side, tracks, identity_N, remark in zip(sides, sets, numbered, remarks, strict=True)
         ]
-        return [Row(side.name, row) for side, row in zip(sides, rows, strict=True)]
     objects = objects_of(truth, video)
     judged = [outcomes(tracks, objects) for tracks in sets]
-    _, *numbered = identities([objects, *sets], [found_N for found_N, _ in judged])
-    found = [_object(objects, m, categories) for m in range(len(objects))]
-    shown = [Row("ground truth", found)]
-    for side, tracks, (found_N, faults), identity_N in zip(
-        sides, sets, judged, numbered, strict=True
+    own_M, *numbered = identities([objects, *sets], [outcome.found_N for outcome in judged])
+    names = Names.of(categories, [(objects, own_M)])
+    shown = [Row("ground truth", [_object(objects, m, names) for m in range(len(objects))])]
+    for side, tracks, outcome, identity_N, remark in zip(
+        sides, sets, judged, numbered, remarks, strict=True
     ):
-        missed_M = ~np.isin(np.arange(len(objects)), found_N) & ~objects.crowd_N
-        instances = [_missed(objects, m, categories) for m in np.flatnonzero(missed_M).tolist()]
+        unmatched = outcome.unmatched | _hidden_matches(side, video, objects, outcome)
+        instances = _lost(tracks, objects, unmatched, names, video.length)
         switches = switch_frames(tracks, objects, video.length)
-        for n, (identity, fault) in enumerate(zip(identity_N, faults, strict=True)):
+        for n, (identity, fault) in enumerate(zip(identity_N, outcome.faults, strict=True)):
             instances.append(
-                _track(tracks, n, int(identity), categories, fault=fault, switches=switches[n])
+                _track(tracks, n, int(identity), names, fault=fault, switches=switches[n])
             )
-        shown.append(Row(side.name, instances))
+        shown.append(Row(side.name, instances, remark))
     return shown
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of the objects of a video: classes, with a number where several are of one class.
+
+    `numbers`: (category, identity) -> number within the class, from 1.
+    """
+
+    categories: Mapping[int, str]
+    numbers: Mapping[tuple[int, int], int]
+
+    @classmethod
+    def of(
+        cls, categories: Mapping[int, str], sets: Iterable[tuple[TrackSet, np.ndarray]]
+    ) -> Names:
+        """Number the identities of the sets, in their order."""
+        found: dict[int, list[int]] = {}
+        for tracks, identity_N in sets:
+            for category, identity in zip(
+                tracks.category_N.tolist(), identity_N.tolist(), strict=True
+            ):
+                known = found.setdefault(category, [])
+                if identity not in known:
+                    known.append(identity)
+        numbers = {
+            (category, identity): number
+            for category, known in found.items()
+            for number, identity in enumerate(known, 1)
+            if len(known) > 1
+        }
+        return cls(categories, numbers)
+
+    def full(self, category: int, identity: int) -> str:
+        """Return a name such as `cat #2`."""
+        name = self.categories.get(category, f"class {category}")
+        return f"{name}{self._number(category, identity, ' ')}"
+
+    def short(self, category: int, identity: int) -> str:
+        """Return the abbreviation of a name; empty if it has none."""
+        name = self.categories.get(category, f"class {category}")
+        short = abbreviation(name, self.categories.values())
+        return short and f"{short}{self._number(category, identity)}"
+
+    def _number(self, category: int, identity: int, space: str = "") -> str:
+        number = self.numbers.get((category, identity))
+        return "" if number is None else f"{space}#{number}"
 
 
 def abbreviation(name: str, names: Iterable[str]) -> str:
@@ -87,37 +147,60 @@ def _words(name: str) -> list[str]:
     return re.split(r"[\s_-]+", name)
 
 
-def _object(objects: TrackSet, m: int, categories: Mapping[int, str]) -> Instance:
-    name = _name(objects, m, categories)
+def _object(objects: TrackSet, m: int, names: Names) -> Instance:
+    category = int(objects.category_N[m])
+    name = names.full(category, m)
     text = f"{name} (crowd)" if objects.crowd_N[m] else name
-    short = abbreviation(name, categories.values())
-    return Instance(objects.masks_T(m), m, (text,), abbreviation=short)
+    return Instance(objects.masks_T(m), m, (text,), abbreviation=names.short(category, m))
 
 
-def _missed(objects: TrackSet, m: int, categories: Mapping[int, str]) -> Instance:
-    texts = (f"missed {_name(objects, m, categories)}", "missed")
-    return Instance(objects.masks_T(m), -1, texts, "missed")
+def _hidden_matches(side: Side, video: Video, objects: TrackSet, shown: Outcomes) -> dict[int, str]:
+    """Return the words for unmatched objects that a track with too low a score finds."""
+    tracks = tracks_of(side.results, video, float("-inf"))
+    if not shown.unmatched or len(tracks) == len(shown.found_N):
+        return {}
+    found = zip(outcomes(tracks, objects).found_N.tolist(), tracks.score_N.tolist(), strict=True)
+    return {m: f"not matched, but at {score:.2f}" for m, score in found if m in shown.unmatched}
+
+
+def _lost(
+    tracks: TrackSet, objects: TrackSet, unmatched: Mapping[int, str], names: Names, num_frames: int
+) -> list[Instance]:
+    """Return dashes for frames in which an object has no mask, labels for unmatched objects."""
+    instances = []
+    for m, line in enumerate(object_timelines(tracks, objects, num_frames)):
+        if objects.crowd_N[m]:
+            continue
+        masks_T = objects.masks_T(m)
+        if words := unmatched.get(m):
+            name = names.full(int(objects.category_N[m]), m)
+            texts = (f"{name} {words}", words, "not matched")
+            instances.append(Instance(masks_T, m, texts, "unmatched"))
+        if line.missed_T.any():
+            masks = [masks_T[t] if missed else None for t, missed in enumerate(line.missed_T)]
+            instances.append(Instance(masks, m, (), "missed"))
+    return instances
 
 
 def _track(
     tracks: TrackSet,
     n: int,
     identity: int,
-    categories: Mapping[int, str],
+    names: Names,
     *,
     fault: str = "",
     switches: tuple[int, ...] = (),
 ) -> Instance:
-    name, score = _name(tracks, n, categories), f"{tracks.score_N[n]:.2f}"
-    text = f"{name}{',' if name[-1:].isdigit() else ''} {score}"
+    category, score = int(tracks.category_N[n]), f"{tracks.score_N[n]:.2f}"
+    name = names.full(category, identity)
+    text = _scored(name, score)
     texts = (f"{text}, {fault}", text, score) if fault else (text, score)
     style: Style = "false" if fault else "track"
     return Instance(tracks.masks_T(n), identity, texts, style, switches)
 
 
-def _name(tracks: TrackSet, index: int, categories: Mapping[int, str]) -> str:
-    category = int(tracks.category_N[index])
-    return categories.get(category, f"class {category}")
+def _scored(name: str, score: str) -> str:
+    return f"{name}{',' if name[-1:].isdigit() else ''} {score}"
 
 
 @dataclass(frozen=True)
@@ -159,7 +242,7 @@ def shown_tracks(
     if not len(tracks):
         raise InputError(f"the method finds no instance in video {video.name}; choose another one")
     objects = None if truth is None else objects_of(truth, video)
-    found_D = np.full(len(tracks), -1) if objects is None else outcomes(tracks, objects)[0]
+    found_D = np.full(len(tracks), -1) if objects is None else outcomes(tracks, objects).found_N
     first: dict[int, int] = {}
     for place in sorted(range(len(tracks)), key=lambda place: found_D[place] < 0):
         first.setdefault(recorded.instances[tracks.rows_N[place]], place)
@@ -169,9 +252,10 @@ def shown_tracks(
         (identity_N,) = identities([chosen])
     else:
         _, identity_N = identities([objects, chosen], [found_N])
-    shown = []
+    shown, names = [], Names.of(categories, [(chosen, identity_N)])
     for n, (identity, target) in enumerate(zip(identity_N, found_N, strict=True)):
-        text = f"{_name(chosen, n, categories)} {chosen.score_N[n]:.2f}"
+        name = names.full(int(chosen.category_N[n]), int(identity))
+        text = _scored(name, f"{chosen.score_N[n]:.2f}")
         instance = Instance(chosen.masks_T(n), int(identity), (text,))
         annotated = objects if target >= 0 else None
         masks = chosen.masks_T(n) if annotated is None else annotated.masks_T(int(target))

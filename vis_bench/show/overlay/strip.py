@@ -11,39 +11,59 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vis_bench.show.overlay.frame import VideoPictures
-from vis_bench.show.overlay.label_box import Font, font_of, line_height, shortened, text_size
+from vis_bench.show.overlay.label_box import (
+    Font,
+    box_size,
+    draw_box,
+    font_of,
+    line_height,
+    shortened,
+    text_size,
+)
 from vis_bench.show.overlay.painting import BLACK, PALETTE, WHITE, Style, paint
 
 GAP = 4
 # A picture, and the captions above it on its left and on its right.
 Panel = tuple[Image.Image, str, str]
+# Style, whether it is switched, and what the legend says.
 _MARKS: dict[str, tuple[Style, bool, str]] = {
-    "missed": ("missed", False, "object that is missed"),
+    "missed": ("missed", False, "object without a mask in this frame"),
+    "unmatched": (
+        "unmatched",
+        False,
+        "by no drawn track of its class, with an IoU of 0.5 over all frames",
+    ),
     "false": ("false", False, "track that finds no object"),
     "switch": ("track", True, "identity switch"),
 }
-MARKS = tuple(_MARKS)
+_CHIP = "not matched"
 
 
-def draw_strip(
-    pictures: VideoPictures, columns: int, width: int, marks: Sequence[str]
-) -> Image.Image:
-    """Draw the strip of a video; a switch is marked in the first column at or after its frame.
+def draw_strip(pictures: VideoPictures, columns: int, width: int) -> Image.Image:
+    """Draw the strip of a video with a legend.
+
+    A switch is marked in the first column at or after its frame.
 
     Args:
         columns: number of frames; fewer if the video has fewer.
         width: of one frame, in pixels.
-        marks: see `compose`.
     """
+    rows = strip_panels(pictures, columns, width)
+    frames = strip_frames(pictures.video.length, columns)
+    return compose(rows, pictures.marks(frames), pictures.remarks())
+
+
+def strip_panels(pictures: VideoPictures, columns: int, width: int) -> list[list[Panel]]:
+    """Draw the pictures of a strip, without a legend; arguments as for `draw_strip`."""
     frames = strip_frames(pictures.video.length, columns)
     rows: list[list[Panel]] = [[] for _ in pictures.rows]
-    before = -1
-    for t in frames:
-        for r, picture in enumerate(pictures.at(t, width, since=before)):
+    for column, t in enumerate(frames):
+        earlier = frames[:column]
+        drawn = pictures.at(t, width, since=earlier[-1] if earlier else -1, earlier=earlier)
+        for r, picture in enumerate(drawn):
             title = pictures.rows[r].name if t == frames[0] else ""
             rows[r].append((picture, title, f"frame {t}" if r == 0 else ""))
-        before = t
-    return compose(rows, marks)
+    return rows
 
 
 def strip_frames(length: int, columns: int) -> list[int]:
@@ -53,18 +73,21 @@ def strip_frames(length: int, columns: int) -> list[int]:
     return np.unique(np.linspace(0, length - 1, columns).round().astype(int)).tolist()
 
 
-def compose(rows: Sequence[Sequence[Panel]], marks: Sequence[str] = ()) -> Image.Image:
+def compose(
+    rows: Sequence[Sequence[Panel]], marks: Sequence[str] = (), remarks: Sequence[str] = ()
+) -> Image.Image:
     """Lay panels out in rows on white.
 
     Args:
         rows: pictures of one size; a row may be shorter than others.
-        marks: of `MARKS`, explained below the panels.
+        marks: of `VideoPictures.marks`, explained below the panels.
+        remarks: sentences below the panels.
     """
     width, height = rows[0][0][0].size
     font = font_of(text_size(width))
     band = _band(font)
     page_width = max(map(len, rows)) * (width + GAP) - GAP
-    legend = _legend(marks, font, page_width) if marks else None
+    legend = _legend(marks, remarks, font, page_width) if marks or remarks else None
     page_height = len(rows) * (band + height) + (legend.height if legend else 0)
     page = Image.new("RGB", (page_width, page_height), WHITE)
     canvas = ImageDraw.Draw(page)
@@ -86,29 +109,37 @@ def _band(font: Font) -> int:
     return line_height(font) + 9
 
 
-def _legend(marks: Sequence[str], font: Font, width: int) -> Image.Image:
+def _legend(marks: Sequence[str], remarks: Sequence[str], font: Font, width: int) -> Image.Image:
     """Explain the marks, in as many lines as the width asks for."""
     band = _band(font)
-    swatch_width = 2 * band
+    swatches = [_swatch(mark, (band - 2, 2 * band), font) for mark in marks]
+    entries = list(zip(swatches, (_MARKS[mark][2] for mark in marks), strict=True))
     places, x, y = [], 0, 0
-    for mark in marks:
-        needed = swatch_width + 6 + round(font.getlength(_MARKS[mark][2])) + 16
-        if x and x + needed > width:
+    for swatch, text in (*entries, *((None, remark) for remark in remarks)):
+        text_left = swatch.width + 6 if swatch else 0
+        text = shortened(text, font, width - text_left)
+        needed = text_left + round(font.getlength(text)) + 16
+        if x and x + needed - 16 > width:
             x, y = 0, y + band
-        places.append((x, y))
+        places.append((x, y, swatch, text_left, text))
         x += needed
     picture = Image.new("RGB", (width, y + band + 2), WHITE)
     canvas = ImageDraw.Draw(picture)
-    for (x, y), mark in zip(places, marks, strict=True):
-        picture.paste(_swatch(mark, (band - 2, swatch_width)), (x, y + 2))
-        start = x + swatch_width + 6, y + band / 2 + 1
-        canvas.text(start, _MARKS[mark][2], fill=BLACK, font=font, anchor="lm")
+    for x, y, swatch, text_left, text in places:
+        if swatch:
+            picture.paste(swatch, (x, y + 2))
+        canvas.text((x + text_left, y + band / 2 + 1), text, fill=BLACK, font=font, anchor="lm")
     return picture
 
 
-def _swatch(mark: str, size_hw: tuple[int, int]) -> Image.Image:
-    """Draw the mark on a piece of frame."""
+def _swatch(mark: str, size_hw: tuple[int, int], font: Font) -> Image.Image:
+    """Draw the mark on a piece of frame, or an empty label."""
     style, is_switched, _ = _MARKS[mark]
+    if style == "unmatched":
+        lines = [(_CHIP, WHITE)]
+        picture = Image.new("RGB", box_size(lines, font), WHITE)
+        draw_box(ImageDraw.Draw(picture), 0, 0, lines, font)
+        return picture
     frame_hw3 = np.full((*size_hw, 3), 200, np.uint8)
     mask_hw = np.zeros(size_hw, bool)
     mask_hw[4:-4, 6:-6] = True

@@ -66,6 +66,11 @@ def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
     )
 
 
+def num_hidden(results: Results, video: Video, tracks: TrackSet) -> int:
+    """Return the number of a video's tracks whose score was too low for `tracks_of`."""
+    return sum(track.video_id == video.id for track in results.tracks) - len(tracks)
+
+
 def objects_of(truth: GroundTruth, video: Video) -> TrackSet:
     """Return the annotated objects of a video, in file order, if all fit its frames."""
     rows = [i for i, annotated in enumerate(truth.objects) if annotated.video_id == video.id]
@@ -141,12 +146,26 @@ def _assign(a: TrackSet, b: TrackSet) -> np.ndarray:
     return np.stack([rows[related], columns[related]], 1)
 
 
-def outcomes(tracks: TrackSet, objects: TrackSet) -> tuple[np.ndarray, list[str]]:
-    """Return the object that each track finds, (N,), -1 for none, and the fault of each such track.
+@dataclass(frozen=True)
+class Outcomes:
+    """N tracks and M objects of one video, matched over all frames as in AP.
 
     Best score first, a track finds the free object of its category that it overlaps most, from a
-    space-time IoU of 0.5 on, as in AP. The fault of a track that finds an object is empty.
+    space-time IoU of 0.5 on.
+
+    Attributes:
+        found_N: the object that each track finds; -1 for none.
+        faults: of each track; empty where it finds an object.
+        unmatched: object -> the words for why no track finds it; without crowds.
     """
+
+    found_N: np.ndarray
+    faults: list[str]
+    unmatched: dict[int, str]
+
+
+def outcomes(tracks: TrackSet, objects: TrackSet) -> Outcomes:
+    """Match the tracks of a video to its objects."""
     iou_NM = np.zeros((len(tracks), len(objects)))
     if iou_NM.size:
         iou_NM = space_time_iou(tracks.tubes, tracks.rows_N, objects.tubes, objects.rows_N)
@@ -159,7 +178,20 @@ def outcomes(tracks: TrackSet, objects: TrackSet) -> tuple[np.ndarray, list[str]
         "" if found_N[track] >= 0 else _fault(iou_NM[track], own_M)
         for track, own_M in enumerate(tracks.category_N[:, None] == objects.category_N)
     ]
-    return found_N, faults
+    own_NM = tracks.category_N[:, None] == objects.category_N
+    unmatched = {
+        m: _unmatched(iou_NM[:, m], own_NM[:, m])
+        for m in np.flatnonzero(~np.isin(np.arange(len(objects)), found_N)).tolist()
+        if not objects.crowd_N[m]
+    }
+    return Outcomes(found_N, faults, unmatched)
+
+
+def _unmatched(iou_N: np.ndarray, own_N: np.ndarray) -> str:
+    best_own = np.where(own_N, iou_N, 0.0).max(initial=0.0)
+    if best_own < FOUND <= iou_N.max(initial=0.0):
+        return "not matched, wrong class"
+    return f"not matched, IoU {best_own:.2f}"
 
 
 def _fault(iou_M: np.ndarray, own_M: np.ndarray) -> str:

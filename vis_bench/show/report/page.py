@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.metrics.analyse import Analysis, analyse
-from vis_bench.metrics.tracking.frames import SCORE_THRESHOLD
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.tracks import check_fit
@@ -49,7 +49,7 @@ class ReportPlan:
 
     num_videos: int = 8
     side: int = 360
-    min_score: float = 0.3
+    min_score: float = SCORE_THRESHOLD
     num_resamples: int = 1000
     seed: int = 0
     max_megabytes: float = 20.0

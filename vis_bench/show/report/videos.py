@@ -20,7 +20,7 @@ from vis_bench.show.charts import encode_picture
 from vis_bench.show.overlay.frame import MARKED_FRAMES, Row, VideoPictures
 from vis_bench.show.overlay.painting import color_of
 from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import MARKS, draw_strip, strip_frames
+from vis_bench.show.overlay.strip import draw_strip, strip_frames
 from vis_bench.show.overlay.timelines import ObjectTimeline, object_timelines
 from vis_bench.show.overlay.tracks import objects_of, tracks_of
 from vis_bench.show.report.table import (
@@ -139,7 +139,7 @@ def show_videos(
             advance()
             continue
         rows = _rows(inputs, video, min_score)
-        pictures = VideoPictures(video, rows, lambda text: warnings.update({text: None}))
+        pictures = VideoPictures(video, rows, lambda text: warnings.update({text: None}), "all")
         player = make_player(pictures, side)
         advance()
         smallest = min(smallest or player.num_bytes, player.num_bytes)
@@ -228,7 +228,7 @@ def make_player(pictures: VideoPictures, side: int) -> Player:
     for drawn in pictures.in_turn(pictures.width(side), MARKED_FRAMES):
         size = drawn[0].size
         frames.append([_webp(picture) for picture in drawn])
-    strip = draw_strip(pictures, _STRIP_COLUMNS, pictures.width(_STRIP_SIDE), MARKS)
+    strip = draw_strip(pictures, _STRIP_COLUMNS, pictures.width(_STRIP_SIDE))
     names = [row.name for row in pictures.rows]
     shown = ", ".join(map(str, strip_frames(video.length, _STRIP_COLUMNS)))
     text = f"Video {video.name}, frames {shown}; rows: {', '.join(names)}"
