@@ -14,6 +14,7 @@ from vis_bench.records.store import RecordStore, pack_predictions, predictions_p
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.compare import compare_pair
+from vis_bench.show.evaluation import evaluation_text
 
 TRACKS = perfect_tracks(2)
 
@@ -59,6 +60,27 @@ def test_the_text_shows_all_parts(report):
     assert cells[3] == f"{100 * ap.difference:+.1f}"
     assert cells[4] == f"{100 * ap.low:+.1f} to {100 * ap.high:+.1f}"
     assert text == report.as_text()
+
+
+def test_categories_of_one_name_have_a_row_each(files, tmp_path):
+    annotations, good, worse = files
+    content = json.loads(annotations.read_text())
+    for category, name in zip(content["categories"], ("cat", "cat", "cat (id 1)"), strict=False):
+        category["name"] = name
+    renamed = tmp_path / "renamed.json"
+    renamed.write_text(json.dumps(content))
+    pair = compared_sources([good, worse], annotations=renamed)
+    report = compare_pair(pair, Bars(quiet=True), num_resamples=5)
+    rows = report.as_json()["by_category"]
+    names = ["cat (id 1) (id 1)", "cat (id 2)", "cat (id 1) (id 3)", "kind 4"]
+    assert list(rows) == names
+    expected = evaluate_files(renamed, good).per_category()
+    assert [row["ap"]["first"] for row in rows.values()] == pytest.approx(
+        [row["ap"] for row in expected]
+    )
+    evaluated = evaluation_text(evaluate_files(renamed, good), per_category=True)
+    for text in (report.as_text(), evaluated):
+        assert all(f"| {name} " in text for name in names)
 
 
 def test_plain_types_hold_everything(report):

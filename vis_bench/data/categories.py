@@ -9,6 +9,7 @@ have gaps. `nominal` has the categories of YouTube-VIS 2019, whose models it tim
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from vis_bench.errors import InputError
@@ -140,6 +141,14 @@ def dataset_of(categories: Mapping[int, str], *, of_images: bool = False) -> str
         ):
             return name
     return None
+
+
+def distinct_names(categories: Mapping[int, str]) -> dict[int, str]:
+    """Names of categories by id, each with its id where names repeat."""
+    names = dict(categories)
+    while repeated := {name for name, number in Counter(names.values()).items() if number > 1}:
+        names = {k: f"{name} (id {k})" if name in repeated else name for k, name in names.items()}
+    return names
 
 
 def _same(one: str, other: str | None) -> bool:

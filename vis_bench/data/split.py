@@ -24,7 +24,7 @@ from vis_bench.data.annotation_files import (
     check_kind,
     read_entries,
 )
-from vis_bench.data.categories import HELD_OUT, REST
+from vis_bench.data.categories import HELD_OUT, REST, distinct_names
 from vis_bench.errors import InputError
 from vis_bench.files import (
     check_writable,
@@ -164,12 +164,8 @@ def _part(
         raise InputError(f"part {name} cannot be written as JSON: {error}") from None
     path = folder / f"{name}.json"
     names = category_names(content, name)
-    shared = Counter(names.values())
     counts = Counter(category for video in videos for category in shown[video])
-    by_name = {
-        text if shared[text] == 1 else f"{text} (id {category})": counts[category]
-        for category, text in sorted(names.items())
-    }
+    by_name = {text: counts[category] for category, text in sorted(distinct_names(names).items())}
     summary = {
         "part": name, "path": str(path), "sha256": annotations_checksum(data),
         "num_videos": len(videos), "num_objects": len(part["annotations"]),

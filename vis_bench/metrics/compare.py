@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vis_bench.data.categories import distinct_names
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.bootstrap import percentile_interval
@@ -62,7 +63,8 @@ class ChangedVideo:
 @dataclass(frozen=True)
 class Comparison:
     """Differences of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` over all, and of `ap`, `ap50`,
-    `ap75`, `ar100` by category and area; videos by falling size of their change.
+    `ap75`, `ar100` by category (with its id where names repeat) and area; videos by falling size of
+    their change.
 
     `tracking` holds those of `hota`, `deta`, `assa`, `loca`, `idf1`, `teta`, of tracks with a score
     above `tracking_score_threshold`; empty where the tracking metrics were not given.
@@ -87,6 +89,7 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
     tracking = [name for name in first.overall if name in TRACKING_NUMBERS]
     overall = [name for name in first.overall if name not in TRACKING_NUMBERS]
     categories = first.evaluation.matches.categories
+    names = distinct_names({category.id: category.name for category in categories})
     return Comparison(
         _differences(first.overall, second.overall, overall),
         _threshold(first),
@@ -96,7 +99,7 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
             for name, numbers in first.by_area.items()
         },
         {
-            category.name: _differences(
+            names[category.id]: _differences(
                 _of_category(first, k), _of_category(second, k), first.by_category
             )
             for k, category in enumerate(categories)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.records.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
@@ -72,8 +73,10 @@ def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: b
     tables = [_table(["points (0..100)", *ACCURACY_TITLES.values()], rows)]
     tables += _part_tables(videos) if videos else []
     if per_category:
+        numbers = evaluation.per_category()
+        names = _category_names(numbers)
         rows = [
-            [str(row["name"]), *_points(row, ACCURACY_TITLES)] for row in evaluation.per_category()
+            [name, *_points(row, ACCURACY_TITLES)] for name, row in zip(names, numbers, strict=True)
         ]
         tables.append(_table(["category", *ACCURACY_TITLES.values()], rows))
     if videos and videos.tracking is not None:
@@ -148,14 +151,18 @@ def _tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool) -> l
         ),
     ]
     if per_category:
-        rows = []
-        for row in evaluation.per_category():
+        rows, found = [], evaluation.per_category()
+        for name, row in zip(_category_names(found), found, strict=True):
             numbers = [ABSENT] * len(TRACKING_TITLES)
             if row["annotated"]:
                 numbers = [*_points(row, _HOTA), *_points(row["teta"], ["teta"])]
-            rows.append([str(row["name"]), *numbers])
+            rows.append([name, *numbers])
         tables.append(_table([title, *TRACKING_TITLES.values()], rows))
     return tables
+
+
+def _category_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(distinct_names({row["id"]: str(row["name"]) for row in rows}).values())
 
 
 def _points(numbers: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
