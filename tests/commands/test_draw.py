@@ -59,6 +59,21 @@ def test_single_frames_have_a_folder_per_row(draw, case):
     assert right == [list(color_of(1))] * 3
 
 
+def test_a_row_is_named_up_to_the_last_sign_that_leaves_a_file(draw, case):
+    other = write_results(case / "a=b.json", (RIGHT, 2, 0.9))
+    arguments = ("--annotations", case / "gt.json", "--single")
+    assert draw(*arguments, results=("r.json", f"options=r50={other}"))[0] == 0
+    rows = sorted(path.name for path in (case / "out" / "cats").iterdir())
+    assert rows == ["ground_truth", "options=r50", "r"]
+    code, _, err = draw(*arguments, results=("r.json", "options=r50=nowhere.json"))
+    assert (code, "cannot read nowhere.json" in err) == (2, True)
+
+
+def test_classes_without_a_name_ask_for_the_data_set(draw):
+    assert "warning: no names of classes 1, 2: add --dataset" in draw()[2]
+    assert draw("--dataset", "ytvis2019")[2] == ""
+
+
 def test_without_annotations_videos_are_numbered_in_natural_order(case, draw):
     for name in ("v10", "v9"):
         write_frames(case / "many", name)

@@ -65,7 +65,14 @@ def run(options: argparse.Namespace) -> None:
         inputs.videos, inputs.sides, inputs.annotated, inputs.truth.categories, options.output,
         plan, Bars(options.json),
     )  # fmt: skip
-    warn([*inputs.truth.warnings, *warnings])
+    known = inputs.truth.categories
+    classes = sorted(
+        {t.category_id for side in inputs.sides for t in side.results.tracks} - {*known}
+    )
+    unnamed = (
+        [f"no names of classes {', '.join(map(str, classes))}: add --dataset"] if classes else []
+    )
+    warn([*inputs.truth.warnings, *unnamed, *warnings])
     num_files = sum(map(len, files.values()))
     text = f"pictures: {num_files}, videos: {len(files)}, folder: {options.output}"
     written = {name: list(map(str, paths)) for name, paths in files.items()}

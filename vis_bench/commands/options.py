@@ -248,12 +248,13 @@ def check_overwriting(types: Mapping[str, Callable[[str], Any]], values: dict[st
 
 
 def _paths(type: Callable[[str], Any], value: Any) -> Iterator[Path]:
-    """Files that a value names, alone, in a list, or behind the `=` of NAME=FILE and KEY=FILE."""
+    """Files that a value names, alone, in a list, or behind an `=` of NAME=FILE and KEY=FILE."""
     for entry in value if isinstance(value, list) else [value]:
         if isinstance(entry, Path):
             yield entry
         elif type in (named_file, override):
-            yield from map(Path, (entry, entry.partition("=")[2]))
+            parts = entry.split("=")
+            yield from (Path("=".join(parts[start:])) for start in range(len(parts)))
 
 
 def _check_outside(path: Path, folder: Path, type: Callable[[str], Any]) -> None:

@@ -310,12 +310,20 @@ def _in_folder(content: Mapping[str, Any], truth: GroundTruth, folder: Path) -> 
     return videos
 
 
+def _split_name(text: str) -> tuple[str, Path]:
+    """Split NAME=FILE at the last `=` that leaves an existing file, or else at the last one."""
+    if is_file(Path(text)):
+        return "", Path(text)
+    places = [place for place, letter in enumerate(text) if letter == "="][::-1]
+    for place in places:
+        if is_file(Path(text[place + 1 :])):
+            return text[:place], Path(text[place + 1 :])
+    return (text[: places[0]], Path(text[places[0] + 1 :])) if places else ("", Path(text))
+
+
 def _named_side(text: str) -> Side:
     """The results of a path or NAME=PATH, with the record that lies beside them."""
-    name, separator, rest = text.partition("=")
-    if not separator or is_file(Path(text)):
-        name, rest = "", text
-    path = Path(rest)
+    name, path = _split_name(text)
     record = None
     if path.name.endswith(RESULTS_ENDING):
         beside = path.with_name(f"{path.name.removesuffix(RESULTS_ENDING)}.json")
