@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -15,7 +15,13 @@ from vis_bench.method import MethodSource, VISMethod
 
 ENTRY_POINT_GROUP = "vis_bench.methods"
 
-# Files that decide the computations of a method: code, sources of native code, and settings.
+# This project's packages and the endings of their code.
+PACKAGES = ("vis_bench", "methods", "cuda_ops")
+CODE_ENDINGS = frozenset({".py", ".cpp", ".cu", ".cuh"})
+# Code that computes no accuracy: nothing below imports it.
+OUTPUT_CODE = ("vis_bench/commands/", "vis_bench/show/")
+
+# Files that decide the computations of a plug-in: code, sources of native code, and settings.
 SOURCE_ENDINGS = frozenset(
     {".py", ".so", ".pyd", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp"}
     | {".json", ".toml", ".yaml", ".yml"}
@@ -80,12 +86,36 @@ class PlugIn:
         listed = (self.point.dist and self.point.dist.read_text("top_level.txt")) or ""
         for package in sorted({self.point.module.partition(".")[0], *listed.split()}):
             spec = find_spec(package)
-            for folder in (spec and spec.submodule_search_locations) or ():
-                for path in Path(folder).rglob("*"):
-                    if path.suffix in SOURCE_ENDINGS and path.is_file():
-                        yield f"{package}/{path.relative_to(folder).as_posix()}", path
+            yield from _package_files(package, SOURCE_ENDINGS)
             if spec and spec.has_location and not spec.submodule_search_locations:
                 yield Path(str(spec.origin)).name, Path(str(spec.origin))
+
+
+@cache
+def sources_sha256(plug_in: MethodSource | None = None) -> str:
+    """Digest of the code that computes accuracy: this project's, and a plug-in's source.
+
+    A file counts as it was when the process first read it.
+    """
+    files = {
+        name: path
+        for package in PACKAGES
+        for name, path in _package_files(package, CODE_ENDINGS)
+        if not name.startswith(OUTPUT_CODE)
+    }
+    own = _sha256(tuple(sorted(files.items())))
+    if plug_in is None:
+        return own
+    return hashlib.sha256(f"{own} {plug_in.sha256} {plug_in.version}".encode()).hexdigest()
+
+
+def _package_files(package: str, endings: Collection[str]) -> Iterator[tuple[str, Path]]:
+    """Files of a package's folders with such endings, by their names in it."""
+    spec = find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for path in Path(folder).rglob("*"):
+            if path.suffix in endings and path.is_file():
+                yield f"{package}/{path.relative_to(folder).as_posix()}", path
 
 
 def find_plug_ins() -> list[PlugIn]:

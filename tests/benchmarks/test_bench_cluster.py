@@ -14,6 +14,7 @@ import torch
 
 from methods import build_method
 from paths import CONFIGS, ROOT
+from run_case import named_job
 from sleeping_worker import SECONDS_PER_VIDEO, SleepingWorker
 from vis_bench.progress import Bars, silent
 from vis_bench.runs.config import load_cells
@@ -37,7 +38,12 @@ def sleeping_pool(workers, monkeypatch):
     with connected(settings, gpu=False) as ray:
         pool = Pool(ray, settings, {DIGEST: None}, SleepingWorker)
         pool.wait_until_up()
-        infer(pool, SHARD_VIDEOS * workers, ShardFiles(ROOT / "nowhere", DIGEST), keep=False)
+        infer(
+            pool,
+            SHARD_VIDEOS * workers,
+            ShardFiles(ROOT / "nowhere", named_job(DIGEST)),
+            keep=False,
+        )
         yield pool
         pool.close()
 
@@ -60,7 +66,7 @@ def test_videos_per_second(benchmark, monkeypatch, tmp_path, workers):
     """`extra_info` holds what the workers could do, what they did, and the overhead per shard."""
     num_videos = SHARD_VIDEOS * workers * 4
     with sleeping_pool(workers, monkeypatch) as pool:
-        files = ShardFiles(tmp_path, DIGEST)
+        files = ShardFiles(tmp_path, named_job(DIGEST))
         benchmark.pedantic(infer, (pool, num_videos, files), rounds=1)
     if benchmark.stats is not None:
         seconds = benchmark.stats.stats.mean
@@ -115,7 +121,7 @@ def test_workers_of_one_thread(benchmark, monkeypatch, tmp_path, workers):
     """The same videos in shards of one, the workers up and the method loaded."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     job, settings = real_job(), ClusterSettings(workers=workers)
-    files = ShardFiles(tmp_path, job.digest)
+    files = ShardFiles(tmp_path, job)
 
     def run(videos):
         shards = [Shard(job.digest, (video.id,)) for video in videos]

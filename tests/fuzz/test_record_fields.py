@@ -51,6 +51,7 @@ def full_record():
         predictions="r.results.json", stage_ms_per_frame={"encode": 1.0},
         config={"dataset": {"name": "synthetic", "split": "val"}, "speed": {"videos": 2}},
         resolved_options={"a": 1}, annotations_sha256="ab" * 32,
+        sources_sha256="ab", frames_sha256="ab",
     )))  # fmt: skip
 
 

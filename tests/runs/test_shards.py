@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peak_memory import peak_of
-from run_case import QUIET, Heard, jobs_of
+from run_case import QUIET, Heard, jobs_of, named_job
 from vis_bench.cli import main
 from vis_bench.data.results_file import Track, track_entry
 from vis_bench.errors import InputError
@@ -67,11 +67,11 @@ def test_any_grouping_in_any_order_gives_the_same_bytes(jobs, tracks, tmp_path_f
     ids = [video.id for video in job.videos]
     shards = [Shard(job.digest, tuple(ids[at : at + size])) for at in range(0, len(ids), size)]
     rng.shuffle(shards)
-    files = ShardFiles(folder, job.digest)
+    files = ShardFiles(folder, job)
     for shard in shards:
         files.write(shard, [track for number in shard.video_ids for track in tracks[number]])
     evaluate_tracks(job, tracks, folder / "one.json")
-    evaluate_tracks(job, files.read(job), folder / "merged.json")
+    evaluate_tracks(job, files.read(), folder / "merged.json")
     assert (folder / "one.json").read_bytes() == (folder / "merged.json").read_bytes()
     assert json.loads((folder / "one.json").read_text())
 
@@ -133,7 +133,7 @@ def test_shares_that_are_killed_go_on_with_another_number(
 def test_resume_infers_only_what_no_shard_holds(jobs, tracks, tmp_path, monkeypatch):
     job, seen = jobs[0], []
     first = cut(job)[0]
-    files = ShardFiles(tmp_path, job.digest)
+    files = ShardFiles(tmp_path, job)
     files.write(first, [track for number in first.video_ids for track in tracks[number]])
 
     def watched(job, method, videos, advance):
@@ -155,9 +155,7 @@ def test_a_method_that_fails_is_named_and_the_others_shares_go_on(jobs, tmp_path
     outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(1, 1))
     assert len(outcome.failures) == len(cut(jobs[0]))
     assert "RuntimeError" in outcome.failures[0]
-    assert ShardFiles(tmp_path, jobs[1].digest).read(jobs[1]).keys() == {
-        v.id for v in jobs[1].videos
-    }
+    assert ShardFiles(tmp_path, jobs[1]).read().keys() == {v.id for v in jobs[1].videos}
 
 
 def test_missing_videos_are_named(jobs, tracks, tmp_path):
@@ -170,7 +168,8 @@ def broken_shards(job, tracks):
     entries = [
         {"video_id": v, "category_id": 1, "score": 0.5, "segmentations": []} for v in (1, 99)
     ]
-    good = {"digest": job.digest, "videos": [1], "tracks": entries[:1]}
+    header = {"digest": job.digest, "sources": job.sources_sha256, "frames": None}
+    good = {**header, "videos": [1], "tracks": entries[:1]}
     return {
         "is not a shard": [1, 2],
         "has digest 'other'": good | {"digest": "other"},
@@ -184,28 +183,28 @@ def broken_shards(job, tracks):
 @pytest.mark.parametrize("place", range(6))
 def test_files_that_are_not_this_jobs_shards_are_refused(jobs, tracks, tmp_path, place):
     message, content = list(broken_shards(jobs[0], tracks).items())[place]
-    files = ShardFiles(tmp_path, jobs[0].digest)
+    files = ShardFiles(tmp_path, jobs[0])
     files.folder.mkdir(parents=True)
     (files.folder / "x.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=message):
-        files.read(jobs[0])
+        files.read()
 
 
 def test_two_files_that_differ_about_a_video_are_refused(jobs, tracks, tmp_path):
-    job, files = jobs[0], ShardFiles(tmp_path, jobs[0].digest)
+    job, files = jobs[0], ShardFiles(tmp_path, jobs[0])
     one, two = job.videos[0].id, job.videos[1].id
     files.write(Shard(job.digest, (one,)), tracks[one])
     files.write(Shard(job.digest, (one, two)), [*tracks[one], *tracks[two]])
-    assert files.read(job).keys() == {one, two}
+    assert files.read().keys() == {one, two}
     files.write(Shard(job.digest, (one, two)), tracks[two])
     with pytest.raises(InputError, match="has other tracks of video"):
-        files.read(job)
+        files.read()
 
 
 def test_shards_of_another_digest_are_left_alone_and_named(jobs, tmp_path):
     for job in jobs:
-        ShardFiles(tmp_path, job.digest).write(Shard(job.digest, (job.videos[0].id,)), [])
-    foreign = ShardFiles(tmp_path, jobs[1].digest).folder
+        ShardFiles(tmp_path, job).write(Shard(job.digest, (job.videos[0].id,)), [])
+    foreign = ShardFiles(tmp_path, jobs[1]).folder
     bars = Heard()
     run_shard(jobs[:1], RecordStore(tmp_path), bars, ShardOption(1, 1))
     assert f"{foreign} holds shards of another run or config; it is left alone" in bars.said
@@ -302,9 +301,10 @@ def test_absent_masks_are_not_in_memory_while_a_shard_is_written(tmp_path):
     [mask] = encode_masks(np.ones((1, 2, 3), bool))
     tracks = [Track(1, 1, 0.5, SparseTube(num_frames, {t: mask})) for t in range(num_frames)]
     shard = Shard("ab", (1, 2))
-    path, peak = peak_of(lambda: ShardFiles(tmp_path, "ab").write(shard, tracks))
+    path, peak = peak_of(lambda: ShardFiles(tmp_path, named_job("ab")).write(shard, tracks))
     entries = [track_entry(track) for track in tracks]
-    content = {"digest": "ab", "videos": [1, 2], "tracks": entries}
+    header = {"digest": "ab", "sources": "0" * 64, "frames": None}
+    content = {**header, "videos": [1, 2], "tracks": entries}
     assert path.read_bytes() == orjson.dumps(content)
     assert peak < path.stat().st_size / 10
 

@@ -1,9 +1,13 @@
 """Jobs of a config that is given as text, and bars that keep what they are told."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import torch
 
 from methods import build_method
 from vis_bench.progress import Bars
+from vis_bench.runs import jobs as jobs_module
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 
@@ -20,6 +24,17 @@ def jobs_of(folder, text, *, build=build_method, say=ignore, **settings):
     path.write_text(text)
     run = RunSettings("run", torch.device("cpu"), **settings)
     return resolve_jobs(load_cells(path), run, build, say)
+
+
+def named_job(digest):
+    """What shard files need of a job that nobody measures."""
+    return SimpleNamespace(digest=digest, sources_sha256="0" * 64, frames_sha256=lambda ids: None)
+
+
+def of_code(jobs, digest, monkeypatch):
+    """The jobs as code of other sources resolves them."""
+    monkeypatch.setattr(jobs_module, "sources_sha256", lambda plug_in=None: digest)
+    return [replace(job, sources_sha256=digest) for job in jobs]
 
 
 class Heard(Bars):

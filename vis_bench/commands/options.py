@@ -175,7 +175,8 @@ class Options:
         self.method()
         self.data_root()
         self.value("--limit", "N", "measure only the first N videos", count, unless_given="all")
-        self.flag("--resume", "skip cells that have a record")
+        self.flag("--resume", "skip cells and videos that are measured")
+        self.flag("--verify-frames", "compare frames by content, not by name and size")
 
     def data_root(self) -> None:
         """--data-root."""

@@ -95,7 +95,7 @@ def measure(
 
     settings = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,
-        options.limit,
+        options.limit, options.verify_frames,
     )  # fmt: skip
     cells = load_cells(options.config, options.overrides)
     bars = Bars()

@@ -85,6 +85,10 @@ class SubjectFields(IdentityFields):
     weights_sha256: StrictStr | None = None
     contaminated: StrictBool = False
     """AP was measured on videos that the weights were trained on."""
+    frames_sha256: StrictStr | None = None
+    """Fingerprint of the frames' files, by names and sizes, or by their contents if it begins with
+    `contents:`; null for videos that are drawn in memory, and if unknown.
+    """
     limited: StrictBool = False
     """Only the first videos of the split were measured."""
     failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
@@ -236,6 +240,8 @@ class SourceFields(Fields):
 
     git_commit: StrictStr | None = None
     git_dirty: StrictBool | None = None
+    sources_sha256: StrictStr | None = None
+    """Digest of the code that computes accuracy, a plug-in's included; null if unknown."""
     seed: StrictInt | None = None
 
 

@@ -65,8 +65,8 @@ def run_jobs(
     A job or measurement that fails is named, and the others go on.
 
     Args:
-        resume: keep complete records, measure jobs that failed before last, and take tracks from
-            shard files.
+        resume: keep complete records of the same code and frames, measure jobs that failed before
+            last, and take tracks from shard files.
         measure_job: `measure` unless given.
     """
     measure_job = measure_job or partial(measure, resume=resume)
@@ -76,7 +76,10 @@ def run_jobs(
     for number, place in enumerate(sorted(range(len(jobs)), key=failed_before.__getitem__), 1):
         job, record = jobs[place], known[place]
         title = f"[{number}/{len(jobs)}] {job.name}"
-        if record is not None and not record.failures:
+        changed = None if record is None else difference(job, record)
+        if changed:
+            bars.say(f"{title}: its record has {changed}; it is measured anew")
+        elif record is not None and not record.failures:
             bars.say(f"{title}: measured before")
             records[place] = record
             continue
@@ -90,11 +93,24 @@ def run_jobs(
         finally:
             torch.cuda.empty_cache()
         if not record.failures:
-            ShardFiles(store.folder, job.digest).remove()
+            ShardFiles(store.folder, job).remove()
         records[place] = record
         failures += [f"{job.name}, {what}: {why}" for what, why in record.failures.items()]
         bars.say(f"{title}: {values_text(record)}")
     return Outcome([records[place] for place in sorted(records)], failures)
+
+
+def difference(job: Job, record: Record) -> str | None:
+    """Other sources or frames that a job's record was measured with; None if none or unknown."""
+    ids = [video.id for video in job.videos]
+    sources = record.sources_sha256 or job.sources_sha256
+    return job.difference(sources, record.frames_sha256 or job.frames_sha256(ids), ids)
+
+
+def is_measured(job: Job, store: RecordStore) -> bool:
+    """True if a job has a complete record of its code and frames."""
+    record = store.find(job.digest)
+    return record is not None and not record.failures and not difference(job, record)
 
 
 def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: bool) -> Record:
@@ -154,7 +170,10 @@ def infer_job(
     job: Job, method: VISMethod, store: RecordStore, bars: Bars, title: str, *, resume: bool
 ) -> dict[int, list[Track]]:
     """Infer the job's videos, but for those that are in shard files, if `resume`."""
-    known = ShardFiles(store.folder, job.digest).read(job) if resume else {}
+    files = ShardFiles(store.folder, job)
+    if resume:
+        files.discard_outdated(bars)
+    known = files.read() if resume else {}
     videos = [video for video in job.videos if video.id not in known]
     with bars.bar(title, sum(video.length for video in videos)) as advance:
         return known | infer(job, method, videos, advance)
@@ -212,7 +231,7 @@ def describe(job: Job, method: VISMethod) -> Record:
     machine = describe_machine(
         job.plan.device, cell.precision, backend, tf32=cell.tf32, compile_mode=cell.compile
     )
-    source = describe_source(cell.seed)
+    source = describe_source(cell.seed).model_copy(update={"sources_sha256": job.sources_sha256})
     subject = SubjectFields(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=job.settings.command,
@@ -238,6 +257,7 @@ def describe(job: Job, method: VISMethod) -> Record:
         contaminated=job.measures_training_videos and weights_source not in ("random", "none"),
         limited=job.limited,
         annotations_sha256=job.dataset.annotations_sha256,
+        frames_sha256=job.frames_sha256(video.id for video in job.videos),
     )
     size = SizeFields(
         num_params=method.num_params, num_checkpoint_entries=method.num_checkpoint_entries

@@ -5,9 +5,10 @@ Nothing behind a job looks a file up again. A job pickles, and can be cut by vid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.method import MethodSource, VISMethod
+from vis_bench.plugins import sources_sha256
 from vis_bench.records.environment import SOURCE_ROOT
 from vis_bench.records.names import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
@@ -43,6 +45,7 @@ class RunSettings:
     data_root: Path | None = None
     weights: Path | None = None
     limit: int | None = None
+    verify_frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,12 @@ class Job:
     """A cell with everything that it names.
 
     `videos` are those to measure, `ground_truth` their annotations if accuracy is measured.
-    `digest` identifies the measurement: config, data, weights, kind of device, limit, and a
-    plug-in's source, and the config.json beside weights in Hugging Face's form. `name` is for
-    progress bars and messages; `limited`: only the first videos of the split are measured;
-    `measures_training_videos`: accuracy is measured on videos that the weights were trained on.
+    `digest` identifies the measurement: config, annotations, weights, kind of device, limit, and
+    the config.json beside weights in Hugging Face's form. `sources_sha256` is the digest of the
+    code, and `frames` has a fingerprint of the files of each video, both no part of the identity.
+    `name` is for progress bars and messages; `limited`: only the first videos of the split are
+    measured; `measures_training_videos`: accuracy is measured on videos that the weights were
+    trained on.
     """
 
     cell: Cell
@@ -66,9 +71,32 @@ class Job:
     weights_sha256: str | None
     plan: InferencePlan
     digest: str
+    sources_sha256: str
+    frames: Mapping[int, str]
     name: str
     limited: bool
     measures_training_videos: bool
+
+    def frames_sha256(self, video_ids: Iterable[int]) -> str | None:
+        """Fingerprint of the frames of some videos; None for videos that are drawn in memory."""
+        found = [self.frames[video_id] for video_id in video_ids if video_id in self.frames]
+        if not found:
+            return None
+        total = hashlib.sha256(" ".join(found).encode()).hexdigest()
+        return f"contents:{total}" if self.settings.verify_frames else total
+
+    def difference(
+        self, sources: str | None, frames: str | None, video_ids: Iterable[int]
+    ) -> str | None:
+        """Other sources or frames that a measurement of some videos has, or None."""
+        pairs = {
+            "sources": (sources, self.sources_sha256),
+            "frames": (frames, self.frames_sha256(video_ids)),
+        }
+        for what, (before, now) in pairs.items():
+            if before != now:
+                return f"{what} {_short(before)}; expected {_short(now)}"
+        return None
 
     def load_method(self) -> VISMethod:
         """Load the method, ready for inference; if compiled, at its first calls."""
@@ -76,6 +104,12 @@ class Job:
             self.build_method, self.cell, len(self.dataset.category_ids), self.weights,
             self.plan.device,
         )  # fmt: skip
+        here = sources_sha256(method.method_source)
+        if here != self.sources_sha256:
+            raise InputError(
+                f"this machine's code has sources {_short(here)}; expected "
+                f"{_short(self.sources_sha256)}, those of the process that began the run"
+            )
         return compiled(method, self.cell.compile)
 
 
@@ -147,6 +181,7 @@ class _Resolver:
         self._dataset = cache(partial(open_dataset, data_root=settings.data_root))
         self._ground_truth = cache(self._load_ground_truth)
         self._check_frames = cache(self._check_frame_files)
+        self._frames = cache(self._frame_digests)
         self._sha256 = cache(file_sha256)
         self._checked: dict[tuple[str, int, Path | None], _CheckedMethod] = {}
 
@@ -180,9 +215,10 @@ class _Resolver:
                 weights_file=weights_sha256,
                 device=settings.device.type,
                 limit=settings.limit,
-                **({"method_source": asdict(method.source)} if method.source else {}),
                 **({"weights_config": self._sha256(config)} if config else {}),
             ),
+            sources_sha256=sources_sha256(method.source),
+            frames=self._frames(cell.dataset) if measured or "speed" in cell.measure else {},
             name=f"{cell.method} on {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
             limited=len(videos) < len(dataset.videos),
             measures_training_videos=measured and any(
@@ -220,6 +256,28 @@ class _Resolver:
         dataset = self._dataset(config)
         for warning in dataset.check_frames(dataset.videos[: self._settings.limit]):
             self._say(f"warning: {warning}")
+
+    def _frame_digests(self, config: DatasetConfig) -> dict[int, str]:
+        videos = self._dataset(config).videos[: self._settings.limit]
+        verify = self._settings.verify_frames
+        return {video.id: _frame_digest(video.files, verify) for video in videos if video.files}
+
+
+def _frame_digest(files: Iterable[Path], verify: bool) -> str:
+    """Digest of the names and sizes of a video's frame files, or of their contents.
+
+    The annotations, which are part of a job's digest, name the folders.
+    """
+    total = hashlib.sha256()
+    for path in files:
+        content = file_sha256(path) if verify else path.stat().st_size
+        total.update(f"{path.name}\n{content}\n".encode())
+    return total.hexdigest()
+
+
+def _short(digest: str | None) -> str:
+    kind, colon, digits = (digest or "unknown").rpartition(":")
+    return f"{kind}{colon}{digits[:12]}"
 
 
 def _without_annotations(dataset: Dataset) -> str:

@@ -14,7 +14,7 @@ from vis_bench.errors import InputError, reason
 from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.store import SHARDS, RecordStore
-from vis_bench.runs.harness import Outcome, infer, run_jobs
+from vis_bench.runs.harness import Outcome, infer, is_measured, run_jobs
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.shards import Shard, ShardFiles, cut, report_foreign
 
@@ -82,17 +82,20 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
     the others have nothing left to do by then.
 
     Raises:
-        InputError: if a shard's file is not one.
+        InputError: if a shard's file is not one, or the other processes have other code or frames.
     """
     report_foreign(store.folder, jobs, bars)
-    records = {job.digest: store.find(job.digest) for job in jobs}
-    waiting = [job for job in jobs if (r := records[job.digest]) is None or r.failures]
+    waiting = [job for job in jobs if not is_measured(job, store)]
     # Counted over all jobs, so that processes that start at different times agree on them.
     own = option.of([shard for job in jobs for shard in cut(job)])
     failures: list[str] = []
     for job in waiting:
         shards = [shard for shard in own if shard.digest == job.digest]
+        ids = {video_id for shard in shards for video_id in shard.video_ids}
+        ShardFiles(store.folder, job).discard_outdated(bars, ids)
         failures += _infer_shards(job, shards, store, bars, f"{job.name}, shard {option.number}")
+    for job in waiting:
+        _refuse_mixture(job, store)
     missing = sum(len(_missing(job, store)) for job in waiting)
     if missing:
         bars.say(
@@ -107,15 +110,26 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
 
 def _missing(job: Job, store: RecordStore) -> set[int]:
     """Ids of the videos that no file holds."""
-    known = ShardFiles(store.folder, job.digest).read(job)
+    known = ShardFiles(store.folder, job).read()
     return {video_id for shard in cut(job, done=known) for video_id in shard.video_ids}
+
+
+def _refuse_mixture(job: Job, store: RecordStore) -> None:
+    """Refuse to merge where only files of other code or frames hold the videos that are left."""
+    missing, outdated = _missing(job, store), ShardFiles(store.folder, job).outdated()
+    if missing and missing <= set().union(*(shard.video_ids for shard in outdated)):
+        named = "; ".join(f"shard {shard.path} has {shard.difference}" for shard in outdated)
+        raise InputError(
+            f"{job.name}: {named}, as in the other shards; start those parts again, or run "
+            "without --shard and with --resume, which measures their videos anew"
+        )
 
 
 def _infer_shards(
     job: Job, shards: Sequence[Shard], store: RecordStore, bars: Bars, title: str
 ) -> list[str]:
     """Infer a job's shards and write a file each; return a sentence for each failure."""
-    files, missing = ShardFiles(store.folder, job.digest), _missing(job, store)
+    files, missing = ShardFiles(store.folder, job), _missing(job, store)
     shards = [rest for shard in shards if (rest := shard.only(missing)).video_ids]
     num_frames = sum(video.length for shard in shards for video in shard.videos(job))
     method: VISMethod | None = None

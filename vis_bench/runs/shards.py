@@ -2,14 +2,15 @@
 
 A file is named by the digest of the job and the videos it holds, never by a rank or a number of
 workers: a run can go on with any other number of workers, and the merged tracks do not depend on
-who inferred them, or in which order.
+who inferred them, or in which order. Its header holds digests of the code and of the frames; files
+of other code or frames are never merged.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
 SHARD_VIDEOS = 4
 
 _KEYS = {"digest", "videos", "tracks"}
+
+
+@dataclass(frozen=True)
+class OutdatedShard:
+    """A file of other code or frames, and the difference in words."""
+
+    path: Path
+    video_ids: frozenset[int]
+    difference: str
 
 
 @dataclass(frozen=True)
@@ -80,18 +90,24 @@ class ShardFiles:
     """Shard files of one job, in a folder of their own below the folder of records."""
 
     records: Path
-    digest: str
+    job: Job
 
     @property
     def folder(self) -> Path:
         """Folder of the files."""
-        return self.records / SHARDS / self.digest[:16]
+        return self.records / SHARDS / self.job.digest[:16]
 
     def write(self, shard: Shard, tracks: Iterable[Track]) -> Path:
         """Write a shard's file, with the absent masks of one track at a time in memory."""
 
         def pieces() -> Iterator[bytes]:
-            yield orjson.dumps({"digest": shard.digest, "videos": shard.video_ids})[:-1]
+            header = {
+                "digest": shard.digest,
+                "sources": self.job.sources_sha256,
+                "frames": self.job.frames_sha256(shard.video_ids),
+                "videos": shard.video_ids,
+            }
+            yield orjson.dumps(header)[:-1]
             yield b',"tracks":'
             yield from encoded(tracks)
             yield b"}"
@@ -100,17 +116,19 @@ class ShardFiles:
         write_atomically(path, pieces())
         return path
 
-    def read(self, job: Job) -> dict[int, list[Track]]:
-        """Read the tracks of every video that is in a file, by video id.
+    def read(self) -> dict[int, list[Track]]:
+        """Read the tracks of every video that is in a file of the job's code and frames, by id.
 
         Raises:
             InputError: for a file that is not a shard of the job, or two files with other tracks
                 of the same video.
         """
-        known = {video.id for video in job.videos}
+        known = {video.id for video in self.job.videos}
         found: dict[int, list[Track]] = {}
-        for path in sorted(self.folder.glob("*.json")):
-            for video_id, tracks in _read_shard(path, self.digest).items():
+        for path, content in self._contents():
+            if self._difference(content):
+                continue
+            for video_id, tracks in _tracks(path, content).items():
                 if video_id not in known:
                     raise InputError(f"shard {path} holds video {video_id}, which the job does not")
                 if found.setdefault(video_id, tracks) != tracks:
@@ -119,6 +137,38 @@ class ShardFiles:
                         "the folder; remove one of them"
                     )
         return found
+
+    def outdated(self) -> list[OutdatedShard]:
+        """The files of other code or frames."""
+        return [
+            OutdatedShard(path, frozenset(content["videos"]), difference)
+            for path, content in self._contents()
+            if (difference := self._difference(content))
+        ]
+
+    def discard_outdated(self, bars: Bars, among: Collection[int] | None = None) -> None:
+        """Remove files of other code or frames, so that their videos are inferred anew.
+
+        Args:
+            among: ids of videos; files that hold any other are kept.
+        """
+        for shard in self.outdated():
+            if among is None or shard.video_ids <= set(among):
+                bars.say(f"shard {shard.path} has {shard.difference}; its videos are measured anew")
+                shard.path.unlink(missing_ok=True)
+
+    def _difference(self, content: Mapping[str, Any]) -> str | None:
+        return self.job.difference(content.get("sources"), content.get("frames"), content["videos"])
+
+    def _contents(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                content = _read_shard(path, self.job.digest)
+            except InputError:
+                if not path.exists():  # removed by the process that infers its videos anew
+                    continue
+                raise
+            yield path, content
 
     def remove(self) -> None:
         """Remove the files, once their record is written."""
@@ -130,24 +180,29 @@ class ShardFiles:
 
 def report_foreign(records: Path, jobs: Sequence[Job], bars: Bars) -> None:
     """Name the folders of shards that belong to none of these jobs; they are left alone."""
-    own = {ShardFiles(records, job.digest).folder for job in jobs}
+    own = {ShardFiles(records, job).folder for job in jobs}
     for path in sorted((records / SHARDS).glob("*")):
         if path.is_dir() and path not in own:
             bars.say(f"{path} holds shards of another run or config; it is left alone")
 
 
-def _read_shard(path: Path, digest: str) -> dict[int, list[Track]]:
+def _read_shard(path: Path, digest: str) -> dict[str, Any]:
     content = parse_json(read_bytes(path), str(path))
-    if not isinstance(content, dict) or content.keys() != _KEYS:
+    if not isinstance(content, dict) or not content.keys() >= _KEYS:
         raise InputError(f"{path} is not a shard; remove it, and its videos are inferred again")
     if content["digest"] != digest:
         raise InputError(
             f"shard {path} has digest {str(content['digest'])[:16]!r}; expected {digest[:16]!r}, "
             "that of the folder"
         )
-    videos: Any = content["videos"]
+    videos = content["videos"]
     if not isinstance(videos, list) or not all(type(number) is int for number in videos):
         raise InputError(f"shard {path} has videos {videos!r}; expected a list of ids")
+    return content
+
+
+def _tracks(path: Path, content: Mapping[str, Any]) -> dict[int, list[Track]]:
+    videos = content["videos"]
     tracks: dict[int, list[Track]] = {video_id: [] for video_id in videos}
     for track in results_of(content["tracks"], str(path)).tracks:
         if track.video_id not in tracks:

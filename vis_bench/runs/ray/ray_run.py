@@ -22,6 +22,7 @@ from vis_bench.runs.harness import (
     describe,
     evaluate_tracks,
     infer,
+    is_measured,
     measure_cost,
     run_jobs,
 )
@@ -56,8 +57,7 @@ def run_on_ray(
             fit.
     """
     report_foreign(store.folder, jobs, bars)
-    known = {job.digest: store.find(job.digest) if resume else None for job in jobs}
-    waiting = [job for job in jobs if (r := known[job.digest]) is None or r.failures]
+    waiting = [job for job in jobs if not (resume and is_measured(job, store))]
     if not waiting:
         return run_jobs(jobs, store, bars, resume=resume)
     on_gpu = any(job.plan.device.type == "cuda" for job in waiting)
@@ -76,12 +76,14 @@ def _infer_all(
     Returns:
         The videos that are given up, and what the workers measured of jobs that are not timed.
     """
-    files = {job.digest: ShardFiles(store.folder, job.digest) for job in jobs}
+    files = {job.digest: ShardFiles(store.folder, job) for job in jobs}
     shards: list[Shard] = []
     for job in jobs:
-        if not resume:
+        if resume:
+            files[job.digest].discard_outdated(bars)
+        else:
             files[job.digest].remove()
-        shards += cut(job, done=files[job.digest].read(job))
+        shards += cut(job, done=files[job.digest].read())
     if not shards:
         return {}, {}
     measured = [job for job in jobs if "accuracy" in job.cell.measure]
@@ -117,7 +119,7 @@ def _measure(
         lost = {v.name: given_up.get((job.digest, v.id)) for v in job.videos}
         if any(lost.values()):
             raise InputError("; ".join(f"video {name}: {why}" for name, why in lost.items() if why))
-        tracks = ShardFiles(store.folder, job.digest).read(job)
+        tracks = ShardFiles(store.folder, job).read()
         return evaluate_tracks(job, tracks, store.results_file(record))
 
     return attempt(record, bars, title, "accuracy", accuracy)

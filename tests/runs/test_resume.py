@@ -1,0 +1,193 @@
+"""`--resume` and merges take what the same code measured on the same frames, and nothing else."""
+
+import importlib
+import json
+from functools import partial
+
+import pytest
+
+from paths import ROOT
+from run_case import QUIET, Heard, jobs_of, of_code
+from vis_bench import plugins
+from vis_bench.data.synthetic import write_dataset
+from vis_bench.errors import InputError
+from vis_bench.plugins import sources_sha256
+from vis_bench.records.store import RecordStore
+from vis_bench.runs import harness
+from vis_bench.runs import run_shard as shard_module
+from vis_bench.runs.harness import infer, run_jobs
+from vis_bench.runs.run_shard import ShardOption, run_shard
+
+CONFIG = """
+method: color_key
+dataset: {name: synthetic, split: val, annotations: ROOT/val.json, frames: ROOT/val/JPEGImages}
+resolution: native
+clip_length: 10
+clip_stride: 10
+measure: [accuracy]
+"""
+VIDEOS = 5
+OLD, NEW = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_dataset(tmp_path / "data", QUIET, plain=True, num_videos={"val": VIDEOS})
+    return tmp_path / "data"
+
+
+def jobs_on(data, **settings):
+    return jobs_of(data.parent, CONFIG.replace("ROOT", str(data)), **settings)
+
+
+def grow(job, video):
+    """Adds a byte behind the end of a frame, which decodes to the same pixels."""
+    with job.videos[video].files[0].open("ab") as file:
+        file.write(b"\0")
+
+
+@pytest.fixture
+def inferred(monkeypatch):
+    """Ids of the videos that are inferred."""
+    seen = []
+
+    def watched(job, method, videos, advance):
+        seen.extend(video.id for video in videos)
+        return infer(job, method, videos, advance)
+
+    for module in (harness, shard_module):
+        monkeypatch.setattr(module, "infer", watched)
+    return seen
+
+
+def begun(jobs, folder, number=1):
+    """The first of two processes is done."""
+    return run_shard(jobs, RecordStore(folder), QUIET, ShardOption(number, 2))
+
+
+@pytest.mark.parametrize("changed", ["sources", "frames"])
+def test_a_merge_refuses_shards_of_other_code_or_frames_by_name(
+    data, tmp_path, monkeypatch, changed
+):
+    jobs = of_code(jobs_on(data), OLD, monkeypatch)
+    out = tmp_path / "out"
+    begun(jobs, out)
+    [shard] = (out / "shards").rglob("*.json")
+    header = json.loads(shard.read_text())
+    if changed == "frames":
+        grow(jobs[0], 0)
+        later = of_code(jobs_on(data), OLD, monkeypatch)
+    else:
+        later = of_code(jobs, NEW, monkeypatch)
+    now = {"sources": NEW, "frames": later[0].frames_sha256(header["videos"])}
+    with pytest.raises(InputError) as refused:
+        begun(later, out, 2)
+    for part in (shard.name, header[changed][:12], now[changed][:12]):
+        assert part in str(refused.value)
+    assert list(RecordStore(out)) == []
+    # Started again, the first process measures its part anew, and the merge is of one kind.
+    outcome = begun(later, out, 1)
+    assert [(r.sources_sha256, r.failures) for r in outcome.records] == [
+        (NEW if changed == "sources" else OLD, {})
+    ]
+
+
+@pytest.mark.parametrize("changed", ["sources", "frames", None])
+def test_resume_takes_shards_and_records_of_the_same_code_and_frames_alone(
+    data, tmp_path, monkeypatch, inferred, changed
+):
+    store = RecordStore(tmp_path / "out")
+    jobs = of_code(jobs_on(data), OLD, monkeypatch)
+    run_jobs(jobs, store, QUIET)
+    begun(jobs, tmp_path / "parts")
+    inferred.clear()
+    if changed == "frames":
+        grow(jobs[0], 0)
+        jobs = of_code(jobs_on(data), OLD, monkeypatch)
+    elif changed == "sources":
+        jobs = of_code(jobs, NEW, monkeypatch)
+    ids, bars = [video.id for video in jobs[0].videos], Heard()
+    [record] = run_jobs(jobs, store, bars, resume=True).records
+    assert inferred == (ids if changed else [])
+    assert record.sources_sha256 == jobs[0].sources_sha256
+    assert record.frames_sha256 == jobs[0].frames_sha256(ids)
+    assert any("measured anew" in line for line in bars.said) == bool(changed)
+    assert len(list(store)) == 1
+    inferred.clear()
+    run_jobs(jobs, RecordStore(tmp_path / "parts"), bars, resume=True)
+    assert inferred == (ids if changed else ids[4:])
+
+
+def test_copies_of_the_frames_share_a_fingerprint_and_contents_are_compared_on_request(
+    data, tmp_path
+):
+    (tmp_path / "other").mkdir()
+    copy = data.rename(tmp_path / "other" / "data")
+    write_dataset(data, QUIET, plain=True, num_videos={"val": VIDEOS})
+
+    def fingerprint(folder, **settings):
+        [job] = jobs_on(folder, **settings)
+        return job.frames_sha256(video.id for video in job.videos)
+
+    assert fingerprint(data) == fingerprint(copy)
+    frame = next((copy / "val" / "JPEGImages").rglob("*.*"))
+    content = frame.read_bytes()
+    frame.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert fingerprint(data) == fingerprint(copy)
+    verified = [fingerprint(folder, verify_frames=True) for folder in (data, copy)]
+    assert verified[0] != verified[1]
+    assert all(text.startswith("contents:") for text in verified)
+
+
+def test_drawn_videos_have_no_fingerprint(tmp_path):
+    text = CONFIG.replace(", annotations: ROOT/val.json, frames: ROOT/val/JPEGImages", "")
+    [job] = jobs_of(tmp_path, text, limit=1)
+    assert job.frames_sha256([job.videos[0].id]) is None
+    [record] = run_jobs([job], RecordStore(tmp_path / "out"), QUIET).records
+    assert record.frames_sha256 is None
+
+
+def test_records_from_before_these_fields_are_found(data, tmp_path, inferred):
+    jobs, store = jobs_on(data), RecordStore(tmp_path / "out")
+    [record] = run_jobs(jobs, store, QUIET).records
+    store.write(record.model_copy(update={"sources_sha256": None, "frames_sha256": None}))
+    inferred.clear()
+    assert run_jobs(jobs, store, QUIET, resume=True).records[0].sources_sha256 is None
+    assert inferred == []
+    shipped = next(iter(RecordStore(ROOT / "results" / "records")))
+    assert RecordStore(ROOT / "results" / "records").find(shipped.config_sha256) == shipped
+
+
+def test_the_digest_of_sources_is_over_code_that_computes(tmp_path, monkeypatch):
+    package = tmp_path / "measured_package"
+    (package / "show").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(plugins, "PACKAGES", ("measured_package",))
+    monkeypatch.setattr(plugins, "OUTPUT_CODE", ("measured_package/show/",))
+
+    def digest():
+        importlib.invalidate_caches()
+        for cached in (sources_sha256, plugins._sha256):
+            cached.cache_clear()
+        return sources_sha256()
+
+    write = partial((package / "__init__.py").write_text)
+    write("")
+    first = digest()
+    (package / "notes.md").write_text("no code")
+    (package / "show" / "table.py").write_text("output")
+    assert digest() == first
+    found = {first}
+    for name in ("__init__.py", "kernel.cpp", "kernel.cu"):
+        (package / name).write_text("edited")
+        found.add(digest())
+    assert len(found) == 4
+    monkeypatch.undo()
+    digest()
+
+
+def test_code_of_another_machine_is_refused(data, monkeypatch):
+    [job] = jobs_on(data)
+    of_code([job], NEW, monkeypatch)
+    with pytest.raises(InputError, match=NEW[:12]):
+        job.load_method()
