@@ -4,6 +4,11 @@ A kernel is one operator of PyTorch's dispatcher with several backends: tensors 
 with gradients and a FLOP count. To add one, add a folder like `ms_deform_attn`.
 """
 
-from cuda_ops.ms_deform_attn import ms_deform_attn, ms_deform_attn_macs, resolve_backend
+from cuda_ops.ms_deform_attn import (
+    compiled_with,
+    ms_deform_attn,
+    ms_deform_attn_macs,
+    resolve_backend,
+)
 
-__all__ = ["ms_deform_attn", "ms_deform_attn_macs", "resolve_backend"]
+__all__ = ["compiled_with", "ms_deform_attn", "ms_deform_attn_macs", "resolve_backend"]

@@ -2,27 +2,41 @@
 
 A library's file name contains a digest of everything that went into it: sources, compiler, flags
 and, for code tuned to this machine, the processor's features. So a cache that several machines or
-versions share never returns a wrong library, and nothing in it is replaced by something different.
+versions share never returns a wrong library. A digest of the library's own bytes lies beside it; a
+library without a matching one is built again. Code is loaded from the cache only if this user alone
+can write there.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
 import shlex
 import shutil
+import signal
+import stat
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 CACHE_VARIABLE = "CUDA_OPS_CACHE"
+# A compiler that runs longer is stopped; kernels take it seconds, or a few minutes with nvcc.
+MOST_SECONDS = 600.0
 
 
 class BuildError(RuntimeError):
     """A library could not be built; the message says why in one sentence."""
+
+
+class CompilerTimeoutError(BuildError):
+    """The compiler was stopped after `MOST_SECONDS`; other flags would not help."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,11 @@ class Compilation:
 
     command: tuple[str, ...]
     identity: str
+
+    @property
+    def title(self) -> str:
+        """The compiler's name and its flags."""
+        return shlex.join([Path(self.command[0]).name, *self.command[1:]])
 
 
 def cache_folder() -> Path:
@@ -41,27 +60,97 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "vis-bench" / "cuda_ops"
 
 
-def build_library(name: str, source: Path, compilation: Compilation) -> Path:
+def load_library(name: str, source: Path, compilation: Compilation) -> ctypes.CDLL:
+    """Loads a library, compiled unless the cache holds it, and again if that one does not load.
+
+    Raises:
+        BuildError: the compiler fails, the cache cannot be written, or the new library fails too.
+    """
+    with suppress(OSError):  # from the cache, and of a machine with other system libraries
+        return ctypes.CDLL(str(build_library(name, source, compilation)))
+    try:
+        return ctypes.CDLL(str(build_library(name, source, compilation, anew=True)))
+    except OSError as error:
+        raise BuildError(f"the library that {compilation.title} built fails: {error}") from error
+
+
+def build_library(name: str, source: Path, compilation: Compilation, *, anew: bool = False) -> Path:
     """Compiles `source` into a shared library unless the cache already holds it.
 
     Every file of the source's folder counts as part of the source. Two processes may build the
     same library at once: each compiles into a file of its own and then moves it into place.
 
+    Args:
+        anew: compile it in any case.
+
     Raises:
         BuildError: the compiler fails or the cache cannot be written.
     """
     target = cache_folder() / f"{name}-{_digest(source.parent, compilation)}.so"
-    if target.exists():
-        return target
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_private(target.parent):
+            target = _private_folder(target.parent) / target.name
+        if not anew and _is_whole(target):
+            return target
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as folder:
             built = Path(folder) / target.name
-            _run([*compilation.command, "-o", str(built), str(source)])
-            built.replace(target)
+            run_compiler([*compilation.command, "-o", str(built), str(source)])
+            _checksum_file(built).write_text(_sha256(built))
+            for path in (built, _checksum_file(built)):
+                _finish(path)
+                path.replace(target.with_name(path.name))
     except OSError as error:
         raise BuildError(f"the cache folder {target.parent} cannot be written ({error})") from error
     return target
+
+
+def _is_private(path: Path) -> bool:
+    """True if this user owns a file or folder and nobody else can write it; links are refused."""
+    status = path.lstat()
+    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid == os.getuid() and not others and not stat.S_ISLNK(status.st_mode)
+
+
+@cache
+def _private_folder(refused: Path) -> Path:
+    """A folder of this process alone, which replaces a cache that others could have written."""
+    warnings.warn(
+        f"the cache folder {refused} is not used: it belongs to another user, others can write it, "
+        "or it is a symbolic link; libraries are built for this process alone",
+        RuntimeWarning, stacklevel=2,
+    )  # fmt: skip
+    return Path(_temporary_folder().name)
+
+
+@cache
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="cuda_ops-")  # removed when the process ends
+
+
+def _is_whole(library: Path) -> bool:
+    """True if a library is this user's own and has the bytes that were built."""
+    checksum = _checksum_file(library)
+    try:
+        own = _is_private(library) and _is_private(checksum)
+        return own and checksum.read_bytes() == _sha256(library).encode()
+    except OSError:
+        return False
+
+
+def _checksum_file(library: Path) -> Path:
+    return library.with_suffix(".sha256")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _finish(path: Path) -> None:
+    """Writes a file through to the disk, for this user alone."""
+    path.chmod(0o600)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def cxx_compilations() -> list[Compilation]:
@@ -82,7 +171,9 @@ def cxx_compilations() -> list[Compilation]:
         command = (*compiler, *base, *extra)
         try:
             # All predefined macros: the compiler, its version and the processor's features.
-            macros = _run([*command, "-E", "-dM", "-x", "c++", os.devnull])
+            macros = run_compiler([*command, "-E", "-dM", "-x", "c++", os.devnull])
+        except CompilerTimeoutError:
+            raise
         except BuildError:
             continue
         compilations.append(Compilation(command, macros))
@@ -102,7 +193,7 @@ def cuda_compilation(capability: tuple[int, int]) -> Compilation:
     nvcc = _nvcc()
     architecture = f"-arch=sm_{capability[0]}{capability[1]}"
     command = (nvcc, "-std=c++17", "-O3", architecture, "-Xcompiler=-fPIC", "-shared")
-    return Compilation(command, _run([nvcc, "--version"]))
+    return Compilation(command, run_compiler([nvcc, "--version"]))
 
 
 def _cxx() -> list[str]:
@@ -126,14 +217,29 @@ def _nvcc() -> str:
     raise BuildError("no CUDA compiler was found: put nvcc on the path or set $CUDA_HOME")
 
 
-def _run(command: Sequence[str]) -> str:
+def run_compiler(command: Sequence[str]) -> str:
+    compiler, pipe = Path(command[0]).name, subprocess.PIPE
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # In a group of its own: a compiler's driver starts programs, which must end with it.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+        )
     except OSError as error:
         raise BuildError(f"{command[0]} cannot be run ({error})") from error
-    if done.returncode != 0:
-        raise BuildError(f"{Path(command[0]).name} failed: {_first_error(done.stderr)}")
-    return done.stdout
+    with process:
+        try:
+            output, errors = process.communicate(timeout=MOST_SECONDS)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            raise CompilerTimeoutError(
+                f"{compiler} was stopped after {MOST_SECONDS:g} s without a result"
+            ) from None
+    if process.returncode != 0:
+        raise BuildError(f"{compiler} failed: {_first_error(errors.decode(errors='replace'))}")
+    return output.decode(errors="replace")
 
 
 def _first_error(text: str) -> str:

@@ -337,6 +337,13 @@ class VISMethod(nn.Module, ABC):
         """
         return None
 
+    def resolved_kernel_build(self, device: torch.device) -> str | None:
+        """The compiler and flags of that backend's library; None without one.
+
+        Goes into the record's field `kernel_build`.
+        """
+        return None
+
     def forward(self, frames_T3HW: Tensor) -> ClipPrediction:
         """Encodes and predicts one clip; called by profilers and FLOP counters."""
         return self.predict_clip(self.encode_frames(frames_T3HW))

@@ -18,6 +18,7 @@ from cuda_ops.ms_deform_attn.backends import (
     AUTO,
     backend_names,
     check_backend,
+    compiled_with,
     resolve_backend,
     why_unavailable,
 )
@@ -26,6 +27,7 @@ from cuda_ops.ms_deform_attn.op import forward, ms_deform_attn_macs
 
 __all__ = [
     "backend_names",
+    "compiled_with",
     "ms_deform_attn",
     "ms_deform_attn_macs",
     "resolve_backend",

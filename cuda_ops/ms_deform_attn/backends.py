@@ -39,6 +39,10 @@ class Backend(Protocol):
         """Make the backend ready, or raise BuildError."""
         ...
 
+    def compiled_with(self, device: torch.device) -> str | None:
+        """Compiler and flags of the loaded library; None for a backend without one."""
+        ...
+
     def forward(self, inputs: AttentionInputs) -> Tensor:
         """The output (B, Q, M * D)."""
         ...
@@ -200,6 +204,14 @@ def resolve_backend(
 def select(backend: str, device: torch.device, dtype: torch.dtype) -> Backend:
     """The module of the backend that `resolve_backend` names."""
     return backend_module(resolve_backend(device, dtype, backend))
+
+
+def compiled_with(
+    device: torch.device | str, dtype: torch.dtype = torch.float32, backend: str = AUTO
+) -> str | None:
+    """Compiler and flags of the backend that `resolve_backend` names; None without a library."""
+    device = _full_device(device)
+    return select(backend, device, dtype).compiled_with(device)
 
 
 def _full_device(device: torch.device | str) -> torch.device:

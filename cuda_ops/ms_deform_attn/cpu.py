@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cuda_ops.build import BuildError, build_library, cxx_compilations
+from cuda_ops.build import BuildError, CompilerTimeoutError, cxx_compilations, load_library
 from cuda_ops.ms_deform_attn.inputs import AttentionInputs
 
 SOURCE = Path(__file__).parent / "csrc" / "cpu.cpp"
@@ -33,6 +33,11 @@ def load(device: torch.device) -> None:
         BuildError: it cannot be built or loaded here.
     """
     _library()
+
+
+def compiled_with(device: torch.device) -> str:
+    """Compiler and flags of the library."""
+    return _library()[1]
 
 
 def forward(inputs: AttentionInputs) -> Tensor:
@@ -73,13 +78,16 @@ class _Shape(ctypes.Structure):
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def _library() -> tuple[ctypes.CDLL, str]:
+    """The library, and the compiler and flags that built it."""
     failure = BuildError("no compiler works")
     for compilation in cxx_compilations():
         try:
-            return ctypes.CDLL(str(build_library("ms_deform_attn_cpu", SOURCE, compilation)))
-        except (BuildError, OSError) as error:
-            failure = BuildError(str(error))
+            return load_library("ms_deform_attn_cpu", SOURCE, compilation), compilation.title
+        except CompilerTimeoutError:
+            raise
+        except BuildError as error:
+            failure = error
     raise failure
 
 
@@ -108,7 +116,7 @@ def _call(name: str, prepared: AttentionInputs, tensors: Sequence[Tensor]) -> No
         (ctypes.c_int64 * len(prepared.starts_L))(*prepared.starts_L),
     )
     suffix = "f64" if value_BSMD.dtype == torch.float64 else "f32"
-    function = getattr(_library(), f"ms_deform_attn_{name}_{suffix}")
+    function = getattr(_library()[0], f"ms_deform_attn_{name}_{suffix}")
     pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
     if function(ctypes.byref(shape), *pointers) != 0:
         raise MemoryError("multi-scale deformable attention on the CPU ran out of memory")

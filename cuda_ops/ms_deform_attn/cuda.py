@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cuda_ops.build import BuildError, build_library, cuda_compilation
+from cuda_ops.build import cuda_compilation, load_library
 from cuda_ops.ms_deform_attn.inputs import AttentionInputs
 
 SOURCE = Path(__file__).parent / "csrc" / "cuda.cu"
@@ -37,6 +37,11 @@ def load(device: torch.device) -> None:
         BuildError: it cannot be built or loaded here.
     """
     _library(torch.cuda.get_device_capability(device))
+
+
+def compiled_with(device: torch.device) -> str:
+    """Compiler and flags of the library for a device."""
+    return _library(torch.cuda.get_device_capability(device))[1]
 
 
 def forward(inputs: AttentionInputs) -> Tensor:
@@ -75,14 +80,12 @@ class _Problem(ctypes.Structure):
 
 
 @cache
-def _library(capability: tuple[int, int]) -> ctypes.CDLL:
-    path = build_library("ms_deform_attn_cuda", SOURCE, cuda_compilation(capability))
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise BuildError(f"the library built by nvcc does not load ({error})") from error
+def _library(capability: tuple[int, int]) -> tuple[ctypes.CDLL, str]:
+    """The library for a compute capability, and the compiler and flags that built it."""
+    compilation = cuda_compilation(capability)
+    library = load_library("ms_deform_attn_cuda", SOURCE, compilation)
     library.ms_deform_attn_error.restype = ctypes.c_char_p
-    return library
+    return library, compilation.title
 
 
 def _aligned(tensor: Tensor) -> Tensor:
@@ -109,7 +112,7 @@ def _problem(inputs: AttentionInputs) -> _Problem:
 def _launch(name: str, inputs: AttentionInputs, tensors: Sequence[Tensor]) -> None:
     """Launches a kernel with the aligned tensors that it reads and writes."""
     problem, device = _problem(inputs), inputs.value_BSMD.device
-    library = _library(torch.cuda.get_device_capability(device))
+    library, _ = _library(torch.cuda.get_device_capability(device))
     pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
     dtypes = _DTYPES[inputs.value_BSMD.dtype], _DTYPES[inputs.locations_BQMLP2.dtype]
     with torch.cuda.device(device):

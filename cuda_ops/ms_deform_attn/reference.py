@@ -23,6 +23,10 @@ def load(device: torch.device) -> None:
     """Does nothing: there is nothing to build."""
 
 
+def compiled_with(device: torch.device) -> None:
+    """No library: it is PyTorch's own code."""
+
+
 def forward(inputs: AttentionInputs) -> Tensor:
     """Sums the bilinear samples of all levels; 16-bit values are computed in float32."""
     value_BSMD = inputs.value_BSMD

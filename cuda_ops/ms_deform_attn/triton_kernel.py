@@ -34,6 +34,10 @@ def load(device: torch.device) -> None:
     """Does nothing: Triton compiles a kernel when it first runs."""
 
 
+def compiled_with(device: torch.device) -> None:
+    """No library: Triton compiles it by itself."""
+
+
 def forward(inputs: AttentionInputs) -> Tensor:
     """The output (B, Q, M * D)."""
     value, locations, weights = (x.contiguous() for x in inputs.tensors)

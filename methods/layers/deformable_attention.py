@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cuda_ops import ms_deform_attn, resolve_backend
+from cuda_ops import compiled_with, ms_deform_attn, resolve_backend
 from methods.layers.maps import grid_of
 
 # Tensors by name, an entry per layer, of layers that record their attention.
@@ -61,8 +61,17 @@ def flatten_maps(maps: list[Tensor]) -> Tensor:
 
 def attention_backend(method: nn.Module, device: torch.device) -> str:
     """Backend of a method's deformable attention in float32; ValueError where it cannot run."""
+    return resolve_backend(device, torch.float32, _named_backend(method))
+
+
+def attention_build(method: nn.Module, device: torch.device) -> str | None:
+    """Compiler and flags of that backend; None without a library."""
+    return compiled_with(device, torch.float32, _named_backend(method))
+
+
+def _named_backend(method: nn.Module) -> str:
     layer = next(m for m in method.modules() if isinstance(m, DeformableAttention))
-    return resolve_backend(device, torch.float32, layer.kernel_backend)
+    return layer.kernel_backend
 
 
 class DeformableAttention(nn.Module):

@@ -23,6 +23,7 @@ from methods.layers.deformable_attention import (
     DeformableAttention,
     FeatureLevels,
     attention_backend,
+    attention_build,
     flatten_maps,
 )
 from methods.layers.maps import sine_position_encoding
@@ -253,6 +254,10 @@ class SeqFormer(RecordsAttention):
     def resolved_kernel_backend(self, device: torch.device) -> str:
         """Backend of deformable attention."""
         return attention_backend(self, device)
+
+    def resolved_kernel_build(self, device: torch.device) -> str | None:
+        """Compiler and flags of deformable attention."""
+        return attention_build(self, device)
 
     def _predict(
         self, features: FrameFeatures, boxes: bool, record: AttentionRecord | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import get_args
 import pytest
 import torch
 
-from cuda_ops import build, resolve_backend
-from cuda_ops.build import BuildError, Compilation, build_library, cxx_compilations
+from cuda_ops import build, compiled_with, resolve_backend
+from cuda_ops.build import BuildError, Compilation, build_library, cxx_compilations, load_library
 from cuda_ops.ms_deform_attn import backend_names, backends, cpu
 from cuda_ops.ms_deform_attn.backends import AUTO, backend_module
 from deformable_cases import CASES, make_inputs
@@ -140,8 +142,104 @@ def test_a_library_is_built_once(source, monkeypatch):
     compilation = cxx_compilations()[0]
     path = build_library("tiny", source, compilation)
     assert path.is_file()
-    monkeypatch.setattr(build, "_run", lambda command: pytest.fail("compiled again"))
+    monkeypatch.setattr(build, "run_compiler", lambda command: pytest.fail("compiled again"))
     assert build_library("tiny", source, compilation) == path
+
+
+def one_by_one(*steps):
+    def damage(path):
+        for step in steps:
+            step(path)
+
+    return damage
+
+
+def checksum_anew(path):
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(".sha256").write_text(digest)
+
+
+def put_elsewhere(path):
+    path.symlink_to(path.rename(path.with_name("elsewhere.so")))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: os.truncate(path, path.stat().st_size // 2),
+        one_by_one(lambda path: path.write_bytes(b"no library"), checksum_anew),
+        lambda path: path.with_suffix(".sha256").unlink(),
+        lambda path: path.chmod(0o620),
+        put_elsewhere,
+    ],
+    ids=["empty", "cut off", "not loadable", "no checksum", "others can write", "symbolic link"],
+)
+def test_a_library_that_is_not_whole_is_built_again_with_the_same_flags(source, damage):
+    compilation = cxx_compilations()[0]
+    path = build_library("tiny", source, compilation)
+    size = path.stat().st_size
+    damage(path)
+    assert load_library("tiny", source, compilation).seven() == 7
+    assert (path.lstat().st_size, path.is_symlink()) == (size, False)
+    assert [file.stat().st_mode & 0o777 for file in (path.parent, path)] == [0o700, 0o600]
+
+
+def foreign(cache, monkeypatch):
+    cache.mkdir(mode=0o700)
+    monkeypatch.setattr(build.os, "getuid", lambda: os.geteuid() + 1)
+
+
+def writable(cache, monkeypatch):
+    cache.mkdir()
+    cache.chmod(0o770)
+
+
+def linked(cache, monkeypatch):
+    (cache.parent / "other").mkdir(mode=0o700)
+    cache.symlink_to(cache.parent / "other")
+
+
+@pytest.mark.parametrize("door", [foreign, writable, linked])
+def test_a_cache_that_others_could_write_is_not_used(source, monkeypatch, door):
+    cache = build.cache_folder()
+    door(cache, monkeypatch)
+    with pytest.warns(RuntimeWarning, match=str(cache)):
+        library = load_library("tiny", source, cxx_compilations()[0])
+    assert library.seven() == 7
+    assert list(cache.iterdir()) == []
+
+
+def compiler(tmp_path, monkeypatch, script):
+    path = tmp_path / "compiler"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o700)
+    monkeypatch.setenv("CXX", str(path))
+
+
+def test_a_compiler_that_hangs_is_stopped(tmp_path, monkeypatch):
+    compiler(tmp_path, monkeypatch, "sleep 100")
+    monkeypatch.setattr(build, "MOST_SECONDS", 0.2)
+    with pytest.raises(BuildError, match="compiler was stopped"):
+        cxx_compilations()
+
+
+def test_a_compilers_output_may_be_any_bytes(tmp_path, monkeypatch):
+    compiler(tmp_path, monkeypatch, r"printf 'error: \377\n' >&2; exit 1")
+    with pytest.raises(BuildError, match="error: \ufffd"):
+        build.run_compiler([str(tmp_path / "compiler")])
+
+
+def test_the_flags_of_the_loaded_library_are_known(undecided, tmp_path, monkeypatch):
+    assert "-fopenmp" in compiled_with("cpu", backend="cpu").split()
+    assert compiled_with("cpu", backend="reference") is None
+    for cached in CACHES:
+        cached.cache_clear()
+    compiler(tmp_path, monkeypatch, 'case "$*" in *-fopenmp*) exit 1;; esac; exec g++ "$@"')
+    monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path / "cache"))
+    without = compiled_with("cpu", backend="cpu").split()
+    assert "-fopenmp" not in without
+    assert without[0] == "compiler"
 
 
 def test_whatever_makes_a_library_different_makes_its_name_different(source):
@@ -177,7 +275,7 @@ def test_builders_at_the_same_time_do_not_meet(source):
         builder.join()
     assert len(paths) == 4
     assert len(set(paths)) == 1
-    assert list(paths[0].parent.iterdir()) == [paths[0]]
+    assert {*paths[0].parent.iterdir()} == {paths[0], paths[0].with_suffix(".sha256")}
 
 
 def test_a_failed_build_leaves_nothing_and_gives_the_first_error(source):

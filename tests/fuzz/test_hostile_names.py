@@ -48,7 +48,7 @@ def hostile_record(name, **changes):
     texts = (
         "method", "backbone", "dataset", "split", "training", "note", "url", "device", "git_commit",
         "created_at", "command", "timed_region", "precision", "flop_convention", "kernel_backend",
-        "vis_bench_version", "weights_source", "driver", "python",
+        "vis_bench_version", "kernel_build", "weights_source", "driver", "python",
     )  # fmt: skip
     values = dict.fromkeys(texts, name) | {
         "regions": {name: RegionFields(fps=5.0, latency_ms_p50=1.0)}, "fps": 5.0,

@@ -122,6 +122,9 @@ class Tiny(VISMethod):
     def resolved_kernel_backend(self, device):
         return f"tiny on {device.type}"
 
+    def resolved_kernel_build(self, device):
+        return f"cc -O3 for {device.type}"
+
 
 def test_it_says_of_itself_what_the_method_says(traced_only):
     method = Tiny()
@@ -134,6 +137,7 @@ def test_it_says_of_itself_what_the_method_says(traced_only):
     ):  # fmt: skip
         assert getattr(other, name) == getattr(method, name), name
     assert other.resolved_kernel_backend(torch.device("cpu")) == "tiny on cpu"
+    assert other.resolved_kernel_build(torch.device("cpu")) == "cc -O3 for cpu"
     assert compiled(method, "none") is method
 
 

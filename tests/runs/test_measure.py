@@ -74,6 +74,17 @@ def _refuse_five(load):
     return replacement
 
 
+def test_a_record_names_the_flags_of_its_kernels(tmp_path):
+    config = CONFIG.replace("color_key", "seqformer\noptions: {variant: mini}") + "kernel_backend: "
+    builds = {}
+    for backend in ("cpu", "reference"):
+        job, *_ = jobs_of(tmp_path, config + backend, limit=1)
+        record = harness.describe(job, job.load_method())
+        builds[record.kernel_backend] = record.kernel_build
+    assert "-O3" in builds["cpu"].split()
+    assert builds["reference"] is None
+
+
 def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path, monkeypatch):
     real = harness.count_flops
     monkeypatch.setattr(harness, "count_flops", fails_for("whole", real, InputError("no rule")))

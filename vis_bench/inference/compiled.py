@@ -92,6 +92,10 @@ class CompiledMethod(VISMethod):
         """The method's."""
         return self.method.resolved_kernel_backend(device)
 
+    def resolved_kernel_build(self, device: torch.device) -> str | None:
+        """The method's."""
+        return self.method.resolved_kernel_build(device)
+
     def _call(self, function: Callable, *inputs: object) -> Any:
         if self._copies:
             torch.compiler.cudagraph_mark_step_begin()

@@ -45,12 +45,13 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def describe_machine(
-    device: torch.device, precision: str, kernel_backend: str | None, *, tf32: bool = False,
-    compile_mode: str = "none",
+    device: torch.device, precision: str, kernel_backend: str | None, *,
+    kernel_build: str | None = None, tf32: bool = False, compile_mode: str = "none",
 ) -> MachineFields:  # fmt: skip
     """Describe the machine and its arithmetic.
 
     Args:
+        kernel_build: the compiler and flags of the kernels' library.
         tf32: whether a GPU rounds the factors of float32 products; a CPU does not.
         compile_mode: how `torch.compile` is used.
     """
@@ -60,6 +61,7 @@ def describe_machine(
     return MachineFields(
         precision=precision,
         kernel_backend=kernel_backend,
+        kernel_build=kernel_build,
         device=torch.cuda.get_device_name(device) if gpu else _cpu_name(),
         driver=_driver_version() if gpu else None,
         cuda=torch.version.cuda if gpu else None,

@@ -223,6 +223,8 @@ class MachineFields(Fields):
 
     precision: StrictStr | None = None
     kernel_backend: StrictStr | None = None
+    kernel_build: StrictStr | None = None
+    """Compiler and flags of the kernels' library; null without one."""
     device: StrictStr | None = None
     driver: StrictStr | None = None
     cuda: StrictStr | None = None

@@ -40,7 +40,13 @@ from vis_bench.records.schema import (
     SubjectFields,
 )
 from vis_bench.records.store import RecordStore
-from vis_bench.runs.jobs import Job, counting_flops, method_on_meta, resolve_kernel_backend
+from vis_bench.runs.jobs import (
+    Job,
+    counting_flops,
+    method_on_meta,
+    naming_method,
+    resolve_kernel_backend,
+)
 from vis_bench.runs.shards import ShardFiles
 
 
@@ -228,9 +234,12 @@ def describe(job: Job, method: VISMethod) -> Record:
     else:
         weights_source = "random" if method.num_params else "none"
     backend = resolve_kernel_backend(method, job.plan.device)
+    with naming_method(cell.method):
+        build = method.resolved_kernel_build(job.plan.device)
     machine = describe_machine(
-        job.plan.device, cell.precision, backend, tf32=cell.tf32, compile_mode=cell.compile
-    )
+        job.plan.device, cell.precision, backend, kernel_build=build, tf32=cell.tf32,
+        compile_mode=cell.compile,
+    )  # fmt: skip
     source = describe_source(cell.seed).model_copy(update={"sources_sha256": job.sources_sha256})
     subject = SubjectFields(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
