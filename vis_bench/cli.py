@@ -10,9 +10,11 @@ import argparse
 import importlib
 import importlib.metadata
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
@@ -62,13 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        The exit code: 0 done, 1 a check failed, 2 wrong input, 130 interrupted. A closed pipe
-        does not change it; output lost otherwise, such as on a full disk, turns 0 into 2.
+        The exit code: 0 done, 1 a check failed, 2 wrong input, 130 interrupted, 143 terminated.
+        A closed pipe does not change it; output lost otherwise, such as on a full disk, turns 0
+        into 2.
     """
     program = SCRIPT if Path(sys.argv[0]).name == SCRIPT else PROGRAM
     out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
-    with redirect_stdout(out), redirect_stderr(err):
+    with redirect_stdout(out), redirect_stderr(err), _sigterm_interrupts() as terminated:
         code = _run(program, list(sys.argv[1:] if arguments is None else arguments))
+        code = 143 if code == 130 and terminated else code
         out.flush()
         if out.failure and not isinstance(out.failure, BrokenPipeError):
             err.write(f"error: cannot write to standard output: {out.failure.strerror}\n")
@@ -102,6 +106,26 @@ def _run(program: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; records written so far are kept\n")
         return 130
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[list[int]]:
+    """SIGTERM, by which Slurm ends a job, interrupts as Ctrl-C does and is noted in the list."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        came.append(number)
+        if len(came) == 1:  # a second one would interrupt the cleaning up
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _overview(program: str) -> Parser:

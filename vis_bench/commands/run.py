@@ -16,7 +16,7 @@ from vis_bench.progress import Bars
 from vis_bench.records.environment import pick_device
 from vis_bench.records.store import RecordStore
 from vis_bench.runs.config import load_cells
-from vis_bench.runs.ray.cluster import ClusterSettings, import_ray
+from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.show.speed import speed_table
@@ -34,8 +34,9 @@ def add_arguments(options: Options) -> None:
         count, unless_given="this process; with --ray as many as fit",
     )  # fmt: skip
     options.value(
-        "--ray", "ADDRESS", "run on a Ray cluster that exists: auto, or HOST:PORT of its head", str
-    )
+        "--ray", "ADDRESS", "run on a Ray cluster that exists: auto, or HOST:PORT of its head; "
+        "whoever reaches its ports or has its token may run code there", str,
+    )  # fmt: skip
     options.value(
         "--gpus-per-worker", "F", "GPUs of a worker; a fraction shares one", positive,
         unless_given="1 on a GPU",
@@ -68,7 +69,7 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
         return partial(run_shard, option=ShardOption.parse(options.shard))
     if not on_cluster:
         return None
-    import_ray()
+    check_ray()
     on_gpu = pick_device(options.device).type == "cuda"
     gpus = options.gpus_per_worker
     settings = ClusterSettings(

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
+import importlib.util
 import os
+import secrets
+import signal
 import socket
+import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from vis_bench.errors import InputError
 
 INSTALL = "pip install 'vis-bench[cluster]'"
+# The first version with token authentication.
+OLDEST_RAY = (2, 52)
+LOOPBACK = "127.0.0.1"
+# Longest folder whose session's sockets, about 65 characters deeper, Unix can name.
+LONGEST_FOLDER = 24
 CONNECT_SECONDS = 10.0
 # How long a node may take to become free before FPS are measured beside other tasks.
 FREE_SECONDS = 120.0
@@ -46,13 +58,16 @@ class Node:
     gpus: float
 
 
-def import_ray() -> ModuleType:
-    """Import Ray, or refuse in a sentence that tells how to install it."""
-    try:
-        import ray
-    except ImportError:
-        raise InputError(f"--workers and --ray need Ray; install it with {INSTALL}") from None
-    return ray
+def check_ray() -> None:
+    """Refuse a missing Ray, and one without token authentication; without importing it."""
+    if importlib.util.find_spec("ray") is None:
+        raise InputError(f"--workers and --ray need Ray; install it with {INSTALL}")
+    version = importlib.metadata.version("ray")
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_RAY:
+        raise InputError(
+            f"Ray {version} has no token authentication; expected {OLDEST_RAY[0]}.{OLDEST_RAY[1]} "
+            f"or later: {INSTALL}"
+        )
 
 
 @contextlib.contextmanager
@@ -62,27 +77,96 @@ def connected(settings: ClusterSettings, gpu: bool) -> Iterator[ModuleType]:
     Raises:
         InputError: if Ray is not installed, the address does not answer, or the workers do not fit.
     """
-    ray = import_ray()
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if settings.address is None:
-        cpus = max(os.cpu_count() or 1, (settings.workers or 1) * settings.threads)
-        options |= {"num_cpus": cpus, "include_dashboard": False}
-    else:
+    check_ray()
+    if settings.address is not None:
         _check_answers(settings.address)
-        options["address"] = settings.address
-    try:
-        ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        problem = " ".join(str(error).split())
-        raise InputError(
-            f"cannot join the Ray cluster at {settings.address or 'this machine'}: {problem}"
-        ) from None
-    try:
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    with contextlib.ExitStack() as stack:
+        if settings.address is None:
+            options = stack.enter_context(_own_cluster(ray, settings))
+        else:
+            options = {"address": settings.address}
+        stack.callback(ray.shutdown)
+        with _signals_wait(ray):
+            _init(ray, options, settings.address or "this machine")
+        if settings.address is None and {node["NodeManagerAddress"] for node in ray.nodes()} != {
+            LOOPBACK
+        }:
+            raise InputError(
+                f"Ray {ray.__version__} listens on more than {LOOPBACK}; expected another version"
+            )
         _check_room(ray, settings, gpu)
         yield ray
+
+
+@contextlib.contextmanager
+def _own_cluster(ray: ModuleType, settings: ClusterSettings) -> Iterator[dict[str, Any]]:
+    """Options of a cluster on the loopback interface, with a token and a folder of its own.
+
+    Ray opens its temporary folder to everybody, so it lies in one that is closed.
+    """
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before = {name: os.environ.get(name) for name in token}
+    constants = ray._private.ray_constants
+    multi_node = constants.ENABLE_RAY_CLUSTER
+    parent = tempfile.gettempdir()
+    parent = parent if len(parent) <= LONGEST_FOLDER else "/tmp"
+    cpus = max(os.cpu_count() or 1, (settings.workers or 1) * settings.threads)
+    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+        os.environ |= token
+        constants.ENABLE_RAY_CLUSTER = False
+        _read_token(ray)
+        try:
+            yield {
+                "address": "local", "_node_ip_address": LOOPBACK, "include_dashboard": False,
+                "_temp_dir": str(Path(folder, "ray")), "num_cpus": cpus,
+            }  # fmt: skip
+        finally:
+            constants.ENABLE_RAY_CLUSTER = multi_node
+            for name, value in before.items():
+                os.environ.pop(name)
+                os.environ |= {} if value is None else {name: value}
+            _read_token(ray)
+
+
+def _read_token(ray: ModuleType) -> None:
+    """Make Ray, which reads its environment once, read it again."""
+    ray._raylet.Config.initialize("")
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _init(ray: ModuleType, options: dict[str, Any], where: str) -> None:
+    try:
+        ray.init(**options, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"cannot join the Ray cluster at {where}: {problem}") from None
+
+
+@contextlib.contextmanager
+def _signals_wait(ray: ModuleType) -> Iterator[None]:
+    """Ctrl-C and SIGTERM take effect at the end: an aborted `ray.init` leaves processes behind.
+
+    Afterwards SIGTERM does what it did before; Ray would print a stack dump.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    set_by_ray = ray._private.utils.set_sigterm_handler
+    ray._private.utils.set_sigterm_handler = lambda handler: None
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, frame: came.append(number)) for n in numbers}
+    try:
+        yield
     finally:
-        ray.shutdown()
+        ray._private.utils.set_sigterm_handler = set_by_ray
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def worker_count(ray: ModuleType, settings: ClusterSettings) -> int:
@@ -152,7 +236,7 @@ def _check_room(ray: ModuleType, settings: ClusterSettings, gpu: bool) -> None:
 
 def _check_answers(address: str) -> None:
     """Refuse an address where nothing listens; Ray itself would wait for minutes."""
-    if address in ("auto", "local"):
+    if address == "auto":
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():

@@ -61,6 +61,7 @@ def run_on_ray(
     if not waiting:
         return run_jobs(jobs, store, bars, resume=resume)
     on_gpu = any(job.plan.device.type == "cuda" for job in waiting)
+    bars.say("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
     with connected(settings, on_gpu) as ray:
         given_up, records = _infer_all(ray, settings, waiting, store, bars, resume=resume)
         measure_job = partial(_measure, ray=ray, given_up=given_up, records=records)
