@@ -14,12 +14,12 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
 from vis_bench.commands.options import Options, Parser
-from vis_bench.commands.output import SafeStream, say
+from vis_bench.commands.output import SafeStream, own_output, say
 from vis_bench.errors import InputError, unusable_path
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
@@ -94,7 +94,9 @@ def _run(program: str, arguments: list[str]) -> int:
         command.add_arguments(options)
         parsed = options.parse(arguments[1:])
         parsed.command_line = shlex.join([program, *arguments])
-        return command.run(parsed) or 0
+        files = [value for value in vars(parsed).values() if isinstance(value, Path)]
+        with own_output(files) if parsed.json else nullcontext():
+            return command.run(parsed) or 0
     except SystemExit as end:  # raised by argparse after --help and --version
         return int(end.code or 0)
     except InputError as error:

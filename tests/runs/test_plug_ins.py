@@ -1,6 +1,7 @@
 """Plug-ins through `run`, `flops` and `methods`: nothing that was measured is lost or blurred."""
 
 import json
+import os
 import re
 
 import pytest
@@ -49,6 +50,43 @@ def test_a_method_that_cannot_be_built_at_all_ends_in_a_sentence(tmp_path):
     assert (done.returncode, records) == (2, [])
     pattern = r"error: method torn cannot be built, KeyError in torn_module.py:\d+: 'a file'\n"
     assert re.fullmatch(pattern, done.stderr)
+
+
+CHATTER = """
+import ctypes, os, subprocess
+
+def chat(place):
+    print("print", place)
+    os.write(1, b"write %s " % place.encode())
+    ctypes.CDLL(None).printf(b"printf %s ", place.encode())
+    subprocess.run(["echo", "echo", place])
+
+chat("imported")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs the C library by its POSIX name")
+def test_what_a_plug_in_prints_stays_out_of_json(tmp_path):
+    text = BRIGHT
+    for line, talk in (
+        ("import torch", CHATTER),
+        ("        self.threshold =", "        chat('built')\n"),
+        ("        return ClipPrediction(", "        chat('run')\n"),
+    ):
+        text = text.replace(line, talk + line, 1)
+    install(tmp_path / "site", "chatty==1", {"chatty.py": text}, chatty="chatty:build")
+    done, (record,) = measure(
+        tmp_path / "site", "chatty", tmp_path / "out", "--json", command=vis_bench_process
+    )
+    assert done.returncode == 0, done.stderr
+    assert [one["config_sha256"] for one in json.loads(done.stdout)] == [record["config_sha256"]]
+    for how in ("print", "write", "printf", "echo"):
+        for place in ("imported", "built", "run"):
+            assert f"{how} {place}" in done.stderr
+    to_stdout = vis_bench_process(
+        tmp_path / "site", "flops", tmp_path / "chatty.yaml", "--json", "--output", "/dev/stdout"
+    )
+    assert '"gflops_per_frame"' in to_stdout.stdout
 
 
 def test_a_broken_rule_fails_its_measurement_by_name(tmp_path):

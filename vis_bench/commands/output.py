@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
 from vis_bench.files import write_atomically
 from vis_bench.text import escaped, one_line
+
+# Takes what a command prints while other code's prints go to standard error.
+_HELD: ContextVar[TextIO | None] = ContextVar("held", default=None)
 
 
 class SafeStream(io.TextIOBase):
@@ -72,7 +77,7 @@ class SafeStream(io.TextIOBase):
 
 def print_text(text: str) -> None:
     """Prints a text on standard output, with a newline at its end."""
-    sys.stdout.write(_ended(text))
+    (_HELD.get() or sys.stdout).write(_ended(text))
 
 
 def print_colored(line: str, color: str) -> None:
@@ -83,6 +88,50 @@ def print_colored(line: str, color: str) -> None:
     # The command line's stream escapes control characters, which rich needs.
     console = Console(file=getattr(sys.stdout, "verbatim", None), soft_wrap=True)
     console.print(Text(one_line(line), f"bold {color}"))
+
+
+@contextlib.contextmanager
+def own_output(files: Iterable[Path]) -> Iterator[None]:
+    """Keeps standard output for `print_text`: what plug-ins print, natively too, goes to standard
+    error. What commands print appears at the end.
+
+    Args:
+        files: named by the command; native prints are left alone if one is standard output itself.
+    """
+    out, held = sys.stdout, io.StringIO()
+    token = _HELD.set(held)
+    try:
+        with contextlib.redirect_stdout(sys.stderr), _native_prints_to_stderr(out, files):
+            yield
+    finally:
+        _HELD.reset(token)
+        out.write(held.getvalue())
+
+
+@contextlib.contextmanager
+def _native_prints_to_stderr(out: TextIO, files: Iterable[Path]) -> Iterator[None]:
+    try:
+        descriptor, target = out.fileno(), sys.stderr.fileno()
+        kept = os.dup(descriptor)
+    except OSError:  # a stream without a descriptor, or a closed one
+        yield
+        return
+    try:
+        if not any(_is_same(path, descriptor) for path in files):
+            os.dup2(target, descriptor)
+        yield
+    finally:
+        if os.name == "posix":
+            ctypes.CDLL(None).fflush(None)  # C keeps a buffer of its own
+        os.dup2(kept, descriptor)
+        os.close(kept)
+
+
+def _is_same(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except (OSError, ValueError):
+        return False
 
 
 def say(message: str) -> None:
