@@ -33,13 +33,19 @@ class SafeStream(io.TextIOBase):
             stream.reconfigure(errors="backslashreplace")
         self._stream = stream or io.StringIO()
         self._escape = escape
-        self.failure: OSError | None = None
+        self._failures: list[OSError] = []
+
+    @property
+    def failure(self) -> OSError | None:
         """The first error; everything after it is dropped."""
+        return next(iter(self._failures), None)
 
     @property
     def verbatim(self) -> SafeStream:
         """The same stream without escapes, for a progress bar's control characters."""
-        return SafeStream(self._stream, str)
+        same = SafeStream(self._stream, str)
+        same._failures = self._failures
+        return same
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -69,7 +75,7 @@ class SafeStream(io.TextIOBase):
         try:
             operation()
         except OSError as error:
-            self.failure = error
+            self._failures.append(error)
             # What the stream still holds would fail again when the interpreter ends.
             with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())
