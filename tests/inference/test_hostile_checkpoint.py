@@ -71,6 +71,13 @@ def test_numbers_of_another_kind_are_not_cast(load, state, tmp_path, dtype):
     assert f"has {dtype} for {key}; expected floating-point weights" in message
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_eight_bits_without_their_scales_are_refused(load, state, tmp_path, dtype):
+    key = list(state)[5]
+    torch.save({**state, key: state[key].to(dtype)}, tmp_path / "w.pth")
+    assert f"has {dtype} for {key}" in refusal(load, tmp_path / "w.pth")
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_are_read(state, tmp_path, dtype):
     torch.save({key: tensor.to(dtype) for key, tensor in state.items()}, tmp_path / "w.pth")

@@ -107,6 +107,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if value.layout != torch.strided or value.is_quantized or value.is_meta:
             kind = "no values" if value.is_meta else f"a {value.layout} tensor of {value.dtype}"
             raise InputError(f"{path} has {kind} for {key}; expected a dense tensor")
+        if value.is_floating_point() and value.itemsize == 1:
+            raise InputError(
+                f"{path} has {value.dtype} for {key}, whose scales are not read; expected weights "
+                "of 16 bits or more"
+            )
     return dict(content)
 
 

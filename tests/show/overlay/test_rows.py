@@ -5,6 +5,7 @@ import pytest
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
 from vis_bench.data.video import video_without_frames
 from vis_bench.runs.sources import Side
+from vis_bench.show.overlay.label_box import MOST_LETTERS, shortened
 from vis_bench.show.overlay.rows import abbreviation, rows_of
 
 VIDEO = video_without_frames(1, "cats", 60, 96, T)
@@ -141,6 +142,29 @@ def test_an_abbreviation_tells_a_class_from_the_others():
         "chec.star.", "ch.bo.", "st.st.", "",
     ]  # fmt: skip
     assert abbreviation("_", ["_"]) == abbreviation("", []) == ""
+
+
+def test_long_class_names_are_cut_before_they_are_laid_out():
+    objects, name = truth((LEFT, 1), (RIGHT, 2)), "elephant" * 125
+    truth_row = rows_of(VIDEO, [], objects, {1: name, 2: f"{name}s"}, 0.0)[0]
+    for instance in truth_row.instances:
+        assert instance.texts[0].startswith("elephant")
+        assert len(instance.texts[0]) == MOST_LETTERS
+        assert len(instance.abbreviation) < MOST_LETTERS
+
+
+def test_a_text_is_shortened_in_few_measurements():
+    measured = []
+
+    class Font:
+        def getlength(self, text):
+            measured.append(text)
+            return len(text)
+
+    assert shortened("elephant" * 125, Font(), 11) == "elephant..."
+    assert shortened("elephant", Font(), 2) == "..."
+    assert shortened("elephant", Font(), 8) == "elephant"
+    assert len(measured) < 30
 
 
 def test_objects_of_the_ground_truth_have_a_short_label_too():

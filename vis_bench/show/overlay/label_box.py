@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
 
@@ -14,6 +15,8 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 # Lines of text and the color behind each.
 Lines = Sequence[tuple[str, Color]]
 _PADDING = 2
+# Letters of a class name; the time to lay a label out grows with them.
+MOST_LETTERS = 40
 
 
 @cache
@@ -58,9 +61,14 @@ def shortened(text: str, font: Font, width: float) -> str:
     text = single_line(text)
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(f"{text}...") > width:
-        text = text[:-1]
-    return f"{text}..."
+    lengths = range(1, len(text))
+    fitting = bisect_right(lengths, width, key=lambda n: font.getlength(f"{text[:n]}..."))
+    return f"{text[:fitting]}..."
+
+
+def short_name(name: str) -> str:
+    """Cut a class name from data with an ellipsis, before it is laid out."""
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 3]}..."
 
 
 def draw_leader(

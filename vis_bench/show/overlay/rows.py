@@ -15,6 +15,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.runs.sources import Side
 from vis_bench.show.overlay.frame import Instance, Row
+from vis_bench.show.overlay.label_box import short_name
 from vis_bench.show.overlay.painting import Color, Style, color_of
 from vis_bench.show.overlay.timelines import object_timelines, switch_frames
 from vis_bench.show.overlay.tracks import (
@@ -105,7 +106,7 @@ class Names:
             for number, identity in enumerate(known, 1)
             if len(known) > 1
         }
-        return cls(categories, numbers)
+        return cls({key: short_name(name) for key, name in categories.items()}, numbers)
 
     def full(self, category: int, identity: int) -> str:
         """Return a name such as `cat #2`."""
