@@ -1,10 +1,15 @@
 """Memory of an evaluation grows with the masks, not with tracks times frames."""
 
+import json
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from paths import ROOT
 from peak_memory import peak_of
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track, read_results, write_results
@@ -130,3 +135,38 @@ def test_many_short_objects():
         matches, peak = peak_of(lambda known=known: match(truth, results, known))
         assert matches.categories[0].hits_ATn.any()
         assert peak < 2 * places
+
+
+NUM_CATEGORIES, NUM_VIDEOS = 2000, 60
+PEAK = """
+import pathlib, re, sys
+from vis_bench.cli import main
+assert main(sys.argv[1:]) == 0
+print(re.search(r"VmHWM:\\s*(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize("options", [["--per-category"], ["--tracking"]], ids=str)
+def test_two_thousand_categories_take_less_than_a_gigabyte(tmp_path, options):
+    """LV-VIS has 1,196; each has an object here, so that no array may be left out."""
+    masks = encode_masks(np.ones((1, 12, 20), bool))
+    videos = [{"id": v + 1, "height": 12, "width": 20, "length": 1} for v in range(NUM_VIDEOS)]
+    tracks = [
+        {"video_id": k % NUM_VIDEOS + 1, "category_id": k + 1, "score": 0.9, "segmentations": masks}
+        for k in range(NUM_CATEGORIES)
+    ]
+    content = {
+        "videos": videos,
+        "categories": [{"id": track["category_id"]} for track in tracks],
+        "annotations": [
+            {**track, "id": n + 1, "iscrowd": 0, "areas": [240]} for n, track in enumerate(tracks)
+        ],
+    }
+    for name, written in (("gt", content), ("r", tracks)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(written))
+    files = ["--annotations", str(tmp_path / "gt.json"), "--predictions", str(tmp_path / "r.json")]
+    command = [sys.executable, "-c", PEAK, "eval", *files, *options]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert "100.0" in output
+    assert int(output.splitlines()[-1]) < 10**9 / 1024

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,14 +31,14 @@ from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
 from vis_bench.metrics.matching import AREA_NAMES, LEVELS, Matches, match
 from vis_bench.metrics.overlaps import video_overlaps
 from vis_bench.metrics.precision_recall import (
-    ALL_AREAS,
-    MAX_DETECTIONS,
+    MOST,
     Curves,
     accumulate,
-    headline,
+    column,
     mean_of_parts,
-    summarize,
+    official_numbers,
 )
+from vis_bench.metrics.precision_recall import summarize as summarize
 
 if TYPE_CHECKING:
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
@@ -50,18 +50,17 @@ VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
 
 PART_NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
 
-_MOST = len(MAX_DETECTIONS) - 1
-
 
 @dataclass(frozen=True)
 class Evaluation:
     """Evaluation of a results file; `warnings` are sentences about probable mistakes.
 
+    Numbers are accumulated when they are asked for, an area range, level or limit at a time.
+
     `tracking`: HOTA, IDF1 and TETA; None where they were not asked for.
     """
 
     matches: Matches
-    curves: Curves
     warnings: Sequence[str]
     tracking: TrackingEvaluation | None = None
 
@@ -79,7 +78,11 @@ class Evaluation:
         parts, the mean of `per_part`; -1 where one of them has no ground truth.
         """
         parts = list(self.per_part().values())
-        return mean_of_parts(parts) if parts else summarize(self.curves)
+        return mean_of_parts(parts) if parts else dict(self._numbers)
+
+    @cached_property
+    def _numbers(self) -> dict[str, float]:
+        return official_numbers(self.matches)
 
     def record_numbers(self) -> dict[str, Any]:
         """Values of a record: the 12 numbers, AP's interval, parts, levels and tracking metrics."""
@@ -99,12 +102,12 @@ class Evaluation:
         They are those of the part's own annotations file. Numbers by category, level and length
         are of all videos together.
         """
-        return {name: summarize(curves) for name, curves in self._part_curves.items()}
+        return {name: dict(numbers) for name, numbers in self._per_part.items()}
 
     @cached_property
-    def _part_curves(self) -> dict[str, Curves]:
+    def _per_part(self) -> dict[str, dict[str, float]]:
         return {
-            name: accumulate(self.matches, inside_V)
+            name: official_numbers(self.matches, inside_V)
             for name, inside_V in self.matches.parts.items()
         }
 
@@ -128,42 +131,44 @@ class Evaluation:
 
     def per_category(self) -> list[dict[str, int | str | float]]:
         """Per category in order of id: `id`, `name`, the same 12 numbers and the AP by level."""
+        alone = [replace(self.matches, categories=[c]) for c in self.matches.categories]
         return [
             {
-                "id": c.id, "name": c.name, **summarize(self.curves, slice(k, k + 1)),
-                **{f"ap_{name}": self._level(name, slice(k, k + 1))["ap"] for name in LEVELS},
+                "id": one.categories[0].id, "name": one.categories[0].name,
+                **official_numbers(one),
+                **{f"ap_{name}": _level(one, name)["ap"] for name in LEVELS},
             }
-            for k, c in enumerate(self.matches.categories)
+            for one in alone
         ]  # fmt: skip
 
     def per_level(self) -> dict[str, dict[str, float]]:
         """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of each level; -1 without an object."""
-        return {name: self._level(name) for name in LEVELS}
+        return {name: dict(numbers) for name, numbers in self._per_level.items()}
 
     @cached_property
+    def _per_level(self) -> dict[str, dict[str, float]]:
+        return {name: _level(self.matches, name) for name in LEVELS}
+
+    @cached_property
+    def precision_TRK(self) -> np.ndarray:
+        """Precision over all areas at each IoU threshold and recall level; -1 without an object."""
+        return column(self.matches).precision_TRK
+
+    @property
+    def curves(self) -> Curves:
+        """All curves by area and limit at once, which may take gigabytes."""
+        return accumulate(self.matches)
+
+    @property
     def level_curves(self) -> Curves:
         """Curves of the levels alone, in the order of `matches.levels`."""
         places = range(len(AREA_NAMES), len(AREA_NAMES) + len(self.matches.levels))
-        curves = accumulate(self.matches, areas=places, limits=[_MOST])
+        curves = accumulate(self.matches, areas=places, limits=[MOST])
         return Curves(
             curves.precision_TRKAM[..., len(AREA_NAMES) :, :],
             curves.recall_TKAM[..., len(AREA_NAMES) :, :],
             curves.scores_TRKAM[..., len(AREA_NAMES) :, :],
         )
-
-    def _level(self, name: str, categories: slice = slice(None)) -> dict[str, float]:
-        if name not in self.matches.levels:
-            return {"num_objects": 0, "ap": -1.0, "ap50": -1.0, "ap75": -1.0, "ar100": -1.0}
-        place = self.matches.levels.index(name)
-        column = len(AREA_NAMES) + place
-        chosen = self.matches.categories[categories]
-        count = sum(int(category.num_objects_VA[:, column].sum()) for category in chosen)
-        curves = Curves(
-            self.level_curves.precision_TRKAM[:, :, categories],
-            self.level_curves.recall_TKAM[:, categories],
-            self.level_curves.scores_TRKAM[:, :, categories],
-        )
-        return {"num_objects": count, **headline(curves, place)}
 
     @cached_property
     def _per_length(self) -> dict[str, dict[str, float]]:
@@ -172,8 +177,8 @@ class Evaluation:
         shortest = -1.0
         for name, longest in VIDEO_LENGTHS.items():
             inside_V = ((lengths_V > shortest) & (lengths_V <= longest)).astype(np.int64)
-            curves = accumulate(self.matches, inside_V, areas=[ALL_AREAS], limits=[_MOST])
-            numbers[name] = {"num_videos": int(inside_V.sum()), **headline(curves, ALL_AREAS)}
+            own = column(self.matches, weights_V=inside_V).headline()
+            numbers[name] = {"num_videos": int(inside_V.sum()), **own}
             shortest = longest
         return numbers
 
@@ -183,6 +188,15 @@ class Evaluation:
         Short is up to 24 frames, medium 25 to 36, long above.
         """
         return self._per_length
+
+
+def _level(matches: Matches, name: str) -> dict[str, float]:
+    """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of one level."""
+    if name not in matches.levels:
+        return {"num_objects": 0, "ap": -1.0, "ap50": -1.0, "ap75": -1.0, "ar100": -1.0}
+    place = len(AREA_NAMES) + matches.levels.index(name)
+    count = sum(int(category.num_objects_VA[:, place].sum()) for category in matches.categories)
+    return {"num_objects": count, **column(matches, place).headline()}
 
 
 def evaluate(
@@ -209,7 +223,7 @@ def evaluate(
         overlaps = video_overlaps(ground_truth, results, chosen_N)
         matches = match(ground_truth, results, overlaps)
         tracking = evaluate_tracking(ground_truth, results, tracking_threshold, overlaps)
-    return Evaluation(matches, accumulate(matches), warnings, tracking)
+    return Evaluation(matches, warnings, tracking)
 
 
 def evaluate_files(

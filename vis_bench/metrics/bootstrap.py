@@ -6,7 +6,7 @@ resample needs are the weighted numbers of hits and misses before each hit: one 
 all resamples. The numbers equal `precision_recall.accumulate` with the same counts.
 
 Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories, A=4 area ranges, M=3 limits
-on the detections per video and category, n detections, H hits.
+on the detections per video and category, N=3 kinds of AP, n detections, H hits.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from vis_bench.metrics.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 1000
 
+FEWEST_VIDEOS = 3  # resamples of fewer tell nothing about other videos
+
 # Resamples that are accumulated together; bounds the memory.
 _CHUNK = 256
 
@@ -30,21 +32,18 @@ _CHUNK = 256
 class ResampledScores:
     """Per resample and category; NaN where the drawn videos hold no object that counts.
 
-    `ap_BATK` by area range and threshold; means over the thresholds: `recall_BMK` by limit on the
-    detections, `recall_BAK` by area range.
+    `aps_BNAK` by area range: AP, AP50 and AP75; means over the thresholds: `recall_BMK` by limit on
+    the detections, `recall_BAK` by area range.
     """
 
-    ap_BATK: np.ndarray
+    aps_BNAK: np.ndarray
     recall_BMK: np.ndarray
     recall_BAK: np.ndarray
 
     def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
         """`ap`, `ap50`, `ap75` and `ar100` of each category in one area range, (B, K) each."""
-        ap_BTK = self.ap_BATK[:, area]
-        return {
-            "ap": ap_BTK.mean(1), "ap50": ap_BTK[:, _AT_50], "ap75": ap_BTK[:, _AT_75],
-            "ar100": self.recall_BAK[:, area],
-        }  # fmt: skip
+        aps = {name: self.aps_BNAK[:, n, area] for n, name in enumerate(("ap", "ap50", "ap75"))}
+        return {**aps, "ar100": self.recall_BAK[:, area]}
 
     def numbers(self, area: int = 0) -> dict[str, np.ndarray]:
         """The same over all categories, (B,) each; in the range of all areas also `ar1`, `ar10`."""
@@ -91,16 +90,26 @@ def percentile_interval(values_B: np.ndarray) -> tuple[float, float] | None:
 def ap_interval(
     matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> tuple[float, float] | None:
-    """Low and high end of the 95 % interval of AP over the videos; None without an object.
+    """Low and high end of the 95 % interval of AP over the videos; None without an object, and of
+    fewer than `FEWEST_VIDEOS`.
 
     Args:
         num_resamples: of the videos, at least 1.
         seed: of the resamples; the same seed gives the same interval.
     """
-    if not matches.videos or not matches.categories:
+    if len(matches.videos) < FEWEST_VIDEOS or not matches.categories:
         return None
     drawn_BV = draw_videos(len(matches.videos), num_resamples, seed)
-    return percentile_interval(resample(matches, drawn_BV).numbers()["ap"])
+    parts = [_ap_B(matches, drawn_BV * inside_V) for inside_V in matches.parts.values()]
+    return percentile_interval(
+        mean_over_categories(np.stack(parts, 1)) if parts else _ap_B(matches, drawn_BV)
+    )
+
+
+def _ap_B(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
+    """AP of each resample, as `ResampledScores.numbers` has it, without the other numbers."""
+    columns = [_aps_BN(category, 0, counts_BV)[:, 0] for category in matches.categories]
+    return mean_over_categories(np.stack(columns, 1))
 
 
 def resample(
@@ -121,7 +130,7 @@ def resample(
         _resample(matches, counts_BV * inside_V, lambda: None)
         for inside_V in matches.parts.values()
     ]
-    return ScoresOfParts(whole.ap_BATK, whole.recall_BMK, whole.recall_BAK, parts)
+    return ScoresOfParts(whole.aps_BNAK, whole.recall_BMK, whole.recall_BAK, parts)
 
 
 def _resample(
@@ -136,46 +145,48 @@ def _resample(
 def _category(
     category: CategoryMatches, counts_BV: np.ndarray, advance: Callable[[], object]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The category's columns of `ResampledScores`: (B, A, T), (B, M), (B, A)."""
-    objects_BA = counts_BV @ category.num_objects_VA
+    """The category's columns of `ResampledScores`: (B, N, A), (B, M), (B, A)."""
     areas = range(len(AREA_RANGES))
-    ap_BAT = np.stack([_ap_BT(category, a, counts_BV, objects_BA[:, a]) for a in areas], 1)
-    by_limit = [_recall_B(category, 0, n, counts_BV, objects_BA[:, 0]) for n in MAX_DETECTIONS]
-    most = MAX_DETECTIONS[-1]
-    by_area = [_recall_B(category, a, most, counts_BV, objects_BA[:, a]) for a in areas]
+    aps_BNA = np.stack([_aps_BN(category, a, counts_BV) for a in areas], 2)
+    by_limit = [_recall_B(category, 0, n, counts_BV) for n in MAX_DETECTIONS]
+    by_area = [_recall_B(category, a, MAX_DETECTIONS[-1], counts_BV) for a in areas]
     advance()
-    return ap_BAT, np.stack(by_limit, 1), np.stack(by_area, 1)
+    return aps_BNA, np.stack(by_limit, 1), np.stack(by_area, 1)
+
+
+def _objects_B(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.ndarray:
+    """Objects of one area range in each resample."""
+    objects_V = category.num_objects_VA[:, area]
+    (there,) = objects_V.nonzero()
+    return counts_BV[:, there] @ objects_V[there]
 
 
 def _recall_B(
-    category: CategoryMatches,
-    area: int,
-    limit: int,
-    counts_BV: np.ndarray,
-    objects_B: np.ndarray,
+    category: CategoryMatches, area: int, limit: int, counts_BV: np.ndarray
 ) -> np.ndarray:
     """The mean over thresholds of the share of objects found by the first detections."""
     within_n = category.rank_n < limit
     hits_n = category.hits_ATn[area][:, within_n].sum(0)
     hits_V = np.bincount(category.video_n[within_n], hits_n, minlength=counts_BV.shape[1])
+    objects_B = _objects_B(category, area, counts_BV)
     return _ratio(counts_BV @ hits_V / len(IOU_THRESHOLDS), objects_B)
 
 
-def _ap_BT(
-    category: CategoryMatches, area: int, counts_BV: np.ndarray, objects_B: np.ndarray
-) -> np.ndarray:
-    """AP per resample and threshold; NaN without objects."""
+def _aps_BN(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.ndarray:
+    """AP, AP50 and AP75 of each resample in one area range, (B, 3); NaN without objects."""
+    objects_B = _objects_B(category, area, counts_BV)
     columns = [
-        _ap_B(
+        _threshold_ap_B(
             category.video_n, category.hits_ATn[area, t], category.misses_ATn[area, t], counts_BV,
             objects_B,
         )
         for t in range(len(IOU_THRESHOLDS))
     ]  # fmt: skip
-    return np.stack(columns, 1)
+    mean_B = sum(columns[1:], columns[0]) / len(columns)
+    return np.stack([mean_B, columns[_AT_50], columns[_AT_75]], 1)
 
 
-def _ap_B(
+def _threshold_ap_B(
     video_n: np.ndarray,
     hit_n: np.ndarray,
     miss_n: np.ndarray,

@@ -45,7 +45,7 @@ from vis_bench.metrics.frame_matches import (
     followed_videos,
 )
 from vis_bench.metrics.matching import IOU_THRESHOLDS, CategoryMatches, Matches, match_group
-from vis_bench.metrics.precision_recall import MAX_DETECTIONS, accumulate
+from vis_bench.metrics.precision_recall import column
 
 ERRORS = ("identity", "class", "mask quality", "duplicate", "background", "missed")
 IDENTITY_ERRORS = ("switch", "fragment", "drift")
@@ -314,19 +314,14 @@ def _reaches(video: VideoTracks, allowed_DG: np.ndarray, threshold: float) -> np
     return np.any(np.where(allowed_DG, video.iou_DG, 0.0) >= threshold, axis=1)
 
 
-_ALL_AREAS, _MOST = 0, len(MAX_DETECTIONS) - 1
-
-
 def repaired_ap(videos: Sequence[VideoTracks], categories: Iterable[int]) -> float | None:
     """AP over all areas, the mean over those of these categories that have an object to find.
 
     None where none of them has; a crowd is not one.
     """
     matches = Matches([], [_category(videos, key) for key in categories])
-    curves = accumulate(matches, areas=[_ALL_AREAS], limits=[_MOST])
-    precision = curves.precision_TRKAM
-    known = precision[precision > -1]
-    return float(known.mean()) if known.size else None
+    ap = column(matches).headline()["ap"]
+    return None if ap == -1 else ap
 
 
 def _category(videos: Iterable[VideoTracks], key: int) -> CategoryMatches:

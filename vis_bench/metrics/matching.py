@@ -14,6 +14,7 @@ have, D detections, G objects, V videos, n all kept detections of one category.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -141,11 +142,23 @@ def match(
             hits_NAT[start:stop] = matched_DAT & ~on_ignored_DAT
             misses_NAT[start:stop] &= ~matched_DAT
     counts_KVA = _count_objects(ground_truth, levels, objects)
+    of_category = detections.by_category(len(ground_truth.categories))
     return Matches(
         ground_truth.videos,
         [
-            _category(detections, index, key, name, hits_NAT, misses_NAT, counts_KVA[index])
-            for index, (key, name) in enumerate(ground_truth.categories.items())
+            CategoryMatches(
+                key,
+                name,
+                detections.video_N[own],
+                detections.rank_N[own],
+                detections.score_N[own],
+                np.ascontiguousarray(hits_NAT[own].transpose(1, 2, 0)),
+                np.ascontiguousarray(misses_NAT[own].transpose(1, 2, 0)),
+                counts_VA,
+            )
+            for (key, name), own, counts_VA in zip(
+                ground_truth.categories.items(), of_category, counts_KVA, strict=True
+            )
         ],
         tuple(levels),
         {
@@ -219,6 +232,12 @@ class _Detections:
         keys = zip(self.video_N[starts].tolist(), self.category_N[starts].tolist(), strict=True)
         return list(zip(starts, stops, keys, strict=True))
 
+    def by_category(self, num_categories: int) -> list[np.ndarray]:
+        """Places of each category's detections by falling score; ties stay in order."""
+        order = np.lexsort((-self.score_N, self.category_N))
+        ends = np.searchsorted(self.category_N[order], np.arange(num_categories + 1)).tolist()
+        return [order[start:stop] for start, stop in itertools.pairwise(ends)]
+
 
 def _rank_detections(ground_truth: GroundTruth, results: Results) -> _Detections:
     video_index = {video.id: index for index, video in enumerate(ground_truth.videos)}
@@ -278,31 +297,8 @@ def _count_objects(
 ) -> np.ndarray:
     num_ranges = len(AREA_RANGES) + len(levels)
     shape = len(ground_truth.categories), len(ground_truth.videos), num_ranges
-    counts_KVA = np.zeros(shape, np.int64)
+    counts_KVA = np.zeros(shape, np.int32)
     for (video, category), columns_G in objects.items():
         _, ignored_GA = _ignored_objects(ground_truth, levels, columns_G)
         counts_KVA[category, video] = (~ignored_GA).sum(0)
     return counts_KVA
-
-
-def _category(
-    detections: _Detections,
-    index: int,
-    key: int,
-    name: str,
-    hits_NAT: np.ndarray,
-    misses_NAT: np.ndarray,
-    num_objects_VA: np.ndarray,
-) -> CategoryMatches:
-    own = np.flatnonzero(detections.category_N == index)
-    own = own[np.argsort(-detections.score_N[own], kind="stable")]
-    return CategoryMatches(
-        key,
-        name,
-        detections.video_N[own],
-        detections.rank_N[own],
-        detections.score_N[own],
-        np.ascontiguousarray(hits_NAT[own].transpose(1, 2, 0)),
-        np.ascontiguousarray(misses_NAT[own].transpose(1, 2, 0)),
-        num_objects_VA,
-    )

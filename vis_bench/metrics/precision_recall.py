@@ -7,7 +7,7 @@ asked for), M=3 limits on the detections per video and category, V videos, n det
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,17 +62,61 @@ def accumulate(
         np.full((num_thresholds, num_levels, *shape), -1.0),
     )
     for k, category in enumerate(matches.categories):
-        objects_VA = category.num_objects_VA
-        objects_A = objects_VA.sum(0) if weights_V is None else weights_V @ objects_VA
+        objects_A = {a: _num_objects(category, a, weights_V) for a in areas}
         for m in limits:
             chosen_n, weight_n = _selection(category, MAX_DETECTIONS[m], weights_V)
             for a in areas:
                 if objects_A[a] > 0:
-                    cell = _cell(category, a, chosen_n, weight_n, int(objects_A[a]))
+                    cell = _cell(category, a, chosen_n, weight_n, objects_A[a])
                     curves.precision_TRKAM[:, :, k, a, m] = cell[0]
                     curves.recall_TKAM[:, k, a, m] = cell[1]
                     curves.scores_TRKAM[:, :, k, a, m] = cell[2]
     return curves
+
+
+@dataclass(frozen=True)
+class Column:
+    """Precision and recall of one area range or level, with one limit on the detections.
+
+    -1 where a category has no object.
+    """
+
+    precision_TRK: np.ndarray
+    recall_TK: np.ndarray
+
+    def headline(self) -> dict[str, float]:
+        """`ap`, `ap50`, `ap75` and `ar100`, if the limit is 100 detections."""
+        return {
+            "ap": mean_known(self.precision_TRK),
+            "ap50": mean_known(self.precision_TRK[_at(0.5)]),
+            "ap75": mean_known(self.precision_TRK[_at(0.75)]),
+            "ar100": mean_known(self.recall_TK),
+        }
+
+
+ALL_AREAS = AREA_NAMES.index("all")
+MOST = len(MAX_DETECTIONS) - 1
+
+
+def column(
+    matches: Matches, area: int = ALL_AREAS, limit: int = MOST, weights_V: np.ndarray | None = None
+) -> Column:
+    """Accumulates one area range or level with one limit; equal to that part of `accumulate`."""
+    num_thresholds, num_categories = len(IOU_THRESHOLDS), len(matches.categories)
+    precision_TRK = np.full((num_thresholds, len(RECALL_LEVELS), num_categories), -1.0)
+    recall_TK = np.full((num_thresholds, num_categories), -1.0)
+    for k, category in enumerate(matches.categories):
+        num_objects = _num_objects(category, area, weights_V)
+        if num_objects > 0:
+            chosen_n, weight_n = _selection(category, MAX_DETECTIONS[limit], weights_V)
+            cell = _cell(category, area, chosen_n, weight_n, num_objects)
+            precision_TRK[:, :, k], recall_TK[:, k] = cell[:2]
+    return Column(precision_TRK, recall_TK)
+
+
+def _num_objects(category: CategoryMatches, area: int, weights_V: np.ndarray | None) -> int:
+    objects_V = category.num_objects_VA[:, area]
+    return int(objects_V.sum() if weights_V is None else weights_V @ objects_V)
 
 
 def _selection(
@@ -119,10 +163,6 @@ def _running(flags_Tn: np.ndarray, weight_n: np.ndarray | None) -> np.ndarray:
     return np.cumsum(counts_Tn, axis=1, dtype=np.float64)
 
 
-ALL_AREAS = AREA_NAMES.index("all")
-_MOST = len(MAX_DETECTIONS) - 1
-
-
 def mean_of_parts(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each number; -1 where it is -1 in any part."""
     columns = {key: [numbers[key] for numbers in parts] for key in parts[0]}
@@ -132,40 +172,40 @@ def mean_of_parts(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     }
 
 
+def official_numbers(matches: Matches, weights_V: np.ndarray | None = None) -> dict[str, float]:
+    """The official 12 numbers; see `Evaluation.summary`. One column is in memory at a time."""
+    return _twelve(lambda area, limit: column(matches, area, limit, weights_V))
+
+
 def summarize(curves: Curves, categories: slice = slice(None)) -> dict[str, float]:
-    """The official 12 numbers over some categories; see `Evaluation.summary`."""
-    precision = curves.precision_TRKAM[:, :, categories]
-    recall = curves.recall_TKAM[:, categories]
-    numbers = {
-        "ap": _mean(precision[..., ALL_AREAS, _MOST]),
-        "ap50": _mean(precision[_at(0.5), ..., ALL_AREAS, _MOST]),
-        "ap75": _mean(precision[_at(0.75), ..., ALL_AREAS, _MOST]),
-    }
-    for a, name in enumerate(AREA_NAMES[1:], 1):
-        numbers[f"ap_{name[0]}"] = _mean(precision[..., a, _MOST])
-    for m, limit in enumerate(MAX_DETECTIONS):
-        numbers[f"ar{limit}"] = _mean(recall[..., ALL_AREAS, m])
-    for a, name in enumerate(AREA_NAMES[1:], 1):
-        numbers[f"ar_{name[0]}"] = _mean(recall[..., a, _MOST])
-    return numbers
+    """The official 12 numbers of curves over some categories."""
+    return _twelve(
+        lambda area, limit: Column(
+            curves.precision_TRKAM[:, :, categories, area, limit],
+            curves.recall_TKAM[:, categories, area, limit],
+        )
+    )
 
 
-def headline(curves: Curves, area: int) -> dict[str, float]:
-    """`ap`, `ap50`, `ap75` and `ar100` of one area range or level."""
-    precision_TRK = curves.precision_TRKAM[..., area, _MOST]
+def _twelve(column_of: Callable[[int, int], Column]) -> dict[str, float]:
+    """The 12 numbers of the columns by area range and limit, in the official order."""
+    of_all, *of_areas = (column_of(area, MOST).headline() for area in range(len(AREA_NAMES)))
+    by_limit = [mean_known(column_of(ALL_AREAS, limit).recall_TK) for limit in range(MOST)]
+    letters = [name[0] for name in AREA_NAMES[1:]]
     return {
-        "ap": _mean(precision_TRK),
-        "ap50": _mean(precision_TRK[_at(0.5)]),
-        "ap75": _mean(precision_TRK[_at(0.75)]),
-        "ar100": _mean(curves.recall_TKAM[..., area, _MOST]),
-    }
+        "ap": of_all["ap"], "ap50": of_all["ap50"], "ap75": of_all["ap75"],
+        **{f"ap_{x}": numbers["ap"] for x, numbers in zip(letters, of_areas, strict=True)},
+        **{f"ar{n}": ar for n, ar in zip(MAX_DETECTIONS[:-1], by_limit, strict=True)},
+        f"ar{MAX_DETECTIONS[-1]}": of_all["ar100"],
+        **{f"ar_{x}": numbers["ar100"] for x, numbers in zip(letters, of_areas, strict=True)},
+    }  # fmt: skip
 
 
 def _at(threshold: float) -> int:
     return int(np.flatnonzero(threshold == IOU_THRESHOLDS)[0])
 
 
-def _mean(values: np.ndarray) -> float:
-    """The mean of the cells with ground truth; -1 where there are none."""
+def mean_known(values: np.ndarray) -> float:
+    """The mean of the values with ground truth; -1 where there are none."""
     counted = values[values > -1]
     return float(np.mean(counted)) if counted.size else -1.0

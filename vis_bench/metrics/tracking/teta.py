@@ -91,10 +91,12 @@ def count_teta(
     frames = frames.with_objects()
     owner_Q = _owners(frames, category_G)
     category_Q = category_D[frames.track_Q]
-    cls_fp = {key: np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA) for key in classes}
+    present = {*category_G.tolist(), *category_D.tolist()}
+    own = [key for key in classes if key in present]
+    cls_fp = {key: np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA) for key in own}
     located: dict[int, dict[str, np.ndarray]] = {}
-    num_tracked = np.bincount(category_Q, minlength=max(classes, default=0) + 1)
-    for key in classes:
+    num_tracked = np.bincount(category_Q, minlength=max(own, default=0) + 1)
+    for key in own:
         rows_G = category_G == key
         near_Q = _near(frames, rows_G) if rows_G.any() else np.zeros(len(owner_Q), bool)
         near_Q &= (owner_Q == _NOBODY) | (owner_Q == key)
@@ -114,7 +116,10 @@ def count_teta(
         for other, count_A in wrong.items():
             if other in cls_fp:
                 cls_fp[other] += count_A
-    return {key: TetaCounts(**located[key], cls_fp_A=cls_fp[key]) for key in classes}
+    return {
+        key: TetaCounts(**located[key], cls_fp_A=cls_fp[key]) if key in located else _NOTHING
+        for key in classes
+    }
 
 
 _NOBODY = -1
@@ -148,6 +153,10 @@ def _nothing_located(num_objects: int) -> dict[str, np.ndarray]:
     counts = {field.name: zeros_A for field in fields(TetaCounts) if field.name != "cls_fp_A"}
     none_A = zeros_A[FIRST_CLASS_ALPHA:]
     return counts | {"loc_fn_A": zeros_A + num_objects, "cls_tp_A": none_A, "cls_fn_A": none_A}
+
+
+# Shared by all classes without an object and a track in a video, which are most of many.
+_NOTHING = TetaCounts(**_nothing_located(0), cls_fp_A=np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA))
 
 
 def _locate(

@@ -27,7 +27,7 @@ from vis_bench.show.report.table import (
 # Headline numbers.
 CARDS = ("ap", "ap75", "ar10", "hota")
 _TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
-_ALL, _MOST = 0, -1
+_ALL = 0
 
 
 def cards(samples: Sequence[Analysis]) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def category_table(samples: Sequence[Analysis]) -> Table:
 
 def threshold_aps(side: Analysis) -> np.ndarray:
     """AP at each IoU threshold of each category, (T, K); NaN without objects."""
-    precision_TRK = side.evaluation.curves.precision_TRKAM[..., _ALL, _MOST]
+    precision_TRK = side.evaluation.precision_TRK
     return np.where(precision_TRK[:, 0] > -1, precision_TRK.mean(1), np.nan)
 
 

@@ -52,7 +52,7 @@ def precision_recall(samples: Sequence[Analysis]) -> Markup:
 
     def draw(axis: Axes) -> None:
         for i, side in enumerate(samples):
-            precision_TRK = side.evaluation.curves.precision_TRKAM[..., 0, -1]
+            precision_TRK = side.evaluation.precision_TRK
             has_objects_K = precision_TRK[0, 0] > -1
             for threshold, color, dash in _pr_lines(i, len(samples)):
                 t = int(np.argmin(abs(IOU_THRESHOLDS - threshold)))
