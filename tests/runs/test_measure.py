@@ -102,11 +102,15 @@ def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path
     assert second.records[1] == first.records[1]
 
 
-def test_a_record_holds_the_interval_of_its_ap(jobs, tmp_path):
-    (record, *_) = run(jobs[:1], tmp_path).records
+@pytest.mark.parametrize("limit", [2, 3])
+def test_a_record_holds_the_interval_of_its_ap(limit, tmp_path):
+    """Of fewer than three videos there is none."""
+    jobs = jobs_of(tmp_path, CONFIG, limit=limit)[:1]
+    (record,) = run(jobs, tmp_path).records
     results = read_results(tmp_path / "out" / record.predictions)
     ends = ap_interval(match(jobs[0].ground_truth, results))
-    assert (record.ap_low, record.ap_high) == ends
+    assert (ends is None) == (limit == 2)
+    assert (record.ap_low, record.ap_high) == (ends or (None, None))
 
 
 @pytest.mark.parametrize(("method", "warns"), [("color_key", True), ("color_follow", False)])

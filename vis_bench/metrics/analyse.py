@@ -16,7 +16,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate
-from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos, resample
+from vis_bench.metrics.bootstrap import FEWEST_VIDEOS, NUM_RESAMPLES, draw_videos, resample
 from vis_bench.metrics.errors import ErrorBreakdown, break_down
 from vis_bench.metrics.matching import AREA_NAMES
 from vis_bench.metrics.tracking.evaluate import resample_tracking
@@ -24,7 +24,8 @@ from vis_bench.metrics.tracking.evaluate import resample_tracking
 
 @dataclass(frozen=True)
 class Analysis:
-    """The numbers of one results file, as fractions; NaN where a sample holds nothing to find.
+    """The numbers of one results file, as fractions; NaN where a sample holds nothing to find, and
+    in all resamples of fewer than three videos.
 
     Attributes:
         evaluation: over all videos.
@@ -87,7 +88,11 @@ def analyse(
     used = 1 + num_resamples
 
     def samples_of(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: values_B[:used] for name, values_B in values.items()}
+        samples = {name: values_B[:used].copy() for name, values_B in values.items()}
+        if num_videos < FEWEST_VIDEOS:
+            for values_S in samples.values():
+                values_S[1:] = np.nan
+        return samples
 
     return Analysis(
         truth,
