@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,17 +21,18 @@ from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 from vis_bench.records.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, LEVELS, PARAMS, PARTS
-from vis_bench.records.names import marked_labels, split_ablations
+from vis_bench.records.names import display_names, split_ablations
 from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords, pack_predictions, read_record
 from vis_bench.runs.jobs import BuildMethod
+from vis_bench.show.ablations import ablation_pages
 from vis_bench.show.leaderboard import (
     PairedAP,
     PairedDifference,
     best_cells,
     leaderboard_markdown,
 )
-from vis_bench.show.measured import measured_order, measured_page
+from vis_bench.show.measured import LABELS, labels, measured_order, measured_page
 from vis_bench.show.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
@@ -40,15 +41,16 @@ from vis_bench.show.number_format import (
     interval_remarks,
     metric_column,
     num_timed_videos,
-    plain,
     speed_notes,
 )
 from vis_bench.show.papers import FPS as FPS_TABLE
 from vis_bench.show.papers import paper_tables, seed_tables, table_page
 from vis_bench.show.papers.fps import fits_fps_page
+from vis_bench.show.papers.over_seeds import covered
+from vis_bench.show.papers.table import load_table
 from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
 from vis_bench.show.tables import render
-from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.show.tables.model import Column, Page, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
 from vis_bench.text import count
 
@@ -76,17 +78,17 @@ with everything that defines it: configuration, checksums of weights and annotat
 versions, commit. [LEADERBOARD.md](LEADERBOARD.md) ranks the methods, and
 [ABLATIONS.md](ABLATIONS.md) compares methods with changed versions of themselves.
 """
-_ORDER_TEXT = "Rows go by AP; `vis-bench compare` says\nwhether any two of them differ."
 _BOARD_TEXT = (
     "The best cell of each method and backbone. The others are in the table of "
     "[everything measured](README.md#measured), ablations on\n[a page of their own](ABLATIONS.md). "
-    f"{_ORDER_TEXT}"
+    "Rows go by AP; `vis-bench compare` says\nwhether any two of them differ."
 )
-_ABLATIONS_TEXT = (
-    "Methods with changed options, or with weights trained to compare a method with itself. The "
-    "methods as they are stand on\nthe [leaderboard](LEADERBOARD.md). "
-    f"{_ORDER_TEXT}"
-)
+_ABLATIONS_TEXT = """# Ablations
+
+Methods with changed options, or with weights trained to compare a method with itself: a table per
+question, without ranks. The methods as they are stand on the [leaderboard](LEADERBOARD.md);
+`vis-bench table measured --format csv` has every value of every row.
+"""
 _CHART_TEXT = f"## AP against FPS\n\n![AP against FPS]({CHART})\n"
 HARD_TITLE = "AP where it is hard"
 _HARD_TEXT = (
@@ -151,7 +153,7 @@ class Pages:
         self.texts = {
             folder / "README.md": _readme(records, build),
             folder / "LEADERBOARD.md": _board(records, difference),
-            folder / "ABLATIONS.md": _ablations(records, difference),
+            folder / "ABLATIONS.md": _ablations(records),
         }
         front = Path(os.path.realpath(folder)).parent / "README.md"
         if front.is_file() and _FRONT_TABLE.search(text := _text_in(front)):
@@ -183,15 +185,36 @@ class Pages:
 
 
 def _readme(records: Sequence[Record], build: BuildMethod | None) -> str:
-    measured = render(measured_page(records)) if records else "No record yet.\n"
-    tables = papers_markdown(table_page(name, records, build) for name in paper_tables())
-    parts = [GENERATED, _INTRODUCTION, "## Measured\n", measured]
-    if hard := hard_objects(records):
+    measured = render(measured_page(split_ablations(records)[0])) if records else "No record yet.\n"
+    papers = {name: table_page(name, records, build) for name in paper_tables()}
+    hard, has_fps = hard_objects(records), bool(fits_fps_page(records))
+    parts = [GENERATED, _INTRODUCTION, _questions(papers, has_hard=hard is not None)]
+    parts += ["## Measured\n", measured]
+    if hard:
         parts.append(f"## {HARD_TITLE}\n\n{_HARD_TEXT}\n\n{render(hard)}")
-    parts += ["## The papers' tables\n", tables]
-    if fits_fps_page(records):
+    parts += ["## The papers' tables\n", papers_markdown(papers.values())]
+    if has_fps:
         parts.append(render(table_page(FPS_TABLE, records)))
     return "\n".join(parts)
+
+
+def _questions(papers: Mapping[str, Page], *, has_hard: bool) -> str:
+    """A list of what each table answers, with links."""
+    hard = [("Who loses most on hidden objects?", HARD_TITLE, _link(HARD_TITLE))]
+    answers = [
+        ("Which method is best here?", "Leaderboard", "LEADERBOARD.md"),
+        ("What has each cell, at every clip length?", "Measured", "#measured"),
+        *(hard if has_hard else []),
+        ("What does each part of a method add?", "Ablations", "ABLATIONS.md"),
+        ("What does a method cost?", "Multiply-adds", "flops.md"),
+        *((load_table(name).question, page.title, _link(page.title))
+          for name, page in papers.items()),
+    ]  # fmt: skip
+    return "".join(f"- {question} [{title}]({link})\n" for question, title, link in answers)
+
+
+def _link(title: str) -> str:
+    return f"#{heading_anchor(title)}"
 
 
 def _board(records: Sequence[Record], difference: PairedDifference) -> str:
@@ -200,12 +223,12 @@ def _board(records: Sequence[Record], difference: PairedDifference) -> str:
     return "\n".join([GENERATED, board, _CHART_TEXT])
 
 
-def _ablations(records: Sequence[Record], difference: PairedDifference) -> str:
-    _, ablations = split_ablations(records)
-    board = leaderboard_markdown(ablations, "Ablations", _ABLATIONS_TEXT, records, difference)
-    tables = [table_page(name, records) for name in seed_tables()]
-    measured = [render(page) for page in tables if page.tables]
-    return "\n".join([GENERATED, board, *(["## Part by part\n", *measured] if measured else [])])
+def _ablations(records: Sequence[Record]) -> str:
+    methods, ablations = split_ablations(records)
+    pages = [page for name in seed_tables() if (page := table_page(name, records)).tables]
+    own = {id(record) for name in seed_tables() for record in covered(name, records)}
+    pages += ablation_pages([r for r in ablations if id(r) not in own], methods)
+    return "\n".join([GENERATED, _ABLATIONS_TEXT, *map(render, pages)])
 
 
 def front_table(records: Sequence[Record]) -> str:
@@ -213,15 +236,15 @@ def front_table(records: Sequence[Record]) -> str:
     rows = sorted(split_ablations(records)[0], key=measured_order)
     if not rows:
         return "No record yet.\n"
-    columns = [*_label_columns("Videos", "Clip", "Stride"), *map(metric_column, _FRONT)]
-    lines = []
-    for label, row in zip(marked_labels(rows), rows, strict=True):
-        values = [
-            replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
-            for metric in _FRONT
+    columns = [*LABELS[:-1], *map(metric_column, _FRONT)]  # without the resolution
+    lines = [
+        [
+            *labels(name, row)[:-1],
+            *(replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
+              for metric in _FRONT),
         ]
-        numbers = row.num_videos, row.clip_length, row.clip_stride
-        lines.append([*_labels(label, row), *map(plain, numbers), *values])
+        for name, row in zip(display_names(rows), rows, strict=True)
+    ]  # fmt: skip
     notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
     remarks = (*interval_remarks(rows), *speed_remarks(rows))
     return render(Page("", (Table.of(columns, lines),), notes, remarks))
@@ -255,22 +278,12 @@ def hard_objects(records: Sequence[Record]) -> Table | None:
     if not rows:
         return None
     metrics = [AP, *(metric for metric in _HARD if any(metric.of(r) is not None for r in rows))]
-    columns = [*_label_columns("Clip", "Stride"), *(Column(metric.title) for metric in metrics)]
+    columns = [*LABELS, *(Column(metric.title) for metric in metrics)]
     lines = [
-        [*_labels(label, row), plain(row.clip_length), plain(row.clip_stride),
-         *(figure(row, metric) for metric in metrics)]
-        for label, row in zip(marked_labels(rows), rows, strict=True)
-    ]  # fmt: skip
+        [*labels(name, row), *(figure(row, metric) for metric in metrics)]
+        for name, row in zip(display_names(rows), rows, strict=True)
+    ]
     return Table.of(columns, lines)
-
-
-def _label_columns(*numbers: str) -> list[Column]:
-    texts = [Column(title, numeric=False) for title in ("Method", "Backbone", "Data")]
-    return [*texts, *map(Column, numbers)]
-
-
-def _labels(label: str, record: Record) -> list[str | Entry]:
-    return [label, plain(record.backbone), f"{record.dataset} {record.split}"]
 
 
 def papers_markdown(papers: Iterable[Page]) -> str:

@@ -31,7 +31,7 @@ def test_run_measures_every_cell_and_prints_a_table(config, tmp_path):
         "run", config, "--limit", 3, "--output", tmp_path / "r", "--device", "cpu"
     )
     assert code == 0, err
-    assert "| color_key" in out
+    assert "| color key" in out
     records = [json.loads(p.read_text()) for p in (tmp_path / "r").glob("*.json")
                if not p.name.endswith(".results.json")]  # fmt: skip
     assert {r["clip_length"] for r in records} == {"whole", 10}

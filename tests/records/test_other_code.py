@@ -47,7 +47,8 @@ def test_it_is_ranked_and_marked_as_other_code(tmp_path):
     written, _ = record(tmp_path)
     assert is_ranked(written)
     text = leaderboard_markdown([written])
-    assert "| VisTR (other code) | ResNet-50" in text
+    assert "| VisTR (other code) " in text
+    assert "backbone ResNet-50" in text
     assert "YouTube-VIS 2019 heldout" in text
 
 

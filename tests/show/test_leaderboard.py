@@ -169,7 +169,7 @@ def test_sections_are_data_set_split_videos_and_annotations():
     [
         ({"reconstruction": True}, "(reconstruction)"),
         ({"weights_source": "random"}, "(random weights)"),
-        ({"git_dirty": True}, "(dirty)"),
+        ({"git_dirty": True}, "(uncommitted changes)"),
         ({"contaminated": True}, "(trained on these videos)"),
         ({"limited": True}, "(limited to 24 videos)"),
     ],
@@ -182,9 +182,9 @@ def test_reservations_keep_out_of_the_ranking_however_good(reservation, mark):
     ]
     ((_, rows),) = leaderboard_sections(records)
     grid = leaderboard_table(rows)
-    assert [row[0].text for row in grid.rows] == ["1", "2", "-"]
-    assert [row[5].text for row in grid.rows] == ["40.0", "30.0", "90.0"]
-    assert [row[5].mark for row in grid.rows] == ["best", "second", None]
+    place = [column.title for column in grid.columns].index("AP")
+    cells = [(row[0].text, row[place].text, row[place].mark) for row in grid.rows]
+    assert cells == [("-", "90.0", None), ("1", "40.0", "best"), ("2", "30.0", "second")]
     text = leaderboard_markdown(records)
     assert UNRANKED_NOTE in text
     assert mark in text
@@ -240,7 +240,7 @@ def test_the_best_cell_of_each_method_backbone_and_section():
 def test_a_method_without_a_ranked_cell_shows_its_best():
     records = [example_record(ap=ap, reconstruction=True) for ap in (0.2, 0.6)]
     assert [record.ap for record in best_cells(records)] == [0.6]
-    assert "ifc (reconstruction)" in leaderboard_markdown(best_cells(records))
+    assert "IFC (reconstruction)" in leaderboard_markdown(best_cells(records))
 
 
 def test_speed_of_unknown_spread_is_marked():
@@ -256,6 +256,6 @@ def test_a_record_of_an_installed_package_is_ranked_by_its_version():
     """It has no commit, so that nobody knows whether its tree was clean."""
     installed = example_record(git_commit=None, git_dirty=None, vis_bench_version="0.1.0")
     assert is_ranked(installed)
-    assert "| v0.1.0" in leaderboard_markdown([installed])
+    assert "source v0.1.0" in leaderboard_markdown([installed])
     nameless = installed.model_copy(update={"vis_bench_version": None})
     assert not is_ranked(nameless)

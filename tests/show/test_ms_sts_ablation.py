@@ -61,8 +61,12 @@ def columns(page):
     return dict(zip(titles, zip(*grid.rows, strict=True), strict=True))
 
 
+def shown(entry):
+    return entry.text + (f" ({' to '.join(entry.interval)})" if entry.interval else "")
+
+
 def texts(page, title):
-    return [entry.text + entry.interval_text for entry in columns(page)[title]]
+    return [shown(entry) for entry in columns(page)[title]]
 
 
 def test_every_cell_of_the_config_has_its_place():
@@ -188,8 +192,8 @@ def test_the_command_prints_it(tmp_path, capsys):
     assert main(["table", "ms-sts-ablation", "--records", str(tmp_path)]) == 0
     assert capsys.readouterr().out == render(ms_sts_ablation(RECORDS))
     assert main(["table", "ms-sts-ablation", "--records", str(tmp_path), "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["tables"][0]["rows"][4]["AP mean"] == "60.0"
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["tables"][0]["rows"][4]["AP mean"] == "60.0"
 
 
 @pytest.mark.parametrize(
@@ -205,5 +209,5 @@ def test_the_command_prints_it(tmp_path, capsys):
 )
 def test_a_mean_as_printed(values, signed, text):
     entry = mean_entry(values, AP, signed=signed)
-    assert entry.text + entry.interval_text == text
+    assert shown(entry) == text
     assert mean_entry([1.5], GFLOPS_PER_FRAME).text == "1.50"

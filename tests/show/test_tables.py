@@ -13,8 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from vis_bench.errors import InputError
 from vis_bench.show.number_format import number, points, range_text
 from vis_bench.show.tables import FORMATS, render
+from vis_bench.show.tables.fit import fit_page
 from vis_bench.show.tables.model import Column, Entry, Page, Table, marked, page_json
 from vis_bench.text import single_line
 
@@ -279,9 +281,7 @@ def test_an_interval_stands_behind_its_figure_and_csv_and_json_give_it_columns()
         (Entry("other"), Entry("40.0"), Entry("1.0")),
     )
     page = Page("", (Table(columns, rows),), {"a": "a note"})
-    assert "| **59.5** (50.1 to 66.2) [a] |" in render(page)
-    assert "<b>59.5</b> (50.1 to 66.2)<sup>a</sup>" in render(page, "html")
-    assert r"\textbf{59.5} (50.1 to 66.2)\textsuperscript{a}" in render(page, "latex")
+    assert "| **59.5** [a] | 50.1\u201166.2 |" in render(page)
     assert render(page, "csv") == (
         "Method,AP,AP low,AP high,FPS,Notes\nifc,59.5,50.1,66.2,2.0,a note\nother,40.0,-,-,1.0,\n"
     )
@@ -307,3 +307,65 @@ def test_ranges_and_numbers():
     assert range_text(None, 0.2) == ""
     assert number(2_500_000, 1, 1e6) == "2.5"
     assert number(None, 1) == "-"
+
+
+WIDE = Table.of(
+    [
+        Column("Method", numeric=False),
+        Column("Backbone", numeric=False, joined=", "),
+        Column("Videos", context="{} videos"),
+        Column("Clip"),
+        Column("Stride", joined="/"),
+        *(Column(f"M{n}", weight=n) for n in range(8)),
+    ],
+    [
+        ["IFC", "r50", "24", "5", "3", *map(str, range(8))],
+        ["color key", "", "24", "whole", "", *map(str, range(8))],
+    ],
+    "synthetic",
+)
+
+
+def test_a_wide_table_keeps_eight_columns_and_names_the_others():
+    (table,) = fit_page(Page("", (WIDE,))).tables
+    assert [column.title for column in table.columns] == [
+        "Method", "Clip/stride", "M0", "M1", "M2", "M3", "M4", "M5",
+    ]  # fmt: skip
+    assert [[entry.text for entry in row[:2]] for row in table.rows] == [
+        ["IFC, r50", "5/3"], ["color key", "whole"],
+    ]  # fmt: skip
+    assert table.shared == ("24 videos",)
+    text = render(WIDE)
+    assert "M6, M7" in text
+    assert "24 videos" in text
+    assert "M7 (synthetic)" in render(WIDE, "csv")
+
+
+def test_columns_without_a_weight_all_stay():
+    table = Table.of([Column(f"M{n}") for n in range(13)], [["1"] * 13])
+    assert fit_page(Page("", (table,))).tables == (table,)
+
+
+def test_groups_of_columns_that_are_too_wide_become_tables():
+    columns = [Column("Method"), *(Column(m, f"T={t}") for t in (5, 10, 15) for m in "abc")]
+    tables = fit_page(Page("", (Table.of(columns, [["1"] * 10]),))).tables
+    assert [[c.group for c in table.columns[1:]] for table in tables] == [
+        ["T=5"] * 3 + ["T=10"] * 3, ["T=15"] * 3,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_chosen_columns_stand_in_the_order_of_their_names(form):
+    text = render(WIDE, form, ["m7", "method"])
+    assert "M6" not in text
+    assert text.index("M7") < text.index("Method")
+    with pytest.raises(InputError, match=r"'speed'; expected some of: method, backbone"):
+        render(WIDE, form, ["speed"])
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [(("1.0", "2.0"), "1.0\u20112.0"), (("-1.0", "+2.0"), "-1.0\u00a0to\u00a0+2.0"), (None, "")],
+)
+def test_no_line_breaks_inside_an_interval(interval, text):
+    assert Entry("1.5", interval=interval).interval_text == text

@@ -6,8 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
+from vis_bench.files import read_yaml
 from vis_bench.records.schema import IdentityFields, Record
 from vis_bench.text import count
 
@@ -117,6 +120,44 @@ def marked_labels(records: Sequence[Record]) -> list[str]:
     return [with_marks(label, record) for label, record in labels]
 
 
+def display_names(records: Sequence[Record]) -> list[str]:
+    """Row labels as papers write them: the method, the options in which it differs from other rows,
+    note and arithmetic, and the caveats in brackets: `IFC, no communication`.
+    """
+    labels = []
+    for record in records:
+        options = (option_words(k, v) for k, v in _differing_options(record, records))
+        words = ", ".join([method_title(record.method), *options]) + noted(record)
+        words += "".join(f", {word}" for word in arithmetic_words(record))
+        labels.append(_marked(words, _marks(record)))
+    return labels
+
+
+def method_title(method: str) -> str:
+    """The method's name as papers write it."""
+    return _titles()["methods"].get(method, method)
+
+
+def backbone_title(backbone: str | None) -> str:
+    """The backbone's name as papers write it; a dash where it is unknown, empty where none is."""
+    return "-" if backbone is None else _titles()["backbones"].get(backbone, backbone)
+
+
+def option_words(key: str, value: Any) -> str:
+    """An option, or the label of the training, in words: `no communication`."""
+    if key == "training":
+        training, comma, seed = str(value).partition(", seed ")
+        return _titles()["training"].get(training, training) + comma + seed
+    words = _titles()["options"].get(key, {})
+    known = words.get(str(value).lower(), words.get("any"))
+    return f"{key}={value}" if known is None else known.format(value)
+
+
+@cache
+def _titles() -> Mapping[str, Any]:
+    return read_yaml(Path(__file__).with_name("titles.yaml"))
+
+
 def cost_labels(records: Sequence[Record]) -> list[str]:
     """Row labels of speed and cost, marked only where the method or the code is another: random
     weights cost what trained ones do.
@@ -127,10 +168,16 @@ def cost_labels(records: Sequence[Record]) -> list[str]:
 
 def with_marks(label: str, record: Record, wanted: Collection[str] | None = None) -> str:
     """A label with the record's caveats, or those of them that are wanted."""
-    marks = [mark for mark in caveats(record) if mark != DIRTY]
-    marks += [OTHER_CODE] if record.external else []
-    shown = [mark for mark in marks if wanted is None or mark in wanted]
-    return label + (f" ({', '.join(shown)})" if shown else "")
+    marks = [mark for mark in _marks(record) if mark != DIRTY]
+    return _marked(label, [mark for mark in marks if wanted is None or mark in wanted])
+
+
+def _marks(record: Record) -> list[str]:
+    return [*caveats(record), *([OTHER_CODE] if record.external else [])]
+
+
+def _marked(label: str, marks: Sequence[str]) -> str:
+    return label + (f" ({', '.join(marks)})" if marks else "")
 
 
 def noted(record: Record) -> str:

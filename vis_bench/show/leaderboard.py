@@ -23,14 +23,16 @@ from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.records.metrics import FPS, SHOWN, Metric, same_ap
 from vis_bench.records.names import (
     arithmetic_name,
+    backbone_title,
+    display_names,
     is_ranked,
-    marked_labels,
     split_ablations,
     tie_break,
 )
 from vis_bench.records.schema import Record
 from vis_bench.records.store import StoredRecords, predictions_path
 from vis_bench.runs.sources import find_annotations
+from vis_bench.show.measured import key_remarks
 from vis_bench.show.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
@@ -40,6 +42,7 @@ from vis_bench.show.number_format import (
     metric_column,
     plain,
     speed_notes,
+    stride_text,
 )
 from vis_bench.show.tables import Format, render
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, marked
@@ -81,10 +84,10 @@ def best_cells(records: Sequence[Record]) -> list[Record]:
     """
     best: dict[tuple, Record] = {}
     for place, (_, rows) in enumerate(leaderboard_sections(split_ablations(records)[0])):
-        for record in rows:
+        for record in sorted(rows, key=is_ranked, reverse=True):
             kind = record.external, record.reconstruction, arithmetic_name(record)
             best.setdefault((place, record.method, record.backbone, *kind), record)
-    return list(best.values())
+    return sorted(best.values(), key=_order)
 
 
 def leaderboard_text(
@@ -108,7 +111,7 @@ def leaderboard_markdown(
     among: Sequence[Record] = (),
     difference: PairedDifference | None = None,
 ) -> str:
-    """The leaderboard as Markdown; unranked rows stand below the ranked ones of their section.
+    """The leaderboard as Markdown; unranked rows keep their place by AP.
 
     Args:
         introduction: Markdown below the title.
@@ -178,23 +181,25 @@ def leaderboard_table(
     for row in rows:
         number, alone = next(given) if is_ranked(row) else (ABSENT, False)
         numbers.append(Entry(str(number), notes=(ALONE_KEY,) if alone and note_alone else ()))
-    texts = {
-        "Method": marked_labels([*rows, *among])[: len(rows)],
-        "Backbone": [plain(row.backbone) for row in rows],
-        "Clip": [plain(row.clip_length) for row in rows],
-        "Stride": [plain(row.clip_stride) for row in rows],
-        "Device": [plain(row.device) for row in rows],
-        "Date": [plain(row.created_at)[:10] for row in rows],
-        "Source": [_source(row) for row in rows],
-    }
+    names = display_names([*rows, *among])[: len(rows)]
     described = [
-        (Column(title, numeric=title in ("Clip", "Stride")), list(map(Entry, column)))
-        for title, column in texts.items()
+        (Column("Method", numeric=False), names),
+        (_text("Backbone", "backbone {}", joined=", "), [backbone_title(r.backbone) for r in rows]),
+        (_text("Device", "{}", joined=", "), [plain(row.device) for row in rows]),
+        (Column("Clip"), [plain(row.clip_length) for row in rows]),
+        (Column("Stride", joined="/"), list(map(stride_text, rows))),
+        (_text("Date", "{}", weight=11), [plain(row.created_at)[:10] for row in rows]),
+        (_text("Source", "source {}", weight=12), [_source(row) for row in rows]),
     ]
+    labels = [(column, list(map(Entry, texts))) for column, texts in described]
     values = [(metric_column(metric), _values(metric, rows)) for metric in SHOWN]
-    pairs = [(Column("Rank"), numbers), *described[:4], *values, *described[4:]]
+    pairs = [(Column("Rank"), numbers), *labels[:5], *values, *labels[5:]]
     columns, entries = zip(*pairs, strict=True)
     return Table(columns, tuple(zip(*entries, strict=True)), data)
+
+
+def _text(title: str, context: str, *, joined: str = "", weight: int = 0) -> Column:
+    return Column(title, numeric=False, context=context, joined=joined, weight=weight)
 
 
 def _values(metric: Metric, rows: Sequence[Record]) -> list[Entry]:
@@ -311,6 +316,7 @@ def _page(
         if len(ranks) > 1:
             remarks.append(IMAGES_NOTE if of_images else SHARED_NOTE if is_compared else ALONE_NOTE)
         remarks += [] if all(map(is_ranked, rows)) else [UNRANKED_NOTE]
+    remarks += key_remarks([row for _, rows, _ in ranked for row in rows], among)
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
     return Page(TITLE, tuple(tables), notes, texts)
 
@@ -321,7 +327,7 @@ def _with_data_column(table: Table) -> Table:
 
 
 def _order(record: Record) -> tuple:
-    return _section(record), not is_ranked(record), -(record.ap or 0.0), tie_break(record)
+    return _section(record), -(record.ap or 0.0), not is_ranked(record), tie_break(record)
 
 
 def _section(record: Record) -> tuple[str, str, int, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vis_bench.data.categories import dataset_title
 from vis_bench.records.metrics import SHOWN
-from vis_bench.records.names import marked_labels, tie_break
+from vis_bench.records.names import backbone_title, display_names, marked_labels, tie_break
 from vis_bench.records.schema import Record
 from vis_bench.show.number_format import (
     entry_of,
@@ -13,11 +14,19 @@ from vis_bench.show.number_format import (
     interval_remarks,
     metric_column,
     plain,
+    stride_text,
 )
 from vis_bench.show.tables.model import Column, Entry, Page, Table
 
-_LABELS = ("Method", "Backbone", "Data", "Videos", "Clip", "Stride", "Resolution")
-_NUMBERS = ("Videos", "Clip", "Stride", "Resolution")
+LABELS = (
+    Column("Method", numeric=False),
+    Column("Backbone", numeric=False, context="backbone {}", joined=", "),
+    Column("Data", numeric=False, context="{}", joined=", "),
+    Column("Videos", context="{} videos", weight=10),
+    Column("Clip"),
+    Column("Stride", joined="/"),
+    Column("Resolution", context="resolution {}", weight=9),
+)
 
 
 def measured_page(records: Sequence[Record]) -> Page:
@@ -26,29 +35,38 @@ def measured_page(records: Sequence[Record]) -> Page:
     The device has a column where it is not the same in all rows.
     """
     rows = sorted(records, key=measured_order)
-    devices = [plain(record.device) for record in rows] if has_devices(rows) else []
-    columns = [
-        *(Column(title, numeric=title in _NUMBERS) for title in _LABELS),
-        *map(metric_column, SHOWN),
-        *([Column("Device", numeric=False)] if devices else []),
-    ]
+    device = [Column("Device", numeric=False, joined=", ")] if has_devices(rows) else []
     lines = [
         (
-            *map(Entry, _labels(label, record)),
+            *map(Entry, labels(label, record)),
+            *([Entry(plain(record.device))] if device else []),
             *(entry_of(record, metric) for metric in SHOWN),
-            *map(Entry, devices[place : place + 1]),
         )
-        for place, (label, record) in enumerate(zip(marked_labels(rows), rows, strict=True))
+        for label, record in zip(display_names(rows), rows, strict=True)
     ]
-    return Page("", (Table(tuple(columns), tuple(lines)),), {}, interval_remarks(rows))
+    columns = (*LABELS, *device, *map(metric_column, SHOWN))
+    remarks = (*interval_remarks(rows), *key_remarks(rows))
+    return Page("", (Table(columns, tuple(lines)),), {}, remarks)
 
 
-def _labels(subject: str, record: Record) -> list[str]:
-    values = (
-        record.num_videos, record.clip_length, record.clip_stride, record.resolution,
-    )  # fmt: skip
-    data = f"{record.dataset} {record.split}"
-    return [subject, plain(record.backbone), data, *map(plain, values)]
+def key_remarks(records: Sequence[Record], among: Sequence[Record] = ()) -> tuple[str, ...]:
+    """A sentence with the names that the records' files have for the rows; empty for none.
+
+    Args:
+        among: further records from which labels tell these apart.
+    """
+    labels = display_names([*records, *among]), marked_labels([*records, *among])
+    pairs = list(zip(*labels, strict=True))[: len(records)]
+    names = {name: key for name, key in pairs if name != key}
+    listed = "; ".join(f"{name}: {key}" for name, key in names.items())
+    return (f"Names in the records: {listed}.",) if names else ()
+
+
+def labels(subject: str, record: Record) -> list[str]:
+    """A row's entries of `LABELS`."""
+    data = f"{dataset_title(record.dataset)} {record.split}"
+    numbers = plain(record.num_videos), plain(record.clip_length), stride_text(record)
+    return [subject, backbone_title(record.backbone), data, *numbers, plain(record.resolution)]
 
 
 def measured_order(record: Record) -> tuple:

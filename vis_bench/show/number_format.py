@@ -17,7 +17,12 @@ SPREAD_LIMIT = 0.10
 # Footnote of FPS whose run-to-run spread is unknown, and its key.
 UNKNOWN_KEY = "?"
 SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
-INTERVAL_NOTE = "Brackets behind an AP: 95 % interval, bootstrap over videos."
+INTERVAL_NOTE = "95 %: interval of AP, bootstrap over videos."
+
+# Metrics in the order in which narrow tables keep them.
+_WEIGHTS = (
+    "ap", "ap75", "fps", "hota", "gflops_per_frame", "ar10", "ap50", "num_params", "assa", "ar1",
+)  # fmt: skip
 
 
 def points(fraction: float | None, *, signed: bool = False) -> str:
@@ -59,7 +64,9 @@ def interval_remarks(records: Iterable[Record]) -> tuple[str, ...]:
 
 def metric_column(metric: Metric) -> Column:
     """The column of a metric."""
-    return Column(metric.title, has_interval=metric.ends is not None)
+    weight = _WEIGHTS.index(metric.field) if metric.field in _WEIGHTS else 0
+    has_interval = metric.ends is not None
+    return Column(metric.title, has_interval=has_interval, key=metric.field, weight=weight)
 
 
 def fps_marks(record: Record, region: RegionFields) -> str:
@@ -92,6 +99,11 @@ def speed_notes(record: Record) -> tuple[str, ...]:
 def plain(value: object) -> str:
     """A value as text; a dash where there is none."""
     return ABSENT if value is None else str(value)
+
+
+def stride_text(record: Record) -> str:
+    """The clip stride; empty for clips of a whole video, which have none."""
+    return "" if record.clip_length == "whole" else plain(record.clip_stride)
 
 
 def has_devices(records: Iterable[Record]) -> bool:

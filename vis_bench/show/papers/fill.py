@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.records.schema import Record
-from vis_bench.show.number_format import INTERVAL_NOTE
+from vis_bench.show.number_format import INTERVAL_NOTE, metric_column
 from vis_bench.show.papers.lookup import Measurement, measurement
 from vis_bench.show.papers.table import PaperRow, PaperTable, Where, source_text
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
@@ -24,6 +24,8 @@ RESERVED_REMARK = (
     "Figures of other videos than the published ones, of random weights, or of videos that the "
     "weights were trained on have no difference and do not count as measured."
 )
+# How labels other than the first stand behind the one before them where both share a column.
+_JOINED = {"Clip": ", T=", "Stride": "/"}
 # Counts the values of a row, one per column.
 CountRow = Callable[[PaperRow], list[float]]
 
@@ -49,7 +51,10 @@ def paper_page(
         every = [_row(table, row, records, data, extra, None) for row in table.mini_rows]
         mini = [row for row in every if any(row.measured)]
     done = sum(any(row.comparable) for row in rows)
-    remarks = [f"Measured: {done} of {len(rows)} rows; a row of one line is published only."]
+    counts = [f"{done} of {len(rows)} rows" + (f" on {table.data_title}" if mini else "")]
+    if mini and table.mini is not None:
+        counts.append(f"{len(mini)} of {len(every)} on the {dataset_title(table.mini.dataset)}")
+    remarks = [f"Measured: {', '.join(counts)}."]
     remarks += [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
     has_interval = any(value and value.interval for row in (*rows, *mini) for value in row.measured)
     remarks += [INTERVAL_NOTE] if has_interval else []
@@ -170,9 +175,15 @@ def _difference(published: str | None, measured: str | None) -> str:
 
 
 def _table(table: PaperTable, lines: Sequence[Sequence[Entry]], data: str) -> Table:
-    labels = [Column(title, numeric=False) for title in (*table.labels, "Figures")]
+    labels = [
+        Column(title, numeric=False, joined=_JOINED.get(title, ", ") if place else "")
+        for place, title in enumerate(table.labels)
+    ]
+    labels.append(Column("Figures", numeric=False, context="{}"))
     columns = [
-        Column(column.title, column.group, has_interval=column.metric.ends is not None)
+        replace(metric_column(column.metric), title=column.title, group=column.group)
         for column in table.columns
     ]
+    if any(column.group for column in columns):
+        columns = [replace(column, key="", weight=0) for column in columns]
     return Table.of([*labels, *columns], lines, data, len(labels))

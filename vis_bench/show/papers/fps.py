@@ -48,7 +48,11 @@ def fps_page(records: Sequence[Record]) -> Page:
         for record in fit:
             if holds(record, where):
                 lines += ((*repeated, *measured) for measured in _measured(record))
-    columns = (*(Column(title, numeric=False) for title in _TEXTS), Column("FPS"))
+    joined = {"Backbone": ", ", "Arithmetic": ", "}
+    columns = (
+        *(Column(title, numeric=False, joined=joined.get(title, "")) for title in _TEXTS),
+        Column("FPS"),
+    )
     table = Table(columns, tuple(lines))
     return Page(_facts()["title"], (table,), notes.texts, (_facts()["remark"],))
 

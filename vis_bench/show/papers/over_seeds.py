@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -39,13 +39,8 @@ def over_seeds_page(name: str, records: Sequence[Record]) -> Page:
     """
     facts: dict[str, Any] = read_yaml(Path(__file__).with_name(f"{name}.yaml"))
     settings: dict[_Setting, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
-    for record in sorted(records, key=_preference):
-        training = _SEED.fullmatch(record.training or "")
-        if training is None or record.weights_source == "random":
-            continue
-        for row in facts["rows"]:
-            if row["training"] == training[1] and holds(record, row["where"]):
-                settings[_setting(record)][row["label"]][int(training[2])] = record
+    for record, label, seed in _fitting(facts, sorted(records, key=_preference)):
+        settings[_setting(record)][label][seed] = record
     notes = Footnotes()
     tables, verdicts = [], []
     for words, digest in sorted(settings):
@@ -57,6 +52,12 @@ def over_seeds_page(name: str, records: Sequence[Record]) -> Page:
         verdicts += [f"{title}: {verdict}" if len(settings) > 1 else verdict] if verdict else []
     remarks = (facts["remark"], *verdicts) if tables else (facts["nothing"],)
     return Page(facts["title"], tuple(tables), notes.texts, remarks)
+
+
+def covered(name: str, records: Sequence[Record]) -> list[Record]:
+    """The records that belong to a row of the table."""
+    facts = read_yaml(Path(__file__).with_name(f"{name}.yaml"))
+    return [record for record, _, _ in _fitting(facts, records)]
 
 
 def values_over_seeds(records: BySeed, metric: Metric) -> list[float]:
@@ -83,6 +84,19 @@ def mean_entry(values: Sequence[float], metric: Metric, *, signed: bool = False)
     return Entry(mean, interval=None if {*ends} == {mean} else (ends[0], ends[1]))
 
 
+def _fitting(
+    facts: Mapping[str, Any], records: Sequence[Record]
+) -> Iterator[tuple[Record, str, int]]:
+    """(record, label of its row, seed) of each record with trained weights that fits a row."""
+    for record in records:
+        training = _SEED.fullmatch(record.training or "")
+        if training is None or record.weights_source == "random":
+            continue
+        for row in facts["rows"]:
+            if row["training"] == training[1] and holds(record, row["where"]):
+                yield record, row["label"], int(training[2])
+
+
 # Label, records and AP gains over the row above, of a measured row.
 _Row = tuple[str, BySeed, list[float]]
 
@@ -101,10 +115,13 @@ def _table(rows: Sequence[_Row], title: str, notes: Footnotes) -> Table:
     seeds = sorted({seed for _, by_seed, _ in rows for seed in by_seed})
     columns = (
         Column("Variant", numeric=False),
-        Column("mean", "AP", has_interval=True),
-        Column("gain", "AP", has_interval=True),
-        *(Column(f"seed {seed}", "AP", has_interval=True) for seed in seeds),
-        *(Column(metric.title, has_interval=metric in (ASSA, FPS)) for metric in _COSTS),
+        Column("mean", "AP", has_interval=True, interval_title="range"),
+        Column("gain", "AP", has_interval=True, interval_title="range"),
+        *(Column(f"seed {seed}", "AP", has_interval=True, interval_title="") for seed in seeds),
+        *(
+            Column(metric.title, has_interval=metric in (ASSA, FPS), interval_title="", weight=n)
+            for n, metric in enumerate(_COSTS, 1)
+        ),
     )
     lines = [_line(row, seeds, notes) for row in rows]
     devices = {record.device for _, by_seed, _ in rows for record in by_seed.values()}

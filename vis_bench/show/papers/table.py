@@ -103,12 +103,14 @@ class PaperTable(_Part):
     """A table of a paper.
 
     Attributes:
+        question: that the table answers, for lists of tables.
         data: what the published values were measured on, for readers.
         labels: title of each leading column -> the record field that its labels state, if any.
         means: field -> label -> the conditions that stand for the label, beside the shared ones.
     """
 
     title: str
+    question: str = ""
     data: str = ""
     dataset: str = ""
     split: str = ""

@@ -5,16 +5,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Literal, get_args
 
+from vis_bench.show.tables.fit import choose_columns, fit_page
 from vis_bench.show.tables.model import Page, Table
 
 Format = Literal["markdown", "csv", "latex", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-def render(table: Page | Table, form: Format = "markdown") -> str:
-    """Write a page or a bare table in a format; the text ends with a newline."""
+def render(
+    table: Page | Table, form: Format = "markdown", columns: Sequence[str] | None = None
+) -> str:
+    """Write a page or a bare table in a format; the text ends with a newline.
+
+    Args:
+        columns: names of the columns to show; unless given, CSV has all and the others those that
+            fit their width.
+    """
     page = Page("", (table,)) if isinstance(table, Table) else table
+    if columns is not None:
+        page = choose_columns(page, columns)
+    if form != "csv":
+        page = fit_page(page, own_intervals=form == "markdown")
     return import_module(f"vis_bench.show.tables.to_{form}").write(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,12 +20,27 @@ class Column:
     Attributes:
         group: a second header above neighboring columns that share it.
         has_interval: entries may have an interval, for which CSV and JSON have two columns.
+        interval_title: of the interval's own column in other formats; empty for none.
+        key: name of the column for `--columns`; made from the title unless given.
+        context: words with `{}`, which say the value once above the table if all rows share it.
+        joined: what stands between this column and the one on its left where both share one.
+        weight: where space is short, the column with the highest goes first; 0 stays.
     """
 
     title: str
     group: str = ""
     numeric: bool = True
     has_interval: bool = False
+    interval_title: str = "95 %"
+    key: str = ""
+    context: str = ""
+    joined: str = ""
+    weight: int = 0
+
+    @property
+    def name(self) -> str:
+        """The key, or the title in lower case without punctuation."""
+        return self.key or "_".join(re.findall(r"[a-z0-9]+", self.full_title.lower()))
 
     @property
     def full_title(self) -> str:
@@ -57,8 +73,11 @@ class Entry:
 
     @property
     def interval_text(self) -> str:
-        """The interval in brackets, or nothing."""
-        return "" if self.interval is None else f" ({' to '.join(self.interval)})"
+        """The interval without a place where a line may break: `58.9-77.3`, or `-1.0 to +2.0`."""
+        if self.interval is None:
+            return ""
+        signed = any(end.startswith(("+", "-")) for end in self.interval)
+        return ("\u00a0to\u00a0" if signed else "\u2011").join(self.interval)
 
     def values(self, column: Column) -> tuple[str, ...]:
         """The text, with both ends of the interval where the column has intervals."""
@@ -73,12 +92,14 @@ class Table:
     Attributes:
         data: the data set of all values, shown above the table.
         num_labels: leading columns that describe a row; the others hold values.
+        shared: what all rows have in common, shown above the table.
     """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Entry, ...], ...]
     data: str = ""
     num_labels: int = 0
+    shared: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -111,6 +132,11 @@ class Table:
             for place, title in enumerate(titles)
         ]
         return cls.of(columns, texts)
+
+    @property
+    def shared_text(self) -> str:
+        """What all rows have in common, as a sentence; empty where nothing is."""
+        return f"All rows: {', '.join(self.shared)}." if self.shared else ""
 
     def as_dicts(self) -> list[dict[str, str]]:
         """The rows by full column titles, ends of intervals included."""

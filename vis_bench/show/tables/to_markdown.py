@@ -6,6 +6,7 @@ import re
 
 from tabulate import tabulate
 
+from vis_bench.show.tables.fit import with_interval_columns
 from vis_bench.show.tables.model import Entry, Page, Table
 from vis_bench.text import single_line
 
@@ -28,8 +29,9 @@ def write(page: Page) -> str:
     """Write title, tables, footnotes and remarks with blank lines between them."""
     parts = [f"### {escape_markdown(page.title)}"] if page.title else []
     for table in page.tables:
-        heading = f"**{escape_markdown(table.data)}**\n\n" if table.data else ""
-        parts.append(heading + _table(table))
+        parts += [f"**{escape_markdown(table.data)}**"] if table.data else []
+        parts += [_paragraph(table.shared_text)] if table.shared else []
+        parts.append(_table(with_interval_columns(table)))
     if page.footnotes:
         notes = page.footnotes.items()
         parts.append("\n".join(f"- [{key}] {escape_markdown(text)}" for key, text in notes))
@@ -58,7 +60,7 @@ def _entry(entry: Entry) -> str:
     if entry.repeats:
         return ""
     notes = "".join(f" [{key}]" for key in entry.notes)
-    return _MARKS[entry.mark].format(escape_markdown(entry.text)) + entry.interval_text + notes
+    return _MARKS[entry.mark].format(escape_markdown(entry.text)) + notes
 
 
 def escape_markdown(text: str) -> str:

@@ -1,0 +1,156 @@
+"""Tables made for their width: what all rows share goes above them, and eight columns stay.
+
+CSV and JSON keep every column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from vis_bench.errors import InputError
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
+
+NUM_COLUMNS = 8  # fit the 830 pixels of a README's column, and both columns of a paper
+
+_NOTHING = {ABSENT, ""}
+
+
+def fit_page(page: Page, *, own_intervals: bool = True) -> Page:
+    """The page with at most `NUM_COLUMNS` columns in tables whose columns have a weight.
+
+    Args:
+        own_intervals: whether intervals take columns of their own.
+    """
+    tables: list[Table] = []
+    dropped: dict[str, None] = {}
+    for table in page.tables:
+        fitted, titles = _fit(table, own_intervals)
+        tables += _split(fitted, own_intervals)
+        dropped |= dict.fromkeys(titles)
+    remark = f"Left out for width, but in CSV and JSON: {', '.join(dropped)}."
+    remarks = (*page.remarks, *([remark] if dropped else []))
+    return replace(page, tables=tuple(tables), remarks=remarks)
+
+
+def choose_columns(page: Page, names: Sequence[str]) -> Page:
+    """The page with only the named columns, in the order of the names."""
+    known = {column.name: None for table in page.tables for column in table.columns}
+    for name in names:
+        if known and name not in known:
+            raise InputError(f"--columns names {name!r}; expected some of: {', '.join(known)}")
+    return replace(page, tables=tuple(_chosen(table, names) for table in page.tables))
+
+
+def with_interval_columns(table: Table) -> Table:
+    """The table with intervals in columns of their own, where it has any."""
+    columns: list[Column] = []
+    rows: list[list[Entry]] = [[] for _ in table.rows]
+    for place, column in enumerate(table.columns):
+        entries = [row[place] for row in table.rows]
+        columns.append(column)
+        for row, entry in zip(rows, entries, strict=True):
+            row.append(replace(entry, interval=None))
+        if _has_own_interval(table, place):
+            columns.append(Column(column.interval_title, column.group))
+            for row, entry in zip(rows, entries, strict=True):
+                row.append(Entry(entry.interval_text, repeats=entry.repeats))
+    return replace(table, columns=tuple(columns), rows=tuple(map(tuple, rows)))
+
+
+def _fit(table: Table, own_intervals: bool) -> tuple[Table, list[str]]:
+    """The table with few columns, and the titles of those that were dropped with their values."""
+    for place in reversed(range(len(table.columns))):
+        column, texts = table.columns[place], {row[place].text for row in table.rows}
+        if (column.context or column.joined or column.weight) and texts <= _NOTHING:
+            table = _without(table, place)
+        elif column.context and len(texts) == 1:
+            shared = column.context.format(*texts)
+            table = replace(_without(table, place), shared=(shared, *table.shared))
+    dropped: list[str] = []
+    while _num_columns(table, own_intervals) > NUM_COLUMNS:
+        joinable = [n for n, column in enumerate(table.columns) if n and column.joined]
+        heaviest = max(column.weight for column in table.columns)
+        if joinable:
+            table = _join(table, joinable[0])
+        elif heaviest:
+            place = [column.weight for column in table.columns].index(heaviest)
+            dropped.insert(0, table.columns[place].full_title)
+            table = _without(table, place)
+        else:
+            break
+    return table, dropped
+
+
+def _split(table: Table, own_intervals: bool) -> list[Table]:
+    """The table, or one for each few groups of columns where all are too many."""
+    labels = [n for n, column in enumerate(table.columns) if not column.group]
+    groups = [
+        [place for place, _ in run]
+        for group, run in groupby(enumerate(table.columns), key=lambda pair: pair[1].group)
+        if group
+    ]
+    if _num_columns(table, own_intervals) <= NUM_COLUMNS or len(groups) < 2:
+        return [table]
+    tables: list[Table] = []
+    places: list[int] = []
+    for group in [*groups, []]:
+        wider = _picked(table, [*labels, *places, *group])
+        if places and (not group or _num_columns(wider, own_intervals) > NUM_COLUMNS):
+            tables.append(_picked(table, [*labels, *places]))
+            places = []
+        places += group
+    return tables
+
+
+def _num_columns(table: Table, own_intervals: bool) -> int:
+    places = range(len(table.columns))
+    return len(places) + own_intervals * sum(_has_own_interval(table, n) for n in places)
+
+
+def _has_own_interval(table: Table, place: int) -> bool:
+    column = table.columns[place]
+    has_title = column.has_interval and bool(column.interval_title)
+    return has_title and any(row[place].interval for row in table.rows)
+
+
+def _chosen(table: Table, names: Sequence[str]) -> Table:
+    places = {column.name: place for place, column in enumerate(table.columns)}
+    picked = _picked(table, [places[name] for name in names if name in places])
+    return replace(picked, columns=tuple(replace(column, weight=0) for column in picked.columns))
+
+
+def _picked(table: Table, places: Sequence[int]) -> Table:
+    rows = tuple(tuple(row[place] for place in places) for row in table.rows)
+    columns = tuple(table.columns[place] for place in places)
+    return replace(table, columns=columns, rows=rows)
+
+
+def _without(table: Table, place: int) -> Table:
+    """The table without a column, whose notes move to the first one that stays."""
+    others = [n for n in range(len(table.columns)) if n != place]
+    rows = []
+    for row in table.rows:
+        entries = [row[n] for n in others]
+        if entries and row[place].notes:
+            entries[0] = replace(entries[0], notes=(*entries[0].notes, *row[place].notes))
+        rows.append(tuple(entries))
+    return replace(_picked(table, others), rows=tuple(rows))
+
+
+def _join(table: Table, place: int) -> Table:
+    """The table with a column joined to the one on its left."""
+    left, right = table.columns[place - 1], table.columns[place]
+    title = (
+        f"{left.title}{right.joined}{right.title.lower()}" if right.joined == "/" else left.title
+    )
+    rows = []
+    for row in table.rows:
+        one, other = row[place - 1 : place + 1]
+        text = right.joined.join(text for text in (one.text, other.text) if text not in _NOTHING)
+        entry = replace(one, text=text or one.text, notes=(*one.notes, *other.notes))
+        rows.append((*row[: place - 1], entry, *row[place + 1 :]))
+    joined = replace(left, title=title, numeric=left.numeric and right.numeric, context="")
+    columns = (*table.columns[: place - 1], joined, *table.columns[place + 1 :])
+    return replace(table, columns=columns, rows=tuple(rows))
