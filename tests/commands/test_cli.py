@@ -64,7 +64,7 @@ def test_table_and_leaderboard_show_what_was_run(config, tmp_path):
     code, out, _ = call("table", "measured", "--records", records, "--format", "csv")
     assert code == 0
     assert out.splitlines()[1].startswith(
-        "color_key (limited to 1 video),none,synthetic_plain val,1,whole,-,native,"
+        "color key (limited to 1 video),,plain synthetic set val,1,whole,,native,"
     )
     code, _, _ = call("leaderboard", "--records", records, "--output", tmp_path / "L.md")
     assert code == 0
