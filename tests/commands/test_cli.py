@@ -68,7 +68,7 @@ def test_table_and_leaderboard_show_what_was_run(config, tmp_path):
     )
     code, _, _ = call("leaderboard", "--records", records, "--output", tmp_path / "L.md")
     assert code == 0
-    assert "color_key" in (tmp_path / "L.md").read_text()
+    assert "color key" in (tmp_path / "L.md").read_text()
 
 
 def test_resume_measures_nothing_twice(config, tmp_path):
@@ -141,8 +141,8 @@ def test_leaderboard_in_every_format(tmp_path):
     assert call("leaderboard", "--records", store.folder)[1] == texts["markdown"]
     assert texts["markdown"].startswith("# Leaderboard\n\n## ")
     header, *rows = texts["csv"].splitlines()
-    assert header.startswith("Data,Rank,Method,Backbone,Clip,Stride,AP,")
-    assert sorted(row.split(",")[6] for row in rows) == ["40.0", "50.0"]
+    assert header.startswith("Data,Rank,Method,Backbone,Device,Clip,Stride,AP,")
+    assert sorted(row.split(",")[7] for row in rows) == ["40.0", "50.0"]
     assert texts["latex"].count(r"\begin{tabular}") == 2
     assert texts["html"].count("<caption>") == 2
     code, out, _ = call("leaderboard", "--records", store.folder, "--format", "html",
