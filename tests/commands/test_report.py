@@ -1,5 +1,6 @@
 """The command `report`: what it writes, what it leaves out, what it refuses, what it escapes."""
 
+import html
 import json
 import os
 import re
@@ -37,24 +38,38 @@ def report(case, tmp_path, capsys):
 def test_a_page_about_one_record(report, case):
     code, page, printed = report("--frames", case["frames"])
     assert (code, printed.err) == (0, "")
-    assert re.fullmatch(r"report: .*report.html, videos with pictures: 3, 0\.\d MB\n", printed.out)
-    for part in ("Metrics", "Categories", "Where AP is lost", "Cost", "Videos", "Setup"):
+    assert re.fullmatch(r"report: .*report.html, videos to open: 3, 0\.\d MB\n", printed.out)
+    for part in (
+        "Metrics",
+        "Errors: where AP is lost",
+        "Hard objects",
+        "Scores",
+        "Cost",
+        "Videos",
+        "Setup",
+    ):
         assert f">{part}</h2>" in page
-    for text in ("good T=5 S=1", "a CPU", "31.50", "w.pth", "0123456789ab", "The worst videos",
+    for text in ("good T=5 S=1", "a CPU", "31.50", "w.pth", "0123456789ab",
                  "20 resamples", "found in 4 of 4 frames"):  # fmt: skip
         assert text in page
     assert "masks are drawn on gray" not in page
+    assert re.search(r"<h1 id=\"verdict\">good T=5 S=1: AP [0-9.]+ \(95 %: ", page)
     assert " B " not in re.sub(r"<[^>]*>", "", page.partition("<main")[2].partition("<script")[0])
 
 
 def test_a_page_about_two_records(report, case):
     code, page, _ = report("--frames", case["frames"], "--json", results=("good", "bad"))
     assert code == 0
-    for text in ("B - A", "The videos that changed most", "paired bootstrap", "identity switch at"):
+    for text in ("B - A", "Where AP is lost", "paired bootstrap", "identity switch at"):
         assert text in page
-    shown = page.partition("The videos that changed most")[2]
-    order = re.findall(r"<figcaption>([^<]+)</figcaption>", shown)[:3]
-    assert order == ["A", "B", "ground truth"]
+    (panels, *_) = re.findall(r'data-panels="([^"]+)"', page)
+    assert json.loads(html.unescape(panels)) == ["A", "B", "ground truth"]
+    assert str(case["frames"].parent) not in page, "base names instead of absolute paths"
+    assert "vis-bench report good.json bad.json --output report.html" in page
+    for data in map(json.loads, re.findall(r'class="frames">(.*?)</script>', page)):
+        assert data["size"] == [96, 60]
+        assert [len(data["frames"]), len(data["rows"])] == [T, 3]
+        assert all(len(i["masks"]) == T for row in data["rows"] for i in row)
 
 
 def test_json_says_what_is_shown_and_left_out(report, case):
@@ -63,7 +78,8 @@ def test_json_says_what_is_shown_and_left_out(report, case):
     assert code == 0
     assert said["bytes"] == len(page.encode())
     assert len(said["videos"]) == 2
-    assert "Pictures of 2 of 3 videos; the numbers of all are in the table below." in page
+    assert page.count('<article class="video') == 2
+    assert page.count('class="tile"') == 3
 
 
 def test_without_frames_masks_are_drawn_on_gray(report):
@@ -85,7 +101,7 @@ def test_a_file_name_that_is_not_utf8_is_shown_escaped(case, tmp_path):
     output = tmp_path / "out.html"
     arguments = [results, "--annotations", case["annotations"], "--output", output]
     assert main(["report", *map(str, arguments), "--resamples", "5", "--videos", "1"]) == 0
-    assert "<h1>caf\\udce9</h1>" in output.read_text(encoding="utf-8")
+    assert "caf\\udce9: AP " in output.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("entry", "message"), [
@@ -168,10 +184,11 @@ def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
     assert main(["report", *map(str, [record, *arguments])]) == 0
     page = output.read_text(encoding="utf-8")
     stored = json.loads(record.read_text())
-    assert f"<strong>{100 * stored['ap']:.1f}</strong>" in page
-    assert f"<strong>{100 * stored['hota']:.1f}</strong>" in page
+    assert f": AP {100 * stored['ap']:.1f} (95 %: " in page
+    assert f">{100 * stored['hota']:.1f} <small>" in page
     assert "but that of its predictions" not in page
-    assert "Pictures of 1 of 24 videos" in page
+    assert page.count('<article class="video') == 1
+    assert page.count('class="tile"') == 24
     assert "not at hand" not in page
     assert Path(output).stat().st_size < 3_000_000
     assert "warning" not in capsys.readouterr().err

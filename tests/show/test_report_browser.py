@@ -7,6 +7,7 @@ import pytest
 from browser import chromium
 from report_case import HOSTILE, write_case
 from vis_bench.cli import main
+from vis_bench.show.overlay.painting import color_of, contrast
 
 LEFT, RIGHT, END, ESCAPE, ENTER = "\ue012", "\ue014", "\ue010", "\ue00c", "\ue007"
 
@@ -54,6 +55,8 @@ def test_no_error_and_no_request(browser, pages, name):
 
 
 def use_everything(browser):
+    for tile in browser.find_all("a.tile"):
+        browser.click(tile)
     for button in browser.find_all("th button, .controls button"):
         browser.click(button)
     for button in browser.find_all(".zoom"):
@@ -61,18 +64,26 @@ def use_everything(browser):
         browser.press(RIGHT, ESCAPE)
     for line in browser.find_all(".line svg"):
         browser.click(line)
+    for button in browser.find_all(".close"):
+        browser.click(button)
 
 
 @pytest.mark.parametrize("name", ["one", "two"])
 def test_every_picture_and_control_has_a_name(browser, pages, name):
     browser.open(pages[name])
+    for tile in browser.find_all("a.tile"):
+        browser.click(tile)
     images = browser.find_all("img")
-    assert len(images) == {"one": 3 * 3, "two": 3 * 4}[name]
+    assert len(images) == 3
     assert all(image.get_attribute("alt").strip() for image in images)
+    canvases = browser.find_all("canvas")
+    assert len(canvases) == {"one": 3 * 2, "two": 3 * 3}[name]
+    assert all(c.get_attribute("aria-label").strip() for c in canvases)
     drawings = browser.find_all("svg")
     assert len(drawings) > 10
-    assert all(d.get_attribute("role") == "img" for d in drawings)
+    assert all(d.get_attribute("role") == "img" for d in [*drawings, *canvases])
     assert all(d.get_attribute("aria-label").strip() for d in drawings)
+    browser.js("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     for control in browser.find_all("main button, main input"):
         shown = control.accessible_name
         assert shown.strip(), control.get_attribute("outerHTML")
@@ -80,16 +91,120 @@ def test_every_picture_and_control_has_a_name(browser, pages, name):
     assert len(ids) == len(set(ids))
 
 
-def test_pictures_are_shown(one):
-    sizes = one.js("Array.from(document.images, i => i.naturalWidth)")
-    assert min(sizes) > 100
-    assert one.js("getComputedStyle(document.querySelector('.strip')).display") == "none"
+def wait_for(browser, condition):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser.driver, 20, poll_frequency=0.05).until(lambda _: condition())
+
+
+def painted(browser, frame):
+    """Waits until the first panel of the open video shows a frame; returns its pixels."""
+    canvas = browser.find(".video.open canvas")
+    wait_for(browser, lambda: canvas.get_attribute("data-painted") == str(frame))
+    return browser.js("arguments[0].toDataURL()", canvas)
+
+
+def test_masks_are_painted_over_their_frame(one):
+    """The ground truth's left object is the first color, over the square that its mask is."""
+    for tile in one.find_all("a.tile"):
+        if "cats" in tile.text:
+            one.click(tile)
+    article = one.find("#video-1")
+    frame = int(article.find_element("css selector", "input").get_attribute("value"))
+    canvas = article.find_elements("css selector", "canvas")[-1]
+    wait_for(one, lambda: canvas.get_attribute("data-painted") == str(frame))
+    pixel = "Array.from(arguments[0].getContext('2d').getImageData({}, {}, 1, 1).data)"
+    scale = int(canvas.get_attribute("width")) // 96
+    inside, outside = (
+        one.js(pixel.format(x * scale, y * scale), canvas)[:3] for x, y in ((16, 28), (50, 10))
+    )
+    orange, ground = color_of(0), (70, 80 + 10 * frame, 90)
+    assert outside == pytest.approx(ground, abs=8)
+    assert inside == pytest.approx(
+        [0.47 * c + 0.53 * g for c, g in zip(orange, ground, strict=True)], abs=10
+    )
+
+
+def test_a_tile_opens_its_video_and_close_hides_it(one):
+    opened = one.find_all(".video.open")
+    assert len(opened) == 1
+    assert len(one.find_all("canvas")) == 2, "players are made on demand"
+    one.click(one.find_all("a.tile")[-1])
+    assert len(one.find_all(".video.open")) == 2
+    last = one.find_all(".video")[-1]
+    assert last.is_displayed()
+    assert len(last.find_elements("css selector", "canvas")) == 2
+    one.click(last.find_element("css selector", ".close"))
+    assert not last.is_displayed()
+    assert one.js("document.activeElement.className") == "tile"
+
+
+def test_few_tab_stops_lead_to_the_first_player_and_arrows_move_within_groups(browser, pages):
+    browser.open(pages["two"])
+    wait_for(browser, lambda: browser.find_all("canvas"))
+    stops = browser.js(
+        "Array.from(document.querySelectorAll('a, button, input, [tabindex]')).filter("
+        "e => e.tabIndex >= 0 && e.checkVisibility()).findIndex(e => e.matches('.player'))"
+    )
+    assert 0 < stops < 10
+    first, second = browser.find_all("a.tile")[:2]
+    browser.js("arguments[0].focus()", first)
+    browser.press(RIGHT)
+    assert browser.driver.switch_to.active_element == second
+    assert (first.get_attribute("tabindex"), second.get_attribute("tabindex")) == ("-1", "0")
+    assert browser.js("getComputedStyle(document.querySelector('.bar')).position") == "sticky"
+
+
+def test_the_difference_is_in_sight_on_a_narrow_screen(browser, pages):
+    browser.open(pages["two"], width=390)
+    for table in browser.find_all("table.sortable"):
+        titles = [th.text for th in table.find_elements("css selector", "thead th")]
+        if (place := next((i for i, t in enumerate(titles) if "B - A" in t), None)) is not None:
+            cell = table.find_elements("css selector", "tbody tr:first-child > *")[place]
+            assert cell.rect["x"] + cell.rect["width"] <= 390, titles
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(browser, pages, scheme):
+    browser.open(pages["two"], scheme=scheme)
+    found = browser.js(COLORS)
+    assert len(found) > 20
+    for words, ink, grounds in found:
+        ground = (255, 255, 255)
+        for layer in grounds:
+            *color, opacity = layer
+            ground = [opacity * c + (1 - opacity) * g for c, g in zip(color, ground, strict=True)]
+        assert contrast(tuple(ink[:3]), tuple(ground)) >= 4.5, (words, ink, grounds)
+
+
+# Texts, their colors and the backgrounds below, outermost first, as red, green, blue, opacity.
+COLORS = """(() => {
+  const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (color) => {
+    context.clearRect(0, 0, 1, 1);
+    context.fillStyle = color;
+    context.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  return Array.from(document.querySelectorAll(
+    '.letter, .tile *, td, th button, small, .remark, .caveat, dd, dt, a, .words, figcaption'
+  )).filter((e) => e.checkVisibility() && e.textContent.trim()).map((e) => {
+    const grounds = [];
+    for (let at = e; at; at = at.parentElement) {
+      grounds.unshift(rgba(getComputedStyle(at).backgroundColor));
+    }
+    return [e.textContent.slice(0, 30), rgba(getComputedStyle(e).color), grounds];
+  });
+})()"""
 
 
 def test_hostile_names_are_texts(browser, pages):
     browser.open(pages["two"])
     video = HOSTILE.replace("/", "-")
-    assert video in [heading.text for heading in browser.find_all(".video h4")]
+    assert video in [
+        heading.get_attribute("textContent") for heading in browser.find_all(".video h3")
+    ]
     alts = [image.get_attribute("alt") for image in browser.find_all("img")]
     assert any(video in alt for alt in alts)
     assert any(HOSTILE in cell.text for cell in browser.find_all(".sortable th[scope=row]"))
@@ -101,22 +216,22 @@ def column(browser, table, number):
 
 
 def test_a_heading_sorts_and_says_so(one):
-    table = next(t for t in one.find_all("table.sortable") if "Every video" in t.text)
+    table = next(t for t in one.find_all("table.sortable") if "every video" in t.text)
     headings = table.find_elements("css selector", "thead th")
     buttons = [heading.find_element("css selector", "button") for heading in headings]
     assert column(one, table, 0) == ["cats", "dogs", "birds"]
     one.click(buttons[0])
     assert column(one, table, 0) == ["birds", "cats", "dogs"]
     assert headings[0].get_attribute("aria-sort") == "ascending"
-    one.click(buttons[3])
-    falling = [float(text) for text in column(one, table, 3)]
+    one.click(buttons[2])
+    falling = [float(text) for text in column(one, table, 2)]
     assert falling == sorted(falling, reverse=True)
     assert len(set(falling)) > 1
     sorts = [heading.get_attribute("aria-sort") for heading in headings]
-    assert sorts == ["none", "none", "none", "descending", "none"]
+    assert sorts == ["none", "none", "descending", "none", "none"]
     one.press(ENTER)
-    assert [float(text) for text in column(one, table, 3)] == falling[::-1]
-    assert headings[3].get_attribute("aria-sort") == "ascending"
+    assert [float(text) for text in column(one, table, 2)] == falling[::-1]
+    assert headings[2].get_attribute("aria-sort") == "ascending"
 
 
 def test_what_was_not_measured_stays_last(one):
@@ -130,24 +245,23 @@ def test_what_was_not_measured_stays_last(one):
 
 
 def state(browser):
-    """Of the first player: the frame, the alternative texts, what is shown."""
-    player = browser.find(".player")
-    images = player.find_elements("css selector", ".panels img")
+    """Of the open player: the frame, the alternative texts, what is shown."""
+    player = browser.find(".video.open .player")
     frame = int(player.find_element("css selector", "input").get_attribute("value"))
-    alts = [image.get_attribute("alt") for image in images]
-    return frame, alts, [image.get_attribute("src") for image in images]
+    canvases = player.find_elements("css selector", ".panels canvas")
+    return frame, [c.get_attribute("aria-label") for c in canvases], painted(browser, frame)
 
 
 def test_keys_step_through_the_frames(one):
-    one.click(one.find(".player .back"))
+    one.click(one.find(".open .back"))
     before, _, shown = state(one)
     one.press(RIGHT)
     after, alts, now = state(one)
     assert after == before + 1
     assert all(f"frame {after} of video" in alt for alt in alts)
-    assert all(a != b for a, b in zip(shown, now, strict=True))
-    assert f"frame {after} of 0 to 3" in one.find(".player output").text
-    assert one.find(".video .now").get_attribute("x") == str(after)
+    assert shown != now
+    assert f"frame {after} (0 to 3)" in one.find(".open output").text
+    assert one.find(".open .now").get_attribute("x") == str(after)
     one.press(END)
     assert state(one)[0] == 3
     one.press(RIGHT)
@@ -157,6 +271,9 @@ def test_keys_step_through_the_frames(one):
 
 
 def test_keys_reach_the_video_in_sight(one):
+    for tile in one.find_all("a.tile"):
+        one.click(tile)
+    one.js("document.activeElement.blur()")
     one.js("document.querySelectorAll('.player')[1].scrollIntoView({block: 'center'})")
     sliders = one.find_all(".player input")
     before = [slider.get_attribute("value") for slider in sliders]
@@ -166,19 +283,17 @@ def test_keys_reach_the_video_in_sight(one):
 
 
 def test_play_goes_on_and_pauses(one):
-    from selenium.webdriver.support.wait import WebDriverWait
-
-    button = one.find(".player .play")
+    button = one.find(".open .play")
     one.click(button)
     assert button.text == "Pause"
     before = state(one)[0]
-    WebDriverWait(one.driver, 20).until(lambda _: state(one)[0] != before)
+    wait_for(one, lambda: state(one)[0] != before)
     one.click(button)
     assert button.text == "Play"
 
 
 def test_a_timeline_goes_to_its_frame(one):
-    line = one.find(".line svg")
+    line = one.find(".open .line svg")
     one.js("arguments[0].scrollIntoView({block: 'center'})", line)
     one.js(
         "arguments[0].dispatchEvent(new MouseEvent('click', {clientX: "
@@ -188,18 +303,19 @@ def test_a_timeline_goes_to_its_frame(one):
 
 
 def test_a_picture_enlarges_and_steps_there_too(one):
-    small = one.find(".player img")
+    small = one.find(".open .player canvas")
     one.click(small)
-    large = one.find("dialog img")
+    large = one.find("dialog canvas")
     assert one.js("document.querySelector('dialog').open")
     assert large.size["width"] > 1.5 * small.size["width"]
     shapes = [image.size["width"] / image.size["height"] for image in (large, small)]
     assert shapes[0] == pytest.approx(shapes[1], rel=0.01)
-    assert large.get_attribute("alt") == small.get_attribute("alt")
+    assert large.get_attribute("aria-label") == small.get_attribute("aria-label")
     before = state(one)[0]
     one.press(LEFT if before else RIGHT)
     assert state(one)[0] != before
-    assert large.get_attribute("src") == small.get_attribute("src")
+    images = [one.js("arguments[0].toDataURL()", canvas) for canvas in (large, small)]
+    assert images[0] == images[1]
     assert f"frame {state(one)[0]} " in one.find("dialog .caption").text
     one.press(ESCAPE)
     assert not one.js("document.querySelector('dialog').open")

@@ -1,6 +1,7 @@
 """Parts of the HTML report: resamples, tables, the choice of videos, timelines."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from report_case import write_case
 from vis_bench.data.video import video_without_frames
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
+from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.number_format import range_text
@@ -17,16 +19,32 @@ from vis_bench.show.overlay.timelines import object_timelines
 from vis_bench.show.overlay.tracks import objects_of, tracks_of
 from vis_bench.show.report.costs import cost_remarks, speed_table, stage_table
 from vis_bench.show.report.metrics import (
-    cards,
     category_table,
     contradictions,
     error_table,
+    hard_table,
     metrics_table,
     threshold_aps,
 )
-from vis_bench.show.report.plots import ap_over_iou, precision_recall, stage_costs
+from vis_bench.show.report.plots import (
+    ap_over_iou,
+    calibration,
+    forest,
+    hota_over_score,
+    precision_recall,
+    stage_costs,
+)
+from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
 from vis_bench.show.report.table import Cell, change, interval, points
-from vis_bench.show.report.videos import chosen_groups, in_turn, telling_frame, timeline
+from vis_bench.show.report.verdict import care, title_of, verdict
+from vis_bench.show.report.videos import (
+    by_change,
+    by_interest,
+    telling_frame,
+    tiles,
+    timeline,
+    video_table,
+)
 
 RESAMPLES = 40
 
@@ -65,7 +83,7 @@ def test_differences_are_those_of_compare(samples):
     expected = compare(*samples)
     table = {row[0].text: row for row in metrics_table(samples).rows}
     for key, title in (("ap", "AP"), ("ap75", "AP75"), ("ar10", "AR10"), ("hota", "HOTA")):
-        cell, p_value = table[title][3:]
+        cell, p_value = table[title][1], table[title][4]
         number = {**expected.overall, **expected.tracking}[key]
         assert cell.order == pytest.approx(number.difference)
         assert cell.detail == range_text(number.low, number.high, signed=True)
@@ -84,13 +102,6 @@ def test_an_interval_is_of_percentiles():
     assert interval(np.array([0.5, np.nan])) == Cell("50.0", 0.5)
 
 
-def test_cards_show_the_headline_numbers(samples):
-    assert [card["title"] for card in cards(samples)] == ["AP", "AP75", "AR10", "HOTA"]
-    (one, *_) = cards(samples[:1])
-    assert one["difference"] is None
-    assert one["numbers"][0].text == f"{100 * samples[0].overall['ap'][0]:.1f}"
-
-
 def test_categories_have_ap_at_each_threshold(samples):
     ap_TK = threshold_aps(samples[0])
     np.testing.assert_allclose(ap_TK.mean(0), samples[0].by_category["ap"][0])
@@ -104,12 +115,20 @@ def test_categories_have_ap_at_each_threshold(samples):
 
 
 def test_errors_add_up_to_what_is_lost(samples):
-    rows = error_table(samples[:1]).rows
+    errors = [break_down_videos(side.truth, side.results) for side in samples]
+    rows = error_table(samples[:1], errors[:1], {1, 2, 3}).rows
     gains = {row[0].text: row[1].order for row in rows}
     parts = [gains.pop(kind) for kind in list(gains) if kind.startswith("identity: ")]
     assert len(parts) == 3
     assert sum(parts) == pytest.approx(gains["identity"])
     assert sum(gains.values()) == pytest.approx(1 - samples[0].overall["ap"][0])
+    both = {row[0].text: row for row in error_table(samples, errors, {1, 2, 3}).rows}
+    moved = both["identity"][1]
+    assert moved.order == pytest.approx(both["identity"][3].order - both["identity"][2].order)
+    assert moved.shade == -min(1, 3 * moved.order) < 0
+    assert both["identity"][-1].links[0] == ("cats", "video-1")
+    closed = error_table(samples, errors, set()).rows
+    assert not any(row[-1].links for row in closed)
 
 
 def test_a_record_that_contradicts_its_predictions_is_named(inputs, samples):
@@ -123,7 +142,7 @@ def test_costs_say_what_is_missing(inputs):
     records = [side.record for side in inputs.sides]
     assert [row[0].text for row in speed_table(records).rows] == ["A", "B"]
     assert [heading.title for heading in stage_table(records[:1]).headings] == [
-        "Region", "encode", "predict", "other", "sum",
+        "ms/frame", "encode", "predict", "other", "sum",
     ]  # fmt: skip
     assert stage_table(records[:1]).rows[0][-1].order == pytest.approx(76.0)
     bare = records[0].model_copy(update={"fps": None, "regions": {}})
@@ -139,22 +158,78 @@ class FakeSamples:
         self.by_video = {"ap": np.array(aps)}
 
 
-def test_the_worst_and_the_best_are_chosen_once():
-    sides = [FakeSamples(0.5, 0.1, np.nan, 0.9, 0.1, 1.0)]
-    groups = chosen_groups(sides, 4)
-    assert groups == [
-        ("The worst videos", [1, 4]), ("The best videos", [5, 3]),
-    ]  # fmt: skip
-    assert in_turn(groups) == [1, 5, 4, 3]
-    everything = chosen_groups(sides, 99)
-    assert sorted(in_turn(everything)) == [0, 1, 3, 4, 5]
-    assert [places for _, places in chosen_groups(sides, 1)] == [[1]]
-
-
-def test_of_two_the_videos_that_changed_most_are_chosen():
+def test_videos_go_by_ap_or_its_change_and_the_most_telling_are_drawn_first():
     sides = [FakeSamples(0.5, 0.1, np.nan, 0.9), FakeSamples(0.4, 0.8, np.nan, 0.9)]
-    assert [places for _, places in chosen_groups(sides, 8)] == [[1, 0]]
-    assert chosen_groups([sides[0], sides[0]], 8) == []
+    assert by_change(sides[:1]) == by_interest(sides[:1], None) == [1, 0, 3, 2]
+    assert by_change(sides) == [0, 3, 1, 2]
+    assert by_interest(sides, None) == [1, 0, 3, 2]
+    assert by_interest(sides, 2) == [1, 0]
+
+
+@pytest.fixture(scope="module")
+def scores(samples):
+    return [scores_of(side) for side in samples]
+
+
+def test_scores_hold_hota_by_threshold_bins_and_confusions(samples, scores):
+    good, bad = scores
+    assert good.hota_C[good.thresholds_C.tolist().index(0.5)] == pytest.approx(
+        samples[0].overall["hota"][0]
+    )
+    assert good.hota_C[good.thresholds_C.tolist().index(0.9)] == 0
+    assert sum(number for *_, number in good.bins.values()) == 4
+    assert {row[0].text: row[2].text for row in bin_table([good]).rows} == {
+        "0.6 to 0.7": "1", "0.7 to 0.8": "1", "0.8 to 0.9": "1", "0.9 to 1.0": "1",
+    }  # fmt: skip
+    table = confusion_table(samples[0], good, "")
+    cells = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+    assert cells == {"cat": ["2", "", ""], "dog": ["1", "1", ""], "no object": ["", "", ""]}
+    assert bad.confusion_KK.tolist() == [[0, 0, 2], [0, 1, 1], [2, 1, 0]]
+
+
+def test_a_method_without_a_track_above_the_threshold_is_marked(inputs, samples, scores):
+    assert care(samples, scores, ["a", "b"]) == ""
+    hidden = replace(scores[1], unseen_V=np.array([False, True, False]))
+    text = care(samples, [scores[0], hidden], ["a", "b"])
+    assert "b has none in 1 of 3 videos" in text
+    both = [scores[0], hidden]
+    marked = {row[0].text: row for row in video_table(inputs, samples, both, {2}).rows}["dogs"]
+    assert [marked[place].text for place in (4, 6)] == ["-", "no track"]
+    found = {tile["name"]: tile for tile in tiles(inputs, samples, both, {2})}
+    assert (found["dogs"]["note"], found["dogs"]["link"]) == ("no track in B", "video-2")
+    assert (found["cats"]["note"], found["cats"]["link"]) == ("", "")
+
+
+@pytest.mark.parametrize(("ap_S", "title"), [
+    ([0.4, 0.35, 0.45], "b is 10.0 AP behind a (95 %: 5."),
+    ([0.6, 0.58, 0.62], "b is 10.0 AP ahead of a (95 %: 8."),
+    ([0.5, 0.45, 0.55], "No measurable difference in AP between a and b (95 %: -4."),
+])  # fmt: skip
+def test_the_title_is_the_finding(samples, ap_S, title):
+    first, second = (
+        replace(samples[0], overall={"ap": np.array(values)}) for values in ([0.5] * 3, ap_S)
+    )
+    assert title_of([first, second], ["a", "b"]).startswith(title)
+    assert title_of([second], ["a"]).startswith(f"a: AP {100 * ap_S[0]:.1f} (95 %: ")
+
+
+def test_the_verdict_has_three_lines(inputs, samples):
+    records = [side.record for side in inputs.sides]
+    lines = verdict(samples, records)
+    assert [line.title for line in lines] == ["Where AP is lost", "On which videos", "Speed"]
+    assert lines[1].videos[0] == ("dogs", 2)
+    assert lines[2].text.startswith("The same")
+    slow = records[1].model_copy(update={"fps": 5.0})
+    assert verdict(samples, [records[0], slow])[2].text.startswith("B is 2.5 times slower")
+    assert len(verdict(samples[:1], records[:1])) == 3
+    assert verdict(samples, [None, None])[2].text == "Not measured."
+
+
+def test_hard_objects_have_their_number(samples):
+    (row,) = hard_table(samples).rows
+    assert row[0].text.startswith("Small")
+    assert row[-1].text == "4"
+    assert row[2].order == pytest.approx(samples[0].overall["ap"][0])
 
 
 def object_lines(objects, track, category):
@@ -172,6 +247,8 @@ def test_a_timeline_is_as_high_as_the_iou():
         "text": "found in 2 of 4 frames; mean IoU 0.80",
     }  # fmt: skip
     assert telling_frame([line], T) == 2
+    text = timeline("A", line, "not matched, IoU 0.46")["text"]
+    assert text.endswith("; over the video not matched, IoU 0.46")
 
 
 def test_a_timeline_says_what_went_wrong():
@@ -182,20 +259,21 @@ def test_a_timeline_says_what_went_wrong():
     assert right["switches"] == [2]
 
 
-def test_charts_take_the_pages_colors_and_their_ids_are_their_own(samples):
-    charts = [str(precision_recall(samples)), str(ap_over_iou(samples))]
+def test_charts_take_the_pages_colors_and_their_ids_are_their_own(samples, scores):
+    drawn = [precision_recall(samples), ap_over_iou(samples), forest(samples)]
+    charts = [*map(str, drawn), str(hota_over_score(scores)), str(calibration(scores))]
     charts.append(str(stage_costs([("<b>model</b>$x$", {"encode": 1.0, "_other$y$": 0.5})])))
     ids = [identity for chart in charts for identity in re.findall(r'\bid="([^"]+)"', chart)]
     assert len(ids) == len(set(ids))
     for chart in charts:
-        assert re.search(r"var\(--series-1\)", chart)
+        assert re.search(r"var\(--series-[12]\)", chart)
         assert not re.search(r"#[0-9a-f]{6}\b", chart)
         assert '<svg viewBox="0 0 ' in chart
         assert re.search(r'role="img" aria-label="[^"]{20,}"', chart)
         for used in re.findall(r"url\(#([^)]+)\)", chart):
             assert f'id="{used}"' in chart
-    assert "&lt;b&gt;model&lt;/b&gt;$x$" in charts[2]
-    assert "_other$y$" in charts[2]
+    assert "&lt;b&gt;model&lt;/b&gt;$x$" in charts[-1]
+    assert "_other$y$" in charts[-1]
 
 
 def test_numbers_as_printed():

@@ -29,12 +29,13 @@ def add_arguments(options: Options) -> None:
     )  # fmt: skip
     options.annotated_frames("those of the record's data set; with --annotations masks on gray")
     options.data_root()
-    options.value("--videos", "N", "how many videos have pictures", count, default=8)
+    options.value("--videos", "N", "how many videos can be opened", count, unless_given="all")
     options.value(
-        "--side", "PIXELS", "long side of a picture", whole_number(1, LONGEST_SIDE), default=360
-    )
+        "--side", "PIXELS", "longest side of a frame; none is enlarged",
+        whole_number(1, LONGEST_SIDE), default=360,
+    )  # fmt: skip
     options.min_score()
-    options.value("--max-size", "MB", "leave out videos beyond this size", count, default=20)
+    options.value("--max-size", "MB", "leave out videos beyond this size", count, default=15)
     options.resampling()
 
 
@@ -63,5 +64,5 @@ def run(options: argparse.Namespace) -> None:
         options,
         {"output": str(options.output), "bytes": len(report.page), "videos": list(report.shown),
          "left_out": list(report.left_out), "warnings": list(report.warnings)},
-        one_line(f"report: {options.output}, videos with pictures: {len(report.shown)}, {size}"),
+        one_line(f"report: {options.output}, videos to open: {len(report.shown)}, {size}"),
     )  # fmt: skip

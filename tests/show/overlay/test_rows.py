@@ -103,7 +103,7 @@ def test_low_scores_are_left_out():
     assert [i.texts[-1] for i in row.instances] == ["0.90"]
     assert row.remark == "1 track below 0.3 not drawn"
     _, row = rows([source], truth((RIGHT, 1)), min_score=0.3)
-    assert row.instances[0].texts[0] == "cat not matched, but at 0.10"
+    assert row.instances[0].texts[0] == "cat not matched, only at score 0.10"
     assert rows([source])[0].remark == ""
 
 

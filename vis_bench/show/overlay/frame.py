@@ -95,7 +95,7 @@ class VideoPictures:
         self.video = video
         self.rows = rows
         self.labels = labels
-        self._warn = warn
+        self.warn = warn
 
     def width(self, side: int) -> int:
         """Width of a picture whose long side is `side`."""
@@ -117,7 +117,7 @@ class VideoPictures:
         """
         frame = self.video.read(t)
         if isinstance(frame, str):
-            self._warn(frame)
+            self.warn(frame)
             return [gray_frame(self.video, t, width) for _ in self.rows]
         offsets = [{} for _ in self.rows] if offsets is None else offsets
         return [
@@ -203,7 +203,7 @@ def draw_frame(
     colors = [instance.color for _, instance, _ in shown]
     styles = [instance.style for _, instance, _ in shown]
     switched = [bool(switches) for *_, switches in shown]
-    frame_hw3 = _resized(frame_HW3, size_hw)
+    frame_hw3 = resized(frame_HW3, size_hw)
     picture = Image.fromarray(painting.paint(frame_hw3, masks_Nhw, colors, styles, switched))
     if labeled is None or labeled:
         boxes = [
@@ -233,7 +233,8 @@ def tile_size(frame_size_HW: tuple[int, ...], width: int) -> tuple[int, int]:
     return max(1, round(frame_size_HW[0] * width / frame_size_HW[1])), width
 
 
-def _resized(frame_HW3: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+def resized(frame_HW3: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Resize a frame."""
     if frame_HW3.shape[:2] == size_hw:
         return frame_HW3
     grows = size_hw[1] > frame_HW3.shape[1]

@@ -66,7 +66,7 @@ def rows_of(
     for side, tracks, outcome, identity_N, remark in zip(
         sides, sets, judged, numbered, remarks, strict=True
     ):
-        unmatched = outcome.unmatched | _hidden_matches(side, video, objects, outcome)
+        unmatched = outcome.unmatched | hidden_matches(side, video, objects, outcome)
         instances = _lost(tracks, objects, unmatched, names, video.length)
         switches = switch_frames(tracks, objects, video.length)
         for n, (identity, fault) in enumerate(zip(identity_N, outcome.faults, strict=True)):
@@ -155,13 +155,15 @@ def _object(objects: TrackSet, m: int, names: Names) -> Instance:
     return Instance(objects.masks_T(m), m, (text,), abbreviation=names.short(category, m))
 
 
-def _hidden_matches(side: Side, video: Video, objects: TrackSet, shown: Outcomes) -> dict[int, str]:
+def hidden_matches(side: Side, video: Video, objects: TrackSet, shown: Outcomes) -> dict[int, str]:
     """Return the words for unmatched objects that a track with too low a score finds."""
     tracks = tracks_of(side.results, video, float("-inf"))
     if not shown.unmatched or len(tracks) == len(shown.found_N):
         return {}
     found = zip(outcomes(tracks, objects).found_N.tolist(), tracks.score_N.tolist(), strict=True)
-    return {m: f"not matched, but at {score:.2f}" for m, score in found if m in shown.unmatched}
+    return {
+        m: f"not matched, only at score {score:.2f}" for m, score in found if m in shown.unmatched
+    }
 
 
 def _lost(

@@ -42,9 +42,9 @@ def speed_table(records: Sequence[Record | None]) -> Table | None:
     if not regions:
         return None
     headings = [Heading("Region", is_number=False), Heading("FPS")]
-    headings += [Heading("Latency p50", hint="ms per clip"), Heading("p90"), Heading("p99")]
+    headings += [Heading("ms/clip, p50", hint="latency"), Heading("p90"), Heading("p99")]
     headings += [Heading("Memory (MiB)", hint="peak"), Heading("J/frame")]
-    headings += [Heading("Videos", hint="that were timed")]
+    headings += [Heading("Timed videos")]
     if len(records) == 2:
         headings.insert(0, Heading("", is_number=False, hint="subject"))
     rows = []
@@ -76,7 +76,7 @@ def stage_table(records: Sequence[Record | None]) -> Table | None:
     if not bars:
         return None
     stages = stage_order(bars)
-    headings = [Heading("Region", is_number=False), *(Heading(stage) for stage in stages)]
+    headings = [Heading("ms/frame", is_number=False), *(Heading(stage) for stage in stages)]
     rows = [
         [
             words(name),

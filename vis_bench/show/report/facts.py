@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,16 @@ from vis_bench.text import count
 UNKNOWN = "not known"
 # A title, and its value for each side.
 Fact = tuple[str, Sequence[str]]
+
+
+def base_names(command: str) -> str:
+    """Return a command line without the folders of absolute paths."""
+    try:
+        given = shlex.split(command)
+    except ValueError:  # a quote without its second one
+        return command
+    kept = [re.sub(r"(^|=)/.*/(?=[^/])", r"\1", word) for word in given]
+    return command if kept == given else shlex.join(kept)
 
 
 def describe_sides(sides: Sequence[Side]) -> list[dict[str, Any]]:
@@ -68,7 +80,7 @@ def _options(record: Record) -> str:
 
 def _weights(record: Record) -> str | None:
     digest = record.weights_sha256
-    return record.weights_source and record.weights_source + (
+    return record.weights_source and record.weights_source.rpartition("/")[2] + (
         f" (sha256 {digest[:12]})" if digest else ""
     )
 
@@ -134,7 +146,7 @@ _MEASURED: Mapping[str, Callable[[Record], Any]] = {
     "Options": _options,
     "Config": lambda r: f"sha256 {r.config_sha256[:12]}",
     "Measured at": lambda r: r.created_at,
-    "Command": lambda r: r.command,
+    "Command": lambda r: r.command and base_names(r.command),
     "Results from": lambda r: r.url,
 }
 _MACHINE: Mapping[str, Callable[[Record], Any]] = {

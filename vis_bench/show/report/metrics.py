@@ -1,14 +1,14 @@
-"""Headline numbers with intervals, AP per category and IoU threshold, and where AP is lost."""
+"""Numbers with intervals, AP per category and IoU threshold, and where AP is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.matching import IOU_THRESHOLDS
+from vis_bench.metrics.errors import ERRORS, VideoErrors
+from vis_bench.metrics.matching import AREA_NAMES, IOU_THRESHOLDS
 from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
 from vis_bench.records.schema import Record
 from vis_bench.show.report.table import (
@@ -24,68 +24,90 @@ from vis_bench.show.report.table import (
     words,
 )
 
-# Headline numbers.
-CARDS = ("ap", "ap75", "ar10", "hota")
-_TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
+TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
 _ALL = 0
-
-
-def cards(samples: Sequence[Analysis]) -> list[dict[str, Any]]:
-    """Title, number of each side, and difference of AP, AP75, AR10 and HOTA."""
-    return [
-        {
-            "title": _TITLES[key],
-            "numbers": [interval(side.overall[key]) for side in samples],
-            "difference": _difference(samples, key)[0] if len(samples) == 2 else None,
-        }
-        for key in CARDS
-    ]
+# Less than this prints as zero.
+_LEAST = 0.0005
 
 
 def metrics_table(samples: Sequence[Analysis]) -> Table:
     """Every number that has an interval; of two sides also the paired differences."""
-    headings = [Heading("Metric", is_number=False), *_sides(samples, "{}")]
-    if len(samples) == 2:
-        headings += [
-            Heading("B - A", hint="in points, with its paired 95 % interval"),
-            Heading("p", hint="two-sided, of no difference"),
-        ]
+    is_pair = len(samples) == 2
+    headings = [Heading("Metric", is_number=False)]
+    headings += (
+        [Heading("B - A", hint="in points, with its paired 95 % interval")] if is_pair else []
+    )
+    headings += _sides(samples, "{}")
+    headings += [Heading("p", hint="two-sided, of no difference")] if is_pair else []
     rows = []
     for key in samples[0].overall:
         if all(key in side.overall for side in samples):
-            row = [words(_TITLES[key]), *(interval(side.overall[key]) for side in samples)]
-            rows.append([*row, *_difference(samples, key)] if len(samples) == 2 else row)
-    return Table("Metrics with 95 % intervals", headings, rows)
+            numbers = [interval(side.overall[key]) for side in samples]
+            if is_pair:
+                moved, p_value = difference(*(side.overall[key] for side in samples))
+                numbers = [moved, *numbers, p_value]
+            rows.append([words(TITLES[key]), *numbers])
+    return Table("Points of 100 with 95 % intervals", headings, rows)
 
 
 def category_table(samples: Sequence[Analysis]) -> Table:
     """A row per category that has objects: AP with intervals, then AP at each IoU threshold."""
     ap_TK = [threshold_aps(side) for side in samples]
-    headings = [
-        Heading("Category", is_number=False), Heading("Objects"), *_sides(samples, "AP {}"),
-    ]  # fmt: skip
+    is_pair = len(samples) == 2
     thresholds = [f"{t:.2f}".lstrip("0") for t in IOU_THRESHOLDS]
-    if len(samples) == 2:
-        headings += [Heading("B - A", hint="AP, with its paired 95 % interval")]
-        headings += [Heading(t, hint=f"B - A at an IoU of {t}") for t in thresholds]
-    else:
-        headings += [Heading("AR100")]
-        headings += [Heading(t, hint=f"AP at an IoU of {t}") for t in thresholds]
+    headings = [Heading("Category", is_number=False)]
+    headings += [Heading("B - A", hint="AP, with its paired 95 % interval")] if is_pair else []
+    headings += [*_sides(samples, "AP {}"), Heading("Objects")]
+    headings += [] if is_pair else [Heading("AR100")]
+    of = "B - A" if is_pair else "AP"
+    headings += [Heading(t, hint=f"{of} at an IoU of {t}") for t in thresholds]
     rows = []
     for k, category in enumerate(samples[0].evaluation.matches.categories):
         sides = [side.by_category["ap"][:, k] for side in samples]
         if np.isnan(sides[0][0]):
             continue
-        row = [words(category.name), whole(int(category.num_objects_VA[:, _ALL].sum()))]
-        row += map(interval, sides)
-        if len(samples) == 2:
-            row += [difference(*sides)[0]]
+        row = [words(category.name), *([difference(*sides)[0]] if is_pair else [])]
+        row += [*map(interval, sides), whole(int(category.num_objects_VA[:, _ALL].sum()))]
+        if is_pair:
             row += [change(float(moved), 3) for moved in ap_TK[1][:, k] - ap_TK[0][:, k]]
         else:
             row += [points(float(samples[0].by_category["ar100"][0, k]))]
             row += [points(float(value), shaded=True) for value in ap_TK[0][:, k]]
         rows.append(row)
-    return Table("AP per category and per IoU threshold", headings, rows)
+    return Table("AP by category, in points, and by IoU threshold", headings, rows)
+
+
+_HARD = {
+    "so": "Lightly occluded", "mo": "Moderately occluded", "ho": "Heavily occluded",
+    "returning": "Leave and return", "small": "Small, up to 128 px squared",
+    "medium": "Medium, up to 256 px squared", "large": "Large",
+}  # fmt: skip
+
+
+def hard_table(samples: Sequence[Analysis]) -> Table | None:
+    """AP by occlusion, of objects that leave and return, and by size; None without any."""
+    is_pair = len(samples) == 2
+    headings = [Heading("Objects", is_number=False)]
+    headings += [Heading("B - A")] if is_pair else []
+    headings += [*_sides(samples, "AP {}"), Heading("Number", hint="of objects")]
+    levels = [side.evaluation.per_level() for side in samples]
+    columns = {name: area for area, name in enumerate(AREA_NAMES)}
+    rows = []
+    for name, title in _HARD.items():
+        if name in columns:
+            sides = [side.by_area[name]["ap"] for side in samples]
+            cells = [difference(*sides)[0]] if is_pair else []
+            cells += map(interval, sides)
+            categories = samples[0].evaluation.matches.categories
+            number = sum(int(c.num_objects_VA[:, columns[name]].sum()) for c in categories)
+        else:
+            aps = [own[name]["ap"] for own in levels]
+            cells = [change(aps[1] - aps[0])] if is_pair else []
+            cells += [points(ap) for ap in aps]
+            number = int(levels[0][name]["num_objects"])
+        if number:
+            rows.append([words(title), *cells, whole(number)])
+    return Table("AP of hard objects, in points", headings, rows) if rows else None
 
 
 def threshold_aps(side: Analysis) -> np.ndarray:
@@ -107,10 +129,6 @@ def contradictions(samples: Sequence[Analysis], records: Sequence[Record | None]
     return sentences
 
 
-def _difference(samples: Sequence[Analysis], key: str) -> tuple[Cell, Cell]:
-    return difference(samples[0].overall[key], samples[1].overall[key])
-
-
 def _sides(samples: Sequence[Analysis], form: str) -> list[Heading]:
     letters = LETTERS[: len(samples)] if len(samples) == 2 else ("",)
     hint = "in points, with its 95 % interval"
@@ -130,19 +148,44 @@ KINDS: Mapping[str, str] = {
 }
 
 
-def error_table(samples: Sequence[Analysis]) -> Table:
-    """A row per kind of error, with points of AP and share of the loss."""
+def error_table(
+    samples: Sequence[Analysis], by_video: Sequence[Sequence[VideoErrors]], shown: Set[int]
+) -> Table:
+    """A row per kind of error: points of AP, and the videos that lose, or differ by, most of them.
+
+    Args:
+        by_video: the errors of the videos of each side.
+        shown: ids of videos that can be opened.
+    """
+    is_pair = len(samples) == 2
     headings = [Heading("Error", is_number=False)]
-    for letter in LETTERS[: len(samples)]:
-        prefix = f"{letter} " if len(samples) == 2 else ""
-        headings += [Heading(f"{prefix}points"), Heading(f"{prefix}share")]
+    headings += [Heading("B - A", hint="points of AP")] if is_pair else []
+    headings += [Heading(f"{x} points" if is_pair else "Points") for x in LETTERS[: len(samples)]]
+    headings += [] if is_pair else [Heading("Share", hint="of all AP that is lost")]
+    headings += [Heading("Videos", is_number=False, hint="with most of it")]
     sides = [side.errors.by_kind() for side in samples]
-    rows = [
-        [words(kind), *(cell for side in sides for cell in _gain_and_share(*side[kind]))]
-        for kind in KINDS
-    ]
+    rows = []
+    for kind in KINDS:
+        gains = [side[kind][0] + 0.0 for side in sides]
+        # A negative contrast: more of an error is worse.
+        cells = [change(gains[1] - gains[0], -3)] if is_pair else []
+        cells += map(points, gains)
+        cells += [] if is_pair else [Cell(f"{100 * sides[0][kind][1]:.0f} %", sides[0][kind][1])]
+        rows.append([words(kind), *cells, Cell("", links=_worst(kind, by_video, shown))])
     return Table("Points of AP that repairing each kind of error gains", headings, rows)
 
 
-def _gain_and_share(gain: float, share: float) -> list[Cell]:
-    return [points(gain + 0.0), Cell(f"{100 * share:.0f} %", share)]
+def _worst(
+    kind: str, by_video: Sequence[Sequence[VideoErrors]], shown: Set[int]
+) -> list[tuple[str, str]]:
+    """The three videos with most of an error; of two sides those in which it differs most."""
+    if kind not in ERRORS:
+        return []
+    sizes = []
+    for videos in zip(*by_video, strict=True):
+        gains = [own.gains[kind] for own in videos]
+        size = abs(gains[1] - gains[0]) if len(gains) == 2 else gains[0]
+        if size > _LEAST and videos[0].video.id in shown:
+            sizes.append((-size, videos[0].video))
+    sizes.sort(key=lambda pair: (pair[0], pair[1].id))
+    return [(video.name, f"video-{video.id}") for _, video in sizes[:3]]

@@ -14,21 +14,37 @@ from markupsafe import Markup
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.metrics.analyse import Analysis, analyse
+from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import costs, plots
-from vis_bench.show.report.facts import describe_sides, machine_facts, measured_facts
+from vis_bench.show.report.facts import (
+    base_names,
+    describe_sides,
+    machine_facts,
+    measured_facts,
+)
 from vis_bench.show.report.metrics import (
     KINDS,
-    cards,
     category_table,
     contradictions,
     error_table,
+    hard_table,
     metrics_table,
 )
-from vis_bench.show.report.videos import HEIGHT, chosen_groups, show_videos, video_table
+from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
+from vis_bench.show.report.table import LETTERS
+from vis_bench.show.report.verdict import care, title_of, verdict
+from vis_bench.show.report.videos import (
+    HEIGHT,
+    by_change,
+    by_interest,
+    show_videos,
+    tiles,
+    video_table,
+)
 from vis_bench.text import count, one_line
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -40,24 +56,24 @@ class ReportPlan:
     """Options of a report.
 
     Attributes:
-        num_videos: most videos with pictures.
-        side: long side of a picture, in pixels.
+        num_videos: most videos that can be opened; None for all.
+        side: longest side of a frame, in pixels; no frame is enlarged.
         min_score: tracks with lower scores are not drawn.
         num_resamples, seed: of the bootstrap.
         max_megabytes: largest size of the page.
     """
 
-    num_videos: int = 8
+    num_videos: int | None = None
     side: int = 360
     min_score: float = SCORE_THRESHOLD
     num_resamples: int = 1000
     seed: int = 0
-    max_megabytes: float = 20.0
+    max_megabytes: float = 15.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """The page, names of its videos with pictures and of those without room, and warnings."""
+    """The page, names of its videos that can be opened and of those without room, and warnings."""
 
     page: bytes
     shown: Sequence[str]
@@ -73,26 +89,34 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
     """
     check_fit(inputs)
     samples = _samples(inputs, plan, bars)
-    chosen = chosen_groups(samples, plan.num_videos)
-    context = _context(inputs, samples, plan, command)
+    order = by_interest(samples, plan.num_videos)
+    context = _context(inputs, samples, plan, command, bars)
     most = int(plan.max_megabytes * MEGABYTE)
-    with bars.bar("draw", sum(len(places) for _, places in chosen)) as advance:
-        groups, too_large, warnings = show_videos(
-            inputs, samples, chosen,
+    with bars.bar("draw", len(order)) as advance:
+        shown, too_large, warnings = show_videos(
+            inputs, samples, context["scores"], order,
             side=plan.side, min_score=plan.min_score, num_bytes=most, advance=advance,
         )  # fmt: skip
+    place = {inputs.truth.videos[v].id: rank for rank, v in enumerate(by_change(samples))}
+    scores = context["scores"]
     while True:
-        shown = [shown.video for _, group in groups for shown in group]
+        ids = {own.video.id for own in shown}
         page = _render(
-            context, groups=groups, num_shown=len(shown), too_large=too_large,
-            frame_warnings=warnings, videos=video_table(inputs, samples, {v.id for v in shown}),
-        )  # fmt: skip
+            context,
+            shown=sorted(shown, key=lambda own: place[own.video.id]),
+            ids=ids,
+            opened=shown[0].video.id if shown else None,
+            too_large=too_large,
+            frame_warnings=warnings,
+            marks={mark for own in shown for mark in own.player.marks},
+            tiles=tiles(inputs, samples, scores, ids),
+            videos=video_table(inputs, samples, scores, ids),
+            errors=error_table(samples, context["by_video"], ids),
+        )
         if len(page) <= most or not shown:
-            names = [video.name for video in shown]
+            names = [own.video.name for own in shown]
             return Report(page, names, too_large, [*context["warnings"], *warnings])
-        _, longest = max(groups, key=lambda pair: len(pair[1]))
-        too_large.append(longest.pop().video.name)
-        groups = [pair for pair in groups if pair[1]]
+        too_large.append(shown.pop().video.name)
 
 
 def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
@@ -115,24 +139,44 @@ def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
 
 
 def _context(
-    inputs: Sources, samples: Sequence[Analysis], plan: ReportPlan, command: str
+    inputs: Sources, samples: Sequence[Analysis], plan: ReportPlan, command: str, progress: Bars
 ) -> dict[str, Any]:
     """Everything of the page but the videos, for the templates."""
     records, truth = [side.record for side in inputs.sides], inputs.truth
     warnings = [w for side in samples for w in side.evaluation.warnings]
-    style, script = (
-        (_TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "script.js")
+    style, script, player = (
+        (_TEMPLATES / name).read_text(encoding="utf-8")
+        for name in ("style.css", "script.js", "player.js")
     )
+    script = player + script
+    with progress.bar("scores and errors", 2 * len(samples)) as advance:
+        scores, by_video = [], []
+        for side in samples:
+            scores.append(scores_of(side))
+            advance()
+            by_video.append(break_down_videos(truth, side.results))
+            advance()
+    names = [side.name for side in inputs.sides]
+    letters = LETTERS if len(samples) == 2 else ("",)
     bars = costs.stage_bars(records)
     cost_tables = (costs.stage_table(records), costs.size_table(records))
     return {
         "is_pair": len(inputs.sides) == 2,
         "subjects": describe_sides(inputs.sides),
         "data": _data(inputs),
-        "cards": cards(samples),
+        "title": title_of(samples, names),
+        "verdict": verdict(samples, records),
+        "care": care(samples, scores, names),
+        "scores": scores,
+        "by_video": by_video,
         "metrics": metrics_table(samples),
         "categories": category_table(samples),
-        "errors": error_table(samples),
+        "hard": hard_table(samples),
+        "bins": bin_table(scores),
+        "confusions": [
+            confusion_table(side, own, x)
+            for side, own, x in zip(samples, scores, letters, strict=False)
+        ],
         "error_kinds": KINDS,
         "cost_tables": [table for table in cost_tables if table is not None],
         "speeds": costs.speed_table(records),
@@ -140,6 +184,9 @@ def _context(
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),
         "charts": {
+            "forest": plots.forest(samples),
+            "hota": plots.hota_over_score(scores),
+            "calibration": plots.calibration(scores),
             "pr": plots.precision_recall(samples),
             "iou": plots.ap_over_iou(samples),
             "lost": plots.lost_ap(samples),
@@ -150,7 +197,7 @@ def _context(
         "thresholds": sorted({side.evaluation.tracking.score_threshold for side in samples
                               if side.evaluation.tracking is not None}),
         "has_frames": inputs.has_frames,
-        "command": command,
+        "command": base_names(command),
         "num_videos": len(truth.videos),
         "timeline_height": HEIGHT,
         "style": Markup(style),

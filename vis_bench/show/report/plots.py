@@ -14,12 +14,14 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.bootstrap import percentile_interval
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.charts import add_legend, chart_style, encode_figure
 from vis_bench.show.report.costs import StageBar, stage_order
-from vis_bench.show.report.metrics import threshold_aps
+from vis_bench.show.report.metrics import TITLES, threshold_aps
+from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.table import LETTERS
 from vis_bench.text import single_line
 
@@ -47,6 +49,84 @@ _PR_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _PAIR_THRESHOLDS, _DASHES = (0.5, 0.75, 0.9), ("-", "--", ":")
 
 
+def forest(samples: Sequence[Analysis]) -> Markup:
+    """Draw every number with its 95 % interval: of two sides their differences, B - A."""
+    is_pair = len(samples) == 2
+    numbers: list[tuple[str, float, float, float]] = []
+    for key in samples[0].overall:
+        sides = [side.overall.get(key) for side in samples]
+        values = [side for side in sides if side is not None and not np.isnan(side[0])]
+        if len(values) == len(samples):
+            moved_S = values[-1] - values[0] if is_pair else values[0]
+            ends = percentile_interval(moved_S[1:]) or (moved_S[0], moved_S[0])
+            value, low, high = (100 * float(x) for x in (moved_S[0], *ends))
+            numbers.append((TITLES[key], value, low, high))
+
+    def draw(axis: Axes) -> None:
+        places = np.arange(len(numbers))
+        color = _SERIES[1 if is_pair else 0]
+        for y, (_, value, low, high) in zip(places, numbers, strict=True):
+            axis.plot([low, high], [y, y], color=color)
+            axis.plot([value], [y], "o", color=color)
+            axis.annotate(
+                f"{value:+.1f}" if is_pair else f"{value:.1f}", (1.02, y), va="center",
+                xycoords=("axes fraction", "data"), fontsize=8, annotation_clip=False,
+            )  # fmt: skip
+        axis.set(yticks=places, yticklabels=[title for title, *_ in numbers])
+        axis.invert_yaxis()
+        axis.set_xlabel("A better  |  points, B - A  |  B better" if is_pair else "points")
+        if is_pair:
+            axis.axvline(0, color=_INK, linewidth=0.8)
+
+    texts = [
+        f"{title} {value:.1f} ({low:.1f} to {high:.1f})" for title, value, low, high in numbers
+    ]
+    alt = (
+        f"{'B minus A' if is_pair else 'Values'} in points with 95 % intervals: {', '.join(texts)}."
+    )
+    return _svg("forest", draw, 0.8 + 0.24 * len(numbers), alt, grid="x")
+
+
+def hota_over_score(scores: Sequence[Scores]) -> Markup:
+    """Draw HOTA over the score from which tracks count, and mark the reported one."""
+
+    def draw(axis: Axes) -> None:
+        for i, (own, dash) in enumerate(zip(scores, _DASHES, strict=False)):
+            axis.plot(own.thresholds_C, 100 * own.hota_C, dash, color=_SERIES[i], label=LETTERS[i])
+        for threshold in sorted({own.threshold for own in scores}):
+            axis.axvline(threshold, color=_INK, linestyle=":", linewidth=1)
+            axis.annotate(
+                f"{threshold:g}, reported", (threshold, 1), xytext=(4, -4), va="top", fontsize=8,
+                xycoords=("data", "axes fraction"), textcoords="offset points",
+            )  # fmt: skip
+        axis.set(xlabel="tracks with a score above", ylabel="HOTA", xlim=(0, 0.9), ylim=(0, 102))
+        if len(scores) == 2:
+            axis.legend(loc="lower left")
+
+    best = [f"{100 * hota:.1f} at {threshold:g}" for threshold, hota in (s.best for s in scores)]
+    return _svg("hota", draw, 3.1, f"HOTA by score threshold, highest {' and '.join(best)}.")
+
+
+def calibration(scores: Sequence[Scores]) -> Markup:
+    """Draw the mean IoU of tracks over their mean score, by tenths of the score."""
+
+    def draw(axis: Axes) -> None:
+        axis.plot([0, 1], [0, 1], ":", color=_INK, linewidth=1)
+        for i, (own, marker) in enumerate(zip(scores, "os", strict=False)):
+            score, iou, number = np.array(list(own.bins.values())).reshape(-1, 3).T
+            axis.plot(score, iou, color=_SERIES[i], label=LETTERS[i], linewidth=1)
+            axis.scatter(score, iou, 8 + 2 * np.sqrt(number), color=_SERIES[i], marker=marker)
+        axis.set(
+            xlabel="score", ylabel="IoU with an object of the class", xlim=(0, 1), ylim=(0, 1.02)
+        )
+        if len(scores) == 2:
+            axis.legend(loc="lower right")
+
+    counts = [str(sum(number for *_, number in own.bins.values())) for own in scores]
+    alt = f"Mean space-time IoU over mean score, of {' and '.join(counts)} tracks."
+    return _svg("calibration", draw, 3.1, alt)
+
+
 def precision_recall(samples: Sequence[Analysis]) -> Markup:
     """Draw precision over recall at several IoU thresholds, the mean of the categories."""
 
@@ -59,7 +139,7 @@ def precision_recall(samples: Sequence[Analysis]) -> Markup:
                 mean_R = precision_TRK[t][:, has_objects_K].mean(1)
                 name = f"{LETTERS[i]}, " if len(samples) == 2 else ""
                 axis.plot(RECALL_LEVELS, mean_R, dash, color=color, label=f"{name}IoU {threshold}")
-        axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
+        axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.03))
         order = [
             line for t in range(len(axis.lines) // len(samples))
             for line in axis.lines[t :: len(axis.lines) // len(samples)]

@@ -27,6 +27,7 @@ class Cell:
         detail: smaller text behind it, such as an interval.
         shade: -1..1, colors the cell; None for none.
         link: an id on the page.
+        links: texts behind it, each with an id on the page.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Cell:
     detail: str = ""
     shade: float | None = None
     link: str = ""
+    links: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,28 @@
-"""The videos of a report: a table of all, and pictures and timelines of the most telling ones."""
+"""The videos of a report: a tile and numbers of each, and a player with timelines."""
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from vis_bench.data.video import Video
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.progress import Advance
 from vis_bench.runs.sources import Sources
-from vis_bench.show.charts import encode_picture
-from vis_bench.show.overlay.frame import MARKED_FRAMES, Row, VideoPictures
+from vis_bench.show.overlay.frame import Row, VideoPictures
 from vis_bench.show.overlay.painting import color_of
-from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import draw_strip, strip_frames
+from vis_bench.show.overlay.rows import hidden_matches, rows_of
 from vis_bench.show.overlay.timelines import ObjectTimeline, object_timelines
-from vis_bench.show.overlay.tracks import objects_of, tracks_of
+from vis_bench.show.overlay.tracks import objects_of, outcomes, tracks_of
+from vis_bench.show.report.player import Player, make_player
+from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.table import (
     LETTERS,
+    Cell,
     Heading,
     Table,
     change,
@@ -32,114 +30,88 @@ from vis_bench.show.report.table import (
     whole,
     words,
 )
+from vis_bench.show.tables.model import ABSENT
 from vis_bench.text import count
 
-# A title, and videos by their places in the annotations, the most telling first.
-Group = tuple[str, Sequence[int]]
 TRUTH = "ground truth"
-_ROUNDING = 1e-12
-_STRIP_COLUMNS, _STRIP_SIDE = 5, 170
 # An IoU of 1 in units of the timelines' SVG.
 HEIGHT = 20
-
-
-@dataclass(frozen=True)
-class Player:
-    """Pictures as base64 of WebP.
-
-    Attributes:
-        panels: name of each row of pictures.
-        frames: of each frame of the video, one picture per panel.
-        size: width and height of a picture, in pixels.
-        strip: some frames of all panels, for print; `strip_text` describes it.
-    """
-
-    panels: Sequence[str]
-    frames: Sequence[Sequence[str]]
-    size: tuple[int, int]
-    strip: str
-    strip_text: str
-
-    @property
-    def num_bytes(self) -> int:
-        """Size within the page."""
-        return len(self.strip) + sum(len(picture) for row in self.frames for picture in row)
+# A change of this part of AP has the darkest shade.
+_DARKEST = 1 / 3
 
 
 @dataclass(frozen=True)
 class ShownVideo:
-    """A video with its pictures; `first_shown` is the frame that the page opens with."""
+    """A video with its player; `first_shown` is the frame that it opens with.
+
+    `is_printed`: its strip is printed, and the first one of these is open.
+    """
 
     video: Video
     summary: str
     player: Player
     objects: Sequence[Mapping[str, Any]]
     first_shown: int
+    is_printed: bool
 
 
-def chosen_groups(samples: Sequence[Analysis], most: int) -> list[Group]:
-    """Choose at most so many videos: those that changed most, or the worst and the best.
+def by_change(samples: Sequence[Analysis]) -> list[int]:
+    """Return all videos by rising AP, or by rising change of it; those without objects last."""
+    ap_V = samples[0].by_video["ap"]
+    values_V = samples[1].by_video["ap"] - ap_V if len(samples) == 2 else ap_V
+    return np.argsort(values_V, kind="stable").tolist()
 
-    Videos without an object that counts are left out.
+
+def by_interest(samples: Sequence[Analysis], most: int | None) -> list[int]:
+    """Return the most telling videos first: those that changed most, or the worst.
+
+    Args:
+        most: number of videos; None for all.
     """
     ap_V = samples[0].by_video["ap"]
-    known = np.flatnonzero(~np.isnan(ap_V))
     if len(samples) == 2:
-        return _changed(samples[1].by_video["ap"] - ap_V, known, most)
-    rising = known[np.argsort(ap_V[known], kind="stable")].tolist()
-    falling = known[np.argsort(-ap_V[known], kind="stable")].tolist()
-    num_worst = (min(most, len(rising)) + 1) // 2
-    worst = rising[:num_worst]
-    best = [place for place in falling if place not in worst][: most - num_worst]
-    groups = [("The worst videos", worst), ("The best videos", best)]
-    return [(title, places) for title, places in groups if places]
+        ap_V = -abs(samples[1].by_video["ap"] - ap_V)
+    return np.argsort(ap_V, kind="stable").tolist()[:most]
 
 
-def _changed(change_V: np.ndarray, known: np.ndarray, most: int) -> list[Group]:
-    order = known[np.argsort(-abs(change_V[known]), kind="stable")]
-    moved = order[abs(change_V[order]) > _ROUNDING]
-    return [("The videos that changed most", moved[:most].tolist())] if moved.size else []
-
-
-def in_turn(groups: Sequence[Group]) -> list[int]:
-    """Return all places, the first of each group before the second of any."""
-    rounds = zip_longest(*(places for _, places in groups))
-    return [place for turn in rounds for place in turn if place is not None]
+_PRINTED = 4
 
 
 def show_videos(
     inputs: Sources,
     samples: Sequence[Analysis],
-    groups: Sequence[Group],
+    scores: Sequence[Scores],
+    order: Sequence[int],
     *,
     side: int,
     min_score: float,
     num_bytes: int,
     advance: Advance,
-) -> tuple[list[tuple[str, list[ShownVideo]]], list[str], list[str]]:
-    """Draw the videos of the groups, the most telling first, as long as there is room.
+) -> tuple[list[ShownVideo], list[str], list[str]]:
+    """Encode the videos, the most telling first, as long as there is room.
 
     Args:
-        side: long side of a picture, in pixels.
+        order: places of the videos in the annotations.
+        side: longest side of a frame, in pixels.
         min_score: tracks with lower scores are left out.
-        num_bytes: room for all pictures.
+        num_bytes: room for all of them.
 
     Returns:
-        titles with the videos that are shown, names of videos without room, and sentences about
-        frames that cannot be read.
+        what is shown, names of videos without room, and sentences about frames that cannot be
+        read.
     """
     warnings: dict[str, None] = {}
-    shown: dict[int, ShownVideo] = {}
+    shown: list[ShownVideo] = []
     too_large = []
     room, smallest = num_bytes, 0
-    for place in in_turn(groups):
+    for place in order:
         video = inputs.videos[place]
         if room < smallest:
             too_large.append(video.name)
             advance()
             continue
         rows = _rows(inputs, video, min_score)
-        pictures = VideoPictures(video, rows, lambda text: warnings.update({text: None}), "all")
+        pictures = VideoPictures(video, rows, lambda text: warnings.update({text: None}))
         player = make_player(pictures, side)
         advance()
         smallest = min(smallest or player.num_bytes, player.num_bytes)
@@ -147,96 +119,129 @@ def show_videos(
             too_large.append(video.name)
             continue
         room -= player.num_bytes
-        objects, first = _objects(inputs, video, min_score)
-        summary = _summary(video, len(objects), samples, place)
-        shown[place] = ShownVideo(video, summary, player, objects, first)
-    titled = [
-        (title, [shown[place] for place in places if place in shown]) for title, places in groups
-    ]
-    return [pair for pair in titled if pair[1]], too_large, list(warnings)
+        objects, first = _objects(inputs, video, rows[-1], min_score)
+        summary = _summary(video, len(objects), samples, scores, place)
+        is_printed = len(shown) < _PRINTED
+        shown.append(ShownVideo(video, summary, player, objects, first, is_printed))
+    return shown, too_large, list(warnings)
 
 
-def video_table(inputs: Sources, samples: Sequence[Analysis], shown: Set[int]) -> Table:
-    """Return a table with a row per video.
+def tiles(
+    inputs: Sources, samples: Sequence[Analysis], scores: Sequence[Scores], shown: Set[int]
+) -> list[dict[str, Any]]:
+    """Return a tile per video, in the order of `by_change`.
 
     Args:
-        shown: ids of videos with pictures.
+        shown: ids of videos that can be opened.
     """
+    letters = LETTERS if len(samples) == 2 else ("",)
+    found = []
+    for place in by_change(samples):
+        video = inputs.truth.videos[place]
+        values = [float(side.by_video["ap"][place]) for side in samples]
+        cell = points(values[0], shaded=True)
+        if len(values) == 2:
+            cell = change(values[1] - values[0], 1 / _DARKEST)
+        unseen = [x for x, own in zip(letters, scores, strict=False) if own.unseen_V[place]]
+        found.append({
+            "name": video.name,
+            "cell": cell,
+            "link": f"video-{video.id}" if video.id in shown else "",
+            "note": f"no track{' in ' + ', '.join(unseen) if unseen[0] else ''}" if unseen else "",
+        })  # fmt: skip
+    return found
+
+
+def video_table(
+    inputs: Sources, samples: Sequence[Analysis], scores: Sequence[Scores], shown: Set[int]
+) -> Table:
+    """Return a table with a row per video; arguments as for `tiles`."""
     truth = inputs.truth
-    headings = [Heading("Video", is_number=False), Heading("Frames"), Heading("Objects")]
     counts = Counter(annotated.video_id for annotated in truth.objects)
     is_pair = len(samples) == 2
+    headings = [Heading("Video", is_number=False)]
     for title in ("AP", "HOTA"):
-        headings += [Heading(f"{title} {x}" if is_pair else title) for x in LETTERS[: len(samples)]]
         headings += [Heading(f"{title} B - A")] if is_pair else []
+        headings += [Heading(f"{title} {x}" if is_pair else title) for x in LETTERS[: len(samples)]]
+    headings += [Heading("Frames"), Heading("Objects")]
     rows = []
     for place, video in enumerate(truth.videos):
         link = f"video-{video.id}" if video.id in shown else ""
-        row = [words(video.name, link), whole(video.length), whole(counts[video.id])]
+        row = [words(video.name, link)]
         for key in ("ap", "hota"):
             values = [float(side.by_video[key][place]) for side in samples]
-            row += [points(value) for value in values]
-            row += [change(values[1] - values[0])] if is_pair else []
-        rows.append(row)
-    return Table("Every video by itself", headings, rows)
+            cells = [points(value) for value in values]
+            if key == "hota":
+                cells = [
+                    Cell("no track", value, f"above {own.threshold:g}") if own.unseen_V[place]
+                    else cell
+                    for cell, value, own in zip(cells, values, scores, strict=True)
+                ]  # fmt: skip
+            unseen = key == "hota" and any(own.unseen_V[place] for own in scores)
+            moved = Cell(ABSENT) if unseen else change(values[-1] - values[0])
+            row += [*([moved] if is_pair else []), *cells]
+        rows.append([*row, whole(video.length), whole(counts[video.id])])
+    return Table("AP and HOTA of every video by itself, in points", headings, rows)
 
 
 def _rows(inputs: Sources, video: Video, min_score: float) -> list[Row]:
     """Return a row per side, named by letters if there are two, then the ground truth's."""
     truth, *rest = rows_of(video, inputs.sides, inputs.truth, inputs.truth.categories, min_score)
     names = LETTERS if len(inputs.sides) == 2 else [side.name for side in inputs.sides]
-    rows = [Row(name, row.instances) for name, row in zip(names, rest, strict=False)]
+    rows = [Row(name, r.instances, r.remark) for name, r in zip(names, rest, strict=False)]
     return [*rows, Row(TRUTH, truth.instances)]
 
 
-def _objects(inputs: Sources, video: Video, min_score: float) -> tuple[list[dict[str, Any]], int]:
+def _objects(
+    inputs: Sources, video: Video, truth: Row, min_score: float
+) -> tuple[list[dict[str, Any]], int]:
     """Return the annotated objects with a timeline per side, and the most telling frame."""
     objects = objects_of(inputs.truth, video)
     letters = LETTERS if len(inputs.sides) == 2 else ("",)
-    tracks = [tracks_of(side.results, video, min_score) for side in inputs.sides]
-    sides = [object_timelines(own, objects, video.length) for own in tracks]
+    lines, unmatched = [], []
+    for side in inputs.sides:
+        tracks = tracks_of(side.results, video, min_score)
+        outcome = outcomes(tracks, objects)
+        lines.append(object_timelines(tracks, objects, video.length))
+        unmatched.append(outcome.unmatched | hidden_matches(side, video, objects, outcome))
     timed = [
         {
-            "name": inputs.truth.categories[int(objects.category_N[m])],
+            "name": truth.instances[m].texts[0],
             "color": "#{:02x}{:02x}{:02x}".format(*color_of(m)),
-            "is_crowd": bool(objects.crowd_N[m]),
-            "lines": [timeline(x, side[m]) for x, side in zip(letters, sides, strict=True)],
+            "lines": [
+                timeline(x, own[m], words.get(m, ""))
+                for x, own, words in zip(letters, lines, unmatched, strict=True)
+            ],
         }
         for m in range(len(objects))
     ]
-    return timed, telling_frame([line for side in sides for line in side], video.length)
+    return timed, telling_frame([line for own in lines for line in own], video.length)
 
 
-def _summary(video: Video, num_objects: int, samples: Sequence[Analysis], place: int) -> str:
+def _summary(
+    video: Video,
+    num_objects: int,
+    samples: Sequence[Analysis],
+    scores: Sequence[Scores],
+    place: int,
+) -> str:
     parts = []
     for key, title in (("ap", "AP"), ("hota", "HOTA")):
         values = [float(side.by_video[key][place]) for side in samples]
-        first, *second = [points(value).text for value in values]
-        if second:
+        unseen = [key == "hota" and bool(own.unseen_V[place]) for own in scores]
+        first, *second = [
+            f"of no track above {own.threshold:g}" if hidden else points(value).text
+            for value, hidden, own in zip(values, unseen, scores, strict=True)
+        ]
+        if second and any(unseen):
+            parts.append(f"{title} {first} in A, {second[0]} in B")
+        elif second:
             moved = change(values[1] - values[0]).text
             parts.append(f"{title} {first} in A, {second[0]} in B ({moved})")
         else:
             parts.append(f"{title} {first}")
     size = f"{video.length} frames of {video.width}x{video.height}"
     return ", ".join([*parts, size, count(num_objects, "object")])
-
-
-def make_player(pictures: VideoPictures, side: int) -> Player:
-    """Draw every frame, with a long side of some pixels."""
-    video = pictures.video
-    frames, size = [], (1, 1)
-    for drawn in pictures.in_turn(pictures.width(side), MARKED_FRAMES):
-        size = drawn[0].size
-        frames.append([_webp(picture) for picture in drawn])
-    strip = draw_strip(pictures, _STRIP_COLUMNS, pictures.width(_STRIP_SIDE))
-    names = [row.name for row in pictures.rows]
-    shown = ", ".join(map(str, strip_frames(video.length, _STRIP_COLUMNS)))
-    text = f"Video {video.name}, frames {shown}; rows: {', '.join(names)}"
-    return Player(names, frames, size, _webp(strip), text)
-
-
-def _webp(picture: Image.Image) -> str:
-    return base64.b64encode(encode_picture(picture, "WEBP", quality=72, method=2)).decode()
 
 
 def telling_frame(lines: Sequence[ObjectTimeline], length: int) -> int:
@@ -248,11 +253,14 @@ def telling_frame(lines: Sequence[ObjectTimeline], length: int) -> int:
     return max(range(length), key=lambda t: (faults_T[t], present_T[t], -abs(t - length // 2)))
 
 
-def timeline(letter: str, line: ObjectTimeline) -> dict[str, Any]:
+def timeline(letter: str, line: ObjectTimeline, unmatched: str = "") -> dict[str, Any]:
     """Return the paths of an object's timeline for one side, in SVG, and its sentence.
 
     Paths are bars as high as the IoU: `found`, `wrong_class` (found as another category) and `near`
     (missed, the highest IoU with any track). `missed` has bars of full height, `switches` frames.
+
+    Args:
+        unmatched: words for an object that no track finds over the whole video.
     """
     return {
         "letter": letter,
@@ -261,7 +269,7 @@ def timeline(letter: str, line: ObjectTimeline) -> dict[str, Any]:
         "near": _bars(line.iou_T, line.missed_T),
         "missed": _bars(np.ones(len(line.iou_T)), line.missed_T),
         "switches": np.flatnonzero(line.switched_T).tolist(),
-        "text": _sentence(line),
+        "text": _sentence(line) + (f"; over the video {unmatched}" if unmatched else ""),
     }
 
 

@@ -1,5 +1,4 @@
-"use strict";
-// Sorting, stepping through frames, and enlarging. Nothing is loaded: pictures stand in the page.
+// Sorting, opening videos, and enlarging. Nothing is loaded: pictures stand in the page.
 
 document.documentElement.classList.add("scripted");
 
@@ -36,87 +35,68 @@ for (const button of document.querySelectorAll("table.sortable th button")) {
   button.addEventListener("click", () => sortBy(button.closest("th")));
 }
 
-// ---- Players.
+// ---- Groups of controls are one tab stop each; arrow keys move within them.
 
-const FRAME_MS = 1000 / 6;
-const players = new Map();
-
-class Player {
-  constructor(element) {
-    this.element = element;
-    this.article = element.closest(".video");
-    this.images = Array.from(element.querySelectorAll(".panels img"));
-    this.slider = element.querySelector("input");
-    this.output = element.querySelector("output");
-    this.playButton = element.querySelector(".play");
-    this.frame = Number(element.dataset.frame);
-    this.last = Number(this.slider.max);
-    this.timer = null;
-    this.listeners = new Set();
-    element.querySelector(".back").addEventListener("click", () => this.step(-1));
-    element.querySelector(".next").addEventListener("click", () => this.step(1));
-    this.playButton.addEventListener("click", () => this.toggle());
-    this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
-    for (const line of this.article.querySelectorAll(".line svg")) {
-      line.addEventListener("click", (event) => {
-        const box = line.getBoundingClientRect();
-        this.show(Math.floor(((event.clientX - box.left) / box.width) * (this.last + 1)));
-      });
-    }
-  }
-
-  get frames() {
-    this.parsed ??= JSON.parse(this.element.querySelector("script.frames").textContent);
-    return this.parsed;
-  }
-
-  show(frame) {
-    this.frame = Math.min(this.last, Math.max(0, frame));
-    this.images.forEach((image, panel) => {
-      image.src = "data:image/webp;base64," + this.frames[this.frame][panel];
-      image.alt = `${image.dataset.panel}, frame ${this.frame} of video ${this.element.dataset.video}`;
-    });
-    this.slider.value = String(this.frame);
-    this.output.textContent = `frame ${this.frame} of 0 to ${this.last}`;
-    for (const now of this.article.querySelectorAll(".now")) now.setAttribute("x", String(this.frame));
-    for (const listener of this.listeners) listener();
-  }
-
-  step(by) {
-    this.stop();
-    this.show(this.frame + by);
-  }
-
-  stop() {
-    clearInterval(this.timer);
-    this.timer = null;
-    this.playButton.textContent = "Play";
-  }
-
-  toggle() {
-    if (this.timer !== null) {
-      this.stop();
-      return;
-    }
-    for (const other of players.values()) other.stop();
-    this.playButton.textContent = "Pause";
-    if (this.frame === this.last) this.show(0);
-    this.timer = setInterval(() => this.show(this.frame === this.last ? 0 : this.frame + 1), FRAME_MS);
-  }
-
-  // Whether a key was for the player.
-  key(key) {
-    if (key === "ArrowLeft") this.step(-1);
-    else if (key === "ArrowRight") this.step(1);
-    else if (key === "Home") this.step(-this.frame);
-    else if (key === "End") this.step(this.last - this.frame);
-    else if (key === " ") this.toggle();
-    else return false;
-    return true;
-  }
+for (const group of document.querySelectorAll("[data-roving]")) {
+  const members = () => Array.from(group.querySelectorAll(group.dataset.roving));
+  const choose = (chosen) => members().forEach((each) => { each.tabIndex = each === chosen ? 0 : -1; });
+  choose(members()[0]);
+  group.addEventListener("focusin", (event) => {
+    if (members().includes(event.target)) choose(event.target);
+  });
+  group.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const all = members();
+    const next = all[all.indexOf(document.activeElement) + by];
+    if (!by || !all.includes(document.activeElement)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (next) next.focus();
+  });
 }
 
-for (const element of document.querySelectorAll(".player")) players.set(element, new Player(element));
+// A table that does not scroll is no tab stop.
+const markScrolling = () => {
+  for (const region of document.querySelectorAll(".scroll")) {
+    region.tabIndex = region.scrollWidth > region.clientWidth ? 0 : -1;
+  }
+};
+addEventListener("resize", markScrolling);
+markScrolling();
+
+// ---- Videos are hidden until a link to them is followed; a player is made when it is first seen.
+
+function openVideo(article) {
+  article.classList.add("open");
+  const element = article.querySelector(".player");
+  if (!players.has(element)) players.set(element, new Player(element));
+  return element;
+}
+
+function follow(hash) {
+  const article = hash.length > 1 ? document.getElementById(hash.slice(1)) : null;
+  if (!article || !article.matches(".video")) return false;
+  const element = openVideo(article);
+  article.scrollIntoView();
+  element.focus({ preventScroll: true });
+  return true;
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='#video-']");
+  if (link && follow(link.getAttribute("href"))) {
+    event.preventDefault();
+    history.replaceState(null, "", link.getAttribute("href"));
+  }
+});
+for (const button of document.querySelectorAll(".video .close")) {
+  button.addEventListener("click", () => {
+    const article = button.closest(".video");
+    players.get(article.querySelector(".player")).stop();
+    article.classList.remove("open");
+    document.querySelector(`.tile[href='#${article.id}']`)?.focus();
+  });
+}
 
 // The player that the focus is in; without one, the visible player nearest to the middle.
 function activePlayer() {
@@ -127,6 +107,7 @@ function activePlayer() {
   let least = Infinity;
   for (const player of players.values()) {
     const box = player.element.getBoundingClientRect();
+    if (!box.height) continue;
     if (box.bottom < 0 || box.top > innerHeight) continue;
     const distance = Math.abs((box.top + box.bottom - innerHeight) / 2);
     if (distance < least) [best, least] = [player, distance];
@@ -153,7 +134,7 @@ let stopFollowing = () => {};
 let enlargedPlayer = null;
 
 function enlarge(button) {
-  const picture = button.querySelector("img, svg");
+  const picture = button.querySelector("canvas, svg");
   const copy = picture.cloneNode(true);
   const box = picture.getBoundingClientRect();
   copy.style.setProperty("--ratio", String(box.width / box.height));
@@ -162,15 +143,18 @@ function enlarge(button) {
   enlargedPlayer = element ? players.get(element) : null;
   const caption = dialog.querySelector(".caption");
   stopFollowing = () => {};
-  caption.textContent = picture.alt ?? button.closest("figure").querySelector("figcaption").textContent;
+  caption.textContent = button.closest("figure").querySelector("figcaption").textContent;
   if (enlargedPlayer) {
     const player = enlargedPlayer;
-    const follow = () => {
-      copy.src = picture.src;
-      copy.alt = caption.textContent = picture.alt;
+    const copyPicture = () => {
+      copy.getContext("2d").drawImage(picture, 0, 0);
+      copy.dataset.painted = picture.dataset.painted;
+      caption.textContent = picture.getAttribute("aria-label");
+      copy.setAttribute("aria-label", caption.textContent);
     };
-    player.listeners.add(follow);
-    stopFollowing = () => player.listeners.delete(follow);
+    copyPicture();
+    player.listeners.add(copyPicture);
+    stopFollowing = () => player.listeners.delete(copyPicture);
   }
   dialog.showModal();
 }
@@ -189,3 +173,7 @@ dialog.addEventListener("keydown", (event) => {
   if (event.key === " " && event.target instanceof HTMLButtonElement) return;
   if (enlargedPlayer && enlargedPlayer.key(event.key)) event.preventDefault();
 });
+
+for (const article of document.querySelectorAll(".video.open")) openVideo(article);
+follow(location.hash);
+addEventListener("hashchange", () => follow(location.hash));

@@ -1,0 +1,165 @@
+"""Scores of tracks: HOTA over the score threshold, scores against IoU, and confused classes.
+
+Shape letters: C thresholds, V videos, K categories, D tracks and G objects of one video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.frame_matches import FOUND, VideoTracks
+from vis_bench.metrics.overlaps import Overlaps, video_overlaps
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
+from vis_bench.metrics.tracking.evaluate import evaluate_tracking
+from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
+
+THRESHOLDS = (0.0, 0.05, *(n / 10 for n in range(1, 10)))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One side's tracks by their scores.
+
+    Attributes:
+        threshold: of the reported tracking metrics.
+        thresholds_C, hota_C: HOTA over the threshold; NaN where nothing is annotated.
+        unseen_V: videos in which only tracks below the threshold exist, bool.
+        bins: tenth of the score -> mean score, mean IoU with an object of the class, and number.
+        confusion_KK: annotated by predicted class; the last row is no object, the last column no
+            track.
+    """
+
+    threshold: float
+    thresholds_C: np.ndarray
+    hota_C: np.ndarray
+    unseen_V: np.ndarray
+    bins: Mapping[int, tuple[float, float, int]]
+    confusion_KK: np.ndarray
+
+    @property
+    def best(self) -> tuple[float, float]:
+        """The threshold of the highest HOTA, and that HOTA."""
+        place = int(np.nanargmax(self.hota_C)) if not np.isnan(self.hota_C).all() else 0
+        return float(self.thresholds_C[place]), float(self.hota_C[place])
+
+
+def scores_of(side: Analysis) -> Scores:
+    """Evaluate the tracks of one side by their scores."""
+    truth, results, tracking = side.truth, side.results, side.evaluation.tracking
+    threshold = SCORE_THRESHOLD if tracking is None else tracking.score_threshold
+    score_N = np.array([track.score for track in results.tracks], float)
+    listed_N = np.array([t.category_id in truth.categories for t in results.tracks], bool)
+    overlaps = video_overlaps(truth, results, listed_N)
+    thresholds_C = np.array(sorted({*THRESHOLDS, threshold}))
+    hota: dict[int, float] = {}
+    for low in thresholds_C.tolist():
+        num_above = int((score_N > low).sum())
+        if num_above not in hota:
+            value = evaluate_tracking(truth, results, low, overlaps).headline()["hota"]
+            hota[num_above] = np.nan if value is None else value
+    videos = [own.before(video.length) for own, video in zip(overlaps, truth.videos, strict=True)]
+    return Scores(
+        threshold,
+        thresholds_C,
+        np.array([hota[int((score_N > low).sum())] for low in thresholds_C]),
+        np.array([_unseen(score_N[own.tracks.rows_N], threshold) for own in videos], bool),
+        _bins(side, videos),
+        _confusion(side, videos, threshold),
+    )
+
+
+def _unseen(score_D: np.ndarray, threshold: float) -> bool:
+    return bool(score_D.size) and not (score_D > threshold).any()
+
+
+def _bins(side: Analysis, videos: Sequence[Overlaps]) -> dict[int, tuple[float, float, int]]:
+    scores, ious = [np.zeros(0)], [np.zeros(0)]
+    for own in videos:
+        video = _tracks(side, own)
+        fits_DG = (video.category_D[:, None] == video.category_G) & ~video.crowd_G
+        scores.append(video.score_D)
+        ious.append(np.where(fits_DG, video.iou_DG, 0.0).max(1, initial=0.0))
+    score_N, iou_N = np.concatenate(scores), np.concatenate(ious)
+    tenth_N = np.clip(np.floor(10 * score_N + 1e-9), 0, 9).astype(int)
+    return {
+        tenth: (float(score_N[inside].mean()), float(iou_N[inside].mean()), int(inside.sum()))
+        for tenth in np.unique(tenth_N).tolist()
+        for inside in [tenth_N == tenth]
+    }
+
+
+def _confusion(side: Analysis, videos: Sequence[Overlaps], threshold: float) -> np.ndarray:
+    """Match tracks above a threshold to objects of any class, best score first, and count."""
+    place = {key: k for k, key in enumerate(side.truth.categories)}
+    confusion_KK = np.zeros((len(place) + 1, len(place) + 1), int)
+    for own in videos:
+        video = _tracks(side, own)
+        video = video.kept(video.score_D > threshold)
+        category_D, category_G = video.category_D, video.category_G
+        free_G = ~video.crowd_G
+        for d in video.by_score():
+            iou_G = np.where(free_G, video.iou_DG[d], 0.0)
+            on_crowd = np.where(video.crowd_G, video.iou_DG[d], 0.0).max(initial=0.0) >= FOUND
+            if iou_G.max(initial=0.0) >= FOUND:
+                g = int(iou_G.argmax())
+                free_G[g] = False
+                confusion_KK[place[int(category_G[g])], place[int(category_D[d])]] += 1
+            elif not on_crowd:
+                confusion_KK[-1, place[int(category_D[d])]] += 1
+        for g in np.flatnonzero(free_G).tolist():
+            confusion_KK[place[int(category_G[g])], -1] += 1
+    return confusion_KK
+
+
+def _tracks(side: Analysis, own: Overlaps) -> VideoTracks:
+    tracks = [side.results.tracks[row] for row in own.tracks.rows_N]
+    objects = [side.truth.objects[row] for row in own.objects.rows_N]
+    return VideoTracks(
+        np.array([track.score for track in tracks], float),
+        np.array([track.category_id for track in tracks], int),
+        np.array([thing.category_id for thing in objects], int),
+        np.array([thing.is_crowd for thing in objects], bool),
+        own.space_time_iou,
+        np.zeros((len(objects), len(objects))),
+    )
+
+
+def bin_table(scores: Sequence[Scores]) -> Table:
+    """A row per tenth of the score that any track has: mean IoU and number of tracks."""
+    is_pair = len(scores) == 2
+    headings = [Heading("Score")]
+    for letter in LETTERS[: len(scores)] if is_pair else ("",):
+        headings += [Heading(f"IoU {letter}".strip()), Heading(f"Tracks {letter}".strip())]
+    rows = []
+    for tenth in sorted({tenth for own in scores for tenth in own.bins}):
+        row = [Cell(f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}", tenth)]
+        for own in scores:
+            found = own.bins.get(tenth)
+            row += [measured(found and found[1], 2), whole(found and found[2])]
+        rows.append(row)
+    return Table("Mean IoU of tracks by score", headings, rows)
+
+
+def confusion_table(side: Analysis, scores: Scores, letter: str) -> Table:
+    """A row per annotated class, a column per predicted one, without empty ones."""
+    counts_KK = scores.confusion_KK
+    names = [*side.truth.categories.values(), ""]
+    known = [k for k in range(len(names) - 1) if counts_KK[k].any() or counts_KK[:, k].any()]
+    headings = [Heading("Annotated", is_number=False)]
+    headings += [Heading(names[k], hint="predicted class") for k in known]
+    headings += [Heading("no track", hint="above the threshold")]
+    rows = []
+    for k in [*known, -1]:
+        row = counts_KK[k, [*known, -1]]
+        total = max(1, int(row.sum()))
+        cells = [Cell(str(n) if n else "", int(n), shade=n / total) for n in row.tolist()]
+        rows.append(
+            [words(names[k] or "no object"), *(cells if k >= 0 else [*cells[:-1], Cell("")])]
+        )
+    of = f" of {letter}" if letter else ""
+    caption = f"Tracks{of} by annotated and predicted class (score above {scores.threshold:g})"
+    return Table(caption, headings, rows)

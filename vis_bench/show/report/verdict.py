@@ -1,0 +1,184 @@
+"""The verdict of a report: its title, and where, on which videos and at what speed AP is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.bootstrap import percentile_interval
+from vis_bench.metrics.compare import difference_of
+from vis_bench.records.schema import Record, RegionFields
+from vis_bench.show.number_format import points, range_text
+from vis_bench.show.report.scores import Scores
+from vis_bench.show.report.table import LETTERS
+
+_SHOWN = 3
+# Less than this prints as zero.
+_LEAST = 0.0005
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the verdict: a title, a text, and names of videos with their ids behind it."""
+
+    title: str
+    text: str
+    videos: Sequence[tuple[str, int]] = ()
+
+
+def title_of(samples: Sequence[Analysis], names: Sequence[str]) -> str:
+    """Return the finding: AP with its interval, or the difference of two."""
+    if len(samples) == 1:
+        ap_S = samples[0].overall["ap"]
+        ends = range_text(*(percentile_interval(ap_S[1:]) or (None, None)))
+        return f"{names[0]}: AP {points(float(ap_S[0]))}" + (f" (95 %: {ends})" if ends else "")
+    first, second = names
+    moved = difference_of(*(side.overall["ap"] for side in samples))
+    if moved.difference is None:
+        return f"{first} against {second}"
+    if moved.is_noise is not False or moved.low is None or moved.high is None:
+        ends = range_text(moved.low, moved.high, signed=True)
+        between = f"between {first} and {second}"
+        return f"No measurable difference in AP {between}" + (f" (95 %: {ends})" if ends else "")
+    word = "ahead of" if moved.difference > 0 else "behind"
+    ends = range_text(*sorted((abs(moved.low), abs(moved.high))))
+    return f"{second} is {points(abs(moved.difference))} AP {word} {first} (95 %: {ends})"
+
+
+def verdict(samples: Sequence[Analysis], records: Sequence[Record | None]) -> list[Line]:
+    """Return the three lines below the title."""
+    return [_where(samples), _videos(samples), Line("Speed", _speed(records))]
+
+
+def _where(samples: Sequence[Analysis]) -> Line:
+    kinds = [side.errors.gains for side in samples]
+    if len(samples) == 1:
+        most = sorted(kinds[0].items(), key=lambda pair: -pair[1])[:_SHOWN]
+        parts = [f"{points(gain)} to {kind}" for kind, gain in most if gain > _LEAST]
+        return Line("Where AP is lost", f"{_listed(parts)}." if parts else "Nowhere.")
+    moved = {kind: kinds[1][kind] - kinds[0][kind] for kind in kinds[0]}
+    more = sum(moved.values()) > 0
+    order = sorted(moved, key=lambda kind: -moved[kind] if more else moved[kind])
+    along = [kind for kind in order if abs(moved[kind]) > _LEAST and (moved[kind] > 0) == more]
+    against = [k for k in order[::-1] if abs(moved[k]) > _LEAST and (moved[k] > 0) != more]
+    if not along:
+        return Line("Where AP is lost", "A and B lose the same to every kind of error.")
+    words = ("more", "fewer") if more else ("fewer", "more")
+    parts = [_change(kind, samples, moved) for kind in along[:2]]
+    text = f"B loses {_listed(parts, words[0])}"
+    if against:
+        text += f"; {points(abs(moved[against[0]]))} {words[1]} to {against[0]}"
+    return Line("Where AP is lost", f"{text}.")
+
+
+def _change(kind: str, samples: Sequence[Analysis], moved: Mapping[str, float]) -> str:
+    values = [side.errors.gains[kind] for side in samples]
+    what = kind
+    if kind == "identity":
+        gains = [side.errors.identity_gains for side in samples]
+        what = max(gains[0], key=lambda part: abs(gains[1][part] - gains[0][part]))
+        values = [own[what] for own in gains]
+    ends = f"{points(values[0] + 0.0)} in A, {points(values[1] + 0.0)} in B"
+    detail = f"{what} {ends}" if what != kind else ends
+    return f"{points(abs(moved[kind]))} to {kind} ({detail})"
+
+
+def _listed(parts: Sequence[str], word: str = "") -> str:
+    """Join parts such as "10.2 to identity", with a word behind the first number."""
+    number, rest = parts[0].split(" ", 1)
+    parts = [" ".join(filter(None, (number, "points", word, rest))), *parts[1:]]
+    return " and ".join(parts) if len(parts) < 3 else ", ".join(parts)
+
+
+def _videos(samples: Sequence[Analysis]) -> Line:
+    videos = samples[0].truth.videos
+    ap_V = samples[0].by_video["ap"]
+    title = "On which videos"
+    if len(samples) == 1:
+        order = [v for v in np.argsort(ap_V, kind="stable") if not np.isnan(ap_V[v])][:_SHOWN]
+        shown = [(f"{videos[v].name} ({points(float(ap_V[v]))})", videos[v].id) for v in order]
+        return Line(title, "Lowest AP by itself:", shown)
+    moved_V = np.nan_to_num(samples[1].by_video["ap"] - ap_V)
+    moved = difference_of(*(side.overall["ap"] for side in samples)).difference or 0.0
+    sign = -1 if moved < 0 else 1
+    toward = [
+        int(v) for v in np.argsort(-sign * moved_V, kind="stable") if sign * moved_V[v] > _LEAST
+    ]
+    against = int((-sign * moved_V > _LEAST).sum())
+    names = _outside_noise(samples)
+    noise = (
+        f"Categories outside noise: {', '.join(names)}."
+        if names
+        else "No category is outside noise."
+    )
+    if not toward:
+        return Line(title, f"The AP of no video differs. {noise}")
+    total = np.cumsum([sign * moved_V[v] for v in toward])
+    half = int(np.searchsorted(total, total[-1] / 2)) + 1
+    word, other = ("lower", "higher") if sign < 0 else ("higher", "lower")
+    text = (
+        f"B is {word} on {len(toward)} of {len(videos)}, {other} on {against}. {noise} "
+        f"Half of the {'loss' if sign < 0 else 'gain'} is on {half} of them:"
+    )
+    return Line(title, text, [(videos[v].name, videos[v].id) for v in toward[: min(half, 5)]])
+
+
+def _outside_noise(samples: Sequence[Analysis]) -> list[str]:
+    found = []
+    for k, category in enumerate(samples[0].evaluation.matches.categories):
+        moved = difference_of(*(side.by_category["ap"][:, k] for side in samples))
+        if moved.is_noise is False and moved.difference is not None:
+            found.append(f"{category.name} {points(moved.difference, signed=True)}")
+    return found
+
+
+def _speed(records: Sequence[Record | None]) -> str:
+    timed = [record for record in records if record is not None and record.fps]
+    if len(timed) < len(records):
+        return "Not measured." if not timed else "Measured for one of the two only."
+    ms = [1000 / float(record.fps or 1) for record in timed]
+    if len(timed) == 1:
+        stages = _stages(timed[0])
+        most = max(stages, key=lambda stage: stages[stage], default="")
+        text = f"{ms[0]:.1f} ms a frame on {timed[0].device or 'an unknown device'}"
+        return f"{text}, most of it in {most}." if most else f"{text}."
+    if len({(r.device, r.num_threads, r.timed_region) for r in timed}) > 1:
+        return "A and B were timed on other machines or regions, and are not compared."
+    ratio = ms[1] / ms[0]
+    ends = f"({ms[0]:.1f} ms a frame in A, {ms[1]:.1f} in B)"
+    if max(ratio, 1 / ratio) < 1.05:
+        return f"The same {ends}."
+    stages_A, stages_B = map(_stages, timed)
+    text = f"B is {max(ratio, 1 / ratio):.1f} times {'slower' if ratio > 1 else 'faster'} {ends}"
+    shared = {s: stages_B[s] - stages_A[s] for s in stages_A if s in stages_B}
+    sign = 1 if ratio > 1 else -1
+    most = max(shared, key=lambda stage: sign * shared[stage], default="")
+    return f"{text}, most of it in {most}." if most and sign * shared[most] > 0 else f"{text}."
+
+
+def _stages(record: Record) -> Mapping[str, float]:
+    region: RegionFields | None = (record.regions or {}).get(str(record.timed_region))
+    return {} if region is None else region.stage_ms_per_frame or {}
+
+
+def care(samples: Sequence[Analysis], scores: Sequence[Scores], names: Sequence[str]) -> str:
+    """Return how the score threshold moves HOTA, if it does; else nothing."""
+    texts = []
+    for name, own in zip(names, scores, strict=True):
+        if num_unseen := int(own.unseen_V.sum()):
+            texts.append(f"{name} has none in {num_unseen} of {len(own.unseen_V)} videos")
+    if not texts:
+        return ""
+    letters = LETTERS if len(samples) == 2 else ("",)
+    best = [
+        f"{letter} {points(hota)} at {threshold:g}".strip()
+        for letter, (threshold, hota) in zip(letters, (own.best for own in scores), strict=False)
+    ]
+    return (
+        f"It counts tracks with a score above {scores[0].threshold:g}. {'; '.join(texts)}, "
+        'whatever the AP there; these are marked "no track". At the best threshold HOTA is '
+        f"{', '.join(best)}."
+    )
