@@ -44,6 +44,18 @@ def refusal(method, path):
     return message
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_weights_of_other_classes_are_told_by_their_number(name, tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save(build_method(name, num_classes=6, **SMALL[name]).state_dict(), path)
+    with pytest.raises(InputError, match=f"{path} knows 6 classes, but the data has 3 .*=null"):
+        load_weights(small(name), path, 3)
+    torch.save(small(name, num_queries=24).state_dict(), path)
+    with pytest.raises(InputError, match="tensors of another shape") as error:
+        load_weights(small(name), path, 3)
+    assert "knows" not in str(error.value)
+
+
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_every_official_key_is_used_and_none_is_left_over(name):
     method, state = build_on_meta(name), meta_state(name)

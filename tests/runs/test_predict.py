@@ -68,15 +68,19 @@ def test_a_servers_list_gives_the_ids_and_the_order(run, config, data, valid, tm
 
 
 @pytest.mark.parametrize("listed", [False, True])
-def test_tracks_are_drawn_in_one_go(run, config, data, valid, tmp_path, listed):
+@pytest.mark.parametrize("limit", [None, 1])
+def test_tracks_are_drawn_in_one_go(run, config, data, valid, tmp_path, listed, limit):
     frames, pictures = data / "val" / "JPEGImages", tmp_path / "pictures"
     arguments = ["predict", config, "--frames", frames, "--output", tmp_path / "r.json"]
     arguments += ["--annotations", valid] if listed else []
+    arguments += ["--limit", limit] if limit else []
     code, _, err = run(*arguments, "--draw", pictures)
     assert code == 0, err
     assert f"pictures: {pictures}" in err
-    assert len(list(pictures.glob("*_strip.png"))) == (2 if listed else 3)
-    assert len(list(pictures.glob("*.webp"))) == (2 if listed else 3)
+    drawn = limit or (2 if listed else 3)
+    assert len(list(pictures.glob("*_strip.png"))) == len(list(pictures.glob("*.webp"))) == drawn
+    tracks = json.loads((tmp_path / "r.json").read_text())
+    assert len({track["video_id"] for track in tracks}) == drawn
 
 
 def test_the_summary_names_the_categories(run, config, data, tmp_path):
@@ -125,8 +129,26 @@ def test_weights_are_needed_unless_random_ones_are_asked_for(config, tmp_path):
     with pytest.raises(InputError, match="names no weights for ifc"):
         load_predictor(build_method, without, 6, CPU)
     trained = load_predictor(build_method, mini, 6, CPU).state_dict()
-    random = load_predictor(build_method, mini, 6, CPU, random_weights=True).state_dict()
+    random = load_predictor(build_method, without, 6, CPU, random_weights=True).state_dict()
     assert any(not torch.equal(trained[name], random[name]) for name in trained)
-    with pytest.raises(InputError, match="exclude each other"):
-        load_predictor(build_method, mini, 6, CPU, weights=tmp_path / "w.pth", random_weights=True)
     load_predictor(build_method, cell(config), 6, CPU)
+
+
+@pytest.mark.parametrize("command", ["predict", "run"])
+def test_random_weights_take_the_place_of_the_configs(run, data, tmp_path, command):
+    arguments = [command, "ifc_mini_synthetic", "--output", tmp_path / "r", "--limit", 1, "--json",
+                 "--device", "cpu", "--set", "resolution=32", "--random-weights"]  # fmt: skip
+    if command == "predict":
+        arguments += ["--frames", data / "val" / "JPEGImages"]
+    else:
+        arguments += ["--set", "measure=flops"]
+    code, out, err = run(*arguments, "--set", "weights=nowhere.pth")
+    assert code == 0, err
+    if command == "run":
+        (record,) = json.loads(out)
+        assert (record["weights_source"], record["config"]["weights"]) == ("random", None)
+    else:
+        assert json.loads(out)["num_videos"] == 1
+    code, _, err = run(*arguments, "--weights", tmp_path / "w.pth")
+    assert code == 2
+    assert f"--weights {tmp_path / 'w.pth'} and --random-weights" in err

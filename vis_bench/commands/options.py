@@ -65,6 +65,12 @@ class Options:
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parses the words behind the command; an InputError for a file written and read."""
         values = self._parser.parse_args(arguments)
+        if getattr(values, "random_weights", False):
+            if values.weights is not None:
+                raise InputError(
+                    f"--weights {values.weights} and --random-weights exclude each other; give one"
+                )
+            values.overrides = [*values.overrides, "weights=null"]
         check_overwriting({**self._types, **vars(values).pop("types", {})}, vars(values))
         return values
 
@@ -166,6 +172,14 @@ class Options:
         self.device()
         self.overrides()
 
+    def limit(self, does: str) -> None:
+        """--limit of commands that infer videos."""
+        self.value("--limit", "N", f"{does} only the first N videos", count, unless_given="all")
+
+    def random_weights(self, does: str) -> None:
+        """--random-weights, which `parse` turns into an override of the config's weights."""
+        self.flag("--random-weights", f"{does} with random weights, for a dry run")
+
     def measuring(self, records: Path) -> None:
         """Arguments of commands that measure cells into a folder of records."""
         self.value(
@@ -174,7 +188,8 @@ class Options:
         )  # fmt: skip
         self.method()
         self.data_root()
-        self.value("--limit", "N", "measure only the first N videos", count, unless_given="all")
+        self.limit("measure")
+        self.random_weights("measure")
         self.flag("--resume", "skip cells and videos that are measured")
         self.flag("--verify-frames", "compare frames by content, not by name and size")
 

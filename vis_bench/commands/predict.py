@@ -30,7 +30,8 @@ def add_arguments(options: Options) -> None:
         "--draw", "DIR", "also draw the tracks over the frames into this folder", output_folder,
         unless_given="no pictures",
     )  # fmt: skip
-    options.flag("--random-weights", "infer with random weights, for a dry run")
+    options.limit("predict")
+    options.random_weights("infer")
     options.method(without_weights="an error where it names none")
 
 
@@ -46,13 +47,13 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"{options.config} has {len(cells)} cells; predict takes a config of one")
     cell, device, bars = cells[0], pick_device(options.device), Bars()
     plan = inference_plan(cell, device)
-    inputs = find_inputs(cell, options.frames, options.annotations)
+    inputs = find_inputs(cell, options.frames, options.annotations, options.limit)
     warn(inputs.warnings)
     if options.draw is not None:
         check_writable(options.draw / "strip.png")
         if options.annotations is not None:
             listed_videos(options.annotations, options.frames)
-    if not options.random_weights and (weights := find_weights(cell, options.weights)):
+    if weights := find_weights(cell, options.weights):
         overwrite_guard([options.output], [weights])
     method = load_predictor(
         build_method, cell, len(inputs.categories), device,
@@ -61,8 +62,9 @@ def run(options: argparse.Namespace) -> None:
     summary = predict(method, inputs, plan, options.output, bars)
     if options.draw is not None:
         named = cell.dataset.name if cell.dataset.name in DATASETS else None
+        predicted = None if options.limit is None else [str(video.id) for video in inputs.videos]
         sources = drawn_sources(
-            [str(options.output)], options.frames, options.annotations, dataset=named
+            [str(options.output)], options.frames, options.annotations, predicted, dataset=named
         )
         _, warnings = draw_overlays(
             sources.videos, sources.sides, None, sources.truth.categories, options.draw,

@@ -34,6 +34,12 @@ CHUNK_BYTES = 1 << 20
 # Whole numbers in checkpoints of others: counters of batches, tables of positions.
 COUNTS = ("num_batches_tracked", "relative_position_index")
 
+# PyTorch's words for a tensor: its name, its shape in the file and in the method.
+OTHER_SHAPE = re.compile(
+    r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\)"
+    r".*?the shape in current model is torch\.Size\(\[(.*?)\]\)"
+)
+
 # Files that methods start from, by a key of theirs. The first sign that matches any key decides;
 # `VISMethod.checkpoint_signs` of all methods come before these.
 SIGNS_OF_OTHERS = {
@@ -51,10 +57,13 @@ def folder_config(path: Path) -> Path | None:
     return config if path.name == FOLDER_WEIGHTS and config.is_file() else None
 
 
-def load_weights(method: VISMethod, path: Path) -> None:
+def load_weights(method: VISMethod, path: Path, num_classes: int | None = None) -> None:
     """Loads all of a method's weights from a file.
 
     A method built on the meta device takes the file's tensors over without a copy.
+
+    Args:
+        num_classes: K that the method was built with, for a message about weights of another K.
 
     Raises:
         InputError: the file cannot be read, holds no weights, or holds those of something else.
@@ -68,6 +77,12 @@ def load_weights(method: VISMethod, path: Path) -> None:
     try:
         method.load_state_dict(state, strict=True, assign=on_meta)
     except RuntimeError as error:
+        if known := num_classes and _classes_of_weights(str(error), num_classes):
+            raise InputError(
+                f"{path} knows {known} classes, but the data has {num_classes} "
+                f"({_differences(str(error))}); expected weights of these {num_classes} classes, "
+                "or random ones by --random-weights or --set weights=null"
+            ) from None
         raise InputError(
             f"{path} looks like {_likeness(method, state)} and does not fit {subject}: "
             f"{_differences(str(error))}"
@@ -229,12 +244,30 @@ def _likeness(method: VISMethod, state: Mapping[str, Tensor]) -> str:
     return f"weights of something else (keys such as {_some(sorted(state)[:2])})"
 
 
+def _classes_of_weights(error: str, num_classes: int) -> int | None:
+    """K of weights that fit but for the rows of their class heads; None for any other weights."""
+    if "key(s) in state_dict" in error:
+        return None
+    rows = set()
+    for _, *shapes in OTHER_SHAPE.findall(error):
+        (theirs, *others), (ours, *own) = (shape.split(", ") for shape in shapes)
+        if others != own or not (theirs and ours):
+            return None
+        rows.add((int(theirs), int(ours)))
+    if len(rows) != 1:
+        return None
+    [(in_file, here)] = rows
+    # Heads have up to two columns beside the classes, such as "no object".
+    known = num_classes + in_file - here
+    return known if here - num_classes in (0, 1, 2) and known > 0 else None
+
+
 def _differences(error: str) -> str:
     """PyTorch's list of differences, in one sentence."""
-    shapes = [f"{name} is [{theirs}] instead of [{ours}]" for name, theirs, ours in re.findall(
-        r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\)"
-        r".*?the shape in current model is torch\.Size\(\[(.*?)\]\)", error,
-    )]  # fmt: skip
+    shapes = [
+        f"{name} is [{theirs}] instead of [{ours}]"
+        for name, theirs, ours in OTHER_SHAPE.findall(error)
+    ]
     found = {
         "missing keys": _quoted_after("Missing key(s) in state_dict:", error),
         "unexpected keys": _quoted_after("Unexpected key(s) in state_dict:", error),

@@ -234,7 +234,7 @@ class _Resolver:
             method = self._build_to_check(cell, num_classes, weights)
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
-                load_weights(method, weights)
+                load_weights(method, weights, num_classes)
             self._checked[key] = _CheckedMethod(
                 method.method_source, method.max_clip_length, method.paper_protocol
             )
@@ -387,7 +387,7 @@ def load_method(
     method = build_cell_method(build_method, cell, num_classes, weights)
     resolve_kernel_backend(method, device)
     if weights is not None:
-        load_weights(method, weights)
+        load_weights(method, weights, num_classes)
     with naming_method(cell.method):
         method.to(device)
         method.prepare_for_inference()

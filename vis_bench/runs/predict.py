@@ -108,7 +108,9 @@ class LoadedMethod:
         return record_video(self.method, video, self.plan, list(self.categories), advance)
 
 
-def find_inputs(cell: Cell, frames: Path, annotations: Path | None = None) -> PredictInputs:
+def find_inputs(
+    cell: Cell, frames: Path, annotations: Path | None = None, limit: int | None = None
+) -> PredictInputs:
     """The videos below `frames`, or those that an annotations file lists.
 
     Args:
@@ -117,20 +119,22 @@ def find_inputs(cell: Cell, frames: Path, annotations: Path | None = None) -> Pr
             that their file names start from.
         annotations: a file in YouTube-VIS form or COCO's, such as a public valid.json; it may lack
             annotations. Videos get its ids. Without it ids are 1, 2, ... in the order of names.
+        limit: only the first videos, this many.
     """
     if annotations is None:
         of_images = cell.dataset.name in OF_IMAGES
         videos, warnings = find_images(frames) if of_images else find_videos(frames)
-        return PredictInputs(videos, config_categories(cell.dataset), warnings, of_images)
+        return PredictInputs(videos[:limit], config_categories(cell.dataset), warnings, of_images)
     if not frames.is_dir():
         raise InputError(
             f"--frames {frames} is not a folder; expected the one that the file names in "
             f"{annotations} start from"
         )
     dataset = read_dataset(cell.dataset.name, cell.dataset.split, annotations, frames)
-    _check_frames_exist(dataset.videos, frames)
-    warnings = dataset.check_frames(dataset.videos)
-    return PredictInputs(dataset.videos, dataset.categories, warnings, dataset.of_images)
+    listed = dataset.videos[:limit]
+    _check_frames_exist(listed, frames)
+    warnings = dataset.check_frames(listed)
+    return PredictInputs(listed, dataset.categories, warnings, dataset.of_images)
 
 
 def load_predictor(
@@ -141,15 +145,13 @@ def load_predictor(
 
     Args:
         weights: a checkpoint instead of the one that the config names.
-        random_weights: load none, whatever the config names.
+        random_weights: take random ones where neither names any.
 
     Raises:
         InputError: for a method with parameters that has no weights, unless random ones are asked
             for.
     """
-    if random_weights and weights is not None:
-        raise InputError(f"--weights {weights} and --random-weights exclude each other; give one")
-    file = None if random_weights else find_weights(cell, weights)
+    file = find_weights(cell, weights)
     method = load_method(build_method, cell, num_classes, file, device)
     trained = file is not None or method.weights_source is not None
     if not trained and not random_weights and method.num_params:
