@@ -243,3 +243,17 @@ def test_a_summary_that_cannot_be_written_changes_no_exit_code(
     assert out.startswith("## Benchmark gate")
     assert err.startswith("warning: cannot write the step summary ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["leaderboard"], ["table", "ifc-stride"]])
+def test_tables_without_records_name_the_folder_and_take_columns(command, tmp_path):
+    (tmp_path / "r").mkdir()
+    code, _, err = call(*command, "--records", tmp_path / "r")
+    assert code == 0
+    assert str(tmp_path / "r") in err
+    RecordStore(tmp_path / "r").write(example_record())
+    code, out, _ = call(*command, "--records", tmp_path / "r", "--columns", "ap", "--format", "csv")
+    assert (code, "Method" in out, "AP" in out) == (0, False, True)
+    code, _, err = call(*command, "--records", tmp_path / "r", "--columns", "speed")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "'speed'" in err

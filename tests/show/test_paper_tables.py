@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -318,3 +319,9 @@ def test_a_measured_ap_shows_its_interval_and_the_difference_is_that_of_the_figu
     assert [row[f"AP {end} (YouTube-VIS 2019)"] for end in ("low", "high")] == ["41.0", "59.0"]
     without = on_ytvis(method="seqformer", clip_length=10)
     assert INTERVAL_NOTE not in render(table_page("seqformer-clip-length", [without]))
+
+
+def test_rows_measured_on_the_synthetic_set_are_counted_apart():
+    mini = example_record(backbone="mini", clip_length=5, clip_stride=3)
+    (counts,) = [r for r in table_page("ifc-stride", [mini]).remarks if r.startswith("Measured")]
+    assert re.findall(r"(\d) of (\d)", counts) == [("0", "4"), ("1", "4")]

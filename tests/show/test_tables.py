@@ -210,13 +210,23 @@ def test_long_latex_titles_are_broken_into_lines():
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_a_wide_and_long_latex_table_fits_pages_of_two_columns(tmp_path):
-    columns = [Column("Method", numeric=False), *(Column(f"GFLOPs/frame {n}") for n in range(14))]
-    rows = [[f"method_{n} with options={n}", *["1234.5 (spread 11 %)"] * 14] for n in range(120)]
+    columns = [
+        Column("Method", numeric=False),
+        Column("AP", has_interval=True),
+        *(Column(f"GFLOPs/frame {n}", weight=n) for n in range(1, 14)),
+    ]
+    value = Entry("1234.5", "best", interval=("1000.0", "2000.0"))
+    rows = [
+        [f"method_{n} with options={n} and yet more words", value, *["1234.5"] * 13]
+        for n in range(120)
+    ]
     grid = Table.of(columns, rows)
     text = render(Page("Wide and long", (grid,), {"1": "a note"}), "latex")
-    assert text.count(r"\begin{table*}") == text.count(r"\toprule") == 3
-    assert text.count("(continued)") == 2
+    assert text.count(r"\begin{table*}") == text.count(r"\toprule") == 5
+    assert text.count("(continued)") == 4
     assert text.count("a note") == 1
+    assert r"$\mathbf{1234.5}_{1000.0}^{2000.0}$" in text
+    assert "resizebox" not in text
     assert "Overfull" not in compile_latex(Page("Wide and long", (grid,), {}), tmp_path)
 
 
@@ -235,7 +245,7 @@ def test_latex_sets_every_text(tmp_path):
 
 def compile_latex(page, folder):
     """The log of pdflatex on a page in a document of two columns."""
-    head = r"\documentclass[twocolumn]{article}\usepackage{booktabs,graphicx}\begin{document}"
+    head = r"\documentclass[twocolumn]{article}\usepackage{booktabs}\begin{document}"
     (folder / "t.tex").write_text(head + "\n" + render(page, "latex") + r"\end{document}")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
@@ -282,6 +292,7 @@ def test_an_interval_stands_behind_its_figure_and_csv_and_json_give_it_columns()
     )
     page = Page("", (Table(columns, rows),), {"a": "a note"})
     assert "| **59.5** [a] | 50.1\u201166.2 |" in render(page)
+    assert r"$\mathbf{59.5}_{50.1}^{66.2}$\textsuperscript{a}" in render(page, "latex")
     assert render(page, "csv") == (
         "Method,AP,AP low,AP high,FPS,Notes\nifc,59.5,50.1,66.2,2.0,a note\nother,40.0,-,-,1.0,\n"
     )

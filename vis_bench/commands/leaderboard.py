@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, print_result
-from vis_bench.commands.table import read_records, report_skipped
+from vis_bench.commands.table import read_records, report_skipped, say_if_empty
 from vis_bench.commands.values import picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
@@ -31,6 +31,7 @@ def add_arguments(options: Options) -> None:
     )  # fmt: skip
     options.data_root()
     options.format(FORMATS)
+    options.columns()
     options.output_file()
     for name, text in (("--picture", "AP against FPS"), ("--curves", "cost over clip length")):
         options.value(
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from vis_bench.show.leaderboard import PairedAP, best_cells, leaderboard_text
 
     stored = read_records(options.records)
+    say_if_empty(stored, options.records)
     if options.picture or options.curves:
         _write_charts(stored.records, options)
         return 1 if stored.problems else 0
@@ -52,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
         deliver(json_text(records), options.output)
     else:
         difference = PairedAP(stored, options.annotations, options.data_root)
-        deliver(leaderboard_text(records, options.format, difference), options.output)
+        text = leaderboard_text(records, options.format, difference, options.columns)
+        deliver(text, options.output)
         report_skipped(difference.problems)
     return 1 if stored.problems else 0
 

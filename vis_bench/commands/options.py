@@ -14,6 +14,7 @@ from vis_bench.commands.values import (
     finite,
     frames_path,
     named_file,
+    names,
     output_file,
     output_folder,
     picture_file,
@@ -236,6 +237,13 @@ class Options:
     def format(self, formats: Sequence[str]) -> None:
         """--format of tables."""
         self.choice("--format", formats, "format of the text", default="markdown")
+
+    def columns(self) -> None:
+        """--columns of tables."""
+        self.value(
+            "--columns", "A,B", "show only these columns, such as method,ap,ap75,fps", names,
+            unless_given="those that fit; all in CSV",
+        )  # fmt: skip
 
     def output_file(self) -> None:
         """--output of a command that prints one text."""

@@ -20,17 +20,19 @@ def add_arguments(options: Options) -> None:
     options.argument("name", "NAME", f"the YAML file of a paper's table, or one of: {names}", str)
     options.records()
     options.format(FORMATS)
+    options.columns()
     options.output_file()
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
     stored = read_records(options.records)
+    say_if_empty(stored, options.records)
     page = table_page(options.name, stored.records, method_builder(options.name))
     if options.json:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:
-        text = render(page, options.format)
+        text = render(page, options.format, options.columns)
     deliver(text, options.output)
     return 1 if stored.problems else 0
 
@@ -45,6 +47,12 @@ def read_records(folder: Path) -> StoredRecords:
     stored = RecordStore(folder).readable()
     report_skipped(stored.problems)
     return stored
+
+
+def say_if_empty(stored: StoredRecords, folder: Path) -> None:
+    """Names the folder on standard error if it holds no record."""
+    if not stored.records:
+        say(f"no record in {folder}; --records names another folder")
 
 
 def report_skipped(problems: Iterable[str]) -> None:

@@ -94,14 +94,23 @@ def leaderboard_text(
     records: Sequence[Record],
     form: Format = "markdown",
     difference: PairedDifference | None = None,
+    columns: Sequence[str] | None = None,
 ) -> str:
-    """The leaderboard in a format; CSV names the data in a column, the others above a table."""
+    """The leaderboard in a format; CSV names the data in a column, the others above a table.
+
+    Args:
+        columns: names of the columns to show.
+    """
     if form == "markdown":
-        return leaderboard_markdown(records, difference=difference)
+        return leaderboard_markdown(records, difference=difference, columns=columns)
     page = _page(leaderboard_sections(records), difference)
     if form == "csv":
         page = replace(page, tables=tuple(map(_with_data_column, page.tables)))
-    return render(page, form)
+        columns = None if columns is None else ["data", *columns]
+    if form == "latex":
+        tables = (replace(_for_a_paper(t), data=f"AP on {t.data}") for t in page.tables)
+        page = replace(page, title="", tables=tuple(tables))
+    return render(page, form, columns)
 
 
 def leaderboard_markdown(
@@ -110,11 +119,13 @@ def leaderboard_markdown(
     introduction: str = "",
     among: Sequence[Record] = (),
     difference: PairedDifference | None = None,
+    columns: Sequence[str] | None = None,
 ) -> str:
     """The leaderboard as Markdown; unranked rows keep their place by AP.
 
     Args:
         introduction: Markdown below the title.
+        columns: names of the columns to show.
         among: further records from which labels tell these apart.
         difference: finds rows that share a rank; without it ranks go by AP alone.
     """
@@ -122,7 +133,7 @@ def leaderboard_markdown(
     sections = leaderboard_sections(records)
     for heading, rows in sections:
         page = replace(_page([("", rows)], difference, among), title="")
-        parts.append(f"## {escape_markdown(heading)}\n\n{render(page)}")
+        parts.append(f"## {escape_markdown(heading)}\n\n{render(page, columns=columns)}")
     return "\n".join(parts if sections else [*parts, f"{NOTHING_NOTE}\n"])
 
 
@@ -324,6 +335,13 @@ def _page(
 def _with_data_column(table: Table) -> Table:
     columns = (Column("Data", numeric=False), *table.columns)
     return Table(columns, tuple((Entry(table.data), *row) for row in table.rows))
+
+
+def _for_a_paper(table: Table) -> Table:
+    """The table without date and source of the measurements."""
+    places = [n for n, c in enumerate(table.columns) if c.name not in ("date", "source")]
+    rows = tuple(tuple(row[place] for place in places) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[place] for place in places), rows=rows)
 
 
 def _order(record: Record) -> tuple:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Literal, get_args
 
@@ -28,6 +29,8 @@ def render(
     page = Page("", (table,)) if isinstance(table, Table) else table
     if columns is not None:
         page = choose_columns(page, columns)
-    if form != "csv":
+    if form == "latex":  # a paper has no place for what was left out
+        page = replace(fit_page(page, own_intervals=False), remarks=page.remarks)
+    elif form != "csv":
         page = fit_page(page, own_intervals=form == "markdown")
     return import_module(f"vis_bench.show.tables.to_{form}").write(page)

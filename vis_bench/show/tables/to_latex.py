@@ -1,6 +1,6 @@
 r"""LaTeX writer: booktabs tables for a page of two columns.
 
-A document needs `\usepackage{booktabs,graphicx}`.
+A document needs `\usepackage{booktabs}`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from vis_bench.text import single_line
 
 _ROWS_PER_FLOAT = 48  # more do not fit the height of a page
 _TITLE_CHARACTERS = 8  # a longer title of a column is broken into lines
-# As wide as the table is, or as the page where the table is wider.
-_RESIZE = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
+_WIDE_CHARACTERS = 40  # longer texts of a column are broken into lines
+_WIDE_PART = 0.27  # of the page's width, shared by columns with such texts
 _MARKS = {None: "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
+_MATH_MARKS = {**_MARKS, "best": r"\mathbf{{{}}}"}
 # Brackets and stars are grouped because an optional argument of `\\` and of rules starts with them.
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
@@ -43,16 +44,17 @@ def write(page: Page) -> str:
         *map(_escape, page.remarks),
     ]
     notes = [rf"\par\smallskip\raggedright\scriptsize {text}" for text in notes]
-    lines = [r"% Needs \usepackage{booktabs,graphicx}."]
+    lines = [r"% Needs \usepackage{booktabs}."]
     for place, table in enumerate(parts):
         lines += [r"\begin{table*}[t]", r"\centering", r"\footnotesize"]
         lines += [r"\setlength{\tabcolsep}{3pt}"]
-        if page.title:
-            continued = " (continued)" if place else ""
-            lines += [r"\addtocounter{table}{-1}"] if place else []
-            lines.append(rf"\caption{{{_escape(page.title)}{continued}}}")
-        lines += [rf"\par\smallskip {_escape(table.data)}\par\smallskip"] if table.data else []
-        lines += [_RESIZE, *_tabular(table), "}"]
+        caption = ": ".join(filter(None, (page.title, table.data)))
+        if caption:
+            is_continued = place > 0 and parts[place - 1].data == table.data
+            lines += [r"\addtocounter{table}{-1}"] if is_continued else []
+            texts = [caption + " (continued)" * is_continued, table.shared_text]
+            lines.append(rf"\caption{{{'. '.join(_escape(t) for t in texts if t)}}}")
+        lines += _tabular(table)
         lines += notes if place == len(parts) - 1 else []
         lines.append(r"\end{table*}")
     return "\n".join(lines if parts else [*lines, *notes]) + "\n"
@@ -60,13 +62,19 @@ def write(page: Page) -> str:
 
 def _parts(table: Table) -> list[Table]:
     """The table in parts of about the same number of rows."""
-    num_parts = max(1, math.ceil(len(table.rows) / _ROWS_PER_FLOAT))
+    most = _ROWS_PER_FLOAT // 2 if any(_wide(table)) else _ROWS_PER_FLOAT
+    num_parts = max(1, math.ceil(len(table.rows) / most))
     size = max(1, math.ceil(len(table.rows) / num_parts))
     return [replace(table, rows=table.rows[k * size : (k + 1) * size]) for k in range(num_parts)]
 
 
 def _tabular(table: Table) -> list[str]:
-    kinds = "".join("r" if column.numeric else "l" for column in table.columns)
+    wide = _wide(table)
+    paragraph = rf"p{{{_WIDE_PART / max(1, sum(wide)):.2f}\textwidth}}"
+    kinds = "".join(
+        paragraph if is_wide else "r" if column.numeric else "l"
+        for column, is_wide in zip(table.columns, wide, strict=True)
+    )
     body = [" & ".join(map(_entry, row)) + r" \\" for row in table.rows]
     head = [" & ".join(map(_title, table.columns)) + r" \\"]
     if any(column.group for column in table.columns):
@@ -75,6 +83,14 @@ def _tabular(table: Table) -> list[str]:
         rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", *head, r"\midrule", *body,
         r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
+
+
+def _wide(table: Table) -> list[bool]:
+    """For each column whether its texts are broken into lines."""
+    return [
+        not column.numeric and any(len(row[place].text) > _WIDE_CHARACTERS for row in table.rows)
+        for place, column in enumerate(table.columns)
+    ]
 
 
 def _groups(columns: tuple[Column, ...]) -> list[str]:
@@ -102,7 +118,11 @@ def _title(column: Column) -> str:
 def _entry(entry: Entry) -> str:
     if entry.repeats:
         return ""
-    text = _MARKS[entry.mark].format(_escape(entry.text)) + entry.interval_text
+    text = _MARKS[entry.mark].format(_escape(entry.text))
+    if entry.interval is not None:
+        low, high = entry.interval
+        number = _MATH_MARKS[entry.mark].format(entry.text)
+        text = f"${number}_{{{low}}}^{{{high}}}$"
     notes = ",".join(entry.notes)
     return text + (rf"\textsuperscript{{{notes}}}" if notes else "")
 
