@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from paths import GOLDEN
-from vis_bench.data.annotations import read_annotations
+from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import read_results
+from vis_bench.errors import InputError
 from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
 FIELDS = ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr", "OWTA",
@@ -107,3 +108,17 @@ def test_teta_counts(golden):
         np.testing.assert_allclose(own, arrays[f"teta/category_{key}"], **EXACT)
         own = counts.cls_tp_A, counts.cls_fn_A, counts.cls_fp_A
         np.testing.assert_array_equal(own, arrays[f"teta/category_{key}/classes"])
+
+
+def test_a_video_that_claims_a_billion_frames_is_evaluated_up_to_its_last_mask():
+    content = json.loads((GOLDEN / "tracking_made.gt.json").read_text())
+    results = read_results(GOLDEN / "tracking_made.preds.json")
+    summaries = []
+    for length in (100, 1 << 30):
+        for video in content["videos"]:
+            video["length"] = length
+        summaries.append(evaluate_tracking(GroundTruth.of(content), results).summary())
+    assert summaries[0] == summaries[1]
+    content["videos"][0]["length"] = 1 << 40
+    with pytest.raises(InputError, match="length 1099511627776"):
+        GroundTruth.of(content)

@@ -157,7 +157,9 @@ def _video_entry(
     if "length" not in entry and names:
         flaw("length", where, "has no length; expected a number of frames")
     elif type(length) is not int or not 0 <= length < MAX_FRAMES:
-        defect("length", where, f"has length {shown(length)}; expected a number of frames")
+        defect(
+            "length", where, f"has length {shown(length)}; expected a number of frames below 2^31"
+        )
         length = len(names) if names is not None else None
     elif length == 0:
         flaw("length", where, "has length 0; expected a number of frames")

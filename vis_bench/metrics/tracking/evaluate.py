@@ -254,7 +254,7 @@ def annotated_categories(ground_truth: GroundTruth) -> frozenset[int]:
     return frozenset(
         thing.category_id
         for index, thing in enumerate(ground_truth.objects)
-        if tubes.has_pixels(index, length_of[thing.video_id]).any()
+        if tubes.has_pixels(index, min(length_of[thing.video_id], tubes.lengths_N[index])).any()
     )
 
 

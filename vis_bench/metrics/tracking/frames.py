@@ -41,9 +41,11 @@ class Frames:
 
     @classmethod
     def of(cls, overlaps: Overlaps, num_frames: int, tracked_N: np.ndarray) -> Frames:
-        """The frames of a video, of all objects and those tracks that take part."""
+        """The frames of a video up to the last mask, of all objects and tracks that take part."""
         overlaps = overlaps.before(num_frames)
         tracks, objects, iou_L = overlaps.tracks, overlaps.objects, overlaps.iou_L
+        last = max(side.frame_Q.max(initial=-1) for side in (tracks, objects))
+        num_frames = min(num_frames, int(last) + 1)
         frames_T1 = np.arange(num_frames + 1)
         first_q, first_r, first_l = (
             np.searchsorted(frame, frames_T1)
