@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from record_example import example_record
 from vis_bench.errors import InputError
+from vis_bench.records import environment
 from vis_bench.records.environment import describe_source
 from vis_bench.records.names import file_stem, measured_at, split_ablations
 from vis_bench.records.schema import Record
@@ -25,12 +26,33 @@ def test_every_field_stands_in_the_file(tmp_path):
     assert read_record(path) == example_record(fps=12.5)
 
 
-def test_the_commit_is_that_of_the_source_whatever_repository_git_is_told(tmp_path, monkeypatch):
+OTHER_REPOSITORY = {
+    "GIT_DIR": ".git", "GIT_WORK_TREE": "", "GIT_COMMON_DIR": ".git", "GIT_INDEX_FILE": "index",
+    "GIT_OBJECT_DIRECTORY": ".git/objects", "GIT_SHALLOW_FILE": "shallow",
+    "GIT_NAMESPACE": "", "GIT_CEILING_DIRECTORIES": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "names", [["GIT_DIR", "GIT_WORK_TREE"], *([name] for name in OTHER_REPOSITORY)], ids=str
+)
+def test_the_commit_is_that_of_the_source_whatever_repository_git_is_told(
+    names, tmp_path, monkeypatch
+):
     source = describe_source()
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
-    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    for name in names:
+        monkeypatch.setenv(name, str(tmp_path / OTHER_REPOSITORY[name]))
     assert describe_source() == source
+
+
+def test_the_commit_is_not_that_of_a_repository_around_the_source(tmp_path, monkeypatch):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "outer"], check=True)
+    (tmp_path / "source" / ".git").mkdir(parents=True)
+    monkeypatch.setattr(environment, "SOURCE_ROOT", (tmp_path / "source").resolve())
+    assert describe_source().git_commit is None
 
 
 def test_absent_metrics_are_null():

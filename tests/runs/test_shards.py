@@ -285,9 +285,16 @@ def test_tasks_of_a_slurm_array_take_every_shard_once(tasks):
         ({"RANK": "0", "WORLD_SIZE": ""}, "WORLD_SIZE is ''"),
         ({"RANK": "-1", "WORLD_SIZE": "4"}, "RANK is '-1'"),
         ({"RANK": "4", "WORLD_SIZE": "4"}, "RANK is 4"),
+        ({"RANK": "0", "WORLD_SIZE": "0"}, "RANK is 0"),
+        ({"RANK": "1"}, "WORLD_SIZE is not"),
+        ({"SLURM_ARRAY_TASK_COUNT": "2"}, "SLURM_ARRAY_TASK_ID is not"),
+        ({**slurm(1, [1, 2]), "SLURM_ARRAY_TASK_STEP": "a"}, "SLURM_ARRAY_TASK_STEP is 'a'"),
+        ({"PBS_ARRAY_INDEX": "3"}, "PBS"),
     ],
 )
 def test_variables_without_a_known_place_are_refused(environment, name, monkeypatch, capsys):
+    for key in ("RANK", "WORLD_SIZE", *slurm(1, [1])):
+        monkeypatch.delenv(key, raising=False)
     for key, value in environment.items():
         monkeypatch.setenv(key, value)
     assert main(["run", "demo", "--shard", "auto"]) == 2

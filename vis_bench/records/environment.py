@@ -22,6 +22,8 @@ SOURCE_ROOT = Path(__file__).resolve().parents[2]
 # Variables, set in Git's hooks for one, by which git would describe another repository.
 _OTHER_REPOSITORY = {
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE", "GIT_NAMESPACE", "GIT_PREFIX",
 }  # fmt: skip
 
 
@@ -111,6 +113,8 @@ def _git(*arguments: str) -> str | None:
     if not (SOURCE_ROOT / ".git").exists():
         return None
     environment = {key: text for key, text in os.environ.items() if key not in _OTHER_REPOSITORY}
+    # The source's own repository or none: not one that holds the source among other files.
+    environment["GIT_CEILING_DIRECTORIES"] = str(SOURCE_ROOT.parent)
     try:
         done = subprocess.run(
             ["git", *arguments], cwd=SOURCE_ROOT, env=environment,

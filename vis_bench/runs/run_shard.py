@@ -54,9 +54,16 @@ class ShardOption:
                 raise InputError(f"--shard auto: RANK is {place}; expected less than {total}")
             return cls(place + 1, total)
         if f"{_SLURM}ID" not in environment or f"{_SLURM}COUNT" not in environment:
+            pairs = ("RANK", "WORLD_SIZE"), (f"{_SLURM}ID", f"{_SLURM}COUNT")
+            for one, other in (*pairs, *(pair[::-1] for pair in pairs)):
+                if one in environment:
+                    raise InputError(
+                        f"--shard auto: {one} is set, but {other} is not; expected both, or "
+                        "--shard I/N"
+                    )
             raise InputError(
                 "--shard is auto, but neither torchrun's RANK and WORLD_SIZE nor a Slurm array's "
-                "variables are set; expected one of them, or I/N"
+                "variables are set; expected one of them, or I/N, as for arrays of PBS, SGE and LSF"
             )
         task, total = number(f"{_SLURM}ID"), number(f"{_SLURM}COUNT")
         first, step = number(f"{_SLURM}MIN", "0"), max(1, number(f"{_SLURM}STEP", "1"))
