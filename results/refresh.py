@@ -13,6 +13,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from methods import build_method
@@ -26,6 +27,7 @@ from vis_bench.records.schema import Record
 from vis_bench.records.store import RecordStore, StoredRecords, pack_predictions, read_record
 from vis_bench.runs.jobs import BuildMethod
 from vis_bench.show.ablations import ablation_pages
+from vis_bench.show.front_chart import front_chart, front_digest
 from vis_bench.show.leaderboard import (
     PairedAP,
     PairedDifference,
@@ -65,6 +67,7 @@ PICTURES = (
 )  # fmt: skip
 
 CHART = "ap_against_fps.svg"
+FRONT_CHARTS = {"front_light.svg": False, "front_dark.svg": True}
 GENERATED = (
     "<!-- Generated from the records by `python results/refresh.py`; edits are overwritten. -->\n"
 )
@@ -138,7 +141,7 @@ def records_of(folder: Path) -> StoredRecords:
 
 
 class Pages:
-    """README.md, LEADERBOARD.md, ABLATIONS.md and the chart of a folder, made from its records.
+    """README.md, LEADERBOARD.md, ABLATIONS.md and the charts of a folder, made from its records.
 
     A README.md beside the folder gets the table of measured cells between its two markers.
     `problems`: a sentence for each record whose predictions are not those it was measured with.
@@ -155,12 +158,16 @@ class Pages:
             folder / "LEADERBOARD.md": _board(records, difference),
             folder / "ABLATIONS.md": _ablations(records),
         }
+        shown = split_ablations(records)[0]
+        panels = speed_panels(shown)
+        self.charts = {folder / CHART: (data_digest(panels), partial(speed_picture, panels, "svg"))}
         front = Path(os.path.realpath(folder)).parent / "README.md"
         if front.is_file() and _FRONT_TABLE.search(text := _text_in(front)):
             table = front_table(records)
             self.texts[front] = _FRONT_TABLE.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
-        self.chart = folder / CHART
-        self.panels = speed_panels(split_ablations(records)[0])
+            for name, dark in FRONT_CHARTS.items():
+                drawing = partial(front_chart, shown, dark=dark)
+                self.charts[folder / name] = front_digest(shown), drawing
         self.problems = difference.problems
 
     def stale(self) -> list[Path]:
@@ -169,14 +176,15 @@ class Pages:
             path for path, text in self.texts.items()
             if not path.is_file() or path.read_bytes() != text.encode()
         ]  # fmt: skip
-        drawn = digest_of_svg(_text_in(self.chart)) if self.chart.is_file() else None
-        return stale if drawn == data_digest(self.panels) else [*stale, self.chart]
+        for path, (digest, _) in self.charts.items():
+            if not path.is_file() or digest_of_svg(_text_in(path)) != digest:
+                stale.append(path)
+        return stale
 
     def write(self) -> list[Path]:
         """Writes the files that are stale, all made before the first is written; returns them."""
         contents = {
-            path: speed_picture(self.panels, "svg") if path == self.chart
-            else self.texts[path].encode()
+            path: self.charts[path][1]() if path in self.charts else self.texts[path].encode()
             for path in self.stale()
         }  # fmt: skip
         for path, content in contents.items():

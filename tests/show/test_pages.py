@@ -39,8 +39,9 @@ def test_the_repositorys_pages_are_what_its_records_give():
     assert stale_pages(RESULTS, build_method) == [], "run `python results/refresh.py`, and commit"
 
 
-def test_the_front_pages_recipes_name_one_record_each():
-    named = re.findall(r"results/records/\S+", (ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_recipes_name_one_record_each():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
+    named = re.findall(r"results/records/\S+", "\n".join(texts))
     patterns = [path for path in named if "*" in path]
     assert patterns
     for pattern in patterns:

@@ -1,0 +1,192 @@
+"""Commands and Python examples of README.md and docs/ run as they stand there, on small data."""
+
+import json
+import re
+import shlex
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from methods.training import loop
+from official_weights import filled_state
+from paths import ROOT
+from plug_in_site import install
+from record_example import example_record
+from short_videos import write_short_videos
+from vis_bench.cli import COMMANDS, command_module, main
+from vis_bench.commands.options import Options, Parser
+from vis_bench.data.categories import CATEGORIES
+from vis_bench.data.synthetic import videos
+from vis_bench.records.store import RecordStore
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(<!-- parsed only[^\n]*\n)?```(\w+)\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]*))?\)|(?:src|srcset)=\"([^\"]+)\"")
+# Lines of shell that are no command of this project; `pip` installs the plug-in of its folder.
+OTHERS = "pip", "pytest", "git", "ncu", "srun", "sleep", "ray", "#!/bin/bash", "#SBATCH", ".ci/gpu"
+
+
+# Of the README's table: what starts Ray, or takes minutes; both are run by tests of their own.
+LONG = {
+    "vis-bench run ifc_mini_synthetic --workers 2",
+    "vis-bench train backbone_mini_synthetic",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    language: str
+    text: str
+    parsed_only: bool
+
+    @property
+    def lines(self):
+        """The lines of shell, each whole."""
+        lines = self.text.replace("\\\n", " ").splitlines()
+        return [line.split("   # ")[0].strip() for line in lines if line.strip()]
+
+
+def blocks(page):
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [Block(page, m[2], m[3], m[1] is not None) for m in found]
+
+
+def inline_commands(page):
+    """The commands within sentences and tables that have arguments."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.findall(r"`(vis-bench [a-z-]+ [^`]+)`", text.replace("\n", " "))
+
+
+def parse(line):
+    """What the command line makes of a command, without running it."""
+    _, name, *arguments = shlex.split(line)
+    options = Options(Parser(prog=f"vis-bench {name}"))
+    command_module(name).add_arguments(options)
+    return options.parse(arguments)
+
+
+@pytest.fixture(scope="module")
+def small_data(tmp_path_factory):
+    """The files that the pages name, with two videos of three frames."""
+    folder = tmp_path_factory.mktemp("small")
+    content = write_short_videos(folder / "mine")
+    tracks = [
+        {"video_id": a["video_id"], "category_id": a["category_id"], "score": 0.9,
+         "segmentations": a["segmentations"]}
+        for a in content["annotations"]
+    ]  # fmt: skip
+    for name in ("mine.json", "instances.json", "my_method.yaml"):
+        (folder / name).write_text(json.dumps(content))
+    for name in ("results.json", "a.json"):
+        (folder / name).write_text(json.dumps(tracks))
+    (folder / "b.json").write_text(json.dumps(tracks[1:]))
+    mine = folder / "mine"
+    (mine / "val" / "JPEGImages").rename(folder / "frames")
+    shutil.rmtree(mine)
+    (folder / "frames").rename(mine)
+    (folder / "my_video").symlink_to(next(mine.iterdir()))
+    (folder / "my_method.yaml").write_text(
+        "method: color_key\nresolution: native\ndataset: {name: synthetic, plain: true}\n"
+    )
+    youtube = folder / "DATA" / "ytvis2019"
+    (youtube / "train").mkdir(parents=True)
+    (youtube / "train" / "JPEGImages").symlink_to(mine)
+    content["categories"] = [{"id": k, "name": n} for k, n in CATEGORIES["ytvis2019"].items()]
+    content["videos"] = [{**content["videos"][0], "id": key} for key in range(1, 11)]
+    content["annotations"] = [
+        {**content["annotations"][0], "id": key, "video_id": key} for key in range(1, 11)
+    ]
+    (youtube / "train.json").write_text(json.dumps(content))
+    torch.save({"model": filled_state("ifc_r50")}, folder / "ifc_r50.pth")
+    (folder / "results").symlink_to(ROOT / "results")
+    RecordStore(folder / "current").write(example_record(ap=0.5))
+    gate = ["check", "--baseline", folder / "baseline.json", "--current", folder / "current"]
+    assert main([*map(str, gate), "--update"]) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(small_data, tmp_path, monkeypatch):
+    """A working directory of the user's, with copies of the small files."""
+    place = tmp_path / "work"
+    shutil.copytree(small_data, place, symlinks=True)
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def few_videos(monkeypatch):
+    """Training learns from two videos, and is evaluated on two."""
+    monkeypatch.setitem(videos.NUM_VIDEOS, "val", 2)
+    draw = loop.draw_videos
+    monkeypatch.setattr(loop, "draw_videos", lambda seed, n, told: draw(seed, 2, told) * (n // 2))
+
+
+def run_line(line, monkeypatch, tmp_path):
+    word = line.split()[0]
+    if word == "cd":
+        monkeypatch.chdir(line.split()[1])
+    elif line.startswith("pip install -e") and Path("pyproject.toml").exists():
+        project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+        points = project["entry-points"]["vis_bench.methods"]
+        install(tmp_path / "site", f"{project['name']}=={project['version']}", {}, **points)
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        monkeypatch.syspath_prepend(Path.cwd())
+    elif word == "vis-bench":
+        words = [
+            name for word in shlex.split(line)[1:]
+            for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+        ]  # fmt: skip
+        assert main(words) == 0, line
+    else:
+        assert word in OTHERS, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_commands_and_examples_run(page, folder, request, tmp_path, monkeypatch, capsys):
+    if page.stem == "training":
+        request.getfixturevalue("few_videos")
+    for block in blocks(page):
+        if block.language == "python":
+            exec(compile(block.text, str(page), "exec"), {})
+        elif block.language == "bash" and not block.parsed_only and page != README:
+            for line in block.lines:
+                run_line(line, monkeypatch, tmp_path)
+    if page == README:
+        for line in set(inline_commands(page)) - LONG:
+            run_line(line, monkeypatch, tmp_path)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_can_be_typed(page, folder):
+    lines = [line for block in blocks(page) if block.language == "bash" for line in block.lines]
+    for line in (*lines, *inline_commands(page)):
+        if line.startswith("vis-bench "):
+            assert parse(line) is not None
+    named = re.findall(r"`vis-bench ([a-z-]+)", page.read_text(encoding="utf-8"))
+    assert set(named) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for path, heading, picture in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / (path or picture)
+        assert target.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w\- ]", "", t.lower()).replace(" ", "-") for t in titles}
+
+
+def test_the_readme_is_two_screens_and_leads_to_every_page():
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 200
+    assert len(text.encode()) <= 12_000
+    for page in PAGES[1:]:
+        assert f"docs/{page.name}" in text

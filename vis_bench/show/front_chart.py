@@ -1,0 +1,109 @@
+"""The README's chart: AP by clip length with intervals, beside published AP against FPS."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vis_bench.records.schema import Record
+from vis_bench.show.charts import chart_style, encode_figure, label_points
+from vis_bench.show.papers.fps import published_speeds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WHOLE = "whole"
+# Ink, other methods, and the colors, as in the report, of those with measured values.
+LIGHT = "#24292f", "#57606a", {"seqformer": "#0b6bb8", "ifc": "#c25a00", "ms_sts": "#0f8f6b"}
+DARK = "#d1d7de", "#8c96a1", {"seqformer": "#5aaef0", "ifc": "#f0954a", "ms_sts": "#3fc69c"}
+TITLES = {"seqformer": "SeqFormer", "ifc": "IFC", "ms_sts": "MS-STS*"}
+MARKERS = {"seqformer": "o", "ifc": "s", "ms_sts": "^"}
+
+
+def front_digest(records: Sequence[Record]) -> str:
+    """SHA-256 of the data in the chart."""
+    rows = [(r.method, r.clip_length, r.num_videos, r.ap, r.ap_low, r.ap_high) for r in records]
+    content = json.dumps([sorted(rows, key=str), list(published_speeds())])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def front_chart(records: Sequence[Record], *, dark: bool) -> bytes:
+    """Draw the chart as an SVG on a transparent ground.
+
+    Args:
+        records: the bundled models' on the synthetic videos, a record per method and clip length.
+    """
+    from matplotlib.figure import Figure
+
+    ink, gray, colors = DARK if dark else LIGHT
+    style = {
+        "text.color": ink, "axes.labelcolor": ink, "xtick.color": ink, "ytick.color": ink,
+        "axes.edgecolor": gray, "axes.titlesize": 9, "axes.titlelocation": "left",
+        "axes.spines.top": False, "axes.spines.right": False, "savefig.transparent": True,
+    }  # fmt: skip
+    with chart_style(style):
+        figure = Figure(figsize=(8.6, 3.6))
+        figure.patch.set_visible(False)
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
+        for axis in (left, right):
+            axis.patch.set_visible(False)
+        _by_clip_length(left, records, colors)
+        _published(right, colors, gray)
+        figure.tight_layout(w_pad=2)
+        return encode_figure(figure, "svg", f"data sha256 {front_digest(records)}")
+
+
+def _by_clip_length(axis: Axes, records: Sequence[Record], colors: dict[str, str]) -> None:
+    lengths = sorted({r.clip_length for r in records if isinstance(r.clip_length, int)})
+    places = {length: place for place, length in enumerate([*lengths, WHOLE])}
+    for shift, (method, color) in zip((-0.08, 0.0, 0.08), colors.items(), strict=True):
+        rows = [
+            (places[r.clip_length], 100 * r.ap, 100 * (r.ap_low or r.ap), 100 * (r.ap_high or r.ap))
+            for r in records
+            if r.method == method and r.clip_length in places and r.ap is not None
+        ]
+        if not rows:
+            continue
+        x, y, low, high = map(np.array, zip(*sorted(rows), strict=True))
+        bars = y - low, high - y
+        axis.errorbar(x + shift, y, bars, color=color, marker=MARKERS[method], elinewidth=0.7)
+        axis.annotate(
+            TITLES[method], (len(lengths) + 0.2, y[-1]), color=color, fontsize=9, va="center"
+        )
+    axis.set_xticks(range(len(places)), [str(length) for length in places])
+    axis.set_xlim(-0.3, len(places) + 0.2)
+    axis.set(xlabel="frames in a clip", ylabel="AP")
+    videos = max((row.num_videos or 0 for row in records), default=0)
+    axis.set_title(
+        f"AP by clip length, {videos} synthetic videos\n(mini models; bars: 95 %; * reconstruction)"
+    )
+
+
+def _published(axis: Axes, colors: dict[str, str], gray: str) -> None:
+    from matplotlib.ticker import NullLocator
+
+    by_title = {title.rstrip("*"): method for method, title in TITLES.items()}
+    points = {  # the last source of a model: its released checkpoint, where there is one
+        (name, variant.partition(",")[0], clip): (fps, ap)
+        for name, variant, clip, fps, ap in published_speeds()
+    }
+    for (name, _, _), (fps, ap) in points.items():
+        method = by_title.get(name)
+        color, marker = (colors[method], MARKERS[method]) if method else (gray, "D")
+        axis.plot([fps], [ap], color=color, marker=marker, linestyle="none")
+    axis.set(xscale="log", xlim=(2.2, 230), xlabel="FPS as published (hardware differs)")
+    axis.set_xticks([3, 10, 30, 100], minor=False)
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.set_title("Published AP, YouTube-VIS 2019 val\n(not measured here)")
+    label_points(axis, [[_label(*key)] for key in points])
+
+
+def _label(name: str, backbone: str, clip: str) -> str:
+    """A model in few characters, such as "IFC R50, T=5"."""
+    short = backbone.replace("ResNeXt-", "X").replace("ResNet-", "R")
+    return f"{name} {short}, {clip}" if clip else f"{name} {short}"
