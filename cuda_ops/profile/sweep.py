@@ -178,6 +178,8 @@ def profile(
             width = len(names["backend"])
             progress(number * width, len(groups) * width, f"{shape} {pass_name} {dtype}")
         rows += sweep.rows(known[shape], pass_name, dtype)
+    if progress:
+        progress(len(rows), len(rows), "done")
     return rows
 
 

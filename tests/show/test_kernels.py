@@ -5,6 +5,7 @@ import torch
 from vis_bench.records.environment import describe_machine
 from vis_bench.show.kernels import (
     kernel_page,
+    kernel_summary,
     kernel_table,
     most_expensive_operators,
     skipped_lines,
@@ -38,6 +39,13 @@ def test_headers_say_what_the_figures_are():
     }]  # fmt: skip
     unmeasured = kernel_table([{**MEASURED, "speedup_over_reference": None}])
     assert unmeasured.as_dicts()[0]["Times faster than reference"] == ABSENT
+
+
+def test_the_summary_has_few_columns():
+    assert kernel_summary([MEASURED, skipped("cuda", "not available")]).as_dicts() == [{
+        "Pass": "forward float32", "Shape": "encoder_360_T1", "Backend": "cpu", "ms": "2.000",
+        "Times faster than reference": "3.0", "Share of limit": "50.0 %", "Bound by": "arithmetic",
+    }]  # fmt: skip
 
 
 def test_one_line_per_backend_and_reason():

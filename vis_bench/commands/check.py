@@ -6,7 +6,7 @@ import argparse
 import os
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import json_text, print_colored, print_text, warn
+from vis_bench.commands.output import json_text, print_colored, print_markdown, print_text, warn
 from vis_bench.commands.values import number
 from vis_bench.files import overwrite_guard
 from vis_bench.show.gate.check import POINTS, append_summary, check, update_baseline
@@ -39,5 +39,6 @@ def run(options: argparse.Namespace) -> int:
         print_text(json_text(report.as_json()))
         return 0 if report.passed else 1
     print_colored(report.verdict, "green" if report.passed else "red")
-    print_text(f"\n{report.details()}")
+    print_text("")
+    print_markdown(report.details())
     return 0 if report.passed else 1

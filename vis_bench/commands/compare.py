@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_result
+from vis_bench.commands.output import print_tables
 from vis_bench.commands.values import finite
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import compared_sources
@@ -38,4 +38,4 @@ def run(options: argparse.Namespace) -> None:
         pair, Bars(), score_threshold=options.score_threshold, num_resamples=options.resamples,
         seed=options.seed,
     )  # fmt: skip
-    print_result(options, report.as_json(), report.as_text())
+    print_tables(options, report.as_json(), report.as_text())

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vis_bench.commands.options import RECORDS, Options
-from vis_bench.commands.output import print_result, say, warn
+from vis_bench.commands.output import print_tables, say, warn
 from vis_bench.commands.values import finite, output_folder, positive
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> None:
         sensitivity = _identity_sensitivity(options)
         report["identity_sensitivity"] = sensitivity_json(sensitivity)
         text = f"{text}\n\n{sensitivity_text(sensitivity)}"
-    print_result(options, report, text)
+    print_tables(options, report, text)
 
 
 def num_params(text: str) -> int:

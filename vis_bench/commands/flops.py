@@ -33,4 +33,4 @@ def run(options: argparse.Namespace) -> None:
     else:
         python = "python " if options.command_line.startswith("run_bench.py") else ""
         text = overview(reports, python + options.command_line)
-    deliver(text, options.output)
+    deliver(text, options.output, markdown=not options.json)

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         difference = PairedAP(stored, options.annotations, options.data_root)
         text = leaderboard_text(records, options.format, difference, options.columns)
-        deliver(text, options.output)
+        deliver(text, options.output, markdown=options.format == "markdown")
         report_skipped(difference.problems)
     return 1 if stored.problems else 0
 

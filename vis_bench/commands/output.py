@@ -7,6 +7,7 @@ import ctypes
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -163,10 +164,37 @@ def print_result(options: Any, value: Any, text: str) -> None:
     print_text(json_text(value) if options.json else text)
 
 
-def deliver(text: str, output: Path | None) -> None:
-    """Writes a text to a file if one is given, prints it otherwise."""
+def print_tables(options: Any, value: Any, markdown: str) -> None:
+    """Prints `value` as JSON where --json asks for it, otherwise tables and paragraphs."""
+    if options.json:
+        print_text(json_text(value))
+    else:
+        print_markdown(markdown)
+
+
+def print_markdown(markdown: str) -> None:
+    """Prints Markdown, on a terminal without its marks and as wide as the terminal."""
+    if not sys.stdout.isatty():
+        print_text(markdown)
+        return
+    from rich.console import Console
+
+    from vis_bench.show.tables import to_terminal
+
+    # The command line's stream escapes control characters, which rich needs.
+    stream = getattr(sys.stdout, "verbatim", sys.stdout)
+    console = Console(file=stream, width=shutil.get_terminal_size().columns)
+    to_terminal.print_markdown(console, escaped(markdown))
+
+
+def deliver(text: str, output: Path | None, *, markdown: bool = False) -> None:
+    """Writes a text to a file if one is given, prints it otherwise.
+
+    Args:
+        markdown: whether the text is Markdown, which looks otherwise on a terminal.
+    """
     if output is None:
-        print_text(text)
+        (print_markdown if markdown else print_text)(text)
     else:
         write_atomically(output, escaped(_ended(text)).encode())
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import deliver, json_text, print_text, say
+from vis_bench.commands.output import deliver, json_text, print_markdown, say
 from vis_bench.commands.values import config_file, names, output_file
 from vis_bench.data.nominal import SIZE_HW
 from vis_bench.errors import InputError
@@ -19,11 +19,12 @@ from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.kernels import (
     kernel_page,
-    kernel_table,
+    kernel_summary,
     most_expensive_operators,
     skipped_lines,
 )
 from vis_bench.show.tables import render
+from vis_bench.show.tables.to_markdown import escape_markdown
 
 if TYPE_CHECKING:
     import torch
@@ -90,9 +91,10 @@ def _profile(options: argparse.Namespace) -> None:
             render(kernel_page(rows, describe_machine(device, "float32", None))), options.output
         )
     else:
-        measured = kernel_table(rows)
-        print_text(render(measured) if measured.rows else "nothing was measured")
-        print_text("\n".join(skipped_lines(rows)))
+        measured = kernel_summary(rows)
+        text = render(measured) if measured.rows else "nothing was measured\n"
+        lines = "".join(f"- {escape_markdown(line)}\n" for line in skipped_lines(rows))
+        print_markdown(f"{text}\n{lines}")
 
 
 def _trace(options: argparse.Namespace, output: Path) -> None:
@@ -112,7 +114,7 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
         rows = trace_method(method, _random_clip(method, cell, device), trace)
         write_atomically(output, trace.read_bytes())
     table = json_text(rows) if options.json else render(most_expensive_operators(rows))
-    deliver(table, options.output)
+    deliver(table, options.output, markdown=not options.json)
     say(f"wrote {output}")
 
 

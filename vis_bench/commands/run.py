@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.commands.options import LIMITED_RECORDS, RECORDS, Options
-from vis_bench.commands.output import print_result
+from vis_bench.commands.output import print_tables
 from vis_bench.commands.values import count, positive, whole_number
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
@@ -114,7 +114,7 @@ def measure(
     texts = [render(measured_page(records))]
     texts += [render(timed)] if timed.rows else []
     texts += [render(printed_curves(records))] if has_curves(records) else []
-    print_result(options, records, "\n".join(texts))
+    print_tables(options, records, "\n".join(texts))
     if has_curves(records):
         for path in write_curves(records, folder):
             bars.say(f"cost curves: {path}")

@@ -33,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:
         text = render(page, options.format, options.columns)
-    deliver(text, options.output)
+    is_markdown = options.format == "markdown" and not options.json
+    deliver(text, options.output, markdown=is_markdown)
     return 1 if stored.problems else 0
 
 

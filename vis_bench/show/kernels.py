@@ -22,6 +22,23 @@ def kernel_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table.from_dicts(_printed(row) for row in rows if row["skipped"] is None)
 
 
+def kernel_summary(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The measured rows in few columns, for a terminal."""
+    return Table.from_dicts(
+        {
+            "Pass": f"{row['pass']} {row['dtype']}",
+            "Shape": row["shape"],
+            "Backend": row["backend"],
+            "ms": f"{row['ms_p50']:.3f}",
+            "Times faster than reference": _speedup(row),
+            "Share of limit": _percent(row["floor_ms"] / row["ms_p50"]),
+            "Bound by": row["bound"],
+        }
+        for row in rows
+        if row["skipped"] is None
+    )
+
+
 def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Page:
     """The measured rows with the machine, an explanation, and what was skipped."""
     measured = [row for row in rows if row["skipped"] is None]
@@ -64,7 +81,6 @@ def most_expensive_operators(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _printed(row: Mapping[str, Any]) -> dict[str, str]:
-    speedup = row["speedup_over_reference"]
     return {
         "Backend": row["backend"],
         "Shape": row["shape"],
@@ -80,9 +96,14 @@ def _printed(row: Mapping[str, Any]) -> dict[str, str]:
         "Share of matrix rate": _percent(row["matrix_share"]),
         "Shortest possible ms": f"{row['floor_ms']:.3f}",
         "Bottleneck": row["bound"],
-        "Times faster than reference": ABSENT if speedup is None else f"{speedup:.1f}",
+        "Times faster than reference": _speedup(row),
         "Note": row["note"],
     }
+
+
+def _speedup(row: Mapping[str, Any]) -> str:
+    speedup = row["speedup_over_reference"]
+    return ABSENT if speedup is None else f"{speedup:.1f}"
 
 
 def _machine_line(machine: MachineFields) -> str:

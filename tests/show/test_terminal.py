@@ -1,0 +1,91 @@
+"""Markdown on a terminal: no marks, tables as wide as the terminal, paragraphs wrapped."""
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from paths import ROOT
+from vis_bench.show.tables import render
+from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.show.tables.to_terminal import print_markdown, styled
+
+
+def shown(markdown, width=80, **options):
+    file = io.StringIO()
+    print_markdown(Console(file=file, width=width, **options), markdown)
+    return file.getvalue()
+
+
+def table(num_rows, num_columns):
+    columns = [Column("Method", numeric=False), *(Column(f"M{n}") for n in range(num_columns))]
+    rows = [[f"method_{k}", *(f"{n}0.{k}" for n in range(num_columns))] for k in range(num_rows)]
+    return render(Table.of(columns, rows))
+
+
+@pytest.mark.parametrize("text", ["a_b & 50% {x} | <i> $5 #1 ~ ^ \\cmd", "**b**", "__x__", "a|b"])
+def test_a_text_shows_as_itself(text):
+    page = Page(text, (Table.of([Column("T", numeric=False)], [[text]]),), {"1": text}, (text,))
+    lines = [line.strip() for line in shown(render(page)).splitlines()]
+    assert lines.count(text) == 3  # title, cell, remark
+    assert f"- [1] {text}" in lines
+
+
+def test_marks_become_styles():
+    marked = Table.of([Column("A")], [[Entry("1.0", "best")], [Entry("2.0", "second")]])
+    text = shown(render(marked), force_terminal=True, color_system="standard")
+    assert "\x1b[1m1.0" in text
+    assert "\x1b[4m2.0" in text
+    assert not re.search(r"\*\*|<ins>|\|", text)
+    assert styled("[t](u) `c` \\_").plain == "t c _"
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+@pytest.mark.parametrize("size", [(1, 20), (3, 12), (20, 20), (5, 3)])
+def test_every_line_fits_the_width(width, size):
+    text = shown(table(*size), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "method_0" in text
+
+
+def test_few_rows_are_turned_and_of_many_the_last_columns_are_named():
+    assert len(re.findall(r"^M\d+ ", shown(table(1, 20)), re.MULTILINE)) == 20
+    text = shown(table(9, 20))
+    assert "Left out at this width" in text
+    assert text.rstrip().endswith("M19.")
+    assert "M19" not in text.splitlines()[0]
+
+
+def test_columns_of_dashes_and_comments_are_left_out():
+    grid = Table.of([Column("A"), Column("B"), Column("C")], [["1", "-", "2"], ["3", "-", ""]])
+    text = shown("<!-- generated -->\n\n" + render(grid))
+    assert text.split()[:2] == ["A", "C"]
+
+
+def test_paragraphs_wrap_between_words():
+    text = shown("word " * 40, 30)
+    assert set(text.split()) == {"word"}
+    assert max(map(len, text.splitlines())) <= 30
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_command_prints_markdown_only_into_a_pipe(is_terminal, tmp_path):
+    command = [sys.executable, str(ROOT / "run_bench.py"), "table", "ifc-encoder-comparison"]
+    leader, follower = pty.openpty()
+    try:
+        done = subprocess.run(
+            command, stdout=follower if is_terminal else subprocess.PIPE, check=True,
+            stderr=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "COLUMNS": "60"},
+        )  # fmt: skip
+        text = (os.read(leader, 1 << 16) if is_terminal else done.stdout).decode()
+    finally:
+        os.close(leader)
+        os.close(follower)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    assert ("|" in plain, "**" in plain, "###" in plain) == (not is_terminal,) * 3
+    assert not is_terminal or max(map(len, plain.splitlines())) <= 60
