@@ -80,7 +80,7 @@ def test_nothing_annotated_is_null_and_a_dash(tmp_path):
 
 
 def test_a_record_holds_them_too(tmp_path):
-    code, out, err = evaluate("--tracking", "--record", "Mine", "--dataset", "ovis",
+    code, out, err = evaluate("--tracking", "--record", "Mine", "--dataset", "mine",
                               "--output", tmp_path)  # fmt: skip
     assert code == 0, err
     assert "HOTA" in out

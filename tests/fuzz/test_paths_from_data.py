@@ -53,7 +53,7 @@ def test_records_of_other_code_stay_in_their_folder(case, name, capsys):
     golden = ["--annotations", str(GOLDEN / "eval_dense.gt.json"),
               "--predictions", str(GOLDEN / "eval_dense.preds.json")]  # fmt: skip
     code = main(["eval", *golden, "--record", named, "--backbone", named, "--split", named,
-                 "--dataset", "ytvis2019", "--output", str(output)])  # fmt: skip
+                 "--dataset", "mine", "--output", str(output)])  # fmt: skip
     assert code == (0 if name.strip() else 2), capsys.readouterr().err
     check_inside(case, before, output)
     if code == 0:

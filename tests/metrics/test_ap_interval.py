@@ -1,9 +1,12 @@
 """The interval of AP: that of the whole bootstrap, and as wide as theory says."""
 
+import json
+
 import numpy as np
 import pytest
 
 from compare_workload import generate
+from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import summarize
@@ -50,3 +53,22 @@ def test_without_an_object_there_is_no_interval():
     assert ap_interval(matches_of({**annotations, "annotations": []}, tracks)) is None
     for missing in ("categories", "videos"):
         assert ap_interval(matches_of({**annotations, "annotations": [], missing: []}, [])) is None
+
+
+@pytest.mark.parametrize("num_videos", [2, 3])
+def test_eval_prints_the_interval_of_three_videos_and_more(num_videos, tmp_path, capsys):
+    annotations, tracks, _ = generate(1, num_videos, 3, 6)
+    tracks[0]["score"] = 1.5
+    for name, content in (("gt", annotations), ("r", tracks)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    files = ["--annotations", str(tmp_path / "gt.json"), "--predictions", str(tmp_path / "r.json")]
+    assert main(["eval", *files]) == 0
+    printed = capsys.readouterr()
+    assert ("95 %" in printed.out) == (num_videos == 3)
+    assert f"scores outside 0 to 1, of which score thresholds mean nothing: 1 of {len(tracks)}" in (
+        printed.err
+    )
+    assert main(["eval", *files, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    ends = ap_interval(matches_of(annotations, tracks)) or (None, None)
+    assert (report["ap_low"], report["ap_high"]) == ends

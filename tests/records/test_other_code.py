@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from paths import GOLDEN
 from vis_bench.cli import main
 from vis_bench.commands.eval import num_params
+from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
 from vis_bench.records.names import is_ranked, marked_labels
@@ -22,6 +24,19 @@ from vis_bench.show.tables import render
 
 ANNOTATIONS, PREDICTIONS = GOLDEN / "eval_dense.gt.json", GOLDEN / "eval_dense.preds.json"
 EXPECTED = json.loads((GOLDEN / "eval_dense.expected.json").read_text())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def annotations_of_ytvis2019(tmp_path_factory):
+    """The golden's annotations under names of YouTube-VIS 2019, which a record names."""
+    content = json.loads(ANNOTATIONS.read_text())
+    for category in content["categories"]:
+        category["name"] = CATEGORIES["ytvis2019"][category["id"]]
+    path = tmp_path_factory.mktemp("named") / "eval_dense.gt.json"
+    path.write_text(json.dumps(content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "ANNOTATIONS", path)
+        yield
 
 
 def record(tmp_path, name="VisTR", **changes):
@@ -59,6 +74,12 @@ def test_it_stands_in_its_row_of_the_comparison(tmp_path):
     assert f"{100 * written.ap:.1f}" in lines[place + 1]
 
 
+def test_a_data_set_has_any_name(tmp_path):
+    written, path = record(tmp_path, dataset="my set")
+    assert written.dataset == "my set"
+    assert path.name.startswith("VisTR_ResNet-50_my-set_heldout_")
+
+
 def test_the_same_file_is_one_record_and_another_name_another(tmp_path):
     for name in ("VisTR", "VisTR", "MaskProp"):
         record(tmp_path, name)
@@ -93,8 +114,9 @@ def test_a_held_out_part_says_its_own_split(tmp_path):
         ({"fps": float("nan"), "device": "one V100"}, "fps is nan; expected a number above 0"),
         ({"fps": -1.0, "device": "one V100"}, "fps is -1.0; expected a number above 0"),
         ({"num_params": -1}, "num_params is -1; expected a number from 0 up"),
-        ({"dataset": "ytvis"}, "expected one of ytvis2019"),
-        ({"dataset": None}, "--dataset names one"),
+        ({"dataset": "ovis"}, "ovis calls it"),
+        ({"dataset": " "}, "--dataset is ' '"),
+        ({"dataset": None}, "expected --dataset"),
     ],
 )
 def test_wrong_options_are_refused_and_nothing_is_written(tmp_path, changes, message):

@@ -1,6 +1,7 @@
 """`compare` from files: what it reads, what it refuses, what it prints."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from record_example import example_record, perfect_tracks, synthetic_record
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate_files
+from vis_bench.metrics.compare import Difference
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore, pack_predictions, predictions_path
 from vis_bench.runs.external import OtherCode, record_results
@@ -60,6 +62,24 @@ def test_the_text_shows_all_parts(report):
     assert cells[3] == f"{100 * ap.difference:+.1f}"
     assert cells[4] == f"{100 * ap.low:+.1f} to {100 * ap.high:+.1f}"
     assert text == report.as_text()
+
+
+@pytest.mark.parametrize(
+    ("ap", "finding"),
+    [
+        ((0.5, 0.424, -0.076, -0.151, -0.013, 0.01), "B is 7.6 AP behind A, 95 %: 1.3 to 15.1"),
+        ((0.424, 0.5, 0.076, 0.013, 0.151, 0.01), "B is 7.6 AP ahead of A, 95 %: 1.3 to 15.1"),
+        ((0.5, 0.497, -0.003, -0.02, 0.01, 0.6), "No measurable difference"),
+        ((0.5, 0.4, -0.1, None, None, None), "No interval"),
+        ((None,) * 6, "No interval"),
+    ],
+)
+def test_the_text_begins_with_the_finding_and_the_letters(report, ap, finding):
+    overall = {**report.comparison.overall, "ap": Difference(*ap)}
+    changed = replace(report, comparison=replace(report.comparison, overall=overall))
+    first, *lines = changed.as_text().splitlines()
+    assert first.startswith(finding)
+    assert [line for line in lines if line][:2] == ["A: good", "B: worse"]
 
 
 def test_categories_of_one_name_have_a_row_each(files, tmp_path):
@@ -134,9 +154,7 @@ def test_records_of_other_code_with_their_annotations(files, tmp_path):
     annotations, good, worse = files
     store = RecordStore(tmp_path)
     paths = [
-        record_results(
-            OtherCode(name), annotations, file, store, command="eval", dataset="ytvis2019"
-        )[1]
+        record_results(OtherCode(name), annotations, file, store, command="eval", dataset="mine")[1]
         for name, file in (("A", good), ("B", worse))
     ]
     assert names_of(compared_sources(paths, annotations=annotations)) == (

@@ -33,7 +33,7 @@ def made(tmp_path_factory):
         path.write_text(json.dumps(tracks))
         _, record = record_results(
             OtherCode(name), annotations, path, RecordStore(folder / "records"), command="eval",
-            dataset="ytvis2019", split="val",
+            dataset="mine", split="val",
         )  # fmt: skip
         if name == "alike":
             pack_predictions(record)

@@ -86,7 +86,7 @@ class Evaluation:
 
     def record_numbers(self) -> dict[str, Any]:
         """Values of a record: the 12 numbers, AP's interval, parts, levels and tracking metrics."""
-        low, high = ap_interval(self.matches) or (None, None)
+        low, high = self.interval or (None, None)
         return {
             **self.summary(),
             "ap_low": low,
@@ -95,6 +95,11 @@ class Evaluation:
             **self.level_aps(),
             **({} if self.tracking is None else self.tracking.headline()),
         }
+
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """Low and high end of the 95 % interval of AP; None without one (see `ap_interval`)."""
+        return ap_interval(self.matches)
 
     def per_part(self) -> dict[str, dict[str, float]]:
         """The same 12 numbers of the videos of each part, by its name; none without parts.

@@ -32,6 +32,7 @@ def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
         warnings.append(f"{ground_truth.name}: no object to find, so every number is -1")
     if not results.tracks:
         warnings.append(f"{results.name}: no predictions")
+    warnings += _score_warnings(results)
     warnings += _category_warnings(ground_truth, results)
     warnings += _size_warnings(ground_truth, results)
     warnings += _length_warnings({video.id: video for video in ground_truth.videos}, results)
@@ -63,6 +64,18 @@ def _refuse_categories_from_zero(ground_truth: GroundTruth, results: Results) ->
             f"{ground_truth.name} run from {min(known)} to {max(known)}; expected the latter "
             "(was the class index written, which is one less?)"
         )
+
+
+def _score_warnings(results: Results) -> list[str]:
+    scores = [track.score for track in results.tracks]
+    others = [index for index, score in enumerate(scores) if not 0 <= score <= 1]
+    if not others:
+        return []
+    return [
+        f"{results.name}: scores outside 0 to 1, of which score thresholds mean nothing: "
+        f"{len(others)} of {len(scores)} (the first is {_entry(results, others[0])} with score "
+        f"{scores[others[0]]})"
+    ]
 
 
 def _category_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:

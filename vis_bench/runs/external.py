@@ -12,8 +12,13 @@ from typing import Any
 
 import orjson
 
-from vis_bench.data.annotation_files import annotations_checksum, is_of_images, join_short_and_long
-from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, check_dataset_name, dataset_of
+from vis_bench.data.annotation_files import (
+    annotations_checksum,
+    category_names,
+    is_of_images,
+    join_short_and_long,
+)
+from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, contradiction, dataset_of
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, write_atomically
 from vis_bench.metrics.ap import Evaluation, evaluate_files
@@ -92,7 +97,8 @@ def record_results(
         predictions: the results file.
         store: the folder of the record.
         command: the command line.
-        dataset: a data set's name; default: the one whose categories the annotations have.
+        dataset: any name, of a known data set only with its categories; default: the data set
+            whose categories the annotations have.
         split: default: the one that `split` wrote into the file, or the file's name.
         long_annotations: as for `evaluate_files`; data set and split are then the 2022 validation
             videos of YouTube-VIS by default.
@@ -133,30 +139,43 @@ def _describe(
     annotations: Path, long_annotations: Path | None, dataset: str | None, split: str | None
 ) -> dict[str, Any]:
     """The record's dataset, split and annotations_sha256."""
-    if dataset is not None:
-        check_dataset_name(dataset)
+    name = " and ".join(str(path) for path in (annotations, long_annotations) if path)
     if long_annotations is not None:
-        data = orjson.dumps(join_short_and_long(annotations, long_annotations))
+        content = join_short_and_long(annotations, long_annotations)
+        data = orjson.dumps(content)
         dataset, split = dataset or SHORT_AND_LONG, split or "val"
     else:
         data = read_bytes(annotations)
-        content = parse_json(data, str(annotations))
+        content = parse_json(data, name)
         info = content.get("info")
         cut = info.get("split") if isinstance(info, dict) else None
         part = cut.get("part") if isinstance(cut, dict) else None
         dataset = dataset or _recognized(content, annotations)
         split = split or part or annotations.stem
+    _check_name(dataset, content, name)
     return {
         "dataset": dataset, "split": split, "annotations_sha256": annotations_checksum(data)
     }  # fmt: skip
+
+
+def _check_name(dataset: str, content: dict[str, Any], name: str) -> None:
+    """Refuse a name that is no line of text, and a known one of other categories."""
+    if not dataset.strip() or not dataset.isprintable():
+        raise InputError(f"--dataset is {dataset!r}; expected a line of text")
+    if dataset not in DATASETS:
+        return
+    if problem := contradiction(dataset, category_names(content, name)):
+        raise InputError(
+            f"--dataset is {dataset}, but in {name} {problem}; expected another name, such as mine"
+        )
 
 
 def _recognized(content: dict[str, Any], path: Path) -> str:
     names = {entry["id"]: str(entry.get("name")) for entry in content["categories"]}
     found = dataset_of(names, of_images=is_of_images(content))
     if found is None:
-        known = ", ".join(DATASETS)
         raise InputError(
-            f"{path} has the categories of no known data set; --dataset names one: {known}"
+            f"{path} has the categories of no known data set; expected --dataset with a name of "
+            "your own, such as mine"
         )
     return found

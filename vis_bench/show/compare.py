@@ -48,7 +48,9 @@ class CompareReport:
         }
 
     def as_text(self, form: Format = "markdown") -> str:
-        """Tables in points: all, tracking, by area, by category, changed videos, errors."""
+        """The finding, then tables in points: all, tracking, by area, by category, changed videos,
+        errors.
+        """
         (first, second), comparison = self.names, self.comparison
         differences = (
             f"Differences are {second} minus {first}, in points. Intervals: 95 %, paired bootstrap "
@@ -71,7 +73,24 @@ class CompareReport:
             Page("Videos that changed most", (self._videos(),), {}, (videos,)),
             Page("Where AP is lost", (self._errors(),), {}, (_ERRORS_REMARK,)),
         ]
-        return "\n".join(render(page, form) for page in pages)
+        head = Page("", (), {}, (self.finding(), f"A: {first}", f"B: {second}"))
+        return "\n".join(render(page, form) for page in (head, *pages))
+
+    def finding(self) -> str:
+        """The difference in AP, with its interval, as a sentence."""
+        ap = self.comparison.overall["ap"]
+        if ap.difference is None or ap.low is None or ap.high is None:
+            found = "no AP" if ap.difference is None else f"{_signed(ap.difference)} AP, B minus A"
+            return f"No interval of the difference between A and B: {found}."
+        if ap.is_noise:
+            interval = range_text(ap.low, ap.high, signed=True)
+            return (
+                f"No measurable difference between A and B: B minus A is {_signed(ap.difference)} "
+                f"AP, 95 %: {interval}."
+            )
+        word, sign = ("ahead of", 1) if ap.difference > 0 else ("behind", -1)
+        low, high = sorted((sign * ap.low, sign * ap.high))
+        return f"B is {points(sign * ap.difference)} AP {word} A, 95 %: {range_text(low, high)}."
 
     def _full(self, rows: Mapping[str, Difference]) -> Table:
         lines = [[title, *_cells(row)] for title, row in rows.items()]

@@ -9,7 +9,7 @@ from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.records.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
-from vis_bench.show.number_format import points
+from vis_bench.show.number_format import points, range_text
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Column, Page, Table
 
@@ -36,8 +36,9 @@ def evaluation_json(
 ) -> dict[str, Any]:
     """The 12 numbers as fractions, null without ground truth, and the warnings.
 
-    Of videos also numbers by length and by level; of annotations in two files the 12 numbers are
-    means, and `per_part` holds those of each; `tracking` where it was computed.
+    Of videos also the 95 % interval of AP, and numbers by length and by level; of annotations in
+    two files the 12 numbers are means, and `per_part` holds those of each; `tracking` where it was
+    computed.
     """
     report: dict[str, Any] = {
         **_nulled(evaluation.summary()), "warnings": list(evaluation.warnings),
@@ -46,7 +47,10 @@ def evaluation_json(
         report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
     if isinstance(evaluation, ImageEvaluation):
         return report
+    low, high = evaluation.interval or (None, None)
     report |= {
+        "ap_low": low,
+        "ap_high": high,
         **_nulled(evaluation.level_aps()),
         "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
         "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
@@ -70,8 +74,10 @@ def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: b
     rows = [[f"mean of {' and '.join(parts)}" if parts else whole,
              *_points(evaluation.summary(), ACCURACY_TITLES)]]  # fmt: skip
     rows += [[f"{name} videos", *_points(row, ACCURACY_TITLES)] for name, row in parts.items()]
-    tables = [_table(["points (0..100)", *ACCURACY_TITLES.values()], rows)]
-    tables += _part_tables(videos) if videos else []
+    interval = range_text(*videos.interval) if videos and videos.interval else None
+    remarks = (f"AP, 95 % interval over videos: {interval}",) if interval else ()
+    main = Page("", (_table(["points (0..100)", *ACCURACY_TITLES.values()], rows),), {}, remarks)
+    tables = _part_tables(videos) if videos else []
     if per_category:
         numbers = evaluation.per_category()
         names = _category_names(numbers)
@@ -81,7 +87,8 @@ def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: b
         tables.append(_table(["category", *ACCURACY_TITLES.values()], rows))
     if videos and videos.tracking is not None:
         tables += _tracking_tables(videos.tracking, per_category=per_category)
-    return "\n".join(map(render, tables)).rstrip("\n")
+    printed: list[Page | Table] = [main, *tables]
+    return "\n".join(map(render, printed)).rstrip("\n")
 
 
 def sensitivity_json(sensitivity: IdentitySensitivity | None) -> dict[str, Any] | None:
