@@ -1,15 +1,18 @@
 """A run keeps what it has measured, whatever fails beside it."""
 
+import json
+
 import pytest
 import torch
 
 from run_case import QUIET, Heard, jobs_of
+from vis_bench.cli import main
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.matching import match
 from vis_bench.records.names import file_stem
-from vis_bench.records.store import RecordStore
+from vis_bench.records.store import RecordStore, failed_file
 from vis_bench.runs import harness
 from vis_bench.runs.harness import run_jobs
 
@@ -100,6 +103,30 @@ def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path
     assert second.failures == []
     assert [record.clip_length for record in second.records] == ["whole", 10, 5]
     assert second.records[1] == first.records[1]
+
+
+@pytest.mark.parametrize("failing", ["evaluate_tracks", "count_flops", "load_method"])
+def test_a_whole_record_outlives_a_run_that_fails(jobs, tmp_path, monkeypatch, capsys, failing):
+    jobs, out = jobs[1:2], tmp_path / "out"
+    [record] = run(jobs, tmp_path).records
+    [path] = RecordStore(out).paths()
+    kept = {p.name: p.read_bytes() for p in out.iterdir()}
+    with monkeypatch.context() as patch:
+        place = type(jobs[0]) if failing == "load_method" else harness
+        patch.setattr(place, failing, fails_for(10, None, TypeError("broken")))
+        # Had its results file been replaced, the record's AP would belong to another.
+        monkeypatch.setattr(harness, "track_video", lambda *arguments: [])
+        assert len(run(jobs, tmp_path).failures) == 1
+    failed = failed_file(path)
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file() and p != failed} == kept
+    assert "TypeError" in str(json.loads(failed.read_text())["failures"])
+    assert RecordStore(out).readable().records == (record,)
+    assert main(["check", "--baseline", str(path), "--current", str(out)]) == 0
+    assert failed.name in capsys.readouterr().err
+    monkeypatch.undo()
+    assert run(jobs, tmp_path, resume=True).failures == []
+    assert not failed.exists()
+    assert run(jobs, tmp_path, resume=True).records == list(RecordStore(out))
 
 
 @pytest.mark.parametrize("limit", [2, 3])

@@ -9,6 +9,7 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import json_text, print_colored, print_markdown, print_text, warn
 from vis_bench.commands.values import number
 from vis_bench.files import overwrite_guard
+from vis_bench.records.store import failures_beside
 from vis_bench.show.gate.check import POINTS, append_summary, check, update_baseline
 
 
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         )  # fmt: skip
         problem = append_summary(report, os.environ)
         warn([] if problem is None else [problem])
+    warn(failures_beside(options.current))
     if options.json:
         print_text(json_text(report.as_json()))
         return 0 if report.passed else 1

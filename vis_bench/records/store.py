@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -21,6 +21,8 @@ from vis_bench.records.schema import SCHEMA_VERSION, Record
 
 RESULTS_ENDING = ".results.json"
 PACKED_ENDING = f"{RESULTS_ENDING}.gz"
+# Beside a whole record: the failures of a later measurement, which did not replace it.
+FAILED_ENDING = ".failed.json"
 # Folder beside the records for the shards of runs that have not ended; it holds no records.
 SHARDS = "shards"
 
@@ -54,11 +56,29 @@ class RecordStore:
                 f"cannot write to the folder of records {self.folder}: {error.strerror}"
             ) from None
 
-    def write(self, record: Record) -> Path:
-        """Writes one record atomically and returns its path."""
+    def write(self, record: Record, results: Path | None = None) -> Path:
+        """Writes one record atomically and returns its path; earlier failures are forgotten.
+
+        Args:
+            results: its results file where it was written first, to be moved beside the record.
+        """
         path = self.folder / f"{file_stem(record)}.json"
+        if results is not None and record.predictions:
+            results.replace(self.folder / record.predictions)
         write_atomically(path, record_json(record))
+        failed_file(path).unlink(missing_ok=True)
         return path
+
+    def write_failures(self, record: Record, failures: Mapping[str, str], command: str) -> Path:
+        """Writes why a record, which is kept, could not be measured again."""
+        path = self.folder / f"{file_stem(record)}.json"
+        content = {"record": path.name, "command": command, "failures": failures}
+        write_atomically(failed_file(path), json.dumps(content, indent=1).encode() + b"\n")
+        return failed_file(path)
+
+    def has_failed(self, record: Record) -> bool:
+        """True if the last measurement of a record that is kept failed."""
+        return failed_file(self.folder / f"{file_stem(record)}.json").is_file()
 
     def results_file(self, record: Record) -> Path:
         """Path of the results file beside a record."""
@@ -96,7 +116,7 @@ class RecordStore:
             found += [
                 Path(folder, name)
                 for name in (*folders, *files)
-                if name.endswith(".json") and not name.endswith(RESULTS_ENDING)
+                if name.endswith(".json") and not name.endswith((RESULTS_ENDING, FAILED_ENDING))
             ]
         return sorted(found), problems
 
@@ -114,6 +134,23 @@ class RecordStore:
             except InputError as error:
                 problems.append(str(error))
         return StoredRecords(tuple(records), tuple(problems), tuple(read))
+
+
+def failed_file(record_path: Path) -> Path:
+    """The file beside a record with the failures of a later measurement."""
+    return record_path.with_name(record_path.name.removesuffix(".json") + FAILED_ENDING)
+
+
+def failures_beside(path: Path) -> list[str]:
+    """A sentence for each record of a folder, or for one record's file, whose last measurement
+    failed.
+    """
+    paths = RecordStore(path).paths() if path.is_dir() else [path]
+    return [
+        f"record {record} is of an earlier run; the last one failed, see {failed_file(record)}"
+        for record in paths
+        if is_file(failed_file(record))
+    ]
 
 
 def record_json(record: Record) -> bytes:

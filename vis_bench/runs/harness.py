@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -77,33 +78,60 @@ def run_jobs(
     """
     measure_job = measure_job or partial(measure, resume=resume)
     known = [store.find(job.digest) if resume else None for job in jobs]
-    failed_before = [record is not None and bool(record.failures) for record in known]
+    failed_before = [r is not None and (bool(r.failures) or store.has_failed(r)) for r in known]
     records, failures = dict[int, Record](), list[str]()
     for number, place in enumerate(sorted(range(len(jobs)), key=failed_before.__getitem__), 1):
-        job, record = jobs[place], known[place]
+        job = jobs[place]
         title = f"[{number}/{len(jobs)}] {job.name}"
-        changed = None if record is None else difference(job, record)
-        if changed:
-            bars.say(f"{title}: its record has {changed}; it is measured anew")
-        elif record is not None and not record.failures:
-            bars.say(f"{title}: measured before")
-            records[place] = record
+        if resume and (before := _measured_before(job, store, bars, title)):
+            records[place] = before
             continue
+        files = ShardFiles(store.folder, job)
         try:
             record = measure_job(job, store, bars, title)
-            store.write(record)
+            if not _keep_whole_record(job, store, bars, title, record.failures):
+                store.write(record, files.results_file(store.results_file(record).name))
         except (Exception, SystemExit) as error:  # a method's own code may raise anything
             failures.append(f"{job.name}: {reason(error)}")
             bars.say(f"{title} failed: {reason(error)}")
+            _keep_whole_record(job, store, bars, title, {"run": reason(error)})
             continue
         finally:
             torch.cuda.empty_cache()
         if not record.failures:
-            ShardFiles(store.folder, job).remove()
+            files.remove()
         records[place] = record
         failures += [f"{job.name}, {what}: {why}" for what, why in record.failures.items()]
         bars.say(f"{title}: {values_text(record)}")
     return Outcome([records[place] for place in sorted(records)], failures)
+
+
+def _measured_before(job: Job, store: RecordStore, bars: Bars, title: str) -> Record | None:
+    """The job's record if it is complete; tells if it is not of the job's code and frames."""
+    record = store.find(job.digest)
+    if record is None:
+        return None
+    if changed := difference(job, record):
+        bars.say(f"{title}: its record has {changed}; it is measured anew")
+        return None
+    if record.failures or store.has_failed(record):
+        return None
+    bars.say(f"{title}: measured before")
+    return record
+
+
+def _keep_whole_record(
+    job: Job, store: RecordStore, bars: Bars, title: str, failures: Mapping[str, str]
+) -> bool:
+    """Write failures beside an earlier record without them, and return True; or else False."""
+    before = None
+    with suppress(InputError):  # not a record: there is nothing to keep
+        before = store.find(job.digest) if failures else None
+    if before is None or not before.failures.keys() < failures.keys():
+        return False
+    path = store.write_failures(before, failures, job.settings.command)
+    bars.say(f"{title}: the whole record of an earlier run is kept; the failures are in {path}")
+    return True
 
 
 def difference(job: Job, record: Record) -> str | None:
@@ -116,7 +144,9 @@ def difference(job: Job, record: Record) -> str | None:
 def is_measured(job: Job, store: RecordStore) -> bool:
     """True if a job has a complete record of its code and frames."""
     record = store.find(job.digest)
-    return record is not None and not record.failures and not difference(job, record)
+    if record is None or record.failures or store.has_failed(record):
+        return False
+    return difference(job, record) is None
 
 
 def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: bool) -> Record:
@@ -130,7 +160,7 @@ def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: boo
             record, bars, title, "accuracy",
             lambda: evaluate_tracks(
                 job, infer_job(job, method, store, bars, title, resume=resume),
-                store.results_file(record),
+                ShardFiles(store.folder, job).results_file(store.results_file(record).name),
             ),
         )  # fmt: skip
     return measure_cost(job, method, record, bars, title)

@@ -97,6 +97,10 @@ class ShardFiles:
         """Folder of the files."""
         return self.records / SHARDS / self.job.digest[:16]
 
+    def results_file(self, name: str) -> Path:
+        """Where a results file waits until its record is written."""
+        return self.folder / "results" / name
+
     def write(self, shard: Shard, tracks: Iterable[Track]) -> Path:
         """Write a shard's file, with the absent masks of one track at a time in memory."""
 

@@ -120,8 +120,9 @@ def _measure(
         lost = {v.name: given_up.get((job.digest, v.id)) for v in job.videos}
         if any(lost.values()):
             raise InputError("; ".join(f"video {name}: {why}" for name, why in lost.items() if why))
-        tracks = ShardFiles(store.folder, job).read()
-        return evaluate_tracks(job, tracks, store.results_file(record))
+        files = ShardFiles(store.folder, job)
+        results_file = files.results_file(store.results_file(record).name)
+        return evaluate_tracks(job, files.read(), results_file)
 
     return attempt(record, bars, title, "accuracy", accuracy)
 
