@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,7 @@ from vis_bench.runs.jobs import (
     naming_method,
     resolve_kernel_backend,
 )
+from vis_bench.runs.locks import locked
 from vis_bench.runs.shards import ShardFiles
 
 
@@ -65,7 +66,7 @@ MeasureJob = Callable[[Job, RecordStore, Bars, str], Record]
 
 def run_jobs(
     jobs: Sequence[Job], store: RecordStore, bars: Bars, *, resume: bool = False,
-    measure_job: MeasureJob | None = None,
+    measure_job: MeasureJob | None = None, holds_locks: bool = False,
 ) -> Outcome:  # fmt: skip
     """Measure every job and write each record as soon as it is measured.
 
@@ -75,35 +76,49 @@ def run_jobs(
         resume: keep complete records of the same code and frames, measure jobs that failed before
             last, and take tracks from shard files.
         measure_job: `measure` unless given.
+        holds_locks: the caller holds the locks of all jobs.
     """
     measure_job = measure_job or partial(measure, resume=resume)
     known = [store.find(job.digest) if resume else None for job in jobs]
     failed_before = [r is not None and (bool(r.failures) or store.has_failed(r)) for r in known]
-    records, failures = dict[int, Record](), list[str]()
+    outcomes: dict[int, Outcome] = {}
     for number, place in enumerate(sorted(range(len(jobs)), key=failed_before.__getitem__), 1):
         job = jobs[place]
         title = f"[{number}/{len(jobs)}] {job.name}"
-        if resume and (before := _measured_before(job, store, bars, title)):
-            records[place] = before
-            continue
-        files = ShardFiles(store.folder, job)
-        try:
-            record = measure_job(job, store, bars, title)
-            if not _keep_whole_record(job, store, bars, title, record.failures):
-                store.write(record, files.results_file(store.results_file(record).name))
-        except (Exception, SystemExit) as error:  # a method's own code may raise anything
-            failures.append(f"{job.name}: {reason(error)}")
-            bars.say(f"{title} failed: {reason(error)}")
-            _keep_whole_record(job, store, bars, title, {"run": reason(error)})
-            continue
-        finally:
-            torch.cuda.empty_cache()
-        if not record.failures:
-            files.remove()
-        records[place] = record
-        failures += [f"{job.name}, {what}: {why}" for what, why in record.failures.items()]
-        bars.say(f"{title}: {values_text(record)}")
-    return Outcome([records[place] for place in sorted(records)], failures)
+        with nullcontext() if holds_locks else locked([job], store.folder, bars):
+            before = _measured_before(job, store, bars, title) if resume else None
+            outcomes[place] = (
+                _run_job(job, store, bars, title, measure_job)
+                if before is None
+                else Outcome([before], [])
+            )
+    return Outcome(
+        [record for place in sorted(outcomes) for record in outcomes[place].records],
+        [failure for outcome in outcomes.values() for failure in outcome.failures],
+    )
+
+
+def _run_job(
+    job: Job, store: RecordStore, bars: Bars, title: str, measure_job: MeasureJob
+) -> Outcome:
+    """Measure one job and write its record."""
+    files = ShardFiles(store.folder, job)
+    try:
+        record = measure_job(job, store, bars, title)
+        if not _keep_whole_record(job, store, bars, title, record.failures):
+            store.write(record, files.results_file(store.results_file(record).name))
+    except (Exception, SystemExit) as error:  # a method's own code may raise anything
+        bars.say(f"{title} failed: {reason(error)}")
+        _keep_whole_record(job, store, bars, title, {"run": reason(error)})
+        return Outcome([], [f"{job.name}: {reason(error)}"])
+    finally:
+        torch.cuda.empty_cache()
+    if not record.failures:
+        files.remove()
+    bars.say(f"{title}: {values_text(record)}")
+    return Outcome(
+        [record], [f"{job.name}, {what}: {why}" for what, why in record.failures.items()]
+    )
 
 
 def _measured_before(job: Job, store: RecordStore, bars: Bars, title: str) -> Record | None:

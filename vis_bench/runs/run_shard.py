@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from vis_bench.errors import InputError, reason
 from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
-from vis_bench.records.store import SHARDS, RecordStore
+from vis_bench.records.store import RecordStore
 from vis_bench.runs.harness import Outcome, infer, is_measured, run_jobs
 from vis_bench.runs.jobs import Job
+from vis_bench.runs.locks import locked
 from vis_bench.runs.shards import Shard, ShardFiles, cut, report_foreign
 
 Item = TypeVar("Item")
@@ -98,9 +97,11 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
     failures: list[str] = []
     for job in waiting:
         shards = [shard for shard in own if shard.digest == job.digest]
-        ids = {video_id for shard in shards for video_id in shard.video_ids}
-        ShardFiles(store.folder, job).discard_outdated(bars, ids)
-        failures += _infer_shards(job, shards, store, bars, f"{job.name}, shard {option.number}")
+        with locked([job], store.folder, bars, shared=True):
+            if not is_measured(job, store):  # by a run that this one waited for
+                title = f"{job.name}, shard {option.number}"
+                failures += _infer_shards(job, shards, store, bars, title)
+    waiting = [job for job in waiting if not is_measured(job, store)]
     for job in waiting:
         _refuse_mixture(job, store)
     missing = sum(len(_missing(job, store)) for job in waiting)
@@ -110,8 +111,8 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
             "others, or to the same command without --shard and with --resume"
         )
         return Outcome([], failures)
-    with _one_at_a_time(store.folder / SHARDS, bars):
-        outcome = run_jobs(jobs, store, bars, resume=True)
+    with locked(jobs, store.folder, bars):
+        outcome = run_jobs(jobs, store, bars, resume=True, holds_locks=True)
     return Outcome(outcome.records, failures + outcome.failures)
 
 
@@ -136,7 +137,9 @@ def _infer_shards(
     job: Job, shards: Sequence[Shard], store: RecordStore, bars: Bars, title: str
 ) -> list[str]:
     """Infer a job's shards and write a file each; return a sentence for each failure."""
-    files, missing = ShardFiles(store.folder, job), _missing(job, store)
+    files = ShardFiles(store.folder, job)
+    files.discard_outdated(bars, {video_id for shard in shards for video_id in shard.video_ids})
+    missing = _missing(job, store)
     shards = [rest for shard in shards if (rest := shard.only(missing)).video_ids]
     num_frames = sum(video.length for shard in shards for video in shard.videos(job))
     method: VISMethod | None = None
@@ -151,24 +154,3 @@ def _infer_shards(
             else:
                 files.write(shard, [track for found in tracks.values() for track in found])
     return failures
-
-
-@contextmanager
-def _one_at_a_time(folder: Path, bars: Bars) -> Iterator[None]:
-    """Wait until no other process merges. The lock of a process that dies is released."""
-    import fcntl  # not on Windows
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / "merging"
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            bars.say("waiting for the process that merges")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-            with suppress(OSError):  # shards of other runs
-                folder.rmdir()

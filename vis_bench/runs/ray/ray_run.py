@@ -27,6 +27,7 @@ from vis_bench.runs.harness import (
     run_jobs,
 )
 from vis_bench.runs.jobs import Job
+from vis_bench.runs.locks import locked
 from vis_bench.runs.ray.cluster import (
     ClusterSettings,
     alive_nodes,
@@ -57,15 +58,19 @@ def run_on_ray(
             fit.
     """
     report_foreign(store.folder, jobs, bars)
-    waiting = [job for job in jobs if not (resume and is_measured(job, store))]
-    if not waiting:
-        return run_jobs(jobs, store, bars, resume=resume)
-    on_gpu = any(job.plan.device.type == "cuda" for job in waiting)
-    bars.say("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
-    with connected(settings, on_gpu) as ray:
-        given_up, records = _infer_all(ray, settings, waiting, store, bars, resume=resume)
-        measure_job = partial(_measure, ray=ray, given_up=given_up, records=records)
-        return run_jobs(jobs, store, bars, resume=resume, measure_job=measure_job)
+    with locked(jobs, store.folder, bars):
+        waiting = [job for job in jobs if not (resume and is_measured(job, store))]
+        if not waiting:
+            return run_jobs(jobs, store, bars, resume=resume, holds_locks=True)
+        on_gpu = any(job.plan.device.type == "cuda" for job in waiting)
+        where = settings.address
+        bars.say("starting Ray" if where is None else f"joining Ray at {where}")
+        with connected(settings, on_gpu) as ray:
+            given_up, records = _infer_all(ray, settings, waiting, store, bars, resume=resume)
+            measure_job = partial(_measure, ray=ray, given_up=given_up, records=records)
+            return run_jobs(
+                jobs, store, bars, resume=resume, measure_job=measure_job, holds_locks=True
+            )
 
 
 def _infer_all(
