@@ -1,7 +1,7 @@
 """The error that users see, and any other exception as a sentence."""
 
 from pathlib import Path
-from traceback import extract_tb
+from traceback import extract_tb, format_exception
 
 
 class InputError(ValueError):
@@ -20,6 +20,13 @@ def reason(error: BaseException) -> str:
     place = f" in {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
     message = " ".join(str(error).split())
     return f"{type(error).__name__}{place}" + (f": {message}" if message else "")
+
+
+def root_traceback(error: BaseException) -> str:
+    """The traceback of the exception that an error was raised for, or of the error itself."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return "".join(format_exception(error))
 
 
 def unusable_path(error: OSError) -> str:

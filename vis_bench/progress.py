@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from vis_bench.errors import root_traceback
 from vis_bench.text import one_line
 
 # Least seconds between two lines where there is no terminal.
@@ -40,15 +41,20 @@ class Bars:
 
     Args:
         quiet: shows no progress and no messages.
+        tracebacks: shows those of errors, see `trace`.
         clock: returns seconds.
     """
 
-    def __init__(self, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, quiet: bool = False, clock: Callable[[], float] = time.monotonic, *,
+        tracebacks: bool = False,
+    ) -> None:  # fmt: skip
         # The command line's stream escapes control characters, which rich needs.
         verbatim = getattr(sys.stderr, "verbatim", None)
         self._console = Console(file=verbatim, stderr=True, quiet=quiet, emoji=False)
         self._quiet = quiet
         self._clock = clock
+        self._tracebacks = tracebacks
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Advance]:
@@ -95,6 +101,12 @@ class Bars:
     def say(self, message: str) -> None:
         """One line on standard error."""
         self._console.print(one_line(message), highlight=False, markup=False, soft_wrap=True)
+
+    def trace(self, error: BaseException) -> None:
+        """The traceback of an error on standard error, if they are to be shown."""
+        if self._tracebacks:
+            for line in root_traceback(error).splitlines():
+                self.say(line)
 
     def _progress(self, *more: ProgressColumn) -> Progress:
         """Bars whose titles are plain text without markup."""

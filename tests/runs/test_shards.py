@@ -120,10 +120,10 @@ def test_shares_that_are_killed_go_on_with_another_number(
 ):
     store = RecordStore(tmp_path)
     for number, count in enumerate(kills, 1):
-        monkeypatch.setattr(shard_module, "infer", killed_after(count))
+        monkeypatch.setattr(harness, "infer", killed_after(count))
         with pytest.raises(Killed):
             run_shard(jobs, store, QUIET, ShardOption(number, 2))
-    monkeypatch.setattr(shard_module, "infer", infer)
+    monkeypatch.setattr(harness, "infer", infer)
     assert run_shard(jobs, store, QUIET, ShardOption(2, 3)).records == []
     outcome = run_jobs(jobs, store, QUIET, resume=True)
     assert contents(tmp_path, outcome.records) == in_one_process
@@ -151,9 +151,9 @@ def test_a_method_that_fails_is_named_and_the_others_shares_go_on(jobs, tmp_path
             raise RuntimeError("broken")
         return infer(job, method, videos, advance)
 
-    monkeypatch.setattr(shard_module, "infer", failing)
+    monkeypatch.setattr(harness, "infer", failing)
     outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(1, 1))
-    assert len(outcome.failures) == len(cut(jobs[0]))
+    assert len(outcome.failures) == VIDEOS
     assert "RuntimeError" in outcome.failures[0]
     assert ShardFiles(tmp_path, jobs[1]).read().keys() == {v.id for v in jobs[1].videos}
 

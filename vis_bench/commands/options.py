@@ -192,6 +192,7 @@ class Options:
         self.limit("measure")
         self.random_weights("measure")
         self.flag("--resume", "skip cells and videos that are measured")
+        self.flag("--traceback", "show the traceback of a method's failure")
         self.flag("--verify-frames", "compare frames by content, not by name and size")
 
     def data_root(self) -> None:

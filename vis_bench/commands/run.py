@@ -21,6 +21,7 @@ from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.show.speed import speed_table
 from vis_bench.show.tables import render
+from vis_bench.text import count as count_of
 
 # Takes jobs, the store of their records and progress bars; returns an `Outcome`.
 MeasureJobs = Callable[..., Any]
@@ -80,6 +81,10 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
+def _may_be_limited(options: argparse.Namespace) -> bool:
+    return options.output is None and options.limit is not None
+
+
 def measure(
     options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None
 ) -> int:
@@ -99,10 +104,16 @@ def measure(
         options.limit, options.verify_frames,
     )  # fmt: skip
     cells = load_cells(options.config, options.overrides)
-    bars = Bars()
-    jobs = resolve_jobs(cells, settings, build_method, bars.say)
+    bars = Bars(tracebacks=options.traceback)
     folder = options.output or records_folder
-    if options.output is None and any(job.limited for job in jobs):
+    part = f", or to {LIMITED_RECORDS} for part of a split" if _may_be_limited(options) else ""
+    bars.say(f"{count_of(len(cells), 'cell')}; records go to {folder}{part}")
+    try:
+        jobs = resolve_jobs(cells, settings, build_method, bars.say)
+    except InputError as error:
+        bars.trace(error)
+        raise
+    if _may_be_limited(options) and any(job.limited for job in jobs):
         folder = LIMITED_RECORDS
         bars.say(f"--limit: records go to {folder}; --output names another folder")
     measure_all = measure_all or partial(run_jobs, resume=options.resume)

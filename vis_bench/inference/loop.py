@@ -22,6 +22,7 @@ from vis_bench.contract import (
 )
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
+from vis_bench.errors import InputError, reason
 from vis_bench.inference.clips import Clip, ClipLength, clip_windows, without_overlap
 from vis_bench.inference.compiled import tf32_set
 from vis_bench.inference.image_instances import ImageInstances
@@ -184,21 +185,38 @@ def no_mark() -> None:
 def track_clips(
     method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: Tracker,
     stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
-    num_classes: int | None = None,
+    num_classes: int | None = None, video: Video | None = None,
 ) -> None:  # fmt: skip
     """Predict the clips and join them in the tracker, closing frames as early as possible.
 
     `after_clip` is called whenever a clip is in the tracker and its last frames are closed.
-    `num_classes` is checked where it is given.
+    `num_classes` is checked where it is given, and `video` named in errors.
+
+    Raises:
+        InputError: for a clip that fails, with the video, the clip's number and its frames.
     """
     later_starts = [*(clip.start for clip in clips[1:]), clips[-1].stop]
     predictions = predict_clips(method, inputs, clips, stages)
-    for (clip, prediction), next_start in zip(predictions, later_starts, strict=True):
-        with stages.time("track"):
-            tracker.update(clip, check_values(method, prediction, num_classes))
-        with stages.time("rle"):
-            tracker.close_frames(next_start)
+    for number, next_start in enumerate(later_starts, 1):
+        try:
+            clip, prediction = next(predictions)
+            with stages.time("track"):
+                tracker.update(clip, check_values(method, prediction, num_classes))
+            with stages.time("rle"):
+                tracker.close_frames(next_start)
+        except (Exception, SystemExit) as error:  # a method's own code may raise anything
+            planned = clips[number - 1]
+            place = f"clip {number} of {len(clips)}, frames {planned.start} to {planned.stop - 1}"
+            if video is not None:
+                place = f"video {video.name} (id {video.id}), {place}"
+            raise InputError(f"{_problem(method, error)}, in {place}") from error
         after_clip()
+
+
+def _problem(method: VISMethod, error: BaseException) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    return f"method {method.registered_name} failed, {reason(error)}"
 
 
 @torch.inference_mode()
@@ -225,6 +243,6 @@ def track_video(
     threads = decoding_threads(video.frames, plan.device)
     with closing(read_ahead(video.frames, threads=threads)) as frames, plan.arithmetic():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
-        track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids))
+        track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids), video)
     with stages.time("rle"):
         return tracker.tracks(video.id, category_ids)

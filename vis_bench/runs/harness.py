@@ -8,11 +8,13 @@ files first, and this loop finds them there.
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 
@@ -49,7 +51,11 @@ from vis_bench.runs.jobs import (
     resolve_kernel_backend,
 )
 from vis_bench.runs.locks import locked
-from vis_bench.runs.shards import ShardFiles
+from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut
+from vis_bench.text import count
+
+# Of a failure on the screen; the record holds all of it.
+MESSAGE_LETTERS = 500
 
 
 @dataclass
@@ -109,8 +115,12 @@ def _run_job(
             store.write(record, files.results_file(store.results_file(record).name))
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
         bars.say(f"{title} failed: {reason(error)}")
+        bars.trace(error)
         _keep_whole_record(job, store, bars, title, {"run": reason(error)})
         return Outcome([], [f"{job.name}: {reason(error)}"])
+    except KeyboardInterrupt:
+        name_kept(job, store, bars)
+        raise
     finally:
         torch.cuda.empty_cache()
     if not record.failures:
@@ -197,7 +207,9 @@ def attempt(
     try:
         return Record.of(record, measurement())
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
-        bars.say(f"{title}: {name} failed: {reason(error)}")
+        bars.say(f"{title}: {name} failed: {shorten(reason(error), MESSAGE_LETTERS)}")
+        if not isinstance(error, FailedVideosError):
+            bars.trace(error)
         return record.model_copy(update={"failures": {**record.failures, name: reason(error)}})
 
 
@@ -220,14 +232,67 @@ def infer(
 def infer_job(
     job: Job, method: VISMethod, store: RecordStore, bars: Bars, title: str, *, resume: bool
 ) -> dict[int, list[Track]]:
-    """Infer the job's videos, but for those that are in shard files, if `resume`."""
+    """Infer the job's videos, but for those that are in shard files, if `resume`.
+
+    Raises:
+        FailedVideosError: if some fail; the others are in shard files.
+    """
     files = ShardFiles(store.folder, job)
     if resume:
         files.discard_outdated(bars)
-    known = files.read() if resume else {}
-    videos = [video for video in job.videos if video.id not in known]
-    with bars.bar(title, sum(video.length for video in videos)) as advance:
-        return known | infer(job, method, videos, advance)
+    else:
+        files.remove()
+    known = files.read()
+    # A video a file, so that a process that is killed loses one; images are quick.
+    shards = cut(job, done=known, size=SHARD_VIDEOS if job.dataset.of_images else 1)
+    tracks, failures = infer_shards(job, method, shards, files, bars, title)
+    if failures:
+        raise FailedVideosError("; ".join(failures))
+    return known | tracks
+
+
+class FailedVideosError(InputError):
+    """Videos whose inference failed, each named before."""
+
+
+def infer_shards(
+    job: Job, method: VISMethod, shards: Sequence[Shard], files: ShardFiles, bars: Bars, title: str
+) -> tuple[dict[int, list[Track]], list[str]]:
+    """Infer shards and write their files; a video that fails is named, and the others go on.
+
+    Returns:
+        The tracks by video id, and a sentence for each video that failed.
+    """
+    tracks: dict[int, list[Track]] = {}
+    failures: list[str] = []
+    videos = {video.id: video for video in job.videos}
+    num_frames = sum(videos[key].length for shard in shards for key in shard.video_ids)
+    with bars.bar(title, num_frames) as advance:
+        for shard in shards:
+            done: dict[int, list[Track]] = {}
+            try:
+                for key in shard.video_ids:
+                    try:
+                        done |= infer(job, method, [videos[key]], advance)
+                    except (Exception, SystemExit) as error:  # a method may raise anything
+                        why, name = reason(error), f"video {videos[key].name}"
+                        failures.append(why if name in why else f"{name}: {why}")
+                        bars.say(f"{title}: {failures[-1]}")
+                        bars.trace(error)
+            finally:
+                if done:  # also where the process is interrupted
+                    found = [track for key in done for track in done[key]]
+                    files.write(shard.only(done), found)
+            tracks |= done
+    return tracks, failures
+
+
+def name_kept(job: Job, store: RecordStore, bars: Bars) -> None:
+    """Tell how many videos of an interrupted job are kept, and the command that goes on."""
+    kept = f"{len(ShardFiles(store.folder, job).read())} of {count(len(job.videos), 'video')}"
+    command = job.settings.command
+    command += "" if "--resume" in shlex.split(command) else " --resume"
+    bars.say(f"{job.name}: {kept} kept; go on with: {command}")
 
 
 def evaluate_tracks(

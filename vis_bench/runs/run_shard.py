@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from vis_bench.errors import InputError, reason
-from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.records.store import RecordStore
-from vis_bench.runs.harness import Outcome, infer, is_measured, run_jobs
+from vis_bench.runs.harness import Outcome, infer_shards, is_measured, name_kept, run_jobs
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
 from vis_bench.runs.shards import Shard, ShardFiles, cut, report_foreign
@@ -98,9 +97,14 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
     for job in waiting:
         shards = [shard for shard in own if shard.digest == job.digest]
         with locked([job], store.folder, bars, shared=True):
-            if not is_measured(job, store):  # by a run that this one waited for
+            if is_measured(job, store):  # by a run that this one waited for
+                continue
+            try:
                 title = f"{job.name}, shard {option.number}"
                 failures += _infer_shards(job, shards, store, bars, title)
+            except KeyboardInterrupt:
+                name_kept(job, store, bars)
+                raise
     waiting = [job for job in waiting if not is_measured(job, store)]
     for job in waiting:
         _refuse_mixture(job, store)
@@ -141,16 +145,13 @@ def _infer_shards(
     files.discard_outdated(bars, {video_id for shard in shards for video_id in shard.video_ids})
     missing = _missing(job, store)
     shards = [rest for shard in shards if (rest := shard.only(missing)).video_ids]
-    num_frames = sum(video.length for shard in shards for video in shard.videos(job))
-    method: VISMethod | None = None
-    failures = []
-    with bars.bar(title, num_frames) as advance:
-        for shard in shards:
-            try:
-                method = method or job.load_method()
-                tracks = infer(job, method, shard.videos(job), advance)
-            except Exception as error:  # a method's own code may raise anything
-                failures.append(f"{job.name}, videos {shard.video_ids}: {reason(error)}")
-            else:
-                files.write(shard, [track for found in tracks.values() for track in found])
-    return failures
+    if not shards:
+        return []
+    try:
+        method = job.load_method()
+    except (Exception, SystemExit) as error:  # a method's own code may raise anything
+        bars.say(f"{title} failed: {reason(error)}")
+        bars.trace(error)
+        return [f"{job.name}: {reason(error)}"]
+    _, failures = infer_shards(job, method, shards, files, bars, title)
+    return [f"{job.name}, {failure}" for failure in failures]
