@@ -148,6 +148,24 @@ def test_a_plug_in_that_fails_is_named_in_a_sentence(tmp_path, name, command):
     assert not (tmp_path / "o.json").exists()
 
 
+@pytest.mark.parametrize("name", ["raises", "built"])
+def test_a_run_tells_where_records_go_and_shows_tracebacks_on_request(tmp_path, name):
+    old, new = FAILING["raises"][:2] if name == "raises" else (
+        "self.threshold = threshold", "raise KeyError('no such key')"
+    )  # fmt: skip
+    plug_in(tmp_path / "site", name, old, new)
+    done, _ = measure(
+        tmp_path / "site", name, tmp_path / "out", "--traceback", measure="accuracy"
+    )  # fmt: skip
+    lines = done.stderr.splitlines()
+    assert "Traceback (most recent call last):" in lines
+    assert any(f"{name}_module.py" in line and "line" in line for line in lines)
+    assert done.returncode == (1 if name == "raises" else 2)
+    if name == "raises":
+        assert "1 cell;" in lines[0]
+        assert str(tmp_path / "out") in lines[0]
+
+
 def test_a_plug_in_whose_function_hides_what_it_takes_is_named(tmp_path):
     install(
         tmp_path / "site", "opaque==1", {"opaque.py": "build = dict.fromkeys\n"},

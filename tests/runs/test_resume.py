@@ -6,16 +6,19 @@ from functools import partial
 
 import pytest
 
+from methods.color_key import ColorKey
 from paths import ROOT
 from run_case import QUIET, Heard, jobs_of, of_code
 from vis_bench import plugins
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
+from vis_bench.inference.preprocess import to_input
 from vis_bench.plugins import sources_sha256
 from vis_bench.records.store import RecordStore
 from vis_bench.runs import harness
 from vis_bench.runs.harness import infer, run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
+from vis_bench.runs.shards import ShardFiles
 
 CONFIG = """
 method: color_key
@@ -189,3 +192,64 @@ def test_code_of_another_machine_is_refused(data, monkeypatch):
     of_code([job], NEW, monkeypatch)
     with pytest.raises(InputError, match=NEW[:12]):
         job.load_method()
+
+
+def test_an_interrupted_run_keeps_its_videos_and_names_the_command(
+    data, tmp_path, monkeypatch, inferred
+):
+    jobs, watched, bars = jobs_on(data), harness.infer, Heard()
+    ids = [video.id for video in jobs[0].videos]
+
+    def interrupted(job, method, videos, advance):
+        if videos[0].id == ids[2]:
+            raise KeyboardInterrupt
+        return watched(job, method, videos, advance)
+
+    store, whole = RecordStore(tmp_path / "out"), RecordStore(tmp_path / "whole")
+    monkeypatch.setattr(harness, "infer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(jobs, store, bars)
+    monkeypatch.setattr(harness, "infer", watched)
+    assert f"2 of {VIDEOS} videos kept" in bars.said[-1]
+    assert bars.said[-1].endswith(f": {jobs[0].settings.command} --resume")
+    assert sorted(ShardFiles(store.folder, jobs[0]).read()) == ids[:2]
+    inferred.clear()
+    [record] = run_jobs(jobs, store, QUIET, resume=True).records
+    assert inferred == ids[2:]
+    [other] = run_jobs(jobs, whole, QUIET).records
+    assert (record.ap, record.hota) == (other.ap, other.hota)
+    assert store.results_file(record).read_bytes() == whole.results_file(other).read_bytes()
+
+
+class Breaks(ColorKey):
+    """`color_key`, but for the second clip of the video whose first frames have the mean `mark`."""
+
+    mark = None
+
+    def encode_frames(self, frames_T3HW):
+        if abs(float(frames_T3HW.mean()) - (self.mark or 9)) < 1e-6:
+            raise KeyError("no such key")
+        return super().encode_frames(frames_T3HW)
+
+
+def test_a_video_that_fails_is_named_with_its_clip_and_the_others_are_kept(
+    data, tmp_path, monkeypatch, inferred
+):
+    jobs = jobs_on(data, build=lambda name, *, num_classes: Breaks(num_classes))
+    broken, store = jobs[0].videos[1], RecordStore(tmp_path / "out")
+    frames = [broken.frames[t] for t in range(10, 18)]
+    monkeypatch.setattr(Breaks, "mark", float(to_input(frames, Breaks.input_format).mean()))
+    outcome = run_jobs(jobs, store, QUIET)
+    assert len(outcome.failures) == 1
+    [record] = store
+    assert (record.ap, list(record.failures)) == (None, ["accuracy"])
+    why = record.failures["accuracy"]
+    num_clips = len(jobs[0].plan.clips(broken.length))
+    for part in (f"{broken.name} (id {broken.id})", f"clip 2 of {num_clips}", "frames 10 to 19"):
+        assert part in why
+    assert why.count(broken.name) == 1
+    monkeypatch.setattr(Breaks, "mark", None)
+    inferred.clear()
+    [record] = run_jobs(jobs, store, QUIET, resume=True).records
+    assert inferred == [broken.id]
+    assert (record.ap is None, record.failures) == (False, {})

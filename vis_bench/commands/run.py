@@ -81,10 +81,6 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
-def _may_be_limited(options: argparse.Namespace) -> bool:
-    return options.output is None and options.limit is not None
-
-
 def measure(
     options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None
 ) -> int:
@@ -105,20 +101,20 @@ def measure(
     )  # fmt: skip
     cells = load_cells(options.config, options.overrides)
     bars = Bars(tracebacks=options.traceback)
-    folder = options.output or records_folder
-    part = f", or to {LIMITED_RECORDS} for part of a split" if _may_be_limited(options) else ""
-    bars.say(f"{count_of(len(cells), 'cell')}; records go to {folder}{part}")
     try:
         jobs = resolve_jobs(cells, settings, build_method, bars.say)
     except InputError as error:
         bars.trace(error)
         raise
-    if _may_be_limited(options) and any(job.limited for job in jobs):
+    folder = options.output or records_folder
+    where = f"records go to {folder}"
+    if options.output is None and any(job.limited for job in jobs):
         folder = LIMITED_RECORDS
-        bars.say(f"--limit: records go to {folder}; --output names another folder")
+        where = f"--limit: records go to {folder}; --output names another folder"
     measure_all = measure_all or partial(run_jobs, resume=options.resume)
     store = RecordStore(folder)
     store.prepare()
+    bars.say(f"{count_of(len(jobs), 'cell')}; {where}")
     outcome = measure_all(jobs, store, bars)
     records = outcome.records
     timed = speed_table(records)
