@@ -12,7 +12,7 @@ from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes
-from vis_bench.metrics.ap import evaluate, evaluate_files
+from vis_bench.metrics.ap import evaluate, evaluate_files, hard_objects
 from vis_bench.metrics.matching import LEVELS, object_levels, returning
 from vis_bench.show.evaluation import evaluation_json, evaluation_text
 
@@ -196,6 +196,17 @@ class TestReturning:
             returns and not entry["iscrowd"]
             for entry, returns in zip(content["annotations"], returns_N, strict=True)
         )
+
+    def test_hard_objects_are_those_of_levels_and_sizes(self, evaluation):
+        rows = hard_objects(evaluation.matches)
+        assert list(rows) == [*LEVELS, "small", "medium", "large"]
+        assert {name: rows[name] for name in LEVELS} == evaluation.per_level()
+        summary = evaluation.summary()
+        for size in ("small", "medium", "large"):
+            found = [rows[size]["ap"], rows[size]["ar100"]]
+            assert found == [summary[f"ap_{size[0]}"], summary[f"ar_{size[0]}"]]
+        found = sum(rows[size]["num_objects"] for size in ("small", "medium", "large"))
+        assert found == sum(c.num_objects_VA[:, 0].sum() for c in evaluation.matches.categories)
 
     def test_perfect_tracks_are_perfect_at_every_level(self):
         truth = read_annotations(ANNOTATIONS)

@@ -195,11 +195,19 @@ class Evaluation:
         return self._per_length
 
 
+def hard_objects(matches: Matches) -> dict[str, dict[str, float]]:
+    """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of each of `matching.LEVELS`, and of `small`,
+    `medium` and `large` objects; -1 without an object.
+    """
+    return {name: _level(matches, name) for name in (*LEVELS, *AREA_NAMES[1:])}
+
+
 def _level(matches: Matches, name: str) -> dict[str, float]:
-    """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of one level."""
-    if name not in matches.levels:
+    """The numbers of one level or area range."""
+    places = (*AREA_NAMES, *matches.levels)
+    if name not in places:
         return {"num_objects": 0, "ap": -1.0, "ap50": -1.0, "ap75": -1.0, "ar100": -1.0}
-    place = len(AREA_NAMES) + matches.levels.index(name)
+    place = places.index(name)
     count = sum(int(category.num_objects_VA[:, place].sum()) for category in matches.categories)
     return {"num_objects": count, **column(matches, place).headline()}
 

@@ -247,6 +247,37 @@ def evaluate_tracking(
     return TrackingEvaluation(score_threshold, ground_truth.categories, annotated, videos)
 
 
+@dataclass(frozen=True)
+class ThresholdHota:
+    """HOTA over all detections of the tracks with a score above a threshold, as a fraction.
+
+    `hota` is None where nothing is annotated; `num_videos_without_tracks`: videos in which no track
+    has such a score.
+    """
+
+    score_threshold: float
+    hota: float | None
+    num_videos_without_tracks: int
+
+
+def hota_over_thresholds(
+    ground_truth: GroundTruth, results: Results, score_thresholds: Sequence[float]
+) -> list[ThresholdHota]:
+    """HOTA at each score threshold, in the order given; overlaps are counted once."""
+    if not score_thresholds:
+        return []
+    lowest_N = takes_part(ground_truth, results, min(score_thresholds))
+    overlaps = video_overlaps(ground_truth, results, lowest_N)
+    is_annotated = bool(annotated_categories(ground_truth))
+    rows = []
+    for threshold in score_thresholds:
+        evaluation = evaluate_tracking(ground_truth, results, threshold, overlaps)
+        hota = evaluation.detections().numbers()["hota"] if is_annotated else None
+        without = sum(video.num_tracks == 0 for video in evaluation.videos)
+        rows.append(ThresholdHota(threshold, hota, without))
+    return rows
+
+
 def annotated_categories(ground_truth: GroundTruth) -> frozenset[int]:
     """The categories with a mask that is not empty, within its video's length."""
     tubes = ground_truth.tubes
