@@ -81,8 +81,7 @@ def small_data(tmp_path_factory):
          "segmentations": a["segmentations"]}
         for a in content["annotations"]
     ]  # fmt: skip
-    for name in ("mine.json", "instances.json", "my_method.yaml"):
-        (folder / name).write_text(json.dumps(content))
+    (folder / "instances.json").write_text(json.dumps(content))
     for name in ("results.json", "a.json"):
         (folder / name).write_text(json.dumps(tracks))
     (folder / "b.json").write_text(json.dumps(tracks[1:]))
@@ -97,11 +96,12 @@ def small_data(tmp_path_factory):
     youtube = folder / "DATA" / "ytvis2019"
     (youtube / "train").mkdir(parents=True)
     (youtube / "train" / "JPEGImages").symlink_to(mine)
-    content["categories"] = [{"id": k, "name": n} for k, n in CATEGORIES["ytvis2019"].items()]
     content["videos"] = [{**content["videos"][0], "id": key} for key in range(1, 11)]
     content["annotations"] = [
         {**content["annotations"][0], "id": key, "video_id": key} for key in range(1, 11)
     ]
+    (folder / "mine.json").write_text(json.dumps(content))
+    content["categories"] = [{"id": k, "name": n} for k, n in CATEGORIES["ytvis2019"].items()]
     (youtube / "train.json").write_text(json.dumps(content))
     torch.save({"model": filled_state("ifc_r50")}, folder / "ifc_r50.pth")
     shutil.copytree(ROOT / "results" / "records", folder / "results" / "records")

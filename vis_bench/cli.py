@@ -88,7 +88,7 @@ def command_module(name: str) -> ModuleType:
 
 def _run(program: str, arguments: list[str]) -> int:
     try:
-        name = _overview(program).parse_args(arguments[:1]).command
+        name = _overview(program).parse_args(arguments[:1] or ["--help"]).command
         command = command_module(name)
         options = Options(Parser(prog=f"{program} {name}", description=COMMANDS[name]))
         command.add_arguments(options)

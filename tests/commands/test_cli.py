@@ -1,5 +1,6 @@
 """Commands as users run them: each once, with records, tables and pages that follow."""
 
+import csv
 import json
 import zipfile
 
@@ -63,9 +64,9 @@ def test_table_and_leaderboard_show_what_was_run(config, tmp_path):
     call("run", config, "--limit", 1, "--output", records, "--set", "clip_length=whole")
     code, out, _ = call("table", "measured", "--records", records, "--format", "csv")
     assert code == 0
-    assert out.splitlines()[1].startswith(
-        "color key (limited to 1 video),,plain synthetic set val,1,whole,,native,"
-    )
+    method, _, data, videos, clip, *_ = next(csv.reader(out.splitlines()[1:]))
+    assert method.startswith("color key (limited to 1 video")
+    assert [data, videos, clip] == ["plain synthetic set val", "1", "whole"]
     code, _, _ = call("leaderboard", "--records", records, "--output", tmp_path / "L.md")
     assert code == 0
     assert "color key" in (tmp_path / "L.md").read_text()
@@ -240,7 +241,7 @@ def test_a_summary_that_cannot_be_written_changes_no_exit_code(
         "check", "--baseline", tmp_path / "before", "--current", tmp_path / "after"
     )
     assert done == code
-    assert out.startswith("## Benchmark gate")
+    assert out.startswith("failed" if code else "passed")
     assert err.startswith("warning: cannot write the step summary ")
     assert err.count("\n") == 1
 

@@ -27,8 +27,9 @@ def test_every_file_is_a_command():
     assert set(COMMANDS) > {"run", "profile-kernels", "list"}
 
 
-def test_the_help_lists_every_command(capsys):
-    assert main(["--help"]) == 0
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_help_lists_every_command(arguments, capsys):
+    assert main(arguments) == 0
     printed = capsys.readouterr().out
     for name, line in COMMANDS.items():
         assert f"  {name:<17}{line}\n" in printed

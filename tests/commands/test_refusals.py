@@ -15,7 +15,6 @@ PREDICT = "predict c.yaml --set clip_length=whole --output o --frames"
 DRAW = "draw r.json --frames . --output o"
 POINTS = "figure sampling-points --output x.png"
 WRONG = {
-    "": "COMMAND",
     "runn": "runn",
     "list --fast": "--fast",
     "list nothing": "nothing",

@@ -27,8 +27,8 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
     stored = read_records(options.records)
-    say_if_empty(stored, options.records)
     page = table_page(options.name, stored.records, method_builder(options.name))
+    say_if_empty(stored, options.records)
     if options.json:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:
