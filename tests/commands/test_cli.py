@@ -258,3 +258,13 @@ def test_tables_without_records_name_the_folder_and_take_columns(command, tmp_pa
     code, _, err = call(*command, "--records", tmp_path / "r", "--columns", "speed")
     assert (code, err.count("\n")) == (2, 1)
     assert "'speed'" in err
+
+
+def test_the_html_leaderboard_links_the_report_beside_a_record(tmp_path):
+    path = RecordStore(tmp_path / "r s").write(example_record())
+    arguments = ("leaderboard", "--records", tmp_path / "r s", "--format", "html")
+    call(*arguments, "--output", tmp_path / "a.html")
+    assert "href=" not in (tmp_path / "a.html").read_text()
+    path.with_suffix(".html").touch()
+    call(*arguments, "--output", tmp_path / "a.html")
+    assert f'href="r%20s/{path.stem}.html"' in (tmp_path / "a.html").read_text()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, print_result
@@ -12,8 +14,9 @@ from vis_bench.commands.table import read_records, report_skipped, say_if_empty
 from vis_bench.commands.values import picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
-from vis_bench.records.names import split_ablations
+from vis_bench.records.names import split_ablations, tie_break
 from vis_bench.records.schema import Record
+from vis_bench.records.store import StoredRecords
 from vis_bench.show.charts import picture_format
 from vis_bench.show.curves import cost_curves, draw_curves, has_curves
 from vis_bench.show.tables import FORMATS
@@ -54,10 +57,25 @@ def run(options: argparse.Namespace) -> int:
         deliver(json_text(records), options.output)
     else:
         difference = PairedAP(stored, options.annotations, options.data_root)
-        text = leaderboard_text(records, options.format, difference, options.columns)
+        reports = _reports(stored, options.output)
+        text = leaderboard_text(records, options.format, difference, options.columns, reports)
         deliver(text, options.output, markdown=options.format == "markdown")
         report_skipped(difference.problems)
     return 1 if stored.problems else 0
+
+
+def _reports(stored: StoredRecords, output: Path | None) -> dict[str, str]:
+    """Relative addresses of the reports beside records: NAME.html beside NAME.json."""
+    folder = Path() if output is None else output.parent
+    pages = {
+        tie_break(record): path.with_suffix(".html")
+        for record, path in zip(stored.records, stored.paths, strict=True)
+    }
+    return {
+        key: quote(Path(os.path.relpath(page, folder)).as_posix())
+        for key, page in pages.items()
+        if page.is_file()
+    }
 
 
 def _write_charts(records: Sequence[Record], options: argparse.Namespace) -> None:

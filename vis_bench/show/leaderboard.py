@@ -6,7 +6,7 @@ records tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -95,15 +95,17 @@ def leaderboard_text(
     form: Format = "markdown",
     difference: PairedDifference | None = None,
     columns: Sequence[str] | None = None,
+    reports: Mapping[str, str] | None = None,
 ) -> str:
     """The leaderboard in a format; CSV names the data in a column, the others above a table.
 
     Args:
         columns: names of the columns to show.
+        reports: addresses of reports by `tie_break` of their records, which HTML links to.
     """
     if form == "markdown":
         return leaderboard_markdown(records, difference=difference, columns=columns)
-    page = _page(leaderboard_sections(records), difference)
+    page = _page(leaderboard_sections(records), difference, reports=reports or {})
     if form == "csv":
         page = replace(page, tables=tuple(map(_with_data_column, page.tables)))
         columns = None if columns is None else ["data", *columns]
@@ -178,6 +180,7 @@ def leaderboard_table(
     *,
     note_alone: bool = False,
     data: str = "",
+    reports: Mapping[str, str] | None = None,
 ) -> Table:
     """One section in the order given; best and second best are marked among the ranked rows.
 
@@ -186,6 +189,7 @@ def leaderboard_table(
         among: further records from which labels tell these apart.
         note_alone: adds a footnote to ranks that go by AP alone.
         data: the section's title.
+        reports: addresses of reports by `tie_break` of their records.
     """
     given = iter(shared_ranks(list(filter(is_ranked, rows))) if ranks is None else ranks)
     numbers = []
@@ -203,6 +207,10 @@ def leaderboard_table(
         (_text("Source", "source {}", weight=12), [_source(row) for row in rows]),
     ]
     labels = [(column, list(map(Entry, texts))) for column, texts in described]
+    if reports:
+        links = [reports.get(tie_break(row), "") for row in rows]
+        column, cells = labels[0]
+        labels[0] = column, [replace(e, link=x) for e, x in zip(cells, links, strict=True)]
     values = [(metric_column(metric), _values(metric, rows)) for metric in SHOWN]
     pairs = [(Column("Rank"), numbers), *labels[:5], *values, *labels[5:]]
     columns, entries = zip(*pairs, strict=True)
@@ -307,6 +315,7 @@ def _page(
     sections: Iterable[tuple[str, Sequence[Record]]],
     difference: PairedDifference | None,
     among: Sequence[Record] = (),
+    reports: Mapping[str, str] | None = None,
 ) -> Page:
     """Sections that share footnotes and remarks."""
     ranked = [
@@ -318,7 +327,10 @@ def _page(
     for title, rows, ranks in ranked:
         of_images = any(row.dataset in OF_IMAGES for row in rows)
         note_alone = is_compared and not of_images
-        tables.append(leaderboard_table(rows, ranks, among, note_alone=note_alone, data=title))
+        table = leaderboard_table(
+            rows, ranks, among, note_alone=note_alone, data=title, reports=reports
+        )
+        tables.append(table)
         if note_alone and any(alone for _, alone in ranks):
             notes[ALONE_KEY] = ALONE_FOOTNOTE
         if any(map(speed_notes, rows)):

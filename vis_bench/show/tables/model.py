@@ -63,6 +63,7 @@ class Entry:
         notes: keys of the page's footnotes.
         repeats: same text as the entry above; shown only by formats whose rows stand alone.
         interval: both ends as printed.
+        link: an address that HTML links the text to.
     """
 
     text: str
@@ -70,6 +71,7 @@ class Entry:
     notes: tuple[str, ...] = ()
     repeats: bool = False
     interval: tuple[str, str] | None = None
+    link: str = ""
 
     @property
     def interval_text(self) -> str:

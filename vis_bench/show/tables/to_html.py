@@ -1,21 +1,60 @@
-"""HTML writer: documents that need no script, no file and no address but their own."""
+"""HTML writer: documents that load nothing, read without scripts, and sort with one."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from vis_bench.show.tables.model import Column, Page
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+# A click on a heading sorts, a second one the other way; cells without a number stay last.
+_SCRIPT = """"use strict";
+function sortBy(heading) {
+  const body = heading.closest("table").tBodies[0], column = heading.cellIndex;
+  const isNumber = heading.classList.contains("number");
+  const up = heading.getAttribute("aria-sort") === (isNumber ? "descending" : "ascending");
+  const sign = isNumber === up ? 1 : -1;
+  for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort");
+  heading.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+  const keyOf = (row) => {
+    const text = row.cells[column].textContent;
+    return isNumber ? parseFloat(text) : text;
+  };
+  const compare = (a, b) => isNumber
+    ? Number.isNaN(a) - Number.isNaN(b) || sign * (a - b) || 0
+    : sign * a.localeCompare(b, "en", { numeric: true });
+  const rows = Array.from(body.rows).sort((one, other) => compare(keyOf(one), keyOf(other)));
+  body.append(...rows);
+}
+const headings = "table.sortable thead tr:last-child th:not(.bar)";
+for (const heading of document.querySelectorAll(headings)) {
+  const button = document.createElement("button");
+  button.append(...heading.childNodes);
+  button.addEventListener("click", () => sortBy(heading));
+  heading.append(button);
+}
+"""
+
 
 def write(page: Page) -> str:
     """Write a document with its title, a table each, footnotes and remarks."""
-    return _template().render(page=page, groups=_groups)
+    from markupsafe import Markup
+
+    tables = tuple(map(_interval_first, page.tables))
+    digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    return _template().render(
+        page=replace(page, tables=tables), groups=_groups, has_bar=_has_bar, in_percent=_in_percent,
+        is_sortable=_is_sortable, is_unranked=_is_unranked, script=Markup(_SCRIPT),
+        script_digest=digest,
+    )  # fmt: skip
 
 
 @cache
@@ -30,8 +69,49 @@ def _template() -> Template:
     return environment.get_template("page.html.jinja")
 
 
+def _interval_first(table: Table) -> Table:
+    """The table with its first column of intervals right behind the first text."""
+    columns = table.columns
+    names = [n for n, column in enumerate(columns) if not column.numeric]
+    values = [n for n in range(len(columns)) if _has_bar(table, n)]
+    if not names or not values or any(column.group for column in columns):
+        return table
+    order = [n for n in range(len(columns)) if n != values[0]]
+    order.insert(order.index(names[0]) + 1, values[0])
+    rows = tuple(tuple(row[n] for n in order) for row in table.rows)
+    return replace(table, columns=tuple(columns[n] for n in order), rows=rows)
+
+
 def _groups(columns: tuple[Column, ...]) -> list[tuple[str, int]]:
     """Neighboring groups with their widths; none where no column has one."""
     if not any(column.group for column in columns):
         return []
     return [(group, len(list(run))) for group, run in groupby(columns, lambda c: c.group)]
+
+
+def _has_bar(table: Table, place: int) -> bool:
+    """True for values with intervals that all lie within 0 and 100."""
+    column = table.columns[place]
+    entries = [row[place] for row in table.rows if row[place].interval]
+    if not entries or not column.interval_title or column.group:
+        return False
+    return all(_in_percent(entry) is not None for entry in entries)
+
+
+def _in_percent(entry: Entry) -> tuple[float, float, float] | None:
+    """The value and the ends of its interval, within 0 and 100; None for others."""
+    if entry.interval is None:
+        return None
+    try:
+        value, low, high = map(float, (entry.text, *entry.interval))
+    except ValueError:
+        return None
+    return (value, low, high) if 0 <= low <= high <= 100 and 0 <= value <= 100 else None
+
+
+def _is_sortable(table: Table) -> bool:
+    return not any(entry.repeats for row in table.rows for entry in row)
+
+
+def _is_unranked(table: Table, row: tuple[Entry, ...]) -> bool:
+    return table.columns[0].title == "Rank" and row[0].text == ABSENT
