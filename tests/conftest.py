@@ -3,7 +3,10 @@
 import os
 
 import pytest
-import torch
+
+# As the command line does, before PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+import torch  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

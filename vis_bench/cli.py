@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
+import os
 import shlex
 import signal
 import sys
@@ -27,7 +28,7 @@ DESCRIPTION = "Benchmark and evaluation harness for video instance segmentation"
 
 GROUPS = {
     "start": {
-        "demo": "measure the bundled mini models: no data, no download, no GPU",
+        "demo": "measure three mini models: no data, no download, no GPU",
         "list": "list methods, configs, data sets, tables and figures",
         "new-method": "write an installable package for your own method",
         "train": "train a mini model on the synthetic videos",
@@ -68,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         A closed pipe does not change it; output lost otherwise, such as on a full disk, turns 0
         into 2.
     """
+    # Before PyTorch is imported: threads that wait for work by spinning take several times the
+    # processor time of small models, and slow down whoever shares the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     program = SCRIPT if Path(sys.argv[0]).name == SCRIPT else PROGRAM
     out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
     with redirect_stdout(out), redirect_stderr(err), _sigterm_interrupts() as terminated:

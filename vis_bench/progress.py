@@ -117,6 +117,18 @@ class Bars:
         )  # fmt: skip
 
 
+def time_left(seconds: float, done: int, total: int) -> str:
+    """The time that the remaining items take at the pace so far: `, 3 min left`; empty at the end.
+
+    Args:
+        seconds: taken by the items that are done.
+    """
+    if not 0 < done < total:
+        return ""
+    left = seconds / done * (total - done)
+    return f", {left:.0f} s left" if left < 90 else f", {left / 60:.0f} min left"
+
+
 class _Lines:
     """Prints progress as lines, at most one in `LINE_SECONDS`; none for short work."""
 

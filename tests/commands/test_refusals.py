@@ -59,7 +59,7 @@ WRONG = {
     "figure sampling-points --output x.gif": "x.gif",
     f"{POINTS} --data x.csv": "x.csv",
     f"{POINTS} --set weights=null": "no weights",
-    "figure sampling-points demo --output x.png": "16 cells",
+    "figure sampling-points clip_lengths --output x.png": "16 cells",
     "figure sampling-points ifc_mini_synthetic --output x.png": "ms_sts, seqformer",
     "figure memory-tokens seqformer_mini_synthetic --output x.png": "ifc",
     "figure memory-tokens seqformer_r50_ytvis2019 --output x.png": "--data-root",

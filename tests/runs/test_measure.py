@@ -55,7 +55,7 @@ def test_a_measurement_that_fails_leaves_the_others_of_its_cell(jobs, tmp_path, 
     assert "TypeError" in clips.failures["flops"]
     assert "cannot convert a meta tensor" in clips.failures["flops"]
     assert len(outcome.failures) == 1
-    assert "color_key on synthetic T=10 S=5 native, flops" in outcome.failures[0]
+    assert "color_key synthetic T=10 S=5 native, flops" in outcome.failures[0]
 
 
 def test_a_cell_that_fails_is_named_and_the_others_are_measured(jobs, tmp_path, monkeypatch):

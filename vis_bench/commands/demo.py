@@ -1,4 +1,4 @@
-"""`demo`: runs the bundled config `demo` into a folder of its own."""
+"""`demo`: measures the bundled mini models on a few synthetic videos, and shows what came of it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,35 @@ from pathlib import Path
 
 from vis_bench.commands import run as run_command
 from vis_bench.commands.options import Options
+from vis_bench.commands.output import print_result
+from vis_bench.progress import Bars
+from vis_bench.records.store import RecordStore
 from vis_bench.runs.bundled import find_config
 
-RECORDS = Path("runs/demo")
+RECORDS, FULL_RECORDS = Path("runs/demo"), Path("runs/demo_full")
+NUM_VIDEOS = 8
 
 
 def add_arguments(options: Options) -> None:
-    options.measuring(RECORDS)
+    options.measuring(RECORDS, videos=f"{NUM_VIDEOS}, with --full all")
+    options.flag("--full", f"all videos at five clip lengths; records go to {FULL_RECORDS}")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures as `run demo` does."""
-    options.config = find_config("demo")
-    return run_command.measure(options, RECORDS)
+    """Measures, draws masks, writes a report, and names commands to try next."""
+    if options.full:
+        options.config = find_config("clip_lengths")
+        return run_command.measure(options, FULL_RECORDS)
+    from vis_bench.runs.harness import run_jobs
+    from vis_bench.show import demo
+
+    options.config, options.limit = find_config("demo"), options.limit or NUM_VIDEOS
+    bars, store = Bars(tracebacks=options.traceback), RecordStore(options.output or RECORDS)
+    jobs = run_command.jobs_of(options, bars)
+    store.prepare()
+    for line in demo.announcement(jobs, store.folder):
+        bars.say(line)
+    outcome = run_jobs(jobs, store, bars, resume=options.resume)
+    text = demo.table_text(outcome.records) + demo.show_best(jobs[0], outcome.records, store, bars)
+    print_result(options, outcome.records, text)
+    return 1 if outcome.failures else 0

@@ -173,23 +173,29 @@ class Options:
         self.device()
         self.overrides()
 
-    def limit(self, does: str) -> None:
+    def limit(self, does: str, unless_given: str = "all") -> None:
         """--limit of commands that infer videos."""
-        self.value("--limit", "N", f"{does} only the first N videos", count, unless_given="all")
+        self.value(
+            "--limit", "N", f"{does} only the first N videos", count, unless_given=unless_given
+        )
 
     def random_weights(self, does: str) -> None:
         """--random-weights, which `parse` turns into an override of the config's weights."""
         self.flag("--random-weights", f"{does} with random weights, for a dry run")
 
-    def measuring(self, records: Path) -> None:
-        """Arguments of commands that measure cells into a folder of records."""
+    def measuring(self, records: Path, videos: str = "all") -> None:
+        """Arguments of commands that measure cells into a folder of records.
+
+        Args:
+            videos: the help's words for how many are measured without --limit.
+        """
         self.value(
             "--output", "DIR", "folder of records to write", output_folder,
             unless_given=f"{records}; {LIMITED_RECORDS} for part of a split, see --limit",
         )  # fmt: skip
         self.method()
         self.data_root()
-        self.limit("measure")
+        self.limit("measure", videos)
         self.random_weights("measure")
         self.flag("--resume", "skip cells and videos that are measured")
         self.flag("--traceback", "show the traceback of a method's failure")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.commands.options import LIMITED_RECORDS, RECORDS, Options
 from vis_bench.commands.output import print_tables
@@ -22,6 +22,9 @@ from vis_bench.show.measured import measured_page
 from vis_bench.show.speed import speed_table
 from vis_bench.show.tables import render
 from vis_bench.text import count as count_of
+
+if TYPE_CHECKING:
+    from vis_bench.runs.jobs import Job
 
 # Takes jobs, the store of their records and progress bars; returns an `Outcome`.
 MeasureJobs = Callable[..., Any]
@@ -81,6 +84,23 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
+def jobs_of(options: argparse.Namespace, bars: Bars) -> list[Job]:
+    """The jobs of the config, with the options of `Options.measuring`."""
+    from methods import build_method
+    from vis_bench.runs.jobs import RunSettings, resolve_jobs
+
+    settings = RunSettings(
+        options.command_line, pick_device(options.device), options.data_root, options.weights,
+        options.limit, options.verify_frames,
+    )  # fmt: skip
+    cells = load_cells(options.config, options.overrides)
+    try:
+        return resolve_jobs(cells, settings, build_method, bars.say)
+    except InputError as error:
+        bars.trace(error)
+        raise
+
+
 def measure(
     options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None
 ) -> int:
@@ -91,21 +111,10 @@ def measure(
         records_folder: where records go unless --output or --limit says otherwise.
         measure_all: measures the jobs; in this process unless given.
     """
-    from methods import build_method
     from vis_bench.runs.harness import run_jobs
-    from vis_bench.runs.jobs import RunSettings, resolve_jobs
 
-    settings = RunSettings(
-        options.command_line, pick_device(options.device), options.data_root, options.weights,
-        options.limit, options.verify_frames,
-    )  # fmt: skip
-    cells = load_cells(options.config, options.overrides)
     bars = Bars(tracebacks=options.traceback)
-    try:
-        jobs = resolve_jobs(cells, settings, build_method, bars.say)
-    except InputError as error:
-        bars.trace(error)
-        raise
+    jobs = jobs_of(options, bars)
     folder = options.output or records_folder
     where = f"records go to {folder}"
     if options.output is None and any(job.limited for job in jobs):

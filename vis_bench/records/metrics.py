@@ -112,11 +112,10 @@ def same_ap(first: float, second: float) -> bool:
 
 
 def values_text(record: Record) -> str:
-    """The measured values of a record in a line, AP with its interval."""
-    texts = []
-    for metric in SHOWN:
-        value, interval = metric.of(record), metric.interval(record)
-        if value is not None:
-            ends = "" if interval is None else f" ({' to '.join(interval)})"
-            texts.append(f"{metric.title} {metric.text(value)}{ends}")
-    return ", ".join(texts)
+    """The main values of a record in a few words: `AP 81.3  HOTA 68.6  1.5 FPS`."""
+    texts = [f"{m.title} {m.text(v)}" for m in (AP, HOTA) if (v := m.of(record)) is not None]
+    if record.fps is not None:
+        texts.append(f"{record.fps:.{0 if record.fps >= 100 else 1}f} FPS")
+    elif record.gflops_per_frame is not None:
+        texts.append(f"{GFLOPS_PER_FRAME.text(record.gflops_per_frame)} {GFLOPS_PER_FRAME.title}")
+    return "  ".join(texts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import shlex
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -30,7 +31,7 @@ from vis_bench.method import VISMethod
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.coco import evaluate_images
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
-from vis_bench.progress import Advance, Bars
+from vis_bench.progress import Advance, Bars, time_left
 from vis_bench.records.environment import describe_machine, describe_source, package_version
 from vis_bench.records.metrics import values_text
 from vis_bench.records.schema import (
@@ -88,16 +89,20 @@ def run_jobs(
     known = [store.find(job.digest) if resume else None for job in jobs]
     failed_before = [r is not None and (bool(r.failures) or store.has_failed(r)) for r in known]
     outcomes: dict[int, Outcome] = {}
+    start, attempts = time.monotonic(), 0
     for number, place in enumerate(sorted(range(len(jobs)), key=failed_before.__getitem__), 1):
         job = jobs[place]
         title = f"[{number}/{len(jobs)}] {job.name}"
         with nullcontext() if holds_locks else locked([job], store.folder, bars):
             before = _measured_before(job, store, bars, title) if resume else None
-            outcomes[place] = (
-                _run_job(job, store, bars, title, measure_job)
-                if before is None
-                else Outcome([before], [])
-            )
+            if before is not None:
+                outcomes[place] = Outcome([before], [])
+                continue
+            outcomes[place] = _run_job(job, store, bars, title, measure_job)
+        attempts += 1
+        left = time_left(time.monotonic() - start, attempts, attempts + len(jobs) - number)
+        for record in outcomes[place].records:
+            bars.say(f"{title}: {values_text(record)}{left}")
     return Outcome(
         [record for place in sorted(outcomes) for record in outcomes[place].records],
         [failure for outcome in outcomes.values() for failure in outcome.failures],
@@ -125,7 +130,6 @@ def _run_job(
         torch.cuda.empty_cache()
     if not record.failures:
         files.remove()
-    bars.say(f"{title}: {values_text(record)}")
     return Outcome(
         [record], [f"{job.name}, {what}: {why}" for what, why in record.failures.items()]
     )

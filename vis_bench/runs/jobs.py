@@ -219,7 +219,7 @@ class _Resolver:
             ),
             sources_sha256=sources_sha256(method.source),
             frames=self._frames(cell.dataset) if measured or "speed" in cell.measure else {},
-            name=f"{cell.method} on {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
+            name=f"{cell.method} {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
             limited=len(videos) < len(dataset.videos),
             measures_training_videos=measured and any(
                 share_videos(split, dataset.full_name) for split in cell.weights_trained_on

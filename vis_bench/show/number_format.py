@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vis_bench.records.metrics import AP, FPS, Metric
 from vis_bench.show.tables.model import ABSENT, Column, Entry
+from vis_bench.text import count
 
 if TYPE_CHECKING:  # the schema takes longer to import than a small file to evaluate
     from vis_bench.records.schema import Record, RegionFields
@@ -58,8 +59,15 @@ def entry_of(record: Record, metric: Metric) -> Entry:
 
 
 def interval_remarks(records: Iterable[Record]) -> tuple[str, ...]:
-    """Footnote explaining the AP intervals, if the table shows any."""
-    return (INTERVAL_NOTE,) if any(AP.interval(record) for record in records) else ()
+    """Footnote explaining the AP intervals, if the table shows any; it counts the videos where a
+    run was limited to a few.
+    """
+    shown = [record for record in records if AP.interval(record)]
+    counts = {record.num_videos if record.limited else None for record in shown}
+    few = counts.pop() if len(counts) == 1 else None
+    if few is not None:
+        return (INTERVAL_NOTE.replace("videos", f"these {count(few, 'video')} alone"),)
+    return (INTERVAL_NOTE,) if shown else ()
 
 
 def metric_column(metric: Metric) -> Column:

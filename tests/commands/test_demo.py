@@ -1,0 +1,83 @@
+"""The command `demo`: what it prints and leaves, and that what it proposes works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hostile_calls import call
+from vis_bench.commands import demo
+from vis_bench.records.store import RecordStore
+from vis_bench.runs.bundled import find_config
+from vis_bench.runs.config import load_cells
+
+METHODS = {"seqformer", "ifc", "ms_sts"}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Folder, exit code and output of the demo on three videos."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("demo"))
+        yield call("demo", "--limit", "3")
+
+
+def test_every_cell_has_a_record(shown):
+    code, out, _ = shown
+    records = list(RecordStore(demo.RECORDS))
+    assert code == 0
+    assert {(r.method, r.clip_length) for r in records} == {
+        (method, length) for method in METHODS for length in ("whole", 5)
+    }
+    for record in records:
+        assert (record.num_videos, record.limited, record.failures) == (3, True, {})
+        assert None not in (record.ap, record.hota, record.fps, record.gflops_per_frame)
+        assert f"| {100 * record.ap:.1f} (" in out
+    assert "3 videos" in out
+
+
+def test_masks_and_a_report_are_left(shown):
+    with Image.open(demo.RECORDS / "masks.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 500
+    page = (demo.RECORDS / "report.html").read_text(encoding="utf-8")
+    assert "two results compared" in page
+    for name in ("masks.png", "report.html"):
+        assert str(demo.RECORDS / name) in shown[1]
+
+
+def test_lines_have_80_columns(shown):
+    _, out, err = shown
+    assert [line for line in (out + err).splitlines() if len(line) > 80] == []
+
+
+def test_the_plan_and_the_time_left_are_said(shown):
+    plan, *steps = shown[2].splitlines()
+    assert "6 cells" in plan
+    assert "3 videos" in plan
+    measured = [line for line in steps if line.startswith("[")]
+    assert [line.partition("]")[0] for line in measured] == [f"[{n}/6" for n in range(1, 7)]
+    assert [bool(re.search(r", \d+ (s|min) left$", line)) for line in measured] == [True] * 5 + [
+        False
+    ]
+
+
+def test_the_proposed_commands_work(shown):
+    proposed = shown[1].partition("Next:\n")[2].replace("\\\n", " ")
+    commands = [shlex.split(line, comments=True)[1:] for line in proposed.splitlines()]
+    assert [words[0] for words in commands] == ["compare", "demo", "run"]
+    compare, full, run = commands
+    assert call(*compare, "--resamples", "20")[0] == 0
+    assert full == ["demo", "--full"]
+    assert find_config(run[1]).is_file()
+
+
+def test_full_measures_the_sixteen_cells_of_all_videos(monkeypatch):
+    measured = []
+    monkeypatch.setattr(demo.run_command, "measure", lambda o, folder: measured.append((o, folder)))
+    call("demo", "--full")
+    [(options, folder)] = measured
+    assert len(load_cells(options.config)) == 16
+    assert (options.limit, folder) == (None, Path("runs/demo_full"))
