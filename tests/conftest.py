@@ -6,7 +6,7 @@ import pytest
 
 # As the command line does, before PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-import torch  # noqa: E402
+import torch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

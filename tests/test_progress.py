@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 import pytest
 
 from vis_bench.commands.output import SafeStream
-from vis_bench.progress import Bars
+from vis_bench.progress import Bars, time_left
 
 
 class Clock:
@@ -95,3 +95,11 @@ def test_a_title_obeys_nothing_on_a_terminal(safe, monkeypatch):
     assert f"say {SHOWN}" in own_codes.sub("", written)
     assert own_codes.sub("", written).isprintable()
     assert not safe or r"a warning\x1b[2J" in written
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "total", "left"),
+    [(10, 1, 3, "20 s"), (600, 2, 16, "70 min"), (10, 0, 3, ""), (10, 3, 3, "")],
+)
+def test_the_time_that_is_left(seconds, done, total, left):
+    assert time_left(seconds, done, total) == (left and f", {left} left")

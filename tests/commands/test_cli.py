@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import zipfile
 
 import pytest
@@ -268,3 +269,12 @@ def test_the_html_leaderboard_links_the_report_beside_a_record(tmp_path):
     path.with_suffix(".html").touch()
     call(*arguments, "--output", tmp_path / "a.html")
     assert f'href="r%20s/{path.stem}.html"' in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_idle_threads_do_not_spin_unless_asked_to(before, after, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", before or "")
+    if before is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    call("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == after

@@ -34,7 +34,7 @@ def test_every_cell_has_a_record(shown):
     for record in records:
         assert (record.num_videos, record.limited, record.failures) == (3, True, {})
         assert None not in (record.ap, record.hota, record.fps, record.gflops_per_frame)
-        assert f"| {100 * record.ap:.1f} (" in out
+        assert f"| {100 * record.ap:.1f} | {100 * record.ap_low:.1f}" in out
     assert "3 videos" in out
 
 
@@ -43,7 +43,8 @@ def test_masks_and_a_report_are_left(shown):
         assert picture.format == "PNG"
         assert picture.width > 500
     page = (demo.RECORDS / "report.html").read_text(encoding="utf-8")
-    assert "two results compared" in page
+    [names] = re.findall(r"report.html \((.+) against (.+)\)", shown[1])
+    assert [name in page for name in names] == [True, True]
     for name in ("masks.png", "report.html"):
         assert str(demo.RECORDS / name) in shown[1]
 
@@ -59,6 +60,7 @@ def test_the_plan_and_the_time_left_are_said(shown):
     assert "3 videos" in plan
     measured = [line for line in steps if line.startswith("[")]
     assert [line.partition("]")[0] for line in measured] == [f"[{n}/6" for n in range(1, 7)]
+    assert all(re.search(r"AP [\d.]+  HOTA [\d.]+  [\d.]+ FPS", line) for line in measured)
     assert [bool(re.search(r", \d+ (s|min) left$", line)) for line in measured] == [True] * 5 + [
         False
     ]

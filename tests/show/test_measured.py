@@ -69,3 +69,10 @@ def test_every_row_says_how_many_videos_it_has_and_what_speaks_against_it():
     assert table["Method"] == [
         "few (limited to 4 videos)", "IFC", "seen (trained on these videos)",
     ]  # fmt: skip
+
+
+def test_intervals_of_few_videos_say_of_how_many():
+    known = {"ap_low": 0.4321, "ap_high": 0.567}
+    few = example_record(**known, limited=True, num_videos=8)
+    assert "8 videos" in " ".join(measured_page([few]).remarks)
+    assert INTERVAL_NOTE in measured_page([few, example_record(**known)]).remarks

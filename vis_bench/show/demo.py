@@ -21,7 +21,7 @@ from vis_bench.runs.sources import Side, Sources
 from vis_bench.show.figures.page import encode_page
 from vis_bench.show.figures.strips import draw_method_strip
 from vis_bench.show.measured import measured_order
-from vis_bench.show.number_format import entry_of, figure, interval_remarks
+from vis_bench.show.number_format import entry_of, figure, interval_remarks, metric_column
 from vis_bench.show.report.page import ReportPlan, make_report
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Entry, Page, Table
@@ -51,7 +51,7 @@ def table_text(records: Sequence[Record]) -> str:
     rows = sorted(records, key=measured_order)
     labels = [Column(title, numeric=False) for title in ("Method", "Clip")]
     others = (HOTA, FPS, GFLOPS_PER_FRAME)
-    columns = [*labels, *(Column(metric.title) for metric in (AP, *others))]
+    columns = [*labels, *map(metric_column, (AP, *others))]
     lines: list[list[str | Entry]] = [
         [
             Entry(method_title(row.method), notes=("r",) if row.reconstruction else ()),
@@ -101,7 +101,7 @@ def _draw_masks(sources: Sources, path: Path) -> Path:
     video = max(sources.videos, key=lambda video: objects[video.id])
     picture = draw_method_strip(
         video, {side.name: side.results for side in sources.sides}, sources.truth,
-        sources.truth.categories, columns=FRAMES, min_score=SCORE_THRESHOLD,
+        sources.truth.categories, columns=FRAMES, min_score=SCORE_THRESHOLD, labels="first",
     )  # fmt: skip
     write_atomically(path, encode_page(picture, "png"))
     return path
