@@ -21,10 +21,10 @@ from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
-from vis_bench.records.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, LEVELS, PARAMS, PARTS
-from vis_bench.records.names import display_names, split_ablations
-from vis_bench.records.schema import Record
-from vis_bench.records.store import RecordStore, StoredRecords, pack_predictions, read_record
+from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, LEVELS, PARAMS, PARTS
+from vis_bench.record.names import display_names, split_ablations
+from vis_bench.record.schema import Record
+from vis_bench.record.store import RecordStore, StoredRecords, pack_predictions, read_record
 from vis_bench.runs.jobs import BuildMethod
 from vis_bench.show.ablations import ablation_pages
 from vis_bench.show.front_chart import front_chart, front_digest

@@ -21,7 +21,7 @@ from vis_bench.cli import COMMANDS, command_module, main
 from vis_bench.commands.options import Options, Parser
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.synthetic import videos
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]

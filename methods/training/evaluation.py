@@ -13,7 +13,7 @@ from methods.training.config import TrainConfig
 from methods.training.trainable import build_trainable
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.harness import run_jobs

@@ -9,7 +9,7 @@ import pytest
 
 from hostile_calls import call
 from record_example import example_record
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.show.gate import check as verdict
 
 PLAIN = """

@@ -9,7 +9,7 @@ from PIL import Image
 
 from hostile_calls import call
 from vis_bench.commands import demo
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
 

@@ -13,7 +13,7 @@ from paths import GOLDEN, ROOT
 from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.commands.output import SafeStream
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 
 FULL = Path("/dev/full")
 VIS_BENCH = [sys.executable, str(ROOT / "run_bench.py")]

@@ -11,7 +11,7 @@ from paths import GOLDEN
 from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.files import overwrite_guard
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 
 CONFIG = """
 method: color_key

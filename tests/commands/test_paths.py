@@ -23,7 +23,7 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.values import named_file
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 
 SUPPORT, FUZZ = ROOT / "tests" / "support", ROOT / "tests" / "fuzz"
 LIBC = ctypes.CDLL(None)

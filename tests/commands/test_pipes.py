@@ -11,7 +11,7 @@ from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 
 COMMANDS = {
     "eval": ["eval", "--annotations", "val.json", "--predictions", "r.json", "--json"],

@@ -13,7 +13,7 @@ from drawing_case import LEFT, T
 from paths import ROOT
 from report_case import write_case
 from vis_bench.cli import main
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 
 
 @pytest.fixture

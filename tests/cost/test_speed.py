@@ -25,7 +25,7 @@ from vis_bench.inference.loop import InferencePlan, no_mark
 from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 from vis_bench.progress import Bars
-from vis_bench.records.schema import SpeedFields
+from vis_bench.record.schema import SpeedFields
 
 CPU = torch.device("cpu")
 ENCODE_SECONDS, PREDICT_SECONDS = 0.25, 2.0

@@ -19,8 +19,8 @@ from record_example import example_record
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.masks.rle import encode_masks
-from vis_bench.records.schema import RegionFields
-from vis_bench.records.store import RecordStore, record_json
+from vis_bench.record.schema import RegionFields
+from vis_bench.record.store import RecordStore, record_json
 from vis_bench.show.papers import paper_tables
 from vis_bench.text import one_line, single_line
 

@@ -13,8 +13,8 @@ from paths import GOLDEN
 from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.data.categories import CATEGORIES
-from vis_bench.records.names import file_stem
-from vis_bench.records.store import RecordStore
+from vis_bench.record.names import file_stem
+from vis_bench.record.store import RecordStore
 
 ESCAPES = [
     "..", "../x", "../../x", "/{tmp}/x", "a/../../x", "x/..", ".", "", "~", "~root/x",

@@ -18,8 +18,8 @@ from mutations import mutated_json
 from paths import CONFIGS
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.records.schema import MemoryBytes, Record, RegionFields
-from vis_bench.records.store import parse_record, record_json
+from vis_bench.record.schema import MemoryBytes, Record, RegionFields
+from vis_bench.record.store import parse_record, record_json
 
 # Valid JSON; most are of a type that a field does not have, some of it but extreme.
 VALUES = (

@@ -28,7 +28,7 @@ from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips, track_video
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, find_weights, load_method, resolve_jobs

@@ -16,7 +16,7 @@ from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.coco import evaluate_images
-from vis_bench.records.store import read_record
+from vis_bench.record.store import read_record
 
 FACTS = json.loads((GOLDEN / "ifc_r50_coco.json").read_text())
 RUNS = {f"{run['memory_tokens']} tokens, {run['resolution']}": run for run in FACTS["runs"]}

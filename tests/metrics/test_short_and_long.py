@@ -14,7 +14,7 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.bootstrap import resample
 from vis_bench.metrics.matching import match
-from vis_bench.records.store import RecordStore, read_record
+from vis_bench.record.store import RecordStore, read_record
 
 PREDICTIONS = GOLDEN / "eval_quirks.preds.json"
 NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")

@@ -8,8 +8,8 @@ from paths import CONFIGS, ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
-from vis_bench.records.names import file_stem
-from vis_bench.records.store import RecordStore
+from vis_bench.record.names import file_stem
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import Cell, cell_digest, load_cells
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs

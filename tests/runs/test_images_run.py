@@ -8,7 +8,7 @@ from vis_bench.cli import main
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import read_results
 from vis_bench.metrics.coco import evaluate_images
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.show.leaderboard import IMAGES_NOTE, leaderboard_markdown
 from vis_bench.show.papers import table_page
 

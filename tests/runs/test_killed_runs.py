@@ -12,7 +12,7 @@ import pytest
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.data.results_file import read_results
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 
 CONFIG = """
 method: color_key

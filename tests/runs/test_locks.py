@@ -6,7 +6,7 @@ from threading import Event, Thread
 import pytest
 
 from run_case import QUIET, Heard, jobs_of
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs import harness, locks
 from vis_bench.runs.harness import infer, run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard

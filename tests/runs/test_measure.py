@@ -11,8 +11,8 @@ from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.matching import match
-from vis_bench.records.names import file_stem
-from vis_bench.records.store import RecordStore, failed_file
+from vis_bench.record.names import file_stem
+from vis_bench.record.store import RecordStore, failed_file
 from vis_bench.runs import harness
 from vis_bench.runs.harness import run_jobs
 

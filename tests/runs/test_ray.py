@@ -15,7 +15,7 @@ from run_case import QUIET, Heard, jobs_of
 from vis_bench.cli import main
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.ray.cluster import ClusterSettings, alive_nodes, becomes_free, connected
 from vis_bench.runs.ray.ray_run import run_on_ray

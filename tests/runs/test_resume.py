@@ -14,7 +14,7 @@ from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
 from vis_bench.inference.preprocess import to_input
 from vis_bench.plugins import sources_sha256
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs import harness
 from vis_bench.runs.harness import infer, run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard

@@ -20,7 +20,7 @@ from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import SparseTube
 from vis_bench.progress import Bars, silent
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs import harness
 from vis_bench.runs import run_shard as shard_module
 from vis_bench.runs.harness import evaluate_tracks, infer, run_jobs

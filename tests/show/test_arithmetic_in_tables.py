@@ -3,9 +3,9 @@
 import pytest
 
 from record_example import example_record
-from vis_bench.records.metrics import AP, FPS
-from vis_bench.records.names import marked_labels
-from vis_bench.records.schema import RegionFields
+from vis_bench.record.metrics import AP, FPS
+from vis_bench.record.names import marked_labels
+from vis_bench.record.schema import RegionFields
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import best_cells, leaderboard_markdown, leaderboard_table
 from vis_bench.show.measured import measured_page

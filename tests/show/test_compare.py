@@ -12,7 +12,7 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate_files
 from vis_bench.metrics.compare import Difference
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore, pack_predictions, predictions_path
+from vis_bench.record.store import RecordStore, pack_predictions, predictions_path
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.compare import compare_pair

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from record_example import example_record
-from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME
+from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME
 from vis_bench.show.curves import (
     cost_curves,
     curves_table,

@@ -7,7 +7,7 @@ import pytest
 
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.records.store import RecordStore, record_json
+from vis_bench.record.store import RecordStore, record_json
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate
 from vis_bench.show.gate.check import (
     SUMMARY_VARIABLE,

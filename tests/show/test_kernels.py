@@ -2,7 +2,7 @@
 
 import torch
 
-from vis_bench.records.environment import describe_machine
+from vis_bench.record.environment import describe_machine
 from vis_bench.show.kernels import (
     kernel_page,
     kernel_summary,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from record_example import example_record
 from vis_bench.metrics.compare import Difference
-from vis_bench.records.names import is_ranked
+from vis_bench.record.names import is_ranked
 from vis_bench.show.leaderboard import (
     ALONE_FOOTNOTE,
     ALONE_NOTE,

@@ -8,8 +8,8 @@ from methods import resolve_options
 from paths import CONFIGS
 from record_example import example_record
 from vis_bench.cli import main
-from vis_bench.records.metrics import AP, GFLOPS_PER_FRAME
-from vis_bench.records.store import RecordStore
+from vis_bench.record.metrics import AP, GFLOPS_PER_FRAME
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.show.papers.over_seeds import (
     mean_entry,

@@ -8,7 +8,7 @@ import pytest
 from vis_bench.cli import main
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.masks.rle import encode_masks
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
 from vis_bench.show.papers.table import load_table
 from vis_bench.show.tables import render

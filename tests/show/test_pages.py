@@ -10,7 +10,7 @@ from methods import build_method
 from paths import ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Entry, Page, Table
 

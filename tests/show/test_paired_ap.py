@@ -12,7 +12,7 @@ from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.compare import compare
-from vis_bench.records.store import RecordStore, pack_predictions, read_record, record_json
+from vis_bench.record.store import RecordStore, pack_predictions, read_record, record_json
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.leaderboard import ALONE_NOTE, PairedAP, leaderboard_text
 from vis_bench.show.report.metrics import contradictions

@@ -3,8 +3,8 @@
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.metrics.ap import evaluate
-from vis_bench.records.schema import Record
-from vis_bench.records.store import RecordStore
+from vis_bench.record.schema import Record
+from vis_bench.record.store import RecordStore
 
 
 def example_record(**changes):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, H, T, W, tube
 from record_example import example_record
-from vis_bench.records.store import record_json
+from vis_bench.record.store import record_json
 
 HOSTILE = """"'><script>window.hacked = 1</script><img src=x onerror=window.hacked=1>{{ 7*7 }}$x$"""
 NEAR = tube(*[(20, 11)] * T)

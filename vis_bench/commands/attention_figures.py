@@ -16,7 +16,7 @@ from vis_bench.commands.values import arrays_file, config_file, count, frames_pa
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
-from vis_bench.records.environment import pick_device
+from vis_bench.record.environment import pick_device
 from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.page import FigurePage
 from vis_bench.show.overlay.strip import strip_frames

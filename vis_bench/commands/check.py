@@ -9,7 +9,7 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import json_text, print_colored, print_markdown, print_text, warn
 from vis_bench.commands.values import number
 from vis_bench.files import overwrite_guard
-from vis_bench.records.store import failures_beside
+from vis_bench.record.store import failures_beside
 from vis_bench.show.gate.check import POINTS, append_summary, check, update_baseline
 
 

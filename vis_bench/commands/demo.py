@@ -9,7 +9,7 @@ from vis_bench.commands import run as run_command
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.bundled import find_config
 
 RECORDS, FULL_RECORDS = Path("runs/demo"), Path("runs/demo_full")

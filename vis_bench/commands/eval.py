@@ -138,7 +138,7 @@ def _refuse_without_record(options: argparse.Namespace) -> None:
 def _record_results(
     options: argparse.Namespace, tracking_threshold: float | None
 ) -> Evaluation | ImageEvaluation:
-    from vis_bench.records.store import RecordStore
+    from vis_bench.record.store import RecordStore
     from vis_bench.runs.external import OtherCode, record_results
 
     source = OtherCode(

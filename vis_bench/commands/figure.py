@@ -12,7 +12,7 @@ from vis_bench.commands.values import count, frames_path, named_file, names, pic
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
-from vis_bench.records.environment import pick_device
+from vis_bench.record.environment import pick_device
 from vis_bench.runs.sources import check_has_objects, failure_sources
 from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.page import encode_page

@@ -14,9 +14,9 @@ from vis_bench.commands.table import read_records, report_skipped, say_if_empty
 from vis_bench.commands.values import picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
-from vis_bench.records.names import split_ablations, tie_break
-from vis_bench.records.schema import Record
-from vis_bench.records.store import StoredRecords
+from vis_bench.record.names import split_ablations, tie_break
+from vis_bench.record.schema import Record
+from vis_bench.record.store import StoredRecords
 from vis_bench.show.charts import picture_format
 from vis_bench.show.curves import cost_curves, draw_curves, has_curves
 from vis_bench.show.tables import FORMATS

@@ -11,7 +11,7 @@ from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, overwrite_guard
 from vis_bench.progress import Bars
-from vis_bench.records.environment import pick_device
+from vis_bench.record.environment import pick_device
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.sources import drawn_sources, listed_videos
 

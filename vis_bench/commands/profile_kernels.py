@@ -14,7 +14,7 @@ from vis_bench.data.nominal import SIZE_HW
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, overwrite_guard, write_atomically
 from vis_bench.progress import Bars
-from vis_bench.records.environment import describe_machine, pick_device
+from vis_bench.record.environment import describe_machine, pick_device
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.kernels import (

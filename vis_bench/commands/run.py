@@ -13,8 +13,8 @@ from vis_bench.commands.output import print_tables
 from vis_bench.commands.values import count, positive, whole_number
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
-from vis_bench.records.environment import pick_device
-from vis_bench.records.store import RecordStore
+from vis_bench.record.environment import pick_device
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves

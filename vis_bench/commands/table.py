@@ -9,7 +9,7 @@ from typing import Any
 
 from vis_bench.commands.options import RECORDS, Options
 from vis_bench.commands.output import deliver, json_text, say
-from vis_bench.records.store import RecordStore, StoredRecords
+from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
 from vis_bench.show.tables import FORMATS, render
 from vis_bench.show.tables.model import page_json

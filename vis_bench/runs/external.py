@@ -23,9 +23,9 @@ from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, write_atomically
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
-from vis_bench.records.environment import package_version
-from vis_bench.records.schema import AccuracyFields, Record
-from vis_bench.records.store import RecordStore
+from vis_bench.record.environment import package_version
+from vis_bench.record.schema import AccuracyFields, Record
+from vis_bench.record.store import RecordStore
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,9 @@ from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.coco import evaluate_images
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Advance, Bars, time_left
-from vis_bench.records.environment import describe_machine, describe_source, package_version
-from vis_bench.records.metrics import values_text
-from vis_bench.records.schema import (
+from vis_bench.record.environment import describe_machine, describe_source, package_version
+from vis_bench.record.metrics import values_text
+from vis_bench.record.schema import (
     AccuracyFields,
     CostFields,
     Fields,
@@ -43,7 +43,7 @@ from vis_bench.records.schema import (
     SpeedFields,
     SubjectFields,
 )
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.jobs import (
     Job,
     counting_flops,

@@ -27,8 +27,8 @@ from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.method import MethodSource, VISMethod
 from vis_bench.plugins import sources_sha256
-from vis_bench.records.environment import SOURCE_ROOT
-from vis_bench.records.names import clip_name
+from vis_bench.record.environment import SOURCE_ROOT
+from vis_bench.record.names import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
 from vis_bench.runs.sources import open_dataset
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from vis_bench.progress import Bars
-from vis_bench.records.store import SHARDS
+from vis_bench.record.store import SHARDS
 
 # Processes that only pass shards on need not wait for torch, which jobs import.
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from vis_bench.errors import InputError, reason
 from vis_bench.progress import Bars
-from vis_bench.records.store import RecordStore
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import Outcome, infer_shards, is_measured, name_kept, run_jobs
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked

@@ -21,7 +21,7 @@ from vis_bench.data.results_file import Track, encoded, results_of
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, write_atomically
 from vis_bench.progress import Bars
-from vis_bench.records.store import SHARDS
+from vis_bench.record.store import SHARDS
 
 # Processes that only pass shards on need not wait for torch, which jobs import.
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video, find_videos
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, read_json
-from vis_bench.records.names import noted, short_name, with_marks
-from vis_bench.records.schema import Record
-from vis_bench.records.store import RESULTS_ENDING, first_problem, predictions_path, read_record
+from vis_bench.record.names import noted, short_name, with_marks
+from vis_bench.record.schema import Record
+from vis_bench.record.store import RESULTS_ENDING, first_problem, predictions_path, read_record
 from vis_bench.runs.config import DatasetConfig
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from vis_bench.records.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, Metric
-from vis_bench.records.names import (
+from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, Metric
+from vis_bench.record.names import (
     arithmetic_words,
     backbone_title,
     clip_name,
@@ -19,7 +19,7 @@ from vis_bench.records.names import (
     option_words,
     with_marks,
 )
-from vis_bench.records.schema import Record
+from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import leaderboard_sections
 from vis_bench.show.measured import key_remarks
 from vis_bench.show.number_format import interval_remarks, metric_column

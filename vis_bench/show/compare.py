@@ -12,7 +12,7 @@ from vis_bench.metrics.compare import Comparison, Difference, compare
 from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES
+from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES
 from vis_bench.runs.sources import Sources
 from vis_bench.show.number_format import number, points, range_text
 from vis_bench.show.tables import Format, render

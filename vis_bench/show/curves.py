@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.files import write_atomically
-from vis_bench.records.metrics import FPS, GFLOPS_PER_FRAME, Metric
-from vis_bench.records.names import clip_name, cost_labels
-from vis_bench.records.schema import Record
+from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, Metric
+from vis_bench.record.names import clip_name, cost_labels
+from vis_bench.record.schema import Record
 from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.show.tables.model import ABSENT, Column, Table
 from vis_bench.show.tables.to_csv import csv_text

@@ -12,10 +12,10 @@ from vis_bench.data.results_file import read_results
 from vis_bench.files import write_atomically
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.records.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA
-from vis_bench.records.names import clip_name, file_stem, method_title, short_name
-from vis_bench.records.schema import Record
-from vis_bench.records.store import RecordStore, predictions_path
+from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA
+from vis_bench.record.names import clip_name, file_stem, method_title, short_name
+from vis_bench.record.schema import Record
+from vis_bench.record.store import RecordStore, predictions_path
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.sources import Side, Sources
 from vis_bench.show.figures.page import encode_page

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
-from vis_bench.records.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
+from vis_bench.record.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
 from vis_bench.show.number_format import points, range_text
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Column, Page, Table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis_bench.records.schema import Record
+from vis_bench.record.schema import Record
 from vis_bench.show.charts import chart_style, encode_figure, label_points
 from vis_bench.show.papers.fps import published_speeds
 

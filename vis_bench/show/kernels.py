@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vis_bench.records.schema import MachineFields
+from vis_bench.record.schema import MachineFields
 from vis_bench.show.tables.model import ABSENT, Page, Table
 
 _BYTES = (

@@ -20,8 +20,8 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.bootstrap import NUM_RESAMPLES
 from vis_bench.metrics.compare import Difference, difference_of
-from vis_bench.records.metrics import FPS, SHOWN, Metric, same_ap
-from vis_bench.records.names import (
+from vis_bench.record.metrics import FPS, SHOWN, Metric, same_ap
+from vis_bench.record.names import (
     arithmetic_name,
     backbone_title,
     display_names,
@@ -29,8 +29,8 @@ from vis_bench.records.names import (
     split_ablations,
     tie_break,
 )
-from vis_bench.records.schema import Record
-from vis_bench.records.store import StoredRecords, predictions_path
+from vis_bench.record.schema import Record
+from vis_bench.record.store import StoredRecords, predictions_path
 from vis_bench.runs.sources import find_annotations
 from vis_bench.show.measured import key_remarks
 from vis_bench.show.number_format import (

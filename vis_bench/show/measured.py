@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.data.categories import dataset_title
-from vis_bench.records.metrics import SHOWN
-from vis_bench.records.names import backbone_title, display_names, marked_labels, tie_break
-from vis_bench.records.schema import Record
+from vis_bench.record.metrics import SHOWN
+from vis_bench.record.names import backbone_title, display_names, marked_labels, tie_break
+from vis_bench.record.schema import Record
 from vis_bench.show.number_format import (
     entry_of,
     has_devices,

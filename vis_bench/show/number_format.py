@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vis_bench.records.metrics import AP, FPS, Metric
+from vis_bench.record.metrics import AP, FPS, Metric
 from vis_bench.show.tables.model import ABSENT, Column, Entry
 from vis_bench.text import count
 
 if TYPE_CHECKING:  # the schema takes longer to import than a small file to evaluate
-    from vis_bench.records.schema import Record, RegionFields
+    from vis_bench.record.schema import Record, RegionFields
 
 # Runs that differ by more than this fraction of their median are marked.
 SPREAD_LIMIT = 0.10

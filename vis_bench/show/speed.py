@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.inference.stages import OTHER, STAGE_NAMES
-from vis_bench.records.names import cost_labels
-from vis_bench.records.schema import Record, RegionFields
+from vis_bench.record.names import cost_labels
+from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.number_format import (
     fps_marks,
     has_devices,

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from vis_bench.records.names import clip_name, is_ranked, marked_labels
-from vis_bench.records.schema import Record
+from vis_bench.record.names import clip_name, is_ranked, marked_labels
+from vis_bench.record.schema import Record
 from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.show.leaderboard import leaderboard_sections
 from vis_bench.show.papers.fps import published_speeds

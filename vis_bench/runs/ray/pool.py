@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
-from vis_bench.records.schema import Record
+from vis_bench.record.schema import Record
 from vis_bench.runs.ray.cluster import ClusterSettings, ray_error, worker_count
 from vis_bench.runs.shards import Shard
 

@@ -14,8 +14,8 @@ from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError, reason
 from vis_bench.method import VISMethod
 from vis_bench.progress import Bars, silent
-from vis_bench.records.schema import AccuracyFields, Record
-from vis_bench.records.store import RecordStore
+from vis_bench.record.schema import AccuracyFields, Record
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import (
     Outcome,
     attempt,

@@ -16,8 +16,8 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
 from vis_bench.cost.speed.settings import BENCH
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
-from vis_bench.records.names import arithmetic_words, clip_name, named_options
-from vis_bench.records.schema import (
+from vis_bench.record.names import arithmetic_words, clip_name, named_options
+from vis_bench.record.schema import (
     Count,
     Fields,
     IdentityFields,
@@ -28,7 +28,7 @@ from vis_bench.records.schema import (
     Size,
     SizeFields,
 )
-from vis_bench.records.store import RecordStore, first_problem, parse_record, read_record
+from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
 from vis_bench.runs.config import Cell, DatasetConfig
 
 # Values of a config's keys, where a record's config lacks them.

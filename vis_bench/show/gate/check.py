@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vis_bench.errors import InputError
-from vis_bench.records.metrics import ACCURACY, LEVELS, PARTS, TRACKING, Metric
+from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, TRACKING, Metric
 from vis_bench.show.gate.baseline import (
     COSTS,
     GatedCell,

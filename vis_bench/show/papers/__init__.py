@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vis_bench.progress import Bars
-from vis_bench.records.schema import Record
+from vis_bench.record.schema import Record
 from vis_bench.show.measured import measured_page
 from vis_bench.show.papers.fill import paper_page
 from vis_bench.show.papers.fps import fps_page

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from vis_bench.data.categories import dataset_title
-from vis_bench.records.schema import Record
+from vis_bench.record.schema import Record
 from vis_bench.show.number_format import INTERVAL_NOTE, metric_column
 from vis_bench.show.papers.lookup import Measurement, measurement
 from vis_bench.show.papers.table import PaperRow, PaperTable, Where, source_text

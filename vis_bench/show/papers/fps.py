@@ -9,9 +9,9 @@ from typing import Any
 
 from vis_bench.cost.speed.settings import PAPER
 from vis_bench.files import read_yaml
-from vis_bench.records.metrics import FPS
-from vis_bench.records.names import arithmetic_name, tie_break
-from vis_bench.records.schema import Record
+from vis_bench.record.metrics import FPS
+from vis_bench.record.names import arithmetic_name, tie_break
+from vis_bench.record.schema import Record
 from vis_bench.show.number_format import plain, spread_mark
 from vis_bench.show.papers.lookup import holds
 from vis_bench.show.papers.table import PaperRow, PaperTable, load_table, published, source_text

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vis_bench.data.categories import dataset_title, unit
-from vis_bench.records.metrics import FPS, Metric
-from vis_bench.records.names import (
+from vis_bench.record.metrics import FPS, Metric
+from vis_bench.record.names import (
     arithmetic_name,
     arithmetic_words,
     caveats,
@@ -16,7 +16,7 @@ from vis_bench.records.names import (
     measured_at,
     tie_break,
 )
-from vis_bench.records.schema import Record
+from vis_bench.record.schema import Record
 from vis_bench.show.papers.table import PaperTable, Where, published
 from vis_bench.text import count
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from vis_bench.data.categories import dataset_title, unit
 from vis_bench.files import read_yaml
-from vis_bench.records.metrics import AP, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
-from vis_bench.records.names import arithmetic_words, clip_name, measured_at, tie_break
-from vis_bench.records.schema import Record
+from vis_bench.record.metrics import AP, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
+from vis_bench.record.names import arithmetic_words, clip_name, measured_at, tie_break
+from vis_bench.record.schema import Record
 from vis_bench.show.number_format import entry_of
 from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.files import read_yaml
-from vis_bench.records.metrics import (
+from vis_bench.record.metrics import (
     ACCURACY,
     CHECKPOINT_ENTRIES,
     FPS,
@@ -24,8 +24,8 @@ from vis_bench.records.metrics import (
     TRACKING,
     Metric,
 )
-from vis_bench.records.schema import Record
-from vis_bench.records.store import first_problem
+from vis_bench.record.schema import Record
+from vis_bench.record.store import first_problem
 
 _FOLDER = Path(__file__).parent
 _ENCODER = Metric("encoder_gmacs", "GFLOPs", digits=2, higher_is_better=False)

@@ -9,8 +9,8 @@ from typing import Any
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import dataset_title
-from vis_bench.records.names import arithmetic_name, caveats, clip_name, named_options
-from vis_bench.records.schema import Record
+from vis_bench.record.names import arithmetic_name, caveats, clip_name, named_options
+from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Side
 from vis_bench.show.report.table import LETTERS
 from vis_bench.text import count

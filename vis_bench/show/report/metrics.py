@@ -9,8 +9,8 @@ import numpy as np
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.errors import ERRORS, VideoErrors
 from vis_bench.metrics.matching import AREA_NAMES, IOU_THRESHOLDS
-from vis_bench.records.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
-from vis_bench.records.schema import Record
+from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
+from vis_bench.record.schema import Record
 from vis_bench.show.report.table import (
     LETTERS,
     Cell,

@@ -10,7 +10,7 @@ import numpy as np
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.bootstrap import percentile_interval
 from vis_bench.metrics.compare import difference_of
-from vis_bench.records.schema import Record, RegionFields
+from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.number_format import points, range_text
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.table import LETTERS

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis_bench.errors import InputError
-from vis_bench.records.schema import MachineFields, SourceFields
+from vis_bench.record.schema import MachineFields, SourceFields
 
 # Records of other code need the version alone, and need not wait for torch to be imported.
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.records import environment
-from vis_bench.records.environment import describe_source
-from vis_bench.records.names import file_stem, measured_at, split_ablations
-from vis_bench.records.schema import Record
-from vis_bench.records.store import RecordStore, read_record
+from vis_bench.record import environment
+from vis_bench.record.environment import describe_source
+from vis_bench.record.names import file_stem, measured_at, split_ablations
+from vis_bench.record.schema import Record
+from vis_bench.record.store import RecordStore, read_record
 from vis_bench.show.gate.baseline import GatedCell, full_name
 
 

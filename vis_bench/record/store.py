@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, read_json, shown, write_atomically
-from vis_bench.records.names import file_stem
-from vis_bench.records.schema import SCHEMA_VERSION, Record
+from vis_bench.record.names import file_stem
+from vis_bench.record.schema import SCHEMA_VERSION, Record
 
 RESULTS_ENDING = ".results.json"
 PACKED_ENDING = f"{RESULTS_ENDING}.gz"

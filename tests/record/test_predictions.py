@@ -12,7 +12,7 @@ from vis_bench import files
 from vis_bench.cli import main
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.records.store import (
+from vis_bench.record.store import (
     RecordStore,
     pack_predictions,
     predictions_path,

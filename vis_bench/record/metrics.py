@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vis_bench.records.schema import Record
+    from vis_bench.record.schema import Record
 
 
 @dataclass(frozen=True)

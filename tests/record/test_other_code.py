@@ -13,8 +13,8 @@ from vis_bench.commands.eval import num_params
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
-from vis_bench.records.names import is_ranked, marked_labels
-from vis_bench.records.store import RecordStore, read_record
+from vis_bench.record.names import is_ranked, marked_labels
+from vis_bench.record.store import RecordStore, read_record
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import leaderboard_markdown

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vis_bench.files import read_yaml
-from vis_bench.records.schema import IdentityFields, Record
+from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.text import count
 
 DIRTY = "uncommitted changes"
