@@ -286,9 +286,9 @@ def hard_objects(records: Sequence[Record]) -> Table | None:
     if not rows:
         return None
     metrics = [AP, *(metric for metric in _HARD if any(metric.of(r) is not None for r in rows))]
-    columns = [*LABELS, *(Column(metric.title) for metric in metrics)]
+    columns = [*LABELS[:-1], *(Column(metric.title) for metric in metrics)]
     lines = [
-        [*labels(name, row), *(figure(row, metric) for metric in metrics)]
+        [*labels(name, row)[:-1], *(figure(row, metric) for metric in metrics)]
         for name, row in zip(display_names(rows), rows, strict=True)
     ]
     return Table.of(columns, lines)

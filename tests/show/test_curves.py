@@ -152,7 +152,7 @@ def test_speed_table_names_regions_and_marks_a_busy_machine():
     assert (first["encode"], first["decode"], first["other"]) == ("61.00", "-", "0.50")
     assert (first["Memory (MiB)"], first["J/frame"], first["Load"]) == ("300", "-", "1.2 of 2")
     assert second["J/frame"] == "2.00"
-    assert "spread 25 %" in render(table)
+    assert "spread\u00a025\u00a0%" in render(table)
 
 
 def test_reconstruction_stands_beside_the_name_in_costs():

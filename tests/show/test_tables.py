@@ -396,7 +396,11 @@ def test_chosen_columns_stand_in_the_order_of_their_names(form):
 
 @pytest.mark.parametrize(
     ("interval", "text"),
-    [(("1.0", "2.0"), "1.0\u20112.0"), (("-1.0", "+2.0"), "-1.0\u00a0to\u00a0+2.0"), (None, "")],
+    [(("1.0", "2.0"), "1.0\u20112.0"), (("-1.0", "+2.0"), "-1.0 to +2.0"), (None, "")],
 )
 def test_no_line_breaks_inside_an_interval(interval, text):
     assert Entry("1.5", interval=interval).interval_text == text
+    rows = [[Entry("1.5 (spread 12 %)", interval=interval)]]
+    cells = split_row(render(Table.of([Column("AP", has_interval=True)], rows)).splitlines()[2])
+    assert cells[0] == "1.5 (spread\u00a012\u00a0%)"
+    assert cells[1:] == ([text.replace(" ", "\u00a0")] if interval else [])

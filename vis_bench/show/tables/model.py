@@ -75,11 +75,11 @@ class Entry:
 
     @property
     def interval_text(self) -> str:
-        """The interval without a place where a line may break: `58.9-77.3`, or `-1.0 to +2.0`."""
+        """The interval, with a hyphen at which no line breaks: `58.9-77.3`, or `-1.0 to +2.0`."""
         if self.interval is None:
             return ""
         signed = any(end.startswith(("+", "-")) for end in self.interval)
-        return ("\u00a0to\u00a0" if signed else "\u2011").join(self.interval)
+        return (" to " if signed else "\u2011").join(self.interval)
 
     def values(self, column: Column) -> tuple[str, ...]:
         """The text, with both ends of the interval where the column has intervals."""

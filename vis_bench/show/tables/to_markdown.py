@@ -13,6 +13,8 @@ from vis_bench.text import single_line
 # GitHub drops <u>; <ins> is shown underlined.
 _MARKS = {None: "{}", "best": "**{}**", "second": "<ins>{}</ins>"}
 
+# Parts of a cell in which no line breaks: an interval, the spread of FPS.
+_UNBROKEN = re.compile(r"^[+-]?[\d.]+ to [+-]?[\d.]+$|spread \d+ %")
 # Beginnings of a line that make it a heading, a list or a rule.
 _BLOCK = re.compile(r"^(\d*)([.)](?=\s|$)|[#+=-])")
 # Characters with a meaning inside a line: emphasis, code, links, HTML, mathematics, cells.
@@ -60,7 +62,8 @@ def _entry(entry: Entry) -> str:
     if entry.repeats:
         return ""
     notes = "".join(f" [{key}]" for key in entry.notes)
-    return _MARKS[entry.mark].format(escape_markdown(entry.text)) + notes
+    text = _UNBROKEN.sub(lambda m: m[0].replace(" ", "\u00a0"), escape_markdown(entry.text))
+    return _MARKS[entry.mark].format(text) + notes
 
 
 def escape_markdown(text: str) -> str:

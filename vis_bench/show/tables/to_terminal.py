@@ -25,6 +25,7 @@ _CELL = re.compile(r"(?<!\\)\|")
 _TURNED_ROWS = 4  # a table of at most so many rows may be turned
 _LEAST_TEXT = 12  # characters to which texts may be broken
 _GAP = 1
+_PLAIN = {0x2011: "-", 0xA0: " "}  # lines break elsewhere
 
 
 def print_markdown(console: Console, markdown: str) -> None:
@@ -82,7 +83,7 @@ class _Grid:
     def parse(cls, lines: Sequence[str]) -> _Grid:
         """Read the lines of a Markdown table."""
         head, rule, *body = ([cell.strip() for cell in _CELL.split(s)[1:-1]] for s in lines)
-        rows = [[styled(cell.replace("\u2011", "-")) for cell in row] for row in (head, *body)]
+        rows = [[styled(cell.translate(_PLAIN)) for cell in row] for row in (head, *body)]
         return cls(rows, [cell.endswith(":") for cell in rule])
 
     def picked(self, places: Sequence[int]) -> _Grid:
