@@ -108,8 +108,10 @@ def ap_interval(
 
 def _ap_B(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
     """AP of each resample, as `ResampledScores.numbers` has it, without the other numbers."""
-    columns = [_aps_BN(category, 0, counts_BV)[:, 0] for category in matches.categories]
-    return mean_over_categories(np.stack(columns, 1))
+    ap_BK = np.empty((len(counts_BV), len(matches.categories)))
+    for k, category in enumerate(matches.categories):
+        ap_BK[:, k] = _aps_BN(category, 0, counts_BV)[:, 0]
+    return mean_over_categories(ap_BK)
 
 
 def resample(
@@ -175,13 +177,13 @@ def _recall_B(
 def _aps_BN(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.ndarray:
     """AP, AP50 and AP75 of each resample in one area range, (B, 3); NaN without objects."""
     objects_B = _objects_B(category, area, counts_BV)
-    columns = [
-        _threshold_ap_B(
-            category.video_n, category.hits_ATn[area, t], category.misses_ATn[area, t], counts_BV,
-            objects_B,
-        )
-        for t in range(len(IOU_THRESHOLDS))
-    ]  # fmt: skip
+    hits_Tn, misses_Tn = category.hits_ATn[area], category.misses_ATn[area]
+    columns: list[np.ndarray] = []
+    for t, (hit_n, miss_n) in enumerate(zip(hits_Tn, misses_Tn, strict=True)):
+        if t and (hit_n == hits_Tn[t - 1]).all() and (miss_n == misses_Tn[t - 1]).all():
+            columns.append(columns[-1])
+        else:
+            columns.append(_threshold_ap_B(category.video_n, hit_n, miss_n, counts_BV, objects_B))
     mean_B = sum(columns[1:], columns[0]) / len(columns)
     return np.stack([mean_B, columns[_AT_50], columns[_AT_75]], 1)
 
