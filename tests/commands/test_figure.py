@@ -1,6 +1,7 @@
 """The command `figure`: what it writes and prints, and how it refuses."""
 
 import json
+import re
 import shlex
 
 import numpy as np
@@ -74,7 +75,8 @@ def test_time_weights_say_what_counts(tmp_path):
 
 def test_memory_tokens(tmp_path):
     output, data = tmp_path / "tokens.pdf", tmp_path / "tokens.npz"
-    arguments = ("memory-tokens", "--output", output, "--data", data, "--layer", "first", *SMALL)
+    arguments = ("memory-tokens", "--output", output, "--data", data, "--layer", "first",
+                 "--column", "3.3in", *SMALL)  # fmt: skip
     code, _, _ = figure(*arguments)
     assert code == 0
     assert output.read_bytes().startswith(b"%PDF")
@@ -120,13 +122,45 @@ def test_failure_cases(failures):
     code, out, _ = cases(failures, "--json")
     assert code == 0
     found = {case["kind"]: case for case in json.loads(out)["cases"]}
-    assert found["missed"]["video"] == "cats"
+    assert {kind: case["video"] for kind, case in found.items()} == {"missed": "cats"}
     assert found["missed"]["lost"] == pytest.approx(0.5)
     assert Image.open(failures / "f.png").width == 880
     code, out, _ = cases(failures, "--kinds", "missed", "--worst", 3)
     assert out.count("\n") == 2
-    assert out.splitlines()[0].startswith("missed: cats loses 50.0 points of AP to it (AP by")
+    assert re.match(r"Missed, cats: AP [0-9.]+, 50.0 lost to missed objects\n", out)
     assert figure("failure-cases", failures / "r.json", "--output", failures / "x.png")[0] == 2
+
+
+def test_vectors_for_papers(failures):
+    names = ("f.svg", "f.pdf", "wide.svg", "f.png")
+    columns = ((), ("--column", "3.3in"), ("--column", "6.9in"), ("--column", "3.3in"))
+    for name, column in zip(names, columns, strict=True):
+        assert cases(failures, "--output", failures / name, *column)[0] == 0
+    svg = (failures / "f.svg").read_text()
+    assert svg.count("<image") >= 2 * 4, "a bitmap per frame"
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+    assert {"Missed, cats: AP 15.0, 50.0 lost to missed objects", "frame 0", "dog"} <= {*texts}
+    assert len(re.findall(r"<path", svg)) > 20, "outlines are vectors"
+    wide = (failures / "wide.svg").read_text()
+    assert float(re.search(r'width="([0-9.]+)pt"', wide)[1]) == pytest.approx(6.9 * 72)
+    sizes = [{float(x) for x in re.findall(r"font-size: ([0-9.]+)px", t)} for t in (wide, svg)]
+    assert max(sizes[0]) == pytest.approx(8)
+    assert max(sizes[1]) == pytest.approx(10.08)
+    pdf = (failures / "f.pdf").read_bytes()
+    assert b"/MediaBox [ 0 0 237." in pdf
+    assert b"/FontDescriptor" in pdf
+    assert Image.open(failures / "f.png").width == 990
+
+
+@pytest.mark.parametrize(("option", "value", "allowed"), [
+    ("--column", "9pt", "from 2in to 12in"), ("--column", "99in", "from 2in to 12in"),
+    ("--min-score", "high", "a finite number, such as 0.5"), ("--labels", "some", "none"),
+])  # fmt: skip
+def test_unknown_widths_and_thresholds_name_what_is_allowed(failures, option, value, allowed):
+    code, _, err = cases(failures, option, value)
+    assert (code, err.count("\n")) == (2, 1)
+    assert value in err
+    assert allowed in err
 
 
 @pytest.mark.parametrize("kind", [*ATTENTION, "strip", "failure-cases"])

@@ -18,7 +18,7 @@ from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
 from vis_bench.show.charts import picture_format
-from vis_bench.show.figures.page import FigurePage
+from vis_bench.show.figures.page import FigurePage, PageStyle
 from vis_bench.show.overlay.strip import strip_frames
 from vis_bench.text import one_line
 
@@ -49,7 +49,9 @@ def sampling_points(options: argparse.Namespace) -> None:
 
     loaded, numbers, recorded, frames = _record(options, "decoder", options.layers)
     tracks = _tracks(options, loaded, recorded)
-    _write_picture(options, draw_sampling_points(recorded, tracks, numbers, frames))
+    _write_picture(
+        options, draw_sampling_points(recorded, tracks, numbers, frames, _style(options))
+    )
     layers = {"layers": [number + 1 for number in numbers]}
     titles = {"tracks": [track.title for track in tracks]}
     _print(options, {"video": recorded.video.name, **layers, "frames": frames, **titles})
@@ -71,7 +73,7 @@ def time_weights(options: argparse.Namespace) -> None:
 
     loaded, [number], recorded, frames = _record(options, "decoder", [options.layer])
     tracks = _tracks(options, loaded, recorded)
-    _write_picture(options, draw_time_weights(recorded, tracks, number, frames))
+    _write_picture(options, draw_time_weights(recorded, tracks, number, frames, _style(options)))
     means = _mean_weights(options, loaded, recorded)
     facts = {
         "video": recorded.video.name,
@@ -96,7 +98,9 @@ def memory_tokens(options: argparse.Namespace) -> None:
     loaded, [number], recorded, frames = _record(options, "memory", [options.layer])
     tracks = _tracks(options, loaded, recorded) if recorded.tracks else []
     instances = [track.instance for track in tracks]
-    _write_picture(options, draw_memory_tokens(recorded, instances, number, frames))
+    _write_picture(
+        options, draw_memory_tokens(recorded, instances, number, frames, _style(options))
+    )
     _print(options, {"video": recorded.video.name, "layer": number + 1, "frames": frames})
 
 
@@ -106,6 +110,7 @@ def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: i
         "config", "CONFIG", f"{CONFIG} (default: {config})", config_file, nargs="?", default=config
     )
     options.required("--output", "FILE", PICTURE, picture_file)
+    options.column()
     options.value(
         "--video", "NAME", "name or id of the video, which is predicted as one clip", str,
         unless_given="the first one",
@@ -170,6 +175,10 @@ def _mean_weights(
         return None
     with Bars(options.json).bar("weights", sum(video.length for video in videos)) as advance:
         return weights_of_absent_frames(loaded, videos, truth, known, advance)
+
+
+def _style(options: argparse.Namespace) -> PageStyle:
+    return PageStyle.of_column(options.column)
 
 
 def _write_picture(options: argparse.Namespace, page: FigurePage) -> None:

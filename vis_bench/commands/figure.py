@@ -15,7 +15,6 @@ from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
 from vis_bench.runs.sources import check_has_objects, failure_sources
 from vis_bench.show.charts import picture_format
-from vis_bench.show.figures.page import encode_page
 from vis_bench.text import one_line
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ def _add_strip(options: Options) -> None:
     options.value("--video", "NAME", "name or id of the video", str, unless_given="the first one")
     options.value("--frames", "PATH", FRAMES, frames_path, unless_given=attention.DATA_SET)
     options.value("--num-frames", "N", "frames to draw, evenly spread", count, default=4)
+    options.column()
     options.min_score()
     options.labels()
     options.device()
@@ -54,7 +54,7 @@ def _strip(options: argparse.Namespace) -> None:
     """Draws frames of one video with the masks of each method, below the ground truth."""
     from methods import build_method
     from vis_bench.runs.predict import load_rows, predict_rows
-    from vis_bench.show.figures.strips import draw_method_strip
+    from vis_bench.show.figures.strips import encode_strips, method_strip
 
     rows = load_rows(
         build_method, options.configs, options.overrides, pick_device(options.device),
@@ -65,11 +65,13 @@ def _strip(options: argparse.Namespace) -> None:
     total = len(rows) * first.video.length
     with Bars(options.json).bar(f"predict {first.video.name}", total) as advance:
         results = predict_rows(rows, advance)
-    picture = draw_method_strip(
+    blocks = method_strip(
         first.video, results, first.ground_truth([first.video]), first.categories,
-        columns=options.num_frames, min_score=options.min_score, labels=options.labels,
+        min_score=options.min_score, labels=options.labels,
     )  # fmt: skip
-    write_atomically(options.output, encode_page(picture, picture_format(options.output)))
+    form = picture_format(options.output)
+    drawn = encode_strips(blocks, options.num_frames, options.column, form)
+    write_atomically(options.output, drawn)
     facts = {"written": [str(options.output)], "video": first.video.name, "rows": list(results)}
     print_result(options, facts, one_line(f"written: {options.output}"))
 
@@ -85,6 +87,7 @@ def _add_failure_cases(options: Options) -> None:
     options.value("--kinds", "NAME,...", "kinds of error", names, unless_given="all")
     options.value("--worst", "N", "videos per kind of error", count, default=1)
     options.value("--columns", "N", "frames of a video", count, default=4)
+    options.column()
     options.min_score()
     options.labels()
 
@@ -92,7 +95,7 @@ def _add_failure_cases(options: Options) -> None:
 def _failure_cases(options: argparse.Namespace) -> None:
     """Breaks down the errors of every video, and draws the worst ones."""
     from vis_bench.metrics.errors import ERRORS, break_down_videos, worst_videos
-    from vis_bench.show.figures.strips import draw_failure_cases, failure_heading
+    from vis_bench.show.figures.strips import encode_strips, failure_cases, failure_heading
     from vis_bench.show.overlay.tracks import check_fit
 
     kinds = options.kinds or list(ERRORS)
@@ -112,15 +115,16 @@ def _failure_cases(options: argparse.Namespace) -> None:
     if not cases:
         raise InputError(f"{side.name} loses no AP to {', '.join(kinds)}; nothing to draw")
     warnings: dict[str, None] = {}
-    with bars.bar("draw", len(cases)) as advance:
-        picture = draw_failure_cases(
-            inputs, cases, columns=options.columns, min_score=options.min_score,
-            labels=options.labels,
-            warn=lambda text: warnings.update({text: None}), advance=advance,
-        )  # fmt: skip
-    write_atomically(options.output, encode_page(picture, picture_format(options.output)))
+    blocks = failure_cases(
+        inputs, cases, min_score=options.min_score, labels=options.labels,
+        warn=lambda text: warnings.update({text: None}),
+    )  # fmt: skip
+    form = picture_format(options.output)
+    write_atomically(options.output, encode_strips(blocks, options.columns, options.column, form))
     warn([*truth.warnings, *warnings])
-    lines = [*(failure_heading(*case) for case in cases), f"written: {options.output}"]
+    lines = [failure_heading(*case) for case in cases]
+    lines += [f"{kind}: no further video loses AP to it" for kind in kinds if not worst[kind]]
+    lines += [f"written: {options.output}"]
     facts = {"written": [str(options.output)], "cases": [_fields(*case) for case in cases]}
     print_result(options, facts, "\n".join(map(one_line, lines)))
 

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 from vis_bench.commands.values import (
     arrays_file,
+    column_width,
     config_file,
     count,
-    finite,
     frames_path,
     named_file,
     names,
@@ -19,6 +19,7 @@ from vis_bench.commands.values import (
     output_folder,
     picture_file,
     records_path,
+    score,
     seed,
     whole_number,
 )
@@ -218,8 +219,16 @@ class Options:
     def min_score(self) -> None:
         """--min-score of pictures."""
         self.value(
-            "--min-score", "S", "leave out tracks with a lower score", finite,
+            "--min-score", "S", "leave out tracks with a lower score", score,
             default=SCORE_THRESHOLD,
+        )  # fmt: skip
+
+    def column(self) -> None:
+        """--column of figures."""
+        self.value(
+            "--column", "WIDTH",
+            "width in a paper, such as 3.3in or 6.9in, with letters of 7 and 8 points",
+            column_width, unless_given="880 pixels, for a README",
         )  # fmt: skip
 
     def labels(self) -> None:

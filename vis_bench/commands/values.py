@@ -56,7 +56,22 @@ def number(
     return convert
 
 
+def column_width(text: str) -> float:
+    """Width of a paper's column in inches, such as 3.3in."""
+    amount = text.removesuffix("in")
+    try:
+        inches = float(amount) if amount != text else math.nan
+    except ValueError:
+        inches = math.nan
+    if not 2 <= inches <= 12:
+        raise ArgumentTypeError(
+            f"{text!r} is not a width; expected inches from 2in to 12in, such as 3.3in or 6.9in"
+        )
+    return inches
+
+
 finite = number("a finite number")
+score = number("a score; expected a finite number, such as 0.5")
 positive = number("a number above 0", above=0)
 
 

@@ -122,6 +122,7 @@ class VideoErrors:
     video: Video
     ap: float
     gains: Mapping[str, float]
+    identity_gains: Mapping[str, float]
 
 
 def break_down_videos(
@@ -138,7 +139,7 @@ def break_down_videos(
         if not all(thing.is_crowd for thing in own.objects):
             tracks = [track for track in results.tracks if track.video_id == video.id]
             errors = break_down(own, Results.of(tracks, results.name))
-            found.append(VideoErrors(video, errors.ap, errors.gains))
+            found.append(VideoErrors(video, errors.ap, errors.gains, errors.identity_gains))
         advance()
     return found
 
@@ -146,15 +147,19 @@ def break_down_videos(
 def worst_videos(
     videos: Sequence[VideoErrors], kinds: Sequence[str], count: int
 ) -> dict[str, list[VideoErrors]]:
-    """The videos that lose most AP to each kind of error, most first; none that lose nothing."""
-    return {
-        kind: [
-            video
-            for video in sorted(videos, key=lambda video: (-video.gains[kind], video.video.id))
-            if video.gains[kind] > _ROUNDING
-        ][:count]
-        for kind in kinds
-    }
+    """The videos that lose most AP to each kind of error, most first; none that lose nothing.
+
+    Each video stands under one kind, the one to which it loses most among those with room.
+    """
+    pairs = [
+        (-video.gains[kind], video.video.id, n) for video in videos for n, kind in enumerate(kinds)
+    ]
+    by_id = {video.video.id: video for video in videos}
+    worst: dict[str, list[VideoErrors]] = {kind: [] for kind in kinds}
+    for negative, video_id, n in sorted(pairs):
+        if -negative > _ROUNDING and video_id in by_id and len(worst[kinds[n]]) < count:
+            worst[kinds[n]].append(by_id.pop(video_id))
+    return worst
 
 
 _ROUNDING = 1e-9

@@ -75,7 +75,7 @@ def clip_name(cell: Clipped) -> str:
 def short_name(record: Record) -> str:
     """Method, clip and arithmetic, for records that are otherwise equal."""
     words = [clip_name(record), ", ".join(arithmetic_words(record))]
-    return " ".join([record.method, *filter(None, words)])
+    return " ".join([method_title(record.method), *filter(None, words)])
 
 
 def named_options(cell: IdentityFields) -> dict[str, Any]:

@@ -325,11 +325,12 @@ def _named_side(text: str) -> Side:
     """The results of a path or NAME=PATH, with the record that lies beside them."""
     name, path = _split_name(text)
     record = None
-    if path.name.endswith(RESULTS_ENDING):
-        beside = path.with_name(f"{path.name.removesuffix(RESULTS_ENDING)}.json")
+    plain = path.name.removesuffix(".gz")
+    if plain.endswith(RESULTS_ENDING):
+        beside = path.with_name(f"{plain.removesuffix(RESULTS_ENDING)}.json")
         record = read_record(beside) if is_file(beside) else None
     if not name:
-        stem = path.name.removesuffix(".json").removesuffix(".results")
+        stem = plain.removesuffix(".json").removesuffix(".results")
         name = stem if record is None else short_name(record)
     return Side(name, read_results(path), record)
 

@@ -12,16 +12,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench.inference.attention import RecordedVideo
-from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
+from vis_bench.show.figures.page import README, FigurePage, PageStyle, pale, points, rgb
 from vis_bench.show.overlay.frame import Instance, draw_frame
 
 _GAP, _BAND = 4, 20
 _HEAT = rgb((213, 94, 0))
 _OPAQUE = 0.9  # of the largest weight
+_LEAST_WIDTH = 16  # of a picture with its title, in heights of text
 
 
 def draw_memory_tokens(
-    recorded: RecordedVideo, instances: Sequence[Instance], layer: int, frames: Sequence[int]
+    recorded: RecordedVideo,
+    instances: Sequence[Instance],
+    layer: int,
+    frames: Sequence[int],
+    style: PageStyle = README,
 ) -> FigurePage:
     """Draw the figure of one video: for each frame its masks, and then a picture per token.
 
@@ -38,47 +43,47 @@ def draw_memory_tokens(
     weights_TBhw = weights_LTMBhw[layer].mean(1)
     num_tokens = weights_TBhw.shape[1]
     columns = math.ceil(math.sqrt(num_tokens + 1))
+    columns = max(1, min(columns, int(style.width / (_LEAST_WIDTH * style.small))))
     num_rows = math.ceil((num_tokens + 1) / columns)
-    width = (PAGE_WIDTH - _GAP * (columns - 1)) / columns
+    width = (style.width - _GAP * (columns - 1)) / columns
     height = width * video.height / video.width
     block = num_rows * (_BAND + height)
-    page = FigurePage(len(frames) * block + 2 * _BAND + 8)
     largest = float(weights_TBhw[list(frames)].max())
+    words = f"mean attention weight of the heads, layer {layer + 1} of {len(weights_LTMBhw)}"
+    lines = style.lines(f"{words}; the rest goes to the memory tokens")
+    page = FigurePage(len(frames) * block + 2 * _BAND + 12 + 1.35 * style.small * len(lines), style)
     for f, t in enumerate(frames):
         frame_HW3 = recorded.video.frames[t]
-        masks = np.asarray(draw_frame(frame_HW3, instances, t, round(width)))
+        masks = np.asarray(draw_frame(frame_HW3, instances, t, round(width * style.dpi / 100)))
         for place in range(num_tokens + 1):
             row, column = divmod(place, columns)
             left, top = column * (width + _GAP), f * block + row * (_BAND + height)
             if place == 0:
-                page.text(left, top + _BAND / 2, f"frame {t}, prediction", size=SMALL)
+                page.text(left, top + _BAND / 2, f"frame {t}, prediction", size=style.small)
                 page.picture(masks, left, top + _BAND, width, height)
                 continue
             heat_hw = weights_TBhw[t, place - 1]
             words = f"token {place}: {100 * heat_hw.sum():.0f} % to the frame"
-            page.text(left, top + _BAND / 2, words, size=SMALL)
+            page.text(left, top + _BAND / 2, words, size=style.small)
             axes = page.picture(pale(frame_HW3), left, top + _BAND, width, height)
             axes.imshow(
                 _heat(heat_hw / largest), extent=(0, 1, 1, 0), aspect="auto",
                 interpolation="nearest",
             )  # fmt: skip
-    _explain(page, len(frames) * block, largest, (layer + 1, len(weights_LTMBhw)))
+    _explain(page, len(frames) * block, largest, lines)
     return page
 
 
-def _explain(page: FigurePage, top: float, largest: float, layer: tuple[int, int]) -> None:
+def _explain(page: FigurePage, top: float, largest: float, lines: Sequence[str]) -> None:
     """Add a color bar and its caption."""
     axes = page.axes(28, top + _BAND - 4, 160, 12)
     axes.imshow(_heat(np.linspace(0, 1, 64)[None]), aspect="auto")
     axes.set_xticks([])
     axes.set_yticks([])
-    page.text(22, top + _BAND + 2, "0", size=SMALL, align="right")
-    page.text(
-        194, top + _BAND + 2,
-        f"{largest:.3f}    mean attention weight of the heads, layer {layer[0]} of {layer[1]}; the "
-        "rest goes to the memory tokens",
-        size=SMALL,
-    )  # fmt: skip
+    small = page.style.small
+    page.text(22, top + _BAND + 2, "0", size=small, align="right")
+    page.text(194, top + _BAND + 2, f"{largest:.3f}", size=small)
+    page.paragraph(0, top + _BAND + 20, lines)
     for spine in axes.spines.values():
         spine.set_linewidth(points(0.8))
 

@@ -6,12 +6,15 @@ Points and letters stay vectors in SVG and PDF; a PNG has as many pixels as the 
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from vis_bench.show.charts import chart_style, encode_figure, encode_picture
+from vis_bench.show.charts import chart_style, encode_figure
 from vis_bench.show.overlay.painting import Color
 from vis_bench.text import single_line
 
@@ -24,6 +27,35 @@ PAGE_WIDTH = 880
 _DOTS_PER_INCH = 100
 # Of text, in pixels.
 TEXT, SMALL = 14, 12
+# Of text in a paper's column, in points.
+_COLUMN_TEXT, _COLUMN_SMALL = 8, 7
+_PER_CHARACTER = 0.56  # mean width of a letter, in heights of text
+
+
+@dataclass(frozen=True)
+class PageStyle:
+    """Width of a page and heights of text in pixels of 1/100 inch, and dots per inch of a PNG."""
+
+    width: float = PAGE_WIDTH
+    text: float = TEXT
+    small: float = SMALL
+    dpi: int = _DOTS_PER_INCH
+
+    @classmethod
+    def of_column(cls, inches: float | None) -> PageStyle:
+        """Return the style of a paper's column, of letters of 7 and 8 points, or of a README."""
+        if inches is None:
+            return cls()
+        text, small = (p * _DOTS_PER_INCH / 72 for p in (_COLUMN_TEXT, _COLUMN_SMALL))
+        return cls(_DOTS_PER_INCH * inches, text, small, 300)
+
+    def lines(self, text: str, width: float | None = None) -> list[str]:
+        """Wrap small text to a width; by default the page's."""
+        characters = (self.width if width is None else width) / (_PER_CHARACTER * self.small)
+        return textwrap.wrap(single_line(text), max(10, int(characters)))
+
+
+README = PageStyle()
 
 
 def rgb(color: Color) -> tuple[float, float, float]:
@@ -35,15 +67,16 @@ class FigurePage:
     """White page, in pixels from its upper left corner.
 
     Args:
-        height: of the page; its width is `PAGE_WIDTH`.
+        height: of the page.
     """
 
-    def __init__(self, height: float, width: float = PAGE_WIDTH) -> None:
+    def __init__(self, height: float, style: PageStyle = README) -> None:
         from matplotlib.figure import Figure
 
         height = math.ceil(height)
-        self._size = width, height
-        inches = (width / _DOTS_PER_INCH, height / _DOTS_PER_INCH)
+        self.style = style
+        self._size = style.width, height
+        inches = (style.width / _DOTS_PER_INCH, height / _DOTS_PER_INCH)
         self._figure: Figure = Figure(figsize=inches, dpi=_DOTS_PER_INCH)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
@@ -64,23 +97,44 @@ class FigurePage:
             picture_hw3: uint8 RGB.
         """
         axes = self.axes(left, top, width, height)
+        scale = self.style.dpi / _DOTS_PER_INCH
         axes.imshow(
-            _fitted(picture_hw3, round(width), round(height)), extent=(0, 1, 1, 0), aspect="auto",
-            interpolation="nearest",
+            _fitted(picture_hw3, round(scale * width), round(scale * height)),
+            extent=(0, 1, 1, 0), aspect="auto", interpolation="nearest",
         )  # fmt: skip
+        axes.set_axis_off()
+        return axes
+
+    def frame(
+        self, frame_HW3: np.ndarray, left: float, top: float, width: float, height: float
+    ) -> Axes:
+        """Add a frame as it is that fills a box; x and y of its axes are pixels of the frame."""
+        axes = self.axes(left, top, width, height)
+        size = frame_HW3.shape[1], frame_HW3.shape[0]
+        extent = (0, size[0], size[1], 0)
+        axes.imshow(frame_HW3, extent=extent, aspect="auto", interpolation="none")
+        axes.set_xlim(0, size[0])
+        axes.set_ylim(size[1], 0)
+        axes.set_autoscale_on(False)
         axes.set_axis_off()
         return axes
 
     def text(
         self, x: float, y: float, text: str, *,
-        align: str = "left", size: float = TEXT, turned: bool = False,
+        align: str = "left", size: float | None = None, turned: bool = False,
     ) -> None:  # fmt: skip
         """Add a line of text whose middle is at height y, read upwards if `turned`."""
         page_width, page_height = self._size
         self._figure.text(
             x / page_width, 1 - y / page_height, single_line(text), color="black", ha=align,
-            va="center", fontsize=points(size), rotation=90 if turned else 0, parse_math=False,
+            va="center", fontsize=points(self.style.text if size is None else size),
+            rotation=90 if turned else 0, parse_math=False,
         )  # fmt: skip
+
+    def paragraph(self, x: float, y: float, lines: Sequence[str], align: str = "left") -> None:
+        """Add lines of small text, the middle of the first at height y."""
+        for n, line in enumerate(lines):
+            self.text(x, y + 1.35 * self.style.small * n, line, align=align, size=self.style.small)
 
     def dot(self, left: float, y: float, color: Color, words: str) -> None:
         """Add a dot of some color with words behind it, at height y."""
@@ -97,16 +151,7 @@ class FigurePage:
     def encoded(self, form: str) -> bytes:
         """Return the page as a file, "png", "svg" or "pdf"."""
         with chart_style():
-            return encode_figure(self._figure, form, dpi=_DOTS_PER_INCH)
-
-
-def encode_page(picture: Image.Image, form: str) -> bytes:
-    """Return a page that is one picture as a file, "png", "svg" or "pdf"."""
-    if form == "png":
-        return encode_picture(picture, "PNG", optimize=True)
-    page = FigurePage(picture.height, picture.width)
-    page.picture(np.asarray(picture), 0, 0, picture.width, picture.height)
-    return page.encoded(form)
+            return encode_figure(self._figure, form, dpi=self.style.dpi)
 
 
 def pale(frame_HW3: np.ndarray) -> np.ndarray:

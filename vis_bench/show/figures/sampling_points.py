@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench.inference.attention import RecordedVideo
-from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, pale, points, rgb
+from vis_bench.show.figures.page import README, FigurePage, PageStyle, pale, points, rgb
 from vis_bench.show.overlay.rows import ShownTrack
 
 _LEFT, _GAP, _BAND = 24, 4, 24
 # The diameter of the circle of the largest weight, in pixels of a picture that is 210 wide.
 _LARGEST = 15.0
-# Of the legend, in a line.
-_ENTRIES = 4
+# Least width of an entry of the legend, in heights of text.
+_ENTRY = 13
 
 
 def draw_sampling_points(
@@ -26,6 +26,7 @@ def draw_sampling_points(
     shown: Sequence[ShownTrack],
     layers: Sequence[int],
     frames: Sequence[int],
+    style: PageStyle = README,
 ) -> FigurePage:
     """Draw the figure of one video.
 
@@ -38,17 +39,18 @@ def draw_sampling_points(
     decoder = recorded.attention.decoder
     assert decoder is not None, "the method records its decoder"
     video = recorded.video
-    width = (PAGE_WIDTH - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
+    width = (style.width - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
     height = width * video.height / video.width
-    lines = 1 + len(shown) // _ENTRIES
-    page = FigurePage(_BAND + len(layers) * (height + _GAP) + lines * _BAND + 4)
+    entries = max(1, int((style.width - _LEFT) / (_ENTRY * style.text)))
+    lines = 1 + len(shown) // entries
+    page = FigurePage(_BAND + len(layers) * (height + _GAP) + lines * _BAND + 4, style)
     rows = [track.row for track in shown]
     locations = decoder.sampling_locations_LTQMKP2[:, :, rows].float().cpu().numpy()
     weights = decoder.attention_weights_LTQMKP[:, :, rows].float().cpu().numpy()
     largest = weights[list(layers)][:, list(frames)].max()
     for c, t in enumerate(frames):
         left = _LEFT + c * (width + _GAP)
-        page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=SMALL)
+        page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=style.small)
         frame_HW3 = recorded.video.frames[t]
         for r, layer in enumerate(layers):
             axes = page.picture(pale(frame_HW3), left, _BAND + r * (height + _GAP), width, height)
@@ -62,18 +64,24 @@ def draw_sampling_points(
             axes.set_ylim(1, 0)
     for r, layer in enumerate(layers):
         y = _BAND + r * (height + _GAP) + height / 2
-        page.text(_LEFT / 2 - 2, y, f"layer {layer + 1}", align="center", size=SMALL, turned=True)
+        page.text(
+            _LEFT / 2 - 2, y, f"layer {layer + 1}", align="center", size=style.small, turned=True
+        )
     top = _BAND + len(layers) * (height + _GAP) + 2
     for n, track in enumerate(shown):
-        page.dot(*_legend_place(n, top), track.color, track.title)
-    page.text(*_legend_place(len(shown), top), "area of a circle: attention weight", size=SMALL)
+        page.dot(*_legend_place(n, top, entries, style), track.color, track.title)
+    page.text(
+        *_legend_place(len(shown), top, entries, style),
+        "area of a circle: attention weight",
+        size=style.small,
+    )
     return page
 
 
-def _legend_place(n: int, top: float) -> tuple[float, float]:
+def _legend_place(n: int, top: float, entries: int, style: PageStyle) -> tuple[float, float]:
     """Left end and middle height of entry n of the legend."""
-    line, column = divmod(n, _ENTRIES)
-    return _LEFT + column * (PAGE_WIDTH - _LEFT) / _ENTRIES, top + (line + 0.5) * _BAND
+    line, column = divmod(n, entries)
+    return _LEFT + column * (style.width - _LEFT) / entries, top + (line + 0.5) * _BAND
 
 
 def _areas(relative: np.ndarray, width: float) -> np.ndarray:

@@ -12,7 +12,9 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics.errors import VideoErrors
 from vis_bench.runs.sources import Side, Sources
-from vis_bench.show.figures.page import PAGE_WIDTH, TEXT
+from vis_bench.show.charts import encode_picture
+from vis_bench.show.figures.page import PAGE_WIDTH, TEXT, PageStyle
+from vis_bench.show.figures.vector_strip import draw_vector_strips
 from vis_bench.show.overlay.frame import Labels, VideoPictures
 from vis_bench.show.overlay.label_box import font_of, shortened
 from vis_bench.show.overlay.painting import BLACK, WHITE
@@ -20,25 +22,31 @@ from vis_bench.show.overlay.rows import rows_of
 from vis_bench.show.overlay.strip import GAP, draw_strip
 
 _HEADING, _BETWEEN = 26, 10
+# Kind of error -> what costs AP.
+_CAUSES = {
+    "class": "wrong classes", "duplicate": "duplicates", "background": "tracks of no object",
+    "missed": "missed objects", "switch": "switches", "fragment": "fragments", "drift": "drift",
+}  # fmt: skip
+
+# Heading, which may be empty, and pictures of each video.
+Blocks = Sequence[tuple[str, VideoPictures]]
 
 
-def draw_method_strip(
+def method_strip(
     video: Video,
     results: Mapping[str, Results],
     truth: GroundTruth | None,
     categories: Mapping[int, str],
     *,
-    columns: int,
     min_score: float,
     labels: Labels,
-) -> Image.Image:
-    """Draw a strip of one video with the ground truth, if there is one, and a row per method.
+) -> Blocks:
+    """Return the ground truth of one video, if there is one, and a row per method.
 
     After figure 4 of SeqFormer (Wu et al., ECCV 2022). Unreadable frames are an InputError.
 
     Args:
         results: of this video, by the name of the row.
-        columns: number of frames.
         min_score: tracks with lower scores are not drawn.
         labels: which frames name the tracks.
     """
@@ -48,59 +56,72 @@ def draw_method_strip(
 
     sides = [Side(name, own) for name, own in results.items()]
     rows = rows_of(video, sides, truth, categories, min_score)
-    return draw_strip(VideoPictures(video, rows, refuse, labels), columns, _width(columns))
+    return [("", VideoPictures(video, rows, refuse, labels))]
 
 
-def draw_failure_cases(
+def failure_cases(
     sources: Sources,
     cases: Sequence[tuple[str, VideoErrors]],
     *,
-    columns: int,
     min_score: float,
     labels: Labels,
     warn: Callable[[str], None],
-    advance: Callable[[], object],
-) -> Image.Image:
-    """Draw a strip for each case, below each other: annotations, then results.
+) -> Blocks:
+    """Return annotations and results of each case, with a heading.
 
     Args:
         sources: of one set of predictions.
         cases: kind of error, and a video that loses AP to it.
-        columns: number of frames in a strip.
         min_score: tracks with lower scores are not drawn.
         labels: which frames name the tracks.
         warn: called with a sentence for each frame that cannot be read.
-        advance: called after each case.
     """
     videos = {video.id: video for video in sources.videos}
     truth = sources.truth
-    strips = []
-    for _, errors in cases:
-        video = videos[errors.video.id]
-        rows = rows_of(video, sources.sides, truth, truth.categories, min_score)
-        strips.append(
-            draw_strip(VideoPictures(video, rows, warn, labels), columns, _width(columns))
+    return [
+        (
+            failure_heading(kind, errors),
+            VideoPictures(
+                videos[errors.video.id],
+                rows_of(videos[errors.video.id], sources.sides, truth, truth.categories, min_score),
+                warn,
+                labels,
+            ),
         )
-        advance()
-    height = sum(strip.height + _HEADING for strip in strips) + _BETWEEN * (len(strips) - 1)
+        for kind, errors in cases
+    ]
+
+
+def encode_strips(blocks: Blocks, columns: int, column: float | None, form: str) -> bytes:
+    """Draw the strips below each other: vectors in SVG, PDF and for a paper, else pixels.
+
+    Args:
+        columns: number of frames in a strip.
+        column: width in a paper, in inches.
+        form: "png", "svg" or "pdf".
+    """
+    if form != "png" or column is not None:
+        return draw_vector_strips(blocks, columns, PageStyle.of_column(column)).encoded(form)
+    width = (PAGE_WIDTH + GAP) // columns - GAP
+    strips = [draw_strip(pictures, columns, width) for _, pictures in blocks]
+    headings = [_HEADING if text else 0 for text, _ in blocks]
+    height = sum(strip.height for strip in strips) + sum(headings) + _BETWEEN * (len(strips) - 1)
     page = Image.new("RGB", (max(PAGE_WIDTH, *(strip.width for strip in strips)), height), WHITE)
     canvas, font, top = ImageDraw.Draw(page), font_of(TEXT + 2), 0
-    for case, strip in zip(cases, strips, strict=True):
-        heading = shortened(failure_heading(*case), font, page.width)
-        canvas.text((0, top + _HEADING / 2), heading, fill=BLACK, font=font, anchor="lm")
-        page.paste(strip, (0, top + _HEADING))
-        top += _HEADING + strip.height + _BETWEEN
-    return page
+    for (text, _), heading, strip in zip(blocks, headings, strips, strict=True):
+        words = shortened(text, font, page.width)
+        canvas.text((0, top + heading / 2), words, fill=BLACK, font=font, anchor="lm")
+        page.paste(strip, (0, top + heading))
+        top += heading + strip.height + _BETWEEN
+    return encode_picture(page, "PNG", optimize=True)
 
 
 def failure_heading(kind: str, errors: VideoErrors) -> str:
     """Heading of a failure case, with AP in points."""
+    cause = kind
+    if kind == "identity":
+        cause = max(errors.identity_gains, key=lambda part: errors.identity_gains[part])
     return (
-        f"{kind}: {errors.video.name} loses {100 * errors.gains[kind]:.1f} points of AP to it "
-        f"(AP by itself {100 * errors.ap:.1f})"
+        f"{kind.capitalize()}, {errors.video.name}: AP {100 * errors.ap:.1f}, "
+        f"{100 * errors.gains[kind]:.1f} lost to {_CAUSES.get(cause, cause)}"
     )
-
-
-def _width(columns: int) -> int:
-    """Width of a frame, so that the columns fill the page."""
-    return (PAGE_WIDTH + GAP) // columns - GAP

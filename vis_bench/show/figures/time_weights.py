@@ -12,7 +12,7 @@ import numpy as np
 
 from vis_bench.inference.attention import RecordedVideo
 from vis_bench.metrics.time_weights import AbsentFrames
-from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, FigurePage, points, rgb
+from vis_bench.show.figures.page import README, FigurePage, PageStyle, points, rgb
 from vis_bench.show.number_format import number
 from vis_bench.show.overlay.frame import draw_frame
 from vis_bench.show.overlay.rows import ShownTrack
@@ -23,7 +23,11 @@ _LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
 
 
 def draw_time_weights(
-    recorded: RecordedVideo, shown: Sequence[ShownTrack], layer: int, frames: Sequence[int]
+    recorded: RecordedVideo,
+    shown: Sequence[ShownTrack],
+    layer: int,
+    frames: Sequence[int],
+    style: PageStyle = README,
 ) -> FigurePage:
     """Draw the figure of one video.
 
@@ -36,31 +40,30 @@ def draw_time_weights(
     decoder = recorded.attention.decoder
     assert decoder is not None, "the method records its decoder"
     video = recorded.video
-    width = (PAGE_WIDTH - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
+    width = (style.width - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
     height = width * video.height / video.width
     top = _BAND + height
-    page = FigurePage(top + len(shown) * (_TITLE + _PLOT) + 2 * _BAND + 8)
+    weights_LTQ = decoder.time_weights_LTQ.float().cpu().numpy()
+    absent = "the object is absent" if all(s.annotated for s in shown) else "there is no mask"
+    words = f"pale: {absent}; line: an equal share, 1/{video.length}; layer {layer + 1} of "
+    lines = style.lines(f"softmax weight of each frame; {words}{len(weights_LTQ)}")
+    below = 2 * _BAND + 8 + 1.35 * style.small * (len(lines) - 1)
+    page = FigurePage(top + len(shown) * (_TITLE + _PLOT) + below, style)
     for c, t in enumerate(frames):
         left = _LEFT + c * (width + _GAP)
-        page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=SMALL)
+        page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=style.small)
         tracks = [track.instance for track in shown]
         picture = draw_frame(recorded.video.frames[t], tracks, t, 2 * round(width), labeled=())
         page.picture(np.asarray(picture), left, _BAND, width, height)
-    weights_LTQ = decoder.time_weights_LTQ.float().cpu().numpy()
     shares_QT = weights_LTQ[layer][:, [track.row for track in shown]].T
     highest = 1.25 * shares_QT.max()
-    first, last = _LEFT + width / 2, PAGE_WIDTH - width / 2
+    first, last = _LEFT + width / 2, style.width - width / 2
     step = (last - first) / max(1, video.length - 1)
     for n, track in enumerate(shown):
         y = top + n * (_TITLE + _PLOT)
         _plot(page, y, shares_QT[n], track, frames, highest, (first, step))
     y = top + len(shown) * (_TITLE + _PLOT) + _BAND
-    absent = "the object is absent" if all(s.annotated for s in shown) else "there is no mask"
-    words = f"pale: {absent}; line: an equal share, 1/{video.length}; layer {layer + 1} of "
-    page.text(
-        PAGE_WIDTH / 2, y + 6, f"softmax weight of each frame; {words}{len(weights_LTQ)}",
-        align="center", size=SMALL,
-    )  # fmt: skip
+    page.paragraph(style.width / 2, y + 6, lines, align="center")
     return page
 
 
@@ -82,7 +85,7 @@ def _plot(
 
     first, step = line
     page.dot(_LEFT, top + _TITLE / 2 + 3, track.color, track.title)
-    axes = page.axes(_LEFT, top + _TITLE, PAGE_WIDTH - _LEFT, _PLOT)
+    axes = page.axes(_LEFT, top + _TITLE, page.style.width - _LEFT, _PLOT)
     x_T = first + step * np.arange(len(shares_T))
     color = rgb(track.color)
     pale = tuple(0.3 * part + 0.7 for part in color)
@@ -96,12 +99,14 @@ def _plot(
     for t in frames:
         axes.annotate(
             f"{shares_T[t]:.3f}", (x_T[t], shares_T[t]), (0, 2), textcoords="offset points",
-            ha="center", va="bottom", fontsize=points(11), path_effects=[halo],
+            ha="center", va="bottom", fontsize=points(0.9 * page.style.small), path_effects=[halo],
         )  # fmt: skip
-    axes.set_xlim(_LEFT, PAGE_WIDTH)
+    axes.set_xlim(_LEFT, page.style.width)
     axes.set_ylim(0, highest)
     axes.set_xticks([])
-    axes.set_yticks([0, 1 / len(shares_T)], ["0", f"1/{len(shares_T)}"], fontsize=points(11))
+    axes.set_yticks(
+        [0, 1 / len(shares_T)], ["0", f"1/{len(shares_T)}"], fontsize=points(0.9 * page.style.small)
+    )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 

@@ -268,7 +268,7 @@ def _draw_labels(
     placed = [(n, place) for n, place in enumerate(places) if place is not None]
     for n, place in placed:
         w, h = sizes[n][place.form]
-        start, end = _shortest_way((place.x, place.y, place.x + w, place.y + h), masks_Nhw[n])
+        start, end = shortest_way((place.x, place.y, place.x + w, place.y + h), masks_Nhw[n])
         if np.hypot(end[0] - start[0], end[1] - start[1]) > max(12, picture.width / 50):
             draw_leader(canvas, start, end, colors[n])
     for n, place in placed:
@@ -276,7 +276,7 @@ def _draw_labels(
     return {n: place.offset for n, place in placed}
 
 
-def _shortest_way(
+def shortest_way(
     box: tuple[int, int, int, int], mask_hw: np.ndarray
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Start and end of the shortest line from the box of a label to the mask."""

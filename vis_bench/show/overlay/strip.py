@@ -26,7 +26,7 @@ GAP = 4
 # A picture, and the captions above it on its left and on its right.
 Panel = tuple[Image.Image, str, str]
 # Style, whether it is switched, and what the legend says.
-_MARKS: dict[str, tuple[Style, bool, str]] = {
+MARKS: dict[str, tuple[Style, bool, str]] = {
     "missed": ("missed", False, "object without a mask in this frame"),
     "unmatched": (
         "unmatched",
@@ -36,7 +36,7 @@ _MARKS: dict[str, tuple[Style, bool, str]] = {
     "false": ("false", False, "track that finds no object"),
     "switch": ("track", True, "identity switch"),
 }
-_CHIP = "not matched"
+CHIP = "not matched"
 
 
 def draw_strip(pictures: VideoPictures, columns: int, width: int) -> Image.Image:
@@ -113,7 +113,7 @@ def _legend(marks: Sequence[str], remarks: Sequence[str], font: Font, width: int
     """Explain the marks, in as many lines as the width asks for."""
     band = _band(font)
     swatches = [_swatch(mark, (band - 2, 2 * band), font) for mark in marks]
-    entries = list(zip(swatches, (_MARKS[mark][2] for mark in marks), strict=True))
+    entries = list(zip(swatches, (MARKS[mark][2] for mark in marks), strict=True))
     places, x, y = [], 0, 0
     for swatch, text in (*entries, *((None, remark) for remark in remarks)):
         text_left = swatch.width + 6 if swatch else 0
@@ -134,9 +134,9 @@ def _legend(marks: Sequence[str], remarks: Sequence[str], font: Font, width: int
 
 def _swatch(mark: str, size_hw: tuple[int, int], font: Font) -> Image.Image:
     """Draw the mark on a piece of frame, or an empty label."""
-    style, is_switched, _ = _MARKS[mark]
+    style, is_switched, _ = MARKS[mark]
     if style == "unmatched":
-        lines = [(_CHIP, WHITE)]
+        lines = [(CHIP, WHITE)]
         picture = Image.new("RGB", box_size(lines, font), WHITE)
         draw_box(ImageDraw.Draw(picture), 0, 0, lines, font)
         return picture
