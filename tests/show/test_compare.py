@@ -175,7 +175,7 @@ def test_two_records_find_their_data_set_and_videos(tmp_path):
     pair = compared_sources([one, two])
     assert len(pair.truth.videos) == 2
     result = compare_pair(pair, Bars(quiet=True), num_resamples=10)
-    assert result.names == ("ifc T=5 S=1", "color_key T=5 S=1")
+    assert result.names == ("IFC T=5 S=1", "color key T=5 S=1")
     assert result.comparison.overall["ap"].first == pytest.approx(1)
     assert result.comparison.overall["ap"].difference < 0
     assert result.errors[1].shares()["missed"] == pytest.approx(1)
@@ -215,11 +215,11 @@ def test_a_name_carries_note_and_marks(tmp_path):
     one = synthetic_record(tmp_path / "a", "ms_sts", TRACKS, 2, reconstruction=True)
     two = synthetic_record(tmp_path / "b", "ms_sts", TRACKS, 2, note="retrained")
     pair = compared_sources([one, two])
-    assert names_of(pair) == ("ms_sts T=5 S=1 (reconstruction)", "ms_sts T=5 S=1, retrained")
+    assert names_of(pair) == ("MS-STS T=5 S=1 (reconstruction)", "MS-STS T=5 S=1, retrained")
     same = compared_sources([one, one])
     assert names_of(same) == (f"{one} (reconstruction)", f"{one} (reconstruction)")
     text = compare_pair(pair, Bars(quiet=True), num_resamples=10).as_text()
-    assert "AP ms_sts T=5 S=1 (reconstruction)" in text
+    assert "MS-STS T=5 S=1 (reconstruction)" in text
 
 
 def test_packed_predictions_are_read(tmp_path):

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence, Set
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.ap import hard_objects
 from vis_bench.metrics.errors import ERRORS, VideoErrors
-from vis_bench.metrics.matching import AREA_NAMES, IOU_THRESHOLDS
+from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
 from vis_bench.record.schema import Record
 from vis_bench.show.report.table import (
@@ -90,23 +91,20 @@ def hard_table(samples: Sequence[Analysis]) -> Table | None:
     headings = [Heading("Objects", is_number=False)]
     headings += [Heading("B - A")] if is_pair else []
     headings += [*_sides(samples, "AP {}"), Heading("Number", hint="of objects")]
-    levels = [side.evaluation.per_level() for side in samples]
-    columns = {name: area for area, name in enumerate(AREA_NAMES)}
+    hard = [hard_objects(side.evaluation.matches) for side in samples]
     rows = []
     for name, title in _HARD.items():
-        if name in columns:
+        number = int(hard[0][name]["num_objects"])
+        if not number:
+            continue
+        aps = [own[name]["ap"] for own in hard]
+        cells = [change(aps[-1] - aps[0])] if is_pair else []
+        cells += map(points, aps)
+        if name in samples[0].by_area:
             sides = [side.by_area[name]["ap"] for side in samples]
             cells = [difference(*sides)[0]] if is_pair else []
             cells += map(interval, sides)
-            categories = samples[0].evaluation.matches.categories
-            number = sum(int(c.num_objects_VA[:, columns[name]].sum()) for c in categories)
-        else:
-            aps = [own[name]["ap"] for own in levels]
-            cells = [change(aps[1] - aps[0])] if is_pair else []
-            cells += [points(ap) for ap in aps]
-            number = int(levels[0][name]["num_objects"])
-        if number:
-            rows.append([words(title), *cells, whole(number)])
+        rows.append([words(title), *cells, whole(number)])
     return Table("AP of hard objects, in points", headings, rows) if rows else None
 
 

@@ -14,7 +14,7 @@ from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.frame_matches import FOUND, VideoTracks
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
-from vis_bench.metrics.tracking.evaluate import evaluate_tracking
+from vis_bench.metrics.tracking.evaluate import hota_over_thresholds
 from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
 
 THRESHOLDS = (0.0, 0.05, *(n / 10 for n in range(1, 10)))
@@ -55,17 +55,17 @@ def scores_of(side: Analysis) -> Scores:
     listed_N = np.array([t.category_id in truth.categories for t in results.tracks], bool)
     overlaps = video_overlaps(truth, results, listed_N)
     thresholds_C = np.array(sorted({*THRESHOLDS, threshold}))
-    hota: dict[int, float] = {}
-    for low in thresholds_C.tolist():
-        num_above = int((score_N > low).sum())
-        if num_above not in hota:
-            value = evaluate_tracking(truth, results, low, overlaps).headline()["hota"]
-            hota[num_above] = np.nan if value is None else value
+    above_C = np.array([int((score_N > low).sum()) for low in thresholds_C])
+    _, first, inverse = np.unique(above_C, return_index=True, return_inverse=True)
+    hota = [
+        np.nan if found.hota is None else found.hota
+        for found in hota_over_thresholds(truth, results, thresholds_C[first].tolist())
+    ]
     videos = [own.before(video.length) for own, video in zip(overlaps, truth.videos, strict=True)]
     return Scores(
         threshold,
         thresholds_C,
-        np.array([hota[int((score_N > low).sum())] for low in thresholds_C]),
+        np.array(hota)[inverse],
         np.array([_unseen(score_N[own.tracks.rows_N], threshold) for own in videos], bool),
         _bins(side, videos),
         _confusion(side, videos, threshold),
