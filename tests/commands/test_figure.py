@@ -200,7 +200,8 @@ def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("command", refresh.PICTURES)
-def test_the_readme_shows_the_command_beside_its_picture(command):
-    words = " ".join((ROOT / "README.md").read_text().replace("\\\n", " ").split())
+def test_the_documents_show_the_command_and_its_picture(command):
+    texts = [(ROOT / name).read_text() for name in ("README.md", "docs/figures.md")]
+    words = " ".join(" ".join(texts).replace("\\\n", " ").split())
     assert command in words
-    assert f"({shlex.split(command)[-1]})" in words
+    assert f"{shlex.split(command)[-1]})" in words
