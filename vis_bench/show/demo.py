@@ -18,8 +18,7 @@ from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, predictions_path
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.sources import Side, Sources
-from vis_bench.show.figures.page import encode_page
-from vis_bench.show.figures.strips import draw_method_strip
+from vis_bench.show.figures.strips import encode_strips, method_strip
 from vis_bench.show.measured import measured_order
 from vis_bench.show.number_format import entry_of, figure, interval_remarks, metric_column
 from vis_bench.show.report.page import ReportPlan, make_report
@@ -99,9 +98,9 @@ def _draw_masks(sources: Sources, path: Path) -> Path:
     """Draw the video with most objects."""
     objects = Counter(item.video_id for item in sources.truth.objects)
     video = max(sources.videos, key=lambda video: objects[video.id])
-    picture = draw_method_strip(
+    blocks = method_strip(
         video, {side.name: side.results for side in sources.sides}, sources.truth,
-        sources.truth.categories, columns=FRAMES, min_score=SCORE_THRESHOLD, labels="first",
+        sources.truth.categories, min_score=SCORE_THRESHOLD, labels="first",
     )  # fmt: skip
-    write_atomically(path, encode_page(picture, "png"))
+    write_atomically(path, encode_strips(blocks, FRAMES, None, "png"))
     return path
