@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+import vis_bench
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_tables
 from vis_bench.commands.values import finite
 from vis_bench.progress import Bars
-from vis_bench.runs.sources import compared_sources
 
 
 def add_arguments(options: Options) -> None:
@@ -28,14 +28,9 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints both sides, their difference and its confidence interval."""
-    from vis_bench.show.compare import compare_pair
-
-    pair = compared_sources(
-        [options.first, options.second],
-        annotations=options.annotations, data_root=options.data_root,
-    )  # fmt: skip
-    report = compare_pair(
-        pair, Bars(), score_threshold=options.score_threshold, num_resamples=options.resamples,
-        seed=options.seed,
+    report = vis_bench.compare(
+        options.first, options.second, annotations=options.annotations,
+        data_root=options.data_root, score_threshold=options.score_threshold,
+        num_resamples=options.resamples, seed=options.seed, bars=Bars(),
     )  # fmt: skip
     print_tables(options, report.as_json(), report.as_text())

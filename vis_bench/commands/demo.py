@@ -9,6 +9,7 @@ from vis_bench.commands import run as run_command
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.progress import Bars
+from vis_bench.record.environment import pick_device
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.bundled import find_config
 
@@ -26,12 +27,17 @@ def run(options: argparse.Namespace) -> int:
     if options.full:
         options.config = find_config("clip_lengths")
         return run_command.measure(options, FULL_RECORDS)
+    from methods import build_method
     from vis_bench.runs.harness import run_jobs
+    from vis_bench.runs.jobs import RunSettings, load_jobs
     from vis_bench.show import demo
 
-    options.config, options.limit = find_config("demo"), options.limit or NUM_VIDEOS
+    settings = RunSettings(
+        options.command_line, pick_device(options.device), options.data_root, options.weights,
+        options.limit or NUM_VIDEOS, options.verify_frames,
+    )  # fmt: skip
     bars, store = Bars(tracebacks=options.traceback), RecordStore(options.output or RECORDS)
-    jobs = run_command.jobs_of(options, bars)
+    jobs = load_jobs(find_config("demo"), options.overrides, settings, build_method, bars)
     store.prepare()
     for line in demo.announcement(jobs, store.folder):
         bars.say(line)

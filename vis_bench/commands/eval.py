@@ -6,13 +6,15 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-from vis_bench.commands.options import RECORDS, Options
+import vis_bench
+from vis_bench import RECORDS
+from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_tables, say, warn
 from vis_bench.commands.values import finite, output_folder, positive
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.metrics.ap import Evaluation, evaluate_files
+from vis_bench.metrics.ap import Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
@@ -88,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
         evaluation = _record_results(options, threshold)
     else:
         _refuse_without_record(options)
-        evaluation = evaluate_files(
+        evaluation = vis_bench.evaluate(
             options.annotations, options.predictions,
             long_annotations=options.long_annotations, tracking_threshold=threshold,
         )  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from vis_bench import LIMITED_RECORDS, RECORDS
 from vis_bench.commands.values import (
     arrays_file,
     column_width,
@@ -27,8 +28,6 @@ from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 
-RECORDS = Path("results/records")
-LIMITED_RECORDS = Path("runs/limited")
 CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
 FRAMES = "a folder of frames, a folder of such folders, or a video file"
 # Resamples of all classes of a data set are held in memory; twice this many still fit.

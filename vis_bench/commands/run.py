@@ -8,23 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vis_bench.commands.options import LIMITED_RECORDS, RECORDS, Options
+import vis_bench
+from vis_bench import RECORDS
+from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_tables
 from vis_bench.commands.values import count, positive, whole_number
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
-from vis_bench.record.store import RecordStore
-from vis_bench.runs.config import load_cells
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.show.speed import speed_table
 from vis_bench.show.tables import render
-from vis_bench.text import count as count_of
 
 if TYPE_CHECKING:
-    from vis_bench.runs.jobs import Job
+    pass
 
 # Takes jobs, the store of their records and progress bars; returns an `Outcome`.
 MeasureJobs = Callable[..., Any]
@@ -84,23 +83,6 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
-def jobs_of(options: argparse.Namespace, bars: Bars) -> list[Job]:
-    """The jobs of the config, with the options of `Options.measuring`."""
-    from methods import build_method
-    from vis_bench.runs.jobs import RunSettings, resolve_jobs
-
-    settings = RunSettings(
-        options.command_line, pick_device(options.device), options.data_root, options.weights,
-        options.limit, options.verify_frames,
-    )  # fmt: skip
-    cells = load_cells(options.config, options.overrides)
-    try:
-        return resolve_jobs(cells, settings, build_method, bars.say)
-    except InputError as error:
-        bars.trace(error)
-        raise
-
-
 def measure(
     options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None
 ) -> int:
@@ -111,20 +93,13 @@ def measure(
         records_folder: where records go unless --output or --limit says otherwise.
         measure_all: measures the jobs; in this process unless given.
     """
-    from vis_bench.runs.harness import run_jobs
-
     bars = Bars(tracebacks=options.traceback)
-    jobs = jobs_of(options, bars)
-    folder = options.output or records_folder
-    where = f"records go to {folder}"
-    if options.output is None and any(job.limited for job in jobs):
-        folder = LIMITED_RECORDS
-        where = f"--limit: records go to {folder}; --output names another folder"
-    measure_all = measure_all or partial(run_jobs, resume=options.resume)
-    store = RecordStore(folder)
-    store.prepare()
-    bars.say(f"{count_of(len(jobs), 'cell')}; {where}")
-    outcome = measure_all(jobs, store, bars)
+    outcome = vis_bench.measure(
+        options.config, options.overrides, output=options.output, data_root=options.data_root,
+        weights=options.weights, limit=options.limit, device=options.device,
+        resume=options.resume, verify_frames=options.verify_frames, bars=bars,
+        command=options.command_line, default_output=records_folder, measure_all=measure_all,
+    )  # fmt: skip
     records = outcome.records
     timed = speed_table(records)
     texts = [render(measured_page(records))]
@@ -132,6 +107,6 @@ def measure(
     texts += [render(printed_curves(records))] if has_curves(records) else []
     print_tables(options, records, "\n".join(texts))
     if has_curves(records):
-        for path in write_curves(records, folder):
+        for path in write_curves(records, outcome.folder):
             bars.say(f"cost curves: {path}")
     return 1 if outcome.failures else 0

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vis_bench.commands.options import RECORDS, Options
+from vis_bench import RECORDS
+from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, say
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables

@@ -61,10 +61,11 @@ MESSAGE_LETTERS = 500
 
 @dataclass
 class Outcome:
-    """Records in the order of the jobs, and a sentence for each failure."""
+    """Records in the order of the jobs, a sentence for each failure, and the records' folder."""
 
     records: list[Record]
     failures: list[str]
+    folder: Path = Path()
 
 
 # Measures one job; the text is the title of its progress bars.

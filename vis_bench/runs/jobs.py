@@ -27,9 +27,10 @@ from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.method import MethodSource, VISMethod
 from vis_bench.plugins import sources_sha256
+from vis_bench.progress import Bars
 from vis_bench.record.environment import SOURCE_ROOT
 from vis_bench.record.names import clip_name
-from vis_bench.runs.config import Cell, DatasetConfig, cell_digest
+from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
 from vis_bench.runs.sources import open_dataset
 
 # `methods.build_method`, or another registry's.
@@ -111,6 +112,18 @@ class Job:
                 f"{_short(self.sources_sha256)}, those of the process that began the run"
             )
         return compiled(method, self.cell.compile)
+
+
+def load_jobs(
+    config: Path, overrides: Sequence[str], settings: RunSettings, build: BuildMethod, bars: Bars
+) -> list[Job]:
+    """Resolve every cell of a config; bars show warnings and a plug-in's traceback."""
+    cells = load_cells(config, overrides)
+    try:
+        return resolve_jobs(cells, settings, build, bars.say)
+    except InputError as error:
+        bars.trace(error)
+        raise
 
 
 def resolve_jobs(
