@@ -230,7 +230,7 @@ def _summary(
         values = [float(side.by_video[key][place]) for side in samples]
         unseen = [key == "hota" and bool(own.unseen_V[place]) for own in scores]
         first, *second = [
-            f"of no track above {own.threshold:g}" if hidden else points(value).text
+            f"none (no track above {own.threshold:g})" if hidden else points(value).text
             for value, hidden, own in zip(values, unseen, scores, strict=True)
         ]
         if second and any(unseen):
