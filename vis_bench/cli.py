@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from vis_bench.commands.options import Options, Parser
 from vis_bench.commands.output import SafeStream, own_output, say
@@ -74,15 +75,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     program = SCRIPT if Path(sys.argv[0]).name == SCRIPT else PROGRAM
     out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
-    with redirect_stdout(out), redirect_stderr(err), _sigterm_interrupts() as terminated:
-        code = _run(program, list(sys.argv[1:] if arguments is None else arguments))
-        code = 143 if code == 130 and terminated else code
+    with redirect_stdout(out), redirect_stderr(err):
+        with _interruptible() as signals:
+            code = _run(program, list(sys.argv[1:] if arguments is None else arguments))
+        code = 143 if code == 130 and signal.SIGTERM in signals else code
         out.flush()
         if out.failure and not isinstance(out.failure, BrokenPipeError):
             err.write(f"error: cannot write to standard output: {out.failure.strerror}\n")
             code = code or 2
         err.flush()
     return code
+
+
+def start() -> NoReturn:
+    """Runs the command that was typed; before and after it, Ctrl-C ends the process silently."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(main())
 
 
 def command_module(name: str) -> ModuleType:
@@ -115,23 +123,29 @@ def _run(program: str, arguments: list[str]) -> int:
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[list[int]]:
-    """SIGTERM, by which Slurm ends a job, interrupts as Ctrl-C does and is noted in the list."""
+def _interruptible() -> Iterator[list[int]]:
+    """Ctrl-C, and SIGTERM by which Slurm ends a job, interrupt once and are noted in the list.
+
+    A second one ends the process at once; a signal that the process ignores stays ignored.
+    """
     came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
 
     def interrupt(number: int, frame: object) -> None:
         came.append(number)
-        if len(came) == 1:  # a second one would interrupt the cleaning up
-            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
     try:
+        for number in before:
+            signal.signal(number, interrupt)
         yield came
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _overview(program: str) -> Parser:

@@ -1,0 +1,157 @@
+"""Ctrl-C and full disks at random moments of every command that writes.
+
+What is left is whole, the exit code tells, and nobody sees a traceback.
+"""
+
+import json
+import random
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from drawing_case import LEFT, RIGHT, annotations, write_frames, write_results
+from forked import Case, run_cases
+from record_example import example_record
+from vis_bench.records.store import RecordStore
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks")
+
+CONFIG = "method: color_key\ndataset: {name: synthetic, plain: true}\nresolution: 40\n"
+SWEEP = "clip_length: [10, 20]\nclip_stride: 10\nmeasure: [accuracy, flops]\n"
+TRAIN = {
+    "method": "ifc", "options": {"variant": "mini"}, "videos": 1, "clips": 1, "clip_frames": [2],
+    "resolutions": [64], "steps": 2, "learning_rate": 1e-3, "clip_norm": 1.0,
+}  # fmt: skip
+MEASURE = ["--limit", "1", "--device", "cpu"]
+DRAWN = ["--frames", "frames", "--annotations", "gt.json", "--side", "64"]
+
+# Each writes into `out` only.
+COMMANDS = {
+    "new-method": ["new-method", "mine", "out/mine"],
+    "run": ["run", "sweep.yaml", *MEASURE, "--output", "out"],
+    "predict": ["predict", "c.yaml", "--device", "cpu", "--frames", "frames", "--output",
+                "out/p.json"],
+    "eval": ["eval", "--annotations", "gt.json", "--predictions", "r.json", "--tracking"],
+    "flops": ["flops", "c.yaml"],
+    "compare": ["compare", "r.json", "s.json", "--annotations", "gt.json", "--resamples", "20"],
+    "check": ["check", "--update", "--baseline", "out/baseline.json", "--current", "records"],
+    "report": ["report", "r.json", "--annotations", "gt.json", "--frames", "frames",
+               "--output", "out/r.html"],
+    "draw": ["draw", "r.json", "s.json", *DRAWN, "--single", "--output", "out"],
+    "figure": ["figure", "failure-cases", "r.json", "--annotations", "gt.json", "--frames",
+               "frames", "--output", "out/f.png"],
+    "table": ["table", "measured", "--records", "records", "--output", "out/t.md"],
+    "leaderboard": ["leaderboard", "--records", "records", "--picture", "out/l.svg"],
+    "submit": ["submit", "r.json", "out/r.zip"],
+    "synth": ["synth", "out/synth", "--videos", "1", "--split", "val", "--plain"],
+    "validate": ["validate", "gt.json", "--frames", "frames"],
+    "split": ["split", "two.json", "out", "--fraction", "0.5"],
+    "train": ["train", "train.yaml", "--output", "out/train"],
+}  # fmt: skip
+QUICK = ["new-method", "predict", "check", "draw", "submit", "synth", "split"]
+RUNS = pytest.mark.parametrize(
+    ("names", "count"),
+    [pytest.param(QUICK, 1, id="quick"),
+     pytest.param(list(COMMANDS), 12, id="all", marks=pytest.mark.slow)],
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """What all commands read, and each command's own complete run: its folder and its end."""
+    folder = tmp_path_factory.mktemp("inputs")
+    truth = annotations((LEFT, 1), (RIGHT, 2))
+    (folder / "gt.json").write_text(json.dumps(truth))
+    [video] = truth["videos"]
+    (folder / "two.json").write_text(
+        json.dumps({**truth, "videos": [video, {**video, "id": 2}, {**video, "id": 3}]})
+    )
+    write_frames(folder / "frames")
+    write_results(folder / "r.json", (LEFT, 1, 0.9))
+    write_results(folder / "s.json", (RIGHT, 2, 0.8))
+    (folder / "c.yaml").write_text(CONFIG + "clip_length: 5\n")
+    (folder / "sweep.yaml").write_text(CONFIG + SWEEP)
+    (folder / "train.yaml").write_text(yaml.safe_dump(TRAIN))
+    RecordStore(folder / "records").write(example_record())
+    (folder / "out").mkdir()
+    return folder
+
+
+def complete_runs(names, inputs, folder):
+    """The complete run of every command: how it ended, by name; it wrote into `folder`."""
+    cases = [Case(str(copied(inputs, folder / name)), COMMANDS[name]) for name in names]
+    ends = run_cases(cases)
+    for case, end in zip(cases, ends, strict=True):
+        assert end.code == 0, (case.arguments, end.err)
+    return dict(zip(names, ends, strict=True))
+
+
+def copied(inputs, folder):
+    shutil.copytree(inputs, folder, dirs_exist_ok=True)
+    return folder
+
+
+def check_whole(folder):
+    """Every file can be read to its end; none is a temporary one."""
+    for path in folder.rglob("*"):
+        if not path.is_file():
+            continue
+        assert not path.name.startswith("."), path
+        if path.suffix in (".json", ".results.json"):
+            json.loads(path.read_text())
+        elif path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                assert archive.testzip() is None
+        elif path.suffix in (".png", ".webp"):
+            with Image.open(path) as image:
+                for frame in range(getattr(image, "n_frames", 1)):
+                    image.seek(frame)
+                    image.load()
+        elif path.suffix in (".html", ".svg"):
+            assert path.read_text().rstrip().endswith((f"</{path.suffix[1:]}>",)), path
+        else:
+            assert path.stat().st_size > 0, path
+
+
+def check_ends(cases):
+    """Every case ends with a known exit code and a sentence, and leaves whole files."""
+    for case, end in zip(cases, run_cases(cases), strict=True):
+        about = (case, end)
+        known = (0, 130) if case.interrupt_at else (0, 1, 2)
+        assert end.code in known, about
+        assert "Traceback" not in end.err, about
+        assert "Exception ignored" not in end.err, about
+        errors = [line for line in end.err.splitlines() if "error: " in line]
+        assert len(errors) == (end.code == 2), about
+        check_whole(Path(case.folder) / "out")
+
+
+@RUNS
+def test_ctrl_c_at_any_moment(inputs, tmp_path, names, count):
+    ends = complete_runs(names, inputs, tmp_path)
+    draw = random.Random(count)
+    check_ends([
+        Case(str(copied(inputs, tmp_path / f"{name}{n}")), COMMANDS[name],
+             interrupt_at=draw.randrange(1, ends[name].calls))
+        for name in names for n in range(count)
+    ])  # fmt: skip
+
+
+@RUNS
+def test_a_disk_that_fills_up(inputs, tmp_path, names, count):
+    """New files are missing or whole; files that were there are whole as well."""
+    complete_runs(names, inputs, tmp_path)
+    draw = random.Random(count)
+    cases = []
+    for name in names:
+        written = [path for path in (tmp_path / name / "out").rglob("*") if path.is_file()]
+        largest = max((path.stat().st_size for path in written), default=100)
+        for n in range(count):
+            folder = copied(tmp_path / name if n % 2 else inputs, tmp_path / f"{name}{n}")
+            cases.append(Case(str(folder), COMMANDS[name], file_bytes=draw.randrange(largest)))
+    check_ends(cases)

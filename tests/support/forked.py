@@ -1,0 +1,114 @@
+"""Commands in child processes that are interrupted or whose disk fills up.
+
+Run as a script this file imports everything once and forks a child per case, so that a case costs
+what its command costs.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command in a folder of its own, which is filled with `files` of another folder first.
+
+    `interrupt_at`: the call of a function, counted from the start, at which Ctrl-C is pressed;
+    `file_bytes`: the size at which files cannot grow any more.
+    """
+
+    folder: str
+    arguments: list[str]
+    interrupt_at: int | None = None
+    file_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Exit code, number of calls and standard error of a child."""
+
+    code: int
+    calls: int
+    err: str
+
+
+def run_cases(cases):
+    """How each case ends."""
+    done = subprocess.run(
+        [sys.executable, __file__], input=json.dumps([asdict(case) for case in cases]),
+        capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [Ended(**json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def _run_case(case):
+    reader, writer = os.pipe()
+    counted, counter = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _in_child(case, writer, counter)
+    os.close(writer)
+    os.close(counter)
+    with os.fdopen(reader, errors="replace") as pipe, os.fdopen(counted) as calls:
+        err, count = pipe.read(), calls.read()
+    status = os.waitpid(child, 0)[1]
+    return Ended(os.waitstatus_to_exitcode(status), int(count or 0), err)
+
+
+def _in_child(case, writer, counter):
+    """Runs the command and ends the process as Python does, with everything at exit."""
+    import resource
+    import signal
+
+    from vis_bench.cli import start
+
+    signal.alarm(SECONDS)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(writer, 2)
+    os.chdir(case.folder)
+    sys.argv = ["run_bench.py", *case.arguments]
+    calls = 0
+
+    def press(frame, event, argument):
+        nonlocal calls
+        if event == "call":
+            calls += 1
+            if calls == case.interrupt_at:
+                sys.setprofile(None)
+                signal.raise_signal(signal.SIGINT)
+
+    if case.file_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (case.file_bytes, case.file_bytes))
+    sys.setprofile(press)
+    try:
+        start()
+    finally:
+        sys.setprofile(None)
+        os.write(counter, str(calls).encode())
+
+
+def _main():
+    import torch
+
+    import methods
+    import vis_bench.cli
+
+    for path in (ROOT / "vis_bench" / "commands").glob("[a-z]*.py"):
+        vis_bench.cli.command_module(path.stem)
+    torch.set_num_threads(1)
+    assert methods
+    for case in json.load(sys.stdin):
+        sys.stdout.write(json.dumps(asdict(_run_case(Case(**case)))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _main()
