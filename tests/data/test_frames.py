@@ -4,13 +4,21 @@ import os
 import struct
 import sys
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vis_bench.data.frames import ImageFiles, VideoFile, decode_image, read_header, read_pixels
+from vis_bench.data.frames import (
+    ImageFiles,
+    VideoFile,
+    decode_image,
+    read_header,
+    read_pixels,
+    write_frame,
+)
 from vis_bench.data.video import find_videos, in_natural_order
 from vis_bench.errors import InputError
 
@@ -168,6 +176,42 @@ def test_a_decompression_bomb_is_refused(tmp_path):
             read(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_frame_that_breaks_off_is_refused(tmp_path, kind):
+    path = tmp_path / "a.img"
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(path, kind)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"frame 0 of it, .*a\.img, cannot be decoded: "):
+        decode_image(path, "frame 0 of it")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_picture_is_read(tmp_path, kind):
+    first, *others = (Image.new("RGB", (12, 8), (255 * (n == 0), 0, 255 * n)) for n in (0, 1))
+    first.save(tmp_path / "a.img", kind, save_all=True, append_images=others, lossless=True)
+    assert np.array_equal(read_pixels(tmp_path / "a.img"), np.asarray(first))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_frame_that_is_not_written_to_its_end_leaves_the_old_one(tmp_path, monkeypatch, error):
+    path = tmp_path / "a.png"
+    write_frame(path, np.ones((8, 12, 3), np.uint8), "png")
+    before = path.read_bytes()
+
+    def half(image, out, **options):
+        file = out.open("wb") if isinstance(out, Path) else out
+        file.write(before[:20])
+        file.flush()
+        raise error
+
+    monkeypatch.setattr(Image.Image, "save", half)
+    with pytest.raises((InputError, error)):
+        write_frame(path, np.zeros((8, 12, 3), np.uint8), "png")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 NUM_FRAMES, STEP = 12, 20  # gray levels between two frames, more than the codec changes
 
 
@@ -214,6 +258,57 @@ def test_a_file_or_a_folder_of_files(clip, tmp_path):
         (tmp_path / name).write_bytes(clip.read_bytes())
     (tmp_path / "notes.txt").write_text("?")
     assert [video.name for video in find_videos(tmp_path)[0]] == ["clip9", "clip10"]
+
+
+def write_video(path, times, size_HW, codec="mpeg4", formats="yuv420p"):
+    """A video of gray frames with the given times in 1/90000 s."""
+    av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        (stream.height, stream.width), stream.pix_fmt = size_HW, formats
+        stream.codec_context.time_base = Fraction(1, 90000)
+        for n, moment in enumerate(times):
+            image = np.full((*size_HW, 3), STEP * n, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = moment, Fraction(1, 90000)
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("times", "size_HW"),
+    [((0, 100, 90000, 90100, 9000000), (48, 64)), ((5000, 9000, 13000), (47, 63))],
+    ids=["variable rate", "odd size, late start"],
+)
+def test_every_stored_frame_counts_once_whatever_its_time(tmp_path, times, size_HW):
+    path = write_video(tmp_path / "a.mkv", times, size_HW, "ffv1", "yuv444p")
+    frames = VideoFile(path)
+    assert (len(frames), frames.height, frames.width) == (len(times), *size_HW)
+    assert frames[0].shape == (*size_HW, 3)
+    assert brightness(frames) == pytest.approx([STEP * n for n in range(len(times))], abs=9)
+
+
+def test_clocks_that_go_backwards(tmp_path):
+    """Pictures count in the order in which they are stored and decoded."""
+    av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+    source = write_video(tmp_path / "a.mkv", (0, 3600, 7200), (48, 64), "mjpeg", "yuvj420p")
+    back = tmp_path / "b.mkv"
+    with av.open(str(source)) as given, av.open(str(back), "w") as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        packets = [packet for packet in given.demux(given.streams.video[0]) if packet.size]
+        for n, packet in enumerate(packets):
+            packet.stream, packet.pts, packet.dts = stream, 200 - 100 * n, 100 * n - 200
+            container.mux(packet)
+    assert brightness(VideoFile(back)) == pytest.approx([0, STEP, 2 * STEP], abs=9)
+
+
+def test_a_video_without_frames_is_refused(tmp_path):
+    path = write_video(tmp_path / "a.mkv", (), (48, 64), "mjpeg", "yuvj420p")
+    with pytest.raises(InputError, match=r"a\.mkv (has no frames|cannot be read|has no pictures)"):
+        VideoFile(path)
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5])

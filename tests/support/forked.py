@@ -6,6 +6,7 @@ what its command costs.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -19,13 +20,14 @@ SECONDS = 120
 class Case:
     """A command in a folder of its own, which is filled with `files` of another folder first.
 
-    `interrupt_at`: the call of a function, counted from the start, at which Ctrl-C is pressed;
-    `file_bytes`: the size at which files cannot grow any more.
+    `interrupt_at`: the call of a function, counted from the start, at which the signal `number`
+    arrives; `file_bytes`: the size at which files cannot grow any more.
     """
 
     folder: str
     arguments: list[str]
     interrupt_at: int | None = None
+    number: int = signal.SIGINT
     file_bytes: int | None = None
 
 
@@ -38,10 +40,11 @@ class Ended:
     err: str
 
 
-def run_cases(cases):
-    """How each case ends."""
+def run_cases(cases, *, together=False):
+    """How each case ends; `together` runs them at the same time."""
     done = subprocess.run(
-        [sys.executable, __file__], input=json.dumps([asdict(case) for case in cases]),
+        [sys.executable, __file__, "together" if together else "one by one"],
+        input=json.dumps([asdict(case) for case in cases]),
         capture_output=True, text=True, cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -49,7 +52,8 @@ def run_cases(cases):
     return [Ended(**json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def _run_case(case):
+def _started(case):
+    """The child's process id, and the ends of its two pipes."""
     reader, writer = os.pipe()
     counted, counter = os.pipe()
     child = os.fork()
@@ -57,6 +61,10 @@ def _run_case(case):
         _in_child(case, writer, counter)
     os.close(writer)
     os.close(counter)
+    return child, reader, counted
+
+
+def _ended(child, reader, counted):
     with os.fdopen(reader, errors="replace") as pipe, os.fdopen(counted) as calls:
         err, count = pipe.read(), calls.read()
     status = os.waitpid(child, 0)[1]
@@ -66,7 +74,6 @@ def _run_case(case):
 def _in_child(case, writer, counter):
     """Runs the command and ends the process as Python does, with everything at exit."""
     import resource
-    import signal
 
     from vis_bench.cli import start
 
@@ -83,7 +90,7 @@ def _in_child(case, writer, counter):
             calls += 1
             if calls == case.interrupt_at:
                 sys.setprofile(None)
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(case.number)
 
     if case.file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (case.file_bytes, case.file_bytes))
@@ -105,9 +112,10 @@ def _main():
         vis_bench.cli.command_module(path.stem)
     torch.set_num_threads(1)
     assert methods
-    for case in json.load(sys.stdin):
-        sys.stdout.write(json.dumps(asdict(_run_case(Case(**case)))) + "\n")
-        sys.stdout.flush()
+    cases = [Case(**case) for case in json.load(sys.stdin)]
+    started = [_started(case) for case in cases] if sys.argv[1] == "together" else []
+    ends = [_ended(*s) for s in started] or [_ended(*_started(case)) for case in cases]
+    sys.stdout.writelines(json.dumps(asdict(end)) + "\n" for end in ends)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ bits per channel the upper 8 are kept, in gray as in color.
 from __future__ import annotations
 
 import errno
+import io
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -21,7 +22,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from vis_bench.errors import InputError
-from vis_bench.files import shown
+from vis_bench.files import shown, write_atomically
 
 Content = TypeVar("Content")
 
@@ -211,11 +212,9 @@ def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) ->
         frame_HW3: uint8 RGB.
         image_format: `png` keeps every byte; `jpg` has quality 95 without chroma subsampling.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(frame_HW3).save(path, **SAVE_OPTIONS[image_format])
-    except OSError as error:
-        raise InputError(f"cannot write frame {path}: {error.strerror or error}") from None
+    encoded = io.BytesIO()
+    Image.fromarray(frame_HW3).save(encoded, **SAVE_OPTIONS[image_format])
+    write_atomically(path, encoded.getvalue())
 
 
 def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Path]:
