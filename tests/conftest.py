@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 # As the command line does, before PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -13,8 +14,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
 
 
-def pytest_configure() -> None:
-    """Tests that run side by side (`-n 2`) compute with one thread each."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests that run side by side (`-n 2`) compute with one thread each; `--slow` draws more."""
+    if config.getoption("--slow"):
+        settings.register_profile("slow", max_examples=3000)
+        settings.load_profile("slow")
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
 

@@ -1,8 +1,10 @@
 """Frames of a video: image files, video files, and arrays that are made when they are indexed.
 
-Pixels are taken as they are stored: a rotation that EXIF asks for is not applied, because
-annotations and predictions lie on the stored pixels (as YouTube-VIS's own tools read them). Of 16
-bits per channel the upper 8 are kept, in gray as in color.
+Pixels are taken as they are stored: alpha, color profiles and gamma are ignored, and a rotation
+that EXIF asks for is not applied, because annotations and predictions lie on the stored pixels (as
+YouTube-VIS's own tools read them). detectron2's `read_image` does apply it, but the data sets have
+none; a frame that has the annotated size only when turned is refused. Of 16 bits per channel the
+upper 8 are kept, in gray as in color. Of an animated image the first picture is the frame.
 """
 
 from __future__ import annotations
@@ -20,11 +22,16 @@ from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from vis_bench.errors import InputError
 from vis_bench.files import shown, write_atomically
 
 Content = TypeVar("Content")
+
+
+# Formats of frames; Pillow knows others whose reading starts programs (EPS) or that hold no frames.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "AVIF")
 
 
 class FrameError(InputError):
@@ -44,12 +51,17 @@ def open_image(path: Path) -> Image.Image:
 
     Raises:
         OSError: for what is not a regular file, such as a pipe, which may never end.
-        Exception: whatever Pillow raises for broken files, and for images of so many pixels that
-            they would fill the memory (`Image.MAX_IMAGE_PIXELS`, twice).
+        Exception: whatever Pillow raises for broken files and for files of no format of `FORMATS`,
+            and for images of so many pixels that they would fill the memory
+            (`Image.MAX_IMAGE_PIXELS`, twice).
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
-    return Image.open(path)
+    image = Image.open(path, formats=FORMATS)
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(ExifTags.Base.Orientation, 1) != 1:
+        image.close()  # Pillow would turn it
+        raise ValueError("it is a TIFF with an Orientation other than 1; expected upright pixels")
+    return image
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -165,9 +177,12 @@ class ImageFiles(LazyFrames):
     def _check_size(self, t: int, size_HW: tuple[int, ...]) -> None:
         if size_HW != self._size_HW:
             given, expected = (f"{height}x{width}" for height, width in (size_HW, self._size_HW))
+            turned = (
+                " as stored (EXIF asks to turn it)" if read_header(self.files[t]).is_turned else ""
+            )
             raise InputError(
-                f"frame {t} of video {self._name}, {self.files[t]}, is {given}; the video is "
-                f"{expected}"
+                f"frame {t} of video {self._name}, {self.files[t]}, is {given}{turned}; the video "
+                f"is {expected}"
             )
 
 
