@@ -21,7 +21,7 @@ from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
-from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, LEVELS, PARAMS, PARTS
+from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
 from vis_bench.record.names import display_names, split_ablations
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords, pack_predictions, read_record
@@ -34,7 +34,7 @@ from vis_bench.show.leaderboard import (
     best_cells,
     leaderboard_markdown,
 )
-from vis_bench.show.measured import LABELS, labels, measured_order, measured_page
+from vis_bench.show.measured import LABELS, labels, measured_page
 from vis_bench.show.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
@@ -102,7 +102,7 @@ _HARD_TEXT = (
 )
 # Metrics that some records have beside AP: of short and of long videos, and of levels.
 _HARD = (*(metric for metric in PARTS if metric.title.startswith("AP ")), *LEVELS)
-_FRONT = (AP, AP75, FPS, GFLOPS_PER_FRAME, PARAMS)
+_FRONT = (AP, AP75, HOTA, FPS, GFLOPS_PER_FRAME)
 
 
 def pack(folder: Path) -> list[str]:
@@ -240,8 +240,8 @@ def _ablations(records: Sequence[Record]) -> str:
 
 
 def front_table(records: Sequence[Record]) -> str:
-    """Every cell that belongs to no ablation, in few columns."""
-    rows = sorted(split_ablations(records)[0], key=measured_order)
+    """The best cell of each method, in few columns."""
+    rows = sorted(best_cells(records), key=lambda row: -(row.ap or 0))
     if not rows:
         return "No record yet.\n"
     columns = [*LABELS[:-1], *map(metric_column, _FRONT)]  # without the resolution
