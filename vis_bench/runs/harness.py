@@ -52,6 +52,7 @@ from vis_bench.runs.jobs import (
     resolve_kernel_backend,
 )
 from vis_bench.runs.locks import locked
+from vis_bench.runs.process_state import kept_folder, kept_torch_settings
 from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut
 from vis_bench.text import count
 
@@ -116,7 +117,8 @@ def _run_job(
     """Measure one job and write its record."""
     files = ShardFiles(store.folder, job)
     try:
-        record = measure_job(job, store, bars, title)
+        with kept_torch_settings(), kept_folder():
+            record = measure_job(job, store, bars, title)
         if not _keep_whole_record(job, store, bars, title, record.failures):
             store.write(record, files.results_file(store.results_file(record).name))
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
@@ -181,7 +183,8 @@ def is_measured(job: Job, store: RecordStore) -> bool:
 
 def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: bool) -> Record:
     """Measure one job in this process."""
-    method = job.load_method()
+    with kept_folder():
+        method = job.load_method()
     record = describe(job, method)
     if "accuracy" in job.cell.measure:
         if not method.online:
@@ -229,7 +232,8 @@ def infer(
     """
     tracks: dict[int, list[Track]] = {}
     for video in videos:
-        tracks[video.id] = track_video(method, video, job.plan, job.dataset.category_ids)
+        with kept_folder():
+            tracks[video.id] = track_video(method, video, job.plan, job.dataset.category_ids)
         advance(video.length)
     return tracks
 
