@@ -52,9 +52,10 @@ def test_published_figures_have_a_panel_of_their_own():
     assert [panel.title for panel in panels] == [
         "YouTube-VIS 2019 val, published, hardware differs"
     ]
-    assert len(panels[0].points) == 18
-    assert Point("STEm-Seg", "ResNet-101", "", 3.0, 34.6) in panels[0].points
-    assert Point("IFC", "ResNet-50, slides", "T=36", 107.1, 41.2) in panels[0].points
+    assert len(panels[0].points) == 12
+    assert Point("STEm-Seg", "R101", "STEm-Seg R101", 3.0, 34.6) in panels[0].points
+    released = Point("IFC", "R50, T=36", "IFC R50, T=36", 107.1, 42.8)
+    assert released in panels[0].points
 
 
 def test_a_panel_holds_one_data_set_on_one_device_and_ranked_records_only():
@@ -82,14 +83,14 @@ def test_the_picture_is_the_same_bytes_and_names_its_data():
     assert svg == speed_svg(panels)
     assert digest_of_svg(svg) == data_digest(panels)
     assert data_digest(panels) != data_digest(speed_panels([example_record(fps=10.5)]))
-    assert {"T=5", "ifc, r50", "STEm-Seg, ResNet-101"} <= texts_of(svg)
+    assert {"T=5", "IFC, ResNet-50", "STEm-Seg R101"} <= texts_of(svg)
     assert digest_of_svg("<svg/>") is None
 
 
 @pytest.mark.parametrize(
     ("panels", "text"),
     [([Panel("empty", ())], "empty"),
-     (speed_panels([example_record(fps=fps) for fps in (1e-320, 1e308)]), "T=5")],
+     (speed_panels([example_record(fps=fps) for fps in (1e-320, 1e308)]), "IFC, ResNet-50")],
 )  # fmt: skip
 def test_empty_panels_and_absurd_speeds_are_drawn(panels, text):
     assert text in texts_of(speed_svg(panels))
@@ -102,7 +103,7 @@ def test_a_curve_goes_from_short_clips_to_whole_videos():
     ]
     panel = speed_panels(records)[0]
     assert [point.clip for point in panel.points] == ["T=5", "T=10", "T=20", "T=whole"]
-    assert {point.curve for point in panel.points} == {"ifc, r50"}
+    assert {point.curve for point in panel.points} == {"IFC, ResNet-50"}
 
 
 def test_a_curve_says_what_else_tells_cells_apart():
@@ -114,8 +115,8 @@ def test_a_curve_says_what_else_tells_cells_apart():
     ]
     shown = {(point.curve, point.clip) for point in speed_panels(records)[0].points}
     assert shown == {
-        ("ifc, r50", "T=5 S=1"), ("ifc, r50", "T=5 S=3"),
-        ("seqformer, r50, 160", "T=5"), ("seqformer, r50, 320", "T=5"),
+        ("IFC, ResNet-50", "T=5 S=1"), ("IFC, ResNet-50", "T=5 S=3"),
+        ("SeqFormer, ResNet-50, 160", "T=5"), ("SeqFormer, ResNet-50, 320", "T=5"),
     }  # fmt: skip
 
 
@@ -125,7 +126,7 @@ def test_a_curve_says_what_else_tells_cells_apart():
 def test_a_name_is_drawn_as_it_is(name):
     svg = speed_svg(speed_panels([example_record(method=name, device=name, fps=10.0)]))
     shown = name.replace("\x1b", " ")
-    assert f"{shown}, r50" in texts_of(svg)
+    assert f"{shown}, ResNet-50" in texts_of(svg)
     assert f"synthetic set val (24 videos), {shown}" in texts_of(svg)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vis_bench.record.schema import Record
-from vis_bench.show.charts import chart_style, encode_figure, label_points
+from vis_bench.show.charts import PALETTE, chart_style, encode_figure, label_points
 from vis_bench.show.papers.fps import published_speeds
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WHOLE = "whole"
 # Ink, other methods, and the colors, as in the report, of those with measured values.
-LIGHT = "#24292f", "#57606a", {"seqformer": "#0b6bb8", "ifc": "#c25a00", "ms_sts": "#0f8f6b"}
+LIGHT = "#24292f", "#57606a", dict(zip(("seqformer", "ifc", "ms_sts"), PALETTE, strict=False))
 DARK = "#d1d7de", "#8c96a1", {"seqformer": "#5aaef0", "ifc": "#f0954a", "ms_sts": "#3fc69c"}
 TITLES = {"seqformer": "SeqFormer", "ifc": "IFC", "ms_sts": "MS-STS*"}
 MARKERS = {"seqformer": "o", "ifc": "s", "ms_sts": "^"}
@@ -27,7 +27,7 @@ MARKERS = {"seqformer": "o", "ifc": "s", "ms_sts": "^"}
 def front_digest(records: Sequence[Record]) -> str:
     """SHA-256 of the data in the chart."""
     rows = [(r.method, r.clip_length, r.num_videos, r.ap, r.ap_low, r.ap_high) for r in records]
-    content = json.dumps([sorted(rows, key=str), list(published_speeds())])
+    content = json.dumps([sorted(rows, key=str), published_speeds()])
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -87,11 +87,8 @@ def _published(axis: Axes, colors: dict[str, str], gray: str) -> None:
     from matplotlib.ticker import NullLocator
 
     by_title = {title.rstrip("*"): method for method, title in TITLES.items()}
-    points = {  # the last source of a model: its released checkpoint, where there is one
-        (name, variant.partition(",")[0], clip): (fps, ap)
-        for name, variant, clip, fps, ap in published_speeds()
-    }
-    for (name, _, _), (fps, ap) in points.items():
+    speeds = published_speeds()
+    for name, _, fps, ap in speeds:
         method = by_title.get(name)
         color, marker = (colors[method], MARKERS[method]) if method else (gray, "D")
         axis.plot([fps], [ap], color=color, marker=marker, linestyle="none")
@@ -100,10 +97,4 @@ def _published(axis: Axes, colors: dict[str, str], gray: str) -> None:
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_title("Published AP, YouTube-VIS 2019 val\n(not measured here)")
-    label_points(axis, [[_label(*key)] for key in points])
-
-
-def _label(name: str, backbone: str, clip: str) -> str:
-    """A model in few characters, such as "IFC R50, T=5"."""
-    short = backbone.replace("ResNeXt-", "X").replace("ResNet-", "R")
-    return f"{name} {short}, {clip}" if clip else f"{name} {short}"
+    label_points(axis, [[f"{name} {variant}"] for name, variant, _, _ in speeds])

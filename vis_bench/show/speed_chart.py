@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from vis_bench.record.names import clip_name, is_ranked, marked_labels
+from vis_bench.record.names import backbone_title, clip_name, display_names, is_ranked
 from vis_bench.record.schema import Record
 from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.show.leaderboard import leaderboard_sections
@@ -49,15 +49,19 @@ class Point:
     @property
     def curve(self) -> str:
         """Legend entry of the point's curve."""
-        return single_line(f"{self.method}, {self.variant}")
+        return single_line(", ".join(part for part in (self.method, self.variant) if part))
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Points that can be compared: the same videos, the same device."""
+    """Points that can be compared: the same videos, the same device.
+
+    `named_points`: a name stands at each point, in place of curves with a legend.
+    """
 
     title: str
     points: tuple[Point, ...]
+    named_points: bool = False
 
 
 def speed_panels(records: Sequence[Record]) -> list[Panel]:
@@ -68,7 +72,7 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
     panels = []
     for title, rows in leaderboard_sections(records):
         shown = sorted((r for r in rows if is_ranked(r) and r.fps), key=_clip_order)
-        subjects = dict(zip(map(id, shown), marked_labels(shown), strict=True))
+        subjects = dict(zip(map(id, shown), display_names(shown), strict=True))
         for device in sorted({r.device or "unknown device" for r in shown}):
             own = [r for r in shown if (r.device or "unknown device") == device]
             points = (
@@ -77,8 +81,12 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
                 if r.fps is not None and r.ap is not None
             )
             panels.append(Panel(f"{title}, {device}", tuple(points)))
-    published = tuple(Point(*row) for row in published_speeds())
-    return [*panels, Panel("YouTube-VIS 2019 val, published, hardware differs", published)]
+    published = tuple(
+        Point(method, variant, f"{method} {variant}", fps, ap)
+        for method, variant, fps, ap in published_speeds()
+    )
+    title = "YouTube-VIS 2019 val, published, hardware differs"
+    return [*panels, Panel(title, published, named_points=True)]
 
 
 def data_digest(panels: Sequence[Panel]) -> str:
@@ -97,6 +105,7 @@ def speed_picture(panels: Sequence[Panel], form: str) -> bytes:
     """Draw AP against FPS, panels below each other, as "png", "svg" or "pdf"."""
     from matplotlib.figure import Figure
 
+    methods = list(dict.fromkeys(point.method for panel in panels for point in panel.points))
     heights = [_frame_height(panel) for panel in panels]
     height = sum(heights) + len(panels) * (_ABOVE + _BELOW)
     with chart_style():
@@ -105,7 +114,7 @@ def speed_picture(panels: Sequence[Panel], form: str) -> bytes:
         for panel, inches in zip(panels, heights, strict=True):
             bottom = top - _ABOVE - inches
             frame = _LEFT / _WIDTH, bottom / height, _FRAME_WIDTH / _WIDTH, inches / height
-            _draw(figure.add_axes(frame), panel)
+            _draw(figure.add_axes(frame), panel, methods)
             top = bottom - _BELOW
         return encode_figure(figure, form, f"data sha256 {data_digest(panels)}")
 
@@ -119,9 +128,9 @@ def _clip_order(record: Record) -> tuple:
 def _variant(record: Record, others: Sequence[Record]) -> str:
     """The backbone, with the resolution where cells differ in it."""
     alike = [o for o in others if (o.method, o.backbone) == (record.method, record.backbone)]
-    parts = [record.backbone or "unknown backbone"]
+    parts = [backbone_title(record.backbone)]
     parts += [str(record.resolution)] if len({o.resolution for o in alike}) > 1 else []
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))
 
 
 def _clip(record: Record, others: Sequence[Record]) -> str:
@@ -134,12 +143,12 @@ def _clip(record: Record, others: Sequence[Record]) -> str:
     return clip_name(record) if len(strides) > 1 else f"T={record.clip_length}"
 
 
-def _draw(axis: Axes, panel: Panel) -> None:
+def _draw(axis: Axes, panel: Panel, methods: Sequence[str]) -> None:
     """One panel: a color per method, a marker and a line per curve, clip lengths beside points."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     fps_limits, ap_limits = _limits(panel.points)
-    axis.set(xlabel="FPS (logarithmic)", ylabel="AP", xscale="log", xlim=fps_limits, ylim=ap_limits)
+    axis.set(xlabel="FPS (log scale)", ylabel="AP", xscale="log", xlim=fps_limits, ylim=ap_limits)
     axis.set_title("\n".join(textwrap.wrap(single_line(panel.title), _TITLE_CHARACTERS)))
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_minor_locator(NullLocator())
@@ -147,13 +156,17 @@ def _draw(axis: Axes, panel: Panel) -> None:
     curves: dict[str, list[Point]] = {}
     for point in panel.points:
         curves.setdefault(point.curve, []).append(point)
-    methods = list(dict.fromkeys(point.method for point in panel.points))
     for points, marker in zip(curves.values(), cycle(MARKERS), strict=False):
+        method = methods.index(points[0].method)
         axis.plot(
-            [p.fps for p in points], [p.ap for p in points], marker=marker,
-            color=f"C{methods.index(points[0].method) % 10}", markeredgecolor="white",
+            [p.fps for p in points], [p.ap for p in points],
+            marker=MARKERS[method % len(MARKERS)] if panel.named_points else marker,
+            color=f"C{method}", markeredgecolor="white",
+            linestyle="none" if panel.named_points else "-",
         )  # fmt: skip
     label_points(axis, [[single_line(p.clip) for p in points] for points in curves.values()])
+    if panel.named_points:
+        return
     names = ["\n".join(textwrap.wrap(name, _LEGEND_CHARACTERS)) for name in curves]
     add_legend(axis, axis.lines, names, bbox_to_anchor=(1.01, 1.01), labelspacing=0.45)
 
@@ -176,6 +189,8 @@ def _widened(low: float, high: float, least: float) -> tuple[float, float]:
 
 def _frame_height(panel: Panel) -> float:
     """The frame's height in inches, larger where the legend needs it."""
+    if panel.named_points:
+        return _FRAME_HEIGHT
     lines = sum(
         len(textwrap.wrap(name, _LEGEND_CHARACTERS)) + 0.25
         for name in {point.curve for point in panel.points}

@@ -57,21 +57,21 @@ def fps_page(records: Sequence[Record]) -> Page:
     return Page(_facts()["title"], (table,), notes.texts, (_facts()["remark"],))
 
 
-def published_speeds() -> list[tuple[str, str, str, float, float]]:
-    """(method, variant, clip, FPS, AP) of every row of the comparison with both; AP in points.
+def published_speeds() -> list[tuple[str, str, float, float]]:
+    """(method, variant, FPS, AP in points) of every model of the comparison with both.
 
-    The variant is the backbone, with the training or the source where they tell rows apart; the
-    clip is empty where a row states none.
+    The variant is short, such as "R50, T=5". Of a model with several sources the last one counts:
+    its released checkpoint, where there is one.
     """
     table = load_table("comparison")
-    rows = [(row, fps) for row in table.rows if (fps := _value(table, row, "fps")) is not None]
-    return [
-        (labels["Method"], _variant(table, row, [r for r, _ in rows]),
-         "" if labels["Clip"] == ABSENT else f"T={labels['Clip']}", fps,
-         _value(table, row, "ap") or 0.0)
-        for row, fps in rows
-        for labels in [table.row_labels(row)]
-    ]  # fmt: skip
+    found = {}
+    for row in table.rows:
+        labels, fps = table.row_labels(row), _value(table, row, "fps")
+        if fps is not None:
+            backbone = labels["Backbone"].replace("ResNeXt-", "X").replace("ResNet-", "R")
+            clip = "" if labels["Clip"] == ABSENT else f", T={labels['Clip']}"
+            found[labels["Method"], backbone + clip] = fps, _value(table, row, "ap") or 0.0
+    return [(*model, *numbers) for model, numbers in found.items()]
 
 
 def _published() -> Iterator[tuple[tuple[str, ...], dict[str, Any], float, str]]:
@@ -110,11 +110,3 @@ def _measured(record: Record) -> Iterator[tuple[Entry, ...]]:
 def _value(table: PaperTable, row: PaperRow, field: str) -> float | None:
     places = [n for n, column in enumerate(table.columns) if column.metric.field == field]
     return row.values[places[0]]
-
-
-def _variant(table: PaperTable, row: PaperRow, rows: Sequence[PaperRow]) -> str:
-    labels = table.row_labels(row)
-    sources = {other.source for other in rows if other.labels[0] == row.labels[0]}
-    source = [str(row.source).rpartition("-")[2]] if len(sources) > 1 else []
-    training = [] if labels["Training"] == ABSENT else [labels["Training"]]
-    return ", ".join([labels["Backbone"], *training, *source])
