@@ -267,21 +267,23 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpe
 
 
 class VideoFile(LazyFrames):
-    """The frames of a video file, uint8 RGB (H, W, 3), as they are stored.
+    """The frames of a video file, uint8 RGB (H, W, 3), as they are stored and in decoding order.
 
     Reading them in order decodes each once and holds one; going back decodes from the start. All
     frames are decoded once when the file is opened, since its header need not know their number.
 
     `height` and `width` are in pixels; `rotation` is the angle in degrees, 0..359, by which players
-    turn the picture, and which is not applied here.
+    turn the picture, and which is not applied here. `missing_seconds` is the time between the last
+    frame and the end that the header names, where it is above a second.
 
     Raises:
-        InputError: without PyAV, for a file that is not a video, that breaks off, or whose frames
-            differ in size.
+        InputError: without PyAV, for a file that is not a video, that breaks off or is damaged, or
+            whose frames differ in size.
     """
 
     def __init__(self, path: Path) -> None:
         self.files = [path]
+        self.missing_seconds = 0.0
         self._av = _import_av(path)
         length = 0
         for frame in self._decoded():
@@ -311,14 +313,36 @@ class VideoFile(LazyFrames):
 
     def _decoded(self) -> Iterator[Any]:
         """PyAV's frames, in order."""
+        path, number, end = self.files[0], 0, 0.0
+        if not is_file(path):  # a pipe may never end
+            raise FrameError(f"{path} cannot be read as a video: it is not a regular file")
+        # An absolute path is none of FFmpeg's addresses, and a playlist leads to files only.
+        name, options = str(path.absolute()), {"protocol_whitelist": "file"}
         try:
-            with self._av.open(str(self.files[0])) as container:
-                if not container.streams.video:
-                    raise FrameError(f"{self.files[0]} has no pictures; expected a video")
-                yield from container.decode(container.streams.video[0])
+            with self._av.open(name, options=options) as container:
+                stream = container.streams.best("video")  # none that is the cover of a song
+                if stream is None:
+                    raise FrameError(f"{path} has no pictures; expected a video")
+                for packet in container.demux():
+                    if packet.pts is not None and packet.time_base:
+                        stop = packet.pts + (packet.duration or 0)
+                        end = max(end, float(stop * packet.time_base))
+                    if packet.stream != stream:
+                        continue
+                    if packet.is_corrupt:
+                        raise FrameError(f"{path} is damaged after {number} of its frames")
+                    for frame in packet.decode():
+                        if frame.is_corrupt:
+                            raise FrameError(f"{path} is damaged in its frame {number}")
+                        yield frame
+                        number += 1
+                missing = (container.duration or 0) / 1e6 - end
+                self.missing_seconds = missing if missing > 1 else 0.0
+        except FrameError:
+            raise
         except (self._av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise FrameError(f"{self.files[0]} cannot be read as a video: {reason}") from None
+            raise FrameError(f"{path} cannot be read as a video: {reason}") from None
 
 
 def _import_av(path: Path) -> ModuleType:

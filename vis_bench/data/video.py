@@ -162,6 +162,11 @@ def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
             f"{path} asks players to turn it by {frames.rotation} degrees; this is not applied, "
             "and masks fit the frames as they are stored"
         )
+    if frames.missing_seconds:
+        warnings.append(
+            f"{path} ends {frames.missing_seconds:.1f} s before the end that its header names; its "
+            f"{len(frames)} frames are read"
+        )
     return Video(number, path.stem, frames.height, frames.width, frames)
 
 
