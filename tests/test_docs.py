@@ -31,11 +31,8 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]*))?\)|(?:src|srcset)=\"([^\"]+)\"")
 OTHERS = "pip", "pytest", "git", "ncu", "srun", "sleep", "ray", "#!/bin/bash", "#SBATCH", ".ci/gpu"
 
 
-# Of the README's table: what starts Ray, or takes minutes; both are run by tests of their own.
-LONG = {
-    "vis-bench run ifc_mini_synthetic --workers 2",
-    "vis-bench train backbone_mini_synthetic",
-}
+# Of the README's table: starts Ray, and is run by tests/runs/test_ray.py.
+WITH_RAY = "vis-bench run ifc_mini_synthetic --workers 2"
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def run_line(line, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_and_examples_run(page, folder, request, tmp_path, monkeypatch, capsys):
-    if page.stem == "training":
+    if page.stem in ("README", "training"):
         request.getfixturevalue("few_videos")
     for block in blocks(page):
         if block.language == "python":
@@ -159,8 +156,9 @@ def test_commands_and_examples_run(page, folder, request, tmp_path, monkeypatch,
             for line in block.lines:
                 run_line(line, monkeypatch, tmp_path)
     if page == README:
-        for line in set(inline_commands(page)) - LONG:
-            run_line(line, monkeypatch, tmp_path)
+        for line in inline_commands(page):
+            if line != WITH_RAY:
+                run_line(line, monkeypatch, tmp_path)
     assert "Traceback" not in capsys.readouterr().err
 
 
