@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import pickle
 import re
 import warnings
@@ -54,7 +55,11 @@ SIGNS_OF_OTHERS = {
 def folder_config(path: Path) -> Path | None:
     """The config.json beside weights in Hugging Face's form; None for any other file."""
     config = path.parent / CONFIG
-    return config if path.name == FOLDER_WEIGHTS and config.is_file() else None
+    if path.name != FOLDER_WEIGHTS or not os.path.lexists(config):
+        return None
+    if not config.is_file():
+        raise InputError(f"{config} is not a regular file; expected the config of {FOLDER_WEIGHTS}")
+    return config
 
 
 def load_weights(method: VISMethod, path: Path, num_classes: int | None = None) -> None:
@@ -103,7 +108,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise InputError(f"weights file {path} {problem}; expected a .pth or .safetensors")
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    except PermissionError as error:
+    except OSError as error:
         raise InputError(f"weights file {path} cannot be read: {error.strerror}") from None
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
@@ -165,7 +170,8 @@ def check_archive(archive: zipfile.ZipFile, path: Path) -> None:
 
 def weights_name(path: Path) -> str:
     """The name of a weights file in records, with its folder's where all are named alike."""
-    return f"{path.resolve().parent.name}/{path.name}" if path.name == FOLDER_WEIGHTS else path.name
+    folder = path.parent.resolve()  # the file itself may be a link into a cache
+    return f"{folder.name}/{path.name}" if path.name == FOLDER_WEIGHTS else path.name
 
 
 def file_sha256(path: Path) -> str:
