@@ -56,10 +56,14 @@ from vis_bench.show.tables.model import Column, Page, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
 from vis_bench.text import count
 
-# As the README shows them.
-PICTURES = (
+# Of the README, and of docs/figures.md, which has their commands.
+STRIP = (
     "vis-bench figure strip IFC=ifc_mini_synthetic SeqFormer=seqformer_mini_synthetic "
-    "MS-STS=ms_sts_mini_synthetic --video val_00013 --output results/overlay.png",
+    "--video val_00006"
+)
+PICTURES = (
+    f"{STRIP} --output results/overlay.png",
+    f"{STRIP} --dark --output results/overlay_dark.png",
     "vis-bench figure sampling-points seqformer_mini_synthetic --video val_00009 "
     "--output results/sampling_points.png",
     "vis-bench figure time-weights seqformer_mini_synthetic --video val_00009 "

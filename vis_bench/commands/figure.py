@@ -42,6 +42,7 @@ def _add_strip(options: Options) -> None:
     options.value("--video", "NAME", "name or id of the video", str, unless_given="the first one")
     options.value("--frames", "PATH", FRAMES, frames_path, unless_given=attention.DATA_SET)
     options.value("--num-frames", "N", "frames to draw, evenly spread", count, default=4)
+    options.flag("--dark", "draw on a dark ground, for a dark page (PNG)")
     options.column()
     options.min_score()
     options.labels()
@@ -55,7 +56,11 @@ def _strip(options: argparse.Namespace) -> None:
     from methods import build_method
     from vis_bench.runs.predict import load_rows, predict_rows
     from vis_bench.show.figures.strips import encode_strips, method_strip
+    from vis_bench.show.overlay.strip import DARK, LIGHT
 
+    form = picture_format(options.output)
+    if options.dark and (form != "png" or options.column):
+        raise InputError(f"--dark draws PNGs without --column; --output is {options.output}")
     rows = load_rows(
         build_method, options.configs, options.overrides, pick_device(options.device),
         video=options.video, frames=options.frames, data_root=options.data_root,
@@ -69,8 +74,8 @@ def _strip(options: argparse.Namespace) -> None:
         first.video, results, first.ground_truth([first.video]), first.categories,
         min_score=options.min_score, labels=options.labels,
     )  # fmt: skip
-    form = picture_format(options.output)
-    drawn = encode_strips(blocks, options.num_frames, options.column, form)
+    ground = DARK if options.dark else LIGHT
+    drawn = encode_strips(blocks, options.num_frames, options.column, form, ground)
     write_atomically(options.output, drawn)
     facts = {"written": [str(options.output)], "video": first.video.name, "rows": list(results)}
     print_result(options, facts, one_line(f"written: {options.output}"))

@@ -11,7 +11,8 @@ from drawing_case import LEFT, RIGHT, H, W, frame_files
 from vis_bench.errors import InputError
 from vis_bench.show.overlay.animation import draw_animation, encode_mp4, encode_webp
 from vis_bench.show.overlay.frame import Instance, Row, VideoPictures
-from vis_bench.show.overlay.strip import compose, draw_strip, strip_frames
+from vis_bench.show.overlay.painting import contrast
+from vis_bench.show.overlay.strip import DARK, LIGHT, compose, draw_strip, strip_frames
 
 
 def pictures(folder, num_rows=2, warn=None):
@@ -55,6 +56,14 @@ def test_marks_are_explained_below():
     heights = [compose([[(small, "", "")]], marks).height for marks in (MARKS[:1], MARKS)]
     assert heights[1] > heights[0], "the legend breaks into lines"
     assert compose([[(tile, "", "")]], (), ["2 tracks below 0.5 not drawn"]).height > without.height
+
+
+@pytest.mark.parametrize("ground", [LIGHT, DARK])
+def test_words_can_be_read_on_either_ground(ground):
+    page = compose([[(solid(1).resize((300, 40)), "IFC", "frame 0")]], MARKS, ["a remark"], ground)
+    assert page.getpixel((150, 1)) == ground[0]
+    assert ground[1] in {color for _, color in page.getcolors(1 << 16)}
+    assert contrast(*ground) > 4.5
 
 
 def test_the_legend_has_what_occurs(tmp_path):

@@ -17,9 +17,8 @@ from vis_bench.show.figures.page import PAGE_WIDTH, TEXT, PageStyle
 from vis_bench.show.figures.vector_strip import draw_vector_strips
 from vis_bench.show.overlay.frame import Labels, VideoPictures
 from vis_bench.show.overlay.label_box import font_of, shortened
-from vis_bench.show.overlay.painting import BLACK, WHITE
 from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import GAP, draw_strip
+from vis_bench.show.overlay.strip import GAP, LIGHT, Ground, draw_strip
 
 _HEADING, _BETWEEN = 26, 10
 # Kind of error -> what costs AP.
@@ -92,25 +91,30 @@ def failure_cases(
     ]
 
 
-def encode_strips(blocks: Blocks, columns: int, column: float | None, form: str) -> bytes:
+def encode_strips(
+    blocks: Blocks, columns: int, column: float | None, form: str, ground: Ground = LIGHT
+) -> bytes:
     """Draw the strips below each other: vectors in SVG, PDF and for a paper, else pixels.
 
     Args:
         columns: number of frames in a strip.
         column: width in a paper, in inches.
         form: "png", "svg" or "pdf".
+        ground: colors of the page, of pixels.
     """
     if form != "png" or column is not None:
         return draw_vector_strips(blocks, columns, PageStyle.of_column(column)).encoded(form)
-    width = (PAGE_WIDTH + GAP) // columns - GAP
-    strips = [draw_strip(pictures, columns, width) for _, pictures in blocks]
+    frame_width = (PAGE_WIDTH + GAP) // columns - GAP
+    strips = [draw_strip(pictures, columns, frame_width, ground) for _, pictures in blocks]
     headings = [_HEADING if text else 0 for text, _ in blocks]
     height = sum(strip.height for strip in strips) + sum(headings) + _BETWEEN * (len(strips) - 1)
-    page = Image.new("RGB", (max(PAGE_WIDTH, *(strip.width for strip in strips)), height), WHITE)
+    page = Image.new(
+        "RGB", (max(PAGE_WIDTH, *(strip.width for strip in strips)), height), ground[0]
+    )
     canvas, font, top = ImageDraw.Draw(page), font_of(TEXT + 2), 0
     for (text, _), heading, strip in zip(blocks, headings, strips, strict=True):
         words = shortened(text, font, page.width)
-        canvas.text((0, top + heading / 2), words, fill=BLACK, font=font, anchor="lm")
+        canvas.text((0, top + heading / 2), words, fill=ground[1], font=font, anchor="lm")
         page.paste(strip, (0, top + heading))
         top += heading + strip.height + _BETWEEN
     return encode_picture(page, "PNG", optimize=True)

@@ -20,7 +20,7 @@ from vis_bench.show.overlay.label_box import (
     shortened,
     text_size,
 )
-from vis_bench.show.overlay.painting import BLACK, PALETTE, WHITE, Style, paint
+from vis_bench.show.overlay.painting import BLACK, PALETTE, WHITE, Color, Style, paint
 
 GAP = 4
 # A picture, and the captions above it on its left and on its right.
@@ -37,9 +37,15 @@ MARKS: dict[str, tuple[Style, bool, str]] = {
     "switch": ("track", True, "identity switch"),
 }
 CHIP = "not matched"
+# Colors of a page and of its words.
+Ground = tuple[Color, Color]
+LIGHT: Ground = WHITE, BLACK
+DARK: Ground = (13, 17, 23), (209, 215, 222)
 
 
-def draw_strip(pictures: VideoPictures, columns: int, width: int) -> Image.Image:
+def draw_strip(
+    pictures: VideoPictures, columns: int, width: int, ground: Ground = LIGHT
+) -> Image.Image:
     """Draw the strip of a video with a legend.
 
     A switch is marked in the first column at or after its frame.
@@ -50,7 +56,7 @@ def draw_strip(pictures: VideoPictures, columns: int, width: int) -> Image.Image
     """
     rows = strip_panels(pictures, columns, width)
     frames = strip_frames(pictures.video.length, columns)
-    return compose(rows, pictures.marks(frames), pictures.remarks())
+    return compose(rows, pictures.marks(frames), pictures.remarks(), ground)
 
 
 def strip_panels(pictures: VideoPictures, columns: int, width: int) -> list[list[Panel]]:
@@ -74,31 +80,33 @@ def strip_frames(length: int, columns: int) -> list[int]:
 
 
 def compose(
-    rows: Sequence[Sequence[Panel]], marks: Sequence[str] = (), remarks: Sequence[str] = ()
-) -> Image.Image:
-    """Lay panels out in rows on white.
+    rows: Sequence[Sequence[Panel]], marks: Sequence[str] = (), remarks: Sequence[str] = (),
+    ground: Ground = LIGHT,
+) -> Image.Image:  # fmt: skip
+    """Lay panels out in rows.
 
     Args:
         rows: pictures of one size; a row may be shorter than others.
         marks: of `VideoPictures.marks`, explained below the panels.
         remarks: sentences below the panels.
     """
+    paper, ink = ground
     width, height = rows[0][0][0].size
     font = font_of(text_size(width))
     band = _band(font)
     page_width = max(map(len, rows)) * (width + GAP) - GAP
-    legend = _legend(marks, remarks, font, page_width) if marks or remarks else None
+    legend = _legend(marks, remarks, font, page_width, ground) if marks or remarks else None
     page_height = len(rows) * (band + height) + (legend.height if legend else 0)
-    page = Image.new("RGB", (page_width, page_height), WHITE)
+    page = Image.new("RGB", (page_width, page_height), paper)
     canvas = ImageDraw.Draw(page)
     for r, row in enumerate(rows):
         top = r * (band + height)
         for c, (picture, left, right) in enumerate(row):
             x, middle = c * (width + GAP), top + band / 2
             page.paste(picture, (x, top + band))
-            canvas.text((x + width, middle), right, fill=BLACK, font=font, anchor="rm")
+            canvas.text((x + width, middle), right, fill=ink, font=font, anchor="rm")
             left = shortened(left, font, width - font.getlength(right) - 8)
-            canvas.text((x, middle), left, fill=BLACK, font=font, anchor="lm")
+            canvas.text((x, middle), left, fill=ink, font=font, anchor="lm")
     if legend:
         page.paste(legend, (0, page_height - legend.height))
     return page
@@ -109,7 +117,9 @@ def _band(font: Font) -> int:
     return line_height(font) + 9
 
 
-def _legend(marks: Sequence[str], remarks: Sequence[str], font: Font, width: int) -> Image.Image:
+def _legend(
+    marks: Sequence[str], remarks: Sequence[str], font: Font, width: int, ground: Ground
+) -> Image.Image:
     """Explain the marks, in as many lines as the width asks for."""
     band = _band(font)
     swatches = [_swatch(mark, (band - 2, 2 * band), font) for mark in marks]
@@ -123,12 +133,13 @@ def _legend(marks: Sequence[str], remarks: Sequence[str], font: Font, width: int
             x, y = 0, y + band
         places.append((x, y, swatch, text_left, text))
         x += needed
-    picture = Image.new("RGB", (width, y + band + 2), WHITE)
+    paper, ink = ground
+    picture = Image.new("RGB", (width, y + band + 2), paper)
     canvas = ImageDraw.Draw(picture)
     for x, y, swatch, text_left, text in places:
         if swatch:
             picture.paste(swatch, (x, y + 2))
-        canvas.text((x + text_left, y + band / 2 + 1), text, fill=BLACK, font=font, anchor="lm")
+        canvas.text((x + text_left, y + band / 2 + 1), text, fill=ink, font=font, anchor="lm")
     return picture
 
 
