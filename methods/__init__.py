@@ -18,8 +18,9 @@ from types import ModuleType
 
 import torch
 
+from vis_bench.attention import AttentionPart, RecordsAttention
 from vis_bench.errors import InputError
-from vis_bench.method import AttentionPart, RecordsAttention, VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.plugins import PlugIn, find_plug_ins
 
 VARIANT = "variant"

@@ -8,22 +8,26 @@ for a GPU. `check_contract` and `check_recording` raise AssertionErrors in a met
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import NoReturn, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from vis_bench.attention import ClipAttention, DecoderAttention, RecordsAttention
 from vis_bench.errors import InputError
 from vis_bench.method import (
-    ClipAttention,
+    VIDEO_STAGES,
     ClipPrediction,
-    DecoderAttention,
     FrameFeatures,
-    RecordsAttention,
     State,
+    TrackPrediction,
+    VideoInfo,
+    VideoMethod,
     VISMethod,
 )
 
@@ -113,6 +117,54 @@ def check_values(
     return replace(prediction, class_probs_NK=probs_NK)
 
 
+def checked_tracks(
+    method: VideoMethod, predicted: Iterable[TrackPrediction], video: VideoInfo, num_classes: int
+) -> Iterator[TrackPrediction]:
+    """Yields the tracks that `predict_video` returned, each checked when it comes.
+
+    Args:
+        num_classes: K of the data set.
+    """
+    if not isinstance(predicted, Iterable):
+        expected = "an iterable of TrackPredictions"
+        _refuse(method, "predict_video", f"a {type(predicted).__name__}", expected)
+    seen: set[tuple[int, int]] = set()
+    for track in predicted:
+        _check_track(method, track, video, num_classes)
+        if track.track_id is not None:
+            pair = track.track_id, int(track.category)
+            if pair in seen:
+                given = f"track_id {pair[0]} twice in category {pair[1]}"
+                _refuse(method, "predict_video", given, "a track per object and category")
+            seen.add(pair)
+        yield track
+        del track  # its masks, before the next ones are made
+
+
+def _check_track(
+    method: VideoMethod, track: TrackPrediction, video: VideoInfo, num_classes: int
+) -> None:
+    call = "predict_video"
+    if not isinstance(track, TrackPrediction):
+        _refuse(method, call, f"a {type(track).__name__}", "TrackPredictions")
+    if not hasattr(track.category, "__index__") or int(track.category) not in range(num_classes):
+        _refuse(method, call, f"category {track.category!r}", f"a column 0..{num_classes - 1}")
+    if not hasattr(track.score, "__float__") or not math.isfinite(track.score):
+        _refuse(method, call, f"score {track.score!r}", "a finite number")
+    if not hasattr(track.masks, "__len__") or len(track.masks) != video.num_frames:
+        given = f"{len(track.masks)}" if hasattr(track.masks, "__len__") else "no sequence of"
+        _refuse(method, call, f"{given} masks", f"one or None per frame, {video.num_frames}")
+    for t, mask in enumerate(track.masks):
+        if mask is None:
+            continue
+        if not isinstance(mask, np.ndarray | Tensor) or str(mask.dtype).split(".")[-1] != "bool":
+            kind = getattr(mask, "dtype", type(mask).__name__)
+            _refuse(method, call, f"a mask of {kind} in frame {t}", "a boolean array or tensor")
+        if tuple(mask.shape) != (video.height, video.width):
+            expected = f"{(video.height, video.width)}, the video's original size"
+            _refuse(method, call, f"a mask of shape {tuple(mask.shape)} in frame {t}", expected)
+
+
 def _map_shapes(features: FrameFeatures) -> dict[str, tuple[int, ...]]:
     """The shape of a frame in each map."""
     return {name: tuple(tensor.shape[1:]) for name, tensor in sorted(features.maps.items())}
@@ -141,10 +193,16 @@ def check_contract(
       trackers copy what they keep.
     - A clip predicted from shared features equals the clip encoded on its own.
     - An online method gives the same tracks for every cut of the video into clips.
+    - A method of whole videos yields one track at a time, with masks at the original size, and the
+      same tracks again after another video.
 
     Raises:
         AssertionError: naming the first rule that is broken.
     """
+    if isinstance(method, VideoMethod):
+        for size_HW in sizes_HW:
+            _check_whole_videos(method, num_classes, size_HW)
+        return
     for height, width in sizes_HW:
         generator = torch.Generator().manual_seed(height)
         frames_T3HW = torch.randn(4, 3, height, width, generator=generator)
@@ -193,6 +251,58 @@ def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) ->
             how = f"when cut into clips at {borders[1:-1]}"
             _check_same(f"class_probs_NK of track {{}} differs {how}", whole[0], probs)
             _check_same(f"mask_logits_NTHW of {{}} differs {how}", whole[1], masks)
+
+
+# Category, score, number and masks of a track.
+_CopiedTrack = tuple[int, float, int | None, list[np.ndarray | None]]
+
+
+def _check_whole_videos(method: VideoMethod, num_classes: int, size_HW: tuple[int, int]) -> None:
+    """A video of four frames gives the same tracks before and after a video of one."""
+    (height, width), generator = size_HW, np.random.default_rng(size_HW[0])
+    bytes_4HW3 = generator.integers(0, 256, (4, height, width, 3), np.uint8)
+    with torch.inference_mode():
+        first, _, again = (
+            _copied_tracks(
+                method, bytes_4HW3[:length],
+                VideoInfo(number, f"video {number}", 2 * height + 1, 2 * width, length),
+                num_classes,
+            )
+            for number, length in ((1, 4), (2, 1), (1, 4))
+        )  # fmt: skip
+    after = "when predicted again after another video"
+    assert len(first) == len(again), f"{len(first)} tracks, but {len(again)} {after}"
+    for place, (one, other) in enumerate(zip(first, again, strict=True)):
+        assert (one[0], one[2]) == (other[0], other[2]), f"track {place} is another {after}"
+        assert abs(one[1] - other[1]) <= TOLERANCE, f"score of track {place} differs {after}"
+        for t, masks in enumerate(zip(one[3], other[3], strict=True)):
+            a, b = (np.zeros(1, bool) if mask is None else mask for mask in masks)
+            assert (a != b).mean() <= TOLERANCE, f"track {place}, frame {t}: mask differs {after}"
+
+
+def _copied_tracks(
+    method: VideoMethod, frames_THW3: np.ndarray, video: VideoInfo, num_classes: int
+) -> list[_CopiedTrack]:
+    predicted = method.predict_video(frames_THW3, video, _check_stage)
+    assert not isinstance(predicted, list | tuple), (
+        f"predict_video returned a {type(predicted).__name__}, which holds the masks of all "
+        "tracks; expected a generator that yields one track at a time"
+    )
+    copied: list[_CopiedTrack] = []
+    try:
+        for track in checked_tracks(method, predicted, video, num_classes):
+            masks = [
+                None if mask is None else torch.as_tensor(mask).cpu().numpy().copy()
+                for mask in track.masks
+            ]
+            copied.append((int(track.category), float(track.score), track.track_id, masks))
+    except InputError as error:
+        raise AssertionError(str(error)) from None
+    return copied
+
+
+def _check_stage(name: str) -> None:
+    assert name in VIDEO_STAGES, f"mark({name!r}); expected one of {', '.join(VIDEO_STAGES)}"
 
 
 def _copied_features(features: FrameFeatures) -> FrameFeatures:

@@ -8,12 +8,13 @@ h, w are heights and widths of grids over a frame.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -182,6 +183,7 @@ class VISMethod(nn.Module, ABC):
 
     Attributes that a subclass sets where the defaults do not fit:
         online: True for those of `OnlineMethod`.
+        whole_video: True for those of `VideoMethod`.
         input_format: the conversion of frames into the network's input.
         tracking_rule: an `ImageRule` for a method for single images, whose `max_clip_length` is 1.
         backbone_name: the backbone's name in records.
@@ -202,6 +204,7 @@ class VISMethod(nn.Module, ABC):
     """
 
     online: bool = False
+    whole_video: bool = False
     input_format: InputFormat = InputFormat()
     tracking_rule: TrackingRule | ImageRule = TrackingRule()
     backbone_name: str = "none"
@@ -380,58 +383,68 @@ class OnlineMethod(VISMethod):
         return self.predict_next(features, None)[0]
 
 
-AttentionPart = Literal["decoder", "memory"]
+@dataclass(frozen=True)
+class VideoInfo:
+    """The video that a `VideoMethod` gets; height and width are the original's, in pixels."""
+
+    id: int
+    name: str
+    height: int
+    width: int
+    num_frames: int
 
 
 @dataclass(frozen=True)
-class DecoderAttention:
-    """Deformable attention of each query, layer by layer.
+class TrackPrediction:
+    """One track of a whole video.
 
-    Attributes:
-        queries_Q: the number of each query among all of the method's.
-        sampling_locations_LTQMKP2: x and y in fractions of the frame; outside 0..1 there are zeros.
-        attention_weights_LTQMKP: of a head in a frame; they sum to 1 over K (feature levels) and P.
-        time_weights_LTQ: of the frames of the clip; they sum to 1 over T.
+    `category`: column of the data set's categories, from 0. `score`: any finite number, by which
+    tracks are ranked. `masks`: a boolean array or tensor (height, width) at the video's original
+    size per frame, or None where the track is absent. `track_id`: an object's number, which its
+    tracks under other categories share.
     """
 
-    queries_Q: Tensor
-    sampling_locations_LTQMKP2: Tensor
-    attention_weights_LTQMKP: Tensor
-    time_weights_LTQ: Tensor
+    category: int
+    score: float
+    masks: Sequence[np.ndarray | Tensor | None] | np.ndarray | Tensor
+    track_id: int | None = None
 
 
-@dataclass(frozen=True)
-class ClipAttention:
-    """Attention recorded in one clip; None for a part that the method does not have.
+Frames = Sequence[np.ndarray] | np.ndarray
+# Begins one of these stages of `predict_video`.
+Mark = Callable[[str], None]
+VIDEO_STAGES = ("preprocess", "encode", "predict", "track")
 
-    `memory_weights_LTMBhw`: the attention of each memory token to its frame; the difference from a
-    sum of 1 over h and w went to the frame's memory tokens.
+
+class VideoMethod(VISMethod):
+    """A method that gets a whole video and yields its tracks: other people's code, unported.
+
+    Subclasses implement `predict_video`. There are no clips, so that a config's `clip_length` is
+    `whole`; region `model` is not timed, multiply-adds are not counted, and nothing is compiled.
+    Of `input_format` only the size of frames counts.
     """
 
-    decoder: DecoderAttention | None = None
-    memory_weights_LTMBhw: Tensor | None = None
-
-
-class RecordsAttention(VISMethod):
-    """A method that can record its attention, for the papers' figures.
-
-    `encode_and_record` and `predict_and_record` take the place of `encode_frames` and
-    `predict_clip`; without them recording costs nothing. `contract.check_recording` checks it.
-    """
-
-    @property
-    @abstractmethod
-    def recorded_layers(self) -> Mapping[AttentionPart, int]:
-        """The number of layers of each part of `ClipAttention` that the method records."""
-
-    def encode_and_record(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """As `encode_frames`, with more maps where frames have something to record."""
-        return self.encode_frames(frames_T3HW)
+    whole_video = True
 
     @abstractmethod
-    def predict_and_record(self, features: FrameFeatures) -> tuple[ClipPrediction, ClipAttention]:
-        """As `predict_clip`, with the recorded attention.
+    def predict_video(
+        self, frames: Frames, video: VideoInfo, mark: Mark
+    ) -> Iterable[TrackPrediction]:
+        """Yields the tracks of one video, one at a time: each is encoded before the next is made.
 
         Args:
-            features: returned by `encode_and_record` for exactly the clip's frames.
+            frames: T frames (H, W, 3) of uint8 RGB on the host, resized to the configured short
+                side and not normalized. They are decoded when they are read, ahead of time where
+                they are read in order; `np.stack(frames)` holds all of them.
+            video: its identity and original size, which is the size of the masks.
+            mark: `mark(name)` ends the current stage and begins another one of `VIDEO_STAGES`, so
+                that records can split the time; the first is `predict`. Optional.
         """
+
+    def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """Refuses: there are no features that clips could share."""
+        raise InputError(f"method {self.registered_name} predicts whole videos; it has no steps")
+
+    def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
+        """Refuses: there are no clips."""
+        raise InputError(f"method {self.registered_name} predicts whole videos; it has no clips")

@@ -38,16 +38,8 @@ from methods.layers.transformer import (
     TransformerEncoderLayer,
     full_precision,
 )
-from vis_bench.method import (
-    AttentionPart,
-    ClipAttention,
-    ClipPrediction,
-    FrameFeatures,
-    ImageRule,
-    InputFormat,
-    RecordsAttention,
-    TrackingRule,
-)
+from vis_bench.attention import AttentionPart, ClipAttention, RecordsAttention
+from vis_bench.method import ClipPrediction, FrameFeatures, ImageRule, InputFormat, TrackingRule
 
 # Options by name, over the defaults of `build`, which are those of the published model.
 VARIANTS: Mapping[str, Mapping[str, object]] = {

@@ -32,16 +32,8 @@ from methods.layers.transformer import full_precision
 from methods.seqformer.decoder import DecoderOutput, QueryDecomposeDecoder, QueryDecomposeLayer
 from methods.seqformer.encoder import DeformableEncoder, DeformableEncoderLayer
 from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch
-from vis_bench.method import (
-    AttentionPart,
-    ClipAttention,
-    ClipPrediction,
-    DecoderAttention,
-    FrameFeatures,
-    InputFormat,
-    RecordsAttention,
-    TrackingRule,
-)
+from vis_bench.attention import AttentionPart, ClipAttention, DecoderAttention, RecordsAttention
+from vis_bench.method import ClipPrediction, FrameFeatures, InputFormat, TrackingRule
 
 # Options by name, over the defaults of `build`, which are those of the published model.
 VARIANTS: Mapping[str, Mapping[str, object]] = {

@@ -11,13 +11,13 @@ from methods.layers.maps import sine_position_encoding
 from methods.layers.transformer import MultiHeadAttention
 from official_weights import expected, loaded, network_input, video
 from paths import GOLDEN
+from vis_bench.attention import RecordsAttention
 from vis_bench.contract import check_recording
 from vis_bench.data.synthetic import generate
 from vis_bench.data.video import Video
 from vis_bench.inference.attention import record_video
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
-from vis_bench.method import RecordsAttention
 
 FRAMES = torch.randn(3, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 

@@ -23,8 +23,8 @@ from vis_bench.show.overlay.strip import strip_frames
 from vis_bench.text import one_line
 
 if TYPE_CHECKING:
+    from vis_bench.attention import AttentionPart
     from vis_bench.inference.attention import RecordedVideo
-    from vis_bench.method import AttentionPart
     from vis_bench.metrics.time_weights import AbsentFrames
     from vis_bench.runs.predict import LoadedMethod
     from vis_bench.show.overlay.rows import ShownTrack

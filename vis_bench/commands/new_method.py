@@ -15,7 +15,8 @@ from vis_bench.commands.values import output_folder
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 
-KINDS = "clip", "online"
+KINDS = "clip", "online", "video"
+_CLIPS = "clip_length: 10\nclip_stride: 5"
 
 
 def add_arguments(options: Options) -> None:
@@ -23,7 +24,8 @@ def add_arguments(options: Options) -> None:
     options.argument("folder", "DIR", "folder to write; missing or empty", output_folder)
     options.choice(
         "--kind", KINDS, "clip: all frames of a clip at once, clips joined into tracks; "
-        "online: frame after frame, with identities of its own", default="clip",
+        "online: frame after frame, with identities of its own; video: a whole video at once, "
+        "such as code that is not to be ported", default="clip",
     )  # fmt: skip
 
 
@@ -56,17 +58,20 @@ def _check_name(name: str) -> None:
 
 def _write_package(name: str, folder: Path, kind: str) -> list[Path]:
     module = f"vis_bench_{name}"
+    whole = kind == "video"
     words = {
         "name": name,
         "dashed": name.replace("_", "-"),
         "module": module,
         "class_name": "".join(part.capitalize() for part in name.split("_")),
+        "clips": "clip_length: whole" if whole else _CLIPS,
+        "measure": "accuracy, speed" if whole else "accuracy, speed, flops",
     }
     places = {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",
         f"{kind}.py": f"{module}.py",
-        "test_method.py": f"tests/test_{name}.py",
+        "test_video.py" if whole else "test_method.py": f"tests/test_{name}.py",
         "config.yaml": f"{name}.yaml",
     }
     for template, place in places.items():

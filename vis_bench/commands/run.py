@@ -19,7 +19,7 @@ from vis_bench.record.environment import pick_device
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
-from vis_bench.show.speed import speed_table
+from vis_bench.show.speed import speed_table, untimed_remarks
 from vis_bench.show.tables import render
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def measure(
     timed = speed_table(records)
     texts = [render(measured_page(records))]
     texts += [render(timed)] if timed.rows else []
+    texts += [f"{remark}\n" for remark in untimed_remarks(records)]
     texts += [render(printed_curves(records))] if has_curves(records) else []
     print_tables(options, records, "\n".join(texts))
     if has_curves(records):

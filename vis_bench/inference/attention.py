@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
+from vis_bench.attention import ClipAttention, DecoderAttention, RecordsAttention
 from vis_bench.contract import check_clip, check_features, check_values
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
@@ -17,13 +18,7 @@ from vis_bench.inference.loop import ENCODE_FRAMES, DecodedFrames, InferencePlan
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.inference.preprocess import input_size
 from vis_bench.inference.stages import NO_STAGES
-from vis_bench.method import (
-    ClipAttention,
-    ClipPrediction,
-    DecoderAttention,
-    FrameFeatures,
-    RecordsAttention,
-)
+from vis_bench.method import ClipPrediction, FrameFeatures
 from vis_bench.progress import Advance, silent
 
 

@@ -28,14 +28,16 @@ from vis_bench.inference.compiled import tf32_set
 from vis_bench.inference.image_instances import ImageInstances
 from vis_bench.inference.prefetch import decoding_threads, read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
-from vis_bench.inference.stages import NO_STAGES, Stages
+from vis_bench.inference.stages import NO_STAGES, StageMarks, Stages
 from vis_bench.inference.tracker import ClipTracker, NamedTracker
+from vis_bench.inference.whole_video import HostFrames, check_whole_video, whole_video_tracks
 from vis_bench.method import (
     ClipPrediction,
     FrameFeatures,
     ImageRule,
     InputFormat,
     State,
+    VideoMethod,
     VISMethod,
 )
 
@@ -237,10 +239,17 @@ def track_video(
     Raises:
         InputError: for a frame that cannot be read, or a prediction that breaks the contract.
     """
-    clips = plan.clips(video.length)
     size_HW = input_size(video.height, video.width, plan.resolution, method.input_format)
-    tracker = tracker_for(method, video, size_HW)
     threads = decoding_threads(video.frames, plan.device)
+    if isinstance(method, VideoMethod):
+        check_whole_video(method.registered_name, plan.clip_length)
+        with plan.arithmetic(), StageMarks(stages) as marks:
+            host = HostFrames(video.frames, size_HW, threads, marks)
+            tracks = whole_video_tracks(method, host, video, category_ids, marks)
+        after_clip()
+        return tracks
+    clips = plan.clips(video.length)
+    tracker = tracker_for(method, video, size_HW)
     with closing(read_ahead(video.frames, threads=threads)) as frames, plan.arithmetic():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
         track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids), video)

@@ -209,6 +209,8 @@ class SpeedFields(RegionFields):
     speed_protocol: StrictStr | None = None
     """`bench` or null, or `paper` for what the method's authors timed."""
     regions: dict[StrictStr, RegionFields] = Field(default_factory=dict)
+    untimed_regions: dict[StrictStr, StrictStr] = Field(default_factory=dict)
+    """Reasons for regions that the config names and the method does not have."""
     compile_seconds: NotNegative | None = None
     """Additional time of the first runs, from empty caches; null if nothing was compiled. It is no
     part of FPS and latency.

@@ -25,6 +25,7 @@ from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, file_sha256, folder_c
 from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
+from vis_bench.inference.whole_video import check_whole_video
 from vis_bench.method import MethodSource, VISMethod
 from vis_bench.plugins import sources_sha256
 from vis_bench.progress import Bars
@@ -177,7 +178,8 @@ def _warning(job: Job) -> str | None:
 class _CheckedMethod(NamedTuple):
     """Attributes of a method that was built to be checked."""
 
-    source: MethodSource | None
+    method_source: MethodSource | None
+    whole_video: bool
     max_clip_length: int | None
     paper_protocol: Mapping[str, object] | None
 
@@ -205,6 +207,8 @@ class _Resolver:
         videos = dataset.videos[: settings.limit]
         check_clip_limit(cell.method, method.max_clip_length, cell.clip_length, videos)
         check_protocol(cell, method.paper_protocol)
+        if method.whole_video:
+            check_whole_video(cell.method, cell.clip_length, cell.compile, cell.speed.regions)
         measured = "accuracy" in cell.measure
         if measured and not dataset.has_annotations:
             raise InputError(_without_annotations(dataset))
@@ -230,7 +234,7 @@ class _Resolver:
                 limit=settings.limit,
                 **({"weights_config": self._sha256(config)} if config else {}),
             ),
-            sources_sha256=sources_sha256(method.source),
+            sources_sha256=sources_sha256(method.method_source),
             frames=self._frames(cell.dataset) if measured or "speed" in cell.measure else {},
             name=f"{cell.method} {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
             limited=len(videos) < len(dataset.videos),
@@ -248,9 +252,8 @@ class _Resolver:
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
                 load_weights(method, weights, num_classes)
-            self._checked[key] = _CheckedMethod(
-                method.method_source, method.max_clip_length, method.paper_protocol
-            )
+            values = (getattr(method, name) for name in _CheckedMethod._fields)
+            self._checked[key] = _CheckedMethod(*values)
         return self._checked[key]
 
     def _build_to_check(self, cell: Cell, num_classes: int, weights: Path | None) -> VISMethod:

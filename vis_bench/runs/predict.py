@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from vis_bench.attention import AttentionPart, RecordsAttention
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import OF_IMAGES
 from vis_bench.data.datasets import Dataset, read_dataset
@@ -23,7 +24,7 @@ from vis_bench.inference.attention import RecordedVideo, record_video
 from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.method import AttentionPart, RecordsAttention, VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.metrics.time_weights import (
     AbsentFrames,
     VideoWeights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vis_bench.inference.stages import OTHER, STAGE_NAMES
 from vis_bench.record.names import cost_labels
@@ -31,9 +31,24 @@ def speed_table(records: Sequence[Record]) -> Table:
     rows = [
         _row(record, subject, region, fields)
         for record, subject in zip(records, cost_labels(records), strict=True)
-        for region, fields in record.regions.items()
+        for region, fields in {**record.regions, **blank_regions(record)}.items()
     ]
     return Table.from_dicts({k: v for k, v in row.items() if k not in unneeded} for row in rows)
+
+
+def blank_regions(record: Record) -> dict[str, RegionFields]:
+    """Regions that the config names and the method does not have, without figures."""
+    return dict.fromkeys(record.untimed_regions, RegionFields())
+
+
+def untimed_remarks(records: Iterable[Record]) -> list[str]:
+    """Footnotes explaining the rows of `blank_regions`."""
+    found = [
+        f"{record.method} has no region {region}: {why}."
+        for record in records
+        for region, why in record.untimed_regions.items()
+    ]
+    return [*dict.fromkeys(found)]
 
 
 def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dict[str, str]:

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 
 from drawing_case import LEFT, NOWHERE, RIGHT, H, T, W, truth, tube
+from vis_bench.attention import ClipAttention, DecoderAttention
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.attention import RecordedVideo
-from vis_bench.method import ClipAttention, DecoderAttention
 from vis_bench.show.figures.memory_tokens import draw_memory_tokens
 from vis_bench.show.figures.page import PAGE_WIDTH
 from vis_bench.show.figures.sampling_points import draw_sampling_points

@@ -30,6 +30,7 @@ from vis_bench.cost.speed.regions import (
     Workload,
     synchronizer,
     time_run,
+    untimed_regions,
     videos_on_disk,
 )
 from vis_bench.cost.speed.settings import SpeedSettings
@@ -55,11 +56,12 @@ def measure_speed(
     """Measure the record's fields of speed, by name.
 
     `regions` has the fields of every region; those beside it are the first region's, which
-    `timed_region` names. Latency is the time from one clip's result (or the video's start) to the
-    next one's; FPS is over source frames of whole videos, the end of the video included.
-    `num_warmup` and `num_timed` count runs over a video. `load_average` is the machine's before
-    the first run: processes that wanted to run during the last minute. A compiled method is
-    compiled anew in the first region's warm-up, which takes `compile_seconds` longer.
+    `timed_region` names. `untimed_regions` gives reasons for regions that the method lacks. Latency
+    is the time from one clip's result (or the video's start) to the next one's; FPS is over source
+    frames of whole videos, the end of the video included. `num_warmup` and `num_timed` count runs
+    over a video. `load_average` is the machine's before the first run: processes that wanted to run
+    during the last minute. A compiled method is compiled anew in the first region's warm-up, which
+    takes `compile_seconds` longer.
 
     Args:
         videos: timed one after the other; for `end_to_end` they are written to a temporary folder
@@ -69,22 +71,25 @@ def measure_speed(
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     gpu = open_gpu(work.plan.device)
     warm_up = num_warmup(work.method, speed, len(videos))
-    total = len(speed.regions) * (warm_up + speed.repetitions * len(videos))
+    untimed = untimed_regions(work.method, speed.regions)
+    names = [name for name in speed.regions if name not in untimed]
+    total = len(names) * (warm_up + speed.repetitions * len(videos))
     regions, compiling = {}, {}
     with (
         tempfile.TemporaryDirectory(prefix="vis_bench_") as folder,
         bars.bar(title, total) as advance,
         _compiled_afresh(work.method),
     ):
-        for name in speed.regions:
+        for name in names:
             region = _Region(name, work, Path(folder), gpu, clock, advance)
             regions[name], compiling[name] = region.measure(videos, speed)
-    first = speed.regions[0]
+    first = names[0]
     return {
         **regions[first],
         "timed_region": first,
         "speed_protocol": speed.protocol,
         "regions": regions,
+        "untimed_regions": untimed,
         "compile_seconds": compiling[first] if isinstance(work.method, CompiledMethod) else None,
         "load_average": load,
         "num_cpus": os.cpu_count(),

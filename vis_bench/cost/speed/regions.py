@@ -1,7 +1,8 @@
 """The three regions that speed is timed over, and one timed run of a region.
 
 `model`: from frames on the device to clip outputs. `model+tracker`: on to tracks with their
-run-length codes. `end_to_end`: from files on disk to a results JSON on disk.
+run-length codes. `end_to_end`: from files on disk to a results JSON on disk. A `VideoMethod` has no
+region `model`, and starts `model+tracker` from resized frames on the host.
 """
 
 from __future__ import annotations
@@ -29,9 +30,17 @@ from vis_bench.inference.loop import (
     track_video,
     tracker_for,
 )
-from vis_bench.inference.preprocess import input_size
-from vis_bench.inference.stages import NO_STAGES, OTHER, STAGE_NAMES, StageClock, Stages
-from vis_bench.method import VISMethod
+from vis_bench.inference.preprocess import input_size, resize_frame
+from vis_bench.inference.stages import (
+    NO_STAGES,
+    OTHER,
+    STAGE_NAMES,
+    StageClock,
+    StageMarks,
+    Stages,
+)
+from vis_bench.inference.whole_video import NO_MODEL_REGION, whole_video_tracks
+from vis_bench.method import VideoMethod, VISMethod
 
 # The timed work of one video; calls the second argument when a clip is done.
 RegionRun = Callable[[Stages, Callable[[], None]], None]
@@ -72,6 +81,8 @@ def model_region(work: Workload, video: Video, folder: Path) -> RegionRun:
 
 def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> RegionRun:
     """Frames on the device to tracks; decoding and preprocessing happen before."""
+    if isinstance(work.method, VideoMethod):
+        return _whole_video_region(work.method, work, video)
     frames_T3HW, clips = _frames_on_device(work, video), work.plan.clips(video.length)
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
@@ -83,6 +94,18 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
             track_clips(work.method, inputs, clips, tracker, stages, after_clip, num_classes)
             with stages.time("rle"):
                 tracker.tracks(video.id, work.category_ids)
+
+    return run
+
+
+def _whole_video_region(method: VideoMethod, work: Workload, video: Video) -> RegionRun:
+    size_HW = input_size(video.height, video.width, work.plan.resolution, method.input_format)
+    frames_THW3 = np.stack([resize_frame(frame_HW3, size_HW) for frame_HW3 in video.frames])
+
+    def run(stages: Stages, after_clip: Callable[[], None]) -> None:
+        with work.inference(), StageMarks(stages) as marks:
+            whole_video_tracks(method, frames_THW3, video, work.category_ids, marks)
+        after_clip()
 
     return run
 
@@ -102,6 +125,11 @@ REGION_RUNS: dict[str, Callable[[Workload, Video, Path], RegionRun]] = {
     "model+tracker": model_and_tracker_region,
     "end_to_end": end_to_end_region,
 }
+
+
+def untimed_regions(method: VISMethod, regions: Iterable[str]) -> dict[str, str]:
+    """The reason for each of the regions that cannot be timed for a method."""
+    return {name: NO_MODEL_REGION for name in regions if method.whole_video and name == "model"}
 
 
 def videos_on_disk(videos: Iterable[Video], folder: Path) -> list[Video]:

@@ -9,7 +9,7 @@ from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.number_format import num_timed_videos, spread_words
 from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
-from vis_bench.show.speed import MEBIBYTE
+from vis_bench.show.speed import MEBIBYTE, blank_regions, untimed_remarks
 
 # A bar of the chart: its name, and milliseconds per source frame by stage.
 StageBar = tuple[str, dict[str, float]]
@@ -107,7 +107,7 @@ def cost_remarks(records: Sequence[Record | None]) -> list[str]:
         remarks.append("A and B were timed on other machines or regions; do not compare speed.")
     if any(r.speed_spread is None for r in timed):
         remarks.append("How far equal runs lie apart is not known everywhere.")
-    return remarks
+    return remarks + untimed_remarks(r for r in records if r is not None)
 
 
 def _regions(records: Sequence[Record | None]) -> list[tuple[str, Record, str, RegionFields]]:
@@ -115,6 +115,7 @@ def _regions(records: Sequence[Record | None]) -> list[tuple[str, Record, str, R
     for letter, record in zip(LETTERS, records, strict=False):
         if record is not None:
             regions = record.regions or ({str(record.timed_region): record} if record.fps else {})
+            regions = {**regions, **blank_regions(record)}
             found += [(letter, record, name, region) for name, region in regions.items()]
     return found
 
