@@ -1,69 +1,146 @@
-"""Plug-ins that change the settings of the process: the other cells of the run are right."""
+"""Plug-ins that change the state of the process: the run's other cells are right to the byte."""
 
 import json
 import os
+
+import pytest
 
 from paths import ROOT
 from plug_in_site import install, vis_bench_process
 
 METHOD = """
-import os, random, torch
+import gc, os, random, signal, sys, threading, time, warnings
+import numpy, torch
+from PIL import Image, ImageFile
 from methods.color_key import ColorKey
+
+def rude(): {rude}
 
 class Rude(ColorKey):
     def encode_frames(self, frames_T3HW):
         features = super().encode_frames(frames_T3HW)
-        {rudeness}
+        {run}
         return features
 
 def build(num_classes, **options):
+    {build}
     return Rude(num_classes)
+
+{imported}
 """
 CONFIG = """
-method: rude
 dataset: {name: synthetic, plain: true}
-resolution: native
-clip_length: [10, 20]
-clip_stride: 5
+clip_length: 10
 measure: [accuracy]
+cells:
+  - {method: ifc, options: {variant: mini}, resolution: 64}
+  - {method: color_key, resolution: native}
 """
-ALL_AT_ONCE = "; ".join(
-    ["torch.set_default_dtype(torch.float64)", "torch.set_num_threads(3)", "os.chdir('/')",
-     "torch.manual_seed(7)", "random.seed(7)", "torch.use_deterministic_algorithms(True)"]
-)  # fmt: skip
+PLACES = ("imported", "build", "run")
+STATES = {
+    "type": "torch.set_default_dtype(torch.float64)",
+    "device": "torch.set_default_device('meta')",
+    "threads": "torch.set_num_threads(3)",
+    "seeds": "torch.manual_seed(7); random.seed(7); numpy.random.seed(7)",
+    "gradients": "torch.set_grad_enabled(False)",
+    "inference": "rude.kept = torch.inference_mode(); rude.kept.__enter__()",
+    "no inference": "rude.kept = torch.inference_mode(False); rude.kept.__enter__()",
+    "autocast": "torch.autocast('cpu', torch.bfloat16).__enter__()",
+    "products": "torch.set_float32_matmul_precision('medium')",
+    "determinism": "torch.use_deterministic_algorithms(True)",
+    "folder": "os.chdir('/')",
+    "environment": "os.environ.clear()",
+    "signals": "[signal.signal(s, signal.SIG_IGN) for s in (signal.SIGINT, signal.SIGTERM)]",
+    "streams": "sys.stdout = sys.stderr = None",
+    "warnings": "warnings.simplefilter('error')",
+    "floats": "numpy.seterr(all='raise')",
+    "pillow": "ImageFile.LOAD_TRUNCATED_IMAGES = True; Image.MAX_IMAGE_PIXELS = 1",
+    "recursion": "sys.setrecursionlimit(200)",
+    "garbage": "gc.disable()",
+    "waiting thread": "threading.Thread(target=time.sleep, args=(900,), daemon=True).start()",
+}
+ALL = " or ".join(f"exec({text!r})" for key, text in STATES.items() if key != "device")
+ENDS = {
+    "exits": "os._exit(0)", "leaves": "sys.exit(0)", "recurs": "(lambda f: f(f))(lambda f: f(f))",
+    "unknown": "(_ for _ in ()).throw(type('Odd', (BaseException,), {})('why'))",
+    "no_memory": "bytearray(1 << 60)",
+}  # fmt: skip
 
 
-def run(folder, rudeness, monkeypatch):
-    """The end of a run of two cells, and its records by clip length."""
-    module = METHOD.format(rudeness=rudeness)
-    install(folder / "site", "rude==1", {"rude_module.py": module}, rude="rude_module:build")
-    (folder / "c.yaml").write_text(CONFIG)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def run(folder, rude):
+    """A run of plug-ins, each code at its place, before two other cells.
+
+    Returns:
+        What the process did, and by method the records and the bytes of the results files.
+    """
+    config = CONFIG
+    for name, (code, place) in rude.items():
+        calls = {key: "rude()" if key == place else "pass" for key in PLACES}
+        files = {f"{name}.py": METHOD.format(rude=code, **calls)}
+        install(folder / "site", f"{name}==1", files, **{name: f"{name}:build"})
+        cell = f"  - {{method: {name}, resolution: native, measure: [accuracy, flops]}}\n"
+        config = config.replace("cells:\n", f"cells:\n{cell}")
+    (folder / "c.yaml").write_text(config)
     # The command starts in the checkout, so that the folder is relative to it.
     output = os.path.relpath(folder / "out", ROOT)
     done = vis_bench_process(folder / "site", "run", folder / "c.yaml", "--limit", 1,
                              "--device", "cpu", "--output", output)  # fmt: skip
-    paths = [p for p in (folder / "out").glob("*.json") if not p.name.endswith(".results.json")]
-    records = [json.loads(path.read_text()) for path in paths]
-    return done, {record["clip_length"]: record for record in records}
+    assert "Traceback" not in done.stderr
+    records, results = {}, {}
+    for path in (folder / "out").glob("*.json"):
+        if not path.name.endswith(".results.json"):
+            record = json.loads(path.read_text())
+            records[record["method"]] = record
+            if record["predictions"]:
+                results[record["method"]] = path.with_name(record["predictions"]).read_bytes()
+    return done, records, results
 
 
-def test_settings_that_a_plug_in_changes_are_put_back(tmp_path, monkeypatch):
-    (tmp_path / "polite").mkdir()
-    (tmp_path / "rude").mkdir()
-    _, expected = run(tmp_path / "polite", "pass", monkeypatch)
-    done, records = run(tmp_path / "rude", ALL_AT_ONCE, monkeypatch)
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    done, records, results = run(tmp_path_factory.mktemp("polite"), {"rude": ("pass", "run")})
     assert done.returncode == 0, done.stderr
-    assert set(records) == {10, 20}
-    for length, record in records.items():
-        assert record["ap"] == expected[length]["ap"]
-        assert record["num_threads"] == expected[length]["num_threads"]
+    assert len(results) == 3
+    assert min(map(len, results.values())) > 1000
+    return records, results
 
 
-def test_a_default_device_does_not_reach_the_next_cell(tmp_path, monkeypatch):
-    once = "Rude.done = Rude.__dict__.get('done') or torch.set_default_device('meta') or True"
-    done, records = run(tmp_path, once, monkeypatch)
-    assert done.returncode == 1
-    assert "accuracy" in records[10]["failures"]
-    assert not records[20]["failures"]
-    assert records[20]["ap"] is not None
+NUMBERS = ("ap", "ap50", "ar10", "hota", "num_threads", "num_params")
+
+
+def check_others(expected, records, results):
+    for name in ("ifc", "color_key"):
+        assert not records[name]["failures"]
+        assert results[name] == expected[1][name]
+        for key in NUMBERS:
+            assert records[name].get(key) == expected[0][name].get(key)
+
+
+def check(folder, expected, rude):
+    """The others are right; each plug-in's own cell is right, too, or has failed in a sentence."""
+    done, records, results = run(folder, rude)
+    check_others(expected, records, results)
+    failed = {name for name in rude if name not in records or records[name]["failures"]}
+    assert done.returncode == bool(failed), done.stderr
+    for name in rude:
+        if name not in failed:
+            assert results[name] == expected[1]["rude"]
+        else:
+            assert name in done.stderr
+    return failed
+
+
+def test_what_plug_ins_change_is_put_back(tmp_path, expected):
+    rude = {f"all_{place}": (ALL, place) for place in PLACES}
+    rude |= {f"device_{place}": (STATES["device"], place) for place in PLACES}
+    check(tmp_path, expected, rude)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_alone_is_put_back(tmp_path, expected, state):
+    check(tmp_path, expected, {f"it_{place}": (STATES[state], place) for place in PLACES})
+
+
+def test_plug_ins_that_end_the_process_fail_alone(tmp_path, expected):
+    assert check(tmp_path, expected, {n: (end, "run") for n, end in ENDS.items()}) == set(ENDS)

@@ -52,7 +52,7 @@ from vis_bench.runs.jobs import (
     resolve_kernel_backend,
 )
 from vis_bench.runs.locks import locked
-from vis_bench.runs.process_state import kept_folder, kept_torch_settings
+from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut
 from vis_bench.text import count
 
@@ -117,8 +117,7 @@ def _run_job(
     """Measure one job and write its record."""
     files = ShardFiles(store.folder, job)
     try:
-        with kept_torch_settings(), kept_folder():
-            record = measure_job(job, store, bars, title)
+        record = measure_job(job, store, bars, title)
         if not _keep_whole_record(job, store, bars, title, record.failures):
             store.write(record, files.results_file(store.results_file(record).name))
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
@@ -183,8 +182,7 @@ def is_measured(job: Job, store: RecordStore) -> bool:
 
 def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: bool) -> Record:
     """Measure one job in this process."""
-    with kept_folder():
-        method = job.load_method()
+    method = job.load_method()
     record = describe(job, method)
     if "accuracy" in job.cell.measure:
         if not method.online:
@@ -232,7 +230,7 @@ def infer(
     """
     tracks: dict[int, list[Track]] = {}
     for video in videos:
-        with kept_folder():
+        with kept_process_state():
             tracks[video.id] = track_video(method, video, job.plan, job.dataset.category_ids)
         advance(video.length)
     return tracks
@@ -331,7 +329,7 @@ def evaluate_tracks(
 def count_flops(job: Job) -> CostFields:
     """Count the multiply-adds of the job's videos on shapes; no frame is read."""
     method = method_on_meta(job.build_method, job.cell, len(job.dataset.category_ids), job.weights)
-    with counting_flops(job.cell.method):
+    with counting_flops(job.cell.method), kept_process_state():
         return CostFields(**measure_flops(method, job.videos, job.plan))
 
 
@@ -339,7 +337,8 @@ def time_job(job: Job, method: VISMethod, bars: Bars, title: str) -> SpeedFields
     """Time the first of the job's videos."""
     work = Workload(method, job.plan, job.dataset.category_ids)
     speed = job.cell.speed
-    fields = measure_speed(work, job.videos[: speed.videos], speed, bars, f"{title}, speed")
+    with kept_process_state():
+        fields = measure_speed(work, job.videos[: speed.videos], speed, bars, f"{title}, speed")
     return SpeedFields(**fields)
 
 

@@ -32,6 +32,7 @@ from vis_bench.progress import Bars
 from vis_bench.record.environment import SOURCE_ROOT
 from vis_bench.record.names import clip_name
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
+from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.sources import open_dataset
 
 # `methods.build_method`, or another registry's.
@@ -379,7 +380,8 @@ def naming_builder(name: str, options: Mapping[str, object]) -> Iterator[None]:
 def naming_method(name: str) -> Iterator[None]:
     """Turn errors of a method's own code into an InputError with its name and the place."""
     try:
-        yield
+        with kept_process_state():
+            yield
     except InputError:
         raise
     except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
@@ -436,7 +438,7 @@ def _build(
         options["weights_config"] = config
     if cell.kernel_backend != "auto":
         options["kernel_backend"] = cell.kernel_backend
-    with torch.random.fork_rng(devices=[]):
+    with kept_process_state(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(cell.seed)
         return build_method(cell.method, num_classes=num_classes, **options)
 
