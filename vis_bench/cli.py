@@ -14,6 +14,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -25,6 +26,8 @@ from vis_bench.commands.output import SafeStream, own_output, say
 from vis_bench.errors import InputError, unusable_path
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
+# Time for threads that still run when a command is done.
+THREAD_SECONDS = 5
 DESCRIPTION = "Benchmark and evaluation harness for video instance segmentation"
 
 GROUPS = {
@@ -90,7 +93,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def start() -> NoReturn:
     """Runs the command that was typed; before and after it, Ctrl-C ends the process silently."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.exit(main())
+    code = main()
+    ours = threading.main_thread()
+    running = [thread for thread in threading.enumerate() if thread != ours and not thread.daemon]
+    if running:  # Python would wait for them
+        threading.Thread(target=_end, args=(code, running), daemon=True).start()
+    sys.exit(code)
+
+
+def _end(code: int, running: Sequence[threading.Thread]) -> None:
+    """Ends the process where threads that a plug-in has left keep it."""
+    time.sleep(THREAD_SECONDS)
+    names = ", ".join(thread.name for thread in running if thread.is_alive())
+    sys.stderr.write(f"warning: ended although threads of a plug-in still run: {names}\n")
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def command_module(name: str) -> ModuleType:

@@ -57,7 +57,7 @@ STATES = {
     "pillow": "ImageFile.LOAD_TRUNCATED_IMAGES = True; Image.MAX_IMAGE_PIXELS = 1",
     "recursion": "sys.setrecursionlimit(200)",
     "garbage": "gc.disable()",
-    "waiting thread": "threading.Thread(target=time.sleep, args=(900,), daemon=True).start()",
+    "thread": "threading.Thread(target=time.sleep, args=(900,)).start()",
 }
 ALL = " or ".join(f"exec({text!r})" for key, text in STATES.items() if key != "device")
 ENDS = {
