@@ -31,8 +31,8 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]*))?\)|(?:src|srcset)=\"([^\"]+)\"")
 OTHERS = "pip", "pytest", "git", "ncu", "srun", "sleep", "ray", "#!/bin/bash", "#SBATCH", ".ci/gpu"
 
 
-# Of the README's table: starts Ray, and is run by tests/runs/test_ray.py.
-WITH_RAY = "vis-bench run ifc_mini_synthetic --workers 2"
+# Of the README: start Ray, or take minutes; tests/runs/test_ray.py and test_demo.py run them.
+LONG = "vis-bench run ifc_mini_synthetic --workers 2", "vis-bench demo --full"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def test_commands_and_examples_run(page, folder, request, tmp_path, monkeypatch,
                 run_line(line, monkeypatch, tmp_path)
     if page == README:
         for line in inline_commands(page):
-            if line != WITH_RAY:
+            if line not in LONG:
                 run_line(line, monkeypatch, tmp_path)
     assert "Traceback" not in capsys.readouterr().err
 

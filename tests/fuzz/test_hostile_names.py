@@ -82,7 +82,7 @@ def test_records(seed, tmp_path):
             call(*command, "--records", records, "--format", form, "--output", output)
             check_text(output.read_text(), where=command)
             assert form != "markdown" or not ALIVE.search(output.read_text())
-            assert form != "html" or not TAG.search(output.read_text())
+            assert form != "html" or TAG.findall(output.read_text()) in ([], ["script"])
     refresh.Pages(tmp_path / "results", RecordStore(records).readable()).write()
     written = list((tmp_path / "results").glob("*.*"))
     assert len(written) == 4
@@ -194,11 +194,11 @@ class Page(HTMLParser):
         self.texts.append(data)
 
 
-def check_page(text, names):
+def check_page(text, names, videos):
     """Nothing but text came of the names, and each of them is there, letter by letter."""
     check_text(text, where="page")
     page = Page(text)
-    assert page.tags.count("script") == 1 + text.count('class="video"')
+    assert page.tags.count("script") == 1 + videos, "its own, and the data of each video"
     assert not [key for key, _ in page.values if key.startswith("on")]
     addresses = {value for key, value in page.values if key in ("src", "href", "xlink:href")}
     assert all(value.startswith(("#", "data:")) for value in addresses)
@@ -239,7 +239,7 @@ def test_report(tmp_path, count, seed):
         assert out.startswith("report: ")
         assert out.count("\n") == 1
     videos = [f"{n}{other}".replace("/", "_") for n, other in enumerate([name, *others], 1)]
-    check_page(output.read_text(encoding="utf-8"), [name, *others, *videos])
+    check_page(output.read_text(encoding="utf-8"), [name, *others, *videos], len(videos))
 
 
 def write_classes(folder, names):
@@ -311,7 +311,7 @@ def test_figures_of_attention(tmp_path, seed):
         assert (code, err) == (0, "")
         check_text(out, where=kind)
         assert out.splitlines()[-1].startswith("written: ")
-        check_picture(output, [] if ending != "svg" else [WORST])
+        check_picture(output, [] if ending != "svg" else [WORST[:25]])
         with np.load(data) as arrays:  # which unpickles nothing
             assert str(arrays["video"]) == video
     code, out, err = call(*arguments[:4], "no\x1b\n::error::x", *arguments[5:])
@@ -348,4 +348,5 @@ def test_failure_cases(tmp_path, seed):
             "--worst", "3", "--kinds", "missed,class",
         )  # fmt: skip
         check_picture(output)
-        assert len(text.splitlines()) == 1 + text.count(" points of AP to it ")
+        cases = text.count(" lost to ") + text.count(": no further video loses ")
+        assert len(text.splitlines()) == 1 + cases

@@ -11,6 +11,7 @@ from vis_bench.commands.values import count, output_file, whole_number
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import check_any_frame, check_has_objects, compared_sources
+from vis_bench.text import count as count_of
 from vis_bench.text import one_line
 
 # WebP holds no longer side.
@@ -56,9 +57,10 @@ def run(options: argparse.Namespace) -> None:
     check_writable(options.output)
     report = make_report(inputs, plan, Bars(options.json), options.command_line)
     write_atomically(options.output, report.page)
-    left_out = ", ".join(report.left_out)
     warn(report.warnings)
-    warn([f"left out beyond {options.max_size} MB: {left_out}"] if left_out else [])
+    if report.left_out:
+        left_out = f"{count_of(len(report.left_out), 'video')}, {report.left_out[0]} first"
+        warn([f"left out beyond {options.max_size} MB: {left_out}"])
     size = f"{len(report.page) / MEGABYTE:.1f} MB"
     print_result(
         options,

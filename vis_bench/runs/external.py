@@ -166,7 +166,8 @@ def _check_name(dataset: str, content: dict[str, Any], name: str) -> None:
         return
     if problem := contradiction(dataset, category_names(content, name)):
         raise InputError(
-            f"--dataset is {dataset}, but in {name} {problem}; expected another name, such as mine"
+            f"these are no results on {dataset}: in {name} {problem}; expected another name, "
+            "such as --dataset mine"
         )
 
 

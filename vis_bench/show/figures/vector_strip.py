@@ -13,6 +13,7 @@ from vis_bench.show.figures.page import FigurePage, PageStyle, points, rgb
 from vis_bench.show.overlay.frame import Instance, VideoPictures, shortest_way
 from vis_bench.show.overlay.painting import GRAY, ink_on, masks_at
 from vis_bench.show.overlay.strip import CHIP, MARKS, strip_frames
+from vis_bench.text import single_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,7 +103,7 @@ def _forms(instance: Instance, t: int, since: int) -> list[str]:
     switches = instance.switches_after(since, t)
     texts = [*instance.texts, instance.abbreviation]
     noted = [f"{texts[0]}, switch at {switches[-1]}"] if switches else []
-    return [text for text in (*noted, *texts) if text]
+    return [single_line(text) for text in (*noted, *texts) if text]
 
 
 def _draw_mask(
