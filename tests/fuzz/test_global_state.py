@@ -67,7 +67,7 @@ ENDS = {
 }  # fmt: skip
 
 
-def run(folder, rude):
+def run(folder, rude, *options):
     """A run of plug-ins, each code at its place, before two other cells.
 
     Returns:
@@ -84,7 +84,7 @@ def run(folder, rude):
     # The command starts in the checkout, so that the folder is relative to it.
     output = os.path.relpath(folder / "out", ROOT)
     done = vis_bench_process(folder / "site", "run", folder / "c.yaml", "--limit", 1,
-                             "--device", "cpu", "--output", output)  # fmt: skip
+                             "--device", "cpu", "--output", output, *options)  # fmt: skip
     assert "Traceback" not in done.stderr
     records, results = {}, {}
     for path in (folder / "out").glob("*.json"):
@@ -116,9 +116,9 @@ def check_others(expected, records, results):
             assert records[name].get(key) == expected[0][name].get(key)
 
 
-def check(folder, expected, rude):
+def check(folder, expected, rude, *options):
     """The others are right; each plug-in's own cell is right, too, or has failed in a sentence."""
-    done, records, results = run(folder, rude)
+    done, records, results = run(folder, rude, *options)
     check_others(expected, records, results)
     failed = {name for name in rude if name not in records or records[name]["failures"]}
     assert done.returncode == bool(failed), done.stderr
@@ -144,3 +144,10 @@ def test_each_state_alone_is_put_back(tmp_path, expected, state):
 
 def test_plug_ins_that_end_the_process_fail_alone(tmp_path, expected):
     assert check(tmp_path, expected, {n: (end, "run") for n, end in ENDS.items()}) == set(ENDS)
+
+
+@pytest.mark.slow
+def test_plug_ins_of_workers_fail_alone(tmp_path, expected):
+    pytest.importorskip("ray", reason="needs Ray: pip install 'vis-bench[cluster]'")
+    rude = {n: (end, "run") for n, end in ENDS.items()} | {"all": (ALL, "run")}
+    assert check(tmp_path, expected, rude, "--workers", 2) == set(ENDS)
