@@ -32,6 +32,7 @@ from vis_bench.show.leaderboard import (
     PairedAP,
     PairedDifference,
     best_cells,
+    choices,
     leaderboard_markdown,
 )
 from vis_bench.show.measured import LABELS, labels, measured_page
@@ -231,7 +232,9 @@ def _link(title: str) -> str:
 
 def _board(records: Sequence[Record], difference: PairedDifference) -> str:
     best = best_cells(records)
-    board = leaderboard_markdown(best, introduction=_BOARD_TEXT, difference=difference)
+    board = leaderboard_markdown(
+        best, introduction=_BOARD_TEXT, difference=difference, chosen=choices(records)
+    )
     return "\n".join([GENERATED, board, _CHART_TEXT])
 
 

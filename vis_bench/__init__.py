@@ -65,7 +65,7 @@ def compare(
         annotations: needed for results files; records know their data set.
         data_root: folder of data sets, for records of public ones.
         score_threshold: tracks with a higher score take part in the tracking metrics.
-        num_resamples, seed: of the bootstrap over videos.
+        num_resamples, seed: of the half-samples of the videos.
         bars: show progress; none is shown unless given.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Time of the paired bootstrap: 1,000 resamples, 300 videos, 40 classes (`--benchmark-only`)."""
+"""Time of paired half-samples: 1,000 of them, 300 videos, 40 classes (`--benchmark-only`)."""
 
 import pytest
 

@@ -60,7 +60,7 @@ def test_a_page_about_one_record(report, case):
 def test_a_page_about_two_records(report, case):
     code, page, _ = report("--frames", case["frames"], "--json", results=("good", "bad"))
     assert code == 0
-    for text in ("B - A", "Where AP is lost", "paired bootstrap", "identity switch at"):
+    for text in ("B - A", "Where AP is lost", "paired half-samples", "identity switch at"):
         assert text in page
     (panels, *_) = re.findall(r'data-panels="([^"]+)"', page)
     assert json.loads(html.unescape(panels)) == ["A", "B", "ground truth"]

@@ -1,16 +1,17 @@
-"""The interval of AP: that of the whole bootstrap, and as wide as theory says."""
+"""The interval of AP: that of half-samples by the definition, and as wide as theory says."""
 
 import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from compare_workload import generate
 from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import summarize
-from vis_bench.metrics.bootstrap import ap_interval, draw_videos
+from vis_bench.metrics.half_samples import ap_interval, draw_half_samples, interval_of
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
 
@@ -19,13 +20,42 @@ def matches_of(annotations, tracks):
     return match(GroundTruth.of(annotations), Results.of([Track(**track) for track in tracks]))
 
 
-def test_the_interval_is_made_of_percentiles_of_the_resamples():
-    annotations, tracks, _ = generate(1, 20, 5, 10)
+@pytest.mark.parametrize("num_videos", [20, 21])
+def test_the_interval_is_that_of_students_t_with_the_spread_of_halves(num_videos):
+    annotations, tracks, _ = generate(1, num_videos, 5, 10)
     matches = matches_of(annotations, tracks)
-    ap_B = [summarize(accumulate(matches, counts_V))["ap"] for counts_V in draw_videos(20, 60, 5)]
-    low, high = ap_interval(matches, num_resamples=60, seed=5)
-    assert [low, high] == pytest.approx(np.percentile(ap_B, [2.5, 97.5]).tolist(), abs=1e-12)
-    assert low < summarize(accumulate(matches))["ap"] < high
+    halves_BV = draw_half_samples(num_videos, 60, 5)
+    assert set(np.unique(halves_BV)) == {0, 1}
+    assert (halves_BV.sum(1) == 10).all()
+    assert halves_BV.mean(0) == pytest.approx(np.full(num_videos, 10 / num_videos), abs=0.25)
+    ap_B = [summarize(accumulate(matches, counts_V))["ap"] for counts_V in halves_BV]
+    ap = summarize(accumulate(matches))["ap"]
+    error = np.sqrt(10 / (num_videos - 10)) * np.std(ap_B, ddof=1)
+    expected = stats.t.interval(0.95, num_videos - 1, ap, error)
+    found = ap_interval(matches, num_resamples=60, seed=5)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "least", "expected"),
+    [
+        ([0.99, 0.8, 0.9, 1.0, 0.7], 0.0, (None, 1.0)),
+        ([0.01, 0.2, 0.1, 0.0, 0.3], 0.0, (0.0, None)),
+        ([0.01, 0.2, 0.1, 0.0, 0.3], -1.0, (None, None)),
+        ([0.5, 0.5, 0.5, 0.5, np.nan], 0.0, None),
+        ([0.5, 0.4, np.nan, np.nan, np.nan], 0.0, None),
+        ([np.nan, 0.4, 0.5, 0.6, 0.7], 0.0, None),
+    ],
+)
+def test_an_interval_stays_within_fractions_and_needs_a_spread(values, least, expected):
+    found = interval_of(np.array(values), 8, least)
+    if expected is None:
+        assert found is None
+        return
+    low, high = found
+    for end, clipped in zip(found, expected, strict=True):
+        assert (end == clipped) if clipped is not None else (least < end < 1)
+    assert low < values[0] < high
 
 
 def test_the_interval_is_that_of_a_share_where_ap_is_one():

@@ -12,8 +12,8 @@ from vis_bench.data.annotations import GroundTruth, read_annotations, read_short
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate, evaluate_files
-from vis_bench.metrics.bootstrap import resample
 from vis_bench.metrics.matching import match
+from vis_bench.metrics.resample import resample
 from vis_bench.record.store import RecordStore, read_record
 
 PREDICTIONS = GOLDEN / "eval_quirks.preds.json"

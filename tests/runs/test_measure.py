@@ -9,7 +9,7 @@ from run_case import QUIET, Heard, jobs_of
 from vis_bench.cli import main
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.metrics.bootstrap import ap_interval
+from vis_bench.metrics.half_samples import ap_interval
 from vis_bench.metrics.matching import match
 from vis_bench.record.names import file_stem
 from vis_bench.record.store import RecordStore, failed_file

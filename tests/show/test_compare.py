@@ -53,7 +53,7 @@ def test_the_text_shows_all_parts(report):
     text = report.as_text()
     parts = ("good against worse", "By area", "By category", "Videos that changed most", "identity",
              "identity: switch", "identity: fragment", "identity: drift")  # fmt: skip
-    for part in (*parts, "Where AP is lost", "AR100", "kind 3", "paired bootstrap"):
+    for part in (*parts, "Where AP is lost", "AR100", "kind 3", "paired half-samples"):
         assert part in text
     ap = report.comparison.overall["ap"]
     line = next(line for line in text.splitlines() if line.startswith("| AP "))
@@ -106,8 +106,8 @@ def test_categories_of_one_name_have_a_row_each(files, tmp_path):
 def test_plain_types_hold_everything(report):
     plain = json.loads(json.dumps(report.as_json(), allow_nan=False))
     assert set(plain) == {
-        "names", "overall", "by_area", "by_category", "videos", "num_resamples", "errors",
-        "tracking", "tracking_score_threshold",
+        "names", "overall", "by_area", "by_category", "videos", "num_videos", "num_resamples",
+        "errors", "tracking", "tracking_score_threshold",
     }  # fmt: skip
     assert set(plain["by_category"]["kind 1"]) == {"ap", "ap50", "ap75", "ar100"}
     for side in plain["errors"]:

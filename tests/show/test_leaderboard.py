@@ -1,7 +1,6 @@
-"""The leaderboard: sections, order, marks, shared ranks, and rows without a rank."""
+"""The leaderboard: sections, order, marks, ranks as intervals, and rows without a rank."""
 
-from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations
 
 import pytest
 from hypothesis import given
@@ -9,71 +8,81 @@ from hypothesis import strategies as st
 
 from record_example import example_record
 from vis_bench.metrics.compare import Difference
-from vis_bench.record.names import is_ranked
+from vis_bench.metrics.ranks import rank_intervals
+from vis_bench.record.names import is_ranked, tie_break
 from vis_bench.show.leaderboard import (
-    ALONE_FOOTNOTE,
-    ALONE_NOTE,
-    SHARED_NOTE,
+    NO_RANK_NOTE,
+    RANKS_NOTE,
     UNRANKED_NOTE,
     best_cells,
+    choices,
     leaderboard_markdown,
     leaderboard_sections,
     leaderboard_table,
     leaderboard_text,
-    shared_ranks,
+    ranks_of,
 )
 
-NOISE = Difference(0.5, 0.5, 0.0, -0.1, 0.1, 0.9)
-REAL = replace(NOISE, high=-0.01)
-UNKNOWN = Difference(0.5, 0.5, 0.0, None, None, None)
+
+def moved(difference, p_value):
+    return Difference(0.5, 0.5 + difference, difference, -0.1, 0.1, p_value, 0.05)
+
+
+NOISE, REAL = moved(-0.1, 0.5), moved(-0.1, 0.001)
+SELF = Difference(0.5, 0.5, 0.0, None, None, None)
 
 
 def rows(count):
     return [example_record(ap=0.9 - 0.1 * n, config_sha256=str(n) * 64) for n in range(count)]
 
 
-def differences(table):
+def differences(table, unknown=()):
     """The paired difference of two rows, by their places."""
 
     def difference(first, second):
         places = tuple(int(record.config_sha256[0]) for record in (first, second))
-        return table[places]
+        if any(place in unknown for place in places):
+            return None
+        return SELF if places[0] == places[1] else table[places]
 
     return difference
 
 
 def ranked(records, difference=None):
-    ranks = shared_ranks(list(filter(is_ranked, records)), difference)
-    return leaderboard_table(records, ranks)
+    return leaderboard_table(records, ranks_of(list(filter(is_ranked, records)), difference))
 
 
-def numbers(ranks):
-    return [number for number, _ in ranks]
+def test_ranks_of_four_rows_by_hand():
+    """0 beats 2 and 3, 1 beats 3, and nothing else is significant."""
+    pairs = dict.fromkeys(combinations(range(4), 2), NOISE)
+    pairs |= dict.fromkeys([(0, 2), (0, 3), (1, 3)], REAL)
+    assert rank_intervals(4, pairs) == [(1, 2), (1, 3), (2, 4), (3, 4)]
 
 
-@pytest.mark.parametrize("unknown", [None, UNKNOWN])
-def test_what_cannot_be_compared_takes_its_place_by_ap_alone(unknown):
-    table = {(0, 1): unknown, (1, 2): NOISE, (1, 3): unknown}
-    ranks = shared_ranks(rows(4), differences(table))
-    assert numbers(ranks) == [1, 2, 2, 4]
-    assert [alone for _, alone in ranks] == [False, True, False, True]
+def test_ranks_do_not_depend_on_the_order_of_the_rows():
+    assert rank_intervals(2, {(0, 1): moved(0.1, 0.001)}) == [(2, 2), (1, 1)]
+    assert rank_intervals(2, {(0, 1): moved(-0.1, 0.001)}) == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("p_values", "significant"),
+    [([0.016, 0.02, 0.04], 3), ([0.017, 0.02, 0.04], 0), ([0.016, 0.026, 0.04], 1),
+     ([0.016, 0.02, 0.06], 2), ([0.02, None, None], 0), ([0.016, None, None], 1)],
+)  # fmt: skip
+def test_holm_over_all_pairs(p_values, significant):
+    """Bounds 0.05 / 3, 0.05 / 2 and 0.05; a pair that does not vary counts as one."""
+    pairs = {p: moved(-0.1, x) for p, x in zip([(0, 1), (0, 2), (1, 2)], p_values, strict=True)}
+    lost = sum(3 - worst for _, worst in rank_intervals(3, pairs))
+    assert lost == significant
 
 
 @given(st.data(), st.integers(0, 7))
-def test_every_rank_is_its_first_rows_place_and_holds_what_is_noise_to_it(data, count):
-    pairs = [(i, j) for j in range(count) for i in range(j)]
-    kinds = st.sampled_from([NOISE, REAL, None])
-    table = {pair: data.draw(kinds) for pair in pairs}
-    ranks = numbers(shared_ranks(rows(count), differences(table)))
-    assert all(one <= two for one, two in pairwise(ranks))
-    for place, rank in enumerate(ranks):
-        if rank <= place:
-            assert table[rank - 1, place] is NOISE
-            assert ranks[rank - 1] == rank
-        else:
-            assert rank == place + 1
-            if place:
-                assert table[ranks[place - 1] - 1, place] is not NOISE
+def test_a_rank_holds_the_place_that_significant_differences_leave(data, count):
+    kinds = st.sampled_from([NOISE, moved(-0.1, 1e-6), moved(0.1, 1e-6)])
+    pairs = {pair: data.draw(kinds) for pair in combinations(range(count), 2)}
+    ranks = rank_intervals(count, pairs)
+    assert sum(best - 1 for best, _ in ranks) == sum(count - worst for _, worst in ranks)
+    assert all(1 <= best <= worst <= count for best, worst in ranks)
 
 
 @pytest.mark.parametrize(
@@ -85,61 +94,50 @@ def test_noise_is_an_interval_that_holds_0(low, high, is_noise):
     assert Difference(0.5, 0.5, 0.0, low, high, None).is_noise is is_noise
 
 
-def test_the_leaderboard_shows_shared_ranks_and_says_what_they_mean():
-    compared = differences({(0, 1): NOISE, (0, 2): REAL})
+def test_the_leaderboard_shows_ranks_and_says_what_they_mean():
+    compared = differences({(0, 1): NOISE, (0, 2): REAL, (1, 2): REAL})
     records = rows(3)
-    assert [row[0].text for row in ranked(records, compared).rows] == ["1", "1", "3"]
+    ranks = [row[0].text for row in ranked(records, compared).rows]
+    assert ranks == ["1 to 2", "1 to 2", "3"]
     for text in (
         leaderboard_markdown(records, difference=compared),
         leaderboard_text(records, "html", compared),
     ):
-        assert SHARED_NOTE in text
-        assert ALONE_NOTE not in text
-        assert ALONE_FOOTNOTE not in text
+        assert RANKS_NOTE in text
+        assert NO_RANK_NOTE not in text
 
 
-def test_without_any_predictions_a_note_says_that_ranks_go_by_ap_alone():
+def test_without_any_predictions_there_are_no_ranks():
     records = rows(3)
-    grid = ranked(records)
-    assert [(row[0].text, row[0].notes) for row in grid.rows] == [("1", ()), ("2", ()), ("3", ())]
+    assert [row[0].text for row in ranked(records).rows] == ["-", "-", "-"]
     text = leaderboard_markdown(records)
-    assert ALONE_NOTE in text
-    assert SHARED_NOTE not in text
-    assert ALONE_NOTE not in leaderboard_markdown(records[:1])
+    assert NO_RANK_NOTE in text
+    assert RANKS_NOTE not in text
 
 
-def test_a_row_without_predictions_among_others_is_marked():
-    compared = differences({(0, 1): NOISE, (0, 2): None})
+def test_a_row_without_predictions_has_no_rank_among_others():
+    compared = differences({(0, 2): REAL}, unknown=[1])
+    assert [row[0].text for row in ranked(rows(3), compared).rows] == ["1", "-", "2"]
     text = leaderboard_markdown(rows(3), difference=compared)
-    assert "3 [a] |" in text
-    assert ALONE_FOOTNOTE in text
-    assert SHARED_NOTE in text
-    header, *lines = leaderboard_text(rows(3), "csv", compared).splitlines()
-    assert header.endswith(",Notes")
-    assert [ALONE_FOOTNOTE in line for line in lines] == [False, False, True]
+    assert NO_RANK_NOTE in text
+    assert RANKS_NOTE in text
 
 
 def test_rows_that_take_no_rank_are_compared_with_none():
     records = [*rows(2), example_record(ap=0.8, reconstruction=True, config_sha256="7" * 64)]
     grid = ranked(records, differences({(0, 1): NOISE}))
-    assert [row[0].text for row in grid.rows] == ["1", "1", "-"]
+    assert [row[0].text for row in grid.rows] == ["1 to 2", "1 to 2", "-"]
 
 
-def test_a_section_without_predictions_is_marked_row_by_row_on_a_page_with_others():
-    """Formats with one page for all sections do not say of all what is true of one."""
+def test_notes_stand_below_the_sections_that_they_are_about():
     known = rows(2)
     unknown = [record.model_copy(update={"num_videos": 3}) for record in known]
 
     def difference(first, second):
         return NOISE if first.num_videos == 24 else None
 
-    text = leaderboard_text([*known, *unknown], "html", difference)
-    assert ALONE_NOTE not in text
-    assert "2<sup>a</sup>" in text
-    assert SHARED_NOTE in text
     apart = leaderboard_markdown([*known, *unknown], difference=difference)
-    assert apart.count(ALONE_NOTE) == apart.count(SHARED_NOTE) == 1
-    assert ALONE_FOOTNOTE not in apart
+    assert apart.count(NO_RANK_NOTE) == apart.count(RANKS_NOTE) == 1
 
 
 def test_sections_are_data_set_split_videos_and_annotations():
@@ -181,7 +179,7 @@ def test_reservations_keep_out_of_the_ranking_however_good(reservation, mark):
         example_record(ap=0.4),
     ]
     ((_, rows),) = leaderboard_sections(records)
-    grid = leaderboard_table(rows)
+    grid = leaderboard_table(rows, [(1, 1), (2, 2)])
     place = [column.title for column in grid.columns].index("AP")
     cells = [(row[0].text, row[place].text, row[place].mark) for row in grid.rows]
     assert cells == [("-", "90.0", None), ("1", "40.0", "best"), ("2", "30.0", "second")]
@@ -235,6 +233,24 @@ def test_the_best_cell_of_each_method_backbone_and_section():
     ]  # fmt: skip
     assert [record.ap for record in best_cells(records)] == [0.4, 0.2, 0.05, 0.1]
     assert best_cells(records[::-1]) == best_cells(records)
+
+
+def test_a_row_chosen_from_several_cells_says_from_how_many():
+    records = [
+        example_record(ap=0.3), example_record(ap=0.4, clip_length=10),
+        example_record(ap=0.9, clip_length=20, git_dirty=True),
+        example_record(ap=0.2, backbone="r101"),
+        example_record(ap=0.1, method="seqformer"),
+        example_record(ap=0.05, method="seqformer", resolution=480),
+        example_record(ap=0.9, clip_length="whole", training="encoder afresh"),
+    ]  # fmt: skip
+    best = best_cells(records)
+    chosen = choices(records)
+    texts = [chosen.get(tie_break(record), ("", ""))[1] for record in best]
+    assert [text.partition(",")[0] for text in texts] == [
+        "best of 2 clip lengths", "", "best of 2 settings",
+    ]  # fmt: skip
+    assert "IFC [best of 2]" in leaderboard_markdown(best[:1], chosen=chosen)
 
 
 def test_a_method_without_a_ranked_cell_shows_its_best():

@@ -75,4 +75,8 @@ def test_intervals_of_few_videos_say_of_how_many():
     known = {"ap_low": 0.4321, "ap_high": 0.567}
     few = example_record(**known, limited=True, num_videos=8)
     assert "8 videos" in " ".join(measured_page([few]).remarks)
-    assert INTERVAL_NOTE in measured_page([few, example_record(**known)]).remarks
+    many = example_record(**known, num_videos=60)
+    for records, is_approximate in (([few, many], True), ([many], False)):
+        note = measured_page(records).remarks[0]
+        assert note.startswith(INTERVAL_NOTE)
+        assert ("approximate" in note) is is_approximate

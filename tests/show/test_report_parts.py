@@ -12,6 +12,7 @@ from vis_bench.data.video import video_without_frames
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.errors import break_down_videos
+from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.number_format import range_text
@@ -95,11 +96,12 @@ def test_differences_are_those_of_compare(samples):
     )
 
 
-def test_an_interval_is_of_percentiles():
-    values = np.array([0.7, *np.linspace(0, 1, 1001)])
-    assert interval(values) == Cell("70.0", 0.7, "2.5 to 97.5")
-    assert interval(np.array([np.nan, 0.5])) == Cell("-")
-    assert interval(np.array([0.5, np.nan])) == Cell("50.0", 0.5)
+def test_an_interval_is_that_of_half_samples():
+    values = np.array([0.7, 0.6, 0.8, 0.65, 0.75])
+    low, high = interval_of(values, 8)
+    assert interval(values, 8) == Cell("70.0", 0.7, range_text(low, high))
+    assert interval(np.array([np.nan, 0.5]), 8) == Cell("-")
+    assert interval(np.array([0.5, np.nan]), 8) == Cell("50.0", 0.5)
 
 
 def test_categories_have_ap_at_each_threshold(samples):
@@ -201,9 +203,9 @@ def test_a_method_without_a_track_above_the_threshold_is_marked(inputs, samples,
 
 
 @pytest.mark.parametrize(("ap_S", "title"), [
-    ([0.4, 0.35, 0.45], "b is 10.0 AP behind a (95 %: 5."),
-    ([0.6, 0.58, 0.62], "b is 10.0 AP ahead of a (95 %: 8."),
-    ([0.5, 0.45, 0.55], "No measurable difference in AP between a and b (95 %: -4."),
+    ([0.4, 0.39, 0.41], "b is 10.0 AP behind a (95 %: 5."),
+    ([0.6, 0.58, 0.62], "b is 10.0 AP ahead of a (95 %: 1."),
+    ([0.5, 0.45, 0.55], "No measurable difference in AP between a and b (95 %: -21."),
 ])  # fmt: skip
 def test_the_title_is_the_finding(samples, ap_S, title):
     first, second = (

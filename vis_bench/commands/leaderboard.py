@@ -45,7 +45,7 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the leaderboard, or writes it or its charts; 1 if a record could not be read."""
-    from vis_bench.show.leaderboard import PairedAP, best_cells, leaderboard_text
+    from vis_bench.show.leaderboard import PairedAP, best_cells, choices, leaderboard_text
 
     stored = read_records(options.records)
     say_if_empty(stored, options.records)
@@ -58,7 +58,10 @@ def run(options: argparse.Namespace) -> int:
     else:
         difference = PairedAP(stored, options.annotations, options.data_root)
         reports = _reports(stored, options.output)
-        text = leaderboard_text(records, options.format, difference, options.columns, reports)
+        text = leaderboard_text(
+            records, options.format, difference, options.columns, reports,
+            {} if options.all else choices(stored.records),
+        )  # fmt: skip
         deliver(text, options.output, markdown=options.format == "markdown")
         report_skipped(difference.problems)
     return 1 if stored.problems else 0

@@ -238,12 +238,12 @@ class Options:
         )  # fmt: skip
 
     def resampling(self) -> None:
-        """--resamples and --seed of a bootstrap."""
+        """--resamples and --seed of half-samples."""
         self.value(
-            "--resamples", "N", f"bootstrap resamples of the videos, up to {MOST_RESAMPLES}",
+            "--resamples", "N", f"half-samples of the videos, up to {MOST_RESAMPLES}",
             whole_number(1, MOST_RESAMPLES), default=1000,
         )  # fmt: skip
-        self.value("--seed", "N", "seed of the resampling", seed, default=0)
+        self.value("--seed", "N", "seed of the half-samples", seed, default=0)
 
     def records(self) -> None:
         """--records, which is read."""

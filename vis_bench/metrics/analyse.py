@@ -1,6 +1,6 @@
-"""A results file evaluated on all videos, on resamples of them, and on each video alone.
+"""A results file evaluated on all videos, on half-samples of them, and on each video alone.
 
-Shape letters: S samples, of which the first is all videos once and the others are resamples;
+Shape letters: S samples, of which the first is all videos once and the others are half-samples;
 V videos, K categories.
 """
 
@@ -16,16 +16,16 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate
-from vis_bench.metrics.bootstrap import FEWEST_VIDEOS, NUM_RESAMPLES, draw_videos, resample
 from vis_bench.metrics.errors import ErrorBreakdown, break_down
+from vis_bench.metrics.half_samples import NUM_RESAMPLES, draw_half_samples
 from vis_bench.metrics.matching import AREA_NAMES
+from vis_bench.metrics.resample import resample
 from vis_bench.metrics.tracking.evaluate import resample_tracking
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """The numbers of one results file, as fractions; NaN where a sample holds nothing to find, and
-    in all resamples of fewer than three videos.
+    """The numbers of one results file, as fractions; NaN where a sample holds nothing to find.
 
     Attributes:
         evaluation: over all videos.
@@ -42,6 +42,11 @@ class Analysis:
     by_area: Mapping[str, Mapping[str, np.ndarray]]
     by_category: Mapping[str, np.ndarray]
     by_video: Mapping[str, np.ndarray]
+
+    @property
+    def num_videos(self) -> int:
+        """V."""
+        return len(self.truth.videos)
 
     @property
     def num_resamples(self) -> int:
@@ -63,7 +68,7 @@ def analyse(
     seed: int = 0,
     advance: Callable[[], object] = lambda: None,
 ) -> Analysis:
-    """Evaluates a results file and resamples its videos; the same seed draws the same videos.
+    """Evaluates a results file and half-samples of its videos; the same seed draws the same.
 
     Args:
         tracking_threshold: computes the tracking metrics, of tracks with a higher score.
@@ -80,7 +85,8 @@ def analyse(
     evaluation = evaluate(truth, results, tracking_threshold=tracking_threshold)
     num_videos = len(truth.videos)
     every_V, alone_VV = np.ones((1, num_videos), int), np.eye(num_videos, dtype=int)
-    counts_BV = np.concatenate([every_V, draw_videos(num_videos, num_resamples, seed), alone_VV])
+    halves_BV = draw_half_samples(num_videos, num_resamples, seed)
+    counts_BV = np.concatenate([every_V, halves_BV, alone_VV])
     scores = resample(evaluation.matches, counts_BV, advance)
     numbers = scores.numbers()
     if evaluation.tracking is not None:
@@ -88,11 +94,7 @@ def analyse(
     used = 1 + num_resamples
 
     def samples_of(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        samples = {name: values_B[:used].copy() for name, values_B in values.items()}
-        if num_videos < FEWEST_VIDEOS:
-            for values_S in samples.values():
-                values_S[1:] = np.nan
-        return samples
+        return {name: values_B[:used].copy() for name, values_B in values.items()}
 
     return Analysis(
         truth,

@@ -25,9 +25,9 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics import matching
-from vis_bench.metrics.bootstrap import ap_interval
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
+from vis_bench.metrics.half_samples import ap_interval
 from vis_bench.metrics.matching import AREA_NAMES, LEVELS, Matches, match
 from vis_bench.metrics.overlaps import video_overlaps
 from vis_bench.metrics.precision_recall import (

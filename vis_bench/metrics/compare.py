@@ -1,8 +1,7 @@
 """Compares two methods on the same videos: differences, intervals, p-values, changed videos.
 
-A paired bootstrap over videos: both methods are evaluated on the same resamples, so that what is
-hard about a video cancels. Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13
-(percentile intervals) and 15.
+Both methods are evaluated on the same half-samples of the videos (`half_samples`), so that what is
+hard about a video cancels.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 from vis_bench.data.categories import distinct_names
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.bootstrap import percentile_interval
+from vis_bench.metrics.half_samples import interval_of, p_value_of, standard_error
 from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS
 
 # Equal up to summation order counts as equal.
@@ -26,8 +25,9 @@ _ROUNDING = 1e-12
 class Difference:
     """One number of both methods, as fractions; `difference` is second minus first.
 
-    `low`, `high`: the 95 % interval of the difference. `p_value`: two-sided, of no difference. All
-    are None where the videos hold no object that counts.
+    `low`, `high`: the 95 % interval of the difference, from its `standard_error`. `p_value`:
+    two-sided, of no difference. They are None where the difference does not vary, and all are where
+    the videos hold no object that counts.
     """
 
     first: float | None
@@ -36,6 +36,7 @@ class Difference:
     low: float | None
     high: float | None
     p_value: float | None
+    standard_error: float | None = None
 
     @property
     def is_noise(self) -> bool | None:
@@ -76,68 +77,59 @@ class Comparison:
     by_area: Mapping[str, Mapping[str, Difference]]
     by_category: Mapping[str, Mapping[str, Difference]]
     videos: Sequence[ChangedVideo]
+    num_videos: int
     num_resamples: int
 
 
 def compare(first: Analysis, second: Analysis) -> Comparison:
-    """Compares two results files of the same annotations, resampled with the same seed.
+    """Compares two results files of the same annotations, half-sampled with the same seed.
 
     Raises:
         InputError: for different annotations, resamples or score thresholds.
     """
     _check_same(first, second)
+
+    def differences(
+        one: Mapping[str, np.ndarray], two: Mapping[str, np.ndarray], names: Iterable[str]
+    ) -> dict[str, Difference]:
+        return {name: difference_of(one[name], two[name], first.num_videos) for name in names}
+
     tracking = [name for name in first.overall if name in TRACKING_NUMBERS]
     overall = [name for name in first.overall if name not in TRACKING_NUMBERS]
     categories = first.evaluation.matches.categories
     names = distinct_names({category.id: category.name for category in categories})
     return Comparison(
-        _differences(first.overall, second.overall, overall),
+        differences(first.overall, second.overall, overall),
         _threshold(first),
-        _differences(first.overall, second.overall, tracking),
+        differences(first.overall, second.overall, tracking),
         {
-            name: _differences(numbers, second.by_area[name], numbers)
+            name: differences(numbers, second.by_area[name], numbers)
             for name, numbers in first.by_area.items()
         },
         {
-            names[category.id]: _differences(
+            names[category.id]: differences(
                 _of_category(first, k), _of_category(second, k), first.by_category
             )
             for k, category in enumerate(categories)
         },
         _changed_videos(first, second),
+        first.num_videos,
         first.num_resamples,
     )
 
 
-def difference_of(first_B: np.ndarray, second_B: np.ndarray) -> Difference:
-    """Difference of a number with its interval and p-value; entry 0 holds the observed values.
-
-    The p-value is twice the smaller share of resampled differences on either side of 0, counting
-    the observed sample as one more.
-    """
-    if np.isnan(first_B[0]) or np.isnan(second_B[0]):
+def difference_of(first_S: np.ndarray, second_S: np.ndarray, num_videos: int) -> Difference:
+    """Difference of a number with its interval and p-value, from values on the same samples."""
+    if np.isnan(first_S[0]) or np.isnan(second_S[0]):
         return Difference(None, None, None, None, None, None)
-    moved_B = second_B - first_B
-    drawn_B = moved_B[1:][~np.isnan(moved_B[1:])]
-    observed = float(first_B[0]), float(second_B[0]), float(moved_B[0])
-    interval = percentile_interval(drawn_B)
-    if interval is None:
+    moved_S = second_S - first_S
+    moved = float(moved_S[0])
+    observed = float(first_S[0]), float(second_S[0]), moved
+    ends = interval_of(moved_S, num_videos, least=-1.0)
+    error = standard_error(moved_S[1:], num_videos)
+    if ends is None or error is None:
         return Difference(*observed, None, None, None)
-    beyond = min((drawn_B <= _ROUNDING).sum(), (drawn_B >= -_ROUNDING).sum())
-    p_value = min(1.0, 2 * (beyond + 1) / (drawn_B.size + 1))
-    return Difference(*observed, *interval, float(p_value))
-
-
-def _differences(
-    first: Mapping[str, np.ndarray],
-    second: Mapping[str, np.ndarray],
-    names: Iterable[str] | None = None,
-) -> dict[str, Difference]:
-    """Differences of the named (default: all) numbers."""
-    return {
-        name: difference_of(first[name], second[name])
-        for name in (first if names is None else names)
-    }
+    return Difference(*observed, *ends, p_value_of(moved, error, num_videos), error)
 
 
 def _of_category(side: Analysis, category: int) -> dict[str, np.ndarray]:

@@ -18,8 +18,8 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.metrics.bootstrap import NUM_RESAMPLES, draw_videos, percentile_interval
 from vis_bench.metrics.frame_matches import VideoTracks
+from vis_bench.metrics.half_samples import CONFIDENCE, NUM_RESAMPLES
 from vis_bench.metrics.overlaps import space_time_iou
 
 
@@ -135,7 +135,7 @@ def compare_absent_frames(
                 frames_V2[v, side] += frames.sum()
     num_counted_videos = int((numbers_V > 0).sum())
     # The observed videos, then the resamples.
-    drawn_BV = draw_videos(max(1, len(videos)), num_resamples, seed)[:, : len(videos)]
+    drawn_BV = _draw_videos(max(1, len(videos)), num_resamples, seed)[:, : len(videos)]
     counts_BV = np.concatenate([np.ones((1, len(videos)), int), drawn_BV])
     totals_B2 = counts_BV @ frames_V2
     sums_B2L = np.einsum("bv,vsl->bsl", counts_BV, sums_V2L)
@@ -170,5 +170,21 @@ def _layer(mean_B2: np.ndarray, interval: bool) -> LayerWeights:
         return LayerWeights(None, None, None, None, None)
     absent, present = mean_B2[0].tolist()
     difference_B = mean_B2[:, 0] - mean_B2[:, 1]
-    low, high = (percentile_interval(difference_B[1:]) if interval else None) or (None, None)
+    low, high = (_percentiles(difference_B[1:]) if interval else None) or (None, None)
     return LayerWeights(absent, present, float(difference_B[0]), low, high)
+
+
+def _draw_videos(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
+    """Draw as many videos as there are, with replacement: counts of each video, (B, V)."""
+    share = np.full(num_videos, 1 / num_videos)
+    return np.random.default_rng(seed).multinomial(num_videos, share, size=num_resamples)
+
+
+def _percentiles(values_B: np.ndarray) -> tuple[float, float] | None:
+    """Ends of the 95 % interval of resampled means; None where all are NaN."""
+    known_B = values_B[~np.isnan(values_B)]
+    if not known_B.size:
+        return None
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(known_B, [tail, 100 - tail])
+    return float(low), float(high)

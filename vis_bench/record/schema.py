@@ -150,7 +150,7 @@ class AccuracyFields(MetricFields):
 
     predictions: StrictStr | None = None
     ap_low: Fraction = None
-    """The ends of the 95 % interval of AP: percentiles of 1,000 resamples of the videos, seed 0."""
+    """The ends of the 95 % interval of AP, by 1,000 half-samples of the videos, seed 0."""
     ap_high: Fraction = None
 
 

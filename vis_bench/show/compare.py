@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.bootstrap import NUM_RESAMPLES
 from vis_bench.metrics.compare import Comparison, Difference, compare
 from vis_bench.metrics.errors import ErrorBreakdown
+from vis_bench.metrics.half_samples import NUM_RESAMPLES
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES
 from vis_bench.runs.sources import Sources
-from vis_bench.show.number_format import number, points, range_text
+from vis_bench.show.number_format import approximate, number, points, range_text
 from vis_bench.show.tables import Format, render
 from vis_bench.show.tables.model import ABSENT, Column, Page, Table
 
@@ -53,14 +53,15 @@ class CompareReport:
         """
         (first, second), comparison = self.names, self.comparison
         differences = (
-            f"Differences are {second} minus {first}, in points. Intervals: 95 %, paired bootstrap "
-            f"over videos, {comparison.num_resamples} resamples; p: two-sided, of no difference. "
+            f"Differences are {second} minus {first}, in points. Intervals: 95 %, for another set "
+            f"of as many videos, by {comparison.num_resamples} paired half-samples"
+            f"{approximate(comparison.num_videos)}; p: two-sided t test of no difference. "
             "Of 20 categories without any difference one shows p below 0.05."
         )
         tracking = (
             f"Of tracks with a score above {comparison.tracking_score_threshold:g}: HOTA, DetA, "
             "AssA, LocA and IDF1 over all detections, TETA averaged over the categories. The "
-            "resamples are those of AP."
+            "half-samples are those of AP."
         )
         videos = f"AP of each video by itself; it differs in {len(comparison.videos)} videos."
         overall = {ACCURACY_TITLES[key]: row for key, row in comparison.overall.items()}

@@ -1,12 +1,11 @@
 """The leaderboard: measured methods, one section per data set and split, best AP first.
 
-Rows share a rank where the difference of their AP is noise, which the predictions beside the
-records tell.
+Ranks are intervals, from paired tests of all pairs on the predictions beside the records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -17,9 +16,10 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.bootstrap import NUM_RESAMPLES
+from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.compare import Difference, difference_of
+from vis_bench.metrics.half_samples import ap_samples, standard_error
+from vis_bench.metrics.ranks import rank_intervals
 from vis_bench.record.metrics import FPS, SHOWN, Metric, same_ap
 from vis_bench.record.names import (
     arithmetic_name,
@@ -50,8 +50,8 @@ from vis_bench.show.tables.to_markdown import escape_markdown
 
 # The paired difference of AP of two records; None where it cannot be computed.
 PairedDifference = Callable[[Record, Record], Difference | None]
-# A rank from 1 up, and whether it goes by AP alone, as the row could not be compared.
-Rank = tuple[int, bool]
+# The best and the worst rank that a row can have; None where nothing is known.
+Rank = tuple[int, int] | None
 
 TITLE = "Leaderboard"
 UNRANKED_NOTE = (
@@ -59,21 +59,16 @@ UNRANKED_NOTE = (
     "videos, runs limited to the first videos, and measurements with uncommitted changes."
 )
 NOTHING_NOTE = "No record holds an AP yet."
-SHARED_NOTE = (
-    "Rows share a rank where their AP differs from that of the first row of the rank by no more "
-    "than noise: the 95 % interval of the difference (paired bootstrap over videos, "
-    f"{NUM_RESAMPLES:,} resamples) holds 0. Rows are compared with the first row of the rank above "
-    "only, so that neighbors of different ranks can be within noise of each other."
+RANKS_NOTE = (
+    "Ranks: the highest is 1 + the number of rows with significantly higher AP, the lowest leaves "
+    "room for those with significantly lower AP (paired t tests of all pairs by half-samples of "
+    "the videos, corrected by Holm at 5 %)."
 )
-ALONE_NOTE = (
-    "Ranks go by AP alone, noise or not: the predictions or annotations that tell are not at hand."
+NO_RANK_NOTE = (
+    "Rows go by AP. No rank: the predictions or annotations that tell are not at hand, or AP has "
+    "no interval."
 )
-IMAGES_NOTE = "Ranks go by AP alone, noise or not: AP of single images has no interval here."
-ALONE_KEY = "a"
-ALONE_FOOTNOTE = (
-    "rank by AP alone: the predictions or annotations that tell whether this row differs from the "
-    "first row of the rank above are not at hand"
-)
+IMAGES_NOTE = "Rows go by AP, without ranks: AP of single images has no interval here."
 
 
 def best_cells(records: Sequence[Record]) -> list[Record]:
@@ -82,12 +77,30 @@ def best_cells(records: Sequence[Record]) -> list[Record]:
     Ablations have none. A ranked cell goes before an unranked one. Results of other code and
     reconstructions are methods of their own.
     """
-    best: dict[tuple, Record] = {}
+    return sorted((cells[0] for cells in _cells(records)), key=_order)
+
+
+def choices(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
+    """Key and text of a footnote on each best cell that was chosen from several, by `tie_break`."""
+    found = {}
+    for best, *others in _cells(records):
+        cells = [best, *(record for record in others if is_ranked(record) == is_ranked(best))]
+        if len(cells) > 1:
+            is_sweep = len({record.clip_length for record in cells}) == len(cells)
+            what = "clip lengths" if is_sweep else "settings"
+            key = f"best of {len(cells)}"
+            found[tie_break(best)] = key, f"{key} {what}, chosen by AP on these videos"
+    return found
+
+
+def _cells(records: Sequence[Record]) -> list[list[Record]]:
+    """The cells of each row of `best_cells`, best first."""
+    groups: dict[tuple, list[Record]] = {}
     for place, (_, rows) in enumerate(leaderboard_sections(split_ablations(records)[0])):
         for record in sorted(rows, key=is_ranked, reverse=True):
             kind = record.external, record.reconstruction, arithmetic_name(record)
-            best.setdefault((place, record.method, record.backbone, *kind), record)
-    return sorted(best.values(), key=_order)
+            groups.setdefault((place, record.method, record.backbone, *kind), []).append(record)
+    return list(groups.values())
 
 
 def leaderboard_text(
@@ -96,16 +109,18 @@ def leaderboard_text(
     difference: PairedDifference | None = None,
     columns: Sequence[str] | None = None,
     reports: Mapping[str, str] | None = None,
+    chosen: Mapping[str, tuple[str, str]] | None = None,
 ) -> str:
     """The leaderboard in a format; CSV names the data in a column, the others above a table.
 
     Args:
         columns: names of the columns to show.
+        chosen: as `choices`.
         reports: addresses of reports by `tie_break` of their records, which HTML links to.
     """
     if form == "markdown":
-        return leaderboard_markdown(records, difference=difference, columns=columns)
-    page = _page(leaderboard_sections(records), difference, reports=reports or {})
+        return leaderboard_markdown(records, difference=difference, columns=columns, chosen=chosen)
+    page = _page(leaderboard_sections(records), difference, reports=reports, chosen=chosen)
     if form == "csv":
         page = replace(page, tables=tuple(map(_with_data_column, page.tables)))
         columns = None if columns is None else ["data", *columns]
@@ -122,6 +137,7 @@ def leaderboard_markdown(
     among: Sequence[Record] = (),
     difference: PairedDifference | None = None,
     columns: Sequence[str] | None = None,
+    chosen: Mapping[str, tuple[str, str]] | None = None,
 ) -> str:
     """The leaderboard as Markdown; unranked rows keep their place by AP.
 
@@ -129,12 +145,13 @@ def leaderboard_markdown(
         introduction: Markdown below the title.
         columns: names of the columns to show.
         among: further records from which labels tell these apart.
-        difference: finds rows that share a rank; without it ranks go by AP alone.
+        difference: of two rows; without it there are no ranks.
+        chosen: as `choices`.
     """
     parts = [f"# {title}\n", *([f"{introduction}\n"] if introduction else [])]
     sections = leaderboard_sections(records)
     for heading, rows in sections:
-        page = replace(_page([("", rows)], difference, among), title="")
+        page = replace(_page([("", rows)], difference, among, chosen=chosen), title="")
         parts.append(f"## {escape_markdown(heading)}\n\n{render(page, columns=columns)}")
     return "\n".join(parts if sections else [*parts, f"{NOTHING_NOTE}\n"])
 
@@ -153,24 +170,25 @@ def leaderboard_sections(records: Sequence[Record]) -> list[tuple[str, list[Reco
     ]
 
 
-def shared_ranks(
-    records: Sequence[Record], difference: PairedDifference | None = None
-) -> list[Rank]:
-    """The rank of each record, best AP first.
+def ranks_of(records: Sequence[Record], difference: PairedDifference | None = None) -> list[Rank]:
+    """The rank of each record among those of which the difference from others is known."""
+    if difference is None:
+        return [None] * len(records)
+    known = [n for n, record in enumerate(records) if difference(record, record) is not None]
+    found = {
+        (i, j): difference(records[known[i]], records[known[j]])
+        for j in range(len(known))
+        for i in range(j)
+    }
+    pairs = {pair: row for pair, row in found.items() if row is not None}
+    ranks = dict(zip(known, rank_intervals(len(known), pairs), strict=True))
+    return [ranks.get(n) for n in range(len(records))]
 
-    A record takes the rank above if its paired difference to the record that opened that rank is
-    noise; otherwise it opens a rank of its own, which is its place. So every rank holds records
-    within noise of its first, however many small steps lie between.
-    """
-    ranks: list[Rank] = []
-    opener = 0
-    for place, record in enumerate(records):
-        found = difference(records[opener], record) if place and difference else None
-        is_noise = None if found is None else found.is_noise
-        if not is_noise:
-            opener = place
-        ranks.append((opener + 1, place > 0 and is_noise is None))
-    return ranks
+
+def _rank_text(rank: Rank) -> str:
+    if rank is None:
+        return ABSENT
+    return str(rank[0]) if rank[0] == rank[1] else f"{rank[0]} to {rank[1]}"
 
 
 def leaderboard_table(
@@ -178,24 +196,21 @@ def leaderboard_table(
     ranks: Sequence[Rank] | None = None,
     among: Sequence[Record] = (),
     *,
-    note_alone: bool = False,
     data: str = "",
     reports: Mapping[str, str] | None = None,
+    chosen: Mapping[str, tuple[str, str]] | None = None,
 ) -> Table:
     """One section in the order given; best and second best are marked among the ranked rows.
 
     Args:
-        ranks: of the ranked rows; by AP alone unless given.
+        ranks: of the ranked rows.
         among: further records from which labels tell these apart.
-        note_alone: adds a footnote to ranks that go by AP alone.
         data: the section's title.
         reports: addresses of reports by `tie_break` of their records.
+        chosen: as `choices`.
     """
-    given = iter(shared_ranks(list(filter(is_ranked, rows))) if ranks is None else ranks)
-    numbers = []
-    for row in rows:
-        number, alone = next(given) if is_ranked(row) else (ABSENT, False)
-        numbers.append(Entry(str(number), notes=(ALONE_KEY,) if alone and note_alone else ()))
+    given = iter(ranks or [None] * len(rows))
+    numbers = [Entry(_rank_text(next(given) if is_ranked(row) else None)) for row in rows]
     names = display_names([*rows, *among])[: len(rows)]
     described = [
         (Column("Method", numeric=False), names),
@@ -207,10 +222,17 @@ def leaderboard_table(
         (_text("Source", "source {}", weight=12), [_source(row) for row in rows]),
     ]
     labels = [(column, list(map(Entry, texts))) for column, texts in described]
-    if reports:
-        links = [reports.get(tie_break(row), "") for row in rows]
-        column, cells = labels[0]
-        labels[0] = column, [replace(e, link=x) for e, x in zip(cells, links, strict=True)]
+    column, cells = labels[0]
+    keys = list(map(tie_break, rows))
+    notes = [(chosen or {}).get(key, ())[:1] for key in keys]
+    links = [(reports or {}).get(key, "") for key in keys]
+    labels[0] = (
+        column,
+        [
+            replace(entry, notes=own, link=link)
+            for entry, own, link in zip(cells, notes, links, strict=True)
+        ],
+    )
     values = [(metric_column(metric), _values(metric, rows)) for metric in SHOWN]
     pairs = [(Column("Rank"), numbers), *labels[:5], *values, *labels[5:]]
     columns, entries = zip(*pairs, strict=True)
@@ -261,15 +283,18 @@ class PairedAP:
     def __call__(self, first: Record, second: Record) -> Difference | None:
         """AP of the second minus AP of the first, with its interval.
 
-        None for records of different videos, or without predictions or annotations at hand.
+        None for records of different videos, and for those without predictions, annotations or an
+        interval.
         """
         if _videos(first) != _videos(second):
             return None
         one, two = self._ap(first), self._ap(second)
-        return None if one is None or two is None else difference_of(one, two)
+        if one is None or two is None:
+            return None
+        return difference_of(one, two, first.num_videos or 0)
 
     def _ap(self, record: Record) -> np.ndarray | None:
-        """AP as observed, then in each resample, (1 + B,)."""
+        """AP of all videos, then of each half-sample, (1 + B,)."""
         key = tie_break(record)
         if key not in self._ap_of:
             try:
@@ -285,12 +310,15 @@ class PairedAP:
         truth = self._truth_of[videos]
         if path is None or truth is None or record.ap is None:
             return None
-        ap_B = analyse(truth, read_results(predictions_path(record, path))).overall["ap"]
-        if same_ap(record.ap, float(ap_B[0])):
-            return ap_B
+        results = read_results(predictions_path(record, path))
+        ap_S = ap_samples(evaluate(truth, results).matches)
+        if ap_S is None:
+            return None
+        if same_ap(record.ap, float(ap_S[0])):
+            return None if standard_error(ap_S[1:], len(truth.videos)) is None else ap_S
         self.problems.append(
             f"record {path} holds AP {100 * record.ap:.2f}, but the predictions beside it have "
-            f"{100 * ap_B[0]:.2f}; expected those that it was measured with"
+            f"{100 * ap_S[0]:.2f}; expected those that it was measured with"
         )
         return None
 
@@ -312,34 +340,31 @@ class PairedAP:
 
 
 def _page(
-    sections: Iterable[tuple[str, Sequence[Record]]],
+    sections: Sequence[tuple[str, Sequence[Record]]],
     difference: PairedDifference | None,
     among: Sequence[Record] = (),
     reports: Mapping[str, str] | None = None,
+    chosen: Mapping[str, tuple[str, str]] | None = None,
 ) -> Page:
     """Sections that share footnotes and remarks."""
-    ranked = [
-        (title, rows, shared_ranks(list(filter(is_ranked, rows)), difference))
-        for title, rows in sections
-    ]
-    is_compared = any(not alone for _, _, ranks in ranked for _, alone in ranks[1:])
     tables, notes, remarks = [], dict[str, str](), list[str]()
-    for title, rows, ranks in ranked:
-        of_images = any(row.dataset in OF_IMAGES for row in rows)
-        note_alone = is_compared and not of_images
-        table = leaderboard_table(
-            rows, ranks, among, note_alone=note_alone, data=title, reports=reports
-        )
+    for title, rows in sections:
+        ranks = ranks_of(list(filter(is_ranked, rows)), difference)
+        table = leaderboard_table(rows, ranks, among, data=title, reports=reports, chosen=chosen)
         tables.append(table)
-        if note_alone and any(alone for _, alone in ranks):
-            notes[ALONE_KEY] = ALONE_FOOTNOTE
+        notes |= dict(
+            (chosen or {})[key] for row in rows if (key := tie_break(row)) in (chosen or {})
+        )
         if any(map(speed_notes, rows)):
             notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
         remarks += interval_remarks(rows)
-        if len(ranks) > 1:
-            remarks.append(IMAGES_NOTE if of_images else SHARED_NOTE if is_compared else ALONE_NOTE)
+        remarks += [RANKS_NOTE] if any(ranks) else []
+        if None in ranks:
+            remarks.append(
+                IMAGES_NOTE if any(r.dataset in OF_IMAGES for r in rows) else NO_RANK_NOTE
+            )
         remarks += [] if all(map(is_ranked, rows)) else [UNRANKED_NOTE]
-    remarks += key_remarks([row for _, rows, _ in ranked for row in rows], among)
+    remarks += key_remarks([row for _, rows in sections for row in rows], among)
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
     return Page(TITLE, tuple(tables), notes, texts)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from vis_bench.metrics.half_samples import ENOUGH_VIDEOS
 from vis_bench.record.metrics import AP, FPS, Metric
 from vis_bench.show.tables.model import ABSENT, Column, Entry
 from vis_bench.text import count
@@ -18,7 +19,7 @@ SPREAD_LIMIT = 0.10
 # Footnote of FPS whose run-to-run spread is unknown, and its key.
 UNKNOWN_KEY = "?"
 SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
-INTERVAL_NOTE = "95 %: interval of AP, bootstrap over videos."
+INTERVAL_NOTE = "95 %: interval for another set of as many videos, by half-samples"
 
 # Metrics in the order in which narrow tables keep them.
 _WEIGHTS = (
@@ -63,11 +64,25 @@ def interval_remarks(records: Iterable[Record]) -> tuple[str, ...]:
     run was limited to a few.
     """
     shown = [record for record in records if AP.interval(record)]
+    notes = interval_notes(record.num_videos for record in shown)
     counts = {record.num_videos if record.limited else None for record in shown}
     few = counts.pop() if len(counts) == 1 else None
-    if few is not None:
-        return (INTERVAL_NOTE.replace("videos", f"these {count(few, 'video')} alone"),)
-    return (INTERVAL_NOTE,) if shown else ()
+    return tuple(
+        note if few is None else note.replace("as many videos", count(few, "video"))
+        for note in notes
+    )
+
+
+def interval_notes(nums_videos: Iterable[int | None]) -> tuple[str, ...]:
+    """The same, from the number of videos behind each interval."""
+    known = [ENOUGH_VIDEOS if number is None else number for number in nums_videos]
+    return (f"{INTERVAL_NOTE}{approximate(min(known))}.",) if known else ()
+
+
+def approximate(num_videos: int) -> str:
+    """A remark on intervals of too few videos, in brackets; else nothing."""
+    few = num_videos < ENOUGH_VIDEOS
+    return f" (approximate: fewer than {ENOUGH_VIDEOS} videos)" if few else ""
 
 
 def metric_column(metric: Metric) -> Column:

@@ -17,8 +17,8 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.metrics.bootstrap import mean_over_categories
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
+from vis_bench.metrics.resample import mean_over_categories
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.frames import (
     Frames,
@@ -337,8 +337,8 @@ def resample_tracking(
 
     Args:
         evaluation: of one results file, on at least one video.
-        counts_BV: how many times each of its videos counts; see `bootstrap.draw_videos`. A row of
-            ones gives the numbers of the evaluation itself, up to the order of summation.
+        counts_BV: how many times each of its videos counts. A row of ones gives the numbers of the
+            evaluation itself, up to the order of summation.
 
     Returns:
         `hota`, `deta`, `assa`, `loca`, `idf1` over all detections and `teta` averaged over the

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.record.schema import Record
-from vis_bench.show.number_format import INTERVAL_NOTE, metric_column
+from vis_bench.show.number_format import interval_notes, metric_column
 from vis_bench.show.papers.lookup import Measurement, measurement
 from vis_bench.show.papers.table import PaperRow, PaperTable, Where, source_text
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
@@ -56,8 +56,8 @@ def paper_page(
         counts.append(f"{len(mini)} of {len(every)} on the {dataset_title(table.mini.dataset)}")
     remarks = [f"Measured: {', '.join(counts)}."]
     remarks += [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
-    has_interval = any(value and value.interval for row in (*rows, *mini) for value in row.measured)
-    remarks += [INTERVAL_NOTE] if has_interval else []
+    shown = [value for row in (*rows, *mini) for value in row.measured if value and value.interval]
+    remarks += interval_notes(value.num_videos for value in shown)
     remarks += table.texts()
     if mini and table.mini is not None:
         measured = _measured_lines(table, mini, notes)

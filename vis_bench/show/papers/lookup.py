@@ -28,12 +28,14 @@ class Measurement:
     Attributes:
         comparable: False where a difference to the published value would be meaningless.
         interval: both ends as printed.
+        num_videos: of the measurement.
     """
 
     text: str
     conditions: str
     comparable: bool = True
     interval: tuple[str, str] | None = None
+    num_videos: int | None = None
 
 
 def measurement(
@@ -45,7 +47,9 @@ def measurement(
     if record is None or value is None:
         return None
     conditions, comparable = describe_conditions(record, table), fits_published(record, table)
-    return Measurement(metric.text(value), conditions, comparable, metric.interval(record))
+    return Measurement(
+        metric.text(value), conditions, comparable, metric.interval(record), record.num_videos
+    )
 
 
 def holds(record: Record, where: Where) -> bool:

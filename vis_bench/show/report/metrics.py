@@ -33,7 +33,7 @@ _LEAST = 0.0005
 
 def metrics_table(samples: Sequence[Analysis]) -> Table:
     """Every number that has an interval; of two sides also the paired differences."""
-    is_pair = len(samples) == 2
+    is_pair, num_videos = len(samples) == 2, samples[0].num_videos
     headings = [Heading("Metric", is_number=False)]
     headings += (
         [Heading("B - A", hint="in points, with its paired 95 % interval")] if is_pair else []
@@ -43,9 +43,10 @@ def metrics_table(samples: Sequence[Analysis]) -> Table:
     rows = []
     for key in samples[0].overall:
         if all(key in side.overall for side in samples):
-            numbers = [interval(side.overall[key]) for side in samples]
+            numbers = [interval(side.overall[key], num_videos) for side in samples]
             if is_pair:
-                moved, p_value = difference(*(side.overall[key] for side in samples))
+                sides = [side.overall[key] for side in samples]
+                moved, p_value = difference(sides, num_videos)
                 numbers = [moved, *numbers, p_value]
             rows.append([words(TITLES[key]), *numbers])
     return Table("Points of 100 with 95 % intervals", headings, rows)
@@ -54,7 +55,7 @@ def metrics_table(samples: Sequence[Analysis]) -> Table:
 def category_table(samples: Sequence[Analysis]) -> Table:
     """A row per category that has objects: AP with intervals, then AP at each IoU threshold."""
     ap_TK = [threshold_aps(side) for side in samples]
-    is_pair = len(samples) == 2
+    is_pair, num_videos = len(samples) == 2, samples[0].num_videos
     thresholds = [f"{t:.2f}".lstrip("0") for t in IOU_THRESHOLDS]
     headings = [Heading("Category", is_number=False)]
     headings += [Heading("B - A", hint="AP, with its paired 95 % interval")] if is_pair else []
@@ -67,8 +68,9 @@ def category_table(samples: Sequence[Analysis]) -> Table:
         sides = [side.by_category["ap"][:, k] for side in samples]
         if np.isnan(sides[0][0]):
             continue
-        row = [words(category.name), *([difference(*sides)[0]] if is_pair else [])]
-        row += [*map(interval, sides), whole(int(category.num_objects_VA[:, _ALL].sum()))]
+        row = [words(category.name), *([difference(sides, num_videos)[0]] if is_pair else [])]
+        row += [interval(side, num_videos) for side in sides]
+        row += [whole(int(category.num_objects_VA[:, _ALL].sum()))]
         if is_pair:
             row += [change(float(moved), 3) for moved in ap_TK[1][:, k] - ap_TK[0][:, k]]
         else:
@@ -87,7 +89,7 @@ _HARD = {
 
 def hard_table(samples: Sequence[Analysis]) -> Table | None:
     """AP by occlusion, of objects that leave and return, and by size; None without any."""
-    is_pair = len(samples) == 2
+    is_pair, num_videos = len(samples) == 2, samples[0].num_videos
     headings = [Heading("Objects", is_number=False)]
     headings += [Heading("B - A")] if is_pair else []
     headings += [*_sides(samples, "AP {}"), Heading("Number", hint="of objects")]
@@ -102,8 +104,8 @@ def hard_table(samples: Sequence[Analysis]) -> Table | None:
         cells += map(points, aps)
         if name in samples[0].by_area:
             sides = [side.by_area[name]["ap"] for side in samples]
-            cells = [difference(*sides)[0]] if is_pair else []
-            cells += map(interval, sides)
+            cells = [difference(sides, num_videos)[0]] if is_pair else []
+            cells += [interval(side, num_videos) for side in sides]
         rows.append([words(title), *cells, whole(number)])
     return Table("AP of hard objects, in points", headings, rows) if rows else None
 

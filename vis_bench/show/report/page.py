@@ -18,6 +18,7 @@ from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
+from vis_bench.show.number_format import approximate
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import costs, plots
 from vis_bench.show.report.facts import (
@@ -59,7 +60,7 @@ class ReportPlan:
         num_videos: most videos that can be opened; None for all.
         side: longest side of a frame, in pixels; no frame is enlarged.
         min_score: tracks with lower scores are not drawn.
-        num_resamples, seed: of the bootstrap.
+        num_resamples, seed: of the half-samples.
         max_megabytes: largest size of the page.
     """
 
@@ -199,6 +200,7 @@ def _context(
         "has_frames": inputs.has_frames,
         "command": base_names(command),
         "num_videos": len(truth.videos),
+        "approximate": approximate(len(truth.videos)),
         "timeline_height": HEIGHT,
         "style": Markup(style),
         "script": Markup(script),

@@ -14,8 +14,8 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.bootstrap import percentile_interval
 from vis_bench.metrics.errors import ERRORS
+from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.charts import add_legend, chart_style, encode_figure
@@ -58,7 +58,8 @@ def forest(samples: Sequence[Analysis]) -> Markup:
         values = [side for side in sides if side is not None and not np.isnan(side[0])]
         if len(values) == len(samples):
             moved_S = values[-1] - values[0] if is_pair else values[0]
-            ends = percentile_interval(moved_S[1:]) or (moved_S[0], moved_S[0])
+            least = -1.0 if is_pair else 0.0
+            ends = interval_of(moved_S, samples[0].num_videos, least) or (moved_S[0], moved_S[0])
             value, low, high = (100 * float(x) for x in (moved_S[0], *ends))
             numbers.append((TITLES[key], value, low, high))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.metrics.bootstrap import percentile_interval
 from vis_bench.metrics.compare import difference_of
+from vis_bench.metrics.half_samples import interval_of
 from vis_bench.show import number_format
 from vis_bench.show.tables.model import ABSENT
 
@@ -79,18 +79,19 @@ def points(fraction: float, *, shaded: bool = False) -> Cell:
     return Cell(number_format.points(fraction), fraction, shade=shade)
 
 
-def interval(values_S: np.ndarray) -> Cell:
-    """The first sample's number, with the 95 % percentile interval of the others."""
+def interval(values_S: np.ndarray, num_videos: int) -> Cell:
+    """The number of all videos, with its 95 % interval."""
     if np.isnan(values_S[0]):
         return Cell(ABSENT)
-    ends = percentile_interval(values_S[1:]) or (None, None)
+    ends = interval_of(values_S, num_videos) or (None, None)
     value = float(values_S[0])
     return Cell(number_format.points(value), value, number_format.range_text(*ends))
 
 
-def difference(first_S: np.ndarray, second_S: np.ndarray) -> tuple[Cell, Cell]:
+def difference(sides: Sequence[np.ndarray], num_videos: int) -> tuple[Cell, Cell]:
     """The difference of two sides with its paired 95 % interval, and its p-value."""
-    moved = difference_of(first_S, second_S)
+    first_S, second_S = sides
+    moved = difference_of(first_S, second_S, num_videos)
     if moved.difference is None:
         return Cell(ABSENT), Cell(ABSENT)
     text = number_format.points(moved.difference, signed=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.bootstrap import percentile_interval
 from vis_bench.metrics.compare import difference_of
+from vis_bench.metrics.half_samples import interval_of
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.number_format import points, range_text
 from vis_bench.show.report.scores import Scores
@@ -33,10 +33,11 @@ def title_of(samples: Sequence[Analysis], names: Sequence[str]) -> str:
     """Return the finding: AP with its interval, or the difference of two."""
     if len(samples) == 1:
         ap_S = samples[0].overall["ap"]
-        ends = range_text(*(percentile_interval(ap_S[1:]) or (None, None)))
+        ends = range_text(*(interval_of(ap_S, samples[0].num_videos) or (None, None)))
         return f"{names[0]}: AP {points(float(ap_S[0]))}" + (f" (95 %: {ends})" if ends else "")
     first, second = names
-    moved = difference_of(*(side.overall["ap"] for side in samples))
+    ap_S, other_S = (side.overall["ap"] for side in samples)
+    moved = difference_of(ap_S, other_S, samples[0].num_videos)
     if moved.difference is None:
         return f"{first} against {second}"
     if moved.is_noise is not False or moved.low is None or moved.high is None:
@@ -102,8 +103,8 @@ def _videos(samples: Sequence[Analysis]) -> Line:
         shown = [(f"{videos[v].name} ({points(float(ap_V[v]))})", videos[v].id) for v in order]
         return Line(title, "Lowest AP by itself:", shown)
     moved_V = np.nan_to_num(samples[1].by_video["ap"] - ap_V)
-    moved = difference_of(*(side.overall["ap"] for side in samples)).difference or 0.0
-    sign = -1 if moved < 0 else 1
+    first_S, second_S = (side.overall["ap"] for side in samples)
+    sign = -1 if second_S[0] < first_S[0] else 1
     toward = [
         int(v) for v in np.argsort(-sign * moved_V, kind="stable") if sign * moved_V[v] > _LEAST
     ]
@@ -129,7 +130,8 @@ def _videos(samples: Sequence[Analysis]) -> Line:
 def _outside_noise(samples: Sequence[Analysis]) -> list[str]:
     found = []
     for k, category in enumerate(samples[0].evaluation.matches.categories):
-        moved = difference_of(*(side.by_category["ap"][:, k] for side in samples))
+        first_S, second_S = (side.by_category["ap"][:, k] for side in samples)
+        moved = difference_of(first_S, second_S, samples[0].num_videos)
         if moved.is_noise is False and moved.difference is not None:
             found.append(f"{category.name} {points(moved.difference, signed=True)}")
     return found

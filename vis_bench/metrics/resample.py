@@ -1,9 +1,9 @@
-"""AP and AR of many resamples of the videos at once, and intervals from them.
+"""AP and AR of many resamples of the videos at once.
 
-Matches are computed once; a resample draws videos with replacement, so that each video counts some
-number of times, and only accumulates again. Precision can peak only where a hit is, so all that a
-resample needs are the weighted numbers of hits and misses before each hit: one matrix product for
-all resamples. The numbers equal `precision_recall.accumulate` with the same counts.
+Matches are computed once; in a resample each video counts some number of times, and a resample only
+accumulates again. Precision can peak only where a hit is, so all that a resample needs are the
+weighted numbers of hits and misses before each hit: one matrix product for all resamples. The
+numbers equal `precision_recall.accumulate` with the same counts.
 
 Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories, A=4 area ranges, M=3 limits
 on the detections per video and category, N=3 kinds of AP, n detections, H hits.
@@ -16,13 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vis_bench.errors import InputError
 from vis_bench.metrics.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
 from vis_bench.metrics.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
-
-CONFIDENCE = 0.95
-NUM_RESAMPLES = 1000
-
-FEWEST_VIDEOS = 3  # resamples of fewer tell nothing about other videos
 
 # Resamples that are accumulated together; bounds the memory.
 _CHUNK = 256
@@ -66,48 +62,27 @@ def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
     return np.divide(total_B, count_B, out=np.full(len(values_BK), np.nan), where=count_B > 0)
 
 
-def draw_videos(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
-    """Draw as many videos as there are, with replacement: counts of each video, (B, V)."""
-    generator = np.random.default_rng(seed)
-    share = np.full(num_videos, 1 / num_videos)
-    return generator.multinomial(num_videos, share, size=num_resamples)
-
-
-def percentile_interval(values_B: np.ndarray) -> tuple[float, float] | None:
-    """Low and high end of the 95 % interval of resampled values; None where all are NaN.
-
-    Percentiles of the resamples (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-    ch. 13).
-    """
-    known_B = values_B[~np.isnan(values_B)]
-    if not known_B.size:
-        return None
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(known_B, [tail, 100 - tail])
-    return float(low), float(high)
-
-
-def ap_interval(
-    matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
-) -> tuple[float, float] | None:
-    """Low and high end of the 95 % interval of AP over the videos; None without an object, and of
-    fewer than `FEWEST_VIDEOS`.
+def resampled_ap(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
+    """AP of each resample, as `ResampledScores.numbers` has it, without the other numbers.
 
     Args:
-        num_resamples: of the videos, at least 1.
-        seed: of the resamples; the same seed gives the same interval.
+        counts_BV: as `resample`.
     """
-    if len(matches.videos) < FEWEST_VIDEOS or not matches.categories:
-        return None
-    drawn_BV = draw_videos(len(matches.videos), num_resamples, seed)
-    parts = [_ap_B(matches, drawn_BV * inside_V) for inside_V in matches.parts.values()]
-    return percentile_interval(
-        mean_over_categories(np.stack(parts, 1)) if parts else _ap_B(matches, drawn_BV)
-    )
+    _check_whole(counts_BV)
+    parts = [_ap_B(matches, counts_BV * inside_V) for inside_V in matches.parts.values()]
+    return mean_over_categories(np.stack(parts, 1)) if parts else _ap_B(matches, counts_BV)
+
+
+def _check_whole(counts_BV: np.ndarray) -> None:
+    """Refuse weights in parts: recall 1 could miss its level by rounding."""
+    wrong = counts_BV[(counts_BV < 0) | (counts_BV != np.floor(counts_BV))]
+    if wrong.size:
+        raise InputError(
+            f"a video counts {wrong[0]:g} times in a resample; expected a whole number from 0"
+        )
 
 
 def _ap_B(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
-    """AP of each resample, as `ResampledScores.numbers` has it, without the other numbers."""
     ap_BK = np.empty((len(counts_BV), len(matches.categories)))
     for k, category in enumerate(matches.categories):
         ap_BK[:, k] = _aps_BN(category, 0, counts_BV)[:, 0]
@@ -122,9 +97,13 @@ def resample(
     Args:
         matches: of one results file. Of annotations with parts, each part is accumulated alone,
             and the numbers are means over parts as those of `Evaluation.summary`.
-        counts_BV: how many times each video counts; see `draw_videos`.
+        counts_BV: how many times each video counts, whole numbers from 0.
         advance: called after each category.
+
+    Raises:
+        InputError: for counts that are not whole.
     """
+    _check_whole(counts_BV)
     whole = _resample(matches, counts_BV, advance)
     if not matches.parts:
         return whole

@@ -1,0 +1,97 @@
+"""Intervals and tests by half-samples of the videos: the delete-half jackknife.
+
+Half of the videos, drawn without replacement many times, vary as new sets of videos would (Shao and
+Wu, Annals of Statistics 17, 1989; half-samples: McCarthy, 1969). Their standard deviation gives a
+standard error; intervals and tests are Student's. A bootstrap counts drawn videos twice, which
+raises AP, and keeps rare categories too often; docs/statistics.md has the coverage of both.
+
+Shape letters: B half-samples, S samples: all videos once, then the half-samples; V videos.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from vis_bench.metrics.matching import Matches
+from vis_bench.metrics.resample import resampled_ap
+
+CONFIDENCE = 0.95
+NUM_RESAMPLES = 1000
+
+FEWEST_VIDEOS = 3  # halves of fewer tell nothing about other videos
+ENOUGH_VIDEOS = 60  # of fewer, intervals are approximate
+
+# Numbers that differ by less are equal up to summation order.
+_ROUNDING = 1e-12
+
+
+def draw_half_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
+    """Draw half of the videos, rounded down, without replacement: 1 for each of them, (B, V)."""
+    half_V = (np.arange(num_videos) < num_videos // 2).astype(int)
+    generator = np.random.default_rng(seed)
+    return generator.permuted(np.tile(half_V, (num_resamples, 1)), axis=1)
+
+
+def standard_error(values_B: np.ndarray, num_videos: int) -> float | None:
+    """Standard error of a number over all videos, from its values on half-samples.
+
+    None without spread and of fewer than `FEWEST_VIDEOS`; halves that hold nothing are NaN.
+    """
+    known_B = values_B[~np.isnan(values_B)]
+    if num_videos < FEWEST_VIDEOS or known_B.size < 2:
+        return None
+    half = num_videos // 2
+    error = math.sqrt(half / (num_videos - half)) * float(known_B.std(ddof=1))
+    return error if error > _ROUNDING else None
+
+
+def interval_of(
+    values_S: np.ndarray, num_videos: int, least: float = 0.0
+) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of a fraction, within `least` and 1; None without one.
+
+    Args:
+        least: -1 for differences.
+    """
+    from scipy.special import stdtrit
+
+    error = standard_error(values_S[1:], num_videos)
+    if error is None or math.isnan(values_S[0]):
+        return None
+    half_width = float(stdtrit(num_videos - 1, (1 + CONFIDENCE) / 2)) * error
+    low, high = (float(values_S[0]) + sign * half_width for sign in (-1, 1))
+    return max(least, low), min(1.0, high)
+
+
+def p_value_of(value: float, error: float, num_videos: int) -> float:
+    """Two-sided p-value of the t test that a number is 0."""
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(num_videos - 1, -abs(value) / error))
+
+
+def ap_samples(
+    matches: Matches, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> np.ndarray | None:
+    """AP of all videos and of each half-sample, (S,); None without videos or categories.
+
+    Args:
+        seed: of the half-samples; the same seed draws the same videos.
+    """
+    num_videos = len(matches.videos)
+    if not num_videos or not matches.categories:
+        return None
+    halves_BV = draw_half_samples(num_videos, num_resamples, seed)
+    return resampled_ap(matches, np.concatenate([np.ones((1, num_videos), int), halves_BV]))
+
+
+def ap_interval(
+    matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> tuple[float, float] | None:
+    """Low and high end of the 95 % interval of AP over the videos; None without one."""
+    if len(matches.videos) < FEWEST_VIDEOS:
+        return None
+    values_S = ap_samples(matches, num_resamples, seed)
+    return None if values_S is None else interval_of(values_S, len(matches.videos))
