@@ -22,7 +22,7 @@ from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
-from vis_bench.record.names import display_names, split_ablations
+from vis_bench.record.names import display_names, split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords, pack_predictions, read_record
 from vis_bench.runs.jobs import BuildMethod
@@ -53,7 +53,7 @@ from vis_bench.show.papers.over_seeds import covered
 from vis_bench.show.papers.table import load_table
 from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
 from vis_bench.show.tables import render
-from vis_bench.show.tables.model import Column, Page, Table
+from vis_bench.show.tables.model import Column, Entry, Page, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
 from vis_bench.text import count
 
@@ -252,15 +252,18 @@ def front_table(records: Sequence[Record]) -> str:
     if not rows:
         return "No record yet.\n"
     columns = [*LABELS[:-1], *map(metric_column, _FRONT)]  # without the resolution
+    chosen = choices(records)
     lines = [
         [
-            *labels(name, row)[:-1],
+            Entry(name, notes=chosen.get(tie_break(row), ())[:1]),
+            *labels(name, row)[1:-1],
             *(replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
               for metric in _FRONT),
         ]
         for name, row in zip(display_names(rows), rows, strict=True)
     ]  # fmt: skip
-    notes = {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
+    notes = dict(chosen[key] for row in rows if (key := tie_break(row)) in chosen)
+    notes |= {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
     remarks = (*interval_remarks(rows), *speed_remarks(rows))
     return render(Page("", (Table.of(columns, lines),), notes, remarks))
 

@@ -60,7 +60,7 @@ def test_the_text_shows_all_parts(report):
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1] == f"{100 * ap.first:.1f}"
     assert cells[3] == f"{100 * ap.difference:+.1f}"
-    assert cells[4] == f"{100 * ap.low:+.1f} to {100 * ap.high:+.1f}"
+    assert cells[4].replace("\u00a0", " ") == f"{100 * ap.low:+.1f} to {100 * ap.high:+.1f}"
     assert text == report.as_text()
 
 
@@ -131,7 +131,8 @@ def test_tracking_metrics_stand_beside_ap(report, files):
         line = next(line for line in text.splitlines() if line.startswith(f"| {title} "))
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert cells[1:3] == [f"{100 * value:.1f}" for value in expected]
-        assert cells[4] == f"{100 * found['low']:+.1f} to {100 * found['high']:+.1f}"
+        interval = cells[4].replace("\u00a0", " ")
+        assert interval == f"{100 * found['low']:+.1f} to {100 * found['high']:+.1f}"
 
 
 def test_the_score_threshold_is_that_of_the_command_line(files, capsys):

@@ -17,9 +17,9 @@ from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.leaderboard import NO_RANK_NOTE, PairedAP, leaderboard_text
 from vis_bench.show.report.metrics import contradictions
 
-CONTENT, FIRST, SECOND = generate(1, 12, 4, 12)
+CONTENT, FIRST, SECOND = generate(1, 24, 4, 12)
 # Good, as good up to one score, and with few of its tracks.
-TRACKS = {"good": FIRST, "alike": [{**FIRST[0], "score": 0.5}, *FIRST[1:]], "few": SECOND[::16]}
+TRACKS = {"good": FIRST, "alike": [{**FIRST[0], "score": 0.5}, *FIRST[1:]], "few": SECOND[::6]}
 
 
 @pytest.fixture(scope="module")
