@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from compare_workload import generate
 from paths import GOLDEN
@@ -105,6 +106,26 @@ def test_intervals_cover_and_p_values_are_calibrated():
         missed += difference.low > 0 or difference.high < 0
         assert (difference.p_value <= 0.05) == (difference.low > 0 or difference.high < 0)
     assert 8 <= missed <= 35
+
+
+def test_the_smallest_difference_is_found_in_80_of_100_sets(workload):
+    """Differences that are that large on average, in t tests of 60 normal values each."""
+    result = compared(*workload)
+    power = result.power()
+    assert power.num_videos == 60
+    assert power.standard_deviation == result.overall["ap"].standard_error
+    scale = power.standard_deviation * np.sqrt(60)
+    values_RV = np.random.default_rng(2).normal(power.smallest_difference, scale, (4000, 60))
+    found = stats.ttest_1samp(values_RV, 0, axis=1).pvalue < 0.05
+    assert found.mean() == pytest.approx(0.8, abs=0.02)
+    many = power.num_videos_for_one_point
+    values_R = np.random.default_rng(3).normal(0.01, scale / np.sqrt(many), 20_000)
+    beyond = abs(values_R) > 1.96 * scale / np.sqrt(many)
+    assert beyond.mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_without_spread_there_is_no_power(workload):
+    assert compared(workload[0], workload[0], num_resamples=20).power() is None
 
 
 def test_the_changed_video_and_category_are_named():

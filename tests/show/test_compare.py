@@ -146,6 +146,24 @@ def test_the_score_threshold_is_that_of_the_command_line(files, capsys):
     assert loose["tracking"]["hota"]["first"] == pytest.approx(expected, rel=0, abs=1e-12)
 
 
+def test_power_is_printed_where_asked_for(files, capsys):
+    annotations, good, worse = map(str, files)
+    common = ["compare", good, worse, "--annotations", annotations, "--resamples", "20"]
+    assert main([*common, "--json"]) == 0
+    assert "power" not in json.loads(capsys.readouterr().out)
+    assert main([*common, "--json", "--power"]) == 0
+    power = json.loads(capsys.readouterr().out)["power"]
+    assert list(power) == [
+        "num_videos", "standard_deviation", "smallest_difference", "num_videos_for_one_point",
+    ]  # fmt: skip
+    assert main([*common, "--power"]) == 0
+    text = capsys.readouterr().out
+    assert f"{100 * power['smallest_difference']:.1f} AP" in text
+    assert f"{power['num_videos_for_one_point']:,} videos" in text
+    assert main([*common[:2], good, *common[3:], "--json", "--power"]) == 0
+    assert json.loads(capsys.readouterr().out)["power"] is None
+
+
 def test_results_files_need_annotations(files):
     with pytest.raises(InputError, match="need --annotations"):
         compared_sources([files[1], files[2]])

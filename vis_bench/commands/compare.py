@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
 import vis_bench
 from vis_bench.commands.options import Options
@@ -23,6 +24,10 @@ def add_arguments(options: Options) -> None:
         "--score-threshold", "SCORE",
         "only tracks with a higher score take part in the tracking metrics", finite, default=0.5,
     )  # fmt: skip
+    options.flag(
+        "--power", "also print the difference in AP that this many videos can show, and how many "
+        "1 AP would need",
+    )  # fmt: skip
     options.resampling()
 
 
@@ -33,4 +38,9 @@ def run(options: argparse.Namespace) -> None:
         data_root=options.data_root, score_threshold=options.score_threshold,
         num_resamples=options.resamples, seed=options.seed, bars=Bars(),
     )  # fmt: skip
-    print_tables(options, report.as_json(), report.as_text())
+    content, text = report.as_json(), report.as_text()
+    if options.power:
+        power = report.comparison.power()
+        content["power"] = None if power is None else asdict(power)
+        text = f"{report.power_text()}\n\n{text}"
+    print_tables(options, content, text)

@@ -6,6 +6,7 @@ hard about a video cancels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.half_samples import interval_of, p_value_of, standard_error
 from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS
 
+# Quantiles whose sum is a difference in standard errors: a test at 5 %, found in 80 % of cases.
+_POWER_SHARES = (0.975, 0.8)
 # Equal up to summation order counts as equal.
 _ROUNDING = 1e-12
 
@@ -44,6 +47,23 @@ class Difference:
         if self.low is None or self.high is None:
             return None
         return self.low <= _ROUNDING and self.high >= -_ROUNDING
+
+
+@dataclass(frozen=True)
+class Power:
+    """Power of the paired test of a difference in AP at 5 %, as fractions.
+
+    Attributes:
+        standard_deviation: of the difference, over sets of as many videos.
+        smallest_difference: that this many videos show with 80 % power.
+        num_videos_for_one_point: that show a difference of 1 AP with 80 % power, if the standard
+            deviation falls with the square root of their number.
+    """
+
+    num_videos: int
+    standard_deviation: float
+    smallest_difference: float
+    num_videos_for_one_point: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,19 @@ class Comparison:
     videos: Sequence[ChangedVideo]
     num_videos: int
     num_resamples: int
+
+    def power(self) -> Power | None:
+        """The power of the test of AP; None where the difference has no standard error."""
+        from scipy.special import ndtri, stdtrit
+
+        error = self.overall["ap"].standard_error
+        if error is None:
+            return None
+        in_errors = sum(float(stdtrit(self.num_videos - 1, share)) for share in _POWER_SHARES)
+        many = sum(map(float, ndtri(_POWER_SHARES))) * error / 0.01
+        return Power(
+            self.num_videos, error, in_errors * error, math.ceil(self.num_videos * many**2)
+        )
 
 
 def compare(first: Analysis, second: Analysis) -> Comparison:

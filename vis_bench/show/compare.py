@@ -17,6 +17,7 @@ from vis_bench.runs.sources import Sources
 from vis_bench.show.number_format import approximate, number, points, range_text
 from vis_bench.show.tables import Format, render
 from vis_bench.show.tables.model import ABSENT, Column, Page, Table
+from vis_bench.text import count
 
 NUM_VIDEOS_SHOWN = 10
 _BRIEF = ("ap50", "ap75", "ar100")
@@ -76,6 +77,20 @@ class CompareReport:
         ]
         head = Page("", (), {}, (self.finding(), f"A: {first}", f"B: {second}"))
         return "\n".join(render(page, form) for page in (head, *pages))
+
+    def power_text(self) -> str:
+        """The power of the test of AP, as sentences."""
+        power = self.comparison.power()
+        if power is None:
+            return "No power: the difference in AP does not vary over the videos."
+        return (
+            f"Power, of {count(power.num_videos, 'video')}: the difference in AP has a standard "
+            f"deviation of {points(power.standard_deviation)} over such sets, and the smallest "
+            "difference that a paired test at 5 % shows in 80 % of them is "
+            f"{points(power.smallest_difference)} AP. To show 1 AP so takes about "
+            f"{power.num_videos_for_one_point:,} videos, if the standard deviation falls with the "
+            "square root of their number and new videos are like these."
+        )
 
     def finding(self) -> str:
         """The difference in AP, with its interval, as a sentence."""
