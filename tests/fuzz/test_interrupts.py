@@ -33,12 +33,16 @@ DRAWN = ["--frames", "frames", "--annotations", "gt.json", "--side", "64"]
 
 # Each writes into `out` only.
 COMMANDS = {
+    "demo": ["demo", "--limit", "1", "--device", "cpu", "--output", "out"],
+    "list": ["list", "configs"],
     "new-method": ["new-method", "mine", "out/mine"],
     "run": ["run", "sweep.yaml", *MEASURE, "--output", "out"],
     "predict": ["predict", "c.yaml", "--device", "cpu", "--frames", "frames", "--output",
                 "out/p.json"],
     "eval": ["eval", "--annotations", "gt.json", "--predictions", "r.json", "--tracking"],
     "flops": ["flops", "c.yaml"],
+    "profile-kernels": ["profile-kernels", "--shapes", "decoder_360_T5", "--dtypes", "float32",
+                        "--device", "cpu"],
     "compare": ["compare", "r.json", "s.json", "--annotations", "gt.json", "--resamples", "20"],
     "check": ["check", "--update", "--baseline", "out/baseline.json", "--current", "records"],
     "report": ["report", "r.json", "--annotations", "gt.json", "--frames", "frames",

@@ -104,13 +104,9 @@ def test_what_does_not_help_is_said_so():
     assert len(ms_sts_ablation(RECORDS[:3]).remarks) == 1
 
 
-def test_best_and_second_means_are_marked():
-    marks = [entry.mark for entry in columns(ms_sts_ablation(RECORDS))["AP mean"]]
-    assert marks == [None, None, "second", None, "best"]
-    costs = [entry.mark for entry in columns(ms_sts_ablation(RECORDS))["GFLOPs/frame"]]
-    assert costs == ["best", "second", None, None, None]
-    elsewhere = [record_of(0, device="another CPU"), *RECORDS[1:]]
-    assert {entry.mark for entry in columns(ms_sts_ablation(elsewhere))["FPS"]} == {None}
+def test_without_ranks_nothing_is_marked():
+    shown = columns(ms_sts_ablation(RECORDS))
+    assert {entry.mark for column in shown.values() for entry in column} == {None}
 
 
 def test_seeds_and_variants_that_are_missing_leave_dashes():

@@ -23,7 +23,7 @@ from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import leaderboard_sections
 from vis_bench.show.measured import key_remarks
 from vis_bench.show.number_format import interval_remarks, metric_column
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, marked
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
 
 _SEED = re.compile(r", seed \d{1,18}$")
 _SINGLE_CLIP = (AP, AP75, HOTA, FPS, GFLOPS_PER_FRAME)
@@ -122,10 +122,6 @@ def _table(variants: Mapping[str, Sequence[Record]], question: str) -> Table:
             for rows in variants.values()
         ]
         for _, metric, name in columns
-    ]
-    values = [
-        marked(entries, [entry.text for entry in entries], higher=bool(metric.higher_is_better))
-        for entries, (_, metric, _) in zip(values, columns, strict=True)
     ]
     titles = Column("Variant", numeric=False), *(column for column, *_ in columns)
     return Table(titles, tuple(zip(map(Entry, variants), *values, strict=True)), question, 1)

@@ -20,7 +20,7 @@ from vis_bench.record.names import arithmetic_words, clip_name, measured_at, tie
 from vis_bench.record.schema import Record
 from vis_bench.show.number_format import entry_of
 from vis_bench.show.papers.lookup import describe_conditions, holds
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
+from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table
 from vis_bench.text import count
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
@@ -124,16 +124,7 @@ def _table(rows: Sequence[_Row], title: str, notes: Footnotes) -> Table:
         ),
     )
     lines = [_line(row, seeds, notes) for row in rows]
-    devices = {record.device for _, by_seed, _ in rows for record in by_seed.values()}
-    speed = FPS if len(devices) == 1 else None
-    ranked = (None, AP, *[None] * (1 + len(seeds)), ASSA, speed, GFLOPS_PER_FRAME, None)
-    entries = [list(column) for column in zip(*lines, strict=True)]
-    for place, metric in enumerate(ranked):
-        if metric is not None:
-            texts = [entry.text for entry in entries[place]]
-            higher = metric.higher_is_better is True
-            entries[place] = marked(entries[place], texts, higher=higher)
-    return Table(columns, tuple(zip(*entries, strict=True)), title, 1)
+    return Table(columns, tuple(map(tuple, lines)), title, 1)
 
 
 def _line(row: _Row, seeds: Sequence[int], notes: Footnotes) -> list[Entry]:
