@@ -101,3 +101,5 @@ def test_half_samples_cover_on_sets_like_youtube_vis(num_videos, record_property
     assert 0.92 <= found.halves.covered <= 0.99
     assert found.halves.found <= 0.08
     assert found.percentiles.covered < found.halves.covered
+    if num_videos == 302:
+        assert 0.015 <= found.paired_sd <= 0.021
