@@ -229,10 +229,8 @@ class _Resolver:
             plan=plan,
             digest=cell_digest(
                 cell,
-                annotations=dataset.annotations_sha256,
-                weights_file=weights_sha256,
-                device=settings.device.type,
-                limit=settings.limit,
+                annotations=dataset.annotations_sha256, weights_file=weights_sha256,
+                device=settings.device.type, limit=settings.limit,
                 **({"weights_config": self._sha256(config)} if config else {}),
             ),
             sources_sha256=sources_sha256(method.method_source),
