@@ -21,7 +21,6 @@ CONFIDENCE = 0.95
 NUM_RESAMPLES = 1000
 
 FEWEST_VIDEOS = 3  # halves of fewer tell nothing about other videos
-ENOUGH_VIDEOS = 60  # of fewer, intervals are approximate
 
 # Numbers that differ by less are equal up to summation order.
 _ROUNDING = 1e-12

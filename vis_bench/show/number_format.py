@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vis_bench.metrics.half_samples import ENOUGH_VIDEOS
 from vis_bench.record.metrics import AP, FPS, Metric
 from vis_bench.show.tables.model import ABSENT, Column, Entry
 from vis_bench.text import count
@@ -19,6 +18,7 @@ SPREAD_LIMIT = 0.10
 # Footnote of FPS whose run-to-run spread is unknown, and its key.
 UNKNOWN_KEY = "?"
 SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
+ENOUGH_VIDEOS = 60  # intervals of fewer are approximate
 INTERVAL_NOTE = "95 %: interval for another set of as many videos, by half-samples"
 
 # Metrics in the order in which narrow tables keep them.
