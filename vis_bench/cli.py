@@ -15,11 +15,12 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from vis_bench.commands.options import Options, Parser
 from vis_bench.commands.output import SafeStream, own_output, say
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     program = SCRIPT if Path(sys.argv[0]).name == SCRIPT else PROGRAM
     out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
     with redirect_stdout(out), redirect_stderr(err):
-        with _interruptible() as signals:
+        with _interruptible() as signals, warnings.catch_warnings():
+            warnings.showwarning = _say_warning
             code = _run(program, list(sys.argv[1:] if arguments is None else arguments))
         code = 143 if code == 130 and signal.SIGTERM in signals else code
         out.flush()
@@ -88,6 +90,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = code or 2
         err.flush()
     return code
+
+
+def _say_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
+    """Shows a Python warning as a sentence, without the line of code that raised it."""
+    say(f"warning: {message}")
 
 
 def start() -> NoReturn:

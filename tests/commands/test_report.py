@@ -50,7 +50,7 @@ def test_a_page_about_one_record(report, case):
     ):
         assert f">{part}</h2>" in page
     for text in ("good T=5 S=1", "a CPU", "31.50", "w.pth", "0123456789ab",
-                 "20 resamples", "found in 4 of 4 frames"):  # fmt: skip
+                 "20 half-samples", "found in 4 of 4 frames"):  # fmt: skip
         assert text in page
     assert "masks are drawn on gray" not in page
     assert re.search(r"<h1 id=\"verdict\">good T=5 S=1: AP [0-9.]+ \(95 %: ", page)

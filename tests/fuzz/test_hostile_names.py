@@ -310,7 +310,7 @@ def test_figures_of_attention(tmp_path, seed):
         code, out, err = call(*arguments)
         assert (code, err) == (0, "")
         check_text(out, where=kind)
-        assert out.splitlines()[-1].startswith("written: ")
+        assert out.splitlines()[-1].startswith("wrote ")
         check_picture(output, [] if ending != "svg" else [WORST[:25]])
         with np.load(data) as arrays:  # which unpickles nothing
             assert str(arrays["video"]) == video

@@ -187,7 +187,7 @@ def _write_picture(options: argparse.Namespace, page: FigurePage) -> None:
 
 def _print(options: argparse.Namespace, facts: dict[str, Any], text: str = "") -> None:
     files = [str(path) for path in _outputs(options)]
-    written = one_line(f"written: {', '.join(files)}")
+    written = one_line(f"wrote {', '.join(files)}")
     print_result(options, {"written": files, **facts}, f"{text}{written}")
 
 

@@ -78,7 +78,7 @@ def _strip(options: argparse.Namespace) -> None:
     drawn = encode_strips(blocks, options.num_frames, options.column, form, ground)
     write_atomically(options.output, drawn)
     facts = {"written": [str(options.output)], "video": first.video.name, "rows": list(results)}
-    print_result(options, facts, one_line(f"written: {options.output}"))
+    print_result(options, facts, one_line(f"wrote {options.output}"))
 
 
 def _add_failure_cases(options: Options) -> None:
@@ -129,7 +129,7 @@ def _failure_cases(options: argparse.Namespace) -> None:
     warn([*truth.warnings, *warnings])
     lines = [failure_heading(*case) for case in cases]
     lines += [f"{kind}: no further video loses AP to it" for kind in kinds if not worst[kind]]
-    lines += [f"written: {options.output}"]
+    lines += [f"wrote {options.output}"]
     facts = {"written": [str(options.output)], "cases": [_fields(*case) for case in cases]}
     print_result(options, facts, "\n".join(map(one_line, lines)))
 

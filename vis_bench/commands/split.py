@@ -14,7 +14,7 @@ from vis_bench.data.split import split_annotations
 from vis_bench.files import overwrite_guard
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Table
-from vis_bench.text import one_line
+from vis_bench.text import count, one_line
 
 
 def add_arguments(options: Options) -> None:
@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> None:
     )
     lines = [
         one_line(
-            f"{part['path']}: {part['num_videos']} videos, {part['num_objects']} objects, sha256 "
-            f"{part['sha256']}"
+            f"{part['path']}: {count(part['num_videos'], 'video')}, "
+            f"{count(part['num_objects'], 'object')}, sha256 {part['sha256']}"
         )
         for part in parts
     ]

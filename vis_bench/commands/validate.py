@@ -9,7 +9,9 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.validate import problems_text, validate
+from vis_bench.files import read_json
 from vis_bench.progress import Bars
+from vis_bench.text import count
 
 
 def add_arguments(options: Options) -> None:
@@ -28,5 +30,11 @@ def run(options: argparse.Namespace) -> int:
     """Prints the problems, grouped unless all are wanted; 1 if there is one."""
     problems = validate(options.annotations, options.frames, options.name, Bars())
     text = problems_text(problems, show_all=options.all)
+    if not problems:
+        content = read_json(options.annotations)
+        unit = "video" if "videos" in content else "image"
+        text += f" in {count(len(content[f'{unit}s']), unit)}"
+        text += f" with {count(len(content['annotations']), 'object')}"
+        text += "" if options.frames else "; frames were not checked"
     print_result(options, [asdict(problem) for problem in problems], text)
     return 1 if problems else 0

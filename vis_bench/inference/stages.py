@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from types import TracebackType
 
 from vis_bench.errors import InputError
-from vis_bench.method import VIDEO_STAGES
 
 STAGE_NAMES = ("decode", "preprocess", "encode", "predict", "track", "rle")
 # The time between the stages.
@@ -76,6 +75,8 @@ class StageMarks:
 
     def mark(self, name: str) -> None:
         """End the stage that runs and begin another one of `VIDEO_STAGES`."""
+        from vis_bench.method import VIDEO_STAGES
+
         if name not in VIDEO_STAGES:
             raise InputError(f"mark({name!r}) names no stage; expected {', '.join(VIDEO_STAGES)}")
         self._begin(name)

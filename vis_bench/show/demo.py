@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,7 +60,8 @@ def table_text(records: Sequence[Record]) -> str:
         for row in rows
     ]  # fmt: skip
     notes = _NOTES if any(row.reconstruction for row in rows) else {}
-    return render(Page("", (Table.of(columns, lines),), notes, interval_remarks(rows)))
+    text = render(Page("", (Table.of(columns, lines),), notes, interval_remarks(rows)))
+    return "\n".join(textwrap.fill(line, 80) for line in text.splitlines()) + "\n"
 
 
 def show_best(job: Job, records: Sequence[Record], store: RecordStore, bars: Bars) -> str:
