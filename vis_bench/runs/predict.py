@@ -309,8 +309,9 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     things, unit = ("instances", "image") if summary["of_images"] else ("tracks", "video")
     units = f"1 {unit}" if summary["num_videos"] == 1 else f"{summary['num_videos']} {unit}s"
     first = one_line(f"{summary['num_tracks']} {things} in {units}: {summary['output']}")
-    by_category = one_line(f"{things} by category: {counts}") + "\n" if found else ""
-    return f"{first}\n{by_category}"
+    nothing = "nothing scores above the method's own minimum"
+    second = one_line(f"{things} by category: {counts}") if found else nothing
+    return f"{first}\n{second}\n"
 
 
 def _choose_video(videos: Sequence[Video], name: str | None) -> Video:
