@@ -6,6 +6,7 @@ Wrong input ends with one sentence on standard error and exit code 2.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import importlib
 import importlib.metadata
@@ -145,7 +146,7 @@ def _run(program: str, arguments: list[str]) -> int:
         say(f"error: {unusable_path(error)}")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; records written so far are kept\n")
+        sys.stderr.write("interrupted\n")
         return 130
 
 
@@ -153,7 +154,8 @@ def _run(program: str, arguments: list[str]) -> int:
 def _interruptible() -> Iterator[list[int]]:
     """Ctrl-C, and SIGTERM by which Slurm ends a job, interrupt once and are noted in the list.
 
-    A second one ends the process at once; a signal that the process ignores stays ignored.
+    A second one ends the process at once; a signal that the process ignores stays ignored. One that
+    comes while Python cleans up an object, where exceptions are dropped, is sent again.
     """
     came: list[int] = []
 
@@ -162,15 +164,25 @@ def _interruptible() -> Iterator[list[int]]:
         signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 
-    before = {}
+    def dropped(unraisable: sys.UnraisableHookArgs) -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt) or not came:
+            return usual(unraisable)
+        signal.signal(came[-1], interrupt)
+        again = threading.Timer(0.01, _thread.interrupt_main, came[-1:])
+        again.daemon = True
+        return again.start()
+
+    before, usual = {}, sys.unraisablehook
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
     try:
         for number in before:
             signal.signal(number, interrupt)
+            sys.unraisablehook = dropped
         yield came
     finally:
+        sys.unraisablehook = usual
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import warnings
 import zipfile
 
@@ -293,3 +294,17 @@ def test_a_python_warning_is_a_sentence(config, tmp_path, monkeypatch):
     assert err.startswith("warning: slow")
     assert "test_cli.py" not in err
     assert err.count("\n") == 1
+
+
+def test_an_interrupt_while_an_object_is_cleaned_up_is_not_lost(config, monkeypatch):
+    class Interrupted:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def run(options):
+        Interrupted()
+        return 3 if all(number < 10**8 for number in range(10**8)) else 4  # goes on for seconds
+
+    monkeypatch.setattr("vis_bench.commands.flops.run", run)
+    code, _, err = call("flops", config)
+    assert (code, err) == (130, "interrupted\n")
