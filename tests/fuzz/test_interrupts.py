@@ -33,7 +33,8 @@ DRAWN = ["--frames", "frames", "--annotations", "gt.json", "--side", "64"]
 
 # Each writes into `out` only.
 COMMANDS = {
-    "demo": ["demo", "--limit", "1", "--device", "cpu", "--output", "out"],
+    "demo": ["demo", *MEASURE, "--output", "out", "--set", "measure=accuracy", "--set",
+             "resolution=64"],
     "list": ["list", "configs"],
     "new-method": ["new-method", "mine", "out/mine"],
     "run": ["run", "sweep.yaml", *MEASURE, "--output", "out"],
