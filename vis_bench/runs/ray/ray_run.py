@@ -141,16 +141,23 @@ def _measure_cost_alone(ray: ModuleType, job: Job) -> Record | Refused:
     """Measure a job without its accuracy.
 
     A task whose speed is measured takes every CPU of a node, so that no other task of the cluster
-    runs there meanwhile; if no node becomes free, it runs beside others and the record says so.
+    runs there meanwhile; if no node becomes free, it runs beside others and the record says so. Ray
+    lists a node that has died as alive for a while: then the next one takes the task.
     """
     needs_gpu = job.plan.device.type == "cuda"
-    node = max(alive_nodes(ray), key=lambda node: (bool(node.gpus) == needs_gpu, node.cpus))
-    alone = "speed" in job.cell.measure and becomes_free(ray, node)
-    task = task_on(ray, node, node.cpus if alone else 1, _describe_and_measure_cost)
-    try:
-        record: Record | Refused = ray.get(task.remote(replace(job, ground_truth=None)))
-    except ray.exceptions.RayError as error:
-        return Refused(ray_error(error))
+    nodes = sorted(alive_nodes(ray), key=lambda node: (bool(node.gpus) == needs_gpu, node.cpus))
+    record: Record | Refused = Refused("Ray has no node that is alive")
+    alone = False
+    for node in reversed(nodes):
+        alone = "speed" in job.cell.measure and becomes_free(ray, node)
+        task = task_on(ray, node, node.cpus if alone else 1, _describe_and_measure_cost)
+        try:
+            record = ray.get(task.remote(replace(job, ground_truth=None)))
+            break
+        except ray.exceptions.TaskUnschedulableError as error:
+            record = Refused(ray_error(error))
+        except ray.exceptions.RayError as error:
+            return Refused(ray_error(error))
     if isinstance(record, Refused) or record.fps is None:
         return record
     return record.model_copy(update={"timed_alone": alone})
