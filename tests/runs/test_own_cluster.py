@@ -127,9 +127,7 @@ def test_a_signal_ends_everything_and_keeps_the_shards(tmp_path, number, kill, c
     ended, out, err, left = python(SIGNALLED, config, output, int(number), kill)
     assert ended == code, err
     assert len(list((output / "shards").rglob("*.json"))) == 1
-    cells, starting, kept, interrupted = err.splitlines()
-    assert (cells.split()[0], starting, interrupted) == ("1", "starting Ray", "interrupted")
-    assert kept.endswith(" --resume")
+    assert [line.split()[0] for line in err.splitlines()] == ["1", "starting", "interrupted"]
     assert (out, left) == ("", [])
 
 

@@ -24,7 +24,6 @@ from vis_bench.runs.harness import (
     infer,
     is_measured,
     measure_cost,
-    name_kept,
     run_jobs,
 )
 from vis_bench.runs.jobs import Job
@@ -104,10 +103,6 @@ def _infer_all(
         )  # fmt: skip
         untimed = [job.digest for job in measured if "speed" not in job.cell.measure]
         records = {digest: pool.measure_cost(digest) for digest in untimed}
-    except KeyboardInterrupt:
-        for job in measured:
-            name_kept(job, store, bars)
-        raise
     finally:
         pool.close()
     return queue.given_up, records
