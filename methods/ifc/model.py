@@ -84,6 +84,9 @@ CHECKPOINT_NAMES = [
     (r"detr\.class_embed\.", "class_head."),
     (r"detr\.mask_head\.", "spatial_decoder."),
 ]
+# sukjunhwang/IFC, issue 4: total execution time until the results of all videos are final, identity
+# matching included, over the frames of the test set. Arithmetic is not stated.
+PAPER_PROTOCOL = {"speed.regions": ["end_to_end"]}
 SIGNS = {
     r"detr\.transformer\.memory_bus$": "an IFC checkpoint",
     r"encoder\.gather_communicate_layers\.": "an IFC checkpoint of this project",
@@ -106,6 +109,7 @@ class IFC(RecordsAttention):
         tracking_rule: how clips are joined; an `ImageRule` takes one image at a time.
     """
 
+    paper_protocol = PAPER_PROTOCOL
     checkpoint_signs = SIGNS
 
     def __init__(

@@ -40,9 +40,18 @@ def test_other_settings_are_refused(settings, key, value, expected):
         check_protocol(cell(**settings), protocol("vistr"))
 
 
-def test_a_method_without_a_stated_protocol_is_refused():
-    with pytest.raises(InputError, match="ifc"):
+def test_ifc_is_timed_until_its_results_are_final():
+    """Its author counts all time, of any clip length (sukjunhwang/IFC, issue 4)."""
+    whole = {"speed": {"protocol": "paper", "regions": "end_to_end"}, "method": "ifc"}
+    for length in (5, 36):
+        check_protocol(cell(**whole, clip_length=length), protocol("ifc"))
+    with pytest.raises(InputError, match=r"speed.regions is \[model\]; expected \[end_to_end\]"):
         check_protocol(cell(method="ifc"), protocol("ifc"))
+
+
+def test_a_method_without_a_stated_protocol_is_refused():
+    with pytest.raises(InputError, match="seqformer"):
+        check_protocol(cell(method="seqformer"), protocol("seqformer"))
 
 
 def test_it_is_another_measurement():
@@ -59,4 +68,5 @@ def test_every_stated_protocol_can_be_written_in_a_config():
             continue
         if stated is not None:
             settings = {key: value for key, value in stated.items() if key != "speed.regions"}
-            check_protocol(cell(method=name, **settings), stated)
+            speed = {"protocol": "paper", "regions": stated["speed.regions"]}
+            check_protocol(cell(method=name, speed=speed, **settings), stated)

@@ -153,6 +153,18 @@ def test_other_data_never_stands_in_a_youtube_vis_column(name, dataset):
         assert any(entry.text == "77.8" for row in grid.rows for entry in row)
 
 
+def test_published_fps_stand_with_their_hardware_and_are_not_ranked():
+    for name in ("comparison", "ifc-stride", "ifc-encoder-comparison"):
+        page = table_page(name, [])
+        (conditions,) = [text for text in page.remarks if text.startswith("Published FPS")]
+        assert "sukjunhwang/IFC issue 4" in conditions
+        for grid in page.tables:
+            places = [n for n, column in enumerate(grid.columns) if column.title == "FPS"]
+            assert places
+            assert {row[n].mark for row in grid.rows for n in places} == {None}
+    assert not any("FPS" in text for text in load_table("seqformer-clip-length").texts())
+
+
 def test_mini_models_fill_the_same_layout():
     records = [
         example_record(backbone="mini", options={"memory_tokens": n}, clip_length=t, clip_stride=1,

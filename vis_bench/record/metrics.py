@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 class Metric:
     """One metric: its field in a record, and how its value is printed.
 
-    `scale`: one unit of the printed value, in the record's unit. `higher_is_better` is None if
-    neither is. `learned`: meaningless with random weights. `long_title` for where there is room.
-    `ends`: the fields that hold the ends of its 95 % interval.
+    `scale`: one unit of the printed value, in the record's unit. `higher_is_better` is None where
+    no value is marked as the best: what counts is the speed of methods with like AP. `learned`:
+    meaningless with random weights. `long_title` for where there is room. `ends`: the fields that
+    hold the ends of its 95 % interval.
     """
 
     field: str
@@ -90,12 +91,12 @@ TRACKING = (
 )  # fmt: skip
 TRACKING_TITLES = {metric.field: metric.title for metric in TRACKING}
 
-FPS = Metric("fps", "FPS")
+FPS = Metric("fps", "FPS", higher_is_better=None)
 GFLOPS_PER_FRAME = Metric(
     "gflops_per_frame",
     "GFLOPs/frame",
     digits=2,
-    higher_is_better=False,
+    higher_is_better=None,
     long_title="GFLOPs per source frame (a multiply-add is 1)",
 )
 PARAMS = Metric("num_params", "Params (M)", 1e6, digits=2, higher_is_better=None)

@@ -244,9 +244,8 @@ def _text(title: str, context: str, *, joined: str = "", weight: int = 0) -> Col
 
 
 def _values(metric: Metric, rows: Sequence[Record]) -> list[Entry]:
-    """A metric of each row; FPS have a best only where all ranked rows computed alike."""
-    ways = {(row.device, arithmetic_name(row)) for row in rows if is_ranked(row)}
-    has_best = metric.higher_is_better is not None and (metric is not FPS or len(ways) < 2)
+    """A metric of each row, the best of the ranked rows marked."""
+    has_best = metric.higher_is_better is not None
     entries = [
         replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
         for row in rows

@@ -41,7 +41,8 @@ def fps_page(records: Sequence[Record]) -> Page:
     lines: list[tuple[Entry, ...]] = []
     for labels, where, fps, source in _published():
         stated = published()["sources"][source]
-        texts = stated.get("timed", "not stated"), ABSENT, stated.get("hardware", "not stated")
+        timed = stated.get("timed", {}).get(labels[0], "not stated")
+        texts = timed, ABSENT, stated.get("hardware", "not stated")
         head = Entry("published", notes=notes.numbered(source_text(source)))
         lines.append((*map(Entry, labels), head, *map(Entry, texts), Entry(FPS.text(fps))))
         repeated = [Entry(label, repeats=True) for label in labels]

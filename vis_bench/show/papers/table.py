@@ -149,14 +149,17 @@ class PaperTable(_Part):
         return {**where, **(extra or {}), **row.where}
 
     def texts(self) -> list[str]:
-        """The remarks, with the hardware of the cited sources filled in."""
-        cited = {row.source for row in self.rows}
-        stated = [s for k, s in published()["sources"].items() if k in cited and "hardware" in s]
-        hardware = ". ".join(
-            f"{s['text']}: {'; '.join(s[key] for key in ('hardware', 'remark') if key in s)}"
-            for s in stated
-        )
-        return [remark.replace("{hardware}", hardware) for remark in self.remarks]
+        """The remarks, after the conditions of the published FPS."""
+        places = [n for n, column in enumerate(self.columns) if column.metric is FPS]
+        cited = {row.source for row in self.rows if any(row.values[n] is not None for n in places)}
+        sources = [source for key, source in published()["sources"].items() if key in cited]
+        conditions = [
+            f"{source['text']}: {source.get('hardware', 'hardware not stated')}"
+            + "".join(f"; {method}: {what}" for method, what in source.get("timed", {}).items())
+            for source in sources
+        ]
+        fps = [f"Published FPS. {'. '.join(conditions)}."] if conditions else []
+        return [*fps, *self.remarks]
 
 
 @cache
