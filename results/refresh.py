@@ -25,7 +25,7 @@ from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVE
 from vis_bench.record.names import display_names, split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords, pack_predictions, read_record
-from vis_bench.runs.jobs import BuildMethod
+from vis_bench.runs.build import BuildMethod
 from vis_bench.show.ablations import ablation_pages
 from vis_bench.show.front_chart import front_chart, front_digest
 from vis_bench.show.leaderboard import (

@@ -14,10 +14,11 @@ from methods.training.trainable import build_trainable
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
+from vis_bench.runs.build import build_cell_method, resolve_kernel_backend
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.jobs import RunSettings, build_cell_method, resolve_jobs, resolve_kernel_backend
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.sources import open_dataset
 
 DEVICE = torch.device("cpu")

@@ -29,9 +29,10 @@ from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips,
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
+from vis_bench.runs.build import load_method
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.jobs import RunSettings, find_weights, load_method, resolve_jobs
+from vis_bench.runs.jobs import RunSettings, find_weights, resolve_jobs
 
 CASES = ("tiny", "square", "aspect")
 PLANS = [(1, 1), (2, 1), (4, 2), (3, 3), ("whole", 1)]

@@ -15,8 +15,8 @@ from vis_bench.cost.flops.video import ShapeCounter, measure_flops
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.record.schema import CostFields
+from vis_bench.runs.build import method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
-from vis_bench.runs.jobs import method_on_meta
 from vis_bench.show.flops import overview, report_flops
 
 MINI = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 6}

@@ -100,7 +100,8 @@ def _profile(options: argparse.Namespace) -> None:
 def _trace(options: argparse.Namespace, output: Path) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
-    from vis_bench.runs.jobs import find_weights, load_method, naming_method
+    from vis_bench.runs.build import load_method, naming_method
+    from vis_bench.runs.jobs import find_weights
 
     cell = load_cells(options.config, options.overrides)[0]
     device = pick_device(options.device)

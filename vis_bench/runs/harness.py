@@ -44,13 +44,13 @@ from vis_bench.record.schema import (
     SubjectFields,
 )
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.jobs import (
-    Job,
+from vis_bench.runs.build import (
     counting_flops,
     method_on_meta,
     naming_method,
     resolve_kernel_backend,
 )
+from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
 from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut

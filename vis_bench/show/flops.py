@@ -18,8 +18,9 @@ from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.progress import Advance, silent
 from vis_bench.record.names import backbone_title, method_title, option_words
+from vis_bench.runs.build import BuildMethod, counting_flops, method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig
-from vis_bench.runs.jobs import BuildMethod, counting_flops, find_weights, method_on_meta
+from vis_bench.runs.jobs import find_weights
 from vis_bench.runs.sources import config_categories
 from vis_bench.show.number_format import plain
 from vis_bench.show.tables import render

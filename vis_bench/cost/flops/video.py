@@ -156,7 +156,7 @@ def measure_flops(
     clips of a clip's cost by itself.
 
     Args:
-        method: on the meta device, prepared for inference; see `runs.jobs`.
+        method: on the meta device, prepared for inference; see `runs.build`.
         videos: their sizes and lengths count, no frame is read.
         plan: clips and resolution.
     """

@@ -19,7 +19,7 @@ from vis_bench.show.papers.table import PaperRow, load_table, published
 from vis_bench.show.tables.model import Page
 
 if TYPE_CHECKING:
-    from vis_bench.runs.jobs import BuildMethod
+    from vis_bench.runs.build import BuildMethod
 
 MEASURED, FPS = "measured", "fps"
 

@@ -1,0 +1,127 @@
+"""The method of a cell: built, with its weights, on its device or on the meta device.
+
+Errors of a method's own code become sentences with its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from vis_bench.errors import InputError, reason
+from vis_bench.inference.checkpoint import folder_config, load_weights
+from vis_bench.method import VISMethod
+from vis_bench.runs.config import Cell
+from vis_bench.runs.process_state import kept_process_state
+
+# `methods.build_method`, or another registry's.
+BuildMethod = Callable[..., VISMethod]
+
+
+def build_cell_method(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
+) -> VISMethod:
+    """Build the cell's method; random weights come from the cell's seed alone.
+
+    `kernel_backend` is passed to the methods that have an option of that name. A config.json beside
+    the weights decides the options that it states.
+    """
+    with naming_builder(cell.method, cell.options):
+        return _build(build_method, cell, num_classes, weights)
+
+
+@contextmanager
+def naming_builder(name: str, options: Mapping[str, object]) -> Iterator[None]:
+    """Turn errors of building a method into an InputError with the method's name."""
+    if "num_classes" in options:
+        raise InputError(
+            f"method {name} has no option 'num_classes'; it is the number of the data set's "
+            "categories"
+        )
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"method {name} refuses its options: {error}") from None
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {name} cannot be built, {reason(error)}") from None
+
+
+@contextmanager
+def naming_method(name: str) -> Iterator[None]:
+    """Turn errors of a method's own code into an InputError with its name and the place."""
+    try:
+        with kept_process_state():
+            yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in's own code may raise anything
+        raise InputError(f"method {name} failed, {reason(error)}") from None
+
+
+def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | None:
+    """The backend that the method's own kernels run on; None without such kernels."""
+    with naming_method(method.registered_name):
+        try:
+            return method.resolved_kernel_backend(device)
+        except ValueError as error:
+            raise InputError(f"kernel_backend: {error}") from None
+
+
+def load_method(
+    build_method: BuildMethod, cell: Cell, num_classes: int,
+    weights: Path | None, device: torch.device,
+) -> VISMethod:  # fmt: skip
+    """Build the cell's method, load its weights and prepare it for inference on `device`."""
+    method = build_cell_method(build_method, cell, num_classes, weights)
+    resolve_kernel_backend(method, device)
+    if weights is not None:
+        load_weights(method, weights, num_classes)
+    with naming_method(cell.method):
+        method.to(device)
+        method.prepare_for_inference()
+    return method
+
+
+def method_on_meta(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
+) -> VISMethod:
+    """Build the cell's method on the meta device: shapes without values."""
+    try:
+        with torch.device("meta"):
+            method = _build(build_method, cell, num_classes, weights)
+            method.to("meta")
+            method.prepare_for_inference()
+    except (Exception, SystemExit) as error:  # a plug-in may do anything where there are no values
+        build_cell_method(build_method, cell, num_classes, weights)
+        raise InputError(
+            f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "
+            f"{reason(error)}"
+        ) from None
+    return method
+
+
+def _build(
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None
+) -> VISMethod:
+    options = dict(cell.options)
+    if weights is not None and (config := folder_config(weights)):
+        options["weights_config"] = config
+    if cell.kernel_backend != "auto":
+        options["kernel_backend"] = cell.kernel_backend
+    with kept_process_state(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cell.seed)
+        return build_method(cell.method, num_classes=num_classes, **options)
+
+
+@contextmanager
+def counting_flops(name: str) -> Iterator[None]:
+    """Turn errors of a method's code on the meta device into one sentence."""
+    try:
+        yield
+    except Exception as error:  # a method's own code may raise anything where there are no values
+        raise InputError(f"FLOPs of method {name} cannot be counted: {reason(error)}") from None
