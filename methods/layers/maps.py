@@ -24,7 +24,12 @@ def add_upsampled(fine: Tensor, coarse: Tensor) -> Tensor:
 
 
 def sine_position_encoding(
-    grid: Sequence[int], channels: int, *, offset: float, like: Tensor
+    grid: Sequence[int],
+    channels: int,
+    *,
+    offset: float,
+    like: Tensor,
+    valid: Sequence[int] | None = None,
 ) -> Tensor:
     """Encode the coordinates of every location of a grid (DETR, supplement A.4).
 
@@ -35,15 +40,19 @@ def sine_position_encoding(
         grid: lengths of the axes, each of which gets an equal share of the channels, in order.
         offset: 0 counts locations as DETR and IFC do, -0.5 takes their centers as SeqFormer does.
         like: gives the result its dtype and device.
+        valid: locations of each axis that show the frame, where the others, behind them, are
+            padding; those have the last one's coordinate.
 
     Returns:
         Tensor of shape (*grid, channels).
     """
     share = channels // len(grid)
     encoded = []
-    for axis, length in enumerate(grid):
+    for axis, (length, last) in enumerate(zip(grid, valid or grid, strict=True)):
         positions = torch.arange(1, length + 1, dtype=torch.float32, device=like.device)
-        scaled = (positions + offset) / (length + EPSILON) * (2 * math.pi)
+        if last < length:
+            positions = positions.clamp(max=last)
+        scaled = (positions + offset) / (last + EPSILON) * (2 * math.pi)
         pairs = torch.arange(share, device=like.device) // 2
         angles = scaled[:, None] / TEMPERATURE ** (2 * pairs / share)
         along = torch.empty_like(angles)

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from methods import seqformer
 from methods.layers.deformable_attention import DeformableAttention, FeatureLevels
+from methods.layers.deformable_encoder import STRIDES, DeformableEncoderLayer
 from methods.layers.option_checks import MAX_LAYERS, check_sizes, check_switches
 from methods.layers.transformer import MultiHeadAttention
 from methods.ms_sts.attention import MSSTSAttention
 from methods.seqformer.decoder import QueryDecomposeLayer
-from methods.seqformer.encoder import DeformableEncoderLayer
-from methods.seqformer.model import STRIDES, SeqFormer
+from methods.seqformer.model import SeqFormer
 from vis_bench.method import FrameFeatures
 
 # Options by name, over the defaults of `build`.
@@ -127,7 +127,9 @@ def build(
     check_sizes(num_queries=num_queries, mask_channels=mask_channels, top_k=top_k)
 
     def attention() -> DeformableAttention:
-        return DeformableAttention(width, heads, len(STRIDES), points, kernel_backend)
+        return DeformableAttention(
+            width, heads, len(STRIDES), points, kernel_backend, box_projection=True
+        )
 
     def encoder_layer() -> DeformableEncoderLayer:
         if not (intra_scale or inter_scale):

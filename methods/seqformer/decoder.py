@@ -11,16 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from methods.layers.boxes import box_heads, inverse_sigmoid, refined_boxes
 from methods.layers.checkpoint import rename_on_load
 from methods.layers.deformable_attention import AttentionRecord, DeformableAttention, FeatureLevels
-from methods.layers.transformer import MLP, FeedForward, MultiHeadAttention, full_precision
-
-INVERSE_SIGMOID_EPSILON = 1e-5
-INITIAL_BOX_LOGIT = -2.0
+from methods.layers.transformer import FeedForward, MultiHeadAttention, full_precision
 
 
 @dataclass(frozen=True)
@@ -124,13 +120,8 @@ class QueryDecomposeDecoder(nn.Module):
     def __init__(self, layers: Sequence[QueryDecomposeLayer], width: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.box_heads = nn.ModuleList(MLP(width, width, 4, 3) for _ in layers)
+        self.box_heads = box_heads(width, len(self.layers))
         self.initial_references = nn.Linear(width, 2)
-        with torch.no_grad():
-            for head in self.box_heads:
-                nn.init.zeros_(head.layers[-1].weight)
-                nn.init.zeros_(head.layers[-1].bias)
-            nn.init.constant_(self.box_heads[0].layers[-1].bias[2:], INITIAL_BOX_LOGIT)
 
     def forward(
         self,
@@ -164,18 +155,9 @@ class QueryDecomposeDecoder(nn.Module):
                 start_TQX = inverse_sigmoid(references_TQX)
                 boxes_TQ4 = None
                 if last_boxes or layer is not self.layers[-1]:
-                    deltas_TQ4 = box_head(box_queries_TQC)
-                    # The first layer starts from points, which have no width and height.
-                    missing = deltas_TQ4.shape[-1] - start_TQX.shape[-1]
-                    boxes_TQ4 = (deltas_TQ4 + F.pad(start_TQX, (0, missing))).sigmoid()
+                    boxes_TQ4 = refined_boxes(start_TQX, box_head(box_queries_TQC))
                     references_TQX = boxes_TQ4.detach()
                 outputs.append(
                     DecoderOutput(instances_QC, box_queries_TQC, boxes_TQ4, start_TQX.sigmoid())
                 )
         return outputs
-
-
-def inverse_sigmoid(values: Tensor) -> Tensor:
-    """Logits of values in 0..1, kept finite at both ends."""
-    low, high = values.clamp(min=INVERSE_SIGMOID_EPSILON), 1 - values
-    return torch.log(low / high.clamp(min=INVERSE_SIGMOID_EPSILON))

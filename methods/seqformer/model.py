@@ -26,12 +26,17 @@ from methods.layers.deformable_attention import (
     attention_build,
     flatten_maps,
 )
-from methods.layers.maps import sine_position_encoding
+from methods.layers.deformable_encoder import (
+    STRIDES,
+    DeformableEncoder,
+    DeformableEncoderLayer,
+    LevelProjection,
+    level_positions,
+)
+from methods.layers.dynamic_masks import DynamicMaskHead, MaskBranch
 from methods.layers.option_checks import MAX_LAYERS, check_sizes
 from methods.layers.transformer import full_precision
 from methods.seqformer.decoder import DecoderOutput, QueryDecomposeDecoder, QueryDecomposeLayer
-from methods.seqformer.encoder import DeformableEncoder, DeformableEncoderLayer
-from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch
 from vis_bench.attention import AttentionPart, ClipAttention, DecoderAttention, RecordsAttention
 from vis_bench.method import ClipPrediction, FrameFeatures, InputFormat, TrackingRule
 
@@ -47,9 +52,6 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     },
 }  # fmt: skip
 
-STRIDES = (8, 16, 32, 64)
-GROUPS = 32
-POSITION_OFFSET = -0.5
 CLASS_PRIOR = 0.01
 # The class head's columns before and after those of the data set's categories 1..K.
 EXTRA_COLUMNS = 2
@@ -72,27 +74,6 @@ SIGNS = {
     r"detr\.transformer\.decoder\.layers\.\d+\.self_attn_box\.": "a SeqFormer checkpoint",
     r"decoder\.layers\.\d+\.box_self_attention\.": "a SeqFormer checkpoint of this project",
 }
-
-
-class LevelProjection(nn.Module):
-    """Brings a backbone's maps to one width, and adds a coarser level by a convolution of stride 2
-    (Zhu et al., 2021, supplement A.2).
-    """
-
-    def __init__(self, channels: Sequence[int], width: int) -> None:
-        super().__init__()
-        same = [nn.Conv2d(inputs, width, 1) for inputs in channels]
-        coarser = nn.Conv2d(channels[-1], width, 3, stride=2, padding=1)
-        self.levels = nn.ModuleList(
-            nn.Sequential(conv, nn.GroupNorm(GROUPS, width)) for conv in (*same, coarser)
-        )
-        for conv, _ in self.levels:
-            nn.init.xavier_uniform_(conv.weight)
-            nn.init.zeros_(conv.bias)
-
-    def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Maps (T, width, ...), finest first."""
-        return [level(x) for level, x in zip(self.levels, [*maps, maps[-1]], strict=True)]
 
 
 class SeqFormer(RecordsAttention):
@@ -171,7 +152,8 @@ class SeqFormer(RecordsAttention):
     def encode_tokens(self, tokens_TSC: Tensor, size_HW: tuple[int, int]) -> FrameFeatures:
         """Encoder and mask branch: maps `memory` (T, S, C) and `mask_features` (T, 8, H/8, W/8)."""
         levels = FeatureLevels.of_frame(size_HW, STRIDES)
-        memory_TSC = self.encoder(tokens_TSC, self._position(levels, tokens_TSC), levels)
+        position_SC = level_positions(levels, self.level_embedding_LC, tokens_TSC)
+        memory_TSC = self.encoder(tokens_TSC, position_SC, levels)
         mask_features = self.mask_branch(*levels.maps(memory_TSC)[:3])
         return FrameFeatures({"memory": memory_TSC, "mask_features": mask_features}, size_HW)
 
@@ -264,16 +246,6 @@ class SeqFormer(RecordsAttention):
         boxes_NT4 = None if boxes_TQ4 is None else boxes_TQ4[:, kept_N].transpose(0, 1)
         return ClipPrediction(class_probs_QK[kept_N, 1:-1], masks_NTHW, boxes_NT4), kept_N
 
-    def _position(self, levels: FeatureLevels, tokens_TSC: Tensor) -> Tensor:
-        """Sine position plus a learned embedding per level: (S, C)."""
-        channels = tokens_TSC.shape[-1]
-        encoded = [
-            sine_position_encoding(grid, channels, offset=POSITION_OFFSET, like=tokens_TSC)
-            for grid in levels.shapes_L2
-        ]
-        rows = zip(encoded, self.level_embedding_LC, strict=True)
-        return torch.cat([(level + row).flatten(0, 1) for level, row in rows])
-
 
 def best_queries(class_probs_QK: Tensor, top_k: int) -> Tensor:
     """Queries of the `top_k` best (query, column) pairs, each once, in order of its best pair.
@@ -323,7 +295,9 @@ def build(
     check_sizes(num_queries=num_queries, mask_channels=mask_channels, top_k=top_k)
 
     def attention() -> DeformableAttention:
-        return DeformableAttention(width, heads, len(STRIDES), points, kernel_backend)
+        return DeformableAttention(
+            width, heads, len(STRIDES), points, kernel_backend, box_projection=True
+        )
 
     return SeqFormer(
         backbone=backbone,

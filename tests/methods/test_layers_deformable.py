@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from deformable_by_hand import FRAMES, LEVELS, POSITIONS, QUERIES, attention, read_by_hand, tokens
 from methods.layers.deformable_attention import DeformableAttention, FeatureLevels, flatten_maps
+from methods.layers.deformable_encoder import level_positions
 
 
 @pytest.mark.parametrize("coordinates", [2, 4], ids=["points", "boxes"])
@@ -21,6 +22,40 @@ def test_reading_follows_equation_3(coordinates):
         torch.testing.assert_close(read[frame], wanted)
     projected = layer.output_proj(read)
     assert torch.equal(layer(queries, references, memory, LEVELS), projected)
+
+
+@pytest.mark.parametrize("coordinates", [2, 4], ids=["points", "boxes"])
+@torch.no_grad()
+def test_padding_is_as_if_it_were_not_there(coordinates):
+    """Places count in fractions of the frame, and in the padding there is nothing to read."""
+    layer, padded = attention(), FeatureLevels(((6, 5), (3, 4)), valid_L2=LEVELS.shapes_L2)
+    queries, memory = tokens(FRAMES, QUERIES), tokens(FRAMES, 6 * 5 + 3 * 4)
+    references = torch.rand(FRAMES, QUERIES, coordinates, dtype=torch.float64)
+    maps = padded.maps(memory)
+    cut = [x[..., :h, :w] for x, (h, w) in zip(maps, LEVELS.shapes_L2, strict=True)]
+    wanted = layer.read(queries, references, flatten_maps(cut), LEVELS)
+    torch.testing.assert_close(layer.read(queries, references, memory, padded), wanted)
+
+
+@torch.no_grad()
+def test_positions_in_the_padding_are_the_last_ones_and_their_places_lie_beyond():
+    padded, embedding = FeatureLevels(((6, 5), (3, 4)), LEVELS.shapes_L2), torch.randn(2, 16)
+    like = torch.zeros(())
+    found = padded.maps(level_positions(padded, embedding, like)[None])
+    wanted = LEVELS.maps(level_positions(LEVELS, embedding, like)[None])
+    places = padded.maps(padded.centers(like)[None]), LEVELS.maps(LEVELS.centers(like)[None])
+    for level, (rows, columns) in enumerate(LEVELS.shapes_L2):
+        position, place = found[level][0], places[0][level][0]
+        assert torch.equal(position[:, :rows, :columns], wanted[level][0])
+        assert torch.equal(place[:, :rows, :columns], places[1][level][0])
+        height, width = padded.shapes_L2[level]
+        for y in range(height):
+            for x in range(width):
+                inside = min(y, rows - 1), min(x, columns - 1)
+                assert torch.equal(position[:, y, x], position[:, inside[0], inside[1]])
+                torch.testing.assert_close(
+                    place[:, y, x], torch.tensor([(x + 0.5) / columns, (y + 0.5) / rows])
+                )
 
 
 def test_fresh_attention_looks_along_rays():

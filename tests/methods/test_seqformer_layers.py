@@ -16,8 +16,8 @@ from deformable_by_hand import (
     read_by_hand,
     tokens,
 )
+from methods.layers.dynamic_masks import DynamicMaskHead, MaskBranch, aligned_bilinear
 from methods.seqformer.decoder import QueryDecomposeDecoder, QueryDecomposeLayer
-from methods.seqformer.mask_head import DynamicMaskHead, MaskBranch, aligned_bilinear
 
 
 def decoder():

@@ -14,7 +14,7 @@ POSITIONS = 26
 def attention():
     """Random weights everywhere, also where training starts from zero."""
     torch.manual_seed(0)
-    layer = DeformableAttention(WIDTH, HEADS, 2, POINTS).double()
+    layer = DeformableAttention(WIDTH, HEADS, 2, POINTS, box_projection=True).double()
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return layer

@@ -1,5 +1,6 @@
-"""SeqFormer's mask head (Wu et al., ECCV 2022, section 3.1, "Mask head"; after CondInst, Tian et
-al., 2020): a small convolution network whose weights the instance query writes.
+"""The mask head of SeqFormer and IDOL (Wu et al., ECCV 2022, arXiv 2112.08275, section 3.1, "Mask
+head"; after CondInst, Tian et al., 2020): a small convolution network whose weights the instance
+query writes.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class DynamicMaskHead(nn.Module):
         Args:
             instances_NC: the selected instance queries.
             centers_TN2: their references, x and y in 0..1.
-            size_HW: of the network's input, in pixels.
+            size_HW: of the frame that the references are fractions of, in pixels; the mask features
+                may reach beyond it, right and below.
         """
         with full_precision(instances_NC.device):
             features_TCHW = mask_features_TCHW.to(centers_TN2.dtype)
