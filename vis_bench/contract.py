@@ -301,7 +301,8 @@ def _copied_tracks(
     return copied
 
 
-def _check_stage(name: str) -> None:
+def _check_stage(name: str, seconds: float | None = None) -> None:
+    assert seconds is None or seconds >= 0, f"mark({name!r}, {seconds}); expected 0 or more"
     assert name in VIDEO_STAGES, f"mark({name!r}); expected one of {', '.join(VIDEO_STAGES)}"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -411,9 +411,20 @@ class TrackPrediction:
 
 
 Frames = Sequence[np.ndarray] | np.ndarray
-# Begins one of these stages of `predict_video`.
-Mark = Callable[[str], None]
-VIDEO_STAGES = ("preprocess", "encode", "predict", "track")
+# Stages of `predict_video`. Time in `transfer` is spent on handing frames to another process and
+# waiting for it, and counts nowhere.
+TRANSFER = "transfer"
+VIDEO_STAGES = ("preprocess", "encode", "predict", "track", TRANSFER)
+
+
+class Mark(Protocol):
+    """Begins one of `VIDEO_STAGES`, and ends the one that runs.
+
+    With `seconds`, time that another process measured is added to the stage instead, and the stage
+    that runs goes on.
+    """
+
+    def __call__(self, name: str, seconds: float | None = None, /) -> None: ...
 
 
 class VideoMethod(VISMethod):
@@ -440,6 +451,15 @@ class VideoMethod(VISMethod):
             mark: `mark(name)` ends the current stage and begins another one of `VIDEO_STAGES`, so
                 that records can split the time; the first is `predict`. Optional.
         """
+
+    def take_peaks(self) -> Mapping[str, int | None]:
+        """Peak memory, since the last call, of another process that runs the method.
+
+        Returns:
+            Bytes of `process` and of its GPU's `allocator`, as in `MemoryBytes`; empty where the
+            method runs in this process.
+        """
+        return {}
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """Refuses: there are no features that clips could share."""

@@ -10,6 +10,8 @@ import torch
 
 from video_key import VideoKey
 from vis_bench.contract import check_contract
+from vis_bench.cost.speed.nvml import peak_memory
+from vis_bench.cost.speed.regions import time_run
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -127,6 +129,42 @@ def test_the_method_splits_its_time_by_stages():
         "predict": 1, "preprocess": 2, "encode": 4, "track": 24,
     }  # fmt: skip
     assert clock.seconds.keys() >= {"decode", "rle"}
+
+
+def test_time_of_another_process_counts_in_place_of_the_transfer():
+    now = [0.0]
+
+    def spend(seconds):
+        now[0] += seconds
+
+    def predict(frames, video, mark):
+        mark("transfer")
+        next(iter(frames))
+        spend(100)
+        mark("predict", 2.5)
+        mark("preprocess", 0.5)
+        yield one(video)
+        spend(1000)
+        mark("predict", 4)
+        mark("track")
+        spend(1)
+
+    def run(stages, after_clip):
+        track_video(Given(predict), a_video(), PLAN, [1, 2, 3], stages, after_clip)
+
+    for by_stage in (True, False):
+        timed = time_run(run, torch.device("cpu"), by_stage=by_stage, clock=lambda: now[0])
+        assert timed.seconds == 8
+        assert timed.clip_seconds == [8]
+        known = {"predict": 6.5, "preprocess": 0.5, "track": 1} if by_stage else {}
+        assert {name: s for name, s in timed.stage_seconds.items() if s} == known
+
+
+def test_peaks_of_another_process_stand_in_place_of_those_of_this_one():
+    taken = [{"process": 1}, {"process": 5, "allocator": 7}]
+    with peak_memory(torch.device("cpu"), lambda: taken.pop(0)) as peaks:
+        assert len(taken) == 1
+    assert peaks == {"process": 5, "allocator": 7, "device": None}
 
 
 REFUSED = {

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from types import TracebackType
 
 from vis_bench.errors import InputError
+from vis_bench.method import TRANSFER, VIDEO_STAGES
 
 STAGE_NAMES = ("decode", "preprocess", "encode", "predict", "track", "rle")
 # The time between the stages.
@@ -16,11 +17,36 @@ OTHER = "other"
 
 
 class Stages:
-    """Stages that nobody times; `StageClock` does."""
+    """Stages that nobody times; `StageClock` does.
+
+    Attributes:
+        elsewhere: seconds that another process measured, less those that this one spent on handing
+            it frames and waiting. A run takes its time on this process's clock and these.
+
+    Args:
+        clock: returns the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.elsewhere = 0.0
+        self._clock = clock
 
     def time(self, name: str) -> AbstractContextManager[None]:
         """A context whose time belongs to stage `name`."""
         return nullcontext()
+
+    @contextmanager
+    def transfer(self) -> Iterator[None]:
+        """A context whose time does not count."""
+        start = self._clock()
+        try:
+            yield
+        finally:
+            self.elsewhere -= self._clock() - start
+
+    def add(self, name: str, seconds: float) -> None:
+        """Charge time that another process measured to stage `name`."""
+        self.elsewhere += seconds
 
 
 NO_STAGES = Stages()
@@ -40,9 +66,9 @@ class StageClock(Stages):
         synchronize: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        super().__init__(clock)
         self.seconds: dict[str, float] = defaultdict(float)
         self._synchronize = synchronize
-        self._clock = clock
 
     @contextmanager
     def time(self, name: str) -> Iterator[None]:
@@ -54,6 +80,11 @@ class StageClock(Stages):
         finally:
             self._synchronize()
             self.seconds[name] += self._clock() - start
+
+    def add(self, name: str, seconds: float) -> None:
+        """Charge time that another process measured to stage `name`."""
+        super().add(name, seconds)
+        self.seconds[name] += seconds
 
 
 class StageMarks:
@@ -73,13 +104,14 @@ class StageMarks:
     ) -> None:  # fmt: skip
         self._running.close()
 
-    def mark(self, name: str) -> None:
-        """End the stage that runs and begin another one of `VIDEO_STAGES`."""
-        from vis_bench.method import VIDEO_STAGES
-
+    def mark(self, name: str, seconds: float | None = None) -> None:
+        """End the stage that runs and begin another one of `VIDEO_STAGES`; see `method.Mark`."""
         if name not in VIDEO_STAGES:
             raise InputError(f"mark({name!r}) names no stage; expected {', '.join(VIDEO_STAGES)}")
-        self._begin(name)
+        if seconds is None:
+            self._begin(name)
+        else:
+            self._stages.add(name, seconds)
 
     @contextmanager
     def inside(self, name: str) -> Iterator[None]:
@@ -93,5 +125,6 @@ class StageMarks:
 
     def _begin(self, name: str) -> None:
         self._running.close()
-        self._running.enter_context(self._stages.time(name))
+        stages = self._stages
+        self._running.enter_context(stages.transfer() if name == TRANSFER else stages.time(name))
         self._name = name

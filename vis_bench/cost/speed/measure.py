@@ -38,7 +38,7 @@ from vis_bench.data.video import Video
 from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod
 from vis_bench.inference.loop import no_mark
 from vis_bench.inference.stages import NO_STAGES
-from vis_bench.method import VISMethod
+from vis_bench.method import VideoMethod, VISMethod
 from vis_bench.progress import Advance, Bars
 
 # Videos whose energy is measured, a window of seconds each.
@@ -173,7 +173,9 @@ class _Region:
         device = self.work.plan.device
         num_frames = sum(video.length for video in videos)
         warm_up = num_warmup(self.work.method, speed, len(videos))
-        with peak_memory(device) as peaks:
+        method = self.work.method
+        elsewhere = method.take_peaks if isinstance(method, VideoMethod) else dict
+        with peak_memory(device, elsewhere) as peaks:
             warm = [self._time(video, by_stage=False) for video in islice(cycle(videos), warm_up)]
             runs, stage_runs = self._time_all(videos, speed)
         clip_seconds = [s for of_video in runs for run in of_video for s in run.clip_seconds]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -132,24 +132,32 @@ def _text(value: str | bytes | None) -> str | None:
 
 
 @contextmanager
-def peak_memory(device: torch.device) -> Iterator[dict[str, int | None]]:
+def peak_memory(
+    device: torch.device, elsewhere: Callable[[], Mapping[str, int | None]] = dict
+) -> Iterator[dict[str, int | None]]:
     """Measure the peaks of what runs inside, in bytes; they are filled in at its end.
 
     `process`: resident memory of this process. `allocator`: held by tensors on the GPU at once.
     `device`: in use on the whole GPU afterwards, the allocator's cache, the context and other
     processes included. Those of a GPU are None without one.
+
+    Args:
+        elsewhere: peaks since its last call that replace those of this process; see
+            `VideoMethod.take_peaks`.
     """
     peaks: dict[str, int | None] = {"process": None, "allocator": None, "device": None}
     gpu = device.type == "cuda"
     if gpu:
         torch.cuda.reset_peak_memory_stats(device)
     reset_process_peak()
+    elsewhere()
     yield peaks
     peaks["process"] = process_peak()
     if gpu:
         peaks["allocator"] = torch.cuda.max_memory_allocated(device)
         free, total = torch.cuda.mem_get_info(device)
         peaks["device"] = total - free
+    peaks.update(elsewhere())
 
 
 def reset_process_peak() -> bool:

@@ -224,16 +224,19 @@ def time_run(
             keeps it from working ahead, so that the whole is slower than in use.
     """
     synchronize = synchronizer(device)
-    stages = StageClock(synchronize, clock) if by_stage else None
+    stages = StageClock(synchronize, clock) if by_stage else Stages(clock)
     marks = CudaMarks(device) if device.type == "cuda" else CpuMarks(clock)
     synchronize()
     start = clock()
     marks.mark()
-    run(stages or NO_STAGES, marks.mark)
+    run(stages, marks.mark)
     synchronize()
-    seconds = clock() - start
-    stage_seconds = {} if stages is None else _with_other(stages.seconds, seconds)
-    return VideoRun(seconds, marks.intervals(), stage_seconds)
+    seconds = clock() - start + stages.elsewhere
+    clip_seconds = marks.intervals()
+    if stages.elsewhere:  # of a method of whole videos, which are a clip each
+        clip_seconds = [clip_seconds[0] + stages.elsewhere]
+    stage_seconds = _with_other(stages.seconds, seconds) if isinstance(stages, StageClock) else {}
+    return VideoRun(seconds, clip_seconds, stage_seconds)
 
 
 def _with_other(stage_seconds: Mapping[str, float], seconds: float) -> dict[str, float]:
