@@ -79,7 +79,8 @@ class ClipPrediction:
 
     `track_ids_N`: the number of each instance's track, given by online methods alone. Their
     `class_probs_NK` are the track's over all frames so far, and the last ones count.
-    `padding`: set where the grid spans a padded input instead of the frame.
+    `padding`: set where the grid spans a padded input instead of the frame; `in_boxes`, where each
+    mask's spans its box (see `preprocess.paste_masks`).
     """
 
     class_probs_NK: Tensor
@@ -87,6 +88,7 @@ class ClipPrediction:
     boxes_NT4: Tensor | None = None
     track_ids_N: Sequence[int] | None = None
     padding: Padding | None = None
+    in_boxes: bool = False
 
     def __post_init__(self) -> None:
         probs, masks, boxes = self.class_probs_NK, self.mask_logits_NTHW, self.boxes_NT4
@@ -95,9 +97,10 @@ class ClipPrediction:
                 f"class_probs_NK {tuple(probs.shape)} and mask_logits_NTHW {tuple(masks.shape)} "
                 "do not describe the same N instances"
             )
-        if boxes is not None and boxes.shape != (*masks.shape[:2], 4):
+        expected = (*masks.shape[:2], 4)
+        if self.in_boxes if boxes is None else boxes.shape != expected:
             raise ValueError(
-                f"boxes_NT4 {tuple(boxes.shape)} does not fit masks {tuple(masks.shape)}"
+                f"boxes_NT4 of {None if boxes is None else (*boxes.shape,)}; expected {expected}"
             )
         ids = self.track_ids_N
         if ids is not None and (len(ids) != len(probs) or len({*ids}) != len(ids)):
@@ -121,16 +124,18 @@ class InputFormat:
     divided by `std`; these two are in that scale and order. The short side is resized to the
     configured resolution; the scaled long side becomes an integer by `long_side` (its integer part
     or the nearest integer). `max_long_side` shrinks both sides further when the long one would
-    exceed it; in pixels. `square` makes both sides the configured resolution instead.
+    exceed it, in pixels; `fit` rounds both after that, as mmcv does. `square` makes both sides the
+    resolution instead. `library`: whose bilinear filter; OpenCV's never averages.
     """
 
     channel_order: Literal["RGB", "BGR"] = "RGB"
     full_value: float = 1.0
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    long_side: Literal["floor", "round"] = "floor"
+    long_side: Literal["floor", "round", "fit"] = "floor"
     max_long_side: int | None = None
     square: bool = False
+    library: Literal["pillow", "opencv"] = "pillow"
 
 
 @dataclass(frozen=True)
@@ -176,10 +181,9 @@ class MethodSource:
 class VISMethod(nn.Module, ABC):
     """A method for video instance segmentation, seen through clips.
 
-    FLOPs are counted on PyTorch's meta device, where tensors have shapes but no values: the method
-    is built there, and run on meta frames. Code that reads values (`.item()`, `.tolist()`,
-    `.cpu().numpy()`) cannot be counted; its accuracy and speed are measured all the same, and the
-    record gives the reason why the FLOPs are missing.
+    FLOPs are counted on PyTorch's meta device, where tensors have shapes but no values. Code that
+    reads values (`.item()`, `.tolist()`, `.cpu().numpy()`) cannot be counted; its accuracy and
+    speed are measured all the same, and the record gives the reason why the FLOPs are missing.
 
     Attributes that a subclass sets where the defaults do not fit:
         online: True for those of `OnlineMethod`.
@@ -190,12 +194,11 @@ class VISMethod(nn.Module, ABC):
         reconstruction: True where the authors' own code was never published; marked in tables.
         max_clip_length: the most frames that `predict_clip` takes, None for any number; a config
             with longer clips is refused before anything runs.
-        num_checkpoint_entries: the numbers in a checkpoint of the authors' code, statistics of
-            frozen norms and modules stored twice included, as papers often count parameters; None
-            where no such checkpoint is known. `num_params` counts the distinct learnable ones.
-        weights_source: the weights that the method loads by itself, in its `build` or `__init__`: a
-            file name, a URL, a model's name. It stands in the record. Where it is None and the run
-            names no weights, parameters count as random and the result is not ranked.
+        num_checkpoint_entries: the numbers in a checkpoint of the authors' code, as papers often
+            count parameters (frozen norms, modules stored twice); None where none is known.
+        weights_source: the weights that the method loads by itself (a file name, a URL, a model's
+            name), for the record. Where it is None and the run names no weights, parameters count
+            as random and the result is not ranked.
         checkpoint_signs: regular expressions that match a key of this method's checkpoints alone,
             and a name for such files, which messages use when they are loaded into another method.
         paper_protocol: the settings of a config under which the authors timed the method, by key:
@@ -243,10 +246,8 @@ class VISMethod(nn.Module, ABC):
 
         Returns:
             N instances, which may be 0. `class_probs_NK`: probabilities in 0..1 of the K classes
-            that `build` was given, after sigmoid or softmax, without a "no object" column.
-            `mask_logits_NTHW`: logits before the sigmoid, finite and of a floating type; a pixel is
-            foreground where its logit is above 0. T is the clip's number of frames; H and W may
-            be any grid that spans the whole frame, without padding.
+            that `build` was given, without a "no object" column. `mask_logits_NTHW`: before the
+            sigmoid, finite, of a floating type, for T frames; above 0 a pixel is foreground.
         """
 
     def predict_next(
@@ -430,9 +431,8 @@ class Mark(Protocol):
 class VideoMethod(VISMethod):
     """A method that gets a whole video and yields its tracks: other people's code, unported.
 
-    Subclasses implement `predict_video`. There are no clips, so that a config's `clip_length` is
-    `whole`; region `model` is not timed, multiply-adds are not counted, and nothing is compiled.
-    Of `input_format` only the size of frames counts.
+    There are no clips, so that a config's `clip_length` is `whole`; region `model` is not timed,
+    multiply-adds are not counted, nothing is compiled. Of `input_format` only the size counts.
     """
 
     whole_video = True
@@ -448,8 +448,8 @@ class VideoMethod(VISMethod):
                 side and not normalized. They are decoded when they are read, ahead of time where
                 they are read in order; `np.stack(frames)` holds all of them.
             video: its identity and original size, which is the size of the masks.
-            mark: `mark(name)` ends the current stage and begins another one of `VIDEO_STAGES`, so
-                that records can split the time; the first is `predict`. Optional.
+            mark: `mark(name)` ends the current stage and begins another of `VIDEO_STAGES`, for the
+                record; the first is `predict`. Optional.
         """
 
     def take_peaks(self) -> Mapping[str, int | None]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vis_bench.inference.preprocess import masks_to_video
+from vis_bench.inference.preprocess import masks_to_video, paste_masks
 from vis_bench.masks.rle import RLE, encode_changes, encode_masks, from_run_lengths
 from vis_bench.method import Padding
 
@@ -29,19 +29,27 @@ _SAMPLED_ROWS = 16
 
 
 def encode_at_video_size(
-    logits_PHW: Tensor, size_HW: tuple[int, int], padding: Padding | None = None
+    logits_PHW: Tensor,
+    size_HW: tuple[int, int],
+    padding: Padding | None = None,
+    boxes_P4: Tensor | None = None,
 ) -> Iterator[tuple[int, RLE]]:
     """The place (from 0) of each of P masks that is not empty, with its code.
 
     Args:
-        logits_PHW: on a grid that spans the frame, or its padded input.
+        logits_PHW: on a grid that spans the frame, its padded input, or a box.
         size_HW: the video's original size in pixels.
         padding: as in the prediction that the logits are from.
+        boxes_P4: set where grids span these boxes, see `paste_masks`.
     """
     largest = max(prod(size_HW), 0 if padding is None else prod(padding.padded_HW))
     step = masks_at_once(logits_PHW, largest)
     for first in range(0, len(logits_PHW), step):
-        masks_PHW = masks_to_video(logits_PHW[None, first : first + step], *size_HW, padding)[0]
+        some_PHW = logits_PHW[first : first + step]
+        if boxes_P4 is None:
+            masks_PHW = masks_to_video(some_PHW[None], *size_HW, padding)[0]
+        else:
+            masks_PHW = paste_masks(some_PHW, boxes_P4[first : first + step], *size_HW)
         for place, rle in encode_filled(masks_PHW):
             yield first + place, rle
 

@@ -113,7 +113,7 @@ class DecodedFrames:
         with self._stages.time("decode"):
             images = [next(self._frames) for _ in range(num_frames)]
         with self._stages.time("preprocess"):
-            resized = [resize_frame(image, self._size_HW) for image in images]
+            resized = [resize_frame(image, self._size_HW, self._form.library) for image in images]
             return to_input(resized, self._form, self._device)
 
 

@@ -2,7 +2,8 @@
 
 Sizes and resampling are those of the authors' test scripts: SeqFormer's (wjf5203/SeqFormer,
 `inference.py`) resizes with torchvision's `Resize(360)`, IFC's (sukjunhwang/IFC) with detectron2's
-`ResizeShortestEdge(360, 1333)`. Both hand the resampling to Pillow.
+`ResizeShortestEdge(360, 1333)`. Both hand the resampling to Pillow. OpenMMLab's mmcv resizes with
+OpenCV.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from vis_bench.errors import InputError
 from vis_bench.method import InputFormat, Padding
 
 NATIVE = "native"
+# OpenCV's fixed point: the shares of two neighbors in a pixel between them sum to this.
+ONE = 1 << 11
 
 
 def input_size(
@@ -43,8 +46,8 @@ def input_size(
         )
     if input_format.square:
         return resolution, resolution
-    sized = _floor_size if input_format.long_side == "floor" else _round_size
-    return sized(height, width, resolution, input_format.max_long_side)
+    sized = {"floor": _floor_size, "round": _round_size, "fit": _fitting_size}
+    return sized[input_format.long_side](height, width, resolution, input_format.max_long_side)
 
 
 def _floor_size(height: int, width: int, short: int, max_long: int | None) -> tuple[int, int]:
@@ -66,18 +69,61 @@ def _round_size(height: int, width: int, short: int, max_long: int | None) -> tu
     return max(int(new_height + 0.5), 1), max(int(new_width + 0.5), 1)
 
 
-def resize_frame(frame_HW3: np.ndarray, size_HW: tuple[int, int]) -> np.ndarray:
-    """The frame at another size, by Pillow's bilinear filter; itself when the size is equal.
+def _fitting_size(height: int, width: int, short: int, max_long: int | None) -> tuple[int, int]:
+    """As mmcv's `imrescale`."""
+    factor = short / min(height, width)
+    if max_long is not None:
+        factor = min(max_long / max(height, width), factor)
+    return max(int(height * factor + 0.5), 1), max(int(width * factor + 0.5), 1)
+
+
+def resize_frame(
+    frame_HW3: np.ndarray, size_HW: tuple[int, int], library: str = "pillow"
+) -> np.ndarray:
+    """The frame at another size, by a library's bilinear filter; itself when the size is equal.
 
     Args:
         frame_HW3: uint8 RGB.
         size_HW: height and width in pixels.
+        library: as in the input format. Pillow averages where it shrinks, OpenCV does not.
     """
     if frame_HW3.shape[:2] == tuple(size_HW):
         return frame_HW3
+    if library == "opencv":
+        return _resize_as_opencv(frame_HW3, size_HW)
     height, width = size_HW
     resized = Image.fromarray(frame_HW3).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized)
+
+
+def _resize_as_opencv(frame_HW3: np.ndarray, size_HW: tuple[int, int]) -> np.ndarray:
+    """`cv2.resize` with INTER_LINEAR on bytes, to the bit.
+
+    Columns first, then rows; OpenCV drops 4 bits between them and 16 behind each product of the
+    second, so that its numbers fit 16 bits.
+    """
+    (height, width), (new_height, new_width) = frame_HW3.shape[:2], size_HW
+    above_h, below_h, share_h = _neighbors(height, new_height)
+    left_w, right_w, share_w = _neighbors(width, new_width)
+    share_w1, share_h11 = share_w[:, None], share_h[:, None, None]
+
+    def across(rows_h: np.ndarray) -> np.ndarray:
+        rows_hW3 = frame_HW3.take(rows_h, 0)
+        left_hw3, right_hw3 = rows_hW3.take(left_w, 1), rows_hW3.take(right_w, 1)
+        return (left_hw3 * (ONE - share_w1) + right_hw3 * share_w1) >> 4
+
+    upper_hw3 = (across(above_h) * (ONE - share_h11)) >> 16
+    lower_hw3 = (across(below_h) * share_h11) >> 16
+    return ((upper_hw3 + lower_hw3 + 2) >> 2).astype(np.uint8)
+
+
+def _neighbors(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Source indices before and behind each new pixel's center, and the latter's share, 0..2048."""
+    places = ((np.arange(new) + 0.5) * (1 / (new / old)) - 0.5).astype(np.float32)
+    before = np.floor(places)
+    shares = np.rint((places - before) * ONE).astype(np.int32)
+    before = before.astype(np.int64)
+    return before.clip(0, old - 1), (before + 1).clip(0, old - 1), shares
 
 
 def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
@@ -148,6 +194,39 @@ def masks_to_video(
         frame_height, frame_width = padding.frame_HW
         logits_NTHW = _resize(logits_NTHW, padding.padded_HW)[..., :frame_height, :frame_width]
     return _resize(logits_NTHW, (height, width)) > 0
+
+
+def paste_masks(mask_logits_Phw: Tensor, boxes_P4: Tensor, height: int, width: int) -> Tensor:
+    """Boolean masks (P, height, width) at the video's size, from logits that each span a box.
+
+    Probabilities are interpolated at the centers of the video's pixels, with zeros around the
+    grid; a pixel of 0.5 or more is foreground. A box without width or height gets the middle of its
+    grid, in the pixels that touch it. As mmdet's FCNMaskHead pastes on a CPU.
+
+    Args:
+        mask_logits_Phw: any floating dtype; P may be 0.
+        boxes_P4: cx, cy, w, h in 0..1 of the frame.
+        height, width: of the video, in pixels.
+    """
+    rows, columns = mask_logits_Phw.shape[-2:]
+    cx_P, cy_P, w_P, h_P = boxes_P4.float().unbind(-1)
+    with torch.autocast(mask_logits_Phw.device.type, enabled=False):
+        shares_PYh = _shares_in_box(cy_P * height, h_P * height, height, rows)
+        shares_PXw = _shares_in_box(cx_P * width, w_P * width, width, columns)
+        probs_Phw = _without_extremes(mask_logits_Phw.float()).sigmoid()
+        return shares_PYh @ probs_Phw @ shares_PXw.mT >= 0.5
+
+
+def _shares_in_box(middle_P: Tensor, size_P: Tensor, pixels: int, cells: int) -> Tensor:
+    """Bilinear weights (P, pixels, cells) of a grid's cells at pixel centers along one axis."""
+    centers_X = torch.arange(pixels, device=middle_P.device) + 0.5
+    low_P1 = (middle_P - size_P / 2)[:, None]
+    places_PX = (centers_X - low_P1) / size_P[:, None] * cells - 0.5
+    touches_PX = (centers_X > low_P1.floor() - 1) & (centers_X < low_P1.ceil() + 1)
+    flat_PX = torch.where(touches_PX, (cells - 1) / 2, -1.0)
+    places_PX = torch.where(size_P[:, None] > 0, places_PX, flat_PX)
+    offsets_PXw = places_PX[..., None] - torch.arange(cells, device=middle_P.device)
+    return (1 - offsets_PXw.abs()).clamp(min=0)
 
 
 def _resize(logits_NTHW: Tensor, size_HW: tuple[int, int]) -> Tensor:

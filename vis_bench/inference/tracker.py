@@ -270,12 +270,16 @@ class ClipTracker:
 
 @dataclass(frozen=True)
 class _WaitingMasks:
-    """The masks of a clip's tracks, not yet encoded; row n belongs to track ids[n]."""
+    """The masks of a clip's tracks, not yet encoded; row n belongs to track ids[n].
+
+    `boxes_NT4` is set where the masks' grids span them.
+    """
 
     start: int
     ids: Sequence[int]
     mask_logits_NTHW: Tensor
     padding: Padding | None
+    boxes_NT4: Tensor | None
 
     @property
     def num_bytes(self) -> int:
@@ -315,9 +319,12 @@ class NamedTracker:
         assert ids is not None, "the loop checks that an online method names its tracks"
         # Copies: they outlive the call, and the method may write the next clip into their memory.
         probs_NK = prediction.class_probs_NK.to("cpu", torch.float32, copy=True)
-        logits_NTHW = prediction.mask_logits_NTHW.clone()
+        logits_NTHW, boxes_NT4 = prediction.mask_logits_NTHW.clone(), None
+        if prediction.in_boxes and prediction.boxes_NT4 is not None:
+            boxes_NT4 = prediction.boxes_NT4.clone()
         self._class_probs |= dict(zip(ids, probs_NK, strict=True))
-        self._waiting.append(_WaitingMasks(clip.start, [*ids], logits_NTHW, prediction.padding))
+        waiting = _WaitingMasks(clip.start, [*ids], logits_NTHW, prediction.padding, boxes_NT4)
+        self._waiting.append(waiting)
 
     def close_frames(self, stop: int) -> None:
         """Encodes the oldest masks while too many wait; every frame is final as it comes."""
@@ -355,6 +362,10 @@ class NamedTracker:
         num_frames = item.mask_logits_NTHW.shape[1]
         rows_N = to_device(torch.tensor(rows), item.mask_logits_NTHW.device)
         logits_PHW = item.mask_logits_NTHW.index_select(0, rows_N).flatten(0, 1)
-        for place, rle in encode_at_video_size(logits_PHW, self._size_HW, item.padding):
+        boxes_P4 = None
+        if item.boxes_NT4 is not None:
+            boxes_P4 = item.boxes_NT4.index_select(0, rows_N).flatten(0, 1)
+        codes = encode_at_video_size(logits_PHW, self._size_HW, item.padding, boxes_P4)
+        for place, rle in codes:
             row, frame = divmod(place, num_frames)
             self._masks.setdefault(item.ids[rows[row]], {})[item.start + frame] = rle
