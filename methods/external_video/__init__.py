@@ -1,101 +1,157 @@
-"""Other people's code in its own Python: a function from a video's frames to its tracks."""
+"""Other people's code: a model that takes whole videos, in this process or in its own Python."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from methods.external_video.child import Child
+from methods.external_video.driver import DriverError, open_session
 from vis_bench.errors import InputError
-from vis_bench.method import Frames, Mark, MethodSource, TrackPrediction, VideoInfo, VideoMethod
+from vis_bench.method import (
+    Frames,
+    InputFormat,
+    Mark,
+    MethodSource,
+    TrackPrediction,
+    VideoInfo,
+    VideoMethod,
+)
 from vis_bench.plugins import SOURCE_ENDINGS
 
 
 class ExternalVideo(VideoMethod):
-    """Starts a process of the other Python, sends it frames and receives its tracks.
+    """Runs the driver here or in a process of the other Python.
 
     A process that dies, hangs or breaks the protocol fails its video; the next one gets a new
     process.
+
+    Args:
+        spec: of the driver, without a device.
+        python: the other Python; None for this process.
+        timeout: seconds for opening, and for each video.
+        backbone: its name in records.
     """
 
     def __init__(
-        self, function: str, project_path: Path, python: str, timeout: float, backbone: str
+        self, spec: Mapping[str, Any], python: str | None, timeout: float, backbone: str
     ) -> None:
         super().__init__()
         self.backbone_name = backbone
-        self.weights_source = function
-        self._project_path = project_path
-        self._start = lambda: Child(python, function, project_path, timeout)
-        self._child: Child | None = None
+        self.weights_source = spec["function"] or None
+        self._spec = dict(spec)
+        self._python = python
+        self._timeout = timeout
+        self._session: Child | InProcess | None = None
+        # Moves with the method, so that the driver gets the device.
+        self.register_buffer("_place", torch.empty(0), persistent=False)
 
     @property
     def method_source(self) -> MethodSource:
         """Digest of the project's source files."""
         total = hashlib.sha256()
-        for path in sorted(self._project_path.rglob("*")):
+        folder = Path(self._spec["project_path"])
+        for path in sorted(folder.rglob("*")):
             if path.suffix in SOURCE_ENDINGS and path.is_file():
-                total.update(path.relative_to(self._project_path).as_posix().encode() + b"\0")
+                total.update(path.relative_to(folder).as_posix().encode() + b"\0")
                 total.update(hashlib.sha256(path.read_bytes()).digest())
         return MethodSource(total.hexdigest())
 
     def prepare_for_inference(self) -> None:
-        """Starts the process, whose function is imported before the first frame."""
+        """Opens the model and tries it on gray frames, before the first video."""
         super().prepare_for_inference()
-        self._running()
+        facts = self._running().facts
+        self.input_format = InputFormat(
+            channel_order=facts["channel_order"], full_value=255.0, mean=(0.0,) * 3, std=(1.0,) * 3,
+            long_side="round", max_long_side=facts["max_long_side"],
+        )  # fmt: skip
 
     def predict_video(
         self, frames: Frames, video: VideoInfo, mark: Mark
     ) -> Iterator[TrackPrediction]:
-        """The tracks of the function, received one at a time."""
-        child = self._running()
-        size_HW = video.height, video.width
-        try:
-            mark("preprocess")
-            child.send_video(frames, size_HW)
-            mark("predict")
-            while (header := child.answer(("track", "done")))["kind"] == "track":
-                masks = child.masks(header, video.num_frames, size_HW)
-                yield TrackPrediction(header["category"], header["score"], masks)
-                del masks
-        except BaseException:
-            if not child.waits:
-                child.end()
-            raise
+        """The tracks of the model, received one at a time."""
+        yield from self._running().run(frames, video, mark)
 
-    def _running(self) -> Child:
-        if self._child is None or self._child.ended:
-            self._child = self._start()
-        return self._child
+    def _running(self) -> Child | InProcess:
+        if self._session is None or self._session.ended:
+            spec = {**self._spec, "device": str(self._place.device)}
+            if self._python is None:
+                self._session = InProcess(spec)
+            else:
+                self._session = Child(self._python, spec, self._timeout)
+        return self._session
+
+
+class InProcess:
+    """The driver's session in this process; what it refuses is an InputError."""
+
+    ended = False
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        try:
+            self._session = open_session(spec)
+            self._session.try_out()
+        except DriverError as error:
+            raise InputError(str(error)) from error
+        self.facts = self._session.facts
+
+    def run(self, frames: Frames, video: VideoInfo, mark: Mark) -> Iterator[TrackPrediction]:
+        """The tracks of one video."""
+        try:
+            for track in self._session.run(frames, video.height, video.width, mark):
+                yield TrackPrediction(*track)
+                del track
+        except DriverError as error:
+            raise InputError(str(error)) from error
 
 
 def build(
-    *, num_classes: int, function: str = "", project_path: str = "", python: str = "python3",
-    timeout: float = 600.0, backbone: str = "none",
+    *, num_classes: int, back_end: str = "callable", function: str = "", config_file: str = "",
+    preset: str = "", adders: Sequence[str] = (), classes_key: str = "", opts: Sequence[Any] = (),
+    project_path: str = "", python: str | None = None, timeout: float = 600.0,
+    backbone: str = "none",
 ) -> VideoMethod:  # fmt: skip
-    """The method that a function of another project is.
+    """The method that another project's model is.
 
     Args:
-        num_classes: K; the function's categories are 0..K-1.
-        function: "package.module:function". Takes frames (T, H, W, 3) of uint8 RGB and the video's
-            original height and width; returns a list, or yields, a dict for each track: `score`,
-            `category`, and `masks`: of every frame a boolean (height, width) or None.
-        project_path: folder that is put first on the other Python's path; its source files are
-            part of the record.
-        python: the other Python, 3.7 or later with numpy.
-        timeout: seconds that the function may take for one video.
+        num_classes: K; the model's categories are 0..K-1.
+        back_end: `callable`, `detectron2` or `mmdet`.
+        function: of `callable`: "package.module:function". Takes frames (T, H, W, 3) of uint8 RGB
+            and the video's original height and width; returns a list, or yields, a dict for each
+            track: `score`, `category`, and `masks`: of every frame a boolean (height, width) or
+            None.
+        config_file: of `detectron2` and `mmdet`, below project_path.
+        preset: of `detectron2`: a project's name, which gives adders and classes_key.
+        adders: of `detectron2`: "package.module:function" of each that adds keys to the config.
+        classes_key: of `detectron2`: the config's key that holds the number of classes.
+        opts: keys and values in turn that win over the config file.
+        project_path: folder that is put first on the import path; its source files are part of
+            the record.
+        python: the other Python, 3.7 or later with numpy; none for this process.
+        timeout: seconds that another Python may take for opening, and for one video.
         backbone: its name in records.
     """
+    if back_end != "callable":
+        raise InputError(f"options.back_end is {back_end!r}; expected callable")
     module, colon, name = function.partition(":")
     if not (module and colon and name):
         raise InputError(f"options.function is {function!r}; expected package.module:function")
     folder = Path(project_path).expanduser()
     if not project_path or not folder.is_dir():
         raise InputError(f"options.project_path is {project_path!r}; expected a folder")
-    found = shutil.which(Path(python).expanduser())
-    if found is None:
+    found = shutil.which(Path(python).expanduser()) if python else None
+    if python and found is None:
         raise InputError(f"options.python is {python!r}; expected a program")
     if isinstance(timeout, bool) or not timeout > 0:
         raise InputError(f"options.timeout is {timeout!r}; expected seconds above 0")
-    return ExternalVideo(function, folder.resolve(), found, timeout, backbone)
+    spec = {
+        "back_end": back_end, "function": function, "config_file": config_file,
+        "adders": list(adders), "classes_key": classes_key, "opts": list(opts),
+        "project_path": str(folder.resolve()), "num_classes": num_classes, "weights": None,
+    }  # fmt: skip
+    return ExternalVideo(spec, found, timeout, backbone)

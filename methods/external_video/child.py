@@ -1,4 +1,4 @@
-"""The process that runs `driver.py`, seen from this one: requests, answers and a time limit."""
+"""The process that runs the driver, seen from this one: requests, answers and a time limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,9 +18,9 @@ import numpy as np
 
 from methods.external_video.driver import PROTOCOL
 from vis_bench.errors import InputError
-from vis_bench.method import Frames
+from vis_bench.method import Frames, Mark, TrackPrediction, VideoInfo
 
-DRIVER = Path(__file__).with_name("driver.py")
+DRIVER = Path(__file__).with_name("driver")
 LONGEST_HEADER = 1 << 20
 # Of what the process wrote to its standard error.
 LAST_LETTERS = 300
@@ -30,17 +30,17 @@ class Child:
     """One process of another Python; everything that goes wrong is an InputError.
 
     Attributes:
+        facts: of the driver's session.
         waits: True while it waits for a request; a failed video leaves it as it is then.
         ended: True when it can take no more requests.
 
     Args:
         python: the interpreter.
-        function: "package.module:function".
-        project_path: goes first on its path.
+        spec: what the driver opens.
         timeout: seconds for opening, and for each video.
     """
 
-    def __init__(self, python: str, function: str, project_path: Path, timeout: float) -> None:
+    def __init__(self, python: str, spec: Mapping[str, Any], timeout: float) -> None:
         self.waits, self.ended = False, False
         self._timeout = timeout
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
@@ -51,7 +51,7 @@ class Child:
             self._process = subprocess.Popen(
                 [python, str(DRIVER), str(its_input), str(its_output)],
                 stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                pass_fds=(its_input, its_output), cwd=project_path,
+                pass_fds=(its_input, its_output), cwd=spec["project_path"],
                 env={key: value for key, value in os.environ.items() if key not in hidden},
             )  # fmt: skip
         finally:
@@ -62,11 +62,30 @@ class Child:
         for descriptor in descriptors:
             os.set_blocking(descriptor, False)
         self._received = b""
-        self._request(kind="open", function=function, project_path=str(project_path))
-        protocol = self.answer(("ready",)).get("protocol")
-        if protocol != PROTOCOL:
-            self._fail(f"speaks protocol {protocol}; expected {PROTOCOL}")
+        self._request(kind="open", spec=spec)
+        ready = self.answer(("ready",))
+        if ready.get("protocol") != PROTOCOL:
+            self._fail(f"speaks protocol {ready.get('protocol')}; expected {PROTOCOL}")
+        self.facts = ready["facts"]
         self.waits = True
+
+    def run(self, frames: Frames, video: VideoInfo, mark: Mark) -> Iterator[TrackPrediction]:
+        """The tracks of one video, received one at a time."""
+        size_HW = video.height, video.width
+        try:
+            mark("preprocess")
+            self.send_video(frames, size_HW)
+            mark("predict")
+            while (header := self.answer(("track", "done")))["kind"] == "track":
+                masks = self.masks(header, video.num_frames, size_HW)
+                yield TrackPrediction(
+                    header["category"], header["score"], masks, header["track_id"]
+                )
+                del masks
+        except BaseException:
+            if not self.waits:
+                self.end()
+            raise
 
     def send_video(self, frames: Frames, size_HW: tuple[int, int]) -> None:
         """Send a video's frames, one after the other."""
@@ -89,7 +108,7 @@ class Child:
             self._fail(f"answered {line[:40]!r}; expected a line of JSON")
         if kind == "error":
             self.waits = True
-            raise InputError(f"the function failed, {header.get('message')}")
+            raise InputError(str(header.get("message")))
         if kind not in kinds:
             self._fail(f"answered {kind!r}; expected {' or '.join(kinds)}")
         self.waits = kind == "done"

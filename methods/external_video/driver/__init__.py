@@ -1,0 +1,30 @@
+"""Runs another project's model on whole videos, in that project's own environment.
+
+This folder is all that is needed there: Python 3.7 and later, numpy, PyTorch where a back end needs
+it, and nothing of this project. `open_session(spec)` imports the project, builds its model and
+tries it; `Session.run(frames, height, width)` yields the tracks of one video. Both work in the
+process that imports this package; `serve.py` is a child process around the same two.
+
+The keys of a spec, all of them values of JSON:
+
+    back_end       "callable", "detectron2" or "mmdet"
+    project_path   folder of the project, put first on the import path
+    num_classes    K; categories of tracks are 0..K-1
+    device         "cpu", "cuda", "cuda:1"
+    function       callable: "package.module:function"
+    config_file    detectron2, mmdet: below `project_path`, or absolute
+    adders         detectron2: "package.module:function" of each that adds keys to the config
+    classes_key    detectron2: key of the config that holds K; empty where none does
+    opts           detectron2, mmdet: keys and values in turn that win over the config file
+    weights        detectron2, mmdet: file of a state dict, loaded strictly; None for random ones
+
+Every problem that a user can solve is a `DriverError`, one sentence.
+"""
+
+from .errors import DriverError
+from .session import Session, Track, open_session
+
+__all__ = ["PROTOCOL", "DriverError", "Session", "Track", "open_session"]
+
+# Of `serve.py`.
+PROTOCOL = 2
