@@ -11,6 +11,7 @@ import pytest
 
 from hostile_calls import call
 from record_example import example_record
+from vis_bench.data.synthetic.videos import NUM_VIDEOS
 from vis_bench.record.store import RecordStore
 from vis_bench.show.gate import check as verdict
 
@@ -48,6 +49,7 @@ def test_run_measures_every_cell_and_prints_a_table(config, tmp_path):
 
 def test_limited_runs_stay_apart_unless_told_otherwise(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(NUM_VIDEOS, "val", 2)
     some = ("run", config, "--set", "clip_length=whole", "--device", "cpu", "--json")
     code, out, err = call(*some, "--limit", 1)
     assert code == 0, err
@@ -55,7 +57,7 @@ def test_limited_runs_stay_apart_unless_told_otherwise(config, tmp_path, monkeyp
     assert json.loads(out)[0]["limited"]
     assert len(written(tmp_path / "runs" / "limited")) == 1
     assert not (tmp_path / "results").exists()
-    code, out, err = call(*some, "--limit", 24)
+    code, out, err = call(*some, "--limit", 2)
     assert code == 0, err
     assert not json.loads(out)[0]["limited"]
     assert "runs/limited" not in err

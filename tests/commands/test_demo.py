@@ -55,7 +55,8 @@ def test_lines_have_80_columns(shown):
 
 
 def test_the_plan_and_the_time_left_are_said(shown):
-    plan, *steps = shown[2].splitlines()
+    plan, tour, *steps = shown[2].splitlines()
+    assert "a tour, not a measurement" in tour
     assert "6 cells" in plan
     assert "3 videos" in plan
     measured = [line for line in steps if line.startswith("[")]
@@ -76,10 +77,11 @@ def test_the_proposed_commands_work(shown):
     assert find_config(run[1]).is_file()
 
 
-def test_full_measures_the_sixteen_cells_of_all_videos(monkeypatch):
+def test_full_measures_the_sixteen_cells_of_24_videos(monkeypatch):
     measured = []
     monkeypatch.setattr(demo.run_command, "measure", lambda o, folder: measured.append((o, folder)))
-    call("demo", "--full")
+    _, _, err = call("demo", "--full")
+    assert "a tour, not a measurement" in err
     [(options, folder)] = measured
     assert len(load_cells(options.config)) == 16
-    assert (options.limit, folder) == (None, Path("runs/demo_full"))
+    assert (options.limit, options.output, folder) == (24, *[Path("runs/demo_full")] * 2)

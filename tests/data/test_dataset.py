@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import orjson
@@ -11,12 +12,13 @@ import pytest
 from PIL import Image
 
 from vis_bench.data.annotation_files import annotations_checksum
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import (
     CATEGORIES,
 )
 from vis_bench.data.datasets import load_dataset, read_dataset
 from vis_bench.data.results_file import Results, Track
-from vis_bench.data.synthetic import generate, write_dataset
+from vis_bench.data.synthetic import generate, videos, write_dataset
 from vis_bench.errors import InputError
 from vis_bench.inference.prefetch import read_ahead
 from vis_bench.metrics.ap import evaluate
@@ -325,6 +327,18 @@ class TestEvaluation:
         truth = dataset.ground_truth(few)
         assert [video.id for video in truth.videos] == [1, 2, 3]
         assert not truth.warnings
+
+    def test_masks_are_drawn_of_the_first_videos_alone(self, monkeypatch):
+        dataset = load_dataset("synthetic", "val")
+        wanted = GroundTruth.of(generate("val", seed=9, num_videos=7).annotations()).objects
+        drawn, draw = [], videos.object_records
+        monkeypatch.setattr(videos, "object_records", lambda key: drawn.append(key) or draw(key))
+        other = replace(dataset, drawn=replace(dataset.drawn, seed=9))
+        truth = other.ground_truth(dataset.videos[5:7])
+        assert [key.index for key in drawn] == list(range(7))
+        assert list(truth.objects) == [thing for thing in wanted if thing.video_id in (6, 7)]
+        assert len(dataset.annotations_sha256) == 64
+        assert len(drawn) == 7
 
     @pytest.mark.parametrize("value", [None, []])
     def test_without_annotations(self, small, value):

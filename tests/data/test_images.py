@@ -137,7 +137,7 @@ def test_validate(root, capsys):
 
 def test_synthetic_images_are_every_fifth_frame_of_the_videos():
     dataset = load_dataset("synthetic_images", "val")
-    videos = generate("val")
+    videos = generate("val", num_videos=24)
     chosen = [(video, t) for video in videos.videos for t in range(0, video.length, 5)]
     assert dataset.of_images
     assert len(dataset.videos) == len(chosen)
@@ -148,7 +148,7 @@ def test_synthetic_images_are_every_fifth_frame_of_the_videos():
 
 def test_synthetic_images_have_the_masks_of_their_frames():
     truth = load_dataset("synthetic_images", "val").ground_truth()
-    videos = generate("val")
+    videos = generate("val", num_videos=24)
     annotations = videos.annotations()["annotations"]
     wanted = [
         (entry["category_id"], entry["segmentations"][t], entry["areas"][t])

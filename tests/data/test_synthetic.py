@@ -29,7 +29,7 @@ from vis_bench.data.synthetic.render import (
     render_owners,
     stamp_object,
 )
-from vis_bench.data.synthetic.videos import occlusion_labels, visibility_of
+from vis_bench.data.synthetic.videos import SPLITS, occlusion_labels, visibility_of
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode
 from vis_bench.metrics.matching import object_levels
@@ -56,7 +56,7 @@ DIGESTS = {
 
 @pytest.fixture(scope="module")
 def val_annotations():
-    return generate("val").annotations()
+    return generate("val", num_videos=24).annotations()
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,11 @@ class TestReproducibility:
         ]
         firsts = {open_video(key).frames[0].tobytes() + scene_digest(key) for key in keys}
         assert len(firsts) == len(keys)
+
+    def test_training_and_validation_share_no_stream_of_draws(self):
+        keys = [drawn.key(n) for drawn in map(generate, SPLITS) for n in range(drawn.num_videos)]
+        assert len(keys) == 440
+        assert len({key.draws().noise(1, 8).tobytes() for key in keys}) == 440
 
     def test_more_videos_keep_the_first_ones(self):
         few, many = generate("train", num_videos=2), generate("train", num_videos=5)
@@ -211,7 +216,7 @@ class TestOcclusion:
         assert counts == {"so": 49, "mo": 18, "ho": 8, "returning": 14}
 
 
-# sha256 of the annotations as they were before they had occlusion labels.
+# sha256 of the annotations of 24 videos as they were before they had occlusion labels.
 WITHOUT_LABELS = {
     ("val", False): "01d14b358857e10fe4edbcb23404382c8c925ec3654ffdbde21afe75c02f3525",
     ("val", True): "00462e6385388859075b333215c42478a5fc082636e391a23d22d145f46e7d18",
@@ -221,12 +226,20 @@ WITHOUT_LABELS = {
 class TestOfficialForm:
     @pytest.mark.parametrize(("split", "plain"), WITHOUT_LABELS)
     def test_only_the_labels_are_new(self, split, plain):
-        content = generate(split, plain=plain).annotations()
+        content = generate(split, plain=plain, num_videos=24).annotations()
         digest = WITHOUT_LABELS[split, plain]
         assert annotations_checksum(orjson.dumps(content)) == digest
         for entry in content["annotations"]:
             del entry["occlusion"]
         assert hashlib.sha256(orjson.dumps(content)).hexdigest() == digest
+
+    @pytest.mark.parametrize("plain", [False, True])
+    def test_the_checksum_of_all_validation_videos_is_that_of_their_annotations(self, plain):
+        drawn = generate("val", plain=plain)
+        assert drawn.num_videos == 240
+        assert annotations_checksum(orjson.dumps(drawn.annotations())) == drawn.annotations_sha256
+        assert generate("val", plain=plain, num_videos=239).annotations_sha256 is None
+        assert generate("val", plain=plain, seed=1).annotations_sha256 is None
 
     def test_keys_and_ids(self, val_annotations):
         assert list(val_annotations) == ["info", "licenses", "videos", "categories", "annotations"]
@@ -241,7 +254,7 @@ class TestOfficialForm:
         assert all(a.keys() == keys for a in val_annotations["annotations"])
 
     def test_videos_match_their_frames(self, val_annotations):
-        for record, video in zip(val_annotations["videos"], generate("val").videos, strict=True):
+        for record, video in zip(val_annotations["videos"], generate("val").videos, strict=False):
             assert 24 <= record["length"] == video.length == len(record["file_names"]) <= 36
             assert video.frames[0].shape == (record["height"], record["width"], 3)
             assert video.frames[0].dtype == np.uint8

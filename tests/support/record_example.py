@@ -2,6 +2,7 @@
 
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.data.synthetic import generate
 from vis_bench.metrics.ap import evaluate
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
@@ -25,12 +26,11 @@ def example_record(**changes):
 
 def perfect_tracks(num_videos):
     """The objects of the first plain synthetic videos as tracks."""
-    dataset = load_dataset("synthetic", "val", plain=True)
-    wanted = {video.id for video in dataset.videos[:num_videos]}
+    content = generate("val", plain=True, num_videos=num_videos).annotations()
     return [
         Track(a["video_id"], a["category_id"], 0.9, a["segmentations"])
-        for a in dataset.content()["annotations"] if a["video_id"] in wanted
-    ]  # fmt: skip
+        for a in content["annotations"]
+    ]
 
 
 def synthetic_record(folder, method, tracks, num_videos, **changes):

@@ -1,4 +1,4 @@
-"""`demo`: measures the bundled mini models on a few synthetic videos, and shows what came of it."""
+"""`demo`: a tour of the bench: the bundled mini models on a few synthetic videos."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from vis_bench.commands import run as run_command
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
+from vis_bench.data.synthetic import FIRST_VIDEOS
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
 from vis_bench.record.store import RecordStore
@@ -18,25 +19,32 @@ NUM_VIDEOS = 8
 
 
 def add_arguments(options: Options) -> None:
-    options.measuring(RECORDS, videos=f"{NUM_VIDEOS}, with --full all")
-    options.flag("--full", f"all videos at five clip lengths; records go to {FULL_RECORDS}")
+    options.measuring(RECORDS, videos=f"{NUM_VIDEOS}, with --full {FIRST_VIDEOS}")
+    options.flag(
+        "--full", f"{FIRST_VIDEOS} videos at five clip lengths; records go to {FULL_RECORDS}"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Measures, draws masks, writes a report, and names commands to try next."""
+    from vis_bench.show import demo
+
+    bars = Bars(tracebacks=options.traceback)
     if options.full:
         options.config = find_config("clip_lengths")
+        options.limit = options.limit or FIRST_VIDEOS
+        options.output = options.output or FULL_RECORDS
+        bars.say(demo.TOUR)
         return run_command.measure(options, FULL_RECORDS)
     from methods import build_method
     from vis_bench.runs.harness import run_jobs
     from vis_bench.runs.jobs import RunSettings, load_jobs
-    from vis_bench.show import demo
 
     settings = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,
         options.limit or NUM_VIDEOS, options.verify_frames,
     )  # fmt: skip
-    bars, store = Bars(tracebacks=options.traceback), RecordStore(options.output or RECORDS)
+    store = RecordStore(options.output or RECORDS)
     jobs = load_jobs(find_config("demo"), options.overrides, settings, build_method, bars)
     store.prepare()
     for line in demo.announcement(jobs, store.folder):

@@ -17,7 +17,7 @@ def add_arguments(options: Options) -> None:
     options.flag("--plain", "one color per class, no occlusion, no look-alikes")
     options.value("--seed", "N", "another seed gives other videos", seed, default=0)
     options.choice("--split", ("train", "val"), "write only this split", unless_given="both")
-    options.value("--videos", "N", "videos per split", count, unless_given="200 train, 24 val")
+    options.value("--videos", "N", "videos per split", count, unless_given="200 train, 240 val")
     options.choice("--format", ("png", "jpg"), "format of the frames", default="png")
 
 

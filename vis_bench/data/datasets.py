@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,8 @@ class Dataset:
     """A split of a data set.
 
     `videos` decode their frames when indexed. `categories`: id -> name, in order. `content` makes
-    the content of the annotations file, read from `annotations_path` where there is one.
+    the content of the annotations file, read from `annotations_path` where there is one. `drawn`:
+    synthetic videos, of which masks are drawn up to the last video that is asked for.
     `has_annotations` is False for the public validation and test files, which list videos only.
     `part` is what the command `split` wrote into a file that it cut: `heldout` or `rest`.
     `of_images`: the videos are single images, a frame each; results are written in COCO's form.
@@ -85,6 +86,7 @@ class Dataset:
     content: Callable[[], dict[str, Any]]
     part: str | None = None
     of_images: bool = False
+    drawn: synthetic.SyntheticVideos | None = None
 
     @property
     def full_name(self) -> str:
@@ -99,14 +101,25 @@ class Dataset:
     @cached_property
     def annotations_sha256(self) -> str:
         """The checksum of the annotations file, or of the JSON it would be."""
+        if self.drawn is not None and self.drawn.annotations_sha256 is not None:
+            return self.drawn.annotations_sha256
         path = self.annotations_path
         data = orjson.dumps(self.content()) if path is None else read_bytes(path)
         return annotations_checksum(data)
 
+    def first(self, num_videos: int) -> Dataset:
+        """The data set as it would be with fewer synthetic videos; any other as it is."""
+        if self.drawn is None or not 0 < num_videos < self.drawn.num_videos:
+            return self
+        drawn = replace(self.drawn, num_videos=num_videos)
+        content = partial(_drawn_content, drawn, of_images=False)
+        return replace(self, videos=drawn.videos, content=content, drawn=drawn)
+
     def ground_truth(self, videos: Sequence[Video] | None = None) -> GroundTruth:
         """The annotations of some of the videos (default: all), checked for evaluation."""
         name = str(self.annotations_path or f"{self.name} {self.split}")
-        content = self.content()
+        needed = self.first(max(video.id for video in videos)) if videos else self
+        content = needed.content()
         some = videos is not None and len(videos) < len(self.videos)
         if not (some and self.has_annotations):
             return GroundTruth.of(content, name)
@@ -231,10 +244,13 @@ def _drawn(name: str, split: str, plain: bool) -> Dataset:
         content = partial(nominal.nominal_content, split)
         videos = nominal.nominal_videos(split)
         return Dataset(name, split, videos, categories, False, None, content)
-    drawn, of_images = synthetic.generate(split, plain=plain), name == "synthetic_images"
+    of_images = name == "synthetic_images"
+    first = synthetic.FIRST_VIDEOS if of_images and split == "val" else None
+    drawn = synthetic.generate(split, plain=plain, num_videos=first)
     return Dataset(
         name, split, synthetic.image_videos(drawn) if of_images else drawn.videos, categories,
         True, None, partial(_drawn_content, drawn, of_images), of_images=of_images,
+        drawn=None if of_images else drawn,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Made-up videos of the size that papers time: 36 frames of 720x1280, for speed and FLOPs.
 
-Speed needs frames but no annotations. These are the synthetic validation videos of 16:9, enlarged;
-a video that is too short goes backwards from its end. Nothing is downloaded, and every machine
-draws the same frames. 36 frames are YouTube-VIS 2019's longest video.
+Speed needs frames but no annotations. These are the first synthetic validation videos of 16:9,
+enlarged; a video that is too short goes backwards from its end. Nothing is downloaded, and every
+machine draws the same frames. 36 frames are YouTube-VIS 2019's longest video.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def nominal_videos(split: str) -> list[Video]:
     if split != SPLIT:
         raise InputError(f"unknown split {split!r}; expected {SPLIT}, the only one of {NAME}")
     height, width = SIZE_HW
-    wide = [v for v in synthetic.generate(SPLIT).videos if v.width * height == v.height * width]
+    drawn = synthetic.generate(SPLIT, num_videos=synthetic.FIRST_VIDEOS).videos
+    wide = [video for video in drawn if video.width * height == video.height * width]
     return [
         Video(
             number, f"{NAME}_{number}", height, width, LazyFrames(NUM_FRAMES, partial(_frame, own))

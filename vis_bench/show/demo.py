@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vis_bench.data.results_file import read_results
+from vis_bench.data.synthetic import FIRST_VIDEOS
 from vis_bench.files import write_atomically
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
@@ -29,6 +30,7 @@ from vis_bench.text import count
 
 # Of a cell and video, on two slow cores.
 SECONDS = 1.5
+TOUR = "a tour, not a measurement: `vis-bench run clip_lengths` measures all videos"
 MASKS, REPORT = "masks.png", "report.html"
 FRAMES, REPORT_VIDEOS = 4, 4
 PAPER_RUN = "vis-bench run ifc_r50_ytvis2019_heldout --data-root DATA --weights ifc_r50.pth"
@@ -42,6 +44,7 @@ def announcement(jobs: Sequence[Job], folder: Path) -> list[str]:
     return [
         f"{count(len(jobs), 'cell')} of {methods} on {count(len(jobs[0].videos), 'video')}: "
         f"about {max(1, round(seconds / 60))} min on two cores",
+        TOUR,
         f"records go to {folder}",
     ]
 
@@ -92,7 +95,7 @@ def show_best(job: Job, records: Sequence[Record], store: RecordStore, bars: Bar
         lines.append(f"Report:  {report} ({' against '.join(side.name for side in sides[:2])})")
         if len(two) == 2:
             commands.append(" \\\n      ".join(["vis-bench compare", *two]))
-    commands += ["vis-bench demo --full  # all videos, five clip lengths", PAPER_RUN]
+    commands += [f"vis-bench demo --full  # {FIRST_VIDEOS} videos, five clip lengths", PAPER_RUN]
     return "\n".join(["", *lines, "", "Next:", *(f"  {command}" for command in commands), ""])
 
 

@@ -11,6 +11,7 @@ From draws to bytes: `random_draws` draws numbers, `appearance` has outlines, te
 from vis_bench.data.synthetic.appearance import CLASSES, plain_color
 from vis_bench.data.synthetic.render import render
 from vis_bench.data.synthetic.videos import (
+    FIRST_VIDEOS,
     SyntheticVideos,
     VideoKey,
     generate,
@@ -23,6 +24,7 @@ from vis_bench.data.synthetic.videos import (
 
 __all__ = [
     "CLASSES",
+    "FIRST_VIDEOS",
     "SyntheticVideos",
     "VideoKey",
     "generate",

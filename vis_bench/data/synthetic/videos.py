@@ -36,7 +36,8 @@ from vis_bench.progress import Bars
 VERSION = 1  # of the videos: goes up with every change that makes other pixels or masks
 STREAMS = 2045  # first word of all entropy, chosen for classes of nearly equal size in `val`
 SPLITS = {"train": 0, "val": 1}  # the number keeps the streams of the splits apart
-NUM_VIDEOS = {"train": 200, "val": 24}
+NUM_VIDEOS = {"train": 200, "val": 240}
+FIRST_VIDEOS = 24  # of `val`: those of the single images, the nominal videos and `demo --full`
 EVERY = 5  # frames of a video from one image of the set of single images to the next
 CACHED_SCENES = 16  # of half a megabyte each; reading ahead alternates between few
 
@@ -59,7 +60,7 @@ class VideoKey:
 class SyntheticVideos:
     """A split of synthetic videos in YouTube-VIS form.
 
-    Video ids count from 1. `train` is endless: any `num_videos` may be asked of it, and the first
+    Video ids count from 1. Splits are endless: any `num_videos` may be asked of them, and the first
     ones stay the same.
     """
 
@@ -71,6 +72,11 @@ class SyntheticVideos:
     def key(self, index: int) -> VideoKey:
         """The key of the video with id `index` + 1."""
         return VideoKey(self.split, index, self.plain, self.seed)
+
+    @property
+    def annotations_sha256(self) -> str | None:
+        """Checksum of the annotations where it is known without drawing them."""
+        return CHECKSUMS.get(self)
 
     @property
     def videos(self) -> list[Video]:
@@ -111,6 +117,16 @@ class SyntheticVideos:
         }
 
 
+# `annotation_files.annotations_checksum` of validation videos, whose masks take seconds to draw.
+CHECKSUMS = {
+    SyntheticVideos("val", plain, 0, 240): checksum
+    for plain, checksum in (
+        (False, "4fc2a5459154c08a78217afa40d034752ce83e159734eee14739dfc215f4470c"),
+        (True, "4767134bf5c200010e684228c1bd0899b37deae332e923a4862cf60cb02c63c6"),
+    )
+}
+
+
 def generate(
     split: str, *, plain: bool = False, seed: int = 0, num_videos: int | None = None
 ) -> SyntheticVideos:
@@ -120,7 +136,7 @@ def generate(
         split: `train` or `val`; they share no video under the same seed.
         plain: one color per class on an even background; no occlusion, no look-alikes.
         seed: 0 or more; another seed gives other videos.
-        num_videos: default 200 of `train`, 24 of `val`.
+        num_videos: default 200 of `train`, 240 of `val`.
 
     Raises:
         InputError: for another split, a negative seed, or fewer than one video.
@@ -305,7 +321,7 @@ def write_dataset(
 
     Args:
         directory: made where it is missing.
-        num_videos: per split; default 200 of `train` and 24 of `val`. Splits left out of it are
+        num_videos: per split; default 200 of `train` and 240 of `val`. Splits left out of it are
             not written.
 
     Raises:
