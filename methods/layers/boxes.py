@@ -1,77 +1,72 @@
-"""Boxes: their refinement from layer to layer, their overlaps, and non-maximum suppression."""
+"""Boxes as corners x0, y0, x1, y1: their overlap, their coding by deltas, and suppression.
+
+Shape letters: N boxes, G groups of boxes that do not suppress each other.
+"""
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from methods.layers.transformer import MLP
-
-INVERSE_SIGMOID_EPSILON = 1e-5
-INITIAL_BOX_LOGIT = -2.0
+# Largest log of a size's change (Detectron): a box does not grow beyond 1000 / 16 times.
+MOST_LOG = math.log(1000 / 16)
 
 
-def box_heads(width: int, layers: int) -> nn.ModuleList:
-    """A box head for each decoder layer, which start by leaving the references as they are (Zhu et
-    al., 2021, supplement A.4).
-    """
-    heads = nn.ModuleList(MLP(width, width, 4, 3) for _ in range(layers))
-    for head in heads:
-        nn.init.zeros_(head.layers[-1].weight)
-        nn.init.zeros_(head.layers[-1].bias)
-    with torch.no_grad():
-        nn.init.constant_(heads[0].layers[-1].bias[2:], INITIAL_BOX_LOGIT)
-    return heads
+def pairwise_iou(boxes_M4: Tensor, others_N4: Tensor) -> Tensor:
+    """Intersection over union (..., M, N) of all pairs; NaN for two boxes without area."""
+    one_M14, other_1N4 = boxes_M4[..., :, None, :], others_N4[..., None, :, :]
+    low_MN2 = torch.maximum(one_M14[..., :2], other_1N4[..., :2])
+    high_MN2 = torch.minimum(one_M14[..., 2:], other_1N4[..., 2:])
+    common_MN = (high_MN2 - low_MN2).clamp_(min=0).prod(-1)
+    area_M1, area_1N = ((b[..., 2:] - b[..., :2]).prod(-1) for b in (one_M14, other_1N4))
+    return common_MN / (area_M1 + area_1N - common_MN)
 
 
-def inverse_sigmoid(values: Tensor) -> Tensor:
-    """Logits of values in 0..1, kept finite at both ends."""
-    low, high = values.clamp(min=INVERSE_SIGMOID_EPSILON), 1 - values
-    return torch.log(low / high.clamp(min=INVERSE_SIGMOID_EPSILON))
-
-
-def refined_boxes(start_TQX: Tensor, deltas_TQ4: Tensor) -> Tensor:
-    """Boxes (cx, cy, w, h in 0..1) from a head's output and the logits of points or boxes.
-
-    Points have no width and height, which then are the head's alone.
-    """
-    missing = deltas_TQ4.shape[-1] - start_TQX.shape[-1]
-    return (deltas_TQ4 + F.pad(start_TQX, (0, missing))).sigmoid()
-
-
-def corners(boxes: Tensor) -> Tensor:
-    """Boxes (..., cx, cy, w, h) as (..., left, top, right, bottom)."""
-    centers, halves = boxes[..., :2], boxes[..., 2:] / 2
-    return torch.cat([centers - halves, centers + halves], -1)
-
-
-def box_iou(boxes_N4: Tensor) -> Tensor:
-    """Intersection over union of every pair of boxes (left, top, right, bottom): (N, N)."""
-    starts_N2, ends_N2 = boxes_N4.split(2, -1)
-    area_N = (ends_N2 - starts_N2).prod(-1)
-    sides_NN2 = torch.minimum(ends_N2[:, None], ends_N2) - torch.maximum(
-        starts_N2[:, None], starts_N2
-    )
-    common_NN = sides_NN2.clamp(min=0).prod(-1)
-    return common_NN / (area_N[:, None] + area_N - common_NN)
-
-
-def suppress(overlaps_NN: Tensor) -> Tensor:
-    """Greedy non-maximum suppression: True for each of N items, best first, that overlaps no
-    earlier one that is kept; (N,).
-
-    Row n is decided when all rows before it are, so that repeating the rule for all of them settles
-    at least one more row each time; in practice a few repetitions settle all.
+def apply_deltas(boxes_N4: Tensor, deltas_N4: Tensor, frame_HW: tuple[int, int]) -> Tensor:
+    """Boxes (..., 4) moved and scaled by deltas, then clipped to the frame (Fast R-CNN).
 
     Args:
-        overlaps_NN: booleans; only pairs of an item and an earlier one are read.
+        boxes_N4: corners in pixels, float32.
+        deltas_N4: shifts in sizes of the box, and logs of the change in size.
+        frame_HW: height and width that corners are clipped to, in pixels.
     """
-    earlier_NN = overlaps_NN.tril(-1)
-    kept_N = overlaps_NN.new_ones(len(overlaps_NN))
-    while True:
-        again_N = ~(earlier_NN & kept_N).any(1)
-        # Tensors without values, on which FLOPs are counted, settle at once.
-        if kept_N.is_meta or torch.equal(again_N, kept_N):
-            return again_N
-        kept_N = again_N
+    low_N2, high_N2 = boxes_N4.split(2, -1)
+    size_N2 = high_N2 - low_N2
+    shift_N2, log_N2 = deltas_N4.float().nan_to_num(0.0, 0.0, 0.0).split(2, -1)
+    middle_N2 = (low_N2 + high_N2) * 0.5 + shift_N2 * size_N2
+    half_N2 = size_N2 * log_N2.clamp(-MOST_LOG, MOST_LOG).exp() * 0.5
+    moved_N4 = torch.cat([middle_N2 - half_N2, middle_N2 + half_N2], -1)
+    for axis, side in enumerate(reversed(frame_HW)):
+        moved_N4[..., axis::2].clamp_(0, side)
+    return moved_N4
+
+
+@torch.compiler.disable
+def suppress(boxes_GN4: Tensor, kept_GN: Tensor, threshold: float) -> Tensor:
+    """Non-maximum suppression inside groups of boxes, by matrices: which boxes stay, (..., G, N).
+
+    A box goes if it overlaps a better one that stays by more than the threshold. All boxes are
+    decided at once from what stayed before, until nothing changes; that takes as many rounds as
+    the longest chain of boxes of which each decides about the next. Groups are moved apart by a
+    multiple of the largest coordinate, as mmcv's `batched_nms` does, which rounds them alike.
+
+    Args:
+        boxes_GN4: corners (..., G, N, 4), the best of each group first.
+        kept_GN: False for boxes that are not there.
+        threshold: of the intersection over union.
+    """
+    *_, groups, number, _ = boxes_GN4.shape
+    largest_11 = boxes_GN4.where(kept_GN[..., None], 0).flatten(-3).amax(-1)[..., None, None, None]
+    moved_GN4 = boxes_GN4 + torch.arange(groups, device=boxes_GN4.device)[:, None, None] * (
+        largest_11 + 1
+    )
+    overlap_GNN = (pairwise_iou(moved_GN4, moved_GN4) > threshold).triu(1)
+    stays_GN = kept_GN
+    for _ in range(number):
+        before_GN = stays_GN
+        stays_GN = kept_GN & ~(overlap_GNN & before_GN[..., None]).any(-2)
+        if boxes_GN4.is_meta or torch.equal(stays_GN, before_GN):
+            break
+    return stays_GN
