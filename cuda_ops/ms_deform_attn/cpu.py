@@ -22,7 +22,7 @@ SOURCE = Path(__file__).parent / "csrc" / "cpu.cpp"
 
 
 def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why this backend does not take tensors of that kind; None if it does."""
+    """Reason for which this backend refuses tensors of that kind; None if it takes them."""
     return None if device.type == "cpu" else f"it runs on the CPU, not on {device.type}"
 
 

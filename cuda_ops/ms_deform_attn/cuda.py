@@ -24,7 +24,7 @@ _DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
 
 def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why this backend does not take tensors of that kind; None if it does."""
+    """Reason for which this backend refuses tensors of that kind; None if it takes them."""
     if device.type != "cuda":
         return f"it runs on CUDA devices, not on {device.type}"
     return None if dtype in _DTYPES else f"it has no {dtype} kernel"

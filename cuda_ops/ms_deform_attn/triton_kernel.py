@@ -24,7 +24,7 @@ _BLOCK = 1024  # queries times channels of a program
 
 
 def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why this backend does not take tensors of that kind; None if it does."""
+    """Reason for which this backend refuses tensors of that kind; None if it takes them."""
     if device.type != "cuda" and not (device.type == "cpu" and _interpreted()):
         return "it runs on CUDA devices, and on the CPU only with TRITON_INTERPRET=1"
     return None if dtype in _DTYPES else f"it has no {dtype} kernel"

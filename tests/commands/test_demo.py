@@ -55,10 +55,10 @@ def test_lines_have_80_columns(shown):
 
 
 def test_the_plan_and_the_time_left_are_said(shown):
-    plan, tour, *steps = shown[2].splitlines()
+    tour, plan, cells, *steps = shown[2].splitlines()
     assert "a tour, not a measurement" in tour
-    assert "6 cells" in plan
     assert "3 videos" in plan
+    assert "6 cells" in cells
     measured = [line for line in steps if line.startswith("[")]
     assert [line.partition("]")[0] for line in measured] == [f"[{n}/6" for n in range(1, 7)]
     assert all(re.search(r"AP [\d.]+  HOTA [\d.]+  [\d.]+ FPS", line) for line in measured)

@@ -16,6 +16,7 @@ from drawing_case import H, W, square
 from record_example import example_record
 from vis_bench.cli import main
 from vis_bench.record.store import RecordStore
+from vis_bench.show import front_chart
 from vis_bench.show.charts import chart_style, label_points, place_labels
 from vis_bench.show.curves import cost_curves, draw_curves
 from vis_bench.show.speed_chart import (
@@ -38,6 +39,20 @@ SWEEP = [
 
 def speed_svg(panels):
     return speed_picture(panels, "svg").decode()
+
+
+def test_a_bar_that_ends_at_zero_or_that_no_record_has():
+    ends = ((0.0, 0.02), (0.1, 0.3), (None, None))
+    records = [
+        example_record(method="ifc", clip_length=length, ap=ap, ap_low=low, ap_high=high)
+        for length, ap, (low, high) in zip((5, 10, 20), (0.01, 0.2, 0.2), ends, strict=True)
+    ]
+    axis = Figure().subplots()
+    front_chart.by_clip_length(axis, records, front_chart.LIGHT[2])
+    ((_, _, (bars,)),) = axis.containers
+    assert [[y for _, y in bar] for bar in bars.get_segments()] == [
+        pytest.approx(bar) for bar in ([0, 2], [10, 30], [20, 20])
+    ]
 
 
 def texts_of(svg):

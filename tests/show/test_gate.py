@@ -176,6 +176,7 @@ def test_memory_growth_is_caught_however_busy_the_machine(tmp_path, noise):
 UNCOMPARED = {
     "another device": ({"device": "another CPU"}, "a CPU, now another CPU"),
     "other threads": ({"num_threads": 8}, "2 threads, now 8 threads"),
+    "another build of the kernels": ({"kernel_build": "g++ 13 -O3"}, "None, now g++ 13 -O3"),
     "the machine was busy": ({"load_average": 3.5}, "load 0.8 on 2 CPUs, now load 3.5 on 2 CPUs"),
     "one run only: spread unknown": ({"speed_spread": None}, "40.0, now 4.0"),
 }

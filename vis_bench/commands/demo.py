@@ -10,8 +10,6 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.data.synthetic import FIRST_VIDEOS
 from vis_bench.progress import Bars
-from vis_bench.record.environment import pick_device
-from vis_bench.record.store import RecordStore
 from vis_bench.runs.bundled import find_config
 
 RECORDS, FULL_RECORDS = Path("runs/demo"), Path("runs/demo_full")
@@ -29,27 +27,18 @@ def run(options: argparse.Namespace) -> int:
     """Measures, draws masks, writes a report, and names commands to try next."""
     from vis_bench.show import demo
 
-    bars = Bars(tracebacks=options.traceback)
-    if options.full:
-        options.config = find_config("clip_lengths")
-        options.limit = options.limit or FIRST_VIDEOS
-        options.output = options.output or FULL_RECORDS
-        bars.say(demo.TOUR)
-        return run_command.measure(options, FULL_RECORDS)
-    from methods import build_method
-    from vis_bench.runs.harness import run_jobs
-    from vis_bench.runs.jobs import RunSettings, load_jobs
-
-    settings = RunSettings(
-        options.command_line, pick_device(options.device), options.data_root, options.weights,
-        options.limit or NUM_VIDEOS, options.verify_frames,
+    config, folder, limit = (
+        ("clip_lengths", FULL_RECORDS, FIRST_VIDEOS) if options.full
+        else ("demo", RECORDS, NUM_VIDEOS)
     )  # fmt: skip
-    store = RecordStore(options.output or RECORDS)
-    jobs = load_jobs(find_config("demo"), options.overrides, settings, build_method, bars)
-    store.prepare()
-    for line in demo.announcement(jobs, store.folder):
-        bars.say(line)
-    outcome = run_jobs(jobs, store, bars, resume=options.resume)
-    text = demo.table_text(outcome.records) + demo.show_best(jobs[0], outcome.records, store, bars)
+    options.config = find_config(config)
+    options.output, options.limit = options.output or folder, options.limit or limit
+    bars = Bars(tracebacks=options.traceback)
+    bars.say(demo.TOUR)
+    if options.full:
+        return run_command.measure(options, folder)
+    bars.say(demo.duration(options.limit))
+    outcome = run_command.outcome_of(options, folder, bars)
+    text = demo.table_text(outcome.records) + demo.show_best(outcome.records, outcome.folder, bars)
     print_result(options, outcome.records, text)
     return 1 if outcome.failures else 0

@@ -23,7 +23,7 @@ from vis_bench.show.speed import speed_table, untimed_remarks
 from vis_bench.show.tables import render
 
 if TYPE_CHECKING:
-    pass
+    from vis_bench.runs.harness import Outcome
 
 # Takes jobs, the store of their records and progress bars; returns an `Outcome`.
 MeasureJobs = Callable[..., Any]
@@ -83,6 +83,19 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
+def outcome_of(
+    options: argparse.Namespace, records_folder: Path, bars: Bars,
+    measure_all: MeasureJobs | None = None,
+) -> Outcome:  # fmt: skip
+    """Measures without printing the records; see `measure`."""
+    return vis_bench.measure(
+        options.config, options.overrides, output=options.output, data_root=options.data_root,
+        weights=options.weights, limit=options.limit, device=options.device,
+        resume=options.resume, verify_frames=options.verify_frames, bars=bars,
+        command=options.command_line, default_output=records_folder, measure_all=measure_all,
+    )  # fmt: skip
+
+
 def measure(
     options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None
 ) -> int:
@@ -94,12 +107,7 @@ def measure(
         measure_all: measures the jobs; in this process unless given.
     """
     bars = Bars(tracebacks=options.traceback)
-    outcome = vis_bench.measure(
-        options.config, options.overrides, output=options.output, data_root=options.data_root,
-        weights=options.weights, limit=options.limit, device=options.device,
-        resume=options.resume, verify_frames=options.verify_frames, bars=bars,
-        command=options.command_line, default_output=records_folder, measure_all=measure_all,
-    )  # fmt: skip
+    outcome = outcome_of(options, records_folder, bars, measure_all)
     records = outcome.records
     timed = speed_table(records)
     texts = [render(measured_page(records))]

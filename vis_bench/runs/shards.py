@@ -98,7 +98,7 @@ class ShardFiles:
         return self.records / SHARDS / self.job.digest[:16]
 
     def results_file(self, name: str) -> Path:
-        """Where a results file waits until its record is written."""
+        """Path of a results file until its record is written."""
         return self.folder / "results" / name
 
     def write(self, shard: Shard, tracks: Iterable[Track]) -> Path:

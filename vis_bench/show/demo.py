@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vis_bench.data.results_file import read_results
 from vis_bench.data.synthetic import FIRST_VIDEOS
 from vis_bench.files import write_atomically
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -17,9 +16,7 @@ from vis_bench.progress import Bars
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA
 from vis_bench.record.names import clip_name, file_stem, method_title, short_name
 from vis_bench.record.schema import Record
-from vis_bench.record.store import RecordStore, predictions_path
-from vis_bench.runs.jobs import Job
-from vis_bench.runs.sources import Side, Sources
+from vis_bench.runs.sources import Sources, compared_sources
 from vis_bench.show.figures.strips import encode_strips, method_strip
 from vis_bench.show.measured import measured_order
 from vis_bench.show.number_format import entry_of, figure, interval_remarks, metric_column
@@ -28,8 +25,8 @@ from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Entry, Page, Table
 from vis_bench.text import count
 
-# Of a cell and video, on two slow cores.
-SECONDS = 1.5
+# Of all cells on one video, on two slow cores.
+SECONDS = 9
 TOUR = "a tour, not a measurement: `vis-bench run clip_lengths` measures all videos"
 MASKS, REPORT = "masks.png", "report.html"
 FRAMES, REPORT_VIDEOS = 4, 4
@@ -37,16 +34,10 @@ PAPER_RUN = "vis-bench run ifc_r50_ytvis2019_heldout --data-root DATA --weights 
 _NOTES = {"r": "a reconstruction: its authors never published their code"}
 
 
-def announcement(jobs: Sequence[Job], folder: Path) -> list[str]:
-    """Lines that say what is measured, for about how long, and where the records go."""
-    methods = ", ".join(dict.fromkeys(job.cell.method for job in jobs))
-    seconds = SECONDS * sum(len(job.videos) for job in jobs)
-    return [
-        f"{count(len(jobs), 'cell')} of {methods} on {count(len(jobs[0].videos), 'video')}: "
-        f"about {max(1, round(seconds / 60))} min on two cores",
-        TOUR,
-        f"records go to {folder}",
-    ]
+def duration(num_videos: int) -> str:
+    """The time that the demo takes for so many videos, in words."""
+    minutes = max(1, round(SECONDS * num_videos / 60))
+    return f"{count(num_videos, 'video')}: about {minutes} min on two cores"
 
 
 def table_text(records: Sequence[Record]) -> str:
@@ -67,32 +58,26 @@ def table_text(records: Sequence[Record]) -> str:
     return "\n".join(textwrap.fill(line, 80) for line in text.splitlines()) + "\n"
 
 
-def show_best(job: Job, records: Sequence[Record], store: RecordStore, bars: Bars) -> str:
-    """Draw masks of the best cell of each method, report on the best two, and say what is where.
-
-    Args:
-        job: its videos and annotations are those of all records.
-    """
+def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
+    """Draw masks of the best cell of each method, report on the best two, and say what is where."""
     best: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: -(record.ap or 0)):
         if record.ap is not None and record.predictions:
             best.setdefault(record.method, record)
-    lines, commands = [f"Records: {store.folder}"], []
-    if best and job.ground_truth is not None:
-        paths = [store.folder / f"{file_stem(record)}.json" for record in best.values()]
-        sides = [
-            Side(short_name(record), read_results(predictions_path(record, path)), record)
-            for record, path in zip(best.values(), paths, strict=True)
-        ]
-        sources = Sources(sides, job.ground_truth, job.videos)
-        lines.append(f"Masks:   {_draw_masks(sources, store.folder / MASKS)}")
-        report = store.folder / REPORT
+    lines, commands = [f"Records: {folder}"], []
+    if best:
+        paths = [folder / f"{file_stem(record)}.json" for record in best.values()]
+        sources = compared_sources(paths)
+        named = zip(sources.sides, map(short_name, best.values()), strict=True)
+        sources = replace(sources, sides=[replace(side, name=name) for side, name in named])
+        lines.append(f"Masks:   {_draw_masks(sources, folder / MASKS)}")
+        report = folder / REPORT
         two = [shlex.quote(str(path)) for path in paths[:2]]
         command = " ".join(["vis-bench report", *two, f"--output {shlex.quote(str(report))}"])
         plan = ReportPlan(num_videos=REPORT_VIDEOS)
-        made = make_report(replace(sources, sides=sides[:2]), plan, bars, command)
-        write_atomically(report, made.page)
-        lines.append(f"Report:  {report} ({' against '.join(side.name for side in sides[:2])})")
+        compared = replace(sources, sides=sources.sides[:2])
+        write_atomically(report, make_report(compared, plan, bars, command).page)
+        lines.append(f"Report:  {report} ({' against '.join(s.name for s in compared.sides)})")
         if len(two) == 2:
             commands.append(" \\\n      ".join(["vis-bench compare", *two]))
     commands += [f"vis-bench demo --full  # {FIRST_VIDEOS} videos, five clip lengths", PAPER_RUN]

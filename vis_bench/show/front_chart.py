@@ -51,24 +51,26 @@ def front_chart(records: Sequence[Record], *, dark: bool) -> bytes:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
         for axis in (left, right):
             axis.patch.set_visible(False)
-        _by_clip_length(left, records, colors)
+        by_clip_length(left, records, colors)
         _published(right, colors, gray)
         figure.tight_layout(w_pad=2)
         return encode_figure(figure, "svg", f"data sha256 {front_digest(records)}")
 
 
-def _by_clip_length(axis: Axes, records: Sequence[Record], colors: dict[str, str]) -> None:
+def by_clip_length(axis: Axes, records: Sequence[Record], colors: dict[str, str]) -> None:
+    """Draw AP of each method over its clip lengths, with intervals, in points."""
     lengths = sorted({r.clip_length for r in records if isinstance(r.clip_length, int)})
     places = {length: place for place, length in enumerate([*lengths, WHOLE])}
     for shift, (method, color) in zip((-0.08, 0.0, 0.08), colors.items(), strict=True):
         rows = [
-            (places[r.clip_length], 100 * r.ap, 100 * (r.ap_low or r.ap), 100 * (r.ap_high or r.ap))
+            (places[r.clip_length], r.ap, *_ends(r, r.ap))
             for r in records
             if r.method == method and r.clip_length in places and r.ap is not None
         ]
         if not rows:
             continue
-        x, y, low, high = map(np.array, zip(*sorted(rows), strict=True))
+        x, *values = map(np.array, zip(*sorted(rows), strict=True))
+        y, low, high = (100 * value for value in values)
         bars = y - low, high - y
         axis.errorbar(x + shift, y, bars, color=color, marker=MARKERS[method], elinewidth=0.7)
         axis.annotate(
@@ -81,6 +83,12 @@ def _by_clip_length(axis: Axes, records: Sequence[Record], colors: dict[str, str
     axis.set_title(
         f"AP by clip length, {videos} synthetic videos\n(mini models; bars: 95 %; * reconstruction)"
     )
+
+
+def _ends(record: Record, ap: float) -> tuple[float, float]:
+    """The interval's ends; AP itself, a bar of no height, where the record has none."""
+    low, high = record.ap_low, record.ap_high
+    return (ap, ap) if low is None or high is None else (low, high)
 
 
 def _published(axis: Axes, colors: dict[str, str], gray: str) -> None:

@@ -76,6 +76,7 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
     num_cpus: Size | None = None
     device: StrictStr | None = None
     num_threads: Size | None = None
+    kernel_build: StrictStr | None = None
     created_at: StrictStr | None = None
     git_commit: StrictStr | None = None
     git_dirty: StrictBool | None = None

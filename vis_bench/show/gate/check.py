@@ -172,6 +172,8 @@ def _other_machine(old: GatedCell, new: GatedCell) -> tuple[str, str, str] | Non
         return str(old.device), str(new.device), "another device"
     if old.num_threads != new.num_threads:
         return f"{old.num_threads} threads", f"{new.num_threads} threads", "other threads"
+    if old.kernel_build != new.kernel_build:
+        return str(old.kernel_build), str(new.kernel_build), "another build of the kernels"
     return None
 
 

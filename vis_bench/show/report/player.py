@@ -21,7 +21,7 @@ _STRIP_COLUMNS, _STRIP_SIDE = 5, 170
 
 @dataclass(frozen=True)
 class Player:
-    """What a page needs to draw every frame of a video.
+    """Data from which a page draws every frame of a video.
 
     Attributes:
         panels: name of each row of pictures.

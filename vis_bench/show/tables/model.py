@@ -137,7 +137,7 @@ class Table:
 
     @property
     def shared_text(self) -> str:
-        """What all rows have in common, as a sentence; empty where nothing is."""
+        """Values that all rows share, as a sentence; empty without any."""
         return f"All rows: {', '.join(self.shared)}." if self.shared else ""
 
     def as_dicts(self) -> list[dict[str, str]]:
