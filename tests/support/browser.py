@@ -83,5 +83,12 @@ class Browser:
         element.click()
 
     def pdf(self):
+        """The page as printed, once its pictures are decoded: lazy ones may not be yet."""
+        self.driver.execute_async_script(
+            "const done = arguments[0];"
+            "const decoded = [...document.images].filter(i => i.offsetParent).map(i => {"
+            "  i.loading = 'eager'; return i.decode(); });"
+            "Promise.allSettled(decoded).then(() => done());"
+        )
         printed = self.driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
         return base64.b64decode(printed["data"])

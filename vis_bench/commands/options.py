@@ -18,6 +18,7 @@ from vis_bench.commands.values import (
     names,
     output_file,
     output_folder,
+    output_path,
     picture_file,
     records_path,
     score,
@@ -32,7 +33,7 @@ CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
 FRAMES = "a folder of frames, a folder of such folders, or a video file"
 # Resamples of all classes of a data set are held in memory; twice this many still fit.
 MOST_RESAMPLES = 100_000
-_WRITTEN = (output_file, picture_file, arrays_file)
+_WRITTEN = (output_file, output_path, picture_file, arrays_file)
 
 
 def override(text: str) -> str:

@@ -124,6 +124,13 @@ def arrays_file(text: str) -> Path:
     return _ending_in((".npz",), text)
 
 
+def output_path(text: str) -> Path:
+    """File or folder to write: not below a file."""
+    path = Path(text)
+    _check_parents(path)
+    return path
+
+
 def output_folder(text: str) -> Path:
     """Folder to write, which may not exist yet: neither a file nor below one."""
     path = Path(text)

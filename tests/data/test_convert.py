@@ -1,0 +1,337 @@
+"""Annotations through every other form and back, and what each form leaves out."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from vis_bench.data.convert import convert
+from vis_bench.data.convert.labelled import EMPTY, OVERLAPS, SCORES
+from vis_bench.data.convert.png import davis_palette
+from vis_bench.data.synthetic import write_dataset
+from vis_bench.errors import InputError
+from vis_bench.masks.rle import decode, encode_masks
+from vis_bench.progress import Bars
+
+
+@dataclass
+class Drawn:
+    """Annotations as a file holds them, and the dense masks (T, H, W) by annotation id."""
+
+    content: dict
+    masks_THW: dict
+
+
+@st.composite
+def annotations(draw, *, overlap=True, crowds=True):
+    """Videos of a few small frames; instances may be absent, everywhere too, and may overlap."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    content = {"videos": [], "categories": [], "annotations": []}
+    names = draw(st.lists(st.text("abz é-", min_size=1), min_size=1, max_size=3, unique=True))
+    content["categories"] = [{"id": 2 * n + 1, "name": name} for n, name in enumerate(names)]
+    masks = {}
+    for video in range(draw(st.integers(1, 3))):
+        length, height, width = (draw(st.integers(1, 4)) for _ in range(3))
+        content["videos"].append(
+            {"id": 5 * video + 2, "height": height, "width": width, "length": length,
+             "file_names": [f"video{video}/{t:05d}.jpg" for t in range(length)]}
+        )  # fmt: skip
+        number = draw(st.integers(0, 3))
+        places = random.integers(0, number + 1, (length, height, width))
+        for n in range(1, number + 1):
+            dense = places == n
+            if overlap:
+                dense |= random.random(dense.shape) < 0.3
+            if draw(st.booleans()):
+                dense[draw(st.integers(0, length - 1)) :] = False
+            key = 3 * len(masks) + 4
+            masks[key] = dense
+            category = draw(st.sampled_from(content["categories"]))["id"]
+            crowd = int(crowds and draw(st.booleans()))
+            content["annotations"].append(_entry(key, 5 * video + 2, category, crowd, dense))
+    return Drawn(content, masks)
+
+
+def _entry(key, video, category, crowd, dense_THW):
+    present = [mask.any() for mask in dense_THW]
+    rles = encode_masks(dense_THW)
+    rows = [np.nonzero(mask.any(1))[0].tolist() for mask in dense_THW]
+    columns = [np.nonzero(mask.any(0))[0].tolist() for mask in dense_THW]
+    length, height, width = dense_THW.shape
+    boxes = [
+        [x[0], y[0], x[-1] - x[0] + 1, y[-1] - y[0] + 1] if len(x) else None
+        for x, y in zip(columns, rows, strict=True)
+    ]
+    return {
+        "id": key, "video_id": video, "category_id": category, "iscrowd": crowd,
+        "height": height, "width": width, "length": length, "bboxes": boxes,
+        "segmentations": [rle if some else None for rle, some in zip(rles, present, strict=True)],
+        "areas": [int(mask.sum()) or None for mask in dense_THW],
+    }  # fmt: skip
+
+
+def through(folder, content, form):
+    """The content read back from another form, and what was left out on the way there."""
+    source, middle, back = (folder / name for name in ("source.json", "middle", "back.json"))
+    source.write_text(json.dumps(content))
+    _, losses = convert(source, middle, form)
+    convert(middle, back, "ytvis")
+    return json.loads(back.read_bytes()), dict(losses)
+
+
+@given(annotations())
+@settings(deadline=None, max_examples=40)
+def test_coco_and_back(tmp_path_factory, drawn):
+    back, losses = through(tmp_path_factory.mktemp("coco"), drawn.content, "coco")
+    assert not losses
+    by_id = {entry["id"]: entry for entry in back["annotations"]}
+    assert by_id == {entry["id"]: entry for entry in drawn.content["annotations"]}
+    assert back["videos"] == drawn.content["videos"]
+    assert back["categories"] == drawn.content["categories"]
+
+
+@given(annotations(overlap=False))
+@settings(deadline=None, max_examples=40)
+def test_masks_of_pixels_and_back(tmp_path_factory, drawn):
+    back, losses = through(tmp_path_factory.mktemp("png"), drawn.content, "png")
+    assert not losses
+    assert back == drawn.content
+
+
+@given(annotations())
+@settings(deadline=None, max_examples=40)
+def test_overlaps_are_counted(tmp_path_factory, drawn):
+    back, losses = through(tmp_path_factory.mktemp("png"), drawn.content, "png")
+    kept = {e["id"]: e["areas"] for e in back["annotations"]}
+    lost = 0
+    for key, dense_THW in drawn.masks_THW.items():
+        lost += int(dense_THW.sum()) - sum(area or 0 for area in kept[key])
+    assert losses.get(OVERLAPS, 0) == lost
+
+
+@given(annotations(overlap=False, crowds=False))
+@settings(deadline=None, max_examples=40)
+def test_mots_and_back(tmp_path_factory, drawn):
+    """Masks and classes come back; instances are numbered anew, and empty ends are lost."""
+    back, losses = through(tmp_path_factory.mktemp("mots"), drawn.content, "mots")
+    entries = [e for e in drawn.content["annotations"] if any(e["segmentations"])]
+    assert losses.get(EMPTY, 0) == len(drawn.content["annotations"]) - len(entries)
+    wanted = sorted(
+        (entry["video_id"] // 5 + 1, entry["category_id"], _present(entry)) for entry in entries
+    )
+    found = [(e["video_id"], e["category_id"], _present(e)) for e in back["annotations"]]
+    assert sorted(found) == wanted
+
+
+def _present(entry):
+    return [(t, m["counts"]) for t, m in enumerate(entry["segmentations"]) if m]
+
+
+def test_synthetic_annotations_lose_only_their_occlusion_labels(tmp_path):
+    write_dataset(tmp_path / "data", Bars(quiet=True), num_videos={"val": 2})
+    content = json.loads((tmp_path / "data/val.json").read_bytes())
+    back, losses = through(tmp_path, content, "coco")
+    assert losses == {"occlusion labels of instances": len(content["annotations"])}
+    for entry, own in zip(back["annotations"], content["annotations"], strict=True):
+        assert entry == {key: value for key, value in own.items() if key != "occlusion"}
+
+
+def test_files_of_other_tools(tmp_path):
+    """CVAT: tracks in attributes, from 0 in each task, frames by name, polygons."""
+    content = {
+        "images": [
+            {"id": n, "file_name": f"{video}/frame{t}.jpg", "height": 4, "width": 6}
+            for n, (video, t) in enumerate([("b", 10), ("b", 9), ("a", 0)], start=1)
+        ],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": 1, "attributes": {"track_id": 0},
+             "segmentation": [[0, 0, n, 0, n, 2, 0, 2]]}
+            for n in (1, 2, 3)
+        ],
+    }  # fmt: skip
+    source, output = tmp_path / "cvat.json", tmp_path / "out.json"
+    source.write_text(json.dumps(content))
+    assert convert(source, output, "ytvis") == (2, {})
+    back = json.loads(output.read_bytes())
+    assert [video["file_names"] for video in back["videos"]] == [
+        ["a/frame0.jpg"], ["b/frame9.jpg", "b/frame10.jpg"],
+    ]  # fmt: skip
+    assert sorted((e["video_id"], e["id"], e["areas"]) for e in back["annotations"]) == [
+        (1, 2, [6]), (2, 1, [4, 2]),
+    ]  # fmt: skip
+
+
+def test_boxes_of_tao_have_no_masks(tmp_path):
+    image = {"id": 1, "video_id": 3, "frame_index": 7, "height": 2, "width": 2}
+    content = {
+        "images": [image], "videos": [{"id": 3, "name": "v"}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "tracks": [{"id": 9, "video_id": 3, "category_id": 1}],
+        "annotations": [
+            {"id": 5, "image_id": 1, "track_id": 9, "category_id": 1, "bbox": [0, 0, 1, 1]}
+        ],
+    }  # fmt: skip
+    source = tmp_path / "tao.json"
+    source.write_text(json.dumps(content))
+    _, losses = convert(source, tmp_path / "out.json", "ytvis")
+    assert losses == {"boxes without a mask": 1}
+
+
+def test_a_results_file_becomes_pictures(tmp_path):
+    """The higher score is in front, and tracks below the threshold are left out."""
+    masks = encode_masks(np.array([[[1, 1, 0]], [[0, 1, 1]], [[1, 1, 1]]], bool))
+    results = [
+        {"video_id": 1, "category_id": 1, "score": score, "segmentations": [mask]}
+        for score, mask in zip((0.9, 0.8, 0.1), masks, strict=True)
+    ]
+    videos = [{"id": 1, "height": 1, "width": 3, "length": 1, "file_names": ["v/0.jpg"]}]
+    truth = {"videos": videos, "categories": [{"id": 1, "name": "cat"}], "annotations": []}
+    for name, value in (("results", results), ("truth", truth)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    source, folder = tmp_path / "results.json", tmp_path / "masks"
+    _, losses = convert(source, folder, "png", annotations=tmp_path / "truth.json", min_score=0.5)
+    assert losses == {OVERLAPS: 1, "tracks with a score below 0.5": 1}
+    with Image.open(folder / "v/0.png") as image:
+        assert np.asarray(image).tolist() == [[1, 1, 2]]
+        assert image.mode == "P"
+    convert(folder, tmp_path / "again.json", "ytvis")
+    _, losses = convert(folder, tmp_path / "coco.json", "coco")
+    assert losses == {SCORES: 2}
+    with pytest.raises(InputError, match="--annotations"):
+        convert(source, tmp_path / "other", "png")
+
+
+def test_masks_without_meta_have_one_category(tmp_path):
+    (tmp_path / "Annotations/bear").mkdir(parents=True)
+    for t in range(2):
+        pixels = np.array([[0, 255, t]], np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"Annotations/bear/{t:05d}.png")
+    convert(tmp_path, tmp_path / "out.json", "ytvis")
+    content = json.loads((tmp_path / "out.json").read_bytes())
+    assert content["categories"] == [{"id": 1, "name": "object"}]
+    assert [entry["areas"] for entry in content["annotations"]] == [[None, 1], [1, 1]]
+    assert content["videos"][0]["file_names"] == ["bear/00000.jpg", "bear/00001.jpg"]
+
+
+def test_mots20_folders_and_crowds(tmp_path):
+    """gt/gt.txt below the video's name, frames from 1; class 10 is ignored."""
+    [mask] = encode_masks(np.ones((1, 2, 3), bool))
+    (tmp_path / "MOTS20-02/gt").mkdir(parents=True)
+    lines = [f"3 2001 2 2 3 {mask['counts']}", f"1 10000 10 2 3 {mask['counts']}"]
+    (tmp_path / "MOTS20-02/gt/gt.txt").write_text("\n".join(lines))
+    convert(tmp_path, tmp_path / "out.json", "ytvis")
+    content = json.loads((tmp_path / "out.json").read_bytes())
+    assert content["categories"] == [
+        {"id": 2, "name": "pedestrian"}, {"id": 10, "name": "ignore"},
+    ]  # fmt: skip
+    assert [(e["areas"], e["iscrowd"]) for e in content["annotations"]] == [
+        ([None, None, 6], 0), ([6, None, None], 1),
+    ]  # fmt: skip
+    assert content["videos"][0]["file_names"][0] == "MOTS20-02/000001.jpg"
+
+
+def test_the_palette_is_pascals():
+    colors = np.frombuffer(davis_palette(), np.uint8).reshape(256, 3).tolist()
+    assert colors[:4] == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    assert colors[255] == [224, 224, 192]
+
+
+def _coco(**changes):
+    image = {"id": 1, "video_id": 1, "frame_id": 0, "height": 2, "width": 2, "file_name": "v/0.jpg"}
+    entry = {
+        "id": 1,
+        "image_id": 1,
+        "category_id": 1,
+        "track_id": 1,
+        "segmentation": [[0, 0, 1, 1, 0, 1]],
+    }
+    content = {
+        "images": [image], "categories": [{"id": 1, "name": "cat"}], "annotations": [entry],
+    }  # fmt: skip
+    image |= changes.pop("image", {})
+    entry |= changes.pop("entry", {})
+    return content | changes
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _coco(image={"height": 0}),
+        _coco(image={"video_id": "1"}),
+        _coco(images=[_coco()["images"][0], _coco(image={"id": 2})["images"][0]]),
+        _coco(entry={"image_id": 9}),
+        _coco(entry={"category_id": 9}),
+        _coco(entry={"track_id": None}),
+        _coco(entry={"track_id": [1]}),
+        _coco(entry={"segmentation": [[0, 0]]}),
+        _coco(entry={"segmentation": {"size": [3, 3], "counts": "9"}}),
+        _coco(images=None),
+        {"videos": [], "annotations": [{}], "categories": []},
+        {"images": []},
+        3,
+    ],
+)
+def test_hostile_files_leave_nothing(tmp_path, content):
+    source = tmp_path / "in.json"
+    source.write_text(json.dumps(content))
+    for form in ("ytvis", "png", "mots"):
+        with pytest.raises(InputError, match=r"in\.json"):
+            convert(source, tmp_path / "out", form)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.json"]
+
+
+def test_names_stay_inside_the_folder(tmp_path):
+    video = {"id": 1, "height": 1, "width": 1, "length": 1, "file_names": ["../../x/0.jpg"]}
+    content = {"videos": [video], "categories": [{"id": 1, "name": "cat"}], "annotations": []}
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="below"):
+        convert(tmp_path / "in.json", tmp_path / "a/b/out", "png")
+    assert not (tmp_path / "x").exists()
+
+
+def test_hostile_folders_leave_nothing(tmp_path):
+    masks, text = tmp_path / "png/v", tmp_path / "txt"
+    masks.mkdir(parents=True)
+    text.mkdir()
+    Image.new("RGB", (2, 2)).save(masks / "0.png")
+    (text / "a.txt").write_text("1 2001 2 5 5 nonsense")
+    for folder in (tmp_path / "png", text, tmp_path / "missing"):
+        with pytest.raises(InputError):
+            convert(folder, tmp_path / "out.json", "ytvis")
+    (masks / "0.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="decoded"):
+        convert(tmp_path / "png", tmp_path / "out", "mots")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "file").touch()
+    with pytest.raises(InputError, match="new folder"):
+        convert(tmp_path / "png", full, "mots")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "png", "txt"]
+
+
+def test_too_many_instances_for_a_byte(tmp_path):
+    video = {"id": 1, "height": 1, "width": 1, "length": 1, "file_names": ["v/0.jpg"]}
+    dense = np.zeros((1, 1, 1), bool)
+    entries = [_entry(n, 1, 1, 0, dense) for n in range(1, 257)]
+    content = {"videos": [video], "categories": [{"id": 1, "name": "c"}], "annotations": entries}
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="255"):
+        convert(tmp_path / "in.json", tmp_path / "out", "png")
+
+
+def test_crowds_keep_their_masks_in_mots(tmp_path):
+    dense = np.ones((1, 1, 2), bool)
+    video = {"id": 1, "height": 1, "width": 2, "length": 1, "file_names": ["v/000001.jpg"]}
+    content = {
+        "videos": [video], "categories": [{"id": 2, "name": "pedestrian"}],
+        "annotations": [_entry(1, 1, 2, 1, dense)],
+    }  # fmt: skip
+    back, losses = through(tmp_path, content, "mots")
+    assert losses == {"categories of crowds": 1}
+    assert back["annotations"][0]["iscrowd"] == 1
+    assert decode(back["annotations"][0]["segmentations"][0]).all()

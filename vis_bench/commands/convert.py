@@ -1,0 +1,35 @@
+"""`convert SOURCE OUTPUT --to FORM`: annotations in another form."""
+
+from __future__ import annotations
+
+import argparse
+
+from vis_bench.commands.options import Options
+from vis_bench.commands.output import print_result
+from vis_bench.commands.values import output_path
+from vis_bench.data.convert import FORMS, convert
+from vis_bench.progress import Bars
+from vis_bench.text import count, one_line
+
+
+def add_arguments(options: Options) -> None:
+    options.argument(
+        "source", "SOURCE", "YouTube-VIS or COCO annotations, a results file, a folder of indexed "
+        "PNG masks, or of MOTS text",
+    )  # fmt: skip
+    options.argument("output", "OUTPUT", "file to write, or new folder (png, mots)", output_path)
+    options.value("--to", "FORM", f"one of {', '.join(FORMS)}", str, choices=FORMS, required=True)
+    options.value("--annotations", "FILE", "lists the videos of a results file")
+    options.min_score()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the output, and prints what its form does not hold."""
+    videos, losses = convert(
+        options.source, options.output, options.to, annotations=options.annotations,
+        min_score=options.min_score, bars=Bars(),
+    )  # fmt: skip
+    written = f"wrote {options.output}: {count(videos, 'video')}"
+    lines = [one_line(written), *(f"left out: {n} {phrase}" for phrase, n in losses.items())]
+    document = {"output": str(options.output), "videos": videos, "left_out": dict(losses)}
+    print_result(options, document, "\n".join(lines))

@@ -1,0 +1,203 @@
+"""Folders of indexed PNG masks, in the form of DAVIS and YouTube-VOS, to and from videos.
+
+A folder per video holds a PNG per frame whose pixels are 0 or the place of an instance, from 1.
+`meta.json` beside them (YouTube-VOS) names the category of each place. The files written here
+have DAVIS's colors, and their `meta.json` holds ids, sizes and crowd flags as well, so that they
+are read back as they were.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from PIL import Image
+
+from vis_bench.data.convert.labelled import (
+    Instance,
+    LabelledVideo,
+    LabelledVideos,
+    Losses,
+    index_map,
+)
+from vis_bench.data.frames import open_image
+from vis_bench.data.video import in_natural_order
+from vis_bench.errors import InputError
+from vis_bench.files import read_json, shown
+from vis_bench.masks.rle import RLE, encode_masks
+
+META = "meta.json"
+MOST_INSTANCES = 255  # of one video: a byte per pixel
+ONLY_CATEGORY = "object"  # where nothing names categories
+
+
+def read_png(folder: Path) -> LabelledVideos:
+    """Videos of a folder of folders of masks; those without `meta.json` have one category.
+
+    Frames are named .jpg after their masks.
+    """
+    root = folder / "Annotations" if (folder / "Annotations").is_dir() else folder
+    files: dict[Path, list[Path]] = defaultdict(list)
+    for path in root.rglob("*.png"):
+        if not path.name.startswith("."):
+            files[path.parent].append(path)
+    if not files or root in files:
+        raise InputError(f"{folder} has no folders of .png masks; expected one folder per video")
+    meta = next((read_json(path) for path in (root / META, folder / META) if path.is_file()), None)
+    known = _known_videos(meta, str(folder / META))
+    names = {str(path.relative_to(root)): path for path in in_natural_order(files)}
+    categories = _categories(meta, known)
+    taken = {entry.get("id") for entry in known.values()}
+    free = (n for n in range(1, len(names) + len(known) + 2) if n not in taken)
+
+    def videos() -> Iterator[LabelledVideo]:
+        last = max((n for e in known.values() for n in _instance_ids(e)), default=0)
+        for name, path in names.items():
+            entry = known.get(name, {})
+            frames = in_natural_order(files[path])
+            video = _video(entry.get("id") or next(free), name, frames, entry, categories, last)
+            last = max([last, *(instance.id for instance in video.instances)])
+            yield video
+
+    return LabelledVideos(str(folder), categories, len(names), videos())
+
+
+def _known_videos(meta: Any, where: str) -> Mapping[str, dict[str, Any]]:
+    if meta is None:
+        return {}
+    videos = meta.get("videos") if isinstance(meta, dict) else None
+    entries = videos.values() if isinstance(videos, dict) else [None]
+    if not all(isinstance(e, dict) and isinstance(e.get("objects"), dict) for e in entries):
+        raise InputError(f"{where} has videos {shown(videos)}; expected objects of each by name")
+    assert isinstance(videos, dict), "refused if not"
+    for name, entry in videos.items():
+        for place, thing in entry["objects"].items():
+            if not (place.isdecimal() and isinstance(thing, dict)):
+                raise InputError(
+                    f"{where}, video {name}, has the object {shown(place)}: {shown(thing)}; "
+                    "expected its place in the masks and its category"
+                )
+    return videos
+
+
+def _categories(meta: Any, known: Mapping[str, dict[str, Any]]) -> dict[int, str]:
+    listed = meta.get("categories") if isinstance(meta, dict) else None
+    if isinstance(listed, list) and all(isinstance(entry, dict) for entry in listed):
+        return {int(entry["id"]): str(entry["name"]) for entry in listed}
+    things = [thing for entry in known.values() for thing in entry["objects"].values()]
+    names = {str(thing.get("category", ONLY_CATEGORY)) for thing in things} or {ONLY_CATEGORY}
+    return dict(enumerate(sorted(names), start=1))
+
+
+def _instance_ids(entry: Mapping[str, Any]) -> list[int]:
+    return [thing["id"] for thing in entry["objects"].values() if type(thing.get("id")) is int]
+
+
+def _video(
+    number: int, name: str, frames: list[Path], entry: Mapping[str, Any],
+    categories: Mapping[int, str], last: int,
+) -> LabelledVideo:  # fmt: skip
+    objects = entry.get("objects")
+    masks: dict[int, dict[int, RLE]] = defaultdict(dict)
+    size_HW: tuple[int, ...] | None = None
+    for t, path in enumerate(frames):
+        places_HW = _read_indexes(path)
+        if size_HW is not None and places_HW.shape != size_HW:
+            raise InputError(
+                f"{path} is of {places_HW.shape}; expected {size_HW}, as the frames before it"
+            )
+        size_HW = places_HW.shape
+        present = [int(place) for place in np.unique(places_HW) if place]
+        rles = encode_masks(places_HW == np.array(present).reshape(-1, 1, 1))
+        for place, rle in zip(present, rles, strict=True):
+            if objects is not None and str(place) not in objects:
+                raise InputError(f"{path} has pixels of {place}, which {META} does not list")
+            masks[place][t] = rle
+    height, width = size_HW or (1, 1)
+    instances = []
+    id_of = {text: key for key, text in categories.items()}
+    for place in sorted({*masks, *map(int, objects or ())}):
+        thing = (objects or {}).get(str(place), {})
+        category = id_of.get(str(thing.get("category", ONLY_CATEGORY)), 1)
+        if type(thing.get("id")) is not int:
+            last += 1
+        instances.append(
+            Instance(
+                thing.get("id", last), thing.get("category_id", category), masks.get(place, {}),
+                bool(thing.get("iscrowd")), thing.get("score"),
+            )
+        )  # fmt: skip
+    names = [f"{name}/{path.stem}.jpg" for path in frames]
+    return LabelledVideo(number, name, height, width, names, instances)
+
+
+def _read_indexes(path: Path) -> np.ndarray:
+    try:
+        with open_image(path) as image:
+            if image.mode not in ("P", "L", "1"):
+                raise InputError(f"{path} has the mode {image.mode}; expected an indexed PNG")
+            return np.asarray(image).astype(np.uint8)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises many kinds for broken files
+        raise InputError(f"{path} cannot be decoded: {error or type(error).__name__}") from None
+
+
+def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
+    """Writes a folder of masks per video, and `meta.json`; the instance in front keeps a pixel."""
+    palette = davis_palette()
+    videos = {}
+    for video in source.videos:
+        if len(video.instances) > MOST_INSTANCES:
+            raise InputError(
+                f"video {video.name} has {len(video.instances)} instances; expected at most "
+                f"{MOST_INSTANCES}, which indexed PNGs hold"
+            )
+        frames = defaultdict(list)
+        stems = [Path(name).stem for name in video.file_names]
+        if len(set(stems)) < len(stems):
+            stems = [f"{t:05d}" for t in range(video.length)]
+        for t, (stem, name) in enumerate(zip(stems, video.file_names, strict=True)):
+            places_HW = index_map(video, t, losses)
+            for place in np.unique(places_HW).tolist():
+                frames[place].append(stem)
+            losses["file names of frames"] += name != f"{video.name}/{stem}.jpg"
+            path = folder / video.name / f"{stem}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_png(places_HW, palette))
+        objects = {
+            str(place): {
+                "category": source.categories.get(instance.category_id, ONLY_CATEGORY),
+                "frames": frames[place], "id": instance.id, "category_id": instance.category_id,
+                **({"iscrowd": 1} if instance.is_crowd else {}),
+                **({} if instance.score is None else {"score": instance.score}),
+            }
+            for place, instance in enumerate(video.instances, start=1)
+        }  # fmt: skip
+        videos[video.name] = {"id": video.id, "objects": objects}
+    categories = [{"id": key, "name": name} for key, name in source.categories.items()]
+    (folder / META).write_bytes(orjson.dumps({"videos": videos, "categories": categories}))
+
+
+def _png(places_HW: np.ndarray, palette: bytes) -> bytes:
+    image = Image.fromarray(places_HW.astype(np.uint8), "P")
+    image.putpalette(palette)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def davis_palette() -> bytes:
+    """PASCAL VOC's colors, which DAVIS uses: bits of the index, spread over red, green and blue."""
+    index_256 = np.arange(256)
+    colors_256x3 = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            is_set = (index_256 >> (3 * bit + channel)) & 1 if 3 * bit + channel < 8 else 0
+            colors_256x3[:, channel] |= np.asarray(is_set << (7 - bit), np.uint8)
+    return colors_256x3.tobytes()
