@@ -96,7 +96,13 @@ def small_data(tmp_path_factory):
     youtube = folder / "DATA" / "ytvis2019"
     (youtube / "train").mkdir(parents=True)
     (youtube / "train" / "JPEGImages").symlink_to(mine)
-    content["videos"] = [{**content["videos"][0], "id": key} for key in range(1, 11)]
+    first = content["videos"][0]
+    content["videos"] = []
+    for key in range(1, 11):
+        frames = [name.replace(first["file_names"][0].split("/")[0], f"video_{key}")
+                  for name in first["file_names"]]  # fmt: skip
+        content["videos"].append({**first, "id": key, "file_names": frames})
+        (mine / f"video_{key}").symlink_to(mine / first["file_names"][0].split("/")[0])
     content["annotations"] = [
         {**content["annotations"][0], "id": key, "video_id": key} for key in range(1, 11)
     ]

@@ -61,7 +61,7 @@ GROUPS = {
     "data": {
         "synth": "write the synthetic data set to disk in YouTube-VIS form",
         "validate": "check an annotations file and its frames; exit 1 on a problem",
-        "convert": "annotations to and from COCO with tracks, PNG masks, MOTS text",
+        "convert": "annotations from and to COCO with tracks, PNG, MOTS text",
         "split": "cut a held-out part from a training annotations file",
     },
 }

@@ -313,6 +313,8 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
                 file.writelines(pieces)
         else:
             _replace(target, pieces)
+    except InputError:  # of the pieces
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot write {path}: {reason}") from None

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vis_bench.data.convert.coco import coco_file, read_coco
-from vis_bench.data.convert.labelled import LabelledVideo, LabelledVideos, Losses
+from vis_bench.data.convert.labelled import LabelledVideo, LabelledVideos, Losses, files_below
 from vis_bench.data.convert.mots import read_mots, write_mots
 from vis_bench.data.convert.png import read_png, write_png
 from vis_bench.data.convert.ytvis import read_predictions, read_ytvis, ytvis_file
@@ -57,14 +57,15 @@ def convert(
         raise InputError(f"{output} exists; expected a new folder")
     opened = open_source(source, annotations, min_score)
     losses = opened.losses
-    names: set[str] = set()
+    names: list[str] = []
 
     def counted() -> Iterator[LabelledVideo]:
         with (bars or Bars(quiet=True)).bar(f"converting {source}", opened.num_videos) as advance:
             for video in opened.videos:
                 if video.length:
-                    _refuse_name(video.name, names, opened.name)
-                    names.add(video.name)
+                    if form in _FOLDERS:
+                        _refuse_name(video.name, names, opened.name)
+                    names.append(video.name)
                     yield video
                 else:
                     losses["videos without frames"] += 1
@@ -89,7 +90,7 @@ def _refuse_name(name: str, known: Container[str], source: str) -> None:
 def open_source(source: Path, annotations: Path | None, min_score: float) -> LabelledVideos:
     """The labelled videos of a file or folder, whose form is recognized by its content."""
     if source.is_dir() or source.suffix == ".txt":
-        if next(source.rglob("*.png"), None) is not None:
+        if files_below(source, ".png"):
             return read_png(source)
         return read_mots(source)
     content = read_json(source)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
+from vis_bench.errors import InputError
 from vis_bench.masks.rle import RLE, area, decode
 
 # Number of things lost, by a phrase that follows the number.
@@ -60,6 +64,20 @@ class LabelledVideos:
     num_videos: int
     videos: Iterator[LabelledVideo]
     losses: Losses = field(default_factory=Counter)
+
+
+def files_below(folder: Path, suffix: str) -> list[Path]:
+    """The files below a folder that end so; hidden ones do not count."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise InputError(f"cannot read {error.filename}: {error.strerror}")
+
+    return [
+        Path(place) / name
+        for place, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if name.lower().endswith(suffix) and not name.startswith(".")
+    ]
 
 
 def index_map(video: LabelledVideo, t: int, losses: Losses) -> np.ndarray:

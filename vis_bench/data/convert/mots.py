@@ -18,6 +18,7 @@ from vis_bench.data.convert.labelled import (
     LabelledVideo,
     LabelledVideos,
     Losses,
+    files_below,
     index_map,
 )
 from vis_bench.data.video import in_natural_order
@@ -60,9 +61,10 @@ def _files(path: Path) -> dict[str, Path]:
     """The files by their videos' names."""
     if path.is_file():
         return {path.stem: path}
-    of_gt = {str(p.parent.parent.relative_to(path)): p for p in path.rglob("/".join(GROUND_TRUTH))}
-    plain = {str(p.relative_to(path).with_suffix("")): p for p in path.rglob("*.txt")}
-    files = of_gt or plain
+    found = files_below(path, ".txt")
+    of_gt = [p for p in found if p.parts[-2:] == GROUND_TRUTH]
+    named = {p: p.parent.parent if of_gt else p.with_suffix("") for p in of_gt or found}
+    files = {str(name.relative_to(path)): p for p, name in named.items()}
     if not files:
         raise InputError(f"{path} has no .txt files; expected one per video")
     return {str(name): files[str(name)] for name in in_natural_order(map(Path, files))}

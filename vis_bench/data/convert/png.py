@@ -23,6 +23,7 @@ from vis_bench.data.convert.labelled import (
     LabelledVideo,
     LabelledVideos,
     Losses,
+    files_below,
     index_map,
 )
 from vis_bench.data.frames import open_image
@@ -43,9 +44,8 @@ def read_png(folder: Path) -> LabelledVideos:
     """
     root = folder / "Annotations" if (folder / "Annotations").is_dir() else folder
     files: dict[Path, list[Path]] = defaultdict(list)
-    for path in root.rglob("*.png"):
-        if not path.name.startswith("."):
-            files[path.parent].append(path)
+    for path in files_below(root, ".png"):
+        files[path.parent].append(path)
     if not files or root in files:
         raise InputError(f"{folder} has no folders of .png masks; expected one folder per video")
     meta = next((read_json(path) for path in (root / META, folder / META) if path.is_file()), None)

@@ -22,7 +22,7 @@ from vis_bench.data.convert.labelled import (
 from vis_bench.data.results_file import results_of
 from vis_bench.errors import InputError
 from vis_bench.files import read_json
-from vis_bench.masks.rle import area
+from vis_bench.masks.rle import area, check_rle
 from vis_bench.masks.tubes import MaskTubes
 
 
@@ -95,11 +95,9 @@ def _check_fits(
 ) -> None:
     for instance in instances:
         for t, mask in instance.masks.items():
-            if t >= length or mask["size"] != [height, width]:
-                raise InputError(
-                    f"{where} has a mask of size {mask['size']} in frame {t}; expected "
-                    f"{[height, width]} and a frame below {length}"
-                )
+            if t >= length:
+                raise InputError(f"{where} has {length} frames, but a mask of frame {t}")
+            check_rle(mask, height, width, f"{where}, frame {t}: the mask")
 
 
 def _masks(tubes: MaskTubes, index: int) -> dict[int, Any]:
