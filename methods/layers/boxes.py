@@ -1,6 +1,7 @@
-"""Boxes as corners x0, y0, x1, y1: their overlap, their coding by deltas, and suppression.
+"""Boxes: their refinement from layer to layer, overlaps, coding by deltas, and suppression.
 
-Shape letters: N boxes, G groups of boxes that do not suppress each other.
+Corners are left, top, right, bottom in pixels. Shape letters: N boxes, G groups of boxes that do
+not suppress each other.
 """
 
 from __future__ import annotations
@@ -8,10 +9,49 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from methods.layers.transformer import MLP
+
+INVERSE_SIGMOID_EPSILON = 1e-5
+INITIAL_BOX_LOGIT = -2.0
 # Largest log of a size's change (Detectron): a box does not grow beyond 1000 / 16 times.
 MOST_LOG = math.log(1000 / 16)
+
+
+def box_heads(width: int, layers: int) -> nn.ModuleList:
+    """A box head for each decoder layer, which start by leaving the references as they are (Zhu et
+    al., 2021, supplement A.4).
+    """
+    heads = nn.ModuleList(MLP(width, width, 4, 3) for _ in range(layers))
+    for head in heads:
+        nn.init.zeros_(head.layers[-1].weight)
+        nn.init.zeros_(head.layers[-1].bias)
+    with torch.no_grad():
+        nn.init.constant_(heads[0].layers[-1].bias[2:], INITIAL_BOX_LOGIT)
+    return heads
+
+
+def inverse_sigmoid(values: Tensor) -> Tensor:
+    """Logits of values in 0..1, kept finite at both ends."""
+    low, high = values.clamp(min=INVERSE_SIGMOID_EPSILON), 1 - values
+    return torch.log(low / high.clamp(min=INVERSE_SIGMOID_EPSILON))
+
+
+def refined_boxes(start_TQX: Tensor, deltas_TQ4: Tensor) -> Tensor:
+    """Boxes (cx, cy, w, h in 0..1) from a head's output and the logits of points or boxes.
+
+    Points have no width and height, which then are the head's alone.
+    """
+    missing = deltas_TQ4.shape[-1] - start_TQX.shape[-1]
+    return (deltas_TQ4 + F.pad(start_TQX, (0, missing))).sigmoid()
+
+
+def corners(boxes: Tensor) -> Tensor:
+    """Boxes (..., cx, cy, w, h) as (..., left, top, right, bottom)."""
+    centers, halves = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([centers - halves, centers + halves], -1)
 
 
 def pairwise_iou(boxes_M4: Tensor, others_N4: Tensor) -> Tensor:
@@ -44,29 +84,41 @@ def apply_deltas(boxes_N4: Tensor, deltas_N4: Tensor, frame_HW: tuple[int, int])
 
 
 @torch.compiler.disable
-def suppress(boxes_GN4: Tensor, kept_GN: Tensor, threshold: float) -> Tensor:
-    """Non-maximum suppression inside groups of boxes, by matrices: which boxes stay, (..., G, N).
+def suppress(overlaps_NN: Tensor, present_N: Tensor | None = None) -> Tensor:
+    """Greedy non-maximum suppression: True for each of N items, best first, that overlaps no
+    earlier one that is kept; (..., N).
 
-    A box goes if it overlaps a better one that stays by more than the threshold. All boxes are
-    decided at once from what stayed before, until nothing changes; that takes as many rounds as
-    the longest chain of boxes of which each decides about the next. Groups are moved apart by a
-    multiple of the largest coordinate, as mmcv's `batched_nms` does, which rounds them alike.
+    All items are decided at once from what stayed before, until nothing changes; that takes as many
+    rounds as the longest chain of items of which each decides about the next.
+
+    Args:
+        overlaps_NN: booleans (..., N, N); only pairs of an item and an earlier one are read.
+        present_N: False for items that are not there; None for none.
+    """
+    earlier_NN = overlaps_NN.tril(-1)
+    if present_N is None:
+        present_N = overlaps_NN.new_ones(overlaps_NN.shape[:-1])
+    kept_N = present_N
+    while True:
+        again_N = present_N & ~(earlier_NN & kept_N[..., None, :]).any(-1)
+        # Tensors without values, on which FLOPs are counted, settle at once.
+        if kept_N.is_meta or torch.equal(again_N, kept_N):
+            return again_N
+        kept_N = again_N
+
+
+def suppress_boxes(boxes_GN4: Tensor, kept_GN: Tensor, threshold: float) -> Tensor:
+    """Non-maximum suppression inside groups of boxes: which boxes stay, (..., G, N).
+
+    Groups are moved apart by a multiple of the largest coordinate, as mmcv's `batched_nms` does,
+    which rounds them alike.
 
     Args:
         boxes_GN4: corners (..., G, N, 4), the best of each group first.
         kept_GN: False for boxes that are not there.
-        threshold: of the intersection over union.
+        threshold: of the intersection over union, above which the lesser box goes.
     """
-    *_, groups, number, _ = boxes_GN4.shape
     largest_11 = boxes_GN4.where(kept_GN[..., None], 0).flatten(-3).amax(-1)[..., None, None, None]
-    moved_GN4 = boxes_GN4 + torch.arange(groups, device=boxes_GN4.device)[:, None, None] * (
-        largest_11 + 1
-    )
-    overlap_GNN = (pairwise_iou(moved_GN4, moved_GN4) > threshold).triu(1)
-    stays_GN = kept_GN
-    for _ in range(number):
-        before_GN = stays_GN
-        stays_GN = kept_GN & ~(overlap_GNN & before_GN[..., None]).any(-2)
-        if boxes_GN4.is_meta or torch.equal(stays_GN, before_GN):
-            break
-    return stays_GN
+    groups_G11 = torch.arange(boxes_GN4.shape[-3], device=boxes_GN4.device)[:, None, None]
+    moved_GN4 = boxes_GN4 + groups_G11 * (largest_11 + 1)
+    return suppress(pairwise_iou(moved_GN4, moved_GN4) > threshold, kept_GN)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from methods.layers.boxes import apply_deltas, pairwise_iou, suppress
+from methods.layers.boxes import apply_deltas, pairwise_iou, suppress_boxes
 from methods.layers.roi_align import Pyramid
 from vis_bench.cost.flops.counter import count_macs
 
@@ -125,7 +125,7 @@ def test_suppression_against_the_greedy_loop(seed, number, threshold):
     corners = np.sort(random.integers(0, 9, (2, number, 2, 2)), 2).reshape(2, number, 4)
     corners = corners + random.uniform(0, 1e-2, corners.shape)  # no overlap lies on the threshold
     kept = random.random((2, number)) < 0.8
-    found = suppress(torch.tensor(corners).float(), torch.tensor(kept), threshold)
+    found = suppress_boxes(torch.tensor(corners).float(), torch.tensor(kept), threshold)
     for group in range(2):
         wanted = greedy(corners[group], kept[group], threshold)
         assert found[group].nonzero()[:, 0].tolist() == wanted
@@ -134,7 +134,7 @@ def test_suppression_against_the_greedy_loop(seed, number, threshold):
 def test_a_chain_of_boxes_takes_a_round_for_each():
     # Each overlaps its neighbors alone: every other one stays.
     boxes = torch.tensor([[n * 4.0, 0, n * 4.0 + 10, 10] for n in range(31)])
-    stays = suppress(boxes[None], torch.ones(1, 31, dtype=torch.bool), 0.4)[0]
+    stays = suppress_boxes(boxes[None], torch.ones(1, 31, dtype=torch.bool), 0.4)[0]
     assert stays.tolist() == [n % 2 == 0 for n in range(31)]
 
 
@@ -166,6 +166,6 @@ def test_multiply_adds_of_roi_align(device):
     result, macs = count_macs(Pooling(), Pooling(), maps, boxes, frames)
     assert result.shape == (8, 3, 7, 7)
     assert macs.total == 4 * 16 * 8 * 49 * 3
-    stays, macs = count_macs(Pooling(), suppress, boxes[None], boxes[None, :, 0] >= 0, 0.5)
+    stays, macs = count_macs(Pooling(), suppress_boxes, boxes[None], boxes[None, :, 0] >= 0, 0.5)
     assert stays.shape == (1, 8)
     assert macs.total == 0
