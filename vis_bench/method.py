@@ -431,11 +431,13 @@ class Mark(Protocol):
 class VideoMethod(VISMethod):
     """A method that gets a whole video and yields its tracks: other people's code, unported.
 
-    There are no clips, so that a config's `clip_length` is `whole`; region `model` is not timed,
-    multiply-adds are not counted, nothing is compiled. Of `input_format` only the size counts.
+    There are no clips, so that a config's `clip_length` is `whole`; region `model` is not timed, and
+    nothing is compiled. Multiply-adds are counted while the nominal video is predicted;
+    `not_counted` is the reason where they cannot be. Of `input_format` only the size counts.
     """
 
     whole_video = True
+    not_counted: str | None = None
 
     @abstractmethod
     def predict_video(

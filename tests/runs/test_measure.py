@@ -95,7 +95,9 @@ def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path
     assert first.records[0].failures == {"flops": "no rule"}
     order = []
     monkeypatch.setattr(
-        harness, "count_flops", lambda job: order.append(job.cell.clip_length) or real(job)
+        harness,
+        "count_flops",
+        lambda job, method: order.append(job.cell.clip_length) or real(job, method),
     )
     (tmp_path / "out" / f"{file_stem(first.records[2])}.json").unlink()
     second = run(jobs, tmp_path, resume=True)

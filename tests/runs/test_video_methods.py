@@ -83,10 +83,11 @@ def test_region_model_stands_blank_with_its_reason(tmp_path):
     assert [row[0].text for row in report_table([record]).rows][-1] == "model"
 
 
-def test_flops_are_missing_with_a_reason_where_they_are_asked_for(tmp_path):
-    record, _, failures = run(tmp_path, "video_key", "flops")
+def test_flops_of_nothing_that_counts_are_missing_with_a_reason(tmp_path):
+    changes = {"size": ("resolution: native", "resolution: 16")}
+    record, _, failures = run(tmp_path, "video_key", "flops", **changes)
     assert record.gflops_per_frame is None
-    assert "whole videos" in record.failures["flops"]
+    assert "would be 0" in record.failures["flops"]
     assert len(failures) == 1
 
 

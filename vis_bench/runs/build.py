@@ -90,18 +90,24 @@ def load_method(
 def method_on_meta(
     build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
 ) -> VISMethod:
-    """Build the cell's method on the meta device: shapes without values."""
+    """Build the cell's method on the meta device: shapes without values.
+
+    A `VideoMethod`, which needs values, is loaded on the CPU.
+    """
     try:
         with torch.device("meta"):
             method = _build(build_method, cell, num_classes, weights)
-            method.to("meta")
-            method.prepare_for_inference()
+            if not method.whole_video:
+                method.to("meta")
+                method.prepare_for_inference()
     except (Exception, SystemExit) as error:  # a plug-in may do anything where there are no values
         build_cell_method(build_method, cell, num_classes, weights)
         raise InputError(
             f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "
             f"{reason(error)}"
         ) from None
+    if method.whole_video:
+        return load_method(build_method, cell, num_classes, weights, torch.device("cpu"))
     return method
 
 

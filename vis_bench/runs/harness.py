@@ -19,6 +19,7 @@ from textwrap import shorten
 
 import torch
 
+from vis_bench.cost.flops.values import measure_flops_on_values
 from vis_bench.cost.flops.video import measure_flops
 from vis_bench.cost.speed.measure import measure_speed
 from vis_bench.cost.speed.regions import Workload
@@ -27,7 +28,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import weights_name
 from vis_bench.inference.loop import track_video
-from vis_bench.method import VISMethod
+from vis_bench.method import VideoMethod, VISMethod
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.coco import evaluate_images
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -200,7 +201,7 @@ def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: boo
 def measure_cost(job: Job, method: VISMethod, record: Record, bars: Bars, title: str) -> Record:
     """Add multiply-adds and speed to a record, as the job's cell asks."""
     if "flops" in job.cell.measure:
-        record = attempt(record, bars, title, "flops", lambda: count_flops(job))
+        record = attempt(record, bars, title, "flops", lambda: count_flops(job, method))
     if "speed" in job.cell.measure:
         record = attempt(record, bars, title, "speed", lambda: time_job(job, method, bars, title))
     return record
@@ -326,11 +327,18 @@ def evaluate_tracks(
     return AccuracyFields(predictions=results_file.name, **evaluation.record_numbers())
 
 
-def count_flops(job: Job) -> CostFields:
-    """Count the multiply-adds of the job's videos on shapes; no frame is read."""
-    method = method_on_meta(job.build_method, job.cell, len(job.dataset.category_ids), job.weights)
+def count_flops(job: Job, method: VISMethod) -> CostFields:
+    """Count the multiply-adds of the job's videos on shapes; no frame is read.
+
+    A `VideoMethod` predicts the nominal video and is counted as it runs.
+    """
+    num_classes = len(job.dataset.category_ids)
+    if isinstance(method, VideoMethod):
+        with counting_flops(job.cell.method), kept_process_state():
+            return CostFields(**measure_flops_on_values(method, job.plan, num_classes))
+    on_meta = method_on_meta(job.build_method, job.cell, num_classes, job.weights)
     with counting_flops(job.cell.method), kept_process_state():
-        return CostFields(**measure_flops(method, job.videos, job.plan))
+        return CostFields(**measure_flops(on_meta, job.videos, job.plan))
 
 
 def time_job(job: Job, method: VISMethod, bars: Bars, title: str) -> SpeedFields:

@@ -12,10 +12,13 @@ from typing import Any
 import torch
 
 from vis_bench.cost.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
+from vis_bench.cost.flops.values import count_nominal_on_values
 from vis_bench.cost.flops.video import NominalCost, ShapeCounter, count_nominal
 from vis_bench.data.nominal import NUM_FRAMES
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
+from vis_bench.inference.whole_video import check_whole_video
+from vis_bench.method import VideoMethod
 from vis_bench.progress import Advance, silent
 from vis_bench.record.names import backbone_title, method_title, option_words
 from vis_bench.runs.build import BuildMethod, counting_flops, method_on_meta
@@ -111,7 +114,7 @@ class FlopsReport:
 def report_flops(
     build_method: BuildMethod, cells: Iterable[Cell], advance: Advance = silent
 ) -> Iterator[FlopsReport]:
-    """Count each cell for the nominal video, without data or memory.
+    """Count each cell for the nominal video, without data or memory; a `VideoMethod` predicts it.
 
     The head has the classes of the cell's data set, which need not be on disk. Nor need the
     weights, but a config.json beside them decides the options that it states.
@@ -126,14 +129,20 @@ def report_flops(
                 weights = find_weights(cell, None)
             counters[key] = ShapeCounter(method_on_meta(build_method, cell, num_classes, weights))
         with counting_flops(cell.method):
-            report = _report(cell, counters[key])
+            report = _report(cell, counters[key], len(config_categories(cell.dataset)))
         yield report
         advance()
 
 
-def _report(cell: Cell, counter: ShapeCounter) -> FlopsReport:
-    plan = InferencePlan(cell.clip_length, cell.clip_stride, cell.resolution, torch.device("meta"))
-    method, cost = counter.method, count_nominal(counter, plan, cell.method)
+def _report(cell: Cell, counter: ShapeCounter, num_classes: int) -> FlopsReport:
+    method = counter.method
+    device = torch.device("cpu" if method.whole_video else "meta")
+    plan = InferencePlan(cell.clip_length, cell.clip_stride, cell.resolution, device)
+    if isinstance(method, VideoMethod):
+        check_whole_video(cell.method, cell.clip_length)
+        cost = count_nominal_on_values(method, plan, num_classes, cell.method)
+    else:
+        cost = count_nominal(counter, plan, cell.method)
     return FlopsReport(cell, method.backbone_name, method.reconstruction, cost)
 
 

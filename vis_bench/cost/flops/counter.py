@@ -76,6 +76,24 @@ class MacCount:
         )
 
 
+# Told of every operator that ran: itself, its arguments and its output.
+Watch = Callable[[OpOverload, Sequence[Any], Mapping[str, Any], Any], None]
+
+
+def count_watched(
+    module: nn.Module, call: Callable[P, R], watch: Watch | None, *args: P.args, **kwargs: P.kwargs
+) -> tuple[R, MacCount]:
+    """As `count_macs`, with every operator shown to `watch`."""
+    tally = _Tally()
+    try:
+        with torch.inference_mode(), _names_pushed(module, tally), _CountingMode(tally, watch):
+            result = call(*args, **kwargs)
+    except NotImplementedError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"cannot count {type(module).__name__} without values: {reason}") from None
+    return result, tally.count()
+
+
 def count_macs(
     module: nn.Module, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 ) -> tuple[R, MacCount]:
@@ -93,14 +111,7 @@ def count_macs(
         InputError: for an operator that computes something and has no rule, by name; or, on the
             meta device, for code that reads values.
     """
-    tally = _Tally()
-    try:
-        with torch.inference_mode(), _names_pushed(module, tally), _CountingMode(tally):
-            result = call(*args, **kwargs)
-    except NotImplementedError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"cannot count {type(module).__name__} without values: {reason}") from None
-    return result, tally.count()
+    return count_watched(module, call, None, *args, **kwargs)
 
 
 class _Tally:
@@ -135,9 +146,10 @@ _READS = (aten.item, aten._local_scalar_dense, aten.is_nonzero)
 class _CountingMode(TorchDispatchMode):
     """Sees every operator, composite ones first; those without a rule are taken apart."""
 
-    def __init__(self, tally: _Tally) -> None:
+    def __init__(self, tally: _Tally, watch: Watch | None) -> None:
         super().__init__()
         self._tally = tally
+        self._watch = watch
 
     def __torch_dispatch__(
         self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
@@ -145,7 +157,7 @@ class _CountingMode(TorchDispatchMode):
         kwargs = kwargs or {}
         rule = mac_rule(op._overloadpacket)
         if rule is not None:
-            out = op(*args, **kwargs)
+            out = self._run(op, args, kwargs)
             self._tally.add(op, rule(args, out))
             return out
         if op._overloadpacket in _READS and args[0].is_meta:
@@ -158,10 +170,10 @@ class _CountingMode(TorchDispatchMode):
             self._tally.add_assumed(op)
             return selected
         if moves_values(op):
-            return op(*args, **kwargs)
+            return self._run(op, args, kwargs)
         if counts_zero(op):
             self._tally.add_zero(op)
-            return op(*args, **kwargs)
+            return self._run(op, args, kwargs)
         with self:
             out = op.decompose(*args, **kwargs)
         if out is NotImplemented:
@@ -169,6 +181,12 @@ class _CountingMode(TorchDispatchMode):
                 f"operator {_name(op)} has no rule for its multiply-adds, so the count would miss "
                 "it; give it one with torch.utils.flop_counter.register_flop_formula"
             )
+        return out
+
+    def _run(self, op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        out = op(*args, **kwargs)
+        if self._watch is not None:
+            self._watch(op, args, kwargs, out)
         return out
 
 

@@ -136,14 +136,19 @@ def count_nominal(counter: ShapeCounter, plan: InferencePlan, name: str) -> Nomi
         plan: clips and resolution.
         name: of the tree's root.
     """
-    method = counter.method
-    size_HW = input_size(*SIZE_HW, plan.resolution, method.input_format)
+    size_HW = input_size(*SIZE_HW, plan.resolution, counter.method.input_format)
     clips = plan.clips(NUM_FRAMES)
-    video = counter.count_video(size_HW, clips)
+    video, clip = counter.count_video(size_HW, clips), counter.count_clip(size_HW, len(clips[0]))
+    return nominal_cost(counter.method, size_HW, clip, video, name)
+
+
+def nominal_cost(
+    method: VISMethod, size_HW: tuple[int, int], clip: VideoCount, video: VideoCount, name: str
+) -> NominalCost:
+    """The counts of a clip by itself and of the nominal video, with their tree."""
     counts = video.encode, video.predict, video.all
     calls = video.num_frames, video.num_clips, video.num_frames
-    tree = module_tree(method, counts, calls, name=name)
-    return NominalCost(size_HW, counter.count_clip(size_HW, len(clips[0])), video, tree)
+    return NominalCost(size_HW, clip, video, module_tree(method, counts, calls, name=name))
 
 
 def measure_flops(
@@ -171,10 +176,15 @@ def measure_flops(
         frames, clips = frames + video.length, clips + len(windows)
         video_macs += count.all.total
         clip_macs += len(windows) * counter.count_clip(size_HW, len(windows[0])).all.total
+    return cost_fields(clip_macs / clips, video_macs / frames, CONVENTION, seen)
+
+
+def cost_fields(per_clip: float, per_frame: float, convention: str, seen: MacCount) -> dict:
+    """The record's fields of cost, by name, from multiply-adds."""
     return {
-        "gflops_per_clip": clip_macs / clips / GIGA,
-        "gflops_per_frame": video_macs / frames / GIGA,
-        "flop_convention": CONVENTION,
+        "gflops_per_clip": per_clip / GIGA,
+        "gflops_per_frame": per_frame / GIGA,
+        "flop_convention": convention,
         "uncounted_ops": tuple(sorted(seen.zero_ops)),
         "upper_bound_ops": tuple(sorted(seen.assumed_ops)),
     }
