@@ -83,11 +83,11 @@ def test_region_model_stands_blank_with_its_reason(tmp_path):
     assert [row[0].text for row in report_table([record]).rows][-1] == "model"
 
 
-def test_flops_of_nothing_that_counts_are_missing_with_a_reason(tmp_path):
+def test_flops_that_cannot_be_counted_are_missing_with_a_reason(tmp_path):
     changes = {"size": ("resolution: native", "resolution: 16")}
     record, _, failures = run(tmp_path, "video_key", "flops", **changes)
     assert record.gflops_per_frame is None
-    assert "would be 0" in record.failures["flops"]
+    assert "expected (720, 1280)" in record.failures["flops"]
     assert len(failures) == 1
 
 
