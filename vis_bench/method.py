@@ -454,6 +454,13 @@ class VideoMethod(VISMethod):
                 record; the first is `predict`. Optional.
         """
 
+    def take_weights(self, path: Path) -> bool:
+        """Keep a weights file that is loaded, strictly, where the model is; False: load it here."""
+        return False
+
+    def check_resolution(self, resolution: int | str) -> None:
+        """Refuse, once prepared, a config's resolution that does not fit the model."""
+
     def take_peaks(self) -> Mapping[str, int | None]:
         """Peak memory, since the last call, of another process that runs the method.
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from cuda_ops import ms_deform_attn
 from methods.external_video.child import Child
-from methods.external_video.driver import DriverError, open_session
+from methods.external_video.driver import BACK_ENDS, PRESETS, DriverError, open_session
 from vis_bench.errors import InputError
 from vis_bench.method import (
     Frames,
@@ -66,10 +68,26 @@ class ExternalVideo(VideoMethod):
         """Opens the model and tries it on gray frames, before the first video."""
         super().prepare_for_inference()
         facts = self._running().facts
-        self.input_format = InputFormat(
-            channel_order=facts["channel_order"], full_value=255.0, mean=(0.0,) * 3, std=(1.0,) * 3,
-            long_side="round", max_long_side=facts["max_long_side"],
-        )  # fmt: skip
+        self.input_format = InputFormat(**facts["input"])
+
+    def take_weights(self, path: Path) -> bool:
+        """Keep the file for the driver."""
+        self._spec["weights"] = str(path.resolve())
+        return True
+
+    def check_resolution(self, resolution: int | str) -> None:
+        """Refuse a resolution that is not the one of the project's config."""
+        known = self._running().facts["resolutions"]
+        if known is not None and resolution not in known:
+            listed = " or ".join(map(str, known))
+            raise InputError(
+                f"resolution is {resolution}; expected {listed}, as in {self._spec['config_file']}"
+            )
+
+    @property
+    def num_params(self) -> int:
+        """The number of learnable parameters; 0 before the model is built, and where unknown."""
+        return (self._session and self._session.facts["num_params"]) or 0
 
     def predict_video(
         self, frames: Frames, video: VideoInfo, mark: Mark
@@ -94,7 +112,7 @@ class InProcess:
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         try:
-            self._session = open_session(spec)
+            self._session = open_session(spec, deformable_attention)
             self._session.try_out()
         except DriverError as error:
             raise InputError(str(error)) from error
@@ -108,6 +126,18 @@ class InProcess:
                 del track
         except DriverError as error:
             raise InputError(str(error)) from error
+
+
+def deformable_attention(
+    value: Tensor, shapes: Tensor, starts: Tensor, locations: Tensor, weights: Tensor,
+    im2col_step: int = 64,
+) -> Tensor:  # fmt: skip
+    """The operator of this project, with the arguments of Deformable DETR's compiled extension.
+
+    Autocast hands over mixed types; a 16-bit value is read at locations of float32.
+    """
+    coordinate = torch.float32 if value.itemsize == 2 else value.dtype
+    return ms_deform_attn(value, shapes, starts, locations.to(coordinate), weights.to(coordinate))
 
 
 def build(
@@ -129,18 +159,29 @@ def build(
         preset: of `detectron2`: a project's name, which gives adders and classes_key.
         adders: of `detectron2`: "package.module:function" of each that adds keys to the config.
         classes_key: of `detectron2`: the config's key that holds the number of classes.
-        opts: keys and values in turn that win over the config file.
+        opts: of `detectron2` and `mmdet`: keys and values in turn that win over the config file.
         project_path: folder that is put first on the import path; its source files are part of
             the record.
         python: the other Python, 3.7 or later with numpy; none for this process.
         timeout: seconds that another Python may take for opening, and for one video.
         backbone: its name in records.
     """
-    if back_end != "callable":
-        raise InputError(f"options.back_end is {back_end!r}; expected callable")
-    module, colon, name = function.partition(":")
-    if not (module and colon and name):
-        raise InputError(f"options.function is {function!r}; expected package.module:function")
+    if back_end not in BACK_ENDS:
+        raise InputError(
+            f"options.back_end is {back_end!r}; expected one of: {', '.join(BACK_ENDS)}"
+        )
+    if preset and preset not in PRESETS:
+        raise InputError(f"options.preset is {preset!r}; expected one of: {', '.join(PRESETS)}")
+    functions = {"adders": adders, "function": [function] if back_end == "callable" else []}
+    for option, paths in functions.items():
+        for path in paths:
+            module, colon, name = path.partition(":")
+            if not (module and colon and name):
+                raise InputError(f"options.{option} has {path!r}; expected package.module:function")
+    if back_end != "callable" and not config_file:
+        raise InputError("options.config_file is empty; expected the file of the project's config")
+    if len(opts) % 2:
+        raise InputError(f"options.opts has {len(opts)} entries; expected keys and values in turn")
     folder = Path(project_path).expanduser()
     if not project_path or not folder.is_dir():
         raise InputError(f"options.project_path is {project_path!r}; expected a folder")
@@ -151,7 +192,7 @@ def build(
         raise InputError(f"options.timeout is {timeout!r}; expected seconds above 0")
     spec = {
         "back_end": back_end, "function": function, "config_file": config_file,
-        "adders": list(adders), "classes_key": classes_key, "opts": list(opts),
+        "preset": preset, "adders": list(adders), "classes_key": classes_key, "opts": list(opts),
         "project_path": str(folder.resolve()), "num_classes": num_classes, "weights": None,
     }  # fmt: skip
     return ExternalVideo(spec, found, timeout, backbone)

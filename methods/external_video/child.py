@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+import torch
 
 from methods.external_video.driver import PROTOCOL
 from vis_bench.errors import InputError
@@ -62,6 +63,7 @@ class Child:
         for descriptor in descriptors:
             os.set_blocking(descriptor, False)
         self._received = b""
+        self._device = torch.device(spec["device"]).type
         self._request(kind="open", spec=spec)
         ready = self.answer(("ready",))
         if ready.get("protocol") != PROTOCOL:
@@ -93,7 +95,10 @@ class Child:
         for t, frame_HW3 in enumerate(frames):
             if t == 0:
                 shape = len(frames), *frame_HW3.shape
-                self._request(kind="video", shape=shape, height=size_HW[0], width=size_HW[1])
+                self._request(
+                    kind="video", shape=shape, height=size_HW[0], width=size_HW[1],
+                    precision=_precision(self._device),
+                )  # fmt: skip
             self._send(np.ascontiguousarray(frame_HW3).tobytes())
 
     def answer(self, kinds: Collection[str]) -> dict[str, Any]:
@@ -175,6 +180,13 @@ class Child:
         self._log.seek(0)
         said = " ".join(self._log.read().decode(errors="replace").split())[-LAST_LETTERS:]
         raise InputError(f"its process {problem}" + (f"; its last output: {said}" if said else ""))
+
+
+def _precision(device: str) -> str:
+    """Autocast of this process, which the other one repeats."""
+    if not torch.is_autocast_enabled(device):
+        return "float32"
+    return str(torch.get_autocast_dtype(device)).removeprefix("torch.")
 
 
 def _finish(process: subprocess.Popen, descriptors: tuple[int, int]) -> None:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from vis_bench.errors import InputError, reason
 from vis_bench.files import shown
-from vis_bench.method import VISMethod
+from vis_bench.method import VideoMethod, VISMethod
 
 # A folder of weights in Hugging Face's form holds these two.
 FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -73,6 +73,8 @@ def load_weights(method: VISMethod, path: Path, num_classes: int | None = None) 
     Raises:
         InputError: the file cannot be read, holds no weights, or holds those of something else.
     """
+    if isinstance(method, VideoMethod) and method.take_weights(path):
+        return
     if config := folder_config(path):
         method.check_stated_options(config, method.resolved_options)
     state = read_state(path)

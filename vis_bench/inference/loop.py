@@ -244,7 +244,7 @@ def track_video(
     if isinstance(method, VideoMethod):
         check_whole_video(method.registered_name, plan.clip_length)
         with plan.arithmetic(), StageMarks(stages) as marks:
-            host = HostFrames(video.frames, size_HW, threads, marks)
+            host = HostFrames(video.frames, size_HW, method.input_format.library, threads, marks)
             tracks = whole_video_tracks(method, host, video, category_ids, marks)
         after_clip()
         return tracks

@@ -54,16 +54,18 @@ class HostFrames(Sequence[np.ndarray]):
     Args:
         frames: uint8 RGB (H, W, 3).
         size_HW: of the resized frames, in pixels.
+        library: whose filter resizes, as in the input format.
         threads: that decode; see `prefetch.decoding_threads`.
         marks: charge the stages `decode` and `preprocess`.
     """
 
     def __init__(
-        self, frames: Sequence[np.ndarray], size_HW: tuple[int, int], threads: int,
+        self, frames: Sequence[np.ndarray], size_HW: tuple[int, int], library: str, threads: int,
         marks: StageMarks,
     ) -> None:  # fmt: skip
         self._frames = frames
         self._size_HW = size_HW
+        self._library = library
         self._threads = threads
         self._marks = marks
 
@@ -78,7 +80,9 @@ class HostFrames(Sequence[np.ndarray]):
 
     def __getitem__(self, index: int | slice) -> np.ndarray | HostFrames:
         if isinstance(index, slice):
-            return HostFrames(self._frames[index], self._size_HW, self._threads, self._marks)
+            return HostFrames(
+                self._frames[index], self._size_HW, self._library, self._threads, self._marks
+            )
         return self._resized(lambda: self._frames[index])
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -90,7 +94,7 @@ class HostFrames(Sequence[np.ndarray]):
         with self._marks.inside("decode"):
             frame_HW3 = decode()
         with self._marks.inside("preprocess"):
-            return resize_frame(frame_HW3, self._size_HW)
+            return resize_frame(frame_HW3, self._size_HW, self._library)
 
 
 def whole_video_tracks(

@@ -13,7 +13,7 @@ import torch
 
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import folder_config, load_weights
-from vis_bench.method import VISMethod
+from vis_bench.method import VideoMethod, VISMethod
 from vis_bench.runs.config import Cell
 from vis_bench.runs.process_state import kept_process_state
 
@@ -84,6 +84,8 @@ def load_method(
     with naming_method(cell.method):
         method.to(device)
         method.prepare_for_inference()
+        if isinstance(method, VideoMethod):
+            method.check_resolution(cell.resolution)
     return method
 
 

@@ -13,6 +13,7 @@ The keys of a spec, all of them values of JSON:
     device         "cpu", "cuda", "cuda:1"
     function       callable: "package.module:function"
     config_file    detectron2, mmdet: below `project_path`, or absolute
+    preset         detectron2: name of a project in `PRESETS`, or empty
     adders         detectron2: "package.module:function" of each that adds keys to the config
     classes_key    detectron2: key of the config that holds K; empty where none does
     opts           detectron2, mmdet: keys and values in turn that win over the config file
@@ -22,9 +23,10 @@ Every problem that a user can solve is a `DriverError`, one sentence.
 """
 
 from .errors import DriverError
-from .session import Session, Track, open_session
+from .presets import PRESETS
+from .session import BACK_ENDS, Session, Track, open_session
 
-__all__ = ["PROTOCOL", "DriverError", "Session", "Track", "open_session"]
+__all__ = ["BACK_ENDS", "PRESETS", "PROTOCOL", "DriverError", "Session", "Track", "open_session"]
 
 # Of `serve.py`.
 PROTOCOL = 2

@@ -2,17 +2,20 @@
 
 import numpy as np
 
+from .deformable import provide_extension
 from .errors import DriverError, imported
 
 
 class Callable:
     """The function; it may return a list of tracks or yield them."""
 
-    facts = {"channel_order": "RGB", "resolution": None, "max_long_side": None, "num_params": None}
-
-    def __init__(self, function, name):
+    def __init__(self, function, name, extension):
         self._function = function
         self._name = name
+        self.facts = {
+            "input": {"long_side": "round"}, "resolutions": None, "num_params": None,
+            "deformable_attention": extension, "versions": {},
+        }  # fmt: skip
 
     def entries(self, frames, height, width, mark):
         """Score, category, masks and track_id of each track, unchecked."""
@@ -35,6 +38,11 @@ class Callable:
             yield track["score"], track["category"], track["masks"], track.get("track_id")
 
 
-def open_back_end(spec):
+def open_back_end(spec, deformable_attention=None):
     """The function that `spec["function"]` names."""
-    return Callable(imported(spec["function"]), spec["function"])
+    if spec["weights"] is not None:
+        raise DriverError(
+            f"weights are {spec['weights']}; expected none, as a function loads its own"
+        )
+    extension = provide_extension(deformable_attention)
+    return Callable(imported(spec["function"]), spec["function"], extension)

@@ -40,8 +40,7 @@ def host_array(values):
 
 def _number(value, kind, name, number):
     try:
-        value = host_array(value)
-        return kind(value.item())
+        return kind(host_array(value).item())
     except (TypeError, ValueError, AttributeError):
         expected = "number" if kind is float else "whole number"
         raise DriverError(

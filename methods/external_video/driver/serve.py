@@ -5,7 +5,7 @@ the caller sends it where standard error goes.
 
     open   spec                              -> ready   protocol, facts
     video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames; masks as
-           and T frames of uint8 RGB            bits, done
+           precision; T frames of uint8 RGB     bits, done
                                              -> error   message, in place of any of these
 """
 
@@ -42,7 +42,8 @@ def _serve(requests, answers):
                 _send(answers, {"kind": "ready", "protocol": PROTOCOL, "facts": session.facts})
             else:
                 frames = _receive_frames(requests, request["shape"])
-                for track in session.run(frames, request["height"], request["width"]):
+                size = request["height"], request["width"]
+                for track in session.run(frames, *size, precision=request["precision"]):
                     _send_track(answers, track)
                     del track
                 _send(answers, {"kind": "done"})

@@ -1,6 +1,7 @@
 """A model of another project, opened; its outputs as tracks."""
 
 import collections
+import contextlib
 import importlib
 import sys
 
@@ -13,51 +14,80 @@ from .outputs import checked_track
 # width) or None, and `track_id`: the number of an object, or None.
 Track = collections.namedtuple("Track", "category score masks track_id")
 
-BACK_ENDS = {"callable": ".callables"}
+BACK_ENDS = {
+    "callable": ".callables",
+    "detectron2": ".detectron2_models",
+}
+# Short side of the gray frames for a model that takes any.
+TRIAL_SIDE = 64
 
 
 class Session:
     """An opened model.
 
     Attributes:
-        facts: `channel_order`, `resolution` (the short side in pixels that frames must have, None
-            for any) and `max_long_side` of the model's input; `num_params`; `versions` by name.
+        facts: `input`: the model's input format, as this project's `InputFormat` takes it;
+            `resolutions`: those that a config may have, None for any; `num_params`, None where it
+            is not known; `deformable_attention`: "compiled" or "stand-in", None without;
+            `versions` by name.
     """
 
-    def __init__(self, back_end, num_classes):
+    def __init__(self, back_end, spec):
         self._back_end = back_end
-        self._num_classes = num_classes
+        self._spec = spec
         self.facts = dict(back_end.facts)
 
-    def run(self, frames, height, width, mark=lambda stage: None):
+    def run(self, frames, height, width, mark=lambda stage: None, precision="float32"):
         """Yields the tracks of one video, one at a time.
 
         Args:
             frames: T arrays (h, w, 3) of uint8 RGB, resized and not normalized.
             height, width: of the original video and of the masks.
             mark: called with "preprocess" or "predict" when that stage begins.
+            precision: "float32", or "float16" or "bfloat16" for autocast; one that the caller has
+                switched on stays on.
         """
-        num_frames = len(frames)
-        for number, entry in enumerate(self._back_end.entries(frames, height, width, mark)):
-            track = checked_track(entry, number, num_frames, (height, width), self._num_classes)
-            del entry
-            yield Track(*track)
-            del track
+        num_frames, size_HW = len(frames), (height, width)
+        with _autocast(self._spec["device"], precision):
+            for number, entry in enumerate(self._back_end.entries(frames, height, width, mark)):
+                checked = checked_track(
+                    entry, number, num_frames, size_HW, self._spec["num_classes"]
+                )
+                del entry
+                yield Track(*checked)
+                del checked
 
     def try_out(self):
         """Runs two gray frames, whose original size is another one."""
-        short = self.facts["resolution"] or 64
+        short = max([TRIAL_SIDE, *(r for r in self.facts["resolutions"] or () if r != "native")])
         frames = np.full((2, short, short + short // 2, 3), 128, np.uint8)
         for _track in self.run(frames, short // 2, short // 2 + short // 4):
             pass
 
 
-def open_session(spec):
-    """Imports the project and opens the back end that `spec` describes."""
-    if spec["project_path"] and spec["project_path"] not in sys.path:
+def open_session(spec, deformable_attention=None):
+    """Imports the project and opens the back end that `spec` describes.
+
+    Args:
+        deformable_attention: stands in for the function of the compiled extension
+            `MultiScaleDeformableAttention`; without it the project's own is used, or
+            `deformable.ms_deform_attn_forward`.
+    """
+    if spec["project_path"] not in sys.path:
         sys.path.insert(0, spec["project_path"])
     name = spec["back_end"]
     if name not in BACK_ENDS:
         raise DriverError(f"back_end is {name!r}; expected one of {', '.join(BACK_ENDS)}")
     module = importlib.import_module(BACK_ENDS[name], __package__)
-    return Session(module.open_back_end(spec), spec["num_classes"])
+    return Session(module.open_back_end(spec, deformable_attention), spec)
+
+
+@contextlib.contextmanager
+def _autocast(device, precision):
+    if precision == "float32":
+        yield
+        return
+    from .torch_models import autocast
+
+    with autocast(device, precision):
+        yield

@@ -100,7 +100,8 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
 
 def _whole_video_region(method: VideoMethod, work: Workload, video: Video) -> RegionRun:
     size_HW = input_size(video.height, video.width, work.plan.resolution, method.input_format)
-    frames_THW3 = np.stack([resize_frame(frame_HW3, size_HW) for frame_HW3 in video.frames])
+    library = method.input_format.library
+    frames_THW3 = np.stack([resize_frame(frame, size_HW, library) for frame in video.frames])
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
         with work.inference(), StageMarks(stages) as marks:

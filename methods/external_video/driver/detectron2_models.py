@@ -1,0 +1,138 @@
+"""Back end `detectron2`: a model of its registry, called with a video as a list with one dict.
+
+The call, the form of the answer and the order in which configs are built are those of Mask2Former's
+`train_net_video.py`, which VITA, MinVIS, DVIS, CTVIS and others follow.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from .deformable import provide_extension
+from .errors import DriverError, imported, sentence
+from .presets import NO_PRESET, PRESETS
+
+
+class Detectron2:
+    """The model and the parts of its config that concern frames."""
+
+    def __init__(self, cfg, model, extension):
+        import detectron2
+
+        from .torch_models import num_params
+
+        self._model = model
+        self._reverse = cfg.INPUT.FORMAT == "BGR"
+        self.facts = {
+            "input": {
+                "channel_order": cfg.INPUT.FORMAT, "full_value": 255.0, "mean": (0.0, 0.0, 0.0),
+                "std": (1.0, 1.0, 1.0), "long_side": "round",
+                "max_long_side": cfg.INPUT.MAX_SIZE_TEST,
+            },
+            "resolutions": [cfg.INPUT.MIN_SIZE_TEST or "native"], "num_params": num_params(model),
+            "deformable_attention": extension,
+            "versions": {"detectron2": getattr(detectron2, "__version__", None)},
+        }  # fmt: skip
+
+    def entries(self, frames, height, width, mark):
+        """Score, label, masks and number of each entry of the answer."""
+        import torch
+
+        mark("preprocess")
+        images = []
+        for frame in frames:
+            channels = frame[:, :, ::-1] if self._reverse else frame
+            images.append(torch.from_numpy(np.ascontiguousarray(channels.transpose(2, 0, 1))))
+        video = {
+            "image": images, "height": height, "width": width, "length": len(images),
+            "file_names": [f"{t:05d}.jpg" for t in range(len(images))], "video_id": 0,
+            "keep": False,
+        }  # fmt: skip
+        mark("predict")
+        with torch.no_grad():
+            answer = self._model([video])
+        del images, video
+        return answered_entries(answer)
+
+
+def answered_entries(answer):
+    """The entries of a model's answer, unchecked: score, label, masks and number."""
+    if isinstance(answer, (list, tuple)) and len(answer) == 1:
+        answer = answer[0]
+    if not isinstance(answer, dict):
+        raise DriverError(f"the model returned a {type(answer).__name__}; expected a dict")
+    task = answer.get("task", "vis")
+    if task != "vis":
+        raise DriverError(f"the model's task is {task!r}; expected 'vis', instance segmentation")
+    missing = [key for key in ("pred_scores", "pred_labels", "pred_masks") if key not in answer]
+    if missing:
+        raise DriverError(
+            f"the model returned {', '.join(sorted(answer))}; expected {', '.join(missing)}, too"
+        )
+    keys = ("pred_scores", "pred_labels", "pred_masks")
+    parts = [() if answer[key] is None else answer[key] for key in keys]
+    ids = answer.get("pred_ids")
+    parts.append([None] * len(parts[0]) if ids is None else ids)
+    sizes = [len(part) for part in parts]
+    if len(set(sizes)) != 1:
+        raise DriverError(
+            "the model returned {} scores, {} labels, {} entries of masks and {} ids; expected "
+            "equal numbers".format(*sizes)
+        )
+    return zip(*parts)
+
+
+def open_back_end(spec, forward):
+    """Builds the model of a config, loads its weights and checks both.
+
+    Args:
+        forward: stands in for the function of the compiled extension, see `provide_extension`.
+    """
+    imported("torch:no_grad")
+    extension = provide_extension(forward)
+    cfg = _config(spec)
+    _check(cfg, spec)
+    build_model = imported("detectron2.modeling:build_model")
+    from .torch_models import check_device, load_strictly
+
+    check_device(cfg.MODEL.DEVICE)
+    model = build_model(cfg)
+    if spec["weights"] is not None:
+        load_strictly(model, spec["weights"])
+    return Detectron2(cfg, model.eval(), extension)
+
+
+def _config(spec):
+    get_cfg = imported("detectron2.config:get_cfg", "; expected detectron2 in this environment")
+    adders, _ = PRESETS.get(spec["preset"], NO_PRESET)
+    cfg = get_cfg()
+    for adder in [*adders, *spec["adders"]]:
+        imported(adder)(cfg)
+    path = Path(spec["project_path"], spec["config_file"])
+    if not path.is_file():
+        raise DriverError(f"config_file is {path}; expected a file")
+    try:
+        cfg.merge_from_file(str(path))
+        cfg.merge_from_list([*spec["opts"], "MODEL.DEVICE", spec["device"]])
+    except Exception as error:  # yacs raises KeyError, ValueError, AssertionError and others
+        raise DriverError(
+            f"{path} and opts do not fit the config that preset or adders make, {sentence(error)}"
+        ) from error
+    cfg.freeze()
+    return cfg
+
+
+def _check(cfg, spec):
+    if cfg.INPUT.FORMAT not in ("RGB", "BGR"):
+        raise DriverError(f"INPUT.FORMAT is {cfg.INPUT.FORMAT}; expected RGB or BGR")
+    key = spec["classes_key"] or PRESETS.get(spec["preset"], NO_PRESET)[1]
+    if not key:
+        return
+    value = cfg
+    for name in key.split("."):
+        value = getattr(value, name, None)
+    if value != spec["num_classes"]:
+        raise DriverError(
+            f"{key} is {value}, but the data set has {spec['num_classes']} categories; expected "
+            "equal numbers"
+        )

@@ -1,0 +1,65 @@
+"""One instance per class whose color is in the video, as `color_key` finds them."""
+
+import MultiScaleDeformableAttention  # noqa: F401 - needs the extension to import, as others do
+import torch
+from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.structures import ImageList
+
+
+@META_ARCH_REGISTRY.register()
+class ColorFinder(torch.nn.Module):
+    """Takes a list with one video, returns a dict of lists."""
+
+    def __init__(self, cfg):
+        super().__init__()
+        # In the order of the input's channels.
+        self.colors = torch.nn.Parameter(torch.zeros(cfg.MODEL.SEM_SEG_HEAD.NUM_CLASSES, 3))
+        self.register_buffer("mean", torch.tensor(cfg.MODEL.PIXEL_MEAN)[:, None, None], False)
+        self.tolerance = cfg.MODEL.COLORS.TOLERANCE
+        self.answer = cfg.MODEL.COLORS.ANSWER
+        self.task = cfg.MODEL.COLORS.TASK
+        self.calls = 0
+
+    def forward(self, batched_inputs):
+        assert not self.training
+        assert not torch.is_grad_enabled()
+        [video] = batched_inputs
+        frames = [image.to(self.mean.device) for image in video["image"]]
+        assert len(video["file_names"]) == video["length"] == len(frames)
+        assert frames[0].dtype == torch.uint8
+        images = ImageList.from_tensors([frame - self.mean for frame in frames], 32)
+        height, width = images.image_sizes[0]
+        pixels = (images.tensor + self.mean)[:, None, :, :height, :width]
+        distance = (pixels - self.colors[:, :, None, None]).square().sum(2).sqrt()
+        nearness = (1 - distance / self.tolerance).transpose(0, 1)
+        inside = nearness > 0
+        area = inside.flatten(1).sum(1)
+        scores = (nearness * inside).flatten(1).sum(1) / area.clamp(min=1)
+        found = ((area > 0) & (scores > 0.01)).nonzero()[:, 0]
+        size = video.get("height", height), video.get("width", width)
+        masks = torch.nn.functional.interpolate(nearness[found], size=size, mode="bilinear") > 0
+        answer = {
+            "image_size": size, "pred_scores": scores[found].tolist(),
+            "pred_labels": found.tolist(), "pred_masks": [mask.cpu() for mask in masks],
+        }  # fmt: skip
+        return ANSWERS[self.answer](answer) | ({} if self.task == "vis" else {"task": self.task})
+
+
+def as_tensors(answer):
+    """VITA's: masks in one tensor; numbers as tensors, too."""
+    masks = answer["pred_masks"]
+    return {
+        **answer, "pred_masks": torch.stack(masks) if masks else torch.zeros(0),
+        "pred_scores": torch.tensor(answer["pred_scores"]),
+        "pred_labels": torch.tensor(answer["pred_labels"]),
+    }  # fmt: skip
+
+
+def with_gaps(answer):
+    """IDOL's: lists of lists with None; with ids as DVIS gives them."""
+    masks = [[mask if mask.any() else None for mask in track] for track in answer["pred_masks"]]
+    ids = list(range(len(masks)))
+    return {**answer, "pred_masks": masks, "pred_ids": ids, "pred_boxes": [None] * len(masks)}
+
+
+ANSWERS = {"lists": dict, "tensors": as_tensors, "gaps": with_gaps}
