@@ -1,7 +1,8 @@
 """Maintains the files of `results/`, from a checkout: `python results/refresh.py [STEP ...]`.
 
-Steps: `pack` compresses predictions beside records, `pages` writes the generated pages, `pictures`
-the pictures of the README. Default: pages.
+Steps: `pack` compresses predictions beside records, `trim` puts matches in place of those that are
+not the best of their method, `pages` writes the generated pages, `pictures` the pictures of the
+README. Default: pages.
 """
 
 from __future__ import annotations
@@ -21,15 +22,21 @@ from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
+from vis_bench.metrics.matches_file import write_matches
 from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
 from vis_bench.record.names import display_names, split_ablations, tie_break
 from vis_bench.record.schema import Record
-from vis_bench.record.store import RecordStore, StoredRecords, pack_predictions, read_record
+from vis_bench.record.store import (
+    RecordStore,
+    StoredRecords,
+    matches_file,
+    pack_predictions,
+    read_record,
+)
 from vis_bench.runs.build import BuildMethod
 from vis_bench.show.ablations import ablation_pages
 from vis_bench.show.front_chart import front_chart, front_digest
 from vis_bench.show.leaderboard import (
-    PairedAP,
     PairedDifference,
     best_cells,
     choices,
@@ -46,11 +53,19 @@ from vis_bench.show.number_format import (
     num_timed_videos,
     speed_notes,
 )
+from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.papers import FPS as FPS_TABLE
 from vis_bench.show.papers import paper_tables, seed_tables, table_page
 from vis_bench.show.papers.fps import fits_fps_page
 from vis_bench.show.papers.over_seeds import covered
 from vis_bench.show.papers.table import load_table
+from vis_bench.show.returning import (
+    Sweep,
+    find_sweeps,
+    returning_chart,
+    returning_digest,
+    returning_page,
+)
 from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Entry, Page, Table
@@ -105,6 +120,14 @@ _HARD_TEXT = (
     "objects are seen again after frames in which they are not.\nObjects of other levels are "
     "ignored, while predictions that match nothing count at every level."
 )
+RETURNING_CHART, RETURNING_TITLE = "returning.svg", "Longer clips where objects return"
+_RETURNING_TEXT = (
+    "Returning objects are seen again after frames in which they are not; staying objects are all "
+    "others.\nCounted by objects, those of the other kind are ignored, while tracks that match "
+    "nothing count, fragments of the\nother kind too. Counted by videos, AP is that of the videos "
+    "with a returning object and of those without,\nwhich share nothing: the sentences are about "
+    "these."
+)
 # Metrics that some records have beside AP: of short and of long videos, and of levels.
 _HARD = (*(metric for metric in PARTS if metric.title.startswith("AP ")), *LEVELS)
 _FRONT = (AP, AP75, HOTA, FPS, GFLOPS_PER_FRAME)
@@ -118,6 +141,27 @@ def pack(folder: Path) -> list[str]:
         if name and is_file(path.parent / name):
             written.append(pack_predictions(path))
     return [f"wrote {path}" for path in written if path is not None]
+
+
+def trim(folder: Path) -> list[str]:
+    """Writes the matches of all predictions, and removes predictions whose record is not the best
+    of its method; returns a line per file written or removed.
+    """
+    stored = records_of(folder)
+    paired, lines = PairedAP(stored), []
+    best = set(map(tie_break, best_cells(stored.records)))
+    for record, path in zip(stored.records, stored.paths, strict=True):
+        matches, kept = paired.matches(record), matches_file(path)
+        if matches is None or record.predictions is None:
+            continue
+        if not is_file(kept):
+            write_matches(matches, kept)
+            lines.append(f"wrote {kept}")
+        predictions = path.parent / record.predictions
+        if tie_break(record) not in best and is_file(predictions):
+            predictions.unlink()
+            lines.append(f"removed {predictions}")
+    return lines
 
 
 def pages(folder: Path) -> list[str]:
@@ -158,14 +202,18 @@ class Pages:
 
     def __init__(self, folder: Path, stored: StoredRecords, build: BuildMethod | None = None):
         records, difference = stored.records, PairedAP(stored)
+        sweeps = find_sweeps(records, difference.matches)
         self.texts = {
-            folder / "README.md": _readme(records, build),
+            folder / "README.md": _readme(records, build, sweeps),
             folder / "LEADERBOARD.md": _board(records, difference),
             folder / "ABLATIONS.md": _ablations(records),
         }
         shown = split_ablations(records)[0]
         panels = speed_panels(shown)
         self.charts = {folder / CHART: (data_digest(panels), partial(speed_picture, panels, "svg"))}
+        if sweeps:
+            drawing = partial(returning_chart, sweeps)
+            self.charts[folder / RETURNING_CHART] = returning_digest(sweeps), drawing
         front = Path(os.path.realpath(folder)).parent / "README.md"
         if front.is_file() and _FRONT_TABLE.search(text := _text_in(front)):
             table = front_table(records)
@@ -197,27 +245,40 @@ class Pages:
         return list(contents)
 
 
-def _readme(records: Sequence[Record], build: BuildMethod | None) -> str:
+def _readme(records: Sequence[Record], build: BuildMethod | None, sweeps: Sequence[Sweep]) -> str:
     measured = render(measured_page(split_ablations(records)[0])) if records else "No record yet.\n"
     papers = {name: table_page(name, records, build) for name in paper_tables()}
     hard, has_fps = hard_objects(records), bool(fits_fps_page(records))
-    parts = [GENERATED, _INTRODUCTION, _questions(papers, has_hard=hard is not None)]
+    sections = {HARD_TITLE: hard is not None, RETURNING_TITLE: bool(sweeps)}
+    parts = [GENERATED, _INTRODUCTION, _questions(papers, sections)]
     parts += ["## Measured\n", measured]
     if hard:
         parts.append(f"## {HARD_TITLE}\n\n{_HARD_TEXT}\n\n{render(hard)}")
+    if sweeps:
+        picture = f"![AP of returning and of staying objects by clip length]({RETURNING_CHART})"
+        parts.append(f"## {RETURNING_TITLE}\n\n{_RETURNING_TEXT}\n\n{picture}\n")
+        parts.append(render(returning_page(sweeps)))
     parts += ["## The papers' tables\n", papers_markdown(papers.values())]
     if has_fps:
         parts.append(render(table_page(FPS_TABLE, records)))
     return "\n".join(parts)
 
 
-def _questions(papers: Mapping[str, Page], *, has_hard: bool) -> str:
-    """A list of what each table answers, with links."""
-    hard = [("Who loses most on hidden objects?", HARD_TITLE, _link(HARD_TITLE))]
+def _questions(papers: Mapping[str, Page], sections: Mapping[str, bool]) -> str:
+    """A list of what each table answers, with links.
+
+    Args:
+        sections: the sections of levels, and whether the page has them.
+    """
+    asked = {
+        HARD_TITLE: "Who loses most on hidden objects?",
+        RETURNING_TITLE: "Do longer clips pay where objects leave and return, and cost elsewhere?",
+    }
+    hard = [(asked[title], title, _link(title)) for title, there in sections.items() if there]
     answers = [
         ("Which method is best here?", "Leaderboard", "LEADERBOARD.md"),
         ("What has each cell, at every clip length?", "Measured", "#measured"),
-        *(hard if has_hard else []),
+        *hard,
         ("What does each part of a method add?", "Ablations", "ABLATIONS.md"),
         ("What does a method cost?", "Multiply-adds", "flops.md"),
         *((load_table(name).question, page.title, _link(page.title))
@@ -348,7 +409,7 @@ def _text_in(path: Path) -> str:
         raise InputError(f"{path} is not UTF-8 text") from None
 
 
-STEPS = {"pack": pack, "pages": pages, "pictures": pictures}
+STEPS = {"pack": pack, "trim": trim, "pages": pages, "pictures": pictures}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

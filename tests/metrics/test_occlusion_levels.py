@@ -197,6 +197,16 @@ class TestReturning:
             for entry, returns in zip(content["annotations"], returns_N, strict=True)
         )
 
+    def test_staying_objects_are_all_others_where_any_returns(self, content):
+        levels = object_levels(GroundTruth.of(content))
+        np.testing.assert_array_equal(levels["staying"], ~levels["returning"])
+        for entry in content["annotations"]:
+            seen = [n for n, mask in enumerate(entry["segmentations"]) if mask is not None]
+            for n in range(seen[0], seen[-1]) if seen else ():
+                if entry["segmentations"][n] is None:
+                    entry["segmentations"][n] = entry["segmentations"][seen[0]]
+        assert not {"returning", "staying"} & object_levels(GroundTruth.of(content)).keys()
+
     def test_hard_objects_are_those_of_levels_and_sizes(self, evaluation):
         rows = hard_objects(evaluation.matches)
         assert list(rows) == [*LEVELS, "small", "medium", "large"]

@@ -14,7 +14,8 @@ from vis_bench.metrics.compare import compare
 from vis_bench.metrics.half_samples import ap_interval
 from vis_bench.record.store import RecordStore, pack_predictions, read_record, record_json
 from vis_bench.runs.external import OtherCode, record_results
-from vis_bench.show.leaderboard import NO_RANK_NOTE, PairedAP, leaderboard_text
+from vis_bench.show.leaderboard import NO_RANK_NOTE, leaderboard_text
+from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.report.metrics import contradictions
 
 CONTENT, FIRST, SECOND = generate(1, 24, 4, 12)

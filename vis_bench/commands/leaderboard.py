@@ -45,7 +45,8 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the leaderboard, or writes it or its charts; 1 if a record could not be read."""
-    from vis_bench.show.leaderboard import PairedAP, best_cells, choices, leaderboard_text
+    from vis_bench.show.leaderboard import best_cells, choices, leaderboard_text
+    from vis_bench.show.paired_ap import PairedAP
 
     stored = read_records(options.records)
     say_if_empty(stored, options.records)

@@ -128,7 +128,7 @@ class Evaluation:
         }
 
     def level_aps(self) -> dict[str, float]:
-        """`ap_so`, `ap_mo`, `ap_ho` and `ap_returning`: AP of each of `matching.LEVELS`.
+        """`ap_so`, `ap_mo`, `ap_ho`, `ap_returning`, `ap_staying`: AP of each of `matching.LEVELS`.
 
         -1 for a level without an object, and so where the annotations have no occlusion labels.
         """

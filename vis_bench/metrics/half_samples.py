@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from vis_bench.metrics.matching import Matches
+from vis_bench.metrics.matching import AREA_NAMES, Matches
 from vis_bench.metrics.resample import resampled_ap
 
 CONFIDENCE = 0.95
@@ -72,18 +72,25 @@ def p_value_of(value: float, error: float, num_videos: int) -> float:
 
 
 def ap_samples(
-    matches: Matches, num_resamples: int = NUM_RESAMPLES, seed: int = 0
-) -> np.ndarray | None:
+    matches: Matches, num_resamples: int = NUM_RESAMPLES, seed: int = 0, *,
+    level: str | None = None, inside_V: np.ndarray | None = None,
+) -> np.ndarray | None:  # fmt: skip
     """AP of all videos and of each half-sample, (S,); None without videos or categories.
 
     Args:
         seed: of the half-samples; the same seed draws the same videos.
+        level: counts its objects alone, one of `matches.levels`.
+        inside_V: 1 for the videos that count, 0 for others; halves are drawn from all.
     """
     num_videos = len(matches.videos)
     if not num_videos or not matches.categories:
         return None
     halves_BV = draw_half_samples(num_videos, num_resamples, seed)
-    return resampled_ap(matches, np.concatenate([np.ones((1, num_videos), int), halves_BV]))
+    counts_SV = np.concatenate([np.ones((1, num_videos), int), halves_BV])
+    if inside_V is not None:
+        counts_SV *= inside_V
+    area = 0 if level is None else len(AREA_NAMES) + list(matches.levels).index(level)
+    return resampled_ap(matches, counts_SV, area)
 
 
 def ap_interval(

@@ -6,7 +6,8 @@ area ranges together.
 A level is like an area range: objects outside it are ignored, while a detection that matches
 nothing counts in every level. Light, moderate and heavy occlusion are those of OVIS's official
 evaluator (qjy981010/cocoapi, `OVISeval`): closed ranges of the occlusion score, so that an object
-on a border is in two. `returning`, objects that leave and return, is ours.
+on a border is in two. `returning`, objects that leave and return, and `staying`, all others, are
+ours.
 
 Shape letters: T=10 IoU thresholds, A=4 area ranges and after them the levels that the annotations
 have, D detections, G objects, V videos, n all kept detections of one category.
@@ -31,14 +32,15 @@ from vis_bench.metrics.overlaps import Overlaps, space_time_iou
 OCCLUSION_RANGES: Mapping[str, tuple[float, float]] = {
     "so": (0.0, 0.25), "mo": (0.25, 0.5), "ho": (0.5, 1.0),
 }  # fmt: skip
-RETURNING = "returning"
-LEVELS = (*OCCLUSION_RANGES, RETURNING)
+RETURNING, STAYING = "returning", "staying"
+LEVELS = (*OCCLUSION_RANGES, RETURNING, STAYING)
 
 
 def object_levels(ground_truth: GroundTruth) -> dict[str, np.ndarray]:
     """The levels that any object is in, in the order of `LEVELS`: its objects, bool (N,).
 
-    An object without an occlusion label is in `returning` at most.
+    An object without an occlusion label is in `returning` or `staying` alone, and in neither where
+    no object returns.
     """
     score_N = np.array(
         [
@@ -50,6 +52,7 @@ def object_levels(ground_truth: GroundTruth) -> dict[str, np.ndarray]:
         name: (score_N >= low) & (score_N <= high) for name, (low, high) in OCCLUSION_RANGES.items()
     }
     inside[RETURNING] = returning(ground_truth.tubes)
+    inside[STAYING] = ~inside[RETURNING] & inside[RETURNING].any()
     return {name: inside_N for name, inside_N in inside.items() if inside_N.any()}
 
 

@@ -62,15 +62,16 @@ def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
     return np.divide(total_B, count_B, out=np.full(len(values_BK), np.nan), where=count_B > 0)
 
 
-def resampled_ap(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
+def resampled_ap(matches: Matches, counts_BV: np.ndarray, area: int = 0) -> np.ndarray:
     """AP of each resample, as `ResampledScores.numbers` has it, without the other numbers.
 
     Args:
         counts_BV: as `resample`.
+        area: place among the area ranges and, after them, the levels.
     """
     _check_whole(counts_BV)
-    parts = [_ap_B(matches, counts_BV * inside_V) for inside_V in matches.parts.values()]
-    return mean_over_categories(np.stack(parts, 1)) if parts else _ap_B(matches, counts_BV)
+    parts = [_ap_B(matches, counts_BV * inside_V, area) for inside_V in matches.parts.values()]
+    return mean_over_categories(np.stack(parts, 1)) if parts else _ap_B(matches, counts_BV, area)
 
 
 def _check_whole(counts_BV: np.ndarray) -> None:
@@ -82,10 +83,10 @@ def _check_whole(counts_BV: np.ndarray) -> None:
         )
 
 
-def _ap_B(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
+def _ap_B(matches: Matches, counts_BV: np.ndarray, area: int) -> np.ndarray:
     ap_BK = np.empty((len(counts_BV), len(matches.categories)))
     for k, category in enumerate(matches.categories):
-        ap_BK[:, k] = _aps_BN(category, 0, counts_BV)[:, 0]
+        ap_BK[:, k] = _aps_BN(category, area, counts_BV)[:, 0]
     return mean_over_categories(ap_BK)
 
 

@@ -80,6 +80,7 @@ LEVELS = tuple(
         ("ap_mo", "Moderate", "moderately occluded"),
         ("ap_ho", "Heavy", "heavily occluded"),
         ("ap_returning", "Returning", "leave and return"),
+        ("ap_staying", "Staying", "do not return"),
     )
 )
 

@@ -133,6 +133,8 @@ class MetricFields(Fields):
     ap_ho: Fraction = None
     ap_returning: Fraction = None
     """AP of objects that are seen again after frames in which they are not."""
+    ap_staying: Fraction = None
+    """AP of all others, where some object returns."""
     tracking_score_threshold: Number | None = None
     """Tracks with a higher score take part in the tracking metrics that follow."""
     hota: Fraction = None

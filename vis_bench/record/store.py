@@ -23,6 +23,8 @@ RESULTS_ENDING = ".results.json"
 PACKED_ENDING = f"{RESULTS_ENDING}.gz"
 # Beside a whole record: the failures of a later measurement, which did not replace it.
 FAILED_ENDING = ".failed.json"
+# Beside a record: the matches of its predictions, which intervals and ranks need.
+MATCHES_ENDING = ".matches.npz"
 # Folder beside the records for the shards of runs that have not ended; it holds no records.
 SHARDS = "shards"
 
@@ -139,6 +141,11 @@ class RecordStore:
 def failed_file(record_path: Path) -> Path:
     """The file beside a record with the failures of a later measurement."""
     return record_path.with_name(record_path.name.removesuffix(".json") + FAILED_ENDING)
+
+
+def matches_file(record_path: Path) -> Path:
+    """The file beside a record for the matches of its predictions."""
+    return record_path.with_name(record_path.name.removesuffix(".json") + MATCHES_ENDING)
 
 
 def failures_beside(path: Path) -> list[str]:

@@ -8,19 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
 
-import numpy as np
-
-from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
-from vis_bench.data.results_file import read_results
-from vis_bench.errors import InputError
-from vis_bench.metrics.ap import evaluate
-from vis_bench.metrics.compare import Difference, difference_of
-from vis_bench.metrics.half_samples import ap_samples, standard_error
+from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.ranks import rank_intervals
-from vis_bench.record.metrics import FPS, SHOWN, Metric, same_ap
+from vis_bench.record.metrics import FPS, SHOWN, Metric
 from vis_bench.record.names import (
     arithmetic_name,
     backbone_title,
@@ -30,8 +22,6 @@ from vis_bench.record.names import (
     tie_break,
 )
 from vis_bench.record.schema import Record
-from vis_bench.record.store import StoredRecords, predictions_path
-from vis_bench.runs.sources import find_annotations
 from vis_bench.show.measured import key_remarks
 from vis_bench.show.number_format import (
     SPREAD_UNKNOWN,
@@ -254,90 +244,6 @@ def _values(metric: Metric, rows: Sequence[Record]) -> list[Entry]:
     return marked(entries, ranked, higher=metric.higher_is_better is True)
 
 
-class PairedAP:
-    """Paired differences of AP of a folder's records, each evaluated once.
-
-    `problems` has a sentence for each record whose predictions are not those that it was measured
-    with.
-
-    Args:
-        stored: the records and their files.
-        annotations: ground truth of records whose data set is not at hand; used for those that were
-            measured with this very file.
-        data_root: where data sets lie.
-    """
-
-    def __init__(
-        self, stored: StoredRecords, annotations: Path | None = None, data_root: Path | None = None
-    ) -> None:
-        self.problems: list[str] = []
-        self._stored = stored
-        self._annotations = annotations
-        self._data_root = data_root
-        paths = zip(stored.records, stored.paths, strict=True)
-        self._path_of = {tie_break(record): path for record, path in paths}
-        self._ap_of: dict[str, np.ndarray | None] = {}
-        self._truth_of: dict[tuple[str | None, int | None], GroundTruth | None] = {}
-
-    def __call__(self, first: Record, second: Record) -> Difference | None:
-        """AP of the second minus AP of the first, with its interval.
-
-        None for records of different videos, and for those without predictions, annotations or an
-        interval.
-        """
-        if _videos(first) != _videos(second):
-            return None
-        one, two = self._ap(first), self._ap(second)
-        if one is None or two is None:
-            return None
-        return difference_of(one, two, first.num_videos or 0)
-
-    def _ap(self, record: Record) -> np.ndarray | None:
-        """AP of all videos, then of each half-sample, (1 + B,)."""
-        key = tie_break(record)
-        if key not in self._ap_of:
-            try:
-                self._ap_of[key] = self._resampled(record)
-            except InputError:
-                self._ap_of[key] = None
-        return self._ap_of[key]
-
-    def _resampled(self, record: Record) -> np.ndarray | None:
-        path, videos = self._path_of.get(tie_break(record)), _videos(record)
-        if videos not in self._truth_of:
-            self._truth_of[videos] = self._find_truth(record)
-        truth = self._truth_of[videos]
-        if path is None or truth is None or record.ap is None:
-            return None
-        results = read_results(predictions_path(record, path))
-        ap_S = ap_samples(evaluate(truth, results).matches)
-        if ap_S is None:
-            return None
-        if same_ap(record.ap, float(ap_S[0])):
-            return None if standard_error(ap_S[1:], len(truth.videos)) is None else ap_S
-        self.problems.append(
-            f"record {path} holds AP {100 * record.ap:.2f}, but the predictions beside it have "
-            f"{100 * ap_S[0]:.2f}; expected those that it was measured with"
-        )
-        return None
-
-    def _find_truth(self, record: Record) -> GroundTruth | None:
-        """The annotations, from any record of the same videos that states where they are."""
-        if record.annotations_sha256 is None:
-            return None
-        tried = []
-        for other in self._stored.records:
-            dataset = other.config.get("dataset")
-            if _videos(other) == _videos(record) and dataset not in tried:
-                tried.append(dataset)
-                for annotations in dict.fromkeys((self._annotations, None)):
-                    try:
-                        return find_annotations([other], annotations, self._data_root)[0]
-                    except InputError:
-                        continue
-        return None
-
-
 def _page(
     sections: Sequence[tuple[str, Sequence[Record]]],
     difference: PairedDifference | None,
@@ -401,7 +307,3 @@ def _source(record: Record) -> str:
         return record.git_commit[:8] + (" (dirty)" if record.git_dirty else "")
     version = record.vis_bench_version
     return ABSENT if version is None or record.external else f"v{version}"
-
-
-def _videos(record: Record) -> tuple[str | None, int | None]:
-    return record.annotations_sha256, record.num_videos

@@ -82,8 +82,9 @@ def category_table(samples: Sequence[Analysis]) -> Table:
 
 _HARD = {
     "so": "Lightly occluded", "mo": "Moderately occluded", "ho": "Heavily occluded",
-    "returning": "Leave and return", "small": "Small, up to 128 px squared",
-    "medium": "Medium, up to 256 px squared", "large": "Large",
+    "returning": "Leave and return", "staying": "Do not return",
+    "small": "Small, up to 128 px squared", "medium": "Medium, up to 256 px squared",
+    "large": "Large",
 }  # fmt: skip
 
 

@@ -1,0 +1,70 @@
+"""Matches in a file: the same numbers as from the predictions, and one sentence for other files."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from compare_workload import generate
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results, Track
+from vis_bench.errors import InputError
+from vis_bench.metrics.ap import evaluate, official_numbers
+from vis_bench.metrics.half_samples import ap_samples, draw_half_samples
+from vis_bench.metrics.matches_file import read_matches, write_matches
+from vis_bench.metrics.matching import CategoryMatches
+from vis_bench.metrics.resample import resampled_ap
+
+
+@pytest.fixture(scope="module")
+def matches():
+    annotations, tracks, _ = generate(1, 12, 4, 12)
+    for entry in annotations["annotations"][::3]:  # seen, away, and seen again
+        masks = entry["segmentations"]
+        entry["segmentations"] = [masks[0], *[None] * (len(masks) - 2), masks[0]]
+    annotations["info"] = {"parts": {"short": [1, 2, 3, 4], "long": list(range(5, 13))}}
+    results = Results.of([Track(**track) for track in tracks])
+    return evaluate(GroundTruth.of(annotations), results).matches
+
+
+def test_what_is_read_is_what_was_written(matches, tmp_path):
+    write_matches(matches, tmp_path / "a.npz")
+    again = read_matches(tmp_path / "a.npz")
+    for one, two in zip(matches.categories, again.categories, strict=True):
+        for field in fields(CategoryMatches):
+            assert np.array_equal(getattr(one, field.name), getattr(two, field.name)), field.name
+    assert again.levels == matches.levels
+    assert [(v.id, v.name, v.length) for v in again.videos] == [
+        (v.id, v.name, v.length) for v in matches.videos
+    ]
+    assert list(again.parts) == ["short", "long"]
+    assert official_numbers(again) == official_numbers(matches)
+    np.testing.assert_array_equal(ap_samples(again, 20), ap_samples(matches, 20))
+    write_matches(again, tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, -30])
+def test_another_file_is_one_sentence(matches, tmp_path, cut):
+    path = tmp_path / "a.npz"
+    write_matches(matches, path)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InputError, match="expected a file that"):
+        read_matches(path)
+    np.savez(path, levels=np.array(["so"]))
+    with pytest.raises(InputError, match="holds no matches"):
+        read_matches(path)
+
+
+def test_samples_of_a_level_and_of_some_videos(matches):
+    """A level is accumulated alone, and videos left out count as if they were never drawn."""
+    assert "returning" in matches.levels
+    level_S = ap_samples(matches, 5, level="returning")
+    place = 4 + list(matches.levels).index("returning")
+    halves_BV = draw_half_samples(12, 5, 0)
+    np.testing.assert_array_equal(level_S[1:], resampled_ap(matches, halves_BV, place))
+    assert (level_S != ap_samples(matches, 5)).any()
+    inside_V = np.arange(12) < 7
+    some_S = ap_samples(matches, 5, inside_V=inside_V)
+    halves_BV[:, 7:] = 0
+    np.testing.assert_array_equal(some_S[1:], resampled_ap(matches, halves_BV))

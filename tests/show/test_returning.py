@@ -1,0 +1,128 @@
+"""Gains of longer clips where objects return: against evaluations of the videos alone."""
+
+import pytest
+
+from compare_workload import generate
+from maintenance import refresh
+from record_example import example_record, perfect_tracks, synthetic_record
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results, Track
+from vis_bench.metrics.ap import evaluate
+from vis_bench.metrics.compare import Difference
+from vis_bench.record.store import RecordStore, matches_file, read_record, record_json
+from vis_bench.show import returning
+from vis_bench.show.paired_ap import PairedAP
+from vis_bench.show.returning import find_sweeps, findings, returning_chart, returning_page
+from vis_bench.show.speed_chart import digest_of_svg
+
+NUM_VIDEOS, AWAY = 12, range(1, 6)  # ids of the videos with an object that returns
+
+
+@pytest.fixture(scope="module")
+def content():
+    """Annotations in which the first object of some videos is away in between, and two results."""
+    annotations, *results = generate(1, NUM_VIDEOS, 3, 10)
+    for video in AWAY:
+        entry = next(a for a in annotations["annotations"] if a["video_id"] == video)
+        masks = entry["segmentations"]
+        entry["segmentations"] = [masks[0], *[None] * (len(masks) - 2), masks[-1]]
+    return annotations, [Results.of([Track(**track) for track in tracks]) for tracks in results]
+
+
+@pytest.fixture(scope="module")
+def sweeps(content):
+    annotations, sides = content
+    truth, found = GroundTruth.of(annotations), {}
+    for length, results in zip((5, "whole"), sides, strict=True):
+        evaluation = evaluate(truth, results)
+        numbers = evaluation.summary() | evaluation.level_aps()
+        record = example_record(clip_length=length, num_videos=NUM_VIDEOS, **numbers)
+        found[length] = record, evaluation.matches
+    matches = {record.clip_length: own for record, own in found.values()}
+    return find_sweeps([record for record, _ in found.values()], lambda r: matches[r.clip_length])
+
+
+def ap_of_videos(annotations, results, inside):
+    part = annotations | {
+        key: [entry for entry in annotations[key] if entry[field] in inside]
+        for key, field in (("videos", "id"), ("annotations", "video_id"))
+    }
+    tracks = [track for track in results.tracks if track.video_id in inside]
+    return evaluate(GroundTruth.of(part), Results.of(tracks)).summary()["ap"]
+
+
+def test_gains_by_videos_are_those_of_the_videos_alone(content, sweeps):
+    (sweep,) = sweeps
+    assert [cell.record.clip_length for cell in sweep.cells] == [5, "whole"]
+    annotations, (short, long) = content
+    others = set(range(1, NUM_VIDEOS + 1)) - set(AWAY)
+    expected = [
+        ap_of_videos(annotations, long, inside) - ap_of_videos(annotations, short, inside)
+        for inside in (set(AWAY), others)
+    ]
+    gains = [gain.difference for gain in sweep.gains("videos")]
+    assert gains == pytest.approx([*expected, expected[0] - expected[1]], abs=1e-12)
+    assert all(gain.low < gain.difference < gain.high for gain in sweep.gains("videos"))
+
+
+def test_gains_by_objects_are_those_of_the_levels(sweeps):
+    (sweep,) = sweeps
+    short, long = (cell.record for cell in sweep.cells)
+    expected = [long.ap_returning - short.ap_returning, long.ap_staying - short.ap_staying]
+    gains = [gain.difference for gain in sweep.gains("objects")]
+    assert gains == pytest.approx([*expected, expected[0] - expected[1]], abs=1e-12)
+
+
+def test_a_row_per_cell_and_two_per_method_and_a_chart(sweeps):
+    page = returning_page(sweeps)
+    cells, gains = page.tables
+    assert len(cells.rows) == 2
+    assert [row[1].text for row in gains.rows] == ["objects", "videos"]
+    assert all(entry.interval for entry in gains.rows[1][2:])
+    svg = returning_chart(sweeps).decode()
+    assert digest_of_svg(svg) == returning.returning_digest(sweeps)
+
+
+class Named:
+    """A method whose three gains have given intervals."""
+
+    def __init__(self, name, *ends):
+        self.name, self.ends = name, ends
+
+    def gains(self, counted):
+        return [Difference(0, 0, (low + high) / 2, low, high, 0.5) for low, high in self.ends]
+
+
+def test_sentences_say_the_sign_only_where_the_interval_does():
+    up, down, open_ = (0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1)
+    texts = findings([Named("A", up, down, up), Named("B", up, open_, down)])
+    assert texts[0].endswith("higher AP with A and B.")
+    assert "lower AP with A" in texts[1]
+    assert "no AP outside noise with B" in texts[1]
+    assert "above 0 with A" in texts[2]
+    assert "below 0 with B" in texts[2]
+
+
+def test_a_single_clip_length_or_missing_matches_is_no_sweep(sweeps):
+    (sweep,) = sweeps
+    records = [cell.record for cell in sweep.cells]
+    assert find_sweeps(records[:1], lambda record: sweep.cells[0].matches) == []
+    assert find_sweeps(records, lambda record: None) == []
+
+
+def test_trim_keeps_masks_of_the_best_cell_and_matches_of_all(tmp_path):
+    folder, tracks = tmp_path / "records", perfect_tracks(3)
+    best = synthetic_record(folder, "ifc", tracks, 3, clip_length=5)
+    other = synthetic_record(folder, "other", tracks[2:], 3, clip_length=10)
+    other.write_bytes(record_json(read_record(other).model_copy(update={"method": "ifc"})))
+    before = PairedAP(RecordStore(folder).readable())
+    records = RecordStore(folder).readable().records
+    expected = before(*records)
+    assert len(refresh.trim(tmp_path)) == 3
+    assert refresh.trim(tmp_path) == []
+    assert [matches_file(path).is_file() for path in (best, other)] == [True, True]
+    assert (folder / "ifc.results.json").is_file()
+    assert not (folder / "other.results.json").exists()
+    after = PairedAP(RecordStore(folder).readable())
+    assert after(*records) == expected
+    assert after.problems == []
