@@ -431,8 +431,8 @@ class Mark(Protocol):
 class VideoMethod(VISMethod):
     """A method that gets a whole video and yields its tracks: other people's code, unported.
 
-    There are no clips, so that a config's `clip_length` is `whole`; region `model` is not timed, and
-    nothing is compiled. Multiply-adds are counted while the nominal video is predicted;
+    There are no clips, so that a config's `clip_length` is `whole`; region `model` is not timed,
+    nothing is compiled, and multiply-adds are counted while the nominal video is predicted:
     `not_counted` is the reason where they cannot be. Of `input_format` only the size counts.
     """
 

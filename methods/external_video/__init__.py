@@ -30,8 +30,8 @@ from vis_bench.plugins import SOURCE_ENDINGS
 class ExternalVideo(VideoMethod):
     """Runs the driver here or in a process of the other Python.
 
-    A process that dies, hangs or breaks the protocol fails its video; the next one gets a new
-    process.
+    A process that ends by itself is started again once for its video; one that hangs or breaks the
+    protocol fails it. The next video gets a new process.
 
     Args:
         spec: of the driver, without a device.
@@ -50,6 +50,8 @@ class ExternalVideo(VideoMethod):
         self._python = python
         self._timeout = timeout
         self._session: Child | InProcess | None = None
+        if python is not None:
+            self.not_counted = "it runs in another process, options.python"
         # Moves with the method, so that the driver gets the device.
         self.register_buffer("_place", torch.empty(0), persistent=False)
 
@@ -95,8 +97,12 @@ class ExternalVideo(VideoMethod):
         """The tracks of the model, received one at a time."""
         yield from self._running().run(frames, video, mark)
 
+    def take_peaks(self) -> Mapping[str, int | None]:
+        """Those of the other process."""
+        return self._session.take_peaks() if isinstance(self._session, Child) else {}
+
     def _running(self) -> Child | InProcess:
-        if self._session is None or self._session.ended:
+        if self._session is None:
             spec = {**self._spec, "device": str(self._place.device)}
             if self._python is None:
                 self._session = InProcess(spec)
@@ -107,8 +113,6 @@ class ExternalVideo(VideoMethod):
 
 class InProcess:
     """The driver's session in this process; what it refuses is an InputError."""
-
-    ended = False
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         try:

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
+import signal
+import socket
 import subprocess
 import tempfile
 import time
+import warnings
 import weakref
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from math import prod
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import torch
 
 from methods.external_video.driver import PROTOCOL
 from vis_bench.errors import InputError
-from vis_bench.method import Frames, Mark, TrackPrediction, VideoInfo
+from vis_bench.method import TRANSFER, Frames, Mark, TrackPrediction, VideoInfo
 
 DRIVER = Path(__file__).with_name("driver")
 LONGEST_HEADER = 1 << 20
 # Of what the process wrote to its standard error.
 LAST_LETTERS = 300
+# Seconds between looks at a silent process, which may have ended.
+SILENCE = 1.0
+
+
+class ChildDiedError(InputError):
+    """The process ended by itself."""
 
 
 class Child:
-    """One process of another Python; everything that goes wrong is an InputError.
+    """A process of another Python, which is started anew when it has ended.
+
+    Everything that goes wrong is an InputError. Frames go through memory that no name leads to, and
+    the process leads a group of its own, so that nothing remains of either however this one ends.
 
     Attributes:
         facts: of the driver's session.
-        waits: True while it waits for a request; a failed video leaves it as it is then.
-        ended: True when it can take no more requests.
 
     Args:
         python: the interpreter.
@@ -42,64 +54,111 @@ class Child:
     """
 
     def __init__(self, python: str, spec: Mapping[str, Any], timeout: float) -> None:
-        self.waits, self.ended = False, False
-        self._timeout = timeout
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
-        its_input, self._requests = os.pipe()
-        self._answers, its_output = os.pipe()
-        hidden = ("PYTHONPATH", "PYTHONHOME")
-        try:
-            self._process = subprocess.Popen(
-                [python, str(DRIVER), str(its_input), str(its_output)],
-                stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                pass_fds=(its_input, its_output), cwd=spec["project_path"],
-                env={key: value for key, value in os.environ.items() if key not in hidden},
-            )  # fmt: skip
-        finally:
-            os.close(its_input)
-            os.close(its_output)
-        descriptors = self._requests, self._answers
-        self._finish = weakref.finalize(self, _finish, self._process, descriptors)
-        for descriptor in descriptors:
-            os.set_blocking(descriptor, False)
-        self._received = b""
+        self._python, self._spec, self._timeout = python, spec, timeout
         self._device = torch.device(spec["device"]).type
-        self._request(kind="open", spec=spec)
+        self._peaks: dict[str, int | None] = {}
+        self._running: _Process | None = None
+        self.facts = self._started().facts
+
+    def run(self, frames: Frames, video: VideoInfo, mark: Mark) -> Iterator[TrackPrediction]:
+        """The tracks of one video, received one at a time.
+
+        Where the process ends before the first one, it is started again once.
+        """
+        received = 0
+        try:
+            for track in self._predict(frames, video, mark):
+                received += 1
+                yield track
+                del track
+            return
+        except ChildDiedError as error:
+            if received:
+                raise
+            warnings.warn(
+                f"{error}, in video {video.name} (id {video.id}); it is started again",
+                stacklevel=2,
+            )
+        yield from self._predict(frames, video, mark)
+
+    def take_peaks(self) -> Mapping[str, int | None]:
+        """The largest of the peaks of memory of each video since the last call, in bytes."""
+        taken, self._peaks = self._peaks, {}
+        return taken
+
+    def _predict(self, frames: Frames, video: VideoInfo, mark: Mark) -> Iterator[TrackPrediction]:
+        process, size_HW = self._started(), (video.height, video.width)
+        mark(TRANSFER)
+        try:
+            with _memory() as memory:
+                shape = _fill(memory, frames)
+                process.request(
+                    self._timeout, memory, kind="video", shape=shape, height=video.height,
+                    width=video.width, **_arithmetic(self._device),
+                )  # fmt: skip
+            while True:
+                header = process.answer(("track", "done"))
+                for stage, seconds in header["seconds"].items():
+                    mark(stage, seconds)
+                if header["kind"] == "done":
+                    break
+                masks = process.masks(header, video.num_frames, size_HW)
+                yield TrackPrediction(
+                    header["category"], header["score"], masks, header["track_id"]
+                )
+                del masks
+        except BaseException:
+            if not process.waits:
+                self._running = None
+                process.end()
+            raise
+        for name, peak in header["memory"].items():
+            known = (self._peaks.get(name), peak)
+            self._peaks[name] = max((value for value in known if value is not None), default=None)
+
+    def _started(self) -> _Process:
+        if self._running is None:
+            self._running = _Process(self._python, self._spec, self._timeout)
+        return self._running
+
+
+class _Process:
+    """One process; it can take no request after its end.
+
+    `waits`: True while it waits for a request; a failed video leaves it as it is then.
+    """
+
+    def __init__(self, python: str, spec: Mapping[str, Any], timeout: float) -> None:
+        self.waits = False
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
+        self._socket, its_socket = socket.socketpair()
+        with its_socket:
+            self._process = subprocess.Popen(
+                [python, str(DRIVER), str(its_socket.fileno())],
+                stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+                pass_fds=(its_socket.fileno(),), cwd=spec["project_path"],
+                env=_environment(), start_new_session=True,
+            )  # fmt: skip
+        self._finish = weakref.finalize(self, _finish, os.getpid(), self._process, self._socket)
+        self._received = b""
+        self.request(timeout, kind="open", spec=spec)
         ready = self.answer(("ready",))
         if ready.get("protocol") != PROTOCOL:
             self._fail(f"speaks protocol {ready.get('protocol')}; expected {PROTOCOL}")
         self.facts = ready["facts"]
         self.waits = True
 
-    def run(self, frames: Frames, video: VideoInfo, mark: Mark) -> Iterator[TrackPrediction]:
-        """The tracks of one video, received one at a time."""
-        size_HW = video.height, video.width
-        try:
-            mark("preprocess")
-            self.send_video(frames, size_HW)
-            mark("predict")
-            while (header := self.answer(("track", "done")))["kind"] == "track":
-                masks = self.masks(header, video.num_frames, size_HW)
-                yield TrackPrediction(
-                    header["category"], header["score"], masks, header["track_id"]
-                )
-                del masks
-        except BaseException:
-            if not self.waits:
-                self.end()
-            raise
-
-    def send_video(self, frames: Frames, size_HW: tuple[int, int]) -> None:
-        """Send a video's frames, one after the other."""
+    def request(self, timeout: float, memory: BinaryIO | None = None, **header: Any) -> None:
+        """Send a request; what answers it may take `timeout` seconds."""
         self.waits = False
-        for t, frame_HW3 in enumerate(frames):
-            if t == 0:
-                shape = len(frames), *frame_HW3.shape
-                self._request(
-                    kind="video", shape=shape, height=size_HW[0], width=size_HW[1],
-                    precision=_precision(self._device),
-                )  # fmt: skip
-            self._send(np.ascontiguousarray(frame_HW3).tobytes())
+        self._log.truncate(0)
+        self._timeout, self._deadline = timeout, time.monotonic() + timeout
+        descriptors = [] if memory is None else [memory.fileno()]
+        try:
+            socket.send_fds(self._socket, [json.dumps(header).encode() + b"\n"], descriptors)
+        except OSError:  # a closed connection
+            self._fail_ended()
 
     def answer(self, kinds: Collection[str]) -> dict[str, Any]:
         """The next header, of one of these kinds."""
@@ -123,74 +182,107 @@ class Child:
         self, header: dict[str, Any], num_frames: int, size_HW: tuple[int, int]
     ) -> list[np.ndarray | None]:
         """The masks that follow the header of a track."""
-        num_bytes = -(-size_HW[0] * size_HW[1] // 8)
+        num_bytes = -(-prod(size_HW) // 8)
         frames = header.get("frames")
         known = isinstance(frames, list) and all(f in range(num_frames) for f in frames)
         if not known or header.get("bytes") != num_bytes * len(frames):
             self._fail("sent masks that do not fit the video")
         masks: list[np.ndarray | None] = [None] * num_frames
         for t in frames:
-            parts = [self._received[:num_bytes]]
-            self._received = self._received[num_bytes:]
-            missing = num_bytes - len(parts[0])
-            while missing:
-                parts.append(self._receive(missing))
-                missing -= len(parts[-1])
-            bits = np.unpackbits(np.frombuffer(b"".join(parts), np.uint8))
-            masks[t] = bits[: size_HW[0] * size_HW[1]].reshape(size_HW).astype(bool)
+            bits = np.unpackbits(np.frombuffer(self._exactly(num_bytes), np.uint8))
+            masks[t] = bits[: prod(size_HW)].reshape(size_HW).view(bool)
         return masks
 
     def end(self) -> None:
-        """Kill the process."""
-        self.ended = True
+        """Kill the process and those that it started."""
         self._finish()
 
-    def _request(self, **header: Any) -> None:
-        self._deadline = time.monotonic() + self._timeout
-        self._send(json.dumps(header).encode() + b"\n")
-
-    def _send(self, content: bytes) -> None:
-        rest = memoryview(content)
-        while rest:
-            self._wait([], [self._requests])
-            try:
-                rest = rest[os.write(self._requests, rest) :]
-            except BrokenPipeError:
-                self._fail_ended()
+    def _exactly(self, num_bytes: int) -> bytes:
+        parts = [self._received[:num_bytes]]
+        self._received = self._received[num_bytes:]
+        missing = num_bytes - len(parts[0])
+        while missing:
+            parts.append(self._receive(missing))
+            missing -= len(parts[-1])
+        return b"".join(parts)
 
     def _receive(self, most: int) -> bytes:
-        self._wait([self._answers], [])
-        content = os.read(self._answers, most)
-        if not content:
-            self._fail_ended()
-        return content
-
-    def _wait(self, readable: list[int], writable: list[int]) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0 or not any(select.select(readable, writable, [], left)):
-            self._fail(f"took more than options.timeout, {self._timeout:g} seconds")
+        while True:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                self._fail_late()
+            if select.select([self._socket], [], [], min(left, SILENCE))[0]:
+                content = b""
+                with suppress(ConnectionError):
+                    content = self._socket.recv(most)
+                if content:
+                    return content
+                self._fail_ended()
+            if self._process.poll() is not None:  # another one holds the socket
+                self._fail_ended()
 
     def _fail_ended(self) -> NoReturn:
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
-        self._fail(f"ended with exit status {self._process.poll()}")
+            self._process.wait(SILENCE)
+        status = self._process.poll()
+        why = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
+        self._fail(f"ended with {why}", ChildDiedError)
 
-    def _fail(self, problem: str) -> NoReturn:
+    def _fail_late(self) -> NoReturn:
+        self._process.send_signal(signal.SIGABRT)  # which makes it write where it is
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(SILENCE)
+        self._fail(f"took more than options.timeout, {self._timeout:g} seconds")
+
+    def _fail(self, problem: str, kind: type[InputError] = InputError) -> NoReturn:
+        self.waits = False
         self.end()
         self._log.seek(0)
-        said = " ".join(self._log.read().decode(errors="replace").split())[-LAST_LETTERS:]
-        raise InputError(f"its process {problem}" + (f"; its last output: {said}" if said else ""))
+        said = " ".join(self._log.read().decode(errors="replace").split())
+        said, _, place = said.partition("Current thread ")  # of which the innermost call is first
+        said = said[-LAST_LETTERS:] + place.partition("first): ")[2][:LAST_LETTERS]
+        raise kind(f"its process {problem}" + (f"; its last output: {said}" if said else ""))
 
 
-def _precision(device: str) -> str:
-    """Autocast of this process, which the other one repeats."""
-    if not torch.is_autocast_enabled(device):
-        return "float32"
-    return str(torch.get_autocast_dtype(device)).removeprefix("torch.")
+def _environment() -> dict[str, str]:
+    """Variables of the process: those of this one but the import path, and as many threads."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    return kept | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": str(torch.get_num_threads())}
 
 
-def _finish(process: subprocess.Popen, descriptors: tuple[int, int]) -> None:
-    process.kill()
+def _memory() -> BinaryIO:
+    """A file in memory without a name."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("frames"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def _fill(memory: BinaryIO, frames: Frames) -> tuple[int, ...]:
+    """Write frames to memory and return their shape (T, H, W, 3)."""
+    shape: tuple[int, ...] = ()
+    for frame_HW3 in frames:
+        shape = len(frames), *frame_HW3.shape
+        rest = memoryview(np.ascontiguousarray(frame_HW3)).cast("B")
+        while rest:
+            rest = rest[memory.write(rest) :]
+    return shape
+
+
+def _arithmetic(device: str) -> dict[str, Any]:
+    """Autocast and TF32 of this process, which the other one repeats."""
+    precision = "float32"
+    if torch.is_autocast_enabled(device):
+        precision = str(torch.get_autocast_dtype(device)).removeprefix("torch.")
+    return {
+        "precision": precision,
+        "tf32": device == "cuda" and torch.backends.cudnn.allow_tf32,
+    }
+
+
+def _finish(owner: int, process: subprocess.Popen, connection: socket.socket) -> None:
+    if os.getpid() != owner:  # a fork of the one that started it
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for descriptor in descriptors:
-        os.close(descriptor)
+    connection.close()

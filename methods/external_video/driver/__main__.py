@@ -1,4 +1,4 @@
-"""Starts `serve.main` of this folder, under a name that no project has: `python FOLDER IN OUT`."""
+"""Starts `serve.main` of this folder, under a name that no project has: `python FOLDER SOCKET`."""
 
 import importlib
 import importlib.util
@@ -12,4 +12,4 @@ if __name__ == "__main__":
     )
     sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[spec.name])
-    importlib.import_module("vis_bench_driver.serve").main(*map(int, sys.argv[1:3]))
+    importlib.import_module("vis_bench_driver.serve").main(int(sys.argv.pop()))

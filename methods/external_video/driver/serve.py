@@ -1,17 +1,32 @@
-"""A child process around a `Session`: requests from one pipe, answers to another.
+"""A child process around a `Session`: requests and answers on one Unix socket.
 
-Both are lines of JSON, each followed by `bytes` raw bytes. Standard output belongs to the project;
-the caller sends it where standard error goes.
+Both are lines of JSON. A video's request brings a descriptor of memory with its frames: T frames of
+uint8 RGB; a track's answer is followed by `bytes` bytes, the bits of its masks. Standard output
+belongs to the project; the caller sends it where standard error goes.
 
     open   spec                              -> ready   protocol, facts
-    video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames; masks as
-           precision; T frames of uint8 RGB     bits, done
+    video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames, seconds
+           precision, tf32, descriptor          done    seconds, memory
                                              -> error   message, in place of any of these
+
+`seconds` by stage are those of the project's code since the last answer, by this process's clock;
+`memory`: the video's peaks in bytes.
 """
 
+import array
+import contextlib
+import faulthandler
 import json
+import mmap
 import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
 import traceback
+from pathlib import Path
 
 import numpy as np
 
@@ -20,61 +35,148 @@ from .errors import sentence
 from .session import open_session
 
 
-def main(its_input, its_output):
-    """Answers requests until their pipe is closed; both arguments are file descriptors."""
-    for descriptor in (its_input, its_output):
-        os.set_inheritable(descriptor, False)
-    with os.fdopen(its_input, "rb") as requests, os.fdopen(its_output, "wb") as answers:
-        _serve(requests, answers)
-
-
-def _serve(requests, answers):
-    session = None
+def main(descriptor):
+    """Answers requests until the connection is closed; then nothing of this process remains."""
+    faulthandler.enable()
+    os.set_inheritable(descriptor, False)
+    connection, requests = socket.socket(fileno=descriptor), queue.Queue()
+    threading.Thread(target=_receive, args=(connection, requests), daemon=True).start()
+    session = device = None
     while True:
-        line = requests.readline()
-        if not line:
-            return
-        request = json.loads(line.decode("utf-8"))
+        request, memory = requests.get()
         try:
             if request["kind"] == "open":
+                device = request["spec"]["device"]
                 session = open_session(request["spec"])
                 session.try_out()
-                _send(answers, {"kind": "ready", "protocol": PROTOCOL, "facts": session.facts})
+                _send(connection, {"kind": "ready", "protocol": PROTOCOL, "facts": session.facts})
             else:
-                frames = _receive_frames(requests, request["shape"])
-                size = request["height"], request["width"]
-                for track in session.run(frames, *size, precision=request["precision"]):
-                    _send_track(answers, track)
-                    del track
-                _send(answers, {"kind": "done"})
-        except BrokenPipeError:
-            return
+                _predict(connection, session, request, memory, _Clock(device))
         except (Exception, SystemExit) as error:  # a project's own code may raise anything
             traceback.print_exc()
-            _send(answers, {"kind": "error", "message": sentence(error)})
+            _send(connection, {"kind": "error", "message": sentence(error)})
+        del memory
 
 
-def _receive_frames(requests, shape):
-    frames = np.empty(shape, np.uint8)
-    for frame in frames:
-        if requests.readinto(memoryview(frame).cast("B")) != frame.nbytes:
-            raise BrokenPipeError
-    return frames
+def _receive(connection, requests):
+    """Hands over requests with their memory. At the end it kills this process's group, so that
+    neither a busy project nor a process that it started outlives the caller.
+    """
+    received, descriptors = b"", []
+    try:
+        while True:
+            content, extra, _, _ = connection.recvmsg(1 << 16, socket.CMSG_SPACE(4))
+            if not content:
+                return
+            for level, kind, data in extra:
+                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                    descriptors += array.array("i", data[: len(data) - len(data) % 4])
+            received += content
+            while b"\n" in received:
+                line, _, received = received.partition(b"\n")
+                request = json.loads(line.decode("utf-8"))
+                memory = None
+                if "shape" in request:
+                    memory = _mapped(descriptors.pop(0), request["shape"])
+                requests.put((request, memory))
+    finally:
+        try:
+            os.killpg(os.getpid(), signal.SIGKILL)
+        finally:  # it leads no group
+            os._exit(1)
 
 
-def _send_track(answers, track):
+def _mapped(descriptor, shape):
+    """Frames (T, h, w, 3) in shared memory; what is written to them stays in this process."""
+    size = int(np.prod(shape))
+    with os.fdopen(descriptor, "rb") as file:
+        memory = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
+    return np.frombuffer(memory, np.uint8).reshape(shape)
+
+
+def _predict(connection, session, request, frames, clock):
+    _set_tf32(request["tf32"])
+    _reset_peaks()
+    size = request["height"], request["width"]
+    clock.start()
+    for track in session.run(frames, *size, mark=clock.mark, precision=request["precision"]):
+        clock.stop()
+        _send_track(connection, track, clock.take())
+        del track
+        clock.start()
+    clock.stop()
+    _send(connection, {"kind": "done", "seconds": clock.take(), "memory": _peaks()})
+
+
+class _Clock:
+    """Seconds by stage; the GPU's queued work belongs to the stage that queued it."""
+
+    def __init__(self, device):
+        self._device = device
+        self._stage, self._seconds = "predict", {}
+
+    def start(self):
+        self._start = time.perf_counter()
+
+    def stop(self):
+        cuda = _cuda()
+        if cuda is not None:
+            cuda.synchronize(self._device if self._device.startswith("cuda") else None)
+        seconds = time.perf_counter() - self._start
+        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + seconds
+
+    def mark(self, stage):
+        self.stop()
+        self._stage = stage
+        self.start()
+
+    def take(self):
+        taken, self._seconds = self._seconds, {}
+        return taken
+
+
+def _cuda():
+    """`torch.cuda` where the project uses it."""
+    torch = sys.modules.get("torch")
+    known = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()
+    return torch.cuda if known else None
+
+
+def _set_tf32(enabled):
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch.backends.cuda, "matmul"):
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = enabled
+
+
+def _reset_peaks():
+    with contextlib.suppress(OSError):  # or else the peak is since the process started
+        Path("/proc/self/clear_refs").write_text("5")
+    cuda = _cuda()
+    if cuda is not None:
+        cuda.reset_peak_memory_stats()
+
+
+def _peaks():
+    process = None
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                process = int(line.split()[1]) * 1024
+    cuda = _cuda()
+    return {"process": process, "allocator": None if cuda is None else cuda.max_memory_allocated()}
+
+
+def _send_track(connection, track, seconds):
     """One track; its masks are sent as bits, those that are None left out."""
     present = [t for t, mask in enumerate(track.masks) if mask is not None]
     packed = [np.packbits(track.masks[t]).tobytes() for t in present]
     header = {
         "kind": "track", "score": track.score, "category": track.category,
         "track_id": track.track_id, "frames": present, "bytes": sum(map(len, packed)),
+        "seconds": seconds,
     }  # fmt: skip
-    _send(answers, header, packed)
+    _send(connection, header, packed)
 
 
-def _send(answers, header, parts=()):
-    answers.write(json.dumps(header).encode("utf-8") + b"\n")
-    for part in parts:
-        answers.write(part)
-    answers.flush()
+def _send(connection, header, parts=()):
+    connection.sendall(b"".join([json.dumps(header).encode("utf-8"), b"\n", *parts]))
