@@ -1,4 +1,4 @@
-"""`table NAME`: a table of a paper, published and measured, of an ablation, or of every record."""
+"""`table NAME`: a table of a paper, of an ablation, of every record, or of a sweep's records."""
 
 from __future__ import annotations
 
@@ -10,16 +10,37 @@ from typing import Any
 from vis_bench import RECORDS
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, say
+from vis_bench.commands.values import pair, picture_file, records_path
+from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 from vis_bench.record.store import RecordStore, StoredRecords
+from vis_bench.show.charts import picture_format
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
+from vis_bench.show.sweep import NAME as SWEEP
+from vis_bench.show.sweep import Sweep, sweep_page, sweep_picture
 from vis_bench.show.tables import FORMATS, render
 from vis_bench.show.tables.model import page_json
 
 
 def add_arguments(options: Options) -> None:
     names = ", ".join(tables())
-    options.argument("name", "NAME", f"the YAML file of a paper's table, or one of: {names}", str)
+    options.argument(
+        "name", "NAME", f"the YAML file of a paper's table, {SWEEP}, or one of: {names}", str
+    )
+    options.argument(
+        "folder", "RECORDS", "folder of records, as --records", records_path, nargs="?"
+    )
     options.records()
+    sweep = f"of `{SWEEP}`: "
+    options.value("--rows", "FIELD", f"{sweep}field of the rows, such as clip_length", str)
+    options.value("--value", "FIELD", f"{sweep}field of the cells, such as ap or fps", str)
+    options.value(
+        "--where", "KEY=VALUE", f"{sweep}only records with this value; may be repeated", pair,
+        unless_given="all", action="append",
+    )  # fmt: skip
+    options.value(
+        "--picture", "FILE", f"{sweep}chart to write instead, a line per column", picture_file
+    )
     options.format(FORMATS)
     options.columns()
     options.output_file()
@@ -27,9 +48,17 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
-    stored = read_records(options.records)
-    page = table_page(options.name, stored.records, method_builder(options.name))
-    say_if_empty(stored, options.records)
+    folder = options.folder or options.records
+    stored = read_records(folder)
+    say_if_empty(stored, folder)
+    if options.name == SWEEP:
+        sweep = _sweep(stored, options)
+        if options.picture:
+            write_atomically(options.picture, sweep_picture(sweep, picture_format(options.picture)))
+            return 1 if stored.problems else 0
+        page, options.columns = sweep_page(sweep), None
+    else:
+        page = table_page(options.name, stored.records, method_builder(options.name))
     if options.json:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:
@@ -37,6 +66,17 @@ def run(options: argparse.Namespace) -> int:
     is_markdown = options.format == "markdown" and not options.json
     deliver(text, options.output, markdown=is_markdown)
     return 1 if stored.problems else 0
+
+
+def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep:
+    for name in ("rows", "columns", "value"):
+        if not getattr(options, name):
+            raise InputError(f"table {SWEEP} needs --{name} FIELD, such as clip_length")
+    [column, *more] = options.columns
+    if more:
+        raise InputError(f"--columns names {1 + len(more)} fields; expected one for a {SWEEP}")
+    where = dict(options.where or ())
+    return Sweep(stored.records, options.rows, column, options.value, where)
 
 
 def read_records(folder: Path) -> StoredRecords:

@@ -90,6 +90,14 @@ def training_config_file(text: str) -> Path:
     return _find_config(text, "train")
 
 
+def pair(text: str) -> tuple[str, str]:
+    """KEY=VALUE."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
 def named_file(text: str) -> str:
     """FILE or NAME=FILE, as typed."""
     return text

@@ -1,0 +1,73 @@
+"""Any records in a grid of two fields: cells, intervals, order and refusals."""
+
+import csv
+import io
+
+import pytest
+
+from record_example import example_record
+from vis_bench.errors import InputError
+from vis_bench.record.store import RecordStore
+from vis_bench.show.sweep import Sweep, sweep_page, sweep_picture
+from vis_bench.show.tables import FORMATS, render
+
+ENDS = {"ap_low": 0.4, "ap_high": 0.6}
+
+
+def records():
+    return [
+        example_record(
+            clip_length=length, method=method, ap=ap, **ENDS, resolved_options={"tokens": tokens},
+            config_sha256=f"{method}{length}",
+        )
+        for method, length, ap, tokens in [
+            ("a", 5, 0.51, 1), ("a", 10, 0.52, 2), ("a", "whole", 0.53, 4), ("b", 10, 0.54, 8),
+        ]
+    ]  # fmt: skip
+
+
+def test_every_cell_stands_in_its_place():
+    page = sweep_page(Sweep(records(), "clip_length", "method", "ap", {}))
+    rows = list(csv.reader(io.StringIO(render(page, "csv"))))
+    assert rows == [
+        ["clip length", "a", "a low", "a high", "b", "b low", "b high"],
+        ["5", "51.0", "40.0", "60.0", "-", "-", "-"],
+        ["10", "52.0", "40.0", "60.0", "54.0", "40.0", "60.0"],
+        ["whole", "53.0", "40.0", "60.0", "-", "-", "-"],
+    ]
+    assert all(render(page, form) for form in FORMATS)
+
+
+def test_options_and_other_numbers():
+    page = sweep_page(Sweep(records(), "options.tokens", "split", "num_params", {"method": "a"}))
+    [table] = page.tables
+    assert [row[0].text for row in table.rows] == ["1", "2", "4"]
+    assert not page.remarks
+
+
+def test_two_records_of_a_cell_are_refused_with_what_tells_them_apart():
+    with pytest.raises(InputError, match="clip_length") as refused:
+        Sweep(records(), "split", "method", "ap", {})
+    assert "--where" in str(refused.value)
+    for fields in (("tokens", "method", "ap"), ("split", "method", "device"), ("split", "x", "ap")):
+        with pytest.raises(InputError):
+            Sweep(records()[:1], *fields, {})
+    with pytest.raises(InputError, match="no record"):
+        Sweep(records(), "split", "method", "ap", {"clip_length": "3"})
+
+
+def test_the_command_and_its_picture(tmp_path, capsys):
+    from vis_bench.cli import main
+
+    for record in records():
+        RecordStore(tmp_path / "records").write(record)
+    words = ["table", "sweep", str(tmp_path / "records"), "--rows", "clip_length"]
+    words += ["--columns", "method", "--value", "ap"]
+    assert main(words) == 0
+    assert "51.0" in capsys.readouterr().out
+    assert main([*words, "--picture", str(tmp_path / "sweep.svg")]) == 0
+    assert (tmp_path / "sweep.svg").read_text().count("<svg") == 1
+    assert main([*words[:5]]) == 2
+    assert (
+        sweep_picture(Sweep(records(), "clip_length", "method", "ap", {}), "png")[:4] == b"\x89PNG"
+    )
