@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vis_bench.inference.stages import OTHER, STAGE_NAMES
 from vis_bench.record.names import cost_labels
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.number_format import (
@@ -52,6 +51,8 @@ def untimed_remarks(records: Iterable[Record]) -> list[str]:
 
 
 def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dict[str, str]:
+    from vis_bench.inference.stages import OTHER, STAGE_NAMES  # imports PyTorch
+
     stages = fields.stage_ms_per_frame
     return {
         "Method": subject,
