@@ -34,7 +34,6 @@ from vis_bench.record.store import (
     read_record,
 )
 from vis_bench.runs.build import BuildMethod
-from vis_bench.show.ablations import ablation_pages
 from vis_bench.show.front_chart import front_chart, front_digest
 from vis_bench.show.leaderboard import (
     PairedDifference,
@@ -57,7 +56,7 @@ from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.papers import FPS as FPS_TABLE
 from vis_bench.show.papers import paper_tables, seed_tables, table_page
 from vis_bench.show.papers.fps import fits_fps_page
-from vis_bench.show.papers.over_seeds import covered
+from vis_bench.show.papers.over_seeds import Samples
 from vis_bench.show.papers.table import load_table
 from vis_bench.show.returning import (
     Sweep,
@@ -108,9 +107,10 @@ _BOARD_TEXT = (
 )
 _ABLATIONS_TEXT = """# Ablations
 
-Methods with changed options, or with weights trained to compare a method with itself: a table per
-question, without ranks. The methods as they are stand on the [leaderboard](LEADERBOARD.md);
-`vis-bench table measured --format csv` has every value of every row.
+Trainings that differ in one thing, each with several seeds: one training of a model differs from the
+next by more than most changes do. What is compared was written down before the first result. The methods
+as they are stand on the [leaderboard](LEADERBOARD.md); `vis-bench table measured --format csv` has every
+value of every row.
 """
 _CHART_TEXT = f"## AP against FPS\n\n![AP against FPS]({CHART})\n"
 HARD_TITLE = "AP where it is hard"
@@ -206,7 +206,7 @@ class Pages:
         self.texts = {
             folder / "README.md": _readme(records, build, sweeps),
             folder / "LEADERBOARD.md": _board(records, difference),
-            folder / "ABLATIONS.md": _ablations(records),
+            folder / "ABLATIONS.md": _ablations(records, difference.samples),
         }
         shown = split_ablations(records)[0]
         panels = speed_panels(shown)
@@ -299,12 +299,9 @@ def _board(records: Sequence[Record], difference: PairedDifference) -> str:
     return "\n".join([GENERATED, board, _CHART_TEXT])
 
 
-def _ablations(records: Sequence[Record]) -> str:
-    methods, ablations = split_ablations(records)
-    pages = [page for name in seed_tables() if (page := table_page(name, records)).tables]
-    own = {id(record) for name in seed_tables() for record in covered(name, records)}
-    pages += ablation_pages([r for r in ablations if id(r) not in own], methods)
-    return "\n".join([GENERATED, _ABLATIONS_TEXT, *map(render, pages)])
+def _ablations(records: Sequence[Record], samples: Samples) -> str:
+    pages = [table_page(name, records, samples=samples) for name in seed_tables()]
+    return "\n".join([GENERATED, _ABLATIONS_TEXT, *(render(page) for page in pages if page.tables)])
 
 
 def front_table(records: Sequence[Record]) -> str:

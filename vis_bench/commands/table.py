@@ -58,7 +58,10 @@ def run(options: argparse.Namespace) -> int:
             return 1 if stored.problems else 0
         page, options.columns = sweep_page(sweep), None
     else:
-        page = table_page(options.name, stored.records, method_builder(options.name))
+        from vis_bench.show.paired_ap import PairedAP
+
+        samples = PairedAP(stored).samples
+        page = table_page(options.name, stored.records, method_builder(options.name), samples)
     if options.json:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:

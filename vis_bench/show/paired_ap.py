@@ -58,7 +58,7 @@ class PairedAP:
         """
         if _videos(first) != _videos(second):
             return None
-        one, two = self._ap(first), self._ap(second)
+        one, two = self.samples(first), self.samples(second)
         if one is None or two is None:
             return None
         return difference_of(one, two, first.num_videos or 0)
@@ -73,8 +73,8 @@ class PairedAP:
                 self._matches_of[key] = None
         return self._matches_of[key]
 
-    def _ap(self, record: Record) -> np.ndarray | None:
-        """AP of all videos, then of each half-sample, (1 + B,)."""
+    def samples(self, record: Record) -> np.ndarray | None:
+        """AP of all videos, then of each half-sample, (1 + B,); None where it is unknown."""
         key = tie_break(record)
         if key not in self._ap_of:
             matches = self.matches(record)

@@ -1,7 +1,7 @@
 """Tables by name: the papers', published and measured side by side, and those of records alone.
 
 `table` reads a paper's YAML, `lookup` finds the record of a cell, `fill` makes the page; `fps`
-puts measured beside published FPS; `over_seeds` averages trainings with several seeds.
+puts measured beside published FPS; `over_seeds` has experiments trained with several seeds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from vis_bench.record.schema import Record
 from vis_bench.show.measured import measured_page
 from vis_bench.show.papers.fill import paper_page
 from vis_bench.show.papers.fps import fps_page
-from vis_bench.show.papers.over_seeds import over_seeds_page
+from vis_bench.show.papers.over_seeds import Samples, over_seeds_page
 from vis_bench.show.papers.table import PaperRow, load_table, published
 from vis_bench.show.tables.model import Page
 
@@ -30,7 +30,7 @@ def paper_tables() -> list[str]:
 
 
 def seed_tables() -> list[str]:
-    """Names of the bundled ablations over seeds."""
+    """Names of the bundled experiments over seeds."""
     return published()["over_seeds"]
 
 
@@ -51,13 +51,17 @@ def is_counted(name: str) -> bool:
 
 
 def table_page(
-    name: str, records: Sequence[Record], build_method: BuildMethod | None = None
+    name: str,
+    records: Sequence[Record],
+    build_method: BuildMethod | None = None,
+    samples: Samples = lambda record: None,
 ) -> Page:
     """A table with what the records measured.
 
     Args:
         name: one of `tables()`, or the path of a YAML file with a paper's table.
         build_method: counts the values of a counted table; without it only published ones stand.
+        samples: AP of all videos, then of each half-sample, of a record; for intervals over seeds.
 
     Raises:
         InputError: for an unknown name, or a YAML file that holds no table.
@@ -67,7 +71,7 @@ def table_page(
     if name == FPS:
         return fps_page(records)
     if name in seed_tables():
-        return over_seeds_page(name, records)
+        return over_seeds_page(name, records, samples)
     table = load_table(name)
     count = table.count
     if count is None or build_method is None:

@@ -60,7 +60,7 @@ def paper_page(
     remarks += interval_notes(value.num_videos for value in shown)
     remarks += table.texts()
     if mini and table.mini is not None:
-        measured = _measured_lines(table, mini, notes)
+        measured = _measured_lines(table, mini, notes, single_trainings=True)
         lines = [[*map(Entry, row.labels), *line] for row, line in zip(mini, measured, strict=True)]
         data = f"{dataset_title(table.mini.dataset)}, mini models"
         tables.append(_table(table, lines, data))
@@ -129,13 +129,23 @@ def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> l
     return lines
 
 
-def _measured_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> list[list[Entry]]:
+def _measured_lines(
+    table: PaperTable, rows: Sequence[_Row], notes: Footnotes, *, single_trainings: bool = False
+) -> list[list[Entry]]:
     """Lines with the best and second best comparable values marked.
 
     Values that share their conditions share one footnote, at the head of the line.
+
+    Args:
+        single_trainings: marks no value that weights learn, as another training would change it.
     """
     lines = []
-    entries = _marked(table, [row.texts for row in rows], [row.comparable for row in rows])
+    unmarked = [single_trainings and column.metric.learned for column in table.columns]
+    ranked = [
+        [None if bare else text for bare, text in zip(unmarked, row.comparable, strict=True)]
+        for row in rows
+    ]
+    entries = _marked(table, [row.texts for row in rows], ranked)
     for row, line in zip(rows, entries, strict=True):
         values = [
             replace(entry, interval=value.interval) if value else entry

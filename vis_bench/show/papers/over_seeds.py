@@ -1,153 +1,191 @@
-"""Ablations trained with several seeds: what each part adds, on average and seed by seed.
+"""Experiments trained with several seeds: contrasts with intervals over seeds and videos.
 
-The rows of such a table stand in YAML. Records belong to a row by their conditions and their
-`training`, which ends with the seed.
+Rows and contrasts of such an experiment stand in YAML. Records belong to a row by their conditions
+and their `training`, which ends with the seed.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
+
+import numpy as np
 
 from vis_bench.data.categories import dataset_title, unit
 from vis_bench.files import read_yaml
-from vis_bench.record.metrics import AP, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
+from vis_bench.metrics.trainings import trained_difference
+from vis_bench.record.metrics import AP
 from vis_bench.record.names import arithmetic_words, clip_name, measured_at, tie_break
 from vis_bench.record.schema import Record
-from vis_bench.show.number_format import entry_of
+from vis_bench.show.number_format import entry_of, points
 from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table
 from vis_bench.text import count
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
-_COSTS = (ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
+INTERVAL_NOTE = (
+    "95 %: for new trainings and another set of as many videos; SE: standard errors over seeds and, "
+    "by half-samples, over videos. Differences are paired by seed."
+)
+NO_INTERVAL_NOTE = "No interval where predictions or a second seed are missing."
 
-BySeed = Mapping[int, Record]
+# AP of all videos, then of each half-sample, of a record; None where it cannot be computed.
+Samples = Callable[[Record], np.ndarray | None]
+# Records of one row by seed, and of all rows by the row's name.
+_BySeed = Mapping[int, Record]
+_ByRow = Mapping[str, _BySeed]
 # What values have to share to stand in one table, in words, and the checksum of the annotations.
 _Setting = tuple[str, str]
 
 
-def over_seeds_page(name: str, records: Sequence[Record]) -> Page:
-    """A table for each setting (videos, clips, resolution) in which rows were measured.
+def over_seeds_page(
+    name: str, records: Sequence[Record], samples: Samples = lambda record: None
+) -> Page:
+    """Two tables for each setting (videos, resolution): the contrasts, and the rows by seed.
 
     Records of other trainings and of random weights are skipped. Of several for one row, seed and
     setting the latest of a clean tree counts.
+
+    Args:
+        samples: of records with AP; without them contrasts have no interval.
     """
     facts: dict[str, Any] = read_yaml(Path(__file__).with_name(f"{name}.yaml"))
     settings: dict[_Setting, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
-    for record, label, seed in _fitting(facts, sorted(records, key=_preference)):
-        settings[_setting(record)][label][seed] = record
+    for record, row, seed in _fitting(facts, sorted(records, key=_preference)):
+        settings[_setting(record)][row][seed] = record
     notes = Footnotes()
-    tables, verdicts = [], []
+    tables, remarks = [], [facts["remark"], INTERVAL_NOTE] if settings else [facts["nothing"]]
     for words, digest in sorted(settings):
         is_named = sum(other == words for other, _ in settings) > 1
         title = f"{words}, annotations {digest[:8]}" if is_named else words
-        rows = _rows(facts, settings[words, digest])
-        tables.append(_table(rows, title, notes))
-        verdict = _verdict(rows)
-        verdicts += [f"{title}: {verdict}" if len(settings) > 1 else verdict] if verdict else []
-    remarks = (facts["remark"], *verdicts) if tables else (facts["nothing"],)
-    return Page(facts["title"], tuple(tables), notes.texts, remarks)
+        by_row = settings[words, digest]
+        contrasts = _contrasts(facts, by_row, samples, title)
+        tables += [table for table in (contrasts, _rows(facts, by_row, title, notes)) if table.rows]
+        if any(row[1].interval is None for row in contrasts.rows):
+            remarks.append(NO_INTERVAL_NOTE)
+        if spread := _spread(by_row):
+            remarks.append(f"{title}: {spread}" if len(settings) > 1 else spread)
+    return Page(facts["title"], tuple(tables), notes.texts, tuple(dict.fromkeys(remarks)))
 
 
-def covered(name: str, records: Sequence[Record]) -> list[Record]:
-    """The records that belong to a row of the table."""
-    facts = read_yaml(Path(__file__).with_name(f"{name}.yaml"))
-    return [record for record, _, _ in _fitting(facts, records)]
+def contrast_samples(
+    terms: Mapping[str, float], by_row: _ByRow, samples: Samples
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """A weighted sum of rows' AP, for every seed that all of its rows have.
+
+    Returns:
+        By seed, on all videos, (K,), and on all and on each half-sample of them, (K, S); None for
+        the latter unless every record has samples.
+    """
+    seeds = set.intersection(*(set(by_row.get(row, {})) for row in terms))
+    values_K, samples_KS, is_known = [], [], True
+    for seed in sorted(seeds):
+        records = [by_row[row][seed] for row in terms]
+        weights = list(terms.values())
+        values_K.append(sum(w * (r.ap or 0) for w, r in zip(weights, records, strict=True)))
+        found = [samples(record) for record in records]
+        known = [ap_S for ap_S in found if ap_S is not None]
+        is_known &= len(known) == len(found)
+        if is_known:
+            samples_KS.append(np.tensordot(weights, np.stack(known), 1))
+    return np.array(values_K), np.stack(samples_KS) if is_known and samples_KS else None
 
 
-def values_over_seeds(records: BySeed, metric: Metric) -> list[float]:
-    """A value of every seed that has it."""
-    values = (metric.of(record) for record in records.values())
-    return [value for value in values if value is not None]
-
-
-def gains_over_seeds(records: BySeed, before: BySeed, metric: Metric) -> list[float]:
-    """Growth of a value, of every seed that has both."""
-    seeds = sorted(records.keys() & before.keys())
-    values = [(metric.of(records[seed]), metric.of(before[seed])) for seed in seeds]
-    return [now - then for now, then in values if now is not None and then is not None]
-
-
-def mean_entry(values: Sequence[float], metric: Metric, *, signed: bool = False) -> Entry:
-    """The mean, with the lowest and the highest in brackets where they print differently."""
-    if not values:
-        return Entry(ABSENT)
-    mean, *ends = (
-        _signed(text) if signed else text
-        for text in map(metric.text, (fmean(values), min(values), max(values)))
+def _contrasts(facts: Mapping[str, Any], by_row: _ByRow, samples: Samples, title: str) -> Table:
+    columns = (
+        Column("Difference", numeric=False),
+        Column("AP", has_interval=True),
+        Column("p"),
+        Column("SE, seeds"),
+        Column("SE, videos"),
+        Column("Seeds"),
     )
-    return Entry(mean, interval=None if {*ends} == {mean} else (ends[0], ends[1]))
+    lines = []
+    for label, terms in facts["contrasts"].items():
+        values_K, samples_KS = contrast_samples(terms, by_row, samples)
+        if not len(values_K):
+            continue
+        num_videos = next(iter(by_row[next(iter(terms))].values())).num_videos or 0
+        found = None if samples_KS is None else trained_difference(samples_KS, num_videos)
+        mean = points(float(values_K.mean()), signed=True)
+        if found is None:
+            cells = Entry(mean), *[Entry(ABSENT)] * 3
+        else:
+            ends = points(found.low, signed=True), points(found.high, signed=True)
+            p_value = "< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"
+            errors = points(found.seeds_error), points(found.videos_error)
+            cells = Entry(mean, interval=ends), Entry(p_value), *map(Entry, errors)
+        lines.append((Entry(label), *cells, Entry(str(len(values_K)))))
+    return Table(columns, tuple(lines), title, 1)
+
+
+def _rows(facts: Mapping[str, Any], by_row: _ByRow, title: str, notes: Footnotes) -> Table:
+    seeds = sorted({seed for by_seed in by_row.values() for seed in by_seed})
+    columns = (
+        Column("Model", numeric=False),
+        Column("Clip", numeric=False),
+        Column("mean", "AP", has_interval=True, interval_title="range"),
+        Column("SD", "AP"),
+        *(Column(f"seed {s}", "AP", has_interval=True, interval_title="", weight=1) for s in seeds),
+    )
+    lines = []
+    for row, description in facts["rows"].items():
+        if by_seed := by_row.get(row):
+            conditions = dict.fromkeys(describe_conditions(record) for record in by_seed.values())
+            keys = tuple(key for text in conditions for key in notes.lettered(text))
+            values = [record.ap for record in by_seed.values() if record.ap is not None]
+            ends = points(min(values)), points(max(values))
+            line = [
+                Entry(description["label"], notes=keys),
+                Entry(clip_name(next(iter(by_seed.values())))),
+                Entry(points(fmean(values)), interval=ends if len(values) > 1 else None),
+                Entry(points(stdev(values)) if len(values) > 1 else ABSENT),
+                *(entry_of(by_seed[s], AP) if s in by_seed else Entry(ABSENT) for s in seeds),
+            ]
+            lines.append(tuple(line))
+    return Table(columns, tuple(lines), title, 1)
+
+
+def pooled_deviation(by_row: _ByRow) -> tuple[float, int] | None:
+    """Standard deviation of AP over seeds within rows, and its degrees of freedom."""
+    groups = [[r.ap for r in by_seed.values() if r.ap is not None] for by_seed in by_row.values()]
+    groups = [values for values in groups if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in groups)
+    if not freedom:
+        return None
+    squares = sum((len(values) - 1) * stdev(values) ** 2 for values in groups)
+    return math.sqrt(squares / freedom), freedom
+
+
+def _spread(by_row: _ByRow) -> str:
+    """A sentence on trainings that differ in their seed alone; empty without two of any row."""
+    found = pooled_deviation(by_row)
+    if found is None:
+        return ""
+    deviation, freedom = found
+    return (
+        f"Trainings that differ in their seed alone: SD {points(deviation)} points of AP "
+        f"({count(freedom, 'degree')} of freedom), so that two of them lie up to "
+        f"{points(1.96 * math.sqrt(2) * deviation)} apart in 95 % of cases."
+    )
 
 
 def _fitting(
     facts: Mapping[str, Any], records: Sequence[Record]
 ) -> Iterator[tuple[Record, str, int]]:
-    """(record, label of its row, seed) of each record with trained weights that fits a row."""
+    """(record, its row, seed) of each record with AP of trained weights that fits a row."""
     for record in records:
         training = _SEED.fullmatch(record.training or "")
-        if training is None or record.weights_source == "random":
+        if training is None or record.weights_source == "random" or record.ap is None:
             continue
-        for row in facts["rows"]:
-            if row["training"] == training[1] and holds(record, row["where"]):
-                yield record, row["label"], int(training[2])
-
-
-# Label, records and AP gains over the row above, of a measured row.
-_Row = tuple[str, BySeed, list[float]]
-
-
-def _rows(facts: Mapping[str, Any], measured: Mapping[str, BySeed]) -> list[_Row]:
-    rows = []
-    labels = [row["label"] for row in facts["rows"]]
-    for above, label in zip([None, *labels], labels, strict=False):
-        if label in measured:
-            before = measured.get(above, {}) if above else {}
-            rows.append((label, measured[label], gains_over_seeds(measured[label], before, AP)))
-    return rows
-
-
-def _table(rows: Sequence[_Row], title: str, notes: Footnotes) -> Table:
-    seeds = sorted({seed for _, by_seed, _ in rows for seed in by_seed})
-    columns = (
-        Column("Variant", numeric=False),
-        Column("mean", "AP", has_interval=True, interval_title="range"),
-        Column("gain", "AP", has_interval=True, interval_title="range"),
-        *(Column(f"seed {seed}", "AP", has_interval=True, interval_title="") for seed in seeds),
-        *(
-            Column(metric.title, has_interval=metric in (ASSA, FPS), interval_title="", weight=n)
-            for n, metric in enumerate(_COSTS, 1)
-        ),
-    )
-    lines = [_line(row, seeds, notes) for row in rows]
-    return Table(columns, tuple(map(tuple, lines)), title, 1)
-
-
-def _line(row: _Row, seeds: Sequence[int], notes: Footnotes) -> list[Entry]:
-    label, by_seed, gains = row
-    conditions = dict.fromkeys(describe_conditions(record) for record in by_seed.values())
-    keys = tuple(key for text in conditions for key in notes.lettered(text))
-    return [
-        Entry(label, notes=keys),
-        mean_entry(values_over_seeds(by_seed, AP), AP),
-        mean_entry(gains, AP, signed=True),
-        *(entry_of(by_seed[s], AP) if s in by_seed else Entry(ABSENT) for s in seeds),
-        *(mean_entry(values_over_seeds(by_seed, metric), metric) for metric in _COSTS),
-    ]
-
-
-def _verdict(rows: Sequence[_Row]) -> str:
-    """The parts that gain AP with every seed, in words; empty where no gain is known."""
-    known = {label.removeprefix("+ "): min(gains) for label, _, gains in rows if gains}
-    helps = [label for label, lowest in known.items() if lowest > 0]
-    fails = [label for label, lowest in known.items() if lowest <= 0]
-    parts = [f"higher than in the row above with every seed: {', '.join(helps) or 'none'}"]
-    parts += [f"not with every seed: {', '.join(fails)}"] if fails else []
-    return f"AP is {'; '.join(parts)}." if known else ""
+        for row, description in facts["rows"].items():
+            if description["training"] == training[1] and holds(record, description["where"]):
+                yield record, row, int(training[2])
 
 
 def _setting(record: Record) -> _Setting:
@@ -156,7 +194,6 @@ def _setting(record: Record) -> _Setting:
         f"{dataset_title(record.dataset)} {record.split}",
         None if record.num_videos is None else count(record.num_videos, unit(record.dataset)),
         None if record.backbone is None else f"backbone {record.backbone}",
-        clip_name(record),
         f"short side {size}" if isinstance(size, int) else size,
         *arithmetic_words(record),
     ]
@@ -165,10 +202,3 @@ def _setting(record: Record) -> _Setting:
 
 def _preference(record: Record) -> tuple:
     return not record.git_dirty, measured_at(record), tie_break(record)
-
-
-def _signed(text: str) -> str:
-    """A number with its sign; one that prints as zero has none."""
-    if float(text) == 0:
-        return text.removeprefix("-")
-    return text if text.startswith("-") else f"+{text}"
