@@ -107,10 +107,10 @@ _BOARD_TEXT = (
 )
 _ABLATIONS_TEXT = """# Ablations
 
-Trainings that differ in one thing, each with several seeds: one training of a model differs from the
-next by more than most changes do. What is compared was written down before the first result. The methods
-as they are stand on the [leaderboard](LEADERBOARD.md); `vis-bench table measured --format csv` has every
-value of every row.
+Trainings that differ in one thing, each with several seeds, since two trainings of one model differ
+by more than most changes do. What is compared was written down before the first result. The methods
+as they are stand on the [leaderboard](LEADERBOARD.md); `vis-bench table measured --format csv` has
+every value of every row.
 """
 _CHART_TEXT = f"## AP against FPS\n\n![AP against FPS]({CHART})\n"
 HARD_TITLE = "AP where it is hard"

@@ -29,8 +29,8 @@ from vis_bench.text import count
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
 INTERVAL_NOTE = (
-    "95 %: for new trainings and another set of as many videos; SE: standard errors over seeds and, "
-    "by half-samples, over videos. Differences are paired by seed."
+    "95 %: for new trainings and another set of as many videos; SE: standard errors over seeds "
+    "and, by half-samples, over videos. Differences are paired by seed."
 )
 NO_INTERVAL_NOTE = "No interval where predictions or a second seed are missing."
 
