@@ -279,7 +279,7 @@ def _questions(papers: Mapping[str, Page], sections: Mapping[str, bool]) -> str:
         ("Which method is best here?", "Leaderboard", "LEADERBOARD.md"),
         ("What has each cell, at every clip length?", "Measured", "#measured"),
         *hard,
-        ("What does each part of a method add?", "Ablations", "ABLATIONS.md"),
+        ("Which differences hold over several trainings?", "Ablations", "ABLATIONS.md"),
         ("What does a method cost?", "Multiply-adds", "flops.md"),
         *((load_table(name).question, page.title, _link(page.title))
           for name, page in papers.items()),
