@@ -66,6 +66,7 @@ def compare(
         data_root: folder of data sets, for records of public ones.
         score_threshold: tracks with a higher score take part in the tracking metrics.
         num_resamples, seed: of the half-samples of the videos.
+        trace: recorded times of clips that streaming is scheduled by, in place of this machine's.
         bars: show progress; none is shown unless given.
 
     Returns:
@@ -92,7 +93,8 @@ def measure(
     config: str | Path, settings: Sequence[str] = (), *, output: str | Path | None = None,
     data_root: str | Path | None = None, weights: str | Path | None = None,
     limit: int | None = None, device: str | None = None, resume: bool = False,
-    verify_frames: bool = False, bars: Bars | None = None, command: str = "vis_bench.measure",
+    verify_frames: bool = False, trace: str | Path | None = None, bars: Bars | None = None,
+    command: str = "vis_bench.measure",
     default_output: Path = RECORDS, measure_all: Callable[..., Outcome] | None = None,
 ) -> Outcome:  # fmt: skip
     """Measure every cell of a config and write a record of each.
@@ -128,6 +130,7 @@ def measure(
     run = RunSettings(
         command, pick_device(device), None if data_root is None else Path(data_root),
         None if weights is None else Path(weights), limit, verify_frames,
+        None if trace is None else Path(trace),
     )  # fmt: skip
     jobs = load_jobs(find_config(config), settings, run, build_method, bars)
     folder = Path(output or default_output)

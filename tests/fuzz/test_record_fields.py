@@ -16,7 +16,7 @@ from hostile_calls import call
 from maintenance import refresh
 from mutations import mutated_json
 from paths import CONFIGS
-from record_example import example_record
+from record_example import example_record, streaming_fields
 from vis_bench.errors import InputError
 from vis_bench.record.schema import MemoryBytes, Record, RegionFields
 from vis_bench.record.store import parse_record, record_json
@@ -51,7 +51,7 @@ def full_record():
         predictions="r.results.json", stage_ms_per_frame={"encode": 1.0},
         config={"dataset": {"name": "synthetic", "split": "val"}, "speed": {"videos": 2}},
         resolved_options={"a": 1}, annotations_sha256="ab" * 32,
-        sources_sha256="ab", frames_sha256="ab",
+        sources_sha256="ab", frames_sha256="ab", **streaming_fields(),
     )))  # fmt: skip
 
 

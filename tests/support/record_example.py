@@ -4,7 +4,7 @@ from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.synthetic import generate
 from vis_bench.metrics.ap import evaluate
-from vis_bench.record.schema import Record
+from vis_bench.record.schema import Record, StreamFields, StreamPoint
 from vis_bench.record.store import RecordStore
 
 
@@ -22,6 +22,37 @@ def example_record(**changes):
         "num_threads": 2, "git_commit": "0123456789abcdef", "git_dirty": False, "seed": 0,
     }  # fmt: skip
     return Record(**{**values, **changes})
+
+
+def streaming_fields(aps=(0.0, 0.2, 0.5), rate=6.0, **changes):
+    """Fields of a streaming measurement at one rate: no delay, a frame, and an infinite one."""
+    delays = (0.0, 1000 / rate, None)
+    figures = {
+        "ap_low": 0.1, "ap_high": 0.6, "ap_draws_low": 0.1, "ap_draws_median": 0.2,
+        "ap_draws_high": 0.3, "frame_latency_ms_mean": 300.0, "frame_latency_ms_p50": 290.0,
+        "frame_latency_ms_p90": 400.0, "frame_latency_ms_p99": 500.0,
+        "frame_latency_ms_max": 600.0, "frame_latency_spread": 0.1, "fill_ms": 200.0,
+        "queue_ms": 20.0, "compute_ms": 80.0, "last_queue_ms": 30.0, "first_mask_ms": 900.0,
+        "throughput": 9.0, "keeps_up": True, "share_computed": 1.0, "share_served": 0.8,
+        "age_frames": 1.5, "age_frames_max": 3, "age_ms": 250.0, "delay_95_ms": 500.0,
+        "closest_ms": 1.0, "num_clips": 100, **changes,
+    }  # fmt: skip
+    points = [
+        StreamPoint(rate=rate, delay_ms=delay, ap=ap)
+        for delay, ap in zip((*delays[:2], 500.0), aps, strict=True)
+    ]
+    return {
+        "streaming": tuple(
+            StreamFields(rate=rate, delay_ms=delay, ap=ap, predictions="s.results.json", **figures)
+            for delay, ap in zip(delays, aps, strict=True)
+        ),
+        "streaming_by_delay": tuple(points),
+        "streaming_by_rate": tuple(
+            StreamPoint(rate=r, delay_ms=1000 / r, ap=aps[1] / r) for r in (1.0, rate, 30.0)
+        ),
+        "streaming_policy": "all", "streaming_trace": "t.trace.jsonl", "streaming_runs": 3,
+        "streaming_trace_sha256": "ef" * 32, "streaming_device": "a CPU",
+    }  # fmt: skip
 
 
 def perfect_tracks(num_videos):

@@ -54,10 +54,15 @@ def add_arguments(options: Options) -> None:
         "auto reads torchrun's or a Slurm array's variables", str,
     )  # fmt: skip
 
+    options.value(
+        "--trace", "FILE", "schedule streaming by the clip times in this trace, which a record of "
+        "any machine has beside it", unless_given="those of this machine",
+    )  # fmt: skip
+
 
 def run(options: argparse.Namespace) -> int:
     """Measures into the folder of records."""
-    return measure(options, RECORDS, _way(options))
+    return measure(options, RECORDS, _way(options), options.trace)
 
 
 def _way(options: argparse.Namespace) -> MeasureJobs | None:
@@ -85,7 +90,7 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
 
 def outcome_of(
     options: argparse.Namespace, records_folder: Path, bars: Bars,
-    measure_all: MeasureJobs | None = None,
+    measure_all: MeasureJobs | None = None, trace: Path | None = None,
 ) -> Outcome:  # fmt: skip
     """Measures without printing the records; see `measure`."""
     return vis_bench.measure(
@@ -93,21 +98,24 @@ def outcome_of(
         weights=options.weights, limit=options.limit, device=options.device,
         resume=options.resume, verify_frames=options.verify_frames, bars=bars,
         command=options.command_line, default_output=records_folder, measure_all=measure_all,
+        trace=trace,
     )  # fmt: skip
 
 
 def measure(
-    options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None
-) -> int:
+    options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None,
+    trace: Path | None = None,
+) -> int:  # fmt: skip
     """Measures, prints the records, and writes the cost curves of a sweep.
 
     Args:
         options: with those of `Options.measuring`.
         records_folder: where records go unless --output or --limit says otherwise.
         measure_all: measures the jobs; in this process unless given.
+        trace: recorded times of clips, in place of this machine's.
     """
     bars = Bars(tracebacks=options.traceback)
-    outcome = outcome_of(options, records_folder, bars, measure_all)
+    outcome = outcome_of(options, records_folder, bars, measure_all, trace)
     records = outcome.records
     timed = speed_table(records)
     texts = [render(measured_page(records))]

@@ -33,6 +33,12 @@ TITLES: Mapping[str, str] = {
     "nominal": "made-up videos without annotations",
 }
 
+# Annotated frames per second, fewer than those of the footage (YouTube-VOS has all of its).
+# Synthetic videos, which have no rate of their own, count as YouTube-VIS.
+FRAME_RATES: Mapping[str, int] = {
+    "ytvis2019": 6, "ytvis2021": 6, "ytvis2022": 6, "ovis": 6, "synthetic": 6,
+}  # fmt: skip
+
 YTVIS_2019 = (
     "person giant_panda lizard parrot skateboard sedan ape dog snake monkey hand rabbit duck cat "
     "cow fish train horse turtle bear motorbike giraffe leopard fox deer owl surfboard airplane "

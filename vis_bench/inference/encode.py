@@ -37,6 +37,22 @@ def encode_at_video_size(
     """The place (from 0) of each of P masks that is not empty, with its code.
 
     Args:
+        logits_PHW, size_HW, padding, boxes_P4: as `at_video_size`.
+    """
+    for first, masks_PHW in at_video_size(logits_PHW, size_HW, padding, boxes_P4):
+        for place, rle in encode_filled(masks_PHW):
+            yield first + place, rle
+
+
+def at_video_size(
+    logits_PHW: Tensor,
+    size_HW: tuple[int, int],
+    padding: Padding | None = None,
+    boxes_P4: Tensor | None = None,
+) -> Iterator[tuple[int, Tensor]]:
+    """Boolean masks at the video's size, some at a time, and the place of the first of them.
+
+    Args:
         logits_PHW: on a grid that spans the frame, its padded input, or a box.
         size_HW: the video's original size in pixels.
         padding: as in the prediction that the logits are from.
@@ -47,11 +63,9 @@ def encode_at_video_size(
     for first in range(0, len(logits_PHW), step):
         some_PHW = logits_PHW[first : first + step]
         if boxes_P4 is None:
-            masks_PHW = masks_to_video(some_PHW[None], *size_HW, padding)[0]
+            yield first, masks_to_video(some_PHW[None], *size_HW, padding)[0]
         else:
-            masks_PHW = paste_masks(some_PHW, boxes_P4[first : first + step], *size_HW)
-        for place, rle in encode_filled(masks_PHW):
-            yield first + place, rle
+            yield first, paste_masks(some_PHW, boxes_P4[first : first + step], *size_HW)
 
 
 def masks_at_once(logits: Tensor, pixels: int) -> int:

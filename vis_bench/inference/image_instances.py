@@ -6,13 +6,16 @@ score, the method's order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import prod
+
+from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.encode import encode_each, masks_at_once
 from vis_bench.inference.preprocess import masks_to_image
+from vis_bench.inference.tracker import Output, PublishedMasks
 from vis_bench.masks.rle import RLE
 from vis_bench.method import ClipPrediction, ImageRule
 
@@ -65,6 +68,25 @@ class ImageInstances:
             for frame, column, score, rle in self._instances
         ]
 
+    def outputs(self) -> list[Output]:
+        """Every instance of the closed frames, in the method's order."""
+        return [
+            Output(number, column, score)
+            for number, (_, column, score, _) in enumerate(self._instances)
+        ]
+
+    def published(
+        self, frames: range, chosen: Collection[int] | None = None
+    ) -> Iterator[PublishedMasks]:
+        """Masks of frames that are not closed; every instance is on show. See `Tracker`."""
+        number = len(self._instances)
+        for clip, prediction in self._open:
+            for frame in range(clip.start, clip.stop):
+                for classes, masks_MHW in self._selected(frame - clip.start, prediction):
+                    if frame in frames:
+                        yield [(number + n, frame) for n in range(len(classes))], masks_MHW.cpu()
+                    number += len(classes)
+
     def _alone(self, frame: int, rle: RLE) -> list[RLE | None]:
         segmentations: list[RLE | None] = [None] * self._num_frames
         segmentations[frame] = rle
@@ -72,6 +94,14 @@ class ImageInstances:
 
     def _close(self, frame: int, place: int, prediction: ClipPrediction) -> None:
         """Encode the instances of one frame, the `place`-th of its clip."""
+        for classes, masks_MHW in self._selected(place, prediction):
+            for (column, score), rle in zip(classes, encode_each(masks_MHW), strict=True):
+                self._instances.append((frame, column, score, rle))
+
+    def _selected(
+        self, place: int, prediction: ClipPrediction
+    ) -> Iterator[tuple[list[tuple[int, float]], Tensor]]:
+        """Class column and score of the instances of one frame, and their masks, some at a time."""
         scores_N, columns_N = prediction.class_probs_NK.float().cpu().max(1)
         pixels = max(prod(self._size_HW), prod(self._input_size_HW))
         step = masks_at_once(prediction.mask_logits_NTHW, pixels)
@@ -81,8 +111,6 @@ class ImageInstances:
             masks_MHW, kept_M = masks_to_image(
                 logits_NHW, self._input_size_HW, *self._size_HW, prediction.padding
             )
-            rles = encode_each(masks_MHW)
-            for row, rle in list(zip((first + kept_M).tolist(), rles, strict=True))[:remaining]:
-                score, column = float(scores_N[row]), int(columns_N[row])
-                self._instances.append((frame, column, score, rle))
-                remaining -= 1
+            rows = (first + kept_M).tolist()[:remaining]
+            remaining -= len(rows)
+            yield [(int(columns_N[n]), float(scores_N[n])) for n in rows], masks_MHW[: len(rows)]

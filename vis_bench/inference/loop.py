@@ -6,7 +6,7 @@ still needs them. An online method sees every frame once; its state goes from cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +20,7 @@ from vis_bench.contract import (
     check_next,
     check_values,
 )
+from vis_bench.data.frames import LazyFrames
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError, reason
@@ -29,7 +30,7 @@ from vis_bench.inference.image_instances import ImageInstances
 from vis_bench.inference.prefetch import decoding_threads, read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, StageMarks, Stages
-from vis_bench.inference.tracker import ClipTracker, NamedTracker
+from vis_bench.inference.tracker import ClipTracker, NamedTracker, Output, PublishedMasks
 from vis_bench.inference.whole_video import HostFrames, check_whole_video, whole_video_tracks
 from vis_bench.method import (
     ClipPrediction,
@@ -127,8 +128,8 @@ def predict_clips(
 
     Args:
         method: prepared for inference, on the device of the inputs.
-        inputs: the video's frames, taken in order.
-        clips: as `clip_windows` gives them.
+        inputs: the frames of the clips, taken in order.
+        clips: as `clip_windows` gives them, or some of them.
         stages: times `encode` and `predict`.
     """
     held: FrameFeatures | None = None
@@ -139,7 +140,7 @@ def predict_clips(
             held = (
                 held.frames(clip.start - held_start, len(held)) if clip.start < held_stop else None
             )
-        held_start = clip.start
+        held_start, held_stop = clip.start, max(held_stop, clip.start)
         while held_stop < clip.stop:
             frames_T3HW = inputs.take(min(ENCODE_FRAMES, clip.stop - held_stop))
             with stages.time("encode"):
@@ -166,6 +167,19 @@ class Tracker(Protocol):
     def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
         """All tracks, best score first."""
 
+    def outputs(self) -> list[Output]:
+        """The (track, class) pairs that are on show when the last clip is done."""
+
+    def published(
+        self, frames: range, chosen: Collection[int] | None = None
+    ) -> Iterator[PublishedMasks]:
+        """Masks of frames of the last clip as known now, before any of them is closed.
+
+        Args:
+            frames: in the clip.
+            chosen: the tracks, as `outputs` numbers them; all unless given.
+        """
+
 
 def tracker_for(method: VISMethod, video: Video, input_size_HW: tuple[int, int]) -> Tracker:
     """The tracker of one video, by the method's rule and kind.
@@ -184,15 +198,24 @@ def no_mark() -> None:
     """Do nothing: the default of `after_clip`."""
 
 
+# Called with the tracker and the clip that it was given, while all frames of the clip are open.
+Publish = Callable[[Tracker, Clip], None]
+
+
+def no_publication(tracker: Tracker, clip: Clip) -> None:
+    """Do nothing: the default of `publish`."""
+
+
 def track_clips(
     method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: Tracker,
     stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
     num_classes: int | None = None, video: Video | None = None,
+    publish: Publish = no_publication,
 ) -> None:  # fmt: skip
     """Predict the clips and join them in the tracker, closing frames as early as possible.
 
-    `after_clip` is called whenever a clip is in the tracker and its last frames are closed.
-    `num_classes` is checked where it is given, and `video` named in errors.
+    `publish` is called when a clip is in the tracker, `after_clip` when its last frames are closed,
+    too. `num_classes` is checked where it is given, and `video` named in errors.
 
     Raises:
         InputError: for a clip that fails, with the video, the clip's number and its frames.
@@ -204,6 +227,7 @@ def track_clips(
             clip, prediction = next(predictions)
             with stages.time("track"):
                 tracker.update(clip, check_values(method, prediction, num_classes))
+            publish(tracker, clip)
             with stages.time("rle"):
                 tracker.close_frames(next_start)
         except (Exception, SystemExit) as error:  # a method's own code may raise anything
@@ -225,6 +249,7 @@ def _problem(method: VISMethod, error: BaseException) -> str:
 def track_video(
     method: VISMethod, video: Video, plan: InferencePlan, category_ids: Sequence[int],
     stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
+    publish: Publish = no_publication, clips: Sequence[Clip] | None = None,
 ) -> list[Track]:  # fmt: skip
     """The tracks of one video, from its files (or arrays) to run-length codes.
 
@@ -235,6 +260,9 @@ def track_video(
         category_ids: the category id of each column of the class probabilities.
         stages: times decode, preprocess, encode, predict, track and rle.
         after_clip: called when a clip is done.
+        publish: called when a clip is tracked; not for a `VideoMethod`, which has no clips.
+        clips: some of the plan's clips, in order; all unless given. Frames between them are not
+            read.
 
     Raises:
         InputError: for a frame that cannot be read, or a prediction that breaks the contract.
@@ -248,10 +276,17 @@ def track_video(
             tracks = whole_video_tracks(method, host, video, category_ids, marks)
         after_clip()
         return tracks
-    clips = plan.clips(video.length)
+    source = video.frames
+    if clips is None:
+        clips = plan.clips(video.length)
+    else:
+        held = [t for clip in without_overlap(clips) for t in range(clip.start, clip.stop)]
+        source = LazyFrames(len(held), lambda place: video.frames[held[place]])
     tracker = tracker_for(method, video, size_HW)
-    with closing(read_ahead(video.frames, threads=threads)) as frames, plan.arithmetic():
+    with closing(read_ahead(source, threads=threads)) as frames, plan.arithmetic():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
-        track_clips(method, inputs, clips, tracker, stages, after_clip, len(category_ids), video)
+        track_clips(
+            method, inputs, clips, tracker, stages, after_clip, len(category_ids), video, publish
+        )
     with stages.time("rle"):
         return tracker.tracks(video.id, category_ids)

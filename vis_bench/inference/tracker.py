@@ -12,7 +12,7 @@ and is dropped when it has ended and its score rules it out, so memory grows wit
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from vis_bench.data.results_file import Track
 from vis_bench.inference.clips import Clip
-from vis_bench.inference.encode import encode_at_video_size
+from vis_bench.inference.encode import at_video_size, encode_at_video_size
 from vis_bench.inference.preprocess import to_device
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import SparseTube
@@ -43,6 +43,19 @@ class Output(NamedTuple):
     score: float
 
 
+# (Track, frame) of each of P masks, and the masks on the host, boolean (P, H, W), at video size.
+PublishedMasks = tuple[list[tuple[int, int]], Tensor]
+
+
+def published_masks(
+    owners: list[tuple[int, int]], logits_PHW: Tensor, size_HW: tuple[int, int],
+    padding: Padding | None, boxes_P4: Tensor | None = None,
+) -> Iterator[PublishedMasks]:  # fmt: skip
+    """The masks of some logits on the host, some at a time."""
+    for first, masks_PHW in at_video_size(logits_PHW, size_HW, padding, boxes_P4):
+        yield owners[first : first + len(masks_PHW)], masks_PHW.cpu()
+
+
 class SelectedOutputs:
     """The (track, class) pairs of a video's results, selected while its tracks end.
 
@@ -53,6 +66,12 @@ class SelectedOutputs:
     def __init__(self, rule: TrackingRule) -> None:
         self._rule = rule
         self._outputs: list[Output] = []
+
+    def copy(self) -> SelectedOutputs:
+        """The same pairs, to which more can be added."""
+        copied = SelectedOutputs(self._rule)
+        copied._outputs = [*self._outputs]
+        return copied
 
     def add(self, tracks: Sequence[int], probs_MK: Tensor) -> set[int]:
         """Adds M tracks whose class probabilities are final.
@@ -89,6 +108,11 @@ class _Instance:
     class_probs_sum_K: Tensor
     num_clips: int = 0
     masks: dict[int, RLE] = field(default_factory=dict)
+
+
+def _mean_probs(instances: Iterable[_Instance]) -> Tensor:
+    """Class probabilities averaged over the clips so far, (M, K)."""
+    return torch.stack([i.class_probs_sum_K / i.num_clips for i in instances])
 
 
 @dataclass(frozen=True)
@@ -164,6 +188,22 @@ class ClipTracker:
         self._open_clips = [item for item in self._open_clips if item.clip.stop > stop]
         self._end_instances()
 
+    def outputs(self) -> list[Output]:
+        """The pairs that the rule selects after the clips so far, best first."""
+        selected = self._outputs.copy()
+        if self._instances:
+            selected.add([*self._instances], _mean_probs(self._instances.values()))
+        return selected.best_first()
+
+    def published(
+        self, frames: range, chosen: Collection[int] | None = None
+    ) -> Iterator[PublishedMasks]:
+        """Masks of frames of the last clip, averaged over the clips so far; see `Tracker`."""
+        for start in range(frames.start, frames.stop, CLOSED_FRAMES):
+            stop = min(start + CLOSED_FRAMES, frames.stop)
+            owners, logits_PHW = self._averaged(start, stop, chosen)
+            yield from published_masks(owners, logits_PHW, self._size_HW, self._padding)
+
     def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
         """All tracks, best score first, after closing every frame.
 
@@ -191,9 +231,8 @@ class ClipTracker:
         ended = {i: self._instances.pop(i) for i in [*self._instances] if i not in live}
         if not ended:
             return
-        probs_MK = torch.stack([i.class_probs_sum_K / i.num_clips for i in ended.values()])
         self._ended |= {number: instance.masks for number, instance in ended.items()}
-        for number in self._outputs.add([*ended], probs_MK):
+        for number in self._outputs.add([*ended], _mean_probs(ended.values())):
             del self._ended[number]
 
     def _matches(self, new: _TrackedClip) -> Iterator[tuple[int, int]]:
@@ -235,12 +274,25 @@ class ClipTracker:
         return ids, sums_MN / (counts_M[:, None] + 1e-6)
 
     def _close(self, start: int, stop: int) -> None:
-        """Averages the logits of frames [start, stop) over the clips that hold them; encodes."""
+        """Encodes the averaged masks of frames [start, stop)."""
+        owners, logits_PHW = self._averaged(start, stop)
+        for index, rle in encode_at_video_size(logits_PHW, self._size_HW, self._padding):
+            instance_id, frame = owners[index]
+            self._instances[instance_id].masks[frame] = rle
+
+    def _averaged(
+        self, start: int, stop: int, chosen: Collection[int] | None = None
+    ) -> tuple[list[tuple[int, int]], Tensor]:
+        """Logits of frames [start, stop), averaged over the open clips that hold them.
+
+        Returns:
+            (Instance id, frame) of each of P masks, and their logits (P, H, W).
+        """
         holders = [
             c for c in self._open_clips if c.ids and c.clip.start < stop and c.clip.stop > start
         ]
         if not holders:
-            return
+            return [], torch.empty(0, 1, 1)
         ids = sorted({i for item in holders for i in item.ids})
         place = {instance_id: row for row, instance_id in enumerate(ids)}
         first = holders[0].mask_logits_NTHW
@@ -255,6 +307,8 @@ class ClipTracker:
             shared_NTHW = item.mask_logits_NTHW[:, low - item.clip.start : high - item.clip.start]
             sums_MTHW[:, low - start : high - start].index_add_(0, rows_N, shared_NTHW)
             counts_MT[rows, low - start : high - start] += 1
+        if chosen is not None:
+            counts_MT[[row for row, number in enumerate(ids) if number not in chosen]] = 0
         held = counts_MT.flatten().nonzero()[:, 0]
         counts_P = to_device(counts_MT.flatten()[held], first.device)
         held_P = to_device(held, first.device)
@@ -263,9 +317,7 @@ class ClipTracker:
             (ids[row], start + offset)
             for row, offset in (divmod(index, stop - start) for index in held.tolist())
         ]
-        for index, rle in encode_at_video_size(logits_PHW, self._size_HW, self._padding):
-            instance_id, frame = owners[index]
-            self._instances[instance_id].masks[frame] = rle
+        return owners, logits_PHW
 
 
 @dataclass(frozen=True)
@@ -284,6 +336,17 @@ class _WaitingMasks:
     @property
     def num_bytes(self) -> int:
         return self.mask_logits_NTHW.numel() * self.mask_logits_NTHW.element_size()
+
+    def of_rows(self, rows: Sequence[int], frames: range) -> tuple[Tensor, Tensor | None]:
+        """Logits (P, H, W), and boxes (P, 4) if there are any, of some rows in some frames."""
+        rows_N = to_device(torch.tensor(rows, dtype=torch.int64), self.mask_logits_NTHW.device)
+        within = slice(frames.start - self.start, frames.stop - self.start)
+        logits_PHW, boxes_P4 = (
+            None if held is None else held.index_select(0, rows_N)[:, within].flatten(0, 1)
+            for held in (self.mask_logits_NTHW, self.boxes_NT4)
+        )
+        assert logits_PHW is not None
+        return logits_PHW, boxes_P4
 
 
 class NamedTracker:
@@ -332,6 +395,24 @@ class NamedTracker:
             oldest = self._waiting.popleft()
             self._encode(oldest, oldest.ids)
 
+    def outputs(self) -> list[Output]:
+        """The pairs that the rule selects by the last class probabilities, best first."""
+        outputs = SelectedOutputs(self._rule)
+        if self._class_probs:
+            outputs.add(range(len(self._class_probs)), torch.stack([*self._class_probs.values()]))
+        return outputs.best_first()
+
+    def published(
+        self, frames: range, chosen: Collection[int] | None = None
+    ) -> Iterator[PublishedMasks]:
+        """Masks of frames of the last clip, which are final as they come; see `Tracker`."""
+        last = self._waiting[-1]
+        place = {number: track for track, number in enumerate(self._class_probs)}
+        rows = [row for row, n in enumerate(last.ids) if chosen is None or place[n] in chosen]
+        owners = [(place[last.ids[row]], frame) for row in rows for frame in frames]
+        logits_PHW, boxes_P4 = last.of_rows(rows, frames)
+        return published_masks(owners, logits_PHW, self._size_HW, last.padding, boxes_P4)
+
     def tracks(self, video_id: int, category_ids: Sequence[int]) -> list[Track]:
         """All tracks, best score first.
 
@@ -339,12 +420,7 @@ class NamedTracker:
             video_id: goes into each track.
             category_ids: the category id of each column of the class probabilities.
         """
-        if not self._class_probs:
-            return []
-        names = [*self._class_probs]
-        outputs = SelectedOutputs(self._rule)
-        outputs.add(range(len(names)), torch.stack([*self._class_probs.values()]))
-        selected = outputs.best_first()
+        names, selected = [*self._class_probs], self.outputs()
         while self._waiting:
             self._encode(self._waiting.popleft(), {names[output.track] for output in selected})
         tubes = {number: SparseTube(self._num_frames, m) for number, m in self._masks.items()}
@@ -360,11 +436,7 @@ class NamedTracker:
         if not rows:
             return
         num_frames = item.mask_logits_NTHW.shape[1]
-        rows_N = to_device(torch.tensor(rows), item.mask_logits_NTHW.device)
-        logits_PHW = item.mask_logits_NTHW.index_select(0, rows_N).flatten(0, 1)
-        boxes_P4 = None
-        if item.boxes_NT4 is not None:
-            boxes_P4 = item.boxes_NT4.index_select(0, rows_N).flatten(0, 1)
+        logits_PHW, boxes_P4 = item.of_rows(rows, range(item.start, item.start + num_frames))
         codes = encode_at_video_size(logits_PHW, self._size_HW, item.padding, boxes_P4)
         for place, rle in codes:
             row, frame = divmod(place, num_frames)

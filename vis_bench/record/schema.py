@@ -222,6 +222,79 @@ class SpeedFields(RegionFields):
     gpu: dict[StrictStr, Any] | None = None
 
 
+class StreamPoint(Fields):
+    """Streaming AP at one rate and delay."""
+
+    rate: Positive
+    delay_ms: NotNegative | None = None
+    """Null for an infinite delay."""
+    ap: Fraction = None
+
+
+class StreamFields(StreamPoint):
+    """One rate and delay of a streaming measurement; see docs/streaming.md."""
+
+    predictions: StrictStr | None = None
+    """The results file of what was on show, of each video's run of median length."""
+    ap_low: Fraction = None
+    """The ends of the 95 % interval of AP, by 1,000 half-samples of the videos, seed 0."""
+    ap_high: Fraction = None
+    ap_draws_low: Fraction = None
+    """Percentiles 2.5, 50 and 97.5 of AP over draws of a recorded run for each video, seed 0."""
+    ap_draws_median: Fraction = None
+    ap_draws_high: Fraction = None
+    frame_latency_ms_mean: NotNegative | None = None
+    """From a frame's arrival to the first result that holds it, over the computed frames of all
+    runs.
+    """
+    frame_latency_ms_p50: NotNegative | None = None
+    frame_latency_ms_p90: NotNegative | None = None
+    frame_latency_ms_p99: NotNegative | None = None
+    frame_latency_ms_max: NotNegative | None = None
+    frame_latency_spread: NotNegative | None = None
+    """Spread of the mean over runs: (longest - shortest) / mean; null for one run."""
+    fill_ms: NotNegative | None = None
+    """The mean's parts: until the clip's last frame is there, until the device begins, compute."""
+    queue_ms: NotNegative | None = None
+    compute_ms: NotNegative | None = None
+    last_queue_ms: NotNegative | None = None
+    """Queue of each video's last clip, which grows with the video where the device falls behind."""
+    first_mask_ms: NotNegative | None = None
+    throughput: Positive | None = None
+    """Source frames per second of computing, which could be sustained."""
+    keeps_up: StrictBool | None = None
+    share_computed: Fraction = None
+    share_served: Fraction = None
+    """Frames of a computed clip, and frames that showed anything in time, of all."""
+    age_frames: NotNegative | None = None
+    """How much older what is on show is than the frame; mean and most over the served frames."""
+    age_frames_max: Count | None = None
+    age_ms: NotNegative | None = None
+    delay_95_ms: NotNegative | None = None
+    """The least delay of `streaming_by_delay` with 95 % of the AP of an infinite one."""
+    closest_ms: NotNegative | None = None
+    """The least time between a finish and a query: where clocks are less exact, AP may move."""
+    num_clips: Count | None = None
+    """Timed clips, of all runs."""
+
+
+class StreamingFields(Fields):
+    """Streaming AP and latency, by rate and delay."""
+
+    streaming: tuple[StreamFields, ...] = ()
+    streaming_policy: StrictStr | None = None
+    streaming_by_delay: tuple[StreamPoint, ...] = ()
+    """AP at every rate over delays up to that from which it no longer changes."""
+    streaming_by_rate: tuple[StreamPoint, ...] = ()
+    """AP over rates, each with a delay of one frame."""
+    streaming_trace: StrictStr | None = None
+    """The file beside the record with the time of every clip, its digest, and its machine."""
+    streaming_trace_sha256: StrictStr | None = None
+    streaming_device: StrictStr | None = None
+    streaming_runs: Count | None = None
+    """Recorded runs of every video."""
+
+
 class MachineFields(Fields):
     """Machine and arithmetic of the measurement."""
 
@@ -254,6 +327,7 @@ class SourceFields(Fields):
 class Record(
     SourceFields,
     MachineFields,
+    StreamingFields,
     SpeedFields,
     CostFields,
     SizeFields,

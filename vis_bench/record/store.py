@@ -62,11 +62,13 @@ class RecordStore:
         """Writes one record atomically and returns its path; earlier failures are forgotten.
 
         Args:
-            results: its results file where it was written first, to be moved beside the record.
+            results: the folder in which the files that it names were written first, to be moved
+                beside the record.
         """
         path = self.folder / f"{file_stem(record)}.json"
-        if results is not None and record.predictions:
-            results.replace(self.folder / record.predictions)
+        if results is not None:
+            for name in files_of(record):
+                (results / name).replace(self.folder / name)
         write_atomically(path, record_json(record))
         failed_file(path).unlink(missing_ok=True)
         return path
@@ -136,6 +138,13 @@ class RecordStore:
             except InputError as error:
                 problems.append(str(error))
         return StoredRecords(tuple(records), tuple(problems), tuple(read))
+
+
+def files_of(record: Record) -> list[str]:
+    """The files that a record names, beside it."""
+    streams = [stream.predictions for stream in record.streaming]
+    named = dict.fromkeys([record.predictions, *streams, record.streaming_trace])
+    return [name for name in named if name]
 
 
 def failed_file(record_path: Path) -> Path:

@@ -28,13 +28,14 @@ from pydantic import (
 )
 
 from vis_bench.cost.speed.settings import BENCH, SpeedSettings
+from vis_bench.cost.streaming.settings import StreamingSettings
 from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
 from vis_bench.files import MAX_DEPTH, parse_yaml, read_yaml, shown
 from vis_bench.inference.clips import check_clip_plan
 from vis_bench.runs.bundled import find_config
 
-Measure = Literal["accuracy", "speed", "flops"]
+Measure = Literal["accuracy", "speed", "flops", "streaming"]
 
 # Keys that sweep over a list of values, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
@@ -105,6 +106,7 @@ class Cell(_Strict):
     kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
     measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
     speed: SpeedSettings = SpeedSettings()
+    streaming: StreamingSettings = StreamingSettings()
     seed: StrictInt = Field(default=0, ge=0, lt=1 << 63)
 
     @field_validator("measure", "weights_trained_on", mode="before")
@@ -239,6 +241,8 @@ def cell_digest(cell: Cell, **more: Any) -> str:
             del measured[key]
     if measured["speed"]["protocol"] == BENCH:
         del measured["speed"]["protocol"]
+    if "streaming" not in measured["measure"]:
+        del measured["streaming"]
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -271,7 +275,11 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing"
     if problem["type"] == "extra_forbidden":
-        parts = {"dataset": DatasetConfig.model_fields, "speed": SpeedSettings.model_fields}
+        parts = {
+            "dataset": DatasetConfig.model_fields,
+            "speed": SpeedSettings.model_fields,
+            "streaming": StreamingSettings.model_fields,
+        }
         allowed = parts.get(str(problem["loc"][0]), Cell.model_fields)
         return f"unknown key {key!r}; expected one of: {', '.join(allowed)}"
     if not key:

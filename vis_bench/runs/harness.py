@@ -55,6 +55,7 @@ from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
 from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut
+from vis_bench.runs.streaming import measure_streaming
 from vis_bench.text import count
 
 # Of a failure on the screen; the record holds all of it.
@@ -120,7 +121,7 @@ def _run_job(
     try:
         record = measure_job(job, store, bars, title)
         if not _keep_whole_record(job, store, bars, title, record.failures):
-            store.write(record, files.results_file(store.results_file(record).name))
+            store.write(record, files.results)
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
         bars.say(f"{title} failed: {reason(error)}")
         bars.trace(error)
@@ -185,6 +186,7 @@ def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: boo
     """Measure one job in this process."""
     method = job.load_method()
     record = describe(job, method)
+    results = ShardFiles(store.folder, job).results
     if "accuracy" in job.cell.measure:
         if not method.online:
             _warn_of_gaps(job, bars, title)
@@ -192,10 +194,16 @@ def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: boo
             record, bars, title, "accuracy",
             lambda: evaluate_tracks(
                 job, infer_job(job, method, store, bars, title, resume=resume),
-                ShardFiles(store.folder, job).results_file(store.results_file(record).name),
+                results / store.results_file(record).name,
             ),
         )  # fmt: skip
-    return measure_cost(job, method, record, bars, title)
+    record = measure_cost(job, method, record, bars, title)
+    if "streaming" in job.cell.measure:
+        record = attempt(
+            record, bars, title, "streaming",
+            lambda: measure_streaming(job, method, results, record, bars, title),
+        )  # fmt: skip
+    return record
 
 
 def measure_cost(job: Job, method: VISMethod, record: Record, bars: Bars, title: str) -> Record:

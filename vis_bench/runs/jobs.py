@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 
 from vis_bench.cost.speed.settings import check_protocol
+from vis_bench.cost.streaming.settings import rates_of
+from vis_bench.cost.streaming.trace import Trace, check_trace, read_trace
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
@@ -42,7 +44,10 @@ from vis_bench.runs.sources import open_dataset
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Settings of a run's command line beside its config."""
+    """Settings of a run's command line beside its config.
+
+    `trace`: the recorded times of clips that take the place of this machine's.
+    """
 
     command: str
     device: torch.device
@@ -50,19 +55,20 @@ class RunSettings:
     weights: Path | None = None
     limit: int | None = None
     verify_frames: bool = False
+    trace: Path | None = None
 
 
 @dataclass(frozen=True)
 class Job:
     """A cell with everything that it names.
 
-    `videos` are those to measure, `ground_truth` their annotations if accuracy is measured.
+    `videos` are those to measure, `ground_truth` their annotations if AP is measured.
     `digest` identifies the measurement: config, annotations, weights, kind of device, limit, and
     the config.json beside weights in Hugging Face's form. `sources_sha256` is the digest of the
     code, and `frames` has a fingerprint of the files of each video, both no part of the identity.
     `name` is for progress bars and messages; `limited`: only the first videos of the split are
-    measured; `measures_training_videos`: accuracy is measured on videos that the weights were
-    trained on.
+    measured; `measures_training_videos`: AP is measured on videos that the weights were trained on.
+    `trace` has the clip times that streaming is scheduled by, if not this machine's.
     """
 
     cell: Cell
@@ -80,6 +86,7 @@ class Job:
     name: str
     limited: bool
     measures_training_videos: bool
+    trace: Trace | None
 
     def frames_sha256(self, video_ids: Iterable[int]) -> str | None:
         """Fingerprint of the frames of some videos; None for videos that are drawn in memory."""
@@ -200,6 +207,7 @@ class _Resolver:
         self._check_frames = cache(self._check_frame_files)
         self._frames = cache(self._frame_digests)
         self._sha256 = cache(file_sha256)
+        self._trace = cache(read_trace)
         self._checked: dict[tuple[str, int, Path | None], _CheckedMethod] = {}
 
     def resolve(self, cell: Cell, weights: Path | None) -> Job:
@@ -211,7 +219,14 @@ class _Resolver:
         check_protocol(cell, method.paper_protocol)
         if method.whole_video:
             check_whole_video(cell.method, cell.clip_length, cell.compile, cell.speed.regions)
-        measured = "accuracy" in cell.measure
+        streaming = "streaming" in cell.measure
+        measured = streaming or "accuracy" in cell.measure
+        if streaming:
+            check_streaming(cell, dataset)
+        trace = self._trace(settings.trace) if streaming and settings.trace else None
+        if trace and settings.trace:
+            clips = {video.id: plan.clips(video.length) for video in videos}
+            check_trace(trace, settings.trace, cell.method, videos, clips)
         if measured and not dataset.has_annotations:
             raise InputError(_without_annotations(dataset))
         if measured or "speed" in cell.measure:
@@ -233,6 +248,7 @@ class _Resolver:
                 annotations=dataset.annotations_sha256, weights_file=weights_sha256,
                 device=settings.device.type, limit=settings.limit,
                 **({"weights_config": self._sha256(config)} if config else {}),
+                **({"trace": trace.sha256} if trace else {}),
             ),
             sources_sha256=sources_sha256(method.method_source),
             frames=self._frames(cell.dataset) if measured or "speed" in cell.measure else {},
@@ -241,6 +257,7 @@ class _Resolver:
             measures_training_videos=measured and any(
                 share_videos(split, dataset.full_name) for split in cell.weights_trained_on
             ),
+            trace=trace,
         )  # fmt: skip
 
     def _check_method(self, cell: Cell, num_classes: int, weights: Path | None) -> _CheckedMethod:
@@ -277,6 +294,15 @@ class _Resolver:
         videos = self._dataset(config).videos[: self._settings.limit]
         verify = self._settings.verify_frames
         return {video.id: _frame_digest(video.files, verify) for video in videos if video.files}
+
+
+def check_streaming(cell: Cell, dataset: Dataset) -> None:
+    """Refuse a streaming measurement of single images, or at a rate that is not known."""
+    if dataset.of_images:
+        raise InputError(
+            f"measure has streaming, but {dataset.full_name} holds single images; expected videos"
+        )
+    rates_of(cell.streaming, dataset.name)
 
 
 def _frame_digest(files: Iterable[Path], verify: bool) -> str:

@@ -97,9 +97,10 @@ class ShardFiles:
         """Folder of the files."""
         return self.records / SHARDS / self.job.digest[:16]
 
-    def results_file(self, name: str) -> Path:
-        """Path of a results file until its record is written."""
-        return self.folder / "results" / name
+    @property
+    def results(self) -> Path:
+        """Folder of results files until their record is written."""
+        return self.folder / "results"
 
     def write(self, shard: Shard, tracks: Iterable[Track]) -> Path:
         """Write a shard's file, with the absent masks of one track at a time in memory."""

@@ -57,6 +57,11 @@ def run_on_ray(
         InputError: if Ray is not installed, the address does not answer, or the workers do not
             fit.
     """
+    if any("streaming" in job.cell.measure for job in jobs):
+        raise InputError(
+            "measure has streaming, whose clips are timed in one process; leave out --workers and "
+            "--ray"
+        )
     report_foreign(store.folder, jobs, bars)
     with locked(jobs, store.folder, bars):
         waiting = [job for job in jobs if not (resume and is_measured(job, store))]
@@ -126,8 +131,7 @@ def _measure(
         if any(lost.values()):
             raise InputError("; ".join(f"video {name}: {why}" for name, why in lost.items() if why))
         files = ShardFiles(store.folder, job)
-        results_file = files.results_file(store.results_file(record).name)
-        return evaluate_tracks(job, files.read(), results_file)
+        return evaluate_tracks(job, files.read(), files.results / store.results_file(record).name)
 
     return attempt(record, bars, title, "accuracy", accuracy)
 

@@ -1,0 +1,399 @@
+"""Streaming runs: what was on show is cut from one inference as shorter inferences have it."""
+
+import json
+from dataclasses import asdict, replace
+from fractions import Fraction
+
+import pytest
+import torch
+
+from methods import build_method
+from run_case import QUIET, jobs_of
+from video_key import VideoKey
+from vis_bench.cost.speed.regions import Workload
+from vis_bench.cost.streaming.trace import Trace, read_trace, time_clips
+from vis_bench.data.results_file import Results, read_results
+from vis_bench.errors import InputError
+from vis_bench.inference.loop import track_video
+from vis_bench.inference.publications import publish_video
+from vis_bench.method import ClipPrediction, ImageRule, TrackingRule, VISMethod
+from vis_bench.metrics.ap import evaluate
+from vis_bench.metrics.streaming import SECOND, TimedClip, VideoStream
+from vis_bench.record.store import RecordStore
+from vis_bench.runs.harness import run_jobs
+
+CONFIG = """
+method: {method}
+dataset: {{name: synthetic, split: val, plain: true}}
+resolution: native
+clip_length: {length}
+clip_stride: {stride}
+measure: [{measure}]
+streaming: {{rates: [6, 30], delays: [0, frame, inf], policy: {policy}, repetitions: 2, draws: 5}}
+"""
+
+
+class KeyImages(VISMethod):
+    """`color_key` on single images: the instances of every frame by themselves."""
+
+    tracking_rule = ImageRule(max_instances=4)
+    max_clip_length = 1
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.inner = build_method("color_key", num_classes=num_classes)
+
+    def encode_frames(self, frames_T3HW):
+        return self.inner.encode_frames(frames_T3HW)
+
+    def predict_clip(self, features):
+        found = self.inner.predict_clip(features)
+        return replace(found, mask_logits_NTHW=found.mask_logits_NTHW[..., ::2, ::2])
+
+
+class Jittery(VISMethod):
+    """`color_key` whose probabilities and masks depend on the clip, so that clips disagree."""
+
+    tracking_rule = replace(build_method("color_key", num_classes=6).tracking_rule, top_k=2)
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.inner = build_method("color_key", num_classes=num_classes)
+        self.clips = []
+
+    def encode_frames(self, frames_T3HW):
+        return self.inner.encode_frames(frames_T3HW)
+
+    def predict_clip(self, features):
+        found = self.inner.predict_clip(features)
+        number = int(1e6 * next(iter(features.maps.values())).float().abs().mean())
+        noise = torch.Generator().manual_seed(number)
+        self.clips.append(number)
+        prob = 0.1 + 0.8 * (number % 97) / 97
+        logits = found.mask_logits_NTHW
+        shift = torch.randn(logits.shape, generator=noise)
+        return ClipPrediction((found.class_probs_NK > 0.01) * prob, logits + 0.3 * shift)
+
+
+class Withdrawing(Jittery):
+    """Its object of the first video is above the least score until clip 8."""
+
+    tracking_rule = TrackingRule(min_score=0.5)
+
+
+class Failing(Jittery):
+    def predict_clip(self, features):
+        if len(self.clips) == 3:
+            raise RuntimeError("out of luck")
+        return super().predict_clip(features)
+
+
+OWN = {
+    "video_key": VideoKey, "key_images": KeyImages, "jittery": Jittery, "failing": Failing,
+    "withdrawing": Withdrawing,
+}  # fmt: skip
+
+
+def build(name, **options):
+    return OWN[name](**options) if name in OWN else build_method(name, **options)
+
+
+def jobs(folder, method, length, stride=1, *, measure="accuracy, streaming", policy="all",
+         limit=2, **settings):  # fmt: skip
+    text = CONFIG.format(
+        method=method, length=length, stride=stride, measure=measure, policy=policy
+    )
+    return jobs_of(folder, text, build=build, limit=limit, **settings)
+
+
+def run(folder, *arguments, **settings):
+    folder.mkdir(exist_ok=True)
+    outcome = run_jobs(jobs(folder, *arguments, **settings), RecordStore(folder), QUIET)
+    [record] = outcome.records
+    return record
+
+
+def results_of(folder, record):
+    """The bytes of the results file of each rate and delay."""
+    return {
+        (stream.rate, stream.delay_ms): (folder / stream.predictions).read_bytes()
+        for stream in record.streaming
+    }
+
+
+PLANS = (
+    ("jittery", 5, 2), ("jittery", 5, 5), ("jittery", "whole", 1), ("jittery", 50, 10),
+    ("color_follow", 1, 1), ("color_follow", 4, 3), ("key_images", 1, 1), ("video_key", "whole", 1),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "length", "stride"), PLANS)
+def test_in_the_end_the_results_are_the_ordinary_ones(tmp_path, method, length, stride):
+    record = run(tmp_path, method, length, stride)
+    ordinary = (tmp_path / record.predictions).read_bytes()
+    found = results_of(tmp_path, record)
+    assert record.failures == {}
+    assert [*found] == [
+        (6.0, 0.0), (6.0, pytest.approx(1000 / 6)), (6.0, None),
+        (30.0, 0.0), (30.0, pytest.approx(1000 / 30)), (30.0, None),
+    ]  # fmt: skip
+    for stream in record.streaming:
+        if stream.delay_ms is None:
+            assert found[stream.rate, None] == ordinary
+            assert (stream.ap, stream.ap_low) == (record.ap, record.ap_low)
+            assert stream.ap_draws_low == stream.ap_draws_high == pytest.approx(record.ap)
+            assert (stream.share_served, stream.age_frames) == (1.0, 0.0)
+        assert stream.frame_latency_ms_mean == pytest.approx(
+            stream.fill_ms + stream.queue_ms + stream.compute_ms
+        )
+    assert len(ordinary) > 1000
+    by_delay = [point.delay_ms for point in record.streaming_by_delay if point.rate == 6]
+    assert by_delay == sorted(by_delay)
+    assert record.streaming_by_delay[-1].ap == pytest.approx(record.ap)
+
+
+@pytest.mark.parametrize(("method", "length", "stride"), PLANS[:7])
+def test_a_clip_publishes_what_an_inference_up_to_it_gives(method, length, stride, tmp_path):
+    [job] = jobs(tmp_path, method, length, stride, limit=1)
+    [video], ids, method = job.videos, job.dataset.category_ids, job.load_method()
+    windows = job.plan.clips(video.length)
+    computed = range(len(windows))
+    for last in sorted({0, len(windows) // 3, len(windows) - 1}):
+        holders = [
+            max(
+                (c for c in range(last + 1) if windows[c].start <= t < windows[c].stop),
+                default=None,
+            )
+            for t in range(video.length)
+        ]
+        shown = [None if c is None else (last, c, t) for t, c in enumerate(holders)]
+        wanted = {source for source in shown if source is not None}
+        cut = publish_video(method, video, job.plan, ids, computed, wanted).tracks(shown)
+        whole = track_video(method, video, job.plan, ids, clips=windows[: last + 1])
+        assert [*map(as_entry, cut)] == [*map(as_entry, whole)]
+        assert whole
+
+
+def as_entry(track):
+    return track.category_id, track.score, [*track.segmentations]
+
+
+def test_held_masks_and_withdrawn_pairs(tmp_path):
+    """Tracks of a schedule, from what each frame showed, written out."""
+    [job] = jobs(tmp_path, "withdrawing", 5, 2, limit=1)
+    [video], ids, method = job.videos, job.dataset.category_ids, job.load_method()
+    windows = job.plan.clips(video.length)
+    clips = [TimedClip(w.start, w.stop, predict=SECOND // 8) for w in windows]
+    shown = VideoStream.of(clips, Fraction(10), "all").on_show(Fraction(1, 10))
+    sources = {source for source in shown if source is not None}
+    found = publish_video(method, video, job.plan, ids, range(len(windows)), sources)
+    expected = {}
+    for time, source in enumerate(shown):
+        if source is None:
+            continue
+        for track, column, score in found.outputs[source.clip]:
+            pair = expected.setdefault((track, column), {"score": None, "masks": {}})
+            pair["score"] = score
+            if mask := found.masks[source.holder, source.frame].get(track):
+                pair["masks"][time] = mask
+    pairs = {key: pair for key, pair in expected.items() if pair["masks"]}
+    order = sorted(pairs, key=lambda key: (-pairs[key]["score"], key))
+    tracks = found.tracks(shown)
+    assert [(track.category_id, track.score) for track in tracks] == [
+        (ids[key[1]], pairs[key]["score"]) for key in order
+    ]
+    for track, key in zip(tracks, order, strict=True):
+        assert [*track.segmentations] == [pairs[key]["masks"].get(t) for t in range(video.length)]
+    last = {pair[:2] for pair in found.outputs[shown[-1].clip]}
+    assert any(key not in last for key in pairs)  # was shown, withdrawn, and keeps its masks
+
+
+def test_an_online_method_gives_the_same_for_every_cut(tmp_path):
+    files = set()
+    for length, stride in ((1, 1), (4, 3), ("whole", 1)):
+        folder = tmp_path / f"{length}"
+        record = run(folder, "color_follow", length, stride, measure="streaming", limit=1)
+        assert record.ap is None
+        files |= {content for (_, delay), content in results_of(folder, record).items()
+                  if delay is None}  # fmt: skip
+    assert len(files) == 1
+
+
+def scaled(trace, factor):
+    return Trace(
+        trace.method, "another machine",
+        {key: [[TimedClip(c.start, c.stop, *(round(getattr(c, s) * factor) for s in
+                ("preprocess", "encode", "predict", "track", "publish"))) for c in clips]
+               for clips in runs] for key, runs in trace.runs.items()},
+    )  # fmt: skip
+
+
+def write(trace, path):
+    path.write_bytes(trace.encoded())
+    return path
+
+
+def even_trace(job, seconds):
+    """A trace in which every clip of a run takes equally long, other runs a little longer."""
+    return Trace(
+        job.cell.method, "a made-up machine",
+        {v.id: [[TimedClip(c.start, c.stop, predict=round(seconds * SECOND * (1 + run)))
+                 for c in job.plan.clips(v.length)] for run in range(2)]
+         for v in job.videos},
+    )  # fmt: skip
+
+
+def test_a_trace_gives_the_same_record_anywhere_and_only_time_times_rate_counts(tmp_path):
+    [job] = jobs(tmp_path, "jittery", 5, 2)
+    slow = even_trace(job, 0.2)
+    records = []
+    for name, trace in (("slow", slow), ("again", slow), ("fast", scaled(slow, 0.2))):
+        path = write(trace, tmp_path / f"{name}.jsonl")
+        folder = tmp_path / name
+        records.append(run(folder, "jittery", 5, 2, measure="streaming", trace=path))
+        assert (folder / records[-1].streaming_trace).read_bytes() == path.read_bytes()
+    first, again, fast = records
+    assert first.streaming == again.streaming
+    assert first.streaming_by_delay == again.streaming_by_delay
+    assert first.streaming_by_rate == again.streaming_by_rate
+    assert first.streaming_device == "a made-up machine"
+    one, other = results_of(tmp_path / "slow", first), results_of(tmp_path / "fast", fast)
+    assert one[6, 0.0] == other[30, 0.0]  # five times the rate in a fifth of the time
+    assert one[6, first.streaming[1].delay_ms] == other[30, first.streaming[4].delay_ms]
+    assert one[6, 0.0] != one[6, None]
+
+
+def test_draws_lie_between_the_runs_and_files_hold_what_was_on_show(tmp_path):
+    [job] = jobs(tmp_path, "jittery", 5, 2)
+    path = write(even_trace(job, 0.1), tmp_path / "t.jsonl")
+    record = run(tmp_path, "jittery", 5, 2, trace=path)
+    served, ages = [], []
+    for stream in record.streaming:
+        content = read_results(tmp_path / stream.predictions)
+        assert evaluate(job.ground_truth, content).summary()["ap"] == stream.ap
+        assert stream.ap_draws_low <= stream.ap_draws_median <= stream.ap_draws_high
+        served.append(stream.share_served)
+        ages.append(stream.age_frames)
+    for start in (0, 3):
+        assert served[start : start + 3] == sorted(served[start : start + 3])
+        assert ages[start : start + 3] == sorted(ages[start : start + 3], reverse=True)
+    assert record.streaming[3].ap_draws_low < record.streaming[5].ap
+
+
+def test_newest_at_no_cost_is_all(tmp_path):
+    for method, length, stride in (("jittery", 5, 2), ("color_follow", 1, 1)):
+        [job] = jobs(tmp_path, method, length, stride)
+        path = write(scaled(even_trace(job, 1), 0), tmp_path / "free.jsonl")
+        found = []
+        for policy in ("all", "newest"):
+            folder = tmp_path / f"{method}_{policy}"
+            record = run(folder, method, length, stride, policy=policy, trace=path)
+            assert record.streaming_policy == policy
+            found.append(results_of(folder, record))
+        assert found[0] == found[1]
+
+
+def test_newest_infers_the_clips_that_the_schedule_selects_and_no_other(tmp_path):
+    [job] = jobs(tmp_path, "jittery", 3, 3, policy="newest", measure="streaming", limit=1)
+    [video], ids = job.videos, job.dataset.category_ids
+    path = write(even_trace(job, 1.25), tmp_path / "slow.jsonl")
+    record = run(
+        tmp_path, "jittery", 3, 3, policy="newest", measure="streaming", limit=1, trace=path
+    )
+    windows = job.plan.clips(video.length)
+    clips = [TimedClip(w.start, w.stop, predict=round(1.25 * SECOND)) for w in windows]
+    steps = VideoStream.of(clips, Fraction(6), "newest").steps
+    assert 1 < len(steps) < len(windows)
+    chosen = [windows[step.clip] for step in steps]
+    whole = track_video(job.load_method(), video, job.plan, ids, clips=chosen)
+    entries = json.loads(results_of(tmp_path, record)[6, None])
+    covered = [t for clip in chosen for t in range(clip.start, clip.stop)]
+    shown = {(e["category_id"], e["score"]): [e["segmentations"][t] for t in covered]
+             for e in entries}  # fmt: skip
+    assert shown == {
+        (track.category_id, track.score): [track.segmentations[t] for t in covered]
+        for track in whole
+    }
+    assert record.streaming[2].share_computed < 1
+    assert record.streaming[2].share_served == 1
+
+
+def test_a_failing_method_names_the_video_and_keeps_the_rest(tmp_path):
+    text = CONFIG.format(
+        method="failing", length=5, stride=5, measure="flops, streaming", policy="all"
+    )
+    [job] = jobs_of(tmp_path, text, build=build, limit=2)
+    outcome = run_jobs([job], RecordStore(tmp_path), QUIET)
+    [record] = outcome.records
+    assert job.videos[0].name in record.failures["streaming"]
+    assert "out of luck" in record.failures["streaming"]
+    assert record.streaming == ()
+    assert len(outcome.failures) == len(record.failures)
+
+
+def test_every_stage_of_every_clip_is_timed(tmp_path):
+    [job] = jobs(tmp_path, "jittery", 5, 2, limit=1)
+    ticks = iter(range(1_000_000))
+    work = Workload(job.load_method(), job.plan, job.dataset.category_ids)
+    clips = time_clips(work, job.videos[0], clock=lambda: float(next(ticks)))
+    windows = job.plan.clips(job.videos[0].length)
+    assert [(c.start, c.stop) for c in clips] == [(w.start, w.stop) for w in windows]
+    assert {clip.total for clip in clips} == {5 * SECOND}  # a tick for each stage
+    trace = Trace("jittery", "here", {1: [clips]})
+    path = write(trace, tmp_path / "t.jsonl")
+    assert read_trace(path) == trace
+    assert asdict(read_trace(path).runs[1][0][0]) == asdict(clips[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda lines: [], "vis_bench_trace"),
+        (lambda lines: lines[1:], "vis_bench_trace"),
+        (lambda lines: lines[:1], "lacks runs"),
+        (lambda lines: [*lines, lines[-1]], "lacks runs"),
+        (lambda lines: [lines[0], lines[1].replace('"predict":', '"predict":-')], "whole numbers"),
+        (lambda lines: [lines[0], lines[1].replace('"stop"', '"end"')], "whole numbers"),
+        (lambda lines: [lines[0], "{"], "line 2"),
+        (lambda lines: [lines[0].replace("jittery", "ifc"), *lines[1:]], "method ifc"),
+        (lambda lines: lines[:3], "lacks video"),
+        (lambda lines: [line.replace('"stop":5', '"stop":4') for line in lines], "other clips"),
+    ],
+)
+def test_a_trace_that_does_not_fit_is_refused(tmp_path, change, expected):
+    [job] = jobs(tmp_path, "jittery", 5, 2, measure="streaming")
+    lines = even_trace(job, 0.2).encoded().decode().splitlines()
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(change(lines)))
+    with pytest.raises(InputError, match=expected):
+        jobs(tmp_path, "jittery", 5, 2, measure="streaming", trace=path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("[6, 30]", "[0]", "streaming.rates"),
+        ("[6, 30]", "[fast]", "streaming.rates"),
+        ("[0, frame, inf]", "[-1]", "streaming.delays"),
+        ("policy: all", "policy: oldest", "streaming.policy"),
+        ("draws: 5", "draws: 0", "streaming.draws"),
+        ("draws: 5", "tries: 5", "streaming.tries"),
+        ("synthetic, split: val, plain: true", "synthetic_images", "single images"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_runs(tmp_path, old, new, expected):
+    text = CONFIG.format(method="color_key", length=5, stride=1, measure="streaming", policy="all")
+    assert old in text
+    with pytest.raises(InputError, match=expected):
+        jobs_of(tmp_path, text.replace(old, new), build=build, limit=1)
+
+
+def test_no_result_in_time_is_no_result(tmp_path):
+    """A whole video at no delay shows nothing, ever: AP 0, and a results file without tracks."""
+    [job] = jobs(tmp_path, "jittery", "whole")
+    path = write(even_trace(job, 0.5), tmp_path / "t.jsonl")
+    record = run(tmp_path, "jittery", "whole", trace=path)
+    first = record.streaming[0]
+    assert (first.ap, first.share_served, first.age_frames) == (0.0, 0.0, None)
+    assert Results.of(read_results(tmp_path / first.predictions).tracks).tracks == []
+    assert first.delay_95_ms > 1000 * (min(v.length for v in job.videos) - 1) / 6

@@ -1,0 +1,267 @@
+"""Streaming AP of a job: time its clips, schedule them, infer once, evaluate what was on show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from vis_bench.cost.speed.measure import num_warmup
+from vis_bench.cost.speed.regions import Workload
+from vis_bench.cost.speed.settings import SpeedSettings
+from vis_bench.cost.streaming.settings import StreamingSettings, delays_of, rates_of
+from vis_bench.cost.streaming.trace import Trace, time_videos
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.data.video import Video
+from vis_bench.files import write_atomically
+from vis_bench.inference.loop import ENCODE_FRAMES
+from vis_bench.inference.publications import Publications, publish_video
+from vis_bench.method import VISMethod
+from vis_bench.metrics.ap import Evaluation
+from vis_bench.metrics.matching import Matches, match
+from vis_bench.metrics.resample import resampled_ap
+from vis_bench.metrics.streaming import (
+    Delay,
+    Policy,
+    Shown,
+    VideoStream,
+    ap_of_draws,
+    latency_figures,
+    show_figures,
+)
+from vis_bench.progress import Bars
+from vis_bench.record.names import file_stem
+from vis_bench.record.schema import Record, StreamFields, StreamingFields, StreamPoint
+from vis_bench.record.store import RESULTS_ENDING
+from vis_bench.runs.jobs import Job
+from vis_bench.runs.process_state import kept_process_state
+
+# Rates of the curve of AP over rates, in frames per second.
+RATES = (1, 2, 3, 6, 10, 15, 24, 30, 60, 120)
+# AP of an infinite delay that `delay_95_ms` asks for.
+SHARE = 0.95
+
+
+def measure_streaming(
+    job: Job, method: VISMethod, folder: Path, record: Record, bars: Bars, title: str
+) -> StreamingFields:
+    """Measure a job whose cell asks for it.
+
+    Args:
+        folder: takes the trace, and a results file for each rate and delay.
+        record: names these files and this machine.
+    """
+    settings, stem = job.cell.streaming, file_stem(record)
+    trace = _trace(job, method, str(record.device), bars, title)
+    rates = rates_of(settings, job.dataset.name)
+    streams = {rate: _Streams.of(job.videos, trace, rate, settings.policy) for rate in rates}
+    delays = {rate: delays_of(settings.delays, rate) for rate in rates}
+    by_delay = [
+        (streams[rate], delay) for rate in rates for delay in _delay_grid(streams[rate])
+    ]  # fmt: skip
+    more = rates if settings.policy == "newest" else sorted({*rates, *map(Fraction, RATES)})
+    by_rate = [
+        (streams.get(rate) or _Streams.of(job.videos, trace, rate, settings.policy), 1 / rate)
+        for rate in more
+    ]
+    asked = [(streams[rate], delay) for rate in rates for delay in delays[rate].values()]
+    screen = _Screen.of(job, method, trace.num_runs, [*asked, *by_delay, *by_rate], bars, title)
+    curve = [screen.point(own, delay) for own, delay in by_delay]
+    name = f"{stem}.trace.jsonl"
+    write_atomically(folder / name, trace.encoded())
+    return StreamingFields(
+        streaming=tuple(
+            _measured(screen, streams[rate], delay, f"{stem}.{float(rate):g}fps.{text}", folder,
+                      settings, [point for point in curve if point.rate == float(rate)])
+            for rate in rates for text, delay in delays[rate].items()
+        ),
+        streaming_policy=settings.policy,
+        streaming_by_delay=tuple(curve),
+        streaming_by_rate=tuple(screen.point(own, delay) for own, delay in by_rate),
+        streaming_trace=name,
+        streaming_trace_sha256=trace.sha256,
+        streaming_device=trace.device,
+        streaming_runs=trace.num_runs,
+    )  # fmt: skip
+
+
+def _trace(job: Job, method: VISMethod, device: str, bars: Bars, title: str) -> Trace:
+    """The trace that the run names, or that of this machine."""
+    if job.trace is not None:
+        return job.trace
+    settings = job.cell.streaming
+    warmup = num_warmup(method, SpeedSettings(warmup=settings.warmup), len(job.videos))
+    total = warmup + settings.repetitions * len(job.videos)
+    work = Workload(method, job.plan, job.dataset.category_ids)
+    with bars.bar(f"{title}, clips", total) as advance, kept_process_state():
+        runs = time_videos(work, job.videos, warmup, settings.repetitions, advance)
+    return Trace(job.cell.method, device, runs)
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """Every run of every video at one rate, in the order of the job's videos."""
+
+    rate: Fraction
+    by_video: Sequence[Sequence[VideoStream]]
+
+    @classmethod
+    def of(cls, videos: Sequence[Video], trace: Trace, rate: Fraction, policy: Policy) -> _Streams:
+        return cls(
+            rate,
+            [
+                [VideoStream.of(run, rate, policy, ENCODE_FRAMES) for run in trace.runs[video.id]]
+                for video in videos
+            ],
+        )
+
+    def middle(self) -> list[VideoStream]:
+        """Each video's run of median length; the shorter of the two in the middle."""
+        return [sorted(runs, key=_busy)[(len(runs) - 1) // 2] for runs in self.by_video]
+
+    def run(self, number: int) -> list[VideoStream]:
+        """One run of each video."""
+        return [runs[number] for runs in self.by_video]
+
+    def all(self) -> list[VideoStream]:
+        """All runs of all videos."""
+        return [stream for runs in self.by_video for stream in runs]
+
+
+def _busy(stream: VideoStream) -> int:
+    return sum(clip.total for clip in stream.clips)
+
+
+def _delay_grid(streams: _Streams) -> Iterator[Delay]:
+    """Whole frames, farther and farther apart, up to the first that shows what infinity does."""
+    middle = streams.middle()
+    final = [stream.on_show(None) for stream in middle]
+    for number in count():
+        frames = number if number < 4 else 2 ** (number // 2) * (2 + number % 2) // 2
+        delay = Fraction(frames) / streams.rate
+        yield delay
+        if [stream.on_show(delay) for stream in middle] == final:
+            return
+
+
+# What each frame of a video shows, and the clips that were computed for it.
+_Table = tuple[tuple[int, ...], tuple[Shown | None, ...]]
+
+
+def _table(stream: VideoStream, delay: Delay) -> _Table:
+    return tuple(step.clip for step in stream.steps), stream.on_show(delay)
+
+
+@dataclass
+class _Screen:
+    """What a method has on show: its publications, and the matches of tables met before."""
+
+    ground_truth: GroundTruth
+    num_runs: int
+    publications: dict[tuple[int, tuple[int, ...]], Publications]
+    known: dict[tuple[_Table, ...], Matches] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, job: Job, method: VISMethod, num_runs: int,
+        asked: Sequence[tuple[_Streams, Delay]], bars: Bars, title: str,
+    ) -> _Screen:  # fmt: skip
+        """Infer every video, once for each choice of clips, and keep what is asked for."""
+        assert job.ground_truth is not None, "resolve_jobs refuses streaming without annotations"
+        wanted: dict[tuple[int, tuple[int, ...]], set[Shown]] = {}
+        for streams, delay in asked:
+            for place, runs in enumerate(streams.by_video):
+                for stream in runs:
+                    computed, shown = _table(stream, delay)
+                    sources = wanted.setdefault((place, computed), set())
+                    sources |= {source for source in shown if source is not None}
+        found = {}
+        total = sum(job.videos[place].length for place, _ in wanted)
+        with bars.bar(f"{title}, on show", total) as advance, kept_process_state():
+            for (place, computed), sources in wanted.items():
+                video = job.videos[place]
+                found[place, computed] = publish_video(
+                    method, video, job.plan, job.dataset.category_ids, computed, sources
+                )
+                advance(video.length)
+        return cls(job.ground_truth, num_runs, found)
+
+    def tracks(self, tables: Sequence[_Table]) -> list[Track]:
+        """The tracks of all videos."""
+        return [
+            track
+            for place, (computed, shown) in enumerate(tables)
+            for track in self.publications[place, computed].tracks(shown)
+        ]
+
+    def matches(self, streams: Sequence[VideoStream], delay: Delay) -> Matches:
+        """Matches of one run of each video; equal tables are matched once."""
+        tables = tuple(_table(stream, delay) for stream in streams)
+        if tables not in self.known:
+            self.known[tables] = match(self.ground_truth, Results.of(self.tracks(tables)))
+        return self.known[tables]
+
+    def point(self, streams: _Streams, delay: Delay) -> StreamPoint:
+        """AP of the middle runs."""
+        matches = self.matches(streams.middle(), delay)
+        [ap] = resampled_ap(matches, np.ones((1, len(matches.videos)), int))
+        return StreamPoint(rate=float(streams.rate), delay_ms=_milliseconds(delay), ap=float(ap))
+
+
+def _milliseconds(delay: Delay) -> float | None:
+    return None if delay is None else float(1000 * delay)
+
+
+def _measured(
+    screen: _Screen, streams: _Streams, delay: Delay, stem: str, folder: Path,
+    settings: StreamingSettings, curve: Sequence[StreamPoint],
+) -> StreamFields:  # fmt: skip
+    """All figures of one rate and delay, and its results file."""
+    results_file = folder / f"{stem}{RESULTS_ENDING}"
+    tables = [_table(stream, delay) for stream in streams.middle()]
+    write_results(screen.tracks(tables), results_file)
+    evaluation = Evaluation(screen.matches(streams.middle(), delay), ())
+    low, high = evaluation.interval or (None, None)
+    runs = [screen.matches(streams.run(number), delay) for number in range(screen.num_runs)]
+    drawn = ap_of_draws(runs, settings.draws)
+    draws_low, median, draws_high = map(float, np.percentile(drawn, [2.5, 50, 97.5]))
+    means = [
+        latency_figures(streams.run(number))["frame_latency_ms_mean"]
+        for number in range(screen.num_runs)
+    ]
+    figures = latency_figures(streams.all())
+    return StreamFields(
+        rate=float(streams.rate),
+        delay_ms=_milliseconds(delay),
+        ap=evaluation.summary()["ap"],
+        predictions=results_file.name,
+        ap_low=low,
+        ap_high=high,
+        ap_draws_low=draws_low,
+        ap_draws_median=median,
+        ap_draws_high=draws_high,
+        frame_latency_spread=_spread(means),
+        delay_95_ms=_delay_of_share(curve),
+        **figures,
+        **show_figures(streams.all(), delay),
+    )
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    """(Longest - shortest) / mean; None of one value."""
+    if len(values) < 2 or not sum(values):
+        return None
+    return (max(values) - min(values)) / (sum(values) / len(values))
+
+
+def _delay_of_share(curve: Sequence[StreamPoint]) -> float | None:
+    """The least delay with `SHARE` of the last one's AP; None where that is 0 or unknown."""
+    final = curve[-1].ap
+    if not final:
+        return None
+    return next(p.delay_ms for p in curve if p.ap is not None and p.ap >= SHARE * final)
