@@ -14,8 +14,11 @@ from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import file_sha256, load_weights, read_state
 
 # Keys without a parameter or buffer of their own: the box heads' second name, the training loss's
-# class weights, and tables that follow from the window size.
-WITHOUT_TENSOR = ("detr.transformer.decoder.bbox_embed.", "criterion.", "relative_position_index")
+# class weights, tables that follow from the window size, and counters of frozen norms.
+WITHOUT_TENSOR = (
+    "detr.transformer.decoder.bbox_embed.", "criterion.", "relative_position_index",
+    "num_batches_tracked",
+)  # fmt: skip
 SIZES = {"backbone": "mini", "width": 32, "hidden": 32, "num_queries": 12}
 SMALL = {"seqformer": {**SIZES, "encoder_layers": 1, "decoder_layers": 2}, "ifc": SIZES}
 
@@ -225,6 +228,7 @@ FOREIGN = {
     "a detectron2 ResNet backbone": ["stem.conv1.weight", "res2.0.conv1.weight"],
     "a torchvision ResNet classifier": ["conv1.weight", "layer1.0.conv1.weight", "fc.weight"],
     "a VisTR checkpoint": list(keys("vistr_r50")),
+    "a MaskTrack R-CNN checkpoint of MMDetection": list(keys("masktrack_rcnn_r50")),
     "a Swin backbone": ["layers.0.blocks.0.attn.relative_position_bias_table", "head.weight"],
     "weights of something else": ["encoder.weight"],
 }

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import fill
-from methods import build_method
+from methods import build_method, method_names
 from paths import GOLDEN
 from vis_bench.data.video import Video
 from vis_bench.masks.rle import decode
@@ -18,7 +18,7 @@ NUM_CLASSES = 40
 # Checkpoints of the authors whose keys and shapes are in the golden files.
 OFFICIAL = [
     "seqformer_r50", "seqformer_r101", "seqformer_x101", "seqformer_swin_l", "ifc_r50", "ifc_r101",
-    "vistr_r50", "vistr_r101",
+    "vistr_r50", "vistr_r101", "masktrack_rcnn_r50",
 ]  # fmt: skip
 
 
@@ -51,6 +51,9 @@ def override(state, overrides):
     for key, change in overrides.items():
         if change.startswith("multiplied by "):
             state[key] *= float(change.removeprefix("multiplied by "))
+        elif " at index " in change:  # "plus 6.892 at index 40 (background) only"
+            words = change.split()
+            state[key][int(words[4])] += float(words[1])
         else:
             assert change.startswith("last entry "), change
             state[key][-1] += float(change.rsplit("increased by ", 1)[1])
@@ -58,7 +61,8 @@ def override(state, overrides):
 
 def build_on_meta(name):
     """The method of a checkpoint's name, without memory for its weights."""
-    method, backbone = name.split("_", 1)
+    method = next(method for method in method_names() if name.startswith(f"{method}_"))
+    backbone = name.removeprefix(f"{method}_")
     with torch.device("meta"):
         return build_method(method, num_classes=NUM_CLASSES, backbone=backbone)
 

@@ -1,8 +1,8 @@
 """Weights from a file: read safely, loaded strictly, and refused in a sentence that helps.
 
-Read are PyTorch files (a state dict, or a dict with one under "model"; `weights_only`, so no code
-in them runs) and safetensors. Every key must be used and none may be missing; a method maps the
-names in its authors' files to its own by hooks.
+Read are PyTorch files (a state dict, or a dict with one under "model" or "state_dict";
+`weights_only`, so no code in them runs) and safetensors. Every key must be used and none may be
+missing; a method maps the names in its authors' files to its own by hooks.
 """
 
 from __future__ import annotations
@@ -112,8 +112,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     except OSError as error:
         raise InputError(f"weights file {path} cannot be read: {error.strerror}") from None
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
+    for entry in ("model", "state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
+            content = content[entry]
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path} holds a {type(content).__name__}, not weights by name")
     nameless = [key for key in content if not isinstance(key, str)]
@@ -123,7 +124,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if others:
         raise InputError(
             f"{path} holds {_some(others)} beside tensors; expected a state dict, alone or "
-            'under "model"'
+            'under "model" or "state_dict"'
         )
     for key, value in content.items():
         if value.layout != torch.strided or value.is_quantized or value.is_meta:
