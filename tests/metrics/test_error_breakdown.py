@@ -20,6 +20,7 @@ from vis_bench.metrics.errors import (
     break_down_videos,
     worst_videos,
 )
+from vis_bench.metrics.half_samples import draw_half_samples
 from vis_bench.metrics.identity_sensitivity import identity_sensitivity
 
 HEIGHT, WIDTH, LENGTH, NUM_VIDEOS = 40, 60, 10, 4
@@ -337,6 +338,22 @@ def test_a_track_in_frames_without_its_object_drifts():
 
 
 EXPECTED = json.loads((GOLDEN / "error_breakdown.json").read_text())
+
+
+def test_half_samples_are_the_breakdowns_of_those_videos():
+    content, tracks, _ = generate(5, 4, 3, 12)
+    truth, results = GroundTruth.of(content), Results.of([Track(**track) for track in tracks])
+    samples = break_down(truth, results, num_resamples=6, seed=3).samples
+    for sample, half_V in enumerate(draw_half_samples(len(truth.videos), 6, 3), 1):
+        ids = {video.id for video, is_in in zip(truth.videos, half_V, strict=True) if is_in}
+        half = GroundTruth.of({
+            **content,
+            "videos": [video for video in content["videos"] if video["id"] in ids],
+            "annotations": [item for item in content["annotations"] if item["video_id"] in ids],
+        })  # fmt: skip
+        wanted = break_down(half, Results.of([t for t in results.tracks if t.video_id in ids]))
+        found = {kind: gain_S[sample] for kind, gain_S in samples.items()}
+        assert found == pytest.approx({k: gain for k, (gain, _) in wanted.by_kind().items()})
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -107,7 +107,7 @@ def test_plain_types_hold_everything(report):
     plain = json.loads(json.dumps(report.as_json(), allow_nan=False))
     assert set(plain) == {
         "names", "overall", "by_area", "by_category", "videos", "num_videos", "num_resamples",
-        "errors", "tracking", "tracking_score_threshold",
+        "errors", "error_differences", "tracking", "tracking_score_threshold",
     }  # fmt: skip
     assert set(plain["by_category"]["kind 1"]) == {"ap", "ap50", "ap75", "ar100"}
     for side in plain["errors"]:
@@ -115,6 +115,12 @@ def test_plain_types_hold_everything(report):
         assert list(side["identity_gains"]) == ["switch", "fragment", "drift"]
         assert sum(side["identity_gains"].values()) == pytest.approx(side["gains"]["identity"])
         assert sum(side["identity_shares"].values()) == pytest.approx(side["shares"]["identity"])
+    for kind, lost in plain["error_differences"].items():
+        part = kind.removeprefix("identity: ")
+        for name, side in zip(("first", "second"), plain["errors"], strict=True):
+            assert lost[name] == {**side["gains"], **side["identity_gains"]}[part]
+        assert lost["low"] is None or lost["low"] <= lost["difference"] <= lost["high"]
+    assert any(lost["low"] is not None for lost in plain["error_differences"].values())
 
 
 def test_tracking_metrics_stand_beside_ap(report, files):

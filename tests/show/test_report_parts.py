@@ -129,6 +129,9 @@ def test_errors_add_up_to_what_is_lost(samples):
     assert moved.order == pytest.approx(both["identity"][3].order - both["identity"][2].order)
     assert moved.shade == -min(1, 3 * moved.order) < 0
     assert both["identity"][-1].links[0] == ("cats", "video-1")
+    gain_S = samples[0].errors.samples["mask quality"]
+    ends = range_text(*(interval_of(gain_S, 3) or (None, None)))
+    assert both["mask quality"][2].detail == ends != ""
     closed = error_table(samples, errors, set()).rows
     assert not any(row[-1].links for row in closed)
 
@@ -225,6 +228,23 @@ def test_the_verdict_has_three_lines(inputs, samples):
     assert verdict(samples, [records[0], slow])[2].text.startswith("B is 2.5 times slower")
     assert len(verdict(samples[:1], records[:1])) == 3
     assert verdict(samples, [None, None])[2].text == "Not measured."
+
+
+def test_errors_of_unlike_sides_are_named_beyond_noise_alone(samples):
+    def verdict_of(moved_S):
+        sides = [replace(side) for side in samples]
+        breakdown = sides[0].errors
+        lost_S = breakdown.samples["duplicate"] + moved_S
+        gains = {**breakdown.gains, "duplicate": float(lost_S[0])}
+        vars(sides[1])["errors"] = replace(
+            breakdown, gains=gains, samples={**breakdown.samples, "duplicate": lost_S}
+        )
+        return verdict(sides, [None, None])[0].text
+
+    steps_S = np.where(np.arange(len(samples[0].overall["ap"])) % 2, 0.1, 0.2)
+    assert verdict_of(steps_S - steps_S).startswith("No measurable difference")
+    assert verdict_of(steps_S - 0.1).startswith("No measurable difference")
+    assert verdict_of(steps_S + 0.3).startswith("B loses 50.0 points more to duplicate")
 
 
 def test_hard_objects_have_their_number(samples):

@@ -33,6 +33,7 @@ class Analysis:
         by_area: `ap`, `ap50`, `ap75` and `ar100` of small, medium and large objects, (S,) each.
         by_category: the same of each category, (S, K) each.
         by_video: `ap`, and `hota` where asked for, of each video by itself, (V,) each.
+        seed: of the half-samples.
     """
 
     truth: GroundTruth
@@ -42,6 +43,7 @@ class Analysis:
     by_area: Mapping[str, Mapping[str, np.ndarray]]
     by_category: Mapping[str, np.ndarray]
     by_video: Mapping[str, np.ndarray]
+    seed: int
 
     @property
     def num_videos(self) -> int:
@@ -55,8 +57,8 @@ class Analysis:
 
     @cached_property
     def errors(self) -> ErrorBreakdown:
-        """The AP lost to each kind of error."""
-        return break_down(self.truth, self.results)
+        """The AP lost to each kind of error, on the same half-samples."""
+        return break_down(self.truth, self.results, self.num_resamples, self.seed)
 
 
 def analyse(
@@ -104,4 +106,5 @@ def analyse(
         {name: samples_of(scores.numbers(area)) for area, name in enumerate(AREA_NAMES) if area},
         samples_of(scores.by_category()),
         {name: numbers[name][used:] for name in ("ap", "hota") if name in numbers},
+        seed,
     )

@@ -44,8 +44,10 @@ from vis_bench.metrics.frame_matches import (
     VideoTracks,
     followed_videos,
 )
+from vis_bench.metrics.half_samples import draw_half_samples
 from vis_bench.metrics.matching import IOU_THRESHOLDS, CategoryMatches, Matches, match_group
 from vis_bench.metrics.precision_recall import column
+from vis_bench.metrics.resample import resampled_ap
 
 ERRORS = ("identity", "class", "mask quality", "duplicate", "background", "missed")
 IDENTITY_ERRORS = ("switch", "fragment", "drift")
@@ -58,12 +60,14 @@ class ErrorBreakdown:
     `gains` are in the order of `ERRORS` and sum to 1 - `ap`. A gain can be slightly negative: a
     track of the wrong class costs nothing where its category has no objects, and costs something
     once its class is repaired. `identity_gains` are in the order of `IDENTITY_ERRORS` and sum to
-    the gain of `identity`.
+    the gain of `identity`. `samples` holds the gain of each key of `by_kind` on all videos and on
+    half-samples of them, (S,) each.
     """
 
     ap: float
     gains: dict[str, float]
     identity_gains: dict[str, float]
+    samples: dict[str, np.ndarray]
 
     def shares(self) -> dict[str, float]:
         """Each kind's share of the lost AP; all 0 where nothing is lost."""
@@ -87,12 +91,15 @@ class ErrorBreakdown:
         return {kind: gain / lost if lost > 1e-9 else 0.0 for kind, gain in gains.items()}
 
 
-def break_down(ground_truth: GroundTruth, results: Results) -> ErrorBreakdown:
+def break_down(
+    ground_truth: GroundTruth, results: Results, num_resamples: int = 0, seed: int = 0
+) -> ErrorBreakdown:
     """Splits the AP that a results file loses among the kinds of error.
 
     Args:
         ground_truth: annotations with at least one object that is not a crowd.
         results: tracks of the annotated videos.
+        num_resamples, seed: of the half-samples of the videos.
     """
     followed = followed_videos(ground_truth, results)
     stages = [[each.video for each in followed]]
@@ -101,14 +108,18 @@ def break_down(ground_truth: GroundTruth, results: Results) -> ErrorBreakdown:
         stages.append([each.video for each in followed])
     for repair in (repair_classes, repair_masks, drop_duplicates, drop_background, add_missed):
         stages.append([repair(video) for video in stages[-1]])
-    aps = [repaired_ap(stage, ground_truth.categories) or 0.0 for stage in stages]
-    gains = np.diff(aps).tolist()
-    num_kinds = len(IDENTITY_ERRORS)
-    merged = [aps[num_kinds] - aps[0], *gains[num_kinds:]]
+    halves_BV = draw_half_samples(len(ground_truth.videos), num_resamples, seed)
+    matches = [_matches(stage, ground_truth.categories) for stage in stages]
+    aps_S = [np.append(_ap(each) or 0.0, resampled_ap(each, halves_BV)) for each in matches]
+    gains_S, num_parts = list(np.diff(aps_S, axis=0)), len(IDENTITY_ERRORS)
+    parts = dict(zip(IDENTITY_ERRORS, gains_S, strict=False))
+    merged = [aps_S[num_parts] - aps_S[0], *gains_S[num_parts:]]
+    kinds = dict(zip(ERRORS, merged, strict=True))
     return ErrorBreakdown(
-        aps[0],
-        dict(zip(ERRORS, merged, strict=True)),
-        dict(zip(IDENTITY_ERRORS, gains[:num_kinds], strict=True)),
+        float(aps_S[0][0]),
+        {kind: float(gain_S[0]) for kind, gain_S in kinds.items()},
+        {part: float(gain_S[0]) for part, gain_S in parts.items()},
+        {f"identity: {part}": gain_S for part, gain_S in parts.items()} | kinds,
     )
 
 
@@ -324,7 +335,14 @@ def repaired_ap(videos: Sequence[VideoTracks], categories: Iterable[int]) -> flo
 
     None where none of them has; a crowd is not one.
     """
-    matches = Matches([], [_category(videos, key) for key in categories])
+    return _ap(_matches(videos, categories))
+
+
+def _matches(videos: Sequence[VideoTracks], categories: Iterable[int]) -> Matches:
+    return Matches([], [_category(videos, key) for key in categories])
+
+
+def _ap(matches: Matches) -> float | None:
     ap = column(matches).headline()["ap"]
     return None if ap == -1 else ap
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.compare import Comparison, Difference, compare
+from vis_bench.metrics.compare import Comparison, Difference, compare, difference_of
 from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.half_samples import NUM_RESAMPLES
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -46,6 +46,7 @@ class CompareReport:
                 }
                 for side in self.errors
             ],
+            "error_differences": {k: asdict(row) for k, row in self._error_differences().items()},
         }
 
     def as_text(self, form: Format = "markdown") -> str:
@@ -73,7 +74,12 @@ class CompareReport:
             Page("By area", (self._brief(comparison.by_area, "Area"),)),
             Page("By category", (self._brief(comparison.by_category, "Category"),)),
             Page("Videos that changed most", (self._videos(),), {}, (videos,)),
-            Page("Where AP is lost", (self._errors(),), {}, (_ERRORS_REMARK,)),
+            Page(
+                "Where AP is lost",
+                (self._full(self._error_differences(), "Error"),),
+                {},
+                (_ERRORS_REMARK,),
+            ),
         ]
         head = Page("", (), {}, (self.finding(), f"A: {first}", f"B: {second}"))
         return "\n".join(render(page, form) for page in (head, *pages))
@@ -108,9 +114,19 @@ class CompareReport:
         low, high = sorted((sign * ap.low, sign * ap.high))
         return f"B is {points(sign * ap.difference)} AP {word} A, 95 %: {range_text(low, high)}."
 
-    def _full(self, rows: Mapping[str, Difference]) -> Table:
-        lines = [[title, *_cells(row)] for title, row in rows.items()]
-        return Table.of(self._columns("Metric"), lines)
+    def _error_differences(self) -> dict[str, Difference]:
+        """Differences of the AP that is lost to each kind of error."""
+        first, second = self.errors
+        return {
+            kind: difference_of(
+                first.samples[kind], second.samples[kind], self.comparison.num_videos
+            )
+            for kind in first.by_kind()
+        }
+
+    def _full(self, rows: Mapping[str, Difference], title: str = "Metric") -> Table:
+        lines = [[name, *_cells(row)] for name, row in rows.items()]
+        return Table.of(self._columns(title), lines)
 
     def _brief(self, parts: Mapping[str, Mapping[str, Difference]], title: str) -> Table:
         """A row per part that has objects: AP in full, of the others the difference."""
@@ -135,18 +151,10 @@ class CompareReport:
         ]  # fmt: skip
         return Table.of([Column("Video", numeric=False), *columns], rows)
 
-    def _errors(self) -> Table:
-        columns = [Column("Error", numeric=False)]
-        for name in self.names:
-            columns += [Column(f"{name} points"), Column(f"{name} share")]
-        sides = [side.by_kind() for side in self.errors]
-        rows = [[kind, *_gain_cells([side[kind] for side in sides])] for kind in sides[0]]
-        return Table.of(columns, rows)
-
 
 _ERRORS_REMARK = (
-    "Points of AP that repairing each kind of error gains, one after the other in this order, and "
-    "its share of all that is lost. identity: a track does not stay with one object, or not alone: "
+    "Points of AP that repairing each kind of error gains, one after the other in this order; "
+    "together all that is lost. identity: a track does not stay with one object, or not alone: "
     "it follows several objects over time (switch), other tracks follow its object in other frames "
     "(fragment), or its mask leaves its object for nothing (drift). class: the object is found "
     "under another category. mask quality: the object is found, at less than full overlap. "
@@ -191,8 +199,3 @@ def _cells(row: Difference) -> list[str]:
 
 def _signed(fraction: float | None) -> str:
     return points(fraction, signed=True)
-
-
-def _gain_cells(sides: Sequence[tuple[float, float]]) -> list[str]:
-    """Gain and share of one kind of error on each side."""
-    return [text for gain, share in sides for text in (points(gain), f"{100 * share:.0f} %")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 
 import numpy as np
 
@@ -158,20 +159,23 @@ def error_table(
         by_video: the errors of the videos of each side.
         shown: ids of videos that can be opened.
     """
-    is_pair = len(samples) == 2
+    is_pair, num_videos = len(samples) == 2, samples[0].num_videos
     headings = [Heading("Error", is_number=False)]
-    headings += [Heading("B - A", hint="points of AP")] if is_pair else []
-    headings += [Heading(f"{x} points" if is_pair else "Points") for x in LETTERS[: len(samples)]]
+    headings += [Heading("B - A", hint="points of AP, with the paired 95 % interval")] * is_pair
+    headings += _sides(samples, "{} points" if is_pair else "{}")
     headings += [] if is_pair else [Heading("Share", hint="of all AP that is lost")]
     headings += [Heading("Videos", is_number=False, hint="with most of it")]
-    sides = [side.errors.by_kind() for side in samples]
     rows = []
     for kind in KINDS:
-        gains = [side[kind][0] + 0.0 for side in sides]
-        # A negative contrast: more of an error is worse.
-        cells = [change(gains[1] - gains[0], -3)] if is_pair else []
-        cells += map(points, gains)
-        cells += [] if is_pair else [Cell(f"{100 * sides[0][kind][1]:.0f} %", sides[0][kind][1])]
+        sides, cells = [side.errors.samples[kind] + 0.0 for side in samples], list[Cell]()
+        if is_pair:
+            moved, _ = difference(sides, num_videos)
+            # A negative contrast: more of an error is worse.
+            cells.append(replace(change(sides[1][0] - sides[0][0], -3), detail=moved.detail))
+        cells += [interval(side, num_videos) for side in sides]
+        if not is_pair:
+            _, share = samples[0].errors.by_kind()[kind]
+            cells.append(Cell(f"{100 * share:.0f} %", share))
         rows.append([words(kind), *cells, Cell("", links=_worst(kind, by_video, shown))])
     return Table("Points of AP that repairing each kind of error gains", headings, rows)
 

@@ -55,36 +55,37 @@ def verdict(samples: Sequence[Analysis], records: Sequence[Record | None]) -> li
 
 
 def _where(samples: Sequence[Analysis]) -> Line:
-    kinds = [side.errors.gains for side in samples]
     if len(samples) == 1:
-        most = sorted(kinds[0].items(), key=lambda pair: -pair[1])[:_SHOWN]
+        most = sorted(samples[0].errors.gains.items(), key=lambda pair: -pair[1])[:_SHOWN]
         parts = [f"{points(gain)} to {kind}" for kind, gain in most if gain > _LEAST]
         return Line("Where AP is lost", f"{_listed(parts)}." if parts else "Nowhere.")
-    moved = {kind: kinds[1][kind] - kinds[0][kind] for kind in kinds[0]}
+    first, second = (side.errors.samples for side in samples)
+    lost = {
+        kind: difference_of(first[kind], second[kind], samples[0].num_videos)
+        for kind in first
+        if kind != "identity"  # its parts are there
+    }
+    moved = {
+        kind: row.difference
+        for kind, row in lost.items()
+        if row.is_noise is False and row.difference is not None and abs(row.difference) > _LEAST
+    }
+    if not moved:
+        return Line("Where AP is lost", "No measurable difference in any kind of error.")
     more = sum(moved.values()) > 0
     order = sorted(moved, key=lambda kind: -moved[kind] if more else moved[kind])
-    along = [kind for kind in order if abs(moved[kind]) > _LEAST and (moved[kind] > 0) == more]
-    against = [k for k in order[::-1] if abs(moved[k]) > _LEAST and (moved[k] > 0) != more]
-    if not along:
-        return Line("Where AP is lost", "A and B lose the same to every kind of error.")
+    along = [kind for kind in order if (moved[kind] > 0) == more]
+    against = [kind for kind in order[::-1] if (moved[kind] > 0) != more]
     words = ("more", "fewer") if more else ("fewer", "more")
-    parts = [_change(kind, samples, moved) for kind in along[:2]]
+    parts = [
+        f"{points(abs(moved[kind]))} to {kind} ({points(lost[kind].first)} in A, "
+        f"{points(lost[kind].second)} in B)"
+        for kind in along[:2]
+    ]
     text = f"B loses {_listed(parts, words[0])}"
     if against:
         text += f"; {points(abs(moved[against[0]]))} {words[1]} to {against[0]}"
     return Line("Where AP is lost", f"{text}.")
-
-
-def _change(kind: str, samples: Sequence[Analysis], moved: Mapping[str, float]) -> str:
-    values = [side.errors.gains[kind] for side in samples]
-    what = kind
-    if kind == "identity":
-        gains = [side.errors.identity_gains for side in samples]
-        what = max(gains[0], key=lambda part: abs(gains[1][part] - gains[0][part]))
-        values = [own[what] for own in gains]
-    ends = f"{points(values[0] + 0.0)} in A, {points(values[1] + 0.0)} in B"
-    detail = f"{what} {ends}" if what != kind else ends
-    return f"{points(abs(moved[kind]))} to {kind} ({detail})"
 
 
 def _listed(parts: Sequence[str], word: str = "") -> str:
