@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from methods.layers import hugging_face
 from methods.layers.checkpoint import drop_on_load
+from methods.layers.padding import pad_to_multiple, padding_of
 from methods.layers.transformer import full_precision
 from vis_bench.method import (
     ClipPrediction,
@@ -82,9 +83,7 @@ class MinVIS(OnlineMethod):
         """Image model: maps `embeddings` (T, Q, C), `class_logits` (T, Q, K + 1) and
         `mask_logits` (T, Q, H/4, W/4), each frame's queries in its own order.
         """
-        output = self.model(
-            hugging_face.pad_to_multiple(frames_T3HW, PAD_TO), output_hidden_states=True
-        )
+        output = self.model(pad_to_multiple(frames_T3HW, PAD_TO), output_hidden_states=True)
         # The last layer's queries behind the decoder's norm, as class and mask heads read them.
         embeddings_TQC = output.transformer_decoder_intermediate_states[-1].transpose(0, 1)
         maps = {
@@ -116,7 +115,7 @@ class MinVIS(OnlineMethod):
         probs_QK = (state["sum_QL"] / state["num_frames"]).softmax(-1)[:, :-1]
         prediction = ClipPrediction(
             probs_QK, torch.stack(masks, 1), track_ids_N=range(len(probs_QK)),
-            padding=hugging_face.padding_of(features.frame_size_HW, PAD_TO),
+            padding=padding_of(features.frame_size_HW, PAD_TO),
         )  # fmt: skip
         return prediction, state
 

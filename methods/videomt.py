@@ -27,14 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.layers.checkpoint import drop_on_load, rename_on_load
-from methods.layers.hugging_face import (
-    import_transformers,
-    pad_to_multiple,
-    padded_size,
-    padding_of,
-    stated_options,
-)
+from methods.layers.hugging_face import import_transformers, stated_options
 from methods.layers.option_checks import check_choice
+from methods.layers.padding import pad_to_multiple, padded_size, padding_of
 from vis_bench.errors import InputError
 from vis_bench.method import (
     ClipPrediction,

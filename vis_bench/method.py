@@ -58,10 +58,12 @@ class Padding:
     """A frame inside a larger input: the frame is at the top left, padding right of and below it.
 
     `frame_HW` is the resized frame's size, `padded_HW` the size that the network saw; in pixels.
+    `to_video` resizes the frame to the video: its logits (`bilinear`) or its masks (`nearest`).
     """
 
     frame_HW: tuple[int, int]
     padded_HW: tuple[int, int]
+    to_video: Literal["bilinear", "nearest"] = "bilinear"
 
     def __post_init__(self) -> None:
         (height, width), (padded_height, padded_width) = self.frame_HW, self.padded_HW
@@ -144,22 +146,23 @@ class TrackingRule:
 
     Clips are matched by space-time soft IoU; a match needs more than `match_threshold`. Of the
     averaged class probabilities of all tracks, pairs above `min_score` are selected, and of those
-    the `top_k` best over the whole video where `top_k` is set. The tracks of an online method are
-    neither matched nor averaged.
+    the `top_k` best over the whole video where `top_k` is set. An online method's tracks are
+    neither matched nor averaged; `keep_empty` keeps those whose masks are all empty.
     """
 
     match_threshold: float = 0.05
     min_score: float = 0.0
     top_k: int | None = None
+    keep_empty: bool = False
 
 
 @dataclass(frozen=True)
 class ImageRule:
     """Selection of the instances of single images; nothing is tracked.
 
-    Each instance has one class, its most probable one, and is selected whatever its score, in the
-    method's order; no more than `max_instances` per image. Masks become binary at the size of the
-    network's input, then at the image's (see `preprocess.masks_to_image`).
+    Each instance has its most probable class and is selected whatever its score, in the method's
+    order, at most `max_instances` per image. Masks become binary at the size of the network's
+    input, then at the image's (see `preprocess.masks_to_image`).
     """
 
     max_instances: int = 100
@@ -201,9 +204,9 @@ class VISMethod(nn.Module, ABC):
             as random and the result is not ranked.
         checkpoint_signs: regular expressions that match a key of this method's checkpoints alone,
             and a name for such files, which messages use when they are loaded into another method.
-        paper_protocol: the settings of a config under which the authors timed the method, by key:
-            `clip_length`, `precision`, `tf32`, `compile` and `speed.regions`; None where they do
-            not state them. `speed.protocol: paper` requires these settings.
+        paper_protocol: the settings of a config under which the authors timed the method, which
+            `speed.protocol: paper` requires: `clip_length`, `precision`, `tf32`, `compile` and
+            `speed.regions`; None where they do not state them.
     """
 
     online: bool = False
@@ -226,9 +229,8 @@ class VISMethod(nn.Module, ABC):
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """Computes the features that every clip with a frame shares.
 
-        The loop calls it with chunks of consecutive frames, at most `loop.ENCODE_FRAMES` at once,
-        and cuts and joins the results along T: a frame's features must not depend on the frames
-        beside it.
+        The loop calls it with at most `loop.ENCODE_FRAMES` consecutive frames, and cuts and joins
+        the results along T: a frame's features must not depend on those beside it.
 
         Args:
             frames_T3HW: frames on the method's device, resized to the configured short side and

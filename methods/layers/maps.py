@@ -41,23 +41,39 @@ def sine_position_encoding(
         offset: 0 counts locations as DETR and IFC do, -0.5 takes their centers as SeqFormer does.
         like: gives the result its dtype and device.
         valid: locations of each axis that show the frame, where the others, behind them, are
-            padding; those have the last one's coordinate.
+            padding. As in Deformable DETR's code an axis counts locations of the frame alone: it
+            stops where the padding begins, and a line that lies in the padding has none, so that
+            its coordinate is `offset` over almost 0.
 
     Returns:
         Tensor of shape (*grid, channels).
     """
     share = channels // len(grid)
+    shown = grid if valid is None else valid
     encoded = []
-    for axis, (length, last) in enumerate(zip(grid, valid or grid, strict=True)):
-        positions = torch.arange(1, length + 1, dtype=torch.float32, device=like.device)
-        if last < length:
-            positions = positions.clamp(max=last)
-        scaled = (positions + offset) / (last + EPSILON) * (2 * math.pi)
-        pairs = torch.arange(share, device=like.device) // 2
-        angles = scaled[:, None] / TEMPERATURE ** (2 * pairs / share)
-        along = torch.empty_like(angles)
-        along[:, 0::2] = angles[:, 0::2].sin()
-        along[:, 1::2] = angles[:, 1::2].cos()
+    for axis, length in enumerate(grid):
+        counts = torch.arange(1, length + 1, dtype=torch.float32, device=like.device)
+        if shown[axis] < length:
+            counts = counts.clamp(max=shown[axis])
+        along = _sines(counts, shown[axis], share, offset)
         others = (1,) * (len(grid) - axis - 1)
-        encoded.append(along.view(length, *others, share).expand(*grid, share))
+        coordinates = along.view(length, *others, share).expand(*grid, share)
+        if shown != grid:
+            coordinates = coordinates.clone()
+            nothing = _sines(counts.new_zeros(1), 0, share, offset)
+            for other, last in enumerate(shown):
+                if other != axis:
+                    coordinates.narrow(other, last, grid[other] - last).copy_(nothing[0])
+        encoded.append(coordinates)
     return torch.cat(encoded, dim=-1).to(like.dtype)
+
+
+def _sines(counts_N: Tensor, last: int, share: int, offset: float) -> Tensor:
+    """Sines and cosines (N, share) of the coordinates of an axis that counts to `last`."""
+    scaled = (counts_N + offset) / (last + EPSILON) * (2 * math.pi)
+    pairs = torch.arange(share, device=counts_N.device) // 2
+    angles = scaled[:, None] / TEMPERATURE ** (2 * pairs / share)
+    sines = torch.empty_like(angles)
+    sines[:, 0::2] = angles[:, 0::2].sin()
+    sines[:, 1::2] = angles[:, 1::2].cos()
+    return sines

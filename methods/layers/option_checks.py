@@ -19,6 +19,13 @@ def check_sizes(largest: int = MAX_SIZE, least: int = 1, **sizes: object) -> Non
             )
 
 
+def check_shares(**shares: object) -> None:
+    """Refuse options that are not numbers from 0 to 1."""
+    for name, share in shares.items():
+        if type(share) not in (int, float) or not 0 <= share <= 1:
+            raise InputError(f"{name} is {share!r:.40}; expected a number from 0 to 1")
+
+
 def check_switches(**switches: object) -> None:
     """Refuse options that are neither true nor false."""
     for name, switch in switches.items():

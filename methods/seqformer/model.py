@@ -70,7 +70,9 @@ CHECKPOINT_NAMES = [
     (r"mask_head\.(?=lay|dcn)", "mask_branch."),
 ]
 SIGNS = {
-    r"detr\.detr\.": "a SeqFormer checkpoint of the VNext repository",
+    r"detr\.detr\.transformer\.decoder\.layers\.\d+\.self_attn_box\.": (
+        "a SeqFormer checkpoint of the VNext repository"
+    ),
     r"detr\.transformer\.decoder\.layers\.\d+\.self_attn_box\.": "a SeqFormer checkpoint",
     r"decoder\.layers\.\d+\.box_self_attention\.": "a SeqFormer checkpoint of this project",
 }

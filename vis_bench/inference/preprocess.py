@@ -183,7 +183,8 @@ def masks_to_video(
         height, width: of the video, in pixels.
         padding: set for a grid that spans a padded input. Logits are then resized to it, cut to
             the frame, and resized to the video in a second interpolation, as in Mask2Former's
-            instance inference (arXiv 2112.01527).
+            instance inference (arXiv 2112.01527); or the frame's masks are, to the nearest pixel,
+            as in IDOL's (arXiv 2207.10661).
     """
     num_instances, num_frames = mask_logits_NTHW.shape[:2]
     if num_instances == 0:
@@ -193,6 +194,9 @@ def masks_to_video(
     if padding is not None:
         frame_height, frame_width = padding.frame_HW
         logits_NTHW = _resize(logits_NTHW, padding.padded_HW)[..., :frame_height, :frame_width]
+        if padding.to_video == "nearest":
+            masks_NTHW = (logits_NTHW > 0).to(torch.uint8)
+            return F.interpolate(masks_NTHW, size=(height, width), mode="nearest").bool()
     return _resize(logits_NTHW, (height, width)) > 0
 
 

@@ -423,6 +423,8 @@ class NamedTracker:
         names, selected = [*self._class_probs], self.outputs()
         while self._waiting:
             self._encode(self._waiting.popleft(), {names[output.track] for output in selected})
+        if self._rule.keep_empty:
+            self._masks = {names[output.track]: {} for output in selected} | self._masks
         tubes = {number: SparseTube(self._num_frames, m) for number, m in self._masks.items()}
         return [
             Track(video_id, category_ids[column], score, tubes[names[track]])
