@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from methods.layers.transformer import full_precision
 from vis_bench.method import State
 
 # An identity's embeddings that are remembered, and the frames after which it is forgotten.
@@ -111,17 +112,15 @@ def follow(found: Detections, memory: State | None, new_score: float) -> tuple[F
 def matches(embeddings_NC: Tensor, memory: State) -> Tensor:
     """Row of the memory that each detection continues, -1 for none: (N,).
 
-    Similarity is the mean of two softmaxes, over the identities and over the detections. Better
-    detections choose first, and what one has chosen is gone for the others. An identity needs more
-    than `MIN_MATCH`; since the softmaxes run over different axes, two may have it, and then the one
-    that was seen more often, weighted by the similarity, is chosen.
+    Better detections choose first, and what one has chosen is gone for the others. An identity
+    needs more than `MIN_MATCH`; since the softmaxes of `similarity` run over different axes, two
+    may have it, and then the one that was seen more often, weighted by the similarity, is chosen.
     """
     rows_N = torch.full((len(embeddings_NC),), DROPPED)
     seen_M = memory["seen_M"].numpy()
     if not len(seen_M):
         return rows_N
-    logits_NM = embeddings_NC @ memory_embeddings(memory).T
-    similarity_NM = ((logits_NM.softmax(1) + logits_NM.softmax(0)) / 2).numpy()
+    similarity_NM = similarity(embeddings_NC, memory).numpy()
     for row, similarity_M in enumerate(similarity_NM):
         candidates = (similarity_M > MIN_MATCH).nonzero()[0]
         if len(candidates):
@@ -129,6 +128,13 @@ def matches(embeddings_NC: Tensor, memory: State) -> Tensor:
             rows_N[row] = chosen = int(candidates[weighted.argmax()])
             similarity_NM[row + 1 :, chosen] = 0
     return rows_N
+
+
+def similarity(embeddings_NC: Tensor, memory: State) -> Tensor:
+    """Mean of the softmaxes of dot products over the identities and over the detections: (N, M)."""
+    with full_precision(embeddings_NC.device):
+        logits_NM = embeddings_NC @ memory_embeddings(memory).T
+    return (logits_NM.softmax(1) + logits_NM.softmax(0)) / 2
 
 
 def memory_embeddings(memory: State) -> Tensor:

@@ -1,5 +1,7 @@
 """Deformable attention and its levels against loops over their definition."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -38,24 +40,34 @@ def test_padding_is_as_if_it_were_not_there(coordinates):
 
 
 @torch.no_grad()
-def test_positions_in_the_padding_are_the_last_ones_and_their_places_lie_beyond():
+def test_positions_count_the_cells_of_the_frame():
+    """As Deformable DETR counts them: the cells without padding along each axis, one by one."""
     padded, embedding = FeatureLevels(((6, 5), (3, 4)), LEVELS.shapes_L2), torch.randn(2, 16)
     like = torch.zeros(())
     found = padded.maps(level_positions(padded, embedding, like)[None])
-    wanted = LEVELS.maps(level_positions(LEVELS, embedding, like)[None])
-    places = padded.maps(padded.centers(like)[None]), LEVELS.maps(LEVELS.centers(like)[None])
     for level, (rows, columns) in enumerate(LEVELS.shapes_L2):
-        position, place = found[level][0], places[0][level][0]
-        assert torch.equal(position[:, :rows, :columns], wanted[level][0])
-        assert torch.equal(place[:, :rows, :columns], places[1][level][0])
-        height, width = padded.shapes_L2[level]
-        for y in range(height):
-            for x in range(width):
-                inside = min(y, rows - 1), min(x, columns - 1)
-                assert torch.equal(position[:, y, x], position[:, inside[0], inside[1]])
-                torch.testing.assert_close(
-                    place[:, y, x], torch.tensor([(x + 0.5) / columns, (y + 0.5) / rows])
-                )
+        shown = torch.zeros(padded.shapes_L2[level])
+        shown[:rows, :columns] = 1
+        halves = []
+        for axis in (0, 1):
+            counts = shown.cumsum(axis)
+            last = counts.narrow(axis, shown.shape[axis] - 1, 1)
+            scaled = (counts - 0.5) / (last + 1e-6) * (2 * math.pi)
+            for pair in range(4):
+                angles = scaled / 10000 ** torch.tensor(2 * pair / 8)
+                halves += [angles.sin(), angles.cos()]
+        wanted = torch.stack(halves) + embedding[level][:, None, None]
+        torch.testing.assert_close(found[level][0], wanted)
+
+
+def test_places_beyond_the_frame_are_fractions_of_it():
+    padded, like = FeatureLevels(((6, 5), (3, 4)), LEVELS.shapes_L2), torch.zeros(())
+    for level, (rows, columns) in enumerate(LEVELS.shapes_L2):
+        place = padded.maps(padded.centers(like)[None])[level][0]
+        for y in range(place.shape[1]):
+            for x in range(place.shape[2]):
+                wanted = torch.tensor([(x + 0.5) / columns, (y + 0.5) / rows])
+                torch.testing.assert_close(place[:, y, x], wanted)
 
 
 def test_fresh_attention_looks_along_rays():

@@ -12,8 +12,8 @@ NUM_CLASSES = 6
 # The goldens cover the published sizes.
 MINI = {"variant": "mini"}
 OPTIONS = {
-    "ifc": MINI, "seqformer": MINI, "ms_sts": MINI, "vistr": {"backbone": "mini", "num_frames": 6},
-    "masktrack_rcnn": {"backbone": "mini"},
+    "idol": MINI, "ifc": MINI, "seqformer": MINI, "ms_sts": MINI,
+    "vistr": {"backbone": "mini", "num_frames": 6}, "masktrack_rcnn": {"backbone": "mini"},
 }  # fmt: skip
 
 

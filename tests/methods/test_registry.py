@@ -56,7 +56,7 @@ def test_given_options_go_before_the_variants_and_those_before_the_defaults():
 
 COUNTS = [
     (method, option.name)
-    for method in ("ifc", "ms_sts", "seqformer", "vistr")
+    for method in ("idol", "ifc", "ms_sts", "seqformer", "vistr")
     for option in method_options(method).values()
     if type(option.default) is int
 ]

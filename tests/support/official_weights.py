@@ -18,7 +18,7 @@ NUM_CLASSES = 40
 # Checkpoints of the authors whose keys and shapes are in the golden files.
 OFFICIAL = [
     "seqformer_r50", "seqformer_r101", "seqformer_x101", "seqformer_swin_l", "ifc_r50", "ifc_r101",
-    "vistr_r50", "vistr_r101", "masktrack_rcnn_r50",
+    "vistr_r50", "vistr_r101", "masktrack_rcnn_r50", "idol_r50",
 ]  # fmt: skip
 
 
@@ -54,6 +54,8 @@ def override(state, overrides):
         elif " at index " in change:  # "plus 6.892 at index 40 (background) only"
             words = change.split()
             state[key][int(words[4])] += float(words[1])
+        elif change.startswith("plus "):
+            state[key] += float(change.removeprefix("plus "))
         else:
             assert change.startswith("last entry "), change
             state[key][-1] += float(change.rsplit("increased by ", 1)[1])
@@ -76,6 +78,16 @@ def loaded(name):
 def video(spec, video_id=1):
     frames = fill.frames(spec["t"], spec["h"], spec["w"], spec["seed"])
     return Video(video_id, "golden", spec["h"], spec["w"], list(frames))
+
+
+def scenes(facts):
+    """The video of a golden file whose `frames` are single ones of many clips."""
+    height, width = facts["height"], facts["width"]
+    frames = [
+        fill.frames(place["index"] + 1, height, width, place["seed"])[place["index"]]
+        for place in facts["frames"]
+    ]
+    return Video(1, "golden", height, width, frames)
 
 
 def network_input(spec):
