@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from methods.layers.boxes import box_iou, corners, suppress
+from methods.layers.boxes import corners, pairwise_iou, suppress
 from methods.layers.transformer import full_precision
 
 MIN_SCORE = 0.1
@@ -38,7 +38,7 @@ def selected_queries(class_probs_QK: Tensor, boxes_Q4: Tensor) -> Tensor:
     queries_N = queries_N[best_first_N]
     boxes_N4 = corners(boxes_Q4[queries_N])
     moved_N4 = boxes_N4 + (classes_Q[queries_N] * (boxes_N4.amax() + 1))[:, None]
-    return queries_N[suppress(box_iou(moved_N4) > MAX_BOX_IOU)]
+    return queries_N[suppress(pairwise_iou(moved_N4, moved_N4) > MAX_BOX_IOU)]
 
 
 def kept_masks(mask_logits_NHW: Tensor, max_iou: float) -> Tensor:

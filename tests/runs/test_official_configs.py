@@ -1,4 +1,4 @@
-"""The configs of SeqFormer and IFC say what they measure, how, and what was published."""
+"""The configs of SeqFormer, IFC and IDOL say what they measure, how, and what was published."""
 
 from itertools import takewhile
 
@@ -42,6 +42,29 @@ def test_config_is_what_its_name_says(name):
     assert cell.resolution == 360
     assert built(cell, 40).backbone_name == cell.options["backbone"]
     assert "arXiv 2" in opening
+    assert "# Published on val" in opening
+
+
+IDOL = [
+    f"idol_{backbone}_{dataset}"
+    for backbone in ("r50", "r101", "swin_l")
+    for dataset in ("ytvis2019", "ytvis2021", "ovis")
+    if (backbone, dataset) != ("r101", "ovis")
+]
+
+
+@pytest.mark.parametrize("name", IDOL)
+def test_configs_of_idol_have_the_settings_of_their_data_set(name):
+    cell, opening = cell_and_opening(name)
+    of_ovis = cell.dataset.name == "ovis"
+    backbone = cell.options["variant"].removesuffix("_ovis")
+    assert f"idol_{backbone}_{cell.dataset.name}" == name
+    assert (cell.clip_length, cell.resolution) == (1, 720 if of_ovis else 480)
+    assert cell.weights_trained_on == (f"{cell.dataset.name}/train",)
+    method = built(cell, 25 if of_ovis else 40)
+    assert method.backbone_name == backbone
+    assert (method.mask_iou, method.new_score) == ((0.3, 0.3) if of_ovis else (0.5, 0.2))
+    assert "arXiv 2207.10661" in opening
     assert "# Published on val" in opening
 
 
