@@ -9,6 +9,7 @@ from vis_bench.data.categories import (
     contradiction,
     dataset_of,
     dataset_title,
+    official_split,
     share_videos,
 )
 
@@ -93,3 +94,11 @@ class TestFacts:
 def test_training_splits_share_videos_with_their_parts(one, other, shared):
     assert share_videos(one, other) is shared
     assert share_videos(other, one) is shared
+
+
+def test_official_files_are_known_by_their_counts():
+    youtube, coco = CATEGORIES["ytvis2019"], CATEGORIES["coco"]
+    assert official_split(youtube, 2238, of_images=False).endswith("train")
+    assert official_split(youtube, 2237, of_images=False) == ""
+    assert official_split(coco, 5000, of_images=True).endswith("val")
+    assert official_split({1: "mine"}, 2238, of_images=False) == ""

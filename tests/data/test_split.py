@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from vis_bench.cli import main
 from vis_bench.data import split
+from vis_bench.data.annotation_files import Cut, cut_of
 from vis_bench.data.split import choose_videos, split_annotations
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
@@ -88,7 +89,24 @@ def test_the_checksum_is_that_of_the_file_and_the_file_knows_where_it_comes_from
         assert json.loads(data)["info"]["split"] == {
             "part": part["part"], "fraction": 0.25, "seed": 5,
             "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+            "videos_sha256": part["videos_sha256"],
         }  # fmt: skip
+        ids = sorted(video["id"] for video in json.loads(data)["videos"])
+        lines = "".join(f"{number}\n" for number in ids).encode()
+        assert part["videos_sha256"] == hashlib.sha256(lines).hexdigest()
+        assert part["protocol"] is None
+
+
+def test_the_shared_rule_has_a_name_and_stays_as_it_is(source, tmp_path):
+    """Files named heldout-v1 are comparable: another choice needs another name."""
+    part, _ = split_annotations(source, tmp_path)
+    assert part["protocol"] == "heldout-v1"
+    assert part["videos_sha256"][:16] == "3715382b28d7b97f"
+    content = json.loads(Path(part["path"]).read_bytes())
+    assert cut_of(content) == Cut("heldout", "heldout-v1")
+    content["videos"].pop()
+    assert cut_of(content) == Cut("heldout", None)
+    assert cut_of({"info": {"split": {"part": "other"}}}) is None
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_part(source, tmp_path):

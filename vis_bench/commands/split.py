@@ -10,7 +10,7 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import output_folder, seed
 from vis_bench.data.categories import HELD_OUT, REST
-from vis_bench.data.split import split_annotations
+from vis_bench.data.split import FRACTION, SEED, split_annotations
 from vis_bench.files import overwrite_guard
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Table
@@ -20,8 +20,10 @@ from vis_bench.text import count, one_line
 def add_arguments(options: Options) -> None:
     options.argument("annotations", "ANNOTATIONS", "YouTube-VIS annotations of a training split")
     options.argument("folder", "DIR", "folder that both parts are written to", output_folder)
-    options.value("--fraction", "F", "held-out fraction of the videos, 0..1", float, default=0.1)
-    options.value("--seed", "N", "another seed gives another split", seed, default=0)
+    options.value(
+        "--fraction", "F", "held-out fraction of the videos, 0..1", float, default=FRACTION
+    )
+    options.value("--seed", "N", "another seed gives another split", seed, default=SEED)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -34,7 +36,9 @@ def run(options: argparse.Namespace) -> None:
     lines = [
         one_line(
             f"{part['path']}: {count(part['num_videos'], 'video')}, "
-            f"{count(part['num_objects'], 'object')}, sha256 {part['sha256']}"
+            f"{count(part['num_objects'], 'object')}, sha256 {part['sha256']}, "
+            f"of the videos' ids {part['videos_sha256']}"
+            + (f" ({part['protocol']})" if part["protocol"] else "")
         )
         for part in parts
     ]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
-from vis_bench.data.categories import CATEGORIES
+from vis_bench.data.categories import CATEGORIES, official_split
 from vis_bench.data.validate import problems_text, validate
 from vis_bench.files import read_json
 from vis_bench.progress import Bars
@@ -36,5 +36,11 @@ def run(options: argparse.Namespace) -> int:
         text += f" in {count(len(content[f'{unit}s']), unit)}"
         text += f" with {count(len(content['annotations']), 'object')}"
         text += "" if options.frames else "; frames were not checked"
+        names = {entry["id"]: str(entry.get("name")) for entry in content["categories"]}
+        number = len(content[f"{unit}s"])
+        title = official_split(names, number, of_images=unit == "image")
+        text += f"; recognized as {title} by its counts, as no official checksum is known" * bool(
+            title
+        )
     print_result(options, [asdict(problem) for problem in problems], text)
     return 1 if problems else 0

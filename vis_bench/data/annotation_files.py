@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import orjson
 
+from vis_bench.data.categories import TRAINING_PARTS
 from vis_bench.data.video import MAX_PIXELS
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_json, shown
@@ -216,6 +217,36 @@ def _per_frame(entry: Any) -> Any:
     number = {"video_id": entry["image_id"]} if "image_id" in entry else {}
     lists = {video: [entry[key]] for key, video in _PER_FRAME.items() if key in entry}
     return {**kept, **number, **lists}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Part of a training split as the command `split` describes it in its file.
+
+    `protocol` names the shared rule that chose the videos, such as `heldout-v1`; None for a rule of
+    one's own, or if the file does not list the videos that its checksum is of.
+    """
+
+    part: str
+    protocol: str | None
+
+
+def cut_of(content: Any) -> Cut | None:
+    """What `split` wrote into `info`; None for other files."""
+    info = content.get("info") if isinstance(content, dict) else None
+    cut = info.get("split") if isinstance(info, dict) else None
+    if not isinstance(cut, dict) or cut.get("part") not in TRAINING_PARTS:
+        return None
+    ids = [entry.get("id") for entry in content.get("videos") or () if isinstance(entry, dict)]
+    whole = cut.get("videos_sha256") == videos_checksum(ids)
+    protocol = cut.get("protocol")
+    return Cut(cut["part"], protocol if whole and isinstance(protocol, str) else None)
+
+
+def videos_checksum(ids: Iterable[Any]) -> str:
+    """Checksum (SHA-256) of a set of videos: their ids in rising order, a line each."""
+    lines = "".join(f"{key}\n" for key in sorted(key for key in ids if type(key) is int))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def join_short_and_long(short: Path, long: Path) -> dict[str, Any]:

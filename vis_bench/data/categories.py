@@ -87,6 +87,25 @@ CATEGORIES: Mapping[str, Mapping[int, str]] = {
 }
 
 
+# Videos, or images, of each official split (youtube-vos.org; arXiv 1905.04804, 2102.01558;
+# cocodataset.org).
+OFFICIAL_VIDEOS: Mapping[str, Mapping[str, int]] = {
+    "ytvis2019": {"train": 2238, "val": 302, "test": 343},
+    "ytvis2021": {"train": 2985, "val": 421, "test": 453},
+    "ovis": {"train": 607, "val": 140, "test": 154},
+    "coco": {"train": 118287, "val": 5000},
+}
+
+
+def official_split(categories: Mapping[int, str], num_videos: int, *, of_images: bool) -> str:
+    """Title of the official file with these categories and as many videos; empty for none."""
+    name = dataset_of(categories, of_images=of_images) or ""
+    for split, number in OFFICIAL_VIDEOS.get(name, {}).items():
+        if number == num_videos:
+            return f"{dataset_title(name)} {split}"
+    return ""
+
+
 def dataset_title(name: str) -> str:
     """Title of a data set in tables; the name itself for an unknown one.
 

@@ -28,11 +28,13 @@ import orjson
 
 from vis_bench.data import nominal, synthetic
 from vis_bench.data.annotation_files import (
+    Cut,
     VideoEntry,
     annotations_checksum,
     as_videos,
     category_names,
     check_kind,
+    cut_of,
     is_of_images,
     join_short_and_long,
     video_entries,
@@ -73,7 +75,7 @@ class Dataset:
     the content of the annotations file, read from `annotations_path` where there is one. `drawn`:
     synthetic videos, of which masks are drawn up to the last video that is asked for.
     `has_annotations` is False for the public validation and test files, which list videos only.
-    `part` is what the command `split` wrote into a file that it cut: `heldout` or `rest`.
+    `cut` is what the command `split` wrote into a file that it made.
     `of_images`: the videos are single images, a frame each; results are written in COCO's form.
     """
 
@@ -84,9 +86,14 @@ class Dataset:
     has_annotations: bool
     annotations_path: Path | None
     content: Callable[[], dict[str, Any]]
-    part: str | None = None
+    cut: Cut | None = None
     of_images: bool = False
     drawn: synthetic.SyntheticVideos | None = None
+
+    @property
+    def part(self) -> str | None:
+        """`heldout` or `rest` of a training split that `split` cut."""
+        return self.cut.part if self.cut else None
 
     @property
     def full_name(self) -> str:
@@ -224,7 +231,7 @@ def _opened(
     _check_first_frame(frames, str(entries[0].file_names[0]))
     return Dataset(
         name, split, videos, dict(sorted(categories.items())), bool(content.get("annotations")),
-        annotations, read, _part(content), is_of_images(content),
+        annotations, read, cut_of(content), is_of_images(content),
     )  # fmt: skip
 
 
@@ -285,14 +292,6 @@ def _video(entry: VideoEntry, frames: Path) -> Video:
         frame_paths(entry.file_names, frames, entry.where), entry.name, entry.size_HW
     )
     return Video(entry.id, entry.name, *entry.size_HW, files)
-
-
-def _part(content: dict[str, Any]) -> str | None:
-    """The part that the command `split` wrote into `info`."""
-    info = content.get("info")
-    cut = info.get("split") if isinstance(info, dict) else None
-    part = cut.get("part") if isinstance(cut, dict) else None
-    return part if part in TRAINING_PARTS else None
 
 
 def _check_first_frame(frames: Path, first: str) -> None:

@@ -23,6 +23,7 @@ from vis_bench.data.annotation_files import (
     category_names,
     check_kind,
     read_entries,
+    videos_checksum,
 )
 from vis_bench.data.categories import HELD_OUT, REST, distinct_names
 from vis_bench.errors import InputError
@@ -34,9 +35,14 @@ from vis_bench.files import (
     write_atomically,
 )
 
+# The shared rule: what `choose_videos` gives for these; a function of the videos' ids and
+# categories alone. If `choose_videos` changes, so does the name.
+FRACTION, SEED = 0.1, 0
+PROTOCOL = "heldout-v1"
+
 
 def split_annotations(
-    annotations: Path, folder: Path, *, fraction: float = 0.1, seed: int = 0
+    annotations: Path, folder: Path, *, fraction: float = FRACTION, seed: int = SEED
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Writes `heldout.json` and `rest.json`; the same input and seed give the same bytes.
 
@@ -50,9 +56,10 @@ def split_annotations(
         seed: of the choice.
 
     Returns:
-        both parts in plain types: `sha256` is a record's `annotations_sha256` of the file, and
-        `videos_per_category` counts the videos that show each category, by name, with the id where
-        categories share a name.
+        both parts in plain types: `protocol` names the shared rule that chose the videos, if it
+            did, `videos_sha256` is the checksum of their ids, `sha256` a record's
+            `annotations_sha256` of the file, and `videos_per_category` counts the videos that show
+            each category, by name, with the id where categories share a name.
 
     Raises:
         InputError: for a fraction out of range, a malformed file, one too small to cut, or a folder
@@ -69,6 +76,8 @@ def split_annotations(
             f"{annotations} has {len(shown)} videos: too few to hold out {fraction} of them"
         )
     origin = {"source_sha256": hashlib.sha256(data).hexdigest(), "fraction": fraction, "seed": seed}
+    if (fraction, seed) == (FRACTION, SEED):
+        origin["protocol"] = PROTOCOL
     rest = set(shown) - held_out
     parts = (
         _part(content, held_out, shown, folder, HELD_OUT, origin),
@@ -152,9 +161,10 @@ def _part(
 ) -> tuple[dict[str, Any], bytes]:
     """One part: everything of the source but other videos, and where it comes from in `info`."""
     info = content.get("info") if isinstance(content.get("info"), dict) else {}
+    cut = {"part": name, **origin, "videos_sha256": videos_checksum(videos)}
     part = {
         **content,
-        "info": {**(info or {}), "split": {"part": name, **origin}},
+        "info": {**(info or {}), "split": cut},
         "videos": [entry for entry in content["videos"] if entry["id"] in videos],
         "annotations": [e for e in content["annotations"] if e["video_id"] in videos],
     }
@@ -168,6 +178,7 @@ def _part(
     by_name = {text: counts[category] for category, text in sorted(distinct_names(names).items())}
     summary = {
         "part": name, "path": str(path), "sha256": annotations_checksum(data),
+        "protocol": cut.get("protocol"), "videos_sha256": cut["videos_sha256"],
         "num_videos": len(videos), "num_objects": len(part["annotations"]),
         "videos_per_category": by_name,
     }  # fmt: skip

@@ -85,6 +85,10 @@ class SubjectFields(IdentityFields):
     weights_sha256: StrictStr | None = None
     contaminated: StrictBool = False
     """AP was measured on videos that the weights were trained on."""
+    videos_sha256: StrictStr | None = None
+    """Checksum of the ids of the measured videos, in rising order, a line each."""
+    split_protocol: StrictStr | None = None
+    """Name of the shared rule that chose a held-out part, such as `heldout-v1`."""
     frames_sha256: StrictStr | None = None
     """Fingerprint of the frames' files, by names and sizes, or by their contents if it begins with
     `contents:`; null for videos that are drawn in memory, and if unknown.

@@ -15,8 +15,10 @@ import orjson
 from vis_bench.data.annotation_files import (
     annotations_checksum,
     category_names,
+    cut_of,
     is_of_images,
     join_short_and_long,
+    videos_checksum,
 )
 from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, contradiction, dataset_of
 from vis_bench.errors import InputError
@@ -126,6 +128,7 @@ def record_results(
         num_params=source.num_params,
         num_videos=len(evaluation.videos),
         num_frames=sum(video.length for video in evaluation.videos),
+        videos_sha256=videos_checksum(video.id for video in evaluation.videos),
         config_sha256=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         **described,
     )
@@ -142,19 +145,18 @@ def _describe(
     name = " and ".join(str(path) for path in (annotations, long_annotations) if path)
     if long_annotations is not None:
         content = join_short_and_long(annotations, long_annotations)
-        data = orjson.dumps(content)
+        data, cut = orjson.dumps(content), None
         dataset, split = dataset or SHORT_AND_LONG, split or "val"
     else:
         data = read_bytes(annotations)
         content = parse_json(data, name)
-        info = content.get("info")
-        cut = info.get("split") if isinstance(info, dict) else None
-        part = cut.get("part") if isinstance(cut, dict) else None
+        cut = cut_of(content)
         dataset = dataset or _recognized(content, annotations)
-        split = split or part or annotations.stem
+        split = split or (cut.part if cut else annotations.stem)
     _check_name(dataset, content, name)
     return {
-        "dataset": dataset, "split": split, "annotations_sha256": annotations_checksum(data)
+        "dataset": dataset, "split": split, "annotations_sha256": annotations_checksum(data),
+        "split_protocol": cut.protocol if cut else None,
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from vis_bench.cost.flops.values import measure_flops_on_values
 from vis_bench.cost.flops.video import measure_flops
 from vis_bench.cost.speed.measure import measure_speed
 from vis_bench.cost.speed.regions import Workload
+from vis_bench.data.annotation_files import videos_checksum
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError, reason
@@ -400,6 +401,8 @@ def describe(job: Job, method: VISMethod) -> Record:
         contaminated=job.measures_training_videos and weights_source not in ("random", "none"),
         limited=job.limited,
         annotations_sha256=job.dataset.annotations_sha256,
+        videos_sha256=videos_checksum(video.id for video in job.videos),
+        split_protocol=job.dataset.cut.protocol if job.dataset.cut else None,
         frames_sha256=job.frames_sha256(video.id for video in job.videos),
     )
     size = SizeFields(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vis_bench.data.categories import dataset_title, unit
+from vis_bench.data.categories import OFFICIAL_VIDEOS, dataset_title, unit
 from vis_bench.record.metrics import FPS, Metric
 from vis_bench.record.names import (
     arithmetic_name,
@@ -17,7 +17,7 @@ from vis_bench.record.names import (
     tie_break,
 )
 from vis_bench.record.schema import Record
-from vis_bench.show.papers.table import PaperTable, Where, published
+from vis_bench.show.papers.table import PaperTable, Where
 from vis_bench.text import count
 
 
@@ -122,7 +122,7 @@ def _other_videos(record: Record, table: PaperTable) -> str | None:
         return None
     if record.split != table.split:
         return f"not the published split, {table.split}"
-    num_videos = published()["num_videos"].get(table.dataset, {}).get(table.split)
+    num_videos = OFFICIAL_VIDEOS.get(table.dataset, {}).get(table.split)
     if None in (num_videos, record.num_videos) or num_videos == record.num_videos:
         return None
     return f"not the {num_videos} {unit(record.dataset)}s of the published split"
