@@ -18,7 +18,8 @@ from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, 
 
 SYNTHETIC_REMARK = (
     "The synthetic set is another data set and the mini models are other models: compare their "
-    "figures with each other, not with those above."
+    "figures with each other, not with those above. Each was trained once: `table "
+    "ifc-communication` tells how far two trainings of one model lie apart."
 )
 RESERVED_REMARK = (
     "Figures of other videos than the published ones, of random weights, or of videos that the "
