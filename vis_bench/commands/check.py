@@ -25,7 +25,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints which number moved; 1 if one got worse, or speed that is required is missing."""
+    """Prints the numbers that moved; 1 if one got worse, or required speed is missing."""
     if options.update:
         overwrite_guard([options.baseline], [options.current])
         report = update_baseline(options.baseline, options.current)

@@ -66,7 +66,7 @@ def add_arguments(options: Options) -> None:
         "--split", "NAME", "the record's split", str, unless_given="that of the annotations file"
     )
     options.value(
-        "--note", "TEXT", "label that tells these results from others of the method, such as "
+        "--note", "TEXT", "label that distinguishes results of one method, such as "
         "'36 frames'", str,
     )  # fmt: skip
     options.value("--url", "URL", "where the results come from", str, unless_given=unknown)

@@ -29,7 +29,7 @@ def add_arguments(options: Options) -> None:
         "--all", "show every cell, ablations too, instead of the best per method and backbone"
     )
     options.value(
-        "--annotations", "GT.json", "annotations of records that do not say where theirs are",
+        "--annotations", "GT.json", "annotations of records that name none",
         unless_given="those of the records' data sets",
     )  # fmt: skip
     options.data_root()

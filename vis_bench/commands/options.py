@@ -79,11 +79,11 @@ class Options:
     def kinds(
         self, dest: str, metavar: str, kinds: Mapping[str, tuple[str, Callable[[Options], None]]]
     ) -> None:
-        """Kinds of a command by the name that is typed: a line of help, and what adds arguments.
+        """Subcommands by name: a line of help, and the function that adds arguments.
 
         Args:
             dest: the attribute that holds the name.
-            metavar: stands for it in the help.
+            metavar: its name in the help.
         """
         subparsers = self._parser.add_subparsers(
             dest=dest, metavar=metavar, required=True, parser_class=type(self._parser)

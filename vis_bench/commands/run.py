@@ -110,7 +110,7 @@ def measure(
 
     Args:
         options: with those of `Options.measuring`.
-        records_folder: where records go unless --output or --limit says otherwise.
+        records_folder: of the records, unless --output or --limit changes it.
         measure_all: measures the jobs; in this process unless given.
         trace: recorded times of clips, in place of this machine's.
     """

@@ -107,7 +107,7 @@ def report_skipped(problems: Iterable[str]) -> None:
 
 
 def method_builder(name: str) -> Any:
-    """The function that builds methods, for tables that are counted; only these import torch."""
+    """Function that builds methods, for counted tables alone, since it imports torch."""
     if not is_counted(name):
         return None
     from methods import build_method

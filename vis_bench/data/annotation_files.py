@@ -4,8 +4,8 @@ A file in YouTube-VIS form has `videos`, `categories` and `annotations`. COCO's 
 "Data format") has `images` in place of `videos`, and one mask, area and box per annotation in place
 of a list with an entry per frame; images are read as videos of one frame.
 
-Readers tell two functions about problems: `defect` about those that make a measurement wrong, and
-`flaw` about the others. `annotations`, `datasets` and `split` refuse the first defect and ignore
+Readers report problems to two functions: to `defect` those that make a measurement wrong, to `flaw`
+the others. `annotations`, `datasets` and `split` refuse the first defect and ignore
 flaws; `validate` collects both.
 """
 
@@ -27,7 +27,7 @@ from vis_bench.files import parse_json, read_json, shown
 Kind = Literal[
     "file", "categories", "id", "length", "size", "frame", "mask", "area", "box", "value"
 ]
-Tell = Callable[[Kind, str, str], None]  # kind, place, message
+Report = Callable[[Kind, str, str], None]  # kind, place, message
 
 SHORT, LONG = "short", "long"
 # In `info` of annotations joined from several files: the video ids of each, by its name.
@@ -57,7 +57,7 @@ def ignore(_kind: Kind, where: str, message: str) -> None:
 
 @dataclass(frozen=True)
 class VideoEntry:
-    """A video as its file describes it; None and no names stand for what is malformed.
+    """A video as its file describes it; malformed values are None, or no names.
 
     `name` is the folder of its first frame, or an image's file name, or else the id; `where` is
     what messages call the entry.
@@ -72,7 +72,7 @@ class VideoEntry:
 
 
 def kind_problem(content: Any, *, needs_annotations: bool) -> str | None:
-    """Says how the content is that of another file of a data set; None if it is annotations."""
+    """Reason why the content is another file of a data set; None if it is annotations."""
     needed = "expected an object with videos" + (
         ", categories and annotations" if needs_annotations else ""
     )
@@ -88,14 +88,14 @@ def kind_problem(content: Any, *, needs_annotations: bool) -> str | None:
 
 
 def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
-    """Refuses another file of a data set; `name` is what messages call it."""
+    """Refuses another file of a data set; `name` is its name in messages."""
     problem = kind_problem(content, needs_annotations=needs_annotations)
     if problem is not None:
         raise InputError(f"{name} {problem}")
 
 
 def read_entries(
-    content: Mapping[str, Any], key: str, name: str, defect: Tell = refuse, flaw: Tell = ignore
+    content: Mapping[str, Any], key: str, name: str, defect: Report = refuse, flaw: Report = ignore
 ) -> list[dict[str, Any]]:
     """The objects of the list `content[key]`, with their ids checked."""
     values = content.get(key)
@@ -119,14 +119,14 @@ def read_entries(
         if number in seen:
             defect("id", where, f"repeats id {number}; expected an id of its own")
         elif number == 0:
-            tell = defect if key == "annotations" else flaw
-            tell("id", where, "has id 0, which evaluators read as 'none'; expected 1 or more")
+            report = defect if key == "annotations" else flaw
+            report("id", where, "has id 0, which evaluators read as 'none'; expected 1 or more")
         seen.add(number)
     return entries
 
 
 def video_entries(
-    content: Mapping[str, Any], name: str, defect: Tell = refuse, flaw: Tell = ignore
+    content: Mapping[str, Any], name: str, defect: Report = refuse, flaw: Report = ignore
 ) -> dict[int, VideoEntry]:
     """The videos of a file by id."""
     videos: dict[int, VideoEntry] = {}
@@ -139,7 +139,7 @@ def video_entries(
 
 
 def _video_entry(
-    entry: dict[str, Any], of_images: bool, where: str, defect: Tell, flaw: Tell
+    entry: dict[str, Any], of_images: bool, where: str, defect: Report, flaw: Report
 ) -> VideoEntry:
     size_HW = None
     size: list[Any] = [entry.get("height"), entry.get("width")]
@@ -172,7 +172,7 @@ def _video_entry(
 
 
 def category_names(
-    content: Mapping[str, Any], name: str, defect: Tell = refuse, flaw: Tell = ignore
+    content: Mapping[str, Any], name: str, defect: Report = refuse, flaw: Report = ignore
 ) -> dict[int, str]:
     """The categories of a file, id -> name, in its order."""
     entries = read_entries(content, "categories", name, defect, flaw)

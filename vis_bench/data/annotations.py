@@ -85,7 +85,7 @@ class GroundTruth:
 
     @classmethod
     def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:
-        """Checks the content of an annotations file; `name` is what messages call it.
+        """Checks the content of an annotations file; `name` is its name in messages.
 
         Raises:
             InputError: naming the file and, where they are known, the annotation, the video and

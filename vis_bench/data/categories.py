@@ -127,7 +127,7 @@ def check_dataset_name(name: str) -> None:
 
 
 def contradiction(name: str, categories: Mapping[int, str]) -> str | None:
-    """Sentence about how a file's categories contradict those of a data set, or None.
+    """Contradiction between a file's categories and a data set's, as a sentence, or None.
 
     A file may lack categories. Spelling counts up to case, spaces and underscores.
 

@@ -97,12 +97,12 @@ class Dataset:
 
     @property
     def full_name(self) -> str:
-        """`data set/split`, where the file itself goes before the config that calls it so."""
+        """`data set/split`, named by the file rather than by the config."""
         return f"{self.name}/{self.part or self.split}"
 
     @property
     def category_ids(self) -> list[int]:
-        """The ids of the categories, which is what the columns of class probabilities stand for."""
+        """The category id of each column of the class probabilities."""
         return list(self.categories)
 
     @cached_property
@@ -175,7 +175,7 @@ def load_dataset(
 
     Raises:
         InputError: for an unknown name or split, files that are missing, malformed, or of another
-            data set; it says which option changes that.
+            data set; it names the option that changes that.
     """
     if annotations is None or frames is None:
         check_dataset_name(name)
@@ -295,7 +295,7 @@ def _video(entry: VideoEntry, frames: Path) -> Video:
 
 
 def _check_first_frame(frames: Path, first: str) -> None:
-    """Looks at the first frame only: the others are missed when they are decoded."""
+    """Checks the first frame only; missing others fail when they are decoded."""
     if not frames.is_dir():
         raise InputError(f"folder of frames {frames} does not exist; dataset.frames names another")
     if not is_file(frames / first):
@@ -369,7 +369,7 @@ def _candidates(data_root: Path, name: str, split: str, forms: Iterable[str]) ->
 
 
 def _folders(data_root: Path, name: str) -> list[Path]:
-    """The folder of the data set's own that exists; else all that it might have been."""
+    """The data set's existing folder; else all candidates."""
     own = [data_root / name, data_root / name.replace("ytvis", "ytvis_")]
     return [folder for folder in own if folder.is_dir()][:1] or [*dict.fromkeys(own), data_root]
 

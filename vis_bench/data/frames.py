@@ -98,7 +98,7 @@ def _is_turned(image: Image.Image) -> bool:
     """True if EXIF asks for another orientation than the stored one."""
     if "exif" not in image.info:  # `getexif` would decode a whole PNG to look for it
         return False
-    with suppress(Exception):  # broken EXIF says nothing
+    with suppress(Exception):  # broken EXIF counts as none
         return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
     return False
 

@@ -53,7 +53,7 @@ def nominal_content(split: str) -> dict[str, Any]:
 
 
 def _frame(video: Video, t: int) -> np.ndarray:
-    """Frame `t` (720, 1280, 3) of a video that goes to and fro without end."""
+    """Frame `t` (720, 1280, 3) of a video that plays forward and backward without end."""
     place = t % (2 * video.length)
     small = video.frames[min(place, 2 * video.length - 1 - place)]
     height, width = SIZE_HW

@@ -186,7 +186,7 @@ def _part(
 
 
 def _write_both(files: Sequence[tuple[Path, bytes]]) -> None:
-    """Writes all files or, as far as anybody can see afterwards, none."""
+    """Writes all files, or none of them if one fails."""
     for path, _ in files:
         check_writable(path)
     before = [(path, path.read_bytes() if path.is_file() else None) for path, _ in files]

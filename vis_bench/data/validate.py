@@ -19,7 +19,7 @@ from vis_bench.data.annotation_files import (
     NO_ANNOTATIONS,
     OCCLUSION,
     Kind,
-    Tell,
+    Report,
     VideoEntry,
     as_videos,
     category_names,
@@ -61,7 +61,7 @@ class Problem:
     """One defect.
 
     `kind` groups defects of a sort. `where` names the file, and the video or annotation as far
-    as they are known. `message` says what is wrong, and in which frame (counted from 0).
+    as they are known. `message` names the defect and its frame (counted from 0).
     """
 
     kind: Kind
@@ -96,7 +96,7 @@ def validate(
     where = str(annotations)
     problems: list[Problem] = []
 
-    def tell(kind: Kind, place: str, message: str) -> None:
+    def report(kind: Kind, place: str, message: str) -> None:
         problems.append(Problem(kind, place, message))
 
     data = read_bytes(annotations)
@@ -107,37 +107,37 @@ def validate(
     problem = kind_problem(content, needs_annotations=False)
     if problem is not None:
         return [Problem("file", where, problem)]
-    categories = category_names(content, where, tell, tell)
+    categories = category_names(content, where, report, report)
     conflict = contradiction(name, categories) if name is not None else None
     if conflict is not None:
-        tell("categories", where, f"is not for data set {name}: {conflict}")
-    videos = video_entries(content, where, tell, tell)
+        report("categories", where, f"is not for data set {name}: {conflict}")
+    videos = video_entries(content, where, report, report)
     if not content.get("videos"):
-        tell("file", where, "lists no videos")
+        report("file", where, "lists no videos")
     for video in videos.values():
-        _check_names(video, tell)
+        _check_names(video, report)
     if content.get("annotations"):
-        entries = read_entries(content, "annotations", where, tell, tell)
+        entries = read_entries(content, "annotations", where, report, report)
         with bars.bar(f"annotations of {where}", len(entries)) as advance:
             for entry in entries:
-                _check_object(entry, videos, categories, where, tell)
+                _check_object(entry, videos, categories, where, report)
                 advance()
     else:
-        tell("file", where, NO_ANNOTATIONS)
+        report("file", where, NO_ANNOTATIONS)
     if frames is not None:
         with bars.bar(f"frames of {where}", len(videos)) as advance:
-            _check_frames(list(videos.values()), frames, tell, advance)
+            _check_frames(list(videos.values()), frames, report, advance)
     return problems
 
 
-def _check_names(video: VideoEntry, tell: Tell) -> None:
+def _check_names(video: VideoEntry, report: Report) -> None:
     seen = set()
     for t, name in enumerate(video.file_names):
         if not _path_of(video, name, Path()):
             text = f"frame {t} has the file name {shown(name)}; expected a path inside the folder"
-            tell("value", video.where, text)
+            report("value", video.where, text)
         elif name in seen:
-            tell("value", video.where, f"frame {t} names the file of an earlier frame, {name!r}")
+            report("value", video.where, f"frame {t} names the file of an earlier frame, {name!r}")
         else:
             seen.add(name)
 
@@ -149,7 +149,9 @@ def _path_of(video: VideoEntry, name: Any, frames: Path) -> Path | None:
         return None
 
 
-def _check_frames(videos: Sequence[VideoEntry], frames: Path, tell: Tell, advance: Advance) -> None:
+def _check_frames(
+    videos: Sequence[VideoEntry], frames: Path, report: Report, advance: Advance
+) -> None:
     """Opens every frame of the videos; one call of `advance` per video."""
     with ThreadPoolExecutor(THREADS) as pool:
         for video in videos:
@@ -158,22 +160,22 @@ def _check_frames(videos: Sequence[VideoEntry], frames: Path, tell: Tell, advanc
             missing = [t for t, path in paths.items() if not is_file(path)]
             if missing:
                 text = f"is missing: there is no file {paths[missing[0]]}"
-                tell("frame", video.where, _in_frames(missing, text))
+                report("frame", video.where, _in_frames(missing, text))
             present = {t: path for t, path in paths.items() if is_file(path)}
             for (t, path), opened in zip(
                 present.items(), pool.map(_opened, present.values()), strict=True
             ):
                 if isinstance(opened, str):
                     text = f"frame {t}, {path}, cannot be decoded: {opened}"
-                    tell("frame", video.where, text)
+                    report("frame", video.where, text)
                 elif video.size_HW is not None and opened != video.size_HW:
                     sizes = f"is {_times(opened)}; the video is {_times(video.size_HW)}"
-                    tell("size", video.where, f"frame {t}, {path}, {sizes}")
+                    report("size", video.where, f"frame {t}, {path}, {sizes}")
             advance()
 
 
 def _opened(path: Path) -> tuple[int, int] | str:
-    """The height and width of an image that decodes to its end, or why it does not."""
+    """The height and width of an image that decodes to its end, or the reason why not."""
     try:
         with open_image(path) as image:
             width, height = image.size
@@ -186,57 +188,59 @@ def _opened(path: Path) -> tuple[int, int] | str:
 
 def _check_object(
     entry: dict[str, Any], videos: Mapping[int, VideoEntry], categories: Collection[int],
-    where: str, tell: Tell,
+    where: str, report: Report,
 ) -> None:  # fmt: skip
     """Checks one annotation against its video and its own masks; its id is checked elsewhere."""
     where = f"{where}, annotation {shown(entry.get('id'))}"
     number = entry.get("video_id")
     video = videos.get(number) if type(number) is int else None
     if video is None:
-        tell("id", where, f"has video_id {shown(number)}, which is not among the videos")
+        report("id", where, f"has video_id {shown(number)}, which is not among the videos")
     else:
         where = f"{where} (video {video.id})"
     category = entry.get("category_id")
     if type(category) is not int or category not in categories:
         text = f"has category_id {shown(category)}, which is not among the categories"
-        tell("categories", where, text)
+        report("categories", where, text)
     if entry.get("iscrowd", 0) not in (0, 1):
-        tell("value", where, f"has iscrowd {shown(entry['iscrowd'])}; expected 0 or 1")
+        report("value", where, f"has iscrowd {shown(entry['iscrowd'])}; expected 0 or 1")
     if video is not None:
-        _check_extent(entry, video, where, tell)
-    _check_masks(entry, video, where, tell)
+        _check_extent(entry, video, where, report)
+    _check_masks(entry, video, where, report)
     labels = entry.get(OCCLUSION)
     if isinstance(labels, list) and (wrong := unknown_labels(labels)):
-        tell("value", where, _in_frames(wrong, label_problem(labels[wrong[0]])))
+        report("value", where, _in_frames(wrong, label_problem(labels[wrong[0]])))
 
 
-def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, tell: Tell) -> None:
-    """Lists of another length than the video, and sizes and lengths that it contradicts."""
+def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, report: Report) -> None:
+    """Reports lists that are not as long as the video, and contradicting sizes and lengths."""
     for key in PER_FRAME:
         values = entry.get(key)
         if values is None and key in OPTIONAL:
             continue
         if not isinstance(values, list):
-            tell("length", where, f"has {key} {shown(values)}; expected a list")
+            report("length", where, f"has {key} {shown(values)}; expected a list")
         elif video.length is not None and len(values) != video.length:
             items = "occlusion labels" if key == OCCLUSION else key
             text = f"has {len(values)} {items} but its video has {video.length} frames"
-            tell("length", where, text)
+            report("length", where, text)
     if entry.get("length", video.length) != video.length and video.length is not None:
         text = f"has length {shown(entry['length'])} but its video has {video.length} frames"
-        tell("length", where, text)
+        report("length", where, text)
     if video.size_HW is not None:
         height, width = video.size_HW
         own = [entry.get("height", height), entry.get("width", width)]
         if own != [height, width]:
             text = f"has height and width {shown(own)} but its video is {height}x{width}"
-            tell("size", where, text)
+            report("size", where, text)
 
 
 Defect = tuple[Kind, str, str]  # kind, key that defects of the same sort share, message
 
 
-def _check_masks(entry: dict[str, Any], video: VideoEntry | None, where: str, tell: Tell) -> None:
+def _check_masks(
+    entry: dict[str, Any], video: VideoEntry | None, where: str, report: Report
+) -> None:
     """Masks, areas and boxes frame by frame; the same defect in many frames is one problem."""
     found: dict[tuple[Kind, str], list[tuple[int, str]]] = defaultdict(list)
     masks = entry.get("segmentations")
@@ -245,7 +249,7 @@ def _check_masks(entry: dict[str, Any], video: VideoEntry | None, where: str, te
         for kind, sort, text in _frame_defects(entry, t, mask, size_HW):
             found[kind, sort].append((t, text))
     for (kind, _), frames in found.items():
-        tell(kind, where, _in_frames([t for t, _ in frames], frames[0][1]))
+        report(kind, where, _in_frames([t for t, _ in frames], frames[0][1]))
 
 
 def _frame_defects(
@@ -304,7 +308,7 @@ def _in_frames(frames: Sequence[int], message: str) -> str:
 
 
 def problems_text(problems: Sequence[Problem], *, show_all: bool = False) -> str:
-    """The problems to read, grouped unless all are wanted, and their number at the end."""
+    """Text of the problems, grouped unless all are wanted, with their number at the end."""
     if not problems:
         return "no problems found"
     if show_all:

@@ -59,7 +59,7 @@ class Video:
         return getattr(self.frames, "files", ())
 
     def read(self, t: int) -> np.ndarray | str:
-        """Frame t, or a sentence that says why it cannot be decoded.
+        """Frame t, or the reason why it cannot be decoded.
 
         Raises:
             InputError: for a frame of another size than the video's.

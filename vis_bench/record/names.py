@@ -235,7 +235,7 @@ def split_ablations(records: Sequence[Record]) -> tuple[list[Record], list[Recor
 
 
 def tie_break(record: Record) -> str:
-    """A text that differs wherever two records differ; the last key of every sort of records."""
+    """Text that is unique to a record; the last key of every sort of records."""
     return repr(sorted(record.model_dump().items()))
 
 

@@ -74,7 +74,7 @@ class SubjectFields(IdentityFields):
     external: StrictBool = False
     """The results come from other code."""
     note: StrictStr | None = None
-    """Distinguishes results of one method, as written by whoever recorded them."""
+    """Label that distinguishes results of one method, given by the user."""
     url: StrictStr | None = None
     """Source of results of other code."""
     num_frames: Count | None = None

@@ -74,7 +74,7 @@ class RecordStore:
         return path
 
     def write_failures(self, record: Record, failures: Mapping[str, str], command: str) -> Path:
-        """Writes why a record, which is kept, could not be measured again."""
+        """Writes the failures of a later measurement beside the record, which is kept."""
         path = self.folder / f"{file_stem(record)}.json"
         content = {"record": path.name, "command": command, "failures": failures}
         write_atomically(failed_file(path), json.dumps(content, indent=1).encode() + b"\n")
@@ -215,7 +215,7 @@ def predictions_path(record: Record, record_path: Path) -> Path:
 
     Raises:
         InputError: for a record without predictions, predictions outside its folder, through a link
-            too, or a file that is not there; it says how to get it.
+            too, or a missing file; it names the command that writes it.
     """
     name = record.predictions
     if not name:

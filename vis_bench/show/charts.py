@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = "os^DvPX<>dp"
-# As in the report's style sheet; told apart by readers with color blindness, too.
+# As in the report's style sheet; distinguishable with color blindness.
 PALETTE = "#0b6bb8", "#c25a00", "#0f8f6b", "#a63d84", "#6b6f0f", "#6a5acd", "#57606a"
 _POINTS_PER_INCH = 72
 _DOTS_PER_INCH = 150

@@ -134,7 +134,7 @@ def _but_stride(facet: dict[str, str]) -> tuple[str, ...]:
 
 
 def _telling(facets: Sequence[dict[str, str]]) -> list[str]:
-    """Facets in which curves differ, without trailing ones that tell nothing further apart."""
+    """Facets in which curves differ, up to the last that is needed to distinguish them."""
 
     def num_curves(keys: Sequence[str]) -> int:
         return len({tuple(facet[key] for key in keys) for facet in facets})

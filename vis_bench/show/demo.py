@@ -59,7 +59,7 @@ def table_text(records: Sequence[Record]) -> str:
 
 
 def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
-    """Draw masks of the best cell of each method, report on the best two, and say what is where."""
+    """Draw masks of the best cell of each method, report on the best two, and list the files."""
     best: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: -(record.ap or 0)):
         if record.ap is not None and record.predictions:

@@ -55,8 +55,7 @@ RANKS_NOTE = (
     "the videos, corrected by Holm at 5 %)."
 )
 NO_RANK_NOTE = (
-    "Rows go by AP. No rank: the predictions or annotations that tell are not at hand, or AP has "
-    "no interval."
+    "Rows go by AP. No rank: predictions or annotations are missing, or AP has no interval."
 )
 IMAGES_NOTE = "Rows go by AP, without ranks: AP of single images has no interval here."
 
@@ -134,7 +133,7 @@ def leaderboard_markdown(
     Args:
         introduction: Markdown below the title.
         columns: names of the columns to show.
-        among: further records from which labels tell these apart.
+        among: further records, from which the labels must differ.
         difference: of two rows; without it there are no ranks.
         chosen: as `choices`.
     """
@@ -194,7 +193,7 @@ def leaderboard_table(
 
     Args:
         ranks: of the ranked rows.
-        among: further records from which labels tell these apart.
+        among: further records, from which the labels must differ.
         data: the section's title.
         reports: addresses of reports by `tie_break` of their records.
         chosen: as `choices`.

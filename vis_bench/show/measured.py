@@ -53,7 +53,7 @@ def key_remarks(records: Sequence[Record], among: Sequence[Record] = ()) -> tupl
     """A sentence with the names that the records' files have for the rows; empty for none.
 
     Args:
-        among: further records from which labels tell these apart.
+        among: further records, from which the labels must differ.
     """
     labels = display_names([*records, *among]), marked_labels([*records, *among])
     pairs = list(zip(*labels, strict=True))[: len(records)]

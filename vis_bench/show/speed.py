@@ -23,7 +23,7 @@ def speed_table(records: Sequence[Record]) -> Table:
     """Tabulate a row per record and region; stages are milliseconds per source frame.
 
     `Load` is the load average before the first run and the number of CPUs; `Videos` counts timed
-    videos. Compile time and device have columns only where they tell something.
+    videos. Compile time has a column if anything was compiled, the device if it varies.
     """
     unneeded = set() if any(r.compile_seconds is not None for r in records) else {COMPILE_COLUMN}
     unneeded |= set() if has_devices(records) else {DEVICE_COLUMN}

@@ -123,7 +123,7 @@ def render(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def render_owners(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
-    """Who is where in one frame, without drawing the pixels.
+    """Owner of each pixel of one frame, without drawing it.
 
     Returns:
         owner_HW: as `render`.

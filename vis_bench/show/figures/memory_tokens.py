@@ -1,7 +1,7 @@
 """Attention of IFC's memory tokens: for each token, its weights as heat over a frame.
 
-A memory token gathers what later layers tell other frames (Hwang et al., NeurIPS 2021, section
-3.1); which parts of a frame it gathers, the paper does not show.
+A memory token gathers a frame's content, which later layers pass to other frames (Hwang et al.,
+NeurIPS 2021, section 3.1). The paper does not show the parts of a frame that it gathers.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class GatedSpeed(Fields):
 
 
 class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
-    """Compared fields of a record, and those that tell its cell from others.
+    """Compared fields of a record, and those that identify its cell.
 
     `source`: the file that it was read from; no part of a baseline file.
     """
@@ -98,8 +98,8 @@ IDENTITY = (
     "method", "options", "backbone", "dataset", "split", "clip_length", "clip_stride",
     "resolution", "precision", "training", "seed", "note", "external", "reconstruction",
 )  # fmt: skip
-# Keys of a config that other fields tell better, and those that define no measurement.
-_TOLD_BY_FIELDS = {
+# Keys of a config that other fields hold, and those that define no measurement.
+_IN_FIELDS = {
     "dataset", "weights", "tf32", "compile", "trained_by", "skip_without_weights", *IDENTITY,
 }  # fmt: skip
 COSTS = ("num_params", "gflops_per_clip", "gflops_per_frame")
@@ -211,7 +211,7 @@ def paired(
 
 
 def _identity(cell: GatedCell) -> dict[str, Any]:
-    """All that a config, a note, the weights and the method's package define, by name.
+    """Settings, note, weights and package that define a cell, by name.
 
     Commit, time, machine and the version of a plug-in's source are no part of it.
     """
@@ -235,7 +235,7 @@ def _counterpart(old: GatedCell, candidates: Sequence[GatedCell]) -> GatedCell |
 
 
 def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a config that no other field tells, without defaults.
+    """Settings of a config that no other field holds, without defaults.
 
     Records from before a key was added have its default.
     """
@@ -244,8 +244,8 @@ def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         f"speed.{key}": value for key, value in speed.items()
         if value != _DEFAULTS["speed"].get(key)
     }  # fmt: skip
-    told = {"speed", *_TOLD_BY_FIELDS}
-    others = {key: value for key, value in config.items() if key not in told}
+    held = {"speed", *_IN_FIELDS}
+    others = {key: value for key, value in config.items() if key not in held}
     return timing | {k: value for k, value in others.items() if value != _DEFAULTS.get(k)}
 
 

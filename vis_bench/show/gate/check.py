@@ -1,4 +1,4 @@
-"""The regression gate: compare measurements with a baseline, and tell which number moved.
+"""The regression gate: compare measurements with a baseline, and name the numbers that moved.
 
 AP, AR and the tracking metrics are compared in points, cost exactly, speed within noise.
 """
@@ -190,7 +190,7 @@ def _load_text(cell: GatedCell) -> str:
 
 
 def told_apart(old: float, new: float, digits: int) -> tuple[str, str, str]:
-    """Two values and their difference with the decimals that tell them apart, `digits` at least."""
+    """Two values and their difference with enough decimals to differ, at least `digits`."""
     while True:
         texts = f"{old:,.{digits}f}", f"{new:,.{digits}f}", f"{new - old:+,.{digits}f}"
         if (texts[0] != texts[1] and float(texts[2].replace(",", ""))) or digits >= 15:

@@ -25,7 +25,7 @@ from vis_bench.show.overlay.painting import BLACK, PALETTE, WHITE, Color, Style,
 GAP = 4
 # A picture, and the captions above it on its left and on its right.
 Panel = tuple[Image.Image, str, str]
-# Style, whether it is switched, and what the legend says.
+# Style, whether it is switched, and text of the legend.
 MARKS: dict[str, tuple[Style, bool, str]] = {
     "missed": ("missed", False, "object without a mask in this frame"),
     "unmatched": (

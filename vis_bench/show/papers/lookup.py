@@ -1,4 +1,4 @@
-"""Records that fill a paper's table: which one stands in a cell, and its conditions in words."""
+"""Records that fill a paper's table: the choice for each cell, and its conditions in words."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def describe_conditions(record: Record, table: PaperTable | None = None) -> str:
         None if record.precision is None else arithmetic_name(record),
         f"clip stride {record.clip_stride}" if record.clip_stride else None,
         record.timed_region if record.fps is not None else None,
-        "timed as the authors say" if record.speed_protocol == "paper" else None,
+        "timed by the authors' protocol" if record.speed_protocol == "paper" else None,
         "FPS timed beside other workers" if record.timed_alone is False else None,
         record.device,
         f"commit {record.git_commit[:8]}" if record.git_commit else None,

@@ -169,7 +169,7 @@ def published() -> Mapping[str, Any]:
 
 
 def source_text(key: str) -> str:
-    """A source as a footnote; a text that is no key of a shared source stands for itself."""
+    """Text of a source for a footnote; an unknown key is itself the text."""
     return published()["sources"].get(key, {"text": key})["text"]
 
 

@@ -1,4 +1,4 @@
-"""Tables of the page, whose cells know what they are sorted by, and cells of numbers."""
+"""Sortable tables of the page, and cells of numbers."""
 
 from __future__ import annotations
 

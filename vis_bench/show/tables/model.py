@@ -22,7 +22,7 @@ class Column:
         has_interval: entries may have an interval, for which CSV and JSON have two columns.
         interval_title: of the interval's own column in other formats; empty for none.
         key: name of the column for `--columns`; made from the title unless given.
-        context: words with `{}`, which say the value once above the table if all rows share it.
+        context: template with `{}`, filled once above the table if all rows share the value.
         joined: what stands between this column and the one on its left where both share one.
         weight: where space is short, the column with the highest goes first; 0 stays.
     """

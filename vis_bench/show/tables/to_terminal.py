@@ -74,7 +74,7 @@ def _wrapped(text: Text, width: int, indent: str) -> list[Text]:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Cells of a table, heads first; `numeric` says which columns stand at the right."""
+    """Cells of a table, heads first; `numeric` columns are right-aligned."""
 
     rows: Sequence[Sequence[Text]]
     numeric: Sequence[bool]
