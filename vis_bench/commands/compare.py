@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 
 import vis_bench
 from vis_bench.commands.options import Options
@@ -28,11 +29,23 @@ def add_arguments(options: Options) -> None:
         "--power", "also print the difference in AP that this many videos can show, and how many "
         "1 AP would need",
     )  # fmt: skip
+    options.flag(
+        "--exact", "of two results files, only check that their tracks are equal: masks to the "
+        "pixel, scores to 1e-6; needs no annotations; exit code 1 where they differ",
+    )  # fmt: skip
     options.resampling()
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int | None:
     """Prints both sides, their difference and its confidence interval."""
+    if options.exact:
+        from vis_bench.data.results_file import read_results
+        from vis_bench.metrics.equal_tracks import equal_tracks
+
+        files = (read_results(Path(name)) for name in (options.first, options.second))
+        exact = equal_tracks(*(file.tracks for file in files))
+        print_tables(options, exact.as_json(), exact.as_text())
+        return 0 if exact.equal else 1
     report = vis_bench.compare(
         options.first, options.second, annotations=options.annotations,
         data_root=options.data_root, score_threshold=options.score_threshold,
@@ -44,3 +57,4 @@ def run(options: argparse.Namespace) -> None:
         content["power"] = None if power is None else asdict(power)
         text = f"{report.power_text()}\n\n{text}"
     print_tables(options, content, text)
+    return None

@@ -17,6 +17,7 @@ Track = collections.namedtuple("Track", "category score masks track_id")
 BACK_ENDS = {
     "callable": ".callables",
     "detectron2": ".detectron2_models",
+    "mmdet": ".mmdet_models",
 }
 # Short side of the gray frames for a model that takes any.
 TRIAL_SIDE = 64

@@ -29,15 +29,12 @@ def check_device(name):
 def load_strictly(model, path):
     """Loads all weights of a file: every key is used, none is missing."""
     state = _read_state(path)
-    own = model.state_dict()
-    missing, unknown = sorted(set(own) - set(state)), sorted(set(state) - set(own))
-    problems = [f"lacks {_some(missing)}"] if missing else []
-    problems += [f"has {_some(unknown)}, which the model lacks"] if unknown else []
-    if not problems:
-        try:
-            model.load_state_dict(state, strict=True)
-        except RuntimeError as error:  # other shapes
-            problems = [" ".join(str(error).split())[:300]]
+    try:
+        missing, unknown = model.load_state_dict(state, strict=False)  # after the model's renames
+        problems = [f"lacks {_some(missing)}"] if missing else []
+        problems += [f"has {_some(unknown)}, which the model lacks"] if unknown else []
+    except RuntimeError as error:  # other shapes
+        problems = [" ".join(str(error).split())[:300]]
     if problems:
         raise DriverError(
             f"{path} does not fit the config's model: it {' and '.join(problems)}; expected the "

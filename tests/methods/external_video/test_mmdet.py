@@ -1,0 +1,84 @@
+r"""Back end `mmdet` against MMDetection's own evaluation, in a second environment.
+
+    python3.11 -m venv .venv-mmdet
+    .venv-mmdet/bin/pip install torch mmdet==3.3.0 mmengine==0.10.7 mmcv-lite==2.1.0 \
+        'setuptools<81'
+
+VIS_BENCH_MMDET_PYTHON may name another interpreter. mmcv-lite has no compiled operators; the two
+that MaskTrack R-CNN needs are in `tests/support/mmdet_lab/lab_operators.py`.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import fill
+from methods import build_method
+from vis_bench.data.categories import CATEGORIES
+from vis_bench.data.results_file import results_of
+from vis_bench.data.video import Video
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.metrics.equal_tracks import equal_tracks
+
+LAB = Path(__file__).parents[2] / "support" / "mmdet_lab"
+PYTHON = os.environ.get("VIS_BENCH_MMDET_PYTHON", ".venv-mmdet/bin/python")
+# Frames and original sizes; the first fits (160, 96) by its height, the second by its width.
+VIDEOS = [(5, 120, 180), (4, 90, 200)]
+
+
+def video_frames(number):
+    return list(fill.frames(*VIDEOS[number], number))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Frames and annotations as MMDetection reads them."""
+    folder = tmp_path_factory.mktemp("mmdet")
+    videos, images = [], []
+    for number, (length, height, width) in enumerate(VIDEOS):
+        size = {"height": height, "width": width}
+        (folder / f"v{number}").mkdir()
+        videos.append({"id": number + 1, "name": f"v{number}", "length": length, **size})
+        for t, frame_HW3 in enumerate(video_frames(number)):
+            name = f"v{number}/{t}.png"
+            Image.fromarray(frame_HW3).save(folder / name)
+            images.append({
+                "id": len(images) + 1, "video_id": number + 1, "frame_id": t, "file_name": name,
+                **size,
+            })  # fmt: skip
+    categories = [{"id": key, "name": name} for key, name in CATEGORIES["ytvis2019"].items()]
+    content = {"videos": videos, "images": images, "annotations": [], "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+def predicted(config, folder, **changes):
+    """The tracks of all videos, as `YouTubeVISMetric` writes them."""
+    options = {"back_end": "mmdet", "config_file": config, "project_path": str(LAB)}
+    method = build_method("external_video", num_classes=40, python=PYTHON, **options, **changes)
+    method.take_weights(folder / "weights.pth")
+    method.prepare_for_inference()
+    method.check_resolution(96)
+    plan = InferencePlan("whole", 1, 96, torch.device("cpu"))
+    tracks = []
+    for number, (_, height, width) in enumerate(VIDEOS):
+        video = Video(number + 1, f"v{number}", height, width, video_frames(number))
+        tracks += track_video(method, video, plan, range(1, 41))
+    return tracks
+
+
+@pytest.mark.parametrize("config", ["masktrack_rcnn.py", "mask2former_vis.py"])
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which(PYTHON), reason=" ".join(__doc__.split()))
+def test_tubes_are_those_of_its_own_evaluation(config, folder):
+    subprocess.run([PYTHON, str(LAB / "evaluate.py"), str(LAB / config), str(folder)], check=True)
+    expected = json.loads((folder / "results.json").read_text())
+    tracks = predicted(config, folder)
+    assert len(expected) > 3
+    assert equal_tracks(tracks, results_of(expected, "YouTubeVISMetric")).equal
