@@ -66,8 +66,7 @@ class Mmdet:
         import torch
         from mmdet.structures import DetDataSample, TrackDataSample
 
-        video = TrackDataSample()
-        video.video_data_samples = []
+        samples = []
         for t, frame in enumerate(frames, start):
             sides = frame.shape[:2]
             scale = sides[1] / size_HW[1], sides[0] / size_HW[0]
@@ -77,7 +76,9 @@ class Mmdet:
                 "scale_factor": scale,
             }  # fmt: skip
             sample = DetDataSample(metainfo=metainfo)
-            video.video_data_samples.append(sample)
+            samples.append(sample)
+        video = TrackDataSample()
+        video.video_data_samples = samples
         stacked = np.ascontiguousarray(np.stack(frames).transpose(0, 3, 1, 2))
         data = {"inputs": [torch.from_numpy(stacked)], "data_samples": [video]}
         with torch.no_grad():

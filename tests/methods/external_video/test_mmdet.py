@@ -81,4 +81,4 @@ def test_tubes_are_those_of_its_own_evaluation(config, folder):
     expected = json.loads((folder / "results.json").read_text())
     tracks = predicted(config, folder)
     assert len(expected) > 3
-    assert equal_tracks(tracks, results_of(expected, "YouTubeVISMetric")).equal
+    assert equal_tracks(tracks, results_of(expected, "YouTubeVISMetric").tracks).equal

@@ -1,0 +1,100 @@
+"""A real network behind `callable`: transformers' Mask2Former, whose queries are the tracks."""
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import fill
+from methods import build_method
+from vis_bench.data.video import Video
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.masks.rle import decode
+
+pytest.importorskip("transformers")
+
+PROJECT = """
+import torch
+from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
+
+torch.manual_seed(0)
+BACKBONE = SwinConfig(
+    image_size=64, embed_dim=16, depths=[1, 1, 1, 1], num_heads=[1, 2, 2, 2], window_size=4,
+    out_features=["stage1", "stage2", "stage3", "stage4"],
+)
+MODEL = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(
+    backbone_config=BACKBONE, feature_size=32, mask_feature_size=32, hidden_dim=32,
+    encoder_feedforward_dim=32, dim_feedforward=32, encoder_layers=1, decoder_layers=2,
+    num_attention_heads=2, num_queries=5, num_labels=3,
+)).eval()
+
+@torch.no_grad()
+def predict(frames, height, width):
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2) / 127.5 - 1
+    output = MODEL(pixels)
+    probs = output.class_queries_logits.softmax(-1)[..., :-1].mean(0)
+    masks = torch.nn.functional.interpolate(
+        output.masks_queries_logits, size=(height, width), mode="bilinear"
+    ) > 0
+    for query, scores in enumerate(probs):
+        yield {
+            "score": scores.max(), "category": scores.argmax(), "masks": masks[:, query],
+            "track_id": query,
+        }
+"""
+SIZE = 48, 80
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "lab_mask2former.py").write_text(PROJECT)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield tmp_path
+    sys.modules.pop("lab_mask2former", None)
+
+
+def test_its_masks_and_scores_come_through(project):
+    frames = list(fill.frames(3, *SIZE, 4))
+    plan = InferencePlan("whole", 1, 64, torch.device("cpu"))
+    found = {}
+    for python in (None, sys.executable):
+        method = build_method(
+            "external_video", num_classes=3, function="lab_mask2former:predict",
+            project_path=str(project), python=python,
+        )  # fmt: skip
+        method.prepare_for_inference()
+        found[python] = track_video(method, Video(1, "v", *SIZE, frames), plan, [1, 2, 3])
+    assert found[None] == found[sys.executable]
+    given = []
+    predict = importlib.import_module("lab_mask2former").predict
+
+    def kept(frames_THW3, *size):
+        given.append(frames_THW3)
+        return predict(frames_THW3, *size)
+
+    resized = inputs_of(project, frames, plan, kept, given)
+    expected = [*predict(resized, *SIZE)]
+    expected.sort(key=lambda track: -float(track["score"]))
+    expected = [track for track in expected if track["masks"].any()]
+    assert len(expected) == len(found[None]) > 1
+    for track, theirs in zip(found[None], expected, strict=True):
+        assert track.score == float(theirs["score"])
+        assert track.category_id == 1 + int(theirs["category"])
+        for rle, mask in zip(track.segmentations, theirs["masks"].numpy(), strict=True):
+            assert np.array_equal(mask, np.zeros(SIZE, bool) if rle is None else decode(rle))
+
+
+def inputs_of(project, frames, plan, kept, given):
+    """The frames that the function got."""
+    sys.modules["lab_mask2former"].predict = kept
+    method = build_method(
+        "external_video", num_classes=3, function="lab_mask2former:predict",
+        project_path=str(project),
+    )  # fmt: skip
+    method.prepare_for_inference()
+    track_video(method, Video(1, "v", *SIZE, frames), plan, [1, 2, 3])
+    assert given[-1].shape == (3, 64, 107, 3)
+    assert given[-1].dtype == np.uint8
+    return given[-1]
