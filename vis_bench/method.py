@@ -170,15 +170,18 @@ class ImageRule:
 
 @dataclass(frozen=True)
 class MethodSource:
-    """The code of a plug-in's method.
+    """The code of a plug-in's method, or of another project's.
 
-    `sha256`: over its source files. `distribution`, `version`: of the installed package, None
-    where it is not known.
+    `sha256`: over its source files. `distribution`, `version`: of the installed package.
+    `git_commit`: of the project's folder. `environment`: versions of the other project's Python
+    and packages, which may give other results, too. None where they are not known.
     """
 
     sha256: str
     distribution: str | None = None
     version: str | None = None
+    git_commit: str | None = None
+    environment: str | None = None
 
 
 class VISMethod(nn.Module, ABC):
@@ -193,6 +196,7 @@ class VISMethod(nn.Module, ABC):
         whole_video: True for those of `VideoMethod`.
         input_format: the conversion of frames into the network's input.
         tracking_rule: an `ImageRule` for a method for single images, whose `max_clip_length` is 1.
+        record_name: the method's name in records and tables; None for its name in configs.
         backbone_name: the backbone's name in records.
         reconstruction: True where the authors' own code was never published; marked in tables.
         max_clip_length: the most frames that `predict_clip` takes, None for any number; a config
@@ -213,6 +217,7 @@ class VISMethod(nn.Module, ABC):
     whole_video: bool = False
     input_format: InputFormat = InputFormat()
     tracking_rule: TrackingRule | ImageRule = TrackingRule()
+    record_name: str | None = None
     backbone_name: str = "none"
     reconstruction: bool = False
     max_clip_length: int | None = None

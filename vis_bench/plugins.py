@@ -106,7 +106,8 @@ def sources_sha256(plug_in: MethodSource | None = None) -> str:
     own = _sha256(tuple(sorted(files.items())))
     if plug_in is None:
         return own
-    return hashlib.sha256(f"{own} {plug_in.sha256} {plug_in.version}".encode()).hexdigest()
+    parts = own, plug_in.sha256, plug_in.version, plug_in.environment
+    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()
 
 
 def _package_files(package: str, endings: Collection[str]) -> Iterator[tuple[str, Path]]:

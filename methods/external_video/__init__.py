@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 from cuda_ops import ms_deform_attn
 from methods.external_video.child import Child
 from methods.external_video.driver import BACK_ENDS, PRESETS, DriverError, open_session
+from methods.external_video.provenance import project_source
 from vis_bench.errors import InputError
 from vis_bench.method import (
     Frames,
@@ -24,7 +24,6 @@ from vis_bench.method import (
     VideoInfo,
     VideoMethod,
 )
-from vis_bench.plugins import SOURCE_ENDINGS
 
 
 class ExternalVideo(VideoMethod):
@@ -37,13 +36,14 @@ class ExternalVideo(VideoMethod):
         spec: of the driver, without a device.
         python: the other Python; None for this process.
         timeout: seconds for opening, and for each video.
-        backbone: its name in records.
+        name, backbone: in records.
     """
 
     def __init__(
-        self, spec: Mapping[str, Any], python: str | None, timeout: float, backbone: str
+        self, spec: Mapping[str, Any], python: str | None, timeout: float, name: str, backbone: str
     ) -> None:
         super().__init__()
+        self.record_name = name or None
         self.backbone_name = backbone
         self.weights_source = spec["function"] or None
         self._spec = dict(spec)
@@ -57,14 +57,8 @@ class ExternalVideo(VideoMethod):
 
     @property
     def method_source(self) -> MethodSource:
-        """Digest of the project's source files."""
-        total = hashlib.sha256()
-        folder = Path(self._spec["project_path"])
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in SOURCE_ENDINGS and path.is_file():
-                total.update(path.relative_to(folder).as_posix().encode() + b"\0")
-                total.update(hashlib.sha256(path.read_bytes()).digest())
-        return MethodSource(total.hexdigest())
+        """The project's source files, commit and environment."""
+        return project_source(Path(self._spec["project_path"]), self._python)
 
     def prepare_for_inference(self) -> None:
         """Opens the model and tries it on gray frames, before the first video."""
@@ -148,7 +142,7 @@ def build(
     *, num_classes: int, back_end: str = "callable", function: str = "", config_file: str = "",
     preset: str = "", adders: Sequence[str] = (), classes_key: str = "", opts: Sequence[Any] = (),
     project_path: str = "", python: str | None = None, timeout: float = 600.0,
-    backbone: str = "none",
+    name: str = "", backbone: str = "none",
 ) -> VideoMethod:  # fmt: skip
     """The method that another project's model is.
 
@@ -168,6 +162,7 @@ def build(
             the record.
         python: the other Python, 3.7 or later with numpy; none for this process.
         timeout: seconds that another Python may take for opening, and for one video.
+        name: the method's in records, tables and the leaderboard; external_video unless given.
         backbone: its name in records.
     """
     if back_end not in BACK_ENDS:
@@ -179,8 +174,8 @@ def build(
     functions = {"adders": adders, "function": [function] if back_end == "callable" else []}
     for option, paths in functions.items():
         for path in paths:
-            module, colon, name = path.partition(":")
-            if not (module and colon and name):
+            module, colon, called = path.partition(":")
+            if not (module and colon and called):
                 raise InputError(f"options.{option} has {path!r}; expected package.module:function")
     if back_end != "callable" and not config_file:
         raise InputError("options.config_file is empty; expected the file of the project's config")
@@ -199,4 +194,4 @@ def build(
         "preset": preset, "adders": list(adders), "classes_key": classes_key, "opts": list(opts),
         "project_path": str(folder.resolve()), "num_classes": num_classes, "weights": None,
     }  # fmt: skip
-    return ExternalVideo(spec, found, timeout, backbone)
+    return ExternalVideo(spec, found, timeout, name, backbone)

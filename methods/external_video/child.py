@@ -138,7 +138,7 @@ class _Process:
                 [python, str(DRIVER), str(its_socket.fileno())],
                 stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
                 pass_fds=(its_socket.fileno(),), cwd=spec["project_path"],
-                env=_environment(), start_new_session=True,
+                env=child_environment(), start_new_session=True,
             )  # fmt: skip
         self._finish = weakref.finalize(self, _finish, os.getpid(), self._process, self._socket)
         self._received = b""
@@ -244,7 +244,7 @@ class _Process:
         raise kind(f"its process {problem}" + (f"; its last output: {said}" if said else ""))
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Variables of the process: those of this one but the import path, and as many threads."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     return kept | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": str(torch.get_num_threads())}

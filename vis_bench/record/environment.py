@@ -112,12 +112,16 @@ def describe_source(seed: int | None = None) -> SourceFields:
 def _git(*arguments: str) -> str | None:
     if not (SOURCE_ROOT / ".git").exists():
         return None
-    environment = {key: text for key, text in os.environ.items() if key not in _OTHER_REPOSITORY}
     # The source's own repository or none: not one that holds the source among other files.
-    environment["GIT_CEILING_DIRECTORIES"] = str(SOURCE_ROOT.parent)
+    return git_output(SOURCE_ROOT, *arguments, GIT_CEILING_DIRECTORIES=str(SOURCE_ROOT.parent))
+
+
+def git_output(folder: Path, *arguments: str, **variables: str) -> str | None:
+    """Output of git in a folder; None where git or a repository is missing."""
+    environment = {key: text for key, text in os.environ.items() if key not in _OTHER_REPOSITORY}
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=SOURCE_ROOT, env=environment,
+            ["git", *arguments], cwd=folder, env={**environment, **variables},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):

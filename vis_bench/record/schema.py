@@ -69,7 +69,7 @@ class SubjectFields(IdentityFields):
     resolved_options: dict[StrictStr, Any] = Field(default_factory=dict)
     """All options of the method, those left to their defaults and to its variant included."""
     method_source: dict[StrictStr, StrictStr | None] | None = None
-    """A plug-in's `distribution`, `version` and `sha256` of its source; null for built-ins."""
+    """Fields of `method.MethodSource`, of a plug-in or another project; null for built-ins."""
     reconstruction: StrictBool = False
     external: StrictBool = False
     """The results come from other code."""

@@ -380,7 +380,7 @@ def describe(job: Job, method: VISMethod) -> Record:
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=job.settings.command,
         vis_bench_version=package_version(),
-        method=cell.method,
+        method=method.record_name or cell.method,
         options=cell.options,
         resolved_options=dict(method.resolved_options),
         backbone=method.backbone_name,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # the schema takes longer to import than a small file to eval
 
 # Runs that differ by more than this fraction of their median are marked.
 SPREAD_LIMIT = 0.10
+# Methods are compared in this region; others have no `model`.
+USUAL_REGION = "model+tracker"
 # Footnote of FPS whose run-to-run spread is unknown, and its key.
 UNKNOWN_KEY = "?"
 SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
@@ -98,8 +100,14 @@ def fps_marks(record: Record, region: RegionFields) -> str:
         spread_mark(region),
         " (beside other workers)" if record.timed_alone is False else "",
         " (paper's protocol)" if record.speed_protocol == "paper" else "",
+        f" ({record.timed_region})" if region is record and not _is_usual(record) else "",
     ]
     return "".join(parts)
+
+
+def _is_usual(record: Record) -> bool:
+    """True if a record's FPS are of the region that methods are compared in, or by a paper."""
+    return record.timed_region in (None, USUAL_REGION) or record.speed_protocol == "paper"
 
 
 def spread_mark(region: RegionFields) -> str:

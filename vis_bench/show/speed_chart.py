@@ -20,6 +20,7 @@ from vis_bench.record.names import backbone_title, clip_name, display_names, is_
 from vis_bench.record.schema import Record
 from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.show.leaderboard import leaderboard_sections
+from vis_bench.show.number_format import USUAL_REGION
 from vis_bench.show.papers.fps import published_speeds
 from vis_bench.text import single_line
 
@@ -54,7 +55,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Panel:
-    """Points that can be compared: the same videos, the same device.
+    """Points that can be compared: the same videos, device and timed region.
 
     `named_points`: a name stands at each point, in place of curves with a legend.
     """
@@ -73,20 +74,26 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
     for title, rows in leaderboard_sections(records):
         shown = sorted((r for r in rows if is_ranked(r) and r.fps), key=_clip_order)
         subjects = dict(zip(map(id, shown), display_names(shown), strict=True))
-        for device in sorted({r.device or "unknown device" for r in shown}):
-            own = [r for r in shown if (r.device or "unknown device") == device]
+        for device, region in sorted(set(map(_timed, shown))):
+            own = [r for r in shown if _timed(r) == (device, region)]
             points = (
                 Point(subjects[id(r)], _variant(r, own), _clip(r, own), r.fps, 100 * r.ap)
                 for r in own
                 if r.fps is not None and r.ap is not None
             )
-            panels.append(Panel(f"{title}, {device}", tuple(points)))
+            words = [title, device] + ([] if region == USUAL_REGION else [f"region {region}"])
+            panels.append(Panel(", ".join(words), tuple(points)))
     published = tuple(
         Point(method, variant, f"{method} {variant}", fps, ap)
         for method, variant, fps, ap in published_speeds()
     )
     title = "YouTube-VIS 2019 val, published, hardware differs"
     return [*panels, Panel(title, published, named_points=True)]
+
+
+def _timed(record: Record) -> tuple[str, str]:
+    """Device and region, which FPS of one panel share."""
+    return record.device or "unknown device", record.timed_region or USUAL_REGION
 
 
 def data_digest(panels: Sequence[Panel]) -> str:

@@ -1,7 +1,11 @@
-"""Starts `serve.main` of this folder, under a name that no project has: `python FOLDER SOCKET`."""
+"""Starts `serve.main` of this folder, under a name that no project has: `python FOLDER SOCKET`.
+
+`python FOLDER versions` prints those of the environment, as JSON.
+"""
 
 import importlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -12,4 +16,9 @@ if __name__ == "__main__":
     )
     sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[spec.name])
-    importlib.import_module("vis_bench_driver.serve").main(int(sys.argv.pop()))
+    what = sys.argv.pop()
+    if what == "versions":
+        found = importlib.import_module("vis_bench_driver.versions").versions()
+        sys.stdout.write(json.dumps(found) + "\n")
+    else:
+        importlib.import_module("vis_bench_driver.serve").main(int(what))

@@ -105,6 +105,18 @@ def _source(record: Record) -> str | None:
     return ", ".join(part for part in parts if part)
 
 
+def _project(record: Record) -> str | None:
+    """Code and environment of a method of other people."""
+    source = record.method_source or {}
+    parts = [
+        source.get("distribution") and f"{source['distribution']} {source.get('version')}",
+        source.get("git_commit") and f"commit {source['git_commit']}",
+        source.get("sha256") and f"sources sha256 {str(source['sha256'])[:12]}",
+        source.get("environment"),
+    ]
+    return ", ".join(str(part) for part in parts if part)
+
+
 def _processors(record: Record) -> str:
     load = record.load_average
     parts = [
@@ -156,5 +168,6 @@ _MACHINE: Mapping[str, Callable[[Record], Any]] = {
     "Arithmetic": _arithmetic,
     "Versions": _versions,
     "Source": _source,
+    "Method's source": _project,
     "Seed": lambda r: r.seed,
 }

@@ -1,0 +1,69 @@
+"""The code and environment of another project, for records and for --resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from methods.external_video.child import DRIVER, child_environment
+from methods.external_video.driver.versions import versions
+from vis_bench.errors import InputError
+from vis_bench.method import MethodSource
+from vis_bench.plugins import SOURCE_ENDINGS
+from vis_bench.record.environment import git_output
+
+# Data sets, which projects keep below their folder, are JSON.
+ENDINGS = SOURCE_ENDINGS - {".json"}
+# Seconds that a Python may take to start.
+START_SECONDS = 120
+
+
+def project_source(folder: Path, python: str | None) -> MethodSource:
+    """Digest of a project's source files, its commit, and its environment's versions.
+
+    Args:
+        python: the project's interpreter; None for this one.
+    """
+    found = versions() if python is None else _versions_of(python)
+    return MethodSource(
+        _sources_sha256(folder),
+        git_commit=_commit(folder),
+        environment=", ".join(f"{name} {version}" for name, version in found.items()),
+    )
+
+
+def _sources_sha256(folder: Path) -> str:
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in ENDINGS and path.is_file():
+            total.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _commit(folder: Path) -> str | None:
+    """Commit of the repository that holds the folder, `-dirty` where its files differ."""
+    if not git_output(folder, "ls-files", "--", "."):
+        return None
+    return git_output(folder, "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
+
+
+@cache
+def _versions_of(python: str) -> Mapping[str, str]:
+    try:
+        done = subprocess.run(
+            [python, str(DRIVER), "versions"], env=child_environment(), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=True, timeout=START_SECONDS,
+        )  # fmt: skip
+        return json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        last = str(said).strip().splitlines()[-1:] or ["no output"]
+        raise InputError(
+            f"options.python is {python!r}, which cannot run the driver: {last[0]}; expected "
+            "Python 3.7 or later with numpy"
+        ) from None
