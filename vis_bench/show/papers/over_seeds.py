@@ -19,10 +19,9 @@ import numpy as np
 from vis_bench.data.categories import dataset_title, unit
 from vis_bench.files import read_yaml
 from vis_bench.metrics.trainings import trained_difference
-from vis_bench.record.metrics import AP
 from vis_bench.record.names import arithmetic_words, clip_name, measured_at, tie_break
 from vis_bench.record.schema import Record
-from vis_bench.show.number_format import entry_of, points
+from vis_bench.show.number_format import points
 from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table
 from vis_bench.text import count
@@ -129,9 +128,9 @@ def _rows(facts: Mapping[str, Any], by_row: _ByRow, title: str, notes: Footnotes
     columns = (
         Column("Model", numeric=False),
         Column("Clip", numeric=False),
-        Column("mean", "AP", has_interval=True, interval_title="range"),
+        Column("mean", "AP"),
         Column("SD", "AP"),
-        *(Column(f"seed {s}", "AP", has_interval=True, interval_title="", weight=1) for s in seeds),
+        Column(f"of seeds {', '.join(map(str, seeds))}", "AP", numeric=False),
     )
     lines = []
     for row, description in facts["rows"].items():
@@ -139,13 +138,12 @@ def _rows(facts: Mapping[str, Any], by_row: _ByRow, title: str, notes: Footnotes
             conditions = dict.fromkeys(describe_conditions(record) for record in by_seed.values())
             keys = tuple(key for text in conditions for key in notes.lettered(text))
             values = [record.ap for record in by_seed.values() if record.ap is not None]
-            ends = points(min(values)), points(max(values))
             line = [
                 Entry(description["label"], notes=keys),
                 Entry(clip_name(next(iter(by_seed.values())))),
-                Entry(points(fmean(values)), interval=ends if len(values) > 1 else None),
+                Entry(points(fmean(values))),
                 Entry(points(stdev(values)) if len(values) > 1 else ABSENT),
-                *(entry_of(by_seed[s], AP) if s in by_seed else Entry(ABSENT) for s in seeds),
+                Entry(", ".join(points(by_seed[s].ap) if s in by_seed else ABSENT for s in seeds)),
             ]
             lines.append(tuple(line))
     return Table(columns, tuple(lines), title, 1)
