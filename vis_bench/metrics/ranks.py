@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import TypeVar
 
 from vis_bench.metrics.compare import Difference
 
 SIZE = 0.05
+
+
+Test = TypeVar("Test")
+
+
+def significant(p_values: Mapping[Test, float | None]) -> list[Test]:
+    """Tests that reject at 5 % over all of them, by Holm's correction (Scandinavian Journal of
+    Statistics 6, 1979); one without a p-value does not reject.
+    """
+    known = sorted(
+        ((test, p) for test, p in p_values.items() if p is not None), key=lambda item: item[1]
+    )
+    passed = takewhile(
+        lambda item: item[1][1] <= SIZE / (len(p_values) - item[0]), enumerate(known)
+    )
+    return [test for _, (test, _) in passed]
 
 
 def rank_intervals(
@@ -17,18 +35,13 @@ def rank_intervals(
 
     A row's best rank is 1 + the number of rows significantly better, its worst the number of rows
     not significantly worse (Mogstad, Romano, Shaikh, Wilhelm, Review of Economic Studies 91, 2024),
-    with Holm's correction (Scandinavian Journal of Statistics 6, 1979) at 5 % over all pairs.
+    over all pairs.
 
     Args:
         differences: second minus first, by the places of both rows.
     """
-    tests = sorted(
-        (row.p_value, pair) for pair, row in differences.items() if row.p_value is not None
-    )
     better, worse = Counter[int](), Counter[int]()
-    for place, (p_value, pair) in enumerate(tests):
-        if p_value > SIZE / (len(differences) - place):
-            break
+    for pair in significant({pair: row.p_value for pair, row in differences.items()}):
         first, second = pair if (differences[pair].difference or 0) < 0 else pair[::-1]
         better[second] += 1
         worse[first] += 1

@@ -10,6 +10,7 @@ import numpy as np
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import interval_of
+from vis_bench.metrics.ranks import significant
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.number_format import points, range_text
 from vis_bench.show.report.scores import Scores
@@ -65,10 +66,11 @@ def _where(samples: Sequence[Analysis]) -> Line:
         for kind in first
         if kind != "identity"  # its parts are there
     }
+    varying = {kind: row.p_value for kind, row in lost.items() if row.p_value is not None}
     moved = {
-        kind: row.difference
-        for kind, row in lost.items()
-        if row.is_noise is False and row.difference is not None and abs(row.difference) > _LEAST
+        kind: moved
+        for kind in significant(varying)
+        if (moved := lost[kind].difference) is not None and abs(moved) > _LEAST
     }
     if not moved:
         return Line("Where AP is lost", "No measurable difference in any kind of error.")
@@ -129,13 +131,16 @@ def _videos(samples: Sequence[Analysis]) -> Line:
 
 
 def _outside_noise(samples: Sequence[Analysis]) -> list[str]:
-    found = []
-    for k, category in enumerate(samples[0].evaluation.matches.categories):
-        first_S, second_S = (side.by_category["ap"][:, k] for side in samples)
-        moved = difference_of(first_S, second_S, samples[0].num_videos)
-        if moved.is_noise is False and moved.difference is not None:
-            found.append(f"{category.name} {points(moved.difference, signed=True)}")
-    return found
+    """Categories with a significant difference, the largest first."""
+    categories = samples[0].evaluation.matches.categories
+    first_SK, second_SK = (side.by_category["ap"] for side in samples)
+    moved = [
+        difference_of(first_SK[:, k], second_SK[:, k], samples[0].num_videos)
+        for k in range(len(categories))
+    ]
+    tests = {k: row.p_value for k, row in enumerate(moved) if row.p_value is not None}
+    found = sorted(significant(tests), key=lambda k: -abs(moved[k].difference or 0.0))
+    return [f"{categories[k].name} {points(moved[k].difference, signed=True)}" for k in found]
 
 
 def _speed(records: Sequence[Record | None]) -> str:
