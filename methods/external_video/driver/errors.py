@@ -14,6 +14,7 @@ def sentence(error):
     if isinstance(error, DriverError):
         return str(error)
     places = traceback.extract_tb(error.__traceback__)
+    places = [place for place in places if not place.filename.startswith("<frozen ")]
     place = f" in {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
     message = " ".join(str(error).split())
     return f"{type(error).__name__}{place}" + (f": {message}" if message else "")

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from .errors import DriverError
+from .errors import DriverError, sentence
 from .outputs import checked_track
 
 # One track of a video: `category` 0..K-1, `score`, `masks`: per frame a boolean array (height,
@@ -62,8 +62,11 @@ class Session:
         """Runs two gray frames, whose original size is another one."""
         short = max([TRIAL_SIDE, *(r for r in self.facts["resolutions"] or () if r != "native")])
         frames = np.full((2, short, short + short // 2, 3), 128, np.uint8)
-        for _track in self.run(frames, short // 2, short // 2 + short // 4):
-            pass
+        try:
+            for _track in self.run(frames, short // 2, short // 2 + short // 4):
+                pass
+        except Exception as error:  # a project's own code may raise anything
+            raise DriverError(f"two gray frames fail, {sentence(error)}") from error
 
 
 def open_session(spec, deformable_attention=None):
