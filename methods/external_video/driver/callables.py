@@ -14,7 +14,7 @@ class Callable:
         self._name = name
         self.facts = {
             "input": {"long_side": "round"}, "resolutions": None, "num_params": None,
-            "deformable_attention": extension, "versions": {},
+            "deformable_attention": extension,
         }  # fmt: skip
 
     def entries(self, frames, height, width, mark):

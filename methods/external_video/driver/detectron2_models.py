@@ -17,8 +17,6 @@ class Detectron2:
     """The model and the parts of its config that concern frames."""
 
     def __init__(self, cfg, model, extension):
-        import detectron2
-
         from .torch_models import num_params
 
         self._model = model
@@ -31,7 +29,6 @@ class Detectron2:
             },
             "resolutions": [cfg.INPUT.MIN_SIZE_TEST or "native"], "num_params": num_params(model),
             "deformable_attention": extension,
-            "versions": {"detectron2": getattr(detectron2, "__version__", None)},
         }  # fmt: skip
 
     def entries(self, frames, height, width, mark):

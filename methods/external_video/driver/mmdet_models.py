@@ -26,10 +26,6 @@ class Mmdet:
     """The model and the size of its frames."""
 
     def __init__(self, cfg, model):
-        import mmcv
-        import mmdet
-        import mmengine
-
         from .torch_models import num_params
 
         self._model = model
@@ -43,7 +39,6 @@ class Mmdet:
             },
             "resolutions": [min(scale) if scale else "native"], "num_params": num_params(model),
             "deformable_attention": None,
-            "versions": {name.__name__: name.__version__ for name in (mmdet, mmengine, mmcv)},
         }  # fmt: skip
 
     def entries(self, frames, height, width, mark):

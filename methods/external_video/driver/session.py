@@ -29,8 +29,7 @@ class Session:
     Attributes:
         facts: `input`: the model's input format, as this project's `InputFormat` takes it;
             `resolutions`: those that a config may have, None for any; `num_params`, None where it
-            is not known; `deformable_attention`: "compiled" or "stand-in", None without;
-            `versions` by name.
+            is not known; `deformable_attention`: "compiled" or "stand-in", None without.
     """
 
     def __init__(self, back_end, spec):

@@ -1,8 +1,5 @@
 """A function of another project in another Python: equal results, failures in a sentence."""
 
-import os
-import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -10,6 +7,7 @@ import pytest
 import torch
 
 from methods import build_method
+from other_pythons import MISSING, other_pythons
 from run_case import QUIET, jobs_of
 from vis_bench.contract import check_contract
 from vis_bench.data.video import Video
@@ -94,14 +92,6 @@ def tracks_of(method, length=3):
     return track_video(method, Video(5, "a video", 12, 20, frames), plan, [7, 8, 9])
 
 
-def other_pythons():
-    """Python 3.7 to 3.10 with numpy, by VIS_BENCH_OLD_PYTHON or on the path."""
-    named = [os.environ.get("VIS_BENCH_OLD_PYTHON"), *(f"python3.{n}" for n in range(7, 11))]
-    for python in filter(None, map(shutil.which, filter(None, named))):
-        if not subprocess.run([python, "-c", "import numpy"], capture_output=True).returncode:
-            yield python
-
-
 def test_the_contract_and_the_tracks(project):
     method = method_of(project)
     method.prepare_for_inference()
@@ -115,7 +105,7 @@ def test_the_contract_and_the_tracks(project):
 def test_an_older_python_gives_the_same(project):
     python = next(other_pythons(), None)
     if python is None:
-        pytest.skip("no Python 3.7 to 3.10 with numpy; VIS_BENCH_OLD_PYTHON may name one")
+        pytest.skip(MISSING)
     assert tracks_of(method_of(project, python=python)) == tracks_of(method_of(project))
 
 

@@ -1,5 +1,7 @@
 """Every form in which models return tracks, by hand; and the stand-in for their extension."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from methods.external_video import deformable_attention
 from methods.external_video.driver import DriverError, Session
 from methods.external_video.driver.deformable import ms_deform_attn_forward
 from methods.external_video.driver.detectron2_models import answered_entries
+from other_pythons import MISSING, other_pythons
+from paths import ROOT
 
 T, SIZE = 3, (4, 6)
 FIRST = np.zeros((T, *SIZE), bool)
@@ -173,3 +177,25 @@ def test_stand_ins_take_the_types_that_autocast_hands_over(forward, value):
         forward(*arguments, exact[3].float(), exact[4].float(), 64).double(),
         ms_deform_attn_forward(*exact), rtol=0.02, atol=0.05,
     )  # fmt: skip
+
+
+def test_an_older_python_gives_the_same_and_refuses_the_same():
+    pythons = [*other_pythons()]
+    if not pythons:
+        pytest.skip(MISSING)
+    script, folder = ROOT / "tests/support/driver_in_old_python.py", ROOT / "methods/external_video"
+    for python in pythons:
+        subprocess.run([python, str(script), str(folder)], check=True)
+
+
+def test_reduced_precision_is_on_while_the_model_runs():
+    class Looks(Answers):
+        def entries(self, frames, height, width, mark):
+            self.seen = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+            return iter(())
+
+    back_end = Looks(None)
+    session = Session(back_end, {"num_classes": 5, "device": "cpu"})
+    assert [*session.run([np.zeros((2, 3, 3), np.uint8)], *SIZE, precision="bfloat16")] == []
+    assert back_end.seen == (True, torch.bfloat16)
+    assert not torch.is_autocast_enabled("cpu")
