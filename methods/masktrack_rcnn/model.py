@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from methods.layers.boxes import apply_deltas, corners
+from methods.layers.boxes import apply_deltas
 from methods.layers.checkpoint import checkpoint_entries, rename_on_load
 from methods.layers.option_checks import check_choice
 from methods.layers.resnet import RESNETS, FrozenBatchNorm2d, ResNet
@@ -21,9 +21,19 @@ from methods.masktrack_rcnn.detector import (
     RegionVector,
     select_detections,
 )
-from vis_bench.method import ClipPrediction, FrameFeatures, InputFormat, OnlineMethod, State
+from vis_bench.method import (
+    ClipPrediction,
+    FrameFeatures,
+    InputFormat,
+    OnlineMethod,
+    State,
+    TrackingRule,
+)
 
 PAD_TO = 32
+MASK_HW = (28, 28)
+# Maps of the pyramid that regions are read from.
+LEVELS = ("level_0", "level_1", "level_2", "level_3")
 # Of a track's masks in frames of a clip that it is absent from.
 ABSENT_LOGIT = -20.0
 
@@ -61,6 +71,8 @@ class MaskTrackRCNN(OnlineMethod):
         full_value=255.0, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375),
         long_side="fit", max_long_side=640, library="opencv",
     )  # fmt: skip
+    # No threshold beyond the detections' own; an identity without a mask counts, as in MMDetection.
+    tracking_rule = TrackingRule(keep_empty=True)
     checkpoint_signs = SIGNS
 
     def __init__(self, backbone: ResNet, backbone_name: str, num_classes: int) -> None:
@@ -84,11 +96,10 @@ class MaskTrackRCNN(OnlineMethod):
         return self.pyramid(list(self.backbone.stage_outputs(padded_T3HW)))
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """Detections of each frame.
+        """Detections of each frame, without masks, which only those that a track keeps get.
 
         Maps `scores` (T, D) in descending order, 0 where there are fewer, `labels` (T, D), `boxes`
-        (T, D, 4) as cx, cy, w, h in 0..1, `mask_logits` (T, D, 28, 28) that span the boxes, and
-        `embeddings` (T, D, C).
+        (T, D, 4) as corners in pixels, `embeddings` (T, D, C), and `level_0` to `level_3`.
         """
         frame_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
         levels = self.levels(frames_T3HW)
@@ -105,36 +116,35 @@ class MaskTrackRCNN(OnlineMethod):
         probs_TRK = probs_NK.unflatten(0, kept_TR.shape)
         boxes_TD4, scores_TD, labels_TD = select_detections(probs_TRK, boxes_TRK4, kept_TR)
 
-        # Masks and embeddings of the detections that there are.
         found_N = (scores_TD > 0).flatten().nonzero()[:, 0]
-        boxes_N4 = boxes_TD4.flatten(0, 1)[found_N]
         frames_N = _frame_numbers(scores_TD).flatten()[found_N]
-        masks_N = self.mask_head(
-            regions.roi_align(boxes_N4, frames_N, 14), labels_TD.flatten()[found_N]
-        )
-        embeddings_NC = self.track_head(regions.roi_align(boxes_N4, frames_N, 7)).float()
-
-        def placed(values: Tensor) -> Tensor:
-            slots = values.new_zeros(scores_TD.numel(), *values.shape[1:])
-            return slots.index_copy_(0, found_N, values).unflatten(0, scores_TD.shape)
-
+        regions_N = regions.roi_align(boxes_TD4.flatten(0, 1)[found_N], frames_N, 7)
+        embeddings_NC = self.track_head(regions_N).float()
+        embeddings_XC = embeddings_NC.new_zeros(scores_TD.numel(), embeddings_NC.shape[1])
+        embeddings_XC.index_copy_(0, found_N, embeddings_NC)
         maps = {
-            "scores": scores_TD, "labels": labels_TD, "boxes": _relative(boxes_TD4, frame_HW),
-            "mask_logits": placed(masks_N), "embeddings": placed(embeddings_NC),
+            "scores": scores_TD, "labels": labels_TD, "boxes": boxes_TD4,
+            "embeddings": embeddings_XC.unflatten(0, scores_TD.shape),
         }  # fmt: skip
-        return FrameFeatures(maps, frame_HW)
+        return FrameFeatures(maps | dict(zip(LEVELS, levels, strict=False)), frame_HW)
+
+    def masks(self, features: FrameFeatures, t: int, slots_S: Tensor) -> Tensor:
+        """Mask logits (S, 28, 28), which span the boxes, of some detections of frame t."""
+        maps = features.maps
+        regions = Pyramid([maps[level][t : t + 1] for level in LEVELS], STRIDES[:-1])
+        boxes_S4, labels_S = maps["boxes"][t][slots_S], maps["labels"][t][slots_S]
+        return self.mask_head(regions.roi_align(boxes_S4, slots_S * 0, 14), labels_S)
 
     def predict_next(
         self, features: FrameFeatures, state: State | None
     ) -> tuple[ClipPrediction, State]:
         """Frame by frame; where two detections share a track, it has the later one's mask."""
         maps, row_of = features.maps, dict[int, int]()
-        frames: list[tuple[list[int], Tensor, Tensor]] = []
+        frames: list[tuple[list[int], Tensor, Tensor, Tensor]] = []
         for t in range(len(features)):
             found_N = (maps["scores"][t] > 0).nonzero()[:, 0]
             detections = tracker.Detections(
-                corners(maps["boxes"][t][found_N]),
-                *(maps[name][t][found_N] for name in ("scores", "labels", "embeddings")),
+                *(maps[name][t][found_N] for name in ("boxes", "scores", "labels", "embeddings"))
             )
             if state is None:
                 state = tracker.start(detections, self.num_classes)
@@ -142,20 +152,21 @@ class MaskTrackRCNN(OnlineMethod):
             # Without values, where shapes are counted, every detection is a new track.
             ids = range(len(seen.ids_S)) if seen.ids_S.is_meta else seen.ids_S.tolist()
             rows = [row_of.setdefault(number, len(row_of)) for number in ids]
-            frames.append((rows, found_N[seen.rows_S], seen.class_probs_SK))
+            slots_S = found_N[seen.rows_S]
+            masks_SHW = self.masks(features, t, slots_S)
+            frames.append((rows, maps["boxes"][t][slots_S], masks_SHW, seen.class_probs_SK))
         assert state is not None, "a clip has frames"
 
         scores_TD = maps["scores"]
         num_tracks, num_frames = len(row_of), len(features)
         probs_NK = scores_TD.new_zeros(num_tracks, self.num_classes)
         boxes_NT4 = scores_TD.new_zeros(num_tracks, num_frames, 4)
-        shape = (num_tracks, num_frames, *maps["mask_logits"].shape[2:])
-        masks_NTHW = scores_TD.new_full(shape, ABSENT_LOGIT)
-        for t, (rows, slots_S, probs_SK) in enumerate(frames):
+        masks_NTHW = scores_TD.new_full((num_tracks, num_frames, *MASK_HW), ABSENT_LOGIT)
+        for t, (rows, boxes_S4, masks_SHW, probs_SK) in enumerate(frames):
             rows_S = torch.tensor(rows, dtype=torch.int64, device=scores_TD.device)
             probs_NK[rows_S] = probs_SK
-            boxes_NT4[rows_S, t] = maps["boxes"][t][slots_S]
-            masks_NTHW[rows_S, t] = maps["mask_logits"][t][slots_S]
+            boxes_NT4[rows_S, t] = _relative(boxes_S4, features.frame_size_HW)
+            masks_NTHW[rows_S, t] = masks_SHW
         return ClipPrediction(probs_NK, masks_NTHW, boxes_NT4, [*row_of], in_boxes=True), state
 
     def prepare_for_inference(self) -> None:

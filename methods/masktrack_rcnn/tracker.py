@@ -135,7 +135,8 @@ def step(detections: Detections, state: State) -> tuple[State, Tensor, Seen]:
 
     # Of two detections that share an identity, the later one is remembered.
     latest_M = torch.full_like(memory["ids_M"], -1).scatter_reduce(0, place_A, taking_A, "amax")
-    place_S = (latest_M >= 0).nonzero()[:, 0]
+    # Here and below slices cut nothing: they bound the shapes where there are no values.
+    place_S = (latest_M >= 0).nonzero()[: len(place_N), 0]
     row_S = latest_M[place_S]
     latest = {
         "embeddings_MC": detections.embeddings_NC, "boxes_M4": detections.boxes_N4,
@@ -149,7 +150,6 @@ def step(detections: Detections, state: State) -> tuple[State, Tensor, Seen]:
     is_label_SK = votes_SK.argmax(1)[:, None] == columns_K
     seen = Seen(memory["ids_M"][place_S], row_S, is_label_SK * score_S[:, None])
 
-    # The slice cuts nothing: it bounds the shapes where there are no values.
     alive_M = (state["frame"] - memory["seen_M"] < MEMORY_FRAMES).nonzero()[:MOST_ALIVE, 0]
     memory = {key: values[alive_M] for key, values in memory.items()}
     return memory | {"frame": later, "born": state["born"] + len(new_R)}, identity_N, seen
