@@ -13,7 +13,7 @@ from vis_bench.show.papers.table import load_table
 COUNTED = "ifc-encoder"
 MEASURED = sorted(set(paper_tables()) - {COUNTED})
 MINI = [name for name in MEASURED if load_table(name).mini]
-BUILT_IN = {"IDOL", "VisTR", "IFC", "SeqFormer", "MS-STS VIS"}
+BUILT_IN = {"IDOL", "MaskTrack R-CNN", "VisTR", "IFC", "SeqFormer", "MS-STS VIS"}
 
 
 def records_of(path):
