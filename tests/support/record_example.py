@@ -48,7 +48,8 @@ def streaming_fields(aps=(0.0, 0.2, 0.5), rate=6.0, **changes):
         ),
         "streaming_by_delay": tuple(points),
         "streaming_by_rate": tuple(
-            StreamPoint(rate=r, delay_ms=1000 / r, ap=aps[1] / r) for r in (1.0, rate, 30.0)
+            StreamPoint(rate=r, delay_ms=1000 / r, ap=aps[1] and aps[1] / r)
+            for r in (1.0, rate, 30.0)
         ),
         "streaming_policy": "all", "streaming_trace": "t.trace.jsonl", "streaming_runs": 3,
         "streaming_trace_sha256": "ef" * 32, "streaming_device": "a CPU",

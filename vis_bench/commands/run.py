@@ -20,6 +20,7 @@ from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.show.speed import speed_table, untimed_remarks
+from vis_bench.show.streaming import streamed, streaming_page, write_picture
 from vis_bench.show.tables import render
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def measure(
     options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None,
     trace: Path | None = None,
 ) -> int:  # fmt: skip
-    """Measures, prints the records, and writes the cost curves of a sweep.
+    """Measures, prints the records, and writes the curves of a sweep and of streaming.
 
     Args:
         options: with those of `Options.measuring`.
@@ -122,8 +123,11 @@ def measure(
     texts += [render(timed)] if timed.rows else []
     texts += [f"{remark}\n" for remark in untimed_remarks(records)]
     texts += [render(printed_curves(records))] if has_curves(records) else []
+    texts += [render(streaming_page(records))] if streamed(records) else []
     print_tables(options, records, "\n".join(texts))
     if has_curves(records):
         for path in write_curves(records, outcome.folder):
             bars.say(f"cost curves: {path}")
+    if streamed(records):
+        bars.say(f"streaming AP: {write_picture(records, outcome.folder)}")
     return 1 if outcome.failures else 0

@@ -116,6 +116,11 @@ def same_ap(first: float, second: float) -> bool:
 def values_text(record: Record) -> str:
     """The main values of a record in a few words: `AP 81.3  HOTA 68.6  1.5 FPS`."""
     texts = [f"{m.title} {m.text(v)}" for m in (AP, HOTA) if (v := m.of(record)) is not None]
+    texts += [
+        f"AP {AP.text(s.ap)} at {s.rate:g} frames/s"
+        for s in record.streaming
+        if s.ap is not None and s.delay_ms
+    ]
     if record.fps is not None:
         texts.append(f"{record.fps:.{0 if record.fps >= 100 else 1}f} FPS")
     elif record.gflops_per_frame is not None:

@@ -22,8 +22,9 @@ COMPILE_COLUMN, DEVICE_COLUMN = "Compile (s)", "Device"
 def speed_table(records: Sequence[Record]) -> Table:
     """Tabulate a row per record and region; stages are milliseconds per source frame.
 
-    `Load` is the load average before the first run and the number of CPUs; `Videos` counts timed
-    videos. Compile time has a column if anything was compiled, the device if it varies.
+    `Interval` is the time between the results of two clips; `Load` is the load average before the
+    first run and the number of CPUs; `Videos` counts timed videos. Compile time has a column if
+    anything was compiled, the device if it varies.
     """
     unneeded = set() if any(r.compile_seconds is not None for r in records) else {COMPILE_COLUMN}
     unneeded |= set() if has_devices(records) else {DEVICE_COLUMN}
@@ -62,7 +63,7 @@ def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dic
         "Videos": plain(num_timed_videos(record)),
         "Region": region,
         "FPS": number(fields.fps, 1) + fps_marks(record, fields),
-        "Clip ms p50": number(fields.latency_ms_p50, 1),
+        "Interval ms p50": number(fields.latency_ms_p50, 1),
         "p90": number(fields.latency_ms_p90, 1),
         "p99": number(fields.latency_ms_p99, 1),
         **{name: number(stages.get(name), 2) for name in (*STAGE_NAMES, OTHER)},

@@ -16,12 +16,13 @@ from vis_bench.show.papers.fill import paper_page
 from vis_bench.show.papers.fps import fps_page
 from vis_bench.show.papers.over_seeds import Samples, over_seeds_page
 from vis_bench.show.papers.table import PaperRow, load_table, published
+from vis_bench.show.streaming import streaming_page
 from vis_bench.show.tables.model import Page
 
 if TYPE_CHECKING:
     from vis_bench.runs.build import BuildMethod
 
-MEASURED, FPS = "measured", "fps"
+MEASURED, FPS, STREAMING = "measured", "fps", "streaming"
 
 
 def paper_tables() -> list[str]:
@@ -39,6 +40,7 @@ def tables() -> dict[str, str]:
     return {
         MEASURED: "Every record",
         FPS: fps_page([]).title,
+        STREAMING: streaming_page([]).title,
         **{name: load_table(name).title for name in paper_tables()},
         **{name: over_seeds_page(name, []).title for name in seed_tables()},
     }
@@ -46,7 +48,7 @@ def tables() -> dict[str, str]:
 
 def is_counted(name: str) -> bool:
     """True for a table whose values are counted on shapes, which needs `build_method`."""
-    others = (MEASURED, FPS, *seed_tables())
+    others = (MEASURED, FPS, STREAMING, *seed_tables())
     return name not in others and load_table(name).count is not None
 
 
@@ -70,6 +72,8 @@ def table_page(
         return measured_page(records)
     if name == FPS:
         return fps_page(records)
+    if name == STREAMING:
+        return streaming_page(records)
     if name in seed_tables():
         return over_seeds_page(name, records, samples)
     table = load_table(name)

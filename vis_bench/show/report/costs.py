@@ -42,7 +42,11 @@ def speed_table(records: Sequence[Record | None]) -> Table | None:
     if not regions:
         return None
     headings = [Heading("Region", is_number=False), Heading("FPS")]
-    headings += [Heading("ms/clip, p50", hint="latency"), Heading("p90"), Heading("p99")]
+    headings += [
+        Heading("Interval (ms), p50", hint="between the results of two clips"),
+        Heading("p90"),
+        Heading("p99"),
+    ]
     headings += [Heading("Memory (MiB)", hint="peak"), Heading("J/frame")]
     headings += [Heading("Timed videos")]
     if len(records) == 2:

@@ -36,6 +36,7 @@ from vis_bench.show.report.metrics import (
     metrics_table,
 )
 from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
+from vis_bench.show.report.streaming import delay_curves, streaming_tables
 from vis_bench.show.report.table import LETTERS
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
@@ -160,6 +161,7 @@ def _context(
     names = [side.name for side in inputs.sides]
     letters = LETTERS if len(samples) == 2 else ("",)
     bars = costs.stage_bars(records)
+    curves = delay_curves(records)
     cost_tables = (costs.stage_table(records), costs.size_table(records))
     return {
         "is_pair": len(inputs.sides) == 2,
@@ -181,6 +183,7 @@ def _context(
         "error_kinds": KINDS,
         "cost_tables": [table for table in cost_tables if table is not None],
         "speeds": costs.speed_table(records),
+        "streaming": streaming_tables(records),
         "cost_remarks": costs.cost_remarks(records),
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),
@@ -192,6 +195,7 @@ def _context(
             "iou": plots.ap_over_iou(samples),
             "lost": plots.lost_ap(samples),
             "stages": plots.stage_costs(bars) if bars else None,
+            "delay": plots.ap_over_delay(curves) if curves else None,
         },
         "warnings": list(dict.fromkeys([*contradictions(samples, records), *warnings])),
         "plan": plan,

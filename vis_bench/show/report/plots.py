@@ -22,6 +22,7 @@ from vis_bench.show.charts import add_legend, chart_style, encode_figure
 from vis_bench.show.report.costs import StageBar, stage_order
 from vis_bench.show.report.metrics import TITLES, threshold_aps
 from vis_bench.show.report.scores import Scores
+from vis_bench.show.report.streaming import DelayCurve
 from vis_bench.show.report.table import LETTERS
 from vis_bench.text import single_line
 
@@ -225,6 +226,20 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
 
     alt = "Milliseconds per source frame by stage; the numbers are in the table."
     return _svg("stages", draw, 1.25 + 0.4 * len(bars), alt, grid="x")
+
+
+def ap_over_delay(curves: Sequence[DelayCurve]) -> Markup:
+    """Draw AP over the delay at which the screen is judged."""
+
+    def draw(axis: Axes) -> None:
+        for i, (name, delays, aps) in enumerate(curves):
+            axis.plot(delays, aps, marker="o", color=_SERIES[i % len(_SERIES)], label=name)
+        axis.set(xlabel="delay (s)", ylabel="AP")
+        axis.set_ylim(bottom=0)
+        axis.legend(loc="lower right")
+
+    alt = "AP over the delay from a frame's arrival; the numbers are in the table."
+    return _svg("delay", draw, 2.8, alt)
 
 
 def _brief(text: str) -> str:

@@ -1,0 +1,91 @@
+"""The table `streaming`, its picture, and the report's section."""
+
+import pytest
+
+from record_example import example_record, streaming_fields
+from vis_bench.show.papers import table_page
+from vis_bench.show.report.streaming import delay_curves, streaming_tables
+from vis_bench.show.speed import speed_table
+from vis_bench.show.streaming import draw_streaming, streaming_page, write_picture
+from vis_bench.show.tables import render
+
+
+def cell(clip_length=5, method="ifc", **streaming):
+    return example_record(
+        method=method, clip_length=clip_length, config_sha256=f"{clip_length:>2}{method}" * 8,
+        **streaming_fields(**streaming),
+    )  # fmt: skip
+
+
+def rows_of(table):
+    return table.as_dicts()
+
+
+def test_a_row_for_each_rate_and_delay_and_one_for_each_rate():
+    page = table_page("streaming", [cell(), example_record(), cell(10, aps=(0.1, 0.3, 0.6))])
+    shown, latency = map(rows_of, page.tables)
+    assert [(row["Delay (ms)"], row["Clip"], row["AP"]) for row in shown] == [
+        ("0", "5", "0.0"), ("0", "10", "10.0"), ("167", "5", "20.0"), ("167", "10", "30.0"),
+        ("inf", "5", "50.0"), ("inf", "10", "60.0"),
+    ]  # fmt: skip
+    assert (shown[0]["AP low"], shown[0]["AP high"]) == ("10.0", "60.0")
+    assert (shown[0]["Draws"], shown[0]["Served (%)"], shown[0]["Age (ms)"]) == (
+        "10.0-30.0", "80", "250",
+    )  # fmt: skip
+    assert [row["Frame latency (ms) Mean"] for row in latency] == ["300", "300"]
+    assert latency[0]["Keeps up"] == "yes"
+    assert latency[0]["95 % AP at (ms)"] == "500"
+    assert table_page("streaming", []).tables[0].rows == ()
+
+
+@pytest.mark.parametrize(
+    ("num_clips", "p90", "p99"), [(43, "400?", "500?"), (44, "400", "500?"), (459, "400", "500")]
+)
+def test_percentiles_of_too_few_clips_are_marked(num_clips, p90, p99):
+    page = streaming_page([cell(num_clips=num_clips)])
+    [row] = rows_of(page.tables[1])
+    assert (row["Frame latency (ms) p90"], row["Frame latency (ms) p99"]) == (p90, p99)
+    assert any("not established" in remark for remark in page.remarks) == (num_clips < 459)
+
+
+def test_latency_of_frames_and_the_interval_between_results_have_other_names():
+    timed = example_record(
+        fps=5.0, timed_region="model", latency_ms_p50=7.0, regions={"model": {"fps": 5.0}}
+    )
+    titles = {column.full_title for table in streaming_page([cell()]).tables
+              for column in table.columns}  # fmt: skip
+    assert not titles & {column.full_title for column in speed_table([timed]).columns} - {
+        "Method", "Clip", "Stride", "Videos", "Device",
+    }  # fmt: skip
+
+
+def test_what_was_not_measured_is_a_dash():
+    gone = dict.fromkeys(
+        ("ap_low", "age_ms", "age_frames", "throughput", "keeps_up", "delay_95_ms"), None
+    )
+    text = render(streaming_page([cell(aps=(0.0, None, None), **gone)]))
+    assert "nan" not in text.lower().replace("finance", "")
+    assert "None" not in text
+
+
+def test_the_picture_has_a_panel_for_each_rate_and_one_over_rates(tmp_path):
+    picture = draw_streaming([cell(), cell("whole", aps=(0.0, 0.0, 0.7))]).decode()
+    for text in ("6 frames/s", "a delay of one frame", "IFC T=5 S=1", "IFC T=whole"):
+        assert text in picture
+    assert write_picture([cell()], tmp_path).read_bytes() == draw_streaming([cell()])
+    assert draw_streaming([cell(aps=(None, None, None))], "png").startswith(b"\x89PNG")
+
+
+def test_the_section_of_the_report():
+    [shown, latency] = streaming_tables([cell(), None])
+    assert [row[0].text for row in shown.rows] == ["A"] * 3
+    assert [(row[2].text, row[3].text) for row in shown.rows] == [
+        ("0", "0.0"), ("167", "20.0"), ("inf", "50.0"),
+    ]  # fmt: skip
+    assert len(latency.rows) == 1
+    assert len(latency.headings) == len(latency.rows[0])
+    assert latency.rows[0][5].text == "500?"
+    assert delay_curves([cell(), cell(10)])[1] == (
+        "B, 6 frames/s", [0.0, pytest.approx(1 / 6), 0.5], [0.0, 20.0, 50.0],
+    )  # fmt: skip
+    assert (streaming_tables([None]), delay_curves([None])) == ([], [])

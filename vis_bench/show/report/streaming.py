@@ -1,0 +1,103 @@
+"""Streaming: AP by rate and delay, frame latency, and AP over delay; of records that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from vis_bench.record.schema import Record, StreamFields
+from vis_bench.show.number_format import points, range_text
+from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, words
+from vis_bench.show.streaming import ENOUGH_CLIPS, NOT_ESTABLISHED
+
+# A curve of AP over delay: its name, delays in seconds and AP in points.
+DelayCurve = tuple[str, list[float], list[float]]
+
+
+def streaming_tables(records: Sequence[Record | None]) -> list[Table]:
+    """AP by rate and delay, and latency by rate; none without a streaming measurement."""
+    rows = _rows(records)
+    if not rows:
+        return []
+    subject = [Heading("", is_number=False, hint="subject")] if len(records) == 2 else []
+    shown = Table(
+        "Streaming AP",
+        [
+            *subject, Heading("Frames/s"), Heading("Delay (ms)"),
+            Heading("AP", hint="with its 95 % interval"),
+            Heading("Draws", hint="95 % of the combinations of recorded runs"),
+            Heading("Served (%)", hint="frames that showed anything"),
+            Heading("Age (ms)", hint="of what was shown"),
+        ],
+        [_shown(letter, stream, bool(subject)) for letter, _, stream in rows],
+    )  # fmt: skip
+    firsts = rows[:1] + [
+        row
+        for before, row in pairwise(rows)
+        if (before[0], before[2].rate) != (row[0], row[2].rate)
+    ]
+    latency = Table(
+        "Frame latency, from arrival to the first result",
+        [
+            *subject, Heading("Frames/s"), Heading("Mean (ms)"), Heading("p50"), Heading("p90"),
+            Heading("p99"), Heading("Fill", hint="until the clip's last frame is there"),
+            Heading("Queue", hint="until the device begins"), Heading("Compute"),
+            Heading("First mask"), Heading("Sustains", hint="frames per second"),
+            Heading("95 % AP at (ms)", hint="delay with 95 % of the AP at an infinite one"),
+        ],
+        [_latency(letter, stream, bool(subject)) for letter, _, stream in firsts],
+    )  # fmt: skip
+    return [shown, latency]
+
+
+def delay_curves(records: Sequence[Record | None]) -> list[DelayCurve]:
+    """AP over delay of every record, at every rate."""
+    curves: dict[tuple[str, float], DelayCurve] = {}
+    for letter, record in zip(LETTERS, records, strict=False):
+        for point in record.streaming_by_delay if record is not None else ():
+            if point.delay_ms is None or point.ap is None:
+                continue
+            name = f"{letter}, " if len(records) == 2 else ""
+            _, delays, aps = curves.setdefault(
+                (letter, point.rate), (f"{name}{point.rate:g} frames/s", [], [])
+            )
+            delays.append(point.delay_ms / 1000)
+            aps.append(100 * point.ap)
+    return list(curves.values())
+
+
+def _rows(records: Sequence[Record | None]) -> list[tuple[str, Record, StreamFields]]:
+    return [
+        (letter, record, stream)
+        for letter, record in zip(LETTERS, records, strict=False)
+        if record is not None
+        for stream in record.streaming
+    ]
+
+
+def _shown(letter: str, stream: StreamFields, named: bool) -> list[Cell]:
+    delay = Cell("inf", float("1e99")) if stream.delay_ms is None else measured(stream.delay_ms, 0)
+    return [
+        *([words(letter)] if named else []),
+        measured(stream.rate, 0), delay,
+        Cell(points(stream.ap), stream.ap, range_text(stream.ap_low, stream.ap_high)),
+        Cell(range_text(stream.ap_draws_low, stream.ap_draws_high), stream.ap_draws_median),
+        measured(stream.share_served, 0, 0.01), measured(stream.age_ms, 0),
+    ]  # fmt: skip
+
+
+def _latency(letter: str, stream: StreamFields, named: bool) -> list[Cell]:
+    cells = []
+    for name, value in (
+        ("mean", stream.frame_latency_ms_mean), ("p50", stream.frame_latency_ms_p50),
+        ("p90", stream.frame_latency_ms_p90), ("p99", stream.frame_latency_ms_p99),
+        ("fill", stream.fill_ms), ("queue", stream.queue_ms), ("compute", stream.compute_ms),
+        ("first", stream.first_mask_ms),
+    ):  # fmt: skip
+        cell = measured(value, 0)
+        few = (stream.num_clips or 0) < ENOUGH_CLIPS.get(name, 0)
+        cells.append(Cell(cell.text + NOT_ESTABLISHED if few else cell.text, cell.order))
+    return [
+        *([words(letter)] if named else []), measured(stream.rate, 0), *cells,
+        measured(stream.throughput, 1), measured(stream.delay_95_ms, 0),
+    ]  # fmt: skip

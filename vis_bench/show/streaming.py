@@ -1,0 +1,230 @@
+"""Streaming AP and latency: the table `streaming`, and AP over delay and over rate as a picture.
+
+Frame latency runs from a frame's arrival to the first result that holds it. It is not the interval
+between results, which a record's `latency_ms_p50` and the table of speed have.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vis_bench.data.categories import dataset_title
+from vis_bench.files import write_atomically
+from vis_bench.record.names import clip_name, display_names, tie_break
+from vis_bench.record.schema import Record, StreamFields, StreamPoint
+from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure
+from vis_bench.show.number_format import number, plain, points, stride_text
+from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.text import single_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TITLE = "Streaming AP: what is on the screen when it is needed"
+PICTURE_NAME = "streaming.svg"
+# Clips of which a percentile is established with 99 % confidence: MLPerf Inference's rule, by which
+# the chance that none of n is above it, p ** n, is 1 % at most.
+ENOUGH_CLIPS = {"p90": 44, "p99": 459}
+NOT_ESTABLISHED = "?"
+REMARKS = (
+    "AP: of what every frame shows at its arrival plus the delay, a frame later at the rate, or "
+    "(inf) when all is computed; Draws: 95 % of the combinations of recorded runs.",
+    "Frame latency: from a frame's arrival to the first result that holds it, in ms: filling the "
+    "clip, waiting for the device, computing. It is not the interval between results, which the "
+    "table of speed has.",
+)
+_LABELS = (
+    Column("Method", numeric=False),
+    Column("Data", numeric=False, context="{}", joined=", "),
+    Column("Videos", context="{} videos", weight=10),
+    Column("Clip"),
+    Column("Stride", joined="/"),
+    Column("Policy", numeric=False, context="policy {}", weight=9),
+    Column("Device", numeric=False, context="clips timed on {}", weight=9),
+    Column("Rate"),
+)
+_SHOWN = (
+    Column("Delay (ms)"),
+    Column("AP", has_interval=True),
+    Column("Draws", weight=3),
+    Column("Served (%)"),
+    Column("Age (ms)"),
+)
+_LATENCY = (
+    Column("Mean", group="Frame latency (ms)"),
+    Column("p50", group="Frame latency (ms)", weight=2),
+    Column("p90", group="Frame latency (ms)", weight=2),
+    Column("p99", group="Frame latency (ms)"),
+    Column("Fill", weight=4),
+    Column("Queue", weight=4),
+    Column("Compute", weight=4),
+    Column("First mask", weight=5),
+    Column("Frames/s"),
+    Column("Keeps up", numeric=False),
+    Column("95 % AP at (ms)"),
+)
+
+
+def streamed(records: Sequence[Record]) -> list[Record]:
+    """The records with a streaming measurement, by method and clip."""
+    found = [record for record in records if record.streaming]
+    return sorted(found, key=lambda r: (r.dataset, r.split, r.method, _clip_order(r), tie_break(r)))
+
+
+def streaming_page(records: Sequence[Record]) -> Page:
+    """AP by rate and delay, then latency by rate."""
+    rows = streamed(records)
+    named = list(zip(rows, display_names(rows), strict=True))
+    shown = sorted(
+        ((record, name, stream) for record, name in named for stream in record.streaming),
+        key=lambda row: (row[2].rate, row[2].delay_ms is None, row[2].delay_ms or 0.0),
+    )
+    of_rates = [
+        (record, name, stream)
+        for record, name in named
+        for stream in {stream.rate: stream for stream in record.streaming}.values()
+    ]
+    tables = (
+        Table((*_LABELS, *_SHOWN), tuple(_shown_row(*row) for row in shown)),
+        Table((*_LABELS, *_LATENCY), tuple(_latency_row(*row) for row in of_rates)),
+    )
+    marked = any(entry.text.endswith(NOT_ESTABLISHED) for row in tables[1].rows for entry in row)
+    few = f"{NOT_ESTABLISHED}: of fewer than " + ", ".join(
+        f"{least} clips ({name})" for name, least in ENOUGH_CLIPS.items()
+    )
+    return Page(TITLE, tables, {}, (*REMARKS, *([few + "; not established."] if marked else [])))
+
+
+def _labels(record: Record, name: str, stream: StreamFields) -> tuple[Entry, ...]:
+    data = f"{dataset_title(record.dataset)} {record.split}"
+    texts = (
+        name, data, plain(record.num_videos), plain(record.clip_length), stride_text(record),
+        plain(record.streaming_policy), plain(record.streaming_device), f"{stream.rate:g}",
+    )  # fmt: skip
+    return tuple(map(Entry, texts))
+
+
+def _shown_row(record: Record, name: str, stream: StreamFields) -> tuple[Entry, ...]:
+    low, high = stream.ap_low, stream.ap_high
+    ends = None if low is None or high is None else (points(low), points(high))
+    draws = f"{points(stream.ap_draws_low)}-{points(stream.ap_draws_high)}"
+    return (
+        *_labels(record, name, stream),
+        Entry("inf" if stream.delay_ms is None else number(stream.delay_ms, 0)),
+        Entry(points(stream.ap), interval=ends),
+        Entry(draws),
+        Entry(number(stream.share_served, 0, 0.01)),
+        Entry(number(stream.age_ms, 0)),
+    )
+
+
+def _latency_row(record: Record, name: str, stream: StreamFields) -> tuple[Entry, ...]:
+    latencies = (
+        stream.frame_latency_ms_mean, stream.frame_latency_ms_p50, stream.frame_latency_ms_p90,
+        stream.frame_latency_ms_p99, stream.fill_ms, stream.queue_ms, stream.compute_ms,
+        stream.first_mask_ms,
+    )  # fmt: skip
+    texts = [number(value, 0) for value in latencies]
+    for place, name_of in ((2, "p90"), (3, "p99")):
+        if (stream.num_clips or 0) < ENOUGH_CLIPS[name_of]:
+            texts[place] += NOT_ESTABLISHED
+    keeps_up = "-" if stream.keeps_up is None else "yes" if stream.keeps_up else "no"
+    more = number(stream.throughput, 1), keeps_up, number(stream.delay_95_ms, 0)
+    return (*_labels(record, name, stream), *map(Entry, (*texts, *more)))
+
+
+def _clip_order(record: Record) -> tuple:
+    length = record.clip_length
+    return length == "whole", length if isinstance(length, int) else 0, record.clip_stride or 0
+
+
+# In inches: a panel's width and height, with its labels; a line of the legend.
+_WIDTH, _HEIGHT, _LEGEND_LINE, _LEGEND_CHARACTERS = 3.7, 3.0, 0.17, 70
+
+
+def draw_streaming(records: Sequence[Record], form: str = "svg") -> bytes:
+    """Draw AP over delay, a panel for each rate, and AP over rate with a delay of one frame.
+
+    Args:
+        form: "png", "svg" or "pdf".
+    """
+    from matplotlib.figure import Figure
+
+    rows = streamed(records)
+    rates = sorted({stream.rate for record in rows for stream in record.streaming})
+    names = [
+        textwrap.fill(single_line(f"{name} {clip_name(record)}"), _LEGEND_CHARACTERS)
+        for record, name in zip(rows, display_names(rows), strict=True)
+    ]
+    legend = _LEGEND_LINE * (sum(name.count("\n") + 1 for name in names) + 1)
+    with chart_style():
+        size = _WIDTH * (len(rates) + 1), _HEIGHT + legend
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(1, len(rates) + 1, sharey=True)
+        for axis, rate in zip(axes, rates, strict=False):
+            _draw_delays(axis, rows, rate)
+        _draw_rates(axes[-1], rows)
+        axes[0].set(ylabel="AP", ylim=(0, None))
+        add_legend(figure, axes[-1].lines, names, loc="outside lower center")
+        return encode_figure(figure, form)
+
+
+def write_picture(records: Sequence[Record], folder: Path) -> Path:
+    """Write the picture beside the records."""
+    path = folder / PICTURE_NAME
+    write_atomically(path, draw_streaming(records))
+    return path
+
+
+def _draw_delays(axis: Axes, records: Sequence[Record], rate: float) -> None:
+    """AP over delay at one rate; a curve goes on level where more delay changes nothing."""
+    frame = 1 / rate
+    curves = [_points(r.streaming_by_delay, rate) for r in records]
+    longest = max((delays[-1] for delays, _ in curves if delays), default=frame)
+    for (delays, aps), marker in zip(curves, cycle(MARKERS), strict=False):
+        ends = [*delays, longest * 1.5], [*aps, *aps[-1:]]
+        axis.plot(*(ends if delays else ([], [])), marker=marker, markevery=range(len(delays)),
+                  markeredgecolor="white", clip_on=False)  # fmt: skip
+    axis.set_xscale("symlog", linthresh=frame, linscale=0.5)
+    axis.set(xlim=(0, longest * 1.5), xlabel="delay (s)", title=f"{rate:g} frames/s")
+    axis.xaxis.set_major_formatter("{x:g}")
+
+
+def _points(curve: Sequence[StreamPoint], rate: float) -> tuple[list[float], list[float]]:
+    """Delays in seconds, and AP in points."""
+    known = [
+        (point.delay_ms / 1000, 100 * point.ap)
+        for point in curve
+        if point.rate == rate and point.delay_ms is not None and point.ap is not None
+    ]
+    return [delay for delay, _ in known], [ap for _, ap in known]
+
+
+def _draw_rates(axis: Axes, records: Sequence[Record]) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    seen: set[float] = set()
+    for record, marker in zip(records, cycle(MARKERS), strict=False):
+        known = [(p.rate, 100 * p.ap) for p in record.streaming_by_rate if p.ap is not None]
+        seen |= {rate for rate, _ in known}
+        axis.plot(
+            [rate for rate, _ in known], [ap for _, ap in known], marker=marker,
+            markeredgecolor="white", clip_on=False,
+        )  # fmt: skip
+    axis.set(xscale="log", xlabel="frames/s", title="a delay of one frame")
+    axis.xaxis.set_major_locator(FixedLocator(list(_spread_out(sorted(seen)))))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter("{x:g}")
+
+
+def _spread_out(values: Sequence[float]) -> Iterator[float]:
+    """Values that are half as large again as the one before."""
+    last = 0.0
+    for value in values:
+        if value >= 1.5 * last:
+            yield value
+            last = value
