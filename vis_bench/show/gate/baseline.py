@@ -27,6 +27,7 @@ from vis_bench.record.schema import (
     Record,
     Size,
     SizeFields,
+    StreamFields,
 )
 from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
 from vis_bench.runs.config import Cell, DatasetConfig
@@ -72,6 +73,9 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
     timed_region: StrictStr | None = None
     speed_protocol: StrictStr | None = None
     regions: dict[StrictStr, GatedSpeed] = Field(default_factory=dict)
+    streaming: tuple[StreamFields, ...] = ()
+    streaming_trace_sha256: StrictStr | None = None
+    streaming_device: StrictStr | None = None
     load_average: NotNegative | None = None
     num_cpus: Size | None = None
     device: StrictStr | None = None
