@@ -2,7 +2,7 @@
 
 Steps: `pack` compresses predictions beside records, `trim` puts matches in place of those that are
 not the best of their method, `pages` writes the generated pages, `pictures` the pictures of the
-README. Default: pages.
+README, `streaming` the page of the records in `streaming`. Default: pages.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ from vis_bench.show.returning import (
     returning_page,
 )
 from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
+from vis_bench.show.streaming import streaming_page, write_picture
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Entry, Page, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
@@ -406,7 +407,21 @@ def _text_in(path: Path) -> str:
         raise InputError(f"{path} is not UTF-8 text") from None
 
 
-STEPS = {"pack": pack, "trim": trim, "pages": pages, "pictures": pictures}
+def streaming(folder: Path) -> list[str]:
+    """Writes the page and the picture of the records below `streaming`, which are apart from the
+    others, as nothing else is measured there; returns the files.
+    """
+    own = folder / "streaming"
+    records = list(RecordStore(own))
+    picture, page = write_picture(records, own), own / "README.md"
+    chart = f"![AP over delay and rate]({picture.name})"
+    write_atomically(page, f"{GENERATED}\n{render(streaming_page(records))}\n{chart}\n".encode())
+    return [f"wrote {picture}", f"wrote {page}"]
+
+
+STEPS = {
+    "pack": pack, "trim": trim, "pages": pages, "pictures": pictures, "streaming": streaming,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -73,7 +73,7 @@ def test_the_picture_has_a_panel_for_each_rate_and_one_over_rates(tmp_path):
     for text in ("6 frames/s", "a delay of one frame", "IFC T=5 S=1", "IFC T=whole"):
         assert text in picture
     assert write_picture([cell()], tmp_path).read_bytes() == draw_streaming([cell()])
-    assert draw_streaming([cell(aps=(None, None, None))], "png").startswith(b"\x89PNG")
+    assert draw_streaming([cell(aps=(None, 0.2, None))], "png").startswith(b"\x89PNG")
 
 
 def test_the_section_of_the_report():

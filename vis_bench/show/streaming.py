@@ -182,6 +182,8 @@ def write_picture(records: Sequence[Record], folder: Path) -> Path:
 
 def _draw_delays(axis: Axes, records: Sequence[Record], rate: float) -> None:
     """AP over delay at one rate; a curve goes on level where more delay changes nothing."""
+    from matplotlib.ticker import FixedLocator
+
     frame = 1 / rate
     curves = [_points(r.streaming_by_delay, rate) for r in records]
     longest = max((delays[-1] for delays, _ in curves if delays), default=frame)
@@ -191,6 +193,8 @@ def _draw_delays(axis: Axes, records: Sequence[Record], rate: float) -> None:
                   markeredgecolor="white", clip_on=False)  # fmt: skip
     axis.set_xscale("symlog", linthresh=frame, linscale=0.5)
     axis.set(xlim=(0, longest * 1.5), xlabel="delay (s)", title=f"{rate:g} frames/s")
+    decades = [10.0**n for n in range(-3, 5) if 10.0**n >= frame]
+    axis.xaxis.set_major_locator(FixedLocator([0, *decades]))
     axis.xaxis.set_major_formatter("{x:g}")
 
 
@@ -205,6 +209,7 @@ def _points(curve: Sequence[StreamPoint], rate: float) -> tuple[list[float], lis
 
 
 def _draw_rates(axis: Axes, records: Sequence[Record]) -> None:
+    """AP over rate, a curve for each record."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     seen: set[float] = set()
@@ -215,7 +220,10 @@ def _draw_rates(axis: Axes, records: Sequence[Record]) -> None:
             [rate for rate, _ in known], [ap for _, ap in known], marker=marker,
             markeredgecolor="white", clip_on=False,
         )  # fmt: skip
-    axis.set(xscale="log", xlabel="frames/s", title="a delay of one frame")
+    axis.set(xlabel="frames/s", title="a delay of one frame")
+    if not seen:  # a logarithmic scale needs values
+        return
+    axis.set_xscale("log")
     axis.xaxis.set_major_locator(FixedLocator(list(_spread_out(sorted(seen)))))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter("{x:g}")
