@@ -68,6 +68,8 @@ PAD_TO = 32
 CLASS_PRIOR = 0.01
 # A track is emitted under every class whose mean probability is above this.
 MIN_CLASS_SCORE = 0.05
+# Queries whose masks are computed together; bounds the memory.
+QUERIES_AT_ONCE = 64
 # Mask logit in frames without a sighting.
 ABSENT = -1.0
 
@@ -222,10 +224,13 @@ class IDOL(OnlineMethod):
         """
         frame = {name: tensor[t] for name, tensor in features.maps.items()}
         queries_N = selected_queries(frame["class_probs"], frame["boxes"])
-        masks_NHW = self.mask_head(
-            frame["queries"][queries_N], frame["centers"][None, queries_N],
-            frame["mask_features"][None], features.frame_size_HW,
-        )[:, 0]  # fmt: skip
+        masks_NHW = torch.cat([
+            self.mask_head(
+                frame["queries"][some], frame["centers"][None, some],
+                frame["mask_features"][None], features.frame_size_HW,
+            )[:, 0]
+            for some in queries_N.split(QUERIES_AT_ONCE)
+        ])  # fmt: skip
         kept_N = kept_masks(masks_NHW, self.mask_iou)
         queries_N = queries_N[kept_N]
         with full_precision(masks_NHW.device):

@@ -1,18 +1,20 @@
-"""Time of SeqFormer and IFC at 360x640, each optimization beside what it replaces.
+"""Time of SeqFormer, IFC and IDOL at 360x640, each optimization beside what it replaces.
 
 Run with --benchmark-only and compare minima. IFC takes the weights of the golden file, with which
-it finds about ten instances per clip.
+it finds about ten instances per clip, and so does IDOL: about 40 queries of a frame pass.
 """
 
 import numpy as np
 import pytest
 import torch
 
+import fill
 from methods import build_method
 from methods.layers.backbones import build_backbone
-from official_weights import loaded
+from official_weights import idol_case, loaded
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import StoredFrames, track_clips
+from vis_bench.inference.preprocess import to_input
 from vis_bench.inference.tracker import ClipTracker
 
 HEIGHT, WIDTH = 360, 640
@@ -79,6 +81,32 @@ def test_bench_seqformer_parts(benchmark, seqformer, part):
         "encode": (seqformer.encode_frames, frames),
         "predict": (seqformer.predict_clip, features),
         "masks of all 300 queries": (seqformer.masks, output, features, torch.arange(300)),
+    }
+    timed(benchmark, *calls[part])
+
+
+@pytest.mark.filterwarnings("ignore:36 tensors differ")
+@pytest.mark.parametrize("part", ["backbone", "encode", "predict", "heads of all 300 queries"])
+def test_bench_idol_parts(benchmark, part):
+    """The authors compute masks and embeddings of all queries, `predict` those of chosen ones."""
+    benchmark.group = "IDOL R50, parts of a frame"
+    method = idol_case("idol_r50_a")[0]
+    method.prepare_for_inference()
+    frames = to_input(list(fill.frames(1, HEIGHT, WIDTH)), method.input_format)
+    features = method.encode_frames(frames)
+    queries_1QC, centers_1Q2, mask_features = (
+        features.maps[name] for name in ("queries", "centers", "mask_features")
+    )
+
+    def all_heads():
+        method.mask_head(queries_1QC[0], centers_1Q2, mask_features, (HEIGHT, WIDTH))
+        method.embedding_head(queries_1QC[0])
+
+    calls = {
+        "backbone": (method.backbone, frames),
+        "encode": (method.encode_frames, frames),
+        "predict": (method.predict_clip, features),
+        "heads of all 300 queries": (all_heads,),
     }
     timed(benchmark, *calls[part])
 

@@ -7,15 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-import fill
 from methods import build_method
 from methods.idol.model import padded_levels
 from methods.idol.tracker import DROPPED, follow
 from official_weights import (
     build_on_meta,
-    expected,
     filled_state,
-    override,
+    idol_case,
     relative_error,
     scenes,
     space_time_iou,
@@ -30,7 +28,7 @@ from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.masks.rle import decode
 
-CASES = {"idol_r50_a": "r50", "idol_r50_b": "r50", "idol_r50_ovis": "r50_ovis"}
+CASES = ("idol_r50_a", "idol_r50_b", "idol_r50_ovis")
 # The contract tests every cut; these are the ways from frames to tracks.
 PLANS = [
     ("idol_r50_a", (4, 2)), ("idol_r50_b", (1, 1)), ("idol_r50_b", ("whole", 1)),
@@ -41,18 +39,8 @@ SMALL = {"variant": "mini", "encoder_layers": 1, "decoder_layers": 2}
 
 @cache
 def official(name):
-    """The method with a golden file's weights, the arrays and the facts of the file."""
-    arrays, facts = expected(name)
-    state = filled_state("idol_r50")
-    for key in [key for key in state if ".class_embed." in key]:
-        shape = [facts["num_classes"], *state[key].shape[1:]]
-        state[key] = torch.from_numpy(fill.tensor(key, shape))
-    override(state, facts["weight_overrides"])
-    with torch.device("meta"):
-        method = build_method("idol", num_classes=facts["num_classes"], variant=CASES[name])
     with pytest.warns(UserWarning, match="36 tensors differ"):
-        method.load_state_dict(state, assign=True)
-    return method.eval(), arrays, facts
+        return idol_case(name)
 
 
 def network_input(method, facts):

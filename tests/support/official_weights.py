@@ -75,6 +75,21 @@ def loaded(name):
     return method.eval()
 
 
+def idol_case(name):
+    """IDOL with the weights of one of its golden files, the file's arrays and its facts."""
+    arrays, facts = expected(name)
+    state = filled_state("idol_r50")
+    for key in [key for key in state if ".class_embed." in key]:
+        shape = [facts["num_classes"], *state[key].shape[1:]]
+        state[key] = torch.from_numpy(fill.tensor(key, shape))
+    override(state, facts["weight_overrides"])
+    variant = "r50_ovis" if facts["config"].startswith("ovis") else "r50"
+    with torch.device("meta"):
+        method = build_method("idol", num_classes=facts["num_classes"], variant=variant)
+    method.load_state_dict(state, assign=True)
+    return method.eval(), arrays, facts
+
+
 def video(spec, video_id=1):
     frames = fill.frames(spec["t"], spec["h"], spec["w"], spec["seed"])
     return Video(video_id, "golden", spec["h"], spec["w"], list(frames))
