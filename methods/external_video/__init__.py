@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cuda_ops import ms_deform_attn
+from cuda_ops import ms_deform_attn, resolve_backend
 from methods.external_video.child import Child
 from methods.external_video.driver import BACK_ENDS, PRESETS, DriverError, open_session
 from methods.external_video.provenance import project_source
@@ -70,6 +70,13 @@ class ExternalVideo(VideoMethod):
         """Keep the file for the driver."""
         self._spec["weights"] = str(path.resolve())
         return True
+
+    def resolved_kernel_backend(self, device: torch.device) -> str | None:
+        """What computed deformable attention in the trial; None before it, and without any."""
+        known = self._session and self._session.facts["deformable_attention"]
+        if known == "stand-in" and self._python is None:
+            return resolve_backend(device)
+        return {"compiled": "its own extension", "stand-in": "plain PyTorch"}.get(known or "")
 
     def check_resolution(self, resolution: int | str) -> None:
         """Refuse a resolution that is not the one of the project's config."""

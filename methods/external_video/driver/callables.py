@@ -12,10 +12,8 @@ class Callable:
     def __init__(self, function, name, extension):
         self._function = function
         self._name = name
-        self.facts = {
-            "input": {"long_side": "round"}, "resolutions": None, "num_params": None,
-            "deformable_attention": extension,
-        }  # fmt: skip
+        self.extension = extension
+        self.facts = {"input": {"long_side": "round"}, "resolutions": None, "num_params": None}
 
     def entries(self, frames, height, width, mark):
         """Score, category, masks and track_id of each track, unchecked."""

@@ -12,22 +12,32 @@ NAME = "MultiScaleDeformableAttention"
 
 
 def provide_extension(forward=None):
-    """Makes the extension importable, and returns "compiled" or "stand-in".
+    """Makes the extension importable.
 
     Args:
         forward: stands in for the extension's function in any case. Without it the project's own
             extension is used where it can be imported, and `ms_deform_attn_forward` where not.
+
+    Returns:
+        A function that tells what computes: "compiled", the project's extension; "stand-in", once
+        it has been called; None.
     """
     if forward is None:
         try:
             importlib.import_module(NAME)
-            return "compiled"
+            return lambda: "compiled"
         except ImportError:
             pass
+    called = set()
+
+    def stand_in(*arguments):
+        called.add("stand-in")
+        return (forward or ms_deform_attn_forward)(*arguments)
+
     module = types.ModuleType(NAME, __doc__)
-    module.ms_deform_attn_forward = forward or ms_deform_attn_forward
+    module.ms_deform_attn_forward = stand_in
     sys.modules[NAME] = module
-    return "stand-in"
+    return lambda: "stand-in" if called else None
 
 
 def ms_deform_attn_forward(value, shapes, starts, locations, weights, im2col_step=None):

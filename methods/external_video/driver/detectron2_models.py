@@ -20,6 +20,7 @@ class Detectron2:
         from .torch_models import num_params
 
         self._model = model
+        self.extension = extension
         self._reverse = cfg.INPUT.FORMAT == "BGR"
         self.facts = {
             "input": {
@@ -28,7 +29,6 @@ class Detectron2:
                 "max_long_side": cfg.INPUT.MAX_SIZE_TEST,
             },
             "resolutions": [cfg.INPUT.MIN_SIZE_TEST or "native"], "num_params": num_params(model),
-            "deformable_attention": extension,
         }  # fmt: skip
 
     def entries(self, frames, height, width, mark):

@@ -29,6 +29,7 @@ class Mmdet:
         from .torch_models import num_params
 
         self._model = model
+        self.extension = lambda: None
         self._online = hasattr(model, "tracker")
         scale = _resize_scale(cfg)
         self.facts = {
@@ -38,7 +39,6 @@ class Mmdet:
                 "max_long_side": scale and max(scale),
             },
             "resolutions": [min(scale) if scale else "native"], "num_params": num_params(model),
-            "deformable_attention": None,
         }  # fmt: skip
 
     def entries(self, frames, height, width, mark):

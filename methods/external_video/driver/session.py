@@ -29,7 +29,8 @@ class Session:
     Attributes:
         facts: `input`: the model's input format, as this project's `InputFormat` takes it;
             `resolutions`: those that a config may have, None for any; `num_params`, None where it
-            is not known; `deformable_attention`: "compiled" or "stand-in", None without.
+            is not known; after `try_out` also `deformable_attention`: "compiled" for the project's
+            extension, "stand-in", or None without either.
     """
 
     def __init__(self, back_end, spec):
@@ -66,6 +67,7 @@ class Session:
                 pass
         except Exception as error:  # a project's own code may raise anything
             raise DriverError(f"two gray frames fail, {sentence(error)}") from error
+        self.facts["deformable_attention"] = self._back_end.extension()
 
 
 def open_session(spec, deformable_attention=None):

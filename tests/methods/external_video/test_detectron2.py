@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from cuda_ops import resolve_backend
 from methods import build_method
 from run_case import QUIET, jobs_of
 from toy_detectron2_case import TOY, forget_toy, toy_spec
@@ -112,6 +113,19 @@ def test_another_process_gives_equal_bytes(weights, tmp_path):
     there = run(tmp_path / "there", weights, limit=1, python=sys.executable)
     assert there[1] == here[1]
     assert there[0].num_params == here[0].num_params
+
+
+@pytest.mark.parametrize(
+    ("python", "attention", "kernels"),
+    [
+        (None, True, resolve_backend("cpu")), (None, False, None),
+        (sys.executable, True, "plain PyTorch"),
+    ],
+)  # fmt: skip
+def test_the_record_names_what_computed_deformable_attention(python, attention, kernels, tmp_path):
+    opts = ["MODEL.COLORS.ATTENTION", attention]
+    method = jobs(tmp_path, opts=opts, python=python)[0].load_method()
+    assert method.resolved_kernel_backend(torch.device("cpu")) == kernels
 
 
 def test_the_contract(weights):

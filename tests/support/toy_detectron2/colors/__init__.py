@@ -10,5 +10,5 @@ sys.stdout.write("colors is imported\n")
 
 
 def add_colors_config(cfg):
-    cfg.MODEL.COLORS = CfgNode(TOLERANCE=0.0, ANSWER="lists", TASK="vis")
+    cfg.MODEL.COLORS = CfgNode(TOLERANCE=0.0, ANSWER="lists", TASK="vis", ATTENTION=False)
     assert cfg.MODEL.SEM_SEG_HEAD.LOSS_TYPE == "hard_pixel_mining", "deeplab comes first"

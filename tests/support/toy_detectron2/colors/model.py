@@ -1,6 +1,6 @@
 """One instance per class whose color is in the video, as `color_key` finds them."""
 
-import MultiScaleDeformableAttention  # noqa: F401 - needs the extension to import, as others do
+import MultiScaleDeformableAttention
 import torch
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import ImageList
@@ -18,10 +18,12 @@ class ColorFinder(torch.nn.Module):
         self.tolerance = cfg.MODEL.COLORS.TOLERANCE
         self.answer = cfg.MODEL.COLORS.ANSWER
         self.task = cfg.MODEL.COLORS.TASK
-        self.calls = 0
+        self.attention = cfg.MODEL.COLORS.ATTENTION
 
     def forward(self, batched_inputs):
         assert not self.training
+        if self.attention:
+            attend()
         assert not torch.is_grad_enabled()
         [video] = batched_inputs
         frames = [image.to(self.mean.device) for image in video["image"]]
@@ -43,6 +45,17 @@ class ColorFinder(torch.nn.Module):
             "pred_labels": found.tolist(), "pred_masks": [mask.cpu() for mask in masks],
         }  # fmt: skip
         return ANSWERS[self.answer](answer) | ({} if self.task == "vis" else {"task": self.task})
+
+
+def attend():
+    """One query that reads the middle of one pixel, through the compiled extension's interface."""
+    value, one = torch.full((1, 1, 1, 1), 3.0), torch.ones(1, 1, 1, 1, 1)
+    shapes, starts = torch.tensor([[1, 1]]), torch.tensor([0])
+    middle = torch.full((1, 1, 1, 1, 1, 2), 0.5)
+    output = MultiScaleDeformableAttention.ms_deform_attn_forward(
+        value, shapes, starts, middle, one, 64
+    )
+    assert output.tolist() == [[[3.0]]]
 
 
 def as_tensors(answer):
