@@ -57,7 +57,8 @@ def texts(table, title):
 
 
 def test_a_contrast_is_the_mean_over_seeds_with_the_interval_of_trained_differences():
-    contrasts, rows = over_seeds_page("ms-sts-seqformer", RECORDS, samples).tables
+    page = over_seeds_page("ms-sts-seqformer", RECORDS, samples)
+    contrasts, rows = page.tables
     by_seed = [samples(b) - samples(a) for a, b in zip(RECORDS[::2], RECORDS[1::2], strict=True)]
     wanted = trained_difference(np.stack(by_seed), 60)
     (ap,) = column(contrasts, "AP")
@@ -71,6 +72,7 @@ def test_a_contrast_is_the_mean_over_seeds_with_the_interval_of_trained_differen
     assert texts(rows, "AP mean") == ["53.0", "55.0"]
     assert texts(rows, "AP SD") == ["3.0", "2.6"]
     assert texts(rows, "AP of seeds 0, 1, 2") == ["50.0, 53.0, 56.0", "52.0, 56.0, 57.0"]
+    assert "Preliminary: 6 seeds are registered." in page.remarks
     assert {entry.mark for table in (contrasts, rows) for row in table.rows for entry in row} == {
         None
     }
@@ -107,7 +109,9 @@ def test_every_row_of_every_experiment_is_measured_by_its_config():
         if name == "ifc-communication":
             cells += cells_of(name, "clip_length=5", "clip_stride=3")
         records = [record_of(cell, n, 0.5) for n, cell in enumerate(cells)]
-        contrasts, rows = over_seeds_page(name, records, samples).tables
+        page = over_seeds_page(name, records, samples)
+        contrasts, rows = page.tables
+        assert not any("Preliminary" in text for text in page.remarks)
         assert {row[-1].text for row in rows.rows} == {", ".join(["50.0"] * 6)}
         assert set(texts(contrasts, "Seeds")) == {"6"}
         assert set(texts(contrasts, "AP")) == {"0.0"}

@@ -67,6 +67,8 @@ def over_seeds_page(
         tables += [table for table in (contrasts, _rows(facts, by_row, title, notes)) if table.rows]
         if any(row[1].interval is None for row in contrasts.rows):
             remarks.append(NO_INTERVAL_NOTE)
+        if any(int(row[-1].text) < facts["seeds"] for row in contrasts.rows):
+            remarks.append(f"Preliminary: {facts['seeds']} seeds are registered.")
         if spread := _spread(by_row):
             remarks.append(f"{title}: {spread}" if len(settings) > 1 else spread)
     return Page(facts["title"], tuple(tables), notes.texts, tuple(dict.fromkeys(remarks)))
