@@ -96,9 +96,9 @@ class Named:
 def test_sentences_say_the_sign_only_where_the_interval_does():
     up, down, open_ = (0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1)
     texts = findings([Named("A", up, down, up), Named("B", up, open_, down)])
-    assert texts[0].endswith("higher AP with A and B.")
-    assert "lower AP with A" in texts[1]
-    assert "no AP outside noise with B" in texts[1]
+    assert texts[0].endswith("above 0 with A and B.")
+    assert "below 0 with A" in texts[1]
+    assert "no more than noise with B" in texts[1]
     assert "above 0 with A" in texts[2]
     assert "below 0 with B" in texts[2]
 

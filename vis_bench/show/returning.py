@@ -132,19 +132,18 @@ def returning_page(sweeps: Sequence[Sweep]) -> Page:
 def findings(sweeps: Sequence[Sweep]) -> list[str]:
     """A sentence per gain by videos, about the methods of which the interval tells its sign."""
     subjects = (
-        "In videos where an object returns, the longest clips have",
-        "In the other videos they have",
+        "In videos where an object returns, the gain of the longest clips over the shortest is",
+        "In the other videos it is",
         "The first gain minus the second is",
     )
-    words = ("higher AP", "lower AP", "no AP outside noise"), ("above 0", "below 0", "within noise")
     texts = []
     for place, subject in enumerate(subjects):
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {"above 0": [], "below 0": [], "no more than noise": []}
         for sweep in sweeps:
             gain = sweep.gains("videos")[place]
-            sign = 2 if gain.is_noise is not False else int((gain.difference or 0) < 0)
-            found.setdefault(words[place == 2][sign], []).append(sweep.name)
-        parts = [f"{what} with {_listed(names)}" for what, names in found.items()]
+            sign = "above 0" if (gain.difference or 0) > 0 else "below 0"
+            found[sign if gain.is_noise is False else "no more than noise"].append(sweep.name)
+        parts = [f"{what} with {_listed(names)}" for what, names in found.items() if names]
         texts.append(f"{subject} {_listed(parts)}.")
     return texts
 
