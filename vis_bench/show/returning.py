@@ -205,6 +205,6 @@ def returning_chart(sweeps: Sequence[Sweep]) -> bytes:
             axis.set(title=sweep.name, xlabel="frames in a clip")
         panels[0].set(ylabel="AP (bars: 95 %)", ylim=(0, None))
         names = [f"{title} objects" for title in KINDS.values()]
-        add_legend(figure, bars, names, loc="upper right", ncols=2)
+        add_legend(panels[0], bars, names, loc="lower right")
         figure.tight_layout(w_pad=1.5)
         return encode_figure(figure, "svg", f"data sha256 {returning_digest(sweeps)}")
