@@ -21,6 +21,7 @@ WHOLE = "whole"
 LIGHT = "#24292f", "#57606a", dict(zip(("seqformer", "ifc", "ms_sts"), PALETTE, strict=False))
 DARK = "#d1d7de", "#8c96a1", {"seqformer": "#5aaef0", "ifc": "#f0954a", "ms_sts": "#3fc69c"}
 TITLES = {"seqformer": "SeqFormer", "ifc": "IFC", "ms_sts": "MS-STS*"}
+_LABEL_GAP = 2.2  # AP between two names, so that they do not overlap
 MARKERS = {"seqformer": "o", "ifc": "s", "ms_sts": "^"}
 
 
@@ -61,6 +62,7 @@ def by_clip_length(axis: Axes, records: Sequence[Record], colors: dict[str, str]
     """Draw AP of each method over its clip lengths, with intervals, in points."""
     lengths = sorted({r.clip_length for r in records if isinstance(r.clip_length, int)})
     places = {length: place for place, length in enumerate([*lengths, WHOLE])}
+    ends: list[tuple[float, str]] = []
     for shift, (method, color) in zip((-0.08, 0.0, 0.08), colors.items(), strict=True):
         rows = [
             (places[r.clip_length], r.ap, *_ends(r, r.ap))
@@ -73,9 +75,12 @@ def by_clip_length(axis: Axes, records: Sequence[Record], colors: dict[str, str]
         y, low, high = (100 * value for value in values)
         bars = y - low, high - y
         axis.errorbar(x + shift, y, bars, color=color, marker=MARKERS[method], elinewidth=0.7)
-        axis.annotate(
-            TITLES[method], (len(lengths) + 0.2, y[-1]), color=color, fontsize=9, va="center"
-        )
+        ends.append((float(y[-1]), method))
+    height = -np.inf
+    for ap, method in sorted(ends):
+        height = max(ap, height + _LABEL_GAP)
+        place = len(lengths) + 0.2, height
+        axis.annotate(TITLES[method], place, color=colors[method], fontsize=9, va="center")
     axis.set_xticks(range(len(places)), [str(length) for length in places])
     axis.set_xlim(-0.3, len(places) + 0.2)
     axis.set(xlabel="frames in a clip", ylabel="AP")
