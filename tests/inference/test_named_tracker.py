@@ -45,13 +45,13 @@ def dense_reference(clips, predictions, rule):
                 if mask_HW.any():
                     masks.setdefault(number, {})[clip.start + t] = mask_HW
     pairs = [
-        (score, CATEGORIES[column], masks.get(number))
+        (score, CATEGORIES[column], masks.get(number, {}))
         for number, scores in probs.items()
         for column, score in enumerate(scores)
         if score > rule.min_score
     ]
     pairs.sort(key=lambda pair: -pair[0])
-    return [pair for pair in pairs[: rule.top_k] if pair[2]]
+    return [pair for pair in pairs[: rule.top_k] if pair[2] or rule.keep_empty]
 
 
 def run(clips, predictions, rule, num_frames, **options):
@@ -66,7 +66,8 @@ def run(clips, predictions, rule, num_frames, **options):
 @settings(max_examples=60, deadline=None)
 def test_equals_plain_loops_whatever_waits(seed, num_frames, length, data):
     stride = data.draw(st.integers(1, length))
-    rule = TrackingRule(min_score=0.2, top_k=data.draw(st.sampled_from([None, 1, 4])))
+    top_k = data.draw(st.sampled_from([None, 1, 4]))
+    rule = TrackingRule(min_score=0.2, top_k=top_k, keep_empty=data.draw(st.booleans()))
     clips = list(without_overlap(clip_windows(num_frames, length, stride)))
     predictions = named_predictions(seed, clips)
     waiting_bytes = data.draw(st.sampled_from([0, 2000, 1 << 30]))

@@ -205,21 +205,29 @@ def test_masks_of_a_frame_do_not_depend_on_the_others(n, t, height, width):
     assert torch.equal(whole[-1:, -1:], masks_to_video(logits[-1:, -1:], height, width))
 
 
-@given(st.integers(0, 10**6), st.booleans(), st.data())
+@given(st.integers(0, 10**6), st.sampled_from([None, "bilinear", "nearest"]), st.data())
 @settings(max_examples=60, deadline=None)
-def test_masks_against_the_definition(seed, is_padded, data):
-    """Interpolation written as the sum of neighbors, in float64; twice where the grid is padded."""
+def test_masks_against_the_definition(seed, to_video, data):
+    """Interpolation written as the sum of neighbors, in float64; where the grid is padded a second
+    one, or the pixel that the video's shows.
+    """
     frame_HW = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
     padded_HW = tuple(side + data.draw(st.integers(0, 6)) for side in frame_HW)
     grid_HW = data.draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
     video_HW = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 20)))
     logits = np.random.default_rng(seed).normal(size=(1, 2, *grid_HW))
-    padding = Padding(frame_HW, padded_HW) if is_padded else None
+    padding = Padding(frame_HW, padded_HW, to_video) if to_video else None
     found = masks_to_video(torch.tensor(logits), *video_HW, padding).numpy()
-    if is_padded:
+    if to_video:
         padded = resample(resample(logits, padded_HW[0], 2), padded_HW[1], 3)
         logits = padded[..., : frame_HW[0], : frame_HW[1]]
-    wanted = resample(resample(logits, video_HW[0], 2), video_HW[1], 3)
+    if to_video == "nearest":
+        rows, columns = (
+            np.arange(new) * old // new for new, old in zip(video_HW, frame_HW, strict=True)
+        )
+        wanted = logits[..., rows[:, None], columns]
+    else:
+        wanted = resample(resample(logits, video_HW[0], 2), video_HW[1], 3)
     assert found.dtype == bool
     sure = np.abs(wanted) > 1e-5
     np.testing.assert_array_equal(found[sure], wanted[sure] > 0)
