@@ -20,6 +20,7 @@ from vis_bench.method import (
     InputFormat,
     Mark,
     MethodSource,
+    TrackingRule,
     TrackPrediction,
     VideoInfo,
     VideoMethod,
@@ -38,6 +39,9 @@ class ExternalVideo(VideoMethod):
         timeout: seconds for opening, and for each video.
         name, backbone: in records.
     """
+
+    # An entry without a pixel counts in the projects' own evaluations, too.
+    tracking_rule = TrackingRule(keep_empty=True)
 
     def __init__(
         self, spec: Mapping[str, Any], python: str | None, timeout: float, name: str, backbone: str

@@ -17,7 +17,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.stages import StageClock
-from vis_bench.method import InputFormat, TrackPrediction, VideoMethod
+from vis_bench.method import InputFormat, TrackingRule, TrackPrediction, VideoMethod
 
 K, SIZE_HW, LENGTH = 3, (12, 20), 4
 PLAN = InferencePlan("whole", 1, 6, torch.device("cpu"))
@@ -85,6 +85,16 @@ def test_tracks_are_encoded_best_first_and_empty_ones_left_out(kind):
     assert [mask is None for mask in best.segmentations] == [True, False, False, False]
     assert (second.category_id, second.score) == (20, 0.25)
     assert [mask["size"] for mask in second.segmentations] == [[*SIZE_HW]] * LENGTH
+
+
+def test_empty_tracks_stay_where_the_rule_keeps_them(monkeypatch):
+    monkeypatch.setattr(Given, "tracking_rule", TrackingRule(keep_empty=True))
+
+    def predict(frames, video, mark):
+        yield one(video, masks=[None] * LENGTH)
+
+    [track] = tracks_of(predict)
+    assert [*track.segmentations] == [None] * LENGTH
 
 
 def test_a_track_is_let_go_before_the_next_one_is_made():

@@ -21,7 +21,7 @@ from vis_bench.inference.preprocess import resize_frame
 from vis_bench.inference.stages import StageMarks
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import SparseTube
-from vis_bench.method import Frames, TrackPrediction, VideoInfo, VideoMethod
+from vis_bench.method import Frames, TrackingRule, TrackPrediction, VideoInfo, VideoMethod
 
 NO_MODEL_REGION = "the method predicts whole videos; masks and tracks are not apart"
 
@@ -114,12 +114,14 @@ def whole_video_tracks(
     info = VideoInfo(video.id, video.name, video.height, video.width, video.length)
     tracks: list[Track] = []
     number = 0
+    rule = method.tracking_rule
+    keep_empty = isinstance(rule, TrackingRule) and rule.keep_empty
     try:
         predicted = method.predict_video(frames, info, marks.mark)
         for track in checked_tracks(method, predicted, info, len(category_ids)):
             with marks.inside("rle"):
                 masks = encode_track(track)
-            if masks:
+            if masks or keep_empty:
                 tube = SparseTube(video.length, masks)
                 category_id = category_ids[track.category]
                 tracks.append(Track(video.id, category_id, float(track.score), tube))
