@@ -1,0 +1,86 @@
+"""What another Python's process costs, beside the same function in this process.
+
+Runs alternate, so that the ratios of one run are fair on a busy machine. `transfer_share`: time
+that the process adds (frames and masks handed over) over the time that the function takes by its
+own clock; `time_ratio`: of whole videos, that process over this one.
+"""
+
+import sys
+from collections import Counter
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import pytest
+import torch
+
+from methods import build_method
+from paths import ROOT
+from vis_bench.cost.speed.nvml import process_peak, reset_process_peak
+from vis_bench.data.video import Video
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.method import VideoInfo
+
+SIZE_HW = (720, 1280)
+PLAN = InferencePlan("whole", 1, "native", torch.device("cpu"))
+FUNCTIONS = {
+    "toy": ("toy_function:predict", 12),
+    "seqformer mini": ("seqformer_function:predict", 4),
+}
+ROUNDS = 3
+
+
+def method_of(function, python):
+    method = build_method(
+        "external_video", num_classes=3, function=function, python=python,
+        project_path=str(ROOT / "tests" / "support"),
+    )  # fmt: skip
+    method.prepare_for_inference()
+    return method
+
+
+def timed(method, video):
+    """Seconds of a video with the encoding of its masks, and its tracks."""
+    start = perf_counter()
+    tracks = track_video(method, video, PLAN, [1, 2, 3])
+    return perf_counter() - start, tracks
+
+
+def transfer_share(method, video):
+    """Time of a video beyond the function's, over the function's; masks are not encoded."""
+    info = VideoInfo(video.id, video.name, *SIZE_HW, video.length)
+    counted = Counter()
+
+    def mark(stage, seconds=0.0):
+        counted[stage] += seconds
+
+    start = perf_counter()
+    for _ in method.predict_video(video.frames, info, mark):
+        pass
+    return (perf_counter() - start) / counted.total() - 1
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_another_process_beside_this_one(benchmark, name):
+    function, length = FUNCTIONS[name]
+    rows, columns = np.indices(SIZE_HW)
+    frames = [((rows + columns + 8 * t) // 4).astype(np.uint8) for t in range(length)]
+    video = Video(1, "a video", *SIZE_HW, [np.stack([gray] * 3, 2) for gray in frames])
+    here, there = method_of(function, None), method_of(function, sys.executable)
+    assert timed(here, video)[1] == timed(there, video)[1]
+    ratios, shares = [], []
+    for _ in range(ROUNDS):
+        inside = timed(here, video)[0]
+        ratios.append(timed(there, video)[0] / inside)
+        shares.append(transfer_share(there, video))
+    reset_process_peak()
+    timed(here, video)
+    alone = process_peak()
+    there.take_peaks()
+    reset_process_peak()
+    timed(there, video)
+    both = process_peak() + there.take_peaks()["process"]
+    for key, values in {"time_ratio": ratios, "transfer_share": shares}.items():
+        benchmark.extra_info[key] = f"{median(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+    benchmark.extra_info["memory"] = f"{alone >> 20} MiB here, {both >> 20} MiB in both"
+    benchmark.pedantic(timed, (there, video), rounds=1)

@@ -1,0 +1,27 @@
+"""SeqFormer mini as another project's function: imported beside nothing of the tests."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from methods import build_method
+from vis_bench.inference.preprocess import masks_to_video, to_input
+
+torch.manual_seed(0)
+MODEL = build_method("seqformer", num_classes=3, variant="mini")
+MODEL.prepare_for_inference()
+
+
+@torch.inference_mode()
+def predict(frames, height, width):
+    """The best category of each query; masks are resized one query at a time."""
+    prediction = MODEL(to_input(list(frames), MODEL.input_format))
+    for probs_K, logits_THW in zip(
+        prediction.class_probs_NK, prediction.mask_logits_NTHW, strict=True
+    ):
+        score, category = probs_K.max(-1)
+        masks_THW = masks_to_video(logits_THW[None], height, width, prediction.padding)[0]
+        yield {"score": score, "category": category, "masks": masks_THW}
