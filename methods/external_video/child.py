@@ -182,15 +182,12 @@ class _Process:
         self, header: dict[str, Any], num_frames: int, size_HW: tuple[int, int]
     ) -> list[np.ndarray | None]:
         """The masks that follow the header of a track."""
-        num_bytes = -(-prod(size_HW) // 8)
-        frames = header.get("frames")
-        known = isinstance(frames, list) and all(f in range(num_frames) for f in frames)
-        if not known or header.get("bytes") != num_bytes * len(frames):
-            self._fail("sent masks that do not fit the video")
         masks: list[np.ndarray | None] = [None] * num_frames
-        for t in frames:
-            bits = np.unpackbits(np.frombuffer(self._exactly(num_bytes), np.uint8))
-            masks[t] = bits[: prod(size_HW)].reshape(size_HW).view(bool)
+        for t, num_bytes in zip(header["frames"], header["bytes"], strict=True):
+            mask = unpacked_mask(self._exactly(num_bytes), size_HW)
+            if mask is None or t not in range(num_frames):
+                self._fail("sent masks that do not fit the video")
+            masks[t] = mask
         return masks
 
     def end(self) -> None:
@@ -242,6 +239,20 @@ class _Process:
         said, _, place = said.partition("Current thread ")  # of which the innermost call is first
         said = said[-LAST_LETTERS:] + place.partition("first): ")[2][:LAST_LETTERS]
         raise kind(f"its process {problem}" + (f"; its last output: {said}" if said else ""))
+
+
+def unpacked_mask(packed: bytes, size_HW: tuple[int, int]) -> np.ndarray | None:
+    """The mask (H, W) of the driver's `packed_mask`; None where there is none of that size."""
+    pixels = prod(size_HW)
+    if len(packed) == -(-pixels // 8):
+        bits = np.unpackbits(np.frombuffer(packed, np.uint8))
+        return bits[:pixels].reshape(size_HW).view(bool)
+    if len(packed) > pixels // 8 or len(packed) % 4:
+        return None
+    lengths = np.diff(np.frombuffer(packed, np.int32), prepend=0, append=pixels)
+    if (lengths < 0).any():
+        return None
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size_HW)
 
 
 def child_environment() -> dict[str, str]:

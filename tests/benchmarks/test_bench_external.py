@@ -10,18 +10,17 @@ from collections import Counter
 from statistics import median
 from time import perf_counter
 
-import numpy as np
 import pytest
 import torch
 
 from methods import build_method
 from paths import ROOT
 from vis_bench.cost.speed.nvml import process_peak, reset_process_peak
+from vis_bench.data.nominal import SIZE_HW, SPLIT, nominal_videos
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.method import VideoInfo
 
-SIZE_HW = (720, 1280)
 PLAN = InferencePlan("whole", 1, "native", torch.device("cpu"))
 FUNCTIONS = {
     "toy": ("toy_function:predict", 12),
@@ -32,7 +31,7 @@ ROUNDS = 3
 
 def method_of(function, python):
     method = build_method(
-        "external_video", num_classes=3, function=function, python=python,
+        "external_video", num_classes=6, function=function, python=python,
         project_path=str(ROOT / "tests" / "support"),
     )  # fmt: skip
     method.prepare_for_inference()
@@ -42,7 +41,7 @@ def method_of(function, python):
 def timed(method, video):
     """Seconds of a video with the encoding of its masks, and its tracks."""
     start = perf_counter()
-    tracks = track_video(method, video, PLAN, [1, 2, 3])
+    tracks = track_video(method, video, PLAN, [1, 2, 3, 4, 5, 6])
     return perf_counter() - start, tracks
 
 
@@ -63,9 +62,8 @@ def transfer_share(method, video):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_another_process_beside_this_one(benchmark, name):
     function, length = FUNCTIONS[name]
-    rows, columns = np.indices(SIZE_HW)
-    frames = [((rows + columns + 8 * t) // 4).astype(np.uint8) for t in range(length)]
-    video = Video(1, "a video", *SIZE_HW, [np.stack([gray] * 3, 2) for gray in frames])
+    frames = nominal_videos(SPLIT)[0].frames
+    video = Video(1, "a video", *SIZE_HW, [frames[t] for t in range(length)])
     here, there = method_of(function, None), method_of(function, sys.executable)
     assert timed(here, video)[1] == timed(there, video)[1]
     ratios, shares = [], []

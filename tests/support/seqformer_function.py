@@ -5,13 +5,15 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
-from methods import build_method
-from vis_bench.inference.preprocess import masks_to_video, to_input
+from methods import build_method  # noqa: E402
+from vis_bench.inference.checkpoint import load_weights  # noqa: E402
+from vis_bench.inference.preprocess import masks_to_video, to_input  # noqa: E402
 
-torch.manual_seed(0)
-MODEL = build_method("seqformer", num_classes=3, variant="mini")
+MODEL = build_method("seqformer", num_classes=6, variant="mini")
+load_weights(MODEL, ROOT / "methods" / "weights" / "seqformer_mini.safetensors", 6)
 MODEL.prepare_for_inference()
 
 

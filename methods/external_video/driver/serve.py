@@ -1,8 +1,8 @@
 """A child process around a `Session`: requests and answers on one Unix socket.
 
 Both are lines of JSON. A video's request brings a descriptor of memory with its frames: T frames of
-uint8 RGB; a track's answer is followed by `bytes` bytes, the bits of its masks. Standard output
-belongs to the project; the caller sends it where standard error goes.
+uint8 RGB; a track's answer is followed by its masks, `bytes` of each, see `packed_mask`. Standard
+output belongs to the project; the caller sends it where standard error goes.
 
     open   spec                              -> ready   protocol, facts
     video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames, seconds
@@ -167,15 +167,27 @@ def _peaks():
 
 
 def _send_track(connection, track, seconds):
-    """One track; its masks are sent as bits, those that are None left out."""
+    """One track; masks that are None are left out."""
     present = [t for t, mask in enumerate(track.masks) if mask is not None]
-    packed = [np.packbits(track.masks[t]).tobytes() for t in present]
+    packed = [packed_mask(track.masks[t]) for t in present]
     header = {
         "kind": "track", "score": track.score, "category": track.category,
-        "track_id": track.track_id, "frames": present, "bytes": sum(map(len, packed)),
+        "track_id": track.track_id, "frames": present, "bytes": [len(mask) for mask in packed],
         "seconds": seconds,
     }  # fmt: skip
     _send(connection, header, packed)
+
+
+def packed_mask(mask_HW):
+    """The places, row by row, at which the mask changes (int32, from background), or its bits where
+    these are no longer.
+    """
+    flat = np.ascontiguousarray(mask_HW).ravel()
+    changes = flat[1:] != flat[:-1]
+    if 4 * (np.count_nonzero(changes) + int(flat[0])) >= -(-flat.size // 8):
+        return np.packbits(flat).tobytes()
+    places = np.flatnonzero(changes) + 1
+    return np.concatenate([[0][: int(flat[0])], places]).astype(np.int32).tobytes()
 
 
 def _send(connection, header, parts=()):

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from methods import build_method
+from methods.external_video.child import unpacked_mask
+from methods.external_video.driver.serve import packed_mask
 from other_pythons import MISSING, other_pythons
 from run_case import QUIET, jobs_of
 from vis_bench.contract import check_contract
@@ -184,3 +186,16 @@ speed: {{videos: 1, warmup: 0, repetitions: 1, seconds: 0}}
     assert run().created_at == first.created_at
     (project / "toy.py").write_text(TOY + "\n")
     assert run().method_source["sha256"] != first.method_source["sha256"]
+
+
+@pytest.mark.parametrize("size_HW", [(1, 1), (3, 5), (40, 64)])
+def test_masks_travel_as_they_are(size_HW):
+    rows, columns = np.indices(size_HW)
+    noise = np.random.default_rng(0).random(size_HW) > 0.5
+    disk = (rows - 20) ** 2 + (columns - 30) ** 2 < 100
+    for mask in (noise, disk, ~disk, np.zeros(size_HW, bool), np.ones(size_HW, bool), disk[::-1]):
+        packed = packed_mask(mask)
+        assert len(packed) <= -(-mask.size // 8)
+        assert np.array_equal(unpacked_mask(packed, size_HW), mask)
+    assert unpacked_mask(np.int32([5, 2]).tobytes(), (40, 64)) is None
+    assert unpacked_mask(b"abc", (40, 64)) is None
