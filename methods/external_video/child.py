@@ -228,7 +228,7 @@ class _Process:
     def _fail_late(self) -> NoReturn:
         self._process.send_signal(signal.SIGABRT)  # which makes it write where it is
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(SILENCE)
+            self._process.wait(10 * SILENCE)
         self._fail(f"took more than options.timeout, {self._timeout:g} seconds")
 
     def _fail(self, problem: str, kind: type[InputError] = InputError) -> NoReturn:
