@@ -1,8 +1,15 @@
 """The table `streaming`, its picture, and the report's section."""
 
+from fractions import Fraction
+
 import pytest
 
+from maintenance import refresh
+from paths import ROOT
 from record_example import example_record, streaming_fields
+from vis_bench.cost.streaming.trace import read_trace
+from vis_bench.metrics.streaming import VideoStream, latency_figures, show_figures
+from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
 from vis_bench.show.report.streaming import delay_curves, streaming_tables
 from vis_bench.show.speed import speed_table
@@ -89,3 +96,27 @@ def test_the_section_of_the_report():
         "B, 6 frames/s", [0.0, pytest.approx(1 / 6), 0.5], [0.0, 20.0, 50.0],
     )  # fmt: skip
     assert (streaming_tables([None]), delay_curves([None])) == ([], [])
+
+
+SHIPPED = ROOT / "results" / "streaming"
+
+
+def test_the_shipped_page_is_that_of_its_records():
+    text = render(streaming_page(list(RecordStore(SHIPPED))))
+    page = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert page.startswith(refresh.GENERATED)
+    assert text in page
+
+
+@pytest.mark.parametrize("path", RecordStore(SHIPPED).paths(), ids=lambda path: path.stem[:30])
+def test_shipped_traces_give_the_latencies_of_their_records(path):
+    [record] = [r for r in RecordStore(SHIPPED) if path.stem.endswith(r.config_sha256[:10])]
+    trace = read_trace(SHIPPED / record.streaming_trace)
+    assert (trace.sha256, trace.method) == (record.streaming_trace_sha256, record.method)
+    assert len(trace.runs) == record.num_videos == 24
+    for stream in record.streaming:
+        rate = Fraction(str(stream.rate))
+        streams = [VideoStream.of(run, rate, "all") for runs in trace.runs.values() for run in runs]
+        delay = {0.0: Fraction(0), None: None}.get(stream.delay_ms, 1 / rate)
+        figures = latency_figures(streams) | show_figures(streams, delay)
+        assert {key: getattr(stream, key) for key in figures} == pytest.approx(figures)
