@@ -20,16 +20,8 @@ from torch import Tensor
 
 from vis_bench.attention import ClipAttention, DecoderAttention, RecordsAttention
 from vis_bench.errors import InputError
-from vis_bench.method import (
-    VIDEO_STAGES,
-    ClipPrediction,
-    FrameFeatures,
-    State,
-    TrackPrediction,
-    VideoInfo,
-    VideoMethod,
-    VISMethod,
-)
+from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
+from vis_bench.video_method import VIDEO_STAGES, TrackPrediction, VideoInfo, VideoMethod
 
 # Rounding may take a probability so far out of 0..1.
 ROUNDING = 1e-4

@@ -8,13 +8,12 @@ h, w are heights and widths of grids over a frame.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -389,98 +388,3 @@ class OnlineMethod(VISMethod):
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
         """Predicts the first frames of a video."""
         return self.predict_next(features, None)[0]
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """The video that a `VideoMethod` gets; height and width are the original's, in pixels."""
-
-    id: int
-    name: str
-    height: int
-    width: int
-    num_frames: int
-
-
-@dataclass(frozen=True)
-class TrackPrediction:
-    """One track of a whole video.
-
-    `category`: column of the data set's categories, from 0. `score`: any finite number, by which
-    tracks are ranked. `masks`: a boolean array or tensor (height, width) at the video's original
-    size per frame, or None where the track is absent. `track_id`: an object's number, which its
-    tracks under other categories share.
-    """
-
-    category: int
-    score: float
-    masks: Sequence[np.ndarray | Tensor | None] | np.ndarray | Tensor
-    track_id: int | None = None
-
-
-Frames = Sequence[np.ndarray] | np.ndarray
-# Stages of `predict_video`. Time in `transfer` is spent on handing frames to another process and
-# waiting for it, and counts nowhere.
-TRANSFER = "transfer"
-VIDEO_STAGES = ("preprocess", "encode", "predict", "track", TRANSFER)
-
-
-class Mark(Protocol):
-    """Begins one of `VIDEO_STAGES`, and ends the one that runs.
-
-    With `seconds`, time that another process measured is added to the stage instead, and the stage
-    that runs goes on.
-    """
-
-    def __call__(self, name: str, seconds: float | None = None, /) -> None: ...
-
-
-class VideoMethod(VISMethod):
-    """A method that gets a whole video and yields its tracks: other people's code, unported.
-
-    There are no clips, so that a config's `clip_length` is `whole`; region `model` is not timed,
-    nothing is compiled, and multiply-adds are counted while the nominal video is predicted:
-    `not_counted` is the reason where they cannot be. Of `input_format` only the size counts.
-    """
-
-    whole_video = True
-    not_counted: str | None = None
-
-    @abstractmethod
-    def predict_video(
-        self, frames: Frames, video: VideoInfo, mark: Mark
-    ) -> Iterable[TrackPrediction]:
-        """Yields the tracks of one video, one at a time: each is encoded before the next is made.
-
-        Args:
-            frames: T frames (H, W, 3) of uint8 RGB on the host, resized to the configured short
-                side and not normalized. They are decoded when they are read, ahead of time where
-                they are read in order; `np.stack(frames)` holds all of them.
-            video: its identity and original size, which is the size of the masks.
-            mark: `mark(name)` ends the current stage and begins another of `VIDEO_STAGES`, for the
-                record; the first is `predict`. Optional.
-        """
-
-    def take_weights(self, path: Path) -> bool:
-        """Keep a weights file that is loaded, strictly, where the model is; False: load it here."""
-        return False
-
-    def check_resolution(self, resolution: int | str) -> None:
-        """Refuse, once prepared, a config's resolution that does not fit the model."""
-
-    def take_peaks(self) -> Mapping[str, int | None]:
-        """Peak memory, since the last call, of another process that runs the method.
-
-        Returns:
-            Bytes of `process` and of its GPU's `allocator`, as in `MemoryBytes`; empty where the
-            method runs in this process.
-        """
-        return {}
-
-    def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """Refuses: there are no features that clips could share."""
-        raise InputError(f"method {self.registered_name} predicts whole videos; it has no steps")
-
-    def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """Refuses: there are no clips."""
-        raise InputError(f"method {self.registered_name} predicts whole videos; it has no clips")

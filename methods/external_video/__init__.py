@@ -15,16 +15,8 @@ from methods.external_video.child import Child
 from methods.external_video.driver import BACK_ENDS, PRESETS, DriverError, open_session
 from methods.external_video.provenance import project_source
 from vis_bench.errors import InputError
-from vis_bench.method import (
-    Frames,
-    InputFormat,
-    Mark,
-    MethodSource,
-    TrackingRule,
-    TrackPrediction,
-    VideoInfo,
-    VideoMethod,
-)
+from vis_bench.method import InputFormat, MethodSource, TrackingRule
+from vis_bench.video_method import Frames, Mark, TrackPrediction, VideoInfo, VideoMethod
 
 
 class ExternalVideo(VideoMethod):

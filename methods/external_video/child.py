@@ -24,7 +24,7 @@ import torch
 
 from methods.external_video.driver import PROTOCOL
 from vis_bench.errors import InputError
-from vis_bench.method import TRANSFER, Frames, Mark, TrackPrediction, VideoInfo
+from vis_bench.video_method import TRANSFER, Frames, Mark, TrackPrediction, VideoInfo
 
 DRIVER = Path(__file__).with_name("driver")
 LONGEST_HEADER = 1 << 20

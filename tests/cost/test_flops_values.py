@@ -18,7 +18,7 @@ from vis_bench.cost.flops.video import ShapeCounter, count_nominal
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.preprocess import to_input
-from vis_bench.method import TrackPrediction, VideoMethod
+from vis_bench.video_method import TrackPrediction, VideoMethod
 
 PLAN = InferencePlan("whole", 1, 32, torch.device("cpu"))
 K = 3

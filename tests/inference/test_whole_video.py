@@ -17,7 +17,8 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.stages import StageClock
-from vis_bench.method import InputFormat, TrackingRule, TrackPrediction, VideoMethod
+from vis_bench.method import InputFormat, TrackingRule
+from vis_bench.video_method import TrackPrediction, VideoMethod
 
 K, SIZE_HW, LENGTH = 3, (12, 20), 4
 PLAN = InferencePlan("whole", 1, 6, torch.device("cpu"))

@@ -4,7 +4,7 @@ import torch
 
 from methods.color_key import ColorKey
 from vis_bench.inference.preprocess import to_input
-from vis_bench.method import TrackPrediction, VideoMethod
+from vis_bench.video_method import TrackPrediction, VideoMethod
 
 
 class VideoKey(VideoMethod):

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from vis_bench.errors import InputError, reason
 from vis_bench.files import shown
-from vis_bench.method import VideoMethod, VISMethod
+from vis_bench.method import VISMethod
+from vis_bench.video_method import VideoMethod
 
 # A folder of weights in Hugging Face's form holds these two.
 FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"

@@ -32,15 +32,8 @@ from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, StageMarks, Stages
 from vis_bench.inference.tracker import ClipTracker, NamedTracker, Output, PublishedMasks
 from vis_bench.inference.whole_video import HostFrames, check_whole_video, whole_video_tracks
-from vis_bench.method import (
-    ClipPrediction,
-    FrameFeatures,
-    ImageRule,
-    InputFormat,
-    State,
-    VideoMethod,
-    VISMethod,
-)
+from vis_bench.method import ClipPrediction, FrameFeatures, ImageRule, InputFormat, State, VISMethod
+from vis_bench.video_method import VideoMethod
 
 # Frames encoded in one call at most; bounds the memory of whole-video clips.
 ENCODE_FRAMES = 8

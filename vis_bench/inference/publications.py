@@ -17,7 +17,8 @@ from vis_bench.inference.loop import InferencePlan, Tracker, track_video
 from vis_bench.inference.tracker import Output
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import SparseTube
-from vis_bench.method import ImageRule, VideoMethod, VISMethod
+from vis_bench.method import ImageRule, VISMethod
+from vis_bench.video_method import VideoMethod
 
 # The clip whose pairs are on show, the frame whose masks are, and the last clip by then that holds
 # this frame; clips are places in the plan.

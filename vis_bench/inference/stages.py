@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from types import TracebackType
 
 from vis_bench.errors import InputError
-from vis_bench.method import TRANSFER, VIDEO_STAGES
+from vis_bench.video_method import TRANSFER, VIDEO_STAGES
 
 STAGE_NAMES = ("decode", "preprocess", "encode", "predict", "track", "rle")
 # The time between the stages.
@@ -105,7 +105,7 @@ class StageMarks:
         self._running.close()
 
     def mark(self, name: str, seconds: float | None = None) -> None:
-        """End the stage that runs and begin another one of `VIDEO_STAGES`; see `method.Mark`."""
+        """End the running stage and begin another of `VIDEO_STAGES`; see `video_method.Mark`."""
         if name not in VIDEO_STAGES:
             raise InputError(f"mark({name!r}) names no stage; expected {', '.join(VIDEO_STAGES)}")
         if seconds is None:

@@ -21,7 +21,8 @@ from vis_bench.inference.preprocess import resize_frame
 from vis_bench.inference.stages import StageMarks
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import SparseTube
-from vis_bench.method import Frames, TrackingRule, TrackPrediction, VideoInfo, VideoMethod
+from vis_bench.method import TrackingRule
+from vis_bench.video_method import Frames, TrackPrediction, VideoInfo, VideoMethod
 
 NO_MODEL_REGION = "the method predicts whole videos; masks and tracks are not apart"
 

@@ -13,9 +13,10 @@ import torch
 
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import folder_config, load_weights
-from vis_bench.method import VideoMethod, VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.runs.config import Cell
 from vis_bench.runs.process_state import kept_process_state
+from vis_bench.video_method import VideoMethod
 
 # `methods.build_method`, or another registry's.
 BuildMethod = Callable[..., VISMethod]

@@ -29,7 +29,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import weights_name
 from vis_bench.inference.loop import track_video
-from vis_bench.method import VideoMethod, VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.coco import evaluate_images
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -58,6 +58,7 @@ from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut
 from vis_bench.runs.streaming import measure_streaming
 from vis_bench.text import count
+from vis_bench.video_method import VideoMethod
 
 # Of a failure on the screen; the record holds all of it.
 MESSAGE_LETTERS = 500

@@ -18,7 +18,6 @@ from vis_bench.data.nominal import NUM_FRAMES
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.whole_video import check_whole_video
-from vis_bench.method import VideoMethod
 from vis_bench.progress import Advance, silent
 from vis_bench.record.names import backbone_title, method_title, option_words
 from vis_bench.runs.build import BuildMethod, counting_flops, method_on_meta
@@ -30,6 +29,7 @@ from vis_bench.show.tables import render
 from vis_bench.show.tables.model import ABSENT, Column, Page, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
 from vis_bench.text import one_line
+from vis_bench.video_method import VideoMethod
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def test_memory_is_that_of_its_process_and_shows_what_leaks(project):
 PARENT = """
 import sys
 from methods import build_method
-from vis_bench.method import VideoInfo
+from vis_bench.video_method import VideoInfo
 import numpy as np
 method = build_method("external_video", num_classes=3, function="toy:hangs", python=sys.executable,
                       project_path=sys.argv[1])

@@ -25,7 +25,7 @@ from vis_bench.data.nominal import NUM_FRAMES, SIZE_HW, SPLIT, nominal_videos
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.preprocess import input_size, resize_frame
-from vis_bench.method import VideoInfo, VideoMethod
+from vis_bench.video_method import VideoInfo, VideoMethod
 
 # A record counts its videos; of a `VideoMethod` it counts the nominal one.
 CONVENTION_NOMINAL = f"{CONVENTION}, nominal video"

@@ -38,8 +38,9 @@ from vis_bench.data.video import Video
 from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod
 from vis_bench.inference.loop import no_mark
 from vis_bench.inference.stages import NO_STAGES
-from vis_bench.method import VideoMethod, VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.progress import Advance, Bars
+from vis_bench.video_method import VideoMethod
 
 # Videos whose energy is measured, a window of seconds each.
 ENERGY_VIDEOS = 3

@@ -40,7 +40,8 @@ from vis_bench.inference.stages import (
     Stages,
 )
 from vis_bench.inference.whole_video import NO_MODEL_REGION, whole_video_tracks
-from vis_bench.method import VideoMethod, VISMethod
+from vis_bench.method import VISMethod
+from vis_bench.video_method import VideoMethod
 
 # The timed work of one video; calls the second argument when a clip is done.
 RegionRun = Callable[[Stages, Callable[[], None]], None]
