@@ -68,7 +68,7 @@ class ExternalVideo(VideoMethod):
         return True
 
     def resolved_kernel_backend(self, device: torch.device) -> str | None:
-        """What computed deformable attention in the trial; None before it, and without any."""
+        """Implementation of deformable attention in the trial; None before it, and without any."""
         known = self._session and self._session.facts["deformable_attention"]
         if known == "stand-in" and self._python is None:
             return resolve_backend(device)

@@ -232,7 +232,7 @@ class Cut:
 
 
 def cut_of(content: Any) -> Cut | None:
-    """What `split` wrote into `info`; None for other files."""
+    """Read what `split` wrote into `info`; None for other files."""
     info = content.get("info") if isinstance(content, dict) else None
     cut = info.get("split") if isinstance(info, dict) else None
     if not isinstance(cut, dict) or cut.get("part") not in TRAINING_PARTS:

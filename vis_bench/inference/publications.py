@@ -27,7 +27,7 @@ Source = tuple[int, int, int]
 
 @dataclass
 class Publications:
-    """What a method says of one video after each of its clips.
+    """Results that a method publishes of one video after each of its clips.
 
     `outputs`: the (track, class) pairs on show, by clip. `masks`: by the clip that made them and
     their frame, those of every track by its number. An online method sees a frame once, so that

@@ -143,7 +143,7 @@ def _new_frames(clips: Sequence[TimedClip]) -> list[int]:
 def on_show(
     clips: Sequence[TimedClip], steps: Sequence[Step], num_frames: int, rate: Fraction, delay: Delay
 ) -> tuple[Shown | None, ...]:
-    """What each frame shows at its query; None before the first result."""
+    """Source of each frame at its query; None before the first result."""
     finishes = [step.finish for step in steps]
     starts = [clips[step.clip].start for step in steps]
     shown: list[Shown | None] = []

@@ -271,7 +271,7 @@ class StreamFields(StreamPoint):
     share_served: Fraction = None
     """Frames of a computed clip, and frames that showed anything in time, of all."""
     age_frames: NotNegative | None = None
-    """How much older what is on show is than the frame; mean and most over the served frames."""
+    """Age of the masks on show, in frames; mean and most over the served frames."""
     age_frames_max: Count | None = None
     age_ms: NotNegative | None = None
     delay_95_ms: NotNegative | None = None

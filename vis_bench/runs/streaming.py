@@ -159,7 +159,7 @@ def _table(stream: VideoStream, delay: Delay) -> _Table:
 
 @dataclass
 class _Screen:
-    """What a method has on show: its publications, and the matches of tables met before."""
+    """Publications of a method, and the matches of the tables of sources met before."""
 
     ground_truth: GroundTruth
     num_runs: int

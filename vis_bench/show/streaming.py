@@ -75,10 +75,17 @@ def streamed(records: Sequence[Record]) -> list[Record]:
     return sorted(found, key=lambda r: (r.dataset, r.split, r.method, _clip_order(r), tie_break(r)))
 
 
+def _names(records: Sequence[Record]) -> list[str]:
+    """Display names; the number of videos stands elsewhere where all rows are limited alike."""
+    if len({record.num_videos if record.limited else None for record in records}) == 1:
+        records = [record.model_copy(update={"limited": False}) for record in records]
+    return display_names(records)
+
+
 def streaming_page(records: Sequence[Record]) -> Page:
     """AP by rate and delay, then latency by rate."""
     rows = streamed(records)
-    named = list(zip(rows, display_names(rows), strict=True))
+    named = list(zip(rows, _names(rows), strict=True))
     shown = sorted(
         ((record, name, stream) for record, name in named for stream in record.streaming),
         key=lambda row: (row[2].rate, row[2].delay_ms is None, row[2].delay_ms or 0.0),
@@ -156,9 +163,11 @@ def draw_streaming(records: Sequence[Record], form: str = "svg") -> bytes:
 
     rows = streamed(records)
     rates = sorted({stream.rate for record in rows for stream in record.streaming})
+    videos = {record.num_videos if record.limited else None for record in rows}
+    first = videos.pop() if len(videos) == 1 else None
     names = [
         textwrap.fill(single_line(f"{name} {clip_name(record)}"), _LEGEND_CHARACTERS)
-        for record, name in zip(rows, display_names(rows), strict=True)
+        for record, name in zip(rows, _names(rows), strict=True)
     ]
     legend = _LEGEND_LINE * (sum(name.count("\n") + 1 for name in names) + 1)
     with chart_style():
@@ -168,7 +177,7 @@ def draw_streaming(records: Sequence[Record], form: str = "svg") -> bytes:
         for axis, rate in zip(axes, rates, strict=False):
             _draw_delays(axis, rows, rate)
         _draw_rates(axes[-1], rows)
-        axes[0].set(ylabel="AP", ylim=(0, None))
+        axes[0].set(ylabel=f"AP, first {first} videos" if first else "AP", ylim=(0, None))
         add_legend(figure, axes[-1].lines, names, loc="outside lower center")
         return encode_figure(figure, form)
 

@@ -1,4 +1,4 @@
-"""What models return, as tracks: every form that is in use, or a sentence that refuses it."""
+"""Turns outputs of models, in every form that is in use, into tracks, or refuses them."""
 
 import math
 import operator
