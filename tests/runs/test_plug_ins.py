@@ -110,7 +110,7 @@ FAILING = {
     "prepares": (
         "self.threshold = threshold",
         "self.threshold = threshold\n        self.prepare_for_inference = None",
-        "TypeError in jobs.py:",
+        "TypeError in build.py:",
     ),
 }
 

@@ -51,7 +51,7 @@ def entry(video, category, score, masks, **more):
 
 
 def mmdetection_file():
-    """Write as MaskTrack R-CNN, SipMask and SG-Net do: scores of 32 bits, null for absent masks."""
+    """Write as SipMask and SG-Net do: scores of 32 bits, null for absent masks."""
     scores = np.array([0.8, 0.55], np.float32)
     return json.dumps([
         entry(1, 8, float(scores[0]), [square(2), square(4), square(6)]),
@@ -71,7 +71,6 @@ def detectron2_file():
 # The code of the last three is not read here or not published: for them the form that detectron2's
 # evaluators for videos share (as sukjunhwang/IFC's).
 SYSTEMS = [
-    ("MaskTrack R-CNN", "ResNet-50", mmdetection_file),
     ("SipMask", "ResNet-50", mmdetection_file),
     ("SG-Net", "ResNet-101", mmdetection_file),
     ("CrossVIS", "ResNet-50", detectron2_file),
@@ -105,7 +104,7 @@ def test_a_results_file_fills_the_row(tmp_path, method, backbone, results):
 
 def test_every_system_without_code_has_its_facts():
     """Each of the comparison's methods is built in, or the page tells how it is measured."""
-    built_in = {"VisTR", "IFC", "SeqFormer", "MS-STS VIS"}
+    built_in = {"MaskTrack R-CNN", "VisTR", "IFC", "SeqFormer", "MS-STS VIS", "IDOL"}
     text = render(table_page("comparison", []))
     assert "vis-bench eval --annotations GT.json --predictions R.json --record NAME" in text
     for method in {row.labels[0] for row in load_table("comparison").rows} - built_in:

@@ -223,8 +223,12 @@ class _Resolver:
         measured = streaming or "accuracy" in cell.measure
         if streaming:
             check_streaming(cell, dataset)
-        trace = self._trace(settings.trace) if streaming and settings.trace else None
+        trace = self._trace(settings.trace) if settings.trace else None
         if trace and settings.trace:
+            if not streaming:
+                raise InputError(
+                    f"--trace {settings.trace} schedules streaming; expected measure: [streaming]"
+                )
             clips = {video.id: plan.clips(video.length) for video in videos}
             check_trace(trace, settings.trace, cell.method, videos, clips)
         if measured and not dataset.has_annotations:
