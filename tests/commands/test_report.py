@@ -188,7 +188,7 @@ def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
     assert f">{100 * stored['hota']:.1f} <small>" in page
     assert "but that of its predictions" not in page
     assert page.count('<article class="video') == 1
-    assert page.count('class="tile"') == 24
+    assert page.count('class="tile"') == stored["num_videos"] == 240
     assert "not at hand" not in page
     assert Path(output).stat().st_size < 3_000_000
     assert "warning" not in capsys.readouterr().err

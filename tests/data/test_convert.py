@@ -335,3 +335,15 @@ def test_crowds_keep_their_masks_in_mots(tmp_path):
     assert losses == {"categories of crowds": 1}
     assert back["annotations"][0]["iscrowd"] == 1
     assert decode(back["annotations"][0]["segmentations"][0]).all()
+
+
+def test_masks_behind_the_end_are_left_out(tmp_path):
+    dense = np.ones((3, 1, 2), bool)
+    video = {"id": 1, "height": 1, "width": 2, "length": 2, "file_names": ["v/0.jpg", "v/1.jpg"]}
+    content = {
+        "videos": [video], "categories": [{"id": 1, "name": "c"}],
+        "annotations": [_entry(1, 1, 1, 0, dense)],
+    }  # fmt: skip
+    back, losses = through(tmp_path, content, "coco")
+    assert losses == {"masks behind the end of their video": 1}
+    assert back["annotations"][0]["areas"] == [2, 2]

@@ -50,7 +50,6 @@ def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
     folder = options.folder or options.records
     stored = read_records(folder)
-    say_if_empty(stored, folder)
     if options.name == SWEEP:
         sweep = _sweep(stored, options)
         if options.picture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from vis_bench.data.convert.labelled import (
     Losses,
 )
 from vis_bench.data.results_file import results_of
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import read_json
 from vis_bench.masks.rle import area, check_rle
@@ -83,21 +85,21 @@ def _of_truth(
                 if len(given) == video.length
                 else [f"{video.name}/{t:05d}.jpg" for t in range(video.length)]
             )
-            _check_fits(own, video.height, video.width, video.length, f"video {video.name}")
+            own = [_fitted(instance, video, losses) for instance in own]
             title = str(video.id) if of_images else video.name
             yield LabelledVideo(video.id, title, video.height, video.width, names, own)
 
     return LabelledVideos(truth.name, dict(truth.categories), len(truth.videos), videos(), losses)
 
 
-def _check_fits(
-    instances: list[Instance], height: int, width: int, length: int, where: str
-) -> None:
-    for instance in instances:
-        for t, mask in instance.masks.items():
-            if t >= length:
-                raise InputError(f"{where} has {length} frames, but a mask of frame {t}")
-            check_rle(mask, height, width, f"{where}, frame {t}: the mask")
+def _fitted(instance: Instance, video: Video, losses: Losses) -> Instance:
+    """The instance without masks behind the video's end, which evaluation leaves out as well."""
+    masks = {t: mask for t, mask in instance.masks.items() if t < video.length}
+    if len(masks) < len(instance.masks):
+        losses["masks behind the end of their video"] += len(instance.masks) - len(masks)
+    for t, mask in masks.items():
+        check_rle(mask, video.height, video.width, f"video {video.name}, frame {t}: the mask")
+    return replace(instance, masks=masks)
 
 
 def _masks(tubes: MaskTubes, index: int) -> dict[int, Any]:
