@@ -61,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
 
         samples = PairedAP(stored).samples
         page = table_page(options.name, stored.records, method_builder(options.name), samples)
+        say_if_empty(stored, folder)
     if options.json:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:
