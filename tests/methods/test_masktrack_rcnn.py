@@ -15,6 +15,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.clips import clip_windows
+from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.masks.rle import RLE, decode
@@ -300,6 +301,21 @@ def test_half_precision_keeps_most_of_the_best_track():
     assert best.category_id == wanted["category_id"]
     assert best.score == pytest.approx(wanted["score"], abs=0.1)
     assert overlaps([best], [wanted], golden.size_HW).mean() >= 0.8
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_compiling_changes_no_answer_beyond_rounding():
+    method = build_method("masktrack_rcnn", num_classes=3, backbone="mini")
+    method.prepare_for_inference()
+    other = compiled(method, "default")
+    for count in (3, 1):
+        frames = torch.randn(count, 3, 64, 96, generator=torch.Generator().manual_seed(count))
+        one = method.predict_next(method.encode_frames(frames), None)[0]
+        two = other.predict_next(other.encode_frames(frames), None)[0]
+        assert list(one.track_ids_N) == list(two.track_ids_N)
+        torch.testing.assert_close(one.class_probs_NK, two.class_probs_NK, rtol=0, atol=1e-4)
+        torch.testing.assert_close(one.mask_logits_NTHW, two.mask_logits_NTHW, rtol=1e-3, atol=1e-2)
 
 
 def closed_form(height, width, detections):
