@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vis_bench import RECORDS
 from vis_bench.commands.options import Options
@@ -16,10 +16,13 @@ from vis_bench.files import write_atomically
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.charts import picture_format
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
-from vis_bench.show.sweep import NAME as SWEEP
-from vis_bench.show.sweep import Sweep, sweep_page, sweep_picture
 from vis_bench.show.tables import FORMATS, render
 from vis_bench.show.tables.model import page_json
+
+if TYPE_CHECKING:
+    from vis_bench.show.sweep import Sweep
+
+SWEEP = "sweep"
 
 
 def add_arguments(options: Options) -> None:
@@ -51,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
     folder = options.folder or options.records
     stored = read_records(folder)
     if options.name == SWEEP:
+        from vis_bench.show.sweep import sweep_page, sweep_picture  # imports pandas
+
         sweep = _sweep(stored, options)
         if options.picture:
             write_atomically(options.picture, sweep_picture(sweep, picture_format(options.picture)))
@@ -78,6 +83,8 @@ def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep:
     [column, *more] = options.columns
     if more:
         raise InputError(f"--columns names {1 + len(more)} fields; expected one for a {SWEEP}")
+    from vis_bench.show.sweep import Sweep
+
     where = dict(options.where or ())
     return Sweep(stored.records, options.rows, column, options.value, where)
 

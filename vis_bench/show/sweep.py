@@ -16,7 +16,6 @@ from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figur
 from vis_bench.show.number_format import entry_of, interval_remarks, plain
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
 
-NAME = "sweep"
 OPTIONS = "options."
 METHOD = "method"
 _METRICS = {m.field: m for m in (*ACCURACY, *PARTS, *LEVELS, *TRACKING, *SHOWN)}

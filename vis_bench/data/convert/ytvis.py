@@ -103,8 +103,9 @@ def _fitted(instance: Instance, video: Video, losses: Losses) -> Instance:
 
 
 def _masks(tubes: MaskTubes, index: int) -> dict[int, Any]:
-    tube = tubes.tube(index)
-    return {t: mask for t, mask in zip(tube.frames, tube.masks, strict=True) if area(mask)}
+    own = slice(tubes.first_N1[index], tubes.first_N1[index + 1])
+    masks = zip(tubes.frame_P[own].tolist(), tubes.masks_P[own], tubes.areas_P[own], strict=True)
+    return {t: mask for t, mask, pixels in masks if pixels}
 
 
 def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
