@@ -68,6 +68,8 @@ def test_the_command_and_its_picture(tmp_path, capsys):
     assert main([*words, "--picture", str(tmp_path / "sweep.svg")]) == 0
     assert (tmp_path / "sweep.svg").read_text().count("<svg") == 1
     assert main([*words[:5]]) == 2
+    assert main(["table", "all", "--records", str(tmp_path / "records"), "--value", "ap"]) == 2
+    assert "--value" in capsys.readouterr().err
     assert (
         sweep_picture(Sweep(records(), "clip_length", "method", "ap", {}), "png")[:4] == b"\x89PNG"
     )

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
             return 1 if stored.problems else 0
         page, options.columns = sweep_page(sweep), None
     else:
+        _refuse_sweep_options(options)
         from vis_bench.show.paired_ap import PairedAP
 
         samples = PairedAP(stored).samples
@@ -74,6 +75,12 @@ def run(options: argparse.Namespace) -> int:
     is_markdown = options.format == "markdown" and not options.json
     deliver(text, options.output, markdown=is_markdown)
     return 1 if stored.problems else 0
+
+
+def _refuse_sweep_options(options: argparse.Namespace) -> None:
+    given = [name for name in ("rows", "value", "where", "picture") if getattr(options, name)]
+    if given:
+        raise InputError(f"--{given[0]} is an option of table {SWEEP}; got table {options.name}")
 
 
 def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep:
