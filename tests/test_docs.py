@@ -160,7 +160,9 @@ def test_commands_and_examples_run(page, folder, request, tmp_path, monkeypatch,
         request.getfixturevalue("few_videos")
     for block in blocks(page):
         if block.language == "python":
-            exec(compile(block.text, str(page), "exec"), {})
+            code = compile(block.text, str(page), "exec")
+            if not block.parsed_only:
+                exec(code, {})
         elif block.language == "bash" and not block.parsed_only and page != README:
             for line in block.lines:
                 run_line(line, monkeypatch, tmp_path)

@@ -20,6 +20,8 @@ from PIL import Image
 
 import fill
 from methods import build_method
+from paths import GOLDEN
+from upgrade_pages import evaluated, same_figures
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.results_file import results_of
 from vis_bench.data.video import Video
@@ -30,6 +32,9 @@ LAB = Path(__file__).parents[2] / "support" / "mmdet_lab"
 PYTHON = os.environ.get("VIS_BENCH_MMDET_PYTHON", ".venv-mmdet/bin/python")
 # Frames and original sizes; the first fits (160, 96) by its height, the second by its width.
 VIDEOS = [(5, 120, 180), (4, 90, 200)]
+# The metric's 12 figures, in its order.
+FIGURES = ("ap", "ap50", "ap75", "ap_s", "ap_m", "ap_l", "ar1", "ar10", "ar100", "ar_s", "ar_m",
+           "ar_l")  # fmt: skip
 
 
 def video_frames(number):
@@ -73,12 +78,54 @@ def predicted(config, folder, **changes):
     return tracks
 
 
+second_environment = pytest.mark.skipif(not shutil.which(PYTHON), reason=" ".join(__doc__.split()))
+
+
 @pytest.mark.parametrize("config", ["masktrack_rcnn.py", "mask2former_vis.py"])
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which(PYTHON), reason=" ".join(__doc__.split()))
+@second_environment
 def test_tubes_are_those_of_its_own_evaluation(config, folder):
     subprocess.run([PYTHON, str(LAB / "evaluate.py"), str(LAB / config), str(folder)], check=True)
     expected = json.loads((folder / "results.json").read_text())
     tracks = predicted(config, folder)
     assert len(expected) > 3
     assert equal_tracks(tracks, results_of(expected, "YouTubeVISMetric").tracks).equal
+
+
+def metric_of(golden, *frames):
+    """Files of a golden, and what MMDetection's metric makes of them."""
+    files = [str(GOLDEN / f"{golden}.{part}.json") for part in ("gt", "preds")]
+    command = [PYTHON, str(LAB / "metric.py"), *files, *frames]
+    return files, json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+@pytest.mark.parametrize("golden", ["eval_quirks", "eval_dense"])
+@second_environment
+def test_metric_of_the_same_annotations_and_results(golden, capsys):
+    files, metric = metric_of(golden)
+    own = evaluated(capsys, *files)
+    assert [own[key] for key in FIGURES] == [
+        None if figure == -1 else figure for figure in metric["formatted"]
+    ]
+
+
+@second_environment
+def test_metric_of_frames_takes_areas_of_boxes(tmp_path, capsys):
+    """Figures of docs/from_mmdetection.md on the file that the metric writes."""
+    (truth_file, _), metric = metric_of("eval_dense", "frames")
+    (tmp_path / "results.json").write_text(json.dumps(metric["results"]))
+    own = evaluated(capsys, truth_file, tmp_path / "results.json")
+    theirs = {name.removeprefix("youtube_vis/segm_"): f for name, f in metric["printed"].items()}
+    figures = dict(zip(theirs, metric["processed"], strict=True))
+    equal = same_figures("from_mmdetection.md")
+    assert len(equal) == 6
+    for name, key in equal.items():
+        assert own[key] == figures[name]
+        assert round(own[key], 3) == theirs[name]
+    assert own["ap_m"] != figures["mAP_m"]
+    truth = json.loads(Path(truth_file).read_text())
+    for annotation in truth["annotations"]:
+        annotation["areas"] = [box and box[2] * box[3] for box in annotation["bboxes"]]
+    (tmp_path / "boxes.json").write_text(json.dumps(truth))
+    of_boxes = evaluated(capsys, tmp_path / "boxes.json", tmp_path / "results.json")
+    assert [of_boxes[key] for key in FIGURES] == metric["processed"]
