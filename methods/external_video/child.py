@@ -90,12 +90,11 @@ class Child:
         process, size_HW = self._started(), (video.height, video.width)
         mark(TRANSFER)
         try:
-            with _memory() as memory:
-                shape = _fill(memory, frames)
-                process.request(
-                    self._timeout, memory, kind="video", shape=shape, height=video.height,
-                    width=video.width, **_arithmetic(self._device),
-                )  # fmt: skip
+            shape = _fill(process.memory, frames)
+            process.request(
+                self._timeout, kind="video", shape=shape, height=video.height,
+                width=video.width, **_arithmetic(self._device),
+            )  # fmt: skip
             while True:
                 header = process.answer(("track", "done"))
                 for stage, seconds in header["seconds"].items():
@@ -125,22 +124,29 @@ class Child:
 class _Process:
     """One process; it can take no request after its end.
 
-    `waits`: True while it waits for a request; a failed video leaves it as it is then.
+    Attributes:
+        waits: True while it waits for a request; a failed video leaves it as it is then.
+        memory: file that begins with the frames of a video. All videos share it: new pages cost
+            several times what writing to them does.
     """
 
     def __init__(self, python: str, spec: Mapping[str, Any], timeout: float) -> None:
         self.waits = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
+        self.memory = _memory()
         self._socket, its_socket = socket.socketpair()
         with its_socket:
+            descriptors = its_socket.fileno(), self.memory.fileno()
             self._process = subprocess.Popen(
-                [python, str(DRIVER), str(its_socket.fileno())],
+                [python, str(DRIVER), *map(str, descriptors)],
                 stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                pass_fds=(its_socket.fileno(),), cwd=spec["project_path"],
+                pass_fds=descriptors, cwd=spec["project_path"],
                 env=child_environment(), start_new_session=True,
             )  # fmt: skip
-        self._finish = weakref.finalize(self, _finish, os.getpid(), self._process, self._socket)
+        self._finish = weakref.finalize(
+            self, _finish, os.getpid(), self._process, self._socket, self.memory
+        )
         self._received = b""
         self.request(timeout, kind="open", spec=spec)
         ready = self.answer(("ready",))
@@ -149,14 +155,13 @@ class _Process:
         self.facts = ready["facts"]
         self.waits = True
 
-    def request(self, timeout: float, memory: BinaryIO | None = None, **header: Any) -> None:
+    def request(self, timeout: float, **header: Any) -> None:
         """Send a request; what answers it may take `timeout` seconds."""
         self.waits = False
         self._log.truncate(0)
         self._timeout, self._deadline = timeout, time.monotonic() + timeout
-        descriptors = [] if memory is None else [memory.fileno()]
         try:
-            socket.send_fds(self._socket, [json.dumps(header).encode() + b"\n"], descriptors)
+            self._socket.sendall(json.dumps(header).encode() + b"\n")
         except OSError:  # a closed connection
             self._fail_ended()
 
@@ -244,15 +249,16 @@ class _Process:
 def unpacked_mask(packed: bytes, size_HW: tuple[int, int]) -> np.ndarray | None:
     """The mask (H, W) of the driver's `packed_mask`; None where there is none of that size."""
     pixels = prod(size_HW)
-    if len(packed) == -(-pixels // 8):
-        bits = np.unpackbits(np.frombuffer(packed, np.uint8))
-        return bits[:pixels].reshape(size_HW).view(bool)
-    if len(packed) > pixels // 8 or len(packed) % 4:
-        return None
-    lengths = np.diff(np.frombuffer(packed, np.int32), prepend=0, append=pixels)
-    if (lengths < 0).any():
-        return None
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size_HW)
+    num_bytes = -(-pixels // 8)
+    content = np.frombuffer(packed, np.uint8)
+    if len(packed) != num_bytes:
+        count, rest = divmod(len(packed), 5)
+        starts = np.frombuffer(packed, np.int32, count)
+        lengths = np.diff(starts, append=num_bytes)
+        if rest or not count or starts[0] or (lengths <= 0).any():
+            return None
+        content = np.repeat(content[4 * count :], lengths)
+    return np.unpackbits(content, count=pixels).reshape(size_HW).view(bool)
 
 
 def child_environment() -> dict[str, str]:
@@ -269,8 +275,9 @@ def _memory() -> BinaryIO:
 
 
 def _fill(memory: BinaryIO, frames: Frames) -> tuple[int, ...]:
-    """Write frames to memory and return their shape (T, H, W, 3)."""
+    """Write frames to the beginning of memory and return their shape (T, H, W, 3)."""
     shape: tuple[int, ...] = ()
+    memory.seek(0)
     for frame_HW3 in frames:
         shape = len(frames), *frame_HW3.shape
         rest = memoryview(np.ascontiguousarray(frame_HW3)).cast("B")
@@ -290,10 +297,13 @@ def _arithmetic(device: str) -> dict[str, Any]:
     }
 
 
-def _finish(owner: int, process: subprocess.Popen, connection: socket.socket) -> None:
+def _finish(
+    owner: int, process: subprocess.Popen, connection: socket.socket, memory: BinaryIO
+) -> None:
     if os.getpid() != owner:  # a fork of the one that started it
         return
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     connection.close()
+    memory.close()

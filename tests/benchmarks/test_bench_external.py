@@ -2,7 +2,7 @@
 
 Runs alternate, so that the ratios of one run are fair on a busy machine. `transfer_share`: time
 that the process adds (frames and masks handed over) over the time that the function takes by its
-own clock; `time_ratio`: of whole videos, that process over this one.
+own clock; `time_ratio`: of whole videos, that process over this one. Both are printed, too.
 """
 
 import sys
@@ -22,9 +22,10 @@ from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.video_method import VideoInfo
 
 PLAN = InferencePlan("whole", 1, "native", torch.device("cpu"))
-FUNCTIONS = {
-    "toy": ("toy_function:predict", 12),
-    "seqformer mini": ("seqformer_function:predict", 4),
+CASES = {
+    "toy, 12 frames": ("toy_function:predict", 12),
+    "seqformer mini, 4 frames": ("seqformer_function:predict", 4),
+    "seqformer mini, 12 frames": ("seqformer_function:predict", 12),
 }
 ROUNDS = 3
 
@@ -59,9 +60,9 @@ def transfer_share(method, video):
     return (perf_counter() - start) / counted.total() - 1
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_another_process_beside_this_one(benchmark, name):
-    function, length = FUNCTIONS[name]
+@pytest.mark.parametrize("name", CASES)
+def test_another_process_beside_this_one(benchmark, capsys, name):
+    function, length = CASES[name]
     frames = nominal_videos(SPLIT)[0].frames
     video = Video(1, "a video", *SIZE_HW, [frames[t] for t in range(length)])
     here, there = method_of(function, None), method_of(function, sys.executable)
@@ -81,4 +82,6 @@ def test_another_process_beside_this_one(benchmark, name):
     for key, values in {"time_ratio": ratios, "transfer_share": shares}.items():
         benchmark.extra_info[key] = f"{median(values):.4f} ({min(values):.4f} to {max(values):.4f})"
     benchmark.extra_info["memory"] = f"{alone >> 20} MiB here, {both >> 20} MiB in both"
+    with capsys.disabled():
+        sys.stdout.write(f"\n{name}: {benchmark.extra_info}\n")
     benchmark.pedantic(timed, (there, video), rounds=1)

@@ -1,6 +1,7 @@
-"""Starts `serve.main` of this folder, under a name that no project has: `python FOLDER SOCKET`.
+"""Starts `serve.main` of this folder, under a name that no project has.
 
-`python FOLDER versions` prints those of the environment, as JSON.
+`python FOLDER SOCKET MEMORY` gives it two descriptors; `python FOLDER versions` prints those of
+the environment, as JSON.
 """
 
 import importlib
@@ -16,9 +17,9 @@ if __name__ == "__main__":
     )
     sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[spec.name])
-    what = sys.argv.pop()
-    if what == "versions":
+    arguments, sys.argv[1:] = sys.argv[1:], []
+    if arguments == ["versions"]:
         found = importlib.import_module("vis_bench_driver.versions").versions()
         sys.stdout.write(json.dumps(found) + "\n")
     else:
-        importlib.import_module("vis_bench_driver.serve").main(int(what))
+        importlib.import_module("vis_bench_driver.serve").main(*map(int, arguments))

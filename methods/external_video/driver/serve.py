@@ -1,19 +1,19 @@
 """A child process around a `Session`: requests and answers on one Unix socket.
 
-Both are lines of JSON. A video's request brings a descriptor of memory with its frames: T frames of
-uint8 RGB; a track's answer is followed by its masks, `bytes` of each, see `packed_mask`. Standard
-output belongs to the project; the caller sends it where standard error goes.
+Both are lines of JSON. The frames of a video, (T, h, w, 3) of uint8 RGB, begin a file in memory,
+which the caller fills before it asks; a track's answer is followed by its masks, `bytes` of each,
+see `packed_mask`. Standard output belongs to the project; the caller sends it where standard error
+goes.
 
     open   spec                              -> ready   protocol, facts
     video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames, seconds
-           precision, tf32, descriptor          done    seconds, memory
+           precision, tf32                      done    seconds, memory
                                              -> error   message, in place of any of these
 
 `seconds` by stage are those of the project's code since the last answer, by this process's clock;
 `memory`: the video's peaks in bytes.
 """
 
-import array
 import contextlib
 import faulthandler
 import json
@@ -35,15 +35,20 @@ from .errors import sentence
 from .session import open_session
 
 
-def main(descriptor):
-    """Answers requests until the connection is closed; then nothing of this process remains."""
+def main(connection, memory):
+    """Answers requests until the connection is closed; then nothing of this process remains.
+
+    Args:
+        connection, memory: descriptors of the socket and of the file with the frames.
+    """
     faulthandler.enable()
-    os.set_inheritable(descriptor, False)
-    connection, requests = socket.socket(fileno=descriptor), queue.Queue()
+    for descriptor in (connection, memory):
+        os.set_inheritable(descriptor, False)
+    connection, requests = socket.socket(fileno=connection), queue.Queue()
     threading.Thread(target=_receive, args=(connection, requests), daemon=True).start()
     session = device = None
     while True:
-        request, memory = requests.get()
+        request = requests.get()
         try:
             if request["kind"] == "open":
                 device = request["spec"]["device"]
@@ -51,34 +56,27 @@ def main(descriptor):
                 session.try_out()
                 _send(connection, {"kind": "ready", "protocol": PROTOCOL, "facts": session.facts})
             else:
-                _predict(connection, session, request, memory, _Clock(device))
+                frames = _mapped(memory, request["shape"])
+                _predict(connection, session, request, frames, _Clock(device))
         except (Exception, SystemExit) as error:  # a project's own code may raise anything
             traceback.print_exc()
             _send(connection, {"kind": "error", "message": sentence(error)})
-        del memory
 
 
 def _receive(connection, requests):
-    """Hands over requests with their memory. At the end it kills this process's group, so that
-    neither a busy project nor a process that it started outlives the caller.
+    """Hands over requests. At the end it kills this process's group, so that neither a busy project
+    nor a process that it started outlives the caller.
     """
-    received, descriptors = b"", []
+    received = b""
     try:
         while True:
-            content, extra, _, _ = connection.recvmsg(1 << 16, socket.CMSG_SPACE(4))
+            content = connection.recv(1 << 16)
             if not content:
                 return
-            for level, kind, data in extra:
-                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                    descriptors += array.array("i", data[: len(data) - len(data) % 4])
             received += content
             while b"\n" in received:
                 line, _, received = received.partition(b"\n")
-                request = json.loads(line.decode("utf-8"))
-                memory = None
-                if "shape" in request:
-                    memory = _mapped(descriptors.pop(0), request["shape"])
-                requests.put((request, memory))
+                requests.put(json.loads(line.decode("utf-8")))
     finally:
         try:
             os.killpg(os.getpid(), signal.SIGKILL)
@@ -86,12 +84,10 @@ def _receive(connection, requests):
             os._exit(1)
 
 
-def _mapped(descriptor, shape):
+def _mapped(memory, shape):
     """Frames (T, h, w, 3) in shared memory; what is written to them stays in this process."""
-    size = int(np.prod(shape))
-    with os.fdopen(descriptor, "rb") as file:
-        memory = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
-    return np.frombuffer(memory, np.uint8).reshape(shape)
+    content = mmap.mmap(memory, int(np.prod(shape)), access=mmap.ACCESS_COPY)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _predict(connection, session, request, frames, clock):
@@ -179,15 +175,14 @@ def _send_track(connection, track, seconds):
 
 
 def packed_mask(mask_HW):
-    """The places, row by row, at which the mask changes (int32, from background), or its bits where
-    these are no longer.
+    """The bits of a mask, row by row, as bytes; or, where that is shorter, the places (int32) at
+    which these bytes change, from 0, and the byte at each.
     """
-    flat = np.ascontiguousarray(mask_HW).ravel()
-    changes = flat[1:] != flat[:-1]
-    if 4 * (np.count_nonzero(changes) + int(flat[0])) >= -(-flat.size // 8):
-        return np.packbits(flat).tobytes()
-    places = np.flatnonzero(changes) + 1
-    return np.concatenate([[0][: int(flat[0])], places]).astype(np.int32).tobytes()
+    content = np.packbits(mask_HW)
+    starts = np.flatnonzero(np.concatenate([[True], content[1:] != content[:-1]]))
+    if 5 * len(starts) >= len(content):
+        return content.tobytes()
+    return starts.astype(np.int32).tobytes() + content[starts].tobytes()
 
 
 def _send(connection, header, parts=()):

@@ -197,5 +197,11 @@ def test_masks_travel_as_they_are(size_HW):
         packed = packed_mask(mask)
         assert len(packed) <= -(-mask.size // 8)
         assert np.array_equal(unpacked_mask(packed, size_HW), mask)
-    assert unpacked_mask(np.int32([5, 2]).tobytes(), (40, 64)) is None
-    assert unpacked_mask(b"abc", (40, 64)) is None
+
+
+@pytest.mark.parametrize(
+    ("starts", "values"),
+    [([0, 5, 2], b"\0\1\2"), ([1, 2], b"\1\2"), ([0, 320], b"\1\2"), ([0], b"\0\0"), ([], b"")],
+)
+def test_a_mask_that_does_not_fit_is_known(starts, values):
+    assert unpacked_mask(np.int32(starts).tobytes() + values, (40, 64)) is None
