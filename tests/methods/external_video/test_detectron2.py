@@ -12,6 +12,7 @@ import torch
 
 from cuda_ops import resolve_backend
 from methods import build_method
+from other_pythons import MISSING, other_pythons
 from run_case import QUIET, jobs_of
 from toy_detectron2_case import TOY, forget_toy, toy_spec
 from vis_bench.contract import check_contract
@@ -113,6 +114,17 @@ def test_another_process_gives_equal_bytes(weights, tmp_path):
     there = run(tmp_path / "there", weights, limit=1, python=sys.executable)
     assert there[1] == here[1]
     assert there[0].num_params == here[0].num_params
+
+
+def test_other_versions_of_pytorch_give_equal_bytes(weights, tmp_path):
+    pythons = [*other_pythons("numpy, torch, yaml")]
+    if not pythons:
+        pytest.skip(MISSING.format("numpy, torch and PyYAML"))
+    opts = ["MODEL.COLORS.ANSWER", "tensors", "MODEL.COLORS.ATTENTION", True]
+    _, here = run(tmp_path / "here", weights, limit=1, opts=opts)
+    for number, python in enumerate(pythons):
+        folder = tmp_path / f"other{number}"
+        assert run(folder, weights, limit=1, opts=opts, python=python)[1] == here, python
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_stand_ins_take_the_types_that_autocast_hands_over(forward, value):
 def test_an_older_python_gives_the_same_and_refuses_the_same():
     pythons = [*other_pythons()]
     if not pythons:
-        pytest.skip(MISSING)
+        pytest.skip(MISSING.format("numpy"))
     script, folder = ROOT / "tests/support/driver_in_old_python.py", ROOT / "methods/external_video"
     for python in pythons:
         subprocess.run([python, str(script), str(folder)], check=True)

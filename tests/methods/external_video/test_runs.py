@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from methods import build_method
+from other_pythons import other_pythons
 from paths import ROOT
 from run_case import QUIET, jobs_of
 from vis_bench.cli import main
@@ -132,9 +133,8 @@ def test_here_and_in_another_process_the_results_file_is_the_same(project, tmp_p
     assert run(tmp_path / "leaks", project, "leaks")[1] == here
     with pytest.warns(UserWarning, match=r"signal 9.*started again"):
         assert run(tmp_path / "killed", project, "killed")[1] == here
-    old = os.environ.get("VIS_BENCH_OLD_PYTHON")
-    if old:  # an environment without this package
-        assert run(tmp_path / "old", project, python=old)[1] == here
+    for number, python in enumerate(other_pythons()):  # without this package
+        assert run(tmp_path / f"other{number}", project, python=python)[1] == here
 
 
 def test_it_is_cut_by_videos_and_resumed(project, tmp_path):

@@ -44,7 +44,9 @@ class ColorFinder(torch.nn.Module):
             "image_size": size, "pred_scores": scores[found].tolist(),
             "pred_labels": found.tolist(), "pred_masks": [mask.cpu() for mask in masks],
         }  # fmt: skip
-        return ANSWERS[self.answer](answer) | ({} if self.task == "vis" else {"task": self.task})
+        if self.task != "vis":
+            answer["task"] = self.task
+        return ANSWERS[self.answer](answer)
 
 
 def attend():

@@ -27,7 +27,7 @@ class CfgNode(dict):
         self._merge(content, "")
 
     def merge_from_list(self, pairs):
-        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+        for key, value in zip(pairs[::2], pairs[1::2]):
             *parents, last = key.split(".")
             for parent in reversed([*parents, last]):
                 value = {parent: value}

@@ -14,9 +14,9 @@ class ImageList:
     def from_tensors(tensors, divisibility=0):
         sizes = [tuple(image.shape[-2:]) for image in tensors]
         step = max(divisibility, 1)
-        height, width = (-(-max(sides) // step) * step for sides in zip(*sizes, strict=True))
+        height, width = (-(-max(sides) // step) * step for sides in zip(*sizes))
         padded = [
             torch.nn.functional.pad(image, (0, width - w, 0, height - h))
-            for image, (h, w) in zip(tensors, sizes, strict=True)
+            for image, (h, w) in zip(tensors, sizes)
         ]
         return ImageList(torch.stack(padded), sizes)
