@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +95,15 @@ def _driver_version() -> str | None:
 
 
 def package_version() -> str | None:
-    """The installed version of this package; None where it runs without being installed."""
+    """Version of this package; None where it is neither in a checkout nor installed.
+
+    A checkout's own file comes first: an editable install keeps the version of its installation.
+    """
+    file = SOURCE_ROOT / "pyproject.toml"
+    if file.is_file():
+        project = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
+        if project.get("name") == "vis-bench" and "version" in project:
+            return str(project["version"])
     try:
         return version("vis-bench")
     except PackageNotFoundError:

@@ -1,7 +1,8 @@
 """Fields of a record: a flat JSON object for one measured cell.
 
-Fields may be added, not renamed. A value that was not measured is null, and so is an AP or AR
-without any object to find. AP and AR are fractions, unrounded.
+Fields may be added; `SCHEMA_VERSION` rises where one is removed, renamed or means something else.
+A value that was not measured is null, and so is an AP or AR without any object to find. AP and AR
+are fractions, unrounded.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class SubjectFields(IdentityFields):
     created_at: StrictStr | None = None
     command: StrictStr | None = None
     vis_bench_version: StrictStr | None = None
+    """The version that wrote the record; null in those of 0.1.0, which did not state it."""
     resolved_options: dict[StrictStr, Any] = Field(default_factory=dict)
     """All options of the method, those left to their defaults and to its variant included."""
     method_source: dict[StrictStr, StrictStr | None] | None = None

@@ -186,7 +186,9 @@ def parse_record(content: Any, name: str) -> Record:
         raise InputError(f"{name} is not a record: it has no schema_version")
     version = content["schema_version"]
     if version != SCHEMA_VERSION or isinstance(version, bool):
-        raise InputError(f"{name} has schema {shown(version)}; expected {SCHEMA_VERSION}")
+        writer = content.get("vis_bench_version")
+        of = f" of vis-bench {shown(writer)}" if writer else ""
+        raise InputError(f"{name} has schema {shown(version)}{of}; expected {SCHEMA_VERSION}")
     try:
         return Record(**content)
     except ValidationError as error:
