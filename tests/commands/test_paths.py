@@ -54,6 +54,8 @@ IN_CASE = {
     ("run", "--data-root"): ["--set", "dataset={name: ytvis2019}"],
     ("predict", "--annotations"): ["--set", "dataset={name: synthetic}"],
 }
+# Options that stand in for another one.
+INSTEAD = {("check", "--history"): "--baseline"}
 # Options whose files are read only where records ask for them, which the example's does not.
 UNREAD = {("compare", "--data-root"), ("leaderboard", "--annotations"),
           ("leaderboard", "--data-root")}  # fmt: skip
@@ -113,6 +115,7 @@ def arguments(command, name, path, root):
         others = {name_of(a): f"={next(iter(a.choices or 'x'))}" for a in required}
         given = {**others, **{name_of(a): str(path) for a in required if _is_path(a)}}
     given[name] = str(path)
+    given.pop(INSTEAD.get((command, name)), None)
     positional, options = [], []
     for key, value in given.items():
         text = value if key == name else value[1:] if value[:1] == "=" else str(root / value)

@@ -105,6 +105,33 @@ def test_the_gate(seed, tmp_path, monkeypatch):
     assert not ALIVE.search(text)
     check_text(summary.read_text(), where="summary")
     checked("check", "--update", "--baseline", tmp_path / "b.json", "--current", after)
+    text = checked("check", "--history", before, "--current", after, codes=(1,))
+    assert not ALIVE.search(text)
+
+
+@SEEDS
+def test_a_history(seed, tmp_path):
+    """Names in records, of a commit's folder, and of a machine that changes."""
+    names = hostile_names(seed, 3)
+    records = hostile_folder(tmp_path)
+    for number, name in enumerate([*names, *names]):
+        folder = records / f"{number}{one_line(name).replace('/', '_')[:40]}\n::x"
+        folder.mkdir()
+        record = hostile_record(
+            name, ap=0.5 - 0.1 * number, device=f"{number}{name}", git_commit=None,
+            created_at=f"2026-01-0{1 + number}T00:00:00+00:00", peak_memory_bytes=1,
+        )  # fmt: skip
+        (folder / "r.json").write_bytes(record_json(record))
+    (records / os.fsdecode(b"bad\xff\x1b[31m\n::error::x.json")).write_text("{")
+    text = checked("history", records, codes=(1,))
+    assert not ALIVE.search(text)
+    for form in ("markdown", "csv", "latex", "html"):
+        output = tmp_path / f"out.{form}"
+        call("history", records, "--format", form, "--output", output)
+        text = output.read_text()
+        check_text(text, where=form)
+        assert form != "html" or TAG.findall(text) in ([], ["script"])
+        assert form != "html" or text.count("<svg viewBox") > 3
 
 
 @SEEDS

@@ -1,4 +1,4 @@
-"""`check --baseline F --current F`: the regression gate."""
+"""`check --baseline F --current F`: the regression gate, also against a history."""
 
 from __future__ import annotations
 
@@ -7,33 +7,58 @@ import os
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import json_text, print_colored, print_markdown, print_text, warn
-from vis_bench.commands.values import number
+from vis_bench.commands.table import report_skipped
+from vis_bench.commands.values import number, records_path
+from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
 from vis_bench.record.store import failures_beside
 from vis_bench.show.gate.check import POINTS, append_summary, check, update_baseline
 
 
 def add_arguments(options: Options) -> None:
-    for name in ("--baseline", "--current"):
-        options.required(name, "PATH", "a record, a folder of records, or a baseline file")
+    what = "a record, a folder of records, or a baseline file"
+    options.value("--baseline", "PATH", what, unless_given="--history")
     options.value(
-        "--tolerance", "POINTS", "how far AP, AR and tracking may fall, in points",
-        number("a number of points from 0 to 100", 0, 100), default=POINTS,
+        "--history", "DIR", "compare with the last records of the same cells and machines here, "
+        "instead of a baseline", records_path, unless_given="--baseline",
     )  # fmt: skip
+    options.required("--current", "PATH", what)
+    tolerance(options)
     options.flag("--require-speed", "fail where speed could not be compared")
     options.flag("--update", "write the current measurements as the baseline")
 
 
+def tolerance(options: Options) -> None:
+    """--tolerance of AP, AR and the tracking metrics."""
+    options.value(
+        "--tolerance", "POINTS", "how far AP, AR and tracking may fall, in points",
+        number("a number of points from 0 to 100", 0, 100), default=POINTS,
+    )  # fmt: skip
+
+
 def run(options: argparse.Namespace) -> int:
     """Prints the numbers that moved; 1 if one got worse, or required speed is missing."""
+    if (options.baseline is None) == (options.history is None):
+        raise InputError("check needs either --baseline PATH or --history DIR")
+    if options.update and options.history is not None:
+        raise InputError("--update writes a baseline, so it needs --baseline PATH, not --history")
     if options.update:
         overwrite_guard([options.baseline], [options.current])
         report = update_baseline(options.baseline, options.current)
     else:
-        report = check(
-            options.baseline, options.current, options.tolerance,
-            require_speed=options.require_speed,
-        )  # fmt: skip
+        if options.history is None:
+            report = check(
+                options.baseline, options.current, options.tolerance,
+                require_speed=options.require_speed,
+            )  # fmt: skip
+        else:
+            from vis_bench.show.history.timeline import check_history
+
+            report, problems = check_history(
+                options.history, options.current, options.tolerance,
+                require_speed=options.require_speed,
+            )  # fmt: skip
+            report_skipped(problems)
         problem = append_summary(report, os.environ)
         warn([] if problem is None else [problem])
     warn(failures_beside(options.current))

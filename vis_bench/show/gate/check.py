@@ -46,6 +46,8 @@ class GateReport:
         num_timed: those of them whose speed was measured.
         require_speed: speed that cannot be compared fails too.
         updated: the current records have become the baseline.
+        history: commits of the records that were compared with, instead of a baseline; None with
+            a baseline.
     """
 
     findings: Sequence[Finding]
@@ -53,6 +55,7 @@ class GateReport:
     num_timed: int = 0
     require_speed: bool = False
     updated: bool = False
+    history: Sequence[str] | None = None
 
     @property
     def passed(self) -> bool:
@@ -77,7 +80,9 @@ class GateReport:
 
     def details(self) -> str:
         """Reasons for not comparing speed, and a table of the other findings."""
-        parts = [f"{count(self.num_compared, 'cell')} compared.\n", *_reasons(self._uncompared)]
+        against = f" with {', '.join(map(escape_markdown, self.history))}" if self.history else ""
+        compared = f"{count(self.num_compared, 'cell')} compared{against}.\n"
+        parts = [compared, *_reasons(self._uncompared)]
         listed = [finding for finding in self.findings if finding not in self._uncompared]
         if listed:
             columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
@@ -89,7 +94,7 @@ class GateReport:
             ]  # fmt: skip
             parts.append(render(Table.of(columns, rows)))
         if self._moved and not self.updated:
-            parts.append(UPDATE_HINT)
+            parts.append(UPDATE_HINT if self.history is None else HISTORY_HINT)
         return "\n".join(parts)
 
     @property
@@ -114,6 +119,7 @@ class GateReport:
         if self.updated:
             return self._update_heading()
         missing = self._no_speed if self.num_timed or self.require_speed else ""
+        missing = missing if self.num_compared else "no cell was compared"
         if self.passed:
             return f"passed{f', but {missing}' if missing else ''}"
         moved = [f"{len(self._moved)} moved"] if self._moved else []
@@ -132,6 +138,7 @@ class GateReport:
 UPDATE_HINT = (
     "If every change is meant, refresh the baseline with `check ... --update` and commit it.\n"
 )
+HISTORY_HINT = "If every change is meant, keep these records in the history.\n"
 
 
 def check(

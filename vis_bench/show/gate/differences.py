@@ -23,6 +23,9 @@ FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing", "repeated")
 # AP and AR, also of short and long videos and of levels, but not AR by area.
 _AP_AND_AR = (*ACCURACY[:9], *PARTS, *LEVELS)
 _GATED = (*_AP_AND_AR, *TRACKING)
+GATED_METRICS = tuple(metric.field for metric in _GATED)
+# On other videos AP is another measurement.
+_DATA = ("num_videos", "annotations_sha256")
 
 # In points; smaller differences are arithmetic.
 _ROUNDING = 1e-9
@@ -66,9 +69,21 @@ def compare_cells(
         yield Finding(name, *moved)
 
 
+def comparable_figures(cell: GatedCell) -> set[str]:
+    """Return the figures in which a later measurement can differ from this one.
+
+    FPS of a busy machine, or of one run, is none of them: nobody knows its noise.
+    """
+    kept = {key: getattr(cell, key) for key in ("method", "dataset", "split", *_DATA)}
+    measured = {moved.figure for moved in compare_cells("", cell, GatedCell(**kept))}
+    unfit = {same.figure for same in compare_cells("", cell, cell)}
+    busy = "FPS" in unfit
+    return {f for f in measured - unfit if not (busy and f.startswith("FPS ("))}
+
+
 def _data(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
     """Other videos or annotations, on which AP is another measurement."""
-    for key in ("num_videos", "annotations_sha256"):
+    for key in _DATA:
         before, now = getattr(old, key), getattr(new, key)
         if before != now:
             yield key, str(before)[:12], str(now)[:12], "AP and AR cannot be compared", "changed"

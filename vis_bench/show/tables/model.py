@@ -7,7 +7,10 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 Mark = Literal["best", "second"]
 ABSENT = "-"
@@ -95,6 +98,7 @@ class Table:
         data: the data set of all values, shown above the table.
         num_labels: leading columns that describe a row; the others hold values.
         shared: what all rows have in common, shown above the table.
+        charts: HTML that HTML alone shows above the table.
     """
 
     columns: tuple[Column, ...]
@@ -102,6 +106,7 @@ class Table:
     data: str = ""
     num_labels: int = 0
     shared: tuple[str, ...] = ()
+    charts: Markup | None = None
 
     def __post_init__(self) -> None:
         for row in self.rows:

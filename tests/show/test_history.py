@@ -1,0 +1,495 @@
+"""Figures over commits: moves by brute force, order, machines, formats; `check --history`."""
+
+import csv
+import io
+import json
+import random
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from hostile_calls import call
+from record_example import example_record
+from vis_bench.record.store import record_json
+from vis_bench.show.gate.differences import comparable_figures
+from vis_bench.show.history.timeline import history_of, read_points
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+REGION = "model+tracker"
+
+
+def sha(number):
+    """A commit whose order says nothing about its time."""
+    return f"{(number * 7919 + 13) % 65536:04x}abcd{number:032x}"
+
+
+def measured(number, **changes):
+    """A timed record of the commit `number`; changes to speed reach its region."""
+    values = {
+        "ap_low": 0.45, "ap_high": 0.55, "fps": 40.0, "speed_spread": 0.04,
+        "peak_memory_bytes": 2**30, "timed_region": REGION, "load_average": 0.5, "num_cpus": 2,
+        "gflops_per_frame": 91.25, "git_commit": sha(number),
+        "created_at": (START + timedelta(hours=number)).isoformat(), **changes,
+    }  # fmt: skip
+    region = {key: values[key] for key in ("fps", "speed_spread", "peak_memory_bytes")}
+    return example_record(**{"regions": {REGION: region} if values["fps"] else {}, **values})
+
+
+def write(folder, *records, place=""):
+    """Records into a folder, or a folder each for their commit."""
+    for record in records:
+        parent = folder / (place or record.git_commit or "")
+        parent.mkdir(parents=True, exist_ok=True)
+        (parent / f"{len(list(parent.iterdir()))}.json").write_bytes(record_json(record))
+    return folder
+
+
+def moves(folder, **options):
+    """Figures of a history that moved, with the numbers of their commits."""
+    found = {}
+    for history in history_of(read_points(folder)[0], **options):
+        for move in history.moves:
+            number = int(move.at.commit[8:], 16)
+            found.setdefault(move.finding.figure, []).append((number, move.finding.verdict))
+    return found
+
+
+def where(folder, figure="ap"):
+    return [number for number, _ in moves(folder).get(figure, [])]
+
+
+def expected_moves(values, has_moved):
+    """Places of values that moved against the last one that did, the first one else."""
+    level, places = None, []
+    for place, value in enumerate(values):
+        if value is None:
+            continue
+        if level is not None and has_moved(level, value):
+            places.append(place)
+            level = value
+        level = value if level is None else level
+    return places
+
+
+def beyond_noise(spread):
+    """The gate's rule for FPS, written again: a twentieth, and twice the spread of either side."""
+    factor = 1.05 * (1 + 2 * spread) ** 2
+    return lambda old, new: not 1 / factor <= new / old <= factor
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_moves_are_those_of_a_plain_loop(tmp_path, seed):
+    """Random walks with steps, drift, and values that are missing now and then."""
+    draw = random.Random(seed)
+    aps, fpss, params = [0.5], [40.0], [10**6]
+    for _ in range(60):
+        aps.append(min(max(aps[-1] + draw.choice([0, 0, 0.0003, -0.0004, 0.004, -0.01]), 0), 1))
+        fpss.append(fpss[-1] * draw.choice([1, 1, 1.01, 0.97, 1.3, 0.7]))
+        params.append(params[-1] + draw.choice([0] * 9 + [1]))
+    shown = [ap if draw.random() > 0.1 or not n else None for n, ap in enumerate(aps)]
+    records = [
+        measured(n, ap=ap, fps=fps, num_params=count)
+        for n, (ap, fps, count) in enumerate(zip(shown, fpss, params, strict=True))
+    ]
+    draw.shuffle(records)
+    write(tmp_path, *records)
+    found = moves(tmp_path)
+    ap_moves = [n for n, verdict in found["ap"] if verdict != "missing"]
+    assert ap_moves == expected_moves(shown, lambda a, b: abs(100 * (b - a)) > 0.1 + 1e-9)
+    lost = [n for n, ap in enumerate(shown) if ap is None and shown[n - 1] is not None]
+    assert [n for n, verdict in found["ap"] if verdict == "missing"] == lost
+    assert where(tmp_path, f"FPS ({REGION})") == expected_moves(fpss, beyond_noise(0.04))
+    assert where(tmp_path, "num_params") == expected_moves(params, int.__ne__)
+    assert {v for n, v in found["ap"] if n in ap_moves} <= {"better", "worse"}
+    for (n, verdict), place in zip(found[f"FPS ({REGION})"], range(len(fpss)), strict=False):
+        levels = [0, *where(tmp_path, f"FPS ({REGION})")]
+        assert verdict == ("better" if fpss[n] > fpss[levels[place]] else "worse")
+
+
+def test_equal_reruns_do_not_move_however_wide_the_interval(tmp_path):
+    write(tmp_path, *(measured(n, ap_low=0.1 + 0.01 * n) for n in range(5)))
+    assert moves(tmp_path) == {}
+
+
+def test_slow_drift_moves_where_it_leaves_the_level(tmp_path):
+    """By 0.04 points a commit, of which no step is beyond 0.1."""
+    write(tmp_path, *(measured(n, ap=0.5 - 0.0004 * n) for n in range(7)))
+    [history] = history_of(read_points(tmp_path)[0])
+    assert where(tmp_path) == [3, 6]
+    assert [move.since.commit for move in history.moves] == [sha(0), sha(3)]
+    assert [move.finding.baseline for move in history.moves] == ["50.00", "49.88"]
+    assert moves(tmp_path, tolerance=0.25) == {}
+
+
+def test_the_tolerance_itself_is_no_move(tmp_path):
+    write(tmp_path, measured(0), measured(1, ap=0.501), measured(2, ap=0.499))
+    assert moves(tmp_path) == {}
+
+
+def test_speed_is_compared_on_one_machine_and_accuracy_on_any(tmp_path):
+    other = {"device": "another CPU", "fps": 10.0, "peak_memory_bytes": 2**28}
+    write(tmp_path, measured(0), measured(1, **other), measured(2), measured(3, **other))
+    assert moves(tmp_path) == {}
+    write(tmp_path, measured(4, **{**other, "fps": 5.0}), measured(5, fps=20.0))
+    assert where(tmp_path, f"FPS ({REGION})") == [4, 5]
+    write(tmp_path, measured(6, device="a third CPU", ap=0.3))
+    assert where(tmp_path) == [6]
+
+
+@pytest.mark.parametrize("change", [{"num_threads": 8}, {"kernel_build": "x"}])
+def test_threads_and_kernels_make_another_machine(tmp_path, change):
+    write(tmp_path, measured(0), measured(1, fps=10.0, **change), measured(2, fps=5.0, **change))
+    assert where(tmp_path, f"FPS ({REGION})") == [2]
+    [history] = history_of(read_points(tmp_path)[0])
+    assert len(set(history.machines.values())) == 2
+
+
+def test_a_machine_that_returns_names_no_move_that_another_one_has_shown(tmp_path):
+    other = {"device": "another CPU"}
+    write(tmp_path, measured(0), measured(1, **other), measured(2, ap=0.4, **other))
+    write(tmp_path, measured(3, ap=0.4), measured(4, ap=0.4), measured(5, ap=0.45))
+    assert where(tmp_path) == [2, 5]
+    write(tmp_path, measured(6, ap=0.3, **other))
+    assert where(tmp_path) == [2, 5, 6], "another value than the other machine's"
+
+
+def test_machines_whose_ap_differs_for_good_are_named_once(tmp_path):
+    records = [measured(n, ap=0.5 if n % 2 else 0.52, device=f"GPU {n % 2}") for n in range(8)]
+    write(tmp_path, *records)
+    assert where(tmp_path) == [1]
+
+
+@pytest.mark.parametrize("first", [{"load_average": 9.0}, {"speed_spread": None}])
+def test_fps_of_unknown_noise_begins_no_level(tmp_path, first):
+    write(tmp_path, measured(0, fps=10.0, **first), measured(1), measured(2, fps=20.0))
+    write(tmp_path, measured(3, fps=5.0, **first), measured(4, fps=20.0))
+    assert where(tmp_path, f"FPS ({REGION})") == [2]
+
+
+def test_a_figure_that_is_lost_is_named_once_and_returns_to_its_level(tmp_path):
+    none = {"fps": None, "peak_memory_bytes": None}
+    write(tmp_path, measured(0), measured(1, **none), measured(2, **none), measured(3, fps=20.0))
+    assert moves(tmp_path) == {
+        f"FPS ({REGION})": [(1, "missing"), (3, "worse")],
+        f"peak memory ({REGION})": [(1, "missing")],
+    }
+
+
+def test_a_figure_that_is_measured_later_begins_its_level_there(tmp_path):
+    none = {"ap": None, "gflops_per_frame": None}
+    write(tmp_path, measured(0, **none), measured(1), measured(2, ap=0.4), measured(3, ap=0.4))
+    assert moves(tmp_path) == {"ap": [(2, "worse")]}
+
+
+def test_other_videos_begin_new_levels(tmp_path):
+    few = {"num_videos": 6, "ap": 0.7}
+    write(tmp_path, measured(0), measured(1, **few), measured(2, **few), measured(3, ap=0.3))
+    assert moves(tmp_path) == {"num_videos": [(1, "changed")], "ap": [(3, "worse")]}
+
+
+def test_another_rule_of_counting_begins_new_levels(tmp_path):
+    by = {"flop_convention": "2 x mac", "gflops_per_frame": 182.5}
+    write(tmp_path, measured(0, flop_convention="mac"), measured(1, **by), measured(2, **by))
+    assert moves(tmp_path) == {
+        "flop_convention": [(1, "changed")], "gflops_per_frame": [(1, "changed")],
+    }  # fmt: skip
+
+
+def test_cells_have_histories_of_their_own(tmp_path):
+    write(tmp_path, measured(0), measured(1), measured(0, method="vistr", ap=0.2))
+    write(tmp_path, measured(1, method="vistr", ap=0.1))
+    histories = history_of(read_points(tmp_path)[0])
+    assert [(len(h.points), len(h.moves)) for h in histories] == [(2, 0), (2, 1)]
+    assert [h.name.split()[0] for h in histories] == ["ifc", "vistr"]
+
+
+def test_figures_that_can_be_compared():
+    assert {"ap", "num_params", f"FPS ({REGION})", f"peak memory ({REGION})"} <= (
+        comparable_figures_of(measured(0))
+    )
+    assert f"FPS ({REGION})" not in comparable_figures_of(measured(0, load_average=9.0))
+    assert f"FPS ({REGION})" not in comparable_figures_of(measured(0, speed_spread=None))
+    assert comparable_figures_of(example_record(ap=None, num_params=None)).isdisjoint(
+        {"ap", "num_params"}
+    )
+
+
+def comparable_figures_of(record):
+    from vis_bench.show.gate.baseline import GatedCell
+
+    return comparable_figures(GatedCell.of(record))
+
+
+def test_the_order_is_that_of_measurement_then_of_commits(tmp_path):
+    one_time = {"created_at": "2026-03-01T00:00:00+00:00"}
+    write(tmp_path, measured(5, **one_time), measured(4, **one_time), measured(1), measured(0))
+    write(tmp_path, measured(7, created_at="not a time"), measured(8, created_at=None))
+    points, _ = read_points(tmp_path)
+    unknown, tied = sorted(map(sha, (7, 8))), sorted(map(sha, (4, 5)))
+    assert [point.commit for point in points] == [*unknown, sha(0), sha(1), *tied]
+    assert [point.date for point in points[:3]] == [None, None, "2026-01-01 00:00"]
+
+
+@pytest.mark.parametrize(
+    ("place", "changes", "label"),
+    [
+        (".", {}, sha(0)[:8]),
+        (".", {"git_dirty": True}, f"{sha(0)[:8]} (dirty)"),
+        ("fedcba9876/records", {"git_dirty": True}, "fedcba98"),
+        (sha(0), {"git_dirty": True}, f"{sha(0)[:8]} (dirty)"),
+        ("20260102", {}, sha(0)[:8]),
+        ("20260102", {"git_commit": None}, "20260102"),
+        (".", {"git_commit": None}, "-"),
+        ("x", {"method_source": {"git_commit": "ab" * 20}}, "abababab"),
+    ],
+)
+def test_the_commit_is_the_folders_or_the_records(tmp_path, place, changes, label):
+    write(tmp_path, measured(0, **changes), place=place)
+    [point] = read_points(tmp_path)[0]
+    assert point.label == label
+
+
+# The command
+
+
+def history(folder, *options):
+    return call("history", folder, *options)
+
+
+@pytest.fixture
+def moved(tmp_path):
+    """Four commits, of which the third loses 2 points on another machine."""
+    folder = tmp_path / "history"
+    write(folder, measured(0), measured(1))
+    return write(folder, *(measured(n, ap=0.48, ap50=0.6, device="another CPU") for n in (2, 3)))
+
+
+def test_the_table_names_the_commit_with_both_values(moved):
+    code, out, err = history(moved)
+    assert (code, err) == (0, "")
+    [row] = [line for line in out.splitlines() if sha(2)[:8] in line and "-2.00 points" in line]
+    for words in ("ap", "50.00", "48.00", "worse", "ap50 too", "from a CPU", sha(1)[:8]):
+        assert words in row
+    assert sum("[m]" in line for line in out.splitlines()) == 2, "the change, and its footnote"
+
+
+def test_every_format(moved, tmp_path):
+    rows = list(csv.DictReader(io.StringIO(history(moved, "--format", "csv")[1])))
+    assert [row["Commit"] for row in rows] == [sha(n) for n in range(4)]
+    assert [(row["AP"], row["AP low"], row["AP high"]) for row in rows[1:3]] == [
+        ("50.00", "45.00", "55.00"), ("48.00", "45.00", "55.00"),
+    ]  # fmt: skip
+    assert {row["Spread"] for row in rows} == {"4 %"}
+    assert [row["Machine"] for row in rows] == ["a CPU, 2 threads"] * 2 + [
+        "another CPU, 2 threads"
+    ] * 2
+    assert "tabular" in history(moved, "--format", "latex")[1]
+    chosen = history(moved, "--format", "csv", "--columns", "commit,ap")[1]
+    assert chosen.splitlines()[0] == "Commit,AP,AP low,AP high"
+    assert history(moved, "--columns", "nothing")[0] == 2
+
+
+def test_json_has_the_records_own_units(moved):
+    found = json.loads(history(moved, "--json")[1])
+    first = found["moves"][0]
+    assert (first["figure"], first["commit"], first["since"]) == ("ap", sha(2), sha(1))
+    assert (first["baseline"], first["current"], first["verdict"]) == ("50.00", "48.00", "worse")
+    [cell] = found["cells"]
+    assert [record["ap"] for record in cell["records"]] == [0.5, 0.5, 0.48, 0.48]
+    assert cell["records"][0]["peak_memory_bytes"] == 2**30
+    assert [record["moved"] for record in cell["records"]] == [[], [], ["ap", "ap50"], []]
+
+
+class Page(HTMLParser):
+    """Tags, attributes, and the text of each `title`, as a browser reads them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.labels = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag == "svg":
+            self.labels.append(dict(attrs)["aria-label"])
+
+
+def test_the_page_has_charts_and_loads_nothing(moved, tmp_path):
+    path = tmp_path / "history.html"
+    assert history(moved, "--format", "html", "--output", path) == (0, "", "")
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert "default-src 'none'" in text
+    assert not [v for k, v in page.attributes if k in ("src", "href", "xlink:href")]
+    assert not [k for k, _ in page.attributes if k.startswith("on")]
+    assert page.tags.count("script") == 1
+    charts = [label for label in page.labels if "records" in label]
+    assert [label.split(":")[0] for label in charts] == [
+        "AP, 95 % interval", "FPS, spread of equal runs", "GFLOPs per frame", "Peak memory (MiB)",
+    ]  # fmt: skip
+    assert f"Moved at {sha(2)[:8]}: 50.00 to 48.00." in charts[0]
+    assert all("No move." in label for label in charts[1:])
+    assert text.count('class="moved"') == 2, "a ring and a commit"
+    assert text.count('class="machine"') == 4
+    assert text.count('class="spread c0"') == 2, "of AP and FPS"
+
+
+def test_the_chart_is_to_scale(moved):
+    """Dots of AP lie as far apart as their values, between the ends of their intervals."""
+    text = history(moved, "--format", "html")[1]
+    first = text[text.index("<svg viewBox") :]
+    first = first[: first.index("</svg>")]
+    dots = [float(y) for y in re.findall(r'class="c\d" cx="[\d.]+" cy="([\d.]+)"', first)]
+    ends = [tuple(map(float, pair)) for pair in re.findall(r"M[\d.]+ ([\d.]+)V([\d.]+)", first)]
+    low, high = (
+        max(y for pair in ends[-4:] for y in pair),
+        min(y for pair in ends[-4:] for y in pair),
+    )
+    assert dots == pytest.approx([(low + high) / 2] * 2 + [low - 0.3 * (low - high)] * 2, abs=0.11)
+
+
+def test_one_unreadable_record_is_named_and_the_others_are_shown(moved):
+    (moved / "broken.json").write_text("{")
+    (moved / "nan.json").write_text(record_json(measured(9)).decode().replace("0.45", "NaN"))
+    for form in ("markdown", "html", "csv"):
+        code, out, err = history(moved, "--format", form)
+        assert code == 1
+        assert err.count("skipped: ") == 2
+        assert "broken.json" in err
+        assert "NaN" in err
+        assert sha(2)[:8] in out
+
+
+def test_missing_figures_missing_folders_and_empty_ones(tmp_path):
+    none = dict.fromkeys(
+        ("ap", "ap_low", "ap_high", "fps", "peak_memory_bytes", "gflops_per_frame", "num_params",
+         "device", "num_threads", "created_at", "git_commit", "num_videos")
+    )  # fmt: skip
+    write(tmp_path / "h", measured(0, **none), measured(1, **none), place="x")
+    for form in ("markdown", "html", "csv", "latex"):
+        assert history(tmp_path / "h", "--format", form)[0] == 0
+    (tmp_path / "empty").mkdir()
+    code, out, err = history(tmp_path / "empty")
+    assert (code, err.count("\n")) == (0, 1)
+    assert history(tmp_path / "empty", "--format", "csv")[0] == 0
+    code, out, err = history(tmp_path / "none")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+# check --history
+
+
+def check(history, current, *options):
+    return call("check", "--history", history, "--current", current, *options)
+
+
+@pytest.fixture
+def current(tmp_path):
+    """Writes records of the commit 99 as the current ones."""
+
+    def write_current(*changes):
+        folder = tmp_path / "current"
+        return write(folder, *(measured(99, **own) for own in changes or ({},)), place=".")
+
+    return write_current
+
+
+def test_the_last_record_is_what_counts(tmp_path, current):
+    folder = write(tmp_path / "history", measured(0, ap=0.6), measured(1))
+    code, out, _ = check(folder, current({}))
+    assert (code, out.splitlines()[0]) == (0, "passed")
+    assert sha(1)[:8] in out
+    write(folder, measured(2, ap=0.51))
+    code, out, _ = check(folder, tmp_path / "current")
+    assert code == 1
+    assert "-1.00 points" in out
+    assert "--update" not in out
+
+
+def test_the_machines_own_record_is_compared_with_however_old(tmp_path, current):
+    other = {"device": "another CPU", "fps": 100.0, "ap": 0.6}
+    folder = write(tmp_path / "history", measured(0, fps=20.0), measured(1, **other))
+    _, out, _ = check(folder, current({}), "--json")
+    [finding] = json.loads(out)["findings"]
+    assert (finding["figure"], finding["verdict"]) == (f"FPS ({REGION})", "better")
+    write(folder, measured(2, num_threads=8, fps=90.0))
+    assert json.loads(check(folder, tmp_path / "current", "--json")[1])["findings"] == [finding]
+
+
+def test_a_new_machine_is_compared_but_for_speed(tmp_path, current):
+    folder = write(tmp_path / "history", measured(0, device="x", fps=9.0), measured(1, device="y"))
+    here = current({"fps": 1.0})
+    assert check(folder, here)[0] == 0
+    assert check(folder, here, "--require-speed")[0] == 1
+    write(folder, measured(2, device="z", ap=0.7))
+    code, out, _ = check(folder, here, "--json")
+    assert {f["figure"]: f["verdict"] for f in json.loads(out)["findings"]} == {
+        "ap": "worse", "FPS and memory": "not compared",
+    }  # fmt: skip
+    assert code == 1
+
+
+def test_the_same_videos_are_preferred(tmp_path, current):
+    folder = write(tmp_path / "history", measured(0), measured(1, num_videos=6, ap=0.9))
+    assert check(folder, current({}))[0] == 0
+
+
+def test_an_empty_history_passes_and_says_so(tmp_path, current):
+    (tmp_path / "history").mkdir()
+    code, out, _ = check(tmp_path / "history", current({}))
+    assert (code, out.splitlines()[0]) == (0, "passed, but no cell was compared")
+    assert check(tmp_path / "history", tmp_path / "current", "--require-speed")[0] == 1
+    code, out, err = check(tmp_path / "none", tmp_path / "current")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_a_cell_of_the_last_commit_that_is_gone_fails(tmp_path, current):
+    second = {"method": "vistr"}
+    folder = write(tmp_path / "history", measured(0), measured(0, **second))
+    here = current({})
+    code, out, _ = check(folder, here, "--json")
+    assert code == 1
+    assert [f["verdict"] for f in json.loads(out)["findings"]] == ["missing"]
+    write(folder, measured(1, **second, device="a GPU"), measured(1))
+    assert check(folder, here)[0] == 0, "it was given up, and another machine's is none of ours"
+
+
+def test_current_records_inside_the_history_are_not_compared_with_themselves(tmp_path):
+    folder = write(tmp_path / "history", measured(0, ap=0.6))
+    write(folder, measured(1))
+    code, out, _ = check(folder, folder / sha(1))
+    assert code == 1
+    assert "-10.00 points" in out
+
+
+def test_an_unreadable_record_does_not_stop_the_check(tmp_path, current):
+    folder = write(tmp_path / "history", measured(0))
+    (folder / "broken.json").write_text("{")
+    code, _, err = check(folder, current({}))
+    assert (code, err.count("skipped: ")) == (0, 1)
+
+
+def test_history_and_check_agree_on_a_step(tmp_path, current):
+    """What `check` fails on is what `history` then names as worse, at the tolerance's edges."""
+    draw = random.Random(0)
+    for number in range(12):
+        before = measured(0)
+        change = {"ap": 0.5 + draw.uniform(-0.002, 0.002), "fps": 40 * draw.uniform(0.7, 1.4)}
+        folder = write(tmp_path / str(number), before)
+        now = write(tmp_path / f"now{number}", measured(99, **change), place=".")
+        code = check(folder, now)[0]
+        write(folder, measured(99, **change))
+        verdicts = {verdict for found in moves(folder).values() for _, verdict in found}
+        assert code == ("worse" in verdicts)
+
+
+def test_either_a_baseline_or_a_history(tmp_path, current):
+    here = current({})
+    folder = write(tmp_path / "history", measured(0))
+    for options in ([], ["--baseline", folder, "--history", folder],
+                    ["--history", folder, "--update"]):  # fmt: skip
+        code, out, err = call("check", "--current", here, *options)
+        assert (code, out, err.count("\n")) == (2, "", 1)

@@ -1,0 +1,1 @@
+"""Figures over commits: which of them moved, and at which commit first."""

@@ -1,0 +1,321 @@
+"""Records over commits: their order, and the first commit at which each figure moved.
+
+The gate's own comparison decides what has moved. A record is compared with the beginning of a
+figure's level, the record at which it last moved on the same machine, so that slow drift is found
+as well as a step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from vis_bench.record.names import measured_at
+from vis_bench.record.schema import Record
+from vis_bench.record.store import RecordStore, StoredRecords
+from vis_bench.show.gate.baseline import (
+    COSTS,
+    GatedCell,
+    cell_key,
+    distinct_names,
+    load_cells_to_gate,
+    measurement_key,
+)
+from vis_bench.show.gate.check import GateReport, compare_sets
+from vis_bench.show.gate.differences import (
+    GATED_METRICS,
+    POINTS,
+    Finding,
+    comparable_figures,
+    compare_cells,
+)
+from vis_bench.show.tables.model import ABSENT
+from vis_bench.text import count
+
+# Device, threads, kernels and their build: the gate compares no speed across them.
+Machine = tuple[str | None, int | None, str | None, str | None]
+
+# With a letter, or it may be a date.
+_COMMIT = re.compile(r"(?=.*[a-f])[0-9a-f]{7,64}")
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A record at its place in the history.
+
+    Attributes:
+        commit: names the code; a folder's name where no commit is known.
+        is_dirty: files differed from the commit.
+    """
+
+    record: Record
+    path: Path
+    commit: str
+    is_dirty: bool
+
+    @cached_property
+    def cell(self) -> GatedCell:
+        """The compared fields."""
+        return GatedCell.of(self.record, str(self.path))
+
+    @cached_property
+    def without_streaming(self) -> GatedCell:
+        """The compared fields but those of streaming, which `check` alone compares."""
+        return self.cell.model_copy(update={"streaming": ()})
+
+    @cached_property
+    def cell_key(self) -> str:
+        """Identity of the cell."""
+        return cell_key(self.cell)
+
+    @cached_property
+    def machine(self) -> Machine:
+        """Machine and kernels of the measurement."""
+        return _machine(self.cell)
+
+    @cached_property
+    def series(self) -> Hashable:
+        """Measurements of equal series differ by code and noise alone."""
+        return self.cell_key, self.machine, self.cell.num_videos, self.cell.annotations_sha256
+
+    @cached_property
+    def time(self) -> datetime:
+        """Time of the measurement; the earliest of all where it is unknown."""
+        return measured_at(self.record)
+
+    @property
+    def order(self) -> tuple[datetime, str, str]:
+        """The place in the history."""
+        return self.time, self.commit, str(self.path)
+
+    @property
+    def label(self) -> str:
+        """The commit, shortened, and whether files differed from it."""
+        short = self.commit[:8] if _COMMIT.fullmatch(self.commit) else self.commit
+        return f"{short} (dirty)" if self.is_dirty else short
+
+    @property
+    def date(self) -> str | None:
+        """Time of the measurement to the minute, in UTC."""
+        unknown = self.time == datetime.min.replace(tzinfo=UTC)
+        return None if unknown else f"{self.time:%Y-%m-%d %H:%M}"
+
+
+@dataclass(frozen=True)
+class Move:
+    """A figure that moved, the first record at which it has, and the level's first one."""
+
+    finding: Finding
+    since: Point
+    at: Point
+
+
+@dataclass(frozen=True)
+class CellHistory:
+    """Records of a cell in the order of their measurement, and their moves."""
+
+    name: str
+    points: Sequence[Point]
+    moves: Sequence[Move]
+
+    @cached_property
+    def machines(self) -> dict[Machine, str]:
+        """Names of the machines, in order of appearance: device, threads, and what else differs."""
+        machines = list(dict.fromkeys(point.machine for point in self.points))
+        differs = [len({machine[n] for machine in machines}) > 1 for n in range(4)]
+        names = {}
+        for machine in machines:
+            device, threads, *kernels = machine
+            parts = [device or "unknown device"]
+            parts += [] if threads is None else [count(threads, "thread")]
+            parts += [str(k) for k, d in zip(kernels, differs[2:], strict=True) if d]
+            names[machine] = ", ".join(parts)
+        return names
+
+
+def read_points(folder: Path) -> tuple[list[Point], StoredRecords]:
+    """Read a history's records at any depth, in the order of their measurement.
+
+    Of equal times the commit and the file decide.
+    """
+    stored = RecordStore(folder).readable()
+    points = [
+        _point(record, path, folder)
+        for record, path in zip(stored.records, stored.paths, strict=True)
+    ]
+    return sorted(points, key=lambda point: point.order), stored
+
+
+def history_of(points: Sequence[Point], tolerance: float = POINTS) -> list[CellHistory]:
+    """Sort the records by cell, and find the moves of each.
+
+    Args:
+        tolerance: points by which AP, AR and the tracking metrics may differ from their level.
+    """
+    by_cell: dict[str, list[Point]] = {}
+    for point in points:
+        by_cell.setdefault(point.cell_key, []).append(point)
+    last = {key: own[-1].cell for key, own in by_cell.items()}
+    names = distinct_names(list(last.values()))
+    histories = [
+        CellHistory(name, own, find_moves(own, name, tolerance))
+        for key, own in by_cell.items()
+        for name in [names[measurement_key(last[key])]]
+    ]
+    return sorted(histories, key=lambda history: history.name)
+
+
+def find_moves(points: Sequence[Point], name: str, tolerance: float = POINTS) -> list[Move]:
+    """Find where figures of one cell moved.
+
+    On each machine every figure has a level, which begins with a record. A later record beyond the
+    gate's tolerance of it is a move, and begins the next level. The first record on a machine, or
+    on other videos, is compared with the last one before it as far as the gate does, and begins
+    new levels; so does a record whose figures are measured or counted in another way. A move of
+    accuracy or cost that another machine has shown meanwhile is not named again.
+    """
+    moves: list[Move] = []
+    levels: dict[Hashable, dict[str, Point]] = {}
+    absent: dict[Hashable, set[str]] = {}
+    named: dict[str, Point] = {}
+    before: Point | None = None
+    for point in points:
+        level, gone = levels.setdefault(point.series, {}), absent.setdefault(point.series, set())
+        figures = comparable_figures(point.without_streaming)
+        is_first = not level
+        starts = dict(level)
+        if is_first and before is not None:
+            starts = dict.fromkeys(comparable_figures(before.without_streaming), before)
+        gone -= figures
+        for move in _moved(point, starts, name, tolerance):
+            figure = move.finding.figure
+            if move.finding.verdict == "missing":
+                if is_first or figure in gone:
+                    continue
+                gone.add(figure)
+            elif figure in starts:
+                level[figure] = point
+            else:  # measured or counted in another way
+                level.clear()
+            if not _is_known(move, before, named.get(figure), tolerance):
+                moves.append(move)
+                named[figure] = point
+        for figure in figures:
+            level.setdefault(figure, point)
+        before = point
+    return moves
+
+
+def _moved(
+    point: Point, starts: Mapping[str, Point], name: str, tolerance: float
+) -> Iterator[Move]:
+    """The figures of a record that moved against the beginnings of their levels."""
+    conditions = set[str]()
+    for start in dict.fromkeys(starts.values()):
+        for finding in compare_cells(
+            name, start.without_streaming, point.without_streaming, tolerance
+        ):
+            figure = finding.figure
+            if finding.verdict == "not compared" or figure in conditions:
+                continue
+            if figure not in starts:
+                conditions.add(figure)
+            if starts.get(figure, start) is start:
+                yield Move(finding, start, point)
+
+
+def _is_known(move: Move, before: Point | None, named: Point | None, tolerance: float) -> bool:
+    """True if another machine has shown the same move of accuracy or cost since the level began."""
+    figure = move.finding.figure
+    if before is None or named is None or figure not in (*GATED_METRICS, *COSTS):
+        return False
+    if before.machine == move.at.machine or named.order <= move.since.order:
+        return False
+    old, new = before.without_streaming, move.at.without_streaming
+    moved = (finding.figure for finding in compare_cells("", old, new, tolerance))
+    return getattr(old, figure) is not None and figure not in moved
+
+
+def check_history(
+    folder: Path, current: Path, points: float = POINTS, *, require_speed: bool = False
+) -> tuple[GateReport, Sequence[str]]:
+    """Compare current measurements with the last ones of the same cells and machines.
+
+    Where a machine is new to the history, the last record of another one takes its place, as in a
+    baseline. A cell that the history has never had is new and passes. A cell of the machine's last
+    commit that is not measured any more is missing, and fails.
+
+    Args:
+        folder: the history; files of `current` in it are left out.
+        current: a record, a folder of records or a baseline file.
+        points: that AP, AR and the tracking metrics may fall.
+
+    Returns:
+        The report, and a sentence for each file of the history that is not a record.
+    """
+    cells = load_cells_to_gate(current)
+    now = {Path(cell.source).resolve() for cell in cells}
+    history, stored = read_points(folder)
+    history = [point for point in history if point.path.resolve() not in now]
+    chosen = _counterparts(history, cells)
+    report = compare_sets([point.cell for point in chosen], cells, points)
+    commits = tuple(dict.fromkeys(point.label for point in chosen))
+    return (
+        replace(report, require_speed=require_speed, history=commits),
+        stored.problems,
+    )
+
+
+def _counterparts(history: Sequence[Point], current: Sequence[GatedCell]) -> list[Point]:
+    """The record that each current cell is compared with, and those that should be there again."""
+    by_cell: dict[str, list[Point]] = {}
+    for point in history:
+        by_cell.setdefault(point.cell_key, []).append(point)
+    chosen: dict[Point, None] = {}
+    for cell in current:
+        ranked = [
+            (likeness, place, point)
+            for place, point in enumerate(by_cell.get(cell_key(cell), ()))
+            if (likeness := _likeness(point.cell, cell))
+        ]
+        if ranked:
+            chosen[max(ranked, key=lambda entry: entry[:2])[2]] = None
+    machines, keys = {_machine(cell) for cell in current}, {cell_key(cell) for cell in current}
+    here = [point for point in history if point.machine in machines]
+    last = [point for point in here if point.commit == here[-1].commit]
+    return [*chosen, *{p.cell_key: p for p in last if p.cell_key not in keys}.values()]
+
+
+def _likeness(old: GatedCell, new: GatedCell) -> int:
+    """How well a record of the same cell serves for comparing; 0 if it does not.
+
+    On one device, other kernels are another measurement.
+    """
+    if old.device == new.device and old.kernel_backend != new.kernel_backend:
+        return 0
+    same_data = (old.num_videos, old.annotations_sha256) == (
+        new.num_videos, new.annotations_sha256,
+    )  # fmt: skip
+    return 1 + same_data + 2 * (old.device == new.device) + 4 * (_machine(old) == _machine(new))
+
+
+def _machine(cell: GatedCell) -> Machine:
+    return cell.device, cell.num_threads, cell.kernel_backend, cell.kernel_build
+
+
+def _point(record: Record, path: Path, folder: Path) -> Point:
+    """The record with its commit.
+
+    It is the name of the folder that the record lies in, if that is a commit, or else the
+    project's or this source's commit as recorded, or else the folder's name.
+    """
+    folders = path.relative_to(folder).parts[:-1]
+    project = (record.method_source or {}).get("git_commit")
+    named = next((name for name in folders if _COMMIT.fullmatch(name)), None)
+    commit = named or project or record.git_commit or "/".join(folders) or ABSENT
+    is_its_own = bool(record.git_commit) and str(record.git_commit).startswith(commit)
+    return Point(record, path, commit, bool(record.git_dirty and is_its_own))
