@@ -111,7 +111,8 @@ def small_data(tmp_path_factory):
     (youtube / "train.json").write_text(json.dumps(content))
     torch.save({"model": filled_state("ifc_r50")}, folder / "ifc_r50.pth")
     shutil.copytree(ROOT / "results" / "records", folder / "results" / "records")
-    RecordStore(folder / "current").write(example_record(ap=0.5))
+    for place in ("current", "history/0123456789abcdef"):
+        RecordStore(folder / place).write(example_record(ap=0.5))
     gate = ["check", "--baseline", folder / "baseline.json", "--current", folder / "current"]
     assert main([*map(str, gate), "--update"]) == 0
     return folder

@@ -131,6 +131,9 @@ def test_folders_of_records(tmp_path, seed, count):
     ]  # fmt: skip
     for command in commands:
         assert check_answer([*command, "--records", records], len(paths)) == 1
+    for options in ([], ["--format", "html"], ["--json"]):
+        assert check_answer(["history", records, *options], len(paths)) == 1
+    check_answer(["check", "--history", records, "--current", paths[0]], len(paths))
     stored = refresh.records_of(tmp_path / "results")
     assert len(stored.records) + len(stored.problems) == len(paths)
     assert min(len(stored.records), len(stored.problems)) > count // 4

@@ -92,6 +92,7 @@ def test_a_loss_of_two_tenths_of_a_point_is_caught(tmp_path, metric):
         ({}, {"fps": 30.0}, {"FPS (model+tracker)": "worse"}),
         ({"speed_spread": 0.1}, {"fps": 30.0}, {}),
         ({}, {"peak_memory_bytes": int(1.08 * 2**30)}, {}),
+        ({"peak_memory_bytes": 0}, {}, {}),
     ],
 )  # fmt: skip
 def test_a_change_has_its_verdict(tmp_path, before, after, expected):

@@ -213,7 +213,7 @@ def _region(
     figure, was, now = f"peak memory ({region})", old.peak_memory_bytes, new.peak_memory_bytes
     if was is not None and now is None:
         yield _lost(figure, _mebibytes(was), after, "speed")
-    elif was is not None and now is not None:
+    elif was and now is not None:  # of none at all nothing is a multiple
         part = [min(spread, _MEMORY_SPREAD) for spread in spreads]
         if change := _beyond_noise(now / was, _MEMORY, part):
             yield figure, _mebibytes(was), _mebibytes(now), change, _verdict(now < was)

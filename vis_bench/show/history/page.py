@@ -38,11 +38,10 @@ _MOVES = (
 _KINDS = dict.fromkeys(GATED_METRICS, "accuracy") | dict.fromkeys(COSTS[1:], "FLOPs")
 _COLUMNS = (
     Column("Commit", numeric=False), Column("Measured", numeric=False, weight=20),
-    Column("Machine", numeric=False, context="{}"),
-    Column("Videos", context="{} videos", weight=10),
     metric_column(_AP), replace(metric_column(FPS), weight=0), Column("Spread", joined="/"),
     replace(metric_column(GFLOPS_PER_FRAME), weight=0), Column(_MEMORY.title, key=_MEMORY.field),
-    replace(metric_column(PARAMS), weight=30), Column("Moved", numeric=False),
+    replace(metric_column(PARAMS), weight=30), Column("Videos", context="{} videos", weight=10),
+    Column("Machine", numeric=False, context="{}"), Column("Moved", numeric=False),
 )  # fmt: skip
 
 
@@ -180,9 +179,8 @@ def _cell_table(history: CellHistory, *, whole: bool = False) -> Table:
         rows.append((
             Entry(point.commit if whole else point.label,
                   notes=(_MACHINE_KEY,) if place in changed and not whole else ()),
-            Entry(point.date or ABSENT),
+            Entry(point.date or ABSENT), *values, Entry(plain(record.num_videos)),
             Entry(history.machines[point.machine], repeats=place > 0 and place not in changed),
-            Entry(plain(record.num_videos)), *values,
             Entry("; ".join(_brief(moved))),
         ))  # fmt: skip
     return Table(_COLUMNS, tuple(rows), history.name)

@@ -1,0 +1,124 @@
+"""The workflow of docs/gate.md, step by step over a repository of its own, without GitHub."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from paths import ROOT
+from vis_bench.files import parse_yaml
+
+WORKFLOW = re.search(
+    r"```yaml\n(name: gate\n.*?)```", (ROOT / "docs" / "gate.md").read_text(), re.DOTALL
+)[1]
+# `vis-bench` as usual, but that `run` writes a record with the AP that the variable names.
+PROGRAM = f"""#!{sys.executable}
+import os, sys
+from pathlib import Path
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "support")!r}]
+if sys.argv[1] == "run":
+    from record_example import example_record
+    from vis_bench.record.store import RecordStore
+    record = example_record(ap=float(os.environ["AP"]), created_at=os.environ["MEASURED"])
+    RecordStore(Path("current")).write(record)
+    Path("current/x.results.json").write_text("[]")
+else:
+    from vis_bench.cli import main
+    sys.exit(main())
+"""
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("git") and shutil.which("bash")), reason="needs git and bash"
+)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A bare repository with one commit, and the program in PATH."""
+    program = tmp_path / "bin" / "vis-bench"
+    program.parent.mkdir()
+    program.write_text(PROGRAM)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "x")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "x@y")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "README.md").write_text("x")
+    for command in ("init -q -b main", "add README.md", "commit -q -m first"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path / "work", check=True)
+    bare = ["git", "clone", "-q", "--bare", "work", "remote.git"]
+    subprocess.run(bare, cwd=tmp_path, check=True)
+    return tmp_path
+
+
+class Runner:
+    """Runs the workflow's jobs as GitHub does for one event."""
+
+    def __init__(self, project, number, event, ap):
+        self.artifacts = project / f"artifacts{number}"
+        self.place = project / f"run{number}"
+        self.remote = (project / "remote.git").as_uri()
+        self.sha = f"{number:08x}{'abcdef01' * 4}"
+        self.environment = {
+            **os.environ, "GITHUB_SHA": self.sha, "AP": str(ap),
+            "MEASURED": f"2026-01-0{number}T00:00:00+00:00",
+        }  # fmt: skip
+        jobs = parse_yaml(WORKFLOW, "workflow")["jobs"]
+        self.passed = self.job("gate", jobs["gate"])
+        assert jobs["keep"]["if"] == "${{ !cancelled() && github.event_name == 'push' }}"
+        if event == "push":
+            assert self.job("keep", jobs["keep"])
+
+    def job(self, name, job):
+        folder = self.place / name
+        for step in job["steps"]:
+            action, options = step.get("uses", "").partition("@")[0], step.get("with", {})
+            if action == "actions/checkout":
+                clone = ["git", "clone", "-q", "--depth", "1", "-b", "main", self.remote, folder]
+                subprocess.run(clone, check=True)
+            elif action == "actions/upload-artifact":
+                self.upload(folder, **options)
+            elif action == "actions/download-artifact":
+                shutil.copytree(self.artifacts / options["name"], folder / options["path"])
+            elif "run" in step and not step["run"].startswith("pip "):
+                command = ["bash", "-e", "-o", "pipefail", "-c", step["run"]]
+                done = subprocess.run(command, cwd=folder, env=self.environment)
+                if done.returncode:
+                    return False
+        return True
+
+    def upload(self, folder, name, path):
+        """Files of the patterns, but those of patterns behind a `!`."""
+        target = self.artifacts / name
+        target.mkdir(parents=True)
+        patterns = path.split()
+        left_out = {file for p in patterns if p[0] == "!" for file in folder.glob(p[1:])}
+        for file in {f for p in patterns if p[0] != "!" for f in folder.glob(p)} - left_out:
+            shutil.copy(file, target)
+
+
+def kept(project):
+    """Folders and files of the branch."""
+    command = ["git", "-C", project / "remote.git", "ls-tree", "-r", "--name-only", "benchmarks"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line.split("/") for line in done.stdout.splitlines()]
+
+
+def test_the_workflow_keeps_what_main_measures_and_compares_with_it(project):
+    first = Runner(project, 1, "push", 0.5)
+    assert first.passed, "an empty history"
+    assert not Runner(project, 2, "pull_request", 0.48).passed
+    assert Runner(project, 3, "pull_request", 0.52).passed
+    assert [folder for folder, _ in kept(project)] == [first.sha]
+    merged = Runner(project, 4, "push", 0.48)
+    assert not merged.passed, "and yet it is kept, since it is merged"
+    assert Runner(project, 5, "pull_request", 0.48).passed
+    assert [folder for folder, _ in kept(project)] == [first.sha, merged.sha]
+    assert not [name for _, name in kept(project) if "results" in name]
+    page = (merged.artifacts / "history" / "history.html").read_text()
+    assert f"Moved at {merged.sha[:8]}: 50.00 to 48.00." in page
