@@ -98,6 +98,7 @@ WITHOUT_TORCH = {
     "compare": ["compare", RESULTS, RESULTS, "--annotations", TRUTH, "--resamples", "2"],
     "table": ["table", "comparison"],
     "leaderboard": ["leaderboard"],
+    "history": ["history", "results/records"],
 }  # fmt: skip
 
 

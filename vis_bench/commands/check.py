@@ -6,8 +6,14 @@ import argparse
 import os
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import json_text, print_colored, print_markdown, print_text, warn
-from vis_bench.commands.table import report_skipped
+from vis_bench.commands.output import (
+    json_text,
+    print_colored,
+    print_markdown,
+    print_text,
+    report_skipped,
+    warn,
+)
 from vis_bench.commands.values import number, records_path
 from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard

@@ -6,8 +6,7 @@ import argparse
 
 from vis_bench.commands.check import tolerance
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import deliver, json_text
-from vis_bench.commands.table import report_skipped, say_if_empty
+from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import records_path
 from vis_bench.show.tables import FORMATS, render
 

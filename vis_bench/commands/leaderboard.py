@@ -9,8 +9,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import deliver, json_text, print_result
-from vis_bench.commands.table import read_records, report_skipped, say_if_empty
+from vis_bench.commands.output import (
+    deliver,
+    json_text,
+    print_result,
+    report_skipped,
+    say_if_empty,
+)
+from vis_bench.commands.table import read_records
 from vis_bench.commands.values import picture_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically

@@ -12,10 +12,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from vis_bench.files import write_atomically
 from vis_bench.text import escaped, one_line
+
+if TYPE_CHECKING:
+    from vis_bench.record.store import StoredRecords
 
 # Takes what a command prints while other code's prints go to standard error.
 _HELD: ContextVar[TextIO | None] = ContextVar("held", default=None)
@@ -150,6 +153,18 @@ def warn(messages: Iterable[str]) -> None:
     """Prints warnings on standard error, a line each."""
     for message in messages:
         say(f"warning: {message}")
+
+
+def say_if_empty(stored: StoredRecords, folder: Path) -> None:
+    """Names the folder on standard error if it holds no record."""
+    if not stored.records:
+        say(f"no record in {folder}; --records names another folder")
+
+
+def report_skipped(problems: Iterable[str]) -> None:
+    """Names on standard error each file that is left out because it is not a record."""
+    for problem in problems:
+        say(f"skipped: {problem}")
 
 
 def json_text(value: Any) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench import RECORDS
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import deliver, json_text, say
+from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import pair, picture_file, records_path
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
@@ -106,18 +105,6 @@ def read_records(folder: Path) -> StoredRecords:
     stored = RecordStore(folder).readable()
     report_skipped(stored.problems)
     return stored
-
-
-def say_if_empty(stored: StoredRecords, folder: Path) -> None:
-    """Names the folder on standard error if it holds no record."""
-    if not stored.records:
-        say(f"no record in {folder}; --records names another folder")
-
-
-def report_skipped(problems: Iterable[str]) -> None:
-    """Names on standard error each file that is left out because it is not a record."""
-    for problem in problems:
-        say(f"skipped: {problem}")
 
 
 def method_builder(name: str) -> Any:
