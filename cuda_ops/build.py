@@ -13,6 +13,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import re
 import shlex
 import shutil
 import signal
@@ -20,7 +21,7 @@ import stat
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -215,6 +216,22 @@ def _nvcc() -> str:
         if place and (found := shutil.which(place)):
             return found
     raise BuildError("no CUDA compiler was found: put nvcc on the path or set $CUDA_HOME")
+
+
+def compiler_versions() -> dict[str, str | None]:
+    """Versions of the C++ and the CUDA compiler as they print them; None for one that fails."""
+    return {
+        "c++": _version_line(_cxx, "(?m)^.*$"),
+        "cuda": _version_line(lambda: [_nvcc()], "release .*"),
+    }
+
+
+def _version_line(find: Callable[[], list[str]], pattern: str) -> str | None:
+    try:
+        line = re.search(pattern, run_compiler([*find(), "--version"]))
+    except BuildError:
+        return None
+    return line and line[0]
 
 
 def run_compiler(command: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from typing import NoReturn, TextIO
 
 from vis_bench.commands.options import Options, Parser
 from vis_bench.commands.output import SafeStream, own_output, say
+from vis_bench.commands.version import print_installation
 from vis_bench.errors import InputError, unusable_path
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
@@ -130,6 +131,9 @@ def command_module(name: str) -> ModuleType:
 
 def _run(program: str, arguments: list[str]) -> int:
     try:
+        if {*arguments} == {"--version", "--json"}:
+            print_installation()
+            return 0
         name = _overview(program).parse_args(arguments[:1] or ["--help"]).command
         command = command_module(name)
         options = Options(Parser(prog=f"{program} {name}", description=COMMANDS[name]))
@@ -195,12 +199,16 @@ def _overview(program: str) -> Parser:
     for group, commands in GROUPS.items():
         lines += [f"{group}:", *(f"  {name:<17}{line}" for name, line in commands.items()), ""]
     parser = Parser(
-        prog=program, usage="%(prog)s [-h] [--version] COMMAND ...", description=DESCRIPTION,
+        prog=program, usage="%(prog)s [-h] [--version [--json]] COMMAND ...",
+        description=DESCRIPTION,
         epilog="\n".join([*lines, f"{program} COMMAND --help shows a command's arguments."]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {_version()}",
+        help="print the version; with --json also devices, extras and compilers",
+    )  # fmt: skip
     return parser
 
 

@@ -8,11 +8,12 @@ from argparse import ArgumentParser
 
 import pytest
 
+from cuda_ops.build import compiler_versions
 from paths import GOLDEN, ROOT
 from vis_bench.cli import COMMANDS, command_module, main
 from vis_bench.commands.options import Options
 
-SHARED = {"options", "values", "output", "attention_figures"}
+SHARED = {"options", "values", "output", "version", "attention_figures"}
 
 
 def actions(name):
@@ -70,6 +71,41 @@ def test_the_program_is_called_what_was_typed(capsys):
 def test_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"vis-bench {importlib.metadata.version('vis-bench')}\n"
+
+
+def test_what_a_bug_report_names_is_json(capsys, monkeypatch):
+    monkeypatch.setenv("CXX", f"{ROOT}/none")
+    assert main(["--version", "--json"]) == 0
+    printed = capsys.readouterr().out
+    told = json.loads(printed)
+    assert list(told) == [
+        "vis_bench", "python", "platform", "packages", "extras", "devices", "driver", "cuda",
+        "num_threads", "compilers",
+    ]  # fmt: skip
+    assert told["vis_bench"] == importlib.metadata.version("vis-bench")
+    installed = {
+        name: importlib.metadata.version(name) for name in ("torch", "numpy", "pycocotools")
+    }
+    assert told["packages"].items() >= installed.items()
+    assert not {"pytest", "ray"} & told["packages"].keys()
+    assert told["extras"].keys() == {"cluster", "transformers", "video"}
+    assert told["extras"]["cluster"].keys() == {"ray"}
+    assert all(isinstance(name, str) for name in told["devices"].values())
+    assert "cpu" in told["devices"]
+    assert told["num_threads"] >= 1
+    assert told["compilers"]["c++"] is None
+    assert str(ROOT) not in printed
+
+
+def test_compilers_are_named_by_their_versions(tmp_path, monkeypatch):
+    for name, lines in {
+        "cc": "cc (Made) 1.2\nCopyright",
+        "nvcc": "nvcc: NVIDIA\nrelease 13.0, V1",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\nprintf '{lines}\\n'\n")
+        (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("CXX" if name == "cc" else "NVCC", str(tmp_path / name))
+    assert compiler_versions() == {"c++": "cc (Made) 1.2", "cuda": "release 13.0, V1"}
 
 
 def test_names_are_listed(capsys):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.errors import InputError
 from vis_bench.record.schema import MachineFields, SourceFields
@@ -18,6 +19,9 @@ from vis_bench.record.schema import MachineFields, SourceFields
 if TYPE_CHECKING:
     import torch
 
+PACKAGE = "vis-bench"
+# Name and, if any, extra of a requirement in the package's metadata.
+_REQUIREMENT = re.compile(r"([\w.-]+)[^;]*(?:;.*extra == ['\"]([\w.-]+))?")
 # The checkout, or the folder that the packages are installed in.
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
 # Variables, set in Git's hooks for one, by which git would describe another repository.
@@ -102,12 +106,46 @@ def package_version() -> str | None:
     file = SOURCE_ROOT / "pyproject.toml"
     if file.is_file():
         project = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
-        if project.get("name") == "vis-bench" and "version" in project:
+        if project.get("name") == PACKAGE and "version" in project:
             return str(project["version"])
+    return _installed_version(PACKAGE)
+
+
+def _installed_version(name: str) -> str | None:
     try:
-        return version("vis-bench")
+        return version(name)
     except PackageNotFoundError:
         return None
+
+
+def describe_installation() -> dict[str, Any]:
+    """Versions, extras and devices for a bug report, without paths and names of hosts and users.
+
+    Returns:
+        `packages`, and `extras` by extra: version by name, None for what is not installed.
+    """
+    import torch
+
+    packages: dict[str, str | None] = {}
+    extras: dict[str, dict[str, str | None]] = {}
+    for requirement in requires(PACKAGE) or () if _installed_version(PACKAGE) else ():
+        if match := _REQUIREMENT.match(requirement):
+            name, extra = match.groups()
+            group = packages if extra is None else extras.setdefault(extra, {})
+            group[name] = _installed_version(name)
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    machines = [describe_machine(torch.device(name), "float32", None) for name in ("cpu", *gpus)]
+    return {
+        "vis_bench": package_version(),
+        "python": machines[0].python,
+        "platform": platform.platform(),
+        "packages": packages,
+        "extras": {extra: extras[extra] for extra in extras if extra not in ("all", "test")},
+        "devices": dict(zip(("cpu", *gpus), (machine.device for machine in machines), strict=True)),
+        "driver": machines[-1].driver,
+        "cuda": torch.version.cuda,
+        "num_threads": machines[0].num_threads,
+    }
 
 
 def describe_source(seed: int | None = None) -> SourceFields:
