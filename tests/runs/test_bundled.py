@@ -16,6 +16,13 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def bundled(file):
+    """The file in the checkout or, of an installed package, in it."""
+    found = bundled_configs()[file.removesuffix(".yaml")]
+    assert found.as_posix().endswith(f"configs/{file}")
+    return found
+
+
 def test_every_config_is_listed():
     files = {path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.rglob("*.*")}
     assert set(bundled_configs()) == files
@@ -35,20 +42,20 @@ def test_every_config_is_listed():
     ],
 )
 def test_a_config_is_found_by_name_from_any_folder(name, file):
-    assert find_config(name) == CONFIGS / file
+    assert find_config(name) == bundled(file)
 
 
 def test_a_folder_decides_between_two_configs_of_one_name():
-    assert find_config("ifc_mini_synthetic", "train") == CONFIGS / "train/ifc_mini_synthetic.yaml"
+    assert find_config("ifc_mini_synthetic", "train") == bundled("train/ifc_mini_synthetic.yaml")
     assert find_config("train/ifc_mini_synthetic", "train").parent.name == "train"
-    assert find_config("demo", "train") == CONFIGS / "demo.yaml"
+    assert find_config("demo", "train") == bundled("demo.yaml")
 
 
 def test_a_file_comes_before_a_bundled_config(tmp_path):
     (tmp_path / "demo").write_text("method: color_key\n")
     (tmp_path / "ifc_mini_synthetic").mkdir()
     assert find_config("demo") == Path("demo")
-    assert find_config("ifc_mini_synthetic") == CONFIGS / "ifc_mini_synthetic.yaml"
+    assert find_config("ifc_mini_synthetic") == bundled("ifc_mini_synthetic.yaml")
 
 
 @pytest.mark.parametrize("name", ["ifc_mini_synth", "mine/ifc_mini_synthetic.yaml", "tables/nope"])
