@@ -9,7 +9,6 @@ from __future__ import annotations
 import _thread
 import argparse
 import importlib
-import importlib.metadata
 import os
 import shlex
 import signal
@@ -25,7 +24,7 @@ from typing import NoReturn, TextIO
 
 from vis_bench.commands.options import Options, Parser
 from vis_bench.commands.output import SafeStream, own_output, say
-from vis_bench.commands.version import print_installation
+from vis_bench.commands.version import print_version
 from vis_bench.errors import InputError, unusable_path
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
@@ -131,8 +130,8 @@ def command_module(name: str) -> ModuleType:
 
 def _run(program: str, arguments: list[str]) -> int:
     try:
-        if {*arguments} == {"--version", "--json"}:
-            print_installation()
+        if "--version" in arguments[:2] and arguments[0] in ("--version", "--json"):
+            print_version(program, as_json="--json" in arguments)
             return 0
         name = _overview(program).parse_args(arguments[:1] or ["--help"]).command
         command = command_module(name)
@@ -143,7 +142,7 @@ def _run(program: str, arguments: list[str]) -> int:
         files = [value for value in vars(parsed).values() if isinstance(value, Path)]
         with own_output(files) if parsed.json else nullcontext():
             return command.run(parsed) or 0
-    except SystemExit as end:  # raised by argparse after --help and --version
+    except SystemExit as end:  # raised by argparse after --help
         return int(end.code or 0)
     except InputError as error:
         say(f"error: {error}")
@@ -206,14 +205,7 @@ def _overview(program: str) -> Parser:
     )  # fmt: skip
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
     parser.add_argument(
-        "--version", action="version", version=f"%(prog)s {_version()}",
+        "--version", action="store_true",
         help="print the version; with --json also devices, extras and compilers",
     )  # fmt: skip
     return parser
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("vis-bench")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"

@@ -12,6 +12,7 @@ from cuda_ops.build import compiler_versions
 from paths import GOLDEN, ROOT
 from vis_bench.cli import COMMANDS, command_module, main
 from vis_bench.commands.options import Options
+from vis_bench.record.environment import package_version
 
 SHARED = {"options", "values", "output", "version", "attention_figures"}
 
@@ -70,7 +71,7 @@ def test_the_program_is_called_what_was_typed(capsys):
 
 def test_version(capsys):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"vis-bench {importlib.metadata.version('vis-bench')}\n"
+    assert capsys.readouterr().out == f"vis-bench {package_version()}\n"
 
 
 def test_what_a_bug_report_names_is_json(capsys, monkeypatch):
@@ -82,7 +83,7 @@ def test_what_a_bug_report_names_is_json(capsys, monkeypatch):
         "vis_bench", "python", "platform", "packages", "extras", "devices", "driver", "cuda",
         "num_threads", "compilers",
     ]  # fmt: skip
-    assert told["vis_bench"] == importlib.metadata.version("vis-bench")
+    assert told["vis_bench"] == package_version()
     installed = {
         name: importlib.metadata.version(name) for name in ("torch", "numpy", "pycocotools")
     }
@@ -129,6 +130,7 @@ TRUTH = str(GOLDEN / "eval_quirks.gt.json")
 RESULTS = str(GOLDEN / "eval_quirks.preds.json")
 WITHOUT_TORCH = {
     "help": ["--help"],
+    "version": ["--version"],
     "eval": ["eval", "--annotations", TRUTH, "--predictions", RESULTS],
     "validate": ["validate", TRUTH],
     "compare": ["compare", RESULTS, RESULTS, "--annotations", TRUTH, "--resamples", "2"],
