@@ -19,6 +19,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -197,7 +198,13 @@ def cuda_compilation(capability: tuple[int, int]) -> Compilation:
     return Compilation(command, run_compiler([nvcc, "--version"]))
 
 
+def _check_system() -> None:
+    if not hasattr(os, "killpg"):
+        raise BuildError(f"kernels are not compiled on {sys.platform}; expected Linux or macOS")
+
+
 def _cxx() -> list[str]:
+    _check_system()
     if chosen := os.environ.get("CXX"):
         words = shlex.split(chosen)
         if words and shutil.which(words[0]):
@@ -210,6 +217,7 @@ def _cxx() -> list[str]:
 
 
 def _nvcc() -> str:
+    _check_system()
     home = os.environ.get("CUDA_HOME")
     places = [os.environ.get("NVCC"), "nvcc", home and str(Path(home) / "bin" / "nvcc")]
     for place in places:

@@ -16,6 +16,7 @@ from methods.external_video.driver import BACK_ENDS, PRESETS, DriverError, open_
 from methods.external_video.provenance import project_source
 from vis_bench.errors import InputError
 from vis_bench.method import InputFormat, MethodSource, TrackingRule
+from vis_bench.operating_system import require_posix
 from vis_bench.video_method import Frames, Mark, TrackPrediction, VideoInfo, VideoMethod
 
 
@@ -187,6 +188,8 @@ def build(
     folder = Path(project_path).expanduser()
     if not project_path or not folder.is_dir():
         raise InputError(f"options.project_path is {project_path!r}; expected a folder")
+    if python:
+        require_posix("options.python, a model in another Python,")
     found = shutil.which(Path(python).expanduser()) if python else None
     if python and found is None:
         raise InputError(f"options.python is {python!r}; expected a program")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -24,6 +23,7 @@ import torch
 
 from methods.external_video.driver import PROTOCOL
 from vis_bench.errors import InputError
+from vis_bench.operating_system import append_always, kill_group
 from vis_bench.video_method import TRANSFER, Frames, Mark, TrackPrediction, VideoInfo
 
 DRIVER = Path(__file__).with_name("driver")
@@ -133,7 +133,7 @@ class _Process:
     def __init__(self, python: str, spec: Mapping[str, Any], timeout: float) -> None:
         self.waits = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
-        fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
+        append_always(self._log)
         self.memory = _memory()
         self._socket, its_socket = socket.socketpair()
         with its_socket:
@@ -302,8 +302,7 @@ def _finish(
 ) -> None:
     if os.getpid() != owner:  # a fork of the one that started it
         return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process)
     process.wait()
     connection.close()
     memory.close()

@@ -15,10 +15,10 @@ import torch
 
 from methods import build_method
 from paths import ROOT
-from vis_bench.cost.speed.nvml import process_peak, reset_process_peak
 from vis_bench.data.nominal import SIZE_HW, SPLIT, nominal_videos
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.operating_system import process_peak, reset_process_peak
 from vis_bench.video_method import VideoInfo
 
 PLAN = InferencePlan("whole", 1, "native", torch.device("cpu"))

@@ -13,9 +13,8 @@ from vis_bench.cost.speed.nvml import (
     joules_per_frame,
     open_gpu,
     peak_memory,
-    process_peak,
-    reset_process_peak,
 )
+from vis_bench.operating_system import process_peak, reset_process_peak
 
 
 class FakeNvml:

@@ -94,10 +94,10 @@ def test_shards_of_a_cell_go_on_side_by_side(jobs, tmp_path, inferred):
 def test_where_files_cannot_be_locked_a_run_goes_on_and_says_so_once(tmp_path, monkeypatch):
     jobs = jobs_of(tmp_path, CONFIG.replace("clip_length: 10", "clip_length: [10, 20]"), limit=1)
 
-    def refuse(file, operation):
+    def refuse(file, **how):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    monkeypatch.setattr(locks, "lock", refuse)
     store, bars = RecordStore(tmp_path / "out"), Heard()
     assert len(run_jobs(jobs, store, bars).records) == 2
     assert len([line for line in bars.said if "No locks available" in line]) == 1

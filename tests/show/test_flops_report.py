@@ -64,7 +64,7 @@ def test_all_cells_of_ifcs_encoder_table_to_the_printed_digits_in_little_memory(
         "import json, sys\n"
         "from methods import build_method\n"
         "from vis_bench.show.papers import table_page\n"
-        "from vis_bench.cost.speed.nvml import process_peak\n"
+        "from vis_bench.operating_system import process_peak\n"
         "[table] = table_page('ifc-encoder', [], build_method).tables\n"
         "json.dump([table.as_dicts(), process_peak()], sys.stdout)"
     )

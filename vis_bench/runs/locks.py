@@ -13,17 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from vis_bench.operating_system import lock
 from vis_bench.progress import Bars
 from vis_bench.record.store import SHARDS
 
 # Processes that only pass shards on need not wait for torch, which jobs import.
 if TYPE_CHECKING:
     from vis_bench.runs.jobs import Job
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -55,10 +51,6 @@ def _locked(path: Path, name: str, bars: Bars, shared: bool) -> Iterator[None]:
 
 def _acquire(path: Path, name: str, bars: Bars, shared: bool) -> IO[str] | None:
     """The open and locked file; None where files cannot be locked."""
-    if fcntl is None:
-        _say_once(bars, _unsupported(path, "this system has no flock"))
-        return None
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     waiting = False
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +59,7 @@ def _acquire(path: Path, name: str, bars: Bars, shared: bool) -> IO[str] | None:
         except FileNotFoundError:  # the folder was removed by a run that ended just now
             continue
         try:
-            fcntl.flock(file, kind if waiting else kind | fcntl.LOCK_NB)
+            lock(file, shared=shared, wait=waiting)
         except BlockingIOError:
             file.close()
             waiting = True
@@ -76,7 +68,8 @@ def _acquire(path: Path, name: str, bars: Bars, shared: bool) -> IO[str] | None:
         except OSError as error:
             file.close()
             path.unlink(missing_ok=True)
-            _say_once(bars, _unsupported(path, error.strerror))
+            why = f"warning: files in {path.parent} cannot be locked ({error.strerror})"
+            _say_once(bars, f"{why}; do not start a second run of the same cells there")
             return None
         if _is_open(path, file):
             return file
@@ -86,7 +79,7 @@ def _acquire(path: Path, name: str, bars: Bars, shared: bool) -> IO[str] | None:
 def _release(path: Path, file: IO[str]) -> None:
     """Unlock the file, and remove it unless others share it."""
     with file, suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file, shared=False, wait=False)
         if _is_open(path, file):
             path.unlink()
     with suppress(OSError):  # shards of other runs
@@ -98,13 +91,6 @@ def _is_open(path: Path, file: IO[str]) -> bool:
     with suppress(FileNotFoundError):
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     return False
-
-
-def _unsupported(path: Path, why: str | None) -> str:
-    return (
-        f"warning: files in {path.parent} cannot be locked ({why}); do not start a second run "
-        "of the same cells there"
-    )
 
 
 @cache

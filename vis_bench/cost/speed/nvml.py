@@ -5,20 +5,15 @@ Nothing here raises for want of a GPU, a driver or a counter: a value that canno
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pynvml
 import torch
 
-_STATUS = Path("/proc/self/status")
-_CLEAR_REFS = Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"
+from vis_bench.operating_system import process_peak, reset_process_peak
 
 # The energy counter moves every 20 to 100 ms: a window of seconds keeps that below a few percent.
 WINDOW_SECONDS = 3.0
@@ -158,22 +153,3 @@ def peak_memory(
         free, total = torch.cuda.mem_get_info(device)
         peaks["device"] = total - free
     peaks.update(elsewhere())
-
-
-def reset_process_peak() -> bool:
-    """Start a new peak of resident memory; False where the system cannot."""
-    try:
-        _CLEAR_REFS.write_text(_RESET_PEAK)
-    except OSError:
-        return False
-    return True
-
-
-def process_peak() -> int:
-    """Peak of resident memory in bytes since the last reset, or since the process started."""
-    if _STATUS.exists():
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

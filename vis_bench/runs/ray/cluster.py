@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from vis_bench.errors import InputError
+from vis_bench.operating_system import require_posix
 
 INSTALL = "pip install 'vis-bench[cluster]'"
 # The first version with token authentication.
@@ -60,6 +61,7 @@ class Node:
 
 def check_ray() -> None:
     """Refuse a missing Ray, and one without token authentication; without importing it."""
+    require_posix("a run with --workers or --ray")
     if importlib.util.find_spec("ray") is None:
         raise InputError(f"--workers and --ray need Ray; install it with {INSTALL}")
     version = importlib.metadata.version("ray")
