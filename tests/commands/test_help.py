@@ -7,12 +7,13 @@ import sys
 from argparse import ArgumentParser
 
 import pytest
+import torch
 
 from cuda_ops.build import compiler_versions
 from paths import GOLDEN, ROOT
 from vis_bench.cli import COMMANDS, command_module, main
 from vis_bench.commands.options import Options
-from vis_bench.record.environment import package_version
+from vis_bench.record.environment import describe_installation, package_version
 
 SHARED = {"options", "values", "output", "version", "attention_figures"}
 
@@ -98,14 +99,19 @@ def test_what_a_bug_report_names_is_json(capsys, monkeypatch):
     assert str(ROOT) not in printed
 
 
+def test_a_bug_report_names_every_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    devices = describe_installation()["devices"]
+    assert list(devices.items())[1:] == [("cuda:0", "GPU 0"), ("cuda:1", "GPU 1")]
+
+
 def test_compilers_are_named_by_their_versions(tmp_path, monkeypatch):
-    for name, lines in {
-        "cc": "cc (Made) 1.2\nCopyright",
-        "nvcc": "nvcc: NVIDIA\nrelease 13.0, V1",
-    }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\nprintf '{lines}\\n'\n")
-        (tmp_path / name).chmod(0o755)
-        monkeypatch.setenv("CXX" if name == "cc" else "NVCC", str(tmp_path / name))
+    printed = {"CXX": "cc (Made) 1.2\nCopyright", "NVCC": "nvcc: NVIDIA\nrelease 13.0, V1"}
+    for variable, lines in printed.items():
+        (tmp_path / variable).write_text(f"#!/bin/sh\necho '{lines}'\n")
+        (tmp_path / variable).chmod(0o755)
+        monkeypatch.setenv(variable, str(tmp_path / variable))
     assert compiler_versions() == {"c++": "cc (Made) 1.2", "cuda": "release 13.0, V1"}
 
 
