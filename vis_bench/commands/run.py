@@ -19,6 +19,7 @@ from vis_bench.record.environment import pick_device
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
+from vis_bench.show.memory import memory_page, over_length
 from vis_bench.show.speed import speed_table, untimed_remarks
 from vis_bench.show.streaming import streamed, streaming_page, write_picture
 from vis_bench.show.tables import render
@@ -124,6 +125,7 @@ def measure(
     texts += [f"{remark}\n" for remark in untimed_remarks(records)]
     texts += [render(printed_curves(records))] if has_curves(records) else []
     texts += [render(streaming_page(records))] if streamed(records) else []
+    texts += [render(memory_page(records))] if over_length(records) else []
     print_tables(options, records, "\n".join(texts))
     if has_curves(records):
         for path in write_curves(records, outcome.folder):

@@ -136,6 +136,16 @@ class LazyFrames(Sequence[np.ndarray]):
         return self._load(chosen[t])
 
 
+def there_and_back(frames: Sequence[np.ndarray], length: int) -> LazyFrames:
+    """`length` frames that go through some forward and backward, as often as it takes."""
+
+    def load(t: int) -> np.ndarray:
+        place = t % (2 * len(frames))
+        return frames[min(place, 2 * len(frames) - 1 - place)]
+
+    return LazyFrames(length, load)
+
+
 class ImageFiles(LazyFrames):
     """Frames decoded from image files of one size.
 

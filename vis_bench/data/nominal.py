@@ -15,7 +15,7 @@ from PIL import Image
 
 from vis_bench.data import synthetic
 from vis_bench.data.categories import CATEGORIES
-from vis_bench.data.frames import LazyFrames
+from vis_bench.data.frames import LazyFrames, there_and_back
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 
@@ -53,8 +53,7 @@ def nominal_content(split: str) -> dict[str, Any]:
 
 
 def _frame(video: Video, t: int) -> np.ndarray:
-    """Frame `t` (720, 1280, 3) of a video that plays forward and backward without end."""
-    place = t % (2 * video.length)
-    small = video.frames[min(place, 2 * video.length - 1 - place)]
+    """Frame `t` (720, 1280, 3) of a video that plays forward and backward."""
+    small = there_and_back(video.frames, NUM_FRAMES)[t]
     height, width = SIZE_HW
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR))

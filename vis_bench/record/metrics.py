@@ -125,4 +125,6 @@ def values_text(record: Record) -> str:
         texts.append(f"{record.fps:.{0 if record.fps >= 100 else 1}f} FPS")
     elif record.gflops_per_frame is not None:
         texts.append(f"{GFLOPS_PER_FRAME.text(record.gflops_per_frame)} {GFLOPS_PER_FRAME.title}")
+    if record.memory_bytes_per_frame is not None:
+        texts.append(f"{record.memory_bytes_per_frame / (1 << 20):.2f} MiB/frame")
     return "  ".join(texts)

@@ -301,6 +301,50 @@ class StreamingFields(Fields):
     """Recorded runs of every video."""
 
 
+class MemoryPoint(Fields):
+    """The memory of one length; see docs/cost.md."""
+
+    num_frames: Size
+    num_tracks: Count | None = None
+    """Entries of the results; their masks take memory, too."""
+    start_bytes: Count | None = None
+    """Before the video, weights included; null for a method that another process runs."""
+    peak_bytes: Count
+    device_bytes: Count | None = None
+    """In use on the whole GPU afterwards: the allocator's cache, the context, other processes."""
+
+
+class MemoryFields(Fields):
+    """Peak memory of inference over the length of a video."""
+
+    memory_points: tuple[MemoryPoint, ...] = ()
+    memory_of: Literal["process", "allocator"] | None = None
+    """Resident memory of the process, or the tensors of the GPU's allocator."""
+    memory_over: Literal["clip", "video"] | None = None
+    """What grows: the clip with the video that it is, or the video in clips of one length."""
+    memory_video_size: tuple[Size, Size] | None = None
+    """Height and width of the video, and of the network's input, in pixels."""
+    memory_input_size: tuple[Size, Size] | None = None
+    memory_growth: Literal["line", "parabola", "flat", "irregular"] | None = None
+    """The curve of bytes over frames; `flat` and `irregular` have none."""
+    memory_coefficients: tuple[Number, ...] = ()
+    """Of the curve: bytes of no frame, per frame, and per squared frame."""
+    memory_bytes_per_frame: Number | None = None
+    """Slope of the line."""
+    memory_error_bytes: NotNegative | None = None
+    """The most by which the curve misses a length that it does not go through; null if unchecked.
+    """
+    memory_max_frames: Size | None = None
+    """The most frames that the method takes; null for any number."""
+    memory_limit_bytes: Count | None = None
+    memory_longest: Count | None = None
+    """The most frames within the limit."""
+    memory_longest_extrapolated: StrictBool | None = None
+    """`memory_longest` is outside the measured lengths."""
+    memory_longest_is_bound: StrictBool | None = None
+    """More frames than `memory_longest` may fit, which is not known."""
+
+
 class MachineFields(Fields):
     """Machine and arithmetic of the measurement."""
 
@@ -333,6 +377,7 @@ class SourceFields(Fields):
 class Record(
     SourceFields,
     MachineFields,
+    MemoryFields,
     StreamingFields,
     SpeedFields,
     CostFields,

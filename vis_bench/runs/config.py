@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from vis_bench.cost.memory.settings import MemorySettings
 from vis_bench.cost.speed.settings import BENCH, SpeedSettings
 from vis_bench.cost.streaming.settings import StreamingSettings
 from vis_bench.data.categories import DATASETS
@@ -35,7 +36,7 @@ from vis_bench.files import MAX_DEPTH, parse_yaml, read_yaml, shown
 from vis_bench.inference.clips import check_clip_plan
 from vis_bench.runs.bundled import find_config
 
-Measure = Literal["accuracy", "speed", "flops", "streaming"]
+Measure = Literal["accuracy", "speed", "flops", "streaming", "memory"]
 
 # Keys that sweep over a list of values, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
@@ -107,6 +108,7 @@ class Cell(_Strict):
     measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
     speed: SpeedSettings = SpeedSettings()
     streaming: StreamingSettings = StreamingSettings()
+    memory: MemorySettings = MemorySettings()
     seed: StrictInt = Field(default=0, ge=0, lt=1 << 63)
 
     @field_validator("measure", "weights_trained_on", mode="before")
@@ -241,8 +243,9 @@ def cell_digest(cell: Cell, **more: Any) -> str:
             del measured[key]
     if measured["speed"]["protocol"] == BENCH:
         del measured["speed"]["protocol"]
-    if "streaming" not in measured["measure"]:
-        del measured["streaming"]
+    for name in ("streaming", "memory"):
+        if name not in measured["measure"]:
+            del measured[name]
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -279,6 +282,7 @@ def _first_problem(error: ValidationError) -> str:
             "dataset": DatasetConfig.model_fields,
             "speed": SpeedSettings.model_fields,
             "streaming": StreamingSettings.model_fields,
+            "memory": MemorySettings.model_fields,
         }
         allowed = parts.get(str(problem["loc"][0]), Cell.model_fields)
         return f"unknown key {key!r}; expected one of: {', '.join(allowed)}"

@@ -21,6 +21,7 @@ import torch
 
 from vis_bench.cost.flops.values import measure_flops_on_values
 from vis_bench.cost.flops.video import measure_flops
+from vis_bench.cost.memory.measure import GIB, lengths_of, measure_memory
 from vis_bench.cost.speed.measure import measure_speed
 from vis_bench.cost.speed.regions import Workload
 from vis_bench.data.annotation_files import videos_checksum
@@ -40,6 +41,7 @@ from vis_bench.record.schema import (
     AccuracyFields,
     CostFields,
     Fields,
+    MemoryFields,
     Record,
     SizeFields,
     SpeedFields,
@@ -209,11 +211,13 @@ def measure(job: Job, store: RecordStore, bars: Bars, title: str, *, resume: boo
 
 
 def measure_cost(job: Job, method: VISMethod, record: Record, bars: Bars, title: str) -> Record:
-    """Add multiply-adds and speed to a record, as the job's cell asks."""
+    """Add multiply-adds, speed and memory over length to a record, as the job's cell asks."""
     if "flops" in job.cell.measure:
         record = attempt(record, bars, title, "flops", lambda: count_flops(job, method))
     if "speed" in job.cell.measure:
         record = attempt(record, bars, title, "speed", lambda: time_job(job, method, bars, title))
+    if "memory" in job.cell.measure:
+        record = attempt(record, bars, title, "memory", lambda: peaks_of(job, method, bars, title))
     return record
 
 
@@ -358,6 +362,17 @@ def time_job(job: Job, method: VISMethod, bars: Bars, title: str) -> SpeedFields
     with kept_process_state():
         fields = measure_speed(work, job.videos[: speed.videos], speed, bars, f"{title}, speed")
     return SpeedFields(**fields)
+
+
+def peaks_of(job: Job, method: VISMethod, bars: Bars, title: str) -> MemoryFields:
+    """Measure memory over the length of the largest of the job's videos."""
+    work = Workload(method, job.plan, job.dataset.category_ids)
+    memory, clip_length = job.cell.memory, job.cell.clip_length
+    lengths = lengths_of(memory, job.cell.method, clip_length, method.max_clip_length)
+    limit = None if memory.limit_gib is None else int(memory.limit_gib * GIB)
+    largest = max(job.videos, key=lambda video: video.height * video.width)
+    with kept_process_state():
+        return measure_memory(work, largest, lengths, limit, bars, f"{title}, memory")
 
 
 def describe(job: Job, method: VISMethod) -> Record:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+from vis_bench.cost.memory.measure import lengths_of
 from vis_bench.cost.speed.settings import check_protocol
 from vis_bench.cost.streaming.settings import rates_of
 from vis_bench.cost.streaming.trace import Trace, check_trace, read_trace
@@ -221,8 +222,11 @@ class _Resolver:
             check_whole_video(cell.method, cell.clip_length, cell.compile, cell.speed.regions)
         streaming = "streaming" in cell.measure
         measured = streaming or "accuracy" in cell.measure
+        reads_frames = measured or not {"speed", "memory"}.isdisjoint(cell.measure)
         if streaming:
             check_streaming(cell, dataset)
+        if "memory" in cell.measure:
+            check_memory(cell, dataset, method.max_clip_length)
         trace = self._trace(settings.trace) if settings.trace else None
         if trace and settings.trace:
             if not streaming:
@@ -233,7 +237,7 @@ class _Resolver:
             check_trace(trace, settings.trace, cell.method, videos, clips)
         if measured and not dataset.has_annotations:
             raise InputError(_without_annotations(dataset))
-        if measured or "speed" in cell.measure:
+        if reads_frames:
             self._check_frames(cell.dataset)
         weights_sha256 = None if weights is None else self._sha256(weights)
         config = None if weights is None else folder_config(weights)
@@ -255,7 +259,7 @@ class _Resolver:
                 **({"trace": trace.sha256} if trace else {}),
             ),
             sources_sha256=sources_sha256(method.method_source),
-            frames=self._frames(cell.dataset) if measured or "speed" in cell.measure else {},
+            frames=self._frames(cell.dataset) if reads_frames else {},
             name=f"{cell.method} {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
             limited=len(videos) < len(dataset.videos),
             measures_training_videos=measured and any(
@@ -302,11 +306,25 @@ class _Resolver:
 
 def check_streaming(cell: Cell, dataset: Dataset) -> None:
     """Refuse a streaming measurement of single images, or at a rate that is not known."""
+    _check_videos("streaming", dataset)
+    rates_of(cell.streaming, dataset.name)
+
+
+def check_memory(cell: Cell, dataset: Dataset, max_clip_length: int | None) -> None:
+    """Refuse memory over the length of single images, of compiled methods, which keep the buffers
+    of earlier lengths, or at lengths that the method does not take.
+    """
+    _check_videos("memory", dataset)
+    if cell.compile != "none":
+        raise InputError(f"measure has memory, but compile is {cell.compile}; expected none")
+    lengths_of(cell.memory, cell.method, cell.clip_length, max_clip_length)
+
+
+def _check_videos(measure: str, dataset: Dataset) -> None:
     if dataset.of_images:
         raise InputError(
-            f"measure has streaming, but {dataset.full_name} holds single images; expected videos"
+            f"measure has {measure}, but {dataset.full_name} holds single images; expected videos"
         )
-    rates_of(cell.streaming, dataset.name)
 
 
 def _frame_digest(files: Iterable[Path], verify: bool) -> str:

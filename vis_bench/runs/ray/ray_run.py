@@ -57,11 +57,12 @@ def run_on_ray(
         InputError: if Ray is not installed, the address does not answer, or the workers do not
             fit.
     """
-    if any("streaming" in job.cell.measure for job in jobs):
-        raise InputError(
-            "measure has streaming, whose clips are timed in one process; leave out --workers and "
-            "--ray"
-        )
+    for name in ("streaming", "memory"):
+        if any(name in job.cell.measure for job in jobs):
+            raise InputError(
+                f"measure has {name}, which is measured in one process; leave out --workers and "
+                "--ray"
+            )
     report_foreign(store.folder, jobs, bars)
     with locked(jobs, store.folder, bars):
         waiting = [job for job in jobs if not (resume and is_measured(job, store))]

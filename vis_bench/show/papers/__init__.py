@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.show.measured import measured_page
+from vis_bench.show.memory import memory_page
 from vis_bench.show.papers.fill import paper_page
 from vis_bench.show.papers.fps import fps_page
 from vis_bench.show.papers.over_seeds import Samples, over_seeds_page
@@ -22,7 +23,7 @@ from vis_bench.show.tables.model import Page
 if TYPE_CHECKING:
     from vis_bench.runs.build import BuildMethod
 
-MEASURED, FPS, STREAMING = "measured", "fps", "streaming"
+MEASURED, FPS, STREAMING, MEMORY = "measured", "fps", "streaming", "memory"
 
 
 def paper_tables() -> list[str]:
@@ -41,6 +42,7 @@ def tables() -> dict[str, str]:
         MEASURED: "Every record",
         FPS: fps_page([]).title,
         STREAMING: streaming_page([]).title,
+        MEMORY: memory_page([]).title,
         **{name: load_table(name).title for name in paper_tables()},
         **{name: over_seeds_page(name, []).title for name in seed_tables()},
     }
@@ -48,7 +50,7 @@ def tables() -> dict[str, str]:
 
 def is_counted(name: str) -> bool:
     """True for a table whose values are counted on shapes, which needs `build_method`."""
-    others = (MEASURED, FPS, STREAMING, *seed_tables())
+    others = (MEASURED, FPS, STREAMING, MEMORY, *seed_tables())
     return name not in others and load_table(name).count is not None
 
 
@@ -74,6 +76,8 @@ def table_page(
         return fps_page(records)
     if name == STREAMING:
         return streaming_page(records)
+    if name == MEMORY:
+        return memory_page(records)
     if name in seed_tables():
         return over_seeds_page(name, records, samples)
     table = load_table(name)
