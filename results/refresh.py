@@ -2,7 +2,7 @@
 
 Steps: `pack` compresses predictions beside records, `trim` puts matches in place of those that are
 not the best of their method, `pages` writes the generated pages, `pictures` the pictures of the
-README, `streaming` the page of the records in `streaming`. Default: pages.
+README, `streaming` and `memory` the pages of the records in these folders. Default: pages.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from vis_bench.show.leaderboard import (
     leaderboard_markdown,
 )
 from vis_bench.show.measured import LABELS, labels, measured_page
+from vis_bench.show.memory import memory_page
 from vis_bench.show.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
@@ -419,8 +420,24 @@ def streaming(folder: Path) -> list[str]:
     return [f"wrote {picture}", f"wrote {page}"]
 
 
+def memory(folder: Path) -> list[str]:
+    """Writes the page of the records below `memory`; returns the file."""
+    own = folder / "memory"
+    page = own / "README.md"
+    write_atomically(page, memory_text(list(RecordStore(own))).encode())
+    return [f"wrote {page}"]
+
+
+def memory_text(records: Sequence[Record]) -> str:
+    """The page of memory over length, with the commands that measured it."""
+    runs = {f"`{r.command}` at commit {(r.git_commit or 'unknown')[:10]}" for r in records}
+    measured = "".join(f"- {run}\n" for run in sorted(runs))
+    return f"{GENERATED}\n{render(memory_page(records))}\nMeasured by:\n\n{measured}"
+
+
 STEPS = {
     "pack": pack, "trim": trim, "pages": pages, "pictures": pictures, "streaming": streaming,
+    "memory": memory,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from hostile_calls import call
 from maintenance import refresh
 from mutations import mutated_json
 from paths import CONFIGS
-from record_example import example_record, streaming_fields
+from record_example import example_record, memory_fields, streaming_fields
 from vis_bench.errors import InputError
 from vis_bench.record.schema import MemoryBytes, Record, RegionFields
 from vis_bench.record.store import parse_record, record_json
@@ -51,7 +51,7 @@ def full_record():
         predictions="r.results.json", stage_ms_per_frame={"encode": 1.0},
         config={"dataset": {"name": "synthetic", "split": "val"}, "speed": {"videos": 2}},
         resolved_options={"a": 1}, annotations_sha256="ab" * 32,
-        sources_sha256="ab", frames_sha256="ab", **streaming_fields(),
+        sources_sha256="ab", frames_sha256="ab", **streaming_fields(), **memory_fields(),
     )))  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_folders_of_records(tmp_path, seed, count):
     paths = write_all(records, [full_record(), *some(full_record(), seed, 5 * count)])
     commands = [
         ["leaderboard", "--all"], ["leaderboard", "--json"], ["table", "measured"],
-        ["table", "comparison"], ["table", "ifc-stride", "--format", "latex"],
+        ["table", "comparison"], ["table", "memory"], ["table", "ifc-stride", "--format", "latex"],
     ]  # fmt: skip
     for command in commands:
         assert check_answer([*command, "--records", records], len(paths)) == 1

@@ -4,7 +4,7 @@ from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.synthetic import generate
 from vis_bench.metrics.ap import evaluate
-from vis_bench.record.schema import Record, StreamFields, StreamPoint
+from vis_bench.record.schema import MemoryPoint, Record, StreamFields, StreamPoint
 from vis_bench.record.store import RecordStore
 
 
@@ -53,6 +53,26 @@ def streaming_fields(aps=(0.0, 0.2, 0.5), rate=6.0, **changes):
         ),
         "streaming_policy": "all", "streaming_trace": "t.trace.jsonl", "streaming_runs": 3,
         "streaming_trace_sha256": "ef" * 32, "streaming_device": "a CPU",
+    }  # fmt: skip
+
+
+def memory_fields(slope=3.0, lengths=(16, 32, 48, 64), **changes):
+    """Fields of memory over length: 100 MiB and `slope` MiB per frame, on a GPU of 24 GiB."""
+    mebibyte = 1 << 20
+    return {
+        "memory_points": tuple(
+            MemoryPoint(
+                num_frames=n, num_tracks=10, start_bytes=100 * mebibyte,
+                peak_bytes=int((100 + slope * n) * mebibyte), device_bytes=900 * mebibyte,
+            )
+            for n in lengths
+        ),
+        "memory_of": "allocator", "memory_over": "clip", "memory_video_size": (720, 1280),
+        "memory_input_size": (360, 640), "memory_growth": "line",
+        "memory_coefficients": (100.0 * mebibyte, slope * mebibyte),
+        "memory_bytes_per_frame": slope * mebibyte, "memory_error_bytes": 0.0,
+        "memory_limit_bytes": 24 << 30, "memory_longest": 640,
+        "memory_longest_extrapolated": True, "memory_longest_is_bound": True, **changes,
     }  # fmt: skip
 
 

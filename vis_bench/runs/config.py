@@ -150,6 +150,15 @@ class Cell(_Strict):
         check_clip_plan(self.clip_length, self.clip_stride)
         return self
 
+    @model_validator(mode="after")
+    def _memory_is_of_plain_methods(self) -> Cell:
+        if "memory" in self.measure and self.compile != "none":
+            raise ValueError(
+                f"measure has memory, but compile is {self.compile}, which keeps the buffers of "
+                "earlier lengths; expected none"
+            )
+        return self
+
     @property
     def stride(self) -> int | None:
         """The clip stride, or None where a whole video is one clip."""

@@ -311,12 +311,8 @@ def check_streaming(cell: Cell, dataset: Dataset) -> None:
 
 
 def check_memory(cell: Cell, dataset: Dataset, max_clip_length: int | None) -> None:
-    """Refuse memory over the length of single images, of compiled methods, which keep the buffers
-    of earlier lengths, or at lengths that the method does not take.
-    """
+    """Refuse memory over the length of single images, or at lengths that the method refuses."""
     _check_videos("memory", dataset)
-    if cell.compile != "none":
-        raise InputError(f"measure has memory, but compile is {cell.compile}; expected none")
     lengths_of(cell.memory, cell.method, cell.clip_length, max_clip_length)
 
 

@@ -11,6 +11,7 @@ import gc
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +26,6 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import ClipLength
 from vis_bench.inference.loop import ENCODE_FRAMES, track_video
-from vis_bench.inference.prefetch import DEPTH
 from vis_bench.inference.preprocess import input_size
 from vis_bench.progress import Bars
 from vis_bench.record.schema import MemoryFields, MemoryPoint
@@ -34,8 +34,6 @@ from vis_bench.video_method import VideoMethod
 GIB = 1 << 30
 # Lengths that are measured unless the config names others: so many, so far apart, in frames.
 NUM_LENGTHS, STEP = 4, 16
-# Frames that are read ahead or encoded at once.
-AHEAD = DEPTH + ENCODE_FRAMES
 _MEMORY_INFO = Path("/proc/meminfo")
 # Numbers of glibc's `mallopt`, and the least and the greatest threshold of its own rule.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -47,8 +45,8 @@ def lengths_of(
 ) -> tuple[int, ...]:
     """The lengths to measure, rising: the config's, or else four multiples of 16.
 
-    They begin where clips of one length overlap as much as they will and frames are read ahead as
-    far as they will. Where whole videos may not be that long, they are quarters of the longest.
+    They begin where clips of one length overlap as much as they will. Where whole videos may not be
+    that long, they are quarters of the longest.
 
     Args:
         name: of the method.
@@ -61,7 +59,7 @@ def lengths_of(
     most = max_clip_length if clip_length == "whole" else None
     least = 1 if clip_length == "whole" else clip_length
     if settings.lengths is None:
-        settled = 1 if clip_length == "whole" else 2 * clip_length + AHEAD
+        settled = 1 if clip_length == "whole" else 2 * clip_length + ENCODE_FRAMES
         first = STEP * math.ceil(settled / STEP)
         lengths = [first + STEP * place for place in range(NUM_LENGTHS)]
         if most is not None and lengths[-1] > most:
@@ -91,8 +89,9 @@ def measure_memory(
 ) -> MemoryFields:  # fmt: skip
     """Measure memory over length.
 
-    The video plays forward and backward to each length. The shortest is run first without being
-    measured, for buffers that are made once. A length that is likely to need more memory than there
+    The video's first frames, decoded before, play forward and backward to each length: how far
+    decoding runs ahead depends on the machine's load. The shortest length is run first without
+    being measured, for buffers that are made once. A length that is likely to need more memory than there
     is, or than the limit, is left out with all longer ones.
 
     Args:
@@ -110,6 +109,7 @@ def measure_memory(
             "with /proc/self/clear_refs, or a GPU"
         )
     limit = _total(plan.device) if limit is None else limit
+    video = replace(video, frames=[*video.frames[:ENCODE_FRAMES]])
     points: list[MemoryPoint] = []
     with _malloc_that_returns(), bars.bar(title, lengths[0] + sum(lengths)) as advance:
         _run(work, video, lengths[0])
@@ -152,8 +152,7 @@ def measure_memory(
 
 def _run(work: Workload, video: Video, num_frames: int) -> int:
     """Infer the video at a length and count the entries of its results."""
-    frames = there_and_back(video.frames, num_frames)
-    played = Video(video.id, video.name, video.height, video.width, frames)
+    played = replace(video, frames=there_and_back(video.frames, num_frames))
     return len(track_video(work.method, played, work.plan, work.category_ids))
 
 

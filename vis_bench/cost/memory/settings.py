@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, field
 class MemorySettings(BaseModel):
     """Lengths to measure, and the memory that a video has to fit.
 
-    `lengths`, in frames, are those of `measure.lengths_of` unless given. `limit_gib` is the device's
-    memory unless given; lengths that are likely to need more are left out.
+    `lengths`, in frames, are chosen by `measure.lengths_of` unless given, and `limit_gib` is the
+    device's memory; lengths that are likely to need more are left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

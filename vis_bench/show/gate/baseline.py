@@ -21,6 +21,7 @@ from vis_bench.record.schema import (
     Count,
     Fields,
     IdentityFields,
+    MemoryPoint,
     MetricFields,
     NotNegative,
     Positive,
@@ -76,6 +77,7 @@ class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
     streaming: tuple[StreamFields, ...] = ()
     streaming_trace_sha256: StrictStr | None = None
     streaming_device: StrictStr | None = None
+    memory_points: tuple[MemoryPoint, ...] = ()
     load_average: NotNegative | None = None
     num_cpus: Size | None = None
     device: StrictStr | None = None

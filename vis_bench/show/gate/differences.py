@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from vis_bench.cost.memory.growth import needed
 from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, TRACKING, Metric
 from vis_bench.record.schema import StreamFields
 from vis_bench.show.gate.baseline import COSTS, GatedCell, GatedSpeed
@@ -65,7 +66,8 @@ def compare_cells(
     changed = list(_data(old, new))
     accuracy = () if changed else _accuracy(old, new, points)
     streaming = () if changed else _streaming(old, new, points)
-    for moved in (*changed, *accuracy, *_cost(old, new), *_speed(old, new), *streaming):
+    memory = _memory(old, new)
+    for moved in (*changed, *accuracy, *_cost(old, new), *_speed(old, new), *streaming, *memory):
         yield Finding(name, *moved)
 
 
@@ -217,6 +219,28 @@ def _region(
         part = [min(spread, _MEMORY_SPREAD) for spread in spreads]
         if change := _beyond_noise(now / was, _MEMORY, part):
             yield figure, _mebibytes(was), _mebibytes(now), change, _verdict(now < was)
+
+
+def _memory(old: GatedCell, new: GatedCell) -> Iterator[_Moved]:
+    """The peak at the longest length that both measured."""
+    if not old.memory_points:
+        return
+    before, now = needed(old.memory_points), needed(new.memory_points)
+    figure = "memory over length"
+    if not new.memory_points:
+        yield _lost(figure, _mebibytes(max(before.values())), new, "memory")
+    elif other := _other_machine(old, new):
+        yield figure, *other, "not compared"
+    elif not (common := before.keys() & now.keys()):
+        was, is_now = (", ".join(map(str, sorted(lengths))) for lengths in (before, now))
+        yield figure, was, is_now, "no length in common", "not compared"
+    else:
+        longest = max(common)
+        old_peak, new_peak = before[longest], now[longest]
+        if change := _beyond_noise(new_peak / old_peak, _MEMORY, ()):
+            texts = _mebibytes(old_peak), _mebibytes(new_peak)
+            verdict = _verdict(new_peak < old_peak)
+            yield f"peak memory ({longest} frames)", *texts, change, verdict
 
 
 def _lost(figure: str, value: str, new: GatedCell, measurement: str) -> _Moved:

@@ -1,0 +1,100 @@
+"""The table `memory`, and memory over length in the gate."""
+
+import pytest
+
+from record_example import example_record, memory_fields
+from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate, write_baseline
+from vis_bench.show.gate.differences import compare_cells
+from vis_bench.show.papers import table_page
+from vis_bench.show.tables import render
+
+GIB = 1 << 30
+PER_LENGTH = {"memory_coefficients": (), "memory_bytes_per_frame": None}
+
+
+def cell(method="ifc", clip_length="whole", **fields):
+    return example_record(
+        method=method, clip_length=clip_length, config_sha256=method[0] * 64,
+        **memory_fields(**fields),
+    )  # fmt: skip
+
+
+def rows_of(*records):
+    [table] = table_page("memory", records).tables
+    return table.as_dicts()
+
+
+def longest(row):
+    return [text for title, text in row.items() if title.startswith("Longest")]
+
+
+def test_a_row_per_record_with_the_longest_video_for_each_memory():
+    rows = rows_of(cell("seqformer", slope=240.0), example_record(), cell())
+    assert [row["Method"] for row in rows] == ["ifc", "seqformer"]
+    one = rows[1]
+    assert (one["Measured"], one["Tracks"], one["Over"]) == ("16, 32, 48, 64", "10", "clip")
+    assert (one["Peak (MiB)"], one["Fixed (MiB)"], one["MiB/frame"]) == ("15460", "100", "240.00")
+    # (8192 - 100) / 240 = 33.7, (24576 - 100) / 240 = 101.98, (81920 - 100) / 240 = 340.9
+    assert longest(one) == ["33", "101*", "340*"]
+    assert longest(rows[0]) == ["≥640*"] * 3
+    assert "extrapolated" in render(table_page("memory", [cell()]))
+    assert rows_of(example_record()) == []
+
+
+def test_a_curve_that_is_none_is_named_and_not_extrapolated():
+    flat, irregular = (
+        cell(memory_growth=kind, slope=240.0, **PER_LENGTH) for kind in ("flat", "irregular")
+    )
+    for record, kind in ((flat, "flat"), (irregular, "irregular")):
+        [row] = rows_of(record)
+        assert (row["MiB/frame"], row["Fixed (MiB)"]) == (kind, "-")
+        assert longest(row) == ["≥32", "≥64", "≥64"]
+    [row] = rows_of(cell(memory_growth="flat", slope=1e3, **PER_LENGTH))
+    assert longest(row)[0] == "<16"
+
+
+def test_a_parabola_shows_both_terms():
+    mebibyte = float(1 << 20)
+    [row] = rows_of(
+        cell(
+            memory_growth="parabola", memory_bytes_per_frame=None,
+            memory_coefficients=(100 * mebibyte, 3 * mebibyte, 0.25 * mebibyte),
+        )
+    )  # fmt: skip
+    assert row["MiB/frame"] == "3.00 + 0.25 n"
+    # 100 + 3 n + n^2 / 4 = 8192 MiB at n = 174.0
+    assert longest(row)[0] == "174*"
+
+
+def test_a_limit_of_the_config_has_a_column():
+    [row] = rows_of(cell(slope=240.0, config={"memory": {"limit_gib": 11}}))
+    assert longest(row) == ["33", "46", "101*", "340*"]
+
+
+def moved(old, new):
+    cells = (GatedCell.of(record) for record in (old, new))
+    return [(f.figure, f.verdict) for f in compare_cells("a cell", *cells)]
+
+
+@pytest.mark.parametrize(
+    ("slope", "expected"),
+    [
+        (3.0, []), (3.4, []), (4.0, [("peak memory (64 frames)", "worse")]),
+        (2.0, [("peak memory (64 frames)", "better")]),
+    ],
+)  # fmt: skip
+def test_the_gate_compares_the_peak_at_the_longest_common_length(slope, expected):
+    assert moved(cell(), cell(slope=slope)) == expected
+    assert moved(cell(), cell(slope=slope, lengths=(8, 64, 96))) == expected
+
+
+def test_the_gate_names_memory_that_is_gone_or_of_other_lengths_or_another_machine(tmp_path):
+    name = "memory over length"
+    assert moved(cell(), example_record(clip_length="whole", method="ifc")) == [(name, "missing")]
+    assert moved(example_record(), cell()) == []
+    assert moved(cell(), cell(lengths=(8, 24))) == [(name, "not compared")]
+    other = cell().model_copy(update={"device": "another"})
+    assert moved(cell(), other) == [(name, "not compared")]
+    write_baseline([GatedCell.of(cell())], tmp_path / "b.json")
+    [kept] = load_cells_to_gate(tmp_path / "b.json")
+    assert kept.memory_points == cell().memory_points
