@@ -121,12 +121,12 @@ def test_lengths_that_would_not_fit_are_left_out():
 def test_a_mini_model_needs_what_its_features_need_and_not_many_times_that():
     method = build_method("ifc", num_classes=6, variant="mini")
     method.prepare_for_inference()
-    frames = [np.random.default_rng(t).integers(0, 255, (96, 96, 3), np.uint8) for t in range(4)]
+    frames = [np.random.default_rng(t).integers(0, 255, (192, 192, 3), np.uint8) for t in range(4)]
     plan = InferencePlan("whole", 1, "native", torch.device("cpu"))
     work = Workload(method, plan, range(1, 7))
-    fields = measure_memory(work, Video(1, "v", 96, 96, frames), [16, 32, 48, 64], None, QUIET)
+    fields = measure_memory(work, Video(1, "v", 192, 192, frames), [16, 32, 48, 64], None, QUIET)
     with torch.inference_mode():
-        features = method.encode_frames(torch.zeros(1, 3, 96, 96))
+        features = method.encode_frames(torch.zeros(1, 3, 192, 192))
     held = sum(map_T.numel() * map_T.element_size() for map_T in features.maps.values())
     assert fields.memory_growth == "line"
     assert held < fields.memory_bytes_per_frame < 8 * held

@@ -91,8 +91,8 @@ def measure_memory(
 
     The video's first frames, decoded before, play forward and backward to each length: how far
     decoding runs ahead depends on the machine's load. The shortest length is run first without
-    being measured, for buffers that are made once. A length that is likely to need more memory than there
-    is, or than the limit, is left out with all longer ones.
+    being measured, for buffers that are made once. A length that is likely to need more memory
+    than there is, or than the limit, is left out with all longer ones.
 
     Args:
         lengths: in frames, rising.
