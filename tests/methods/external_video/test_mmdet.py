@@ -14,11 +14,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import fill
+from masktrack_rcnn_golden import Golden, overlaps
 from methods import build_method
 from paths import GOLDEN
 from upgrade_pages import evaluated, same_figures
@@ -63,13 +65,19 @@ def folder(tmp_path_factory):
     return folder
 
 
-def predicted(config, folder, **changes):
-    """The tracks of all videos, as `YouTubeVISMetric` writes them."""
+def driven(config, folder, **changes):
+    """MMDetection's model with the folder's weights."""
     options = {"back_end": "mmdet", "config_file": config, "project_path": str(LAB)}
     method = build_method("external_video", num_classes=40, python=PYTHON, **options, **changes)
     method.take_weights(folder / "weights.pth")
     method.prepare_for_inference()
     method.check_resolution(96)
+    return method
+
+
+def predicted(config, folder):
+    """The tracks of all videos, as `YouTubeVISMetric` writes them."""
+    method = driven(config, folder)
     plan = InferencePlan("whole", 1, 96, torch.device("cpu"))
     tracks = []
     for number, (_, height, width) in enumerate(VIDEOS):
@@ -90,6 +98,23 @@ def test_tubes_are_those_of_its_own_evaluation(config, folder):
     tracks = predicted(config, folder)
     assert len(expected) > 3
     assert equal_tracks(tracks, results_of(expected, "YouTubeVISMetric").tracks).equal
+
+
+@pytest.mark.slow
+@second_environment
+def test_its_masktrack_rcnn_gives_the_tracks_of_this_projects(tmp_path):
+    """Weights, frames and numbers of boxes of a golden file."""
+    golden = Golden("a")
+    torch.save({"state_dict": golden.state()}, tmp_path / "weights.pth")
+    sizes = {"rpn.nms_pre": 200, "rpn.max_per_img": 200, "rcnn.max_per_img": 100}
+    opts = [part for k, n in sizes.items() for part in (f"model.detector.test_cfg.{k}", n)]
+    method = driven("masktrack_rcnn.py", tmp_path, opts=opts)
+    tracks, own = golden.tracks("whole", method), golden.tracks("whole")
+    assert [t.category_id for t in tracks] == [t.category_id for t in own]
+    np.testing.assert_allclose([t.score for t in tracks], [t.score for t in own], atol=1e-4)
+    ious = overlaps(tracks, [{"segmentations": t.segmentations} for t in own], golden.size_HW)
+    assert ious.mean() >= 0.999
+    assert ious.min() >= 0.99
 
 
 def metric_of(golden, *frames):
