@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from methods.external_video.child import DRIVER, child_environment
-from methods.external_video.driver.versions import versions
+from methods.external_video.driver.environment import versions
 from vis_bench.errors import InputError
 from vis_bench.method import MethodSource
 from vis_bench.plugins import SOURCE_ENDINGS

@@ -7,7 +7,7 @@ import numpy as np
 
 sys.path[:0] = [sys.argv[1], str(Path(__file__).parent)]
 
-from driver import DriverError, Session, deformable, open_session, serve, versions  # noqa: E402, F401
+from driver import DriverError, Session, deformable, open_session, serve  # noqa: E402, F401
 from driver.detectron2_models import answered_entries  # noqa: E402
 
 MASKS = np.zeros((3, 8, 9), bool)

@@ -22,8 +22,8 @@ The keys of a spec, all of them values of JSON:
 Every problem that a user can solve is a `DriverError`, one sentence.
 """
 
-from .errors import DriverError
-from .presets import PRESETS
+from .detectron2_models import PRESETS
+from .environment import DriverError
 from .session import BACK_ENDS, Session, Track, open_session
 
 __all__ = ["BACK_ENDS", "PRESETS", "PROTOCOL", "DriverError", "Session", "Track", "open_session"]

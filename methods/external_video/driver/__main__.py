@@ -19,7 +19,7 @@ if __name__ == "__main__":
     spec.loader.exec_module(sys.modules[spec.name])
     arguments, sys.argv[1:] = sys.argv[1:], []
     if arguments == ["versions"]:
-        found = importlib.import_module("vis_bench_driver.versions").versions()
+        found = importlib.import_module("vis_bench_driver.environment").versions()
         sys.stdout.write(json.dumps(found) + "\n")
     else:
         importlib.import_module("vis_bench_driver.serve").main(*map(int, arguments))

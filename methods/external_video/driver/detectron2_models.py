@@ -9,8 +9,35 @@ from pathlib import Path
 import numpy as np
 
 from .deformable import provide_extension
-from .errors import DriverError, imported, sentence
-from .presets import NO_PRESET, PRESETS
+from .environment import DriverError, imported, sentence
+
+DEEPLAB = "detectron2.projects.deeplab:add_deeplab_config"
+MASK2FORMER = "mask2former:add_maskformer2_config"
+VIDEO = "mask2former_video:add_maskformer2_video_config"
+SEM_SEG_HEAD = "MODEL.SEM_SEG_HEAD.NUM_CLASSES"
+# By project: functions that add keys to the config, in order, and the key that holds K.
+PRESETS = {
+    "mask2former_video": ([DEEPLAB, MASK2FORMER, VIDEO], SEM_SEG_HEAD),
+    "minvis": ([DEEPLAB, MASK2FORMER, VIDEO, "minvis:add_minvis_config"], SEM_SEG_HEAD),
+    "vita": ([DEEPLAB, MASK2FORMER, "vita:add_vita_config"], SEM_SEG_HEAD),
+    "genvis": (
+        [DEEPLAB, MASK2FORMER, "vita:add_vita_config", "genvis:add_genvis_config"], SEM_SEG_HEAD,
+    ),
+    "dvis": (
+        [DEEPLAB, MASK2FORMER, VIDEO, "dvis:add_minvis_config", "dvis:add_dvis_config"],
+        SEM_SEG_HEAD,
+    ),
+    "dvis_plus": (
+        [DEEPLAB, MASK2FORMER, VIDEO, "dvis_Plus:add_minvis_config", "dvis_Plus:add_dvis_config",
+         "dvis_Plus:add_ctvis_config"], SEM_SEG_HEAD,
+    ),
+    "ctvis": ([DEEPLAB, MASK2FORMER, "ctvis:add_ctvis_config"], SEM_SEG_HEAD),
+    "seqformer": (
+        ["detectron2.projects.seqformer:add_seqformer_config"], "MODEL.SeqFormer.NUM_CLASSES",
+    ),
+    "idol": (["detectron2.projects.idol:add_idol_config"], "MODEL.IDOL.NUM_CLASSES"),
+}  # fmt: skip
+NO_PRESET = ([], "")
 
 
 class Detectron2:
@@ -79,7 +106,7 @@ def answered_entries(answer):
     return zip(*parts)
 
 
-def open_back_end(spec, forward):
+def open_detectron2(spec, forward):
     """Builds the model of a config, loads its weights and checks both.
 
     Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import DriverError, imported, sentence
+from .environment import DriverError, imported, sentence
 from .outputs import host_array
 
 # All that a test pipeline may do to frames; the harness reads and resizes them.
@@ -109,7 +109,7 @@ def _unpacked(masks, num_frames, size_HW):
     return found
 
 
-def open_back_end(spec, deformable_attention=None):
+def open_mmdet(spec, forward):
     """Builds the model of a config, loads its weights and checks both."""
     imported("torch:no_grad")
     expected = "; expected mmdet 3.x and mmengine in this environment"

@@ -5,7 +5,7 @@ import operator
 
 import numpy as np
 
-from .errors import DriverError
+from .environment import DriverError
 
 
 def checked_track(entry, number, num_frames, size_HW, num_classes):

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from . import PROTOCOL
-from .errors import sentence
+from .environment import sentence
 from .session import open_session
 
 

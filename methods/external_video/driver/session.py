@@ -2,23 +2,20 @@
 
 import collections
 import contextlib
-import importlib
 import sys
 
 import numpy as np
 
-from .errors import DriverError, sentence
+from .deformable import provide_extension
+from .detectron2_models import open_detectron2
+from .environment import DriverError, imported, sentence
+from .mmdet_models import open_mmdet
 from .outputs import checked_track
 
 # One track of a video: `category` 0..K-1, `score`, `masks`: per frame a boolean array (height,
 # width) or None, and `track_id`: the number of an object, or None.
 Track = collections.namedtuple("Track", "category score masks track_id")
 
-BACK_ENDS = {
-    "callable": ".callables",
-    "detectron2": ".detectron2_models",
-    "mmdet": ".mmdet_models",
-}
 # Short side of the gray frames for a model that takes any.
 TRIAL_SIDE = 64
 
@@ -70,6 +67,51 @@ class Session:
         self.facts["deformable_attention"] = self._back_end.extension()
 
 
+class Callable:
+    """Back end `callable`: a function (frames (T, H, W, 3), height, width) -> dicts of tracks, as a
+    list or one at a time.
+    """
+
+    def __init__(self, function, name, extension):
+        self._function = function
+        self._name = name
+        self.extension = extension
+        self.facts = {"input": {"long_side": "round"}, "resolutions": None, "num_params": None}
+
+    def entries(self, frames, height, width, mark):
+        """Score, category, masks and track_id of each track, unchecked."""
+        mark("preprocess")
+        stacked = np.stack([np.asarray(frame) for frame in frames])
+        mark("predict")
+        returned = self._function(stacked, height, width)
+        if isinstance(returned, (dict, str)) or not hasattr(returned, "__iter__"):
+            raise DriverError(
+                f"{self._name} returned a {type(returned).__name__}; expected a list of dicts with "
+                "score, category and masks"
+            )
+        for number, track in enumerate(returned):
+            missing = {"score", "category", "masks"} - set(track if isinstance(track, dict) else ())
+            if missing:
+                raise DriverError(
+                    f"{self._name} returned track {number} without {', '.join(sorted(missing))}; "
+                    "expected a dict with score, category and masks"
+                )
+            yield track["score"], track["category"], track["masks"], track.get("track_id")
+
+
+def open_callable(spec, forward):
+    """The function that `spec["function"]` names."""
+    if spec["weights"] is not None:
+        raise DriverError(
+            f"weights are {spec['weights']}; expected none, as a function loads its own"
+        )
+    extension = provide_extension(forward)
+    return Callable(imported(spec["function"]), spec["function"], extension)
+
+
+BACK_ENDS = {"callable": open_callable, "detectron2": open_detectron2, "mmdet": open_mmdet}
+
+
 def open_session(spec, deformable_attention=None):
     """Imports the project and opens the back end that `spec` describes.
 
@@ -83,8 +125,7 @@ def open_session(spec, deformable_attention=None):
     name = spec["back_end"]
     if name not in BACK_ENDS:
         raise DriverError(f"back_end is {name!r}; expected one of {', '.join(BACK_ENDS)}")
-    module = importlib.import_module(BACK_ENDS[name], __package__)
-    return Session(module.open_back_end(spec, deformable_attention), spec)
+    return Session(BACK_ENDS[name](spec, deformable_attention), spec)
 
 
 @contextlib.contextmanager

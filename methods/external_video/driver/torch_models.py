@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from .errors import DriverError, sentence
+from .environment import DriverError, sentence
 
 SHOWN_KEYS = 3
 # All that a file of arrays by name holds; detectron2's model zoo publishes such.

@@ -1,8 +1,15 @@
-"""Problems as sentences, and imports that fail with one."""
+"""What is in this environment: imports that fail with a sentence, and versions."""
 
 import importlib
+import platform
 import traceback
 from pathlib import Path
+
+# Of which records name the version.
+PACKAGES = (
+    "torch", "torchvision", "numpy", "detectron2", "mmdet", "mmengine", "mmcv", "mmcv-full",
+    "mmcv-lite", "transformers", "timm",
+)  # fmt: skip
 
 
 class DriverError(ValueError):
@@ -34,3 +41,24 @@ def imported(path, why=""):
     if not hasattr(found, name):
         raise DriverError(f"module {module} has no {name!r}; expected a function")
     return getattr(found, name)
+
+
+def versions():
+    """The version of Python and of each of `PACKAGES` that is installed; none is imported."""
+    try:
+        from importlib.metadata import PackageNotFoundError as Missing
+        from importlib.metadata import version
+    except ImportError:  # before Python 3.8
+        from pkg_resources import DistributionNotFound as Missing
+        from pkg_resources import get_distribution
+
+        def version(name):
+            return get_distribution(name).version
+
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except Missing:
+            continue
+    return found
