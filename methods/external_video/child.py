@@ -241,8 +241,9 @@ class _Process:
         self.end()
         self._log.seek(0)
         said = " ".join(self._log.read().decode(errors="replace").split())
-        said, _, place = said.partition("Current thread ")  # of which the innermost call is first
-        said = said[-LAST_LETTERS:] + place.partition("first): ")[2][:LAST_LETTERS]
+        said, _, threads = said.partition("Fatal Python error: ")
+        place = threads.partition("Current thread ")[2].partition("first): ")[2]  # innermost call
+        said = f"{said.strip()[-LAST_LETTERS:]} {place[:LAST_LETTERS]}".strip()
         raise kind(f"its process {problem}" + (f"; its last output: {said}" if said else ""))
 
 
