@@ -28,7 +28,7 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(<!-- parsed only[^\n]*\n)?```(\w+)\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]*))?\)|(?:src|srcset)=\"([^\"]+)\"")
 # Lines of shell that are no command of this project; `pip` installs the plug-in of its folder.
-OTHERS = "pip", "pytest", "git", "ncu", "srun", "sleep", "ray", "#!/bin/bash", "#SBATCH", ".ci/gpu"
+OTHERS = "pip", "pytest", "git", "ncu", ".ci/gpu"
 
 
 # Of the README: start Ray, or take minutes; tests/runs/test_ray.py and test_demo.py run them.

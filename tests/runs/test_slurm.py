@@ -94,9 +94,11 @@ def test_an_array_with_killed_and_requeued_tasks_gives_the_bytes_of_one_process(
     assert "of 16 videos kept" in (tmp_path / "1.txt").read_text()
     kept = shards(tmp_path)
     cluster.requeue(killed)
+    cluster.start(killed)
     assert cluster.ended(killed) == ("COMPLETED", "0:0")
     assert kept.items() < shards(tmp_path).items()
     cluster.requeue(ended)
+    cluster.start(ended)
     assert cluster.ended(ended) == ("COMPLETED", "0:0")
     assert contents(tmp_path / "runs" / "records") == in_one_process
 
@@ -109,6 +111,9 @@ def test_a_ray_job_gives_the_bytes_of_one_process(cluster, in_one_process, tmp_p
     if requeued:
         until(lambda: shards(tmp_path), "no shard is written")
         cluster.requeue(job)
+        kept = shards(tmp_path)
+        cluster.start(job)
+        until(lambda: kept.items() < shards(tmp_path).items(), "kept shards are not used")
     assert cluster.ended(job) == ("COMPLETED", "0:0")
     assert cluster.job(job)["Restarts"] == str(int(requeued))
     assert contents(tmp_path / "runs" / "records") == in_one_process

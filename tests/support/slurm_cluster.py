@@ -98,9 +98,14 @@ class SlurmCluster:
         return fields["JobState"], fields["ExitCode"]
 
     def requeue(self, number):
-        """Requeues a job without the two minutes that Slurm waits before it starts it again."""
+        """Requeues a job and waits until it is not running; Slurm starts it two minutes later."""
         self.command("scontrol", "requeue", number)
+        variable = f"SLURM_JOB_ID={self.job(number)['JobId']}"
+        until(lambda: not self.processes(variable), f"job {number} still runs")
         until(lambda: self.job(number)["JobState"] == "PENDING", f"job {number} is not requeued")
+
+    def start(self, number):
+        """Starts a job that was requeued."""
         self.command("scontrol", "update", f"JobId={number}", "StartTime=now")
 
 
