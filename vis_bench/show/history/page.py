@@ -32,7 +32,7 @@ _OTHER_MACHINE = "another machine than in the row above, so FPS and memory are n
 _MOVES = (
     Column("Commit", numeric=False), Column("Figure", numeric=False), Column("From"), Column("To"),
     Column("Verdict", numeric=False), Column("Change", numeric=False),
-    Column("Level since", numeric=False), Column("Cell", numeric=False),
+    Column("Level since", numeric=False), Column("Machine", numeric=False, context="{}"),
 )  # fmt: skip
 # Figures that have one row where they move together.
 _KINDS = dict.fromkeys(GATED_METRICS, "accuracy") | dict.fromkeys(COSTS[1:], "FLOPs")
@@ -46,7 +46,7 @@ _COLUMNS = (
 
 
 def history_page(histories: Sequence[CellHistory], *, charts: bool = False) -> Page:
-    """The moves, then a table for each cell with a row per record.
+    """The moves of each cell, then a table for each with a row per record.
 
     Args:
         charts: add charts of cells with several records, which HTML alone shows.
@@ -57,14 +57,13 @@ def history_page(histories: Sequence[CellHistory], *, charts: bool = False) -> P
         f"{count(len(records), 'record')} of {count(len(histories), 'cell')} at "
         f"{count(len(commits), 'commit')}"
     )
-    moves = _ordered_moves(histories)
-    tables = [_moves_table(moves)] if moves else []
+    tables = [_moves_table(history) for history in histories if history.moves]
     for history in histories:
         table = _cell_table(history)
         tables.append(_with_charts(table, history) if charts else table)
     changed = any(_changes(history.points) for history in histories)
     remarks = (
-        *([] if moves else ["No figure moved."]),
+        *([] if any(history.moves for history in histories) else ["No figure moved."]),
         *interval_remarks(records),
         "Moved: beyond the tolerance of the gate, against the record with which the figure's level "
         "began on the machine. Rows go by the time of the measurement.",
@@ -90,11 +89,13 @@ def history_json(histories: Sequence[CellHistory]) -> dict[str, Any]:
     return {
         "moves": [
             {
-                **_move_words(history, move),
-                "commit": move.at.commit, "measured_at": move.at.record.created_at,
-                "since": move.since.commit, "record": str(move.at.path),
+                **asdict(move.finding), "change": _change(history, move),
+                "machine": history.machines[move.at.machine], "commit": move.at.commit,
+                "measured_at": move.at.record.created_at, "since": move.since.commit,
+                "record": str(move.at.path),
             }
-            for history, move in _ordered_moves(histories)
+            for history in histories
+            for move in history.moves
         ],
         "cells": [
             {
@@ -121,41 +122,31 @@ def history_json(histories: Sequence[CellHistory]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _ordered_moves(histories: Sequence[CellHistory]) -> list[tuple[CellHistory, Move]]:
-    moves = [(history, move) for history in histories for move in history.moves]
-    return sorted(moves, key=lambda pair: pair[1].at.order)
-
-
-def _moves_table(moves: Sequence[tuple[CellHistory, Move]]) -> Table:
-    """A row per figure; of the metrics that moved at one record, the first names the others."""
+def _moves_table(history: CellHistory) -> Table:
+    """A row per figure; of a kind that moved at one record, the first names the others."""
     together: dict[tuple[Point, str], list[str]] = {}
-    for _, move in moves:
+    for move in history.moves:
         figure = move.finding.figure
         together.setdefault((move.at, _KINDS.get(figure, figure)), []).append(figure)
     rows = list[list[str | Entry]]()
-    for history, move in moves:
-        words = _move_words(history, move)
-        figure = words["figure"]
-        first, *others = together[move.at, _KINDS.get(figure, figure)]
-        if figure != first:
+    for move in history.moves:
+        found = move.finding
+        first, *others = together[move.at, _KINDS.get(found.figure, found.figure)]
+        if found.figure != first:
             continue
-        also = f"; {', '.join(others)} too" if others else ""
-        mark: Mark | None = "best" if move.finding.verdict in FAILING else None
+        change = _change(history, move) + (f"; {', '.join(others)} too" if others else "")
+        mark: Mark | None = "best" if found.verdict in FAILING else None
         rows.append([
-            move.at.label, figure, words["baseline"], words["current"],
-            Entry(words["verdict"], mark), words["change"] + also, move.since.label, words["cell"],
+            move.at.label, first, found.baseline, found.current, Entry(found.verdict, mark),
+            change, move.since.label, history.machines[move.at.machine],
         ])  # fmt: skip
-    return Table.of(_MOVES, rows, "First commits at which a figure moved")
+    return Table.of(_MOVES, rows, f"{history.name}: first commits at which a figure moved")
 
 
-def _move_words(history: CellHistory, move: Move) -> dict[str, str]:
-    """The finding, and the machine if the cell has several."""
-    words = asdict(move.finding)
-    if len(history.machines) > 1:
-        words["cell"] += f" ({history.machines[move.at.machine]})"
-    if move.since.machine != move.at.machine:
-        words["change"] += f", from {history.machines[move.since.machine]}"
-    return words
+def _change(history: CellHistory, move: Move) -> str:
+    """The change, with the machine of the level if it is another one."""
+    other = "" if move.since.machine == move.at.machine else history.machines[move.since.machine]
+    return move.finding.change + (f", from {other}" if other else "")
 
 
 def _cell_table(history: CellHistory, *, whole: bool = False) -> Table:
