@@ -155,6 +155,19 @@ def test_a_machine_that_returns_names_no_move_that_another_one_has_shown(tmp_pat
     assert where(tmp_path) == [2, 5, 6], "another value than the other machine's"
 
 
+def test_a_move_that_was_named_before_the_level_began_hides_no_other(tmp_path):
+    other = {"device": "another CPU"}
+    write(tmp_path, measured(0), measured(1, ap=0.4, **other), measured(2))
+    write(tmp_path, measured(3, **other))
+    assert where(tmp_path) == [1, 3]
+
+
+def test_a_machine_that_measures_less_has_lost_nothing(tmp_path):
+    less = {"device": "another CPU", "fps": None, "peak_memory_bytes": None, "ap": None}
+    write(tmp_path, measured(0), measured(1, **less), measured(2, **less), measured(3))
+    assert moves(tmp_path) == {}
+
+
 def test_machines_whose_ap_differs_for_good_are_named_once(tmp_path):
     records = [measured(n, ap=0.5 if n % 2 else 0.52, device=f"GPU {n % 2}") for n in range(8)]
     write(tmp_path, *records)

@@ -30,7 +30,8 @@ _CHARTS = {
 _MACHINE_KEY = "m"
 _OTHER_MACHINE = "another machine than in the row above, so FPS and memory are not compared with it"
 _MOVES = (
-    Column("Commit", numeric=False), Column("Figure", numeric=False), Column("From"), Column("To"),
+    Column("First commit", numeric=False, key="commit"), Column("Figure", numeric=False),
+    Column("From"), Column("To"),
     Column("Verdict", numeric=False), Column("Change", numeric=False),
     Column("Level since", numeric=False), Column("Machine", numeric=False, context="{}"),
 )  # fmt: skip
@@ -140,7 +141,7 @@ def _moves_table(history: CellHistory) -> Table:
             move.at.label, first, found.baseline, found.current, Entry(found.verdict, mark),
             change, move.since.label, history.machines[move.at.machine],
         ])  # fmt: skip
-    return Table.of(_MOVES, rows, f"{history.name}: first commits at which a figure moved")
+    return Table.of(_MOVES, rows, f"Moved: {history.name}")
 
 
 def _change(history: CellHistory, move: Move) -> str:
