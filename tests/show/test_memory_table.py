@@ -2,7 +2,10 @@
 
 import pytest
 
+from maintenance import refresh
+from paths import ROOT
 from record_example import example_record, memory_fields
+from vis_bench.record.store import RecordStore
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate, write_baseline
 from vis_bench.show.gate.differences import compare_cells
 from vis_bench.show.papers import table_page
@@ -69,6 +72,12 @@ def test_a_parabola_shows_both_terms():
 def test_a_limit_of_the_config_has_a_column():
     [row] = rows_of(cell(slope=240.0, config={"memory": {"limit_gib": 11}}))
     assert longest(row) == ["33", "46", "101*", "340*"]
+
+
+def test_the_shipped_page_is_that_of_its_records():
+    folder = ROOT / "results" / "memory"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    assert page == refresh.memory_text(list(RecordStore(folder)))
 
 
 def moved(old, new):
