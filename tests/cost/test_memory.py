@@ -171,6 +171,18 @@ def test_without_a_curve_nothing_is_extrapolated():
     assert found.longest(99 * MIB) == Longest(0, more=True)
 
 
+def test_the_line_of_the_longest_lengths_where_another_stage_is_larger_before():
+    """The largest of two lines, which cross at 30 frames."""
+    peaks = {n: max(100.0 + n, 10.0 + 4 * n) * MIB for n in (8, 16, 32, 48, 64)}
+    found = growth(peaks)
+    assert (found.kind, found.first) == ("line", 32)
+    assert found.coefficients == pytest.approx((10 * MIB, 4 * MIB))
+    assert found.longest((10 + 4 * 100) * MIB) == Longest(100, extrapolated=True)
+    assert found.longest((10 + 4 * 40) * MIB) == Longest(40)
+    assert found.longest(120 * MIB) == Longest(16, more=True)
+    assert growth({n: peaks[n] for n in (8, 16, 32, 48)}).kind == "irregular"
+
+
 def test_two_lengths_give_a_line_that_is_not_checked_and_three_no_parabola():
     two = growth({8: 10.0 * MIB, 16: 20.0 * MIB})
     assert (two.kind, two.error) == ("line", None)

@@ -70,7 +70,8 @@ def memory_fields(slope=3.0, lengths=(16, 32, 48, 64), **changes):
         "memory_of": "allocator", "memory_over": "clip", "memory_video_size": (720, 1280),
         "memory_input_size": (360, 640), "memory_growth": "line",
         "memory_coefficients": (100.0 * mebibyte, slope * mebibyte),
-        "memory_bytes_per_frame": slope * mebibyte, "memory_error_bytes": 0.0,
+        "memory_curve_from": lengths[0], "memory_bytes_per_frame": slope * mebibyte,
+        "memory_error_bytes": 0.0,
         "memory_limit_bytes": 24 << 30, "memory_longest": 640,
         "memory_longest_extrapolated": True, "memory_longest_is_bound": True, **changes,
     }  # fmt: skip

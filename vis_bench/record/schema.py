@@ -329,6 +329,8 @@ class MemoryFields(Fields):
     """The curve of bytes over frames; `flat` and `irregular` have none."""
     memory_coefficients: tuple[Number, ...] = ()
     """Of the curve: bytes of no frame, per frame, and per squared frame."""
+    memory_curve_from: Size | None = None
+    """The shortest measured length of the curve."""
     memory_bytes_per_frame: Number | None = None
     """Slope of the line."""
     memory_error_bytes: NotNegative | None = None

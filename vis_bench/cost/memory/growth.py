@@ -44,6 +44,7 @@ class Growth:
             through; None where there are none.
         peaks: measured bytes by number of frames.
         most: the most frames that the method takes; None for any number.
+        first: the shortest measured length of the curve.
     """
 
     kind: Kind
@@ -51,6 +52,7 @@ class Growth:
     error: float | None
     peaks: Mapping[int, float]
     most: int | None = None
+    first: int = 0
 
     def bytes_at(self, num_frames: int) -> float:
         """The curve's bytes."""
@@ -59,10 +61,11 @@ class Growth:
     def longest(self, limit: float) -> Longest:
         """The most frames whose memory is at most `limit` bytes; 0 where none fit.
 
-        Without a curve it is the longest measured length that fits, as are all shorter ones.
+        Without a curve, or below its first length where there are shorter ones, it is the longest
+        measured length that fits, as are all shorter ones.
         """
         measured = sorted(self.peaks)
-        if not self.coefficients:
+        if not self.coefficients or (self.first > measured[0] and limit < self.peaks[self.first]):
             over = next((n for n in measured if self.peaks[n] > limit), math.inf)
             fitting = [n for n in measured if n < over]
             frames = fitting[-1] if fitting else 0
@@ -89,13 +92,14 @@ def growth_of(record: MemoryFields) -> Growth | None:
         return None
     return Growth(
         record.memory_growth, record.memory_coefficients, record.memory_error_bytes,
-        needed(record.memory_points), record.memory_max_frames,
+        needed(record.memory_points), record.memory_max_frames, record.memory_curve_from or 0,
     )  # fmt: skip
 
 
 def growth(peaks: Mapping[int, float], most: int | None = None) -> Growth:
     """Fit measured peaks: by the line through the first and the last length, or else by the
-    parabola through these and a middle one, whichever first predicts the other lengths.
+    parabola through these and a middle one, or by the line through three or more of the longest
+    lengths, since memory is the largest of several stages'; the first that predicts the others.
 
     The line of two lengths alone is not checked by any other, so that its error is None.
 
@@ -107,16 +111,18 @@ def growth(peaks: Mapping[int, float], most: int | None = None) -> Growth:
     highest = max(peaks.values())
     if highest - min(peaks.values()) <= max(NOISE, LITTLE * highest):
         return Growth("flat", (), None, peaks, most)
-    allowed = max(NOISE, TOLERANCE * (peaks[lengths[-1]] - peaks[lengths[0]]))
-    ends, middle = [lengths[0], lengths[-1]], lengths[len(lengths) // 2]
-    kinds: list[tuple[Kind, list[int]]] = [("line", ends)]
+    middle, last = lengths[len(lengths) // 2], lengths[-1]
+    tries: list[tuple[Kind, list[int]]] = [("line", [lengths[0], last])]
     if len(lengths) > 3:
-        kinds.append(("parabola", [*ends, middle]))
-    for kind, through in kinds:
+        tries.append(("parabola", [lengths[0], middle, last]))
+    tries += [("line", [first, last]) for first in lengths[1:-2]]
+    for kind, through in tries:
+        known = {n: peaks[n] for n in lengths if n >= through[0]}
         curve = Growth(kind, _through({n: peaks[n] for n in through}), None, peaks, most)
-        errors = [abs(curve.bytes_at(n) - peaks[n]) for n in lengths if n not in through]
-        if max(errors, default=0.0) <= allowed and _rises(curve.coefficients, lengths[0]):
-            return replace(curve, error=max(errors, default=None))
+        errors = [abs(curve.bytes_at(n) - peak) for n, peak in known.items() if n not in through]
+        allowed = max(NOISE, TOLERANCE * (peaks[last] - peaks[through[0]]))
+        if max(errors, default=0.0) <= allowed and _rises(curve.coefficients, through[0]):
+            return replace(curve, error=max(errors, default=None), first=through[0])
     return Growth("irregular", (), None, peaks, most)
 
 

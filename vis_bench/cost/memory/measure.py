@@ -140,6 +140,7 @@ def measure_memory(
         ),
         memory_growth=curve.kind,
         memory_coefficients=curve.coefficients,
+        memory_curve_from=curve.first or None,
         memory_bytes_per_frame=curve.coefficients[1] if curve.kind == "line" else None,
         memory_error_bytes=curve.error,
         memory_max_frames=curve.most,
