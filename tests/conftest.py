@@ -1,6 +1,7 @@
 """Options and markers of the whole test suite."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -19,6 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--slow"):
         settings.register_profile("slow", max_examples=3000)
         settings.load_profile("slow")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
 

@@ -45,8 +45,8 @@ def test_one_line_per_stride_sorted_by_clip_length():
 
 def test_labels_hold_what_differs():
     records = [cell(5), cell(10, method="seqformer"), cell(5, resolution=720)]
-    assert [c.label for c in cost_curves(records)] == ["ifc 360p", "ifc 720p", "seqformer 360p"]
-    assert [c.label for c in cost_curves([cell(5), cell(10)])] == ["ifc r50"]
+    assert [c.label for c in cost_curves(records)] == ["IFC 360p", "IFC 720p", "SeqFormer 360p"]
+    assert [c.label for c in cost_curves([cell(5), cell(10)])] == ["IFC r50"]
 
 
 def test_clip_lengths_with_a_stride_each_make_one_line_per_method():
@@ -57,7 +57,7 @@ def test_clip_lengths_with_a_stride_each_make_one_line_per_method():
     ]
     whole = cell("whole", None, method="ifc", backbone="ifc", num_videos=3, num_frames=86)
     curves = cost_curves([*records, whole])
-    assert [curve.label for curve in curves] == ["ifc", "seqformer"]
+    assert [curve.label for curve in curves] == ["IFC", "SeqFormer"]
     assert curves[0].values(FPS)[0] == [5, 10, 86 / 3]
     titles = [column.title for column in printed_curves([*records, whole]).columns]
     assert titles[2:] == ["T=5 S=3", "T=10 S=5", "whole (28.7)"]
@@ -158,9 +158,9 @@ def test_speed_table_names_regions_and_marks_a_busy_machine():
 def test_reconstruction_stands_beside_the_name_in_costs():
     own = {"method": "ms_sts", "reconstruction": True, "weights_source": "random"}
     records = [cell(5), cell(5, regions={"model": region(0.03)}, **own)]
-    assert [c.label for c in cost_curves(records)] == ["ifc", "ms_sts (reconstruction)"]
-    assert [row["Method"] for row in speed_table(records).as_dicts()] == ["ms_sts (reconstruction)"]
-    assert "ms_sts (reconstruction)" in list(curves_table(records)["method"])
+    assert [c.label for c in cost_curves(records)] == ["IFC", "MS-STS (reconstruction)"]
+    assert [row["Method"] for row in speed_table(records).as_dicts()] == ["MS-STS (reconstruction)"]
+    assert "MS-STS (reconstruction)" in list(curves_table(records)["method"])
 
 
 HOSTILE = ["$x$", "$\\frac{", "_hidden", "a\x1b[31m\nb", "=1+1", "\\", "{}", "%s"]

@@ -33,7 +33,7 @@ def longest(row):
 
 def test_a_row_per_record_with_the_longest_video_for_each_memory():
     rows = rows_of(cell("seqformer", slope=240.0), example_record(), cell())
-    assert [row["Method"] for row in rows] == ["ifc", "seqformer"]
+    assert [row["Method"] for row in rows] == ["IFC", "SeqFormer"]
     one = rows[1]
     assert (one["Measured"], one["Tracks"], one["Over"]) == ("16, 32, 48, 64", "10", "clip")
     assert (one["Peak (MiB)"], one["Fixed (MiB)"], one["MiB/frame"]) == ("15460", "100", "240.00")

@@ -124,12 +124,25 @@ def display_names(records: Sequence[Record]) -> list[str]:
     """Row labels as papers write them: the method, the options in which it differs from other rows,
     note and arithmetic, and the caveats in brackets: `IFC, no communication`.
     """
+    words = zip(_words(records), records, strict=True)
+    return [_marked(label, _marks(record)) for label, record in words]
+
+
+def cost_labels(records: Sequence[Record]) -> list[str]:
+    """Display names of speed and cost, marked only where the method or the code is another: random
+    weights cost what trained ones do.
+    """
+    words = zip(_words(records), records, strict=True)
+    return [with_marks(label, record, COST_MARKS) for label, record in words]
+
+
+def _words(records: Sequence[Record]) -> list[str]:
+    """Display names without caveats."""
     labels = []
     for record in records:
         options = (option_words(k, v) for k, v in _differing_options(record, records))
         words = ", ".join([method_title(record.method), *options]) + noted(record)
-        words += "".join(f", {word}" for word in arithmetic_words(record))
-        labels.append(_marked(words, _marks(record)))
+        labels.append(words + "".join(f", {word}" for word in arithmetic_words(record)))
     return labels
 
 
@@ -156,14 +169,6 @@ def option_words(key: str, value: Any) -> str:
 @cache
 def _titles() -> Mapping[str, Any]:
     return read_yaml(Path(__file__).with_name("titles.yaml"))
-
-
-def cost_labels(records: Sequence[Record]) -> list[str]:
-    """Row labels of speed and cost, marked only where the method or the code is another: random
-    weights cost what trained ones do.
-    """
-    labels = zip(method_labels(records), records, strict=True)
-    return [with_marks(label, record, COST_MARKS) for label, record in labels]
 
 
 def with_marks(label: str, record: Record, wanted: Collection[str] | None = None) -> str:

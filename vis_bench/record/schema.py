@@ -321,7 +321,7 @@ class MemoryFields(Fields):
     memory_of: Literal["process", "allocator"] | None = None
     """Resident memory of the process, or the tensors of the GPU's allocator."""
     memory_over: Literal["clip", "video"] | None = None
-    """What grows: the clip with the video that it is, or the video in clips of one length."""
+    """The growing length: of the clip that is the whole video, or of the video in equal clips."""
     memory_video_size: tuple[Size, Size] | None = None
     """Height and width of the video, and of the network's input, in pixels."""
     memory_input_size: tuple[Size, Size] | None = None

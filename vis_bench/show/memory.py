@@ -32,11 +32,11 @@ _AT_LEAST_REMARK = (
 _COLUMNS = (
     Column("Method", numeric=False),
     Column("Backbone", numeric=False, context="backbone {}", joined=", "),
-    Column("Data", numeric=False, context="{}", joined=", "),
+    Column("Resolution", numeric=False, context="resolution {}", joined=", "),
+    Column("Data", numeric=False, context="{}", weight=3),
     Column("Video", numeric=False, context="video of {}", weight=8),
     Column("Clip"),
     Column("Stride", joined="/"),
-    Column("Resolution", context="resolution {}", weight=7),
     Column("Device", numeric=False, context="{}", weight=9),
     Column("Over", numeric=False, context="over {}", weight=6),
     Column("Measured", numeric=False, context="measured at {} frames"),
@@ -81,9 +81,11 @@ def _labels(record: Record, name: str) -> tuple[str, ...]:
     tracks = [point.num_tracks or 0 for point in record.memory_points]
     size = record.memory_video_size
     return (
-        name, backbone_title(record.backbone), f"{dataset_title(record.dataset)} {record.split}",
+        name, backbone_title(record.backbone),
+        f"{record.resolution}p" if isinstance(record.resolution, int) else plain(record.resolution),
+        f"{dataset_title(record.dataset)} {record.split}",
         ABSENT if size is None else f"{size[0]}x{size[1]}", plain(record.clip_length),
-        stride_text(record), plain(record.resolution), plain(record.device),
+        stride_text(record), plain(record.device),
         plain(record.memory_over), ", ".join(map(str, lengths)), str(max(tracks)),
         number(record.memory_points[-1].peak_bytes, 0, MEBIBYTE),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is in this environment: imports that fail with a sentence, and versions."""
+"""Imports that fail with a sentence, and versions of this environment's packages."""
 
 import importlib
 import platform

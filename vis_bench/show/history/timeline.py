@@ -291,7 +291,7 @@ def _counterparts(history: Sequence[Point], current: Sequence[GatedCell]) -> lis
 
 
 def _likeness(old: GatedCell, new: GatedCell) -> int:
-    """How well a record of the same cell serves for comparing; 0 if it does not.
+    """Rank of a record of the same cell as the one to compare with; 0 if it cannot be compared.
 
     On one device, other kernels are another measurement.
     """
