@@ -21,7 +21,7 @@ from methods import build_method
 from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
-from vis_bench.files import write_atomically
+from vis_bench.files import read_bytes, write_atomically
 from vis_bench.metrics.matches_file import write_matches
 from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
 from vis_bench.record.names import display_names, split_ablations, tie_break
@@ -41,7 +41,7 @@ from vis_bench.show.leaderboard import (
     choices,
     leaderboard_markdown,
 )
-from vis_bench.show.measured import LABELS, labels, measured_page
+from vis_bench.show.measured import LABELS, labels, measured_page, speed_remarks
 from vis_bench.show.memory import memory_page
 from vis_bench.show.number_format import (
     SPREAD_UNKNOWN,
@@ -50,7 +50,6 @@ from vis_bench.show.number_format import (
     figure,
     interval_remarks,
     metric_column,
-    num_timed_videos,
     speed_notes,
 )
 from vis_bench.show.paired_ap import PairedAP
@@ -71,7 +70,6 @@ from vis_bench.show.streaming import streaming_page, write_picture
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Entry, Page, Table
 from vis_bench.show.tables.to_markdown import escape_markdown
-from vis_bench.text import count
 
 # Of the README, and of docs/figures.md, which has their commands.
 STRIP = (
@@ -328,26 +326,6 @@ def front_table(records: Sequence[Record]) -> str:
     return render(Page("", (Table.of(columns, lines),), notes, remarks))
 
 
-def speed_remarks(records: Iterable[Record]) -> list[str]:
-    """A sentence per region and machine on which FPS were timed."""
-    groups: dict[tuple, list[Record]] = {}
-    for record in records:
-        if record.fps is not None:
-            machine = record.timed_region, record.device, record.num_threads
-            groups.setdefault(machine, []).append(record)
-    remarks = []
-    for (region, device, threads), group in groups.items():
-        videos = [number for record in group if (number := num_timed_videos(record)) is not None]
-        low, high = min(videos, default=0), max(videos, default=0)
-        numbers = count(high, "video") if low == high else f"{low} to {high} videos"
-        on = f" on {numbers}" if len(videos) == len(group) else ""
-        cores = "" if threads is None else f", {count(threads, 'thread')}"
-        of = f" of {count(len(group), 'row')}" if len(groups) > 1 else ""
-        over = (region or "an unknown region").replace("+", " and ").replace("_", " ")
-        remarks.append(f"FPS{of} timed over {over}{on} ({device or 'unknown device'}{cores}).")
-    return remarks
-
-
 def hard_objects(records: Sequence[Record]) -> Table | None:
     """AP of hidden and of returning objects and of long videos; columns without values are left
     out, and None stands for no rows.
@@ -401,31 +379,31 @@ def _content(table: Table) -> tuple:
 def _text_in(path: Path) -> str:
     """The text of a file, its line ends as they are."""
     try:
-        return path.read_bytes().decode()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+        return read_bytes(path).decode()
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text") from None
 
 
 def streaming(folder: Path) -> list[str]:
-    """Writes the page and the picture of the records below `streaming`, which are apart from the
-    others, as nothing else is measured there; returns the files.
-    """
+    """Writes the page and the picture of the records below `streaming`; returns the files."""
     own = folder / "streaming"
     records = list(RecordStore(own))
-    picture, page = write_picture(records, own), own / "README.md"
+    picture = write_picture(records, own)
     chart = f"![AP over delay and rate]({picture.name})"
-    write_atomically(page, f"{GENERATED}\n{render(streaming_page(records))}\n{chart}\n".encode())
-    return [f"wrote {picture}", f"wrote {page}"]
+    page = _write_page(own, f"{GENERATED}\n{render(streaming_page(records))}\n{chart}\n")
+    return [f"wrote {picture}", page]
 
 
 def memory(folder: Path) -> list[str]:
     """Writes the page of the records below `memory`; returns the file."""
     own = folder / "memory"
-    page = own / "README.md"
-    write_atomically(page, memory_text(list(RecordStore(own))).encode())
-    return [f"wrote {page}"]
+    return [_write_page(own, memory_text(list(RecordStore(own))))]
+
+
+def _write_page(folder: Path, text: str) -> str:
+    page = folder / "README.md"
+    write_atomically(page, text.encode())
+    return f"wrote {page}"
 
 
 def memory_text(records: Sequence[Record]) -> str:

@@ -11,6 +11,7 @@ from paths import ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore
+from vis_bench.show.measured import speed_remarks
 from vis_bench.show.tables import render
 from vis_bench.show.tables.model import Column, Entry, Page, Table
 
@@ -165,12 +166,12 @@ def test_a_sentence_names_what_was_timed_on_what():
         example_record(**TIMED),
         example_record(**{**TIMED, "config": {"speed": {"videos": 1}}}),
     ]
-    assert refresh.speed_remarks(records) == [
+    assert speed_remarks(records) == [
         "FPS timed over model and tracker on 1 to 3 videos (a CPU, 2 threads)."
     ]
-    (line,) = refresh.speed_remarks([example_record(**TIMED, num_videos=1)])
+    (line,) = speed_remarks([example_record(**TIMED, num_videos=1)])
     assert "on 1 video (" in line, "no more videos are timed than there are"
-    assert refresh.speed_remarks([example_record(fps=None)]) == []
+    assert speed_remarks([example_record(fps=None)]) == []
 
 
 def test_machines_and_regions_have_a_sentence_each():
@@ -180,7 +181,7 @@ def test_machines_and_regions_have_a_sentence_each():
         example_record(**{**TIMED, "timed_region": "model"}),
         example_record(fps=20.0, device=None, num_threads=None),
     ]
-    lines = refresh.speed_remarks(records)
+    lines = speed_remarks(records)
     assert len(lines) == 4
     assert lines[-1] == "FPS of 1 row timed over an unknown region (unknown device)."
     text = refresh.front_table(records[-1:])

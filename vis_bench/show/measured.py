@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.record.metrics import SHOWN
@@ -13,10 +13,12 @@ from vis_bench.show.number_format import (
     has_devices,
     interval_remarks,
     metric_column,
+    num_timed_videos,
     plain,
     stride_text,
 )
 from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.text import count
 
 LABELS = (
     Column("Method", numeric=False),
@@ -78,3 +80,23 @@ def measured_order(record: Record) -> tuple:
         length != "whole", size, record.clip_stride or 0, str(record.resolution),
         tie_break(record),
     )  # fmt: skip
+
+
+def speed_remarks(records: Iterable[Record]) -> list[str]:
+    """A sentence per region and machine on which FPS were timed."""
+    groups: dict[tuple, list[Record]] = {}
+    for record in records:
+        if record.fps is not None:
+            machine = record.timed_region, record.device, record.num_threads
+            groups.setdefault(machine, []).append(record)
+    remarks = []
+    for (region, device, threads), group in groups.items():
+        videos = [number for record in group if (number := num_timed_videos(record)) is not None]
+        low, high = min(videos, default=0), max(videos, default=0)
+        numbers = count(high, "video") if low == high else f"{low} to {high} videos"
+        on = f" on {numbers}" if len(videos) == len(group) else ""
+        cores = "" if threads is None else f", {count(threads, 'thread')}"
+        of = f" of {count(len(group), 'row')}" if len(groups) > 1 else ""
+        over = (region or "an unknown region").replace("+", " and ").replace("_", " ")
+        remarks.append(f"FPS{of} timed over {over}{on} ({device or 'unknown device'}{cores}).")
+    return remarks
