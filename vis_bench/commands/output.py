@@ -183,7 +183,7 @@ def print_tables(options: Any, value: Any, markdown: str) -> None:
     """Prints `value` as JSON where --json asks for it, otherwise tables and paragraphs."""
     if options.json:
         print_text(json_text(value))
-    else:
+    elif markdown:
         print_markdown(markdown)
 
 

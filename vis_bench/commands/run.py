@@ -120,7 +120,7 @@ def measure(
     outcome = outcome_of(options, records_folder, bars, measure_all, trace)
     records = outcome.records
     timed = speed_table(records)
-    texts = [render(measured_page(records))]
+    texts = [render(measured_page(records))] if records else []
     texts += [render(timed)] if timed.rows else []
     texts += [f"{remark}\n" for remark in untimed_remarks(records)]
     texts += [render(printed_curves(records))] if has_curves(records) else []

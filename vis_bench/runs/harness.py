@@ -110,7 +110,8 @@ def run_jobs(
         attempts += 1
         left = time_left(time.monotonic() - start, attempts, attempts + len(jobs) - number)
         for record in outcomes[place].records:
-            bars.say(f"{title}: {values_text(record)}{left}")
+            if values := values_text(record):
+                bars.say(f"{title}: {values}{left}")
     return Outcome(
         [record for place in sorted(outcomes) for record in outcomes[place].records],
         [failure for outcome in outcomes.values() for failure in outcome.failures],
@@ -228,8 +229,10 @@ def attempt(
     try:
         return Record.of(record, measurement())
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
-        bars.say(f"{title}: {name} failed: {shorten(reason(error), MESSAGE_LETTERS)}")
-        if not isinstance(error, FailedVideosError):
+        if isinstance(error, FailedVideosError):
+            bars.say(f"{title}: {name} failed in the videos named above")
+        else:
+            bars.say(f"{title}: {name} failed: {shorten(reason(error), MESSAGE_LETTERS)}")
             bars.trace(error)
         return record.model_copy(update={"failures": {**record.failures, name: reason(error)}})
 
