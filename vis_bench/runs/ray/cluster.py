@@ -151,7 +151,8 @@ def _init(ray: ModuleType, options: dict[str, Any], where: str) -> None:
 def _signals_wait(ray: ModuleType) -> Iterator[None]:
     """Ctrl-C and SIGTERM take effect at the end: an aborted `ray.init` leaves processes behind.
 
-    Afterwards SIGTERM does what it did before; Ray would print a stack dump.
+    Afterwards SIGTERM does what it did before; Ray would print a stack dump. Ray's processes inherit
+    that SIGTERM is blocked: they end with this one, as a driver exits with 1 once its node is gone.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -161,9 +162,11 @@ def _signals_wait(ray: ModuleType) -> Iterator[None]:
     ray._private.utils.set_sigterm_handler = lambda handler: None
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {n: signal.signal(n, lambda number, frame: came.append(number)) for n in numbers}
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         ray._private.utils.set_sigterm_handler = set_by_ray
         for number, handler in before.items():
             signal.signal(number, handler)
