@@ -151,8 +151,8 @@ def _init(ray: ModuleType, options: dict[str, Any], where: str) -> None:
 def _signals_wait(ray: ModuleType) -> Iterator[None]:
     """Ctrl-C and SIGTERM take effect at the end: an aborted `ray.init` leaves processes behind.
 
-    Afterwards SIGTERM does what it did before; Ray would print a stack dump. Ray's processes inherit
-    that SIGTERM is blocked: they end with this one, as a driver exits with 1 once its node is gone.
+    Afterwards SIGTERM does what it did before; Ray would print a stack dump. Ray's processes
+    inherit it blocked and end with this one: a driver whose node ends first exits with 1.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
