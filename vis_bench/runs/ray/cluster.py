@@ -162,11 +162,11 @@ def _signals_wait(ray: ModuleType) -> Iterator[None]:
     ray._private.utils.set_sigterm_handler = lambda handler: None
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {n: signal.signal(n, lambda number, frame: came.append(number)) for n in numbers}
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         ray._private.utils.set_sigterm_handler = set_by_ray
         for number, handler in before.items():
             signal.signal(number, handler)
