@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from paths import GOLDEN
@@ -78,6 +78,7 @@ CORNERS = st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4)
 
 
 @given(CORNERS, st.integers(1, 9), st.integers(1, 11), st.booleans(), st.integers(0, 99))
+@example([1.0, np.float32(1 / 3).item(), 0.0, 1.0], 1, 9, True, 0)
 @settings(max_examples=60, deadline=None)
 def test_pasted_masks_against_loops(corners, height, width, flat, seed):
     (x0, x1), (y0, y1) = sorted(corners[:2]), sorted(corners[2:])
@@ -86,9 +87,10 @@ def test_pasted_masks_against_loops(corners, height, width, flat, seed):
     logits = np.random.default_rng(seed).normal(size=(3, 4))
     box = torch.tensor([[(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0]], dtype=torch.float32)
     found = paste_masks(torch.tensor(logits)[None], box, height, width)[0].numpy()
-    cx, cy, w, h = box[0].double().tolist()
-    corners = np.array([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2])
-    wanted = pasted(logits, corners * (width, height, width, height), height, width)
+    # In float32, which decides the pixels that a box without width touches.
+    middle, size = (box[0] * torch.tensor([width, height] * 2)).numpy().reshape(2, 2)
+    corners = np.concatenate([middle - size / 2, middle + size / 2]).tolist()
+    wanted = pasted(logits, corners, height, width)
     sure = np.abs(wanted - 0.5) > 1e-3
     np.testing.assert_array_equal(found[sure], wanted[sure] >= 0.5)
 
