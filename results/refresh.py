@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,10 +95,12 @@ _FRONT_TABLE = re.compile(
 )
 _INTRODUCTION = """# Results
 
-What this bench has measured, beside what is published. `records/` holds one JSON per measured cell
-with everything that defines it: configuration, checksums of weights and annotations, machine,
-versions, commit. [LEADERBOARD.md](LEADERBOARD.md) ranks the methods, and
-[ABLATIONS.md](ABLATIONS.md) compares methods with changed versions of themselves.
+What this bench has measured. `records/` holds one JSON per measured cell with everything that
+defines it: configuration, checksums of weights and annotations, machine, versions, commit.
+"""
+_PAPERS_TEXT = """# The papers' tables
+
+What is published, with its source, and beside it what this bench has [measured](README.md).
 """
 _BOARD_TEXT = (
     "The best cell of each method and backbone. The others are in the table of "
@@ -190,7 +192,7 @@ def records_of(folder: Path) -> StoredRecords:
 
 
 class Pages:
-    """README.md, LEADERBOARD.md, ABLATIONS.md and the charts of a folder, made from its records.
+    """The pages and charts of a folder, made from its records.
 
     A README.md beside the folder gets the table of measured cells between its two markers.
     `problems`: a sentence for each record whose predictions are not those it was measured with.
@@ -204,7 +206,8 @@ class Pages:
         records, difference = stored.records, PairedAP(stored)
         sweeps = find_sweeps(records, difference.matches)
         self.texts = {
-            folder / "README.md": _readme(records, build, sweeps),
+            folder / "README.md": _readme(records, sweeps),
+            folder / "PAPERS.md": _papers(records, build),
             folder / "LEADERBOARD.md": _board(records, difference),
             folder / "ABLATIONS.md": _ablations(records, difference.samples),
         }
@@ -245,50 +248,49 @@ class Pages:
         return list(contents)
 
 
-def _readme(records: Sequence[Record], build: BuildMethod | None, sweeps: Sequence[Sweep]) -> str:
+def _readme(records: Sequence[Record], sweeps: Sequence[Sweep]) -> str:
     measured = render(measured_page(split_ablations(records)[0])) if records else "No record yet.\n"
-    papers = {name: table_page(name, records, build) for name in paper_tables()}
-    hard, has_fps = hard_objects(records), bool(fits_fps_page(records))
-    sections = {HARD_TITLE: hard is not None, RETURNING_TITLE: bool(sweeps)}
-    parts = [GENERATED, _INTRODUCTION, _questions(papers, sections)]
-    parts += ["## Measured\n", measured]
+    hard = hard_objects(records)
+    questions = [
+        ("Which method is best here?", "Leaderboard", "LEADERBOARD.md"),
+        ("What has each cell, at every clip length?", "Measured", "#measured"),
+    ]
+    parts = ["## Measured\n", measured]
     if hard:
+        question = "Who loses most on hidden objects?"
+        questions.append((question, HARD_TITLE, f"#{heading_anchor(HARD_TITLE)}"))
         parts.append(f"## {HARD_TITLE}\n\n{_HARD_TEXT}\n\n{render(hard)}")
     if sweeps:
+        question = "Do longer clips pay where objects leave and return, and cost elsewhere?"
+        questions.append((question, RETURNING_TITLE, f"#{heading_anchor(RETURNING_TITLE)}"))
         picture = f"![AP of returning and of staying objects by clip length]({RETURNING_CHART})"
         parts.append(f"## {RETURNING_TITLE}\n\n{_RETURNING_TEXT}\n\n{picture}\n")
         parts.append(render(returning_page(sweeps)))
-    parts += ["## The papers' tables\n", papers_markdown(papers.values())]
-    if has_fps:
+    questions += [
+        ("Which differences hold over several trainings?", "Ablations", "ABLATIONS.md"),
+        ("What does a method cost?", "Multiply-adds", "flops.md"),
+        ("What is on the screen at a camera's rate?", "Streaming AP", "streaming/README.md"),
+        ("How long a video fits in memory?", "Memory over length", "memory/README.md"),
+        ("What did the papers publish, and what is measured?", "The papers' tables", "PAPERS.md"),
+    ]
+    return "\n".join([GENERATED, _INTRODUCTION, _list(questions), *parts])
+
+
+def _papers(records: Sequence[Record], build: BuildMethod | None) -> str:
+    papers = {name: table_page(name, records, build) for name in paper_tables()}
+    questions = [
+        (load_table(name).question, page.title, f"#{heading_anchor(page.title)}")
+        for name, page in papers.items()
+    ]
+    parts = [GENERATED, _PAPERS_TEXT, _list(questions), papers_markdown(papers.values())]
+    if fits_fps_page(records):
         parts.append(render(table_page(FPS_TABLE, records)))
     return "\n".join(parts)
 
 
-def _questions(papers: Mapping[str, Page], sections: Mapping[str, bool]) -> str:
-    """A list of what each table answers, with links.
-
-    Args:
-        sections: the sections of levels, and whether the page has them.
-    """
-    asked = {
-        HARD_TITLE: "Who loses most on hidden objects?",
-        RETURNING_TITLE: "Do longer clips pay where objects leave and return, and cost elsewhere?",
-    }
-    hard = [(asked[title], title, _link(title)) for title, there in sections.items() if there]
-    answers = [
-        ("Which method is best here?", "Leaderboard", "LEADERBOARD.md"),
-        ("What has each cell, at every clip length?", "Measured", "#measured"),
-        *hard,
-        ("Which differences hold over several trainings?", "Ablations", "ABLATIONS.md"),
-        ("What does a method cost?", "Multiply-adds", "flops.md"),
-        *((load_table(name).question, page.title, _link(page.title))
-          for name, page in papers.items()),
-    ]  # fmt: skip
-    return "".join(f"- {question} [{title}]({link})\n" for question, title, link in answers)
-
-
-def _link(title: str) -> str:
-    return f"#{heading_anchor(title)}"
+def _list(questions: Iterable[tuple[str, str, str]]) -> str:
+    """Questions, each with the title and address of its answer."""
+    return "".join(f"- {question} [{title}]({link})\n" for question, title, link in questions)
 
 
 def _board(records: Sequence[Record], difference: PairedDifference) -> str:
