@@ -161,12 +161,19 @@ def sound(path, picture=None):
                 container.mux(packet)
 
 
+def unknown_codec(path):
+    source = write(path.with_suffix(".avi"), pictures(2, (16, 16)))
+    path.write_bytes(source.read_bytes().replace(b"FFV1", b"ZZZZ"))
+    source.unlink()
+
+
 ODD = {
     "no file": lambda path: None,
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("hello " * 99),
     "sound": sound,
     "no frames": lambda path: write(path, []),
+    "codec": unknown_codec,
     "pipe": os.mkfifo,
     "zeros": lambda path: path.symlink_to("/dev/zero"),
     "itself": lambda path: path.symlink_to(path),

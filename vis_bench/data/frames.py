@@ -333,6 +333,8 @@ class VideoFile(LazyFrames):
                 stream = container.streams.best("video")  # none that is the cover of a song
                 if stream is None:
                     raise FrameError(f"{path} has no pictures; expected a video")
+                if stream.codec_context is None:  # PyAV before 18.1 would crash
+                    raise FrameError(f"{path} is of a codec that FFmpeg does not know")
                 for packet in container.demux():
                     if packet.pts is not None and packet.time_base:
                         stop = packet.pts + (packet.duration or 0)

@@ -21,8 +21,8 @@ from vis_bench.errors import InputError
 from vis_bench.operating_system import require_posix
 
 INSTALL = "pip install 'vis-bench[cluster]'"
-# The first version with token authentication.
-OLDEST_RAY = (2, 52)
+# Older ones have no token authentication (before 2.52), or leave a process behind for seconds.
+OLDEST_RAY = (2, 57)
 LOOPBACK = "127.0.0.1"
 # Longest folder whose session's sockets, about 65 characters deeper, Unix can name.
 LONGEST_FOLDER = 24
@@ -60,15 +60,14 @@ class Node:
 
 
 def check_ray() -> None:
-    """Refuse a missing Ray, and one without token authentication; without importing it."""
+    """Refuse a missing Ray, and one that is too old; without importing it."""
     require_posix("a run with --workers or --ray")
     if importlib.util.find_spec("ray") is None:
         raise InputError(f"--workers and --ray need Ray; install it with {INSTALL}")
     version = importlib.metadata.version("ray")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_RAY:
         raise InputError(
-            f"Ray {version} has no token authentication; expected {OLDEST_RAY[0]}.{OLDEST_RAY[1]} "
-            f"or later: {INSTALL}"
+            f"Ray is {version}; expected {OLDEST_RAY[0]}.{OLDEST_RAY[1]} or later: {INSTALL}"
         )
 
 

@@ -155,9 +155,17 @@ class Pool:
         self._ray.get([worker.ready.remote() for worker in self._workers])
 
     def measure_cost(self, digest: str) -> Record | Refused:
-        """Measure what a job's record holds beside accuracy and speed, by one of the workers."""
-        answer: Record | Refused
-        answer = self._answer(self._workers[0].measure_cost.remote([self._jobs[digest]]))
+        """Measure what a job's record holds beside accuracy and speed, by a worker that is up."""
+        answer: Record | Refused = Refused("no worker is up")
+        coming = {worker.ready.remote(): worker for worker in self._workers}
+        until = time.monotonic() + LOST_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            ended, _ = self._ray.wait(list(coming), timeout=left)
+            for call in ended:
+                worker, answer = coming.pop(call), self._answer(call)
+                if not isinstance(answer, Died):
+                    return self._answer(worker.measure_cost.remote([self._jobs[digest]]))
+                coming[worker.ready.remote()] = worker
         return answer
 
     def close(self) -> None:
