@@ -85,7 +85,7 @@ def test_records(seed, tmp_path):
             assert form != "html" or TAG.findall(output.read_text()) in ([], ["script"])
     refresh.Pages(tmp_path / "results", RecordStore(records).readable()).write()
     written = list((tmp_path / "results").glob("*.*"))
-    assert len(written) == 4
+    assert len(written) == 5
     for path in written:
         text = path.read_text()
         check_text(text, where=path.name)
