@@ -138,6 +138,9 @@ def test_synthetic_annotations_lose_only_their_occlusion_labels(tmp_path):
     assert losses == {"occlusion labels of instances": len(content["annotations"])}
     for entry, own in zip(back["annotations"], content["annotations"], strict=True):
         assert entry == {key: value for key, value in own.items() if key != "occlusion"}
+    ids = {(e["track_id"], e["instance_id"])
+           for e in json.loads((tmp_path / "middle").read_bytes())["annotations"]}  # fmt: skip
+    assert ids == {(entry["id"],) * 2 for entry in content["annotations"]}
 
 
 def test_files_of_other_tools(tmp_path):

@@ -227,7 +227,8 @@ def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
                 number += 1
                 entry = {
                     "id": number, "image_id": first + t, **track, "track_id": instance.id,
-                    "segmentation": mask, "area": area(mask), "bbox": box(mask),
+                    "instance_id": instance.id, "segmentation": mask, "area": area(mask),
+                    "bbox": box(mask),
                 }  # fmt: skip
                 yield separator + orjson.dumps(entry)
                 separator = b","
