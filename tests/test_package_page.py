@@ -9,7 +9,8 @@ import pytest
 from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 
-ROOT = Path(__file__).parents[1]
+from paths import ROOT
+
 ADDRESS = "https://example.org/lab/vis-bench"
 TARGET = re.compile(r'\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"')
 

@@ -30,9 +30,9 @@ class Ray:
         return value
 
     def remote(self, **resources):
-        return lambda kind: SimpleNamespace(remote=lambda *args: self.actor(kind))
+        return lambda kind: SimpleNamespace(remote=lambda *args: self.actor())
 
-    def actor(self, kind):
+    def actor(self):
         number, self.actors = self.actors, self.actors + 1
 
         def method(name):
