@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vis_bench.charts import picture_format
 from vis_bench.commands.options import CONFIG, FRAMES, Options
 from vis_bench.commands.output import print_result
 from vis_bench.commands.values import arrays_file, config_file, count, frames_path, picture_file
@@ -17,7 +18,6 @@ from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
-from vis_bench.show.charts import picture_format
 from vis_bench.show.figures.page import FigurePage, PageStyle
 from vis_bench.show.overlay.strip import strip_frames
 from vis_bench.text import one_line

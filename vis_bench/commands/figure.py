@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from vis_bench.charts import picture_format
 from vis_bench.commands import attention_figures as attention
 from vis_bench.commands.options import FRAMES, Options
 from vis_bench.commands.output import print_result, warn
@@ -14,7 +15,6 @@ from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
 from vis_bench.runs.sources import check_has_objects, failure_sources
-from vis_bench.show.charts import picture_format
 from vis_bench.text import one_line
 
 if TYPE_CHECKING:

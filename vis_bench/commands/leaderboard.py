@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from vis_bench.charts import picture_format
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import (
     deliver,
@@ -23,7 +24,6 @@ from vis_bench.files import write_atomically
 from vis_bench.record.names import split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import StoredRecords
-from vis_bench.show.charts import picture_format
 from vis_bench.show.curves import cost_curves, draw_curves, has_curves
 from vis_bench.show.tables import FORMATS
 from vis_bench.text import one_line

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench import RECORDS
+from vis_bench.charts import picture_format
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import pair, picture_file, records_path
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 from vis_bench.record.store import RecordStore, StoredRecords
-from vis_bench.show.charts import picture_format
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
 from vis_bench.show.tables import FORMATS, render
 from vis_bench.show.tables.model import page_json

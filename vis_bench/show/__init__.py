@@ -3,6 +3,5 @@
 The same input gives the same bytes. `tables` is the model of all tables with its writers,
 `number_format` the format of values; every other file or folder is a feature: `measured`,
 `leaderboard`, `papers`, `gate`, `history`, `evaluation` (of `eval`), `compare`, `report`, `speed`,
-`curves`, `flops`, `kernels`, `overlay`, `figures`. `charts` is the style, the labels and the
-files of charts.
+`curves`, `flops`, `kernels`, `overlay`, `figures`.
 """

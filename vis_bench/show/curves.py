@@ -10,11 +10,11 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.files import write_atomically
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, Metric
 from vis_bench.record.names import clip_name, cost_labels
 from vis_bench.record.schema import Record
-from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.show.tables.model import ABSENT, Column, Table
 from vis_bench.show.tables.to_csv import csv_text
 from vis_bench.text import single_line

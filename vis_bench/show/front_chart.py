@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vis_bench.charts import PALETTE, chart_style, encode_figure, label_points
 from vis_bench.record.schema import Record
-from vis_bench.show.charts import PALETTE, chart_style, encode_figure, label_points
 from vis_bench.show.papers.fps import published_speeds
 
 if TYPE_CHECKING:

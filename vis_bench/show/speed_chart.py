@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.record.names import backbone_title, clip_name, display_names, is_ranked
 from vis_bench.record.schema import Record
-from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.show.leaderboard import leaderboard_sections
 from vis_bench.show.number_format import USUAL_REGION
 from vis_bench.show.papers.fps import published_speeds

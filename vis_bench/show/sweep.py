@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure
 from vis_bench.errors import InputError
 from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, SHOWN, TRACKING, Metric
 from vis_bench.record.names import display_names
 from vis_bench.record.schema import Record
-from vis_bench.show.charts import MARKERS, add_legend, chart_style, encode_figure
 from vis_bench.show.number_format import entry_of, interval_remarks, plain
 from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from vis_bench.show.charts import chart_style, encode_figure
+from vis_bench.charts import chart_style, encode_figure
 from vis_bench.show.overlay.painting import Color
 from vis_bench.text import single_line
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from PIL import Image, ImageDraw
 
+from vis_bench.charts import encode_picture
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics.errors import VideoErrors
 from vis_bench.runs.sources import Side, Sources
-from vis_bench.show.charts import encode_picture
 from vis_bench.show.figures.page import PAGE_WIDTH, TEXT, PageStyle
 from vis_bench.show.figures.vector_strip import draw_vector_strips
 from vis_bench.show.overlay.frame import Labels, VideoPictures

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vis_bench.charts import chart_style, place_labels
 from vis_bench.masks.rle import decode
-from vis_bench.show.charts import chart_style, place_labels
 from vis_bench.show.figures.page import FigurePage, PageStyle, points, rgb
 from vis_bench.show.overlay.frame import Instance, VideoPictures, shortest_way
 from vis_bench.show.overlay.painting import GRAY, ink_on, masks_at

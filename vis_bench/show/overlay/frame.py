@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vis_bench.charts import place_labels
 from vis_bench.data.video import Video
 from vis_bench.masks.rle import RLE
-from vis_bench.show.charts import place_labels
 from vis_bench.show.overlay import painting
 from vis_bench.show.overlay.label_box import (
     Lines,

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vis_bench.charts import encode_picture
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.video import Video
 from vis_bench.files import overwrite_guard, write_atomically
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Side
-from vis_bench.show.charts import encode_picture
 from vis_bench.show.overlay.animation import AnimationFormat, draw_animation, require_pyav
 from vis_bench.show.overlay.frame import Labels, Row, VideoPictures
 from vis_bench.show.overlay.rows import rows_of

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 from PIL import Image
 
+from vis_bench.charts import encode_picture
 from vis_bench.masks.rle import encode_masks
-from vis_bench.show.charts import encode_picture
 from vis_bench.show.overlay.frame import Instance, VideoPictures, gray_frame, resized, tile_size
 from vis_bench.show.overlay.painting import masks_at
 from vis_bench.show.overlay.strip import draw_strip, strip_frames

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from markupsafe import Markup, escape
 
+from vis_bench.charts import add_legend, chart_style, encode_figure
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
-from vis_bench.show.charts import add_legend, chart_style, encode_figure
 from vis_bench.show.report.costs import StageBar, stage_order
 from vis_bench.show.report.metrics import TITLES, threshold_aps
 from vis_bench.show.report.scores import Scores

@@ -14,10 +14,10 @@ from PIL import Image
 
 from drawing_case import H, W, square
 from record_example import example_record
+from vis_bench.charts import chart_style, label_points, place_labels
 from vis_bench.cli import main
 from vis_bench.record.store import RecordStore
 from vis_bench.show import front_chart
-from vis_bench.show.charts import chart_style, label_points, place_labels
 from vis_bench.show.curves import cost_curves, draw_curves
 from vis_bench.show.speed_chart import (
     Panel,
