@@ -41,17 +41,8 @@ from vis_bench.show.leaderboard import (
     choices,
     leaderboard_markdown,
 )
-from vis_bench.show.measured import LABELS, labels, measured_page, speed_remarks
+from vis_bench.show.measured import measured_page, speed_remarks
 from vis_bench.show.memory import memory_page
-from vis_bench.show.number_format import (
-    SPREAD_UNKNOWN,
-    UNKNOWN_KEY,
-    entry_of,
-    figure,
-    interval_remarks,
-    metric_column,
-    speed_notes,
-)
 from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.papers import FPS as FPS_TABLE
 from vis_bench.show.papers import paper_tables, seed_tables, table_page
@@ -67,9 +58,19 @@ from vis_bench.show.returning import (
 )
 from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
 from vis_bench.show.streaming import streaming_page, write_picture
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import Column, Entry, Page, Table
-from vis_bench.show.tables.to_markdown import escape_markdown
+from vis_bench.table import render
+from vis_bench.table.labels import LABELS, labels
+from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.number_format import (
+    SPREAD_UNKNOWN,
+    UNKNOWN_KEY,
+    entry_of,
+    figure,
+    interval_remarks,
+    metric_column,
+    speed_notes,
+)
+from vis_bench.table.to_markdown import escape_markdown
 
 # Of the README, and of docs/figures.md, which has their commands.
 STRIP = (

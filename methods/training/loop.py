@@ -38,8 +38,8 @@ from vis_bench.data.synthetic import CLASSES
 from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard, write_atomically
 from vis_bench.progress import Bars
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import ABSENT, Table
+from vis_bench.table import render
+from vis_bench.table.model import ABSENT, Table
 from vis_bench.text import one_line
 
 CHECKPOINT = "checkpoint.pt"

@@ -20,7 +20,7 @@ from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import leaderboard_markdown
 from vis_bench.show.papers import table_page
 from vis_bench.show.speed_chart import speed_panels
-from vis_bench.show.tables import render
+from vis_bench.table import render
 
 ANNOTATIONS, PREDICTIONS = GOLDEN / "eval_dense.gt.json", GOLDEN / "eval_dense.preds.json"
 EXPECTED = json.loads((GOLDEN / "eval_dense.expected.json").read_text())

@@ -14,7 +14,7 @@ from vis_bench.show.papers.lookup import pick
 from vis_bench.show.papers.table import load_table
 from vis_bench.show.speed import speed_table
 from vis_bench.show.speed_chart import speed_panels
-from vis_bench.show.tables import render
+from vis_bench.table import render
 
 OTHER = [
     {"precision": "bfloat16"}, {"tf32": True}, {"compile": "default"}, {"compile": "cuda_graphs"},

@@ -18,7 +18,7 @@ from vis_bench.show.curves import (
     write_curves,
 )
 from vis_bench.show.speed import speed_table
-from vis_bench.show.tables import render
+from vis_bench.table import render
 from vis_bench.text import single_line
 
 

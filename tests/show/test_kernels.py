@@ -10,8 +10,8 @@ from vis_bench.show.kernels import (
     most_expensive_operators,
     skipped_lines,
 )
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import ABSENT
+from vis_bench.table import render
+from vis_bench.table.model import ABSENT
 
 HEAD = {"shape": "encoder_360_T1", "pass": "forward", "dtype": "float32", "device": "cpu"}
 MEASURED = HEAD | {

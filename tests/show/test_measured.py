@@ -2,8 +2,8 @@
 
 from record_example import example_record
 from vis_bench.show.measured import measured_page
-from vis_bench.show.number_format import INTERVAL_NOTE
-from vis_bench.show.tables import render
+from vis_bench.table import render
+from vis_bench.table.number_format import INTERVAL_NOTE
 
 
 def columns(records):

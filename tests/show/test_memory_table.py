@@ -9,7 +9,7 @@ from vis_bench.record.store import RecordStore
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate, write_baseline
 from vis_bench.show.gate.differences import compare_cells
 from vis_bench.show.papers import table_page
-from vis_bench.show.tables import render
+from vis_bench.table import render
 
 GIB = 1 << 30
 PER_LENGTH = {"memory_coefficients": (), "memory_bytes_per_frame": None}

@@ -11,7 +11,7 @@ from vis_bench.masks.rle import encode_masks
 from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
 from vis_bench.show.papers.table import load_table
-from vis_bench.show.tables import render
+from vis_bench.table import render
 
 T, H, W = 3, 40, 60
 

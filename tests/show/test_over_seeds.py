@@ -12,9 +12,9 @@ from vis_bench.cli import main
 from vis_bench.metrics.trainings import trained_difference
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import load_cells
-from vis_bench.show.number_format import points
 from vis_bench.show.papers import seed_tables
 from vis_bench.show.papers.over_seeds import NO_INTERVAL_NOTE, over_seeds_page
+from vis_bench.table.number_format import points
 
 CONTRAST = "MS-STS VIS (reconstruction) minus SeqFormer"
 APS = {"seqformer": [0.50, 0.53, 0.56], "ms_sts": [0.52, 0.56, 0.57]}

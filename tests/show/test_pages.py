@@ -12,8 +12,8 @@ from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore
 from vis_bench.show.measured import speed_remarks
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.table import render
+from vis_bench.table.model import Column, Entry, Page, Table
 
 RESULTS = ROOT / "results"
 TEXTS = {"README.md", "PAPERS.md", "LEADERBOARD.md", "ABLATIONS.md"}

@@ -8,11 +8,11 @@ import pytest
 
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.show.number_format import INTERVAL_NOTE
 from vis_bench.show.papers import paper_tables, table_page
 from vis_bench.show.papers.fill import paper_page
 from vis_bench.show.papers.table import load_table, published
-from vis_bench.show.tables import FORMATS, render
+from vis_bench.table import FORMATS, render
+from vis_bench.table.number_format import INTERVAL_NOTE
 
 PAPER_TABLES = paper_tables()
 MINI_TABLES = [name for name in PAPER_TABLES if load_table(name).mini]

@@ -15,7 +15,6 @@ from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.number_format import range_text
 from vis_bench.show.overlay.timelines import object_timelines
 from vis_bench.show.overlay.tracks import objects_of, tracks_of
 from vis_bench.show.report.costs import cost_remarks, speed_table, stage_table
@@ -46,6 +45,7 @@ from vis_bench.show.report.videos import (
     timeline,
     video_table,
 )
+from vis_bench.table.number_format import range_text
 
 RESAMPLES = 40
 

@@ -9,7 +9,7 @@ from record_example import example_record
 from vis_bench.show.leaderboard import leaderboard_markdown
 from vis_bench.show.measured import measured_page
 from vis_bench.show.papers import table_page
-from vis_bench.show.tables import render
+from vis_bench.table import render
 
 RESERVED = {
     "limited": ({"limited": True, "num_videos": 4}, "limited to 4 videos"),

@@ -14,7 +14,7 @@ from vis_bench.show.papers import table_page
 from vis_bench.show.report.streaming import delay_curves, streaming_tables
 from vis_bench.show.speed import speed_table
 from vis_bench.show.streaming import draw_streaming, streaming_page, write_picture
-from vis_bench.show.tables import render
+from vis_bench.table import render
 
 
 def cell(clip_length=5, method="ifc", **streaming):

@@ -9,7 +9,7 @@ from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore
 from vis_bench.show.sweep import Sweep, sweep_page, sweep_picture
-from vis_bench.show.tables import FORMATS, render
+from vis_bench.table import FORMATS, render
 
 ENDS = {"ap_low": 0.4, "ap_high": 0.6}
 

@@ -8,7 +8,7 @@ from vis_bench.commands.check import tolerance
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import records_path
-from vis_bench.show.tables import FORMATS, render
+from vis_bench.table import FORMATS, render
 
 
 def add_arguments(options: Options) -> None:

@@ -25,7 +25,7 @@ from vis_bench.record.names import split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import StoredRecords
 from vis_bench.show.curves import cost_curves, draw_curves, has_curves
-from vis_bench.show.tables import FORMATS
+from vis_bench.table import FORMATS
 from vis_bench.text import one_line
 
 

@@ -10,8 +10,8 @@ from vis_bench.commands.output import print_tables
 from vis_bench.data.categories import DATASETS, TITLES
 from vis_bench.runs.bundled import bundled_configs, describe_config
 from vis_bench.show.papers import tables
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import Table
+from vis_bench.table import render
+from vis_bench.table.model import Table
 
 
 def _methods() -> list[dict[str, str]]:

@@ -194,7 +194,7 @@ def print_markdown(markdown: str) -> None:
         return
     from rich.console import Console
 
-    from vis_bench.show.tables import to_terminal
+    from vis_bench.table import to_terminal
 
     # The command line's stream escapes control characters, which rich needs.
     stream = getattr(sys.stdout, "verbatim", sys.stdout)

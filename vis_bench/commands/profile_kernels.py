@@ -23,8 +23,8 @@ from vis_bench.show.kernels import (
     most_expensive_operators,
     skipped_lines,
 )
-from vis_bench.show.tables import render
-from vis_bench.show.tables.to_markdown import escape_markdown
+from vis_bench.table import render
+from vis_bench.table.to_markdown import escape_markdown
 
 if TYPE_CHECKING:
     import torch

@@ -22,7 +22,7 @@ from vis_bench.show.measured import measured_page
 from vis_bench.show.memory import memory_page, over_length
 from vis_bench.show.speed import speed_table, untimed_remarks
 from vis_bench.show.streaming import streamed, streaming_page, write_picture
-from vis_bench.show.tables import render
+from vis_bench.table import render
 
 if TYPE_CHECKING:
     from vis_bench.runs.harness import Outcome

@@ -12,8 +12,8 @@ from vis_bench.commands.values import output_folder, seed
 from vis_bench.data.categories import HELD_OUT, REST
 from vis_bench.data.split import FRACTION, SEED, split_annotations
 from vis_bench.files import overwrite_guard
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import Column, Table
+from vis_bench.table import render
+from vis_bench.table.model import Column, Table
 from vis_bench.text import count, one_line
 
 

@@ -15,8 +15,8 @@ from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
-from vis_bench.show.tables import FORMATS, render
-from vis_bench.show.tables.model import page_json
+from vis_bench.table import FORMATS, render
+from vis_bench.table.model import page_json
 
 if TYPE_CHECKING:
     from vis_bench.show.sweep import Sweep

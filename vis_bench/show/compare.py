@@ -14,9 +14,9 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES
 from vis_bench.runs.sources import Sources
-from vis_bench.show.number_format import approximate, number, points, range_text
-from vis_bench.show.tables import Format, render
-from vis_bench.show.tables.model import ABSENT, Column, Page, Table
+from vis_bench.table import Format, render
+from vis_bench.table.model import ABSENT, Column, Page, Table
+from vis_bench.table.number_format import approximate, number, points, range_text
 from vis_bench.text import count
 
 NUM_VIDEOS_SHOWN = 10

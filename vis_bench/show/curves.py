@@ -15,8 +15,8 @@ from vis_bench.files import write_atomically
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, Metric
 from vis_bench.record.names import clip_name, cost_labels
 from vis_bench.record.schema import Record
-from vis_bench.show.tables.model import ABSENT, Column, Table
-from vis_bench.show.tables.to_csv import csv_text
+from vis_bench.table.model import ABSENT, Column, Table
+from vis_bench.table.to_csv import csv_text
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:

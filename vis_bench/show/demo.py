@@ -18,11 +18,11 @@ from vis_bench.record.names import clip_name, file_stem, method_title, short_nam
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources, compared_sources
 from vis_bench.show.figures.strips import encode_strips, method_strip
-from vis_bench.show.measured import measured_order
-from vis_bench.show.number_format import entry_of, figure, interval_remarks, metric_column
 from vis_bench.show.report.page import ReportPlan, make_report
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.table import render
+from vis_bench.table.labels import measured_order
+from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.number_format import entry_of, figure, interval_remarks, metric_column
 from vis_bench.text import count
 
 # Of all cells on one video, on two slow cores.

@@ -9,9 +9,9 @@ from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.record.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
-from vis_bench.show.number_format import points, range_text
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import ABSENT, Column, Page, Table
+from vis_bench.table import render
+from vis_bench.table.model import ABSENT, Column, Page, Table
+from vis_bench.table.number_format import points, range_text
 
 if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a small file
     from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts

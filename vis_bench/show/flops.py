@@ -24,10 +24,10 @@ from vis_bench.runs.build import BuildMethod, counting_flops, method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig
 from vis_bench.runs.jobs import find_weights
 from vis_bench.runs.sources import config_categories
-from vis_bench.show.number_format import plain
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import ABSENT, Column, Page, Table
-from vis_bench.show.tables.to_markdown import escape_markdown
+from vis_bench.table import render
+from vis_bench.table.model import ABSENT, Column, Page, Table
+from vis_bench.table.number_format import plain
+from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import one_line
 from vis_bench.video_method import VideoMethod
 

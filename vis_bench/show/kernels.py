@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vis_bench.record.schema import MachineFields
-from vis_bench.show.tables.model import ABSENT, Page, Table
+from vis_bench.table.model import ABSENT, Page, Table
 
 _BYTES = (
     "The least that must move: each value, location and weight read once and each result written "

@@ -22,8 +22,10 @@ from vis_bench.record.names import (
     tie_break,
 )
 from vis_bench.record.schema import Record
-from vis_bench.show.measured import key_remarks
-from vis_bench.show.number_format import (
+from vis_bench.table import Format, render
+from vis_bench.table.labels import key_remarks
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table, marked
+from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
     entry_of,
@@ -34,9 +36,7 @@ from vis_bench.show.number_format import (
     speed_notes,
     stride_text,
 )
-from vis_bench.show.tables import Format, render
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table, marked
-from vis_bench.show.tables.to_markdown import escape_markdown
+from vis_bench.table.to_markdown import escape_markdown
 
 # The paired difference of AP of two records; None where it cannot be computed.
 PairedDifference = Callable[[Record, Record], Difference | None]

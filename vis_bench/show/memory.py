@@ -8,10 +8,10 @@ from vis_bench.cost.memory.growth import Growth, growth_of
 from vis_bench.data.categories import dataset_title
 from vis_bench.record.names import backbone_title, cost_labels
 from vis_bench.record.schema import Record
-from vis_bench.show.measured import measured_order
-from vis_bench.show.number_format import number, plain, stride_text
 from vis_bench.show.speed import MEBIBYTE
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.labels import measured_order
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.number_format import number, plain, stride_text
 
 TITLE = "Memory over length: how long a video fits"
 # GiB of the columns with the longest video, beside the limits of the records' configs.

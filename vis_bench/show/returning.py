@@ -21,9 +21,9 @@ from vis_bench.metrics.half_samples import ap_samples, interval_of
 from vis_bench.metrics.matching import AREA_NAMES, RETURNING, STAYING, Matches
 from vis_bench.record.names import display_names, split_ablations
 from vis_bench.record.schema import Record
-from vis_bench.show.measured import LABELS, labels, measured_order
-from vis_bench.show.number_format import interval_notes, points
-from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.table.labels import LABELS, labels, measured_order
+from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.number_format import interval_notes, points
 
 KINDS = {RETURNING: "Returning", STAYING: "Staying"}
 

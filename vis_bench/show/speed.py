@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from vis_bench.record.names import cost_labels
 from vis_bench.record.schema import Record, RegionFields
-from vis_bench.show.number_format import (
+from vis_bench.table.model import ABSENT, Table
+from vis_bench.table.number_format import (
     fps_marks,
     has_devices,
     num_timed_videos,
     number,
     plain,
 )
-from vis_bench.show.tables.model import ABSENT, Table
 
 MEBIBYTE = 1 << 20
 COMPILE_COLUMN, DEVICE_COLUMN = "Compile (s)", "Device"

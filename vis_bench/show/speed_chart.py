@@ -20,8 +20,8 @@ from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure, la
 from vis_bench.record.names import backbone_title, clip_name, display_names, is_ranked
 from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import leaderboard_sections
-from vis_bench.show.number_format import USUAL_REGION
 from vis_bench.show.papers.fps import published_speeds
+from vis_bench.table.number_format import USUAL_REGION
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from vis_bench.data.categories import dataset_title
 from vis_bench.files import write_atomically
 from vis_bench.record.names import clip_name, display_names, tie_break
 from vis_bench.record.schema import Record, StreamFields, StreamPoint
-from vis_bench.show.number_format import number, plain, points, stride_text
-from vis_bench.show.tables.model import Column, Entry, Page, Table
+from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.number_format import number, plain, points, stride_text
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:

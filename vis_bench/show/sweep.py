@@ -13,8 +13,8 @@ from vis_bench.errors import InputError
 from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, SHOWN, TRACKING, Metric
 from vis_bench.record.names import display_names
 from vis_bench.record.schema import Record
-from vis_bench.show.number_format import entry_of, interval_remarks, plain
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.number_format import entry_of, interval_remarks, plain
 
 OPTIONS = "options."
 METHOD = "method"

@@ -13,11 +13,11 @@ import numpy as np
 from vis_bench.inference.attention import RecordedVideo
 from vis_bench.metrics.time_weights import AbsentFrames
 from vis_bench.show.figures.page import README, FigurePage, PageStyle, points, rgb
-from vis_bench.show.number_format import number
 from vis_bench.show.overlay.frame import draw_frame
 from vis_bench.show.overlay.rows import ShownTrack
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import ABSENT, Column, Table
+from vis_bench.table import render
+from vis_bench.table.model import ABSENT, Column, Table
+from vis_bench.table.number_format import number
 
 _LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
 

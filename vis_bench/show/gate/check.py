@@ -27,9 +27,9 @@ from vis_bench.show.gate.differences import (
     Finding,
     compare_cells,
 )
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Table
-from vis_bench.show.tables.to_markdown import escape_markdown
+from vis_bench.table import render
+from vis_bench.table.model import ABSENT, Column, Entry, Table
+from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"

@@ -15,7 +15,7 @@ from vis_bench.cost.memory.growth import needed
 from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, TRACKING, Metric
 from vis_bench.record.schema import StreamFields
 from vis_bench.show.gate.baseline import COSTS, GatedCell, GatedSpeed
-from vis_bench.show.tables.model import ABSENT
+from vis_bench.table.model import ABSENT
 from vis_bench.text import one_line
 
 Verdict = Literal["worse", "changed", "missing", "repeated", "better", "new", "not compared"]

@@ -14,8 +14,8 @@ from vis_bench.show.gate.baseline import COSTS
 from vis_bench.show.gate.differences import FAILING, GATED_METRICS
 from vis_bench.show.history.charts import Dot, chart, key_of_machines
 from vis_bench.show.history.timeline import CellHistory, Move, Point
-from vis_bench.show.number_format import figure, interval_remarks, metric_column, plain
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Mark, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Mark, Page, Table
+from vis_bench.table.number_format import figure, interval_remarks, metric_column, plain
 from vis_bench.text import count
 
 # With the digits in which the gate's tolerance shows.

@@ -33,7 +33,7 @@ from vis_bench.show.gate.differences import (
     comparable_figures,
     compare_cells,
 )
-from vis_bench.show.tables.model import ABSENT
+from vis_bench.table.model import ABSENT
 from vis_bench.text import count
 
 # Device, threads, kernels and their build: the gate compares no speed across them.

@@ -18,7 +18,7 @@ from vis_bench.show.papers.fps import fps_page
 from vis_bench.show.papers.over_seeds import Samples, over_seeds_page
 from vis_bench.show.papers.table import PaperRow, load_table, published
 from vis_bench.show.streaming import streaming_page
-from vis_bench.show.tables.model import Page
+from vis_bench.table.model import Page
 
 if TYPE_CHECKING:
     from vis_bench.runs.build import BuildMethod

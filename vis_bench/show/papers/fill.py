@@ -11,10 +11,10 @@ from decimal import Decimal
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.record.schema import Record
-from vis_bench.show.number_format import interval_notes, metric_column
 from vis_bench.show.papers.lookup import Measurement, measurement
 from vis_bench.show.papers.table import PaperRow, PaperTable, Where, source_text
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
+from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
+from vis_bench.table.number_format import interval_notes, metric_column
 
 SYNTHETIC_REMARK = (
     "The synthetic set is another data set and the mini models are other models: compare their "

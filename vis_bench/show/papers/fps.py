@@ -12,10 +12,10 @@ from vis_bench.files import read_yaml
 from vis_bench.record.metrics import FPS
 from vis_bench.record.names import arithmetic_name, tie_break
 from vis_bench.record.schema import Record
-from vis_bench.show.number_format import plain, spread_mark
 from vis_bench.show.papers.lookup import holds
 from vis_bench.show.papers.table import PaperRow, PaperTable, load_table, published, source_text
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
+from vis_bench.table.number_format import plain, spread_mark
 
 _TEXTS = ("Method", "Backbone", "Clip", "Stride", "Figures", "Timed", "Arithmetic", "Device")
 

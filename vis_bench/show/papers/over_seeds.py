@@ -21,9 +21,9 @@ from vis_bench.files import read_yaml
 from vis_bench.metrics.trainings import trained_difference
 from vis_bench.record.names import arithmetic_words, clip_name, measured_at, tie_break
 from vis_bench.record.schema import Record
-from vis_bench.show.number_format import points
 from vis_bench.show.papers.lookup import describe_conditions, holds
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Footnotes, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
+from vis_bench.table.number_format import points
 from vis_bench.text import count
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")

@@ -18,7 +18,6 @@ from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
-from vis_bench.show.number_format import approximate
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import costs, plots
 from vis_bench.show.report.facts import (
@@ -47,6 +46,7 @@ from vis_bench.show.report.videos import (
     tiles,
     video_table,
 )
+from vis_bench.table.number_format import approximate
 from vis_bench.text import count, one_line
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -10,8 +10,8 @@ import numpy as np
 
 from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import interval_of
-from vis_bench.show import number_format
-from vis_bench.show.tables.model import ABSENT
+from vis_bench.table import number_format
+from vis_bench.table.model import ABSENT
 
 # The two sides of a comparison.
 LETTERS = ("A", "B")

@@ -12,9 +12,9 @@ from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.ranks import significant
 from vis_bench.record.schema import Record, RegionFields
-from vis_bench.show.number_format import points, range_text
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.table import LETTERS
+from vis_bench.table.number_format import points, range_text
 
 _SHOWN = 3
 # Less than this prints as zero.

@@ -30,7 +30,7 @@ from vis_bench.show.report.table import (
     whole,
     words,
 )
-from vis_bench.show.tables.model import ABSENT
+from vis_bench.table.model import ABSENT
 from vis_bench.text import count
 
 TRUTH = "ground truth"

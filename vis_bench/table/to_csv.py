@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from vis_bench.show.tables.model import ABSENT, Page, Table
+from vis_bench.table.model import ABSENT, Page, Table
 from vis_bench.text import single_line
 
 # Spreadsheets compute a cell that begins with one of these unless it is a plain number; a line

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from itertools import groupby
 
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.text import single_line
 
 _ROWS_PER_FLOAT = 48  # more do not fit the height of a page

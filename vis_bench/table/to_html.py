@@ -9,7 +9,7 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _template() -> Template:
     from jinja2 import Environment, PackageLoader  # only this format waits for it
 
     environment = Environment(
-        loader=PackageLoader("vis_bench.show.tables", "."), autoescape=True, trim_blocks=True,
+        loader=PackageLoader("vis_bench.table", "."), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters["line"] = single_line

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from paths import ROOT
-from vis_bench.show.tables import render
-from vis_bench.show.tables.model import Column, Entry, Page, Table
-from vis_bench.show.tables.to_terminal import print_markdown, styled
+from vis_bench.table import render
+from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.to_terminal import print_markdown, styled
 
 
 def shown(markdown, width=80, **options):

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from vis_bench.errors import InputError
-from vis_bench.show.number_format import number, points, range_text
-from vis_bench.show.tables import FORMATS, render
-from vis_bench.show.tables.fit import fit_page
-from vis_bench.show.tables.model import Column, Entry, Page, Table, marked, page_json
+from vis_bench.table import FORMATS, render
+from vis_bench.table.fit import fit_page
+from vis_bench.table.model import Column, Entry, Page, Table, marked, page_json
+from vis_bench.table.number_format import number, points, range_text
 from vis_bench.text import single_line
 
 # Everything that some format gives a meaning to.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from vis_bench.errors import InputError
-from vis_bench.show.tables.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 
 NUM_COLUMNS = 8  # fit the 830 pixels of a README's column, and both columns of a paper
 

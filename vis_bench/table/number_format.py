@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from vis_bench.record.metrics import AP, FPS, Metric
-from vis_bench.show.tables.model import ABSENT, Column, Entry
+from vis_bench.table.model import ABSENT, Column, Entry
 from vis_bench.text import count
 
 if TYPE_CHECKING:  # the schema takes longer to import than a small file to evaluate

@@ -6,8 +6,8 @@ import re
 
 from tabulate import tabulate
 
-from vis_bench.show.tables.fit import with_interval_columns
-from vis_bench.show.tables.model import Entry, Page, Table
+from vis_bench.table.fit import with_interval_columns
+from vis_bench.table.model import Entry, Page, Table
 from vis_bench.text import single_line
 
 # GitHub drops <u>; <ins> is shown underlined.

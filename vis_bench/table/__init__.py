@@ -1,6 +1,7 @@
 """Tables as Markdown, CSV, LaTeX or HTML, written from one model of columns and entries.
 
-`model` holds a table before it has a format; each `to_*` module writes it in one.
+`model` holds a table before it has a format; each `to_*` module writes it in one. `labels` are the
+columns that name a measured cell, `number_format` the formats of values.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Literal, get_args
 
-from vis_bench.show.tables.fit import choose_columns, fit_page
-from vis_bench.show.tables.model import Page, Table
+from vis_bench.table.fit import choose_columns, fit_page
+from vis_bench.table.model import Page, Table
 
 Format = Literal["markdown", "csv", "latex", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -33,4 +34,4 @@ def render(
         page = replace(fit_page(page, own_intervals=False), remarks=page.remarks)
     elif form != "csv":
         page = fit_page(page, own_intervals=form == "markdown")
-    return import_module(f"vis_bench.show.tables.to_{form}").write(page)
+    return import_module(f"vis_bench.table.to_{form}").write(page)
