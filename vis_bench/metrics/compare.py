@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from vis_bench.data.categories import distinct_names
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.half_samples import interval_of, p_value_of, standard_error
+from vis_bench.metrics.holm import adjusted
+from vis_bench.metrics.swaps import SwapTests, swap_tests
 from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS
 
 # Quantiles whose sum is a difference in standard errors: a test at 5 %, found in 80 % of cases.
@@ -29,8 +31,9 @@ class Difference:
     """One number of both methods, as fractions; `difference` is second minus first.
 
     `low`, `high`: the 95 % interval of the difference, from its `standard_error`. `p_value`:
-    two-sided, of no difference. They are None where the difference does not vary, and all are where
-    the videos hold no object that counts.
+    two-sided, of no difference; `adjusted_p_value`: by Holm's correction over the rows of its
+    table. They are None where the difference does not vary or too few videos hold an object, and
+    all are where none does.
     """
 
     first: float | None
@@ -40,6 +43,7 @@ class Difference:
     high: float | None
     p_value: float | None
     standard_error: float | None = None
+    adjusted_p_value: float | None = None
 
     @property
     def is_noise(self) -> bool | None:
@@ -83,9 +87,9 @@ class ChangedVideo:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` over all, and of `ap`, `ap50`,
-    `ap75`, `ar100` by category (with its id where names repeat) and area; videos by falling size of
-    their change.
+    """Differences of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` over all, by t test, and of
+    `ap`, `ap50`, `ap75`, `ar100` by category (with its id where names repeat) and area, by swap
+    test; videos by falling size of their change.
 
     `tracking` holds those of `hota`, `deta`, `assa`, `loca`, `idf1`, `teta`, of tracks with a score
     above `tracking_score_threshold`; empty where the tracking metrics were not given.
@@ -131,42 +135,76 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
     overall = [name for name in first.overall if name not in TRACKING_NUMBERS]
     categories = first.evaluation.matches.categories
     names = distinct_names({category.id: category.name for category in categories})
+    swaps = swap_tests(
+        first.evaluation.matches, second.evaluation.matches, first.num_resamples, first.seed
+    )
     return Comparison(
         differences(first.overall, second.overall, overall),
         _threshold(first),
         differences(first.overall, second.overall, tracking),
-        {
-            name: differences(numbers, second.by_area[name], numbers)
-            for name, numbers in first.by_area.items()
-        },
-        {
-            names[category.id]: differences(
-                _of_category(first, k), _of_category(second, k), first.by_category
-            )
-            for k, category in enumerate(categories)
-        },
+        _parts(first.by_area, second.by_area, first.num_videos, swaps.by_area),
+        _parts(
+            {names[key]: numbers for key, numbers in _categories(first).items()},
+            {names[key]: numbers for key, numbers in _categories(second).items()},
+            first.num_videos,
+            {names[key]: tests for key, tests in swaps.by_category.items()},
+        ),
         _changed_videos(first, second),
         first.num_videos,
         first.num_resamples,
     )
 
 
-def difference_of(first_S: np.ndarray, second_S: np.ndarray, num_videos: int) -> Difference:
-    """Difference of a number with its interval and p-value, from values on the same samples."""
+def difference_of(
+    first_S: np.ndarray, second_S: np.ndarray, num_videos: int, num_holding: int | None = None
+) -> Difference:
+    """Difference of a number with its interval and p-value, from values on the same samples.
+
+    Args:
+        num_holding: as for `interval_of`.
+    """
     if np.isnan(first_S[0]) or np.isnan(second_S[0]):
         return Difference(None, None, None, None, None, None)
     moved_S = second_S - first_S
     moved = float(moved_S[0])
     observed = float(first_S[0]), float(second_S[0]), moved
-    ends = interval_of(moved_S, num_videos, least=-1.0)
+    ends = interval_of(moved_S, num_videos, -1.0, num_holding)
     error = standard_error(moved_S[1:], num_videos)
     if ends is None or error is None:
         return Difference(*observed, None, None, None)
-    return Difference(*observed, *ends, p_value_of(moved, error, num_videos), error)
+    return Difference(*observed, *ends, p_value_of(moved, error, num_holding or num_videos), error)
 
 
-def _of_category(side: Analysis, category: int) -> dict[str, np.ndarray]:
-    return {name: values_SK[:, category] for name, values_SK in side.by_category.items()}
+def _parts(
+    first: Mapping[str, Mapping[str, np.ndarray]],
+    second: Mapping[str, Mapping[str, np.ndarray]],
+    num_videos: int,
+    tests: Mapping[str, SwapTests],
+) -> dict[str, dict[str, Difference]]:
+    """Differences of each part's numbers, with p-values adjusted over the parts."""
+    found: dict[str, dict[str, Difference]] = {part: {} for part in first}
+    for name in next(iter(first.values()), {}):
+        rows = {
+            part: difference_of(
+                first[part][name], second[part][name], num_videos, tests[part].num_holding
+            )
+            for part in first
+        }
+        p_values = {p: tests[p].p_values[name] for p, row in rows.items() if row.low is not None}
+        over_parts = adjusted(p_values)
+        for part, row in rows.items():
+            found[part][name] = replace(
+                row, p_value=p_values.get(part), adjusted_p_value=over_parts.get(part)
+            )
+    return found
+
+
+def _categories(side: Analysis) -> dict[int, dict[str, np.ndarray]]:
+    """The numbers of each category, (S,) each, by its id."""
+    return {
+        category.id: {name: values_SK[:, k] for name, values_SK in side.by_category.items()}
+        for k, category in enumerate(side.evaluation.matches.categories)
+    }
 
 
 def _changed_videos(first: Analysis, second: Analysis) -> list[ChangedVideo]:

@@ -47,19 +47,22 @@ def standard_error(values_B: np.ndarray, num_videos: int) -> float | None:
 
 
 def interval_of(
-    values_S: np.ndarray, num_videos: int, least: float = 0.0
+    values_S: np.ndarray, num_videos: int, least: float = 0.0, num_holding: int | None = None
 ) -> tuple[float, float] | None:
     """Low and high end of the 95 % interval of a fraction, within `least` and 1; None without one.
 
     Args:
         least: -1 for differences.
+        num_holding: videos that hold an object of the category or area, of which there must be
+            `FEWEST_VIDEOS` too, and which give the degrees of freedom; all videos unless given.
     """
     from scipy.special import stdtrit
 
     error = standard_error(values_S[1:], num_videos)
-    if error is None or math.isnan(values_S[0]):
+    num_holding = num_videos if num_holding is None else num_holding
+    if error is None or math.isnan(values_S[0]) or num_holding < FEWEST_VIDEOS:
         return None
-    half_width = float(stdtrit(num_videos - 1, (1 + CONFIDENCE) / 2)) * error
+    half_width = float(stdtrit(num_holding - 1, (1 + CONFIDENCE) / 2)) * error
     low, high = (float(values_S[0]) + sign * half_width for sign in (-1, 1))
     return max(least, low), min(1.0, high)
 

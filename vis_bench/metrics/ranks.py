@@ -4,28 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
-from typing import TypeVar
 
 from vis_bench.metrics.compare import Difference
-
-SIZE = 0.05
-
-
-Test = TypeVar("Test")
-
-
-def significant(p_values: Mapping[Test, float | None]) -> list[Test]:
-    """Tests that reject at 5 % over all of them, by Holm's correction (Scandinavian Journal of
-    Statistics 6, 1979); one without a p-value does not reject.
-    """
-    known = sorted(
-        ((test, p) for test, p in p_values.items() if p is not None), key=lambda item: item[1]
-    )
-    passed = takewhile(
-        lambda item: item[1][1] <= SIZE / (len(p_values) - item[0]), enumerate(known)
-    )
-    return [test for _, (test, _) in passed]
+from vis_bench.metrics.holm import significant
 
 
 def rank_intervals(
