@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from vis_bench.data.convert import convert
+from vis_bench.data.convert import FORMS, convert
 from vis_bench.data.convert.labelled import EMPTY, OVERLAPS, SCORES
 from vis_bench.data.convert.png import davis_palette
 from vis_bench.data.synthetic import write_dataset
@@ -125,6 +126,88 @@ def test_mots_and_back(tmp_path_factory, drawn):
     )
     found = [(e["video_id"], e["category_id"], _present(e)) for e in back["annotations"]]
     assert sorted(found) == wanted
+
+
+# Names as tools write them, and any others: reversed, in other folders, hidden, equal, not ASCII.
+FRAME_NAMES = st.one_of(
+    st.sampled_from(["v/frame10.jpg", "v/frame9.png", "v/a.jpg", "w/a.jpg", "v/.a", "v/", "é/1.2"]),
+    st.text(st.characters(codec="utf-8"), max_size=6),
+)
+
+
+@given(st.data(), st.sampled_from(["coco", "png", "mots"]))
+@settings(deadline=None, max_examples=150)
+def test_every_form_keeps_the_order_of_frames_and_the_ids_of_videos(tmp_path_factory, data, form):
+    """Frame t has t + 1 pixels, whatever it is called; names and ids come back, or are counted."""
+    ids = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True))
+    content = {"videos": [], "categories": [{"id": 0, "name": "c"}], "annotations": []}
+    folders = data.draw(st.lists(st.sampled_from(["v", "a/v", "b/v", "v2", "v10"]), unique=True,
+                                 min_size=len(ids), max_size=len(ids)))  # fmt: skip
+    for key, folder in zip(ids, folders, strict=True):
+        names = [f"{folder}/first", *data.draw(st.lists(FRAME_NAMES, max_size=4))]
+        length = len(names)
+        dense = np.tri(length, 5, dtype=bool)[:, None]
+        content["videos"].append(
+            {"id": key, "height": 1, "width": 5, "length": length, "file_names": names}
+        )
+        content["annotations"].append(_entry(key + 1, key, 0, 0, dense))
+    back, losses = through(tmp_path_factory.mktemp(form), content, form)
+    by_name = {Path(v["file_names"][0]).parent.as_posix(): v for v in back["videos"]}
+    areas = {e["video_id"]: e["areas"] for e in back["annotations"]}
+    for video in content["videos"]:
+        found = by_name[Path(video["file_names"][0]).parent.as_posix()]
+        assert areas[found["id"]] == list(range(1, video["length"] + 1))
+        if form != "mots":
+            assert found == video
+    moved = sum(by_name[folder]["id"] != key for key, folder in zip(ids, folders, strict=True))
+    assert sum(n for phrase, n in losses.items() if phrase.startswith("ids of videos")) == moved
+
+
+def test_tracks_of_unlisted_categories_are_counted(tmp_path):
+    """What `convert` writes of a results file, its own reader takes."""
+    [mask] = encode_masks(np.ones((1, 1, 2), bool))
+    results = [
+        {"video_id": 0, "category_id": category, "score": 0.9, "segmentations": [mask]}
+        for category in (1, 7)
+    ]
+    videos = [{"id": 0, "height": 1, "width": 2, "length": 1, "file_names": ["v/0.jpg"]}]
+    truth = {"videos": videos, "categories": [{"id": 1, "name": "c"}], "annotations": []}
+    for name, value in (("results", results), ("truth", truth)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    for form in FORMS:
+        folder = tmp_path / form
+        _, losses = convert(
+            tmp_path / "results.json", folder, form, annotations=tmp_path / "truth.json"
+        )
+        assert losses["tracks of unlisted categories"] == 1
+        convert(folder, tmp_path / f"{form}.json", "ytvis")
+        back = json.loads((tmp_path / f"{form}.json").read_bytes())
+        assert [entry["category_id"] for entry in back["annotations"]] == [1]
+
+
+def test_masks_without_their_names_are_refused(tmp_path):
+    videos = [{"id": 1, "height": 1, "width": 1, "length": 2, "file_names": ["v/1.jpg", "v/0.jpg"]}]
+    content = {"videos": videos, "categories": [{"id": 1, "name": "c"}], "annotations": []}
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    convert(tmp_path / "in.json", tmp_path / "png", "png")
+    (tmp_path / "png/v/00001.png").unlink()
+    with pytest.raises(InputError, match="file_names"):
+        convert(tmp_path / "png", tmp_path / "back.json", "ytvis")
+
+
+@pytest.mark.parametrize(("form", "name", "category"), [
+    ("png", "Annotations/v/0.jpg", 1), ("mots", "v/0.jpg", -1), ("mots", "v/0.jpg", 10**6),
+])  # fmt: skip
+def test_names_and_categories_that_a_form_cannot_hold(tmp_path, form, name, category):
+    video = {"id": 1, "height": 1, "width": 1, "length": 1, "file_names": [name]}
+    content = {
+        "videos": [video], "categories": [{"id": category, "name": "c"}],
+        "annotations": [_entry(1, 1, category, 0, np.ones((1, 1, 1), bool))],
+    }  # fmt: skip
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="expected"):
+        convert(tmp_path / "in.json", tmp_path / "out", form)
+    assert not (tmp_path / "out").exists()
 
 
 def _present(entry):

@@ -126,8 +126,8 @@ def find_images(folder: Path) -> tuple[list[Video], list[str]]:
 
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:
-    """The paths sorted by name, runs of digits by their value."""
-    return sorted(paths, key=lambda path: (_pieces(path.name), path.name))
+    """The paths sorted by name, runs of digits by their value; equal names by their folders."""
+    return sorted(paths, key=lambda path: (_pieces(path.name), path.name, path))
 
 
 def _pieces(name: str) -> list[str | int]:

@@ -29,6 +29,7 @@ from vis_bench.masks.rle import RLE, area, check_rle, encode_masks
 IGNORED = 10
 CLASSES = {1: "car", 2: "pedestrian", IGNORED: "ignore"}  # of both data sets
 PER_CLASS = 1000
+MOST_CLASS = 999_999  # ids of nine digits
 GROUND_TRUTH = ("gt", "gt.txt")  # of a MOTS20 video, in its folder
 
 
@@ -112,7 +113,9 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
     """Writes a file per video, with frames from 1; the instance in front keeps a pixel."""
     plain = {key: text for key, text in source.categories.items() if CLASSES.get(key) != text}
     losses["names of categories"] += len(plain)
+    id_of: dict[Path, int] = {}
     for video in source.videos:
+        id_of[Path(video.name)] = video.id
         keys = _keys(video, losses)
         lines = []
         last = -1
@@ -134,6 +137,8 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
         path = folder / f"{video.name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(lines))
+    places = enumerate(in_natural_order(id_of), start=1)
+    losses["ids of videos, which are numbered by name"] += sum(id_of[p] != n for n, p in places)
 
 
 def _keys(video: LabelledVideo, losses: Losses) -> dict[int, tuple[int, int]]:
@@ -148,6 +153,11 @@ def _keys(video: LabelledVideo, losses: Losses) -> dict[int, tuple[int, int]]:
         if kind == IGNORED and not instance.is_crowd:
             raise InputError(
                 f"video {video.name} has category {IGNORED}, which MOTS ignores; expected others"
+            )
+        if not 0 <= kind <= MOST_CLASS:
+            raise InputError(
+                f"video {video.name} has category {kind}; expected 0 to {MOST_CLASS}, which MOTS "
+                "ids hold"
             )
         if numbers[kind] >= PER_CLASS:
             raise InputError(

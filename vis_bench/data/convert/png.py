@@ -2,15 +2,15 @@
 
 A folder per video holds a PNG per frame whose pixels are 0 or the place of an instance, from 1.
 `meta.json` beside them (YouTube-VOS) names the category of each place. The files written here
-have DAVIS's colors, and their `meta.json` holds ids, sizes and crowd flags as well, so that they
-are read back as they were.
+have DAVIS's colors, and their `meta.json` holds ids, crowd flags and names of frames as well, so
+that they are read back as they were. Masks are in natural order, which is that of the frames.
 """
 
 from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,18 @@ from vis_bench.files import read_json, shown
 from vis_bench.masks.rle import RLE, encode_masks
 
 META = "meta.json"
+BELOW = "Annotations"  # the folder of the videos' folders in DAVIS and YouTube-VOS
 MOST_INSTANCES = 255  # of one video: a byte per pixel
+FILE_NAMES = "file_names"  # of the frames, in META as in YouTube-VIS
 ONLY_CATEGORY = "object"  # where nothing names categories
 
 
 def read_png(folder: Path) -> LabelledVideos:
     """Videos of a folder of folders of masks; those without `meta.json` have one category.
 
-    Frames are named .jpg after their masks.
+    Frames that `meta.json` does not name are named .jpg after their masks.
     """
-    root = folder / "Annotations" if (folder / "Annotations").is_dir() else folder
+    root = folder / BELOW if (folder / BELOW).is_dir() else folder
     files: dict[Path, list[Path]] = defaultdict(list)
     for path in files_below(root, ".png"):
         files[path.parent].append(path)
@@ -59,8 +61,9 @@ def read_png(folder: Path) -> LabelledVideos:
         last = max((n for e in known.values() for n in _instance_ids(e)), default=0)
         for name, path in names.items():
             entry = known.get(name, {})
+            number = entry["id"] if type(entry.get("id")) is int else next(free)
             frames = in_natural_order(files[path])
-            video = _video(entry.get("id") or next(free), name, frames, entry, categories, last)
+            video = _video(number, name, frames, entry, categories, last)
             last = max([last, *(instance.id for instance in video.instances)])
             yield video
 
@@ -99,7 +102,7 @@ def _instance_ids(entry: Mapping[str, Any]) -> list[int]:
 
 
 def _video(
-    number: int, name: str, frames: list[Path], entry: Mapping[str, Any],
+    key: int, name: str, frames: list[Path], entry: Mapping[str, Any],
     categories: Mapping[int, str], last: int,
 ) -> LabelledVideo:  # fmt: skip
     objects = entry.get("objects")
@@ -124,16 +127,29 @@ def _video(
     for place in sorted({*masks, *map(int, objects or ())}):
         thing = (objects or {}).get(str(place), {})
         category = id_of.get(str(thing.get("category", ONLY_CATEGORY)), 1)
-        if type(thing.get("id")) is not int:
-            last += 1
+        number = thing.get("id")
+        if type(number) is not int:
+            number = last = last + 1
         instances.append(
             Instance(
-                thing.get("id", last), thing.get("category_id", category), masks.get(place, {}),
+                number, thing.get("category_id", category), masks.get(place, {}),
                 bool(thing.get("iscrowd")), thing.get("score"),
             )
         )  # fmt: skip
-    names = [f"{name}/{path.stem}.jpg" for path in frames]
-    return LabelledVideo(number, name, height, width, names, instances)
+    names = _frame_names(entry, name, frames)
+    return LabelledVideo(key, name, height, width, names, instances)
+
+
+def _frame_names(entry: Mapping[str, Any], video: str, masks: Sequence[Path]) -> list[str]:
+    names = entry.get(FILE_NAMES)
+    if names is None:
+        return [f"{video}/{path.stem}.jpg" for path in masks]
+    if not isinstance(names, list) or len(names) != len(masks):
+        raise InputError(
+            f"video {video} has {len(masks)} masks and, in {META}, the {FILE_NAMES} "
+            f"{shown(names)}; expected a name for each mask"
+        )
+    return [str(name) for name in names]
 
 
 def _read_indexes(path: Path) -> np.ndarray:
@@ -153,20 +169,21 @@ def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
     palette = davis_palette()
     videos = {}
     for video in source.videos:
+        if Path(video.name).parts[0] == BELOW:
+            raise InputError(
+                f"{source.name} has the video {video.name!r}; expected another name than {BELOW}, "
+                "which is the folder of all videos in this form"
+            )
         if len(video.instances) > MOST_INSTANCES:
             raise InputError(
                 f"video {video.name} has {len(video.instances)} instances; expected at most "
                 f"{MOST_INSTANCES}, which indexed PNGs hold"
             )
         frames = defaultdict(list)
-        stems = [Path(name).stem for name in video.file_names]
-        if len(set(stems)) < len(stems):
-            stems = [f"{t:05d}" for t in range(video.length)]
-        for t, (stem, name) in enumerate(zip(stems, video.file_names, strict=True)):
+        for t, stem in enumerate(_stems(video.file_names)):
             places_HW = index_map(video, t, losses)
             for place in np.unique(places_HW).tolist():
                 frames[place].append(stem)
-            losses["file names of frames"] += name != f"{video.name}/{stem}.jpg"
             path = folder / video.name / f"{stem}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_png(places_HW, palette))
@@ -179,9 +196,20 @@ def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
             }
             for place, instance in enumerate(video.instances, start=1)
         }  # fmt: skip
-        videos[video.name] = {"id": video.id, "objects": objects}
+        names = list(video.file_names)
+        videos[video.name] = {"id": video.id, FILE_NAMES: names, "objects": objects}
     categories = [{"id": key, "name": name} for key, name in source.categories.items()]
     (folder / META).write_bytes(orjson.dumps({"videos": videos, "categories": categories}))
+
+
+def _stems(file_names: Sequence[str]) -> list[str]:
+    """Names of the masks: those of their frames, or numbers where these are in another order."""
+    stems = [Path(name).stem for name in file_names]
+    masks = [Path(f"{stem}.png") for stem in stems]
+    is_plain = all(path.name.isprintable() and not path.name.startswith(".") for path in masks)
+    if is_plain and len(set(masks)) == len(masks) and in_natural_order(masks) == masks:
+        return stems
+    return [f"{t:05d}" for t in range(len(stems))]
 
 
 def _png(places_HW: np.ndarray, palette: bytes) -> bytes:

@@ -57,6 +57,9 @@ def read_predictions(
     instances = defaultdict(list)
     losses: Losses = Counter()
     for index, track in enumerate(results.tracks):
+        if track.category_id not in truth.categories:
+            losses["tracks of unlisted categories"] += 1
+            continue
         if track.score < min_score:
             losses[f"tracks with a score below {min_score:g}"] += 1
             continue
