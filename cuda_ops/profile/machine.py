@@ -1,13 +1,11 @@
-"""The machine's limits: rates of copies and matrix products, free memory; and a stopwatch."""
+"""The machine's limits: rates of copies and matrix products; and a stopwatch."""
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -17,8 +15,6 @@ _FLUSH_BYTES = 2**30
 _COPY_BYTES = {"cpu": 2**28, "cuda": 2**30}
 _MATRIX_SIDE = {"cpu": 1536, "cuda": 8192}
 _REPETITIONS = 21
-# Taken to be free where the system does not tell.
-_UNKNOWN_BYTES = 4 * 10**9
 
 
 def stopwatch(device: torch.device) -> Callable[[Callable[[], object]], float]:
@@ -90,18 +86,3 @@ def _median(device: torch.device, call: Callable[[], object]) -> float:
     time_call = stopwatch(device)
     call()
     return statistics.median(time_call(call) for _ in range(_REPETITIONS))
-
-
-def available_bytes(device: torch.device) -> int:
-    """Memory that is free on a device; all of it on macOS."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    if not hasattr(os, "sysconf"):  # Windows
-        return _UNKNOWN_BYTES
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -35,7 +35,7 @@ from cuda_ops.profile.attention_shapes import (
     one_pass,
     random_problem,
 )
-from cuda_ops.profile.machine import MachineLimits, available_bytes, measure_limits, stopwatch
+from cuda_ops.profile.machine import MachineLimits, measure_limits, stopwatch
 
 ORIGINAL = "original"
 FUNCTIONS = ("ms_deform_attn_forward", "ms_deform_attn_backward")
@@ -133,6 +133,7 @@ def profile(
     budget: Budget = Budget(),
     original: str | None = None,
     progress: Progress | None = None,
+    free_on_cpu: Callable[[], int] | None = None,
 ) -> list[dict[str, Any]]:
     """Measures every combination; backends take turns, so that noise affects all of them alike.
 
@@ -146,6 +147,7 @@ def profile(
         original: a module with the original CUDA operator, measured beside the backends under the
             name `original` (see `OriginalOp`).
         progress: is called with the number of rows done, of all rows, and what comes next.
+        free_on_cpu: returns the bytes that calls on a CPU may use; any number unless given.
 
     Returns:
         Rows with `backend, shape, pass, dtype, device, skipped`; `skipped` is the reason where
@@ -170,7 +172,7 @@ def profile(
         "dtype": _known("dtype", dtypes or default_dtypes(chosen_device), tuple(_DTYPES)),
     }
     limits = measure_limits(chosen_device, [_DTYPES[name] for name in names["dtype"]])
-    sweep = _Sweep(chosen_device, names["backend"], budget, limits, op)
+    sweep = _Sweep(chosen_device, names["backend"], budget, limits, op, free_on_cpu)
     groups = list(product(names["dtype"], names["pass"], names["shape"]))
     rows: list[dict[str, Any]] = []
     for number, (dtype, pass_name, shape) in enumerate(groups):
@@ -199,6 +201,7 @@ class _Sweep:
     budget: Budget
     limits: MachineLimits
     original: OriginalOp | None = None
+    free_on_cpu: Callable[[], int] | None = None
     seconds_per_mac: dict[tuple[str, str, str], float] = field(default_factory=dict)
     original_failures: dict[str, str | None] = field(default_factory=dict)
 
@@ -221,8 +224,8 @@ class _Sweep:
         if reason := self._why_unavailable(backend, dtype):
             return f"not available: {reason}"
         needed = needed_bytes(backend, shape, pass_name, _DTYPES[dtype])
-        free = available_bytes(self.device)
-        if needed > free:
+        free = self._free_bytes()
+        if free is not None and needed > free:
             return f"needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
         expected = self.seconds_per_mac.get((backend, pass_name, dtype), 0) * shape.macs(pass_name)
         if expected > self.budget.longest_call:
@@ -231,6 +234,11 @@ class _Sweep:
                 f"more than the {self.budget.longest_call:g} s it may take"
             )
         return None
+
+    def _free_bytes(self) -> int | None:
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0]
+        return None if self.free_on_cpu is None else self.free_on_cpu()
 
     def _times(
         self, skipped: dict[str, str | None], shape: AttentionShape, pass_name: str, dtype: str

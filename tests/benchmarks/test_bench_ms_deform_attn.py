@@ -23,7 +23,7 @@ from cuda_ops.profile.attention_shapes import (
     one_pass,
     random_problem,
 )
-from cuda_ops.profile.machine import available_bytes
+from vis_bench.system_memory import available_memory
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # Plain PyTorch on a CPU takes seconds for one call from here on.
@@ -57,7 +57,8 @@ def test_bench_ms_deform_attn(
     dtype, shape = getattr(torch, dtype_name), attention_shapes()[shape_name]
     if reason := why_unavailable(backend, DEVICE, dtype):
         pytest.skip(f"{backend} is not available: {reason}")
-    if needed_bytes(backend, shape, pass_name, dtype) > available_bytes(DEVICE):
+    free = torch.cuda.mem_get_info()[0] if DEVICE.type == "cuda" else available_memory()
+    if needed_bytes(backend, shape, pass_name, dtype) > free:
         pytest.skip("the tensors do not fit into memory")
     too_long = backend == "reference" and shape.macs(pass_name) > LONGEST_REFERENCE_MACS
     if DEVICE.type == "cpu" and too_long:

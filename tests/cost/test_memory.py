@@ -8,6 +8,7 @@ import torch
 
 from methods import build_method
 from run_case import Heard
+from vis_bench import system_memory
 from vis_bench.cost.memory import measure
 from vis_bench.cost.memory.growth import Growth, Longest, growth, growth_of, needed
 from vis_bench.cost.memory.measure import lengths_of, measure_memory
@@ -141,6 +142,23 @@ def test_lengths_that_would_not_fit_are_left_out():
     assert "40 frames" in bars.said[0]
     with pytest.raises(InputError, match="40 frames"):
         measured(Hungry(lambda n: 10 * n), [2, 40], limit=start + 120 * MIB)
+
+
+@three_tries
+def test_a_containers_limit_is_the_devices_memory(tmp_path, monkeypatch):
+    """A group of this process may use 120 MiB more, as cgroup v2 states it."""
+    start = measured(Hungry(lambda n: 0), [1, 2]).memory_points[0].start_bytes
+    (tmp_path / "cgroup").write_text("0::/\n")
+    (tmp_path / "memory.max").write_text(str(start + 120 * MIB))
+    (tmp_path / "memory.current").write_text(str(start))
+    (tmp_path / "memory.stat").write_text("inactive_file 0\n")
+    monkeypatch.setattr(system_memory, "_OWN_GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(system_memory, "_GROUPS", tmp_path)
+    method = Hungry(lambda n: 10 * n)
+    fields = measured(method, [2, 4, 6, 40])
+    assert [p.num_frames for p in fields.memory_points] == [2, 4, 6]
+    assert fields.memory_limit_bytes == start + 120 * MIB
+    assert 40 not in method.seen
 
 
 @three_tries

@@ -23,6 +23,7 @@ from vis_bench.show.kernels import (
     most_expensive_operators,
     skipped_lines,
 )
+from vis_bench.system_memory import available_memory
 from vis_bench.table import render
 from vis_bench.table.to_markdown import escape_markdown
 
@@ -81,6 +82,7 @@ def _profile(options: argparse.Namespace) -> None:
             rows = profile(
                 options.shapes, options.backends, options.passes or PASSES, options.dtypes,
                 device=device, original=options.original_op, progress=progress,
+                free_on_cpu=available_memory,
             )  # fmt: skip
         except ValueError as error:
             raise InputError(str(error)) from None

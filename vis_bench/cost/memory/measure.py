@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -29,12 +28,12 @@ from vis_bench.inference.loop import ENCODE_FRAMES, track_video
 from vis_bench.inference.preprocess import input_size
 from vis_bench.progress import Bars
 from vis_bench.record.schema import MemoryFields, MemoryPoint
+from vis_bench.system_memory import available_memory, total_memory
 from vis_bench.video_method import VideoMethod
 
 GIB = 1 << 30
 # Lengths that are measured unless the config names others: so many, so far apart, in frames.
 NUM_LENGTHS, STEP = 4, 16
-_MEMORY_INFO = Path("/proc/meminfo")
 # Numbers of glibc's `mallopt`, and the least and the greatest threshold of its own rule.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LEAST, _GREATEST = 128 << 10, 32 << 20
@@ -222,18 +221,12 @@ def _release(device: torch.device) -> None:
 
 
 def _total(device: torch.device) -> int:
-    """The device's memory in bytes."""
+    """The device's memory in bytes; on a CPU what this process may use of it."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    return _meminfo("MemTotal")
+    return total_memory()
 
 
 def _free(device: torch.device) -> int:
-    """Bytes of the device's memory that nobody uses."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else _meminfo("MemAvailable")
-
-
-def _meminfo(name: str) -> int:
-    """A line of the system's memory, in bytes."""
-    lines = dict(line.split(":") for line in _MEMORY_INFO.read_text().splitlines())
-    return int(lines[name].split()[0]) * 1024
+    """Bytes of the device's memory that are left."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
