@@ -308,6 +308,14 @@ def test_category_ids_that_count_from_zero(evaluated):
     assert "run from 1 to 2" in outcome[2]
 
 
+@pytest.mark.parametrize("ids", [(91, 92, 91), (-1, -1, -1), (0, 9, 9)])
+def test_category_ids_of_which_the_annotations_list_none(evaluated, ids):
+    outcome = evaluated(ANNOTATIONS, with_categories(*ids))
+    message = f"has category ids from {min(ids)} to {max(ids)} where those of"
+    assert_one_sentence(outcome, "results.json", message)
+    assert "run from 1 to 2" in outcome[2]
+
+
 def test_an_unknown_category_is_left_out_with_a_warning(evaluated):
     err = warned(evaluated, ANNOTATIONS, with_categories(1, 2, 9))
     assert "predictions left out because their category is not in" in err

@@ -22,11 +22,11 @@ def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
 
     Raises:
         InputError: for a video that the annotations do not list; for category ids that count from
-            0 where the annotations' count from 1; when not one mask has the size of its video's
-            ground truth.
+            0 where the annotations' count from 1, or of which the annotations list none; when not
+            one mask has the size of its video's ground truth.
     """
     _refuse_unknown_videos(ground_truth, results)
-    _refuse_categories_from_zero(ground_truth, results)
+    _refuse_other_categories(ground_truth, results)
     warnings = []
     if not ground_truth.objects:
         warnings.append(f"{ground_truth.name}: no object to find, so every number is -1")
@@ -55,14 +55,17 @@ def _refuse_unknown_videos(ground_truth: GroundTruth, results: Results) -> None:
             )
 
 
-def _refuse_categories_from_zero(ground_truth: GroundTruth, results: Results) -> None:
+def _refuse_other_categories(ground_truth: GroundTruth, results: Results) -> None:
     known = ground_truth.categories.keys()
     used = {track.category_id for track in results.tracks}
-    if 0 in used and 0 not in known and {category + 1 for category in used} <= known:
+    if not known or not used:
+        return
+    from_zero = 0 in used and 0 not in known and {category + 1 for category in used} <= known
+    if from_zero or not used & known:
+        hint = " (was the class index written, which is one less?)" if from_zero else ""
         raise InputError(
-            f"{results.name} has category ids from 0 to {max(used)} where those of "
-            f"{ground_truth.name} run from {min(known)} to {max(known)}; expected the latter "
-            "(was the class index written, which is one less?)"
+            f"{results.name} has category ids from {min(used)} to {max(used)} where those of "
+            f"{ground_truth.name} run from {min(known)} to {max(known)}; expected the latter{hint}"
         )
 
 
