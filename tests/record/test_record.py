@@ -146,7 +146,9 @@ def test_one_bad_file_leaves_the_other_records_readable(tmp_path):
 
 
 def test_a_record_without_variant_and_backbone_has_a_name():
-    assert full_name(GatedCell.of(example_record(options={}, backbone=None))).startswith("ifc")
+    assert full_name(GatedCell.of_record(example_record(options={}, backbone=None))).startswith(
+        "ifc"
+    )
 
 
 def test_times_are_compared_as_times():

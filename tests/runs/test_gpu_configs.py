@@ -40,16 +40,19 @@ LATER = [{"tf32": True}, {"compile": "default"}, {"compile": "cuda_graphs"}]
 def test_other_settings_are_other_cells(setting):
     (cell,) = cells("ifc_mini_synthetic")
     assert cell_digest(cell.model_copy(update=setting)) != cell_digest(cell)
-    plain, other = GatedCell.of(example_record()), GatedCell.of(example_record(**setting))
+    plain, other = (
+        GatedCell.of_record(example_record()),
+        GatedCell.of_record(example_record(**setting)),
+    )
     assert full_name(plain) != full_name(other)
     assert cell_key(plain) != cell_key(other)
 
 
 def test_the_gate_knows_old_records_and_new_ones_as_the_same():
     new = example_record(compile="none", tf32=False, speed_protocol="bench")
-    assert cell_key(GatedCell.of(new)) == cell_key(GatedCell.of(example_record()))
+    assert cell_key(GatedCell.of_record(new)) == cell_key(GatedCell.of_record(example_record()))
     paper = example_record(speed_protocol="paper")
-    assert cell_key(GatedCell.of(paper)) != cell_key(GatedCell.of(new))
+    assert cell_key(GatedCell.of_record(paper)) != cell_key(GatedCell.of_record(new))
 
 
 ARITHMETIC = {("float32", False), ("float32", True), ("bfloat16", False)}

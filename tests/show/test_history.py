@@ -11,7 +11,7 @@ import pytest
 
 from history_records import REGION, measured, moves, sha, write
 from hostile_calls import call
-from record_example import example_record
+from record_example import example_record, streaming_fields
 from vis_bench.record.store import record_json
 from vis_bench.show.gate.differences import comparable_figures
 from vis_bench.show.history.timeline import history_of, read_points
@@ -193,7 +193,7 @@ def test_figures_that_can_be_compared():
 def comparable_figures_of(record):
     from vis_bench.show.gate.baseline import GatedCell
 
-    return comparable_figures(GatedCell.of(record))
+    return comparable_figures(GatedCell.of_record(record))
 
 
 def test_the_order_is_that_of_measurement_then_of_commits(tmp_path):
@@ -354,3 +354,19 @@ def test_missing_figures_missing_folders_and_empty_ones(tmp_path):
 
 
 # check --history
+
+
+def test_streaming_ap_and_latency_move_in_a_history(tmp_path):
+    def streamed(number, aps, **figures):
+        fields = streaming_fields(aps=aps, ap_draws_low=aps[1], ap_draws_high=aps[1], **figures)
+        return measured(number, **{**fields, "streaming_trace_sha256": f"{number:064x}"})
+
+    write(tmp_path, streamed(0, (0.0, 0.2, 0.5)), streamed(1, (0.0, 0.2, 0.5)),
+          streamed(2, (0.0, 0.1, 0.5)), streamed(3, (0.0, 0.1, 0.5)),
+          streamed(4, (0.0, 0.1, 0.5), frame_latency_ms_mean=900.0), measured(5))  # fmt: skip
+    frame, infinite = "streaming AP (6 frames/s, 167 ms)", "streaming AP (6 frames/s, inf)"
+    assert moves(tmp_path) == {
+        frame: [(2, "worse"), (5, "missing")], infinite: [(5, "missing")],
+        "streaming AP (6 frames/s, 0 ms)": [(5, "missing")],
+        "frame latency (6 frames/s)": [(4, "worse"), (5, "missing")],
+    }  # fmt: skip

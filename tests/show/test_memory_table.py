@@ -81,7 +81,7 @@ def test_the_shipped_page_is_that_of_its_records():
 
 
 def moved(old, new):
-    cells = (GatedCell.of(record) for record in (old, new))
+    cells = (GatedCell.of_record(record) for record in (old, new))
     return [(f.figure, f.verdict) for f in compare_cells("a cell", *cells)]
 
 
@@ -99,11 +99,13 @@ def test_the_gate_compares_the_peak_at_the_longest_common_length(slope, expected
 
 def test_the_gate_names_memory_that_is_gone_or_of_other_lengths_or_another_machine(tmp_path):
     name = "memory over length"
-    assert moved(cell(), example_record(clip_length="whole", method="ifc")) == [(name, "missing")]
+    assert moved(cell(), example_record(clip_length="whole", method="ifc")) == [
+        ("peak memory (64 frames)", "missing")
+    ]
     assert moved(example_record(), cell()) == []
     assert moved(cell(), cell(lengths=(8, 24))) == [(name, "not compared")]
     other = cell().model_copy(update={"device": "another"})
     assert moved(cell(), other) == [(name, "not compared")]
-    write_baseline([GatedCell.of(cell())], tmp_path / "b.json")
+    write_baseline([GatedCell.of_record(cell())], tmp_path / "b.json")
     [kept] = load_cells_to_gate(tmp_path / "b.json")
     assert kept.memory_points == cell().memory_points

@@ -11,24 +11,18 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import Field, StrictStr, ValidationError
 
 from vis_bench.cost.speed.settings import BENCH
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
 from vis_bench.record.names import arithmetic_words, clip_name, named_options
 from vis_bench.record.schema import (
-    Count,
-    Fields,
     IdentityFields,
-    MemoryPoint,
     MetricFields,
-    NotNegative,
-    Positive,
     Record,
-    Size,
+    RegionFields,
     SizeFields,
-    StreamFields,
 )
 from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
 from vis_bench.runs.config import Cell, DatasetConfig
@@ -40,63 +34,41 @@ BASELINE_KEY = "vis_bench_baseline"
 BASELINE_VERSION = 1
 
 
-class GatedSpeed(Fields):
-    """Compared fields of one timed region."""
+# Fields of a baseline file: those that identify a cell, those that are compared, and the
+# conditions under which they were measured.
+_SPEED = ("fps", "speed_spread", "peak_memory_bytes")
+BASELINE_FIELDS: dict[str, Any] = {
+    **dict.fromkeys((*IdentityFields.model_fields, *MetricFields.model_fields), True),
+    **dict.fromkeys((*SizeFields.model_fields, *_SPEED), True),
+    **dict.fromkeys((
+        "note", "external", "reconstruction", "method_source", "weights_source", "weights_sha256",
+        "seed", "config", "config_sha256", "kernel_backend", "failures", "precision", "tf32",
+        "compile", "gflops_per_clip", "gflops_per_frame", "flop_convention", "timed_region",
+        "speed_protocol", "streaming", "streaming_policy", "streaming_trace_sha256",
+        "streaming_device", "memory_points", "load_average", "num_cpus", "device", "num_threads",
+        "kernel_build", "created_at", "git_commit", "git_dirty",
+    ), True),
+    "regions": {"__all__": {*_SPEED}},
+}  # fmt: skip
 
-    fps: Positive | None = None
-    speed_spread: NotNegative | None = None
-    peak_memory_bytes: Count | None = None
 
-
-class GatedCell(GatedSpeed, SizeFields, MetricFields, IdentityFields):
-    """Compared fields of a record, and those that identify its cell.
+class GatedCell(Record):
+    """A record to compare; of a baseline file, with the fields that are compared.
 
     `source`: the file that it was read from; no part of a baseline file.
     """
 
     source: StrictStr = Field("", exclude=True)
-    note: StrictStr | None = None
-    external: StrictBool = False
-    reconstruction: StrictBool = False
-    method_source: dict[StrictStr, StrictStr | None] | None = None
-    weights_source: StrictStr | None = None
-    weights_sha256: StrictStr | None = None
-    seed: StrictInt | None = None
-    config: dict[StrictStr, Any] = Field(default_factory=dict)
-    kernel_backend: StrictStr | None = None
-    failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
-    precision: StrictStr | None = None
-    tf32: StrictBool | None = None
-    compile: StrictStr | None = None
-    gflops_per_clip: NotNegative | None = None
-    gflops_per_frame: NotNegative | None = None
-    flop_convention: StrictStr | None = None
-    timed_region: StrictStr | None = None
-    speed_protocol: StrictStr | None = None
-    regions: dict[StrictStr, GatedSpeed] = Field(default_factory=dict)
-    streaming: tuple[StreamFields, ...] = ()
-    streaming_trace_sha256: StrictStr | None = None
-    streaming_device: StrictStr | None = None
-    memory_points: tuple[MemoryPoint, ...] = ()
-    load_average: NotNegative | None = None
-    num_cpus: Size | None = None
-    device: StrictStr | None = None
-    num_threads: Size | None = None
-    kernel_build: StrictStr | None = None
-    created_at: StrictStr | None = None
-    git_commit: StrictStr | None = None
-    git_dirty: StrictBool | None = None
 
     @classmethod
-    def of(cls, record: Record, source: str = "") -> GatedCell:
-        """Take the compared fields of a record."""
-        return cls(**{**record.model_dump(include=set(cls.model_fields)), "source": source})
+    def of_record(cls, record: Record, source: str = "") -> GatedCell:
+        """The cell of a record, read from `source`."""
+        return cls(**{**dict(record), "source": source})
 
-    def timed_regions(self) -> Mapping[str, GatedSpeed]:
-        """The timed regions by name; the cell's own figures where it names no regions."""
-        if self.regions or self.fps is None:
-            return self.regions
-        return {str(self.timed_region): self}
+    def timed_regions(self) -> Mapping[str, RegionFields]:
+        """The timed regions by name, with the cell's own figures as one, unless it is listed."""
+        own = {} if self.fps is None else {str(self.timed_region): self}
+        return {**own, **self.regions}
 
 
 # Fields that identify a cell, beside those that `_identity` works out.
@@ -108,7 +80,7 @@ IDENTITY = (
 _IN_FIELDS = {
     "dataset", "weights", "tf32", "compile", "trained_by", "skip_without_weights", *IDENTITY,
 }  # fmt: skip
-COSTS = ("num_params", "gflops_per_clip", "gflops_per_frame")
+COSTS = ("num_params", "num_checkpoint_entries", "gflops_per_clip", "gflops_per_frame")
 
 
 def load_cells_to_gate(path: Path) -> list[GatedCell]:
@@ -139,7 +111,10 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
             f"{first.source} and {second.source} measure the same cell, {full_name(first)}; "
             "expected one record of it, so remove the other"
         )
-    written = [cell.model_dump(mode="json") for cell in sorted(cells, key=_sort_key)]
+    written = [
+        cell.model_dump(mode="json", include=BASELINE_FIELDS)
+        for cell in sorted(cells, key=_sort_key)
+    ]
     content = {BASELINE_KEY: BASELINE_VERSION, "cells": written}
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
     write_atomically(path, text.encode() + b"\n")
@@ -257,11 +232,13 @@ def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> list[GatedCell]:
     if path.is_dir():
-        return [GatedCell.of(read_record(file), str(file)) for file in RecordStore(path).paths()]
+        return [
+            GatedCell.of_record(read_record(file), str(file)) for file in RecordStore(path).paths()
+        ]
     content = read_json(path)
     if _is_baseline(content):
         return _baseline_cells(content, path)
-    return [GatedCell.of(parse_record(content, str(path)), str(path))]
+    return [GatedCell.of_record(parse_record(content, str(path)), str(path))]
 
 
 def _is_baseline(content: object) -> bool:
@@ -278,7 +255,7 @@ def _baseline_cells(content: dict[str, Any], path: Path) -> list[GatedCell]:
         raise InputError(f"baseline {path}: cells is not a list of cells; write it with --update")
     try:
         return [
-            GatedCell(**{**cell, "source": f"{path} cells[{index}]"})
+            GatedCell(**{"config_sha256": "", **cell, "source": f"{path} cells[{index}]"})
             for index, cell in enumerate(cells)
         ]
     except ValidationError as error:

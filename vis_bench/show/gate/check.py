@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from vis_bench.show.gate.differences import (
     FAILING,
     POINTS,
     Finding,
-    compare_cells,
+    comparisons,
+    differences,
+    figures_without_rule,
 )
 from vis_bench.table import render
 from vis_bench.table.model import ABSENT, Column, Entry, Table
@@ -44,6 +46,8 @@ class GateReport:
     Attributes:
         num_compared: cells that were compared, in both the baseline and the current records.
         num_timed: those of them whose speed was measured.
+        without_rule: fields of results that nothing compares, with the number of cells that have
+            them.
         require_speed: speed that cannot be compared fails too.
         updated: the current records have become the baseline.
         history: commits of the records that were compared with, instead of a baseline; None with
@@ -53,6 +57,7 @@ class GateReport:
     findings: Sequence[Finding]
     num_compared: int
     num_timed: int = 0
+    without_rule: Mapping[str, int] = field(default_factory=dict)
     require_speed: bool = False
     updated: bool = False
     history: Sequence[str] | None = None
@@ -71,6 +76,7 @@ class GateReport:
         return {
             "passed": self.passed, "num_compared": self.num_compared,
             "speed_compared": not self._no_speed, "findings": findings,
+            "without_rule": dict(self.without_rule),
         }  # fmt: skip
 
     def as_markdown(self) -> str:
@@ -79,7 +85,7 @@ class GateReport:
         return f"## {heading}\n\n{self.details()}"
 
     def details(self) -> str:
-        """Reasons for not comparing speed, and a table of the other findings."""
+        """Reasons for not comparing figures, and a table of the other findings."""
         against = f" with {', '.join(map(escape_markdown, self.history))}" if self.history else ""
         compared = f"{count(self.num_compared, 'cell')} compared{against}.\n"
         parts = [compared, *_reasons(self._uncompared)]
@@ -93,6 +99,9 @@ class GateReport:
                 for f in listed
             ]  # fmt: skip
             parts.append(render(Table.of(columns, rows)))
+        if self.without_rule:
+            names = ", ".join(f"`{escape_markdown(name)}`" for name in self.without_rule)
+            parts.append(f"No rule compares these figures: {names}.\n")
         if self._moved and not self.updated:
             parts.append(UPDATE_HINT if self.history is None else HISTORY_HINT)
         return "\n".join(parts)
@@ -191,8 +200,11 @@ def compare_sets(
     pairs, gone, added = paired(
         *([c for c in cells if measurement_key(c) not in repeated] for cells in (baseline, current))
     )
+    without_rule = Counter[str]()
     for old, new in pairs:
-        findings += compare_cells(names[measurement_key(old)], old, new, points)
+        compared = list(comparisons(old, new, points))
+        findings += differences(names[measurement_key(old)], compared)
+        without_rule.update(figures_without_rule(old, new, compared))
     findings += [
         Finding(
             names[measurement_key(cell)], WHOLE_CELL, "measured", ABSENT, "no record", "missing"
@@ -211,8 +223,8 @@ def compare_sets(
         for cell in added
     ]
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
-    num_timed = sum(bool(old.timed_regions() or new.timed_regions()) for old, new in pairs)
-    return GateReport(findings, len(pairs), num_timed)
+    num_timed = sum(any(c.timed_regions() or c.streaming for c in pair) for pair in pairs)
+    return GateReport(findings, len(pairs), num_timed, dict(sorted(without_rule.items())))
 
 
 def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | None:

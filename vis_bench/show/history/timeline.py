@@ -18,7 +18,6 @@ from vis_bench.record.names import measured_at
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.gate.baseline import (
-    COSTS,
     GatedCell,
     cell_key,
     distinct_names,
@@ -27,11 +26,11 @@ from vis_bench.show.gate.baseline import (
 )
 from vis_bench.show.gate.check import GateReport, compare_sets
 from vis_bench.show.gate.differences import (
-    GATED_METRICS,
     POINTS,
     Finding,
     comparable_figures,
     compare_cells,
+    comparisons,
 )
 from vis_bench.table.model import ABSENT
 from vis_bench.text import count
@@ -60,12 +59,7 @@ class Point:
     @cached_property
     def cell(self) -> GatedCell:
         """The compared fields."""
-        return GatedCell.of(self.record, str(self.path))
-
-    @cached_property
-    def without_streaming(self) -> GatedCell:
-        """The compared fields but those of streaming, which `check` alone compares."""
-        return self.cell.model_copy(update={"streaming": ()})
+        return GatedCell.of_record(self.record, str(self.path))
 
     @cached_property
     def cell_key(self) -> str:
@@ -185,11 +179,11 @@ def find_moves(points: Sequence[Point], name: str, tolerance: float = POINTS) ->
     before: Point | None = None
     for point in points:
         level, gone = levels.setdefault(point.series, {}), absent.setdefault(point.series, set())
-        figures = comparable_figures(point.without_streaming)
+        figures = comparable_figures(point.cell)
         is_first = not level
         starts = dict(level)
         if is_first and before is not None:
-            starts = dict.fromkeys(comparable_figures(before.without_streaming), before)
+            starts = dict.fromkeys(comparable_figures(before.cell), before)
         gone -= figures
         for move in _moved(point, starts, name, tolerance):
             figure = move.finding.figure
@@ -216,9 +210,7 @@ def _moved(
     """The figures of a record that moved against the beginnings of their levels."""
     conditions = set[str]()
     for start in dict.fromkeys(starts.values()):
-        for finding in compare_cells(
-            name, start.without_streaming, point.without_streaming, tolerance
-        ):
+        for finding in compare_cells(name, start.cell, point.cell, tolerance):
             figure = finding.figure
             if finding.verdict == "not compared" or figure in conditions:
                 continue
@@ -229,15 +221,17 @@ def _moved(
 
 
 def _is_known(move: Move, before: Point | None, named: Point | None, tolerance: float) -> bool:
-    """True if another machine has shown the same move of accuracy or cost since the level began."""
+    """True if another machine has shown the move since the level began.
+
+    Speed and memory of two machines are never the same figure.
+    """
     figure = move.finding.figure
-    if before is None or named is None or figure not in (*GATED_METRICS, *COSTS):
+    if before is None or named is None:
         return False
     if before.machine == move.at.machine or named.order <= move.since.order:
         return False
-    old, new = before.without_streaming, move.at.without_streaming
-    moved = (finding.figure for finding in compare_cells("", old, new, tolerance))
-    return getattr(old, figure) is not None and figure not in moved
+    compared = comparisons(before.cell, move.at.cell, tolerance)
+    return any(c.figure == figure and c.verdict == "same" for c in compared)
 
 
 def check_history(
