@@ -10,9 +10,9 @@ import torch
 
 from methods import build_method
 from vis_bench.contract import check_clip, check_values
-from vis_bench.cost.speed.regions import CpuMarks
 from vis_bench.inference.loop import ENCODE_FRAMES, InferencePlan, StoredFrames, predict_clips
 from vis_bench.inference.stages import StageClock
+from vis_bench.measures.speed.regions import CpuMarks
 
 CPU = torch.device("cpu")
 NUM_FRAMES, LENGTH, STRIDE = 12, 5, 2

@@ -9,9 +9,6 @@ from torch.backends import cuda, cudnn
 
 from methods import build_method
 from paths import ROOT
-from vis_bench.cost.speed.measure import compile_seconds, measure_speed, num_warmup
-from vis_bench.cost.speed.regions import VideoRun, Workload
-from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference import compiled as module
@@ -26,6 +23,9 @@ from vis_bench.inference.compiled import (
     tf32_set,
 )
 from vis_bench.inference.loop import InferencePlan
+from vis_bench.measures.speed.measure import compile_seconds, measure_speed, num_warmup
+from vis_bench.measures.speed.regions import VideoRun, Workload
+from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 from vis_bench.progress import Bars
 from vis_bench.runs.config import load_cells

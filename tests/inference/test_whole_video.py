@@ -10,13 +10,13 @@ import torch
 
 from video_key import VideoKey
 from vis_bench.contract import check_contract
-from vis_bench.cost.speed.nvml import peak_memory
-from vis_bench.cost.speed.regions import time_run
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.stages import StageClock
+from vis_bench.measures.speed.nvml import peak_memory
+from vis_bench.measures.speed.regions import time_run
 from vis_bench.method import InputFormat, TrackingRule
 from vis_bench.video_method import TrackPrediction, VideoMethod
 

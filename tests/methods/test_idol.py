@@ -19,7 +19,6 @@ from official_weights import (
     space_time_iou,
 )
 from vis_bench.contract import check_contract
-from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.clips import clip_windows
@@ -27,6 +26,7 @@ from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.masks.rle import decode
+from vis_bench.measures.flops.video import ShapeCounter
 
 CASES = ("idol_r50_a", "idol_r50_b", "idol_r50_ovis")
 # The contract tests every cut; these are the ways from frames to tracks.

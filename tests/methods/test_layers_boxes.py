@@ -11,7 +11,7 @@ from torch import nn
 
 from methods.layers.boxes import apply_deltas, pairwise_iou, suppress_boxes
 from methods.layers.roi_align import Pyramid
-from vis_bench.cost.flops.counter import count_macs
+from vis_bench.measures.flops.counter import count_macs
 
 STRIDES = (4, 8, 16, 32)
 # Two levels' borders, a box without area, one that is all of the frame, slivers, and one outside.

@@ -8,11 +8,11 @@ from masktrack_rcnn_golden import Golden, mask, overlaps
 from methods import build_method
 from methods.masktrack_rcnn import tracker
 from official_weights import build_on_meta, expected, filled_state
-from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.compiled import compiled
+from vis_bench.measures.flops.video import ShapeCounter
 
 CASES = ["a", "b"]
 CATEGORIES = range(1, 41)

@@ -13,12 +13,12 @@ from methods import build_method
 from methods.minvis import match_queries
 from transformers_goldens import assert_golden_tracks, filled_for, golden_video, goldens
 from vis_bench.contract import check_contract
-from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import to_input
+from vis_bench.measures.flops.video import ShapeCounter
 
 PLANS = [(1, 1), (2, 1), (3, 2), (4, 4), ("whole", 1)]
 ARRAYS, GOLDEN = goldens()

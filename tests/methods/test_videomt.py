@@ -20,13 +20,13 @@ from transformers_goldens import (
     goldens,
     videomt_options,
 )
-from vis_bench.cost.flops.counter import GIGA, count_macs
-from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import load_weights, weights_name
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips, track_video
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
+from vis_bench.measures.flops.counter import GIGA, count_macs
+from vis_bench.measures.flops.video import ShapeCounter
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.build import load_method

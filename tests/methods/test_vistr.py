@@ -19,11 +19,11 @@ from official_weights import (
     space_time_iou,
     video,
 )
-from vis_bench.cost.flops.video import ShapeCounter
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.measures.flops.video import ShapeCounter
 
 NUM_CLASSES = 5
 SMALL = {"backbone": "mini", "hidden": 64, "encoder_layers": 1, "decoder_layers": 1}

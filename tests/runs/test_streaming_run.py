@@ -10,12 +10,12 @@ import torch
 from methods import build_method
 from run_case import QUIET, jobs_of
 from video_key import VideoKey
-from vis_bench.cost.speed.regions import Workload
-from vis_bench.cost.streaming.trace import Trace, read_trace, time_clips
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import track_video
 from vis_bench.inference.publications import publish_video
+from vis_bench.measures.speed.regions import Workload
+from vis_bench.measures.streaming.trace import Trace, read_trace, time_clips
 from vis_bench.method import ClipPrediction, ImageRule, TrackingRule, VISMethod
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.streaming import SECOND, TimedClip, VideoStream

@@ -11,9 +11,9 @@ import yaml
 from extras import NEEDED
 from methods import build_method
 from paths import ROOT
-from vis_bench.cost.flops.video import ShapeCounter, measure_flops
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan
+from vis_bench.measures.flops.video import ShapeCounter, measure_flops
 from vis_bench.record.schema import CostFields
 from vis_bench.runs.build import method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells

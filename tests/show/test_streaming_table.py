@@ -7,7 +7,7 @@ import pytest
 from maintenance import refresh
 from paths import ROOT
 from record_example import example_record, streaming_fields
-from vis_bench.cost.streaming.trace import read_trace
+from vis_bench.measures.streaming.trace import read_trace
 from vis_bench.metrics.streaming import VideoStream, latency_figures, show_figures
 from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page

@@ -27,13 +27,13 @@ from pydantic import (
     model_validator,
 )
 
-from vis_bench.cost.memory.settings import MemorySettings
-from vis_bench.cost.speed.settings import BENCH, SpeedSettings
-from vis_bench.cost.streaming.settings import StreamingSettings
 from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
 from vis_bench.files import MAX_DEPTH, parse_yaml, read_yaml, shown
 from vis_bench.inference.clips import check_clip_plan
+from vis_bench.measures.memory.settings import MemorySettings
+from vis_bench.measures.speed.settings import BENCH, SpeedSettings
+from vis_bench.measures.streaming.settings import StreamingSettings
 from vis_bench.runs.bundled import find_config
 
 Measure = Literal["accuracy", "speed", "flops", "streaming", "memory"]

@@ -19,17 +19,17 @@ from textwrap import shorten
 
 import torch
 
-from vis_bench.cost.flops.values import measure_flops_on_values
-from vis_bench.cost.flops.video import measure_flops
-from vis_bench.cost.memory.measure import GIB, lengths_of, measure_memory
-from vis_bench.cost.speed.measure import measure_speed
-from vis_bench.cost.speed.regions import Workload
 from vis_bench.data.annotation_files import videos_checksum
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.checkpoint import weights_name
 from vis_bench.inference.loop import track_video
+from vis_bench.measures.flops.values import measure_flops_on_values
+from vis_bench.measures.flops.video import measure_flops
+from vis_bench.measures.memory.measure import GIB, lengths_of, measure_memory
+from vis_bench.measures.speed.measure import measure_speed
+from vis_bench.measures.speed.regions import Workload
 from vis_bench.method import VISMethod
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.coco import evaluate_images

@@ -14,10 +14,6 @@ from typing import NamedTuple
 
 import torch
 
-from vis_bench.cost.memory.measure import lengths_of
-from vis_bench.cost.speed.settings import check_protocol
-from vis_bench.cost.streaming.settings import rates_of
-from vis_bench.cost.streaming.trace import Trace, check_trace, read_trace
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
@@ -28,6 +24,10 @@ from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.whole_video import check_whole_video
+from vis_bench.measures.memory.measure import lengths_of
+from vis_bench.measures.speed.settings import check_protocol
+from vis_bench.measures.streaming.settings import rates_of
+from vis_bench.measures.streaming.trace import Trace, check_trace, read_trace
 from vis_bench.method import MethodSource, VISMethod
 from vis_bench.plugins import sources_sha256
 from vis_bench.progress import Bars

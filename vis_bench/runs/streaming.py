@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from vis_bench.cost.speed.measure import num_warmup
-from vis_bench.cost.speed.regions import Workload
-from vis_bench.cost.speed.settings import SpeedSettings
-from vis_bench.cost.streaming.settings import StreamingSettings, delays_of, rates_of
-from vis_bench.cost.streaming.trace import Trace, time_videos
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.files import write_atomically
 from vis_bench.inference.loop import ENCODE_FRAMES
 from vis_bench.inference.publications import Publications, publish_video
+from vis_bench.measures.speed.measure import num_warmup
+from vis_bench.measures.speed.regions import Workload
+from vis_bench.measures.speed.settings import SpeedSettings
+from vis_bench.measures.streaming.settings import StreamingSettings, delays_of, rates_of
+from vis_bench.measures.streaming.trace import Trace, time_videos
 from vis_bench.method import VISMethod
 from vis_bench.metrics.ap import Evaluation
 from vis_bench.metrics.matching import Matches, match

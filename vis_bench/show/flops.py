@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from vis_bench.cost.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
-from vis_bench.cost.flops.values import count_nominal_on_values
-from vis_bench.cost.flops.video import NominalCost, ShapeCounter, count_nominal
 from vis_bench.data.nominal import NUM_FRAMES
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.whole_video import check_whole_video
+from vis_bench.measures.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
+from vis_bench.measures.flops.values import count_nominal_on_values
+from vis_bench.measures.flops.video import NominalCost, ShapeCounter, count_nominal
 from vis_bench.progress import Advance, silent
 from vis_bench.record.names import backbone_title, method_title, option_words
 from vis_bench.runs.build import BuildMethod, counting_flops, method_on_meta

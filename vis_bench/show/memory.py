@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vis_bench.cost.memory.growth import Growth, growth_of
 from vis_bench.data.categories import dataset_title
+from vis_bench.measures.memory.growth import Growth, growth_of
 from vis_bench.record.names import backbone_title, cost_labels
 from vis_bench.record.schema import Record
 from vis_bench.show.speed import MEBIBYTE

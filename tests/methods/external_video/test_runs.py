@@ -17,11 +17,11 @@ from other_pythons import other_pythons
 from paths import ROOT
 from run_case import QUIET, jobs_of
 from vis_bench.cli import main
-from vis_bench.cost.speed.measure import measure_speed
-from vis_bench.cost.speed.regions import Workload
-from vis_bench.cost.speed.settings import SpeedSettings
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.measures.speed.measure import measure_speed
+from vis_bench.measures.speed.regions import Workload
+from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.record.names import display_names, method_labels
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import Field, StrictStr, ValidationError
 
-from vis_bench.cost.speed.settings import BENCH
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
+from vis_bench.measures.speed.settings import BENCH
 from vis_bench.record.names import arithmetic_words, clip_name, named_options
 from vis_bench.record.schema import (
     IdentityFields,

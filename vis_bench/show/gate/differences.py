@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from vis_bench.cost.memory.growth import needed
+from vis_bench.measures.memory.growth import needed
 from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, TRACKING, Metric
 from vis_bench.record.schema import (
     MachineFields,

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vis_bench.cost.speed.settings import PAPER
 from vis_bench.files import read_yaml
+from vis_bench.measures.speed.settings import PAPER
 from vis_bench.record.metrics import FPS
 from vis_bench.record.names import arithmetic_name, tie_break
 from vis_bench.record.schema import Record

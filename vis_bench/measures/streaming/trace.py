@@ -16,13 +16,13 @@ from typing import Any
 
 import orjson
 
-from vis_bench.cost.speed.regions import Clock, Workload, synchronizer
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, shown
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import Tracker, track_video
 from vis_bench.inference.stages import StageClock
+from vis_bench.measures.speed.regions import Clock, Workload, synchronizer
 from vis_bench.metrics.streaming import SECOND, STAGES, TimedClip
 
 VERSION = 1

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch._ops import OpOverload, OpOverloadPacket
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vis_bench.cost.flops.rules import counts_zero, mac_rule, moves_values
 from vis_bench.errors import InputError
+from vis_bench.measures.flops.rules import counts_zero, mac_rule, moves_values
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -19,12 +19,12 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._pytree import tree_leaves
 
 from vis_bench.contract import checked_tracks
-from vis_bench.cost.flops.counter import CONVENTION, MacCount, count_watched
-from vis_bench.cost.flops.video import NominalCost, VideoCount, cost_fields, nominal_cost
 from vis_bench.data.nominal import NUM_FRAMES, SIZE_HW, SPLIT, nominal_videos
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.preprocess import input_size, resize_frame
+from vis_bench.measures.flops.counter import CONVENTION, MacCount, count_watched
+from vis_bench.measures.flops.video import NominalCost, VideoCount, cost_fields, nominal_cost
 from vis_bench.video_method import VideoInfo, VideoMethod
 
 # A record counts its videos; of a `VideoMethod` it counts the nominal one.

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from vis_bench.contract import check_next
-from vis_bench.cost.flops.counter import CONVENTION, GIGA, MacCount, count_macs
-from vis_bench.cost.flops.tree import ModuleNode, module_tree
 from vis_bench.data.nominal import NUM_FRAMES, SIZE_HW
 from vis_bench.data.video import Video
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips
 from vis_bench.inference.preprocess import input_size
+from vis_bench.measures.flops.counter import CONVENTION, GIGA, MacCount, count_macs
+from vis_bench.measures.flops.tree import ModuleNode, module_tree
 from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
 

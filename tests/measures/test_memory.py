@@ -9,14 +9,14 @@ import torch
 from methods import build_method
 from run_case import Heard
 from vis_bench import system_memory
-from vis_bench.cost.memory import measure
-from vis_bench.cost.memory.growth import Growth, Longest, growth, growth_of, needed
-from vis_bench.cost.memory.measure import lengths_of, measure_memory
-from vis_bench.cost.memory.settings import MemorySettings
-from vis_bench.cost.speed.regions import Workload
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
+from vis_bench.measures.memory import measure
+from vis_bench.measures.memory.growth import Growth, Longest, growth, growth_of, needed
+from vis_bench.measures.memory.measure import lengths_of, measure_memory
+from vis_bench.measures.memory.settings import MemorySettings
+from vis_bench.measures.speed.regions import Workload
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import MemoryPoint

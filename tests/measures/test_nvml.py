@@ -7,7 +7,7 @@ import pynvml
 import pytest
 import torch
 
-from vis_bench.cost.speed.nvml import (
+from vis_bench.measures.speed.nvml import (
     THROTTLE_REASONS,
     Gpu,
     joules_per_frame,

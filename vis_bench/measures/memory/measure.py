@@ -16,16 +16,16 @@ from typing import Literal
 
 import torch
 
-from vis_bench.cost.memory.growth import growth, needed
-from vis_bench.cost.memory.settings import MemorySettings
-from vis_bench.cost.speed.nvml import peak_memory, process_peak, reset_process_peak
-from vis_bench.cost.speed.regions import Workload
 from vis_bench.data.frames import there_and_back
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import ClipLength
 from vis_bench.inference.loop import ENCODE_FRAMES, track_video
 from vis_bench.inference.preprocess import input_size
+from vis_bench.measures.memory.growth import growth, needed
+from vis_bench.measures.memory.settings import MemorySettings
+from vis_bench.measures.speed.nvml import peak_memory, process_peak, reset_process_peak
+from vis_bench.measures.speed.regions import Workload
 from vis_bench.progress import Bars
 from vis_bench.record.schema import MemoryFields, MemoryPoint
 from vis_bench.system_memory import available_memory, total_memory

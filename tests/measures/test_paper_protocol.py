@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from methods import build_method, method_names
-from vis_bench.cost.speed.settings import check_protocol
 from vis_bench.errors import InputError
+from vis_bench.measures.speed.settings import check_protocol
 from vis_bench.runs.config import Cell, cell_digest
 
 SPEED = {"protocol": "paper", "regions": "model"}

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from methods import build_method
-from vis_bench.cost.flops.counter import count_watched
-from vis_bench.cost.flops.values import (
+from vis_bench.errors import InputError
+from vis_bench.inference.loop import InferencePlan
+from vis_bench.inference.preprocess import to_input
+from vis_bench.measures.flops.counter import count_watched
+from vis_bench.measures.flops.values import (
     CONVENTION_NOMINAL,
     Origins,
     count_nominal_on_values,
     measure_flops_on_values,
 )
-from vis_bench.cost.flops.video import ShapeCounter, count_nominal
-from vis_bench.errors import InputError
-from vis_bench.inference.loop import InferencePlan
-from vis_bench.inference.preprocess import to_input
+from vis_bench.measures.flops.video import ShapeCounter, count_nominal
 from vis_bench.video_method import TrackPrediction, VideoMethod
 
 PLAN = InferencePlan("whole", 1, 32, torch.device("cpu"))

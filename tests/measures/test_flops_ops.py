@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
-from vis_bench.cost.flops.counter import count_macs
 from vis_bench.errors import InputError
+from vis_bench.measures.flops.counter import count_macs
 
 
 def rand(*shape, device="meta"):

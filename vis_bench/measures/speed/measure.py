@@ -21,8 +21,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from vis_bench.cost.speed.nvml import Gpu, joules_per_frame, open_gpu, peak_memory
-from vis_bench.cost.speed.regions import (
+from vis_bench.data.video import Video
+from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod
+from vis_bench.inference.loop import no_mark
+from vis_bench.inference.stages import NO_STAGES
+from vis_bench.measures.speed.nvml import Gpu, joules_per_frame, open_gpu, peak_memory
+from vis_bench.measures.speed.regions import (
     REGION_RUNS,
     Clock,
     RegionRun,
@@ -33,11 +37,7 @@ from vis_bench.cost.speed.regions import (
     untimed_regions,
     videos_on_disk,
 )
-from vis_bench.cost.speed.settings import SpeedSettings
-from vis_bench.data.video import Video
-from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod
-from vis_bench.inference.loop import no_mark
-from vis_bench.inference.stages import NO_STAGES
+from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.method import VISMethod
 from vis_bench.progress import Advance, Bars
 from vis_bench.video_method import VideoMethod

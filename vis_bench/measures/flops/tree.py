@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from vis_bench.cost.flops.counter import MacCount
+from vis_bench.measures.flops.counter import MacCount
 
 # The operations of a module itself, or in methods of its parts other than `forward`.
 ITSELF = "(itself)"

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from vis_bench.cost.speed.measure import measure_speed, middle_run, spread
-from vis_bench.cost.speed.regions import (
+from vis_bench.data.frames import ImageFiles
+from vis_bench.data.video import Video
+from vis_bench.inference import compiled
+from vis_bench.inference.loop import InferencePlan, no_mark
+from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
+from vis_bench.measures.speed.measure import measure_speed, middle_run, spread
+from vis_bench.measures.speed.regions import (
     REGION_RUNS,
     CudaMarks,
     VideoRun,
@@ -17,12 +22,7 @@ from vis_bench.cost.speed.regions import (
     time_run,
     videos_on_disk,
 )
-from vis_bench.cost.speed.settings import SpeedSettings
-from vis_bench.data.frames import ImageFiles
-from vis_bench.data.video import Video
-from vis_bench.inference import compiled
-from vis_bench.inference.loop import InferencePlan, no_mark
-from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
+from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import SpeedFields

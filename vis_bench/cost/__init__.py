@@ -1,1 +1,0 @@
-"""The cost of inference: multiply-adds (`flops`); time, memory and energy (`speed`)."""
