@@ -22,6 +22,8 @@ from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, write_atomically
+from vis_bench.measures.memory.table import memory_page
+from vis_bench.measures.streaming.table import streaming_page, write_picture
 from vis_bench.metrics.matches_file import write_matches
 from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
 from vis_bench.record.names import display_names, split_ablations, tie_break
@@ -42,7 +44,6 @@ from vis_bench.show.leaderboard import (
     leaderboard_markdown,
 )
 from vis_bench.show.measured import measured_page, speed_remarks
-from vis_bench.show.memory import memory_page
 from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.papers import FPS as FPS_TABLE
 from vis_bench.show.papers import paper_tables, seed_tables, table_page
@@ -57,7 +58,6 @@ from vis_bench.show.returning import (
     returning_page,
 )
 from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
-from vis_bench.show.streaming import streaming_page, write_picture
 from vis_bench.table import render
 from vis_bench.table.labels import LABELS, labels
 from vis_bench.table.model import Column, Entry, Page, Table

@@ -5,12 +5,12 @@ import pytest
 from run_case import QUIET, jobs_of
 from video_key import build_key
 from vis_bench.errors import InputError
+from vis_bench.measures.speed.table import speed_table, untimed_remarks
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.show.report.costs import cost_remarks
 from vis_bench.show.report.costs import speed_table as report_table
-from vis_bench.show.speed import speed_table, untimed_remarks
 
 CONFIG = """
 method: METHOD

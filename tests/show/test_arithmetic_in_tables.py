@@ -3,6 +3,7 @@
 import pytest
 
 from record_example import example_record
+from vis_bench.measures.speed.table import speed_table
 from vis_bench.record.metrics import AP, FPS
 from vis_bench.record.names import marked_labels
 from vis_bench.record.schema import RegionFields
@@ -12,7 +13,6 @@ from vis_bench.show.measured import measured_page
 from vis_bench.show.papers.fps import fps_page
 from vis_bench.show.papers.lookup import pick
 from vis_bench.show.papers.table import load_table
-from vis_bench.show.speed import speed_table
 from vis_bench.show.speed_chart import speed_panels
 from vis_bench.table import render
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from record_example import example_record
+from vis_bench.measures.speed.table import speed_table
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME
 from vis_bench.show.curves import (
     cost_curves,
@@ -17,7 +18,6 @@ from vis_bench.show.curves import (
     printed_curves,
     write_curves,
 )
-from vis_bench.show.speed import speed_table
 from vis_bench.table import render
 from vis_bench.text import single_line
 

@@ -7,13 +7,13 @@ import pytest
 from maintenance import refresh
 from paths import ROOT
 from record_example import example_record, streaming_fields
+from vis_bench.measures.speed.table import speed_table
+from vis_bench.measures.streaming.table import draw_streaming, streaming_page, write_picture
 from vis_bench.measures.streaming.trace import read_trace
 from vis_bench.metrics.streaming import VideoStream, latency_figures, show_figures
 from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
 from vis_bench.show.report.streaming import delay_curves, streaming_tables
-from vis_bench.show.speed import speed_table
-from vis_bench.show.streaming import draw_streaming, streaming_page, write_picture
 from vis_bench.table import render
 
 

@@ -14,14 +14,14 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_tables
 from vis_bench.commands.values import count, positive, whole_number
 from vis_bench.errors import InputError
+from vis_bench.measures.memory.table import memory_page, over_length
+from vis_bench.measures.speed.table import speed_table, untimed_remarks
+from vis_bench.measures.streaming.table import streamed, streaming_page, write_picture
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
-from vis_bench.show.memory import memory_page, over_length
-from vis_bench.show.speed import speed_table, untimed_remarks
-from vis_bench.show.streaming import streamed, streaming_page, write_picture
 from vis_bench.table import render
 
 if TYPE_CHECKING:

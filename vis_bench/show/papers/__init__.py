@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vis_bench.measures.memory.table import memory_page
+from vis_bench.measures.streaming.table import streaming_page
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.show.measured import measured_page
-from vis_bench.show.memory import memory_page
 from vis_bench.show.papers.fill import paper_page
 from vis_bench.show.papers.fps import fps_page
 from vis_bench.show.papers.over_seeds import Samples, over_seeds_page
 from vis_bench.show.papers.table import PaperRow, load_table, published
-from vis_bench.show.streaming import streaming_page
 from vis_bench.table.model import Page
 
 if TYPE_CHECKING:

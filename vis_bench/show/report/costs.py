@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.inference.stages import OTHER, STAGE_NAMES
+from vis_bench.measures.speed.table import MEBIBYTE, blank_regions, untimed_remarks
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
-from vis_bench.show.speed import MEBIBYTE, blank_regions, untimed_remarks
 from vis_bench.table.number_format import num_timed_videos, spread_words
 
 # A bar of the chart: its name, and milliseconds per source frame by stage.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from vis_bench.measures.streaming.table import ENOUGH_CLIPS, NOT_ESTABLISHED
 from vis_bench.record.schema import Record, StreamFields
 from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, words
-from vis_bench.show.streaming import ENOUGH_CLIPS, NOT_ESTABLISHED
 from vis_bench.table.number_format import points, range_text
 
 # A curve of AP over delay: its name, delays in seconds and AP in points.

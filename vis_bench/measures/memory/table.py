@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.measures.memory.growth import Growth, growth_of
+from vis_bench.measures.speed.table import MEBIBYTE
 from vis_bench.record.names import backbone_title, cost_labels
 from vis_bench.record.schema import Record
-from vis_bench.show.speed import MEBIBYTE
 from vis_bench.table.labels import measured_order
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import number, plain, stride_text
