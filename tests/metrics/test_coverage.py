@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from coverage_table import POPULATIONS, coverage
 from match_model import two_methods
 from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import draw_half_samples, interval_of
@@ -90,6 +91,15 @@ def test_half_samples_cover_and_percentiles_of_a_bootstrap_do_not(small, kind, c
 @pytest.fixture(scope="module")
 def small():
     return simulate(40, 30, 300, 150, one_threshold=True)
+
+
+@pytest.mark.parametrize("title", ["clumped, 6 categories", "clumped, 40 with very rare ones"])
+def test_half_samples_cover_in_another_model(title):
+    """Bounds for 95 % and 5 % of 200 intervals and 100 tests; another set is no such target."""
+    found = coverage(POPULATIONS[title], 24, 100)
+    assert 0.89 <= found.ap <= 1
+    assert found.differs <= 0.12
+    assert found.another_set < found.ap
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`compare` from files: what it reads, what it refuses, what it prints."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -161,11 +162,20 @@ def test_power_is_printed_where_asked_for(files, capsys):
     power = json.loads(capsys.readouterr().out)["power"]
     assert list(power) == [
         "num_videos", "standard_deviation", "smallest_difference", "num_videos_for_one_point",
+        "fewest_videos_for_one_point", "most_videos_for_one_point",
     ]  # fmt: skip
     assert main([*common, "--power"]) == 0
     text = capsys.readouterr().out
     assert f"{100 * power['smallest_difference']:.1f} AP" in text
-    assert f"{power['num_videos_for_one_point']:,} videos" in text
+    fewest, most = re.search(r"some ([\d,]+) to ([\d,]+) videos", text).groups()
+    assert fewest.strip("0,").isdigit()
+    assert len(fewest.strip("0,")) == len(most.strip("0,")) == 1
+    assert int(fewest.replace(",", "")) == pytest.approx(
+        power["num_videos_for_one_point"] / 2, rel=0.5
+    )
+    assert int(most.replace(",", "")) == pytest.approx(
+        3 * power["num_videos_for_one_point"], rel=0.5
+    )
     assert main([*common[:2], good, *common[3:], "--json", "--power"]) == 0
     assert json.loads(capsys.readouterr().out)["power"] is None
 

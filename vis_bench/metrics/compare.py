@@ -22,6 +22,8 @@ from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS
 
 # Quantiles whose sum is a difference in standard errors: a test at 5 %, found in 80 % of cases.
 _POWER_SHARES = (0.975, 0.8)
+# Videos that a difference needs, by the number that a plan names (docs/statistics.md).
+_PLANNED = (0.5, 3)
 # Equal up to summation order counts as equal.
 _ROUNDING = 1e-12
 
@@ -62,12 +64,16 @@ class Power:
         smallest_difference: that this many videos show with 80 % power.
         num_videos_for_one_point: that show a difference of 1 AP with 80 % power, if the standard
             deviation falls with the square root of their number.
+        fewest_videos_for_one_point, most_videos_for_one_point: the range of that number, since
+            the deviation is measured on few videos and falls more or less slowly.
     """
 
     num_videos: int
     standard_deviation: float
     smallest_difference: float
     num_videos_for_one_point: int
+    fewest_videos_for_one_point: int
+    most_videos_for_one_point: int
 
 
 @dataclass(frozen=True)
@@ -112,10 +118,9 @@ class Comparison:
         if error is None:
             return None
         in_errors = sum(float(stdtrit(self.num_videos - 1, share)) for share in _POWER_SHARES)
-        many = sum(map(float, ndtri(_POWER_SHARES))) * error / 0.01
-        return Power(
-            self.num_videos, error, in_errors * error, math.ceil(self.num_videos * many**2)
-        )
+        many = self.num_videos * (sum(map(float, ndtri(_POWER_SHARES))) * error / 0.01) ** 2
+        fewest, some, most = (math.ceil(share * many) for share in (_PLANNED[0], 1, _PLANNED[1]))
+        return Power(self.num_videos, error, in_errors * error, some, fewest, most)
 
 
 def compare(first: Analysis, second: Analysis) -> Comparison:

@@ -96,9 +96,9 @@ class CompareReport:
             f"Power, of {count(power.num_videos, 'video')}: the difference in AP has a standard "
             f"deviation of {points(power.standard_deviation)} over such sets, and the smallest "
             "difference that a paired test at 5 % shows in 80 % of them is "
-            f"{points(power.smallest_difference)} AP. To show 1 AP so takes about "
-            f"{power.num_videos_for_one_point:,} videos, if the standard deviation falls with the "
-            "square root of their number and new videos are like these."
+            f"{points(power.smallest_difference)} AP. To show 1 AP so takes some "
+            f"{_one_digit(power.fewest_videos_for_one_point)} to "
+            f"{_one_digit(power.most_videos_for_one_point)} videos like these."
         )
 
     def finding(self) -> str:
@@ -202,6 +202,11 @@ def _cells(row: Difference, p_value: float | None) -> list[str]:
     interval = range_text(row.low, row.high, signed=True) or ABSENT
     sides = points(row.first), points(row.second)
     return [*sides, _signed(row.difference), interval, number(p_value, 3)]
+
+
+def _one_digit(number: int) -> str:
+    """A number of videos that is known by its first digit: 12,345 is 10,000."""
+    return f"{int(float(f'{number:.0e}')):,}"
 
 
 def _signed(fraction: float | None) -> str:

@@ -1,0 +1,138 @@
+"""`python tests/support/coverage_table.py [NUM_SETS]` prints two tables of docs/statistics.md: what
+intervals cover, and how many times too few videos a plan names.
+
+New videos in every set, from two unlike models of matches. The target of an interval is the mean AP
+of sets of as many videos, from three times as many further sets.
+"""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+import clumped_model
+import match_model
+from vis_bench.metrics.compare import difference_of
+from vis_bench.metrics.half_samples import draw_half_samples, interval_of, standard_error
+from vis_bench.metrics.resample import resample, resampled_ap
+
+NUM_HALVES = 200
+POPULATIONS = {
+    "normal effects, 40 categories": None,
+    "clumped, 40 categories": clumped_model.LIKE_YOUTUBE_VIS,
+    "clumped, 40 with very rare ones": clumped_model.RARE_CATEGORIES,
+    "clumped, 25 in crowds": clumped_model.LIKE_OVIS,
+    "clumped, 6 categories": clumped_model.FEW_CATEGORIES,
+}
+SIZES = (8, 24, 60, 120, 302)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares of intervals: that hold the mean AP, AP50 of such sets, and the AP of another set;
+    share of tests of equal methods that find a difference; mean standard error / true one.
+    """
+
+    ap: float
+    ap50: float
+    another_set: float
+    differs: float
+    error_ratio: float
+
+
+def coverage(population, num_videos, num_sets):
+    """Coverage over sets of videos, a seed each."""
+    halves = [_sampled(population, num_videos, seed, num_halves=NUM_HALVES)
+              for seed in range(num_sets)]  # fmt: skip
+    single = [_sampled(population, num_videos, seed, num_halves=0)
+              for seed in range(num_sets, 4 * num_sets)]  # fmt: skip
+    others = {
+        name: np.array([side[name][0] for pair in single for side in pair])
+        for name in ("ap", "ap50")
+    }
+    sides = [side for pair in halves for side in pair]
+    ends = {
+        name: np.array([e for side in sides if (e := interval_of(side[name], num_videos))])
+        for name in ("ap", "ap50")
+    }
+    errors = [standard_error(side["ap"][1:], num_videos) or 0.0 for side in sides]
+    low, high = ends["ap"].T
+    another = np.resize(others["ap"], len(low))
+    moved = [difference_of(one["ap"], two["ap"], num_videos) for one, two in halves]
+    return Coverage(
+        *(_inside(ends[name], others[name].mean()) for name in ("ap", "ap50")),
+        float(((low <= another) & (another <= high)).mean()),
+        float(np.mean([row.is_noise is False for row in moved])),
+        float(np.mean(errors) / others["ap"].std(ddof=1)),
+    )
+
+
+def _inside(ends_R2, value):
+    return float(((ends_R2[:, 0] <= value) & (value <= ends_R2[:, 1])).mean())
+
+
+def planned_too_few(population, num_videos, num_sets, at=302):
+    """Videos for 1 AP that the true deviation of `at` videos asks for, by the mean plan's number
+    and by its 10th and 90th percentile.
+    """
+    plans = []
+    for seed in range(num_sets):
+        one_S, two_S = _aps(population, num_videos, seed, NUM_HALVES)
+        plans.append(num_videos * (standard_error((two_S - one_S)[1:], num_videos) or 0.0) ** 2)
+    moved = [np.diff(_aps(population, at, seed, 0), axis=0) for seed in range(num_sets)]
+    needed = at * np.var(moved, ddof=1)
+    return [needed / x for x in (np.mean(plans), *np.percentile(plans, [10, 90]))]
+
+
+def _sampled(population, num_videos, seed, num_halves):
+    """AP and AP50 of two methods on all videos of one set, and on its half-samples."""
+    counts_SV = _counts(num_videos, seed, num_halves)
+    return [
+        resample(matches, counts_SV).numbers() for matches in _pair(population, num_videos, seed)
+    ]
+
+
+def _aps(population, num_videos, seed, num_halves):
+    counts_SV = _counts(num_videos, seed, num_halves)
+    return [resampled_ap(matches, counts_SV) for matches in _pair(population, num_videos, seed)]
+
+
+def _counts(num_videos, seed, num_halves):
+    halves_BV = draw_half_samples(num_videos, num_halves, seed)
+    return np.concatenate([np.ones((1, num_videos), int), halves_BV])
+
+
+def _pair(population, num_videos, seed):
+    rng = np.random.default_rng([num_videos, seed])
+    if population is None:
+        return match_model.two_methods(rng, num_videos, 40)
+    return clumped_model.methods(rng, num_videos, population)
+
+
+def main(num_sets):
+    """Write both tables as they come."""
+    _write("Model", "Videos", "Mean AP of such sets", "Mean AP50", "AP of another set",
+           "Equal methods differ", "SE / SD")  # fmt: skip
+    _write(":--", *6 * ["--:"])
+    for title, population in POPULATIONS.items():
+        for num_videos in SIZES:
+            row = coverage(population, num_videos, num_sets)
+            shares = (row.ap, row.ap50, row.another_set, row.differs)
+            cells = [f"{100 * x:.0f} %" for x in shares]
+            _write(title, str(num_videos), *cells, f"{row.error_ratio:.2f}")
+    sys.stdout.write("\n")
+    _write("Model", "Videos", "Needed / planned", "10th percentile", "90th percentile")
+    _write(":--", *4 * ["--:"])
+    for title, population in POPULATIONS.items():
+        for num_videos in SIZES[:-1]:
+            ratios = planned_too_few(population, num_videos, num_sets)
+            _write(title, str(num_videos), *(f"{ratio:.1f}" for ratio in ratios))
+
+
+def _write(*cells):
+    sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)
