@@ -58,7 +58,7 @@ _V1 = _Version("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "tota
 def _limits() -> Iterator[tuple[int, int]]:
     """The limit of each group around this process, and what is used of it.
 
-    Pages of files that were not read lately count as unused: they make room before the limit is hit.
+    Pages of files that were not read lately count as unused: they make room before the limit.
     """
     for version, group in _own_groups():
         root = _GROUPS / version.root
