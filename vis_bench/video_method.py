@@ -65,10 +65,13 @@ class VideoMethod(VISMethod):
     There are no clips, so that a config's `clip_length` is `whole`; region `model` is not timed,
     nothing is compiled, and multiply-adds are counted while the nominal video is predicted:
     `not_counted` is the reason where they cannot be. Of `input_format` only the size counts.
+    `weights_sha256` is set before `take_weights`: the digest that the file has to have when it is
+    loaded; None for any.
     """
 
     whole_video = True
     not_counted: str | None = None
+    weights_sha256: str | None = None
 
     @abstractmethod
     def predict_video(

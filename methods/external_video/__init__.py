@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from cuda_ops import ms_deform_attn, resolve_backend
 from methods.external_video.child import Child
 from methods.external_video.driver import BACK_ENDS, PRESETS, DriverError, open_session
-from methods.external_video.provenance import project_source
+from methods.external_video.provenance import opening, project_source
 from vis_bench.errors import InputError
 from vis_bench.method import InputFormat, MethodSource, TrackingRule
 from vis_bench.operating_system import require_posix
@@ -46,6 +47,7 @@ class ExternalVideo(VideoMethod):
         self._spec = dict(spec)
         self._python = python
         self._timeout = timeout
+        self._source = project_source(Path(spec["project_path"]), python)
         self._session: Child | InProcess | None = None
         if python is not None:
             self.not_counted = "it runs in another process, options.python"
@@ -55,7 +57,7 @@ class ExternalVideo(VideoMethod):
     @property
     def method_source(self) -> MethodSource:
         """The project's source files, commit and environment."""
-        return project_source(Path(self._spec["project_path"]), self._python)
+        return self._source
 
     def prepare_for_inference(self) -> None:
         """Opens the model and tries it on gray frames, before the first video."""
@@ -102,10 +104,16 @@ class ExternalVideo(VideoMethod):
     def _running(self) -> Child | InProcess:
         if self._session is None:
             spec = {**self._spec, "device": str(self._place.device)}
+            # Not a method of this object, which would then be part of a cycle with its process.
+            unchanged = partial(
+                opening, Path(spec["project_path"]), self._source.sha256,
+                spec["weights"] and Path(spec["weights"]), self.weights_sha256,
+            )  # fmt: skip
             if self._python is None:
-                self._session = InProcess(spec)
+                with unchanged():
+                    self._session = InProcess(spec)
             else:
-                self._session = Child(self._python, spec, self._timeout)
+                self._session = Child(self._python, spec, self._timeout, unchanged)
         return self._session
 
 

@@ -12,8 +12,8 @@ import tempfile
 import time
 import warnings
 import weakref
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -51,10 +51,15 @@ class Child:
         python: the interpreter.
         spec: what the driver opens.
         timeout: seconds for opening, and for each video.
+        unchanged: encloses every start, and refuses what has changed since the first.
     """
 
-    def __init__(self, python: str, spec: Mapping[str, Any], timeout: float) -> None:
+    def __init__(
+        self, python: str, spec: Mapping[str, Any], timeout: float,
+        unchanged: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:  # fmt: skip
         self._python, self._spec, self._timeout = python, spec, timeout
+        self._unchanged = unchanged
         self._device = torch.device(spec["device"]).type
         self._peaks: dict[str, int | None] = {}
         self._running: _Process | None = None
@@ -117,7 +122,9 @@ class Child:
 
     def _started(self) -> _Process:
         if self._running is None:
-            self._running = _Process(self._python, self._spec, self._timeout)
+            with self._unchanged():
+                started = _Process(self._python, self._spec, self._timeout)
+            self._running = started
         return self._running
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
 from methods.external_video.child import DRIVER, child_environment
 from methods.external_video.driver.environment import versions
+from vis_bench.digests import check_sha256, reading
 from vis_bench.errors import InputError
 from vis_bench.method import MethodSource
 from vis_bench.plugins import SOURCE_ENDINGS
@@ -34,6 +36,16 @@ def project_source(folder: Path, python: str | None) -> MethodSource:
         git_commit=_commit(folder),
         environment=", ".join(f"{name} {version}" for name, version in found.items()),
     )
+
+
+@contextmanager
+def opening(
+    folder: Path, sha256: str, weights: Path | None, weights_sha256: str | None
+) -> Iterator[None]:
+    """Refuse other sources of a project, and other weights, than those that the block opens."""
+    with nullcontext() if weights is None else reading(weights, weights_sha256):
+        yield
+    check_sha256(folder, _sources_sha256(folder), sha256)
 
 
 def _sources_sha256(folder: Path) -> str:

@@ -21,7 +21,7 @@ from hostile_calls import call
 from methods import build_method
 from mutations import one_sentence
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import folder_config, load_weights, weights_name
+from vis_bench.inference.checkpoint import WeightsFile, folder_config, load_weights, weights_name
 
 SIZES = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 32, "num_queries": 6,
          "encoder_layers": 1, "decoder_layers": 1}  # fmt: skip
@@ -158,7 +158,7 @@ def test_a_tensor_that_says_it_is_large(
     path = tmp_path_factory.getbasetemp() / "said.pth"
     path.write_bytes(one_tensor(size, stride, offset, stored, record))
     with pytest.raises(InputError) as raised:
-        load_weights(method, path)
+        load_weights(method, WeightsFile.at(path))
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
 

@@ -34,7 +34,7 @@ from vis_bench.data.frames import decode_image
 from vis_bench.data.results_file import parse_results
 from vis_bench.data.video import find_videos
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.check_results import check_results
 from vis_bench.progress import Bars
@@ -237,7 +237,7 @@ def test_weights(tmp_path, seeds):
         }  # fmt: skip
         for name, content in cases.items():
             (tmp_path / name).write_bytes(content)
-            sentence(load_weights, method, tmp_path / name)
+            sentence(load_weights, method, WeightsFile.at(tmp_path / name))
     assert not (tmp_path / "harm").exists()
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from methods import build_method
 from official_weights import OFFICIAL, build_on_meta, keys
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import file_sha256, load_weights, read_state
+from vis_bench.inference.checkpoint import WeightsFile, file_sha256, load_weights, read_state
 
 # Keys without a parameter or buffer of their own: the box heads' second name, the training loss's
 # class weights, tables that follow from the window size, and counters of frozen norms.
@@ -40,7 +40,7 @@ def weights(tmp_path):
 
 def refusal(method, path):
     with pytest.raises(InputError) as error:
-        load_weights(method, path)
+        load_weights(method, WeightsFile.at(path))
     message = str(error.value)
     assert str(path) in message
     assert "\n" not in message
@@ -52,10 +52,10 @@ def test_weights_of_other_classes_are_told_by_their_number(name, tmp_path):
     path = tmp_path / "w.pth"
     torch.save(build_method(name, num_classes=6, **SMALL[name]).state_dict(), path)
     with pytest.raises(InputError, match=f"{path} knows 6 classes, but the data has 3 .*=null"):
-        load_weights(small(name), path, 3)
+        load_weights(small(name), WeightsFile.at(path), 3)
     torch.save(small(name, num_queries=24).state_dict(), path)
     with pytest.raises(InputError, match="tensors of another shape") as error:
-        load_weights(small(name), path, 3)
+        load_weights(small(name), WeightsFile.at(path), 3)
     assert "knows" not in str(error.value)
 
 
@@ -102,7 +102,7 @@ def test_forms_of_a_file(tmp_path, form, on_meta):
         torch.save({"model": state} if form == "model.pth" else state, path)
     with torch.device("meta" if on_meta else "cpu"):
         method = small("ifc")
-    load_weights(method, path)
+    load_weights(method, WeightsFile.at(path))
     for name, tensor in method.state_dict().items():
         assert torch.equal(tensor, state[name]), name
 
@@ -120,7 +120,7 @@ def test_training_state_beside_the_weights(tmp_path):
     }
     torch.save(content, tmp_path / "r50.pth")
     method = small("seqformer")
-    load_weights(method, tmp_path / "r50.pth")
+    load_weights(method, WeightsFile.at(tmp_path / "r50.pth"))
     assert torch.equal(method.query_embedding.weight, source.query_embedding.weight)
 
 

@@ -13,7 +13,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference import compiled as module
 from vis_bench.inference import loop
-from vis_bench.inference.checkpoint import load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.inference.compiled import (
     COMPILING_RUNS,
     CompiledMethod,
@@ -50,7 +50,7 @@ def traced_only(monkeypatch):
 def mini(name):
     (cell,) = load_cells(ROOT / "configs" / f"{name}_mini_synthetic.yaml")
     method = build_method(name, num_classes=6, **cell.options)
-    load_weights(method, ROOT / cell.weights)
+    load_weights(method, WeightsFile.at(ROOT / cell.weights))
     method.prepare_for_inference()
     return method
 

@@ -12,7 +12,7 @@ from methods import build_method
 from methods.training.trainable import load_initial_weights
 from vis_bench.cli import main
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import load_weights, read_state
+from vis_bench.inference.checkpoint import WeightsFile, load_weights, read_state
 
 SIZES = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 32, "num_queries": 6}
 
@@ -28,8 +28,9 @@ def load(request):
     """Loads a file as a run does, as its check does, and as training does."""
     with torch.device("meta" if request.param == "meta" else "cpu"):
         method = build_method("ifc", num_classes=3, **SIZES)
-    function = load_initial_weights if request.param == "initial_weights" else load_weights
-    return lambda path: function(method, path)
+    if request.param == "initial_weights":
+        return lambda path: load_initial_weights(method, path)
+    return lambda path: load_weights(method, WeightsFile.at(path))
 
 
 def refusal(call, path):
@@ -60,7 +61,7 @@ def test_weights_that_are_not_numbers_name_the_first_key(load, state, tmp_path, 
 def test_weights_whose_sum_overflows_are_finite_all_the_same(state, tmp_path):
     large = {key: torch.full_like(tensor, 3e38) for key, tensor in state.items()}
     torch.save(large, tmp_path / "w.pth")
-    load_weights(build_method("ifc", num_classes=3, **SIZES), tmp_path / "w.pth")
+    load_weights(build_method("ifc", num_classes=3, **SIZES), WeightsFile.at(tmp_path / "w.pth"))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool, torch.complex64])
@@ -81,7 +82,7 @@ def test_eight_bits_without_their_scales_are_refused(load, state, tmp_path, dtyp
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_are_read(state, tmp_path, dtype):
     torch.save({key: tensor.to(dtype) for key, tensor in state.items()}, tmp_path / "w.pth")
-    load_weights(build_method("ifc", num_classes=3, **SIZES), tmp_path / "w.pth")
+    load_weights(build_method("ifc", num_classes=3, **SIZES), WeightsFile.at(tmp_path / "w.pth"))
 
 
 @pytest.mark.parametrize("kind", ["sparse", "meta", "quantized"])
@@ -179,4 +180,6 @@ def test_links_in_a_folder_of_weights_end_in_a_sentence(tmp_path, capsys, kind):
 def test_a_link_to_weights_is_followed(state, tmp_path):
     save_file(state, tmp_path / "w.safetensors")
     (tmp_path / "link.safetensors").symlink_to(tmp_path / "w.safetensors")
-    load_weights(build_method("ifc", num_classes=3, **SIZES), tmp_path / "link.safetensors")
+    load_weights(
+        build_method("ifc", num_classes=3, **SIZES), WeightsFile.at(tmp_path / "link.safetensors")
+    )

@@ -20,7 +20,7 @@ from official_weights import (
 )
 from vis_bench.contract import check_contract
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
@@ -248,14 +248,16 @@ def test_a_missing_tensor_is_named(tmp_path):
     del state["embedding_head.layers.1.weight"]
     torch.save({"model": state}, tmp_path / "idol.pth")
     with pytest.raises(InputError, match=r"embedding_head\.layers\.1\.weight"):
-        load_weights(build_method("idol", num_classes=6, **SMALL), tmp_path / "idol.pth")
+        load_weights(
+            build_method("idol", num_classes=6, **SMALL), WeightsFile.at(tmp_path / "idol.pth")
+        )
 
 
 @pytest.mark.parametrize("other", ["seqformer", "ifc"])
 def test_an_idol_checkpoint_is_told_from_others(other, tmp_path):
     torch.save({"model": filled_state("idol_r50")}, tmp_path / "idol.pth")
     with pytest.raises(InputError, match="an IDOL checkpoint"):
-        load_weights(build_on_meta(f"{other}_r50"), tmp_path / "idol.pth")
+        load_weights(build_on_meta(f"{other}_r50"), WeightsFile.at(tmp_path / "idol.pth"))
 
 
 def test_ovis_has_its_own_thresholds():

@@ -9,7 +9,7 @@ from methods import build_method
 from methods.masktrack_rcnn import tracker
 from official_weights import build_on_meta, expected, filled_state
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.compiled import compiled
 from vis_bench.measures.flops.video import ShapeCounter
@@ -219,13 +219,13 @@ def test_a_file_of_mmdetection_is_read_and_a_missing_key_named(tmp_path):
     path = tmp_path / "masktrack.pth"
     torch.save({"meta": {"CLASSES": ("person",)}, "state_dict": state}, path)
     method = build_on_meta("masktrack_rcnn_r50")
-    load_weights(method, path)
+    load_weights(method, WeightsFile.at(path))
     weight = method.track_head.second.weight
     assert torch.equal(weight, state["track_head.embed_head.fcs.1.weight"])
     del state["track_head.embed_head.fcs.1.bias"]
     torch.save({"state_dict": state}, path)
     with pytest.raises(InputError, match=r"missing keys \(1\): track_head.second.bias"):
-        load_weights(build_on_meta("masktrack_rcnn_r50"), path)
+        load_weights(build_on_meta("masktrack_rcnn_r50"), WeightsFile.at(path))
 
 
 def test_a_frame_without_detections_has_no_tracks():

@@ -14,7 +14,7 @@ from methods import build_method
 from paths import ROOT
 from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import Results
-from vis_bench.inference.checkpoint import load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import area
 from vis_bench.metrics.ap import evaluate
@@ -39,7 +39,7 @@ def cell_of(name):
 def load_mini(name):
     cell = cell_of(name)
     method = build_method(name, num_classes=6, **cell.options)
-    load_weights(method, ROOT / cell.weights)
+    load_weights(method, WeightsFile.at(ROOT / cell.weights))
     method.prepare_for_inference()
     return method
 

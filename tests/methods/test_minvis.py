@@ -14,7 +14,7 @@ from methods.minvis import match_queries
 from transformers_goldens import assert_golden_tracks, filled_for, golden_video, goldens
 from vis_bench.contract import check_contract
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import to_input
@@ -146,7 +146,7 @@ def test_a_hugging_face_folder_loads(tmp_path, older):
     if older:
         state = load_file(file)
         save_file({key: state[key] for key in state if "swin.layernorm" not in key}, file)
-    load_weights(method, file)
+    load_weights(method, WeightsFile.at(file))
     method.prepare_for_inference()
     frames_T3HW = to_input(golden_video(CASE).frames, method.input_format)
     one, other = method(frames_T3HW), loaded()(frames_T3HW)
@@ -181,4 +181,4 @@ def test_a_folder_of_another_model_is_refused(tmp_path, key, value, message):
     change(config, key, value)
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=re.escape(message)):
-        load_weights(built(), file)
+        load_weights(built(), WeightsFile.at(file))

@@ -27,7 +27,7 @@ from methods.training.trainer import (
 )
 from paths import CONFIGS
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.method import FrameFeatures
 from vis_bench.progress import Bars
 
@@ -342,7 +342,7 @@ def test_a_run_ends_with_weights_and_an_ap(tmp_path):
     assert done["metrics"][0]["clip_length"] == 10
     assert 0 <= done["metrics"][0]["ap"] <= 1
     method = build_method("ifc", num_classes=6, backbone="mini", **SMALL["ifc"])
-    load_weights(method, Path(done["weights"]))
+    load_weights(method, WeightsFile.at(Path(done["weights"])))
     assert load_file(done["weights"]).keys() == method.state_dict().keys()
     settings = ["steps=3", "videos=2", "evaluate=null"]
     again = train(path, settings, tmp_path / "out", resume=True, bars=Bars(quiet=True))

@@ -21,7 +21,7 @@ from transformers_goldens import (
     videomt_options,
 )
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import load_weights, weights_name
+from vis_bench.inference.checkpoint import WeightsFile, load_weights, weights_name
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips, track_video
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
@@ -129,7 +129,7 @@ def test_a_hugging_face_folder_gives_what_transformers_gives(tmp_path, changes):
     theirs.save_pretrained(tmp_path / "model")
     cell = cell_of(tmp_path)
     file = find_weights(cell, tmp_path / "model")
-    assert weights_name(file) == "model/model.safetensors"
+    assert weights_name(file.path) == "model/model.safetensors"
     method = load_method(build_method, cell, 6, file, torch.device("cpu"))
     sizes = {name: case["config"][entry] for name, entry in VIDEOMT_OPTIONS.items()}
     assert sizes.items() <= method.resolved_options.items()
@@ -162,7 +162,9 @@ def test_a_folder_of_another_model_is_refused(folder, changes, message):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
     with pytest.raises(InputError, match=re.escape(message)):
-        load_weights(built_videomt(GOLDEN["cases"]["square"]), folder / "model.safetensors")
+        load_weights(
+            built_videomt(GOLDEN["cases"]["square"]), WeightsFile.at(folder / "model.safetensors")
+        )
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):
@@ -219,7 +221,7 @@ def test_the_authors_file_loads(tmp_path):
     assert len(saved["model"]) == len(method.state_dict()) - 4 * 6 + 2
     torch.save(saved, tmp_path / "yt.pth")
     other = built_videomt(case)
-    load_weights(other, tmp_path / "yt.pth")
+    load_weights(other, WeightsFile.at(tmp_path / "yt.pth"))
     other.prepare_for_inference()
     frames_T3HW = network_input(method, case)
     one, two = method(frames_T3HW), other(frames_T3HW)

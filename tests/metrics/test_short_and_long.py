@@ -10,6 +10,7 @@ from vis_bench.cli import main
 from vis_bench.data.annotation_files import join_short_and_long
 from vis_bench.data.annotations import GroundTruth, read_annotations, read_short_and_long
 from vis_bench.data.results_file import read_results
+from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.matching import match
@@ -153,18 +154,19 @@ def test_a_prediction_of_neither_file_is_refused(files, tmp_path):
 class TestWrongFiles:
     def test_the_same_file_twice(self, files):
         with pytest.raises(InputError, match="both list video"):
-            join_short_and_long(files[0], files[0])
+            join_short_and_long(*map(PinnedFile, (files[0], files[0])))
 
     def test_other_categories(self, tmp_path):
         def rename(short, long):
             long["categories"] = [{**c, "name": "tree"} for c in long["categories"][:1]]
 
         with pytest.raises(InputError, match="differ in category"):
-            join_short_and_long(*cut(tmp_path, rename))
+            join_short_and_long(*map(PinnedFile, cut(tmp_path, rename)))
 
     def test_a_list_without_annotations(self, tmp_path):
+        files = cut(tmp_path, lambda short, long: long.pop("annotations"))
         with pytest.raises(InputError, match=r"gt_long\.json has no annotations, like the public"):
-            join_short_and_long(*cut(tmp_path, lambda short, long: long.pop("annotations")))
+            join_short_and_long(*map(PinnedFile, files))
 
     def test_a_defect_is_named_by_its_own_file_and_id(self, tmp_path):
         def spoil(short, long):

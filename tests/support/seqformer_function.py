@@ -9,11 +9,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from methods import build_method  # noqa: E402
-from vis_bench.inference.checkpoint import load_weights  # noqa: E402
+from vis_bench.inference.checkpoint import WeightsFile, load_weights  # noqa: E402
 from vis_bench.inference.preprocess import masks_to_video, to_input  # noqa: E402
 
 MODEL = build_method("seqformer", num_classes=6, variant="mini")
-load_weights(MODEL, ROOT / "methods" / "weights" / "seqformer_mini.safetensors", 6)
+WEIGHTS = ROOT / "methods" / "weights" / "seqformer_mini.safetensors"
+load_weights(MODEL, WeightsFile.at(WEIGHTS), 6)
 MODEL.prepare_for_inference()
 
 

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
         if options.annotations is not None:
             listed_videos(options.annotations, options.frames)
     if weights := find_weights(cell, options.weights):
-        overwrite_guard([options.output], [weights])
+        overwrite_guard([options.output], [weights.path])
     method = load_predictor(
         build_method, cell, len(inputs.categories), device,
         weights=options.weights, random_weights=options.random_weights,

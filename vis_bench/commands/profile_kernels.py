@@ -109,7 +109,7 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
     device = pick_device(options.device)
     num_classes = len(config_categories(cell.dataset))
     weights = find_weights(cell, options.weights)
-    overwrite_guard([output, options.output], [options.config, weights])
+    overwrite_guard([output, options.output], [options.config, weights.path if weights else None])
     method = load_method(build_method, cell, num_classes, weights, device)
     check_writable(output)
     with naming_method(cell.method), TemporaryDirectory() as folder:

@@ -21,8 +21,9 @@ import orjson
 
 from vis_bench.data.categories import TRAINING_PARTS
 from vis_bench.data.video import MAX_PIXELS
+from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
-from vis_bench.files import parse_json, read_json, shown
+from vis_bench.files import parse_json, shown
 
 Kind = Literal[
     "file", "categories", "id", "length", "size", "frame", "mask", "area", "box", "value"
@@ -249,7 +250,7 @@ def videos_checksum(ids: Iterable[Any]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def join_short_and_long(short: Path, long: Path) -> dict[str, Any]:
+def join_short_and_long(short: PinnedFile, long: PinnedFile) -> dict[str, Any]:
     """One content of two files, of short and of long videos, as YouTube-VIS 2022 has them.
 
     Its AP is the mean of the APs of both (as in tue-mps/videomt 39411e9,
@@ -260,16 +261,16 @@ def join_short_and_long(short: Path, long: Path) -> dict[str, Any]:
         InputError: for files of another kind, that differ in their categories, or that both list
             a video, as one file given twice does.
     """
-    paths = (Path(short), Path(long))
-    contents = [read_json(path) for path in paths]
+    paths = (short.path, long.path)
+    contents = [parse_json(file.read(), str(file.path)) for file in (short, long)]
     for content, path in zip(contents, paths, strict=True):
         check_kind(content, str(path))
     videos = _ids_of("videos", contents, paths)
     shared = sorted(set(videos[0]) & set(videos[1]))
     if shared:
         raise InputError(
-            f"{short} and {long} both list video {shared[0]}; expected the annotations of short "
-            "videos in one and of long videos in the other"
+            f"{paths[0]} and {paths[1]} both list video {shared[0]}; expected the annotations of "
+            "short videos in one and of long videos in the other"
         )
     _check_same_categories(contents, paths)
     info = contents[0].get("info")

@@ -26,6 +26,7 @@ from vis_bench.data.annotation_files import (
     video_entries,
 )
 from vis_bench.data.video import Video, video_without_frames
+from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
@@ -123,7 +124,9 @@ def read_annotations(path: Path) -> GroundTruth:
 def read_short_and_long(short: Path, long: Path) -> GroundTruth:
     """Reads and checks the two files of a data set; see `join_short_and_long`."""
     try:
-        return GroundTruth.of(join_short_and_long(short, long), f"{short} and {long}")
+        return GroundTruth.of(
+            join_short_and_long(PinnedFile(short), PinnedFile(long)), f"{short} and {long}"
+        )
     except InputError:
         for path in (short, long):  # alone, the file at fault names its own annotations
             read_annotations(path)

@@ -50,8 +50,9 @@ from vis_bench.data.categories import (
 )
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file, turned_warning
 from vis_bench.data.video import Video
+from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
-from vis_bench.files import read_bytes, read_json
+from vis_bench.files import parse_json, read_json
 
 DRAWN = ("synthetic", "synthetic_images", nominal.NAME)
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
@@ -72,7 +73,7 @@ class Dataset:
     """A split of a data set.
 
     `videos` decode their frames when indexed. `categories`: id -> name, in order. `content` makes
-    the content of the annotations file, read from `annotations_path` where there is one. `drawn`:
+    the content of the annotations file, read from `annotations` where there is one. `drawn`:
     synthetic videos, of which masks are drawn up to the last video that is asked for.
     `has_annotations` is False for the public validation and test files, which list videos only.
     `cut` is what the command `split` wrote into a file that it made.
@@ -84,11 +85,16 @@ class Dataset:
     videos: Sequence[Video]
     categories: Mapping[int, str]
     has_annotations: bool
-    annotations_path: Path | None
+    annotations: PinnedFile | None
     content: Callable[[], dict[str, Any]]
     cut: Cut | None = None
     of_images: bool = False
     drawn: synthetic.SyntheticVideos | None = None
+
+    @property
+    def annotations_path(self) -> Path | None:
+        """The annotations file, where there is one."""
+        return None if self.annotations is None else self.annotations.path
 
     @property
     def part(self) -> str | None:
@@ -110,9 +116,8 @@ class Dataset:
         """The checksum of the annotations file, or of the JSON it would be."""
         if self.drawn is not None and self.drawn.annotations_sha256 is not None:
             return self.drawn.annotations_sha256
-        path = self.annotations_path
-        data = orjson.dumps(self.content()) if path is None else read_bytes(path)
-        return annotations_checksum(data)
+        file = self.annotations
+        return annotations_checksum(orjson.dumps(self.content()) if file is None else file.read())
 
     def first(self, num_videos: int) -> Dataset:
         """The data set as it would be with fewer synthetic videos; any other as it is."""
@@ -187,7 +192,7 @@ def load_dataset(
         return read_dataset(name, split, annotations, frames)
     root = _required(data_root, name, "annotations" if annotations is None else "frames")
     if annotations is None and (both := _find_short_and_long(root, name, split)):
-        content = partial(join_short_and_long, *both)
+        content = partial(join_short_and_long, *map(PinnedFile, both))
         frames = frames or _find_frames(root, name, split)
         return _opened(name, split, content, f"{both[0]} and {both[1]}", frames)
     annotations = annotations or _find_annotations(root, name, split)
@@ -201,17 +206,17 @@ def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Data
     A known data set has its own categories, all of them, and the file's must not contradict them;
     any other has the file's.
     """
-    content = partial(_read_content, annotations)
-    return _opened(name, split, content, str(annotations), frames, annotations)
+    file = PinnedFile(annotations)
+    return _opened(name, split, partial(_read_content, file), str(annotations), frames, file)
 
 
-def _read_content(annotations: Path) -> Any:
-    return as_videos(read_json(annotations))
+def _read_content(annotations: PinnedFile) -> Any:
+    return as_videos(parse_json(annotations.read(), str(annotations.path)))
 
 
 def _opened(
     name: str, split: str, read: Callable[[], Any], title: str, frames: Path,
-    annotations: Path | None = None,
+    annotations: PinnedFile | None = None,
 ) -> Dataset:  # fmt: skip
     """The data set of an annotations file, or of two that were joined, called `title`."""
     content = read()

@@ -10,6 +10,7 @@ upper 8 are kept, in gray as in color. Of an animated image the first picture is
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ import numpy as np
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from vis_bench.digests import ChangedFileError, file_sha256, reading
 from vis_bench.errors import InputError
 from vis_bench.files import shown, write_atomically
 
@@ -153,13 +155,36 @@ class ImageFiles(LazyFrames):
         files: one per frame, in order.
         name: what messages call the video.
         size_HW: height and width in pixels that every frame has to have.
+        pins: the number of bytes that each file has to have when it is read, or its SHA-256.
     """
 
-    def __init__(self, files: Sequence[Path], name: str, size_HW: tuple[int, int]) -> None:
+    def __init__(
+        self, files: Sequence[Path], name: str, size_HW: tuple[int, int],
+        pins: Sequence[int | str] = (),
+    ) -> None:  # fmt: skip
         super().__init__(len(files), self._decode)
         self.files = files
         self._name = name
         self._size_HW = size_HW
+        self._pins = pins
+
+    def pinned(self, *, contents: bool) -> ImageFiles:
+        """The same frames, whose files have to stay as they are: in size, or in their contents."""
+        pins = [file_sha256(path) if contents else path.stat().st_size for path in self.files]
+        return ImageFiles(self.files, self._name, self._size_HW, pins)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Digest of the names and pins of the files; None without pins.
+
+        The annotations, which have a digest of their own, name the folders.
+        """
+        if not self._pins:
+            return None
+        total = hashlib.sha256()
+        for path, pin in zip(self.files, self._pins, strict=True):
+            total.update(f"{path.name}\n{pin}\n".encode())
+        return total.hexdigest()
 
     def check(self) -> list[Path]:
         """Reads the header of every file.
@@ -180,7 +205,13 @@ class ImageFiles(LazyFrames):
         return turned
 
     def _decode(self, t: int) -> np.ndarray:
-        frame_HW3 = decode_image(self.files[t], f"frame {t} of video {self._name}")
+        path, pin = self.files[t], self._pins[t] if self._pins else None
+        with reading(path, pin if isinstance(pin, str) else None):
+            frame_HW3 = decode_image(path, f"frame {t} of video {self._name}")
+        if isinstance(pin, int) and (size := path.stat().st_size) != pin:
+            raise ChangedFileError(
+                f"{path} has changed since the run began: it has {size} bytes; expected {pin}"
+            )
         self._check_size(t, frame_HW3.shape[:2])
         return frame_HW3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +57,12 @@ class Video:
     def files(self) -> Sequence[Path]:
         """The files that hold the frames; none for frames that are made."""
         return getattr(self.frames, "files", ())
+
+    def pinned(self, *, contents: bool) -> Video:
+        """The video with frames that have to stay as they are; see `ImageFiles.pinned`."""
+        if not isinstance(self.frames, ImageFiles):
+            return self
+        return replace(self, frames=self.frames.pinned(contents=contents))
 
     def read(self, t: int) -> np.ndarray | str:
         """Frame t, or the reason why it cannot be decoded.

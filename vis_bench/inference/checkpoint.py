@@ -8,19 +8,20 @@ missing; a method maps the names in its authors' files to its own by hooks.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import pickle
 import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from vis_bench.digests import file_sha256, reading
 from vis_bench.errors import InputError, reason
 from vis_bench.files import shown
 from vis_bench.method import VISMethod
@@ -32,7 +33,6 @@ FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"
 SHOWN_KEYS = 3
 # Plain containers that authors save beside their weights (SeqFormer: its command line).
 HARMLESS: list[Callable | tuple[Callable, str]] = [argparse.Namespace]
-CHUNK_BYTES = 1 << 20
 # Whole numbers in checkpoints of others: counters of batches, tables of positions.
 COUNTS = ("num_batches_tracked", "relative_position_index")
 
@@ -53,6 +53,29 @@ SIGNS_OF_OTHERS = {
 }
 
 
+@dataclass(frozen=True)
+class WeightsFile:
+    """A weights file, and the config.json beside weights in Hugging Face's form.
+
+    Both must have their digest whenever they are read; those without one are not checked.
+    """
+
+    path: Path
+    config: Path | None
+    sha256: str | None = None
+    config_sha256: str | None = None
+
+    @classmethod
+    def at(cls, path: Path) -> WeightsFile:
+        """The file at a path, and its config."""
+        return cls(path, folder_config(path))
+
+    def hashed(self) -> WeightsFile:
+        """The same files with their digests as of now."""
+        config = None if self.config is None else file_sha256(self.config)
+        return replace(self, sha256=file_sha256(self.path), config_sha256=config)
+
+
 def folder_config(path: Path) -> Path | None:
     """The config.json beside weights in Hugging Face's form; None for any other file."""
     config = path.parent / CONFIG
@@ -63,7 +86,7 @@ def folder_config(path: Path) -> Path | None:
     return config
 
 
-def load_weights(method: VISMethod, path: Path, num_classes: int | None = None) -> None:
+def load_weights(method: VISMethod, weights: WeightsFile, num_classes: int | None = None) -> None:
     """Loads all of a method's weights from a file.
 
     A method built on the meta device takes the file's tensors over without a copy.
@@ -72,12 +95,22 @@ def load_weights(method: VISMethod, path: Path, num_classes: int | None = None) 
         num_classes: K that the method was built with, for a message about weights of another K.
 
     Raises:
-        InputError: the file cannot be read, holds no weights, or holds those of something else.
+        InputError: the file cannot be read, holds no weights, or holds those of something else, or
+            it is not the one that the run began with.
     """
-    if isinstance(method, VideoMethod) and method.take_weights(path):
-        return
-    if config := folder_config(path):
-        method.check_stated_options(config, method.resolved_options)
+    path = weights.path
+    if isinstance(method, VideoMethod):
+        method.weights_sha256 = weights.sha256
+        if method.take_weights(path):
+            return
+    if weights.config is not None:
+        with reading(weights.config, weights.config_sha256):
+            method.check_stated_options(weights.config, method.resolved_options)
+    with reading(path, weights.sha256):
+        _load_weights(method, path, num_classes)
+
+
+def _load_weights(method: VISMethod, path: Path, num_classes: int | None) -> None:
     state = read_state(path)
     check_kinds(state, method, path)
     on_meta = any(parameter.is_meta for parameter in method.parameters())
@@ -176,15 +209,6 @@ def weights_name(path: Path) -> str:
     """The name of a weights file in records, with its folder's where all are named alike."""
     folder = path.parent.resolve()  # the file itself may be a link into a cache
     return f"{folder.name}/{path.name}" if path.name == FOLDER_WEIGHTS else path.name
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _read_safetensors(path: Path) -> object:

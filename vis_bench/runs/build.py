@@ -6,13 +6,13 @@ Errors of a method's own code become sentences with its name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
+from vis_bench.digests import reading
 from vis_bench.errors import InputError, reason
-from vis_bench.inference.checkpoint import folder_config, load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.method import VISMethod
 from vis_bench.runs.config import Cell
 from vis_bench.runs.process_state import kept_process_state
@@ -23,7 +23,7 @@ BuildMethod = Callable[..., VISMethod]
 
 
 def build_cell_method(
-    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: WeightsFile | None = None
 ) -> VISMethod:
     """Build the cell's method; random weights come from the cell's seed alone.
 
@@ -75,7 +75,7 @@ def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | Non
 
 def load_method(
     build_method: BuildMethod, cell: Cell, num_classes: int,
-    weights: Path | None, device: torch.device,
+    weights: WeightsFile | None, device: torch.device,
 ) -> VISMethod:  # fmt: skip
     """Build the cell's method, load its weights and prepare it for inference on `device`."""
     method = build_cell_method(build_method, cell, num_classes, weights)
@@ -84,14 +84,18 @@ def load_method(
         load_weights(method, weights, num_classes)
     with naming_method(cell.method):
         method.to(device)
-        method.prepare_for_inference()
-        if isinstance(method, VideoMethod):
-            method.check_resolution(cell.resolution)
+        if not isinstance(method, VideoMethod):
+            method.prepare_for_inference()
+            return method
+        # Weights that it took may be loaded only here.
+        with nullcontext() if weights is None else reading(weights.path, weights.sha256):
+            method.prepare_for_inference()
+        method.check_resolution(cell.resolution)
     return method
 
 
 def method_on_meta(
-    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None = None
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: WeightsFile | None = None
 ) -> VISMethod:
     """Build the cell's method on the meta device: shapes without values.
 
@@ -115,14 +119,16 @@ def method_on_meta(
 
 
 def _build(
-    build_method: BuildMethod, cell: Cell, num_classes: int, weights: Path | None
+    build_method: BuildMethod, cell: Cell, num_classes: int, weights: WeightsFile | None
 ) -> VISMethod:
     options = dict(cell.options)
-    if weights is not None and (config := folder_config(weights)):
-        options["weights_config"] = config
+    reads_config: AbstractContextManager[None] = nullcontext()
+    if weights is not None and weights.config is not None:
+        options["weights_config"] = weights.config
+        reads_config = reading(weights.config, weights.config_sha256)
     if cell.kernel_backend != "auto":
         options["kernel_backend"] = cell.kernel_backend
-    with kept_process_state(), torch.random.fork_rng(devices=[]):
+    with kept_process_state(), torch.random.fork_rng(devices=[]), reads_config:
         torch.manual_seed(cell.seed)
         return build_method(cell.method, num_classes=num_classes, **options)
 

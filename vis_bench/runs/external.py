@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from vis_bench.data.annotation_files import (
     videos_checksum,
 )
 from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, contradiction, dataset_of
+from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
-from vis_bench.files import parse_json, read_bytes, write_atomically
+from vis_bench.files import parse_json, write_atomically
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.record.environment import package_version
@@ -106,12 +108,17 @@ def record_results(
             videos of YouTube-VIS by default.
         tracking_threshold: as for `evaluate`.
     """
+    files = [PinnedFile(path) for path in (annotations, long_annotations) if path]
+    for file in files:
+        file.read()
+    pinned_results = PinnedFile(predictions)
+    results = pinned_results.read()
     evaluation = evaluate_files(
         annotations, predictions, long_annotations=long_annotations,
         tracking_threshold=tracking_threshold,
     )  # fmt: skip
-    described = _describe(annotations, long_annotations, dataset, split)
-    results = read_bytes(predictions)
+    described = _describe(files, dataset, split)
+    pinned_results.read()
     identity = [source.method, source.backbone, described, hashlib.sha256(results).hexdigest()]
     identity += [] if source.note is None else [source.note]
     record = Record(
@@ -139,20 +146,21 @@ def record_results(
 
 
 def _describe(
-    annotations: Path, long_annotations: Path | None, dataset: str | None, split: str | None
+    annotations: Sequence[PinnedFile], dataset: str | None, split: str | None
 ) -> dict[str, Any]:
     """The record's dataset, split and annotations_sha256."""
-    name = " and ".join(str(path) for path in (annotations, long_annotations) if path)
-    if long_annotations is not None:
-        content = join_short_and_long(annotations, long_annotations)
+    name = " and ".join(str(file.path) for file in annotations)
+    if len(annotations) > 1:
+        content = join_short_and_long(*annotations)
         data, cut = orjson.dumps(content), None
         dataset, split = dataset or SHORT_AND_LONG, split or "val"
     else:
-        data = read_bytes(annotations)
+        [file] = annotations
+        data = file.read()
         content = parse_json(data, name)
         cut = cut_of(content)
-        dataset = dataset or _recognized(content, annotations)
-        split = split or (cut.part if cut else annotations.stem)
+        dataset = dataset or _recognized(content, file.path)
+        split = split or (cut.part if cut else file.path.stem)
     _check_name(dataset, content, name)
     return {
         "dataset": dataset, "split": split, "annotations_sha256": annotations_checksum(data),

@@ -382,7 +382,7 @@ def describe(job: Job, method: VISMethod) -> Record:
     """Describe the subject, the machine and the source of a measurement."""
     cell = job.cell
     if job.weights is not None:
-        weights_source = weights_name(job.weights)
+        weights_source = weights_name(job.weights.path)
     elif method.weights_source is not None:
         weights_source = str(method.weights_source)
     else:

@@ -17,9 +17,10 @@ import torch
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
+from vis_bench.data.frames import ImageFiles
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, file_sha256, folder_config, load_weights
+from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, WeightsFile, load_weights
 from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
@@ -78,8 +79,7 @@ class Job:
     dataset: Dataset
     videos: Sequence[Video]
     ground_truth: GroundTruth | None
-    weights: Path | None
-    weights_sha256: str | None
+    weights: WeightsFile | None
     plan: InferencePlan
     digest: str
     sources_sha256: str
@@ -88,6 +88,11 @@ class Job:
     limited: bool
     measures_training_videos: bool
     trace: Trace | None
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Digest of the weights file."""
+        return None if self.weights is None else self.weights.sha256
 
     def frames_sha256(self, video_ids: Iterable[int]) -> str | None:
         """Fingerprint of the frames of some videos; None for videos that are drawn in memory."""
@@ -206,13 +211,14 @@ class _Resolver:
         self._dataset = cache(partial(open_dataset, data_root=settings.data_root))
         self._ground_truth = cache(self._load_ground_truth)
         self._check_frames = cache(self._check_frame_files)
-        self._frames = cache(self._frame_digests)
-        self._sha256 = cache(file_sha256)
+        self._videos = cache(self._pinned_videos)
+        self._weights = cache(WeightsFile.hashed)
         self._trace = cache(read_trace)
-        self._checked: dict[tuple[str, int, Path | None], _CheckedMethod] = {}
+        self._checked: dict[tuple[str, int, WeightsFile | None], _CheckedMethod] = {}
 
-    def resolve(self, cell: Cell, weights: Path | None) -> Job:
+    def resolve(self, cell: Cell, found: WeightsFile | None) -> Job:
         settings, dataset = self._settings, self._dataset(cell.dataset)
+        weights = None if found is None else self._weights(found)
         plan = inference_plan(cell, settings.device)
         method = self._check_method(cell, len(dataset.category_ids), weights)
         videos = dataset.videos[: settings.limit]
@@ -239,8 +245,7 @@ class _Resolver:
             raise InputError(_without_annotations(dataset))
         if reads_frames:
             self._check_frames(cell.dataset)
-        weights_sha256 = None if weights is None else self._sha256(weights)
-        config = None if weights is None else folder_config(weights)
+            videos = self._videos(cell.dataset)
         return Job(
             cell=cell,
             settings=settings,
@@ -249,17 +254,16 @@ class _Resolver:
             videos=videos,
             ground_truth=self._ground_truth(cell.dataset) if measured else None,
             weights=weights,
-            weights_sha256=weights_sha256,
             plan=plan,
             digest=cell_digest(
                 cell,
-                annotations=dataset.annotations_sha256, weights_file=weights_sha256,
+                annotations=dataset.annotations_sha256, weights_file=weights and weights.sha256,
                 device=settings.device.type, limit=settings.limit,
-                **({"weights_config": self._sha256(config)} if config else {}),
+                **({"weights_config": weights.config_sha256} if weights and weights.config else {}),
                 **({"trace": trace.sha256} if trace else {}),
             ),
             sources_sha256=sources_sha256(method.method_source),
-            frames=self._frames(cell.dataset) if reads_frames else {},
+            frames=_fingerprints(videos),
             name=f"{cell.method} {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
             limited=len(videos) < len(dataset.videos),
             measures_training_videos=measured and any(
@@ -268,7 +272,9 @@ class _Resolver:
             trace=trace,
         )  # fmt: skip
 
-    def _check_method(self, cell: Cell, num_classes: int, weights: Path | None) -> _CheckedMethod:
+    def _check_method(
+        self, cell: Cell, num_classes: int, weights: WeightsFile | None
+    ) -> _CheckedMethod:
         """Build the method and load its weights, keeping neither."""
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
         key = options, num_classes, weights
@@ -281,7 +287,9 @@ class _Resolver:
             self._checked[key] = _CheckedMethod(*values)
         return self._checked[key]
 
-    def _build_to_check(self, cell: Cell, num_classes: int, weights: Path | None) -> VISMethod:
+    def _build_to_check(
+        self, cell: Cell, num_classes: int, weights: WeightsFile | None
+    ) -> VISMethod:
         """Build the method on the meta device, or on the CPU if its code needs values."""
         try:
             with torch.device("meta"):
@@ -298,10 +306,9 @@ class _Resolver:
         for warning in dataset.check_frames(dataset.videos[: self._settings.limit]):
             self._say(f"warning: {warning}")
 
-    def _frame_digests(self, config: DatasetConfig) -> dict[int, str]:
+    def _pinned_videos(self, config: DatasetConfig) -> list[Video]:
         videos = self._dataset(config).videos[: self._settings.limit]
-        verify = self._settings.verify_frames
-        return {video.id: _frame_digest(video.files, verify) for video in videos if video.files}
+        return [video.pinned(contents=self._settings.verify_frames) for video in videos]
 
 
 def check_streaming(cell: Cell, dataset: Dataset) -> None:
@@ -323,16 +330,10 @@ def _check_videos(measure: str, dataset: Dataset) -> None:
         )
 
 
-def _frame_digest(files: Iterable[Path], verify: bool) -> str:
-    """Digest of the names and sizes of a video's frame files, or of their contents.
-
-    The annotations, which are part of a job's digest, name the folders.
-    """
-    total = hashlib.sha256()
-    for path in files:
-        content = file_sha256(path) if verify else path.stat().st_size
-        total.update(f"{path.name}\n{content}\n".encode())
-    return total.hexdigest()
+def _fingerprints(videos: Iterable[Video]) -> dict[int, str]:
+    """Fingerprints of the frames of pinned videos, by id."""
+    files = {video.id: video.frames for video in videos if isinstance(video.frames, ImageFiles)}
+    return {key: frames.fingerprint for key, frames in files.items() if frames.fingerprint}
 
 
 def _short(digest: str | None) -> str:
@@ -365,7 +366,7 @@ def find_file(named: Path) -> Path | None:
     return next((path for path in (named, SOURCE_ROOT / named) if path.is_file()), None)
 
 
-def find_weights(cell: Cell, override: Path | None) -> Path | None:
+def find_weights(cell: Cell, override: Path | None) -> WeightsFile | None:
     """Find the weights file: --weights, or the config's, relative to here or to the source tree.
 
     A folder means the `model.safetensors` in it, as Hugging Face's transformers saves models.
@@ -386,4 +387,4 @@ def find_weights(cell: Cell, override: Path | None) -> Path | None:
             f"weights file {named} {problem}; --weights takes a .pth or .safetensors, or a folder "
             f"with {FOLDER_WEIGHTS}"
         )
-    return path
+    return WeightsFile.at(path)

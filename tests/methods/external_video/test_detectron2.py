@@ -17,6 +17,7 @@ from run_case import QUIET, jobs_of
 from toy_detectron2_case import TOY, forget_toy, toy_spec
 from vis_bench.contract import check_contract
 from vis_bench.data.synthetic import plain_color
+from vis_bench.digests import ChangedFileError
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs
@@ -196,6 +197,14 @@ def test_weights_are_loaded_strictly(state, problem, tmp_path):
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(InputError, match=problem):
         jobs(tmp_path, tmp_path / "w.pth", opts=[])[0].load_method()
+
+
+@pytest.mark.parametrize("python", [None, sys.executable])
+def test_weights_that_were_replaced_since_the_run_began_are_refused(python, weights, tmp_path):
+    [job] = jobs(tmp_path, weights, opts=[], python=python)
+    torch.save({"colors": torch.zeros(6, 3)}, weights)
+    with pytest.raises(ChangedFileError, match=job.weights_sha256):
+        job.load_method()
 
 
 def test_weights_for_a_function_are_refused(weights, tmp_path):

@@ -51,6 +51,16 @@ def killed(frames, height, width):
         os.kill(os.getpid(), 9)
     return list(bright(frames, height, width))
 
+def edited(frames, height, width):
+    """Its process starts anew with other code."""
+    flag = Path(__file__).with_name("flag")
+    if len(frames) > 2 and not flag.exists():
+        flag.touch()
+        with open(__file__, "a") as file:
+            file.write("\\n")
+        os.kill(os.getpid(), 9)
+    return list(bright(frames, height, width))
+
 kept = []
 
 def leaks(frames, height, width):
@@ -135,6 +145,14 @@ def test_here_and_in_another_process_the_results_file_is_the_same(project, tmp_p
         assert run(tmp_path / "killed", project, "killed")[1] == here
     for number, python in enumerate(other_pythons()):  # without this package
         assert run(tmp_path / f"other{number}", project, python=python)[1] == here
+
+
+@pytest.mark.filterwarnings("ignore:its process ended")
+def test_a_process_that_starts_again_has_the_code_of_the_first(project, tmp_path):
+    jobs = jobs_of(tmp_path, config(project, "edited"), limit=1)
+    [failure] = run_jobs(jobs, RecordStore(tmp_path / "out"), QUIET).failures
+    assert str(project) in failure
+    assert "expected" in failure
 
 
 def test_it_is_cut_by_videos_and_resumed(project, tmp_path):

@@ -204,7 +204,7 @@ class Worker:
     def _method(self, job: Job) -> VISMethod:
         """The job's method; jobs that differ in clips or videos alone share one."""
         wanted = {"method", "options", "kernel_backend", "compile", "seed"}
-        key = f"{job.cell.model_dump_json(include=wanted)} {job.weights} {job.weights_sha256}"
+        key = f"{job.cell.model_dump_json(include=wanted)} {job.weights}"
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # two methods at once may not fit
             self._loaded = key, job.load_method()
