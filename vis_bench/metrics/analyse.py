@@ -17,7 +17,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate
 from vis_bench.metrics.errors import ErrorBreakdown, break_down
-from vis_bench.metrics.half_samples import NUM_RESAMPLES, draw_half_samples
+from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples
 from vis_bench.metrics.matching import AREA_NAMES
 from vis_bench.metrics.resample import resample
 from vis_bench.metrics.tracking.evaluate import resample_tracking
@@ -86,9 +86,8 @@ def analyse(
             raise InputError(f"{truth.name} lists no {what}; expected one or more")
     evaluation = evaluate(truth, results, tracking_threshold=tracking_threshold)
     num_videos = len(truth.videos)
-    every_V, alone_VV = np.ones((1, num_videos), int), np.eye(num_videos, dtype=int)
-    halves_BV = draw_half_samples(num_videos, num_resamples, seed)
-    counts_BV = np.concatenate([every_V, halves_BV, alone_VV])
+    counts_SV = count_samples(num_videos, num_resamples, seed)
+    counts_BV = np.concatenate([counts_SV, np.eye(num_videos, dtype=int)])  # each alone, too
     scores = resample(evaluation.matches, counts_BV, advance)
     numbers = scores.numbers()
     if evaluation.tracking is not None:

@@ -27,7 +27,7 @@ from vis_bench.errors import InputError
 from vis_bench.metrics import matching
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
-from vis_bench.metrics.half_samples import ap_interval
+from vis_bench.metrics.half_samples import ap_interval, tracking_intervals
 from vis_bench.metrics.matching import AREA_NAMES, LEVELS, Matches, match
 from vis_bench.metrics.overlaps import video_overlaps
 from vis_bench.metrics.precision_recall import (
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 # more than 36 frames, so that only later and longer data sets (2021, OVIS) have long videos.
 VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
 
+WITH_INTERVAL = ("hota", "idf1", "teta")  # of the tracking metrics, in a record
 PART_NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
 
 
@@ -85,21 +86,28 @@ class Evaluation:
         return official_numbers(self.matches)
 
     def record_numbers(self) -> dict[str, Any]:
-        """Values of a record: the 12 numbers, AP's interval, parts, levels and tracking metrics."""
-        low, high = self.interval or (None, None)
+        """Values of a record: the 12 numbers, parts, levels, tracking metrics, and intervals."""
         return {
             **self.summary(),
-            "ap_low": low,
-            "ap_high": high,
+            **interval_fields({"ap": self.interval}),
             **self.part_numbers(),
             **self.level_aps(),
             **({} if self.tracking is None else self.tracking.headline()),
+            **interval_fields(self.tracking_intervals),
         }
 
     @cached_property
     def interval(self) -> tuple[float, float] | None:
         """Low and high end of the 95 % interval of AP; None without one (see `ap_interval`)."""
         return ap_interval(self.matches)
+
+    @cached_property
+    def tracking_intervals(self) -> Mapping[str, tuple[float, float] | None]:
+        """The same of `hota`, `idf1` and `teta`; none without tracking metrics."""
+        if self.tracking is None:
+            return {}
+        intervals = tracking_intervals(self.tracking)
+        return {name: intervals[name] for name in WITH_INTERVAL}
 
     def per_part(self) -> dict[str, dict[str, float]]:
         """The same 12 numbers of the videos of each part, by its name; none without parts.
@@ -193,6 +201,17 @@ class Evaluation:
         Short is up to 24 frames, medium 25 to 36, long above.
         """
         return self._per_length
+
+
+def interval_fields(
+    intervals: Mapping[str, tuple[float, float] | None],
+) -> dict[str, float | None]:
+    """Fields of a record with the ends of each interval: `ap_low`, `ap_high`; None without one."""
+    return {
+        f"{name}_{end}": None if interval is None else interval[place]
+        for name, interval in intervals.items()
+        for place, end in enumerate(("low", "high"))
+    }
 
 
 def hard_objects(matches: Matches) -> dict[str, dict[str, float]]:

@@ -11,11 +11,15 @@ Shape letters: B half-samples, S samples: all videos once, then the half-samples
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vis_bench.metrics.matching import AREA_NAMES, Matches
 from vis_bench.metrics.resample import resampled_ap
+
+if TYPE_CHECKING:  # it imports SciPy, which takes longer than evaluating a small file
+    from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 1000
@@ -31,6 +35,12 @@ def draw_half_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndar
     half_V = (np.arange(num_videos) < num_videos // 2).astype(int)
     generator = np.random.default_rng(seed)
     return generator.permuted(np.tile(half_V, (num_resamples, 1)), axis=1)
+
+
+def count_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
+    """How many times each video counts in all videos and in each half-sample, (S, V)."""
+    halves_BV = draw_half_samples(num_videos, num_resamples, seed)
+    return np.concatenate([np.ones((1, num_videos), int), halves_BV])
 
 
 def standard_error(values_B: np.ndarray, num_videos: int) -> float | None:
@@ -88,8 +98,7 @@ def ap_samples(
     num_videos = len(matches.videos)
     if not num_videos or not matches.categories:
         return None
-    halves_BV = draw_half_samples(num_videos, num_resamples, seed)
-    counts_SV = np.concatenate([np.ones((1, num_videos), int), halves_BV])
+    counts_SV = count_samples(num_videos, num_resamples, seed)
     if inside_V is not None:
         counts_SV *= inside_V
     area = 0 if level is None else len(AREA_NAMES) + list(matches.levels).index(level)
@@ -104,3 +113,16 @@ def ap_interval(
         return None
     values_S = ap_samples(matches, num_resamples, seed)
     return None if values_S is None else interval_of(values_S, len(matches.videos))
+
+
+def tracking_intervals(
+    tracking: TrackingEvaluation, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> dict[str, tuple[float, float] | None]:
+    """Low and high end of the 95 % interval of each number of `TrackingEvaluation.headline`."""
+    from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS, resample_tracking
+
+    num_videos = len(tracking.videos)
+    if num_videos < FEWEST_VIDEOS:
+        return dict.fromkeys(TRACKING_NUMBERS)
+    samples = resample_tracking(tracking, count_samples(num_videos, num_resamples, seed))
+    return {name: interval_of(values_S, num_videos) for name, values_S in samples.items()}

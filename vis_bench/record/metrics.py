@@ -44,12 +44,13 @@ class Metric:
         return f"{value / self.scale:.{self.digits}f}"
 
 
-def _points(field: str, title: str) -> Metric:
+def _points(field: str, title: str, *, has_interval: bool = False) -> Metric:
     """AP or AR: a fraction in the record, points of 100 in print."""
-    return Metric(field, title, 0.01, learned=True)
+    ends = (f"{field}_low", f"{field}_high") if has_interval else None
+    return Metric(field, title, 0.01, learned=True, ends=ends)
 
 
-AP = Metric("ap", "AP", 0.01, learned=True, ends=("ap_low", "ap_high"))
+AP = _points("ap", "AP", has_interval=True)
 AP50 = _points("ap50", "AP50")
 AP75 = _points("ap75", "AP75")
 AR1 = _points("ar1", "AR1")
@@ -85,10 +86,10 @@ LEVELS = tuple(
 )
 
 # Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
-HOTA, ASSA = _points("hota", "HOTA"), _points("assa", "AssA")
+HOTA, ASSA = _points("hota", "HOTA", has_interval=True), _points("assa", "AssA")
 TRACKING = (
-    HOTA, _points("deta", "DetA"), ASSA, _points("loca", "LocA"), _points("idf1", "IDF1"),
-    _points("teta", "TETA"),
+    HOTA, _points("deta", "DetA"), ASSA, _points("loca", "LocA"),
+    _points("idf1", "IDF1", has_interval=True), _points("teta", "TETA", has_interval=True),
 )  # fmt: skip
 TRACKING_TITLES = {metric.field: metric.title for metric in TRACKING}
 

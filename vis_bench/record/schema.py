@@ -154,12 +154,19 @@ class MetricFields(Fields):
 
 
 class AccuracyFields(MetricFields):
-    """The metrics, the interval of AP, and the results file that they were computed from."""
+    """The metrics, intervals, and the results file that they were computed from."""
 
     predictions: StrictStr | None = None
     ap_low: Fraction = None
     """The ends of the 95 % interval of AP, by 1,000 half-samples of the videos, seed 0."""
     ap_high: Fraction = None
+    hota_low: Fraction = None
+    """The same of HOTA, IDF1 and TETA; null in records of 0.2.0 and before."""
+    hota_high: Fraction = None
+    idf1_low: Fraction = None
+    idf1_high: Fraction = None
+    teta_low: Fraction = None
+    teta_high: Fraction = None
 
 
 class SizeFields(Fields):

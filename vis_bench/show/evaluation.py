@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.data.categories import distinct_names
-from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
+from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation, interval_fields
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.record.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
 from vis_bench.table import render
@@ -38,7 +38,7 @@ def evaluation_json(
 
     Of videos also the 95 % interval of AP, and numbers by length and by level; of annotations in
     two files the 12 numbers are means, and `per_part` holds those of each; `tracking` where it was
-    computed.
+    computed, with the intervals of `det_averaged` HOTA and IDF1 and of TETA.
     """
     report: dict[str, Any] = {
         **_nulled(evaluation.summary()), "warnings": list(evaluation.warnings),
@@ -47,10 +47,8 @@ def evaluation_json(
         report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
     if isinstance(evaluation, ImageEvaluation):
         return report
-    low, high = evaluation.interval or (None, None)
     report |= {
-        "ap_low": low,
-        "ap_high": high,
+        **interval_fields({"ap": evaluation.interval}),
         **_nulled(evaluation.level_aps()),
         "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
         "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
@@ -60,6 +58,7 @@ def evaluation_json(
     if evaluation.tracking is not None:
         report["tracking"] = {
             "score_threshold": evaluation.tracking.score_threshold,
+            **interval_fields(evaluation.tracking_intervals),
             **evaluation.tracking.summary(),
             "per_category": evaluation.tracking.per_category(),
         }
@@ -77,17 +76,22 @@ def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: b
     interval = range_text(*videos.interval) if videos and videos.interval else None
     remarks = (f"AP, 95 % interval over videos: {interval}",) if interval else ()
     main = Page("", (_table(["points (0..100)", *ACCURACY_TITLES.values()], rows),), {}, remarks)
-    tables = _part_tables(videos) if videos else []
+    printed: list[Page | Table] = [main, *(_part_tables(videos) if videos else [])]
     if per_category:
         numbers = evaluation.per_category()
         names = _category_names(numbers)
         rows = [
             [name, *_points(row, ACCURACY_TITLES)] for name, row in zip(names, numbers, strict=True)
         ]
-        tables.append(_table(["category", *ACCURACY_TITLES.values()], rows))
+        printed.append(_table(["category", *ACCURACY_TITLES.values()], rows))
     if videos and videos.tracking is not None:
-        tables += _tracking_tables(videos.tracking, per_category=per_category)
-    printed: list[Page | Table] = [main, *tables]
+        tables = _tracking_tables(videos.tracking, per_category=per_category)
+        intervals = [
+            f"{TRACKING_TITLES[name]} {range_text(*ends)}"
+            for name, ends in videos.tracking_intervals.items() if ends
+        ]  # fmt: skip
+        remarks = (f"95 % intervals over videos: {', '.join(intervals)}",) if intervals else ()
+        printed.append(Page("", tuple(tables), {}, remarks))
     return "\n".join(map(render, printed)).rstrip("\n")
 
 

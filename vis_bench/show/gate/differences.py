@@ -66,7 +66,8 @@ _OF_A_STREAM = {
 NO_RESULTS = {
     *_SETTINGS, *_OF_A_REGION, *(f"regions.{field}" for field in _OF_A_REGION),
     *(f"streaming.{field}" for field in _OF_A_STREAM),
-    "tracking_score_threshold", "ap_low", "ap_high", "load_average", "num_cpus", "gpu",
+    *(end for metric in _GATED for end in metric.ends or ()),
+    "tracking_score_threshold", "load_average", "num_cpus", "gpu",
     "streaming_by_delay.rate", "streaming_by_delay.delay_ms", "streaming_by_rate.rate",
     "streaming_by_rate.delay_ms", "streaming_runs", "memory_points.num_frames",
     "memory_points.num_tracks", "memory_points.start_bytes", "memory_points.device_bytes",
