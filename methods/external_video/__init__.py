@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from cuda_ops import ms_deform_attn, resolve_backend
+from cuda_ops import resolve_backend
 from methods.external_video.child import Child
-from methods.external_video.driver import BACK_ENDS, PRESETS, DriverError, open_session
+from methods.external_video.driver import BACK_ENDS, PRESETS
+from methods.external_video.in_process import InProcess
 from methods.external_video.provenance import opening, project_source
 from vis_bench.errors import InputError
 from vis_bench.method import InputFormat, MethodSource, TrackingRule
@@ -115,39 +115,6 @@ class ExternalVideo(VideoMethod):
             else:
                 self._session = Child(self._python, spec, self._timeout, unchanged)
         return self._session
-
-
-class InProcess:
-    """The driver's session in this process; what it refuses is an InputError."""
-
-    def __init__(self, spec: Mapping[str, Any]) -> None:
-        try:
-            self._session = open_session(spec, deformable_attention)
-            self._session.try_out()
-        except DriverError as error:
-            raise InputError(str(error)) from error
-        self.facts = self._session.facts
-
-    def run(self, frames: Frames, video: VideoInfo, mark: Mark) -> Iterator[TrackPrediction]:
-        """The tracks of one video."""
-        try:
-            for track in self._session.run(frames, video.height, video.width, mark):
-                yield TrackPrediction(*track)
-                del track
-        except DriverError as error:
-            raise InputError(str(error)) from error
-
-
-def deformable_attention(
-    value: Tensor, shapes: Tensor, starts: Tensor, locations: Tensor, weights: Tensor,
-    im2col_step: int = 64,
-) -> Tensor:  # fmt: skip
-    """The operator of this project, with the arguments of Deformable DETR's compiled extension.
-
-    Autocast hands over mixed types; a 16-bit value is read at locations of float32.
-    """
-    coordinate = torch.float32 if value.itemsize == 2 else value.dtype
-    return ms_deform_attn(value, shapes, starts, locations.to(coordinate), weights.to(coordinate))
 
 
 def build(

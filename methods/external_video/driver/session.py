@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import sys
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from .detectron2_models import open_detectron2
 from .environment import DriverError, imported, sentence
 from .mmdet_models import open_mmdet
 from .outputs import checked_track
+from .project import put_first
 
 # One track of a video: `category` 0..K-1, `score`, `masks`: per frame a boolean array (height,
 # width) or None, and `track_id`: the number of an object, or None.
@@ -120,8 +120,7 @@ def open_session(spec, deformable_attention=None):
             `MultiScaleDeformableAttention`; without it the project's own is used, or
             `deformable.ms_deform_attn_forward`.
     """
-    if spec["project_path"] not in sys.path:
-        sys.path.insert(0, spec["project_path"])
+    put_first(spec["project_path"])
     name = spec["back_end"]
     if name not in BACK_ENDS:
         raise DriverError(f"back_end is {name!r}; expected one of {', '.join(BACK_ENDS)}")

@@ -8,10 +8,10 @@ import torch
 
 from cuda_ops.ms_deform_attn import reference
 from cuda_ops.ms_deform_attn.inputs import AttentionInputs
-from methods.external_video import deformable_attention
 from methods.external_video.driver import DriverError, Session
 from methods.external_video.driver.deformable import ms_deform_attn_forward
 from methods.external_video.driver.detectron2_models import answered_entries
+from methods.external_video.in_process import deformable_attention
 from other_pythons import MISSING, other_pythons
 from paths import ROOT
 

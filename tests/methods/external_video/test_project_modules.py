@@ -1,0 +1,246 @@
+"""Projects in this process: each runs its own code as it is on the disk, and leaves none behind."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import vis_bench
+from methods import build_method
+from run_case import QUIET, jobs_of
+from vis_bench.data.video import Video
+from vis_bench.errors import InputError
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.record.store import RecordStore
+from vis_bench.runs.harness import run_jobs
+from vis_bench.video_method import VideoInfo
+
+# `score` is a value of the module; the others import it in the ways of real projects.
+MODEL = """
+import numpy as np
+score = {score}
+
+def predict(frames, height, width):
+    masks = np.ones((len(frames), height, width), bool)
+    for _ in range(2):
+        yield {{"score": score, "category": 0, "masks": masks}}
+
+def lazy(frames, height, width):
+    import later
+    from package.part import score
+    for number in range(2):
+        from package import another
+        assert later.score == score == another.score
+        yield {{"score": score, "category": 0, "masks": [None] * len(frames)}}
+"""
+CONFIG = """
+dataset: {{name: synthetic, split: val, plain: true}}
+resolution: native
+clip_length: whole
+measure: [accuracy]
+method: external_video
+cells: {cells}
+"""
+
+
+@pytest.fixture
+def modules():
+    """What may be changed by no session."""
+    before = dict(sys.modules), [*sys.path], [*sys.path_hooks], [*sys.meta_path]
+    yield before
+    new = sys.modules.keys() - before[0].keys()
+    assert not [name for name in new if name.partition(".")[0] in ("model", "later", "package")]
+    assert (sys.path, sys.path_hooks, sys.meta_path) == before[1:]
+
+
+def project(folder, score):
+    (folder / "package").mkdir(parents=True)
+    (folder / "model.py").write_text(MODEL.format(score=score))
+    for name in ("later.py", "package/__init__.py", "package/part.py", "package/another.py"):
+        (folder / name).write_text(f"score = {score}\n")
+    return folder
+
+
+def method_of(folder, function="model:predict"):
+    method = build_method(
+        "external_video", num_classes=3, function=function, project_path=str(folder)
+    )
+    method.prepare_for_inference()
+    return method
+
+
+FRAMES = [np.zeros((8, 8, 3), np.uint8)] * 2
+PLAN = InferencePlan("whole", 1, "native", torch.device("cpu"))
+
+
+def scores_of(method):
+    tracks = track_video(method, Video(1, "v", 8, 8, FRAMES), PLAN, [1, 2, 3])
+    return [track.score for track in tracks]
+
+
+def raw_scores(method):
+    """One at a time, as they are made."""
+    info = VideoInfo(1, "v", 8, 8, 2)
+    return (track.score for track in method.predict_video(FRAMES, info, lambda *_: None))
+
+
+@pytest.mark.parametrize("function", ["model:predict", "model:lazy", "package.part:lazy"])
+def test_two_projects_with_equal_names_run_their_own_code(tmp_path, modules, function):
+    first, second = (project(tmp_path / name, s) for name, s in (("a", 0.25), ("b", 0.75)))
+    for folder in (first, second):
+        part = folder / "package" / "part.py"
+        part.write_text(part.read_text() + "from model import lazy\n")
+    methods = [method_of(first, function), method_of(second, function)]
+    for _ in range(2):
+        assert [scores_of(method) for method in methods] == [[0.25] * 2, [0.75] * 2]
+    turns = zip(*map(raw_scores, methods), strict=True)  # one's next track after the other's
+    assert list(turns) == [(0.25, 0.75)] * 2
+
+
+def test_cells_of_two_projects_have_their_own_results(tmp_path, modules):
+    folders = project(tmp_path / "a", 0.25), project(tmp_path / "b", 0.75)
+    cells = [
+        {"options": {"function": "model:predict", "project_path": str(folder), "name": folder.name}}
+        for folder in folders
+    ]
+    jobs = jobs_of(tmp_path, CONFIG.format(cells=cells), limit=1)
+    outcome = run_jobs(jobs, RecordStore(tmp_path), QUIET)
+    assert outcome.failures == []
+    for record, score in zip(outcome.records, (0.25, 0.75), strict=True):
+        assert f'"score":{score}' in tmp_path.joinpath(record.predictions).read_text()
+
+
+def test_a_project_edited_between_two_measurements_is_read_anew(tmp_path, modules):
+    folder, found = project(tmp_path / "a", 0.25), []
+    config = tmp_path / "c.yaml"
+    cell = {"options": {"function": "model:lazy", "project_path": str(folder)}}
+    config.write_text(CONFIG.format(cells=[cell]))
+    for score in (0.25, 0.75):
+        for path in folder.rglob("*.py"):  # of equal length, within the second of the bytecode
+            stamp = path.stat().st_mtime_ns
+            path.write_text(path.read_text().replace("0.25", str(score)))
+            os.utime(path, ns=(stamp, stamp))
+        outcome = vis_bench.measure(config, output=tmp_path / "out", limit=1, device="cpu")
+        assert outcome.failures == []
+        [record] = outcome.records
+        results = (tmp_path / "out" / record.predictions).read_text()
+        found.append((f'"score":{score}' in results, record.method_source["sha256"]))
+    assert [right for right, _ in found] == [True, True]
+    assert found[0][1] != found[1][1]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_stale_bytecode_is_not_read(tmp_path, here):
+    folder = project(tmp_path / "a", 0.25)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(folder)], check=True)
+    model = folder / "model.py"
+    stamp = model.stat().st_mtime_ns
+    model.write_text(MODEL.format(score=0.75))
+    os.utime(model, ns=(stamp, stamp))
+    method = build_method(
+        "external_video", num_classes=3, function="model:predict", project_path=str(folder),
+        python=None if here else sys.executable,
+    )  # fmt: skip
+    method.prepare_for_inference()
+    assert scores_of(method) == [0.75] * 2
+
+
+def test_what_the_process_had_imported_from_a_project_is_kept_apart(tmp_path, modules, monkeypatch):
+    """As in a notebook beside the project, which is edited afterwards."""
+    folder = project(tmp_path / "a", 0.25)
+    monkeypatch.syspath_prepend(folder)
+    import model
+
+    (folder / "model.py").write_text(MODEL.format(score=0.75))
+    method = method_of(folder)
+    assert scores_of(method) == [0.75] * 2
+    assert sys.modules["model"] is model
+    del sys.modules["model"]
+
+
+def test_the_import_path_and_modules_that_a_project_makes_are_its_own(tmp_path, modules):
+    folder = project(tmp_path / "a", 0.25)
+    (tmp_path / "third_party").mkdir()
+    (tmp_path / "third_party" / "thirdly.py").write_text("score = 0.5\n")
+    (folder / "later.py").write_text(f"""
+import sys, types
+sys.path.append({str(tmp_path / "third_party")!r})
+sys.modules["by_hand"] = types.ModuleType("by_hand")
+import thirdly, colorsys
+score = 0.25
+""")
+    assert scores_of(method_of(folder, "model:lazy")) == [0.25] * 2
+    assert sys.modules.keys().isdisjoint({"thirdly", "by_hand"})
+    assert "colorsys" in sys.modules
+
+
+@pytest.mark.parametrize("name", ["methods", "numpy"])
+def test_a_name_that_this_process_needs_is_refused(tmp_path, name):
+    folder = project(tmp_path / "a", 0.25)
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").touch()
+    with pytest.raises(InputError, match=rf"has {name}\b.*options.python"):
+        method_of(folder)
+
+
+REGISTRY = """
+class Registry:
+    def __init__(self):
+        self._obj_map = {}
+
+    def register(self, item):
+        assert item.__name__ not in self._obj_map, f"{item.__name__} was already registered"
+        self._obj_map[item.__name__] = item
+
+MODELS = Registry()
+
+class Builtin:
+    pass
+
+MODELS.register(Builtin)
+"""
+
+
+def test_registries_of_the_environment_hold_one_projects_classes(tmp_path, modules, monkeypatch):
+    environment = tmp_path / "site-packages"
+    (environment / "detectron2").mkdir(parents=True)
+    (environment / "detectron2" / "__init__.py").write_text(REGISTRY)
+    monkeypatch.syspath_prepend(environment)
+    folders = []
+    for name, score in (("a", 0.25), ("b", 0.75)):
+        folders.append(project(tmp_path / name, score))
+        (folders[-1] / "later.py").write_text(f"""
+import detectron2
+from detectron2 import Builtin
+class Model: score = {score}
+detectron2.MODELS.register(Model)
+score = detectron2.MODELS._obj_map["Model"].score
+""")
+    methods = [method_of(folder, "model:lazy") for folder in folders]
+    assert [scores_of(method) for method in methods] == [[0.25] * 2, [0.75] * 2]
+    assert scores_of(method_of(folders[0], "model:lazy")) == [0.25] * 2
+    found = sys.modules["detectron2"].MODELS._obj_map
+    assert [*found] == ["Builtin"]
+    del sys.modules["detectron2"]
+
+
+def test_a_compiled_module_that_was_built_again_is_refused(tmp_path, modules):
+    spec = find_spec("xxlimited")  # an example of Python's own
+    if spec is None or not spec.has_location:
+        pytest.skip("this Python has no compiled module of its own to copy")
+    folder = project(tmp_path / "a", 0.25)
+    with (folder / "model.py").open("a") as file:
+        file.write("import xxlimited\nassert xxlimited.__file__.startswith(__file__[:-8])\n")
+    built = folder / Path(spec.origin).name
+    built.write_bytes(Path(spec.origin).read_bytes())
+    for _ in range(2):
+        assert scores_of(method_of(folder)) == [0.25] * 2
+    built.unlink()
+    built.write_bytes(Path(spec.origin).read_bytes() + b"built again")
+    with pytest.raises(InputError, match=r"xxlimited.*has changed.*options\.python"):
+        method_of(folder)
