@@ -111,7 +111,8 @@ class ExternalVideo(VideoMethod):
             )  # fmt: skip
             if self._python is None:
                 with unchanged():
-                    self._session = InProcess(spec)
+                    opened = InProcess(spec)
+                self._session = opened
             else:
                 self._session = Child(self._python, spec, self._timeout, unchanged)
         return self._session
