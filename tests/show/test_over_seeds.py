@@ -1,9 +1,11 @@
 """Experiments over seeds: which record stands in which row, and contrasts by hand."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from methods import resolve_options
 from paths import CONFIGS
@@ -13,7 +15,7 @@ from vis_bench.metrics.trainings import trained_difference
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.show.papers import seed_tables
-from vis_bench.show.papers.over_seeds import NO_INTERVAL_NOTE, over_seeds_page
+from vis_bench.show.papers.over_seeds import NO_INTERVAL_NOTE, over_seeds_page, pooled_deviation
 from vis_bench.table.number_format import points
 
 CONTRAST = "MS-STS VIS (reconstruction) minus SeqFormer"
@@ -83,7 +85,38 @@ def test_the_spread_of_trainings_is_pooled_over_rows():
     pooled = np.sqrt((np.var(APS["seqformer"], ddof=1) + np.var(APS["ms_sts"], ddof=1)) / 2)
     (sentence,) = [text for text in page.remarks if "seed alone" in text]
     assert f"SD {100 * pooled:.1f} points" in sentence
-    assert f"up to {1.96 * np.sqrt(2) * 100 * pooled:.1f} apart" in sentence
+    lengths = np.linalg.eigvalsh(np.cov([APS["seqformer"], APS["ms_sts"]]))
+    freedom = 2 * lengths.sum() ** 2 / (lengths**2).sum()  # (Box, 1954), of 3 seeds
+    apart = stats.t.ppf(0.975, freedom) * np.sqrt(2) * 100 * pooled
+    assert f"up to {apart:.1f} apart" in sentence
+
+
+def test_rows_of_the_same_trainings_are_no_more_evidence_than_one():
+    """8 rows over 6 seeds: with the same APs 5 degrees of freedom, with APs of their own more.
+
+    40 would be true of the latter; covariances of 6 seeds underestimate it.
+    """
+    rng = np.random.default_rng(1)
+    same, own = (
+        [
+            pooled_deviation(
+                {str(r): dict(enumerate(map(Seeded, aps_K))) for r, aps_K in enumerate(aps_RK)}
+            )
+            for aps_RK in 0.5 + 0.01 * rng.normal(size=(400, num_rows, 6)).repeat(8 // num_rows, 1)
+        ]
+        for num_rows in (1, 8)
+    )
+    assert [freedom for _, freedom in same] == pytest.approx([5] * 400)
+    assert 10 < np.mean([freedom for _, freedom in own]) < 40
+    for found in (same, own):
+        assert np.mean([deviation**2 for deviation, _ in found]) == pytest.approx(1e-4, rel=0.1)
+
+
+@dataclass
+class Seeded:
+    """What is read of a record."""
+
+    ap: float
 
 
 def test_without_predictions_there_is_a_difference_and_no_interval():

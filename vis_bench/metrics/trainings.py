@@ -15,7 +15,7 @@ from vis_bench.metrics.half_samples import CONFIDENCE, standard_error
 
 @dataclass(frozen=True)
 class TrainedDifference:
-    """A difference of trained models, for new trainings and another set of as many videos.
+    """A difference of trained models, for the mean of new trainings and of sets of as many videos.
 
     Attributes:
         mean: over the seeds.

@@ -18,6 +18,7 @@ import numpy as np
 
 from vis_bench.data.categories import dataset_title, unit
 from vis_bench.files import read_yaml
+from vis_bench.metrics.half_samples import CONFIDENCE
 from vis_bench.metrics.trainings import trained_difference
 from vis_bench.record.names import arithmetic_words, clip_name, measured_at, tie_break
 from vis_bench.record.schema import Record
@@ -28,8 +29,9 @@ from vis_bench.text import count
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
 INTERVAL_NOTE = (
-    "95 %: for new trainings and another set of as many videos; SE: standard errors over seeds "
-    "and, by half-samples, over videos. Differences are paired by seed."
+    "95 %: for the mean of new trainings from the same start model, and of sets of as many videos; "
+    "SE: standard errors over seeds and, by half-samples, over videos. Differences are paired by "
+    "seed."
 )
 NO_INTERVAL_NOTE = "No interval where predictions or a second seed are missing."
 
@@ -151,27 +153,41 @@ def _rows(facts: Mapping[str, Any], by_row: _ByRow, title: str, notes: Footnotes
     return Table(columns, tuple(lines), title, 1)
 
 
-def pooled_deviation(by_row: _ByRow) -> tuple[float, int] | None:
-    """Standard deviation of AP over seeds within rows, and its degrees of freedom."""
-    groups = [[r.ap for r in by_seed.values() if r.ap is not None] for by_seed in by_row.values()]
-    groups = [values for values in groups if len(values) > 1]
-    freedom = sum(len(values) - 1 for values in groups)
-    if not freedom:
+def pooled_deviation(by_row: _ByRow) -> tuple[float, float] | None:
+    """Standard deviation of AP over seeds within rows, and its degrees of freedom.
+
+    Rows share seeds, and often trainings, so that they are no independent samples: of rows with the
+    covariance C over K seeds the freedom is (K - 1) tr(C)^2 / tr(C^2) (Satterthwaite, Biometrics
+    Bulletin 2, 1946; Box, Annals of Mathematical Statistics 25, 1954).
+
+    Returns:
+        None without two seeds that all rows have, or without spread.
+    """
+    seeds = set.intersection(*(set(by_seed) for by_seed in by_row.values())) if by_row else set()
+    if len(seeds) < 2:
         return None
-    squares = sum((len(values) - 1) * stdev(values) ** 2 for values in groups)
-    return math.sqrt(squares / freedom), freedom
+    aps_RK = np.array([[row[s].ap or 0.0 for s in sorted(seeds)] for row in by_row.values()])
+    covariance_RR = np.atleast_2d(np.cov(aps_RK))
+    total = float(np.trace(covariance_RR))
+    if not total:
+        return None
+    freedom = (len(seeds) - 1) * total**2 / float((covariance_RR**2).sum())
+    return math.sqrt(total / len(by_row)), freedom
 
 
 def _spread(by_row: _ByRow) -> str:
-    """A sentence on trainings that differ in their seed alone; empty without two of any row."""
+    """A sentence on trainings that differ in their seed alone; empty without two seeds."""
+    from scipy.special import stdtrit
+
     found = pooled_deviation(by_row)
     if found is None:
         return ""
     deviation, freedom = found
+    apart = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(2) * deviation
     return (
-        f"Trainings that differ in their seed alone: SD {points(deviation)} points of AP "
-        f"({count(freedom, 'degree')} of freedom), so that two of them lie up to "
-        f"{points(1.96 * math.sqrt(2) * deviation)} apart in 95 % of cases."
+        f"Trainings that differ in their seed alone: SD {points(deviation)} points of AP (about "
+        f"{count(round(freedom), 'degree')} of freedom, as rows share seeds and trainings), so "
+        f"that two of them lie up to {points(apart)} apart in 95 % of cases."
     )
 
 
