@@ -16,9 +16,9 @@ from methods import build_method
 from paths import CONFIGS, ROOT
 from run_case import named_job
 from sleeping_worker import SECONDS_PER_VIDEO, SleepingWorker
-from vis_bench.progress import Bars, silent
+from vis_bench.progress import Bars
+from vis_bench.runs.attempt import infer_video
 from vis_bench.runs.config import load_cells
-from vis_bench.runs.harness import infer as infer_here
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.ray.cluster import ClusterSettings, connected
 from vis_bench.runs.ray.pool import Pool, ShardQueue
@@ -46,6 +46,11 @@ def sleeping_pool(workers, monkeypatch):
         )
         yield pool
         pool.close()
+
+
+def infer_here(job, method, videos):
+    for video in videos:
+        infer_video(job, method, video)
 
 
 def infer(pool, num_videos, files, keep=True):
@@ -107,8 +112,8 @@ def test_one_process(benchmark, threads):
     method = job.load_method()
     torch.set_num_threads(threads)
     try:
-        infer_here(job, method, job.videos[:4], silent)
-        benchmark.pedantic(infer_here, (job, method, job.videos, silent), rounds=1)
+        infer_here(job, method, job.videos[:4])
+        benchmark.pedantic(infer_here, (job, method, job.videos), rounds=1)
     finally:
         torch.set_num_threads(before)
     if benchmark.stats is not None:

@@ -7,8 +7,9 @@ import pytest
 
 from run_case import QUIET, Heard, jobs_of
 from vis_bench.record.store import RecordStore
-from vis_bench.runs import harness, locks
-from vis_bench.runs.harness import infer, run_jobs
+from vis_bench.runs import attempt, locks
+from vis_bench.runs.attempt import infer_video
+from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
 
 CONFIG = """
@@ -33,14 +34,14 @@ def inferred(monkeypatch):
     """Ids of the videos that are inferred, and what is done after the first of them."""
     seen, after_first = [], []
 
-    def watched(job, method, videos, advance):
-        seen.extend(video.id for video in videos)
-        tracks = infer(job, method, videos, advance)
+    def watched(job, method, video):
+        seen.append(video.id)
+        tracks = infer_video(job, method, video)
         if after_first:
             after_first.pop()()
         return tracks
 
-    monkeypatch.setattr(harness, "infer", watched)
+    monkeypatch.setattr(attempt, "infer_video", watched)
     return seen, after_first
 
 

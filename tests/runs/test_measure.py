@@ -9,11 +9,13 @@ from run_case import QUIET, Heard, jobs_of
 from vis_bench.cli import main
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
+from vis_bench.measures.accuracy import run as accuracy_run
+from vis_bench.measures.flops import run as flops_run
 from vis_bench.metrics.half_samples import ap_interval
 from vis_bench.metrics.matching import match
 from vis_bench.record.names import file_stem
 from vis_bench.record.store import RecordStore, failed_file
-from vis_bench.runs import harness
+from vis_bench.runs import attempt, harness
 from vis_bench.runs.harness import run_jobs
 
 CONFIG = """
@@ -37,7 +39,8 @@ def run(jobs, tmp_path, *, resume=False):
 
 def fails_for(length, function, error):
     def replacement(job, *arguments):
-        if job.cell.clip_length == length:
+        cell = getattr(job, "job", job).cell  # of a job or an attempt at one
+        if cell.clip_length == length:
             raise error
         return function(job, *arguments)
 
@@ -45,8 +48,8 @@ def fails_for(length, function, error):
 
 
 def test_a_measurement_that_fails_leaves_the_others_of_its_cell(jobs, tmp_path, monkeypatch):
-    failing = fails_for(10, harness.count_flops, TypeError("cannot convert a meta tensor"))
-    monkeypatch.setattr(harness, "count_flops", failing)
+    failing = fails_for(10, flops_run.measure, TypeError("cannot convert a meta tensor"))
+    monkeypatch.setattr(flops_run, "measure", failing)
     outcome = run(jobs, tmp_path)
     whole, clips, _ = outcome.records
     assert whole.failures == {}
@@ -59,8 +62,8 @@ def test_a_measurement_that_fails_leaves_the_others_of_its_cell(jobs, tmp_path, 
 
 
 def test_a_cell_that_fails_is_named_and_the_others_are_measured(jobs, tmp_path, monkeypatch):
-    failing = fails_for(10, harness.infer, MemoryError())
-    monkeypatch.setattr(harness, "infer", failing)
+    failing = fails_for(10, attempt.infer_video, MemoryError())
+    monkeypatch.setattr(attempt, "infer_video", failing)
     monkeypatch.setattr(type(jobs[2]), "load_method", _refuse_five(type(jobs[2]).load_method))
     outcome = run(jobs, tmp_path)
     assert [record.clip_length for record in outcome.records] == ["whole", 10]
@@ -89,15 +92,15 @@ def test_a_record_names_the_flags_of_its_kernels(tmp_path):
 
 
 def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path, monkeypatch):
-    real = harness.count_flops
-    monkeypatch.setattr(harness, "count_flops", fails_for("whole", real, InputError("no rule")))
+    real = flops_run.measure
+    monkeypatch.setattr(flops_run, "measure", fails_for("whole", real, InputError("no rule")))
     first = run(jobs, tmp_path)
     assert first.records[0].failures == {"flops": "no rule"}
     order = []
     monkeypatch.setattr(
-        harness,
-        "count_flops",
-        lambda job, method: order.append(job.cell.clip_length) or real(job, method),
+        flops_run,
+        "measure",
+        lambda attempt, record: order.append(attempt.job.cell.clip_length) or real(attempt, record),
     )
     (tmp_path / "out" / f"{file_stem(first.records[2])}.json").unlink()
     second = run(jobs, tmp_path, resume=True)
@@ -107,17 +110,18 @@ def test_resume_takes_whole_records_and_measures_failed_ones_last(jobs, tmp_path
     assert second.records[1] == first.records[1]
 
 
-@pytest.mark.parametrize("failing", ["evaluate_tracks", "count_flops", "load_method"])
+@pytest.mark.parametrize("failing", ["accuracy", "flops", "load_method"])
 def test_a_whole_record_outlives_a_run_that_fails(jobs, tmp_path, monkeypatch, capsys, failing):
     jobs, out = jobs[1:2], tmp_path / "out"
     [record] = run(jobs, tmp_path).records
     [path] = RecordStore(out).paths()
     kept = {p.name: p.read_bytes() for p in out.iterdir()}
     with monkeypatch.context() as patch:
-        place = type(jobs[0]) if failing == "load_method" else harness
-        patch.setattr(place, failing, fails_for(10, None, TypeError("broken")))
+        places = {"accuracy": (accuracy_run, "evaluate_tracks"), "flops": (flops_run, "measure")}
+        place = places.get(failing, (type(jobs[0]), "load_method"))
+        patch.setattr(*place, fails_for(10, None, TypeError("broken")))
         # Had its results file been replaced, the record's AP would belong to another.
-        monkeypatch.setattr(harness, "track_video", lambda *arguments: [])
+        monkeypatch.setattr(attempt, "track_video", lambda *arguments: [])
         assert len(run(jobs, tmp_path).failures) == 1
     failed = failed_file(path)
     assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file() and p != failed} == kept

@@ -15,8 +15,9 @@ from vis_bench.errors import InputError
 from vis_bench.inference.preprocess import to_input
 from vis_bench.plugins import sources_sha256
 from vis_bench.record.store import RecordStore
-from vis_bench.runs import harness
-from vis_bench.runs.harness import infer, run_jobs
+from vis_bench.runs import attempt
+from vis_bench.runs.attempt import infer_video
+from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.runs.shards import ShardFiles
 
@@ -53,11 +54,11 @@ def inferred(monkeypatch):
     """Ids of the videos that are inferred."""
     seen = []
 
-    def watched(job, method, videos, advance):
-        seen.extend(video.id for video in videos)
-        return infer(job, method, videos, advance)
+    def watched(job, method, video):
+        seen.append(video.id)
+        return infer_video(job, method, video)
 
-    monkeypatch.setattr(harness, "infer", watched)
+    monkeypatch.setattr(attempt, "infer_video", watched)
     return seen
 
 
@@ -197,19 +198,19 @@ def test_code_of_another_machine_is_refused(data, monkeypatch):
 def test_an_interrupted_run_keeps_its_videos_and_names_the_command(
     data, tmp_path, monkeypatch, inferred
 ):
-    jobs, watched, bars = jobs_on(data), harness.infer, Heard()
+    jobs, watched, bars = jobs_on(data), attempt.infer_video, Heard()
     ids = [video.id for video in jobs[0].videos]
 
-    def interrupted(job, method, videos, advance):
-        if videos[0].id == ids[2]:
+    def interrupted(job, method, video):
+        if video.id == ids[2]:
             raise KeyboardInterrupt
-        return watched(job, method, videos, advance)
+        return watched(job, method, video)
 
     store, whole = RecordStore(tmp_path / "out"), RecordStore(tmp_path / "whole")
-    monkeypatch.setattr(harness, "infer", interrupted)
+    monkeypatch.setattr(attempt, "infer_video", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_jobs(jobs, store, bars)
-    monkeypatch.setattr(harness, "infer", watched)
+    monkeypatch.setattr(attempt, "infer_video", watched)
     assert f"2 of {VIDEOS} videos kept" in bars.said[-1]
     assert bars.said[-1].endswith(f": {jobs[0].settings.command} --resume")
     assert sorted(ShardFiles(store.folder, jobs[0]).read()) == ids[:2]

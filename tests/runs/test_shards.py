@@ -19,11 +19,13 @@ from vis_bench.data.results_file import Track, track_entry
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import SparseTube
-from vis_bench.progress import Bars, silent
+from vis_bench.measures.accuracy.run import evaluate_tracks
+from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
-from vis_bench.runs import harness
+from vis_bench.runs import attempt, harness
 from vis_bench.runs import run_shard as shard_module
-from vis_bench.runs.harness import evaluate_tracks, infer, run_jobs
+from vis_bench.runs.attempt import infer_video
+from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.ray.pool import ShardQueue
 from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.runs.shards import Shard, ShardFiles, cut
@@ -46,7 +48,8 @@ def jobs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tracks(jobs):
-    return infer(jobs[0], jobs[0].load_method(), jobs[0].videos, silent)
+    method = jobs[0].load_method()
+    return {video.id: infer_video(jobs[0], method, video) for video in jobs[0].videos}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,7 @@ def killed_after(count):
         calls.append(1)
         if len(calls) > count:
             raise Killed
-        return infer(*arguments)
+        return infer_video(*arguments)
 
     return replacement
 
@@ -120,10 +123,10 @@ def test_shares_that_are_killed_go_on_with_another_number(
 ):
     store = RecordStore(tmp_path)
     for number, count in enumerate(kills, 1):
-        monkeypatch.setattr(harness, "infer", killed_after(count))
+        monkeypatch.setattr(attempt, "infer_video", killed_after(count))
         with pytest.raises(Killed):
             run_shard(jobs, store, QUIET, ShardOption(number, 2))
-    monkeypatch.setattr(harness, "infer", infer)
+    monkeypatch.setattr(attempt, "infer_video", infer_video)
     assert run_shard(jobs, store, QUIET, ShardOption(2, 3)).records == []
     outcome = run_jobs(jobs, store, QUIET, resume=True)
     assert contents(tmp_path, outcome.records) == in_one_process
@@ -136,22 +139,22 @@ def test_resume_infers_only_what_no_shard_holds(jobs, tracks, tmp_path, monkeypa
     files = ShardFiles(tmp_path, job)
     files.write(first, [track for number in first.video_ids for track in tracks[number]])
 
-    def watched(job, method, videos, advance):
-        seen.extend(video.id for video in videos)
-        return infer(job, method, videos, advance)
+    def watched(job, method, video):
+        seen.append(video.id)
+        return infer_video(job, method, video)
 
-    monkeypatch.setattr(harness, "infer", watched)
+    monkeypatch.setattr(attempt, "infer_video", watched)
     run_jobs([job], RecordStore(tmp_path), QUIET, resume=True)
     assert seen == [video.id for video in job.videos if video.id not in first.video_ids]
 
 
 def test_a_method_that_fails_is_named_and_the_others_shares_go_on(jobs, tmp_path, monkeypatch):
-    def failing(job, method, videos, advance):
+    def failing(job, method, video):
         if job is jobs[0]:
             raise RuntimeError("broken")
-        return infer(job, method, videos, advance)
+        return infer_video(job, method, video)
 
-    monkeypatch.setattr(harness, "infer", failing)
+    monkeypatch.setattr(attempt, "infer_video", failing)
     outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(1, 1))
     assert len(outcome.failures) == VIDEOS
     assert "RuntimeError" in outcome.failures[0]
@@ -242,7 +245,7 @@ def test_a_second_process_waits_for_the_one_that_merges(jobs, in_one_process, tm
 
 
 def test_a_merge_without_records_fails(jobs, tmp_path, monkeypatch):
-    monkeypatch.setattr(harness, "measure", lambda *_, **__: [][0])
+    monkeypatch.setattr(harness, "describe", lambda *_: [][0])
     outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(1, 1))
     assert outcome.records == []
     assert len(outcome.failures) == len(jobs)

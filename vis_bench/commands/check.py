@@ -17,8 +17,9 @@ from vis_bench.commands.output import (
 from vis_bench.commands.values import number, records_path
 from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
+from vis_bench.measures.comparison import POINTS
 from vis_bench.record.store import failures_beside
-from vis_bench.show.gate.check import POINTS, append_summary, check, update_baseline
+from vis_bench.show.gate.check import append_summary, check, update_baseline
 
 
 def add_arguments(options: Options) -> None:

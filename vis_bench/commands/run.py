@@ -14,15 +14,14 @@ from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_tables
 from vis_bench.commands.values import count, positive, whole_number
 from vis_bench.errors import InputError
-from vis_bench.measures.memory.table import memory_page, over_length
-from vis_bench.measures.speed.table import speed_table, untimed_remarks
-from vis_bench.measures.streaming.table import streamed, streaming_page, write_picture
+from vis_bench.measures.registry import MEASURES
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.table import render
+from vis_bench.table.model import Page
 
 if TYPE_CHECKING:
     from vis_bench.runs.harness import Outcome
@@ -119,17 +118,14 @@ def measure(
     bars = Bars(tracebacks=options.traceback)
     outcome = outcome_of(options, records_folder, bars, measure_all, trace)
     records = outcome.records
-    timed = speed_table(records)
-    texts = [render(measured_page(records))] if records else []
-    texts += [render(timed)] if timed.rows else []
-    texts += [f"{remark}\n" for remark in untimed_remarks(records)]
-    texts += [render(printed_curves(records))] if has_curves(records) else []
-    texts += [render(streaming_page(records))] if streamed(records) else []
-    texts += [render(memory_page(records))] if over_length(records) else []
-    print_tables(options, records, "\n".join(texts))
+    pages = [measured_page(records)] if records else []
+    pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]
+    pages += [Page("", (printed_curves(records),))] if has_curves(records) else []
+    print_tables(options, records, "\n".join(map(render, pages)))
     if has_curves(records):
         for path in write_curves(records, outcome.folder):
             bars.say(f"cost curves: {path}")
-    if streamed(records):
-        bars.say(f"streaming AP: {write_picture(records, outcome.folder)}")
+    for name, measure in MEASURES.items():
+        if picture := measure.picture(records, outcome.folder):
+            bars.say(f"{name}: {picture}")
     return 1 if outcome.failures else 0

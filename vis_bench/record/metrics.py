@@ -112,20 +112,3 @@ SHOWN = (AP, AP50, AP75, AR1, AR10, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
 def same_ap(first: float, second: float) -> bool:
     """True if two APs, as fractions, differ by rounding alone."""
     return abs(first - second) <= 1e-9
-
-
-def values_text(record: Record) -> str:
-    """The main values of a record in a few words: `AP 81.3  HOTA 68.6  1.5 FPS`."""
-    texts = [f"{m.title} {m.text(v)}" for m in (AP, HOTA) if (v := m.of(record)) is not None]
-    texts += [
-        f"AP {AP.text(s.ap)} at {s.rate:g} frames/s"
-        for s in record.streaming
-        if s.ap is not None and s.delay_ms
-    ]
-    if record.fps is not None:
-        texts.append(f"{record.fps:.{0 if record.fps >= 100 else 1}f} FPS")
-    elif record.gflops_per_frame is not None:
-        texts.append(f"{GFLOPS_PER_FRAME.text(record.gflops_per_frame)} {GFLOPS_PER_FRAME.title}")
-    if record.memory_bytes_per_frame is not None:
-        texts.append(f"{record.memory_bytes_per_frame / (1 << 20):.2f} MiB/frame")
-    return "  ".join(texts)

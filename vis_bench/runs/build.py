@@ -131,12 +131,3 @@ def _build(
     with kept_process_state(), torch.random.fork_rng(devices=[]), reads_config:
         torch.manual_seed(cell.seed)
         return build_method(cell.method, num_classes=num_classes, **options)
-
-
-@contextmanager
-def counting_flops(name: str) -> Iterator[None]:
-    """Turn errors of a method's code on the meta device into one sentence."""
-    try:
-        yield
-    except Exception as error:  # a method's own code may raise anything where there are no values
-        raise InputError(f"FLOPs of method {name} cannot be counted: {reason(error)}") from None

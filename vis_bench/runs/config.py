@@ -13,9 +13,10 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +24,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -31,12 +33,8 @@ from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
 from vis_bench.files import MAX_DEPTH, parse_yaml, read_yaml, shown
 from vis_bench.inference.clips import check_clip_plan
-from vis_bench.measures.memory.settings import MemorySettings
-from vis_bench.measures.speed.settings import BENCH, SpeedSettings
-from vis_bench.measures.streaming.settings import StreamingSettings
+from vis_bench.measures.registry import MEASURES
 from vis_bench.runs.bundled import find_config
-
-Measure = Literal["accuracy", "speed", "flops", "streaming", "memory"]
 
 # Keys that sweep over a list of values, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
@@ -80,7 +78,17 @@ class DatasetConfig(_Strict):
         return self
 
 
-class Cell(_Strict):
+# Sections of the measurements that have settings.
+SECTIONS = {name: m.settings for name, m in MEASURES.items() if m.settings is not None}
+
+
+def _known_measure(name: str) -> str:
+    if name not in MEASURES:
+        raise ValueError(f"expected one of {', '.join(MEASURES)}")
+    return name
+
+
+class _Cell(_Strict):
     """One combination of settings, measured into one record.
 
     `training` labels the weights' training data, for tables with a row for each;
@@ -105,10 +113,9 @@ class Cell(_Strict):
     tf32: StrictBool = False
     compile: Literal["none", "default", "cuda_graphs"] = "none"
     kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
-    measure: tuple[Measure, ...] = Field(default=("accuracy",), min_length=1)
-    speed: SpeedSettings = SpeedSettings()
-    streaming: StreamingSettings = StreamingSettings()
-    memory: MemorySettings = MemorySettings()
+    measure: tuple[Annotated[StrictStr, AfterValidator(_known_measure)], ...] = Field(
+        default=(next(iter(MEASURES)),), min_length=1
+    )
     seed: StrictInt = Field(default=0, ge=0, lt=1 << 63)
 
     @field_validator("measure", "weights_trained_on", mode="before")
@@ -146,23 +153,27 @@ class Cell(_Strict):
         return value
 
     @model_validator(mode="after")
-    def _frames_are_covered(self) -> Cell:
+    def _frames_are_covered(self) -> _Cell:
         check_clip_plan(self.clip_length, self.clip_stride)
-        return self
-
-    @model_validator(mode="after")
-    def _memory_is_of_plain_methods(self) -> Cell:
-        if "memory" in self.measure and self.compile != "none":
-            raise ValueError(
-                f"measure has memory, but compile is {self.compile}, which keeps the buffers of "
-                "earlier lengths; expected none"
-            )
         return self
 
     @property
     def stride(self) -> int | None:
         """The clip stride, or None where a whole video is one clip."""
         return None if self.clip_length == "whole" else self.clip_stride
+
+
+if TYPE_CHECKING:
+
+    class Cell(_Cell):
+        """A cell, with a section for every measurement that has settings."""
+
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    _sections = {name: (kind, kind()) for name, kind in SECTIONS.items()}
+    Cell = create_model(
+        "Cell", __base__=_Cell, __module__=__name__, __doc__=_Cell.__doc__, **_sections
+    )
 
 
 def check_plain(value: Any) -> None:
@@ -250,10 +261,12 @@ def cell_digest(cell: Cell, **more: Any) -> str:
     for key, default in _DEFAULTS_WITHOUT_DIGEST.items():
         if measured[key] == default:
             del measured[key]
-    if measured["speed"]["protocol"] == BENCH:
-        del measured["speed"]["protocol"]
-    for name in ("streaming", "memory"):
-        if name not in measured["measure"]:
+    for name in SECTIONS:
+        measure = MEASURES[name]
+        for key, default in measure.later_settings.items():
+            if measured[name][key] == default:
+                del measured[name][key]
+        if not measure.always_digested and name not in cell.measure:
             del measured[name]
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
@@ -287,13 +300,8 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing"
     if problem["type"] == "extra_forbidden":
-        parts = {
-            "dataset": DatasetConfig.model_fields,
-            "speed": SpeedSettings.model_fields,
-            "streaming": StreamingSettings.model_fields,
-            "memory": MemorySettings.model_fields,
-        }
-        allowed = parts.get(str(problem["loc"][0]), Cell.model_fields)
+        parts: dict[str, type[BaseModel]] = {"dataset": DatasetConfig, **SECTIONS}
+        allowed = parts.get(str(problem["loc"][0]), Cell).model_fields
         return f"unknown key {key!r}; expected one of: {', '.join(allowed)}"
     if not key:
         return message

@@ -6,7 +6,7 @@ Nothing behind a job looks a file up again. A job pickles, and can be cut by vid
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -25,9 +25,8 @@ from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.whole_video import check_whole_video
-from vis_bench.measures.memory.measure import lengths_of
-from vis_bench.measures.speed.settings import check_protocol
-from vis_bench.measures.streaming.settings import rates_of
+from vis_bench.measures.measure import Measure, Need
+from vis_bench.measures.registry import MEASURES, with_need
 from vis_bench.measures.streaming.trace import Trace, check_trace, read_trace
 from vis_bench.method import MethodSource, VISMethod
 from vis_bench.plugins import sources_sha256
@@ -114,6 +113,16 @@ class Job:
             if before != now:
                 return f"{what} {_short(before)}; expected {_short(now)}"
         return None
+
+    @property
+    def measures(self) -> list[Measure]:
+        """The measurements to make, in their order."""
+        return measures_of(self.cell)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What these need."""
+        return needs_of(self.cell)
 
     def load_method(self) -> VISMethod:
         """Load the method, ready for inference; if compiled, at its first calls."""
@@ -223,28 +232,12 @@ class _Resolver:
         method = self._check_method(cell, len(dataset.category_ids), weights)
         videos = dataset.videos[: settings.limit]
         check_clip_limit(cell.method, method.max_clip_length, cell.clip_length, videos)
-        check_protocol(cell, method.paper_protocol)
         if method.whole_video:
-            check_whole_video(cell.method, cell.clip_length, cell.compile, cell.speed.regions)
-        streaming = "streaming" in cell.measure
-        measured = streaming or "accuracy" in cell.measure
-        reads_frames = measured or not {"speed", "memory"}.isdisjoint(cell.measure)
-        if streaming:
-            check_streaming(cell, dataset)
-        if "memory" in cell.measure:
-            check_memory(cell, dataset, method.max_clip_length)
-        trace = self._trace(settings.trace) if settings.trace else None
-        if trace and settings.trace:
-            if not streaming:
-                raise InputError(
-                    f"--trace {settings.trace} schedules streaming; expected measure: [streaming]"
-                )
-            clips = {video.id: plan.clips(video.length) for video in videos}
-            check_trace(trace, settings.trace, cell.method, videos, clips)
-        if measured and not dataset.has_annotations:
-            raise InputError(_without_annotations(dataset))
-        if reads_frames:
-            self._check_frames(cell.dataset)
+            check_whole_video(cell.method, cell.clip_length, cell.compile)
+        needs = needs_of(cell)
+        self._check_measures(cell, dataset, method, needs)
+        trace = self._recorded_times(cell, plan, videos)
+        if "frames" in needs:
             videos = self._videos(cell.dataset)
         return Job(
             cell=cell,
@@ -252,7 +245,7 @@ class _Resolver:
             build_method=self._build_method,
             dataset=dataset,
             videos=videos,
-            ground_truth=self._ground_truth(cell.dataset) if measured else None,
+            ground_truth=self._ground_truth(cell.dataset) if "annotations" in needs else None,
             weights=weights,
             plan=plan,
             digest=cell_digest(
@@ -266,11 +259,42 @@ class _Resolver:
             frames=_fingerprints(videos),
             name=f"{cell.method} {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
             limited=len(videos) < len(dataset.videos),
-            measures_training_videos=measured and any(
+            measures_training_videos="annotations" in needs and any(
                 share_videos(split, dataset.full_name) for split in cell.weights_trained_on
             ),
             trace=trace,
         )  # fmt: skip
+
+    def _check_measures(
+        self, cell: Cell, dataset: Dataset, method: _CheckedMethod, needs: Set[Need]
+    ) -> None:
+        """Refuse measurements of the cell that lack what they need."""
+        for measure in measures_of(cell):
+            if "videos" in measure.needs and dataset.of_images:
+                raise InputError(
+                    f"measure has {measure.name}, but {dataset.full_name} holds single images; "
+                    "expected videos"
+                )
+            measure.run.check(cell, dataset, method)
+        if "annotations" in needs and not dataset.has_annotations:
+            raise InputError(_without_annotations(dataset))
+        if "frames" in needs:
+            self._check_frames(cell.dataset)
+
+    def _recorded_times(
+        self, cell: Cell, plan: InferencePlan, videos: Sequence[Video]
+    ) -> Trace | None:
+        """The trace of --trace; None without."""
+        path = self._settings.trace
+        if path is None:
+            return None
+        if "clip times" not in needs_of(cell):
+            known = ", ".join(with_need("clip times"))
+            raise InputError(f"--trace {path} schedules {known}; expected measure: [{known}]")
+        trace = self._trace(path)
+        clips = {video.id: plan.clips(video.length) for video in videos}
+        check_trace(trace, path, cell.method, videos, clips)
+        return trace
 
     def _check_method(
         self, cell: Cell, num_classes: int, weights: WeightsFile | None
@@ -311,23 +335,14 @@ class _Resolver:
         return [video.pinned(contents=self._settings.verify_frames) for video in videos]
 
 
-def check_streaming(cell: Cell, dataset: Dataset) -> None:
-    """Refuse a streaming measurement of single images, or at a rate that is not known."""
-    _check_videos("streaming", dataset)
-    rates_of(cell.streaming, dataset.name)
+def measures_of(cell: Cell) -> list[Measure]:
+    """The measurements that a cell asks for, in the order in which they are made."""
+    return [measure for name, measure in MEASURES.items() if name in cell.measure]
 
 
-def check_memory(cell: Cell, dataset: Dataset, max_clip_length: int | None) -> None:
-    """Refuse memory over the length of single images, or at lengths that the method refuses."""
-    _check_videos("memory", dataset)
-    lengths_of(cell.memory, cell.method, cell.clip_length, max_clip_length)
-
-
-def _check_videos(measure: str, dataset: Dataset) -> None:
-    if dataset.of_images:
-        raise InputError(
-            f"measure has {measure}, but {dataset.full_name} holds single images; expected videos"
-        )
+def needs_of(cell: Cell) -> frozenset[Need]:
+    """What the measurements of a cell need."""
+    return frozenset[Need]().union(*(measure.needs for measure in measures_of(cell)))
 
 
 def _fingerprints(videos: Iterable[Video]) -> dict[int, str]:

@@ -11,7 +11,8 @@ from typing import TypeVar
 from vis_bench.errors import InputError, reason
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.harness import Outcome, infer_shards, is_measured, name_kept, run_jobs
+from vis_bench.runs.attempt import Attempt, is_measured
+from vis_bench.runs.harness import Outcome, run_jobs
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
 from vis_bench.runs.shards import Shard, ShardFiles, cut, report_foreign
@@ -99,11 +100,11 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
         with locked([job], store.folder, bars, shared=True):
             if is_measured(job, store):  # by a run that this one waited for
                 continue
+            attempt = Attempt(job, store, bars, f"{job.name}, shard {option.number}")
             try:
-                title = f"{job.name}, shard {option.number}"
-                failures += _infer_shards(job, shards, store, bars, title)
+                failures += _infer_shards(attempt, shards)
             except KeyboardInterrupt:
-                name_kept(job, store, bars)
+                attempt.name_kept()
                 raise
     waiting = [job for job in waiting if not is_measured(job, store)]
     for job in waiting:
@@ -137,21 +138,20 @@ def _refuse_mixture(job: Job, store: RecordStore) -> None:
         )
 
 
-def _infer_shards(
-    job: Job, shards: Sequence[Shard], store: RecordStore, bars: Bars, title: str
-) -> list[str]:
+def _infer_shards(attempt: Attempt, shards: Sequence[Shard]) -> list[str]:
     """Infer a job's shards and write a file each; return a sentence for each failure."""
-    files = ShardFiles(store.folder, job)
-    files.discard_outdated(bars, {video_id for shard in shards for video_id in shard.video_ids})
-    missing = _missing(job, store)
+    job = attempt.job
+    ids = {video_id for shard in shards for video_id in shard.video_ids}
+    attempt.files.discard_outdated(attempt.bars, ids)
+    missing = _missing(job, attempt.store)
     shards = [rest for shard in shards if (rest := shard.only(missing)).video_ids]
     if not shards:
         return []
     try:
-        method = job.load_method()
+        _ = attempt.method
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
-        bars.say(f"{title} failed: {reason(error)}")
-        bars.trace(error)
+        attempt.bars.say(f"{attempt.title} failed: {reason(error)}")
+        attempt.bars.trace(error)
         return [f"{job.name}: {reason(error)}"]
-    _, failures = infer_shards(job, method, shards, files, bars, title)
+    _, failures = attempt.infer(shards)
     return [f"{job.name}, {failure}" for failure in failures]

@@ -70,7 +70,7 @@ class Shard:
 
 
 def cut(job: Job, *, done: Collection[int] = (), size: int = SHARD_VIDEOS) -> list[Shard]:
-    """Cut the videos of a job whose accuracy is measured into shards; none for any other job.
+    """Cut the videos of a job that needs their tracks into shards; none for any other job.
 
     Shard boundaries do not depend on `done`, so concurrent runs cut the job identically.
 
@@ -78,7 +78,7 @@ def cut(job: Job, *, done: Collection[int] = (), size: int = SHARD_VIDEOS) -> li
         done: ids of videos that are left out.
         size: videos of a shard at most.
     """
-    if "accuracy" not in job.cell.measure:
+    if "tracks" not in job.needs:
         return []
     groups = (job.videos[start : start + size] for start in range(0, len(job.videos), size))
     missing = ([video.id for video in group if video.id not in done] for group in groups)

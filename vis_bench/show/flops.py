@@ -16,11 +16,12 @@ from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.whole_video import check_whole_video
 from vis_bench.measures.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
+from vis_bench.measures.flops.run import counting_flops
 from vis_bench.measures.flops.values import count_nominal_on_values
 from vis_bench.measures.flops.video import NominalCost, ShapeCounter, count_nominal
 from vis_bench.progress import Advance, silent
 from vis_bench.record.names import backbone_title, method_title, option_words
-from vis_bench.runs.build import BuildMethod, counting_flops, method_on_meta
+from vis_bench.runs.build import BuildMethod, method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig
 from vis_bench.runs.jobs import find_weights
 from vis_bench.runs.sources import config_categories

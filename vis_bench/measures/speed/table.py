@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from vis_bench.record.names import cost_labels
 from vis_bench.record.schema import Record, RegionFields
-from vis_bench.table.model import ABSENT, Table
+from vis_bench.table.model import ABSENT, Page, Table
 from vis_bench.table.number_format import (
     fps_marks,
     has_devices,
@@ -17,6 +17,14 @@ from vis_bench.table.number_format import (
 
 MEBIBYTE = 1 << 20
 COMPILE_COLUMN, DEVICE_COLUMN = "Compile (s)", "Device"
+
+
+TITLE = "Speed of the timed regions"
+
+
+def speed_page(records: Sequence[Record]) -> Page:
+    """The table, and reasons for regions without figures."""
+    return Page(TITLE, (speed_table(records),), {}, tuple(untimed_remarks(records)))
 
 
 def speed_table(records: Sequence[Record]) -> Table:

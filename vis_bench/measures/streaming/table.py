@@ -182,8 +182,10 @@ def draw_streaming(records: Sequence[Record], form: str = "svg") -> bytes:
         return encode_figure(figure, form)
 
 
-def write_picture(records: Sequence[Record], folder: Path) -> Path:
-    """Write the picture beside the records."""
+def write_picture(records: Sequence[Record], folder: Path) -> Path | None:
+    """Write the picture beside the records; None without a streaming measurement."""
+    if not streamed(records):
+        return None
     path = folder / PICTURE_NAME
     write_atomically(path, draw_streaming(records))
     return path

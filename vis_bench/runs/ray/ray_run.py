@@ -6,26 +6,20 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError, reason
+from vis_bench.measures.registry import with_need
 from vis_bench.method import VISMethod
-from vis_bench.progress import Bars, silent
-from vis_bench.record.schema import AccuracyFields, Record
+from vis_bench.progress import Bars
+from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.harness import (
-    Outcome,
-    attempt,
-    describe,
-    evaluate_tracks,
-    infer,
-    is_measured,
-    measure_cost,
-    run_jobs,
-)
+from vis_bench.runs.attempt import Attempt, infer_video, is_measured
+from vis_bench.runs.harness import Outcome, describe, run_jobs
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
 from vis_bench.runs.ray.cluster import (
@@ -57,7 +51,7 @@ def run_on_ray(
         InputError: if Ray is not installed, the address does not answer, or the workers do not
             fit.
     """
-    for name in ("streaming", "memory"):
+    for name in with_need("one process"):
         if any(name in job.cell.measure for job in jobs):
             raise InputError(
                 f"measure has {name}, which is measured in one process; leave out --workers and "
@@ -98,7 +92,7 @@ def _infer_all(
         shards += cut(job, done=files[job.digest].read())
     if not shards:
         return {}, {}
-    measured = [job for job in jobs if "accuracy" in job.cell.measure]
+    measured = [job for job in jobs if "tracks" in job.needs]
     # Workers evaluate nothing, so they need no ground truth.
     sent = {job.digest: replace(job, ground_truth=None) for job in measured}
     queue, pool = ShardQueue(shards, settings.retries), Pool(ray, settings, sent, Worker)
@@ -107,7 +101,7 @@ def _infer_all(
             queue, lambda shard, tracks: files[shard.digest].write(shard, tracks), bars,
             sum(len(shard.video_ids) for shard in shards),
         )  # fmt: skip
-        untimed = [job.digest for job in measured if "speed" not in job.cell.measure]
+        untimed = [job.digest for job in measured if "alone" not in job.needs]
         records = {digest: pool.measure_cost(digest) for digest in untimed}
     finally:
         pool.close()
@@ -115,26 +109,28 @@ def _infer_all(
 
 
 def _measure(
-    job: Job, store: RecordStore, bars: Bars, title: str, *, ray: ModuleType,
-    given_up: Mapping[tuple[str, int], str], records: Mapping[str, Record | Refused],
+    attempt: Attempt, ray: ModuleType, given_up: Mapping[tuple[str, int], str],
+    records: Mapping[str, Record | Refused],
 ) -> Record:  # fmt: skip
     """Measure a job whose videos are inferred."""
+    job = attempt.job
     record = records.get(job.digest)
     if record is None or isinstance(record, Refused):
         record = _measure_cost_alone(ray, job)
     if isinstance(record, Refused):
         raise InputError(record.why)
-    if "accuracy" not in job.cell.measure:
-        return record
 
-    def accuracy() -> AccuracyFields:
+    def inferred() -> Mapping[int, Sequence[Track]]:
         lost = {v.name: given_up.get((job.digest, v.id)) for v in job.videos}
         if any(lost.values()):
             raise InputError("; ".join(f"video {name}: {why}" for name, why in lost.items() if why))
-        files = ShardFiles(store.folder, job)
-        return evaluate_tracks(job, files.read(), files.results / store.results_file(record).name)
+        return attempt.files.read()
 
-    return attempt(record, bars, title, "accuracy", accuracy)
+    here = replace(attempt, inferred=inferred)
+    for measure in job.measures:
+        if "tracks" in measure.needs:
+            record = here.add(record, measure)
+    return record
 
 
 def _measure_cost_alone(ray: ModuleType, job: Job) -> Record | Refused:
@@ -149,7 +145,7 @@ def _measure_cost_alone(ray: ModuleType, job: Job) -> Record | Refused:
     record: Record | Refused = Refused("Ray has no node that is alive")
     alone = False
     for node in reversed(nodes):
-        alone = "speed" in job.cell.measure and becomes_free(ray, node)
+        alone = "alone" in job.needs and becomes_free(ray, node)
         task = task_on(ray, node, node.cpus if alone else 1, _describe_and_measure_cost)
         try:
             record = ray.get(task.remote(replace(job, ground_truth=None)))
@@ -191,10 +187,10 @@ class Worker:
             if shard.digest not in self._jobs:
                 [self._jobs[shard.digest]] = self._fetch(jobs)
             job = self._jobs[shard.digest]
-            tracks = infer(job, self._method(job), shard.videos(job), silent)
+            method = self._method(job)
+            return [t for video in shard.videos(job) for t in infer_video(job, method, video)]
         except Exception as error:  # a method's own code may raise anything
             return _refused(error)
-        return [track for found in tracks.values() for track in found]
 
     def measure_cost(self, jobs: list[object]) -> Record | Refused:
         """Describe a job and measure its cost; not for its speed, which needs a node alone."""
@@ -212,10 +208,14 @@ class Worker:
 
 
 def _describe_and_measure_cost(job: Job) -> Record | Refused:
-    """Measure what a record holds beside accuracy, on the node this runs on."""
+    """Measure what a record holds beside what is made of tracks, on the node this runs on."""
     try:
-        method = job.load_method()
-        return measure_cost(job, method, describe(job, method), Bars(quiet=True), job.name)
+        attempt = Attempt(job, RecordStore(Path()), Bars(quiet=True), job.name)
+        record = describe(job, attempt.method)
+        for measure in job.measures:
+            if "tracks" not in measure.needs:
+                record = attempt.add(record, measure)
+        return record
     except Exception as error:  # a method's own code may raise anything
         return _refused(error)
 

@@ -15,17 +15,11 @@ from pydantic import Field, StrictStr, ValidationError
 
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
-from vis_bench.measures.speed.settings import BENCH
+from vis_bench.measures.registry import MEASURES
 from vis_bench.record.names import arithmetic_words, clip_name, named_options
-from vis_bench.record.schema import (
-    IdentityFields,
-    MetricFields,
-    Record,
-    RegionFields,
-    SizeFields,
-)
+from vis_bench.record.schema import IdentityFields, Record, SizeFields
 from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
-from vis_bench.runs.config import Cell, DatasetConfig
+from vis_bench.runs.config import SECTIONS, Cell, DatasetConfig
 
 # Values of a config's keys, where a record's config lacks them.
 _DEFAULTS = Cell(method="", dataset=DatasetConfig(name="synthetic")).model_dump(mode="json")
@@ -35,20 +29,16 @@ BASELINE_VERSION = 1
 
 
 # Fields of a baseline file: those that identify a cell, those that are compared, and the
-# conditions under which they were measured.
-_SPEED = ("fps", "speed_spread", "peak_memory_bytes")
+# conditions under which they were measured, as pydantic's `include` has them.
 BASELINE_FIELDS: dict[str, Any] = {
-    **dict.fromkeys((*IdentityFields.model_fields, *MetricFields.model_fields), True),
-    **dict.fromkeys((*SizeFields.model_fields, *_SPEED), True),
+    **dict.fromkeys((*IdentityFields.model_fields, *SizeFields.model_fields), True),
     **dict.fromkeys((
         "note", "external", "reconstruction", "method_source", "weights_source", "weights_sha256",
         "seed", "config", "config_sha256", "kernel_backend", "failures", "precision", "tf32",
-        "compile", "gflops_per_clip", "gflops_per_frame", "flop_convention", "timed_region",
-        "speed_protocol", "streaming", "streaming_policy", "streaming_trace_sha256",
-        "streaming_device", "memory_points", "load_average", "num_cpus", "device", "num_threads",
-        "kernel_build", "created_at", "git_commit", "git_dirty",
+        "compile", "device", "num_threads", "kernel_build", "created_at", "git_commit",
+        "git_dirty",
     ), True),
-    "regions": {"__all__": {*_SPEED}},
+    **{field: what for measure in MEASURES.values() for field, what in measure.gated.items()},
 }  # fmt: skip
 
 
@@ -65,11 +55,6 @@ class GatedCell(Record):
         """The cell of a record, read from `source`."""
         return cls(**{**dict(record), "source": source})
 
-    def timed_regions(self) -> Mapping[str, RegionFields]:
-        """The timed regions by name, with the cell's own figures as one, unless it is listed."""
-        own = {} if self.fps is None else {str(self.timed_region): self}
-        return {**own, **self.regions}
-
 
 # Fields that identify a cell, beside those that `_identity` works out.
 IDENTITY = (
@@ -80,7 +65,6 @@ IDENTITY = (
 _IN_FIELDS = {
     "dataset", "weights", "tf32", "compile", "trained_by", "skip_without_weights", *IDENTITY,
 }  # fmt: skip
-COSTS = ("num_params", "num_checkpoint_entries", "gflops_per_clip", "gflops_per_frame")
 
 
 def load_cells_to_gate(path: Path) -> list[GatedCell]:
@@ -199,7 +183,12 @@ def _identity(cell: GatedCell) -> dict[str, Any]:
     return {
         **{key: getattr(cell, key) for key in IDENTITY},
         "arithmetic": arithmetic_words(cell),
-        "protocol": None if cell.speed_protocol == BENCH else cell.speed_protocol,
+        **{
+            key: None if value == default else value
+            for measure in MEASURES.values()
+            for key, default in measure.identity.items()
+            for value in [getattr(cell, key)]
+        },
         "weights": cell.weights_sha256 or cell.weights_source,
         "package": (cell.method_source or {}).get("distribution"),
         **_other_settings(cell.config),
@@ -220,14 +209,16 @@ def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Records from before a key was added have its default.
     """
-    speed = config.get("speed")
-    timing = {} if not isinstance(speed, dict) else {
-        f"speed.{key}": value for key, value in speed.items()
-        if value != _DEFAULTS["speed"].get(key)
-    }  # fmt: skip
-    held = {"speed", *_IN_FIELDS}
+    sections = {
+        f"{name}.{key}": value
+        for name in SECTIONS
+        if isinstance(config.get(name), dict)
+        for key, value in config[name].items()
+        if value != _DEFAULTS[name].get(key)
+    }
+    held = {*SECTIONS, *_IN_FIELDS}
     others = {key: value for key, value in config.items() if key not in held}
-    return timing | {k: value for k, value in others.items() if value != _DEFAULTS.get(k)}
+    return sections | {k: value for k, value in others.items() if value != _DEFAULTS.get(k)}
 
 
 def _read(path: Path) -> list[GatedCell]:

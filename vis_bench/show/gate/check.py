@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.errors import InputError
+from vis_bench.measures.comparison import FAILING, POINTS
+from vis_bench.measures.measure import Need
+from vis_bench.measures.registry import MEASURES, with_need
 from vis_bench.show.gate.baseline import (
     GatedCell,
     distinct_names,
@@ -22,8 +25,6 @@ from vis_bench.show.gate.baseline import (
     write_baseline,
 )
 from vis_bench.show.gate.differences import (
-    FAILING,
-    POINTS,
     Finding,
     comparisons,
     differences,
@@ -34,6 +35,8 @@ from vis_bench.table.model import ABSENT, Column, Entry, Table
 from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
 
+# Needs of measurements that depend on the machine's speed.
+TIMED: tuple[Need, ...] = ("alone", "clip times")
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 WHOLE_CELL = "whole cell"
 _COLUMNS = ("Cell", "Figure", "Baseline", "Current", "Change", "Verdict")
@@ -223,7 +226,8 @@ def compare_sets(
         for cell in added
     ]
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
-    num_timed = sum(any(c.timed_regions() or c.streaming for c in pair) for pair in pairs)
+    timed = [MEASURES[name] for need in TIMED for name in with_need(need)]
+    num_timed = sum(any(m.is_in(cell) for m in timed for cell in pair) for pair in pairs)
     return GateReport(findings, len(pairs), num_timed, dict(sorted(without_rule.items())))
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from vis_bench.measures.comparison import FAILING
+from vis_bench.measures.registry import MEASURES
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.record.schema import Record
-from vis_bench.show.gate.baseline import COSTS
-from vis_bench.show.gate.differences import FAILING, GATED_METRICS
 from vis_bench.show.history.charts import Dot, chart, key_of_machines
 from vis_bench.show.history.timeline import CellHistory, Move, Point
 from vis_bench.table.model import ABSENT, Column, Entry, Mark, Page, Table
@@ -36,7 +36,7 @@ _MOVES = (
     Column("Level since", numeric=False), Column("Machine", numeric=False, context="{}"),
 )  # fmt: skip
 # Figures that have one row where they move together.
-_KINDS = dict.fromkeys(GATED_METRICS, "accuracy") | dict.fromkeys(COSTS[1:], "FLOPs")
+_KINDS = {figure: name for name, measure in MEASURES.items() for figure in measure.gated}
 _COLUMNS = (
     Column("Commit", numeric=False), Column("Measured", numeric=False, weight=20),
     metric_column(_AP), replace(metric_column(FPS), weight=0), Column("Spread", joined="/"),

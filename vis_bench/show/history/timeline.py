@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from vis_bench.measures.comparison import POINTS
 from vis_bench.record.names import measured_at
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords
@@ -26,7 +27,6 @@ from vis_bench.show.gate.baseline import (
 )
 from vis_bench.show.gate.check import GateReport, compare_sets
 from vis_bench.show.gate.differences import (
-    POINTS,
     Finding,
     comparable_figures,
     compare_cells,

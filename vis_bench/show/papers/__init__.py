@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vis_bench.measures.memory.table import memory_page
-from vis_bench.measures.streaming.table import streaming_page
+from vis_bench.measures.registry import MEASURES
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.show.measured import measured_page
@@ -23,7 +22,9 @@ from vis_bench.table.model import Page
 if TYPE_CHECKING:
     from vis_bench.runs.build import BuildMethod
 
-MEASURED, FPS, STREAMING, MEMORY = "measured", "fps", "streaming", "memory"
+MEASURED, FPS = "measured", "fps"
+# Pages of measurements.
+PAGES = {name: measure.page for name, measure in MEASURES.items() if measure.page is not None}
 
 
 def paper_tables() -> list[str]:
@@ -41,8 +42,7 @@ def tables() -> dict[str, str]:
     return {
         MEASURED: "Every record",
         FPS: fps_page([]).title,
-        STREAMING: streaming_page([]).title,
-        MEMORY: memory_page([]).title,
+        **{name: page([]).title for name, page in PAGES.items()},
         **{name: load_table(name).title for name in paper_tables()},
         **{name: over_seeds_page(name, []).title for name in seed_tables()},
     }
@@ -50,7 +50,7 @@ def tables() -> dict[str, str]:
 
 def is_counted(name: str) -> bool:
     """True for a table whose values are counted on shapes, which needs `build_method`."""
-    others = (MEASURED, FPS, STREAMING, MEMORY, *seed_tables())
+    others = (MEASURED, FPS, *PAGES, *seed_tables())
     return name not in others and load_table(name).count is not None
 
 
@@ -74,10 +74,8 @@ def table_page(
         return measured_page(records)
     if name == FPS:
         return fps_page(records)
-    if name == STREAMING:
-        return streaming_page(records)
-    if name == MEMORY:
-        return memory_page(records)
+    if name in PAGES:
+        return PAGES[name](records)
     if name in seed_tables():
         return over_seeds_page(name, records, samples)
     table = load_table(name)

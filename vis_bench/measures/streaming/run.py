@@ -7,21 +7,23 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.datasets import Dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.files import write_atomically
 from vis_bench.inference.loop import ENCODE_FRAMES
 from vis_bench.inference.publications import Publications, publish_video
+from vis_bench.measures.measure import Attempt, MethodFacts
 from vis_bench.measures.speed.measure import num_warmup
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.measures.streaming.settings import StreamingSettings, delays_of, rates_of
 from vis_bench.measures.streaming.trace import Trace, time_videos
-from vis_bench.method import VISMethod
 from vis_bench.metrics.ap import Evaluation
 from vis_bench.metrics.matching import Matches, match
 from vis_bench.metrics.resample import resampled_ap
@@ -34,12 +36,9 @@ from vis_bench.metrics.streaming import (
     latency_figures,
     show_figures,
 )
-from vis_bench.progress import Bars
 from vis_bench.record.names import file_stem
 from vis_bench.record.schema import Record, StreamFields, StreamingFields, StreamPoint
 from vis_bench.record.store import RESULTS_ENDING
-from vis_bench.runs.jobs import Job
-from vis_bench.runs.process_state import kept_process_state
 
 # Rates of the curve of AP over rates, in frames per second.
 RATES = (1, 2, 3, 6, 10, 15, 24, 30, 60, 120)
@@ -47,17 +46,18 @@ RATES = (1, 2, 3, 6, 10, 15, 24, 30, 60, 120)
 SHARE = 0.95
 
 
-def measure_streaming(
-    job: Job, method: VISMethod, folder: Path, record: Record, bars: Bars, title: str
-) -> StreamingFields:
-    """Measure a job whose cell asks for it.
+def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+    """Refuse a rate that is not known."""
+    rates_of(cell.streaming, dataset.name)
 
-    Args:
-        folder: takes the trace, and a results file for each rate and delay.
-        record: names these files and this machine.
+
+def measure(attempt: Attempt, record: Record) -> StreamingFields:
+    """Time the clips, infer what is on show, and write the trace and a results file for each rate
+    and delay; the record names these files and this machine.
     """
-    settings, stem = job.cell.streaming, file_stem(record)
-    trace = _trace(job, method, str(record.device), bars, title)
+    job, folder, stem = attempt.job, attempt.results, file_stem(record)
+    settings = job.cell.streaming
+    trace = _trace(attempt, str(record.device))
     rates = rates_of(settings, job.dataset.name)
     streams = {rate: _Streams.of(job.videos, trace, rate, settings.policy) for rate in rates}
     delays = {rate: delays_of(settings.delays, rate) for rate in rates}
@@ -70,7 +70,7 @@ def measure_streaming(
         for rate in more
     ]
     asked = [(streams[rate], delay) for rate in rates for delay in delays[rate].values()]
-    screen = _Screen.of(job, method, trace.num_runs, [*asked, *by_delay, *by_rate], bars, title)
+    screen = _Screen.of(attempt, trace.num_runs, [*asked, *by_delay, *by_rate])
     curve = [screen.point(own, delay) for own, delay in by_delay]
     name = f"{stem}.trace.jsonl"
     write_atomically(folder / name, trace.encoded())
@@ -90,15 +90,16 @@ def measure_streaming(
     )  # fmt: skip
 
 
-def _trace(job: Job, method: VISMethod, device: str, bars: Bars, title: str) -> Trace:
+def _trace(attempt: Attempt, device: str) -> Trace:
     """The trace that the run names, or that of this machine."""
+    job, method = attempt.job, attempt.method
     if job.trace is not None:
         return job.trace
     settings = job.cell.streaming
     warmup = num_warmup(method, SpeedSettings(warmup=settings.warmup), len(job.videos))
     total = warmup + settings.repetitions * len(job.videos)
     work = Workload(method, job.plan, job.dataset.category_ids)
-    with bars.bar(f"{title}, clips", total) as advance, kept_process_state():
+    with attempt.bars.bar(f"{attempt.title}, clips", total) as advance, attempt.isolated():
         runs = time_videos(work, job.videos, warmup, settings.repetitions, advance)
     return Trace(job.cell.method, device, runs)
 
@@ -168,10 +169,10 @@ class _Screen:
 
     @classmethod
     def of(
-        cls, job: Job, method: VISMethod, num_runs: int,
-        asked: Sequence[tuple[_Streams, Delay]], bars: Bars, title: str,
-    ) -> _Screen:  # fmt: skip
+        cls, attempt: Attempt, num_runs: int, asked: Sequence[tuple[_Streams, Delay]]
+    ) -> _Screen:
         """Infer every video, once for each choice of clips, and keep what is asked for."""
+        job = attempt.job
         assert job.ground_truth is not None, "resolve_jobs refuses streaming without annotations"
         wanted: dict[tuple[int, tuple[int, ...]], set[Shown]] = {}
         for streams, delay in asked:
@@ -182,11 +183,11 @@ class _Screen:
                     sources |= {source for source in shown if source is not None}
         found = {}
         total = sum(job.videos[place].length for place, _ in wanted)
-        with bars.bar(f"{title}, on show", total) as advance, kept_process_state():
+        with attempt.bars.bar(f"{attempt.title}, on show", total) as advance, attempt.isolated():
             for (place, computed), sources in wanted.items():
                 video = job.videos[place]
                 found[place, computed] = publish_video(
-                    method, video, job.plan, job.dataset.category_ids, computed, sources
+                    attempt.method, video, job.plan, job.dataset.category_ids, computed, sources
                 )
                 advance(video.length)
         return cls(job.ground_truth, num_runs, found)

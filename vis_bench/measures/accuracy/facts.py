@@ -1,0 +1,53 @@
+"""Accuracy: words, metrics that the gate compares, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from vis_bench.measures.comparison import Comparison, in_points
+from vis_bench.measures.measure import Measure
+from vis_bench.record.metrics import ACCURACY, AP, HOTA, LEVELS, PARTS, TRACKING, Metric
+from vis_bench.record.schema import MetricFields, Record
+
+NAME = "accuracy"
+# AP and AR, also of short and long videos and of levels.
+_AP_AND_AR = (*ACCURACY, *PARTS, *LEVELS)
+_GATED = (*_AP_AND_AR, *TRACKING)
+
+
+def words(record: Record) -> str:
+    """AP and HOTA as printed: `AP 81.3  HOTA 68.6`."""
+    known = [(m, m.of(record)) for m in (AP, HOTA)]
+    return "  ".join(f"{m.title} {m.text(v)}" for m, v in known if v is not None)
+
+
+def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
+    """Compare AP, AR and the tracking metrics, these of one score threshold, in points."""
+    thresholds = old.tracking_score_threshold, new.tracking_score_threshold
+    gated: Sequence[Metric] = _GATED
+    if None not in thresholds and thresholds[0] != thresholds[1]:
+        before, now = map(str, thresholds)
+        change = "tracking metrics cannot be compared"
+        fields = tuple(metric.field for metric in TRACKING)
+        yield Comparison("tracking_score_threshold", fields, before, now, change, "changed")
+        gated = _AP_AND_AR
+    for metric in gated:
+        values = metric.of(old), metric.of(new)
+        yield in_points(metric.field, metric.field, *values, points, new, NAME)
+
+
+MEASURE = Measure(
+    NAME,
+    runner="vis_bench.measures.accuracy.run",
+    signs=("ap", "predictions"),
+    needs=frozenset({"frames", "annotations", "tracks"}),
+    compare=compare,
+    gated=dict.fromkeys(MetricFields.model_fields, True),
+    no_results=frozenset(
+        {
+            "tracking_score_threshold",
+            *(end for metric in _GATED for end in metric.ends or ()),
+        }
+    ),
+    words=words,
+)

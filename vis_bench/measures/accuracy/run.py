@@ -1,0 +1,52 @@
+"""Measure accuracy: infer all videos, write a results file, evaluate it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from vis_bench.data.datasets import Dataset
+from vis_bench.data.results_file import Results, Track, write_results
+from vis_bench.errors import InputError
+from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
+from vis_bench.metrics.ap import evaluate
+from vis_bench.metrics.coco import evaluate_images
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
+from vis_bench.record.names import file_stem
+from vis_bench.record.schema import AccuracyFields, Record
+from vis_bench.record.store import RESULTS_ENDING
+
+
+def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+    """Every cell with annotations can be measured."""
+
+
+def measure(attempt: Attempt, record: Record) -> AccuracyFields:
+    """Infer the job's videos, or take the tracks that others have inferred, and evaluate them."""
+    results_file = attempt.results / f"{file_stem(record)}{RESULTS_ENDING}"
+    return evaluate_tracks(attempt.job, attempt.tracks(), results_file)
+
+
+def evaluate_tracks(
+    job: MeasuredJob, tracks_by_video: Mapping[int, Iterable[Track]], results_file: Path
+) -> AccuracyFields:
+    """Write the tracks of all of a job's videos as a results file, and evaluate them: AP with its
+    interval, AR and tracking metrics; of single images the 12 numbers of COCOeval.
+    """
+    assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
+    missing = [video.name for video in job.videos if video.id not in tracks_by_video]
+    if missing:
+        raise InputError(
+            f"{job.name}: {len(missing)} of {len(job.videos)} videos are not inferred yet; the "
+            f"first is {missing[0]}"
+        )
+    tracks = [track for video in job.videos for track in tracks_by_video[video.id]]
+    write_results(tracks, results_file, of_images=job.dataset.of_images)
+    results = Results.of(tracks)
+    evaluation = (
+        evaluate_images(job.ground_truth, results)
+        if job.ground_truth.of_images
+        else evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
+    )
+    return AccuracyFields(predictions=results_file.name, **evaluation.record_numbers())

@@ -1,0 +1,154 @@
+"""Comparing figures of two measurements of a cell: outcomes, tolerances and their texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from vis_bench.record.schema import Record
+from vis_bench.table.model import ABSENT
+from vis_bench.text import one_line
+
+Verdict = Literal[
+    "same", "absent", "worse", "changed", "missing", "repeated", "better", "new", "not compared"
+]  # fmt: skip
+FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing", "repeated")
+
+# In points; smaller differences are arithmetic.
+_ROUNDING = 1e-9
+POINTS = 0.1  # that AP, AR and the tracking metrics may fall, of 100
+_SPREADS = 2.0  # of a spread of either side, so many times are noise
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Outcome for one figure; texts as printed, empty where it is the same or has no older value.
+
+    `fields`: those of the record that were looked at, as `figures_of` names them.
+    """
+
+    figure: str
+    fields: tuple[str, ...]
+    baseline: str = ""
+    current: str = ""
+    change: str = ""
+    verdict: Verdict = "same"
+
+
+def in_points(
+    figure: str, field: str, old: float | None, new: float | None, points: float,
+    after: Record, measurement: str, noise: tuple[float, float] = (0.0, 0.0),
+) -> Comparison:  # fmt: skip
+    """Compare AP or a metric like it, fractions both.
+
+    Args:
+        noise: how far AP may fall, and how far it may rise, by the noise of both sides.
+    """
+    if old is None:
+        return Comparison(figure, (field,), verdict="absent")
+    if new is None:
+        return lost(figure, f"{100 * old:.2f}", after, measurement, (field,))
+    beyond = max(new - old - noise[1], old - new - noise[0])
+    if 100 * beyond <= points + _ROUNDING:
+        return Comparison(figure, (field,))
+    was, is_now, change = told_apart(100 * old, 100 * new, digits=2)
+    explained = noise[1] if new > old else -noise[0]
+    noisy = f", noise explains {100 * explained:+.2f}" if any(noise) else ""
+    return Comparison(
+        figure, (field,), was, is_now, f"{change} points{noisy}", better_or_worse(new > old)
+    )
+
+
+def lost(
+    figure: str, value: str, new: Record, measurement: str, fields: tuple[str, ...]
+) -> Comparison:
+    """A value that is gone, with the reason for which its measurement failed."""
+    why = new.failures.get(measurement)
+    change = "no longer measured" if why is None else f"{measurement} failed: {one_line(why)}"
+    return Comparison(figure, fields, value, ABSENT, change, "missing")
+
+
+def exactly(
+    figure: str,
+    old: float | None,
+    new: float | None,
+    after: Record,
+    measurement: str = "",
+) -> Comparison:
+    """Compare a count, whose field is the figure's name."""
+    fields = (figure,)
+    if old is None:
+        return Comparison(figure, fields, verdict="absent")
+    if new is None:
+        return lost(figure, f"{old:,.10g}", after, measurement, fields)
+    if old == new:
+        return Comparison(figure, fields)
+    return Comparison(figure, fields, *_count_texts(old, new), "changed")
+
+
+def noisy(
+    figure: str, fields: tuple[str, ...], texts: tuple[str, str], change: str, verdict: Verdict
+) -> Comparison:
+    """A value with noise, and its change in words, empty where noise explains it."""
+    if not change:
+        return Comparison(figure, fields)
+    return Comparison(figure, fields, *texts, change, verdict)
+
+
+def one_run(figure: str, fields: tuple[str, ...], old: str, new: str) -> Comparison:
+    """A value of one run on either side, whose noise nobody knows."""
+    return Comparison(figure, fields, old, new, "one run only: spread unknown", "not compared")
+
+
+def better_or_worse(is_better: bool) -> Verdict:
+    """Verdict of a value that moved."""
+    return "better" if is_better else "worse"
+
+
+def beyond_noise(ratio: float, floor: float, spreads: Iterable[float]) -> str:
+    """The change in words; empty where noise explains it."""
+    factor = (1 + floor) * math.prod(1 + _SPREADS * spread for spread in spreads)
+    if 1 / factor <= ratio <= factor:
+        return ""
+    return f"{_percent(ratio)}, noise explains {_percent(factor if ratio > 1 else 1 / factor)}"
+
+
+def other_machine(old: Record, new: Record) -> tuple[str, str, str] | None:
+    """Both machines and their difference, if their speeds cannot be compared."""
+    if old.device != new.device:
+        return str(old.device), str(new.device), "another device"
+    if old.num_threads != new.num_threads:
+        return f"{old.num_threads} threads", f"{new.num_threads} threads", "other threads"
+    if old.kernel_build != new.kernel_build:
+        return str(old.kernel_build), str(new.kernel_build), "another build of the kernels"
+    return None
+
+
+def told_apart(old: float, new: float, digits: int) -> tuple[str, str, str]:
+    """Two values and their difference with enough decimals to differ, at least `digits`."""
+    while True:
+        texts = f"{old:,.{digits}f}", f"{new:,.{digits}f}", f"{new - old:+,.{digits}f}"
+        if (texts[0] != texts[1] and float(texts[2].replace(",", ""))) or digits >= 15:
+            return texts
+        digits += 1
+
+
+def mebibytes(value: int) -> str:
+    """Bytes as printed."""
+    return f"{value / 2**20:,.0f} MiB"
+
+
+def _percent(factor: float) -> str:
+    return f"{100 * (factor - 1):+.0f} %"
+
+
+def _count_texts(old: float, new: float) -> tuple[str, str, str]:
+    """A count with its difference, any other value with its ratio if that is visible."""
+    if isinstance(old, int) and isinstance(new, int):
+        return told_apart(old, new, digits=0)
+    ratio = f"{new / old:.4g}" if old else "1"
+    if ratio == "1":
+        return told_apart(old, new, digits=2)
+    return f"{old:,.10g}", f"{new:,.10g}", f"x {ratio}"

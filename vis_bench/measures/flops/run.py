@@ -1,0 +1,43 @@
+"""Count the multiply-adds of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from vis_bench.data.datasets import Dataset
+from vis_bench.errors import InputError, reason
+from vis_bench.measures.flops.values import measure_flops_on_values
+from vis_bench.measures.flops.video import measure_flops
+from vis_bench.measures.measure import Attempt, MethodFacts
+from vis_bench.record.schema import CostFields, Record
+from vis_bench.video_method import VideoMethod
+
+
+def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+    """Every cell can be counted, as far as anybody knows before."""
+
+
+def measure(attempt: Attempt, record: Record) -> CostFields:
+    """Count on shapes; no frame is read.
+
+    A `VideoMethod` predicts the nominal video and is counted as it runs.
+    """
+    job, method = attempt.job, attempt.method
+    if isinstance(method, VideoMethod):
+        with counting_flops(job.cell.method), attempt.isolated():
+            num_classes = len(job.dataset.category_ids)
+            return CostFields(**measure_flops_on_values(method, job.plan, num_classes))
+    on_meta = attempt.method_on_meta()
+    with counting_flops(job.cell.method), attempt.isolated():
+        return CostFields(**measure_flops(on_meta, job.videos, job.plan))
+
+
+@contextmanager
+def counting_flops(name: str) -> Iterator[None]:
+    """Turn errors of a method's code on the meta device into one sentence."""
+    try:
+        yield
+    except Exception as error:  # a method's own code may raise anything where there are no values
+        raise InputError(f"FLOPs of method {name} cannot be counted: {reason(error)}") from None

@@ -1,0 +1,166 @@
+"""A measurement: all that configs, runs, tables and the gate ask of it, in one object.
+
+The facts import no PyTorch; the runner is imported when it measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from vis_bench.measures.comparison import Comparison
+from vis_bench.record.schema import Fields, Record
+from vis_bench.table.model import Page
+
+if TYPE_CHECKING:
+    from vis_bench.data.annotations import GroundTruth
+    from vis_bench.data.datasets import Dataset
+    from vis_bench.data.results_file import Track
+    from vis_bench.data.video import Video
+    from vis_bench.inference.loop import InferencePlan
+    from vis_bench.method import VISMethod
+    from vis_bench.progress import Bars
+
+# frames: files of frames; annotations: of the videos; videos: no single images; tracks: every video
+# inferred, by any number of processes; one process: cannot be spread over workers; alone: a machine
+# without other work; clip times: can be scheduled by those of `--trace`.
+Need = Literal[
+    "frames", "annotations", "videos", "tracks", "one process", "alone", "clip times"
+]  # fmt: skip
+
+
+class MethodFacts(Protocol):
+    """Attributes of a method that are known before anything is measured."""
+
+    @property
+    def whole_video(self) -> bool: ...
+    @property
+    def max_clip_length(self) -> int | None: ...
+    @property
+    def paper_protocol(self) -> Mapping[str, object] | None: ...
+
+
+class MeasuredJob(Protocol):
+    """The job that a runner measures; see `runs.jobs.Job`."""
+
+    @property
+    def cell(self) -> Any: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def dataset(self) -> Dataset: ...
+    @property
+    def videos(self) -> Sequence[Video]: ...
+    @property
+    def ground_truth(self) -> GroundTruth | None: ...
+    @property
+    def plan(self) -> InferencePlan: ...
+    @property
+    def trace(self) -> Any: ...
+
+
+class Attempt(Protocol):
+    """A job while it is measured; see `runs.attempt.Attempt`."""
+
+    @property
+    def job(self) -> MeasuredJob: ...
+    @property
+    def bars(self) -> Bars: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def results(self) -> Path:
+        """Folder of the files that the record names."""
+
+    @property
+    def method(self) -> VISMethod:
+        """The job's method, loaded at its first use."""
+
+    def tracks(self) -> Mapping[int, Sequence[Track]]:
+        """Infer all videos, or take the tracks that others have inferred, by video id."""
+
+    def method_on_meta(self) -> VISMethod:
+        """The method on shapes without values."""
+
+    def isolated(self) -> AbstractContextManager[None]:
+        """Put settings of the process back that the method's code changes inside."""
+
+
+class Runner(Protocol):
+    """A module that measures."""
+
+    def check(self, cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+        """Raise InputError for a cell that cannot be measured."""
+
+    def measure(self, attempt: Attempt, record: Record) -> Fields:
+        """Measure a job; the record describes it and has what was measured before."""
+
+
+def _no_words(record: Record) -> str:
+    return ""
+
+
+def _no_picture(records: Sequence[Record], folder: Path) -> Path | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One kind of measurement.
+
+    Args:
+        name: in a config's `measure`.
+        runner: the module that measures, imported when it does.
+        signs: fields of a record, one of which is set where it was measured.
+        needs: what jobs and workers have to provide.
+        compare: outcomes of the gate for the figures of two records, older and newer; the last
+            argument is the tolerance of AP in points.
+        gated: fields of a baseline, as pydantic's `include` has them.
+        no_results: numbers among the fields that are no results, and that nothing has to compare:
+            conditions, noise, and what follows from a figure that is compared.
+        words: the values behind the progress line; empty for none.
+        page: of `run`, of `table NAME` and of the report, without rows where nothing was measured;
+            None where columns of the table of all records hold every figure.
+        picture: writes the picture beside the records, and returns its path; None for none.
+        settings: its section of a config, which the digest of a cell has where it is asked for.
+        always_digested: the digest has the section of every cell, since records in results/records
+            were measured so.
+        identity: fields that identify a cell, with the value of records without the field.
+        later_settings: defaults that digests leave out, since these records are older.
+    """
+
+    name: str
+    runner: str
+    signs: tuple[str, ...]
+    needs: frozenset[Need]
+    compare: Callable[[Record, Record, float], Iterator[Comparison]]
+    gated: Mapping[str, Any]
+    no_results: frozenset[str] = frozenset()
+    words: Callable[[Record], str] = _no_words
+    page: Callable[[Sequence[Record]], Page] | None = None
+    picture: Callable[[Sequence[Record], Path], Path | None] = _no_picture
+    settings: type[BaseModel] | None = None
+    always_digested: bool = False
+    later_settings: Mapping[str, object] = field(default_factory=dict)
+    identity: Mapping[str, object] = field(default_factory=dict)
+
+    def is_in(self, record: Record) -> bool:
+        """True if a record has anything of this measurement."""
+        return any(getattr(record, sign) not in (None, (), {}) for sign in self.signs)
+
+    def shown(self, records: Sequence[Record]) -> Page | None:
+        """The page of the records that hold this measurement; None where none does."""
+        measured = any(map(self.is_in, records))
+        return self.page(records) if measured and self.page is not None else None
+
+    @cached_property
+    def run(self) -> Runner:
+        """The module that measures."""
+        return import_module(self.runner)  # type: ignore[return-value]

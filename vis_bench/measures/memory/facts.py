@@ -1,0 +1,73 @@
+"""Memory over length: words, comparison at the longest common length, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vis_bench.measures.comparison import (
+    Comparison,
+    better_or_worse,
+    beyond_noise,
+    lost,
+    mebibytes,
+    noisy,
+    other_machine,
+)
+from vis_bench.measures.measure import Measure
+from vis_bench.measures.memory.growth import needed
+from vis_bench.measures.memory.settings import MemorySettings
+from vis_bench.measures.memory.table import memory_page
+from vis_bench.record.schema import Record
+
+NAME = "memory"
+# The fraction by which a peak may grow.
+_GROWTH = 0.10
+
+
+def words(record: Record) -> str:
+    """The slope of the line as printed."""
+    slope = record.memory_bytes_per_frame
+    return "" if slope is None else f"{slope / (1 << 20):.2f} MiB/frame"
+
+
+def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
+    """The peak at the longest length that both measured."""
+    if not old.memory_points:
+        return
+    before, now = needed(old.memory_points), needed(new.memory_points)
+    figure, fields = f"peak memory ({max(before)} frames)", ("memory_points.peak_bytes",)
+    if not new.memory_points:
+        yield lost(figure, mebibytes(before[max(before)]), new, NAME, fields)
+    elif other := other_machine(old, new):
+        yield Comparison("memory over length", fields, *other, "not compared")
+    elif not (common := before.keys() & now.keys()):
+        was, is_now = (", ".join(map(str, sorted(lengths))) for lengths in (before, now))
+        change = "no length in common"
+        yield Comparison("memory over length", fields, was, is_now, change, "not compared")
+    else:
+        longest = max(common)
+        old_peak, new_peak = before[longest], now[longest]
+        change = beyond_noise(new_peak / old_peak, _GROWTH, ())
+        figure, texts = (
+            f"peak memory ({longest} frames)",
+            (mebibytes(old_peak), mebibytes(new_peak)),
+        )
+        yield noisy(figure, fields, texts, change, better_or_worse(new_peak < old_peak))
+
+
+MEASURE = Measure(
+    NAME,
+    runner="vis_bench.measures.memory.run",
+    signs=("memory_points",),
+    needs=frozenset({"frames", "videos", "one process"}),
+    page=memory_page,
+    compare=compare,
+    gated={"memory_points": True},
+    no_results=frozenset({
+        "memory_points.num_frames", "memory_points.num_tracks", "memory_points.start_bytes",
+        "memory_points.device_bytes", "memory_video_size", "memory_input_size",
+        "memory_curve_from", "memory_max_frames", "memory_limit_bytes", "memory_error_bytes",
+    }),
+    words=words,
+    settings=MemorySettings,
+)  # fmt: skip

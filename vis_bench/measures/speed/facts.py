@@ -1,0 +1,122 @@
+"""Speed: words, comparison within the noise of runs, and what timing needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from vis_bench.measures.comparison import (
+    Comparison,
+    better_or_worse,
+    beyond_noise,
+    lost,
+    mebibytes,
+    noisy,
+    one_run,
+    other_machine,
+)
+from vis_bench.measures.measure import Measure
+from vis_bench.measures.speed.settings import BENCH, SpeedSettings
+from vis_bench.measures.speed.table import speed_page
+from vis_bench.record.schema import Record, RegionFields
+from vis_bench.table.model import ABSENT
+
+NAME = "speed"
+# Fractions by which FPS may fall and memory may grow, if runs agree perfectly; of a spread, which
+# comes on top, a busy machine moves memory by a part only.
+SPEED, MEMORY, _MEMORY_SPREAD = 0.05, 0.10, 0.05
+_FPS = ("fps", "regions.fps")
+_PEAK = ("peak_memory_bytes", "regions.peak_memory_bytes")
+_OF_A_REGION = {"num_warmup", "num_timed", "num_timed_clips", "speed_spread", "memory_bytes"}
+
+
+def words(record: Record) -> str:
+    """FPS as printed."""
+    return "" if record.fps is None else f"{record.fps:.{0 if record.fps >= 100 else 1}f} FPS"
+
+
+def timed_regions(record: Record) -> Mapping[str, RegionFields]:
+    """The timed regions by name, with the record's own figures as one, unless it is listed."""
+    own = {} if record.fps is None else {str(record.timed_region): record}
+    return {**own, **record.regions}
+
+
+def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
+    """Compare FPS and peak memory by region, on one machine."""
+    timed, now = timed_regions(old), timed_regions(new)
+    if now and not timed:
+        change = "no speed in the baseline"
+        yield Comparison(
+            "FPS and memory", (*_FPS, *_PEAK), ABSENT, "measured", change, "not compared"
+        )
+    if not timed:
+        return
+    if now and (other := other_machine(old, new)):
+        yield Comparison("FPS and memory", (*_FPS, *_PEAK), *other, "not compared")
+        return
+    if now and (busy := _busy(old, new)):
+        yield Comparison("FPS", _FPS, *busy, "not compared")
+    for region, before in timed.items():
+        yield from _region(region, before, now.get(region, RegionFields()), old, new)
+
+
+def _region(
+    region: str, old: RegionFields, new: RegionFields, before: Record, after: Record
+) -> Iterator[Comparison]:
+    """The differences of a region, timed for the cells `before` and `after`."""
+    spreads = [s for s in (old.speed_spread, new.speed_spread) if s is not None]
+    figure, fields = f"FPS ({region})", _FPS
+    if old.fps is not None and new.fps is None:
+        yield lost(figure, f"{old.fps:,.1f}", after, NAME, fields)
+    elif old.fps is not None and new.fps is not None and not _busy(before, after):
+        texts = f"{old.fps:,.1f}", f"{new.fps:,.1f}"
+        if len(spreads) < 2:
+            yield one_run(figure, fields, *texts)
+        else:
+            change = beyond_noise(new.fps / old.fps, SPEED, spreads)
+            yield noisy(figure, fields, texts, change, better_or_worse(new.fps > old.fps))
+    figure, fields = f"peak memory ({region})", _PEAK
+    was, now = old.peak_memory_bytes, new.peak_memory_bytes
+    if was is not None and now is None:
+        yield lost(figure, mebibytes(was), after, NAME, fields)
+    elif was and now is not None:  # of none at all nothing is a multiple
+        part = [min(spread, _MEMORY_SPREAD) for spread in spreads]
+        change = beyond_noise(now / was, MEMORY, part)
+        texts = mebibytes(was), mebibytes(now)
+        yield noisy(figure, fields, texts, change, better_or_worse(now < was))
+
+
+def _busy(old: Record, new: Record) -> tuple[str, str, str] | None:
+    """Both load averages, if either exceeds the number of CPUs."""
+    if any((cell.load_average or 0) > (cell.num_cpus or math.inf) for cell in (old, new)):
+        return _load_text(old), _load_text(new), "the machine was busy"
+    return None
+
+
+def _load_text(cell: Record) -> str:
+    load = "unknown" if cell.load_average is None else f"{cell.load_average:.1f}"
+    return f"load {load} on {cell.num_cpus} CPUs"
+
+
+MEASURE = Measure(
+    NAME,
+    runner="vis_bench.measures.speed.run",
+    signs=("fps", "regions", "untimed_regions"),
+    needs=frozenset({"frames", "alone"}),
+    page=speed_page,
+    compare=compare,
+    gated={
+        **dict.fromkeys(("fps", "speed_spread", "peak_memory_bytes"), True),
+        **dict.fromkeys(("timed_region", "speed_protocol", "load_average", "num_cpus"), True),
+        "regions": {"__all__": {"fps", "speed_spread", "peak_memory_bytes"}},
+    },
+    no_results=frozenset({
+        *_OF_A_REGION, *(f"regions.{field}" for field in _OF_A_REGION),
+        "load_average", "num_cpus", "gpu",
+    }),
+    words=words,
+    settings=SpeedSettings,
+    always_digested=True,
+    later_settings={"protocol": BENCH},
+    identity={"speed_protocol": BENCH},
+)  # fmt: skip

@@ -1,0 +1,151 @@
+"""Streaming: words, comparison of traces, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vis_bench.measures.comparison import (
+    Comparison,
+    better_or_worse,
+    beyond_noise,
+    in_points,
+    lost,
+    noisy,
+    one_run,
+    other_machine,
+)
+from vis_bench.measures.measure import Measure
+from vis_bench.measures.speed.facts import SPEED
+from vis_bench.measures.streaming.settings import StreamingSettings
+from vis_bench.measures.streaming.table import streaming_page, write_picture
+from vis_bench.record.metrics import AP
+from vis_bench.record.schema import Record, StreamFields
+
+NAME = "streaming"
+# Figures that follow from a trace without a clock or a network.
+SCHEDULED = (
+    "frame_latency_ms_mean", "frame_latency_ms_p50", "frame_latency_ms_p90", "frame_latency_ms_p99",
+    "frame_latency_ms_max", "fill_ms", "queue_ms", "compute_ms", "last_queue_ms", "first_mask_ms",
+    "throughput", "share_computed", "share_served", "age_frames", "age_frames_max", "age_ms",
+    "closest_ms", "num_clips",
+)  # fmt: skip
+
+_LATENCY = "streaming.frame_latency_ms_mean"
+_NO_RESULTS = {
+    "rate", "delay_ms", "ap_low", "ap_high", "ap_draws_low", "ap_draws_median", "ap_draws_high",
+    "frame_latency_spread",
+}  # fmt: skip
+
+
+def words(record: Record) -> str:
+    """AP of every rate at its finite delays above 0."""
+    return "  ".join(
+        f"AP {AP.text(s.ap)} at {s.rate:g} frames/s"
+        for s in record.streaming
+        if s.ap is not None and s.delay_ms
+    )
+
+
+def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
+    """Figures of one trace exactly, but for AP; of two traces AP and latency within their noise.
+
+    What is on show after an infinite delay does not depend on the clock, if every clip is computed.
+    """
+    now = {_at(stream): stream for stream in new.streaming}
+    same_trace = old.streaming_trace_sha256 == new.streaming_trace_sha256
+    other = _other_timing(old, new) if now and not same_trace else None
+    if other and old.streaming:
+        figures = "streaming AP and latency"
+        yield Comparison(figures, ("streaming.ap", _LATENCY), *other, "not compared")
+    rates: set[float] = set()
+    for before in old.streaming:
+        after = now.get(_at(before), StreamFields(rate=before.rate))
+        timeless = before.delay_ms is None and old.streaming_policy == "all"
+        if same_trace or timeless or not other:
+            yield _streaming_ap(before, after, new, points, clocked=not (same_trace or timeless))
+        if same_trace:
+            yield from _schedule(before, after)
+        elif not other and before.rate not in rates:  # latency does not depend on the delay
+            rates.add(before.rate)
+            yield from _frame_latency(before, after, new)
+
+
+def _other_timing(old: Record, new: Record) -> tuple[str, str, str] | None:
+    """Both machines and their difference, if their latencies cannot be compared."""
+    if old.streaming_device != new.streaming_device:
+        return str(old.streaming_device), str(new.streaming_device), "clips timed elsewhere"
+    return other_machine(old, new)
+
+
+def _at(stream: StreamFields) -> str:
+    delay = "inf" if stream.delay_ms is None else f"{stream.delay_ms:.0f} ms"
+    return f"{stream.rate:g} frames/s, {delay}"
+
+
+def _streaming_ap(
+    old: StreamFields, new: StreamFields, after: Record, points: float, *, clocked: bool
+) -> Comparison:
+    """Compare AP; where the clips were timed twice, beyond the draws of both sides."""
+    figure, field = f"streaming AP ({_at(old)})", "streaming.ap"
+    noise = 0.0, 0.0
+    if clocked and old.ap is not None and new.ap is not None:
+        if old.frame_latency_spread is None and new.frame_latency_spread is None:
+            return one_run(figure, (field,), f"{100 * old.ap:.2f}", f"{100 * new.ap:.2f}")
+        (low, high), (new_low, new_high) = _drawn(old), _drawn(new)
+        noise = (old.ap - low) + (new_high - new.ap), (high - old.ap) + (new.ap - new_low)
+    return in_points(figure, field, old.ap, new.ap, points, after, NAME, noise)
+
+
+def _drawn(stream: StreamFields) -> tuple[float, float]:
+    """Range of AP over draws of recorded runs, in which AP itself may not lie."""
+    values = stream.ap, stream.ap_draws_low, stream.ap_draws_high
+    known = [value for value in values if value is not None]
+    return min(known), max(known)
+
+
+def _schedule(old: StreamFields, new: StreamFields) -> Iterator[Comparison]:
+    for name in SCHEDULED:
+        figure, field = f"{name} ({_at(old)})", f"streaming.{name}"
+        before, now = getattr(old, name), getattr(new, name)
+        if before == now:
+            yield Comparison(figure, (field,))
+        else:
+            change = "another schedule of the same trace"
+            yield Comparison(figure, (field,), str(before), str(now), change, "changed")
+
+
+def _frame_latency(old: StreamFields, new: StreamFields, after: Record) -> Iterator[Comparison]:
+    figure, fields = f"frame latency ({old.rate:g} frames/s)", (_LATENCY,)
+    before, now = old.frame_latency_ms_mean, new.frame_latency_ms_mean
+    if not before:
+        return
+    if now is None:
+        yield lost(figure, f"{before:,.1f} ms", after, NAME, fields)
+        return
+    spreads = [s for s in (old.frame_latency_spread, new.frame_latency_spread) if s is not None]
+    texts = f"{before:,.1f} ms", f"{now:,.1f} ms"
+    if len(spreads) < 2:
+        yield one_run(figure, fields, *texts)
+    else:
+        change = beyond_noise(now / before, SPEED, spreads)
+        yield noisy(figure, fields, texts, change, better_or_worse(now < before))
+
+
+MEASURE = Measure(
+    NAME,
+    runner="vis_bench.measures.streaming.run",
+    signs=("streaming",),
+    needs=frozenset({"frames", "annotations", "videos", "one process", "clip times"}),
+    page=streaming_page,
+    compare=compare,
+    gated=dict.fromkeys((
+        "streaming", "streaming_policy", "streaming_trace_sha256", "streaming_device",
+    ), True),
+    no_results=frozenset({
+        *(f"streaming.{field}" for field in _NO_RESULTS), "streaming_runs",
+        *(f"streaming_by_{x}.{field}" for x in ("delay", "rate") for field in ("rate", "delay_ms")),
+    }),
+    words=words,
+    picture=write_picture,
+    settings=StreamingSettings,
+)  # fmt: skip

@@ -1,0 +1,207 @@
+"""An attempt at a job: its store, progress bars and title, and the steps that need them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from textwrap import shorten
+
+from vis_bench.data.results_file import Track
+from vis_bench.data.video import Video
+from vis_bench.errors import InputError, reason
+from vis_bench.inference.loop import track_video
+from vis_bench.measures.measure import Measure
+from vis_bench.method import VISMethod
+from vis_bench.progress import Bars
+from vis_bench.record.schema import Record
+from vis_bench.record.store import RecordStore
+from vis_bench.runs.build import method_on_meta
+from vis_bench.runs.jobs import Job
+from vis_bench.runs.process_state import kept_process_state
+from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut
+from vis_bench.text import count
+
+# Of a failure on the screen; the record holds all of it.
+MESSAGE_LETTERS = 500
+
+
+class FailedVideosError(InputError):
+    """Videos whose inference failed, each named before."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A job while it is measured.
+
+    Attributes:
+        title: of progress bars and messages.
+        resume: keep a complete record of the same code and frames, and use shard files.
+        inferred: gives the tracks of all videos where others have inferred them.
+    """
+
+    job: Job
+    store: RecordStore
+    bars: Bars
+    title: str
+    resume: bool = False
+    inferred: Callable[[], Mapping[int, Sequence[Track]]] | None = None
+
+    @property
+    def files(self) -> ShardFiles:
+        """The job's shard files."""
+        return ShardFiles(self.store.folder, self.job)
+
+    @property
+    def results(self) -> Path:
+        """Folder of the files that the record names, until it is written."""
+        return self.files.results
+
+    def say(self, text: str) -> None:
+        """Show a sentence that begins with the title."""
+        self.bars.say(f"{self.title}: {text}")
+
+    @cached_property
+    def method(self) -> VISMethod:
+        """The job's method, loaded at its first use."""
+        return self.job.load_method()
+
+    def isolated(self) -> AbstractContextManager[None]:
+        """Put settings of the process back that the method's code changes inside."""
+        return kept_process_state()
+
+    def method_on_meta(self) -> VISMethod:
+        """The method on shapes without values."""
+        job = self.job
+        return method_on_meta(
+            job.build_method, job.cell, len(job.dataset.category_ids), job.weights
+        )
+
+    def add(self, record: Record, measure: Measure) -> Record:
+        """Add a measurement's fields to a record, or the reason for its failure."""
+        name = measure.name
+        try:
+            return Record.of(record, measure.run.measure(self, record))
+        except (Exception, SystemExit) as error:  # a method's own code may raise anything
+            if isinstance(error, FailedVideosError):
+                self.say(f"{name} failed in the videos named above")
+            else:
+                self.say(f"{name} failed: {shorten(reason(error), MESSAGE_LETTERS)}")
+                self.bars.trace(error)
+            return record.model_copy(update={"failures": {**record.failures, name: reason(error)}})
+
+    def tracks(self) -> Mapping[int, Sequence[Track]]:
+        """Tracks of all videos by id, inferred but for those in shard files, if `resume`.
+
+        Raises:
+            FailedVideosError: if some fail; the others are in shard files.
+        """
+        if self.inferred is not None:
+            return self.inferred()
+        if not self.method.online:
+            self._warn_of_gaps()
+        if self.resume:
+            self.files.discard_outdated(self.bars)
+        else:
+            self.files.remove()
+        known = self.files.read()
+        # A video a file, so that a process that is killed loses one; images are quick.
+        size = SHARD_VIDEOS if self.job.dataset.of_images else 1
+        tracks, failures = self.infer(cut(self.job, done=known, size=size))
+        if failures:
+            raise FailedVideosError("; ".join(failures))
+        return known | tracks
+
+    def infer(self, shards: Sequence[Shard]) -> tuple[dict[int, list[Track]], list[str]]:
+        """Infer shards and write their files; a video that fails is named, and the others go on.
+
+        Returns:
+            The tracks by video id, and a sentence for each video that failed.
+        """
+        tracks: dict[int, list[Track]] = {}
+        failures: list[str] = []
+        videos = {video.id: video for video in self.job.videos}
+        num_frames = sum(videos[key].length for shard in shards for key in shard.video_ids)
+        with self.bars.bar(self.title, num_frames) as advance:
+            for shard in shards:
+                done: dict[int, list[Track]] = {}
+                try:
+                    for key in shard.video_ids:
+                        try:
+                            done[key] = infer_video(self.job, self.method, videos[key])
+                            advance(videos[key].length)
+                        except (Exception, SystemExit) as error:  # a method may raise anything
+                            why, name = reason(error), f"video {videos[key].name}"
+                            failures.append(why if name in why else f"{name}: {why}")
+                            self.say(failures[-1])
+                            self.bars.trace(error)
+                finally:
+                    if done:  # also where the process is interrupted
+                        found = [track for key in done for track in done[key]]
+                        self.files.write(shard.only(done), found)
+                tracks |= done
+        return tracks, failures
+
+    def _warn_of_gaps(self) -> None:
+        cell, plan = self.job.cell, self.job.plan
+        several = any(len(plan.clips(video.length)) > 1 for video in self.job.videos)
+        if several and cell.clip_stride == cell.clip_length:
+            self.say(
+                f"clips share no frames at stride {cell.clip_stride}, so that every clip starts "
+                "new tracks; a smaller clip_stride joins them"
+            )
+
+    def measured_before(self) -> Record | None:
+        """The job's record if it is complete; tells if it is not of the job's code and frames."""
+        record = self.store.find(self.job.digest)
+        if record is None:
+            return None
+        if changed := difference(self.job, record):
+            self.say(f"its record has {changed}; it is measured anew")
+            return None
+        if record.failures or self.store.has_failed(record):
+            return None
+        self.say("measured before")
+        return record
+
+    def keep_whole_record(self, failures: Mapping[str, str]) -> bool:
+        """Write failures beside an earlier record without them, and return True; or else False."""
+        before = None
+        with suppress(InputError):  # not a record: there is nothing to keep
+            before = self.store.find(self.job.digest) if failures else None
+        if before is None or not before.failures.keys() < failures.keys():
+            return False
+        path = self.store.write_failures(before, failures, self.job.settings.command)
+        self.say(f"the whole record of an earlier run is kept; the failures are in {path}")
+        return True
+
+    def name_kept(self) -> None:
+        """Tell how many videos of an interrupted job are kept, and the command that goes on."""
+        kept = f"{len(self.files.read())} of {count(len(self.job.videos), 'video')}"
+        command = self.job.settings.command
+        command += "" if "--resume" in shlex.split(command) else " --resume"
+        self.bars.say(f"{self.job.name}: {kept} kept; go on with: {command}")
+
+
+def infer_video(job: Job, method: VISMethod, video: Video) -> list[Track]:
+    """Infer one of a job's videos with its method, loaded."""
+    with kept_process_state():
+        return track_video(method, video, job.plan, job.dataset.category_ids)
+
+
+def difference(job: Job, record: Record) -> str | None:
+    """Other sources or frames that a job's record was measured with; None if none or unknown."""
+    ids = [video.id for video in job.videos]
+    sources = record.sources_sha256 or job.sources_sha256
+    return job.difference(sources, record.frames_sha256 or job.frames_sha256(ids), ids)
+
+
+def is_measured(job: Job, store: RecordStore) -> bool:
+    """True if a job has a complete record of its code and frames."""
+    record = store.find(job.digest)
+    if record is None or record.failures or store.has_failed(record):
+        return False
+    return difference(job, record) is None
