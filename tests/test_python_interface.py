@@ -1,14 +1,19 @@
 """The four functions of `import vis_bench` give what the command line prints."""
 
+import inspect
 import json
+import math
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import vis_bench
 from record_example import example_record
 from short_videos import write_short_videos
+from vis_bench import arguments
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore
@@ -73,6 +78,84 @@ def test_wrong_input_is_an_error_of_one_sentence(tmp_path):
         vis_bench.measure("nope")
     with pytest.raises(InputError, match="does not exist"):
         vis_bench.records(tmp_path / "nope")
+
+
+NAN = float("nan")
+WRONG = {
+    "annotations": lambda f, t: vis_bench.evaluate(None, f[1]),
+    "results": lambda f, t: vis_bench.evaluate(f[0], b"r.json"),
+    "long_annotations": lambda f, t: vis_bench.evaluate(f[0], f[1], long_annotations=b"x"),
+    "tracking_threshold": lambda f, t: vis_bench.evaluate(f[0], f[1], tracking_threshold=t),
+    "first": lambda f, t: vis_bench.compare(3, f[1]),
+    "second": lambda f, t: vis_bench.compare(f[1], {}),
+    "score_threshold": lambda f, t: vis_bench.compare(f[1], f[2], score_threshold=t),
+    "num_resamples": lambda f, t: vis_bench.compare(f[1], f[2], num_resamples=t),
+    "seed": lambda f, t: vis_bench.compare(f[1], f[2], seed=t),
+    "config": lambda f, t: vis_bench.measure(None),
+    "limit": lambda f, t: vis_bench.measure("gate", limit=t),
+    "output": lambda f, t: vis_bench.measure("gate", output=t),
+    "data_root": lambda f, t: vis_bench.measure("gate", data_root=b"d"),
+    "weights": lambda f, t: vis_bench.measure("gate", weights=""),
+    "trace": lambda f, t: vis_bench.measure("gate", trace=3),
+    "device": lambda f, t: vis_bench.measure("gate", device=3),
+    "folder": lambda f, t: vis_bench.records(None),
+}
+VALUES = {
+    "tracking_threshold": (NAN, -math.inf, 1, 2.0, "0.5", True),
+    "score_threshold": (NAN, math.inf, 2.0, b"0"),
+    "num_resamples": (2.5, 0, -1, 100_001, True, None, NAN),
+    "seed": (-1, 2**63, 1.0, None),
+    "limit": (0, -1, 1.5, "3", False),
+    "output": ("", b"out", 3),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name in WRONG for value in VALUES.get(name, [None])]
+)
+def test_a_wrong_argument_is_named_with_its_value(files, tmp_path, monkeypatch, name, value):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"^{name} is .*; expected .*$") as error:
+        WRONG[name](files, value)
+    assert value is None or repr(value) in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert arguments.COUNT.check("limit", np.int64(3)) == 3
+    assert arguments.THRESHOLD.check("score_threshold", np.float32(0.5)) == 0.5
+
+
+@pytest.mark.parametrize("name", vis_bench.__all__)
+def test_what_is_described_is_what_a_function_takes(name):
+    function = getattr(vis_bench, name)
+    described = re.findall(
+        r"^        ([a-z_, ]+):", function.__doc__.partition("Returns:")[0], re.M
+    )
+    names = [word for words in described for word in words.split(", ")]
+    parameters = list(inspect.signature(function).parameters)
+    assert names == parameters if name != "records" else parameters == ["folder"]
+
+
+def test_messages_do_not_speak_of_the_command_line(files):
+    for call in (lambda: vis_bench.compare(*files[1:]), lambda: vis_bench.measure("gate", ["m"])):
+        with pytest.raises(InputError) as error:
+            call()
+        assert "--" not in str(error.value)
+
+
+def test_settings_are_a_mapping_texts_or_one_text(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    lengths = []
+    for place, settings in enumerate(
+        [{"clip_length": 5, "measure": ["accuracy"]}, ["clip_length=5", "measure=accuracy"],
+         "clip_length=5"]
+    ):  # fmt: skip
+        outcome = vis_bench.measure(
+            tmp_path / "c.yaml", settings, limit=1, device="cpu", output=tmp_path / str(place)
+        )
+        lengths.append(outcome.records[0].clip_length)
+    assert lengths == [5, 5, 5]
 
 
 def test_importing_it_imports_no_library():

@@ -8,11 +8,10 @@ The Python interface: `evaluate` a results file, `compare` two, `measure` a conf
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from vis_bench.arguments import COUNT, RECORDS, RESAMPLES, SEED, THRESHOLD, optional_path, path_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +20,10 @@ if TYPE_CHECKING:
     from vis_bench.metrics.coco import ImageEvaluation
     from vis_bench.progress import Bars
     from vis_bench.runs.harness import Outcome
+    from vis_bench.runs.overrides import Overrides
     from vis_bench.show.compare import CompareReport
 
 __all__ = ["compare", "evaluate", "measure", "records"]
-
-# Folders of records, unless another one is named: of whole splits, and of the first videos of one.
-RECORDS, LIMITED_RECORDS = Path("results/records"), Path("runs/limited")
 
 
 def evaluate(
@@ -47,10 +44,14 @@ def evaluate(
     """
     from vis_bench.metrics.ap import evaluate_files
 
+    if tracking_threshold is not None:
+        THRESHOLD.check("tracking_threshold", tracking_threshold)
     return evaluate_files(
-        Path(annotations), Path(results), tracking_threshold=tracking_threshold,
-        long_annotations=None if long_annotations is None else Path(long_annotations),
-    )  # fmt: skip
+        path_of("annotations", annotations),
+        path_of("results", results),
+        long_annotations=optional_path("long_annotations", long_annotations),
+        tracking_threshold=tracking_threshold,
+    )
 
 
 def compare(
@@ -64,9 +65,9 @@ def compare(
         first, second: files of records with their predictions beside them, or results files.
         annotations: needed for results files; records know their data set.
         data_root: folder of data sets, for records of public ones.
-        score_threshold: tracks with a higher score take part in the tracking metrics.
+        score_threshold: tracks with a higher score take part in the tracking metrics; 0.5 unless
+            given.
         num_resamples, seed: of the half-samples of the videos.
-        trace: recorded times of clips that streaming is scheduled by, in place of this machine's.
         bars: show progress; none is shown unless given.
 
     Returns:
@@ -77,12 +78,15 @@ def compare(
     from vis_bench.runs.sources import compared_sources
     from vis_bench.show.compare import compare_pair
 
-    pair = compared_sources(
-        [Path(first), Path(second)],
-        annotations=None if annotations is None else Path(annotations),
-        data_root=None if data_root is None else Path(data_root),
-    )  # fmt: skip
     threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
+    THRESHOLD.check("score_threshold", threshold)
+    RESAMPLES.check("num_resamples", num_resamples)
+    SEED.check("seed", seed)
+    pair = compared_sources(
+        [path_of("first", first), path_of("second", second)],
+        annotations=optional_path("annotations", annotations),
+        data_root=optional_path("data_root", data_root),
+    )
     return compare_pair(
         pair, bars or Bars(quiet=True), score_threshold=threshold, num_resamples=num_resamples,
         seed=seed,
@@ -90,29 +94,27 @@ def compare(
 
 
 def measure(
-    config: str | Path, settings: Sequence[str] = (), *, output: str | Path | None = None,
+    config: str | Path, settings: Overrides = (), *, output: str | Path | None = None,
     data_root: str | Path | None = None, weights: str | Path | None = None,
     limit: int | None = None, device: str | None = None, resume: bool = False,
     verify_frames: bool = False, trace: str | Path | None = None, bars: Bars | None = None,
-    command: str = "vis_bench.measure",
-    default_output: Path = RECORDS, measure_all: Callable[..., Outcome] | None = None,
 ) -> Outcome:  # fmt: skip
     """Measure every cell of a config and write a record of each.
 
     Args:
         config: a YAML file, or the name of a bundled config.
-        settings: `key=value` over the config's, as `--set` takes them.
-        output: folder of the records; `default_output` unless given, and runs/limited for the
-            first videos of a split.
+        settings: values by keys of the config, which they replace (`{"clip_length": 10}`), or
+            texts as `--set` takes them (`["clip_length=10"]`).
+        output: folder of the records; results/records unless given, and runs/limited for the first
+            videos of a split.
         data_root: folder of data sets.
         weights: a file in place of the config's.
         limit: measure the first videos only.
         device: "cpu" or "cuda"; a GPU where there is one, unless given.
         resume: keep what was measured before by the same code on the same frames.
         verify_frames: tell frames apart by their contents and not only by their sizes.
+        trace: recorded times of clips that streaming is scheduled by, in place of this machine's.
         bars: show progress; none is shown unless given.
-        command: stands in the records.
-        measure_all: measures the jobs; in this process unless given.
 
     Returns:
         `records`, `failures` (a sentence each) and the `folder` of the records.
@@ -120,29 +122,23 @@ def measure(
     from methods import build_method
     from vis_bench.progress import Bars
     from vis_bench.record.environment import pick_device
-    from vis_bench.record.store import RecordStore
     from vis_bench.runs.bundled import find_config
-    from vis_bench.runs.harness import run_jobs
-    from vis_bench.runs.jobs import RunSettings, load_jobs
-    from vis_bench.text import count
+    from vis_bench.runs.jobs import RunSettings
+    from vis_bench.runs.measure_config import measure_config
 
-    bars = bars or Bars(quiet=True)
     run = RunSettings(
-        command, pick_device(device), None if data_root is None else Path(data_root),
-        None if weights is None else Path(weights), limit, verify_frames,
-        None if trace is None else Path(trace),
+        "vis_bench.measure",
+        pick_device(device),
+        optional_path("data_root", data_root),
+        optional_path("weights", weights),
+        None if limit is None else COUNT.check("limit", limit),
+        verify_frames,
+        optional_path("trace", trace),
+    )
+    return measure_config(
+        find_config(path_of("config", config)), settings, run, build_method,
+        bars or Bars(quiet=True), output=optional_path("output", output), resume=resume,
     )  # fmt: skip
-    jobs = load_jobs(find_config(config), settings, run, build_method, bars)
-    folder = Path(output or default_output)
-    where = f"records go to {folder}"
-    if output is None and any(job.limited for job in jobs):
-        folder = LIMITED_RECORDS
-        where = f"--limit: records go to {folder}; --output names another folder"
-    store = RecordStore(folder)
-    store.prepare()
-    bars.say(f"{count(len(jobs), 'cell')}; {where}")
-    outcome = (measure_all or partial(run_jobs, resume=resume))(jobs, store, bars)
-    return replace(outcome, folder=folder)
 
 
 def records(folder: str | Path = RECORDS) -> pd.DataFrame:
@@ -154,7 +150,7 @@ def records(folder: str | Path = RECORDS) -> pd.DataFrame:
 
     from vis_bench.record.store import RecordStore
 
-    stored = RecordStore(Path(folder)).readable()
+    stored = RecordStore(path_of("folder", folder)).readable()
     for problem in stored.problems:
         warnings.warn(f"skipped: {problem}", stacklevel=2)
     return pd.DataFrame([record.model_dump(mode="json") for record in stored.records])

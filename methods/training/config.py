@@ -20,7 +20,8 @@ from pydantic import (
 
 from vis_bench.errors import InputError
 from vis_bench.files import read_yaml, shown
-from vis_bench.runs.config import MAX_RESOLUTION, apply_override, check_plain
+from vis_bench.runs.config import MAX_RESOLUTION, check_plain
+from vis_bench.runs.overrides import apply_overrides
 
 Frames = Annotated[StrictInt, Field(ge=1, le=100)]
 # At stride 32 the norms that learn need more than one value.
@@ -143,8 +144,7 @@ def load_train_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(f"config {path} is not a mapping of keys to values")
-    for override in overrides:
-        apply_override(raw, override)
+    apply_overrides(raw, overrides)
     unknown = [str(key) for key in raw if key not in TrainConfig.model_fields]
     if unknown:
         known = ", ".join(TrainConfig.model_fields)

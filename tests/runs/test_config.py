@@ -133,8 +133,8 @@ def test_what_weights_were_trained_on_may_be_one_split(load):
 
 @pytest.mark.parametrize(
     ("override", "words"),
-    [("clip_length", "not of the form key=value"), ("=3", "not of the form"),
-     ("a..b=3", "not of the form"), ("x=[1", "not valid YAML"),
+    [("clip_length", "expected key=value"), ("=3", "'' is not a key"),
+     ("a..b=3", "'a..b' is not a key"), ("x=[1", "not valid YAML"),
      ("method.x=3", "method is 'color_key'"), ("clip=5", "unknown key 'clip'"),
      ("clip_stride=9", "clip_stride 9")],
 )  # fmt: skip
@@ -142,6 +142,28 @@ def test_wrong_overrides_get_a_sentence(load, override, words):
     with pytest.raises(InputError) as error:
         load(BASE + "clip_length: 5\n", override)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"clip_length": [5, 6], "dataset.split": "val"}, ["clip_length=[5,6]", "dataset.split=val"]],
+)
+def test_overrides_are_texts_or_a_mapping(tmp_path, overrides):
+    path = tmp_path / "c.yaml"
+    path.write_text(BASE + "cells: [{clip_stride: 1}, {clip_stride: 2}]\n")
+    cells = load_cells(path, overrides)
+    assert [(c.clip_length, c.clip_stride) for c in cells] == [(5, 1), (6, 1), (5, 2), (6, 2)]
+    assert {c.dataset.split for c in cells} == {"val"}
+    assert load_cells(path, "seed=3")[0].seed == 3
+
+
+@pytest.mark.parametrize(
+    "overrides", [None, 3, b"seed=3", {3: 4}, {"a.": 4}, [3], "m", [b"seed=3"]]
+)
+def test_overrides_of_another_form_get_a_sentence(tmp_path, overrides):
+    (tmp_path / "c.yaml").write_text(BASE)
+    with pytest.raises(InputError, match="expected key=value"):
+        load_cells(tmp_path / "c.yaml", overrides)
 
 
 def test_leaving_out_missing_weights_is_no_part_of_the_measurement(load):

@@ -181,7 +181,7 @@ def test_power_is_printed_where_asked_for(files, capsys):
 
 
 def test_results_files_need_annotations(files):
-    with pytest.raises(InputError, match="need --annotations"):
+    with pytest.raises(InputError, match="results files need their annotations"):
         compared_sources([files[1], files[2]])
 
 
@@ -196,7 +196,7 @@ def test_records_of_other_code_with_their_annotations(files, tmp_path):
         "A (other code)",
         "B (other code)",
     )
-    with pytest.raises(InputError, match="give --annotations"):
+    with pytest.raises(InputError, match="expected annotations"):
         compared_sources(paths)
     other = tmp_path / "other.json"
     other.write_text(annotations.read_text() + "\n")

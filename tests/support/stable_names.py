@@ -30,8 +30,6 @@ MEMBERS = {
     method.OnlineMethod: ("predict_next",),
     video_method.VideoMethod: ("check_resolution", "predict_video", "take_weights"),
 }  # fmt: skip
-# Arguments of the Python functions that only the command line gives.
-OF_COMMANDS = "command", "default_output", "measure_all"
 
 
 def stable_names():
@@ -43,7 +41,6 @@ def stable_names():
         "Python": [
             f"{name} {argument}" for name in vis_bench.__all__
             for argument in inspect.signature(getattr(vis_bench, name)).parameters
-            if argument not in OF_COMMANDS
         ],
         "plug-ins": [
             ENTRY_POINT_GROUP, contract.check_contract.__name__,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from vis_bench.arguments import Number
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import (
     json_text,
@@ -39,7 +40,7 @@ def tolerance(options: Options) -> None:
     """--tolerance of AP, AR and the tracking metrics."""
     options.value(
         "--tolerance", "POINTS", "how far AP, AR and tracking may fall, in points",
-        number("a number of points from 0 to 100", 0, 100), default=POINTS,
+        number(Number("a number of points from 0 to 100", 0, 100)), default=POINTS,
     )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import vis_bench
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_tables
-from vis_bench.commands.values import finite
+from vis_bench.commands.values import score_threshold
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 
 
@@ -23,7 +24,8 @@ def add_arguments(options: Options) -> None:
     options.data_root()
     options.value(
         "--score-threshold", "SCORE",
-        "only tracks with a higher score take part in the tracking metrics", finite, default=0.5,
+        "only tracks with a higher score take part in the tracking metrics", score_threshold,
+        default=SCORE_THRESHOLD,
     )  # fmt: skip
     options.flag(
         "--power", "also print the difference in AP that this many videos can show, and how many "

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 import vis_bench
-from vis_bench import RECORDS
+from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_tables, say, warn
-from vis_bench.commands.values import finite, output_folder, positive
+from vis_bench.commands.values import output_folder, positive, score_threshold
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
@@ -43,7 +43,7 @@ def add_arguments(options: Options) -> None:
     options.flag("--tracking", "print HOTA, IDF1 and TETA too")
     options.value(
         "--score-threshold", "SCORE", "with --tracking: only tracks with a higher score take part",
-        finite, default=SCORE_THRESHOLD,
+        score_threshold, default=SCORE_THRESHOLD,
     )  # fmt: skip
     options.flag(
         "--identity-sensitivity", "print what a single identity switch costs, track by track"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vis_bench import LIMITED_RECORDS, RECORDS
+from vis_bench.arguments import LIMITED_RECORDS, RECORDS, RESAMPLES
 from vis_bench.commands.values import (
+    any_path,
     arrays_file,
     column_width,
     config_file,
@@ -23,7 +24,7 @@ from vis_bench.commands.values import (
     records_path,
     score,
     seed,
-    whole_number,
+    whole,
 )
 from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
@@ -31,8 +32,6 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 
 CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
 FRAMES = "a folder of frames, a folder of such folders, or a video file"
-# Resamples of all classes of a data set are held in memory; twice this many still fit.
-MOST_RESAMPLES = 100_000
 _WRITTEN = (output_file, output_path, picture_file, arrays_file)
 
 
@@ -95,14 +94,14 @@ class Options:
             parser.set_defaults(types=options._types)
 
     def argument(
-        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = Path, **more: Any
+        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = any_path, **more: Any
     ) -> None:
         """A positional argument; with `nargs="?"` one that may be left out."""
         self._types[name] = type
         self._parser.add_argument(name, type=type, metavar=metavar, help=text, **more)
 
     def value(
-        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = Path, *,
+        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = any_path, *,
         default: Any = None, unless_given: str = "none", **more: Any,
     ) -> None:  # fmt: skip
         """An option with a value.
@@ -122,7 +121,7 @@ class Options:
         self._types[action.dest] = type
 
     def required(
-        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = Path
+        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = any_path
     ) -> None:
         """An option that has to be given."""
         self.value(name, metavar, text, type, required=True)
@@ -241,8 +240,8 @@ class Options:
     def resampling(self) -> None:
         """--resamples and --seed of half-samples."""
         self.value(
-            "--resamples", "N", f"half-samples of the videos, up to {MOST_RESAMPLES}",
-            whole_number(1, MOST_RESAMPLES), default=1000,
+            "--resamples", "N", f"half-samples of the videos, up to {RESAMPLES.high}",
+            whole(RESAMPLES), default=1000,
         )  # fmt: skip
         self.value("--seed", "N", "seed of the half-samples", seed, default=0)
 

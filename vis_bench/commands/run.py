@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import vis_bench
-from vis_bench import RECORDS
+from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_tables
 from vis_bench.commands.values import count, positive, whole_number
@@ -94,12 +93,17 @@ def outcome_of(
     measure_all: MeasureJobs | None = None, trace: Path | None = None,
 ) -> Outcome:  # fmt: skip
     """Measures without printing the records; see `measure`."""
-    return vis_bench.measure(
-        options.config, options.overrides, output=options.output, data_root=options.data_root,
-        weights=options.weights, limit=options.limit, device=options.device,
-        resume=options.resume, verify_frames=options.verify_frames, bars=bars,
-        command=options.command_line, default_output=records_folder, measure_all=measure_all,
-        trace=trace,
+    from methods import build_method
+    from vis_bench.runs.jobs import RunSettings
+    from vis_bench.runs.measure_config import measure_config
+
+    run = RunSettings(
+        options.command_line, pick_device(options.device), options.data_root, options.weights,
+        options.limit, options.verify_frames, trace,
+    )  # fmt: skip
+    return measure_config(
+        options.config, options.overrides, run, build_method, bars, output=options.output,
+        default_output=records_folder, resume=options.resume, measure_all=measure_all,
     )  # fmt: skip
 
 

@@ -8,49 +8,38 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vis_bench.arguments import COUNT, PATH, SEED, THRESHOLD, Number, Whole
 from vis_bench.errors import InputError
 from vis_bench.runs.bundled import find_config
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
     """Type of a whole number from `low` to `high`."""
-
-    def whole(text: str) -> int:
-        digits = text.isdecimal() and text.isascii() and len(text) <= len(str(high))
-        if not digits or not low <= int(text) <= high:
-            raise ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-        return int(text)
-
-    return whole
+    return whole(Whole(low, high))
 
 
-def count(text: str) -> int:
-    """A whole number from 1 up."""
-    if not text.isdecimal() or not text.isascii() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
+def whole(numbers: Whole) -> Callable[[str], int]:
+    """Type of whole numbers of a range from 0 up."""
+
+    def convert(text: str) -> int:
+        value = int(text) if text.isdecimal() and text.isascii() and len(text) < 20 else -1
+        if value not in numbers:
+            raise ArgumentTypeError(f"{text!r} is not {numbers.expected}")
+        return value
+
+    return convert
 
 
-# JSON files and every random number generator hold these.
-seed = whole_number(0, 2**63 - 1)
-
-
-def number(
-    what: str, low: float = -math.inf, high: float = math.inf, *, above: float = -math.inf
-) -> Callable[[str], float]:
-    """Type of a finite number from `low` to `high`, greater than `above`.
-
-    Args:
-        what: expected, in messages, such as "a number above 0".
-    """
+def number(numbers: Number) -> Callable[[str], float]:
+    """Type of numbers of a range."""
 
     def convert(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (math.isfinite(value) and low <= value <= high and value > above):
-            raise ArgumentTypeError(f"{text!r} is not {what}")
+        if value not in numbers:
+            raise ArgumentTypeError(f"{text!r} is not {numbers.expected}")
         return value
 
     return convert
@@ -70,9 +59,11 @@ def column_width(text: str) -> float:
     return inches
 
 
-finite = number("a finite number")
-score = number("a score; expected a finite number, such as 0.5")
-positive = number("a number above 0", above=0)
+count = whole(COUNT)
+seed = whole(SEED)
+score = number(Number("a score; expected a finite number, such as 0.5"))
+score_threshold = number(THRESHOLD)
+positive = number(Number("a number above 0", above=0))
 
 
 def names(text: str) -> list[str]:
@@ -103,19 +94,26 @@ def named_file(text: str) -> str:
     return text
 
 
+def any_path(text: str) -> Path:
+    """Path of a file or folder."""
+    if not text:
+        raise ArgumentTypeError(f"{text!r} is not {PATH}")
+    return Path(text)
+
+
 def frames_path(text: str) -> Path:
     """Folder of frames or of folders of frames, or a video file."""
-    return Path(text)
+    return any_path(text)
 
 
 def records_path(text: str) -> Path:
     """Folder of records to read."""
-    return Path(text)
+    return any_path(text)
 
 
 def output_file(text: str) -> Path:
     """File to write: neither a folder nor below a file."""
-    path = Path(text)
+    path = any_path(text)
     if path.is_dir():
         raise ArgumentTypeError(f"{text} is a folder; expected the name of a file to write")
     _check_parents(path)
@@ -134,14 +132,14 @@ def arrays_file(text: str) -> Path:
 
 def output_path(text: str) -> Path:
     """File or folder to write: not below a file."""
-    path = Path(text)
+    path = any_path(text)
     _check_parents(path)
     return path
 
 
 def output_folder(text: str) -> Path:
     """Folder to write, which may not exist yet: neither a file nor below one."""
-    path = Path(text)
+    path = any_path(text)
     if path.exists() and not path.is_dir():
         raise ArgumentTypeError(f"{text} is a file; expected a folder")
     _check_parents(path)

@@ -42,7 +42,7 @@ def pick_device(name: str | None) -> torch.device:
 
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
+    kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
     if kind not in ("cpu", "cuda") or not (index == "" or index.isdigit()):
         raise InputError(f"device is {name!r}; expected cpu, cuda or cuda:<index>")
     count = torch.cuda.device_count() if kind == "cuda" else 1

@@ -11,7 +11,6 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,10 +30,11 @@ from pydantic import (
 
 from vis_bench.data.categories import DATASETS
 from vis_bench.errors import InputError
-from vis_bench.files import MAX_DEPTH, parse_yaml, read_yaml, shown
+from vis_bench.files import read_yaml, shown
 from vis_bench.inference.clips import check_clip_plan
 from vis_bench.measures.registry import MEASURES
 from vis_bench.runs.bundled import find_config
+from vis_bench.runs.overrides import Overrides, apply_overrides
 
 # Keys that sweep over a list of values, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
@@ -189,13 +189,12 @@ def check_plain(value: Any) -> None:
             check_plain(inner)
 
 
-def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
+def load_cells(path: Path, overrides: Overrides = ()) -> list[Cell]:
     """Load the cells of a config file, in the order in which they are measured.
 
     Args:
         path: the YAML file.
-        overrides: `key=value` settings, keys dotted (`options.memory_tokens`), values in YAML.
-            They override the file, its `cells` too.
+        overrides: take precedence over the file, its `cells` too.
     """
     raw = _read_settings(path)
     variants = raw.pop("cells", [{}])
@@ -208,8 +207,7 @@ def load_cells(path: Path, overrides: Sequence[str] = ()) -> list[Cell]:
     cells: list[Cell] = []
     for variant in variants:
         settings = {**raw, **variant}
-        for override in overrides:
-            apply_override(settings, override)
+        apply_overrides(settings, overrides)
         swept = {key: settings[key] for key in SWEPT_KEYS if isinstance(settings.get(key), list)}
         if empty := [key for key, values in swept.items() if not values]:
             raise InputError(
@@ -311,30 +309,3 @@ def _first_problem(error: ValidationError) -> str:
 def _is_union_branch(part: int | str) -> bool:
     """True for the parts of a location that pydantic adds to name the branch of a union."""
     return isinstance(part, str) and (part in ("int", "str") or "[" in part)
-
-
-def apply_override(settings: dict[str, Any], text: str) -> None:
-    """Set one key in place; mappings inside `settings` are copied before they change.
-
-    Args:
-        settings: a config's keys and values.
-        text: `key=value`, the key dotted (`options.memory_tokens`), the value in YAML.
-    """
-    key, equals, value_text = text.partition("=")
-    parts = key.split(".")
-    if not equals or not all(parts) or len(parts) > MAX_DEPTH:
-        raise InputError(
-            f"--set {shown(text)} is not of the form key=value, such as options.backbone=r101"
-        )
-    value = parse_yaml(value_text, f"--set {shown(text)}")
-    target = settings
-    for depth, part in enumerate(parts[:-1], 1):
-        inner = target.get(part, {})
-        if not isinstance(inner, dict):
-            name = ".".join(parts[:depth])
-            raise InputError(
-                f"--set {shown(text)}: {name} is {shown(inner)}, which has no keys to set"
-            )
-        target[part] = dict(inner)
-        target = target[part]
-    target[parts[-1]] = value

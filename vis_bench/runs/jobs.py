@@ -40,6 +40,7 @@ from vis_bench.runs.build import (
     resolve_kernel_backend,
 )
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
+from vis_bench.runs.overrides import Overrides
 from vis_bench.runs.sources import open_dataset
 
 
@@ -140,7 +141,7 @@ class Job:
 
 
 def load_jobs(
-    config: Path, overrides: Sequence[str], settings: RunSettings, build: BuildMethod, bars: Bars
+    config: Path, overrides: Overrides, settings: RunSettings, build: BuildMethod, bars: Bars
 ) -> list[Job]:
     """Resolve every cell of a config; bars show warnings and a plug-in's traceback."""
     cells = load_cells(config, overrides)

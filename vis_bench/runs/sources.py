@@ -107,7 +107,7 @@ def find_annotations(
         if not records or (isinstance(listed, list) and len(listed) == records[0].num_videos):
             return GroundTruth.of(content, str(annotations)), None
     if not records:
-        raise InputError("results files need --annotations; records know their data set")
+        raise InputError("results files need their annotations; records know their data set")
     record = records[0]
     dataset = _recorded_dataset(record, annotations, data_root)
     if record.annotations_sha256 not in (None, dataset.annotations_sha256):
@@ -129,7 +129,7 @@ def _recorded_dataset(record: Record, annotations: Path | None, data_root: Path 
     described = (record.config or {}).get("dataset")
     if not described:
         raise InputError(
-            "a record of other code does not say where its data lie: give --annotations"
+            "a record of other code does not say where its data lie; expected annotations"
         )
     try:
         config = DatasetConfig.model_validate(described)

@@ -1,0 +1,88 @@
+"""Ranges and defaults of what commands and functions take, and checks of Python arguments."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from vis_bench.errors import InputError
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Whole numbers from `low` to `high`; None for any from `low` up."""
+
+    low: int
+    high: int | None = None
+
+    @property
+    def expected(self) -> str:
+        """The range in words."""
+        return f"a whole number from {self.low} {'up' if self.high is None else f'to {self.high}'}"
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            return False
+        return self.low <= int(value) and (self.high is None or int(value) <= self.high)
+
+    def check(self, name: str, value: Any) -> int:
+        """Return an argument of the range; refuse any other by its name."""
+        if value not in self:
+            raise _refused(name, value, self.expected)
+        return int(value)
+
+
+@dataclass(frozen=True)
+class Number:
+    """Finite numbers from `low` to `high`, above `above` and below `below`; `expected` in words."""
+
+    expected: str
+    low: float = -math.inf
+    high: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+            return False
+        return self.low <= float(value) <= self.high and self.above < float(value) < self.below
+
+    def check(self, name: str, value: Any) -> float:
+        """Return an argument of the range; refuse any other by its name."""
+        if value not in self:
+            raise _refused(name, value, self.expected)
+        return float(value)
+
+
+# Folders of records, unless another one is named: of whole splits, and of the first videos of one.
+RECORDS, LIMITED_RECORDS = Path("results/records"), Path("runs/limited")
+
+COUNT = Whole(1)
+# JSON files and every random number generator hold these.
+SEED = Whole(0, 2**63 - 1)
+# Resamples of all classes of a data set are held in memory; twice this many still fit.
+RESAMPLES = Whole(1, 100_000)
+# Of scores, which are probabilities: tracks with a higher one take part.
+THRESHOLD = Number("a number below 1, such as 0.5", below=1)
+PATH = "the path of a file or folder"
+
+
+def path_of(name: str, value: Any) -> Path:
+    """Return an argument as a path; refuse what is none, and an empty one."""
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str) or not text:
+        raise _refused(name, value, PATH)
+    return Path(text)
+
+
+def optional_path(name: str, value: Any) -> Path | None:
+    """Return an argument as a path, or None where it is None."""
+    return None if value is None else path_of(name, value)
+
+
+def _refused(name: str, value: object, expected: str) -> InputError:
+    return InputError(f"{name} is {value!r}; expected {expected}")

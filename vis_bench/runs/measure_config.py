@@ -1,0 +1,43 @@
+"""Measures every cell of a config into a folder of records; the command and Python call this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from vis_bench.arguments import LIMITED_RECORDS, RECORDS
+from vis_bench.progress import Bars
+from vis_bench.record.store import RecordStore
+from vis_bench.runs.build import BuildMethod
+from vis_bench.runs.harness import Outcome, run_jobs
+from vis_bench.runs.jobs import RunSettings, load_jobs
+from vis_bench.runs.overrides import Overrides
+from vis_bench.text import count
+
+
+def measure_config(
+    config: Path, overrides: Overrides, run: RunSettings, build: BuildMethod, bars: Bars, *,
+    output: Path | None = None, default_output: Path = RECORDS, resume: bool = False,
+    measure_all: Callable[..., Outcome] | None = None,
+) -> Outcome:  # fmt: skip
+    """Measure every cell of a config and write a record of each.
+
+    Args:
+        output: folder of the records; unless given, `default_output`, or `LIMITED_RECORDS` for
+            part of a split.
+        resume: as `run_jobs`.
+        measure_all: takes the jobs, the store of records and the bars; `run_jobs` unless given.
+    """
+    jobs = load_jobs(config, overrides, run, build, bars)
+    folder = output or default_output
+    where = f"records go to {folder}"
+    if output is None and any(job.limited for job in jobs):
+        folder = LIMITED_RECORDS
+        where = f"--limit: records go to {folder}; --output names another folder"
+    store = RecordStore(folder)
+    store.prepare()
+    bars.say(f"{count(len(jobs), 'cell')}; {where}")
+    outcome = (measure_all or partial(run_jobs, resume=resume))(jobs, store, bars)
+    return replace(outcome, folder=folder)
