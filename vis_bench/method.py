@@ -266,9 +266,13 @@ class VISMethod(nn.Module, ABC):
         return self.predict_clip(features), None
 
     @property
-    def num_params(self) -> int:
-        """The number of distinct learnable parameters."""
-        return sum(parameter.numel() for parameter in self.parameters())
+    def num_params(self) -> int | None:
+        """The number of distinct learnable parameters.
+
+        None where it is unknown: the method loads weights by itself that are no parameters of it.
+        """
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return None if count == 0 and self.weights_source is not None else count
 
     @property
     def resolved_options(self) -> Mapping[str, object]:

@@ -87,9 +87,9 @@ class ExternalVideo(VideoMethod):
             )
 
     @property
-    def num_params(self) -> int:
-        """The number of learnable parameters; 0 before the model is built, and where unknown."""
-        return (self._session and self._session.facts["num_params"]) or 0
+    def num_params(self) -> int | None:
+        """The number of learnable parameters; None before the model is built, and where unknown."""
+        return None if self._session is None else self._session.facts["num_params"]
 
     def predict_video(
         self, frames: Frames, video: VideoInfo, mark: Mark

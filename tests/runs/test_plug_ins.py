@@ -229,8 +229,18 @@ def test_a_method_that_loads_its_own_weights_says_so(tmp_path, says):
     plug_in(site, "learned", "self.threshold = threshold", learned)
     _, (record,) = measure(site, "learned", tmp_path / "out")
     assert record["weights_source"] == ("https://example.org/trained.pth" if says else "random")
+    assert record["num_params"] == 3
     done = vis_bench(site, "leaderboard", "--records", tmp_path / "out")
     assert ("random weights" in done.stdout.split("Not ranked")[0]) == (not says), done.stdout
+
+
+def test_weights_that_are_no_parameters_have_an_unknown_number(tmp_path):
+    site = tmp_path / "site"
+    line = "self.threshold = threshold"
+    plug_in(site, "onnx", line, f"{line}\n        self.weights_source = 'model.onnx'")
+    done, (record,) = measure(site, "onnx", tmp_path / "out", measure="accuracy")
+    assert record["num_params"] is None
+    assert "0.00" not in done.stdout
 
 
 BROKEN = {

@@ -111,6 +111,12 @@ def test_the_tolerance_is_in_points_however_small_the_value(tmp_path):
     assert gate(tmp_path, [before], [after], points=0.25).passed
 
 
+def test_unknown_parameters_match_the_zero_of_older_records(tmp_path):
+    before, after = measured(num_params=0), measured(num_params=None)
+    assert "num_params" not in moved(gate(tmp_path / "a", [before], [after]))
+    assert moved(gate(tmp_path / "b", [measured()], [after]))["num_params"] == "missing"
+
+
 def test_the_interval_of_ap_is_not_gated(tmp_path):
     """It may be absent on either side, or move; a baseline does not hold it."""
     without, narrow, wide = (

@@ -122,7 +122,7 @@ def describe(job: Job, method: VISMethod) -> Record:
     elif method.weights_source is not None:
         weights_source = str(method.weights_source)
     else:
-        weights_source = "random" if method.num_params else "none"
+        weights_source = "none" if method.num_params == 0 else "random"
     backend = resolve_kernel_backend(method, job.plan.device)
     with naming_method(cell.method):
         build = method.resolved_kernel_build(job.plan.device)

@@ -150,7 +150,7 @@ def load_predictor(
     file = find_weights(cell, weights)
     method = load_method(build_method, cell, num_classes, file, device)
     trained = file is not None or method.weights_source is not None
-    if not trained and not random_weights and method.num_params:
+    if not trained and not random_weights and method.num_params != 0:
         raise InputError(
             f"the config names no weights for {cell.method}; expected --weights FILE or --set "
             "weights=FILE"

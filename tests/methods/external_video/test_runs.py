@@ -22,6 +22,7 @@ from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.measures.speed.measure import measure_speed
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import SpeedSettings
+from vis_bench.record.metrics import PARAMS
 from vis_bench.record.names import display_names, method_labels
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs
@@ -248,6 +249,8 @@ def test_a_record_names_the_method_its_commit_and_environment(project, tmp_path)
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True)
     record, _ = run(tmp_path / "out", project)
     assert (record.method, record.backbone) == ("Toy", "r1")
+    assert record.num_params is None
+    assert PARAMS.of(record) is None
     assert record.config["method"] == "external_video"
     assert method_labels([record]) == ["Toy"]
     assert display_names([record])[0].startswith("Toy")

@@ -66,7 +66,9 @@ def comparisons(old: Record, new: Record, points: float = POINTS) -> Iterator[Co
         change = "AP and AR cannot be compared"
         yield Comparison(key, fields, before, now, change, "changed")
     for size in _SIZES:
-        yield exactly(size, getattr(old, size), getattr(new, size), new)
+        before, now = getattr(old, size), getattr(new, size)
+        # Records of vis-bench 0.2.0 have 0 for parameters that are unknown.
+        yield exactly(size, (before or None) if now is None else before, now, new)
     for measure in MEASURES.values():
         if not (changed and measure in on_data):
             yield from measure.compare(old, new, points)
