@@ -9,8 +9,7 @@ from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.metrics.tracking.evaluate import evaluate_tracking, hota_over_thresholds
-from vis_bench.metrics.tracking.frames import takes_part
+from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
 FIELDS = ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr", "OWTA",
           "HOTA_TP", "HOTA_FN", "HOTA_FP")  # fmt: skip
@@ -123,25 +122,3 @@ def test_a_video_that_claims_a_billion_frames_is_evaluated_up_to_its_last_mask()
     content["videos"][0]["length"] = 1 << 40
     with pytest.raises(InputError, match="length 1099511627776"):
         GroundTruth.of(content)
-
-
-def test_hota_over_thresholds_is_that_of_each_threshold(files):
-    parts, *_ = files
-    thresholds = [0.5, 0.1, 2.0]
-    rows = hota_over_thresholds(*parts, thresholds)
-    assert [row.score_threshold for row in rows] == thresholds
-    for row in rows:
-        expected = evaluate_tracking(*parts, row.score_threshold).headline()["hota"]
-        assert row.hota == expected
-        counted_N = takes_part(*parts, row.score_threshold)
-        tracked = {parts[1].tracks[n].video_id for n in counted_N.nonzero()[0]}
-        assert row.num_videos_without_tracks == len(parts[0].videos) - len(tracked)
-    assert rows[2].num_videos_without_tracks == len(parts[0].videos)
-    assert hota_over_thresholds(*parts, []) == []
-
-
-def test_hota_without_annotations_is_unknown():
-    content = json.loads((GOLDEN / "tracking_made.gt.json").read_text())
-    results = read_results(GOLDEN / "tracking_made.preds.json")
-    [row] = hota_over_thresholds(GroundTruth.of({**content, "annotations": []}), results, [0.5])
-    assert row.hota is None

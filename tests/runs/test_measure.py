@@ -153,3 +153,15 @@ def test_clips_without_shared_frames_cost_an_online_method_nothing(method, warns
     outcome = run_jobs(jobs, RecordStore(tmp_path / "out"), bars)
     assert any("clips share no frames" in message for message in bars.said) == warns
     assert (len({(r.ap, r.gflops_per_frame) for r in outcome.records}) == 1) != warns
+
+
+@pytest.mark.parametrize(("threshold", "says"), [(2.0, True), (0.0, False)])
+def test_a_run_names_scores_that_are_all_below_the_threshold_of_its_hota(
+    threshold, says, jobs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(accuracy_run, "SCORE_THRESHOLD", threshold)
+    bars = Heard()
+    [record] = run_jobs(jobs[:1], RecordStore(tmp_path / "out"), bars).records
+    assert (record.tracking_score_threshold, record.hota == 0) == (threshold, says)
+    assert record.ap > 0
+    assert any("has none in 1 of 1 video" in text for text in bars.said) == says

@@ -193,9 +193,9 @@ def test_scores_hold_hota_by_threshold_bins_and_confusions(samples, scores):
 
 
 def test_a_method_without_a_track_above_the_threshold_is_marked(inputs, samples, scores):
-    assert care(samples, scores, ["a", "b"]) == ""
+    assert care(scores, ["a", "b"]) == ""
     hidden = replace(scores[1], unseen_V=np.array([False, True, False]))
-    text = care(samples, [scores[0], hidden], ["a", "b"])
+    text = care([scores[0], hidden], ["a", "b"])
     assert "b has none in 1 of 3 videos" in text
     both = [scores[0], hidden]
     marked = {row[0].text: row for row in video_table(inputs, samples, both, {2}).rows}["dogs"]

@@ -284,13 +284,24 @@ def evaluate_files(
             ground_truth = read_short_and_long(annotations, long_annotations)
         results = read_results(predictions)
         if not ground_truth.of_images:
-            return evaluate(ground_truth, results, tracking_threshold=tracking_threshold)
+            evaluation = evaluate(ground_truth, results, tracking_threshold=tracking_threshold)
+            return _with_caveats(evaluation, ground_truth, results)
         if tracking_threshold is not None:
             raise InputError(
                 f"{annotations} lists single images, in which nothing is tracked; leave out the "
                 "tracking metrics"
             )
         return evaluate_images(ground_truth, results)
+
+
+def _with_caveats(evaluation: Evaluation, truth: GroundTruth, results: Results) -> Evaluation:
+    """The evaluation with a warning where scores are below the threshold of its HOTA."""
+    if evaluation.tracking is None:
+        return evaluation
+    from vis_bench.metrics.tracking.score_threshold import caveats
+
+    found = caveats(truth, results, results.name, evaluation.tracking.score_threshold)
+    return replace(evaluation, warnings=[*evaluation.warnings, *found])
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ from vis_bench.data.datasets import Dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.errors import InputError
 from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
-from vis_bench.metrics.ap import evaluate
-from vis_bench.metrics.coco import evaluate_images
+from vis_bench.metrics.ap import Evaluation, evaluate
+from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
+from vis_bench.metrics.tracking.score_threshold import caveats
 from vis_bench.record.names import file_stem
 from vis_bench.record.schema import AccuracyFields, Record
 from vis_bench.record.store import RESULTS_ENDING
@@ -25,14 +26,18 @@ def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
 def measure(attempt: Attempt, record: Record) -> AccuracyFields:
     """Infer the job's videos, or take the tracks that others have inferred, and evaluate them."""
     results_file = attempt.results / f"{file_stem(record)}{RESULTS_ENDING}"
-    return evaluate_tracks(attempt.job, attempt.tracks(), results_file)
+    return evaluate_tracks(attempt.job, attempt.tracks(), results_file, attempt.say)
 
 
 def evaluate_tracks(
-    job: MeasuredJob, tracks_by_video: Mapping[int, Iterable[Track]], results_file: Path
-) -> AccuracyFields:
-    """Write the tracks of all of a job's videos as a results file, and evaluate them: AP with its
-    interval, AR and tracking metrics; of single images the 12 numbers of COCOeval.
+    job: MeasuredJob, tracks_by_video: Mapping[int, Iterable[Track]], results_file: Path,
+    say: Callable[[str], object] = lambda _: None,
+) -> AccuracyFields:  # fmt: skip
+    """Write the tracks of all of a job's videos as a results file, and evaluate them: AP, AR and
+    tracking metrics with intervals; of single images the 12 numbers of COCOeval.
+
+    Args:
+        say: is told of videos without a track above the threshold of the tracking metrics.
     """
     assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
     missing = [video.name for video in job.videos if video.id not in tracks_by_video]
@@ -44,9 +49,11 @@ def evaluate_tracks(
     tracks = [track for video in job.videos for track in tracks_by_video[video.id]]
     write_results(tracks, results_file, of_images=job.dataset.of_images)
     results = Results.of(tracks)
-    evaluation = (
-        evaluate_images(job.ground_truth, results)
-        if job.ground_truth.of_images
-        else evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
-    )
+    evaluation: Evaluation | ImageEvaluation
+    if job.ground_truth.of_images:
+        evaluation = evaluate_images(job.ground_truth, results)
+    else:
+        evaluation = evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
+        for caveat in caveats(job.ground_truth, results, "the method", SCORE_THRESHOLD):
+            say(caveat)
     return AccuracyFields(predictions=results_file.name, **evaluation.record_numbers())

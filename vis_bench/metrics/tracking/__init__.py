@@ -5,8 +5,8 @@ Workshops 2016) and TETA (Li et al., ECCV 2022), of masks instead of boxes, as S
 (facebookresearch/sam3).
 
 Files, in the order of the computation: `frames` selects the tracks that take part and assigns them
-to objects frame by frame, `hota`, `identity` and `teta` count the pairs, and `evaluate` does so for
-all videos and combines the counts.
+to objects frame by frame, `hota`, `identity` and `teta` count the pairs, `evaluate` does so for all
+videos and combines the counts, and `score_threshold` repeats that over the threshold.
 
 Shape letters: T frames, G objects, D tracks, A thresholds of IoU (alphas), P pairs.
 """

@@ -247,37 +247,6 @@ def evaluate_tracking(
     return TrackingEvaluation(score_threshold, ground_truth.categories, annotated, videos)
 
 
-@dataclass(frozen=True)
-class ThresholdHota:
-    """HOTA over all detections of the tracks with a score above a threshold, as a fraction.
-
-    `hota` is None where nothing is annotated; `num_videos_without_tracks`: videos in which no track
-    has such a score.
-    """
-
-    score_threshold: float
-    hota: float | None
-    num_videos_without_tracks: int
-
-
-def hota_over_thresholds(
-    ground_truth: GroundTruth, results: Results, score_thresholds: Sequence[float]
-) -> list[ThresholdHota]:
-    """HOTA at each score threshold, in the order given; overlaps are counted once."""
-    if not score_thresholds:
-        return []
-    lowest_N = takes_part(ground_truth, results, min(score_thresholds))
-    overlaps = video_overlaps(ground_truth, results, lowest_N)
-    is_annotated = bool(annotated_categories(ground_truth))
-    rows = []
-    for threshold in score_thresholds:
-        evaluation = evaluate_tracking(ground_truth, results, threshold, overlaps)
-        hota = evaluation.detections().numbers()["hota"] if is_annotated else None
-        without = sum(video.num_tracks == 0 for video in evaluation.videos)
-        rows.append(ThresholdHota(threshold, hota, without))
-    return rows
-
-
 def annotated_categories(ground_truth: GroundTruth) -> frozenset[int]:
     """The categories with a mask that is not empty, within its video's length."""
     tubes = ground_truth.tubes
@@ -303,7 +272,7 @@ def _count(
     return VideoCounts(
         video_id,
         {
-            order[place]: _count_category(frames, category_G == place, category_D == place)
+            order[place]: count_category(frames, category_G == place, category_D == place)
             for place in np.union1d(category_G, category_D).tolist()
         },
         Counts.of(frames.chosen(all_G, distinct_D)),
@@ -313,7 +282,8 @@ def _count(
     )
 
 
-def _count_category(frames: Frames, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Counts:
+def count_category(frames: Frames, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Counts:
+    """Counts the sequence of some objects and tracks of a video."""
     if chosen_G.any() and chosen_D.any():
         return Counts.of(frames.chosen(chosen_G, chosen_D))
     num_objects = int(frames.num_frames_G()[chosen_G].sum())

@@ -169,7 +169,7 @@ def _context(
         "data": _data(inputs),
         "title": title_of(samples, names),
         "verdict": verdict(samples, records),
-        "care": care(samples, scores, names),
+        "care": care(scores, names),
         "scores": scores,
         "by_video": by_video,
         "metrics": metrics_table(samples),

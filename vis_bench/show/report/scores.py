@@ -1,6 +1,6 @@
 """Scores of tracks: HOTA over the score threshold, scores against IoU, and confused classes.
 
-Shape letters: C thresholds, V videos, K categories, D tracks and G objects of one video.
+Shape letters: K categories, D tracks and G objects of one video.
 """
 
 from __future__ import annotations
@@ -14,66 +14,36 @@ from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.frame_matches import FOUND, VideoTracks
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
-from vis_bench.metrics.tracking.evaluate import hota_over_thresholds
+from vis_bench.metrics.tracking.score_threshold import HotaOverThreshold, hota_over_threshold
 from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
-
-THRESHOLDS = (0.0, 0.05, *(n / 10 for n in range(1, 10)))
 
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(HotaOverThreshold):
     """One side's tracks by their scores.
 
     Attributes:
-        threshold: of the reported tracking metrics.
-        thresholds_C, hota_C: HOTA over the threshold; NaN where nothing is annotated.
-        unseen_V: videos in which only tracks below the threshold exist, bool.
         bins: tenth of the score -> mean score, mean IoU with an object of the class, and number.
         confusion_KK: annotated by predicted class; the last row is no object, the last column no
             track.
     """
 
-    threshold: float
-    thresholds_C: np.ndarray
-    hota_C: np.ndarray
-    unseen_V: np.ndarray
     bins: Mapping[int, tuple[float, float, int]]
     confusion_KK: np.ndarray
-
-    @property
-    def best(self) -> tuple[float, float]:
-        """The threshold of the highest HOTA, and that HOTA."""
-        place = int(np.nanargmax(self.hota_C)) if not np.isnan(self.hota_C).all() else 0
-        return float(self.thresholds_C[place]), float(self.hota_C[place])
 
 
 def scores_of(side: Analysis) -> Scores:
     """Evaluate the tracks of one side by their scores."""
     truth, results, tracking = side.truth, side.results, side.evaluation.tracking
     threshold = SCORE_THRESHOLD if tracking is None else tracking.score_threshold
-    score_N = np.array([track.score for track in results.tracks], float)
     listed_N = np.array([t.category_id in truth.categories for t in results.tracks], bool)
     overlaps = video_overlaps(truth, results, listed_N)
-    thresholds_C = np.array(sorted({*THRESHOLDS, threshold}))
-    above_C = np.array([int((score_N > low).sum()) for low in thresholds_C])
-    _, first, inverse = np.unique(above_C, return_index=True, return_inverse=True)
-    hota = [
-        np.nan if found.hota is None else found.hota
-        for found in hota_over_thresholds(truth, results, thresholds_C[first].tolist())
-    ]
     videos = [own.before(video.length) for own, video in zip(overlaps, truth.videos, strict=True)]
     return Scores(
-        threshold,
-        thresholds_C,
-        np.array(hota)[inverse],
-        np.array([_unseen(score_N[own.tracks.rows_N], threshold) for own in videos], bool),
-        _bins(side, videos),
-        _confusion(side, videos, threshold),
+        **vars(hota_over_threshold(truth, results, threshold)),
+        bins=_bins(side, videos),
+        confusion_KK=_confusion(side, videos, threshold),
     )
-
-
-def _unseen(score_D: np.ndarray, threshold: float) -> bool:
-    return bool(score_D.size) and not (score_D > threshold).any()
 
 
 def _bins(side: Analysis, videos: Sequence[Overlaps]) -> dict[int, tuple[float, float, int]]:

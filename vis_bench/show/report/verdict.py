@@ -11,9 +11,9 @@ from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.ranks import significant
+from vis_bench.metrics.tracking.score_threshold import caveat
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.report.scores import Scores
-from vis_bench.show.report.table import LETTERS
 from vis_bench.table.number_format import points, range_text
 
 _SHOWN = 3
@@ -172,21 +172,7 @@ def _stages(record: Record) -> Mapping[str, float]:
     return {} if region is None else region.stage_ms_per_frame or {}
 
 
-def care(samples: Sequence[Analysis], scores: Sequence[Scores], names: Sequence[str]) -> str:
+def care(scores: Sequence[Scores], names: Sequence[str]) -> str:
     """Return how the score threshold moves HOTA, if it does; else nothing."""
-    texts = []
-    for name, own in zip(names, scores, strict=True):
-        if num_unseen := int(own.unseen_V.sum()):
-            texts.append(f"{name} has none in {num_unseen} of {len(own.unseen_V)} videos")
-    if not texts:
-        return ""
-    letters = LETTERS if len(samples) == 2 else ("",)
-    best = [
-        f"{letter} {points(hota)} at {threshold:g}".strip()
-        for letter, (threshold, hota) in zip(letters, (own.best for own in scores), strict=False)
-    ]
-    return (
-        f"It counts tracks with a score above {scores[0].threshold:g}. {'; '.join(texts)}, "
-        'whatever the AP there; these are marked "no track". At the best threshold HOTA is '
-        f"{', '.join(best)}."
-    )
+    text = caveat(scores, names)
+    return f'{text} Such videos are marked "no track".' if text else ""
