@@ -83,6 +83,9 @@ class Attempt(Protocol):
     def method(self) -> VISMethod:
         """The job's method, loaded at its first use."""
 
+    def say(self, text: str) -> None:
+        """Show a sentence that begins with the title."""
+
     def tracks(self) -> Mapping[int, Sequence[Track]]:
         """Infer all videos, or take the tracks that others have inferred, by video id."""
 
