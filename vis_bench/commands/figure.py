@@ -56,7 +56,7 @@ def _strip(options: argparse.Namespace) -> None:
     from methods import build_method
     from vis_bench.runs.predict import load_rows, predict_rows
     from vis_bench.show.figures.strips import encode_strips, method_strip
-    from vis_bench.show.overlay.strip import DARK, LIGHT
+    from vis_bench.show.overlay.pixels import DARK, LIGHT
 
     form = picture_format(options.output)
     if options.dark and (form != "png" or options.column):

@@ -5,11 +5,16 @@ import pytest
 
 from drawing_case import CROSSING, GROUND, LEFT, RIGHT, frame_files, square
 from vis_bench.masks.rle import encode_masks
-from vis_bench.show.overlay.frame import Instance, draw_frame, gray_frame, tile_size
+from vis_bench.show.overlay.frame import Instance, gray_tile, make_tile, tile_size
 from vis_bench.show.overlay.painting import BLACK, FILL, GRAY, color_of
+from vis_bench.show.overlay.pixels import paint_tile
 
 FRAME = np.full((60, 96, 3), GROUND, np.uint8)
 WIDTH = 480
+
+
+def draw_frame(*arguments, **options):
+    return paint_tile(make_tile(*arguments, **options))
 
 
 def inside(identity):
@@ -79,7 +84,7 @@ def test_labels_stay_beside_a_still_object():
 
 
 def test_an_unreadable_frame_is_gray_and_says_so(tmp_path):
-    picture = np.asarray(gray_frame(frame_files(tmp_path), 3, WIDTH))
+    picture = np.asarray(paint_tile(gray_tile(frame_files(tmp_path), 3, WIDTH)))
     assert picture.shape == (300, 480, 3)
     assert (picture == GRAY).all(2).mean() > 0.95
     assert (picture == BLACK).all(2).any()

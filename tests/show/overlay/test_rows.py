@@ -5,7 +5,7 @@ import pytest
 from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
 from vis_bench.data.video import video_without_frames
 from vis_bench.runs.sources import Side
-from vis_bench.show.overlay.label_box import MOST_LETTERS, shortened
+from vis_bench.show.overlay.label_box import MOST_LETTERS, Letters, shortened
 from vis_bench.show.overlay.rows import abbreviation, rows_of
 
 VIDEO = video_without_frames(1, "cats", 60, 96, T)
@@ -161,9 +161,10 @@ def test_a_text_is_shortened_in_few_measurements():
             measured.append(text)
             return len(text)
 
-    assert shortened("elephant" * 125, Font(), 11) == "elephant..."
-    assert shortened("elephant", Font(), 2) == "..."
-    assert shortened("elephant", Font(), 8) == "elephant"
+    letters = Letters(1, Font())
+    assert shortened("elephant" * 125, letters, 11) == "elephant..."
+    assert shortened("elephant", letters, 2) == "..."
+    assert shortened("elephant", letters, 8) == "elephant"
     assert len(measured) < 30
 
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from drawing_case import LEFT, RIGHT, H, W, frame_files
 from vis_bench.errors import InputError
 from vis_bench.show.overlay.animation import draw_animation, encode_mp4, encode_webp
 from vis_bench.show.overlay.frame import Instance, Row, VideoPictures
+from vis_bench.show.overlay.label_box import Letters
 from vis_bench.show.overlay.painting import contrast
-from vis_bench.show.overlay.strip import DARK, LIGHT, compose, draw_strip, strip_frames
+from vis_bench.show.overlay.pixels import DARK, LIGHT, paint_sheet, paint_tile
+from vis_bench.show.overlay.strip import MARKS as MARKS_TEXTS
+from vis_bench.show.overlay.strip import Text, legend, strip_frames, strip_sheet
 
 
 def pictures(folder, num_rows=2, warn=None):
@@ -21,6 +25,10 @@ def pictures(folder, num_rows=2, warn=None):
         for r in range(num_rows)
     ]
     return VideoPictures(frame_files(folder), rows, warn or pytest.fail)
+
+
+def draw_strip(drawn, columns, width, ground=LIGHT):
+    return paint_sheet(strip_sheet([("", drawn)], columns, width), ground)
 
 
 def solid(t):
@@ -47,20 +55,33 @@ def test_a_strip_has_a_column_per_frame_and_a_row_per_method(tmp_path):
 MARKS = ["missed", "unmatched", "false", "switch"]
 
 
-def test_marks_are_explained_below():
-    tile = Image.new("RGB", (900, 40), "black")
-    without, with_marks = compose([[(tile, "", "")]]), compose([[(tile, "", "")]], MARKS)
-    assert with_marks.height > without.height
-    assert (np.asarray(with_marks)[: without.height] == np.asarray(without)).all()
-    small = tile.crop((0, 0, 200, 40))
-    heights = [compose([[(small, "", "")]], marks).height for marks in (MARKS[:1], MARKS)]
-    assert heights[1] > heights[0], "the legend breaks into lines"
-    assert compose([[(tile, "", "")]], (), ["2 tracks below 0.5 not drawn"]).height > without.height
+def test_marks_are_explained_below(tmp_path):
+    drawn = pictures(tmp_path, 1)
+    without = draw_strip(drawn, 3, 192)
+    drawn.rows = [replace(drawn.rows[0], remark="2 tracks below 0.5 not drawn")]
+    with_remark = draw_strip(drawn, 3, 192)
+    assert with_remark.height > without.height
+    assert (np.asarray(with_remark)[: without.height] == np.asarray(without)).all()
+
+
+@pytest.mark.parametrize("width", [900, 200, 150])
+def test_a_legend_breaks_into_lines(width):
+    letters = Letters.of_width(200)
+    bottom, items = legend(MARKS, ["a remark"], letters, width, 40)
+    texts = [(x, y, item) for x, y, item in items if isinstance(item, Text)]
+    assert all(x + letters.width(item.words) <= width for x, _, item in texts)
+    words = [*(MARKS_TEXTS[mark][2] for mark in MARKS), "a remark"]
+    assert " ".join(item.words for *_, item in texts) == " ".join(words)
+    lines = sorted({y for _, y, _ in texts})
+    assert len(lines) == {900: 2, 200: 7, 150: 12}[width]
+    assert lines[0] > 40
+    assert lines[-1] + letters.line / 2 < bottom
+    assert legend([], [], letters, width, 40) == (40, [])
 
 
 @pytest.mark.parametrize("ground", [LIGHT, DARK])
-def test_words_can_be_read_on_either_ground(ground):
-    page = compose([[(solid(1).resize((300, 40)), "IFC", "frame 0")]], MARKS, ["a remark"], ground)
+def test_words_can_be_read_on_either_ground(tmp_path, ground):
+    page = draw_strip(pictures(tmp_path, 1), 1, 300, ground)
     assert page.getpixel((150, 1)) == ground[0]
     assert ground[1] in {color for _, color in page.getcolors(1 << 16)}
     assert contrast(*ground) > 4.5
@@ -153,8 +174,7 @@ def test_a_corrupt_frame_is_gray_and_warned_about(tmp_path):
     said = []
     drawn = pictures(tmp_path, 1, said.append)
     drawn.video.files[2].write_bytes(b"\x89PNG broken")
-    (gray,) = drawn.at(2, 96)
-    (good,) = drawn.at(1, 96)
+    gray, good = (paint_tile(drawn.at(t, 96)[0]) for t in (2, 1))
     assert (np.asarray(gray) == 128).mean() > 0.8
     assert gray.size == good.size == (W, H)
     assert len(said) == 1

@@ -13,7 +13,8 @@ import numpy as np
 
 from vis_bench.inference.attention import RecordedVideo
 from vis_bench.show.figures.page import README, FigurePage, PageStyle, pale, points, rgb
-from vis_bench.show.overlay.frame import Instance, draw_frame
+from vis_bench.show.overlay.frame import Instance, make_tile
+from vis_bench.show.overlay.pixels import paint_tile
 
 _GAP, _BAND = 4, 20
 _HEAT = rgb((213, 94, 0))
@@ -54,7 +55,8 @@ def draw_memory_tokens(
     page = FigurePage(len(frames) * block + 2 * _BAND + 12 + 1.35 * style.small * len(lines), style)
     for f, t in enumerate(frames):
         frame_HW3 = recorded.video.frames[t]
-        masks = np.asarray(draw_frame(frame_HW3, instances, t, round(width * style.dpi / 100)))
+        tile = make_tile(frame_HW3, instances, t, round(width * style.dpi / 100))
+        masks = np.asarray(paint_tile(tile))
         for place in range(num_tokens + 1):
             row, column = divmod(place, columns)
             left, top = column * (width + _GAP), f * block + row * (_BAND + height)

@@ -105,20 +105,6 @@ class FigurePage:
         axes.set_axis_off()
         return axes
 
-    def frame(
-        self, frame_HW3: np.ndarray, left: float, top: float, width: float, height: float
-    ) -> Axes:
-        """Add a frame as it is that fills a box; x and y of its axes are pixels of the frame."""
-        axes = self.axes(left, top, width, height)
-        size = frame_HW3.shape[1], frame_HW3.shape[0]
-        extent = (0, size[0], size[1], 0)
-        axes.imshow(frame_HW3, extent=extent, aspect="auto", interpolation="none")
-        axes.set_xlim(0, size[0])
-        axes.set_ylim(size[1], 0)
-        axes.set_autoscale_on(False)
-        axes.set_axis_off()
-        return axes
-
     def text(
         self, x: float, y: float, text: str, *,
         align: str = "left", size: float | None = None, turned: bool = False,

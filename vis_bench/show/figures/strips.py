@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from PIL import Image, ImageDraw
-
 from vis_bench.charts import encode_picture
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
@@ -14,21 +12,18 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.errors import VideoErrors
 from vis_bench.runs.sources import Side, Sources
 from vis_bench.show.figures.page import PAGE_WIDTH, TEXT, PageStyle
-from vis_bench.show.figures.vector_strip import draw_vector_strips
+from vis_bench.show.figures.vectors import draw_sheet, vector_letters
 from vis_bench.show.overlay.frame import Labels, VideoPictures
-from vis_bench.show.overlay.label_box import font_of, shortened
+from vis_bench.show.overlay.label_box import Letters
+from vis_bench.show.overlay.pixels import LIGHT, Ground, paint_sheet
 from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import GAP, LIGHT, Ground, draw_strip
+from vis_bench.show.overlay.strip import GAP, Blocks, strip_sheet
 
-_HEADING, _BETWEEN = 26, 10
 # Kind of error -> what costs AP.
 _CAUSES = {
     "class": "wrong classes", "duplicate": "duplicates", "background": "tracks of no object",
     "missed": "missed objects", "switch": "switches", "fragment": "fragments", "drift": "drift",
 }  # fmt: skip
-
-# Heading, which may be empty, and pictures of each video.
-Blocks = Sequence[tuple[str, VideoPictures]]
 
 
 def method_strip(
@@ -102,22 +97,15 @@ def encode_strips(
         form: "png", "svg" or "pdf".
         ground: colors of the page, of pixels.
     """
+    style = PageStyle.of_column(column)
+    width = (int(style.width) + GAP) // columns - GAP
     if form != "png" or column is not None:
-        return draw_vector_strips(blocks, columns, PageStyle.of_column(column)).encoded(form)
-    frame_width = (PAGE_WIDTH + GAP) // columns - GAP
-    strips = [draw_strip(pictures, columns, frame_width, ground) for _, pictures in blocks]
-    headings = [_HEADING if text else 0 for text, _ in blocks]
-    height = sum(strip.height for strip in strips) + sum(headings) + _BETWEEN * (len(strips) - 1)
-    page = Image.new(
-        "RGB", (max(PAGE_WIDTH, *(strip.width for strip in strips)), height), ground[0]
-    )
-    canvas, font, top = ImageDraw.Draw(page), font_of(TEXT + 2), 0
-    for (text, _), heading, strip in zip(blocks, headings, strips, strict=True):
-        words = shortened(text, font, page.width)
-        canvas.text((0, top + heading / 2), words, fill=ground[1], font=font, anchor="lm")
-        page.paste(strip, (0, top + heading))
-        top += heading + strip.height + _BETWEEN
-    return encode_picture(page, "PNG", optimize=True)
+        letters = vector_letters(style.small), vector_letters(style.text)
+        sheet = strip_sheet(blocks, columns, width, *letters, int(style.width))
+        return draw_sheet(sheet, style).encoded(form)
+    heading = Letters.of_pixels(TEXT + 2)
+    sheet = strip_sheet(blocks, columns, width, None, heading, PAGE_WIDTH)
+    return encode_picture(paint_sheet(sheet, ground), "PNG", optimize=True)
 
 
 def failure_heading(kind: str, errors: VideoErrors) -> str:

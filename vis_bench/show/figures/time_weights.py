@@ -13,7 +13,8 @@ import numpy as np
 from vis_bench.inference.attention import RecordedVideo
 from vis_bench.metrics.time_weights import AbsentFrames
 from vis_bench.show.figures.page import README, FigurePage, PageStyle, points, rgb
-from vis_bench.show.overlay.frame import draw_frame
+from vis_bench.show.overlay.frame import make_tile
+from vis_bench.show.overlay.pixels import paint_tile
 from vis_bench.show.overlay.rows import ShownTrack
 from vis_bench.table import render
 from vis_bench.table.model import ABSENT, Column, Table
@@ -53,8 +54,8 @@ def draw_time_weights(
         left = _LEFT + c * (width + _GAP)
         page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=style.small)
         tracks = [track.instance for track in shown]
-        picture = draw_frame(recorded.video.frames[t], tracks, t, 2 * round(width), labeled=())
-        page.picture(np.asarray(picture), left, _BAND, width, height)
+        tile = make_tile(recorded.video.frames[t], tracks, t, 2 * round(width), labeled=())
+        page.picture(np.asarray(paint_tile(tile)), left, _BAND, width, height)
     shares_QT = weights_LTQ[layer][:, [track.row for track in shown]].T
     highest = 1.25 * shares_QT.max()
     first, last = _LEFT + width / 2, style.width - width / 2

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Literal
 
 from PIL import Image, ImageFile
 
 from vis_bench.errors import InputError
-from vis_bench.show.overlay.frame import MARKED_FRAMES, VideoPictures
-from vis_bench.show.overlay.strip import compose
+from vis_bench.show.overlay.frame import MARKED_FRAMES, Tile, VideoPictures, tile_size
+from vis_bench.show.overlay.label_box import Letters, shortened
+from vis_bench.show.overlay.pixels import paint_sheet
+from vis_bench.show.overlay.strip import GAP, Item, Sheet, Text, legend
 
 AnimationFormat = Literal["webp", "mp4"]
 _LARGEST_WEBP = 16383
@@ -30,15 +32,25 @@ def draw_animation(
         fps: frames per second.
     """
     columns = 1 if len(pictures.rows) <= 3 else 2
-    below = pictures.marks(range(pictures.video.length)), pictures.remarks()
+    video, letters = pictures.video, Letters.of_width(width)
+    height = letters.band + tile_size((video.height, video.width), width)[0]
+    page_width = columns * (width + GAP) - GAP
+    marks, bottom = pictures.marks(range(video.length)), -(-len(pictures.rows) // columns) * height
+    page_height, below = legend(marks, pictures.remarks(), letters, page_width, bottom)
+
+    def items(t: int, tiles: Sequence[Tile]) -> Iterator[Item]:
+        for r, (row, tile) in enumerate(zip(pictures.rows, tiles, strict=True)):
+            x, y = r % columns * (width + GAP), r // columns * height
+            number = f"frame {t}" if r == columns - 1 else ""
+            name = shortened(row.name, letters, width - letters.width(number) - 8)
+            yield x, y + letters.band, tile
+            yield x, y + letters.band / 2, Text(name, letters)
+            yield x + width, y + letters.band / 2, Text(number, letters, "right")
+        yield from below
 
     def pages() -> Iterator[Image.Image]:
-        for t, drawn in enumerate(pictures.in_turn(width, MARKED_FRAMES)):
-            panels = [
-                (picture, row.name, f"frame {t}" if r == columns - 1 else "")
-                for r, (row, picture) in enumerate(zip(pictures.rows, drawn, strict=True))
-            ]
-            yield compose([panels[i : i + columns] for i in range(0, len(panels), columns)], *below)
+        for t, tiles in enumerate(pictures.in_turn(width, MARKED_FRAMES)):
+            yield paint_sheet(Sheet(page_width, page_height, items(t, tiles)))
 
     if animation_format == "mp4":
         return encode_mp4(pages(), fps)

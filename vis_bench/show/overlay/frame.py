@@ -1,28 +1,17 @@
-"""Pictures of a video's frames with its tracks: masks, and a label beside each."""
+"""Frames of a video with its tracks: which masks and labels a picture has, and where."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, ImageDraw
 
-from vis_bench.charts import place_labels
 from vis_bench.data.video import Video
 from vis_bench.masks.rle import RLE
-from vis_bench.show.overlay import painting
-from vis_bench.show.overlay.label_box import (
-    Lines,
-    box_size,
-    draw_box,
-    draw_leader,
-    font_of,
-    shortened,
-    text_size,
-)
-from vis_bench.show.overlay.painting import BLACK, GRAY, WHITE, Color, Style, color_of
+from vis_bench.show.overlay.label_box import Label, Letters, Lines, labels_beside, shortened
+from vis_bench.show.overlay.painting import GRAY, WHITE, Color, Style, color_of, masks_at
 
 Offsets = dict[int, tuple[float, float]]
 # Pictures narrower than this many pixels may abbreviate labels.
@@ -79,7 +68,7 @@ class Row:
 
 
 class VideoPictures:
-    """Draws frames of one video, a picture per row, when asked for them.
+    """Lays out frames of one video, a picture per row, when asked for them.
 
     Args:
         warn: called with a sentence for each frame that cannot be read; its pictures are gray.
@@ -103,14 +92,20 @@ class VideoPictures:
         return max(1, round(video.width * side / max(video.height, video.width)))
 
     def at(
-        self, t: int, width: int, *,
-        since: int | None = None, earlier: Collection[int] = (),
+        self,
+        t: int,
+        width: int,
+        letters: Letters | None = None,
+        *,
+        since: int | None = None,
+        earlier: Collection[int] = (),
         offsets: Sequence[Offsets] | None = None,
-    ) -> list[Image.Image]:  # fmt: skip
-        """Draw frame t for each row.
+    ) -> list[Tile]:
+        """Lay out frame t for each row.
 
         Args:
             width: of each picture, in pixels.
+            letters: of the labels; by default such as suit the width.
             since: identity switches after this frame are marked; by default only those in t.
             earlier: frames in which instances had their first label.
             offsets: places of each row's labels in the frame before; updated.
@@ -118,23 +113,23 @@ class VideoPictures:
         frame = self.video.read(t)
         if isinstance(frame, str):
             self.warn(frame)
-            return [gray_frame(self.video, t, width) for _ in self.rows]
-        offsets = [{} for _ in self.rows] if offsets is None else offsets
+            return [gray_tile(self.video, t, width, letters) for _ in self.rows]
         return [
-            draw_frame(
+            make_tile(
                 frame,
                 row.instances,
                 t,
                 width,
+                letters,
                 since=since,
-                offsets=own,
+                offsets=None if offsets is None else offsets[r],
                 labeled=self.labeled(row, t, since, earlier),
             )
-            for row, own in zip(self.rows, offsets, strict=True)
+            for r, row in enumerate(self.rows)
         ]
 
-    def in_turn(self, width: int, marked_frames: int = 1) -> Iterator[list[Image.Image]]:
-        """Draw every frame; labels stay near their last places.
+    def in_turn(self, width: int, marked_frames: int = 1) -> Iterator[list[Tile]]:
+        """Lay out every frame; labels stay near their last places.
 
         Args:
             marked_frames: number of frames for which a switch stays marked.
@@ -173,59 +168,88 @@ class VideoPictures:
         return [f"{row.name}: {row.remark}" for row in self.rows if row.remark]
 
 
-def draw_frame(
+@dataclass(frozen=True)
+class Tile:
+    """Picture of one frame, without pixels or lines yet.
+
+    Attributes:
+        frame_HW3: uint8 RGB, of any size.
+        masks: of the frame's size; earlier ones lie above later ones.
+        masks_Nhw: the same at the size of the picture.
+        instances: whose masks they are.
+        switched: masks with a ring, for an identity switch.
+        labels: in the picture's pixels.
+        notice: words in the middle, and their letters.
+    """
+
+    frame_HW3: np.ndarray
+    masks: Sequence[RLE]
+    masks_Nhw: np.ndarray
+    instances: Sequence[Instance]
+    switched: Sequence[bool]
+    labels: Sequence[Label] = ()
+    notice: tuple[str, Letters] | None = None
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.masks_Nhw.shape[1], self.masks_Nhw.shape[2]
+
+    @classmethod
+    def plain(cls, size_hw: tuple[int, int], color: Color, **parts: Any) -> Tile:
+        """Return a picture of one color."""
+        frame_hw3 = np.full((*size_hw, 3), color, np.uint8)
+        return cls(frame_hw3, (), np.zeros((0, *size_hw), bool), (), (), **parts)
+
+
+def make_tile(
     frame_HW3: np.ndarray,
     instances: Sequence[Instance],
     t: int,
     width: int,
+    letters: Letters | None = None,
     *,
     since: int | None = None,
     offsets: Offsets | None = None,
     labeled: Collection[int] | None = None,
-) -> Image.Image:
-    """Draw frame t of a video with the instances in it.
+) -> Tile:
+    """Lay out frame t of a video with the instances in it.
 
     Args:
         frame_HW3: uint8 RGB.
         instances: earlier ones lie above later ones, and their labels find a place first.
         width: of the picture, in pixels; its height keeps the frame's shape.
+        letters: of the labels; by default such as suit the width.
         since: identity switches after this frame and up to t are marked; by default those in t.
         offsets: places of labels in the frame before, by index of `instances`; updated.
         labeled: indices of `instances` that have their label beside the mask; by default all.
     """
+    letters = letters or Letters.of_width(width)
     size_hw = tile_size(frame_HW3.shape[:2], width)
-    shown, masks = [], []
-    for i, instance in enumerate(instances):
-        if mask := instance.masks_T[t]:
-            shown.append((i, instance, instance.switches_after(since, t)))
-            masks.append(mask)
-    masks_Nhw = painting.masks_at(masks, frame_HW3.shape[:2], size_hw)
-    colors = [instance.color for _, instance, _ in shown]
-    styles = [instance.style for _, instance, _ in shown]
-    switched = [bool(switches) for *_, switches in shown]
-    frame_hw3 = resized(frame_HW3, size_hw)
-    picture = Image.fromarray(painting.paint(frame_hw3, masks_Nhw, colors, styles, switched))
+    present = [i for i, instance in enumerate(instances) if instance.masks_T[t]]
+    shown = [instances[i] for i in present]
+    masks = [mask for instance in shown if (mask := instance.masks_T[t])]
+    masks_Nhw = masks_at(masks, frame_HW3.shape[:2], size_hw)
+    switches = [instance.switches_after(since, t) for instance in shown]
+    labels: dict[int, Label] = {}
     if labeled is None or labeled:
-        boxes = [
-            _label_forms(instance, switches, width) if labeled is None or i in labeled else []
-            for i, instance, switches in shown
+        forms = [
+            _label_forms(instance, own, letters, width) if labeled is None or i in labeled else []
+            for i, instance, own in zip(present, shown, switches, strict=True)
         ]
         offsets = {} if offsets is None else offsets
-        before = {n: offsets[i] for n, (i, *_) in enumerate(shown) if i in offsets}
-        after = _draw_labels(picture, masks_Nhw, boxes, colors, before)
-        offsets.update({shown[n][0]: offset for n, offset in after.items()})
-    return picture
+        before = {n: offsets[i] for n, i in enumerate(present) if i in offsets}
+        labels = labels_beside(masks_Nhw, forms, letters, before)
+        offsets.update({present[n]: label.offset for n, label in labels.items()})
+    return Tile(frame_HW3, masks, masks_Nhw, shown, [*map(bool, switches)], [*labels.values()])
 
 
-def gray_frame(video: Video, t: int, width: int) -> Image.Image:
-    """Draw the picture of a frame that cannot be read."""
-    height, width = tile_size((video.height, video.width), width)
-    picture = Image.new("RGB", (width, height), GRAY)
-    font = font_of(text_size(width))
-    text = shortened(f"frame {t} cannot be read", font, width - 4)
-    middle = width / 2, height / 2
-    ImageDraw.Draw(picture).text(middle, text, fill=BLACK, font=font, anchor="mm")
-    return picture
+def gray_tile(video: Video, t: int, width: int, letters: Letters | None = None) -> Tile:
+    """Return the picture of a frame that cannot be read."""
+    letters = letters or Letters.of_width(width)
+    notice = shortened(f"frame {t} cannot be read", letters, width - 4)
+    size_hw = tile_size((video.height, video.width), width)
+    return Tile.plain(size_hw, GRAY, notice=(notice, letters))
 
 
 def tile_size(frame_size_HW: tuple[int, ...], width: int) -> tuple[int, int]:
@@ -233,55 +257,18 @@ def tile_size(frame_size_HW: tuple[int, ...], width: int) -> tuple[int, int]:
     return max(1, round(frame_size_HW[0] * width / frame_size_HW[1])), width
 
 
-def resized(frame_HW3: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """Resize a frame."""
-    if frame_HW3.shape[:2] == size_hw:
-        return frame_HW3
-    grows = size_hw[1] > frame_HW3.shape[1]
-    how = Image.Resampling.BICUBIC if grows else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(frame_HW3).resize(size_hw[::-1], how))
-
-
-def _label_forms(instance: Instance, switches: Sequence[int], width: int) -> list[Lines]:
+def _label_forms(
+    instance: Instance, switches: Sequence[int], letters: Letters, width: int
+) -> list[Lines]:
     """Forms of a label, from the longest to the shortest; notes stand on white below the text."""
-    font = font_of(text_size(width))
     notes = [(f"switch at {t}", WHITE) for t in switches[-1:]]
-    texts, widest = instance.texts, 0.6 * width
-    if instance.style == "unmatched":
-        texts = tuple(text for text in texts if font.getlength(text) <= widest) or texts[-1:]
+    texts, is_narrow = instance.texts, letters.narrow(width)
+    widest = width - 8 if is_narrow else 0.6 * width
     if width < SMALL and instance.abbreviation:
         texts = (*texts, instance.abbreviation)
-    return [[(shortened(text, font, widest), instance.color), *notes] for text in texts]
-
-
-def _draw_labels(
-    picture: Image.Image,
-    masks_Nhw: np.ndarray,
-    boxes: Sequence[Sequence[Lines]],
-    colors: Sequence[Color],
-    before: Offsets,
-) -> Offsets:
-    """Draw a label beside each mask; return their offsets from their objects."""
-    canvas, font = ImageDraw.Draw(picture), font_of(text_size(picture.width))
-    sizes = [[box_size(lines, font) for lines in forms] for forms in boxes]
-    places = place_labels(masks_Nhw, sizes, before)
-    placed = [(n, place) for n, place in enumerate(places) if place is not None]
-    for n, place in placed:
-        w, h = sizes[n][place.form]
-        start, end = shortest_way((place.x, place.y, place.x + w, place.y + h), masks_Nhw[n])
-        if np.hypot(end[0] - start[0], end[1] - start[1]) > max(12, picture.width / 50):
-            draw_leader(canvas, start, end, colors[n])
-    for n, place in placed:
-        draw_box(canvas, place.x, place.y, boxes[n][place.form], font)
-    return {n: place.offset for n, place in placed}
-
-
-def shortest_way(
-    box: tuple[int, int, int, int], mask_hw: np.ndarray
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Start and end of the shortest line from the box of a label to the mask."""
-    step = 2 if mask_hw[::2, ::2].any() else 1
-    rows, columns = (step * places for places in np.nonzero(mask_hw[::step, ::step]))
-    x, y = np.clip(columns, box[0], box[2] - 1), np.clip(rows, box[1], box[3] - 1)
-    nearest = np.hypot(columns - x, rows - y).argmin()
-    return (int(x[nearest]), int(y[nearest])), (int(columns[nearest]), int(rows[nearest]))
+    if is_narrow or instance.style == "unmatched":
+        texts = tuple(text for text in texts if letters.width(text) <= widest) or texts[-1:]
+    forms: list[Lines] = [
+        [(shortened(text, letters, widest), instance.color), *notes] for text in texts
+    ]
+    return [*forms, [(notes[0][0], instance.color)]] if is_narrow and notes else forms

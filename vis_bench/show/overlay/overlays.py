@@ -18,8 +18,9 @@ from vis_bench.progress import Bars
 from vis_bench.runs.sources import Side
 from vis_bench.show.overlay.animation import AnimationFormat, draw_animation, require_pyav
 from vis_bench.show.overlay.frame import Labels, Row, VideoPictures
+from vis_bench.show.overlay.pixels import paint_sheet, paint_tile
 from vis_bench.show.overlay.rows import rows_of
-from vis_bench.show.overlay.strip import draw_strip
+from vis_bench.show.overlay.strip import strip_sheet
 
 # Long sides of a frame in pixels; single frames keep their size but are enlarged to the last one.
 STRIP_SIDE, ANIMATION_SIDE, SINGLE_SIDE = 320, 640, 480
@@ -106,7 +107,7 @@ def _single_frame(folder: Path, t: int) -> Path:
 
 def _draw_video(pictures: VideoPictures, output: Path, stem: str, plan: OverlayPlan) -> list[Path]:
     strip_width = pictures.width(plan.side or STRIP_SIDE)
-    strip = draw_strip(pictures, plan.columns, strip_width)
+    strip = paint_sheet(strip_sheet([("", pictures)], plan.columns, strip_width))
     written = _strip_and_animation(output, stem, plan)
     write_atomically(written[0], encode_picture(strip, "PNG", compress_level=3))
     width = pictures.width(plan.side or ANIMATION_SIDE)
@@ -122,10 +123,11 @@ def _draw_single_frames(pictures: VideoPictures, folder: Path) -> list[Path]:
     side = max(pictures.video.height, pictures.video.width)
     width = pictures.width(side * math.ceil(SINGLE_SIDE / side))
     written = []
-    for t, drawn in enumerate(pictures.in_turn(width)):
-        for name, picture in zip(_row_folders(pictures.rows), drawn, strict=True):
+    for t, tiles in enumerate(pictures.in_turn(width)):
+        for name, tile in zip(_row_folders(pictures.rows), tiles, strict=True):
             written.append(_single_frame(folder / name, t))
-            write_atomically(written[-1], encode_picture(picture, "PNG", compress_level=3))
+            picture = encode_picture(paint_tile(tile), "PNG", compress_level=3)
+            write_atomically(written[-1], picture)
     return written
 
 

@@ -1,30 +1,26 @@
-"""Strips: frames of a video side by side, a row for each results file, a legend below.
+"""Pages of pictures: strips of frames side by side, a row for each results file, a legend below.
 
-After Fig. 1 of SeqFormer's supplement and Fig. 4 of its paper (Wu et al., ECCV 2022).
+A page is laid out once and drawn in pixels (`overlay.pixels`) or as vectors (`figures.vectors`).
+Strips are after Fig. 1 of SeqFormer's supplement and Fig. 4 of its paper (Wu et al., ECCV 2022).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageDraw
 
-from vis_bench.show.overlay.frame import VideoPictures
-from vis_bench.show.overlay.label_box import (
-    Font,
-    box_size,
-    draw_box,
-    font_of,
-    line_height,
-    shortened,
-    text_size,
-)
-from vis_bench.show.overlay.painting import BLACK, PALETTE, WHITE, Color, Style, paint
+from vis_bench.masks.rle import encode_masks
+from vis_bench.show.overlay.frame import Instance, Tile, VideoPictures, make_tile, tile_size
+from vis_bench.show.overlay.label_box import Label, Letters, box_size, shortened, wrapped
+from vis_bench.show.overlay.painting import WHITE, Style
 
 GAP = 4
-# A picture, and the captions above it on its left and on its right.
-Panel = tuple[Image.Image, str, str]
+_BETWEEN = 10
+_CHIP = "not matched"
 # Style, whether it is switched, and text of the legend.
 MARKS: dict[str, tuple[Style, bool, str]] = {
     "missed": ("missed", False, "object without a mask in this frame"),
@@ -36,40 +32,103 @@ MARKS: dict[str, tuple[Style, bool, str]] = {
     "false": ("false", False, "track that finds no object"),
     "switch": ("track", True, "identity switch"),
 }
-CHIP = "not matched"
-# Colors of a page and of its words.
-Ground = tuple[Color, Color]
-LIGHT: Ground = WHITE, BLACK
-DARK: Ground = (13, 17, 23), (209, 215, 222)
 
 
-def draw_strip(
-    pictures: VideoPictures, columns: int, width: int, ground: Ground = LIGHT
-) -> Image.Image:
-    """Draw the strip of a video with a legend.
+@dataclass(frozen=True)
+class Text:
+    """A line of words on a page."""
+
+    words: str
+    letters: Letters
+    align: Literal["left", "right"] = "left"
+
+
+# Left end of a picture or a left-aligned text; top of a picture, middle of a text.
+Item = tuple[float, float, "Tile | Text"]
+# Heading, which may be empty, and pictures of each video.
+Blocks = Sequence[tuple[str, VideoPictures]]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A page in pixels from its upper left corner; `items` may be made while they are drawn."""
+
+    width: int
+    height: int
+    items: Iterable[Item]
+
+
+def strip_sheet(
+    blocks: Blocks,
+    columns: int,
+    width: int,
+    letters: Letters | None = None,
+    heading: Letters | None = None,
+    page_width: int = 0,
+) -> Sheet:
+    """Lay out a strip for each video, below each other, and a legend of what occurs.
 
     A switch is marked in the first column at or after its frame.
 
     Args:
-        columns: number of frames; fewer if the video has fewer.
+        columns: number of frames; fewer if a video has fewer.
         width: of one frame, in pixels.
+        letters: of all but the headings; by default such as suit the width.
+        page_width: of the page, at least.
     """
-    rows = strip_panels(pictures, columns, width)
-    frames = strip_frames(pictures.video.length, columns)
-    return compose(rows, pictures.marks(frames), pictures.remarks(), ground)
+    letters = letters or Letters.of_width(width)
+    heading = heading or letters
+    frames_B = [strip_frames(pictures.video.length, columns) for _, pictures in blocks]
+    page_width = max(page_width, max(map(len, frames_B)) * (width + GAP) - GAP)
+    top, remarks = 0, []
+    items: list[Iterable[Item]] = []
+    marks: dict[str, None] = {}
+    for (text, pictures), frames in zip(blocks, frames_B, strict=True):
+        if text:
+            band = heading.line + 12
+            words = Text(shortened(text, heading, page_width), heading)
+            items.append([(0, top + band / 2, words)])
+            top += band
+        bottom, strip = _strip(pictures, frames, width, letters, page_width, top)
+        items.append(strip)
+        top = bottom + _BETWEEN
+        marks |= dict.fromkeys(pictures.marks(frames))
+        video = f"{pictures.video.name}, " if len(blocks) > 1 else ""
+        remarks += [f"{video}{remark}" for remark in pictures.remarks()]
+    bottom, explained = legend([*marks], remarks, letters, page_width, bottom)
+    return Sheet(page_width, bottom, chain(*items, explained))
 
 
-def strip_panels(pictures: VideoPictures, columns: int, width: int) -> list[list[Panel]]:
-    """Draw the pictures of a strip, without a legend; arguments as for `draw_strip`."""
-    frames = strip_frames(pictures.video.length, columns)
-    rows: list[list[Panel]] = [[] for _ in pictures.rows]
-    for column, t in enumerate(frames):
-        earlier = frames[:column]
-        drawn = pictures.at(t, width, since=earlier[-1] if earlier else -1, earlier=earlier)
-        for r, picture in enumerate(drawn):
-            title = pictures.rows[r].name if t == frames[0] else ""
-            rows[r].append((picture, title, f"frame {t}" if r == 0 else ""))
-    return rows
+def _strip(
+    pictures: VideoPictures,
+    frames: Sequence[int],
+    width: int,
+    letters: Letters,
+    page_width: int,
+    top: int,
+) -> tuple[int, Iterator[Item]]:
+    """Return the lower end of the strip of one video, and what it shows."""
+    names = [row.name for row in pictures.rows]
+    numbers = [f"frame {t}" for t in frames]
+    height = letters.band + tile_size((pictures.video.height, pictures.video.width), width)[0]
+    # In narrow pictures the frames' numbers stand in a line of their own.
+    apart = letters.width(names[0]) + 8 + letters.width(numbers[0]) > width
+    first = top + letters.band * apart
+
+    def items() -> Iterator[Item]:
+        for column, t in enumerate(frames):
+            x, earlier = column * (width + GAP), frames[:column]
+            since = earlier[-1] if earlier else -1
+            tiles = pictures.at(t, width, letters, since=since, earlier=earlier)
+            yield x + width, top + letters.band / 2, Text(numbers[column], letters, "right")
+            for r, tile in enumerate(tiles):
+                y = first + r * height
+                if column == 0:
+                    name = shortened(names[r], letters, page_width)
+                    yield 0, y + letters.band / 2, Text(name, letters)
+                yield x, y + letters.band, tile
+
+    return first + len(names) * height, items()
 
 
 def strip_frames(length: int, columns: int) -> list[int]:
@@ -79,80 +138,45 @@ def strip_frames(length: int, columns: int) -> list[int]:
     return np.unique(np.linspace(0, length - 1, columns).round().astype(int)).tolist()
 
 
-def compose(
-    rows: Sequence[Sequence[Panel]], marks: Sequence[str] = (), remarks: Sequence[str] = (),
-    ground: Ground = LIGHT,
-) -> Image.Image:  # fmt: skip
-    """Lay panels out in rows.
+def legend(
+    marks: Sequence[str], remarks: Sequence[str], letters: Letters, width: int, top: int
+) -> tuple[int, list[Item]]:
+    """Explain marks of `VideoPictures.marks`, in as many lines as the width asks for.
 
     Args:
-        rows: pictures of one size; a row may be shorter than others.
-        marks: of `VideoPictures.marks`, explained below the panels.
-        remarks: sentences below the panels.
+        remarks: sentences behind the marks.
+
+    Returns:
+        the lower end, and what stands there.
     """
-    paper, ink = ground
-    width, height = rows[0][0][0].size
-    font = font_of(text_size(width))
-    band = _band(font)
-    page_width = max(map(len, rows)) * (width + GAP) - GAP
-    legend = _legend(marks, remarks, font, page_width, ground) if marks or remarks else None
-    page_height = len(rows) * (band + height) + (legend.height if legend else 0)
-    page = Image.new("RGB", (page_width, page_height), paper)
-    canvas = ImageDraw.Draw(page)
-    for r, row in enumerate(rows):
-        top = r * (band + height)
-        for c, (picture, left, right) in enumerate(row):
-            x, middle = c * (width + GAP), top + band / 2
-            page.paste(picture, (x, top + band))
-            canvas.text((x + width, middle), right, fill=ink, font=font, anchor="rm")
-            left = shortened(left, font, width - font.getlength(right) - 8)
-            canvas.text((x, middle), left, fill=ink, font=font, anchor="lm")
-    if legend:
-        page.paste(legend, (0, page_height - legend.height))
-    return page
-
-
-def _band(font: Font) -> int:
-    """Height of a line with space around it."""
-    return line_height(font) + 9
-
-
-def _legend(
-    marks: Sequence[str], remarks: Sequence[str], font: Font, width: int, ground: Ground
-) -> Image.Image:
-    """Explain the marks, in as many lines as the width asks for."""
-    band = _band(font)
-    swatches = [_swatch(mark, (band - 2, 2 * band), font) for mark in marks]
-    entries = list(zip(swatches, (MARKS[mark][2] for mark in marks), strict=True))
-    places, x, y = [], 0, 0
+    items: list[Item] = []
+    x, y, band = 0, top, letters.band
+    entries = [(_swatch(mark, letters), MARKS[mark][2]) for mark in marks]
     for swatch, text in (*entries, *((None, remark) for remark in remarks)):
-        text_left = swatch.width + 6 if swatch else 0
-        text = shortened(text, font, width - text_left)
-        needed = text_left + round(font.getlength(text)) + 16
-        if x and x + needed - 16 > width:
+        left = swatch.size_hw[1] + 6 if swatch else 0
+        lines = wrapped(text, letters, width - left)
+        needed = left + round(max(map(letters.width, lines)))
+        if x and x + needed > width:
             x, y = 0, y + band
-        places.append((x, y, swatch, text_left, text))
-        x += needed
-    paper, ink = ground
-    picture = Image.new("RGB", (width, y + band + 2), paper)
-    canvas = ImageDraw.Draw(picture)
-    for x, y, swatch, text_left, text in places:
         if swatch:
-            picture.paste(swatch, (x, y + 2))
-        canvas.text((x + text_left, y + band / 2 + 1), text, fill=ink, font=font, anchor="lm")
-    return picture
+            items.append((x, y + 2, swatch))
+        for n, line in enumerate(lines):
+            items.append((x + left, y + (n + 0.5) * band + 1, Text(line, letters)))
+        y += (len(lines) - 1) * band
+        x = x + needed + 16 if len(lines) == 1 else width
+    return y + band + 2 if items else top, items
 
 
-def _swatch(mark: str, size_hw: tuple[int, int], font: Font) -> Image.Image:
-    """Draw the mark on a piece of frame, or an empty label."""
+def _swatch(mark: str, letters: Letters) -> Tile:
+    """Return the mark on a piece of frame, or an empty label."""
     style, is_switched, _ = MARKS[mark]
     if style == "unmatched":
-        lines = [(CHIP, WHITE)]
-        picture = Image.new("RGB", box_size(lines, font), WHITE)
-        draw_box(ImageDraw.Draw(picture), 0, 0, lines, font)
-        return picture
-    frame_hw3 = np.full((*size_hw, 3), 200, np.uint8)
-    mask_hw = np.zeros(size_hw, bool)
+        width, height = box_size([(_CHIP, WHITE)], letters)
+        label = Label((0, 0, width, height), [(_CHIP, WHITE)], letters)
+        return Tile.plain((height, width), WHITE, labels=[label])
+    mask_hw = np.zeros((letters.band - 2, 2 * letters.band), bool)
     mask_hw[4:-4, 6:-6] = True
-    color = WHITE if style == "missed" else PALETTE[0]
-    return Image.fromarray(paint(frame_hw3, mask_hw[None], [color], [style], [is_switched]))
+    ground_hw3 = np.full((*mask_hw.shape, 3), 200, np.uint8)
+    switches = (0,) if is_switched else ()
+    instance = Instance(encode_masks(mask_hw[None]), 0, (), style, switches)
+    return make_tile(ground_hw3, [instance], 0, mask_hw.shape[1], labeled=())

@@ -12,9 +12,10 @@ from PIL import Image
 
 from vis_bench.charts import encode_picture
 from vis_bench.masks.rle import encode_masks
-from vis_bench.show.overlay.frame import Instance, VideoPictures, gray_frame, resized, tile_size
+from vis_bench.show.overlay.frame import Instance, VideoPictures, gray_tile, tile_size
 from vis_bench.show.overlay.painting import masks_at
-from vis_bench.show.overlay.strip import draw_strip, strip_frames
+from vis_bench.show.overlay.pixels import paint_sheet, paint_tile, resized
+from vis_bench.show.overlay.strip import strip_frames, strip_sheet
 
 _STRIP_COLUMNS, _STRIP_SIDE = 5, 170
 
@@ -54,13 +55,14 @@ def make_player(pictures: VideoPictures, side: int) -> Player:
         frame = video.read(t)
         if isinstance(frame, str):
             pictures.warn(frame)
-            frames.append(_webp(gray_frame(video, t, size_hw[1])))
+            frames.append(_webp(paint_tile(gray_tile(video, t, size_hw[1]))))
         else:
             frames.append(_webp(Image.fromarray(resized(frame, size_hw))))
     rows = [[_instance(i, video.length, size_hw) for i in row.instances] for row in pictures.rows]
     names = [row.name for row in pictures.rows]
     shown = ", ".join(map(str, strip_frames(video.length, _STRIP_COLUMNS)))
-    strip = draw_strip(pictures, _STRIP_COLUMNS, pictures.width(_STRIP_SIDE))
+    width = pictures.width(_STRIP_SIDE)
+    strip = paint_sheet(strip_sheet([("", pictures)], _STRIP_COLUMNS, width))
     return Player(
         names,
         {"size": size_hw[::-1], "frames": frames, "rows": rows},
