@@ -16,8 +16,8 @@ from methods import build_method
 from paths import CONFIGS, ROOT
 from run_case import named_job
 from sleeping_worker import SECONDS_PER_VIDEO, SleepingWorker
+from vis_bench.inference.loop import track_video
 from vis_bench.progress import Bars
-from vis_bench.runs.attempt import infer_video
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.runs.ray.cluster import ClusterSettings, connected
@@ -50,7 +50,7 @@ def sleeping_pool(workers, monkeypatch):
 
 def infer_here(job, method, videos):
     for video in videos:
-        infer_video(job, method, video)
+        track_video(method, video, job.plan, job.dataset.category_ids)
 
 
 def infer(pool, num_videos, files, keep=True):

@@ -6,9 +6,9 @@ from threading import Event, Thread
 import pytest
 
 from run_case import QUIET, Heard, jobs_of
+from vis_bench.inference.loop import track_video
 from vis_bench.record.store import RecordStore
 from vis_bench.runs import attempt, locks
-from vis_bench.runs.attempt import infer_video
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
 
@@ -34,14 +34,14 @@ def inferred(monkeypatch):
     """Ids of the videos that are inferred, and what is done after the first of them."""
     seen, after_first = [], []
 
-    def watched(job, method, video):
+    def watched(method, video, *plan):
         seen.append(video.id)
-        tracks = infer_video(job, method, video)
+        tracks = track_video(method, video, *plan)
         if after_first:
             after_first.pop()()
         return tracks
 
-    monkeypatch.setattr(attempt, "infer_video", watched)
+    monkeypatch.setattr(attempt, "track_video", watched)
     return seen, after_first
 
 

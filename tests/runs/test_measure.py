@@ -62,8 +62,14 @@ def test_a_measurement_that_fails_leaves_the_others_of_its_cell(jobs, tmp_path, 
 
 
 def test_a_cell_that_fails_is_named_and_the_others_are_measured(jobs, tmp_path, monkeypatch):
-    failing = fails_for(10, attempt.infer_video, MemoryError())
-    monkeypatch.setattr(attempt, "infer_video", failing)
+    real = attempt.track_video
+
+    def failing(method, video, plan, category_ids):
+        if plan.clip_length == 10:
+            raise MemoryError
+        return real(method, video, plan, category_ids)
+
+    monkeypatch.setattr(attempt, "track_video", failing)
     monkeypatch.setattr(type(jobs[2]), "load_method", _refuse_five(type(jobs[2]).load_method))
     outcome = run(jobs, tmp_path)
     assert [record.clip_length for record in outcome.records] == ["whole", 10]

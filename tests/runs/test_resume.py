@@ -12,11 +12,11 @@ from run_case import QUIET, Heard, jobs_of, of_code
 from vis_bench import plugins
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
+from vis_bench.inference.loop import track_video
 from vis_bench.inference.preprocess import to_input
 from vis_bench.plugins import sources_sha256
 from vis_bench.record.store import RecordStore
 from vis_bench.runs import attempt
-from vis_bench.runs.attempt import infer_video
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.runs.shards import ShardFiles
@@ -54,11 +54,11 @@ def inferred(monkeypatch):
     """Ids of the videos that are inferred."""
     seen = []
 
-    def watched(job, method, video):
+    def watched(method, video, *plan):
         seen.append(video.id)
-        return infer_video(job, method, video)
+        return track_video(method, video, *plan)
 
-    monkeypatch.setattr(attempt, "infer_video", watched)
+    monkeypatch.setattr(attempt, "track_video", watched)
     return seen
 
 
@@ -198,19 +198,19 @@ def test_code_of_another_machine_is_refused(data, monkeypatch):
 def test_an_interrupted_run_keeps_its_videos_and_names_the_command(
     data, tmp_path, monkeypatch, inferred
 ):
-    jobs, watched, bars = jobs_on(data), attempt.infer_video, Heard()
+    jobs, watched, bars = jobs_on(data), attempt.track_video, Heard()
     ids = [video.id for video in jobs[0].videos]
 
-    def interrupted(job, method, video):
+    def interrupted(method, video, *plan):
         if video.id == ids[2]:
             raise KeyboardInterrupt
-        return watched(job, method, video)
+        return watched(method, video, *plan)
 
     store, whole = RecordStore(tmp_path / "out"), RecordStore(tmp_path / "whole")
-    monkeypatch.setattr(attempt, "infer_video", interrupted)
+    monkeypatch.setattr(attempt, "track_video", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_jobs(jobs, store, bars)
-    monkeypatch.setattr(attempt, "infer_video", watched)
+    monkeypatch.setattr(attempt, "track_video", watched)
     assert f"2 of {VIDEOS} videos kept" in bars.said[-1]
     assert bars.said[-1].endswith(f": {jobs[0].settings.command} --resume")
     assert sorted(ShardFiles(store.folder, jobs[0]).read()) == ids[:2]

@@ -17,6 +17,7 @@ from run_case import QUIET, Heard, jobs_of, named_job
 from vis_bench.cli import main
 from vis_bench.data.results_file import Track, track_entry
 from vis_bench.errors import InputError
+from vis_bench.inference.loop import track_video
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import SparseTube
 from vis_bench.measures.accuracy.run import evaluate_tracks
@@ -24,7 +25,6 @@ from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
 from vis_bench.runs import attempt, harness
 from vis_bench.runs import run_shard as shard_module
-from vis_bench.runs.attempt import infer_video
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.ray.pool import ShardQueue
 from vis_bench.runs.run_shard import ShardOption, run_shard
@@ -49,7 +49,10 @@ def jobs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tracks(jobs):
     method = jobs[0].load_method()
-    return {video.id: infer_video(jobs[0], method, video) for video in jobs[0].videos}
+    return {
+        video.id: track_video(method, video, jobs[0].plan, jobs[0].dataset.category_ids)
+        for video in jobs[0].videos
+    }
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +104,7 @@ def test_shares_give_what_one_process_gives(jobs, in_one_process, tmp_path, tota
     assert not (tmp_path / "shards").exists()
 
 
-class Killed(BaseException):
+class Killed(KeyboardInterrupt):
     """A process that ends, as seen from inside."""
 
 
@@ -112,7 +115,7 @@ def killed_after(count):
         calls.append(1)
         if len(calls) > count:
             raise Killed
-        return infer_video(*arguments)
+        return track_video(*arguments)
 
     return replacement
 
@@ -123,10 +126,10 @@ def test_shares_that_are_killed_go_on_with_another_number(
 ):
     store = RecordStore(tmp_path)
     for number, count in enumerate(kills, 1):
-        monkeypatch.setattr(attempt, "infer_video", killed_after(count))
+        monkeypatch.setattr(attempt, "track_video", killed_after(count))
         with pytest.raises(Killed):
             run_shard(jobs, store, QUIET, ShardOption(number, 2))
-    monkeypatch.setattr(attempt, "infer_video", infer_video)
+    monkeypatch.setattr(attempt, "track_video", track_video)
     assert run_shard(jobs, store, QUIET, ShardOption(2, 3)).records == []
     outcome = run_jobs(jobs, store, QUIET, resume=True)
     assert contents(tmp_path, outcome.records) == in_one_process
@@ -139,22 +142,22 @@ def test_resume_infers_only_what_no_shard_holds(jobs, tracks, tmp_path, monkeypa
     files = ShardFiles(tmp_path, job)
     files.write(first, [track for number in first.video_ids for track in tracks[number]])
 
-    def watched(job, method, video):
+    def watched(method, video, *plan):
         seen.append(video.id)
-        return infer_video(job, method, video)
+        return track_video(method, video, *plan)
 
-    monkeypatch.setattr(attempt, "infer_video", watched)
+    monkeypatch.setattr(attempt, "track_video", watched)
     run_jobs([job], RecordStore(tmp_path), QUIET, resume=True)
     assert seen == [video.id for video in job.videos if video.id not in first.video_ids]
 
 
 def test_a_method_that_fails_is_named_and_the_others_shares_go_on(jobs, tmp_path, monkeypatch):
-    def failing(job, method, video):
-        if job is jobs[0]:
+    def failing(method, video, *plan):
+        if plan[0] is jobs[0].plan:
             raise RuntimeError("broken")
-        return infer_video(job, method, video)
+        return track_video(method, video, *plan)
 
-    monkeypatch.setattr(attempt, "infer_video", failing)
+    monkeypatch.setattr(attempt, "track_video", failing)
     outcome = run_shard(jobs, RecordStore(tmp_path), QUIET, ShardOption(1, 1))
     assert len(outcome.failures) == VIDEOS
     assert "RuntimeError" in outcome.failures[0]

@@ -102,4 +102,4 @@ def test_flops_that_cannot_be_counted_are_missing_with_a_reason(tmp_path):
 )
 def test_settings_that_such_a_method_cannot_have_are_refused_first(tmp_path, change, request):
     with pytest.raises(InputError, match=request.node.callspec.id):
-        key_jobs(tmp_path, change=change)
+        key_jobs(tmp_path, measure="accuracy, speed", change=change)

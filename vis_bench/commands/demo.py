@@ -25,6 +25,7 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measures, draws masks, writes a report, and names commands to try next."""
+    from vis_bench.runs.measure_config import measure_config
     from vis_bench.show import demo
 
     config, folder, limit = (
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if options.full:
         return run_command.measure(options, folder)
     bars.say(demo.duration(options.limit))
-    outcome = run_command.outcome_of(options, folder, bars)
+    outcome = measure_config(**run_command.asked(options, folder), bars=bars)
     text = demo.table_text(outcome.records) + demo.show_best(outcome.records, outcome.folder, bars)
     print_result(options, outcome.records, text)
     return 1 if outcome.failures else 0

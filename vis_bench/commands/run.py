@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
@@ -21,9 +21,6 @@ from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.table import render
 from vis_bench.table.model import Page
-
-if TYPE_CHECKING:
-    from vis_bench.runs.harness import Outcome
 
 # Takes jobs, the store of their records and progress bars; returns an `Outcome`.
 MeasureJobs = Callable[..., Any]
@@ -88,23 +85,22 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
-def outcome_of(
-    options: argparse.Namespace, records_folder: Path, bars: Bars,
-    measure_all: MeasureJobs | None = None, trace: Path | None = None,
-) -> Outcome:  # fmt: skip
-    """Measures without printing the records; see `measure`."""
+def asked(
+    options: argparse.Namespace, records_folder: Path, trace: Path | None = None
+) -> dict[str, Any]:
+    """Arguments of `measure_config` that the options of `Options.measuring` give."""
     from methods import build_method
     from vis_bench.runs.jobs import RunSettings
-    from vis_bench.runs.measure_config import measure_config
 
     run = RunSettings(
         options.command_line, pick_device(options.device), options.data_root, options.weights,
         options.limit, options.verify_frames, trace,
     )  # fmt: skip
-    return measure_config(
-        options.config, options.overrides, run, build_method, bars, output=options.output,
-        default_output=records_folder, resume=options.resume, measure_all=measure_all,
-    )  # fmt: skip
+    return {
+        "config": options.config, "overrides": options.overrides, "run": run,
+        "build": build_method, "output": options.output,
+        "default_output": records_folder, "resume": options.resume,
+    }  # fmt: skip
 
 
 def measure(
@@ -119,8 +115,12 @@ def measure(
         measure_all: measures the jobs; in this process unless given.
         trace: recorded times of clips, in place of this machine's.
     """
+    from vis_bench.runs.measure_config import measure_config
+
     bars = Bars(tracebacks=options.traceback)
-    outcome = outcome_of(options, records_folder, bars, measure_all, trace)
+    outcome = measure_config(
+        **asked(options, records_folder, trace), bars=bars, measure_all=measure_all
+    )
     records = outcome.records
     pages = [measured_page(records)] if records else []
     pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]

@@ -76,6 +76,8 @@ class Attempt(Protocol):
     @property
     def title(self) -> str: ...
     @property
+    def alone(self) -> bool | None: ...
+    @property
     def results(self) -> Path:
         """Folder of the files that the record names."""
 

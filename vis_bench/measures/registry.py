@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from vis_bench.measures.accuracy import facts as accuracy
-from vis_bench.measures.flops import facts as flops
+from importlib import import_module
+
 from vis_bench.measures.measure import Measure, Need
-from vis_bench.measures.memory import facts as memory
-from vis_bench.measures.speed import facts as speed
-from vis_bench.measures.streaming import facts as streaming
 from vis_bench.record.schema import Record
 
+# A folder each, whose `facts` have its `MEASURE`.
+_FOLDERS = (
+    "accuracy",
+    "flops",
+    "speed",
+    "memory",
+    "streaming",
+)
 MEASURES: dict[str, Measure] = {
-    measure.name: measure
-    for measure in (
-        accuracy.MEASURE,
-        flops.MEASURE,
-        speed.MEASURE,
-        memory.MEASURE,
-        streaming.MEASURE,
-    )
+    name: import_module(f"vis_bench.measures.{name}.facts").MEASURE for name in _FOLDERS
 }
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from textwrap import shorten
 
 from vis_bench.data.results_file import Track
-from vis_bench.data.video import Video
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.loop import track_video
 from vis_bench.measures.measure import Measure
@@ -40,6 +39,7 @@ class Attempt:
     Attributes:
         title: of progress bars and messages.
         resume: keep a complete record of the same code and frames, and use shard files.
+        alone: no other worker of the run is on the node; None where there is only this one.
         inferred: gives the tracks of all videos where others have inferred them.
     """
 
@@ -48,6 +48,7 @@ class Attempt:
     bars: Bars
     title: str
     resume: bool = False
+    alone: bool | None = None
     inferred: Callable[[], Mapping[int, Sequence[Track]]] | None = None
 
     @property
@@ -124,6 +125,7 @@ class Attempt:
         tracks: dict[int, list[Track]] = {}
         failures: list[str] = []
         videos = {video.id: video for video in self.job.videos}
+        category_ids = self.job.dataset.category_ids
         num_frames = sum(videos[key].length for shard in shards for key in shard.video_ids)
         with self.bars.bar(self.title, num_frames) as advance:
             for shard in shards:
@@ -131,7 +133,10 @@ class Attempt:
                 try:
                     for key in shard.video_ids:
                         try:
-                            done[key] = infer_video(self.job, self.method, videos[key])
+                            with self.isolated():
+                                done[key] = track_video(
+                                    self.method, videos[key], self.job.plan, category_ids
+                                )
                             advance(videos[key].length)
                         except (Exception, SystemExit) as error:  # a method may raise anything
                             why, name = reason(error), f"video {videos[key].name}"
@@ -184,12 +189,6 @@ class Attempt:
         command = self.job.settings.command
         command += "" if "--resume" in shlex.split(command) else " --resume"
         self.bars.say(f"{self.job.name}: {kept} kept; go on with: {command}")
-
-
-def infer_video(job: Job, method: VISMethod, video: Video) -> list[Track]:
-    """Infer one of a job's videos with its method, loaded."""
-    with kept_process_state():
-        return track_video(method, video, job.plan, job.dataset.category_ids)
 
 
 def difference(job: Job, record: Record) -> str | None:

@@ -14,9 +14,13 @@ _FIGURES = ("gflops_per_clip", "gflops_per_frame")
 
 
 def words(record: Record) -> str:
-    """GFLOPs per source frame as printed."""
+    """GFLOPs per source frame as printed, where FPS do not stand for the cost."""
     value = GFLOPS_PER_FRAME.of(record)
-    return "" if value is None else f"{GFLOPS_PER_FRAME.text(value)} {GFLOPS_PER_FRAME.title}"
+    return (
+        ""
+        if value is None or record.fps is not None
+        else f"{GFLOPS_PER_FRAME.text(value)} {GFLOPS_PER_FRAME.title}"
+    )
 
 
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:

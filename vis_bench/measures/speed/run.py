@@ -27,4 +27,4 @@ def measure(attempt: Attempt, record: Record) -> SpeedFields:
     title = f"{attempt.title}, speed"
     with attempt.isolated():
         fields = measure_speed(work, job.videos[: speed.videos], speed, attempt.bars, title)
-    return SpeedFields(**fields)
+    return SpeedFields(**fields, timed_alone=attempt.alone)

@@ -13,15 +13,17 @@ import torch
 
 from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError, reason
+from vis_bench.inference.loop import track_video
 from vis_bench.measures.registry import with_need
 from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.attempt import Attempt, infer_video, is_measured
+from vis_bench.runs.attempt import Attempt, is_measured
 from vis_bench.runs.harness import Outcome, describe, run_jobs
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
+from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.ray.cluster import (
     ClusterSettings,
     alive_nodes,
@@ -142,21 +144,17 @@ def _measure_cost_alone(ray: ModuleType, job: Job) -> Record | Refused:
     """
     needs_gpu = job.plan.device.type == "cuda"
     nodes = sorted(alive_nodes(ray), key=lambda node: (bool(node.gpus) == needs_gpu, node.cpus))
-    record: Record | Refused = Refused("Ray has no node that is alive")
-    alone = False
+    refused = Refused("Ray has no node that is alive")
     for node in reversed(nodes):
         alone = "alone" in job.needs and becomes_free(ray, node)
         task = task_on(ray, node, node.cpus if alone else 1, _describe_and_measure_cost)
         try:
-            record = ray.get(task.remote(replace(job, ground_truth=None)))
-            break
+            return ray.get(task.remote(replace(job, ground_truth=None), alone=alone))
         except ray.exceptions.TaskUnschedulableError as error:
-            record = Refused(ray_error(error))
+            refused = Refused(ray_error(error))
         except ray.exceptions.RayError as error:
             return Refused(ray_error(error))
-    if isinstance(record, Refused) or record.fps is None:
-        return record
-    return record.model_copy(update={"timed_alone": alone})
+    return refused
 
 
 class Worker:
@@ -187,8 +185,11 @@ class Worker:
             if shard.digest not in self._jobs:
                 [self._jobs[shard.digest]] = self._fetch(jobs)
             job = self._jobs[shard.digest]
-            method = self._method(job)
-            return [t for video in shard.videos(job) for t in infer_video(job, method, video)]
+            method, tracks = self._method(job), list[Track]()
+            for video in shard.videos(job):
+                with kept_process_state():
+                    tracks += track_video(method, video, job.plan, job.dataset.category_ids)
+            return tracks
         except Exception as error:  # a method's own code may raise anything
             return _refused(error)
 
@@ -207,10 +208,14 @@ class Worker:
         return self._loaded[1]
 
 
-def _describe_and_measure_cost(job: Job) -> Record | Refused:
-    """Measure what a record holds beside what is made of tracks, on the node this runs on."""
+def _describe_and_measure_cost(job: Job, alone: bool | None = None) -> Record | Refused:
+    """Measure what a record holds beside what is made of tracks, on the node this runs on.
+
+    Args:
+        alone: no other worker is on the node; None if unknown.
+    """
     try:
-        attempt = Attempt(job, RecordStore(Path()), Bars(quiet=True), job.name)
+        attempt = Attempt(job, RecordStore(Path()), Bars(quiet=True), job.name, alone=alone)
         record = describe(job, attempt.method)
         for measure in job.measures:
             if "tracks" not in measure.needs:

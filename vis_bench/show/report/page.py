@@ -26,6 +26,7 @@ from vis_bench.show.report.facts import (
     machine_facts,
     measured_facts,
 )
+from vis_bench.show.report.measurements import other_sections
 from vis_bench.show.report.metrics import (
     KINDS,
     category_table,
@@ -184,6 +185,7 @@ def _context(
         "cost_tables": [table for table in cost_tables if table is not None],
         "speeds": costs.speed_table(records),
         "streaming": streaming_tables(records),
+        "others": other_sections(records),
         "cost_remarks": costs.cost_remarks(records),
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),

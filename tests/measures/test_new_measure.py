@@ -1,0 +1,197 @@
+"""A measurement is a folder, a class of fields and a line of the registry: then all know it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from paths import ROOT
+from vis_bench.record.store import RecordStore
+
+START = "from vis_bench.cli import start; start()"
+
+FACTS = '''
+"""A toy: the number of videos, times a setting."""
+
+from pydantic import BaseModel, ConfigDict
+
+from vis_bench.measures.comparison import exactly
+from vis_bench.measures.measure import Measure
+from vis_bench.table.model import Column, Page, Table
+
+
+class ToySettings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    factor: int = 2
+
+
+def page(records):
+    rows = [[r.method, str(r.toy_product)] for r in records if r.toy_product is not None]
+    table = Table.of([Column("Method", numeric=False), Column("Product")], rows)
+    return Page("Toy products", (table,))
+
+
+def compare(old, new, points):
+    yield exactly("toy_product", old.toy_product, new.toy_product, new, "toy")
+
+
+MEASURE = Measure(
+    "toy",
+    runner="vis_bench.measures.toy.run",
+    signs=("toy_product",),
+    needs=frozenset({"one process"}),
+    page=page,
+    compare=compare,
+    gated={"toy_product": True},
+    words=lambda record: f"toy {record.toy_product}",
+    settings=ToySettings,
+)
+'''
+RUN = '''
+"""Measure the toy."""
+
+from vis_bench.record.schema import ToyFields
+
+
+def check(cell, dataset, method):
+    pass
+
+
+def measure(attempt, record):
+    job = attempt.job
+    return ToyFields(toy_product=job.cell.toy.factor * len(job.videos))
+'''
+FIELDS = '''class ToyFields(Fields):
+    """The toy's product."""
+
+    toy_product: Count | None = None
+
+
+class Record(
+    ToyFields,
+'''
+CONFIG = """
+method: color_key
+dataset: {name: synthetic, split: val, plain: true}
+resolution: native
+measure: [accuracy, toy]
+toy: {factor: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A copy of the package with the toy."""
+    source = tmp_path_factory.mktemp("source")
+    ignored = shutil.ignore_patterns("*.safetensors", "__pycache__")
+    for name in ("vis_bench", "methods", "configs"):
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    folder = source / "vis_bench" / "measures" / "toy"
+    folder.mkdir()
+    for name, text in (("__init__", ""), ("facts", FACTS), ("run", RUN)):
+        (folder / f"{name}.py").write_text(text)
+    replace(
+        source / "vis_bench/measures/registry.py",
+        '    "accuracy",\n',
+        '    "accuracy",\n    "toy",\n',
+    )
+    replace(source / "vis_bench/record/schema.py", "class Record(\n", FIELDS)
+    (source / "toy.yaml").write_text(CONFIG)
+    return source
+
+
+def replace(path, old, new):
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def measured(source):
+    """What `run` prints, and its record."""
+    printed = vis_bench(source, "run", "toy.yaml", "--limit", "2", "--device", "cpu",
+                        "--output", "records")  # fmt: skip
+    [path] = RecordStore(source / "records").paths()
+    return printed, path
+
+
+def vis_bench(source, *arguments, code=0):
+    """Both outputs of a command on the copy."""
+    environment = {**os.environ, "PYTHONPATH": str(source), "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-c", START, *arguments], cwd=source, env=environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_run_measures_it_and_prints_its_words_and_its_table(measured):
+    printed, path = measured
+    record = json.loads(path.read_text())
+    assert (record["toy_product"], record["failures"]) == (6, {})
+    assert record["config"]["toy"] == {"factor": 3}
+    assert "toy 6" in printed
+    assert "Toy products" in printed
+
+
+def test_a_config_knows_its_settings(source):
+    printed = vis_bench(source, "run", "toy.yaml", "--set", "toy.factr=2", code=2)
+    assert "toy.factr" in printed
+    assert "factor" in printed
+
+
+def test_the_table_and_the_report_show_it(source, measured):
+    assert "Toy products" in vis_bench(source, "table", "toy", "--records", "records")
+    vis_bench(source, "report", str(measured[1]), "--output", "report.html")
+    assert "Toy products" in (source / "report.html").read_text()
+
+
+def test_the_gate_and_the_history_compare_it(source, measured):
+    record = json.loads(measured[1].read_text())
+    for number, changes in enumerate(({}, {"toy_product": 5}), 1):
+        changed = {**record, "created_at": f"2026-01-0{number}T00:00:00+00:00", **changes}
+        folder = source / "history" / (f"abc{number}" * 10)
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text(json.dumps(changed))
+    before, after = sorted((source / "history").iterdir())
+    baseline = str(source / "baseline.json")
+    vis_bench(source, "check", "--baseline", baseline, "--current", str(before), "--update")
+    for path in (baseline, str(before)):
+        printed = vis_bench(source, "check", "--baseline", path, "--current", str(after), code=1)
+        assert "toy_product" in printed
+    moves = json.loads(vis_bench(source, "history", "history", "--json"))["moves"]
+    assert [(move["figure"], move["current"]) for move in moves] == [("toy_product", "5")]
+
+
+def test_the_python_interface_has_its_column_and_ray_refuses_it(source, measured):
+    """Ray's check comes before Ray is imported."""
+    script = """
+import json, sys, torch
+import vis_bench
+from methods import build_method
+from vis_bench.errors import InputError
+from vis_bench.progress import Bars
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.ray.ray_run import run_on_ray
+from pathlib import Path
+run = RunSettings("run", torch.device("cpu"), limit=1)
+jobs = resolve_jobs(load_cells(Path("toy.yaml")), run, build_method, print)
+try:
+    run_on_ray(jobs, None, Bars(quiet=True), None)
+except InputError as error:
+    refusal = str(error)
+print(json.dumps([[*vis_bench.records("records")["toy_product"]], refusal]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=source, env={**os.environ, "PYTHONPATH": str(source)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    column, refusal = json.loads(done.stdout.splitlines()[-1])
+    assert column == [6]
+    assert "toy" in refusal
