@@ -26,7 +26,7 @@ from vis_bench.measures.memory.table import memory_page
 from vis_bench.measures.streaming.table import streaming_page, write_picture
 from vis_bench.metrics.matches_file import write_matches
 from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
-from vis_bench.record.names import display_names, split_ablations, tie_break
+from vis_bench.record.names import split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import (
     RecordStore,
@@ -59,8 +59,8 @@ from vis_bench.show.returning import (
 )
 from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
 from vis_bench.table import render
-from vis_bench.table.labels import LABELS, labels
-from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.labels import cell_columns
+from vis_bench.table.model import Column, Page, Table
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
@@ -312,21 +312,27 @@ def front_table(records: Sequence[Record]) -> str:
     rows = sorted(best_cells(records), key=lambda row: -(row.ap or 0))
     if not rows:
         return "No record yet.\n"
-    columns = [*LABELS[:-1], *map(metric_column, _FRONT)]  # without the resolution
     chosen = choices(records)
-    lines = [
-        [
-            Entry(name, notes=chosen.get(tie_break(row), ())[:1]),
-            *labels(name, row)[1:-1],
-            *(replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
-              for metric in _FRONT),
-        ]
-        for name, row in zip(display_names(rows), rows, strict=True)
-    ]  # fmt: skip
+    (method, names), *labels = cell_columns(rows)
+    names = [
+        replace(name, notes=chosen.get(tie_break(row), ())[:1])
+        for name, row in zip(names, rows, strict=True)
+    ]
+    values = [
+        (
+            metric_column(metric),
+            [
+                replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
+                for row in rows
+            ],
+        )
+        for metric in _FRONT
+    ]
     notes = dict(chosen[key] for row in rows if (key := tie_break(row)) in chosen)
     notes |= {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
     remarks = (*interval_remarks(rows), *speed_remarks(rows))
-    return render(Page("", (Table.of(columns, lines),), notes, remarks))
+    table = Table.of_columns([(method, names), *labels, *values])
+    return render(Page("", (table,), notes, remarks))
 
 
 def hard_objects(records: Sequence[Record]) -> Table | None:
@@ -337,12 +343,8 @@ def hard_objects(records: Sequence[Record]) -> Table | None:
     if not rows:
         return None
     metrics = [AP, *(metric for metric in _HARD if any(metric.of(r) is not None for r in rows))]
-    columns = [*LABELS[:-1], *(Column(metric.title) for metric in metrics)]
-    lines = [
-        [*labels(name, row)[:-1], *(figure(row, metric) for metric in metrics)]
-        for name, row in zip(display_names(rows), rows, strict=True)
-    ]
-    return Table.of(columns, lines)
+    values = [(Column(metric.title), [figure(row, metric) for row in rows]) for metric in metrics]
+    return Table.of_columns([*cell_columns(rows), *values])
 
 
 def papers_markdown(papers: Iterable[Page]) -> str:

@@ -250,7 +250,7 @@ def test_a_name_carries_note_and_marks(tmp_path):
     one = synthetic_record(tmp_path / "a", "ms_sts", TRACKS, 2, reconstruction=True)
     two = synthetic_record(tmp_path / "b", "ms_sts", TRACKS, 2, note="retrained")
     pair = compared_sources([one, two])
-    assert names_of(pair) == ("MS-STS T=5 S=1 (reconstruction)", "MS-STS T=5 S=1, retrained")
+    assert names_of(pair) == ("MS-STS T=5 S=1 (reconstruction)", "MS-STS, retrained T=5 S=1")
     same = compared_sources([one, one])
     assert names_of(same) == (f"{one} (reconstruction)", f"{one} (reconstruction)")
     text = compare_pair(pair, Bars(quiet=True), num_resamples=10).as_text()

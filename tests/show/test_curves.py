@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from record_example import example_record
-from vis_bench.measures.speed.table import speed_table
+from vis_bench.measures.speed.table import speed_table, stage_table
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME
 from vis_bench.show.curves import (
     cost_curves,
@@ -45,8 +45,10 @@ def test_one_line_per_stride_sorted_by_clip_length():
 
 def test_labels_hold_what_differs():
     records = [cell(5), cell(10, method="seqformer"), cell(5, resolution=720)]
-    assert [c.label for c in cost_curves(records)] == ["IFC 360p", "IFC 720p", "SeqFormer 360p"]
-    assert [c.label for c in cost_curves([cell(5), cell(10)])] == ["IFC r50"]
+    assert [c.label for c in cost_curves(records)] == [
+        "IFC, 360p", "IFC, 720p", "SeqFormer, 360p",
+    ]  # fmt: skip
+    assert [c.label for c in cost_curves([cell(5), cell(10)])] == ["IFC"]
 
 
 def test_clip_lengths_with_a_stride_each_make_one_line_per_method():
@@ -57,7 +59,7 @@ def test_clip_lengths_with_a_stride_each_make_one_line_per_method():
     ]
     whole = cell("whole", None, method="ifc", backbone="ifc", num_videos=3, num_frames=86)
     curves = cost_curves([*records, whole])
-    assert [curve.label for curve in curves] == ["IFC", "SeqFormer"]
+    assert [curve.label for curve in curves] == ["IFC, ifc", "SeqFormer, seqformer"]
     assert curves[0].values(FPS)[0] == [5, 10, 86 / 3]
     titles = [column.title for column in printed_curves([*records, whole]).columns]
     assert titles[2:] == ["T=5 S=3", "T=10 S=5", "whole (28.7)"]
@@ -147,9 +149,12 @@ def test_speed_table_names_regions_and_marks_a_busy_machine():
     table = speed_table([record])
     first, second = table.as_dicts()
     assert [first["Region"], second["Region"]] == ["model", "end_to_end"]
-    assert [first["Videos"], second["Videos"]] == ["-", "-"]
+    assert [first["Timed"], second["Timed"]] == ["-", "-"]
     assert [first["FPS"], second["FPS"]] == ["12.3", "12.3 (spread 25 %)"]
-    assert (first["encode"], first["decode"], first["other"]) == ("61.00", "-", "0.50")
+    stages = stage_table([record]).as_dicts()[0]
+    assert stages["ms/frame encode"] == "61.00"
+    assert stages["ms/frame other"] == "0.50"
+    assert "ms/frame decode" not in stages
     assert (first["Memory (MiB)"], first["J/frame"], first["Load"]) == ("300", "-", "1.2 of 2")
     assert second["J/frame"] == "2.00"
     assert "spread\u00a025\u00a0%" in render(table)

@@ -72,12 +72,6 @@ def clip_name(cell: Clipped) -> str:
     return f"T={cell.clip_length}" + ("" if stride is None else f" S={stride}")
 
 
-def short_name(record: Record) -> str:
-    """Method, clip and arithmetic, for records that are otherwise equal."""
-    words = [clip_name(record), ", ".join(arithmetic_words(record))]
-    return " ".join([method_title(record.method), *filter(None, words)])
-
-
 def named_options(cell: IdentityFields) -> dict[str, Any]:
     """The options without the backbone, which has a column of its own, and its variant."""
     shown = {key: value for key, value in cell.options.items() if key != "backbone"}
@@ -124,19 +118,11 @@ def display_names(records: Sequence[Record]) -> list[str]:
     """Row labels as papers write them: the method, the options in which it differs from other rows,
     note and arithmetic, and the caveats in brackets: `IFC, no communication`.
     """
-    words = zip(_words(records), records, strict=True)
-    return [_marked(label, _marks(record)) for label, record in words]
+    names = zip(unmarked_names(records), records, strict=True)
+    return [name + marks_text(record) for name, record in names]
 
 
-def cost_labels(records: Sequence[Record]) -> list[str]:
-    """Display names of speed and cost, marked only where the method or the code is another: random
-    weights cost what trained ones do.
-    """
-    words = zip(_words(records), records, strict=True)
-    return [with_marks(label, record, COST_MARKS) for label, record in words]
-
-
-def _words(records: Sequence[Record]) -> list[str]:
+def unmarked_names(records: Sequence[Record]) -> list[str]:
     """Display names without caveats."""
     labels = []
     for record in records:
@@ -144,6 +130,12 @@ def _words(records: Sequence[Record]) -> list[str]:
         words = ", ".join([method_title(record.method), *options]) + noted(record)
         labels.append(words + "".join(f", {word}" for word in arithmetic_words(record)))
     return labels
+
+
+def marks_text(record: Record, wanted: Collection[str] | None = None) -> str:
+    """The record's caveats, or those of them that are wanted, in brackets; empty without any."""
+    marks = [mark for mark in _marks(record) if wanted is None or mark in wanted]
+    return f" ({', '.join(marks)})" if marks else ""
 
 
 def method_title(method: str) -> str:
@@ -171,18 +163,13 @@ def _titles() -> Mapping[str, Any]:
     return read_yaml(Path(__file__).with_name("titles.yaml"))
 
 
-def with_marks(label: str, record: Record, wanted: Collection[str] | None = None) -> str:
-    """A label with the record's caveats, or those of them that are wanted."""
-    marks = [mark for mark in _marks(record) if mark != DIRTY]
-    return _marked(label, [mark for mark in marks if wanted is None or mark in wanted])
+def with_marks(label: str, record: Record) -> str:
+    """A label with the record's caveats but uncommitted changes."""
+    return label + marks_text(record, [mark for mark in _marks(record) if mark != DIRTY])
 
 
 def _marks(record: Record) -> list[str]:
     return [*caveats(record), *([OTHER_CODE] if record.external else [])]
-
-
-def _marked(label: str, marks: Sequence[str]) -> str:
-    return label + (f" ({', '.join(marks)})" if marks else "")
 
 
 def noted(record: Record) -> str:

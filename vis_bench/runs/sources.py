@@ -22,10 +22,11 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video, find_videos
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, read_json
-from vis_bench.record.names import noted, short_name, with_marks
+from vis_bench.record.names import with_marks
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RESULTS_ENDING, first_problem, predictions_path, read_record
 from vis_bench.runs.config import DatasetConfig
+from vis_bench.table.labels import cell_names
 
 
 @dataclass(frozen=True)
@@ -194,19 +195,18 @@ def _check_same_videos(records: Sequence[Record]) -> None:
 
 
 def _names(records: Sequence[Record | None], paths: Sequence[Path]) -> list[str]:
-    """Distinct names: method, clip and note, or else the file's name; then the marks."""
+    """Distinct names: of the records, or else of the files."""
+    known = [record for record in records if record is not None]
+    of_records = iter(cell_names(known, leave_out=["git_dirty"]))
     named = [
-        path.stem if record is None else short_name(record) + noted(record)
+        path.stem if record is None else next(of_records)
         for record, path in zip(records, paths, strict=True)
     ]
-    if len(set(named)) < len(named):
-        named = [path.stem for path in paths]
-    if len(set(named)) < len(named):
-        named = [str(path) for path in paths]
-    return [
-        name if record is None else with_marks(name, record)
-        for name, record in zip(named, records, strict=True)
-    ]
+    for others in ([path.stem for path in paths], [str(path) for path in paths]):
+        if len(set(named)) < len(named):
+            pairs = zip(others, records, strict=True)
+            named = [text if record is None else with_marks(text, record) for text, record in pairs]
+    return named
 
 
 def drawn_sources(
@@ -230,7 +230,7 @@ def drawn_sources(
         InputError: for files that are wrong, a video that is not there, or results and frames of
             different videos.
     """
-    sides = [_named_side(text) for text in results]
+    sides = _named_sides(results)
     if annotations is None:
         videos: Sequence[Video] = find_videos(frames, tolerant=True)[0]
         recorded = [side.record.dataset for side in sides if side.record is not None]
@@ -260,7 +260,7 @@ def failure_sources(results: str, frames: Path | None, annotations: Path | None)
         given, other = ("--frames", "--annotations") if frames else ("--annotations", "--frames")
         raise InputError(f"{given} is given without {other}; expected both, or neither")
     dataset = load_dataset("synthetic", "val")
-    side = _named_side(results)
+    [side] = _named_sides([results])
     _check_videos_known(side.results, dataset.videos, f"{dataset.name} {dataset.split}")
     return Sources([side], dataset.ground_truth(), dataset.videos)
 
@@ -323,18 +323,24 @@ def _split_name(text: str) -> tuple[str, Path]:
     return (text[: places[0]], Path(text[places[0] + 1 :])) if places else ("", Path(text))
 
 
-def _named_side(text: str) -> Side:
-    """The results of a path or NAME=PATH, with the record that lies beside them."""
-    name, path = _split_name(text)
-    record = None
-    plain = path.name.removesuffix(".gz")
-    if plain.endswith(RESULTS_ENDING):
-        beside = path.with_name(f"{plain.removesuffix(RESULTS_ENDING)}.json")
-        record = read_record(beside) if is_file(beside) else None
-    if not name:
-        stem = plain.removesuffix(".json").removesuffix(".results")
-        name = stem if record is None else short_name(record)
-    return Side(name, read_results(path), record)
+def _named_sides(texts: Sequence[str]) -> list[Side]:
+    """The results of paths or NAME=PATH, with the records that lie beside them."""
+    given = [_split_name(text) for text in texts]
+    records = [_record_beside(path) for _, path in given]
+    names = iter(cell_names([record for record in records if record is not None], marks=()))
+    sides = []
+    for (name, path), record in zip(given, records, strict=True):
+        stem = path.name.removesuffix(".gz").removesuffix(".json").removesuffix(".results")
+        found = stem if record is None else next(names)
+        sides.append(Side(name or found, read_results(path), record))
+    return sides
+
+
+def _record_beside(results: Path) -> Record | None:
+    """The record whose results a file holds, if it lies there."""
+    plain = results.name.removesuffix(".gz")
+    path = results.with_name(f"{plain.removesuffix(RESULTS_ENDING)}.json")
+    return read_record(path) if plain.endswith(RESULTS_ENDING) and is_file(path) else None
 
 
 def _check_videos_known(results: Results, videos: Sequence[Video], source: str) -> None:

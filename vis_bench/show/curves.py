@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
 from vis_bench.files import write_atomically
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, Metric
-from vis_bench.record.names import clip_name, cost_labels
+from vis_bench.record.names import COST_MARKS, clip_name
 from vis_bench.record.schema import Record
+from vis_bench.table.labels import CLIP, cell_names
 from vis_bench.table.model import ABSENT, Column, Table
 from vis_bench.table.to_csv import csv_text
 from vis_bench.text import single_line
@@ -99,18 +100,14 @@ def printed_curves(records: Sequence[Record]) -> Table:
     return Table.of([*labels, *titles], rows, num_labels=len(labels))
 
 
-_FACETS = ("subject", "backbone", "data", "resolution", "stride", "device", "region")
+_FACETS = ("subject", "stride", "region")
 
 
 def _facets(record: Record, subject: str) -> dict[str, str]:
-    stride, resolution = record.clip_stride, record.resolution
+    stride = record.clip_stride
     return {
         "subject": subject,
-        "backbone": str(record.backbone),
-        "data": f"{record.dataset} {record.split}",
-        "resolution": f"{resolution}p" if isinstance(resolution, int) else str(resolution),
         "stride": "whole video" if stride is None else f"stride {stride}",
-        "device": str(record.device or ""),
         "region": str(record.timed_region or ""),
     }
 
@@ -142,7 +139,7 @@ def _telling(facets: Sequence[dict[str, str]]) -> list[str]:
     telling = [key for key in _FACETS if num_curves([key]) > 1]
     while len(telling) > 1 and num_curves(telling[:-1]) == num_curves(_FACETS):
         telling.pop()
-    return telling or list(_FACETS[:2])
+    return telling or list(_FACETS[:1])
 
 
 def _costed(records: Sequence[Record]) -> list[Record]:
@@ -151,7 +148,8 @@ def _costed(records: Sequence[Record]) -> list[Record]:
 
 
 def _labeled(records: Sequence[Record]) -> list[tuple[Record, str]]:
-    return list(zip(records, cost_labels(records), strict=True))
+    names = cell_names(records, marks=COST_MARKS, leave_out=CLIP)
+    return list(zip(records, names, strict=True))
 
 
 def _frames_per_clip(record: Record) -> float:

@@ -14,13 +14,13 @@ from vis_bench.files import write_atomically
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA
-from vis_bench.record.names import clip_name, file_stem, method_title, short_name
+from vis_bench.record.names import clip_name, file_stem, method_title
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources, compared_sources
 from vis_bench.show.figures.strips import encode_strips, method_strip
 from vis_bench.show.report.page import ReportPlan, make_report
 from vis_bench.table import render
-from vis_bench.table.labels import measured_order
+from vis_bench.table.labels import cell_names, measured_order
 from vis_bench.table.model import Column, Entry, Page, Table
 from vis_bench.table.number_format import entry_of, figure, interval_remarks, metric_column
 from vis_bench.text import count
@@ -68,7 +68,8 @@ def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
     if best:
         paths = [folder / f"{file_stem(record)}.json" for record in best.values()]
         sources = compared_sources(paths)
-        named = zip(sources.sides, map(short_name, best.values()), strict=True)
+        names = cell_names([*best.values()], marks=())
+        named = zip(sources.sides, names, strict=True)
         sources = replace(sources, sides=[replace(side, name=name) for side, name in named])
         lines.append(f"Masks:   {_draw_masks(sources, folder / MASKS)}")
         report = folder / REPORT

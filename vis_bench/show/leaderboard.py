@@ -15,15 +15,13 @@ from vis_bench.metrics.ranks import rank_intervals
 from vis_bench.record.metrics import FPS, SHOWN, Metric
 from vis_bench.record.names import (
     arithmetic_name,
-    backbone_title,
-    display_names,
     is_ranked,
     split_ablations,
     tie_break,
 )
 from vis_bench.record.schema import Record
 from vis_bench.table import Format, render
-from vis_bench.table.labels import key_remarks
+from vis_bench.table.labels import cell_columns, key_remarks
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table, marked
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
@@ -34,10 +32,11 @@ from vis_bench.table.number_format import (
     metric_column,
     plain,
     speed_notes,
-    stride_text,
 )
 from vis_bench.table.to_markdown import escape_markdown
 
+# Fields that the title of a section names.
+IN_TITLE = ("dataset", "split", "num_videos", "annotations_sha256")
 # The paired difference of AP of two records; None where it cannot be computed.
 PairedDifference = Callable[[Record, Record], Difference | None]
 # The best and the worst rank that a row can have; None where nothing is known.
@@ -200,36 +199,29 @@ def leaderboard_table(
     """
     given = iter(ranks or [None] * len(rows))
     numbers = [Entry(_rank_text(next(given) if is_ranked(row) else None)) for row in rows]
-    names = display_names([*rows, *among])[: len(rows)]
-    described = [
-        (Column("Method", numeric=False), names),
-        (_text("Backbone", "backbone {}", joined=", "), [backbone_title(r.backbone) for r in rows]),
-        (_text("Device", "{}", joined=", "), [plain(row.device) for row in rows]),
-        (Column("Clip"), [plain(row.clip_length) for row in rows]),
-        (Column("Stride", joined="/"), list(map(stride_text, rows))),
-        (_text("Date", "{}", weight=11), [plain(row.created_at)[:10] for row in rows]),
-        (_text("Source", "source {}", weight=12), [_source(row) for row in rows]),
-    ]
-    labels = [(column, list(map(Entry, texts))) for column, texts in described]
-    column, cells = labels[0]
+    (method, names), *labels = cell_columns(rows, among=among, leave_out=IN_TITLE)
     keys = list(map(tie_break, rows))
-    notes = [(chosen or {}).get(key, ())[:1] for key in keys]
-    links = [(reports or {}).get(key, "") for key in keys]
-    labels[0] = (
-        column,
+    names = [
+        replace(name, notes=(chosen or {}).get(key, ())[:1], link=(reports or {}).get(key, ""))
+        for name, key in zip(names, keys, strict=True)
+    ]
+    return Table.of_columns(
         [
-            replace(entry, notes=own, link=link)
-            for entry, own, link in zip(cells, notes, links, strict=True)
+            (Column("Rank"), numbers),
+            (method, names),
+            *labels,
+            *((metric_column(metric), _values(metric, rows)) for metric in SHOWN),
+            (
+                Column("Date", numeric=False, context="{}", weight=11),
+                [Entry(plain(row.created_at)[:10]) for row in rows],
+            ),
+            (
+                Column("Source", numeric=False, context="source {}", weight=12),
+                [Entry(_source(row)) for row in rows],
+            ),
         ],
+        data,
     )
-    values = [(metric_column(metric), _values(metric, rows)) for metric in SHOWN]
-    pairs = [(Column("Rank"), numbers), *labels[:5], *values, *labels[5:]]
-    columns, entries = zip(*pairs, strict=True)
-    return Table(columns, tuple(zip(*entries, strict=True)), data)
-
-
-def _text(title: str, context: str, *, joined: str = "", weight: int = 0) -> Column:
-    return Column(title, numeric=False, context=context, joined=joined, weight=weight)
 
 
 def _values(metric: Metric, rows: Sequence[Record]) -> list[Entry]:

@@ -5,39 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from vis_bench.record.metrics import SHOWN
-from vis_bench.record.names import display_names
 from vis_bench.record.schema import Record
-from vis_bench.table.labels import LABELS, key_remarks, labels, measured_order
-from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.labels import cell_columns, key_remarks, measured_order
+from vis_bench.table.model import Page, Table
 from vis_bench.table.number_format import (
     entry_of,
-    has_devices,
     interval_remarks,
     metric_column,
     num_timed_videos,
-    plain,
 )
 from vis_bench.text import count
 
 
 def measured_page(records: Sequence[Record]) -> Page:
-    """Every record as a row of printable cells, sorted by data set, method and clip.
-
-    The device has a column where it is not the same in all rows.
-    """
+    """Every record as a row of printable cells, sorted by data set, method and clip."""
     rows = sorted(records, key=measured_order)
-    device = [Column("Device", numeric=False, joined=", ")] if has_devices(rows) else []
-    lines = [
-        (
-            *map(Entry, labels(label, record)),
-            *([Entry(plain(record.device))] if device else []),
-            *(entry_of(record, metric) for metric in SHOWN),
-        )
-        for label, record in zip(display_names(rows), rows, strict=True)
-    ]
-    columns = (*LABELS, *device, *map(metric_column, SHOWN))
-    remarks = (*interval_remarks(rows), *key_remarks(rows))
-    return Page("", (Table(columns, tuple(lines)),), {}, remarks)
+    values = [(metric_column(metric), [entry_of(row, metric) for row in rows]) for metric in SHOWN]
+    table = Table.of_columns([*cell_columns(rows), *values])
+    return Page("", (table,), {}, (*interval_remarks(rows), *key_remarks(rows)))
 
 
 def speed_remarks(records: Iterable[Record]) -> list[str]:

@@ -19,9 +19,9 @@ from vis_bench.charts import PALETTE, add_legend, chart_style, encode_figure
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import ap_samples, interval_of
 from vis_bench.metrics.matching import AREA_NAMES, RETURNING, STAYING, Matches
-from vis_bench.record.names import display_names, split_ablations
+from vis_bench.record.names import split_ablations
 from vis_bench.record.schema import Record
-from vis_bench.table.labels import LABELS, labels, measured_order
+from vis_bench.table.labels import CLIP, cell_columns, cell_names, measured_order
 from vis_bench.table.model import Column, Entry, Page, Table
 from vis_bench.table.number_format import interval_notes, points
 
@@ -100,19 +100,19 @@ def find_sweeps(
             groups.setdefault(kind, []).append(Cell(record, matches))
     swept = [cells for cells in groups.values() if len({c.record.clip_length for c in cells}) > 1]
     swept.sort(key=lambda cells: measured_order(cells[0].record))
-    names = display_names([cells[0].record for cells in swept])
+    names = cell_names([cells[0].record for cells in swept], leave_out=CLIP)
     return [Sweep(name, cells) for name, cells in zip(names, swept, strict=True)]
 
 
 def returning_page(sweeps: Sequence[Sweep]) -> Page:
     """AP of both kinds by clip length, gains of the longest clips, and what intervals show."""
-    columns = [*LABELS[:-1], *(Column(title, has_interval=True) for title in KINDS.values())]
-    lines: list[list[str | Entry]] = [
-        [*labels(sweep.name, cell.record)[:-1],
-         *(_ap_entry(ap_S, sweep.num_videos) for ap_S in cell.of_objects)]
-        for sweep in sweeps
-        for cell in reversed(sweep.cells)
-    ]  # fmt: skip
+    cells = [(sweep, cell) for sweep in sweeps for cell in reversed(sweep.cells)]
+    aps = [[_ap_entry(ap_S, s.num_videos) for ap_S in cell.of_objects] for s, cell in cells]
+    kinds = [
+        (Column(title, has_interval=True), [line[n] for line in aps])
+        for n, title in enumerate(KINDS.values())
+    ]
+    by_clip = Table.of_columns([*cell_columns([cell.record for _, cell in cells]), *kinds])
     headings = [Column("Method", numeric=False), Column("Counted by", numeric=False)]
     headings += [Column(title, has_interval=True) for title in (*KINDS.values(), "Difference")]
     gains: list[list[str | Entry]] = [
@@ -123,7 +123,7 @@ def returning_page(sweeps: Sequence[Sweep]) -> Page:
     ends = dict.fromkeys(f"{_clip(s.cells[0])} to {_clip(s.cells[-1])}" for s in sweeps)
     return Page(
         "",
-        (Table.of(columns, lines), Table.of(headings, gains, f"Gain from {' or '.join(ends)}")),
+        (by_clip, Table.of(headings, gains, f"Gain from {' or '.join(ends)}")),
         {},
         (*findings(sweeps), *interval_notes(sweep.num_videos for sweep in sweeps)),
     )

@@ -17,10 +17,11 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
-from vis_bench.record.names import backbone_title, clip_name, display_names, is_ranked
+from vis_bench.record.names import backbone_title, clip_name, is_ranked
 from vis_bench.record.schema import Record
-from vis_bench.show.leaderboard import leaderboard_sections
+from vis_bench.show.leaderboard import IN_TITLE, leaderboard_sections
 from vis_bench.show.papers.fps import published_speeds
+from vis_bench.table.labels import CLIP, cell_names
 from vis_bench.table.number_format import USUAL_REGION
 from vis_bench.text import single_line
 
@@ -31,6 +32,8 @@ _DIGEST = re.compile(r"data sha256 ([0-9a-f]{64})")
 # In inches: the whole width; the frame's left edge, width and height; above and below the frame.
 _WIDTH, _LEFT, _FRAME_WIDTH, _FRAME_HEIGHT, _ABOVE, _BELOW = 7.4, 0.5, 4.6, 3.3, 0.45, 0.5
 _LEGEND_LINE, _LEGEND_CHARACTERS, _TITLE_CHARACTERS = 0.145, 34, 66
+# Fields that a panel's title, a point's label and the end of a curve's name show.
+_ELSEWHERE = (*CLIP, *IN_TITLE, "device", "backbone", "resolution")
 _EXTREME = 700.0  # logarithms beyond it are not those of a positive float
 
 
@@ -73,7 +76,8 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
     panels = []
     for title, rows in leaderboard_sections(records):
         shown = sorted((r for r in rows if is_ranked(r) and r.fps), key=_clip_order)
-        subjects = dict(zip(map(id, shown), display_names(shown), strict=True))
+        names = cell_names(shown, leave_out=_ELSEWHERE)
+        subjects = dict(zip(map(id, shown), names, strict=True))
         for device, region in sorted(set(map(_timed, shown))):
             own = [r for r in shown if _timed(r) == (device, region)]
             points = (

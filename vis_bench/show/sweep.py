@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
 import pandas as pd
 
 from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure
+from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, SHOWN, TRACKING, Metric
-from vis_bench.record.names import display_names
+from vis_bench.record.names import backbone_title, clip_name, method_title, unmarked_names
 from vis_bench.record.schema import Record
-from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
-from vis_bench.table.number_format import entry_of, interval_remarks, plain
+from vis_bench.table.labels import CLIP, OPTION, cell_names, shared_words, value_of
+from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
+from vis_bench.table.number_format import entry_of, interval_remarks, plain, stride_text
 
-OPTIONS = "options."
 METHOD = "method"
 _METRICS = {m.field: m for m in (*ACCURACY, *PARTS, *LEVELS, *TRACKING, *SHOWN)}
 
@@ -29,7 +31,7 @@ class Sweep:
         rows, columns: fields of records, such as `clip_length`; `options.NAME` is an option of the
             method, and `method` its display name.
         value: a field that holds numbers.
-        where: values, as typed, that fields have to have.
+        where: values, as typed, that fields have to have, as records or as tables write them.
 
     Raises:
         InputError: for an unknown field, or two records of one cell.
@@ -41,16 +43,19 @@ class Sweep:
     ) -> None:  # fmt: skip
         for field in (rows, columns, *where):
             _check_field(field)
-        kept = [r for r in records if all(_of(r, key) == v for key, v in where.items())]
+        kept = _fitting(records, where)
         self.records = [r for r in kept if _number(r, value) is not None]
         if not self.records:
             raise InputError(f"no record has {value}, of {len(kept)} that fit")
         self.value = _METRICS.get(value) or Metric(value, value, digits=3)
         self.rows, self.columns = rows, columns
-        names = dict(zip(map(id, self.records), display_names(self.records), strict=True))
+        names = cell_names(
+            self.records, leave_out=(self.shown - {METHOD}) | {*CLIP}, everything=True
+        )
+        self.names = dict(zip(map(id, self.records), names, strict=True))
 
         def title(record: Record, field: str) -> str:
-            return names[id(record)] if field == METHOD else _of(record, field)
+            return self.names[id(record)] if field == METHOD else _of(record, field)
 
         frame = pd.DataFrame(
             {
@@ -69,11 +74,23 @@ class Sweep:
             index=sorted(grid.index, key=_order), columns=sorted(grid.columns, key=_order)
         )
 
+    @property
+    def shown(self) -> set[str]:
+        """Fields that rows and columns show; a clip's length and stride go together."""
+        fields = {self.rows, self.columns}
+        return fields | {*CLIP} if fields & {*CLIP} else fields
+
+    def beside(self, record: Record) -> str:
+        """What rows and columns do not show of a record: the method, the clip, what else varies."""
+        name = "" if METHOD in self.shown else self.names[id(record)]
+        clip = "" if self.shown & {*CLIP} else clip_name(record)
+        return " ".join(filter(None, (name, clip)))
+
     def _ambiguous(self, records: Sequence[Record]) -> str:
         one, other = records[:2]
         differing = [
             field
-            for field in (*Record.model_fields, *(OPTIONS + key for key in one.resolved_options))
+            for field in (*Record.model_fields, *(OPTION + key for key in one.resolved_options))
             if field not in _NEVER_SWEPT and _of(one, field) != _of(other, field)
         ]
         cell = ", ".join(f"{field} {_of(one, field)}" for field in (self.rows, self.columns))
@@ -101,15 +118,42 @@ _NEVER_SWEPT = {
 
 
 def _check_field(field: str) -> None:
-    if field not in Record.model_fields and not field.startswith(OPTIONS):
+    if field not in Record.model_fields and not field.startswith(OPTION):
         known = "method, clip_length, clip_stride, resolution, precision or options.NAME"
         raise InputError(f"{field!r} is no field of a record; expected one, such as {known}")
 
 
 def _of(record: Record, field: str) -> str:
-    if field.startswith(OPTIONS):
-        return plain(record.resolved_options.get(field.removeprefix(OPTIONS)))
-    return plain(getattr(record, field))
+    return plain(value_of(record, field))
+
+
+def _fitting(records: Sequence[Record], where: Mapping[str, str]) -> list[Record]:
+    """The records that have every value."""
+    for field, wanted in where.items():
+        spelled = [_spellings(record, field) for record in records]
+        if field == METHOD:
+            names = unmarked_names(records)
+            spelled = [{*own, name} for own, name in zip(spelled, names, strict=True)]
+        fitting = [r for r, own in zip(records, spelled, strict=True) if wanted in own]
+        if records and not fitting:
+            known = sorted({_of(record, field) for record in records}, key=_order)
+            more = ", ..." if len(known) > _NUM_VALUES else ""
+            raise InputError(
+                f"--where {field}={wanted} fits no record that is left; expected one of: "
+                f"{', '.join(known[:_NUM_VALUES])}{more}"
+            )
+        records = fitting
+    return list(records)
+
+
+_NUM_VALUES = 12
+
+
+def _spellings(record: Record, field: str) -> set[str]:
+    """A value as the record and as tables write it."""
+    titles = {METHOD: method_title, "backbone": backbone_title, "dataset": dataset_title}
+    value = _of(record, field)
+    return {value, titles[field](value)} if field in titles else {value}
 
 
 def _number(record: Record, field: str) -> float | None:
@@ -129,7 +173,7 @@ def _order(text: str) -> tuple[bool, float, str]:
 
 
 def _title(field: str) -> str:
-    return field.removeprefix(OPTIONS).replace("_", " ")
+    return field.removeprefix(OPTION).replace("_", " ")
 
 
 def sweep_page(sweep: Sweep) -> Page:
@@ -141,18 +185,38 @@ def sweep_page(sweep: Sweep) -> Page:
         Column(_title(sweep.rows), numeric=False, key=sweep.rows),
         *(Column(name, has_interval=metric.ends is not None) for name in lines),
     ]
+    others = {id(record): sweep.beside(record) for record in sweep.records}
+    is_mixed = len({*others.values()}) > 1
+    notes = Footnotes()
+
+    def entry(record: Record | None) -> Entry:
+        if record is None:
+            return Entry(ABSENT)
+        keys = notes.lettered(others[id(record)]) if is_mixed else ()
+        return replace(entry_of(record, metric), notes=keys)
+
     entries = [
-        [
-            Entry(row),
-            *(entry_of(line[row], metric) if row in line else Entry(ABSENT)
-              for line in lines.values()),
-        ]
+        (Entry(row), *(entry(line.get(row)) for line in lines.values()))
         for row in sorted(rows, key=_order)
-    ]  # fmt: skip
-    table = Table(tuple(columns), tuple(map(tuple, entries)), num_labels=1)
+    ]
+    shared = () if is_mixed else tuple(filter(None, {*others.values()}))
+    shared += shared_words(sweep.records, sweep.shown)
+    table = Table(tuple(columns), tuple(entries), num_labels=1, shared=shared)
     by = f"{_title(sweep.rows)} and {_title(sweep.columns)}"
     title = f"{metric.long_title or metric.title} by {by}"
-    return Page(title, (table,), {}, interval_remarks(sweep.records) if metric.ends else ())
+    remarks = interval_remarks(sweep.records) if metric.ends else ()
+    return Page(title, (table,), notes.texts, (*remarks, *_stride_remarks(sweep)))
+
+
+def _stride_remarks(sweep: Sweep) -> tuple[str, ...]:
+    """The strides that go with clip lengths, where they are not all the same."""
+    if "clip_stride" in (sweep.rows, sweep.columns) or "clip_length" not in sweep.shown:
+        return ()
+    pairs = {(_of(r, "clip_length"), stride_text(r)) for r in sweep.records}
+    known = sorted((pair for pair in pairs if pair[1]), key=lambda pair: tuple(map(_order, pair)))
+    if len({stride for _, stride in known}) < 2:
+        return ()
+    return (f"Clip strides: {', '.join(f'{stride} at {length}' for length, stride in known)}.",)
 
 
 def sweep_picture(sweep: Sweep, form: str) -> bytes:

@@ -70,17 +70,37 @@ def _fit(table: Table, own_intervals: bool) -> tuple[Table, list[str]]:
             table = replace(_without(table, place), shared=(shared, *table.shared))
     dropped: list[str] = []
     while _num_columns(table, own_intervals) > NUM_COLUMNS:
-        joinable = [n for n, column in enumerate(table.columns) if n and column.joined]
-        heaviest = max(column.weight for column in table.columns)
-        if joinable:
-            table = _join(table, joinable[0])
-        elif heaviest:
-            place = [column.weight for column in table.columns].index(heaviest)
-            dropped.insert(0, table.columns[place].full_title)
-            table = _without(table, place)
-        else:
+        least = _least_needed(table.columns)
+        if least is None:
             break
+        place, column = least, table.columns[least]
+        if place and column.joined and (not column.weight or _tells_apart(table, place)):
+            table = _join(table, place)
+        else:
+            dropped.insert(0, column.full_title)
+            table = _without(table, place)
     return table, dropped
+
+
+def _least_needed(columns: Sequence[Column]) -> int | None:
+    """The first column that can share another's place, or else the heaviest; None without any."""
+    for place, column in enumerate(columns):
+        if place and column.joined and not column.weight:
+            return place
+    heaviest = max(range(len(columns)), key=lambda place: columns[place].weight)
+    return heaviest if columns[heaviest].weight else None
+
+
+def _tells_apart(table: Table, place: int) -> bool:
+    """True if without a column some rows would have one name."""
+    naming = [n for n, column in enumerate(table.columns) if column.names_row]
+    if place not in naming:
+        return False
+    others = [n for n in naming if n != place]
+    whole, without = (
+        {tuple(row[n].text for n in ns) for row in table.rows} for ns in (naming, others)
+    )
+    return len(without) < len(whole)
 
 
 def _split(table: Table, own_intervals: bool) -> list[Table]:
@@ -140,17 +160,19 @@ def _without(table: Table, place: int) -> Table:
 
 
 def _join(table: Table, place: int) -> Table:
-    """The table with a column joined to the one on its left."""
-    left, right = table.columns[place - 1], table.columns[place]
-    title = (
-        f"{left.title}{right.joined}{right.title.lower()}" if right.joined == "/" else left.title
-    )
+    """The table with a column joined to the nearest one on its left that stays."""
+    stays = [n for n in range(place) if not (n and table.columns[n].joined)] or [0]
+    base = stays[-1]
+    left, right = table.columns[base], table.columns[place]
+    title = f"{left.title}/{right.title.lower()}" if right.joined == "/" else left.title
     rows = []
     for row in table.rows:
-        one, other = row[place - 1 : place + 1]
-        text = right.joined.join(text for text in (one.text, other.text) if text not in _NOTHING)
-        entry = replace(one, text=text or one.text, notes=(*one.notes, *other.notes))
-        rows.append((*row[: place - 1], entry, *row[place + 1 :]))
+        one, other = row[base], row[place]
+        texts = (one.words or one.text, other.words or other.text)
+        text = right.joined.join(text for text in texts if text not in _NOTHING)
+        entry = replace(one, text=text or one.text, words="", notes=(*one.notes, *other.notes))
+        rows.append((*row[:base], entry, *row[base + 1 : place], *row[place + 1 :]))
     joined = replace(left, title=title, numeric=left.numeric and right.numeric, context="")
-    columns = (*table.columns[: place - 1], joined, *table.columns[place + 1 :])
-    return replace(table, columns=columns, rows=tuple(rows))
+    columns = [*table.columns[:base], joined, *table.columns[base + 1 :]]
+    del columns[place]
+    return replace(table, columns=tuple(columns), rows=tuple(rows))

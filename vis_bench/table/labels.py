@@ -1,31 +1,268 @@
-"""Labels of rows: columns that tell measured cells apart, and the order of the rows."""
+"""Labels of measured cells: columns of tables, and names for legends and titles.
+
+What all cells share stands once, above a table; what varies is in every label.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, replace
 
 from vis_bench.data.categories import dataset_title
-from vis_bench.record.names import backbone_title, display_names, marked_labels, tie_break
+from vis_bench.record.names import (
+    backbone_title,
+    clip_name,
+    display_names,
+    marked_labels,
+    marks_text,
+    tie_break,
+    unmarked_names,
+)
 from vis_bench.record.schema import Record
-from vis_bench.table.model import Column
+from vis_bench.table.model import ABSENT, Column, Entry
 from vis_bench.table.number_format import plain, stride_text
 
-LABELS = (
-    Column("Method", numeric=False),
-    Column("Backbone", numeric=False, context="backbone {}", joined=", "),
-    Column("Data", numeric=False, context="{}", joined=", "),
-    Column("Videos", context="{} videos", weight=10),
-    Column("Clip"),
-    Column("Stride", joined="/"),
-    Column("Resolution", context="resolution {}", weight=9),
+Labels = list[tuple[Column, list[Entry]]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a cell's label.
+
+    Attributes:
+        fields: those of a record that it shows.
+        column: its column in tables.
+        text: of a record; empty or `ABSENT` for none.
+        in_name: the text as it stands in a name.
+    """
+
+    fields: tuple[str, ...]
+    column: Column
+    text: Callable[[Record], str]
+    in_name: Callable[[str], str] = str
+
+    def words(self, record: Record) -> str:
+        """The text with its unit, as in `24 videos`; empty for none."""
+        text = self.text(record)
+        return "" if text in ("", ABSENT) else self.in_name(text)
+
+
+def _part(fields: str, title: str, text: Callable[[Record], str], form: str = "{}") -> Part:
+    column = Column(title, numeric=False, context=form, joined=", ", names_row=True)
+    return Part(tuple(fields.split()), column, text, form.format)
+
+
+def _digest(text: str | None) -> str:
+    return ABSENT if text is None else text[:8]
+
+
+def _weights(record: Record) -> str:
+    source = plain(record.weights_source).rpartition("/")[2]
+    return _digest(record.weights_sha256) if record.weights_sha256 else source
+
+
+def _package(record: Record) -> str:
+    source = record.method_source or {}
+    return plain(source.get("distribution"))
+
+
+# Columns of every table of cells; names have those that vary.
+_BACKBONE = Part(
+    ("backbone",),
+    Column("Backbone", numeric=False, context="backbone {}", joined=", ", names_row=True),
+    lambda r: backbone_title(r.backbone),
+)
+_DATA = _part("dataset split", "Data", lambda r: f"{dataset_title(r.dataset)} {r.split}")
+_VIDEOS = Part(
+    ("num_videos",),
+    Column("Videos", context="{} videos", joined=", ", weight=10, names_row=True),
+    lambda r: plain(r.num_videos),
+    "{} videos".format,
+)
+_FIRST_VIDEOS = replace(
+    _VIDEOS, column=replace(_VIDEOS.column, context="limited to the first {} videos")
+)
+_RESOLUTION = Part(
+    ("resolution",),
+    Column("Resolution", context="resolution {}", joined=", ", names_row=True),
+    lambda r: plain(r.resolution),
+    lambda text: f"{text}p" if text.isdigit() else f"{text} size",
+)
+_DEVICE = _part("device", "Device", lambda r: plain(r.device))
+_PARTS = (_BACKBONE, _DATA, _VIDEOS, _RESOLUTION, _DEVICE)
+
+_CONFIG = _part("config_sha256", "", lambda r: _digest(r.config_sha256), "config {}")
+# Named only where labels would be equal otherwise: most follow from the parts above.
+_RARE = (
+    _VIDEOS,
+    _part("annotations_sha256", "", lambda r: _digest(r.annotations_sha256), "annotations {}"),
+    _part("videos_sha256", "", lambda r: _digest(r.videos_sha256), "selection {}"),
+    _part("weights_sha256 weights_source", "", _weights, "weights {}"),
+    _part("seed", "", lambda r: plain(r.seed), "seed {}"),
+    _part("num_threads", "", lambda r: plain(r.num_threads), "{} threads"),
+    _part("kernel_backend", "", lambda r: plain(r.kernel_backend), "kernels {}"),
+    _part("kernel_build", "", lambda r: plain(r.kernel_build), "kernels built {}"),
+    _part("speed_protocol", "", lambda r: plain(r.speed_protocol), "protocol {}"),
+    _part("method_source", "", _package, "package {}"),
+    _part("contaminated limited", "", lambda r: marks_text(r).strip(" ()")),
+    _CONFIG,
 )
 
+CLIP = ("clip_length", "clip_stride")
+OPTION = "options."
 
-def labels(subject: str, record: Record) -> list[str]:
-    """A row's entries of `LABELS`."""
-    data = f"{dataset_title(record.dataset)} {record.split}"
-    numbers = plain(record.num_videos), plain(record.clip_length), stride_text(record)
-    return [subject, backbone_title(record.backbone), data, *numbers, plain(record.resolution)]
+
+def cell_columns(
+    records: Sequence[Record],
+    *,
+    among: Sequence[Record] = (),
+    marks: Collection[str] | None = None,
+    leave_out: Collection[str] = (),
+) -> Labels:
+    """Columns that tell the records apart: method, backbone, data, videos, resolution, device, clip
+    and stride.
+
+    Where two rows would be equal, the method's name has what else differs: weights, seed, threads.
+
+    Args:
+        among: further records, from which the labels must differ.
+        marks: caveats to name, all unless given; `COST_MARKS` in tables of cost.
+        leave_out: fields of records that stand elsewhere; `options.NAME` is an option.
+    """
+    parts = [part for part in _PARTS if not set(part.fields) <= set(leave_out)]
+    if _VIDEOS in parts and first_videos(records):
+        leave_out = {*leave_out, "limited"}
+        parts[parts.index(_VIDEOS)] = _FIRST_VIDEOS
+    names = _distinct([*records, *among], marks, leave_out, _PARTS)[: len(records)]
+    method = Column("Method", numeric=False, names_row=True)
+    labels: Labels = [(method, [Entry(name.text()) for name in names])]
+    for part in parts:
+        entries = [Entry(part.text(record), words=part.words(record)) for record in records]
+        labels.append((part.column, entries))
+    if not set(leave_out) >= set(CLIP):
+        lengths, strides = [plain(r.clip_length) for r in records], map(stride_text, records)
+        labels.append((Column("Clip", names_row=True), list(map(Entry, lengths))))
+        stride = Column("Stride", joined="/", names_row=True)
+        labels.append((stride, list(map(Entry, strides))))
+    return labels
+
+
+def cell_names(
+    records: Sequence[Record],
+    *,
+    among: Sequence[Record] = (),
+    marks: Collection[str] | None = None,
+    leave_out: Collection[str] = (),
+    everything: bool = False,
+) -> list[str]:
+    """Names for legends and titles: `IFC, no communication, ResNet-101 T=5 S=3 (reconstruction)`.
+
+    Method and clip stand in every name, of the rest whatever is not the same in all records.
+
+    Args:
+        among, marks, leave_out: as for `cell_columns`.
+        everything: name all that varies among records of one method, though the clip or what is
+            left out tells them apart.
+    """
+    everyone = [*records, *among]
+    parts = [part for part in _PARTS if part is not _VIDEOS]
+    named = [
+        part for part in parts
+        if not set(part.fields) <= set(leave_out) and len({part.text(r) for r in everyone}) > 1
+    ]  # fmt: skip
+    names = _distinct(everyone, marks, leave_out, parts, everything=everything)
+    return [
+        name.text(
+            [part.words(r) for part in named], "" if {*CLIP} <= {*leave_out} else clip_name(r)
+        )
+        for name, r in zip(names, records, strict=False)
+    ]
+
+
+def shared_words(records: Sequence[Record], leave_out: Collection[str] = ()) -> tuple[str, ...]:
+    """What all records share of the parts that names leave out then."""
+    parts = [part for part in _PARTS if not set(part.fields) & set(leave_out)]
+    found = [{part.words(record) for record in records} for part in parts]
+    return tuple(words for texts in found if len(texts) == 1 for words in texts if words)
+
+
+@dataclass(frozen=True)
+class _Name:
+    """The method in words, what else tells it from others, and its caveats in brackets."""
+
+    words: str
+    marks: str
+    more: tuple[str, ...] = ()
+
+    def text(self, parts: Sequence[str] = (), clip: str = "") -> str:
+        """The whole name, with further parts and the clip before the caveats."""
+        text = ", ".join([self.words, *filter(None, (*parts, *self.more))])
+        return " ".join(filter(None, (text, clip))) + self.marks
+
+
+def _distinct(
+    records: Sequence[Record],
+    marks: Collection[str] | None,
+    leave_out: Collection[str],
+    parts: Sequence[Part],
+    *,
+    everything: bool = False,
+) -> list[_Name]:
+    """Names that are distinct together with the parts, the clip and what is left out."""
+    alike = _without(records, leave_out)
+    names = [
+        _Name(words, marks_text(record, marks))
+        for words, record in zip(unmarked_names(alike), alike, strict=True)
+    ]
+    elsewhere: list[tuple[str, ...]] = [tuple(part.text(r) for part in parts) for r in records]
+    if not everything:
+        elsewhere = [
+            (*texts, clip_name(record), *(str(value_of(record, field)) for field in leave_out))
+            for texts, record in zip(elsewhere, records, strict=True)
+        ]
+    for part in _RARE:
+        if set(part.fields) & set(leave_out) or (everything and part is _CONFIG):
+            continue
+        rows: dict[Hashable, list[int]] = {}
+        for place, key in enumerate(zip(names, elsewhere, strict=True)):
+            rows.setdefault(key, []).append(place)
+        for places in rows.values():
+            if len({part.text(records[place]) for place in places}) > 1:
+                for place in places:
+                    more = *names[place].more, part.words(records[place])
+                    names[place] = replace(names[place], more=more)
+    return names
+
+
+def value_of(record: Record, field: str) -> object:
+    """A field of a record; `options.NAME` is an option, as resolved."""
+    if field.startswith(OPTION):
+        name = field.removeprefix(OPTION)
+        return record.resolved_options.get(name, record.options.get(name))
+    return getattr(record, field)
+
+
+def first_videos(records: Sequence[Record]) -> int | None:
+    """The number of videos that all records were limited to; None if they were not."""
+    limits = {record.num_videos if record.limited else None for record in records}
+    return limits.pop() if len(limits) == 1 else None
+
+
+def _without(records: Sequence[Record], fields: Collection[str]) -> list[Record]:
+    """The records as if they did not differ in some fields."""
+    if not fields or not records:
+        return [*records]
+    same: dict[str, object] = {}
+    for field in {*fields} & {*Record.model_fields}:
+        value = getattr(records[0], field)
+        same[field] = False if isinstance(value, bool) else value
+    hidden = {field.removeprefix(OPTION) for field in fields}
+    return [
+        record.model_copy(
+            update={**same, "options": {k: v for k, v in record.options.items() if k not in hidden}}
+        )
+        for record in records
+    ]
 
 
 def measured_order(record: Record) -> tuple:

@@ -28,6 +28,8 @@ class Column:
         context: template with `{}`, filled once above the table if all rows share the value.
         joined: what stands between this column and the one on its left where both share one.
         weight: where space is short, the column with the highest goes first; 0 stays.
+        remarks: sentences that explain it, shown below the table with it.
+        names_row: it tells rows apart, and stays, if joined, where no other such column does.
     """
 
     title: str
@@ -39,6 +41,8 @@ class Column:
     context: str = ""
     joined: str = ""
     weight: int = 0
+    remarks: tuple[str, ...] = ()
+    names_row: bool = False
 
     @property
     def name(self) -> str:
@@ -67,6 +71,7 @@ class Entry:
         repeats: same text as the entry above; shown only by formats whose rows stand alone.
         interval: both ends as printed.
         link: an address that HTML links the text to.
+        words: the text with its unit where its column is joined to another; empty for the text.
     """
 
     text: str
@@ -75,6 +80,7 @@ class Entry:
     repeats: bool = False
     interval: tuple[str, str] | None = None
     link: str = ""
+    words: str = ""
 
     @property
     def interval_text(self) -> str:
@@ -126,6 +132,14 @@ class Table:
         return cls(tuple(columns), tuple(entries), data, num_labels)
 
     @classmethod
+    def of_columns(
+        cls, columns: Iterable[tuple[Column, Sequence[str | Entry]]], data: str = ""
+    ) -> Table:
+        """Build a table from its columns with their entries."""
+        heads, entries = zip(*columns, strict=True)
+        return cls.of(heads, zip(*entries, strict=True), data)
+
+    @classmethod
     def from_dicts(cls, rows: Iterable[Mapping[str, object]]) -> Table:
         """Build a table with a row per mapping; absent keys give `ABSENT`.
 
@@ -165,6 +179,13 @@ class Page:
     tables: tuple[Table, ...]
     footnotes: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+
+    @property
+    def all_remarks(self) -> tuple[str, ...]:
+        """The remarks of the columns of tables with rows, then those of the page."""
+        columns = [column for table in self.tables if table.rows for column in table.columns]
+        of_columns = [remark for column in columns for remark in column.remarks]
+        return tuple(dict.fromkeys((*of_columns, *self.remarks)))
 
 
 class Footnotes:
@@ -230,7 +251,7 @@ def page_json(page: Page) -> dict[str, object]:
             for table in page.tables
         ],
         "footnotes": dict(page.footnotes),
-        "remarks": list(page.remarks),
+        "remarks": list(page.all_remarks),
     }
 
 

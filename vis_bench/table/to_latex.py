@@ -41,7 +41,7 @@ def write(page: Page) -> str:
     parts = [part for table in page.tables for part in _parts(table)]
     notes = [
         *(rf"\textsuperscript{{{key}}} {_escape(text)}" for key, text in page.footnotes.items()),
-        *map(_escape, page.remarks),
+        *map(_escape, page.all_remarks),
     ]
     notes = [rf"\par\smallskip\raggedright\scriptsize {text}" for text in notes]
     lines = [r"% Needs \usepackage{booktabs}."]

@@ -37,7 +37,7 @@ def write(page: Page) -> str:
     if page.footnotes:
         notes = page.footnotes.items()
         parts.append("\n".join(f"- [{key}] {escape_markdown(text)}" for key, text in notes))
-    parts += map(_paragraph, page.remarks)
+    parts += map(_paragraph, page.all_remarks)
     return "\n\n".join(parts) + "\n"
 
 

@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from vis_bench.data.categories import dataset_title
 from vis_bench.measures.memory.growth import Growth, growth_of
 from vis_bench.measures.speed.table import MEBIBYTE
-from vis_bench.record.names import backbone_title, cost_labels
+from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record
-from vis_bench.table.labels import measured_order
+from vis_bench.table.labels import Labels, cell_columns, measured_order
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
-from vis_bench.table.number_format import number, plain, stride_text
+from vis_bench.table.number_format import number, plain
 
 TITLE = "Memory over length: how long a video fits"
 # GiB of the columns with the longest video, beside the limits of the records' configs.
 LIMITS_GIB = (8, 24, 80)
 EXTRAPOLATED, AT_LEAST = "*", "≥"
-REMARKS = (
+_MIB_REMARK = (
     "MiB: tensors on a GPU; on a CPU resident memory of the process, Python, libraries and weights "
-    "included, without freed blocks that malloc keeps. Peak: at the longest length; fixed: of no "
-    "frame, on the curve.",
-    "Longest video, in frames, by the curve through the measured lengths. Over clip: the video is "
-    "one clip, so that it is the longest clip, too.",
+    "included, without freed blocks that malloc keeps. Peak: at the longest length."
 )
+_LONGEST_REMARK = "Longest video, in frames, by the curve through the measured lengths."
 _EXTRAPOLATED_REMARK = f"{EXTRAPOLATED}: extrapolated, outside the measured lengths."
 _AT_LEAST_REMARK = (
     f"{AT_LEAST}: longer ones may fit, too; nothing is extrapolated beyond ten times the longest "
     "measured length, or without a curve that predicts the lengths between."
 )
 _COLUMNS = (
-    Column("Method", numeric=False),
-    Column("Backbone", numeric=False, context="backbone {}", joined=", "),
-    Column("Resolution", numeric=False, context="resolution {}", joined=", "),
-    Column("Data", numeric=False, context="{}", weight=3),
-    Column("Video", numeric=False, context="video of {}", weight=8),
-    Column("Clip"),
-    Column("Stride", joined="/"),
-    Column("Device", numeric=False, context="{}", weight=9),
-    Column("Over", numeric=False, context="over {}", weight=6),
+    Column(
+        "Over",
+        numeric=False,
+        context="over {}",
+        weight=6,
+        remarks=("Over clip: the video is one clip, and the longest one the longest clip.",),
+    ),
     Column("Measured", numeric=False, context="measured at {} frames"),
     Column("Tracks", weight=5),
-    Column("Peak (MiB)"),
-    Column("Fixed (MiB)", weight=4),
+    Column("Peak (MiB)", remarks=(_MIB_REMARK,)),
+    Column("Fixed (MiB)", weight=4, remarks=("Fixed: of no frame, on the curve.",)),
     Column("MiB/frame"),
 )
 
@@ -58,15 +54,37 @@ def memory_page(records: Sequence[Record]) -> Page:
     asked = {limit for row in rows if (limit := _limit_gib(row)) is not None}
     limits = sorted({*LIMITS_GIB, *asked})
     columns = (*_COLUMNS, *(Column(f"{x:g} GiB", group="Longest video") for x in limits))
-    lines = tuple(
-        tuple(map(Entry, (*_labels(row, name), *_figures(row, limits))))
-        for row, name in zip(rows, cost_labels(rows), strict=True)
+    lines = [[*_sizes(row), *_figures(row, limits)] for row in rows]
+    values = [
+        (_explained(column, entries), entries)
+        for n, column in enumerate(columns)
+        for entries in [[line[n] for line in lines]]
+    ]
+    return Page(TITLE, (Table.of_columns([*_labels(rows), *values]),))
+
+
+def _labels(records: Sequence[Record]) -> Labels:
+    """What the video shows hardly matters, unless rows differ in nothing else."""
+    labels = [
+        (replace(column, weight=3) if column.title == "Data" else column, entries)
+        for column, entries in cell_columns(records, marks=COST_MARKS)
+    ]
+    sizes = [record.memory_video_size for record in records]
+    texts = [ABSENT if size is None else f"{size[0]}x{size[1]}" for size in sizes]
+    video = Column(
+        "Video", numeric=False, context="video of {}", joined=", ", weight=8, names_row=True
     )
-    texts = [entry.text for line in lines for entry in line[len(_COLUMNS) :]]
-    remarks = [*REMARKS] if lines else []
+    return [*labels[:-2], (video, [Entry(text) for text in texts]), *labels[-2:]]
+
+
+def _explained(column: Column, texts: Sequence[str]) -> Column:
+    """The column with what its figures mean."""
+    if not column.group or not texts:
+        return column
+    remarks = [_LONGEST_REMARK]
     remarks += [_EXTRAPOLATED_REMARK] if any(EXTRAPOLATED in text for text in texts) else []
     remarks += [_AT_LEAST_REMARK] if any(AT_LEAST in text for text in texts) else []
-    return Page(TITLE, (Table(columns, lines),), {}, tuple(remarks))
+    return replace(column, remarks=tuple(remarks))
 
 
 def _limit_gib(record: Record) -> float | None:
@@ -76,16 +94,10 @@ def _limit_gib(record: Record) -> float | None:
     return limit if isinstance(limit, int | float) and limit > 0 else None
 
 
-def _labels(record: Record, name: str) -> tuple[str, ...]:
+def _sizes(record: Record) -> tuple[str, ...]:
     lengths = [point.num_frames for point in record.memory_points]
     tracks = [point.num_tracks or 0 for point in record.memory_points]
-    size = record.memory_video_size
     return (
-        name, backbone_title(record.backbone),
-        f"{record.resolution}p" if isinstance(record.resolution, int) else plain(record.resolution),
-        f"{dataset_title(record.dataset)} {record.split}",
-        ABSENT if size is None else f"{size[0]}x{size[1]}", plain(record.clip_length),
-        stride_text(record), plain(record.device),
         plain(record.memory_over), ", ".join(map(str, lengths)), str(max(tracks)),
         number(record.memory_points[-1].peak_bytes, 0, MEBIBYTE),
     )  # fmt: skip

@@ -4,44 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vis_bench.record.names import cost_labels
+from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record, RegionFields
-from vis_bench.table.model import ABSENT, Page, Table
-from vis_bench.table.number_format import (
-    fps_marks,
-    has_devices,
-    num_timed_videos,
-    number,
-    plain,
-)
+from vis_bench.table.labels import cell_columns
+from vis_bench.table.model import ABSENT, Column, Page, Table
+from vis_bench.table.number_format import fps_marks, num_timed_videos, number, plain
 
 MEBIBYTE = 1 << 20
-COMPILE_COLUMN, DEVICE_COLUMN = "Compile (s)", "Device"
-
-
 TITLE = "Speed of the timed regions"
+_INTERVAL = "Interval (ms)"
+_STAGES = "ms/frame"
+_REGION = Column("Region", numeric=False, context="region {}")
+_COLUMNS = (
+    Column("FPS"),
+    Column("p50", group=_INTERVAL, remarks=("Interval: between the results of two clips.",)),
+    Column("p90", group=_INTERVAL, weight=1),
+    Column("p99", group=_INTERVAL, weight=2),
+    Column("Memory (MiB)"),
+    Column("J/frame"),
+    Column("Compile (s)", weight=3),
+    Column("Timed", context="{} timed videos", weight=4),
+    Column(
+        "Load",
+        context="load {} CPUs",
+        weight=5,
+        remarks=("Load: average before the first run, of so many CPUs.",),
+    ),
+)
+# A timed region of a record; regions that the method does not have hold no figures.
+Row = tuple[Record, str, RegionFields]
 
 
 def speed_page(records: Sequence[Record]) -> Page:
-    """The table, and reasons for regions without figures."""
-    return Page(TITLE, (speed_table(records),), {}, tuple(untimed_remarks(records)))
+    """A row per record and region, and milliseconds per source frame by stage."""
+    tables = [table for table in (speed_table(records), stage_table(records)) if table.rows]
+    return Page(TITLE, tuple(tables), {}, tuple(untimed_remarks(records)))
 
 
 def speed_table(records: Sequence[Record]) -> Table:
-    """Tabulate a row per record and region; stages are milliseconds per source frame.
+    """FPS, memory and energy of every record and region."""
+    rows = _rows(records)
+    values = [_REGION, *_COLUMNS], [[row[1], *_figures(row[0], row[2])] for row in rows]
+    return _table(rows, *values)
 
-    `Interval` is the time between the results of two clips; `Load` is the load average before the
-    first run and the number of CPUs; `Videos` counts timed videos. Compile time has a column if
-    anything was compiled, the device if it varies.
-    """
-    unneeded = set() if any(r.compile_seconds is not None for r in records) else {COMPILE_COLUMN}
-    unneeded |= set() if has_devices(records) else {DEVICE_COLUMN}
-    rows = [
-        _row(record, subject, region, fields)
-        for record, subject in zip(records, cost_labels(records), strict=True)
+
+def stage_table(records: Sequence[Record]) -> Table:
+    """Milliseconds per source frame by stage, of the regions whose stages were timed."""
+    from vis_bench.inference.stages import OTHER, STAGE_NAMES  # imports PyTorch
+
+    rows = [row for row in _rows(records) if row[2].stage_ms_per_frame]
+    timed = {stage for row in rows for stage in row[2].stage_ms_per_frame}
+    stages = [stage for stage in (*STAGE_NAMES, OTHER) if stage in timed]
+    stages += sorted(timed - {*stages})
+    columns = [_REGION, *(Column(stage, group=_STAGES) for stage in stages)]
+    lines = [
+        [region, *(number(fields.stage_ms_per_frame.get(stage), 2) for stage in stages)]
+        for _, region, fields in rows
+    ]
+    return _table(rows, columns, lines)
+
+
+def _rows(records: Sequence[Record]) -> list[Row]:
+    return [
+        (record, region, fields)
+        for record in records
         for region, fields in {**record.regions, **blank_regions(record)}.items()
     ]
-    return Table.from_dicts({k: v for k, v in row.items() if k not in unneeded} for row in rows)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> Table:
+    values = [(column, [line[n] for line in lines]) for n, column in enumerate(columns)]
+    return Table.of_columns([*cell_columns([row[0] for row in rows], marks=COST_MARKS), *values])
 
 
 def blank_regions(record: Record) -> dict[str, RegionFields]:
@@ -59,28 +92,18 @@ def untimed_remarks(records: Iterable[Record]) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-def _row(record: Record, subject: str, region: str, fields: RegionFields) -> dict[str, str]:
-    from vis_bench.inference.stages import OTHER, STAGE_NAMES  # imports PyTorch
-
-    stages = fields.stage_ms_per_frame
-    return {
-        "Method": subject,
-        "Backbone": str(record.backbone),
-        "Clip": str(record.clip_length),
-        "Stride": plain(record.clip_stride),
-        "Videos": plain(num_timed_videos(record)),
-        "Region": region,
-        "FPS": number(fields.fps, 1) + fps_marks(record, fields),
-        "Interval ms p50": number(fields.latency_ms_p50, 1),
-        "p90": number(fields.latency_ms_p90, 1),
-        "p99": number(fields.latency_ms_p99, 1),
-        **{name: number(stages.get(name), 2) for name in (*STAGE_NAMES, OTHER)},
-        "Memory (MiB)": number(fields.peak_memory_bytes, 0, MEBIBYTE),
-        "J/frame": number(fields.energy_joules_per_frame, 2),
-        COMPILE_COLUMN: number(record.compile_seconds, 1),
-        "Load": _load(record),
-        DEVICE_COLUMN: plain(record.device),
-    }
+def _figures(record: Record, fields: RegionFields) -> list[str]:
+    return [
+        number(fields.fps, 1) + fps_marks(record, fields),
+        number(fields.latency_ms_p50, 1),
+        number(fields.latency_ms_p90, 1),
+        number(fields.latency_ms_p99, 1),
+        number(fields.peak_memory_bytes, 0, MEBIBYTE),
+        number(fields.energy_joules_per_frame, 2),
+        number(record.compile_seconds, 1),
+        plain(num_timed_videos(record)),
+        _load(record),
+    ]
 
 
 def _load(record: Record) -> str:

@@ -7,22 +7,25 @@ between results, which a record's `latency_ms_p50` and the table of speed have.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure
-from vis_bench.data.categories import dataset_title
 from vis_bench.files import write_atomically
-from vis_bench.record.names import clip_name, display_names, tie_break
+from vis_bench.record.names import tie_break
 from vis_bench.record.schema import Record, StreamFields, StreamPoint
+from vis_bench.table.labels import Labels, cell_columns, cell_names, first_videos
 from vis_bench.table.model import Column, Entry, Page, Table
-from vis_bench.table.number_format import number, plain, points, stride_text
+from vis_bench.table.number_format import number, plain, points
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Row = tuple[Record, StreamFields]
 
 TITLE = "Streaming AP: what is on the screen when it is needed"
 PICTURE_NAME = "streaming.svg"
@@ -30,32 +33,25 @@ PICTURE_NAME = "streaming.svg"
 # the chance that none of n is above it, p ** n, is 1 % at most.
 ENOUGH_CLIPS = {"p90": 44, "p99": 459}
 NOT_ESTABLISHED = "?"
-REMARKS = (
+_AP_REMARK = (
     "AP: of what every frame shows at its arrival plus the delay, a frame later at the rate, or "
-    "(inf) when all is computed; Draws: 95 % of the combinations of recorded runs.",
+    "(inf) when all is computed."
+)
+_DRAWS_REMARK = "Draws: 95 % of the combinations of recorded runs."
+_LATENCY_REMARK = (
     "Frame latency: from a frame's arrival to the first result that holds it, in ms: filling the "
     "clip, waiting for the device, computing. It is not the interval between results, which the "
-    "table of speed has.",
-)
-_LABELS = (
-    Column("Method", numeric=False),
-    Column("Data", numeric=False, context="{}", joined=", "),
-    Column("Videos", context="{} videos", weight=10),
-    Column("Clip"),
-    Column("Stride", joined="/"),
-    Column("Policy", numeric=False, context="policy {}", weight=9),
-    Column("Device", numeric=False, context="clips timed on {}", weight=9),
-    Column("Rate"),
+    "table of speed has."
 )
 _SHOWN = (
     Column("Delay (ms)"),
-    Column("AP", has_interval=True),
-    Column("Draws", weight=3),
+    Column("AP", has_interval=True, remarks=(_AP_REMARK,)),
+    Column("Draws", weight=3, remarks=(_DRAWS_REMARK,)),
     Column("Served (%)"),
     Column("Age (ms)"),
 )
 _LATENCY = (
-    Column("Mean", group="Frame latency (ms)"),
+    Column("Mean", group="Frame latency (ms)", remarks=(_LATENCY_REMARK,)),
     Column("p50", group="Frame latency (ms)", weight=2),
     Column("p90", group="Frame latency (ms)", weight=2),
     Column("p99", group="Frame latency (ms)"),
@@ -75,52 +71,58 @@ def streamed(records: Sequence[Record]) -> list[Record]:
     return sorted(found, key=lambda r: (r.dataset, r.split, r.method, _clip_order(r), tie_break(r)))
 
 
-def _names(records: Sequence[Record]) -> list[str]:
-    """Display names; the number of videos stands elsewhere where all rows are limited alike."""
-    if len({record.num_videos if record.limited else None for record in records}) == 1:
-        records = [record.model_copy(update={"limited": False}) for record in records]
-    return display_names(records)
-
-
 def streaming_page(records: Sequence[Record]) -> Page:
     """AP by rate and delay, then latency by rate."""
-    rows = streamed(records)
-    named = list(zip(rows, _names(rows), strict=True))
+    rows = [(record, stream) for record in streamed(records) for stream in record.streaming]
     shown = sorted(
-        ((record, name, stream) for record, name in named for stream in record.streaming),
-        key=lambda row: (row[2].rate, row[2].delay_ms is None, row[2].delay_ms or 0.0),
+        rows, key=lambda row: (row[1].rate, row[1].delay_ms is None, row[1].delay_ms or 0.0)
     )
-    of_rates = [
-        (record, name, stream)
-        for record, name in named
-        for stream in {stream.rate: stream for stream in record.streaming}.values()
-    ]
+    of_rates = [*{(id(record), stream.rate): (record, stream) for record, stream in rows}.values()]
     tables = (
-        Table((*_LABELS, *_SHOWN), tuple(_shown_row(*row) for row in shown)),
-        Table((*_LABELS, *_LATENCY), tuple(_latency_row(*row) for row in of_rates)),
+        Table.of_columns([*_labels(shown), *_columns(_SHOWN, shown, _shown_row)]),
+        Table.of_columns([*_labels(of_rates), *_columns(_LATENCY, of_rates, _latency_row)]),
     )
-    marked = any(entry.text.endswith(NOT_ESTABLISHED) for row in tables[1].rows for entry in row)
-    few = f"{NOT_ESTABLISHED}: of fewer than " + ", ".join(
-        f"{least} clips ({name})" for name, least in ENOUGH_CLIPS.items()
-    )
-    return Page(TITLE, tables, {}, (*REMARKS, *([few + "; not established."] if marked else [])))
+    return Page(TITLE, tables)
 
 
-def _labels(record: Record, name: str, stream: StreamFields) -> tuple[Entry, ...]:
-    data = f"{dataset_title(record.dataset)} {record.split}"
-    texts = (
-        name, data, plain(record.num_videos), plain(record.clip_length), stride_text(record),
-        plain(record.streaming_policy), plain(record.streaming_device), f"{stream.rate:g}",
-    )  # fmt: skip
-    return tuple(map(Entry, texts))
+def _labels(rows: Sequence[Row]) -> Labels:
+    """The device is the one that timed the clips."""
+    records = [record for record, _ in rows]
+    labels = cell_columns(records, leave_out=("device",))
+    for title, form, field in (
+        ("Policy", "policy {}", "streaming_policy"),
+        ("Device", "clips timed on {}", "streaming_device"),
+    ):
+        column = Column(title, numeric=False, context=form, joined=", ", names_row=True)
+        texts = [plain(getattr(record, field)) for record in records]
+        labels.insert(-2, (column, [Entry(text, words=form.format(text)) for text in texts]))
+    return [*labels, (Column("Rate"), [Entry(f"{stream.rate:g}") for _, stream in rows])]
 
 
-def _shown_row(record: Record, name: str, stream: StreamFields) -> tuple[Entry, ...]:
+def _columns(
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    entries_of: Callable[[StreamFields], tuple[Entry, ...]],
+) -> Labels:
+    lines = [entries_of(stream) for _, stream in rows]
+    found = [(column, [line[n] for line in lines]) for n, column in enumerate(columns)]
+    return [(_explained(column, entries), entries) for column, entries in found]
+
+
+def _explained(column: Column, entries: Sequence[Entry]) -> Column:
+    """The column with a remark where its percentiles are of too few clips."""
+    least = ENOUGH_CLIPS.get(column.title)
+    if least is None or not any(entry.text.endswith(NOT_ESTABLISHED) for entry in entries):
+        return column
+    remark = f"{column.title}{NOT_ESTABLISHED}: of fewer than {least} clips; not established."
+    return replace(column, remarks=(remark,))
+
+
+def _shown_row(stream: StreamFields) -> tuple[Entry, ...]:
     low, high = stream.ap_low, stream.ap_high
     ends = None if low is None or high is None else (points(low), points(high))
     draws = f"{points(stream.ap_draws_low)}-{points(stream.ap_draws_high)}"
     return (
-        *_labels(record, name, stream),
         Entry("inf" if stream.delay_ms is None else number(stream.delay_ms, 0)),
         Entry(points(stream.ap), interval=ends),
         Entry(draws),
@@ -129,7 +131,7 @@ def _shown_row(record: Record, name: str, stream: StreamFields) -> tuple[Entry, 
     )
 
 
-def _latency_row(record: Record, name: str, stream: StreamFields) -> tuple[Entry, ...]:
+def _latency_row(stream: StreamFields) -> tuple[Entry, ...]:
     latencies = (
         stream.frame_latency_ms_mean, stream.frame_latency_ms_p50, stream.frame_latency_ms_p90,
         stream.frame_latency_ms_p99, stream.fill_ms, stream.queue_ms, stream.compute_ms,
@@ -141,7 +143,7 @@ def _latency_row(record: Record, name: str, stream: StreamFields) -> tuple[Entry
             texts[place] += NOT_ESTABLISHED
     keeps_up = "-" if stream.keeps_up is None else "yes" if stream.keeps_up else "no"
     more = number(stream.throughput, 1), keeps_up, number(stream.delay_95_ms, 0)
-    return (*_labels(record, name, stream), *map(Entry, (*texts, *more)))
+    return tuple(map(Entry, (*texts, *more)))
 
 
 def _clip_order(record: Record) -> tuple:
@@ -163,11 +165,10 @@ def draw_streaming(records: Sequence[Record], form: str = "svg") -> bytes:
 
     rows = streamed(records)
     rates = sorted({stream.rate for record in rows for stream in record.streaming})
-    videos = {record.num_videos if record.limited else None for record in rows}
-    first = videos.pop() if len(videos) == 1 else None
+    first = first_videos(rows)
     names = [
-        textwrap.fill(single_line(f"{name} {clip_name(record)}"), _LEGEND_CHARACTERS)
-        for record, name in zip(rows, _names(rows), strict=True)
+        textwrap.fill(single_line(name), _LEGEND_CHARACTERS)
+        for name in cell_names(rows, leave_out=["limited"] if first else [])
     ]
     legend = _LEGEND_LINE * (sum(name.count("\n") + 1 for name in names) + 1)
     with chart_style():

@@ -124,7 +124,13 @@ def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
     names = {}
     for name, group in alike.items():
         settings = [
-            {**_identity(cell), "kernels": cell.kernel_backend, "device": cell.device}
+            {
+                **_identity(cell),
+                "kernels": cell.kernel_backend,
+                "device": cell.device,
+                "videos": cell.num_videos,
+                "annotations": (cell.annotations_sha256 or "")[:8],
+            }
             for cell in group
         ]
         for cell, own in zip(group, settings, strict=True):
