@@ -140,7 +140,8 @@ def build(
         opts: of `detectron2` and `mmdet`: keys and values in turn that win over the config file.
         project_path: folder that is put first on the import path; its source files are part of
             the record.
-        python: the other Python, 3.7 or later with numpy; none for this process.
+        python: the other Python, 3.7 or later with numpy: a path, or a name in PATH; none for this
+            process.
         timeout: seconds that another Python may take for opening, and for one video.
         name: the method's in records, tables and the leaderboard; external_video unless given.
         backbone: its name in records.
@@ -176,4 +177,6 @@ def build(
         "preset": preset, "adders": list(adders), "classes_key": classes_key, "opts": list(opts),
         "project_path": str(folder.resolve()), "num_classes": num_classes, "weights": None,
     }  # fmt: skip
-    return ExternalVideo(spec, found, timeout, name, backbone)
+    # Absolute, as it starts in the project's folder; a link that leads to it tells the environment.
+    interpreter = None if found is None else str(Path(found).absolute())
+    return ExternalVideo(spec, interpreter, timeout, name, backbone)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import secrets
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 import warnings
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from math import prod
 from pathlib import Path
+from time import monotonic  # before a project of this process may replace it
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import torch
 
 from methods.external_video.driver import PROTOCOL
+from methods.external_video.driver.processes import VARIABLE, kill_marked
 from vis_bench.errors import InputError
 from vis_bench.operating_system import append_always, kill_group
 from vis_bench.video_method import TRANSFER, Frames, Mark, TrackPrediction, VideoInfo
@@ -32,6 +35,8 @@ LONGEST_HEADER = 1 << 20
 LAST_LETTERS = 300
 # Seconds between looks at a silent process, which may have ended.
 SILENCE = 1.0
+# Seconds by which two readings of the system's clock in two processes may differ.
+CLOCK_STEP = 1e-3
 
 
 class ChildDiedError(InputError):
@@ -42,7 +47,8 @@ class Child:
     """A process of another Python, which is started anew when it has ended.
 
     Everything that goes wrong is an InputError. Frames go through memory that no name leads to, and
-    the process leads a group of its own, so that nothing remains of either however this one ends.
+    the process and all that it starts have a mark in their environment, so that nothing remains of
+    either however this one ends.
 
     Attributes:
         facts: of the driver's session.
@@ -102,7 +108,7 @@ class Child:
             )  # fmt: skip
             while True:
                 header = process.answer(("track", "done"))
-                for stage, seconds in header["seconds"].items():
+                for stage, seconds in process.seconds(header).items():
                     mark(stage, seconds)
                 if header["kind"] == "done":
                     break
@@ -140,19 +146,21 @@ class _Process:
     def __init__(self, python: str, spec: Mapping[str, Any], timeout: float) -> None:
         self.waits = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        self._kept_log = ""
         append_always(self._log)
         self.memory = _memory()
         self._socket, its_socket = socket.socketpair()
+        mark = secrets.token_hex(8)
         with its_socket:
             descriptors = its_socket.fileno(), self.memory.fileno()
             self._process = subprocess.Popen(
                 [python, str(DRIVER), *map(str, descriptors)],
                 stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
                 pass_fds=descriptors, cwd=spec["project_path"],
-                env=child_environment(), start_new_session=True,
+                env=child_environment() | {VARIABLE: mark}, start_new_session=True,
             )  # fmt: skip
         self._finish = weakref.finalize(
-            self, _finish, os.getpid(), self._process, self._socket, self.memory
+            self, _finish, os.getpid(), self._process, mark, self._socket, self.memory
         )
         self._received = b""
         self.request(timeout, kind="open", spec=spec)
@@ -166,7 +174,8 @@ class _Process:
         """Send a request; what answers it may take `timeout` seconds."""
         self.waits = False
         self._log.truncate(0)
-        self._timeout, self._deadline = timeout, time.monotonic() + timeout
+        self._sent, self._counted = monotonic(), 0.0
+        self._timeout, self._deadline = timeout, self._sent + timeout
         try:
             self._socket.sendall(json.dumps(header).encode() + b"\n")
         except OSError:  # a closed connection
@@ -184,11 +193,23 @@ class _Process:
             self._fail(f"answered {line[:40]!r}; expected a line of JSON")
         if kind == "error":
             self.waits = True
-            raise InputError(str(header.get("message")))
+            raise InputError(str(header.get("message")) + self._output(header.get("traced")))
         if kind not in kinds:
             self._fail(f"answered {kind!r}; expected {' or '.join(kinds)}")
         self.waits = kind == "done"
         return header
+
+    def seconds(self, header: dict[str, Any]) -> dict[str, float]:
+        """The seconds by stage of an answer, all of which lie within the time since the request."""
+        seconds = header["seconds"]
+        self._counted += sum(seconds.values())
+        waited = monotonic() - self._sent
+        if not (min(seconds.values()) >= 0 and self._counted <= waited + CLOCK_STEP):
+            self._fail(
+                f"counted {' and '.join(f'{value:g}' for value in seconds.values())} seconds, "
+                f"{self._counted:g} in all; expected 0 or more, and {waited:g} at most in all"
+            )
+        return seconds
 
     def masks(
         self, header: dict[str, Any], num_frames: int, size_HW: tuple[int, int]
@@ -217,7 +238,7 @@ class _Process:
 
     def _receive(self, most: int) -> bytes:
         while True:
-            left = self._deadline - time.monotonic()
+            left = self._deadline - monotonic()
             if left <= 0:
                 self._fail_late()
             if select.select([self._socket], [], [], min(left, SILENCE))[0]:
@@ -251,12 +272,25 @@ class _Process:
         said, _, threads = said.partition("Fatal Python error: ")
         place = threads.partition("Current thread ")[2].partition("first): ")[2]  # innermost call
         said = f"{said.strip()[-LAST_LETTERS:]} {place[:LAST_LETTERS]}".strip()
-        raise kind(f"its process {problem}" + (f"; its last output: {said}" if said else ""))
+        last = f"; its last output: {said}" if said else ""
+        raise kind(f"its process {problem}{last}{self._output(bool(said))}")
+
+    def _output(self, keep: bool | None) -> str:
+        """Keep what the process wrote since the request, in a file, and return a hint at it."""
+        if not keep:
+            return ""
+        if not self._kept_log:
+            descriptor, self._kept_log = tempfile.mkstemp(".log", "vis-bench-")
+            os.close(descriptor)
+        self._log.seek(0)
+        with Path(self._kept_log).open("ab") as file:
+            shutil.copyfileobj(self._log, file)
+        return f"; all of its output is in {self._kept_log}"
 
 
 def unpacked_mask(packed: bytes, size_HW: tuple[int, int]) -> np.ndarray | None:
     """The mask (H, W) of the driver's `packed_mask`; None where there is none of that size."""
-    pixels = prod(size_HW)
+    pixels = math.prod(size_HW)
     num_bytes = -(-pixels // 8)
     content = np.frombuffer(packed, np.uint8)
     if len(packed) != num_bytes:
@@ -306,11 +340,12 @@ def _arithmetic(device: str) -> dict[str, Any]:
 
 
 def _finish(
-    owner: int, process: subprocess.Popen, connection: socket.socket, memory: BinaryIO
+    owner: int, process: subprocess.Popen, mark: str, connection: socket.socket, memory: BinaryIO
 ) -> None:
     if os.getpid() != owner:  # a fork of the one that started it
         return
     kill_group(process)
+    kill_marked(mark)
     process.wait()
     connection.close()
     memory.close()

@@ -8,7 +8,8 @@ goes.
     open   spec                              -> ready   protocol, facts
     video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames, seconds
            precision, tf32                      done    seconds, memory
-                                             -> error   message, in place of any of these
+                                             -> error   message, in place of any of these;
+                                                        traced: standard error has a traceback
 
 `seconds` by stage are those of the project's code since the last answer, by this process's clock;
 `memory`: the video's peaks in bytes.
@@ -24,14 +25,15 @@ import signal
 import socket
 import sys
 import threading
-import time
 import traceback
 from pathlib import Path
+from time import perf_counter  # before a project may replace it
 
 import numpy as np
 
 from . import PROTOCOL
-from .environment import sentence
+from .environment import DriverError, sentence
+from .processes import VARIABLE, kill_marked
 from .session import open_session
 
 
@@ -45,7 +47,8 @@ def main(connection, memory):
     for descriptor in (connection, memory):
         os.set_inheritable(descriptor, False)
     connection, requests = socket.socket(fileno=connection), queue.Queue()
-    threading.Thread(target=_receive, args=(connection, requests), daemon=True).start()
+    receive = connection, requests, os.environ.get(VARIABLE)
+    threading.Thread(target=_receive, args=receive, daemon=True).start()
     session = device = None
     while True:
         request = requests.get()
@@ -59,13 +62,15 @@ def main(connection, memory):
                 frames = _mapped(memory, request["shape"])
                 _predict(connection, session, request, frames, _Clock(device))
         except (Exception, SystemExit) as error:  # a project's own code may raise anything
-            traceback.print_exc()
-            _send(connection, {"kind": "error", "message": sentence(error)})
+            traced = not isinstance(error, DriverError) or error.__cause__ is not None
+            if traced:
+                traceback.print_exc()
+            _send(connection, {"kind": "error", "message": sentence(error), "traced": traced})
 
 
-def _receive(connection, requests):
-    """Hands over requests. At the end it kills this process's group, so that neither a busy project
-    nor a process that it started outlives the caller.
+def _receive(connection, requests, mark):
+    """Hands over requests. At the end it kills this process's group and those that have its mark,
+    so that neither a busy project nor a process that it started outlives the caller.
     """
     received = b""
     try:
@@ -79,6 +84,8 @@ def _receive(connection, requests):
                 requests.put(json.loads(line.decode("utf-8")))
     finally:
         try:
+            if mark is not None:
+                kill_marked(mark)
             os.killpg(os.getpid(), signal.SIGKILL)
         finally:  # it leads no group
             os._exit(1)
@@ -112,13 +119,13 @@ class _Clock:
         self._stage, self._seconds = "predict", {}
 
     def start(self):
-        self._start = time.perf_counter()
+        self._start = perf_counter()
 
     def stop(self):
         cuda = _cuda()
         if cuda is not None:
             cuda.synchronize(self._device if self._device.startswith("cuda") else None)
-        seconds = time.perf_counter() - self._start
+        seconds = perf_counter() - self._start
         self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + seconds
 
     def mark(self, stage):

@@ -1,6 +1,9 @@
 """A function of another project in another Python: equal results, failures in a sentence."""
 
+import re
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,7 +74,8 @@ def once(frames, height, width):
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "toy.py").write_text(TOY)
     return tmp_path / "project"
@@ -127,6 +131,21 @@ def test_what_goes_wrong_ends_in_a_sentence_with_the_video(project, name):
     method = method_of(project, name, timeout=2 if name == "hangs" else 60)
     with pytest.raises(InputError, match=f"(?s){FAILURES[name]}.*video a video \\(id 5\\)"):
         tracks_of(method)
+
+
+@pytest.mark.parametrize(("name", "content"), [("fails", "Traceback"), ("dies", "out of memory")])
+def test_a_failure_names_the_file_with_the_output(project, name, content):
+    with pytest.raises(InputError, match=r"all of its output is in \S+\.log") as raised:
+        tracks_of(method_of(project, name))
+    path = Path(re.search(r"output is in (\S+\.log)", str(raised.value))[1])
+    assert content in path.read_text()
+
+
+def test_a_relative_path_of_the_interpreter_starts_here(project, monkeypatch):
+    folder = Path(sys.executable).parent
+    monkeypatch.chdir(folder.parent)
+    python = str(Path(folder.name, Path(sys.executable).name))
+    assert len(tracks_of(method_of(project, python=python))) == 2
 
 
 def test_the_video_after_a_crash_gets_a_new_process(project):
