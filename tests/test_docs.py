@@ -200,3 +200,16 @@ def test_the_readme_is_two_screens_and_leads_to_every_page():
     assert len(text.encode()) <= 12_000
     for page in PAGES[1:]:
         assert f"docs/{page.name}" in text
+
+
+def test_the_smallest_files_are_evaluated(tmp_path, capsys):
+    page = ROOT / "docs" / "own_data.md"
+    content = re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    for name, text in zip(("mine.json", "results.json"), content, strict=True):
+        (tmp_path / name).write_text(text)
+    files = [str(tmp_path / name) for name in ("mine.json", "results.json")]
+    assert main(["validate", files[0]]) == 0
+    assert "no problems" in capsys.readouterr().out
+    assert main(["eval", "--annotations", files[0], "--predictions", files[1], "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ap"], report["ap_s"], report["warnings"]) == (1, 1, [])

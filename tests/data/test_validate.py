@@ -139,7 +139,7 @@ DEFECTS = {
     "areas": (lambda c: a(c).update(areas=[24, None, 24]), "length", "annotation 1", "has 3 areas"),
     "bboxes": (lambda c: a(c)["bboxes"].pop(), "length", "annotation 1", "has 3 bboxes"),
     "own length": (lambda c: a(c).update(length=9), "length", "annotation 1", "has length 9"),
-    "no areas": (lambda c: a(c).pop("areas"), "length", "annotation 1", "has areas None"),
+    "areas of text": (lambda c: a(c).update(areas="24"), "length", "annotation 1", "areas '24'"),
     "own size": (
         lambda c: a(c).update(height=W, width=H), "size", "annotation 1", "[16, 12]"),
     "mask size": (
@@ -206,6 +206,7 @@ def test_masks_may_differ_from_polygon_areas_a_little(tmp_path):
     assert found(tmp_path, lambda c: put(c["annotations"][1]["areas"], 0, 21.5)) == []
     assert found(tmp_path, lambda c: put(a(c)["areas"], 0, 24.5)) == []
     assert found(tmp_path, lambda c: put(a(c)["areas"], 0, 26)) != []
+    assert found(tmp_path, lambda c: a(c).pop("areas")) == []
 
 
 @pytest.mark.parametrize("name", CATEGORIES)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hostile_calls import call
 from paths import ROOT
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate_files
@@ -126,8 +127,7 @@ BAD_ANNOTATIONS = [
     ((*THING_0, "id"), DELETED, "annotations[0] has no 'id'"),
     ((*THING_0, "video_id"), "1", "annotations[0] has video_id '1'"),
     ((*THING_0, "iscrowd"), 0.5, "annotation 7 (video 1) has iscrowd 0.5; expected 0 or 1"),
-    ((*THING_0, "areas"), DELETED, "annotation 7 (video 1) has no 'areas'"),
-    ((*THING_0, "areas"), None, "has areas None"),
+    ((*THING_0, "areas"), 5, "annotation 7 (video 1) has areas 5; expected a list"),
     ((*THING_0, "areas", 0), "12", "frame 0 has area '12'"),
     ((*THING_0, "areas", 0), -1, "frame 0 has area -1"),
     ((*THING_0, "areas", 1), 10**300, "frame 1 has area 1e+300"),
@@ -299,6 +299,32 @@ def warned(evaluated, annotations, predictions):
 
 def with_categories(*categories):
     return [p | {"category_id": k} for p, k in zip(PREDICTIONS, categories, strict=True)]
+
+
+@pytest.mark.parametrize("areas", [DELETED, None])
+def test_areas_that_a_file_does_not_have_are_those_of_its_masks(evaluated, areas):
+    """Areas decide which objects are small; the file's are those of its masks."""
+    annotations = edited(ANNOTATIONS, (*THING_0, "areas"), [12, None])
+    _, expected, _ = evaluated(annotations, PREDICTIONS)
+    code, out, err = evaluated(edited(annotations, (*THING_0, "areas"), areas), PREDICTIONS)
+    assert (code, out, err) == (0, expected, "")
+    assert GroundTruth.of(annotations).objects == GroundTruth.of(
+        edited(annotations, (*THING_0, "areas"), areas)
+    ).objects  # fmt: skip
+
+
+def test_coco_with_tracks_is_named_with_the_way_out(evaluated, tmp_path):
+    (tmp_path / "gt.json").write_text(json.dumps(ANNOTATIONS))
+    code, _, err = call("convert", tmp_path / "gt.json", tmp_path / "coco.json", "--to", "coco")
+    assert code == 0, err
+    content = json.loads((tmp_path / "coco.json").read_text())
+    assert_one_sentence(evaluated(content, PREDICTIONS), "gt.json", "vis-bench convert FILE OUT")
+    code, out, _ = call("validate", tmp_path / "gt.json")
+    assert code == 1
+    assert "vis-bench convert FILE OUT --to ytvis" in out
+    assert len(out.splitlines()) == 1
+    assert call("convert", tmp_path / "gt.json", tmp_path / "back.json", "--to", "ytvis")[0] == 0
+    assert evaluated(json.loads((tmp_path / "back.json").read_text()), PREDICTIONS)[0] == 0
 
 
 def test_category_ids_that_count_from_zero(evaluated):

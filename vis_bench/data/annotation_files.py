@@ -83,6 +83,11 @@ def kind_problem(content: Any, *, needs_annotations: bool) -> str | None:
         return f"holds {shown(content)}; {needed}"
     if isinstance(content.get("videos"), dict):
         return f"has videos as an object, like meta.json; {needed}"
+    if isinstance(content.get("videos"), list) and content.get("images"):
+        return (
+            "is COCO with tracks, a mask per annotation; expected one list of masks per track, as "
+            "written by: vis-bench convert FILE OUT --to ytvis"
+        )
     if needs_annotations and "videos" in content and content.get("annotations") is None:
         return NO_ANNOTATIONS
     return None

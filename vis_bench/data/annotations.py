@@ -41,7 +41,8 @@ LABEL_SCORES: Mapping[str, float] = {NOT_HIDDEN: 0.0, PARTLY_HIDDEN: 0.25, MOSTL
 
 @dataclass(frozen=True)
 class AnnotatedObject:
-    """One object of a video. `average_area` is the mean of the file's `areas` that are not 0.
+    """One object of a video. `average_area` is the mean of the file's `areas` that are not 0, or,
+    without them, of the masks' pixels.
 
     `occlusion_score`: how hidden it is, 0 to 0.75; None where the file does not label it.
     """
@@ -98,12 +99,13 @@ class GroundTruth:
         categories = category_names(content, name)
         entries, warnings = _listed(content, name, videos, categories)
         places = [f"{name}, annotation {e['id']} (video {e['video_id']})" for e in entries]
-        objects = [_object(*pair) for pair in zip(entries, places, strict=True)]
         sequences = [
             _masks(entry, videos[entry["video_id"]], place)
             for entry, place in zip(entries, places, strict=True)
         ]
         tubes = measure_tubes(sequences, lambda n, t: f"{places[n]}, frame {t}: the mask")
+        averages = tubes.average_areas_N().tolist()
+        objects = [_object(*row) for row in zip(entries, places, averages, strict=True)]
         warnings += [*_length_warnings(entries, videos), *_occlusion_warnings(entries, objects)]
         return cls(
             name, [videos[key] for key in sorted(videos)], dict(sorted(categories.items())),
@@ -235,11 +237,13 @@ def _listed(
     return kept, warnings
 
 
-def _object(entry: dict[str, Any], where: str) -> AnnotatedObject:
+def _object(entry: dict[str, Any], where: str, average: float) -> AnnotatedObject:
+    """An annotation; `average` is the mean area of its masks."""
     is_crowd = entry.get("iscrowd", 0)
     if not (isinstance(is_crowd, int) and is_crowd in (0, 1)):
         raise InputError(f"{where} has iscrowd {shown(is_crowd)}; expected 0 or 1")
-    average = _average_area(value_of(entry, "areas", where), where)
+    if entry.get("areas") is not None:
+        average = _average_area(entry["areas"], where)
     hidden = occlusion_score(entry.get(OCCLUSION), where)
     return AnnotatedObject(
         entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average, hidden
@@ -284,7 +288,7 @@ def _masks(entry: dict[str, Any], video: Video, where: str) -> Sequence[Any]:
 def _length_warnings(entries: list[dict[str, Any]], videos: Mapping[int, Video]) -> list[str]:
     warnings = []
     for field in ("segmentations", "areas", OCCLUSION):
-        given = [e for e in entries if field != OCCLUSION or e.get(field)]
+        given = [e for e in entries if field == "segmentations" or e.get(field)]
         others = [e for e in given if len(e[field]) != videos[e["video_id"]].length]
         if others:
             first = others[0]

@@ -44,7 +44,7 @@ NUM_PLACES = 3  # of equal problems that are printed
 RLE_SLACK = (1.0, 0.01)  # pixels, and a fraction of the mask's area
 POLYGON_SLACK = (10.0, 0.1)
 PER_FRAME = ("segmentations", "areas", "bboxes", OCCLUSION)
-OPTIONAL = ("bboxes", OCCLUSION)  # AP needs neither
+OPTIONAL = ("areas", "bboxes", OCCLUSION)  # computed from the masks, or not needed for AP
 
 # Parts of messages in which equal problems differ.
 _VALUES = (
