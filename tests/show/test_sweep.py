@@ -67,6 +67,12 @@ def test_the_command_and_its_picture(tmp_path, capsys):
     assert "51.0" in capsys.readouterr().out
     assert main([*words, "--picture", str(tmp_path / "sweep.svg")]) == 0
     assert (tmp_path / "sweep.svg").read_text().count("<svg") == 1
+    files = ["--picture", str(tmp_path / "two.svg"), "--output", str(tmp_path / "two.md")]
+    assert main([*words, *files]) == 0
+    board = ["leaderboard", "--records", str(tmp_path / "records"), "--all"]
+    assert main([*board, *(path.replace("two", "three") for path in files)]) == 0
+    assert [(tmp_path / f"{n}.md").is_file() for n in ("two", "three")] == [True, True]
+    capsys.readouterr()
     assert main([*words[:5]]) == 2
     assert main(["table", "all", "--records", str(tmp_path / "records"), "--value", "ap"]) == 2
     assert "--value" in capsys.readouterr().err

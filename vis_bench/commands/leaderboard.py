@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
     say_if_empty(stored, options.records)
     if options.picture or options.curves:
         _write_charts(stored.records, options)
-        return 1 if stored.problems else 0
+        if options.output is None:
+            return 1 if stored.problems else 0
     records = stored.records if options.all else best_cells(stored.records)
     if options.json:
         deliver(json_text(records), options.output)

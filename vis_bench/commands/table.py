@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
         sweep = _sweep(stored, options)
         if options.picture:
             write_atomically(options.picture, sweep_picture(sweep, picture_format(options.picture)))
-            return 1 if stored.problems else 0
+            if options.output is None:
+                return 1 if stored.problems else 0
         page, options.columns = sweep_page(sweep), None
     else:
         _refuse_sweep_options(options)
