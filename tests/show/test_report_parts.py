@@ -35,7 +35,7 @@ from vis_bench.show.report.plots import (
     stage_costs,
 )
 from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
-from vis_bench.show.report.table import Cell, change, interval, points
+from vis_bench.show.report.table import change, interval, points
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
     by_change,
@@ -45,6 +45,7 @@ from vis_bench.show.report.videos import (
     timeline,
     video_table,
 )
+from vis_bench.table.model import Entry
 from vis_bench.table.number_format import range_text
 
 RESAMPLES = 40
@@ -99,16 +100,16 @@ def test_differences_are_those_of_compare(samples):
 def test_an_interval_is_that_of_half_samples():
     values = np.array([0.7, 0.6, 0.8, 0.65, 0.75])
     low, high = interval_of(values, 8)
-    assert interval(values, 8) == Cell("70.0", 0.7, range_text(low, high))
-    assert interval(np.array([np.nan, 0.5]), 8) == Cell("-")
-    assert interval(np.array([0.5, np.nan]), 8) == Cell("50.0", 0.5)
+    assert interval(values, 8) == Entry("70.0", order=0.7, detail=range_text(low, high))
+    assert interval(np.array([np.nan, 0.5]), 8) == Entry("-")
+    assert interval(np.array([0.5, np.nan]), 8) == Entry("50.0", order=0.5)
 
 
 def test_categories_have_ap_at_each_threshold(samples):
     ap_TK = threshold_aps(samples[0])
     np.testing.assert_allclose(ap_TK.mean(0), samples[0].by_category["ap"][0])
     table = category_table(samples[:1])
-    assert [heading.title for heading in table.headings[-2:]] == [".90", ".95"]
+    assert [heading.title for heading in table.columns[-2:]] == [".90", ".95"]
     assert [row[0].text for row in table.rows] == ["cat", "dog"]
     assert [cell.order for cell in table.rows[0][-len(IOU_THRESHOLDS) :]] == ap_TK[:, 0].tolist()
     both = category_table(samples)
@@ -128,7 +129,7 @@ def test_errors_add_up_to_what_is_lost(samples):
     moved = both["identity"][1]
     assert moved.order == pytest.approx(both["identity"][3].order - both["identity"][2].order)
     assert moved.shade == -min(1, 3 * moved.order) < 0
-    assert both["identity"][-1].links[0] == ("cats", "video-1")
+    assert both["identity"][-1].links[0] == ("cats", "#video-1")
     gain_S = samples[0].errors.samples["mask quality"]
     ends = range_text(*(interval_of(gain_S, 3) or (None, None)))
     assert both["mask quality"][2].detail == ends != ""
@@ -146,7 +147,7 @@ def test_a_record_that_contradicts_its_predictions_is_named(inputs, samples):
 def test_costs_say_what_is_missing(inputs):
     records = [side.record for side in inputs.sides]
     assert [row[0].text for row in speed_table(records).rows] == ["A", "B"]
-    assert [heading.title for heading in stage_table(records[:1]).headings] == [
+    assert [heading.title for heading in stage_table(records[:1]).columns] == [
         "ms/frame", "encode", "predict", "other", "sum",
     ]  # fmt: skip
     assert stage_table(records[:1]).rows[0][-1].order == pytest.approx(76.0)
@@ -299,8 +300,8 @@ def test_charts_take_the_pages_colors_and_their_ids_are_their_own(samples, score
 
 
 def test_numbers_as_printed():
-    assert points(float("nan")) == Cell("-")
-    assert points(0.5, shaded=True) == Cell("50.0", 0.5, shade=0.5)
+    assert points(float("nan")) == Entry("-")
+    assert points(0.5, shaded=True) == Entry("50.0", order=0.5, shade=0.5)
     assert [change(x).text for x in (0.0004, -0.0004, 0.05, -0.05)] == [
         "0.0",
         "0.0",
@@ -308,4 +309,4 @@ def test_numbers_as_printed():
         "-5.0",
     ]
     assert [change(x, 3).shade for x in (0.1, 0.5, -0.5)] == pytest.approx([0.3, 1, -1])
-    assert change(float("nan")) == Cell("-")
+    assert change(float("nan")) == Entry("-")

@@ -90,7 +90,7 @@ def test_the_section_of_the_report():
         ("0", "0.0"), ("167", "20.0"), ("inf", "50.0"),
     ]  # fmt: skip
     assert len(latency.rows) == 1
-    assert len(latency.headings) == len(latency.rows[0])
+    assert len(latency.columns) == len(latency.rows[0])
     assert latency.rows[0][5].text == "500?"
     assert delay_curves([cell(), cell(10)])[1] == (
         "B, 6 frames/s", [0.0, pytest.approx(1 / 6), 0.5], [0.0, 20.0, 50.0],

@@ -29,6 +29,7 @@ class Column:
         joined: what stands between this column and the one on its left where both share one.
         weight: where space is short, the column with the highest goes first; 0 stays.
         remarks: sentences that explain it, shown below the table with it.
+        hint: explains the title in a report.
         names_row: it tells rows apart, and stays, if joined, where no other such column does.
     """
 
@@ -42,6 +43,7 @@ class Column:
     joined: str = ""
     weight: int = 0
     remarks: tuple[str, ...] = ()
+    hint: str = ""
     names_row: bool = False
 
     @property
@@ -71,6 +73,10 @@ class Entry:
         repeats: same text as the entry above; shown only by formats whose rows stand alone.
         interval: both ends as printed.
         link: an address that HTML links the text to.
+        order: sorting key where the text is not; None for that of the text.
+        detail: smaller text behind it, in place of an interval.
+        shade: -1..1, colors the cell of a report; None for none.
+        links: texts behind it, each with an address.
         words: the text with its unit where its column is joined to another; empty for the text.
     """
 
@@ -81,6 +87,10 @@ class Entry:
     interval: tuple[str, str] | None = None
     link: str = ""
     words: str = ""
+    order: float | str | None = None
+    detail: str = ""
+    shade: float | None = None
+    links: tuple[tuple[str, str], ...] = ()
 
     @property
     def interval_text(self) -> str:

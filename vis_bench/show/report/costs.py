@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vis_bench.inference.stages import OTHER, STAGE_NAMES
 from vis_bench.measures.speed.table import MEBIBYTE, blank_regions, untimed_remarks
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.record.schema import Record, RegionFields
-from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
+from vis_bench.show.report.table import LETTERS, measured, whole, words
+from vis_bench.table.model import Column, Entry, Table
 from vis_bench.table.number_format import num_timed_videos, spread_words
 
 # A bar of the chart: its name, and milliseconds per source frame by stage.
@@ -22,10 +24,10 @@ def size_table(records: Sequence[Record | None]) -> Table | None:
     shown = [m for m in metrics if any(m.of(r) is not None for r in known)]
     if not shown:
         return None
-    headings = [Heading("Figure", is_number=False)]
-    headings += [Heading(letter) for letter in LETTERS[: len(records)]]
+    headings = [Column("Figure", numeric=False)]
+    headings += [Column(letter) for letter in LETTERS[: len(records)]]
     if len(records) == 1:
-        headings[1] = Heading("Value")
+        headings[1] = Column("Value")
     rows = [
         [
             words(m.title),
@@ -33,7 +35,7 @@ def size_table(records: Sequence[Record | None]) -> Table | None:
         ]
         for m in shown
     ]
-    return Table("Multiply-adds and parameters", headings, rows)
+    return Table.of(headings, rows, "Multiply-adds and parameters")
 
 
 def speed_table(records: Sequence[Record | None]) -> Table | None:
@@ -41,16 +43,16 @@ def speed_table(records: Sequence[Record | None]) -> Table | None:
     regions = _regions(records)
     if not regions:
         return None
-    headings = [Heading("Region", is_number=False), Heading("FPS")]
+    headings = [Column("Region", numeric=False), Column("FPS")]
     headings += [
-        Heading("Interval (ms), p50", hint="between the results of two clips"),
-        Heading("p90"),
-        Heading("p99"),
+        Column("Interval (ms), p50", hint="between the results of two clips"),
+        Column("p90"),
+        Column("p99"),
     ]
-    headings += [Heading("Memory (MiB)", hint="peak"), Heading("J/frame")]
-    headings += [Heading("Timed videos")]
+    headings += [Column("Memory (MiB)", hint="peak"), Column("J/frame")]
+    headings += [Column("Timed videos")]
     if len(records) == 2:
-        headings.insert(0, Heading("", is_number=False, hint="subject"))
+        headings.insert(0, Column("", numeric=False, hint="subject"))
     rows = []
     for letter, record, name, region in regions:
         row = [words(letter)] if len(records) == 2 else []
@@ -61,7 +63,7 @@ def speed_table(records: Sequence[Record | None]) -> Table | None:
             measured(region.energy_joules_per_frame, 2), whole(num_timed_videos(record)),
         ]  # fmt: skip
         rows.append(row)
-    return Table("Speed by timed region", headings, rows)
+    return Table.of(headings, rows, "Speed by timed region")
 
 
 def stage_bars(records: Sequence[Record | None]) -> list[StageBar]:
@@ -80,7 +82,7 @@ def stage_table(records: Sequence[Record | None]) -> Table | None:
     if not bars:
         return None
     stages = stage_order(bars)
-    headings = [Heading("ms/frame", is_number=False), *(Heading(stage) for stage in stages)]
+    headings = [Column("ms/frame", numeric=False), *(Column(stage) for stage in stages)]
     rows = [
         [
             words(name),
@@ -89,7 +91,7 @@ def stage_table(records: Sequence[Record | None]) -> Table | None:
         ]
         for name, parts in bars
     ]
-    return Table("Milliseconds per source frame by stage", [*headings, Heading("sum")], rows)
+    return Table.of([*headings, Column("sum")], rows, "Milliseconds per source frame by stage")
 
 
 def stage_order(bars: Sequence[StageBar]) -> list[str]:
@@ -124,6 +126,6 @@ def _regions(records: Sequence[Record | None]) -> list[tuple[str, Record, str, R
     return found
 
 
-def _fps(region: RegionFields) -> Cell:
+def _fps(region: RegionFields) -> Entry:
     cell = measured(region.fps, FPS.digits, FPS.scale)
-    return Cell(cell.text, cell.order, spread_words(region))
+    return replace(cell, detail=spread_words(region))

@@ -1,51 +1,26 @@
-"""Tables of the measurements that have no section of their own on the page."""
+"""Pages of the measurements that have no section of their own in a report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.schema import Record
-from vis_bench.show.report.table import Cell, Heading, Table
-from vis_bench.table import model
+from vis_bench.table.fit import fit_page
+from vis_bench.table.model import Page
 
 # `costs` and `streaming` show these side by side, with charts.
 OWN_SECTIONS = {"speed", "streaming"}
 
 
-@dataclass(frozen=True)
-class Section:
-    """The page of one measurement."""
-
-    title: str
-    tables: Sequence[Table]
-    remarks: Sequence[str]
-
-
-def other_sections(records: Sequence[Record | None]) -> list[Section]:
-    """A section for each measurement that any of the records holds."""
+def other_pages(records: Sequence[Record | None]) -> list[Page]:
+    """The page of each measurement that any of the records holds, without what all rows share."""
     known = [record for record in records if record is not None]
-    pages = [
-        page
-        for name, measure in MEASURES.items()
-        if name not in OWN_SECTIONS and (page := measure.shown(known))
-    ]
-    return [
-        Section(page.title, [_table(page.title, table) for table in page.tables], page.remarks)
-        for page in pages
-    ]
+    pages = [measure.shown(known) for name, measure in MEASURES.items() if name not in OWN_SECTIONS]
+    return [_titled(fit_page(page, own_intervals=False)) for page in pages if page is not None]
 
 
-def _table(title: str, table: model.Table) -> Table:
-    headings = [Heading(column.full_title, column.numeric) for column in table.columns]
-    rows = [[_cell(entry) for entry in row] for row in table.rows]
-    return Table(title, headings, rows)
-
-
-def _cell(entry: model.Entry) -> Cell:
-    try:
-        order: float | str = float(entry.text.replace(",", ""))
-    except ValueError:
-        order = entry.text.casefold()
-    return Cell(entry.text, order, entry.interval_text)
+def _titled(page: Page) -> Page:
+    """The page whose tables have its title as caption."""
+    return replace(page, tables=tuple(replace(t, data=t.data or page.title) for t in page.tables))

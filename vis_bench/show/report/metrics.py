@@ -15,9 +15,6 @@ from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
 from vis_bench.record.schema import Record
 from vis_bench.show.report.table import (
     LETTERS,
-    Cell,
-    Heading,
-    Table,
     change,
     difference,
     interval,
@@ -25,6 +22,7 @@ from vis_bench.show.report.table import (
     whole,
     words,
 )
+from vis_bench.table.model import Column, Entry, Table
 
 TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
 _ALL = 0
@@ -35,12 +33,12 @@ _LEAST = 0.0005
 def metrics_table(samples: Sequence[Analysis]) -> Table:
     """Every number that has an interval; of two sides also the paired differences."""
     is_pair, num_videos = len(samples) == 2, samples[0].num_videos
-    headings = [Heading("Metric", is_number=False)]
+    headings = [Column("Metric", numeric=False)]
     headings += (
-        [Heading("B - A", hint="in points, with its paired 95 % interval")] if is_pair else []
+        [Column("B - A", hint="in points, with its paired 95 % interval")] if is_pair else []
     )
     headings += _sides(samples, "{}")
-    headings += [Heading("p", hint="two-sided, of no difference")] if is_pair else []
+    headings += [Column("p", hint="two-sided, of no difference")] if is_pair else []
     rows = []
     for key in samples[0].overall:
         if all(key in side.overall for side in samples):
@@ -50,7 +48,7 @@ def metrics_table(samples: Sequence[Analysis]) -> Table:
                 moved, p_value = difference(sides, num_videos)
                 numbers = [moved, *numbers, p_value]
             rows.append([words(TITLES[key]), *numbers])
-    return Table("Points of 100 with 95 % intervals", headings, rows)
+    return Table.of(headings, rows, "Points of 100 with 95 % intervals")
 
 
 def category_table(samples: Sequence[Analysis]) -> Table:
@@ -58,12 +56,12 @@ def category_table(samples: Sequence[Analysis]) -> Table:
     ap_TK = [threshold_aps(side) for side in samples]
     is_pair, num_videos = len(samples) == 2, samples[0].num_videos
     thresholds = [f"{t:.2f}".lstrip("0") for t in IOU_THRESHOLDS]
-    headings = [Heading("Category", is_number=False)]
-    headings += [Heading("B - A", hint="AP, with its paired 95 % interval")] if is_pair else []
-    headings += [*_sides(samples, "AP {}"), Heading("Objects")]
-    headings += [] if is_pair else [Heading("AR100")]
+    headings = [Column("Category", numeric=False)]
+    headings += [Column("B - A", hint="AP, with its paired 95 % interval")] if is_pair else []
+    headings += [*_sides(samples, "AP {}"), Column("Objects")]
+    headings += [] if is_pair else [Column("AR100")]
     of = "B - A" if is_pair else "AP"
-    headings += [Heading(t, hint=f"{of} at an IoU of {t}") for t in thresholds]
+    headings += [Column(t, hint=f"{of} at an IoU of {t}") for t in thresholds]
     rows = []
     for k, category in enumerate(samples[0].evaluation.matches.categories):
         sides = [side.by_category["ap"][:, k] for side in samples]
@@ -78,7 +76,7 @@ def category_table(samples: Sequence[Analysis]) -> Table:
             row += [points(float(samples[0].by_category["ar100"][0, k]))]
             row += [points(float(value), shaded=True) for value in ap_TK[0][:, k]]
         rows.append(row)
-    return Table("AP by category, in points, and by IoU threshold", headings, rows)
+    return Table.of(headings, rows, "AP by category, in points, and by IoU threshold")
 
 
 _HARD = {
@@ -92,9 +90,9 @@ _HARD = {
 def hard_table(samples: Sequence[Analysis]) -> Table | None:
     """AP by occlusion, of objects that leave and return, and by size; None without any."""
     is_pair, num_videos = len(samples) == 2, samples[0].num_videos
-    headings = [Heading("Objects", is_number=False)]
-    headings += [Heading("B - A")] if is_pair else []
-    headings += [*_sides(samples, "AP {}"), Heading("Number", hint="of objects")]
+    headings = [Column("Objects", numeric=False)]
+    headings += [Column("B - A")] if is_pair else []
+    headings += [*_sides(samples, "AP {}"), Column("Number", hint="of objects")]
     hard = [hard_objects(side.evaluation.matches) for side in samples]
     rows = []
     for name, title in _HARD.items():
@@ -109,7 +107,7 @@ def hard_table(samples: Sequence[Analysis]) -> Table | None:
             cells = [difference(sides, num_videos)[0]] if is_pair else []
             cells += [interval(side, num_videos) for side in sides]
         rows.append([words(title), *cells, whole(number)])
-    return Table("AP of hard objects, in points", headings, rows) if rows else None
+    return Table.of(headings, rows, "AP of hard objects, in points") if rows else None
 
 
 def threshold_aps(side: Analysis) -> np.ndarray:
@@ -131,10 +129,10 @@ def contradictions(samples: Sequence[Analysis], records: Sequence[Record | None]
     return sentences
 
 
-def _sides(samples: Sequence[Analysis], form: str) -> list[Heading]:
+def _sides(samples: Sequence[Analysis], form: str) -> list[Column]:
     letters = LETTERS[: len(samples)] if len(samples) == 2 else ("",)
     hint = "in points, with its 95 % interval"
-    return [Heading(form.format(letter).strip() or "Points", hint=hint) for letter in letters]
+    return [Column(form.format(letter).strip() or "Points", hint=hint) for letter in letters]
 
 
 KINDS: Mapping[str, str] = {
@@ -160,14 +158,14 @@ def error_table(
         shown: ids of videos that can be opened.
     """
     is_pair, num_videos = len(samples) == 2, samples[0].num_videos
-    headings = [Heading("Error", is_number=False)]
-    headings += [Heading("B - A", hint="points of AP, with the paired 95 % interval")] * is_pair
+    headings = [Column("Error", numeric=False)]
+    headings += [Column("B - A", hint="points of AP, with the paired 95 % interval")] * is_pair
     headings += _sides(samples, "{} points" if is_pair else "{}")
-    headings += [] if is_pair else [Heading("Share", hint="of all AP that is lost")]
-    headings += [Heading("Videos", is_number=False, hint="with most of it")]
+    headings += [] if is_pair else [Column("Share", hint="of all AP that is lost")]
+    headings += [Column("Videos", numeric=False, hint="with most of it")]
     rows = []
     for kind in KINDS:
-        sides, cells = [side.errors.samples[kind] + 0.0 for side in samples], list[Cell]()
+        sides, cells = [side.errors.samples[kind] + 0.0 for side in samples], list[Entry]()
         if is_pair:
             moved, _ = difference(sides, num_videos)
             # A negative contrast: more of an error is worse.
@@ -175,9 +173,9 @@ def error_table(
         cells += [interval(side, num_videos) for side in sides]
         if not is_pair:
             _, share = samples[0].errors.by_kind()[kind]
-            cells.append(Cell(f"{100 * share:.0f} %", share))
-        rows.append([words(kind), *cells, Cell("", links=_worst(kind, by_video, shown))])
-    return Table("Points of AP that repairing each kind of error gains", headings, rows)
+            cells.append(Entry(f"{100 * share:.0f} %", order=share))
+        rows.append([words(kind), *cells, Entry("", links=tuple(_worst(kind, by_video, shown)))])
+    return Table.of(headings, rows, "Points of AP that repairing each kind of error gains")
 
 
 def _worst(
@@ -193,4 +191,4 @@ def _worst(
         if size > _LEAST and videos[0].video.id in shown:
             sizes.append((-size, videos[0].video))
     sizes.sort(key=lambda pair: (pair[0], pair[1].id))
-    return [(video.name, f"video-{video.id}") for _, video in sizes[:3]]
+    return [(video.name, f"#video-{video.id}") for _, video in sizes[:3]]

@@ -26,7 +26,7 @@ from vis_bench.show.report.facts import (
     machine_facts,
     measured_facts,
 )
-from vis_bench.show.report.measurements import other_sections
+from vis_bench.show.report.measurements import other_pages
 from vis_bench.show.report.metrics import (
     KINDS,
     category_table,
@@ -37,7 +37,7 @@ from vis_bench.show.report.metrics import (
 )
 from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
 from vis_bench.show.report.streaming import delay_curves, streaming_tables
-from vis_bench.show.report.table import LETTERS
+from vis_bench.show.report.table import LETTERS, order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
     HEIGHT,
@@ -185,7 +185,7 @@ def _context(
         "cost_tables": [table for table in cost_tables if table is not None],
         "speeds": costs.speed_table(records),
         "streaming": streaming_tables(records),
-        "others": other_sections(records),
+        "others": other_pages(records),
         "cost_remarks": costs.cost_remarks(records),
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),
@@ -228,6 +228,7 @@ def _render(context: Mapping[str, Any], **more: Any) -> bytes:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_printable,
     )  # fmt: skip
+    environment.globals["order_of"] = order_of
     return environment.get_template("page.html.jinja").render(**context, **more).encode()
 
 

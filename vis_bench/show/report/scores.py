@@ -15,7 +15,8 @@ from vis_bench.metrics.frame_matches import FOUND, VideoTracks
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.score_threshold import HotaOverThreshold, hota_over_threshold
-from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, whole, words
+from vis_bench.show.report.table import LETTERS, measured, whole, words
+from vis_bench.table.model import Column, Entry, Table
 
 
 @dataclass(frozen=True)
@@ -101,17 +102,17 @@ def _tracks(side: Analysis, own: Overlaps) -> VideoTracks:
 def bin_table(scores: Sequence[Scores]) -> Table:
     """A row per tenth of the score that any track has: mean IoU and number of tracks."""
     is_pair = len(scores) == 2
-    headings = [Heading("Score")]
+    headings = [Column("Score")]
     for letter in LETTERS[: len(scores)] if is_pair else ("",):
-        headings += [Heading(f"IoU {letter}".strip()), Heading(f"Tracks {letter}".strip())]
+        headings += [Column(f"IoU {letter}".strip()), Column(f"Tracks {letter}".strip())]
     rows = []
     for tenth in sorted({tenth for own in scores for tenth in own.bins}):
-        row = [Cell(f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}", tenth)]
+        row = [Entry(f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}", order=tenth)]
         for own in scores:
             found = own.bins.get(tenth)
             row += [measured(found and found[1], 2), whole(found and found[2])]
         rows.append(row)
-    return Table("Mean IoU of tracks by score", headings, rows)
+    return Table.of(headings, rows, "Mean IoU of tracks by score")
 
 
 def confusion_table(side: Analysis, scores: Scores, letter: str) -> Table:
@@ -119,17 +120,17 @@ def confusion_table(side: Analysis, scores: Scores, letter: str) -> Table:
     counts_KK = scores.confusion_KK
     names = [*side.truth.categories.values(), ""]
     known = [k for k in range(len(names) - 1) if counts_KK[k].any() or counts_KK[:, k].any()]
-    headings = [Heading("Annotated", is_number=False)]
-    headings += [Heading(names[k], hint="predicted class") for k in known]
-    headings += [Heading("no track", hint="above the threshold")]
+    headings = [Column("Annotated", numeric=False)]
+    headings += [Column(names[k], hint="predicted class") for k in known]
+    headings += [Column("no track", hint="above the threshold")]
     rows = []
     for k in [*known, -1]:
         row = counts_KK[k, [*known, -1]]
         total = max(1, int(row.sum()))
-        cells = [Cell(str(n) if n else "", int(n), shade=n / total) for n in row.tolist()]
+        cells = [Entry(str(n) if n else "", order=int(n), shade=n / total) for n in row.tolist()]
         rows.append(
-            [words(names[k] or "no object"), *(cells if k >= 0 else [*cells[:-1], Cell("")])]
+            [words(names[k] or "no object"), *(cells if k >= 0 else [*cells[:-1], Entry("")])]
         )
     of = f" of {letter}" if letter else ""
     caption = f"Tracks{of} by annotated and predicted class (score above {scores.threshold:g})"
-    return Table(caption, headings, rows)
+    return Table.of(headings, rows, caption)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from vis_bench.measures.streaming.table import ENOUGH_CLIPS, NOT_ESTABLISHED
 from vis_bench.record.schema import Record, StreamFields
-from vis_bench.show.report.table import LETTERS, Cell, Heading, Table, measured, words
+from vis_bench.show.report.table import LETTERS, measured, words
+from vis_bench.table.model import Column, Entry, Table
 from vis_bench.table.number_format import points, range_text
 
 # A curve of AP over delay: its name, delays in seconds and AP in points.
@@ -19,33 +21,33 @@ def streaming_tables(records: Sequence[Record | None]) -> list[Table]:
     rows = _rows(records)
     if not rows:
         return []
-    subject = [Heading("", is_number=False, hint="subject")] if len(records) == 2 else []
-    shown = Table(
-        "Streaming AP",
+    subject = [Column("", numeric=False, hint="subject")] if len(records) == 2 else []
+    shown = Table.of(
         [
-            *subject, Heading("Frames/s"), Heading("Delay (ms)"),
-            Heading("AP", hint="with its 95 % interval"),
-            Heading("Draws", hint="95 % of the combinations of recorded runs"),
-            Heading("Served (%)", hint="frames that showed anything"),
-            Heading("Age (ms)", hint="of what was shown"),
+            *subject, Column("Frames/s"), Column("Delay (ms)"),
+            Column("AP", hint="with its 95 % interval"),
+            Column("Draws", hint="95 % of the combinations of recorded runs"),
+            Column("Served (%)", hint="frames that showed anything"),
+            Column("Age (ms)", hint="of what was shown"),
         ],
         [_shown(letter, stream, bool(subject)) for letter, _, stream in rows],
+        "Streaming AP",
     )  # fmt: skip
     firsts = rows[:1] + [
         row
         for before, row in pairwise(rows)
         if (before[0], before[2].rate) != (row[0], row[2].rate)
     ]
-    latency = Table(
-        "Frame latency, from arrival to the first result",
+    latency = Table.of(
         [
-            *subject, Heading("Frames/s"), Heading("Mean (ms)"), Heading("p50"), Heading("p90"),
-            Heading("p99"), Heading("Fill", hint="until the clip's last frame is there"),
-            Heading("Queue", hint="until the device begins"), Heading("Compute"),
-            Heading("First mask"), Heading("Sustains", hint="frames per second"),
-            Heading("95 % AP at (ms)", hint="delay with 95 % of the AP at an infinite one"),
+            *subject, Column("Frames/s"), Column("Mean (ms)"), Column("p50"), Column("p90"),
+            Column("p99"), Column("Fill", hint="until the clip's last frame is there"),
+            Column("Queue", hint="until the device begins"), Column("Compute"),
+            Column("First mask"), Column("Sustains", hint="frames per second"),
+            Column("95 % AP at (ms)", hint="delay with 95 % of the AP at an infinite one"),
         ],
         [_latency(letter, stream, bool(subject)) for letter, _, stream in firsts],
+        "Frame latency, from arrival to the first result",
     )  # fmt: skip
     return [shown, latency]
 
@@ -75,18 +77,22 @@ def _rows(records: Sequence[Record | None]) -> list[tuple[str, Record, StreamFie
     ]
 
 
-def _shown(letter: str, stream: StreamFields, named: bool) -> list[Cell]:
-    delay = Cell("inf", float("1e99")) if stream.delay_ms is None else measured(stream.delay_ms, 0)
+def _shown(letter: str, stream: StreamFields, named: bool) -> list[Entry]:
+    delay = (
+        Entry("inf", order=float("1e99"))
+        if stream.delay_ms is None
+        else measured(stream.delay_ms, 0)
+    )
     return [
         *([words(letter)] if named else []),
         measured(stream.rate, 0), delay,
-        Cell(points(stream.ap), stream.ap, range_text(stream.ap_low, stream.ap_high)),
-        Cell(range_text(stream.ap_draws_low, stream.ap_draws_high), stream.ap_draws_median),
+        Entry(points(stream.ap), order=stream.ap, detail=range_text(stream.ap_low, stream.ap_high)),
+        Entry(range_text(stream.ap_draws_low, stream.ap_draws_high), order=stream.ap_draws_median),
         measured(stream.share_served, 0, 0.01), measured(stream.age_ms, 0),
     ]  # fmt: skip
 
 
-def _latency(letter: str, stream: StreamFields, named: bool) -> list[Cell]:
+def _latency(letter: str, stream: StreamFields, named: bool) -> list[Entry]:
     cells = []
     for name, value in (
         ("mean", stream.frame_latency_ms_mean), ("p50", stream.frame_latency_ms_p50),
@@ -96,7 +102,7 @@ def _latency(letter: str, stream: StreamFields, named: bool) -> list[Cell]:
     ):  # fmt: skip
         cell = measured(value, 0)
         few = (stream.num_clips or 0) < ENOUGH_CLIPS.get(name, 0)
-        cells.append(Cell(cell.text + NOT_ESTABLISHED if few else cell.text, cell.order))
+        cells.append(replace(cell, text=cell.text + NOT_ESTABLISHED) if few else cell)
     return [
         *([words(letter)] if named else []), measured(stream.rate, 0), *cells,
         measured(stream.throughput, 1), measured(stream.delay_95_ms, 0),

@@ -22,15 +22,12 @@ from vis_bench.show.report.player import Player, make_player
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.table import (
     LETTERS,
-    Cell,
-    Heading,
-    Table,
     change,
     points,
     whole,
     words,
 )
-from vis_bench.table.model import ABSENT
+from vis_bench.table.model import ABSENT, Column, Entry, Table
 from vis_bench.text import count
 
 TRUTH = "ground truth"
@@ -159,29 +156,29 @@ def video_table(
     truth = inputs.truth
     counts = Counter(annotated.video_id for annotated in truth.objects)
     is_pair = len(samples) == 2
-    headings = [Heading("Video", is_number=False)]
+    headings = [Column("Video", numeric=False)]
     for title in ("AP", "HOTA"):
-        headings += [Heading(f"{title} B - A")] if is_pair else []
-        headings += [Heading(f"{title} {x}" if is_pair else title) for x in LETTERS[: len(samples)]]
-    headings += [Heading("Frames"), Heading("Objects")]
+        headings += [Column(f"{title} B - A")] if is_pair else []
+        headings += [Column(f"{title} {x}" if is_pair else title) for x in LETTERS[: len(samples)]]
+    headings += [Column("Frames"), Column("Objects")]
     rows = []
     for place, video in enumerate(truth.videos):
-        link = f"video-{video.id}" if video.id in shown else ""
+        link = f"#video-{video.id}" if video.id in shown else ""
         row = [words(video.name, link)]
         for key in ("ap", "hota"):
             values = [float(side.by_video[key][place]) for side in samples]
             cells = [points(value) for value in values]
             if key == "hota":
                 cells = [
-                    Cell("no track", value, f"above {own.threshold:g}") if own.unseen_V[place]
-                    else cell
+                    Entry("no track", order=value, detail=f"above {own.threshold:g}")
+                    if own.unseen_V[place] else cell
                     for cell, value, own in zip(cells, values, scores, strict=True)
                 ]  # fmt: skip
             unseen = key == "hota" and any(own.unseen_V[place] for own in scores)
-            moved = Cell(ABSENT) if unseen else change(values[-1] - values[0])
+            moved = Entry(ABSENT) if unseen else change(values[-1] - values[0])
             row += [*([moved] if is_pair else []), *cells]
         rows.append([*row, whole(video.length), whole(counts[video.id])])
-    return Table("AP and HOTA of every video by itself, in points", headings, rows)
+    return Table.of(headings, rows, "AP and HOTA of every video by itself, in points")
 
 
 def _rows(inputs: Sources, video: Video, min_score: float) -> list[Row]:
