@@ -17,17 +17,18 @@ NUM_COLUMNS = 8  # fit the 830 pixels of a README's column, and both columns of 
 _NOTHING = {ABSENT, ""}
 
 
-def fit_page(page: Page, *, own_intervals: bool = True) -> Page:
-    """The page with at most `NUM_COLUMNS` columns in tables whose columns have a weight.
+def fit_page(page: Page, *, own_intervals: bool = True, most: int = NUM_COLUMNS) -> Page:
+    """The page with few columns in tables whose columns have a weight.
 
     Args:
         own_intervals: whether intervals take columns of their own.
+        most: columns that have room.
     """
     tables: list[Table] = []
     dropped: dict[str, None] = {}
     for table in page.tables:
-        fitted, titles = _fit(table, own_intervals)
-        tables += _split(fitted, own_intervals)
+        fitted, titles = _fit(table, own_intervals, most)
+        tables += _split(fitted, own_intervals, most)
         dropped |= dict.fromkeys(titles)
     remark = f"Left out for width, but in CSV and JSON: {', '.join(dropped)}."
     remarks = (*page.remarks, *([remark] if dropped else []))
@@ -59,7 +60,7 @@ def with_interval_columns(table: Table) -> Table:
     return replace(table, columns=tuple(columns), rows=tuple(map(tuple, rows)))
 
 
-def _fit(table: Table, own_intervals: bool) -> tuple[Table, list[str]]:
+def _fit(table: Table, own_intervals: bool, most: int) -> tuple[Table, list[str]]:
     """The table with few columns, and the titles of those that were dropped with their values."""
     for place in reversed(range(len(table.columns))):
         column, texts = table.columns[place], {row[place].text for row in table.rows}
@@ -69,7 +70,7 @@ def _fit(table: Table, own_intervals: bool) -> tuple[Table, list[str]]:
             shared = column.context.format(*texts)
             table = replace(_without(table, place), shared=(shared, *table.shared))
     dropped: list[str] = []
-    while _num_columns(table, own_intervals) > NUM_COLUMNS:
+    while _num_columns(table, own_intervals) > most:
         least = _least_needed(table.columns)
         if least is None:
             break
@@ -103,7 +104,7 @@ def _tells_apart(table: Table, place: int) -> bool:
     return len(without) < len(whole)
 
 
-def _split(table: Table, own_intervals: bool) -> list[Table]:
+def _split(table: Table, own_intervals: bool, most: int) -> list[Table]:
     """The table, or one for each few groups of columns where all are too many."""
     labels = [n for n, column in enumerate(table.columns) if not column.group]
     groups = [
@@ -111,13 +112,13 @@ def _split(table: Table, own_intervals: bool) -> list[Table]:
         for group, run in groupby(enumerate(table.columns), key=lambda pair: pair[1].group)
         if group
     ]
-    if _num_columns(table, own_intervals) <= NUM_COLUMNS or len(groups) < 2:
+    if _num_columns(table, own_intervals) <= most or len(groups) < 2:
         return [table]
     tables: list[Table] = []
     places: list[int] = []
     for group in [*groups, []]:
         wider = _picked(table, [*labels, *places, *group])
-        if places and (not group or _num_columns(wider, own_intervals) > NUM_COLUMNS):
+        if places and (not group or _num_columns(wider, own_intervals) > most):
             tables.append(_picked(table, [*labels, *places]))
             places = []
         places += group

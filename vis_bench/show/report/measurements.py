@@ -12,13 +12,18 @@ from vis_bench.table.model import Page
 
 # `costs` and `streaming` show these side by side, with charts.
 OWN_SECTIONS = {"speed", "streaming"}
+_MOST = 16  # columns of a table that may be scrolled
 
 
 def other_pages(records: Sequence[Record | None]) -> list[Page]:
     """The page of each measurement that any of the records holds, without what all rows share."""
     known = [record for record in records if record is not None]
     pages = [measure.shown(known) for name, measure in MEASURES.items() if name not in OWN_SECTIONS]
-    return [_titled(fit_page(page, own_intervals=False)) for page in pages if page is not None]
+    return [
+        _titled(fit_page(page, own_intervals=False, most=_MOST))
+        for page in pages
+        if page is not None
+    ]
 
 
 def _titled(page: Page) -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from vis_bench.metrics.half_samples import interval_of
 from vis_bench.table import number_format
 from vis_bench.table.model import ABSENT, Column, Entry
 
+# With marks of bounds before it, and any behind it.
+_NUMBER = re.compile(r"[<≥]?([+-]?\d+(?:\.\d+)?)")
 # The two sides of a comparison.
 LETTERS = ("A", "B")
 
@@ -22,10 +25,8 @@ def order_of(column: Column, entry: Entry) -> float | str | None:
         return entry.order
     if not column.numeric:
         return entry.text.casefold()
-    try:
-        return float(entry.text.replace(",", ""))
-    except ValueError:
-        return None
+    number = _NUMBER.match(entry.text.replace(",", ""))
+    return float(number[1]) if number else None
 
 
 def words(text: str, link: str = "") -> Entry:
