@@ -8,7 +8,7 @@ h, w are heights and widths of grids over a frame.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -172,8 +172,9 @@ class MethodSource:
     """The code of a plug-in's method, or of another project's.
 
     `sha256`: over its source files. `distribution`, `version`: of the installed package.
-    `git_commit`: of the project's folder. `environment`: versions of the other project's Python
-    and packages, which may give other results, too. None where they are not known.
+    `git_commit`: of the checkout that holds it, ending with `-dirty` where its files differ
+    from the commit. `environment`: versions of the other project's Python and packages, which may
+    give other results, too. None where they are not known.
     """
 
     sha256: str
@@ -207,6 +208,8 @@ class VISMethod(nn.Module, ABC):
             as random and the result is not ranked.
         checkpoint_signs: regular expressions that match a key of this method's checkpoints alone,
             and a name for such files, which messages use when they are loaded into another method.
+        place_options: options that say only where something lies on this machine (an interpreter,
+            a checkout); they are in the record and no part of a cell's identity.
         paper_protocol: the settings of a config under which the authors timed the method, which
             `speed.protocol: paper` requires: `clip_length`, `precision`, `tf32`, `compile` and
             `speed.regions`; None where they do not state them.
@@ -223,6 +226,7 @@ class VISMethod(nn.Module, ABC):
     num_checkpoint_entries: int | None = None
     weights_source: str | None = None
     checkpoint_signs: Mapping[str, str] = MappingProxyType({})
+    place_options: Collection[str] = frozenset()
     paper_protocol: Mapping[str, object] | None = None
     _resolved_options: Mapping[str, object] = MappingProxyType({})
     _registered_name: str | None = None

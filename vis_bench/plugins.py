@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from vis_bench.checkouts import commit_of
 from vis_bench.errors import InputError, reason
 from vis_bench.method import MethodSource, VISMethod
 
@@ -62,7 +63,7 @@ class PlugIn:
         return build
 
     def source(self) -> MethodSource:
-        """The package's version and a digest of its source files.
+        """The package's version, a digest of its source files and the commit of their checkout.
 
         These are the files of the installed distribution and of its top-level packages. A file
         counts as it was when the process first read it.
@@ -73,6 +74,7 @@ class PlugIn:
             _sha256(tuple(sorted(files.items()))),
             None if known is None else known.name,
             None if known is None else known.version,
+            _commit(self.point.module),
         )
 
     def _installed_files(self) -> Iterator[tuple[str, Path]]:
@@ -122,6 +124,13 @@ def _package_files(package: str, endings: Collection[str]) -> Iterator[tuple[str
 def find_plug_ins() -> list[PlugIn]:
     """All plug-ins that are installed."""
     return [PlugIn(point) for point in entry_points(group=ENTRY_POINT_GROUP)]
+
+
+@cache
+def _commit(module: str) -> str | None:
+    """Commit of the checkout that holds a module, as it was when the process first asked."""
+    spec = find_spec(module)
+    return commit_of(Path(spec.origin)) if spec and spec.has_location and spec.origin else None
 
 
 @cache

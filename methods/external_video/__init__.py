@@ -36,6 +36,7 @@ class ExternalVideo(VideoMethod):
 
     # An entry without a pixel counts in the projects' own evaluations, too.
     tracking_rule = TrackingRule(keep_empty=True)
+    place_options = frozenset({"project_path", "python"})
 
     def __init__(
         self, spec: Mapping[str, Any], python: str | None, timeout: float, name: str, backbone: str

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from methods.external_video.child import DRIVER, child_environment
 from methods.external_video.driver.environment import versions
+from vis_bench.checkouts import commit_of
 from vis_bench.digests import check_sha256, reading
 from vis_bench.errors import InputError
 from vis_bench.method import MethodSource
 from vis_bench.plugins import SOURCE_ENDINGS
-from vis_bench.record.environment import git_output
 
 # Data sets, which projects keep below their folder, are JSON.
 ENDINGS = SOURCE_ENDINGS - {".json"}
@@ -33,7 +33,7 @@ def project_source(folder: Path, python: str | None) -> MethodSource:
     found = versions() if python is None else _versions_of(python)
     return MethodSource(
         _sources_sha256(folder),
-        git_commit=_commit(folder),
+        git_commit=commit_of(folder),
         environment=", ".join(f"{name} {version}" for name, version in found.items()),
     )
 
@@ -55,13 +55,6 @@ def _sources_sha256(folder: Path) -> str:
             total.update(path.relative_to(folder).as_posix().encode() + b"\0")
             total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
-
-
-def _commit(folder: Path) -> str | None:
-    """Commit of the repository that holds the folder, `-dirty` where its files differ."""
-    if not git_output(folder, "ls-files", "--", "."):
-        return None
-    return git_output(folder, "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
 
 
 @cache

@@ -54,6 +54,16 @@ def test_an_override_can_sweep(load):
     assert [c.clip_length for c in load(BASE, "clip_length=[5, whole]")] == [5, "whole"]
 
 
+def test_where_weights_lie_is_no_part_of_the_digest_that_has_their_checksum(load):
+    one, two, other = (
+        load(f"{BASE}weights: {path}\n")[0] for path in ("/a/w.pth", "~/b/v.pth", "runs/w.pth")
+    )
+    assert cell_digest(one) != cell_digest(two)
+    assert cell_digest(one, weights_file="x") == cell_digest(two, weights_file="x")
+    assert cell_digest(one, weights_file="x") != cell_digest(two, weights_file="y")
+    assert cell_digest(one, weights_file="x") != cell_digest(other, weights_file="x")
+
+
 def test_digest_tells_cells_apart_and_is_stable(load):
     a, b = load(BASE + "clip_length: [5, 6]\n")
     assert cell_digest(a) == cell_digest(load(BASE + "clip_length: 5\n")[0])

@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import subprocess
 
 import pytest
 from PIL import Image
 
 from plug_in_site import BRIGHT, install, measure, vis_bench, vis_bench_process
+from vis_bench.record.names import caveats
+from vis_bench.record.store import parse_record
 
 MASKS = 'features.maps["mean"][None] - self.threshold'
 # What only works where tensors have values.
@@ -232,6 +235,49 @@ def test_a_method_that_loads_its_own_weights_says_so(tmp_path, says):
     assert record["num_params"] == 3
     done = vis_bench(site, "leaderboard", "--records", tmp_path / "out")
     assert ("random weights" in done.stdout.split("Not ranked")[0]) == (not says), done.stdout
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_plug_in_has_the_commit_of_its_checkout(tmp_path, edited):
+    site, git = tmp_path / "site", ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    name = f"versioned{edited:d}"
+    plug_in(site, name)
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *arguments], cwd=site, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=site, capture_output=True, text=True)
+    if edited:
+        with (site / f"{name}_module.py").open("a") as file:
+            file.write("\n")
+    _, (record,) = measure(site, name, tmp_path / "out", measure="accuracy")
+    commit = head.stdout.strip() + ("-dirty" if edited else "")
+    assert record["method_source"]["git_commit"] == commit
+    assert record["git_commit"] != head.stdout.strip()
+    described = parse_record({**record, "git_dirty": False}, "it")
+    assert ("uncommitted changes" in caveats(described)) == edited
+    done = vis_bench(site, "leaderboard", "--records", tmp_path / "out")
+    assert (f"{commit[:8]} (dirty)" in done.stdout) == edited
+
+
+def test_a_plug_in_of_an_environment_inside_a_checkout_has_no_commit_of_it(tmp_path):
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    plug_in(tmp_path / "site", "untracked")
+    _, (record,) = measure(tmp_path / "site", "untracked", tmp_path / "out", measure="accuracy")
+    assert record["method_source"]["git_commit"] is None
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_plug_in_declares_which_options_are_places(tmp_path, declared):
+    site = tmp_path / "site"
+    name = f"placed{declared:d}"
+    line = '    """Thresholds the mean over the color channels."""'
+    places = "    place_options = frozenset({'threshold'})" if declared else ""
+    plug_in(site, name, line, f"{line}\n{places}\n")
+    digests = set()
+    for threshold in (0.5, 0.6):
+        options = ["--set", f"options.threshold={threshold}"]
+        _, (record,) = measure(site, name, tmp_path / str(threshold), *options)
+        digests.add(record["config_sha256"])
+    assert len(digests) == 2 - declared
 
 
 def test_weights_that_are_no_parameters_have_an_unknown_number(tmp_path):

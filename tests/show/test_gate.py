@@ -117,6 +117,22 @@ def test_unknown_parameters_match_the_zero_of_older_records(tmp_path):
     assert moved(gate(tmp_path / "b", [measured()], [after]))["num_params"] == "missing"
 
 
+@pytest.mark.parametrize("known", [None, ["project_path", "python"]])
+def test_a_baseline_of_another_machine_holds_and_its_paths_are_in_no_title(tmp_path, known):
+    """Also where the baseline is from before records named their places."""
+
+    def at(root, places, name="VITA"):
+        paths = {"project_path": f"{root}/vita", "python": f"{root}/env/bin/python"}
+        return {"options": {"name": name, **paths}, "place_options": places}
+
+    before, places = measured(**at("/home/me", known)), ["project_path", "python"]
+    report = gate(tmp_path / "a", [before], [measured(ap=0.1, **at("/ci", places))])
+    assert report.num_compared == 1
+    assert moved(report) == {"ap": "worse"}
+    assert "/" not in report.findings[0].cell
+    assert gate(tmp_path / "b", [before], [measured(**at("/ci", places, "x"))]).num_compared == 0
+
+
 def test_the_interval_of_ap_is_not_gated(tmp_path):
     """It may be absent on either side, or move; a baseline does not hold it."""
     without, narrow, wide = (
@@ -288,6 +304,8 @@ EXPECTED_CHANGES = [
     {"method_source": {**PLUG_IN, "version": "2", "sha256": "cd" * 32}}, {"torch": "9"},
     {"config": {"kernel_backend": "auto", "compile": "none", "weights": "/elsewhere/w.pth"}},
     {"config": {"speed": {"protocol": "bench", "videos": 8}, "measure": ["accuracy"]}},
+    {"options": {"checkpoint": "/ci/w"}, "place_options": ["checkpoint"]},
+    {"options": {"project_path": "/ci/project", "python": "/ci/bin/python"}},
 ]  # fmt: skip
 
 

@@ -217,12 +217,26 @@ def test_the_order_is_that_of_measurement_then_of_commits(tmp_path):
         ("20260102", {"git_commit": None}, "20260102"),
         (".", {"git_commit": None}, "-"),
         ("x", {"method_source": {"git_commit": "ab" * 20}}, "abababab"),
+        ("x", {"method_source": {"git_commit": f"{'ab' * 20}-dirty"}}, "abababab (dirty)"),
+        ("x", {"method_source": {"git_commit": "ab" * 20}, "git_dirty": True}, "abababab"),
+        ("x", {"method_source": {"distribution": "mine", "version": "1.2"}}, "mine 1.2"),
+        ("x", {"method_source": {"sha256": "cd" * 32}}, "sources cdcdcdcd"),
     ],
 )
 def test_the_commit_is_the_folders_or_the_records(tmp_path, place, changes, label):
     write(tmp_path, measured(0, **changes), place=place)
     [point] = read_points(tmp_path)[0]
     assert point.label == label
+
+
+def test_a_move_is_attributed_to_the_commit_of_the_plug_in(tmp_path):
+    """Both records are of one commit of this project."""
+    one, two = ({"method_source": {"git_commit": word * 20}} for word in ("ab", "cd"))
+    at = {"git_commit": sha(0)}
+    write(tmp_path, measured(0, ap=0.6, **at, **one), measured(1, ap=0.1, **at, **two), place="x")
+    [history] = history_of(read_points(tmp_path)[0])
+    [move] = [move for move in history.moves if move.finding.figure == "ap"]
+    assert (move.since.label, move.at.label) == ("abababab", "cdcdcdcd")
 
 
 # The command

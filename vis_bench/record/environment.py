@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
-import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vis_bench.checkouts import git_output
 from vis_bench.errors import InputError
 from vis_bench.record.schema import MachineFields, SourceFields
 
@@ -24,12 +23,6 @@ PACKAGE = "vis-bench"
 _REQUIREMENT = re.compile(r"([\w.-]+)[^;]*(?:;.*extra == ['\"]([\w.-]+))?")
 # The checkout, or the folder that the packages are installed in.
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
-# Variables, set in Git's hooks for one, by which git would describe another repository.
-_OTHER_REPOSITORY = {
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE", "GIT_NAMESPACE", "GIT_PREFIX",
-}  # fmt: skip
 
 
 def pick_device(name: str | None) -> torch.device:
@@ -161,16 +154,3 @@ def _git(*arguments: str) -> str | None:
         return None
     # The source's own repository or none: not one that holds the source among other files.
     return git_output(SOURCE_ROOT, *arguments, GIT_CEILING_DIRECTORIES=str(SOURCE_ROOT.parent))
-
-
-def git_output(folder: Path, *arguments: str, **variables: str) -> str | None:
-    """Output of git in a folder; None where git or a repository is missing."""
-    environment = {key: text for key, text in os.environ.items() if key not in _OTHER_REPOSITORY}
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, env={**environment, **variables},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

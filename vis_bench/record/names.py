@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
-from typing import Any, Protocol
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple, Protocol
 
+from vis_bench.checkouts import DIRTY_ENDING
 from vis_bench.files import read_yaml
 from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.text import count
@@ -22,6 +23,8 @@ COST_MARKS = (RECONSTRUCTION, OTHER_CODE)
 # Options that choose one of a method's published sizes.
 _SIZES = ("backbone", "variant")
 _COMPILED: Mapping[str, str] = {"default": "compiled", "cuda_graphs": "CUDA graphs"}
+# Options that only say where something lies, of records before `place_options`.
+_EARLIER_PLACES = ("project_path", "python")
 # A file name has at most 255 bytes; endings and temporary names need the rest.
 _STEM_BYTES = 180
 
@@ -72,9 +75,15 @@ def clip_name(cell: Clipped) -> str:
     return f"T={cell.clip_length}" + ("" if stride is None else f" S={stride}")
 
 
+def identifying_options(cell: IdentityFields) -> dict[str, Any]:
+    """The options without those that only say where something lies."""
+    places = _EARLIER_PLACES if cell.place_options is None else cell.place_options
+    return {key: value for key, value in cell.options.items() if key not in places}
+
+
 def named_options(cell: IdentityFields) -> dict[str, Any]:
-    """The options without the backbone, which has a column of its own, and its variant."""
-    shown = {key: value for key, value in cell.options.items() if key != "backbone"}
+    """The identifying options without the backbone, which has its own column, and its variant."""
+    shown = {key: value for key, value in identifying_options(cell).items() if key != "backbone"}
     if "variant" in shown and shown["variant"] == cell.backbone:
         del shown["variant"]
     return shown
@@ -185,10 +194,40 @@ def caveats(record: Record) -> list[str]:
     marks = {
         RECONSTRUCTION: record.reconstruction,
         **_of_weights_and_videos(record),
-        DIRTY: bool(record.git_dirty),
+        DIRTY: bool(record.git_dirty or measured_code(record).is_dirty),
         "unknown version": not (record.git_commit or record.vis_bench_version or record.external),
     }
     return [mark for mark, applies in marks.items() if applies]
+
+
+class MeasuredCode(NamedTuple):
+    """Name of the code that was measured, and whether its files differed from the named commit."""
+
+    name: str | None
+    is_dirty: bool
+
+    @property
+    def label(self) -> str:
+        """The name, a commit shortened, and whether files differed from it."""
+        name = self.name or ""
+        return (name if " " in name else name[:8]) + (" (dirty)" if self.is_dirty else "")
+
+
+def measured_code(record: Record) -> MeasuredCode:
+    """The code of a record's method: its commit, or else the version of its package.
+
+    Of a plug-in or another project these are of the checkout or the package that holds it, or else
+    the digest of its sources; of built-in methods this project's commit.
+    """
+    source = record.method_source or {}
+    commit, dirty, _ = (source.get("git_commit") or "").partition(DIRTY_ENDING)
+    if commit:
+        return MeasuredCode(commit, bool(dirty))
+    if source.get("distribution"):
+        return MeasuredCode(f"{source['distribution']} {source.get('version')}", is_dirty=False)
+    if sources := source.get("sha256"):
+        return MeasuredCode(f"sources {sources[:8]}", is_dirty=False)
+    return MeasuredCode(record.git_commit, bool(record.git_dirty))
 
 
 def is_ranked(record: Record) -> bool:
@@ -256,6 +295,8 @@ def _differing_options(record: Record, records: Sequence[Record]) -> list[tuple[
 
 def _label_options(record: Record) -> dict[str, Any]:
     options = named_options(record)
+    places = record.options.keys() - identifying_options(record).keys()
+    options |= {key: PurePath(str(record.options[key])).name for key in sorted(places)}
     return options if record.training is None else {**options, "training": record.training}
 
 
@@ -278,4 +319,5 @@ def _of_weights_and_videos(record: Record) -> dict[str, bool]:
 
 
 def _changed_options(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in record.options.items() if key not in _SIZES}
+    options = identifying_options(record).items()
+    return {key: value for key, value in options if key not in _SIZES}

@@ -48,6 +48,10 @@ class IdentityFields(Fields):
 
     method: StrictStr
     options: dict[StrictStr, Any] = Field(default_factory=dict)
+    place_options: tuple[StrictStr, ...] | None = None
+    """Those of the options that only say where something lies, and identify nothing; null in
+    records before this field.
+    """
     backbone: StrictStr | None = None
     dataset: StrictStr
     split: StrictStr

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -250,12 +251,19 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return raw
 
 
-def cell_digest(cell: Cell, **more: Any) -> str:
+def cell_digest(cell: Cell, place_options: Collection[str] = (), **more: Any) -> str:
     """SHA-256 of everything that defines a cell's measurement; 64 hexadecimal digits.
 
-    `more` adds what the config only refers to, such as the checksums of weights and annotations.
+    Args:
+        place_options: options that only say where something lies, which are left out.
+        more: what the config only refers to, such as the checksums of weights and annotations. An
+            absolute path of weights is left out where `weights_file` has their checksum.
     """
     measured = cell.model_dump(mode="json", exclude={"skip_without_weights", "trained_by"})
+    options = measured["options"].items()
+    measured["options"] = {key: value for key, value in options if key not in place_options}
+    if more.get("weights_file") and Path(cell.weights or "").expanduser().is_absolute():
+        measured["weights"] = None
     for key, default in _DEFAULTS_WITHOUT_DIGEST.items():
         if measured[key] == default:
             del measured[key]

@@ -137,6 +137,7 @@ def describe(job: Job, method: VISMethod) -> Record:
         vis_bench_version=package_version(),
         method=method.record_name or cell.method,
         options=cell.options,
+        place_options=tuple(key for key in cell.options if key in method.place_options),
         resolved_options=dict(method.resolved_options),
         backbone=method.backbone_name,
         method_source=asdict(method.method_source) if method.method_source else None,

@@ -6,7 +6,7 @@ Nothing behind a job looks a file up again. A job pickles, and can be cut by vid
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -180,10 +180,27 @@ def resolve_jobs(
             jobs.append(resolver.resolve(cell, weights))
     if not jobs:
         raise InputError(f"none of the {len(cells)} cells has its weights file")
+    _check_distinct(jobs)
     for warning in dict.fromkeys(map(_warning, jobs)):
         if warning:
             say(warning)
     return jobs
+
+
+def _check_distinct(jobs: Sequence[Job]) -> None:
+    """Refuse two cells that differ only in where something lies: they would have one record."""
+    by_digest: dict[str, Cell] = {}
+    for job in jobs:
+        other = by_digest.setdefault(job.digest, job.cell)
+        if other == job.cell:
+            continue
+        one, two = other.options, job.cell.options
+        keys = [f"options.{key}" for key in one | two if one.get(key) != two.get(key)]
+        raise InputError(
+            f"two cells of {job.cell.method} differ only in {', '.join(keys) or 'weights'}, which "
+            "says where something lies, and would have the same record; expected one of them, "
+            "another option such as options.name, or a config and an --output for each"
+        )
 
 
 def _warning(job: Job) -> str | None:
@@ -207,6 +224,7 @@ class _CheckedMethod(NamedTuple):
     whole_video: bool
     max_clip_length: int | None
     paper_protocol: Mapping[str, object] | None
+    place_options: Collection[str]
 
 
 class _Resolver:
@@ -250,7 +268,7 @@ class _Resolver:
             weights=weights,
             plan=plan,
             digest=cell_digest(
-                cell,
+                cell, method.place_options,
                 annotations=dataset.annotations_sha256, weights_file=weights and weights.sha256,
                 device=settings.device.type, limit=settings.limit,
                 **({"weights_config": weights.config_sha256} if weights and weights.config else {}),

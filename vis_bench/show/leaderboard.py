@@ -16,6 +16,7 @@ from vis_bench.record.metrics import FPS, SHOWN, Metric
 from vis_bench.record.names import (
     arithmetic_name,
     is_ranked,
+    measured_code,
     split_ablations,
     tie_break,
 )
@@ -293,8 +294,9 @@ def _title(section: tuple[str, str, int, str]) -> str:
 
 
 def _source(record: Record) -> str:
-    """The commit, or the version of an installed package."""
-    if record.git_commit is not None:
-        return record.git_commit[:8] + (" (dirty)" if record.git_dirty else "")
+    """The commit of the measured code, or the version of an installed package."""
+    code = measured_code(record)
+    if code.name is not None:
+        return code.label
     version = record.vis_bench_version
     return ABSENT if version is None or record.external else f"v{version}"

@@ -1,7 +1,9 @@
 """Runs of another project's function: here and in its own Python, killed, cut, moved, edited."""
 
 import os
+import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +33,7 @@ from vis_bench.record.names import display_names, method_labels
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
+from vis_bench.show.gate.check import check
 
 TOY = '''
 import os, subprocess, sys, time
@@ -310,6 +313,35 @@ def test_a_record_names_the_method_its_commit_and_environment(project, tmp_path)
     edited = method_of(project, "bright").method_source
     assert edited.git_commit == f"{source['git_commit']}-dirty"
     assert edited.sha256 != source["sha256"]
+
+
+def test_where_a_project_and_its_python_lie_is_no_part_of_the_cell(project, tmp_path):
+    moved, python = tmp_path / "elsewhere" / "project", tmp_path / "elsewhere" / "python3"
+    shutil.copytree(project, moved)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    [one] = jobs_of(tmp_path, config(project), limit=1)
+    [two] = jobs_of(tmp_path, config(moved, python=python), limit=1)
+    [other] = jobs_of(tmp_path, config(project, "leaks"), limit=1)
+    assert one.digest == two.digest != other.digest
+    record, results = run(tmp_path / "here", project)
+    there, same = run(tmp_path / "there", moved, python=python)
+    assert results == same
+    assert record.place_options == ("project_path", "python")
+    assert there.options["project_path"] == str(moved)
+    report = check(tmp_path / "here", tmp_path / "there")
+    assert report.num_compared == 1
+    assert not {finding.verdict for finding in report.findings} & {"missing", "new", "worse"}
+    assert display_names([record, there])[1].startswith("Toy, python=python3")
+
+
+def test_two_cells_that_differ_in_a_place_alone_are_refused(project, tmp_path):
+    shutil.copytree(project, tmp_path / "copy")
+    both = [config(project), config(tmp_path / "copy")]
+    options = [re.search(r"options:\n  (.*)", text)[1] for text in both]
+    text = both[0] + f"cells: [{{options: {options[0]}}}, {{options: {options[1]}}}]\n"
+    with pytest.raises(InputError, match=r"options\.project_path"):
+        jobs_of(tmp_path, text)
 
 
 def test_region_model_and_flops_are_missing_with_reasons(project, tmp_path):

@@ -16,7 +16,7 @@ from pydantic import Field, StrictStr, ValidationError
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
 from vis_bench.measures.registry import MEASURES
-from vis_bench.record.names import arithmetic_words, clip_name, named_options
+from vis_bench.record.names import arithmetic_words, clip_name, identifying_options, named_options
 from vis_bench.record.schema import IdentityFields, Record, SizeFields
 from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
 from vis_bench.runs.config import SECTIONS, Cell, DatasetConfig
@@ -188,6 +188,7 @@ def _identity(cell: GatedCell) -> dict[str, Any]:
     """
     return {
         **{key: getattr(cell, key) for key in IDENTITY},
+        "options": identifying_options(cell),
         "arithmetic": arithmetic_words(cell),
         **{
             key: None if value == default else value

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from vis_bench.measures.comparison import POINTS
-from vis_bench.record.names import measured_at
+from vis_bench.record.names import measured_at, measured_code
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.gate.baseline import (
@@ -47,14 +47,16 @@ class Point:
     """A record at its place in the history.
 
     Attributes:
-        commit: names the code; a folder's name where no commit is known.
+        commit: names the measured code; a folder's name where no commit is known.
         is_dirty: files differed from the commit.
+        run: names the code that measured it, which is another one than a plug-in's.
     """
 
     record: Record
     path: Path
     commit: str
     is_dirty: bool
+    run: str
 
     @cached_property
     def cell(self) -> GatedCell:
@@ -280,8 +282,15 @@ def _counterparts(history: Sequence[Point], current: Sequence[GatedCell]) -> lis
             chosen[max(ranked, key=lambda entry: entry[:2])[2]] = None
     machines, keys = {_machine(cell) for cell in current}, {cell_key(cell) for cell in current}
     here = [point for point in history if point.machine in machines]
-    last = [point for point in here if point.commit == here[-1].commit]
+    newest = {_origin(point): point.commit for point in here}
+    last = [p for p in here if p.run == here[-1].run and p.commit == newest[_origin(p)]]
     return [*chosen, *{p.cell_key: p for p in last if p.cell_key not in keys}.values()]
+
+
+def _origin(point: Point) -> str | None:
+    """The package of a plug-in, or the name of another project's method; None for built-ins."""
+    source, method = point.record.method_source, point.record.method
+    return None if source is None else source.get("distribution") or method
 
 
 def _likeness(old: GatedCell, new: GatedCell) -> int:
@@ -304,12 +313,13 @@ def _machine(cell: GatedCell) -> Machine:
 def _point(record: Record, path: Path, folder: Path) -> Point:
     """The record with its commit.
 
-    It is the name of the folder that the record lies in, if that is a commit, or else the
-    project's or this source's commit as recorded, or else the folder's name.
+    It is the name of the folder that the record lies in, if that is a commit, or else that of the
+    measured code as recorded, or else the folder's name.
     """
     folders = path.relative_to(folder).parts[:-1]
-    project = (record.method_source or {}).get("git_commit")
+    code = measured_code(record)
     named = next((name for name in folders if _COMMIT.fullmatch(name)), None)
-    commit = named or project or record.git_commit or "/".join(folders) or ABSENT
-    is_its_own = bool(record.git_commit) and str(record.git_commit).startswith(commit)
-    return Point(record, path, commit, bool(record.git_dirty and is_its_own))
+    place = "/".join(folders) or ABSENT
+    commit = named or code.name or place
+    is_dirty = code.is_dirty and str(code.name).startswith(commit)
+    return Point(record, path, commit, is_dirty, named or record.git_commit or place)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from vis_bench.data.categories import OFFICIAL_VIDEOS, dataset_title, unit
 from vis_bench.record.metrics import FPS, Metric
 from vis_bench.record.names import (
+    DIRTY,
     arithmetic_name,
     arithmetic_words,
     caveats,
@@ -131,7 +132,7 @@ def _other_videos(record: Record, table: PaperTable) -> str | None:
 def _preference(record: Record, metric: Metric, table: PaperTable) -> tuple:
     return (
         fits_published(record, table),
-        not record.git_dirty,
+        DIRTY not in caveats(record),
         record.split == table.split,
         metric is FPS and record.speed_protocol == "paper",
         not arithmetic_words(record),

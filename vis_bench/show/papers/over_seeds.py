@@ -20,7 +20,14 @@ from vis_bench.data.categories import dataset_title, unit
 from vis_bench.files import read_yaml
 from vis_bench.metrics.half_samples import CONFIDENCE
 from vis_bench.metrics.trainings import trained_difference
-from vis_bench.record.names import arithmetic_words, clip_name, measured_at, tie_break
+from vis_bench.record.names import (
+    DIRTY,
+    arithmetic_words,
+    caveats,
+    clip_name,
+    measured_at,
+    tie_break,
+)
 from vis_bench.record.schema import Record
 from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
@@ -217,4 +224,4 @@ def _setting(record: Record) -> _Setting:
 
 
 def _preference(record: Record) -> tuple:
-    return not record.git_dirty, measured_at(record), tie_break(record)
+    return DIRTY not in caveats(record), measured_at(record), tie_break(record)

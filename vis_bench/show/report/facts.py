@@ -9,7 +9,13 @@ from typing import Any
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import dataset_title
-from vis_bench.record.names import arithmetic_name, caveats, clip_name, named_options
+from vis_bench.record.names import (
+    arithmetic_name,
+    caveats,
+    clip_name,
+    measured_code,
+    named_options,
+)
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Side
 from vis_bench.show.report.table import LETTERS
@@ -98,11 +104,14 @@ def _resolution(record: Record) -> str | None:
 
 
 def _source(record: Record) -> str | None:
-    commit = record.git_commit and record.git_commit[:12]
-    changed = " with uncommitted changes" if record.git_dirty else ""
+    commit = record.git_commit and _commit_words(record.git_commit, bool(record.git_dirty))
     version = record.vis_bench_version and f"vis-bench {record.vis_bench_version}"
-    parts = [version, commit and f"commit {commit}{changed}"]
+    parts = [version, commit]
     return ", ".join(part for part in parts if part)
+
+
+def _commit_words(commit: str | None, is_dirty: bool) -> str:
+    return f"commit {str(commit)[:12]}" + (" with uncommitted changes" if is_dirty else "")
 
 
 def _project(record: Record) -> str | None:
@@ -110,7 +119,7 @@ def _project(record: Record) -> str | None:
     source = record.method_source or {}
     parts = [
         source.get("distribution") and f"{source['distribution']} {source.get('version')}",
-        source.get("git_commit") and f"commit {source['git_commit']}",
+        source.get("git_commit") and _commit_words(*measured_code(record)),
         source.get("sha256") and f"sources sha256 {str(source['sha256'])[:12]}",
         source.get("environment"),
     ]
