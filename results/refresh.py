@@ -154,7 +154,7 @@ def trim(folder: Path) -> list[str]:
     paired, lines = PairedAP(stored), []
     best = set(map(tie_break, best_cells(stored.records)))
     for record, path in zip(stored.records, stored.paths, strict=True):
-        matches, kept = paired.matches(record), matches_file(path)
+        matches, kept = paired.matches(record), matches_file(record, path)
         if matches is None or record.predictions is None:
             continue
         if not is_file(kept):

@@ -219,7 +219,8 @@ def test_an_interrupted_run_keeps_its_videos_and_names_the_command(
     assert inferred == ids[2:]
     [other] = run_jobs(jobs, whole, QUIET).records
     assert (record.ap, record.hota) == (other.ap, other.hota)
-    assert store.results_file(record).read_bytes() == whole.results_file(other).read_bytes()
+    results, expected = store.folder / record.predictions, whole.folder / other.predictions
+    assert results.read_bytes() == expected.read_bytes()
 
 
 class Breaks(ColorKey):

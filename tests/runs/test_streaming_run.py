@@ -280,6 +280,23 @@ def test_draws_lie_between_the_runs_and_files_hold_what_was_on_show(tmp_path):
     assert record.streaming[3].ap_draws_low < record.streaming[5].ap
 
 
+def test_rates_and_delays_that_agree_in_six_digits_have_results_of_their_own(tmp_path):
+    """Every clip takes 33.333332 ms: a frame is shown after one delay, not after the other."""
+    text = CONFIG.format(method="jittery", length=5, stride=2, measure="streaming", policy="all")
+    text = text.replace("[6, 30]", "[0.9999999, 1]").replace("0, frame, inf", "33.33333, 33.333333")
+    [job] = jobs_of(tmp_path, text, build=build, limit=2)
+    path = write(even_trace(job, 0.033333332), tmp_path / "t.jsonl")
+    traced = jobs_of(tmp_path, text, build=build, limit=2, trace=path)
+    [record] = run_jobs(traced, RecordStore(tmp_path / "r"), QUIET).records
+    pairs = [(stream.rate, stream.delay_ms) for stream in record.streaming]
+    assert pairs == [(0.9999999, 33.33333), (0.9999999, 33.333333), (1, 33.33333), (1, 33.333333)]
+    for stream in record.streaming:
+        results = read_results(tmp_path / "r" / stream.predictions)
+        assert evaluate(job.ground_truth, results).summary()["ap"] == stream.ap
+    early, late = ({s.predictions for s in record.streaming[start::2]} for start in (0, 1))
+    assert not early & late
+
+
 def test_newest_at_no_cost_is_all(tmp_path):
     for method, length, stride in (("jittery", 5, 2), ("color_follow", 1, 1)):
         [job] = jobs(tmp_path, method, length, stride)

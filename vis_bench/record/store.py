@@ -1,12 +1,20 @@
-"""Files of records: written atomically as soon as they are measured, and read with every check."""
+"""Files of records: written atomically as soon as they are measured, and read with every check.
+
+The files that a record names have a digest of their content in their names. They are in place
+before the record is, and those of an earlier record of the cell go last: whatever ends a run leaves
+a record beside its own files.
+"""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -23,8 +31,10 @@ RESULTS_ENDING = ".results.json"
 PACKED_ENDING = f"{RESULTS_ENDING}.gz"
 # Beside a whole record: the failures of a later measurement, which did not replace it.
 FAILED_ENDING = ".failed.json"
-# Beside a record: the matches of its predictions, which intervals and ranks need.
+# Beside predictions: their matches, which intervals and ranks need.
 MATCHES_ENDING = ".matches.npz"
+TRACE_ENDING = ".trace.jsonl"
+_BESIDE = (RESULTS_ENDING, PACKED_ENDING, FAILED_ENDING, MATCHES_ENDING, TRACE_ENDING)
 # Folder beside the records for the shards of runs that have not ended; it holds no records.
 SHARDS = "shards"
 
@@ -59,34 +69,40 @@ class RecordStore:
             ) from None
 
     def write(self, record: Record, results: Path | None = None) -> Path:
-        """Writes one record atomically and returns its path; earlier failures are forgotten.
+        """Writes one record atomically and returns its path; an earlier one's files are removed.
 
         Args:
             results: the folder in which the files that it names were written first, to be moved
                 beside the record.
         """
-        path = self.folder / f"{file_stem(record)}.json"
+        path, named = self.folder / f"{file_stem(record)}.json", files_of(record)
         if results is not None:
-            for name in files_of(record):
+            for name in named:
                 (results / name).replace(self.folder / name)
+        matches = matches_file(record, path)
+        if is_file(matches):  # of equal predictions, but perhaps with other annotations
+            matches.unlink()
         write_atomically(path, record_json(record))
-        failed_file(path).unlink(missing_ok=True)
+        for other in self.folder.iterdir():
+            beside = other.name.startswith(f"{path.stem}.") and other.name.endswith(_BESIDE)
+            if beside and other.name not in named:
+                with suppress(OSError):  # another process reads it, on Windows
+                    other.unlink()
         return path
 
     def write_failures(self, record: Record, failures: Mapping[str, str], command: str) -> Path:
         """Writes the failures of a later measurement beside the record, which is kept."""
         path = self.folder / f"{file_stem(record)}.json"
-        content = {"record": path.name, "command": command, "failures": failures}
+        content = {
+            "record": path.name, "created_at": record.created_at, "command": command,
+            "failures": failures,
+        }  # fmt: skip
         write_atomically(failed_file(path), json.dumps(content, indent=1).encode() + b"\n")
         return failed_file(path)
 
     def has_failed(self, record: Record) -> bool:
         """True if the last measurement of a record that is kept failed."""
-        return failed_file(self.folder / f"{file_stem(record)}.json").is_file()
-
-    def results_file(self, record: Record) -> Path:
-        """Path of the results file beside a record."""
-        return self.folder / f"{file_stem(record)}{RESULTS_ENDING}"
+        return _has_failed(record, self.folder / f"{file_stem(record)}.json")
 
     def find(self, config_sha256: str) -> Record | None:
         """The record of a cell measured before, or None."""
@@ -152,9 +168,37 @@ def failed_file(record_path: Path) -> Path:
     return record_path.with_name(record_path.name.removesuffix(".json") + FAILED_ENDING)
 
 
-def matches_file(record_path: Path) -> Path:
-    """The file beside a record for the matches of its predictions."""
-    return record_path.with_name(record_path.name.removesuffix(".json") + MATCHES_ENDING)
+def matches_file(record: Record, record_path: Path) -> Path:
+    """The file beside a record for the matches of its predictions, whose name it shares."""
+    name = Path(record.predictions or record_path.name).name.removesuffix(".gz")
+    stem = name.removesuffix(RESULTS_ENDING).removesuffix(".json")
+    return record_path.with_name(stem + MATCHES_ENDING)
+
+
+def content_name(stem: str, content_sha256: str, ending: str) -> str:
+    """Name of a file that a record names, with the digest of its content."""
+    return f"{stem}.{content_sha256[:10]}{ending}"
+
+
+def name_by_content(path: Path, ending: str) -> Path:
+    """Rename a file to its `content_name`, and return its path."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return path.replace(
+        path.with_name(content_name(path.name.removesuffix(ending), digest, ending))
+    )
+
+
+def record_beside(results_file: Path) -> Record | None:
+    """The record that names a results file and lies beside it."""
+    plain = results_file.name.removesuffix(".gz")
+    if not plain.endswith(RESULTS_ENDING):
+        return None
+    stem = re.sub(r"\.[0-9a-f]{10}$", "", plain.removesuffix(RESULTS_ENDING))
+    path = results_file.with_name(f"{stem}.json")
+    record = read_record(path) if is_file(path) else None
+    named = record is not None and (record.predictions or "").removesuffix(".gz") == plain
+    return record if named else None
 
 
 def failures_beside(path: Path) -> list[str]:
@@ -165,8 +209,17 @@ def failures_beside(path: Path) -> list[str]:
     return [
         f"record {record} is of an earlier run; the last one failed, see {failed_file(record)}"
         for record in paths
-        if is_file(failed_file(record))
+        if is_file(failed_file(record)) and _has_failed(read_record(record), record)
     ]
+
+
+def _has_failed(record: Record, path: Path) -> bool:
+    """True if failures stand beside a record, and not beside one before it that they name."""
+    failed = failed_file(path)
+    if not is_file(failed):
+        return False
+    content = read_json(failed)
+    return not isinstance(content, dict) or content.get("created_at") in (None, record.created_at)
 
 
 def record_json(record: Record) -> bytes:

@@ -28,8 +28,9 @@ from vis_bench.files import parse_json, write_atomically
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.record.environment import package_version
+from vis_bench.record.names import file_stem
 from vis_bench.record.schema import AccuracyFields, Record
-from vis_bench.record.store import RecordStore
+from vis_bench.record.store import RESULTS_ENDING, RecordStore, content_name
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def record_results(
     )  # fmt: skip
     described = _describe(files, dataset, split)
     pinned_results.read()
-    identity = [source.method, source.backbone, described, hashlib.sha256(results).hexdigest()]
+    digest = hashlib.sha256(results).hexdigest()
+    identity = [source.method, source.backbone, described, digest]
     identity += [] if source.note is None else [source.note]
     record = Record(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -139,9 +141,9 @@ def record_results(
         config_sha256=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         **described,
     )
-    copy = store.results_file(record)
-    record = Record.of(record, AccuracyFields(predictions=copy.name, **evaluation.record_numbers()))
-    write_atomically(copy, results)
+    copy = content_name(file_stem(record), digest, RESULTS_ENDING)
+    record = Record.of(record, AccuracyFields(predictions=copy, **evaluation.record_numbers()))
+    write_atomically(store.folder / copy, results)
     return evaluation, store.write(record)
 
 

@@ -24,7 +24,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, read_json
 from vis_bench.record.names import with_marks
 from vis_bench.record.schema import Record
-from vis_bench.record.store import RESULTS_ENDING, first_problem, predictions_path, read_record
+from vis_bench.record.store import first_problem, predictions_path, read_record, record_beside
 from vis_bench.runs.config import DatasetConfig
 from vis_bench.table.labels import cell_names
 
@@ -326,7 +326,7 @@ def _split_name(text: str) -> tuple[str, Path]:
 def _named_sides(texts: Sequence[str]) -> list[Side]:
     """The results of paths or NAME=PATH, with the records that lie beside them."""
     given = [_split_name(text) for text in texts]
-    records = [_record_beside(path) for _, path in given]
+    records = [record_beside(path) for _, path in given]
     names = iter(cell_names([record for record in records if record is not None], marks=()))
     sides = []
     for (name, path), record in zip(given, records, strict=True):
@@ -334,13 +334,6 @@ def _named_sides(texts: Sequence[str]) -> list[Side]:
         found = stem if record is None else next(names)
         sides.append(Side(name or found, read_results(path), record))
     return sides
-
-
-def _record_beside(results: Path) -> Record | None:
-    """The record whose results a file holds, if it lies there."""
-    plain = results.name.removesuffix(".gz")
-    path = results.with_name(f"{plain.removesuffix(RESULTS_ENDING)}.json")
-    return read_record(path) if plain.endswith(RESULTS_ENDING) and is_file(path) else None
 
 
 def _check_videos_known(results: Results, videos: Sequence[Video], source: str) -> None:

@@ -87,7 +87,7 @@ class PairedAP:
         path, videos = self._path_of.get(tie_break(record)), _videos(record)
         if path is None or record.ap is None:
             return None
-        kept = matches_file(path)
+        kept = matches_file(record, path)
         if is_file(kept):
             matches = read_matches(kept)
         else:

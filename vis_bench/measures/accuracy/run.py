@@ -16,7 +16,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.score_threshold import caveats
 from vis_bench.record.names import file_stem
 from vis_bench.record.schema import AccuracyFields, Record
-from vis_bench.record.store import RESULTS_ENDING
+from vis_bench.record.store import RESULTS_ENDING, name_by_content
 
 
 def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
@@ -37,6 +37,7 @@ def evaluate_tracks(
     tracking metrics with intervals; of single images the 12 numbers of COCOeval.
 
     Args:
+        results_file: gets the digest of its content in its name.
         say: is told of videos without a track above the threshold of the tracking metrics.
     """
     assert job.ground_truth is not None, "resolve_jobs refuses accuracy without annotations"
@@ -56,4 +57,5 @@ def evaluate_tracks(
         evaluation = evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
         for caveat in caveats(job.ground_truth, results, "the method", SCORE_THRESHOLD):
             say(caveat)
-    return AccuracyFields(predictions=results_file.name, **evaluation.record_numbers())
+    predictions = name_by_content(results_file, RESULTS_ENDING).name
+    return AccuracyFields(predictions=predictions, **evaluation.record_numbers())

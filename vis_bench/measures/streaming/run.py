@@ -38,7 +38,7 @@ from vis_bench.metrics.streaming import (
 )
 from vis_bench.record.names import file_stem
 from vis_bench.record.schema import Record, StreamFields, StreamingFields, StreamPoint
-from vis_bench.record.store import RESULTS_ENDING
+from vis_bench.record.store import RESULTS_ENDING, TRACE_ENDING, name_by_content
 
 # Rates of the curve of AP over rates, in frames per second.
 RATES = (1, 2, 3, 6, 10, 15, 24, 30, 60, 120)
@@ -69,21 +69,21 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
         (streams.get(rate) or _Streams.of(job.videos, trace, rate, settings.policy), 1 / rate)
         for rate in more
     ]
-    asked = [(streams[rate], delay) for rate in rates for delay in delays[rate].values()]
+    asked = [(streams[rate], delay) for rate in rates for _, delay in delays[rate]]
     screen = _Screen.of(attempt, trace.num_runs, [*asked, *by_delay, *by_rate])
     curve = [screen.point(own, delay) for own, delay in by_delay]
-    name = f"{stem}.trace.jsonl"
-    write_atomically(folder / name, trace.encoded())
+    written = folder / f"{stem}{TRACE_ENDING}"
+    write_atomically(written, trace.encoded())
     return StreamingFields(
         streaming=tuple(
             _measured(screen, streams[rate], delay, f"{stem}.{float(rate):g}fps.{text}", folder,
                       settings, [point for point in curve if point.rate == float(rate)])
-            for rate in rates for text, delay in delays[rate].items()
+            for rate in rates for text, delay in delays[rate]
         ),
         streaming_policy=settings.policy,
         streaming_by_delay=tuple(curve),
         streaming_by_rate=tuple(screen.point(own, delay) for own, delay in by_rate),
-        streaming_trace=name,
+        streaming_trace=name_by_content(written, TRACE_ENDING).name,
         streaming_trace_sha256=trace.sha256,
         streaming_device=trace.device,
         streaming_runs=trace.num_runs,
@@ -223,9 +223,9 @@ def _measured(
     settings: StreamingSettings, curve: Sequence[StreamPoint],
 ) -> StreamFields:  # fmt: skip
     """All figures of one rate and delay, and its results file."""
-    results_file = folder / f"{stem}{RESULTS_ENDING}"
+    written = folder / f"{stem}{RESULTS_ENDING}"
     tables = [_table(stream, delay) for stream in streams.middle()]
-    write_results(screen.tracks(tables), results_file)
+    write_results(screen.tracks(tables), written)
     evaluation = Evaluation(screen.matches(streams.middle(), delay), ())
     low, high = evaluation.interval or (None, None)
     runs = [screen.matches(streams.run(number), delay) for number in range(screen.num_runs)]
@@ -240,7 +240,7 @@ def _measured(
         rate=float(streams.rate),
         delay_ms=_milliseconds(delay),
         ap=evaluation.summary()["ap"],
-        predictions=results_file.name,
+        predictions=name_by_content(written, RESULTS_ENDING).name,
         ap_low=low,
         ap_high=high,
         ap_draws_low=draws_low,

@@ -60,9 +60,9 @@ def rates_of(settings: StreamingSettings, dataset: str) -> list[Fraction]:
     return [*dict.fromkeys(rates)]
 
 
-def delays_of(delays: Sequence[str | float], rate: Fraction) -> dict[str, Delay]:
-    """The delays in seconds at a rate, by their names in files."""
-    return {_delay_name(delay): _delay(delay, rate) for delay in delays}
+def delays_of(delays: Sequence[str | float], rate: Fraction) -> list[tuple[str, Delay]]:
+    """The delays in seconds at a rate, each once, with a short name for files."""
+    return [*dict.fromkeys((_delay_name(delay), _delay(delay, rate)) for delay in delays)]
 
 
 def _delay_name(delay: str | float) -> str:
