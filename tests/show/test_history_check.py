@@ -120,3 +120,14 @@ def test_either_a_baseline_or_a_history(tmp_path, current):
                     ["--history", folder, "--update"]):  # fmt: skip
         code, out, err = call("check", "--current", here, *options)
         assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_a_required_comparison_fails_where_no_cell_is_in_both(tmp_path, current):
+    (tmp_path / "history").mkdir()
+    here = current()
+    assert check(tmp_path / "history", here)[0] == 0
+    code, out, *_ = check(tmp_path / "history", here, "--require-comparison")
+    assert code == 1
+    assert out.splitlines()[0] == "failed: no cell was compared"
+    write(tmp_path / "history", measured(1))
+    assert check(tmp_path / "history", here, "--require-comparison")[0] == 0

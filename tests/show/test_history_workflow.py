@@ -15,7 +15,8 @@ from vis_bench.files import parse_yaml
 WORKFLOW = re.search(
     r"```yaml\n(name: gate\n.*?)```", (ROOT / "docs" / "gate.md").read_text(), re.DOTALL
 )[1]
-# `vis-bench` as usual, but that `run` writes a record with the AP that the variable names.
+# `vis-bench` as usual, but that `run` writes a record with the AP that the variable names, of a
+# method on a machine of its own.
 PROGRAM = f"""#!{sys.executable}
 import os, sys
 from pathlib import Path
@@ -23,7 +24,8 @@ sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "support")!r}]
 if sys.argv[1] == "run":
     from record_example import example_record
     from vis_bench.record.store import RecordStore
-    record = example_record(ap=float(os.environ["AP"]), created_at=os.environ["MEASURED"])
+    record = example_record(ap=float(os.environ["AP"]), created_at=os.environ["MEASURED"],
+                            method=os.environ["METHOD"], device=os.environ["METHOD"])
     RecordStore(Path("current")).write(record)
     Path("current/x.results.json").write_text("[]")
 else:
@@ -59,20 +61,20 @@ def project(tmp_path, monkeypatch):
 class Runner:
     """Runs the workflow's jobs as GitHub does for one event."""
 
-    def __init__(self, project, number, event, ap):
+    def __init__(self, project, number, event, ap, *, origin=None, method="ifc"):
         self.artifacts = project / f"artifacts{number}"
         self.place = project / f"run{number}"
         self.remote = (project / "remote.git").as_uri()
+        self.origin = origin or self.remote
         self.sha = f"{number:08x}{'abcdef01' * 4}"
         self.environment = {
-            **os.environ, "GITHUB_SHA": self.sha, "AP": str(ap),
+            **os.environ, "GITHUB_SHA": self.sha, "AP": str(ap), "METHOD": method,
             "MEASURED": f"2026-01-0{number}T00:00:00+00:00",
         }  # fmt: skip
         jobs = parse_yaml(WORKFLOW, "workflow")["jobs"]
         self.passed = self.job("gate", jobs["gate"])
         assert jobs["keep"]["if"] == "${{ !cancelled() && github.event_name == 'push' }}"
-        if event == "push":
-            assert self.job("keep", jobs["keep"])
+        self.kept = self.job("keep", jobs["keep"]) if event == "push" else None
 
     def job(self, name, job):
         folder = self.place / name
@@ -81,6 +83,8 @@ class Runner:
             if action == "actions/checkout":
                 clone = ["git", "clone", "-q", "--depth", "1", "-b", "main", self.remote, folder]
                 subprocess.run(clone, check=True)
+                origin = ["git", "remote", "set-url", "origin", self.origin]
+                subprocess.run(origin, cwd=folder, check=True)
             elif action == "actions/upload-artifact":
                 self.upload(folder, **options)
             elif action == "actions/download-artifact":
@@ -111,14 +115,30 @@ def kept(project):
 
 def test_the_workflow_keeps_what_main_measures_and_compares_with_it(project):
     first = Runner(project, 1, "push", 0.5)
-    assert first.passed, "an empty history"
+    assert first.passed, "there is no history"
+    assert first.kept
     assert not Runner(project, 2, "pull_request", 0.48).passed
     assert Runner(project, 3, "pull_request", 0.52).passed
     assert [folder for folder, _ in kept(project)] == [first.sha]
     merged = Runner(project, 4, "push", 0.48)
-    assert not merged.passed, "and yet it is kept, since it is merged"
+    assert (merged.passed, merged.kept) == (False, True), "it is kept, since it is merged"
     assert Runner(project, 5, "pull_request", 0.48).passed
     assert [folder for folder, _ in kept(project)] == [first.sha, merged.sha]
     assert not [name for _, name in kept(project) if "results" in name]
     page = (merged.artifacts / "history" / "history.html").read_text()
     assert f"Moved at {merged.sha[:8]}: 50.00 to 48.00." in page
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["no branch", "a branch"])
+def test_a_history_that_cannot_be_fetched_fails(project, kept):
+    if kept:
+        assert Runner(project, 1, "push", 0.5).passed
+    nowhere = (project / "nowhere.git").as_uri()
+    lost = Runner(project, 2, "push", 0.5, origin=nowhere)
+    assert (lost.passed, lost.kept) == (False, False)
+    assert Runner(project, 3, "pull_request", 0.5).passed
+
+
+def test_a_history_without_any_of_the_cells_and_machines_fails(project):
+    assert Runner(project, 1, "push", 0.5).passed
+    assert not Runner(project, 2, "pull_request", 0.5, method="idol").passed

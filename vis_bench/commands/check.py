@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
 from vis_bench.arguments import Number
 from vis_bench.commands.options import Options
@@ -33,6 +34,7 @@ def add_arguments(options: Options) -> None:
     options.required("--current", "PATH", what)
     tolerance(options)
     options.flag("--require-speed", "fail where speed could not be compared")
+    options.flag("--require-comparison", "fail where no cell could be compared")
     options.flag("--update", "write the current measurements as the baseline")
 
 
@@ -45,7 +47,7 @@ def tolerance(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the numbers that moved; 1 if one got worse, or required speed is missing."""
+    """Prints the numbers that moved; 1 if one got worse, or what is required was not compared."""
     if (options.baseline is None) == (options.history is None):
         raise InputError("check needs either --baseline PATH or --history DIR")
     if options.update and options.history is not None:
@@ -55,18 +57,16 @@ def run(options: argparse.Namespace) -> int:
         report = update_baseline(options.baseline, options.current)
     else:
         if options.history is None:
-            report = check(
-                options.baseline, options.current, options.tolerance,
-                require_speed=options.require_speed,
-            )  # fmt: skip
+            report = check(options.baseline, options.current, options.tolerance)
         else:
             from vis_bench.show.history.timeline import check_history
 
-            report, problems = check_history(
-                options.history, options.current, options.tolerance,
-                require_speed=options.require_speed,
-            )  # fmt: skip
+            report, problems = check_history(options.history, options.current, options.tolerance)
             report_skipped(problems)
+        report = replace(
+            report, require_speed=options.require_speed,
+            require_comparison=options.require_comparison,
+        )  # fmt: skip
         problem = append_summary(report, os.environ)
         warn([] if problem is None else [problem])
     warn(failures_beside(options.current))

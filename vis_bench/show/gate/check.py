@@ -52,6 +52,7 @@ class GateReport:
         without_rule: fields of results that nothing compares, with the number of cells that have
             them.
         require_speed: speed that cannot be compared fails too.
+        require_comparison: no cell in common fails too.
         updated: the current records have become the baseline.
         history: commits of the records that were compared with, instead of a baseline; None with
             a baseline.
@@ -62,16 +63,20 @@ class GateReport:
     num_timed: int = 0
     without_rule: Mapping[str, int] = field(default_factory=dict)
     require_speed: bool = False
+    require_comparison: bool = False
     updated: bool = False
     history: Sequence[str] | None = None
 
     @property
     def passed(self) -> bool:
-        """True if nothing got worse, changed or vanished, and required speed was compared.
+        """True if nothing got worse, changed or vanished, and what is required was compared.
 
         An update passes: changes are deliberate.
         """
-        return self.updated or not (self._moved or (self.require_speed and self._no_speed))
+        lacking = (self.require_speed and self._no_speed) or (
+            self.require_comparison and not self.num_compared
+        )
+        return self.updated or not (self._moved or lacking)
 
     def as_json(self) -> dict[str, Any]:
         """The report in plain types."""
@@ -153,23 +158,15 @@ UPDATE_HINT = (
 HISTORY_HINT = "If every change is meant, keep these records in the history.\n"
 
 
-def check(
-    baseline: Path,
-    current: Path,
-    points: float = POINTS,
-    *,
-    require_speed: bool = False,
-) -> GateReport:
+def check(baseline: Path, current: Path, points: float = POINTS) -> GateReport:
     """Compare a baseline with current measurements.
 
     Each is a record file, a folder of records or a baseline file. A missing cell fails, a new one
-    does not; speed that could not be compared fails with `require_speed`. AP, AR and the tracking
-    metrics may fall by so many `points`.
+    does not. AP, AR and the tracking metrics may fall by so many `points`.
     """
     if not baseline.exists():
         raise InputError(f"baseline {baseline} does not exist; --update writes it")
-    report = compare_sets(load_cells_to_gate(baseline), load_cells_to_gate(current), points)
-    return replace(report, require_speed=require_speed)
+    return compare_sets(load_cells_to_gate(baseline), load_cells_to_gate(current), points)
 
 
 def update_baseline(baseline: Path, current: Path) -> GateReport:

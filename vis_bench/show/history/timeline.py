@@ -237,7 +237,7 @@ def _is_known(move: Move, before: Point | None, named: Point | None, tolerance: 
 
 
 def check_history(
-    folder: Path, current: Path, points: float = POINTS, *, require_speed: bool = False
+    folder: Path, current: Path, points: float = POINTS
 ) -> tuple[GateReport, Sequence[str]]:
     """Compare current measurements with the last ones of the same cells and machines.
 
@@ -260,10 +260,7 @@ def check_history(
     chosen = _counterparts(history, cells)
     report = compare_sets([point.cell for point in chosen], cells, points)
     commits = tuple(dict.fromkeys(point.label for point in chosen))
-    return (
-        replace(report, require_speed=require_speed, history=commits),
-        stored.problems,
-    )
+    return replace(report, history=commits), stored.problems
 
 
 def _counterparts(history: Sequence[Point], current: Sequence[GatedCell]) -> list[Point]:
