@@ -76,10 +76,12 @@ def test_any_grouping_in_any_order_gives_the_same_bytes(jobs, tracks, tmp_path_f
     files = ShardFiles(folder, job)
     for shard in shards:
         files.write(shard, [track for number in shard.video_ids for track in tracks[number]])
-    evaluate_tracks(job, tracks, folder / "one.json")
-    evaluate_tracks(job, files.read(), folder / "merged.json")
-    assert (folder / "one.json").read_bytes() == (folder / "merged.json").read_bytes()
-    assert json.loads((folder / "one.json").read_text())
+    one, merged = (
+        folder / evaluate_tracks(job, found, folder / name).predictions
+        for found, name in ((tracks, "one.json"), (files.read(), "merged.json"))
+    )
+    assert one.read_bytes() == merged.read_bytes()
+    assert json.loads(one.read_text())
 
 
 def test_shards_are_cut_at_fixed_places_and_leave_out_what_is_done(jobs):
