@@ -288,8 +288,8 @@ class VISMethod(nn.Module, ABC):
 
     @property
     def registered_name(self) -> str:
-        """The method's name in configs; its class where no registry built it."""
-        return self._registered_name or type(self).__name__
+        """The method's name in messages: that of records, or in configs, or its class."""
+        return self.record_name or self._registered_name or type(self).__name__
 
     @property
     def known_signs(self) -> Mapping[str, str]:

@@ -82,7 +82,7 @@ def load_method(
     resolve_kernel_backend(method, device)
     if weights is not None:
         load_weights(method, weights, num_classes)
-    with naming_method(cell.method):
+    with naming_method(method.registered_name):
         method.to(device)
         if not isinstance(method, VideoMethod):
             method.prepare_for_inference()

@@ -29,6 +29,7 @@ from vis_bench.runs.attempt import Attempt
 from vis_bench.runs.build import naming_method, resolve_kernel_backend
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
+from vis_bench.runs.process_state import kept_random_states
 
 
 @dataclass
@@ -96,7 +97,8 @@ def _measured(attempt: Attempt, measure_job: Callable[[Attempt], Record]) -> Out
     """Measure one job and write its record."""
     name = attempt.job.name
     try:
-        record = measure_job(replace(attempt))  # a copy, with which the method ends
+        with kept_random_states():
+            record = measure_job(replace(attempt))  # a copy, with which the method ends
         if not attempt.keep_whole_record(record.failures):
             attempt.store.write(record, attempt.results)
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
@@ -124,7 +126,7 @@ def describe(job: Job, method: VISMethod) -> Record:
     else:
         weights_source = "none" if method.num_params == 0 else "random"
     backend = resolve_kernel_backend(method, job.plan.device)
-    with naming_method(cell.method):
+    with naming_method(method.registered_name):
         build = method.resolved_kernel_build(job.plan.device)
     machine = describe_machine(
         job.plan.device, cell.precision, backend, kernel_build=build, tf32=cell.tf32,

@@ -220,6 +220,7 @@ def _warning(job: Job) -> str | None:
 class _CheckedMethod(NamedTuple):
     """Attributes of a method that was built to be checked."""
 
+    registered_name: str
     method_source: MethodSource | None
     whole_video: bool
     max_clip_length: int | None
@@ -250,9 +251,9 @@ class _Resolver:
         plan = inference_plan(cell, settings.device)
         method = self._check_method(cell, len(dataset.category_ids), weights)
         videos = dataset.videos[: settings.limit]
-        check_clip_limit(cell.method, method.max_clip_length, cell.clip_length, videos)
+        check_clip_limit(method.registered_name, method.max_clip_length, cell.clip_length, videos)
         if method.whole_video:
-            check_whole_video(cell.method, cell.clip_length, cell.compile)
+            check_whole_video(method.registered_name, cell.clip_length, cell.compile)
         needs = needs_of(cell)
         self._check_measures(cell, dataset, method, needs)
         trace = self._recorded_times(cell, plan, videos)
@@ -276,7 +277,8 @@ class _Resolver:
             ),
             sources_sha256=sources_sha256(method.method_source),
             frames=_fingerprints(videos),
-            name=f"{cell.method} {cell.dataset.name} {clip_name(cell)} {cell.resolution}",
+            name=f"{method.registered_name} {cell.dataset.name} {clip_name(cell)} "
+            f"{cell.resolution}",
             limited=len(videos) < len(dataset.videos),
             measures_training_videos="annotations" in needs and any(
                 share_videos(split, dataset.full_name) for split in cell.weights_trained_on

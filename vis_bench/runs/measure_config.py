@@ -14,9 +14,11 @@ from vis_bench.runs.build import BuildMethod
 from vis_bench.runs.harness import Outcome, run_jobs
 from vis_bench.runs.jobs import RunSettings, load_jobs
 from vis_bench.runs.overrides import Overrides
+from vis_bench.runs.process_state import sole_measurement
 from vis_bench.text import count
 
 
+@sole_measurement()
 def measure_config(
     config: Path, overrides: Overrides, run: RunSettings, build: BuildMethod, bars: Bars, *,
     output: Path | None = None, default_output: Path = RECORDS, resume: bool = False,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import random
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,14 +20,69 @@ import numpy as np
 import torch
 from PIL import Image, ImageFile
 
+from vis_bench.errors import InputError
+from vis_bench.runs.torch_settings import TORCH_SETTINGS, Setting
+
+# Held by the one thread that measures: the state of a process is one.
+_MEASURING = threading.RLock()
+CLOCKS = [
+    name
+    for clock in ("time", "perf_counter", "monotonic", "process_time", "thread_time")
+    for name in (clock, f"{clock}_ns")
+    if hasattr(time, name)
+]
+
+
+@contextmanager
+def sole_measurement() -> Iterator[None]:
+    """Keep other threads of this process from measuring.
+
+    Raises:
+        InputError: if one of them measures.
+    """
+    if not _MEASURING.acquire(blocking=False):
+        raise InputError(
+            "another thread of this process measures a method, which may change the settings of "
+            "the process; expected one at a time, or processes of their own"
+        )
+    try:
+        yield
+    finally:
+        _MEASURING.release()
+
 
 @contextmanager
 def kept_process_state() -> Iterator[None]:
     """Put `SETTINGS` back; `os._exit` and odd kinds of exceptions become plain ones.
 
-    Every call of a method's own code is inside, from its import on. The environment stays changed:
-    methods set variables for themselves when they are imported.
+    Every call of a method's own code is inside, from its import on. What stays changed: the
+    environment, since methods set variables for themselves when they are imported; PyTorch's number
+    of threads between operators, which can be set once; settings of `torch.compile`.
+
+    Raises:
+        InputError: if another thread is inside.
     """
+    with sole_measurement(), _kept_settings():
+        yield
+
+
+@contextmanager
+def kept_random_states() -> Iterator[None]:
+    """Put the global random states of Python, NumPy and PyTorch back: those of a cell are its own.
+
+    They last from call to call, since methods seed them when they are imported.
+    """
+    python, array = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=_gpus()):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(array)  # noqa: NPY002
+
+
+@contextmanager
+def _kept_settings() -> Iterator[None]:
     before = [get() for get, _ in SETTINGS]
     leave = os._exit
     os._exit = _exit_of(os.getpid(), leave)  # type: ignore[assignment]
@@ -63,21 +122,6 @@ def _put_folder(folder: Path | None) -> None:
         os.chdir(folder)
 
 
-def _put_device(device: torch.device) -> None:
-    torch.set_default_device(None)
-    if torch.get_default_device() != device:
-        torch.set_default_device(device)
-
-
-def _determinism() -> tuple[bool, bool]:
-    enabled = torch.are_deterministic_algorithms_enabled()
-    return enabled, torch.is_deterministic_algorithms_warn_only_enabled()
-
-
-def _put_determinism(value: tuple[bool, bool]) -> None:
-    torch.use_deterministic_algorithms(value[0], warn_only=value[1])
-
-
 def _put_streams(streams: tuple[Any, Any]) -> None:
     sys.stdout, sys.stderr = streams
 
@@ -109,23 +153,39 @@ def _put_pillow(value: tuple[bool, int | None]) -> None:
     ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = value
 
 
+def _gpus() -> list[int]:
+    """Those whose random states exist."""
+    return [*range(torch.cuda.device_count())] if torch.cuda.is_initialized() else []
+
+
+def _clocks() -> list[Any]:
+    return [getattr(time, name) for name in CLOCKS]
+
+
+def _put_clocks(clocks: list[Any]) -> None:
+    for name, clock in zip(CLOCKS, clocks, strict=True):
+        setattr(time, name, clock)
+
+
+def _put_collector(value: tuple[bool, tuple[int, int, int]]) -> None:
+    (gc.enable if value[0] else gc.disable)()
+    gc.set_threshold(*value[1])
+
+
 # What reads a setting, and what sets it.
-SETTINGS: list[tuple[Callable[[], Any], Callable[[Any], Any]]] = [
+SETTINGS: list[Setting] = [
     (_folder, _put_folder),
-    (torch.get_default_device, _put_device),
-    (torch.get_default_dtype, torch.set_default_dtype),
-    (torch.get_num_threads, torch.set_num_threads),
-    (torch.is_grad_enabled, torch.set_grad_enabled),
-    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-    (_determinism, _put_determinism),
-    (
-        lambda: torch.is_autocast_enabled("cpu"),
-        lambda value: torch.set_autocast_enabled("cpu", value),
-    ),
+    *TORCH_SETTINGS,
     (np.geterr, lambda value: np.seterr(**value)),
     (lambda: (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS), _put_pillow),
     (lambda: (sys.stdout, sys.stderr), _put_streams),
     (_errors, _put_errors),
     (_handlers, _put_handlers),
+    (_clocks, _put_clocks),
+    (lambda: (gc.isenabled(), gc.get_threshold()), _put_collector),
     (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.getswitchinterval, sys.setswitchinterval),
+    (sys.getprofile, sys.setprofile),
 ]
+if hasattr(os, "sched_setaffinity"):
+    SETTINGS.append((partial(os.sched_getaffinity, 0), partial(os.sched_setaffinity, 0)))

@@ -344,6 +344,15 @@ def test_two_cells_that_differ_in_a_place_alone_are_refused(project, tmp_path):
         jobs_of(tmp_path, text)
 
 
+def test_failures_and_progress_have_the_name_of_the_config(project, tmp_path):
+    (project / "toy.py").write_text(TOY + "\ndef fails(*_): raise KeyError('weights')\n")
+    [job] = jobs_of(tmp_path, config(project, "fails", python="null"), limit=1)
+    assert job.name.startswith("Toy synthetic")
+    outcome = run_jobs([job], RecordStore(tmp_path), QUIET)
+    assert [failure.startswith("Toy synthetic") for failure in outcome.failures] == [True]
+    assert "external_video" not in outcome.failures[0]
+
+
 def test_region_model_and_flops_are_missing_with_reasons(project, tmp_path):
     jobs = jobs_of(tmp_path, config(project, measure="speed, flops"), limit=1)
     [record] = run_jobs(jobs, RecordStore(tmp_path), QUIET).records

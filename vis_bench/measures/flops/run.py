@@ -26,11 +26,11 @@ def measure(attempt: Attempt, record: Record) -> CostFields:
     """
     job, method = attempt.job, attempt.method
     if isinstance(method, VideoMethod):
-        with counting_flops(job.cell.method), attempt.isolated():
+        with counting_flops(method.registered_name), attempt.isolated():
             num_classes = len(job.dataset.category_ids)
             return CostFields(**measure_flops_on_values(method, job.plan, num_classes))
     on_meta = attempt.method_on_meta()
-    with counting_flops(job.cell.method), attempt.isolated():
+    with counting_flops(method.registered_name), attempt.isolated():
         return CostFields(**measure_flops(on_meta, job.videos, job.plan))
 
 
