@@ -13,17 +13,20 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from front_chart import FRONT_LAYOUT, front_panels
 from methods import build_method
+from returning import Sweep, find_sweeps, returning_page, returning_panels
+from vis_bench.charts import Panel, digest, digest_of_svg, draw_twins
 from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, write_atomically
 from vis_bench.measures.memory.table import memory_page
-from vis_bench.measures.streaming.table import streaming_page, write_picture
+from vis_bench.measures.streaming.table import streaming_page, streaming_panels
 from vis_bench.metrics.matches_file import write_matches
 from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
 from vis_bench.record.names import split_ablations, tie_break
@@ -36,7 +39,6 @@ from vis_bench.record.store import (
     read_record,
 )
 from vis_bench.runs.build import BuildMethod
-from vis_bench.show.front_chart import front_chart, front_digest
 from vis_bench.show.leaderboard import (
     PairedDifference,
     best_cells,
@@ -50,14 +52,7 @@ from vis_bench.show.papers import paper_tables, seed_tables, table_page
 from vis_bench.show.papers.fps import fits_fps_page
 from vis_bench.show.papers.over_seeds import Samples
 from vis_bench.show.papers.table import load_table
-from vis_bench.show.returning import (
-    Sweep,
-    find_sweeps,
-    returning_chart,
-    returning_digest,
-    returning_page,
-)
-from vis_bench.show.speed_chart import data_digest, digest_of_svg, speed_panels, speed_picture
+from vis_bench.show.speed_chart import SPEED_LAYOUT, speed_panels
 from vis_bench.table import render
 from vis_bench.table.labels import cell_columns
 from vis_bench.table.model import Column, Page, Table
@@ -86,8 +81,9 @@ PICTURES = (
     "--output results/time_weights.png",
 )  # fmt: skip
 
-CHART = "ap_against_fps.svg"
-FRONT_CHARTS = {"front_light.svg": False, "front_dark.svg": True}
+# Each chart has a file for light pages and one for dark pages.
+SPEED_CHART, FRONT_CHART, RETURNING_CHART = "ap_against_fps", "front", "returning"
+SCHEMES = "light", "dark"
 GENERATED = (
     "<!-- Generated from the records by `python results/refresh.py`; edits are overwritten. -->\n"
 )
@@ -115,7 +111,6 @@ by more than most changes do. What is compared was written down before the first
 as they are stand on the [leaderboard](LEADERBOARD.md); `vis-bench table measured --format csv` has
 every value of every row.
 """
-_CHART_TEXT = f"## AP against FPS\n\n![AP against FPS]({CHART})\n"
 HARD_TITLE = "AP where it is hard"
 _HARD_TEXT = (
     "The best cell of each method and backbone. Lightly, moderately and heavily occluded objects "
@@ -123,7 +118,7 @@ _HARD_TEXT = (
     "objects are seen again after frames in which they are not.\nObjects of other levels are "
     "ignored, while predictions that match nothing count at every level."
 )
-RETURNING_CHART, RETURNING_TITLE = "returning.svg", "Longer clips where objects return"
+RETURNING_TITLE = "Longer clips where objects return"
 _RETURNING_TEXT = (
     "Returning objects are seen again after frames in which they are not; staying objects are all "
     "others.\nCounted by objects, those of the other kind are ignored, while tracks that match "
@@ -206,50 +201,85 @@ class Pages:
     def __init__(self, folder: Path, stored: StoredRecords, build: BuildMethod | None = None):
         records, difference = stored.records, PairedAP(stored)
         sweeps = find_sweeps(records, difference.matches)
+        shown = split_ablations(records)[0]
+        speed = Chart(folder / SPEED_CHART, speed_panels(shown), SPEED_LAYOUT)
+        layout = {"columns": len(sweeps) or 1, "size": (8.6 / (len(sweeps) or 1), 2.9)}
+        returning = Chart(folder / RETURNING_CHART, returning_panels(sweeps), layout)
+        self.charts = [speed, *([returning] if sweeps else [])]
         self.texts = {
-            folder / "README.md": _readme(records, sweeps),
+            folder / "README.md": _readme(records, sweeps, returning),
             folder / "PAPERS.md": _papers(records, build),
-            folder / "LEADERBOARD.md": _board(records, difference),
+            folder / "LEADERBOARD.md": _board(records, difference, speed),
             folder / "ABLATIONS.md": _ablations(records, difference.samples),
         }
-        shown = split_ablations(records)[0]
-        panels = speed_panels(shown)
-        self.charts = {folder / CHART: (data_digest(panels), partial(speed_picture, panels, "svg"))}
-        if sweeps:
-            drawing = partial(returning_chart, sweeps)
-            self.charts[folder / RETURNING_CHART] = returning_digest(sweeps), drawing
         front = Path(os.path.realpath(folder)).parent / "README.md"
         if front.is_file() and _FRONT_TABLE.search(text := _text_in(front)):
             table = front_table(records)
             self.texts[front] = _FRONT_TABLE.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
-            for name, dark in FRONT_CHARTS.items():
-                drawing = partial(front_chart, shown, dark=dark)
-                self.charts[folder / name] = front_digest(shown), drawing
+            panels = front_panels(shown)
+            self.charts.append(Chart(folder / FRONT_CHART, panels, FRONT_LAYOUT))
         self.problems = difference.problems
 
     def stale(self) -> list[Path]:
         """The files that differ from what the records give, or are missing."""
-        stale = [
+        pages = [
             path for path, text in self.texts.items()
             if not path.is_file() or path.read_bytes() != text.encode()
         ]  # fmt: skip
-        for path, (digest, _) in self.charts.items():
-            if not path.is_file() or digest_of_svg(_text_in(path)) != digest:
-                stale.append(path)
-        return stale
+        return [*pages, *(path for chart in self.charts for path in chart.stale())]
 
     def write(self) -> list[Path]:
         """Writes the files that are stale, all made before the first is written; returns them."""
-        contents = {
-            path: self.charts[path][1]() if path in self.charts else self.texts[path].encode()
-            for path in self.stale()
-        }  # fmt: skip
+        stale = self.stale()
+        contents = {path: text.encode() for path, text in self.texts.items() if path in stale}
+        for chart in self.charts:
+            if any(path in stale for path in chart.paths):
+                contents |= chart.drawn()
         for path, content in contents.items():
             write_atomically(path, content)
         return list(contents)
 
 
-def _readme(records: Sequence[Record], sweeps: Sequence[Sweep]) -> str:
+@dataclass(frozen=True)
+class Chart:
+    """A chart in two files, for light and for dark pages.
+
+    Attributes:
+        stem: the files' common path, without scheme and ending.
+        layout: arguments of `draw`.
+    """
+
+    stem: Path
+    panels: Sequence[Panel]
+    layout: dict[str, Any]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, the one for light pages first."""
+        return [self.stem.with_name(f"{self.stem.name}_{scheme}.svg") for scheme in SCHEMES]
+
+    def stale(self) -> list[Path]:
+        """The files that are missing, or show other data."""
+        wanted = digest(self.panels)
+        return [
+            path for path in self.paths
+            if not path.is_file() or digest_of_svg(_text_in(path)) != wanted
+        ]  # fmt: skip
+
+    def drawn(self) -> dict[Path, bytes]:
+        """The content of both files."""
+        return dict(zip(self.paths, draw_twins(self.panels, **self.layout).values(), strict=True))
+
+    def markup(self, description: str) -> str:
+        """The chart in a page beside it, in the reader's scheme."""
+        light, dark = (path.name for path in self.paths)
+        return (
+            f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
+            f'  <img alt="{description}" src="{light}">\n</picture>\n'
+        )
+
+
+def _readme(records: Sequence[Record], sweeps: Sequence[Sweep], chart: Chart) -> str:
     measured = render(measured_page(split_ablations(records)[0])) if records else "No record yet.\n"
     hard = hard_objects(records)
     questions = [
@@ -264,8 +294,8 @@ def _readme(records: Sequence[Record], sweeps: Sequence[Sweep]) -> str:
     if sweeps:
         question = "Do longer clips pay where objects leave and return, and cost elsewhere?"
         questions.append((question, RETURNING_TITLE, f"#{heading_anchor(RETURNING_TITLE)}"))
-        picture = f"![AP of returning and of staying objects by clip length]({RETURNING_CHART})"
-        parts.append(f"## {RETURNING_TITLE}\n\n{_RETURNING_TEXT}\n\n{picture}\n")
+        picture = chart.markup("AP of returning and of staying objects by clip length")
+        parts.append(f"## {RETURNING_TITLE}\n\n{_RETURNING_TEXT}\n\n{picture}")
         parts.append(render(returning_page(sweeps)))
     questions += [
         ("Which differences hold over several trainings?", "Ablations", "ABLATIONS.md"),
@@ -294,12 +324,13 @@ def _list(questions: Iterable[tuple[str, str, str]]) -> str:
     return "".join(f"- {question} [{title}]({link})\n" for question, title, link in questions)
 
 
-def _board(records: Sequence[Record], difference: PairedDifference) -> str:
+def _board(records: Sequence[Record], difference: PairedDifference, chart: Chart) -> str:
     best = best_cells(records)
     board = leaderboard_markdown(
         best, introduction=_BOARD_TEXT, difference=difference, chosen=choices(records)
     )
-    return "\n".join([GENERATED, board, _CHART_TEXT])
+    picture = chart.markup("AP against FPS, with intervals")
+    return "\n".join([GENERATED, board, f"## AP against FPS\n\n{picture}"])
 
 
 def _ablations(records: Sequence[Record], samples: Samples) -> str:
@@ -390,13 +421,15 @@ def _text_in(path: Path) -> str:
 
 
 def streaming(folder: Path) -> list[str]:
-    """Writes the page and the picture of the records below `streaming`; returns the files."""
+    """Writes the page and the chart of the records below `streaming`; returns the files."""
     own = folder / "streaming"
     records = list(RecordStore(own))
-    picture = write_picture(records, own)
-    chart = f"![AP over delay and rate]({picture.name})"
-    page = _write_page(own, f"{GENERATED}\n{render(streaming_page(records))}\n{chart}\n")
-    return [f"wrote {picture}", page]
+    chart = Chart(own / "streaming", streaming_panels(records), {})
+    for path, content in chart.drawn().items():
+        write_atomically(path, content)
+    picture = chart.markup("AP over delay and rate")
+    page = _write_page(own, f"{GENERATED}\n{render(streaming_page(records))}\n{picture}")
+    return [*(f"wrote {path}" for path in chart.paths), page]
 
 
 def memory(folder: Path) -> list[str]:

@@ -1,8 +1,8 @@
-"""Charts: data of AP against FPS, labels beside points and masks, and files."""
+"""Charts as data: looks of methods, dodges, digests, twins, and labels beside points and masks."""
 
-import io
-import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -10,139 +10,167 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.text import Text
 
 from drawing_case import H, W, square
-from record_example import example_record
-from vis_bench.charts import chart_style, label_points, place_labels
-from vis_bench.cli import main
-from vis_bench.record.store import RecordStore
-from vis_bench.show import front_chart
-from vis_bench.show.curves import cost_curves, draw_curves
-from vis_bench.show.speed_chart import (
+from vis_bench.charts import (
+    DARK,
+    LIGHT,
+    MOST_SERIES,
     Panel,
-    Point,
-    data_digest,
+    Series,
+    chart_style,
+    digest,
     digest_of_svg,
-    speed_panels,
-    speed_picture,
+    draw,
+    draw_twins,
+    label_points,
+    look_of,
+    place_labels,
 )
-
-SWEEP = [
-    example_record(
-        clip_length=length, clip_stride=stride, fps=length / 2, gflops_per_frame=40 - length,
-        timed_region="model", config_sha256=f"{length:02d}" * 32, predictions=None,
-    )
-    for length, stride in ((5, 3), (10, 5), (20, 10))
-]  # fmt: skip
+from vis_bench.charts.draw import dodges, spread
+from vis_bench.charts.looks import looks_of
+from vis_bench.errors import InputError
+from vis_bench.record.names import method_title
 
 
-def speed_svg(panels):
-    return speed_picture(panels, "svg").decode()
+def panel(*series, **changes):
+    return Panel("title", "x axis", "y axis", series, **changes)
 
 
-def test_a_bar_that_ends_at_zero_or_that_no_record_has():
-    ends = ((0.0, 0.02), (0.1, 0.3), (None, None))
-    records = [
-        example_record(method="ifc", clip_length=length, ap=ap, ap_low=low, ap_high=high)
-        for length, ap, (low, high) in zip((5, 10, 20), (0.01, 0.2, 0.2), ends, strict=True)
-    ]
-    axis = Figure().subplots()
-    front_chart.by_clip_length(axis, records, front_chart.LIGHT[2])
-    ((_, _, (bars,)),) = axis.containers
-    assert [[y for _, y in bar] for bar in bars.get_segments()] == [
-        pytest.approx(bar) for bar in ([0, 2], [10, 30], [20, 20])
-    ]
+def series(name="ours", method="ours", number=3, **changes):
+    return Series(name, method, tuple(map(float, range(1, number + 1))), (1.0,) * number, **changes)
 
 
 def texts_of(svg):
-    return {element.text for element in ET.fromstring(svg).iter() if element.text}
+    return [element.text for element in ET.fromstring(svg).iter() if element.text]
 
 
-PUBLISHED = "YouTube-VIS 2019 val, published, hardware differs"
+METHODS = [
+    "ifc", "ms_sts", "seqformer", "vistr", "idol", "masktrack_rcnn", "minvis", "videomt",
+    "color_key", "color_follow",
+]  # fmt: skip
 
 
-def test_published_figures_have_a_panel_of_their_own():
-    panels = speed_panels([])
-    assert [panel.title for panel in panels] == [
-        "YouTube-VIS 2019 val, published, hardware differs"
-    ]
-    assert len(panels[0].points) == 12
-    assert Point("STEm-Seg", "R101", "STEm-Seg R101", 3.0, 34.6) in panels[0].points
-    released = Point("IFC", "R50, T=36", "IFC R50, T=36", 107.1, 42.8)
-    assert released in panels[0].points
+def test_bundled_methods_differ_and_their_titles_look_like_them():
+    looks = [look_of(method) for method in METHODS]
+    assert len(set(looks)) == len(looks)
+    assert [look_of(method_title(method)) for method in METHODS] == looks
 
 
-def test_a_panel_holds_one_data_set_on_one_device_and_ranked_records_only():
-    records = [
-        example_record(fps=10.0),
-        example_record(fps=99.0, device="a GPU"),
-        example_record(fps=11.0, dataset="ytvis2019"),
-        example_record(fps=12.0, reconstruction=True),
-        example_record(fps=13.0, git_dirty=True),
-        example_record(fps=None),
-        example_record(fps=14.0, ap=None),
-    ]
-    shown = {panel.title: [point.fps for point in panel.points] for panel in speed_panels(records)}
-    shown.pop(PUBLISHED)
-    assert shown == {
-        "synthetic set val (24 videos), a CPU": [10.0],
-        "synthetic set val (24 videos), a GPU": [99.0],
-        "YouTube-VIS 2019 val (24 videos), a CPU": [11.0],
-    }
+@given(st.text())
+def test_any_method_has_a_look_of_its_own_name_alone(name):
+    look = look_of(name)
+    assert look == look_of(name)
+    assert {look.color} <= LIGHT.colors.keys() == DARK.colors.keys()
 
 
-def test_the_picture_is_the_same_bytes_and_names_its_data():
-    panels = speed_panels([example_record(fps=10.0)])
-    svg = speed_svg(panels)
-    assert svg == speed_svg(panels)
-    assert digest_of_svg(svg) == data_digest(panels)
-    assert data_digest(panels) != data_digest(speed_panels([example_record(fps=10.5)]))
-    assert {"T=5", "IFC, ResNet-50", "STEm-Seg R101"} <= texts_of(svg)
+def test_other_methods_take_none_of_the_looks_of_bundled_ones():
+    bundled = {look_of(method) for method in METHODS}
+    assert not bundled & {look_of(f"plug-in {n}") for n in range(500)}
+
+
+def luminance(color):
+    channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ (0.2126, 0.7152, 0.0722)
+
+
+@pytest.mark.parametrize(("theme", "ground"), [(LIGHT, "#ffffff"), (DARK, "#0d1117")])
+def test_every_color_has_a_contrast_of_4_on_its_ground(theme, ground):
+    for color in (*theme.colors.values(), theme.ink):
+        dim, bright = sorted((luminance(color), luminance(ground)))
+        assert (bright + 0.05) / (dim + 0.05) >= 4, color
+
+
+def test_variants_of_a_method_keep_its_color_and_differ_within_a_panel():
+    names = [("ifc", f"T={n}") for n in range(MOST_SERIES)]
+    looks = looks_of([names, [("IFC", "published")], names])
+    assert {(look.color, look.marker) for look in looks.values()} == {("orange", "s")}
+    assert len({looks[name] for name in names}) == MOST_SERIES
+    assert looks["IFC", "published"] == look_of("ifc")
+
+
+def test_series_of_no_one_method_have_the_ink_and_different_markers():
+    looks = looks_of([[("", name) for name in "abc"]]).values()
+    assert {look.color for look in looks} == {"ink"}
+    assert len({look.marker for look in looks}) == 3
+
+
+@pytest.mark.parametrize("number", range(1, MOST_SERIES + 1))
+def test_a_dodge_stays_within_a_fifth_and_none_coincide(number):
+    shifts = dodges(number)
+    assert abs(shifts).max() <= 0.2
+    assert len(set(shifts)) == number
+    assert shifts.sum() == pytest.approx(0)
+
+
+def test_more_series_than_fit_beside_each_other_are_refused():
+    names = [series(str(n), number=1) for n in range(MOST_SERIES + 1)]
+    with pytest.raises(InputError, match=f"{MOST_SERIES + 1} series"):
+        draw([panel(*names, categories=("a", "b"))], "svg")
+    assert draw([panel(*names)], "svg")
+    with pytest.raises(InputError):
+        draw([], "svg")
+
+
+def test_the_digest_is_that_of_the_data():
+    one = panel(series())
+    assert digest_of_svg(draw([one], "svg").decode()) == digest([one])
     assert digest_of_svg("<svg/>") is None
+    nudged = replace(series(), y=(1.0 + 1e-12, 1.0, 1.0))
+    assert digest([panel(nudged)]) == digest([one])
+    assert digest([panel(replace(series(), y=(1.001, 1.0, 1.0)))]) != digest([one])
+    assert digest([replace(one, title="other")]) != digest([one])
 
 
-@pytest.mark.parametrize(
-    ("panels", "text"),
-    [([Panel("empty", ())], "empty"),
-     (speed_panels([example_record(fps=fps) for fps in (1e-320, 1e308)]), "IFC, ResNet-50")],
-)  # fmt: skip
-def test_empty_panels_and_absurd_speeds_are_drawn(panels, text):
-    assert text in texts_of(speed_svg(panels))
+def test_twins_show_the_same_in_the_colors_of_their_page():
+    twins = {name: svg.decode() for name, svg in draw_twins([panel(series("a", "ifc"))]).items()}
+    assert texts_of(twins["light"]) == texts_of(twins["dark"])
+    for name, theme in (("light", LIGHT), ("dark", DARK)):
+        assert theme.colors["orange"] in twins[name]
+        assert theme.ink in twins[name]
+        assert "#ffffff" not in twins[name]
+    assert twins == {n: svg.decode() for n, svg in draw_twins([panel(series("a", "ifc"))]).items()}
 
 
-def test_a_curve_goes_from_short_clips_to_whole_videos():
-    records = [
-        example_record(fps=10.0 + n, clip_length=length, clip_stride=1, config_sha256=str(n) * 64)
-        for n, length in enumerate(("whole", 20, 5, 10))
-    ]
-    panel = speed_panels(records)[0]
-    assert [point.clip for point in panel.points] == ["T=5", "T=10", "T=20", "T=whole"]
-    assert {point.curve for point in panel.points} == {"IFC, ResNet-50"}
-
-
-def test_a_curve_says_what_else_tells_cells_apart():
-    records = [
-        example_record(fps=10.0, clip_stride=1),
-        example_record(fps=11.0, clip_stride=3),
-        example_record(fps=12.0, clip_stride=3, resolution=160, method="seqformer"),
-        example_record(fps=13.0, clip_stride=3, resolution=320, method="seqformer"),
-    ]
-    shown = {(point.curve, point.clip) for point in speed_panels(records)[0].points}
-    assert shown == {
-        ("IFC, ResNet-50", "T=5 S=1"), ("IFC, ResNet-50", "T=5 S=3"),
-        ("SeqFormer, ResNet-50, 160", "T=5"), ("SeqFormer, ResNet-50, 320", "T=5"),
-    }  # fmt: skip
-
-
+@pytest.mark.parametrize("names", ["ends", "legend"])
 @pytest.mark.parametrize(
     "name", ["$x$ and $y$", "_hidden", r"\frac{1}{2} $", "a & <b>", "a\x1b[31m"]
 )
-def test_a_name_is_drawn_as_it_is(name):
-    svg = speed_svg(speed_panels([example_record(method=name, device=name, fps=10.0)]))
-    shown = name.replace("\x1b", " ")
-    assert f"{shown}, ResNet-50" in texts_of(svg)
-    assert f"synthetic set val (24 videos), {shown}" in texts_of(svg)
+def test_a_name_is_drawn_as_it_is(name, names):
+    texts = texts_of(draw([panel(series(name), names=names)], "svg"))
+    assert name.replace("\x1b", " ") in texts
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"xscale": "log", "xlim": (1, 9)}, {"xscale": "symlog", "linear_below": 0.1},
+    {"categories": tuple("abcd")}, {"categories": tuple("abcd"), "is_sideways": True},
+])  # fmt: skip
+@pytest.mark.parametrize("names", ["ends", "legend", "none"])
+def test_every_kind_of_panel_is_drawn(changes, names):
+    ends = {"low": (0.5, None, 0.5), "high": (1.5, None, 2.0), "labels": ("p", "", "q")}
+    drawn = panel(series(goes_on=True, **ends), series("none", number=0), names=names, **changes)
+    texts = texts_of(draw([drawn], "svg"))
+    assert ("ours" in texts) == (names != "none")
+    assert {"title", "p", "q"} <= set(texts)
+
+
+def test_values_that_are_unknown_have_no_point():
+    found = Series.of("a", "a", (1.0, 2.0, 3.0), [(0.5, 0.0, 1.0), (None,) * 3, (0.7, None, None)])
+    assert (found.x, found.y, found.low) == ((1.0, 3.0), (0.5, 0.7), (0.0, None))
+    assert Series.of("a", "a", (1.0,), [(None,) * 3]).x == ()
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.5, 20)), min_size=1, max_size=8))
+def test_spread_names_do_not_overlap_and_keep_their_order(boxes):
+    middles, sizes = zip(*sorted(boxes), strict=True)
+    placed = spread(middles, sizes, 0.0)
+    ends = [(m - s / 2, m + s / 2) for m, s in zip(placed, sizes, strict=True)]
+    assert all(one[1] <= other[0] + 1e-6 for one, other in pairwise(ends))
+    assert ends[0][0] >= -1e-9
+    if all(abs(a - b) > 20 for a, b in combinations(middles, 2)) and middles[0] > 20:
+        assert placed == pytest.approx(middles)
 
 
 def labeled(curves, text="T=whole"):
@@ -154,7 +182,10 @@ def labeled(curves, text="T=whole"):
         for curve in curves:
             axis.plot(*np.reshape(curve, (-1, 2)).T)
         label_points(axis, [[text] * len(curve) for curve in curves])
-        boxes = [label.get_window_extent(canvas.get_renderer()) for label in axis.texts]
+        renderer = canvas.get_renderer()
+        for label in axis.texts:
+            label.update_positions(renderer)
+        boxes = [Text.get_window_extent(label, renderer) for label in axis.texts]  # no leaders
         at = [axis.transData.transform(point) for curve in curves for point in curve]
     return at, boxes, figure.bbox
 
@@ -255,50 +286,3 @@ def test_a_label_larger_than_the_frame_does_no_harm(size):
     (place,) = place_labels(square(10, 10)[None], [[size]], {})
     assert 0 <= place.x < W
     assert 0 <= place.y < H
-
-
-def test_points_of_cost_curves_say_clip_and_stride():
-    svg = draw_curves(cost_curves(SWEEP), "svg").decode()
-    for name in ("T=5 S=3", "T=10 S=5", "T=20 S=10"):
-        assert len(re.findall(rf"<text [^>]*>{name}</text>", svg)) == 2
-
-
-@pytest.mark.parametrize("draw", [
-    lambda form: speed_picture(speed_panels([]), form),
-    lambda form: draw_curves(cost_curves(SWEEP), form),
-])  # fmt: skip
-def test_a_pdf_embeds_fonts_that_publishers_take(draw):
-    pdf = draw("pdf")
-    assert pdf.startswith(b"%PDF")
-    assert b"/TrueType" in pdf or b"/CIDFontType2" in pdf
-    assert b"/Type3" not in pdf
-    assert b"/Subtype /Image" not in pdf
-    assert b"CreationDate" not in pdf
-    assert pdf == draw("pdf")
-
-
-@pytest.fixture
-def records(tmp_path):
-    store = RecordStore(tmp_path / "records")
-    for record in SWEEP:
-        store.write(record)
-    return tmp_path / "records"
-
-
-def leaderboard(records, *arguments):
-    return main(["leaderboard", "--records", *map(str, [records, *arguments])])
-
-
-def test_the_command_writes_what_the_ending_asks_for(records, tmp_path, capsys):
-    pdf, png = tmp_path / "new" / "speed.PDF", tmp_path / "curves.png"
-    assert leaderboard(records, "--picture", pdf, "--curves", png) == 0
-    assert capsys.readouterr().out == f"wrote {pdf}\nwrote {png}\n"
-    assert pdf.read_bytes().startswith(b"%PDF")
-    with Image.open(io.BytesIO(png.read_bytes())) as picture:
-        assert picture.format == "PNG"
-
-
-def test_curves_need_a_sweep(tmp_path, capsys):
-    RecordStore(tmp_path / "records").write(SWEEP[0])
-    assert leaderboard(tmp_path / "records", "--curves", tmp_path / "c.svg") == 2
-    assert "expected a sweep over one of them" in capsys.readouterr().err

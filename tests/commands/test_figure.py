@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import refresh
 from drawing_case import LEFT, NOWHERE, RIGHT, annotations, tube, write_frames, write_results
 from hostile_calls import call
-from maintenance import refresh
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.commands.figure import FIGURES

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import refresh
 from drawing_case import T, write_frames
 from hostile_calls import ALIVE, TAG, call, check_text, checked, write_data
 from hostile_text import PARTS, hostile_names, unprintable
-from maintenance import refresh
 from record_example import example_record
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+import refresh
 from drawing_case import LEFT, RIGHT, annotations, write_frames, write_results
 from hostile_calls import call
-from maintenance import refresh
 from mutations import mutated_json
 from paths import CONFIGS
 from record_example import example_record, memory_fields, streaming_fields

@@ -155,9 +155,10 @@ def test_speed_and_size_enter_the_record(tmp_path):
     [again] = RecordStore(tmp_path)
     assert again.fps == 30.0
     panels = speed_panels([again])
-    [point] = panels[0].points
-    assert (point.method, point.fps) == ("VisTR (other code)", 30.0)
-    assert "None" not in f"{point.variant} {point.clip}"
+    [series] = panels[0].series
+    assert (series.method, series.x) == ("VisTR", (30.0,))
+    assert series.name.startswith("VisTR (other code)")
+    assert "None" not in f"{series.name} {series.labels}"
     assert cost_curves([again]) == []
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from maintenance import refresh
+import refresh
 from record_example import example_record
 from vis_bench import files
 from vis_bench.cli import main

@@ -45,7 +45,7 @@ def test_records_of_other_arithmetic_are_kept_apart(setting, word):
 def test_no_curve_joins_records_of_other_arithmetic_or_devices(setting):
     records = [PLAIN, timed(clip_length=10, ap=0.6, **setting)]
     panels = speed_panels(records)[:-1]
-    assert len({(panel.title, point.curve) for panel in panels for point in panel.points}) == 2
+    assert len({(panel.title, s.name) for panel in panels for s in panel.series}) == 2
     assert len(cost_curves(records)) == 2
 
 

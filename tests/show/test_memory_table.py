@@ -2,7 +2,7 @@
 
 import pytest
 
-from maintenance import refresh
+import refresh
 from paths import ROOT
 from record_example import example_record, memory_fields
 from vis_bench.record.store import RecordStore

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from maintenance import refresh
+import refresh
 from methods import build_method
 from paths import ROOT
 from record_example import example_record
@@ -17,7 +17,7 @@ from vis_bench.table.model import Column, Entry, Page, Table
 
 RESULTS = ROOT / "results"
 TEXTS = {"README.md", "PAPERS.md", "LEADERBOARD.md", "ABLATIONS.md"}
-NAMES = {*TEXTS, refresh.CHART}
+NAMES = {*TEXTS, "ap_against_fps_light.svg", "ap_against_fps_dark.svg"}
 
 
 def names(paths):
@@ -58,7 +58,7 @@ def test_pages_are_written_once_and_then_up_to_date(tmp_path):
     assert set(before) == NAMES
     assert b"| IFC" in before["README.md"]
     assert b"MaskTrack R-CNN" in before["PAPERS.md"]
-    assert b"](ap_against_fps.svg)" in before["LEADERBOARD.md"]
+    assert b'src="ap_against_fps_light.svg"' in before["LEADERBOARD.md"]
 
 
 def test_a_new_record_an_edit_and_a_lost_page_are_each_found(tmp_path):
@@ -126,10 +126,10 @@ def test_an_experiment_over_seeds_stands_on_its_own_page_only(tmp_path):
 def test_no_page_is_written_before_all_are_made(tmp_path, monkeypatch):
     RecordStore(tmp_path / "records").write(example_record(fps=10.0))
 
-    def fail(panels, form):
+    def fail(panels, **layout):
         raise RuntimeError
 
-    monkeypatch.setattr(refresh, "speed_picture", fail)
+    monkeypatch.setattr(refresh, "draw_twins", fail)
     with pytest.raises(RuntimeError):
         write_pages(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["records"]

@@ -2,18 +2,17 @@
 
 import pytest
 
+import refresh
+import returning
 from compare_workload import generate
-from maintenance import refresh
 from record_example import example_record, perfect_tracks, synthetic_record
+from returning import find_sweeps, findings, returning_page
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.compare import Difference
 from vis_bench.record.store import RecordStore, matches_file, read_record, record_json
-from vis_bench.show import returning
 from vis_bench.show.paired_ap import PairedAP
-from vis_bench.show.returning import find_sweeps, findings, returning_chart, returning_page
-from vis_bench.show.speed_chart import digest_of_svg
 
 NUM_VIDEOS, AWAY = 12, range(1, 6)  # ids of the videos with an object that returns
 
@@ -79,8 +78,15 @@ def test_a_row_per_cell_and_two_per_method_and_a_chart(sweeps):
     assert len(cells.rows) == 2
     assert [row[1].text for row in gains.rows] == ["objects", "videos"]
     assert all(entry.interval for entry in gains.rows[1][2:])
-    svg = returning_chart(sweeps).decode()
-    assert digest_of_svg(svg) == returning.returning_digest(sweeps)
+
+
+def test_the_chart_has_a_panel_per_method_in_its_color(sweeps):
+    [panel] = returning.returning_panels(sweeps)
+    assert [series.name for series in panel.series] == ["returning", "staying"]
+    assert {series.method for series in panel.series} == {sweeps[0].cells[0].record.method}
+    for series, kind in zip(panel.series, ("ap_returning", "ap_staying"), strict=True):
+        measured = [100 * getattr(cell.record, kind) for cell in sweeps[0].cells]
+        assert series.y == pytest.approx(measured)
 
 
 class Named:

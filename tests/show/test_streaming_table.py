@@ -4,11 +4,12 @@ from fractions import Fraction
 
 import pytest
 
-from maintenance import refresh
+import refresh
 from paths import ROOT
 from record_example import example_record, streaming_fields
+from vis_bench.charts import draw
 from vis_bench.measures.speed.table import speed_table
-from vis_bench.measures.streaming.table import draw_streaming, streaming_page, write_picture
+from vis_bench.measures.streaming.table import streaming_page, streaming_panels, write_picture
 from vis_bench.measures.streaming.trace import read_trace
 from vis_bench.metrics.streaming import VideoStream, latency_figures, show_figures
 from vis_bench.record.store import RecordStore
@@ -75,12 +76,20 @@ def test_what_was_not_measured_is_a_dash():
     assert "None" not in text
 
 
-def test_the_picture_has_a_panel_for_each_rate_and_one_over_rates(tmp_path):
-    picture = draw_streaming([cell(), cell("whole", aps=(0.0, 0.0, 0.7))]).decode()
-    for text in ("6 frames/s", "a delay of one frame", "IFC T=5 S=1", "IFC T=whole"):
-        assert text in picture
-    assert write_picture([cell()], tmp_path).read_bytes() == draw_streaming([cell()])
-    assert draw_streaming([cell(aps=(None, 0.2, None))], "png").startswith(b"\x89PNG")
+def test_the_chart_has_a_panel_for_each_rate_and_one_over_rates(tmp_path):
+    records = [cell(), cell("whole", aps=(0.0, 0.0, 0.7))]
+    delay, rate = streaming_panels(records)
+    assert (delay.title, delay.xscale) == ("AP over delay, 6 frames/s", "symlog")
+    assert [(s.name, s.method) for s in delay.series] == [
+        ("IFC T=5 S=1", "ifc"), ("IFC T=whole", "ifc"),
+    ]  # fmt: skip
+    assert delay.series[0].x == pytest.approx([0.0, 1 / 6, 0.5])
+    assert delay.series[0].y == pytest.approx([0.0, 20.0, 50.0])
+    assert all(series.goes_on for series in delay.series)
+    assert [series.name for series in rate.series] == ["IFC T=5 S=1", "IFC T=whole"]
+    drawn = draw(streaming_panels([cell()]), "svg")
+    assert write_picture([cell()], tmp_path).read_bytes() == drawn
+    assert draw(streaming_panels([cell(aps=(None, 0.2, None))]), "png").startswith(b"\x89PNG")
 
 
 def test_the_section_of_the_report():

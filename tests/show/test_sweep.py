@@ -8,7 +8,7 @@ import pytest
 from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore
-from vis_bench.show.sweep import Sweep, sweep_page, sweep_picture
+from vis_bench.show.sweep import Sweep, sweep_page, sweep_panel
 from vis_bench.table import FORMATS, render
 
 ENDS = {"ap_low": 0.4, "ap_high": 0.6}
@@ -76,6 +76,39 @@ def test_the_command_and_its_picture(tmp_path, capsys):
     assert main([*words[:5]]) == 2
     assert main(["table", "all", "--records", str(tmp_path / "records"), "--value", "ap"]) == 2
     assert "--value" in capsys.readouterr().err
+
+
+def many(number):
+    return [
+        example_record(method=f"m{n}", resolution=100 + n // 4, config_sha256=f"{n:064d}", **ENDS)
+        for n in range(number)
+    ]
+
+
+def test_the_chart_has_a_series_per_column_with_intervals():
+    panel = sweep_panel(Sweep(records(), "clip_length", "method", "ap", {}))
+    assert (panel.categories, panel.is_sideways) == (("5", "10", "whole"), False)
+    assert [(s.name, s.method, s.x) for s in panel.series] == [
+        ("a", "a", (0, 1, 2)),
+        ("b", "b", (1,)),
+    ]
+    assert panel.series[0].y == pytest.approx((51, 52, 53))
+    assert panel.series[1].low == (40,)
+
+
+def test_rows_that_are_names_stand_below_each_other_unjoined():
+    panel = sweep_panel(Sweep(records(), "method", "clip_length", "ap", {}))
+    assert panel.is_sideways
+    assert [s.name for s in panel.series] == ["5", "10", "whole"]
+    assert not any(s.is_joined for s in panel.series)
+    assert [s.method for s in panel.series] == ["a", "", "a"]  # of both methods, of one
+
+
+def test_more_columns_than_a_chart_holds_are_refused_with_what_narrows_them():
+    with pytest.raises(InputError, match="20 series") as refused:
+        sweep_panel(Sweep(many(20), "clip_length", "method", "ap", {}))
+    key, _, value = str(refused.value).rsplit(" ", 1)[1].partition("=")
+    assert key == "resolution"
     assert (
-        sweep_picture(Sweep(records(), "clip_length", "method", "ap", {}), "png")[:4] == b"\x89PNG"
+        len(sweep_panel(Sweep(many(20), "clip_length", "method", "ap", {key: value})).series) == 4
     )

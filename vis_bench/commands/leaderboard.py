@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from vis_bench.charts import picture_format
+from vis_bench.charts import draw, picture_format
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import (
     deliver,
@@ -24,7 +24,7 @@ from vis_bench.files import write_atomically
 from vis_bench.record.names import split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import StoredRecords
-from vis_bench.show.curves import cost_curves, draw_curves, has_curves
+from vis_bench.show.curves import cost_curves, curves_panels, has_curves
 from vis_bench.table import FORMATS
 from vis_bench.text import one_line
 
@@ -90,22 +90,23 @@ def _reports(stored: StoredRecords, output: Path | None) -> dict[str, str]:
 
 
 def _write_charts(records: Sequence[Record], options: argparse.Namespace) -> None:
-    from vis_bench.show.speed_chart import speed_panels, speed_picture
+    from vis_bench.show.speed_chart import SPEED_LAYOUT, speed_panels
 
     if not options.all:
         records = split_ablations(records)[0]
     charts: dict[Path, bytes] = {}
     if options.picture:
-        charts[options.picture] = speed_picture(
-            speed_panels(records), picture_format(options.picture)
-        )
+        form = picture_format(options.picture)
+        charts[options.picture] = draw(speed_panels(records), form, **SPEED_LAYOUT)
     if options.curves:
         if not has_curves(records):
             raise InputError(
                 f"the records in {options.records} have cost at one clip length, stride and "
                 "resolution; expected a sweep over one of them"
             )
-        charts[options.curves] = draw_curves(cost_curves(records), picture_format(options.curves))
+        charts[options.curves] = draw(
+            curves_panels(cost_curves(records)), picture_format(options.curves)
+        )
     for path, content in charts.items():
         write_atomically(path, content)
     written = [str(path) for path in charts]

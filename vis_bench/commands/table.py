@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RECORDS
-from vis_bench.charts import picture_format
+from vis_bench.charts import draw, picture_format
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import pair, picture_file, records_path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vis_bench.show.sweep import Sweep
 
 SWEEP = "sweep"
+SWEEP_SIZE = 6.5, 4.0  # of its chart, in inches
 
 
 def add_arguments(options: Options) -> None:
@@ -53,11 +54,12 @@ def run(options: argparse.Namespace) -> int:
     folder = options.folder or options.records
     stored = read_records(folder)
     if options.name == SWEEP:
-        from vis_bench.show.sweep import sweep_page, sweep_picture  # imports pandas
+        from vis_bench.show.sweep import sweep_page, sweep_panel  # imports pandas
 
         sweep = _sweep(stored, options)
         if options.picture:
-            write_atomically(options.picture, sweep_picture(sweep, picture_format(options.picture)))
+            picture = draw([sweep_panel(sweep)], picture_format(options.picture), size=SWEEP_SIZE)
+            write_atomically(options.picture, picture)
             if options.output is None:
                 return 1 if stored.problems else 0
         page, options.columns = sweep_page(sweep), None

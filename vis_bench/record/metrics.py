@@ -39,6 +39,14 @@ class Metric:
         low, high = (getattr(record, end) for end in self.ends)
         return None if low is None or high is None else (self.text(low), self.text(high))
 
+    def scaled(self, record: Record) -> tuple[float | None, float | None, float | None]:
+        """The value and the ends of its interval, in the printed unit; None where unknown."""
+        values = (self.of(record), *(getattr(record, end) for end in self.ends or ()))
+        value, low, high = (*(None if v is None else v / self.scale for v in values), None, None)[
+            :3
+        ]
+        return value, low, high
+
     def text(self, value: float) -> str:
         """A value in the record's unit as printed."""
         return f"{value / self.scale:.{self.digits}f}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure, label_points
+from vis_bench.charts import Panel, Series, draw
 from vis_bench.files import write_atomically
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, Metric
 from vis_bench.record.names import COST_MARKS, clip_name
@@ -18,11 +16,9 @@ from vis_bench.record.schema import Record
 from vis_bench.table.labels import CLIP, cell_names
 from vis_bench.table.model import ABSENT, Column, Table
 from vis_bench.table.to_csv import csv_text
-from vis_bench.text import single_line
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 PANELS = (FPS, GFLOPS_PER_FRAME)
 
@@ -186,10 +182,7 @@ def _row(record: Record, subject: str) -> dict[str, Any]:
 
 CSV_NAME = "cost_curves.csv"
 PICTURE_NAME = "cost_curves.png"
-# In inches: a panel's width, its frame's left edge, width and height; above and below the frame.
-_WIDTH, _LEFT, _FRAME_WIDTH, _FRAME_HEIGHT, _ABOVE, _BELOW = 5.5, 0.6, 4.7, 3.3, 0.2, 0.5
-_LEGEND_LINE, _LEGEND_CHARACTERS = 0.15, 70
-# Room above and right of the points, as a part of the whole.
+# Room right of and above the points, as a part of the whole.
 _MARGIN = 0.15
 
 
@@ -198,49 +191,34 @@ def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
     table, picture = folder / CSV_NAME, folder / PICTURE_NAME
     rows = curves_table(records).map(lambda cell: csv_text(cell) if isinstance(cell, str) else cell)
     write_atomically(table, rows.to_csv(index=False, lineterminator="\n").encode())
-    write_atomically(picture, draw_curves(cost_curves(records)))
+    write_atomically(picture, draw(curves_panels(cost_curves(records)), "png"))
     return [table, picture]
 
 
-def draw_curves(curves: Sequence[Curve], form: str = "png") -> bytes:
-    """Draw a panel for each metric that was measured, against clip length.
-
-    Args:
-        form: "png", "svg" or "pdf".
-    """
-    from matplotlib.figure import Figure
-
+def curves_panels(curves: Sequence[Curve]) -> list[Panel]:
+    """A panel for each metric that was measured, over clip length."""
     shown = [metric for metric in PANELS if any(c.values(metric)[0] for c in curves)] or PANELS[:1]
-    names = [textwrap.fill(single_line(c.label), _LEGEND_CHARACTERS) for c in curves]
-    legend = _LEGEND_LINE * (sum(name.count("\n") + 1 for name in names) + 1)
-    width, height = _WIDTH * len(shown), _ABOVE + _FRAME_HEIGHT + _BELOW + legend
-    with chart_style():
-        figure = Figure(figsize=(width, height))
-        for place, metric in enumerate(shown):
-            left = (place * _WIDTH + _LEFT) / width
-            bottom = (legend + _BELOW) / height
-            frame = left, bottom, _FRAME_WIDTH / width, _FRAME_HEIGHT / height
-            _draw_panel(figure.add_axes(frame), metric, curves)
-        corner = _LEFT / width, legend / height
-        add_legend(
-            figure, figure.axes[0].lines, names, bbox_to_anchor=corner, labelspacing=0.35
-        )  # fmt: skip
-        return encode_figure(figure, form)
+    return [_panel(metric, curves) for metric in shown]
 
 
-def _draw_panel(axis: Axes, metric: Metric, curves: Sequence[Curve]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
+def _panel(metric: Metric, curves: Sequence[Curve]) -> Panel:
     values = [curve.values(metric) for curve in curves]
     longest = max((x for lengths, _ in values for x in lengths), default=1.0)
     highest = max((y for _, figures in values for y in figures), default=1.0) or 1.0
-    axis.set(xlabel="clip length (frames)", ylabel=metric.long_title or metric.title)
-    axis.set(xlim=(0, longest * (1 + _MARGIN)), ylim=(0, highest * (1 + _MARGIN)))
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for (lengths, figures), marker in zip(values, cycle(MARKERS), strict=False):
-        axis.plot(lengths, figures, marker=marker, markeredgecolor="white", clip_on=False)
-    names = [
-        [clip_name(curve.points[length]) for length in lengths]
-        for curve, (lengths, _) in zip(curves, values, strict=True)
-    ]
-    label_points(axis, names)
+    return Panel(
+        f"{metric.title} by clip length", "clip length (frames)", metric.long_title or metric.title,
+        tuple(
+            Series(
+                curve.label, next(iter(curve.points.values())).method, tuple(lengths),
+                tuple(figures), labels=tuple(_label(curve.points[x]) for x in lengths),
+            )
+            for curve, (lengths, figures) in zip(curves, values, strict=True)
+        ),
+        xlim=(0.0, longest * (1 + _MARGIN)), ylim=(0.0, highest * (1 + _MARGIN)),
+    )  # fmt: skip
+
+
+def _label(record: Record) -> str:
+    """What the place on the axis does not say of a clip."""
+    stride = "" if record.clip_stride is None else f"S={record.clip_stride}"
+    return "whole" if record.clip_length == "whole" else stride

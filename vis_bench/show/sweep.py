@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import cycle
 from typing import Any
 
 import pandas as pd
 
-from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure
+from vis_bench.charts import MOST_SERIES, Panel, Series
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, SHOWN, TRACKING, Metric
 from vis_bench.record.names import backbone_title, clip_name, method_title, unmarked_names
-from vis_bench.record.schema import Record
+from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.table.labels import CLIP, OPTION, cell_names, shared_words, value_of
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
 from vis_bench.table.number_format import entry_of, interval_remarks, plain, stride_text
@@ -100,6 +99,21 @@ class Sweep:
         )
 
     @property
+    def narrower(self) -> str:
+        """KEY=VALUE that leaves most of the records in as many columns as a chart holds."""
+        choices = []
+        for field in IdentityFields.model_fields.keys() - _NEVER_SWEPT - {self.columns, self.rows}:
+            for value in {_of(record, field) for record in self.records}:
+                kept = [record for record in self.records if _of(record, field) == value]
+                columns = {
+                    self.names[id(r)] if self.columns == METHOD else _of(r, self.columns)
+                    for r in kept
+                }
+                if 1 < len(columns) <= MOST_SERIES:
+                    choices.append((-len(kept), field, value))
+        return "{1}={2}".format(*min(choices)) if choices else "method=NAME"
+
+    @property
     def lines(self) -> dict[str, dict[str, Record]]:
         """The records of each column by row, in order."""
         return {
@@ -172,6 +186,10 @@ def _order(text: str) -> tuple[bool, float, str]:
         return True, 0.0, text
 
 
+def _is_number(text: str) -> bool:
+    return not _order(text)[0]
+
+
 def _title(field: str) -> str:
     return field.removeprefix(OPTION).replace("_", " ")
 
@@ -219,32 +237,33 @@ def _stride_remarks(sweep: Sweep) -> tuple[str, ...]:
     return (f"Clip strides: {', '.join(f'{stride} at {length}' for length, stride in known)}.",)
 
 
-def sweep_picture(sweep: Sweep, form: str) -> bytes:
-    """The grid as a chart: a line per column over the rows, with intervals as bars.
+def sweep_panel(sweep: Sweep) -> Panel:
+    """The grid as a chart: a series per column, with intervals.
 
-    Args:
-        form: "png", "svg" or "pdf".
+    Rows that are numbers go from left to right, joined; others stand below each other. Columns of
+    one method have its color.
+
+    Raises:
+        InputError: if the grid has more columns than a chart can show.
     """
-    from matplotlib.figure import Figure
-
     lines, metric = sweep.lines, sweep.value
+    if len(lines) > MOST_SERIES:
+        raise InputError(
+            f"{len(lines)} series, one for each {_title(sweep.columns)}; expected at most "
+            f"{MOST_SERIES} in a chart; narrow them with --where, e.g. {sweep.narrower}"
+        )
     rows = sorted({row for line in lines.values() for row in line}, key=_order)
-    with chart_style():
-        figure = Figure(figsize=(6.5, 4.0))
-        axis = figure.add_axes((0.11, 0.14, 0.62, 0.8))
-        handles = []
-        for shift, (line, marker) in enumerate(zip(lines.values(), cycle(MARKERS), strict=False)):
-            offset = 0.08 * (shift - (len(lines) - 1) / 2)
-            x = [rows.index(row) + offset for row in line]
-            y = [(metric.of(record) or 0.0) / metric.scale for record in line.values()]
-            [drawn] = axis.plot(x, y, marker=marker, markeredgecolor="white")
-            handles.append(drawn)
-            for place, record in zip(x, line.values(), strict=True):
-                if metric.ends is not None and metric.interval(record):
-                    ends = [getattr(record, end) / metric.scale for end in metric.ends]
-                    axis.plot([place, place], ends, color=drawn.get_color(), linewidth=1)
-        axis.set_xticks(range(len(rows)), rows)
-        bars = ", bars: 95 %" if metric.ends else ""
-        axis.set(xlabel=_title(sweep.rows), ylabel=(metric.long_title or metric.title) + bars)
-        add_legend(figure, handles, list(lines), loc="upper left", bbox_to_anchor=(0.74, 0.95))
-        return encode_figure(figure, form)
+    are_numbers = any(_is_number(row) for row in rows)
+    series = []
+    for name, line in lines.items():
+        methods = {record.method for record in line.values()}
+        places = tuple(float(rows.index(row)) for row in line)
+        values = map(metric.scaled, line.values())
+        method = methods.pop() if len(methods) == 1 else ""
+        series.append(Series.of(name, method, places, values, is_joined=are_numbers))
+    title = (metric.long_title or metric.title) + (", bars: 95 %" if metric.ends else "")
+    return Panel(
+        sweep_page(sweep).title, _title(sweep.rows), title,
+        tuple(series), categories=tuple(rows), is_sideways=not are_numbers,
+        names="ends" if are_numbers else "legend",
+    )  # fmt: skip

@@ -6,29 +6,23 @@ between results, which a record's `latency_ms_p50` and the table of speed have.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from vis_bench.charts import MARKERS, add_legend, chart_style, encode_figure
+from vis_bench.charts import Panel, Series, draw
 from vis_bench.files import write_atomically
 from vis_bench.record.names import tie_break
 from vis_bench.record.schema import Record, StreamFields, StreamPoint
 from vis_bench.table.labels import Labels, cell_columns, cell_names, first_videos
 from vis_bench.table.model import Column, Entry, Page, Table
 from vis_bench.table.number_format import number, plain, points
-from vis_bench.text import single_line
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Row = tuple[Record, StreamFields]
 
-TITLE = "Streaming AP: what is on the screen when it is needed"
 PICTURE_NAME = "streaming.svg"
+TITLE = "Streaming AP: what is on the screen when it is needed"
 # Clips of which a percentile is established with 99 % confidence: MLPerf Inference's rule, by which
 # the chance that none of n is above it, p ** n, is 1 % at most.
 ENOUGH_CLIPS = {"p90": 44, "p99": 459}
@@ -151,94 +145,74 @@ def _clip_order(record: Record) -> tuple:
     return length == "whole", length if isinstance(length, int) else 0, record.clip_stride or 0
 
 
-# In inches: a panel's width and height, with its labels; a line of the legend.
-_WIDTH, _HEIGHT, _LEGEND_LINE, _LEGEND_CHARACTERS = 3.7, 3.0, 0.17, 70
-
-
-def draw_streaming(records: Sequence[Record], form: str = "svg") -> bytes:
-    """Draw AP over delay, a panel for each rate, and AP over rate with a delay of one frame.
-
-    Args:
-        form: "png", "svg" or "pdf".
-    """
-    from matplotlib.figure import Figure
-
+def streaming_panels(records: Sequence[Record]) -> list[Panel]:
+    """AP over delay, a panel for each rate, then AP over rate with a delay of one frame."""
     rows = streamed(records)
-    rates = sorted({stream.rate for record in rows for stream in record.streaming})
     first = first_videos(rows)
-    names = [
-        textwrap.fill(single_line(name), _LEGEND_CHARACTERS)
-        for name in cell_names(rows, leave_out=["limited"] if first else [])
-    ]
-    legend = _LEGEND_LINE * (sum(name.count("\n") + 1 for name in names) + 1)
-    with chart_style():
-        size = _WIDTH * (len(rates) + 1), _HEIGHT + legend
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(1, len(rates) + 1, sharey=True)
-        for axis, rate in zip(axes, rates, strict=False):
-            _draw_delays(axis, rows, rate)
-        _draw_rates(axes[-1], rows)
-        axes[0].set(ylabel=f"AP, first {first} videos" if first else "AP", ylim=(0, None))
-        add_legend(figure, axes[-1].lines, names, loc="outside lower center")
-        return encode_figure(figure, form)
+    names = cell_names(rows, leave_out=["limited"] if first else [])
+    named = list(zip(names, rows, strict=True))
+    rates = sorted({stream.rate for record in rows for stream in record.streaming})
+    highest = max((p.ap or 0.0 for r in rows for p in r.streaming_by_delay), default=0.0)
+    shared: dict[str, Any] = {
+        "ylabel": f"AP, first {first} videos" if first else "AP",
+        "ylim": (0.0, 105 * highest or 1.0), "names": "ends",
+    }  # fmt: skip
+    over_rate = Panel(
+        "AP over rate, with a delay of one frame", "frames/s",
+        series=tuple(_series(name, r, r.streaming_by_rate, _rate) for name, r in named),
+        xscale="log", xticks=tuple(_spread_out(_rates(rows))), **shared,
+    )  # fmt: skip
+    # There, most lines end at 0; they look as in the other panels, which name them.
+    over_rate = replace(over_rate, names="none") if rates else over_rate
+    return [*(_over_delay(named, rate, shared) for rate in rates), over_rate]
 
 
 def write_picture(records: Sequence[Record], folder: Path) -> Path | None:
-    """Write the picture beside the records; None without a streaming measurement."""
+    """Write the chart beside the records; None without a streaming measurement."""
     if not streamed(records):
         return None
     path = folder / PICTURE_NAME
-    write_atomically(path, draw_streaming(records))
+    write_atomically(path, draw(streaming_panels(records), "svg"))
     return path
 
 
-def _draw_delays(axis: Axes, records: Sequence[Record], rate: float) -> None:
+def _over_delay(named: Sequence[tuple[str, Record]], rate: float, shared: dict[str, Any]) -> Panel:
     """AP over delay at one rate; a curve goes on level where more delay changes nothing."""
-    from matplotlib.ticker import FixedLocator
-
-    frame = 1 / rate
-    curves = [_points(r.streaming_by_delay, rate) for r in records]
-    longest = max((delays[-1] for delays, _ in curves if delays), default=frame)
-    for (delays, aps), marker in zip(curves, cycle(MARKERS), strict=False):
-        ends = [*delays, longest * 1.5], [*aps, *aps[-1:]]
-        axis.plot(*(ends if delays else ([], [])), marker=marker, markevery=range(len(delays)),
-                  markeredgecolor="white", clip_on=False)  # fmt: skip
-    axis.set_xscale("symlog", linthresh=frame, linscale=0.5)
-    axis.set(xlim=(0, longest * 1.5), xlabel="delay (s)", title=f"{rate:g} frames/s")
-    decades = [10.0**n for n in range(-3, 5) if 10.0**n >= frame]
-    axis.xaxis.set_major_locator(FixedLocator([0, *decades]))
-    axis.xaxis.set_major_formatter("{x:g}")
-
-
-def _points(curve: Sequence[StreamPoint], rate: float) -> tuple[list[float], list[float]]:
-    """Delays in seconds, and AP in points."""
-    known = [
-        (point.delay_ms / 1000, 100 * point.ap)
-        for point in curve
-        if point.rate == rate and point.delay_ms is not None and point.ap is not None
-    ]
-    return [delay for delay, _ in known], [ap for _, ap in known]
+    series = []
+    for name, record in named:
+        curve = [point for point in record.streaming_by_delay if point.rate == rate]
+        drawn = _series(
+            name, record, curve, lambda p: None if p.delay_ms is None else p.delay_ms / 1000
+        )
+        series.append(replace(drawn, goes_on=True))
+    longest = max((s.x[-1] for s in series if s.x), default=1 / rate)
+    ticks = (0.0, *(10.0**n for n in range(-3, 5) if 1 / rate <= 10.0**n <= 1.5 * longest))
+    return Panel(
+        f"AP over delay, {rate:g} frames/s", "delay (s)", series=tuple(series), xscale="symlog",
+        linear_below=1 / rate, xticks=ticks, xlim=(0.0, 1.5 * longest), **shared,
+    )  # fmt: skip
 
 
-def _draw_rates(axis: Axes, records: Sequence[Record]) -> None:
-    """AP over rate, a curve for each record."""
-    from matplotlib.ticker import FixedLocator, NullLocator
+def _series(
+    name: str, record: Record, curve: Sequence[StreamPoint],
+    place: Callable[[StreamPoint], float | None],
+) -> Series:  # fmt: skip
+    """AP in points over the places at which it is known."""
+    known = [(x, 100 * p.ap) for p in curve if (x := place(p)) is not None and p.ap is not None]
+    return Series(name, record.method, tuple(x for x, _ in known), tuple(ap for _, ap in known))
 
-    seen: set[float] = set()
-    for record, marker in zip(records, cycle(MARKERS), strict=False):
-        known = [(p.rate, 100 * p.ap) for p in record.streaming_by_rate if p.ap is not None]
-        seen |= {rate for rate, _ in known}
-        axis.plot(
-            [rate for rate, _ in known], [ap for _, ap in known], marker=marker,
-            markeredgecolor="white", clip_on=False,
-        )  # fmt: skip
-    axis.set(xlabel="frames/s", title="a delay of one frame")
-    if not seen:  # a logarithmic scale needs values
-        return
-    axis.set_xscale("log")
-    axis.xaxis.set_major_locator(FixedLocator(list(_spread_out(sorted(seen)))))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter("{x:g}")
+
+def _delay(point: StreamPoint) -> float | None:
+    return None if point.delay_ms is None else point.delay_ms / 1000
+
+
+def _rate(point: StreamPoint) -> float:
+    return point.rate
+
+
+def _rates(records: Sequence[Record]) -> list[float]:
+    """Rates with a known AP, ascending."""
+    return sorted({p.rate for r in records for p in r.streaming_by_rate if p.ap is not None})
 
 
 def _spread_out(values: Sequence[float]) -> Iterator[float]:

@@ -1,46 +1,23 @@
-"""One style for all charts, files of charts, and places for labels in charts and overlays.
-
-SVG and PDF are vector graphics whose texts stay texts, in an embedded font in a PDF, so that LaTeX
-can include them as they are. Equal charts give equal bytes from the same library version.
-"""
+"""Places for labels beside masks of a picture and points of a chart."""
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-MARKERS = "os^DvPX<>dp"
-# As in the report's style sheet; distinguishable with color blindness.
-PALETTE = "#0b6bb8", "#c25a00", "#0f8f6b", "#a63d84", "#6b6f0f", "#6a5acd", "#57606a"
 _POINTS_PER_INCH = 72
-_DOTS_PER_INCH = 150
-_STYLE: dict[Any, Any] = {
-    # 42 is TrueType, which LaTeX and publishers take; they refuse 3, the library's default.
-    "svg.hashsalt": "vis-bench", "svg.fonttype": "none", "pdf.fonttype": 42,
-    "font.size": 8, "text.parse_math": False, "legend.fontsize": 7, "legend.frameon": False,
-    "legend.loc": "upper left", "legend.borderaxespad": 0,
-    "axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.25, "grid.linewidth": 0.6,
-    "lines.linewidth": 0.9, "lines.markersize": 5.5, "lines.markeredgewidth": 0.3,
-}  # fmt: skip
-
-_LABEL_SIZE, _EM_PER_CHARACTER = 6.5, 0.66
+LABEL_SIZE, _EM_PER_CHARACTER = 8, 0.66
 # In points; labels are placed on a grid of this many pixels per point.
-_MARKER_RADIUS, _FARTHEST, _PIXELS_PER_POINT = 3, 18, 2
+_MARKER_RADIUS, _FARTHEST, _NEAR, _PIXELS_PER_POINT = 3, 30, 7, 2
 _MOST_POINTS = 300  # a chart with more has no labels
 # Places are searched on a grid of cells this many pixels wide. A label keeps a distance from masks.
 # A covered cell outweighs any distance, a crossed line some pixels of it, a shorter form 20.
@@ -48,82 +25,17 @@ _CELL, _CLEARANCE = 4, 2
 _COVERED, _CROSSED, _SHORTER = 1e5, 5.0, 20.0
 
 
-def picture_format(path: Path) -> str:
-    """Return the format that a file's ending names."""
-    return path.suffix.lower().removeprefix(".")
-
-
-@contextmanager
-def chart_style(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Draw in the style of all charts, without matplotlib's warnings about missing glyphs."""
-    import matplotlib as mpl
-    from matplotlib.rcsetup import cycler
-
-    colors = {"axes.prop_cycle": cycler(color=PALETTE)}
-    with mpl.rc_context(_STYLE | colors | dict(changes or {})), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from")
-        yield
-
-
-def encode_figure(
-    figure: Figure, form: str, description: str = "", dpi: int = _DOTS_PER_INCH
-) -> bytes:
-    """Return a figure as a file, without a date.
-
-    Args:
-        form: "png", "svg" or "pdf".
-        description: stands in an SVG's metadata.
-        dpi: of a PNG, and of pictures within an SVG or a PDF.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    out = io.BytesIO()
-    figure.set_dpi(dpi)
-    if form == "svg":
-        metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        described = {"Description": description} if description else {}
-        FigureCanvasSVG(figure).print_svg(out, metadata=metadata | described)
-    elif form == "pdf":
-        nothing = dict.fromkeys(("CreationDate", "Creator", "Producer"))
-        FigureCanvasPdf(figure).print_pdf(out, metadata=nothing)
-    else:
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        return encode_picture(picture, "PNG", optimize=True)
-    return out.getvalue()
-
-
-def encode_picture(picture: Image.Image, form: str, **options: Any) -> bytes:
-    """Return a picture as a file of a format that Pillow writes, with Pillow's options."""
-    out = io.BytesIO()
-    picture.save(out, form, **options)
-    return out.getvalue()
-
-
-def add_legend(
-    parent: Axes | Figure, handles: Sequence[Any], names: Sequence[str], **options: Any
-) -> None:
-    """Add a legend. Names are set late, since matplotlib hides those with a leading underscore."""
-    if names:
-        numbers = list(map(str, range(len(names))))
-        legend = parent.legend(handles, numbers, **options)
-        for text, name in zip(legend.get_texts(), names, strict=True):
-            text.set_text(name)
-
-
 def label_points(axis: Axes, labels: Sequence[Sequence[str]]) -> None:
     """Write a label beside each point of an axis' lines, where there is room near it.
 
-    No label covers a point or another label; lines are crossed only where nothing else is free.
-    A chart with very many points has no labels.
+    No label covers a point or another label; lines and bars are crossed only where nothing else is
+    free. A label that does not stand beside its point has a line to it. A chart with very many
+    points has no labels.
 
     Args:
         labels: of the points of each line; an empty one is not drawn.
     """
-    if not 0 < sum(map(len, labels)) <= _MOST_POINTS:
+    if not 0 < sum(map(len, labels)) <= _MOST_POINTS or not any(map(any, labels)):
         return
     figure = axis.get_figure(root=True)
     assert figure is not None
@@ -133,15 +45,28 @@ def label_points(axis: Axes, labels: Sequence[Sequence[str]]) -> None:
     rows_h1, columns_w = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
     lines_hw = np.zeros((height, width), bool)
     radius = _PIXELS_PER_POINT * _MARKER_RADIUS
-    points, marks, forms = [], [], []
-    for line, texts in zip(axis.lines, labels, strict=True):
-        data_P2 = np.asarray(line.get_xydata())
+
+    def pixels_of(data_P2: np.ndarray) -> np.ndarray:
+        """Places from the upper left corner."""
         xy_P2 = scale * (axis.transData.transform(data_P2) - frame.p0)
-        xy_P2[:, 1] = height - xy_P2[:, 1]  # from the upper left corner
+        xy_P2[:, 1] = height - xy_P2[:, 1]
+        return xy_P2
+
+    def cross(xy_P2: np.ndarray) -> None:
         for start, end in pairwise(xy_P2):
             steps = np.linspace(start, end, math.ceil(np.abs(end - start).max()) + 1)
             columns, rows = np.clip(steps.astype(int), 0, (width - 1, height - 1)).T
             lines_hw[rows, columns] = True
+
+    for bars in axis.collections:
+        for path in bars.get_paths():
+            cross(pixels_of(np.asarray(path.vertices)))
+    points, marks, forms = [], [], []
+    for line, texts in zip(axis.lines, labels, strict=True):
+        data_P2 = np.asarray(line.get_xydata(), float).reshape(-1, 2)
+        xy_P2 = pixels_of(data_P2)
+        if line.get_linestyle() != "None":
+            cross(xy_P2)
         for text, data, (x, y) in zip(texts, data_P2, xy_P2, strict=True):
             points.append((text, data, x, y, line.get_color()))
             marks.append(np.hypot(columns_w - x, rows_h1 - y) <= radius)
@@ -151,12 +76,13 @@ def label_points(axis: Axes, labels: Sequence[Sequence[str]]) -> None:
         if place is None or place.covers:
             continue
         (w, h), left, top = _label_size(text), place.x - x, place.y - y
-        gap = math.hypot(max(left, 0, -left - w), max(top, 0, -top - h))
-        if gap <= _FARTHEST * _PIXELS_PER_POINT:
+        gap = math.hypot(max(left, 0, -left - w), max(top, 0, -top - h)) / _PIXELS_PER_POINT
+        if gap <= _FARTHEST:
             offset = (left + w / 2) / _PIXELS_PER_POINT, (-top - h / 2) / _PIXELS_PER_POINT
+            leader = {"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0}
             axis.annotate(
-                text, data, xytext=offset, textcoords="offset points",
-                size=_LABEL_SIZE, ha="center", va="center", color=color,
+                text, tuple(data), xytext=offset, textcoords="offset points", size=LABEL_SIZE,
+                color=color, ha="center", va="center", arrowprops=leader if gap > _NEAR else None,
             )  # fmt: skip
 
 
@@ -238,7 +164,7 @@ def place_labels(
 
 def _label_size(text: str) -> tuple[int, int]:
     """Width and height of a chart's label in pixels of the grid, by its number of characters."""
-    height = math.ceil(_PIXELS_PER_POINT * _LABEL_SIZE)
+    height = math.ceil(_PIXELS_PER_POINT * LABEL_SIZE)
     return math.ceil(height * _EM_PER_CHARACTER * len(text)), height
 
 

@@ -7,15 +7,13 @@ videos with a returning object, and in those without, which share nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from vis_bench.charts import PALETTE, add_legend, chart_style, encode_figure
+from vis_bench.charts import Panel, Series
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import ap_samples, interval_of
 from vis_bench.metrics.matching import AREA_NAMES, RETURNING, STAYING, Matches
@@ -169,42 +167,31 @@ def _gain_entry(gain: Difference) -> Entry:
     return Entry(points(gain.difference, signed=True), interval=ends)
 
 
-def returning_digest(sweeps: Sequence[Sweep]) -> str:
-    """SHA-256 of the data in the chart."""
-    content = [[sweep.name, [_drawn(cell) for cell in sweep.cells]] for sweep in sweeps]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+def returning_panels(sweeps: Sequence[Sweep]) -> list[Panel]:
+    """AP of returning and of staying objects by clip length, a panel per method."""
+    panels = [_panel(sweep) for sweep in sweeps]
+    ends = [end for panel in panels for s in panel.series for end in s.high if end is not None]
+    return [replace(panel, ylim=(0.0, 1.05 * max(ends))) for panel in panels]
 
 
-def _drawn(cell: Cell) -> list[list[float]]:
-    """AP in points with the ends of its interval, of returning and of staying objects."""
-    values = []
-    for ap_S in cell.of_objects:
-        ap = float(ap_S[0])
-        ends = interval_of(ap_S, len(cell.matches.videos)) or (ap, ap)
-        values.append([round(100 * value, 3) for value in (ap, *ends)])
-    return values
+def _panel(sweep: Sweep) -> Panel:
+    method, places = sweep.cells[0].record.method, range(len(sweep.cells))
+    series = [
+        Series.of(
+            title.lower(), method, map(float, places),
+            [_drawn(cell.of_objects[kind], cell) for cell in sweep.cells],
+        )
+        for kind, title in enumerate(KINDS.values())
+    ]  # fmt: skip
+    lengths = tuple(str(cell.record.clip_length) for cell in sweep.cells)
+    return Panel(
+        sweep.name, "frames in a clip", "AP, bars: 95 %", tuple(series),
+        categories=lengths, names="ends",
+    )  # fmt: skip
 
 
-def returning_chart(sweeps: Sequence[Sweep]) -> bytes:
-    """Draw AP of returning and of staying objects by clip length as an SVG, a panel per method."""
-    from matplotlib.figure import Figure
-
-    with chart_style({"axes.titlesize": 9, "axes.titlelocation": "left"}):
-        figure = Figure(figsize=(8.6, 2.8))
-        panels = figure.subplots(1, len(sweeps), sharey=True, squeeze=False)[0]
-        for axis, sweep in zip(panels, sweeps, strict=True):
-            drawn_CK3 = np.array([_drawn(cell) for cell in sweep.cells])
-            places = np.arange(len(drawn_CK3))
-            bars = []
-            for kind, (color, marker) in enumerate(zip(PALETTE[1::-1], "os", strict=True)):
-                ap, low, high = drawn_CK3[:, kind].T
-                style = {"color": color, "marker": marker, "elinewidth": 0.7}
-                ends = (ap - low, high - ap)
-                bars.append(axis.errorbar(places + 0.1 * kind - 0.05, ap, ends, **style))
-            axis.set_xticks(places, [str(cell.record.clip_length) for cell in sweep.cells])
-            axis.set(title=sweep.name, xlabel="frames in a clip")
-        panels[0].set(ylabel="AP (bars: 95 %)", ylim=(0, None))
-        names = [f"{title} objects" for title in KINDS.values()]
-        add_legend(panels[0], bars, names, loc="lower right")
-        figure.tight_layout(w_pad=1.5)
-        return encode_figure(figure, "svg", f"data sha256 {returning_digest(sweeps)}")
+def _drawn(ap_S: np.ndarray, cell: Cell) -> tuple[float, float, float]:
+    """AP in points with the ends of its interval."""
+    ap = float(ap_S[0])
+    low, high = interval_of(ap_S, len(cell.matches.videos)) or (ap, ap)
+    return 100 * ap, 100 * low, 100 * high

@@ -1,0 +1,298 @@
+"""Draws panels: the one place that knows the layout and the look of charts."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vis_bench.charts.encode import chart_style, encode_figure
+from vis_bench.charts.labels import LABEL_SIZE, label_points
+from vis_bench.charts.looks import DARK, LIGHT, PAPER, Look, Looks, Theme, looks_of
+from vis_bench.charts.panels import Panel, Series, digest
+from vis_bench.errors import InputError
+from vis_bench.text import single_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Annotation
+
+MOST_SERIES = 7  # beside each other in one category
+_MOST_DODGE, _DODGE = 0.2, 0.08  # of the distance of two categories
+_SIZE = 4.3, 3.4  # of a panel, in inches
+_CATEGORY_HEIGHT, _CATEGORY_ROOM = 0.24, 1.0
+_TITLE_CHARACTERS = 12  # for each inch of a panel
+_NAME_CHARACTERS, _LEGEND_CHARACTERS = 18, 60
+# Names at the ends of lines: their left edge, in the frame's widths, and the room of each.
+_NAME_PLACE, _NAME_ROOM = 1.03, 1.1
+
+
+def draw(
+    panels: Sequence[Panel],
+    form: str,
+    *,
+    theme: Theme = PAPER,
+    columns: int = 2,
+    size: tuple[float, float] = _SIZE,
+) -> bytes:
+    """Draw panels beside and below each other; an SVG names the digest of its data.
+
+    Args:
+        form: "png", "svg" or "pdf".
+        size: of a panel, in inches; one with categories below each other is as tall as they need.
+
+    Raises:
+        InputError: if more series than can be told apart share categories.
+    """
+    from matplotlib.figure import Figure
+
+    if not panels:
+        raise InputError("nothing to draw; expected at least one panel")
+    columns = min(columns, len(panels))
+    rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
+    heights = [max(_height(panel, size[1]) for panel in row) for row in rows]
+    looks = looks_of([[(s.method, s.name) for s in panel.series] for panel in panels])
+    with chart_style(_theme_style(theme)):
+        figure = Figure((size[0] * columns, sum(heights)), layout="constrained")
+        axes = list(figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights).flat)
+        drawn = [
+            _draw_panel(axis, panel, looks, theme, int(size[0] * _TITLE_CHARACTERS))
+            for axis, panel in zip(axes, panels, strict=False)
+        ]
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        ends = [
+            _write_ends(axis, panel, lines) if panel.names == "ends" else []
+            for axis, panel, lines in zip(axes, panels, drawn, strict=False)
+        ]
+        _add_legend(figure, panels, drawn)
+        figure.draw_without_rendering()  # labels need the places of the axes
+        figure.set_layout_engine("none")
+        for axis, panel, lines, names in zip(axes, panels, drawn, ends, strict=False):
+            label_points(axis, _labels(axis, panel, lines))
+            _move_ends(axis, names)
+            if panel.xscale == "symlog":
+                _break_axis(axis, panel, theme)
+        return encode_figure(figure, form, f"data sha256 {digest(panels)}")
+
+
+def draw_twins(panels: Sequence[Panel], **layout: Any) -> dict[str, bytes]:
+    """Draw a chart as transparent SVG twice, by the names of the page's schemes."""
+    themes = {"light": LIGHT, "dark": DARK}
+    return {name: draw(panels, "svg", theme=theme, **layout) for name, theme in themes.items()}
+
+
+def add_legend(
+    parent: Axes | Figure, handles: Sequence[Any], names: Sequence[str], **options: Any
+) -> None:
+    """Add a legend. Names are set late, since matplotlib hides those with a leading underscore."""
+    if names:
+        numbers = list(map(str, range(len(names))))
+        legend = parent.legend(handles, numbers, **options)
+        for text, name in zip(legend.get_texts(), names, strict=True):
+            text.set_text(name)
+
+
+def dodges(number: int) -> np.ndarray:
+    """Distances of series from the middle of their category."""
+    step = min(_DODGE, 2 * _MOST_DODGE / max(number - 1, 1))
+    return step * (np.arange(number) - (number - 1) / 2)
+
+
+def _theme_style(theme: Theme) -> dict[str, Any]:
+    ground = theme.ground or "none"
+    return {
+        "text.color": theme.ink, "axes.labelcolor": theme.ink, "xtick.color": theme.ink,
+        "ytick.color": theme.ink, "axes.edgecolor": theme.line, "grid.color": theme.line,
+        "axes.titlesize": 9, "axes.titlelocation": "left",
+        "axes.spines.top": False, "axes.spines.right": False,
+        "figure.facecolor": ground, "axes.facecolor": ground, "savefig.facecolor": ground,
+    }  # fmt: skip
+
+
+def _height(panel: Panel, height: float) -> float:
+    if not panel.is_sideways:
+        return height
+    return _CATEGORY_ROOM + _CATEGORY_HEIGHT * len(panel.categories)
+
+
+def _draw_panel(
+    axis: Axes, panel: Panel, looks: Looks, theme: Theme, characters: int
+) -> list[Line2D]:
+    """Draw the series of a panel, its axes and its title; return a line for each series.
+
+    Args:
+        characters: of a line of text.
+    """
+    number = len(panel.series)
+    if panel.categories and number > MOST_SERIES:
+        raise InputError(
+            f"{number} series stand beside each other over {panel.xlabel}; expected at most "
+            f"{MOST_SERIES}"
+        )
+    shifts = dodges(number) if panel.categories else np.zeros(number)
+    lines = []
+    for series, shift in zip(panel.series, shifts, strict=True):
+        look = looks[series.method, series.name]
+        lines.append(_draw_series(axis, series, float(shift), look, theme, panel.is_sideways))
+    _set_axes(axis, panel, characters)
+    for series, line in zip(panel.series, lines, strict=True):
+        if series.goes_on and series.x:
+            ends = [series.x[-1], axis.get_xlim()[1]], [series.y[-1]] * 2
+            axis.plot(*ends, color=line.get_color(), linestyle=line.get_linestyle(), marker="")
+    return lines
+
+
+def _draw_series(
+    axis: Axes, series: Series, shift: float, look: Look, theme: Theme, sideways: bool
+) -> Line2D:
+    color = theme.colors.get(look.color, theme.ink)
+    x, y = np.array(series.x, float) + shift, np.array(series.y, float)
+    bars = [
+        (place, low, high)
+        for place, low, high in zip(x, series.low, series.high, strict=False)
+        if low is not None and high is not None
+    ]
+    if bars:
+        places, low, high = np.array(bars).T
+        spans = axis.hlines if sideways else axis.vlines
+        spans(places, low, high, color=color, linewidth=0.8, alpha=0.8)
+    [line] = axis.plot(
+        *((y, x) if sideways else (x, y)), color=color, marker=look.marker,
+        linestyle=look.dash if series.is_joined else "none", clip_on=False,
+        fillstyle="none" if series.is_hollow else look.fill,
+        markerfacecoloralt=theme.ground or "none",
+    )  # fmt: skip
+    return line
+
+
+def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
+
+    xlabel = "\n".join(filter(None, (panel.xlabel, _wrapped(panel.remark, characters))))
+    axis.set_title(_wrapped(panel.title, characters))
+    if panel.categories:
+        names = [single_line(name) for name in panel.categories]
+        places = range(len(names))
+        if panel.is_sideways:
+            axis.set_yticks(places, names)
+            axis.set(ylim=(len(names) - 0.5, -0.5), xlim=panel.ylim, ylabel=xlabel)
+            axis.set_xlabel(panel.ylabel)
+            return
+        axis.set_xticks(places, names)
+        axis.set(xlim=(-0.35, len(names) - 0.65), ylim=panel.ylim)
+        axis.set(xlabel=xlabel, ylabel=panel.ylabel)
+        return
+    options = {"linthresh": panel.linear_below, "linscale": 0.5}
+    axis.set_xscale(panel.xscale, **(options if panel.xscale == "symlog" else {}))
+    axis.set(xlim=panel.xlim, ylim=panel.ylim, xlabel=xlabel, ylabel=panel.ylabel)
+    if panel.xticks:
+        axis.xaxis.set_major_locator(FixedLocator(list(panel.xticks)))
+    elif panel.xscale == "log":
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter("{x:g}")
+
+
+def _add_legend(figure: Figure, panels: Sequence[Panel], drawn: Sequence[Sequence[Line2D]]) -> None:
+    """Add one legend above the panels; a name stands there once."""
+    entries = {
+        (series.method, series.name): line
+        for panel, lines in zip(panels, drawn, strict=True)
+        if panel.names == "legend"
+        for series, line in zip(panel.series, lines, strict=True)
+    }
+    names = [_wrapped(name, _LEGEND_CHARACTERS) for _, name in entries]
+    longest = max((len(line) for name in names for line in name.split("\n")), default=1)
+    inches = figure.get_size_inches()[0]
+    columns = max(1, min(len(names), int(inches * 13 / (longest + 6))))
+    add_legend(
+        figure, list(entries.values()), names, loc="outside upper left", ncols=columns,
+        handlelength=2.6,
+    )  # fmt: skip
+
+
+def _labels(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Sequence[str]]:
+    """Labels of the points of all lines of an axis; those behind a series' end have none."""
+    names: list[Sequence[str]] = [
+        [single_line(label) for label in series.labels] or [""] * len(series.x)
+        for series in panel.series
+    ]
+    return [*names, *([""] * 2 for _ in axis.lines[len(lines) :])]
+
+
+def _write_ends(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Annotation]:
+    """Write each name right of the frame, with a thin line to the end of its series."""
+    return [
+        axis.annotate(
+            _wrapped(series.name, _NAME_CHARACTERS), _end_of(axis, series, line),
+            xytext=(_NAME_PLACE, 0.5), textcoords="axes fraction", color=line.get_color(),
+            va="center", size=LABEL_SIZE, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5,
+                        "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 0 if series.goes_on else 4},
+        )
+        for series, line in zip(panel.series, lines, strict=True)
+        if series.x
+    ]  # fmt: skip
+
+
+def _end_of(axis: Axes, series: Series, line: Line2D) -> tuple[float, float]:
+    x, y = np.asarray(line.get_xydata())[-1]
+    return (axis.get_xlim()[1] if series.goes_on else x), y
+
+
+def _move_ends(axis: Axes, ends: Sequence[Annotation]) -> None:
+    """Move names to the height of the ends that they name, none over another."""
+    from matplotlib.text import Text
+
+    frame = axis.get_window_extent()
+    heights = {end: float(axis.transData.transform(end.xy)[1]) for end in ends}
+    ordered = sorted(ends, key=heights.__getitem__)
+    # An annotation's own extent holds its line, too.
+    sizes = [Text.get_window_extent(end).height * _NAME_ROOM for end in ordered]
+    middles = spread([heights[end] for end in ordered], sizes, frame.y0)
+    for end, middle in zip(ordered, middles, strict=True):
+        end.set_position((_NAME_PLACE, (middle - frame.y0) / frame.height))
+
+
+def spread(middles: Sequence[float], sizes: Sequence[float], least: float) -> list[float]:
+    """Middles of boxes in ascending order, moved as little as needed so that none overlap.
+
+    Boxes that push each other share a middle; none begins below `least`.
+    """
+    groups: list[list[float]] = []  # lower end that suits most, size, number
+    for middle, size in zip(middles, sizes, strict=True):
+        groups.append([middle - size / 2, size, 1])
+        while len(groups) > 1 and sum(groups[-2][:2]) > groups[-1][0]:
+            low, tall, number = groups.pop()
+            below = groups[-1]
+            below[0] = (below[0] * below[2] + (low - below[1]) * number) / (below[2] + number)
+            below[1] += tall
+            below[2] += number
+    placed: list[float] = []
+    start = least
+    for low, _, number in groups:
+        start = max(low, start)
+        for size in sizes[len(placed) : len(placed) + int(number)]:
+            placed.append(start + size / 2)
+            start += size
+    return placed
+
+
+def _break_axis(axis: Axes, panel: Panel, theme: Theme) -> None:
+    """Mark where the axis turns from linear to logarithmic."""
+    middle = axis.transData.transform((panel.linear_below / 2, 0))[0]
+    place = axis.transAxes.inverted().transform((middle, 0))[0]
+    axis.annotate(
+        "//", (place, 0), xycoords="axes fraction", ha="center", va="center", color=theme.line
+    )
+
+
+def _wrapped(name: str, characters: int) -> str:
+    return textwrap.fill(single_line(name), characters)

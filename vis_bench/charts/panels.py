@@ -1,0 +1,105 @@
+"""A chart as data: panels of series."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+_DIGEST = re.compile(r"data sha256 ([0-9a-f]{64})")
+_DIGITS = 6  # of values in a digest, so that it is the same on all machines
+
+# A value and the ends of its interval; None where unknown.
+Value = tuple[float | None, float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one method, joined by a line.
+
+    Attributes:
+        method: name by which it has its color and marker; empty for what is of no one method.
+        x: numbers, or places in the panel's categories.
+        low, high: ends of the points' intervals, in y; None for a point without one.
+        labels: beside the points; an empty one is not drawn.
+        goes_on: the line stays level from the last point to the edge.
+        is_hollow: of what is not ranked, such as a reconstruction.
+    """
+
+    name: str
+    method: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+    labels: tuple[str, ...] = ()
+    is_joined: bool = True
+    goes_on: bool = False
+    is_hollow: bool = False
+
+    @classmethod
+    def of(
+        cls, name: str, method: str, x: Iterable[float], values: Iterable[Value], **options: Any
+    ) -> Series:
+        """Series with intervals; a point without a value is left out.
+
+        Args:
+            values: (y, low, high) at each x.
+            options: other attributes than these.
+        """
+        known = [(at, y, low, high) for at, (y, low, high) in zip(x, values, strict=True)
+                 if y is not None]  # fmt: skip
+        places, y, low, high = zip(*known, strict=True) if known else ((),) * 4
+        return cls(name, method, places, y, low, high, **options)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series on the same axes.
+
+    Attributes:
+        xscale: "symlog" is logarithmic from `linear_below` on, and holds 0.
+        categories: names of x = 0, 1, ..; beside each other there, series are moved apart by a
+            fifth at most.
+        is_sideways: the categories stand below each other, and y goes from left to right.
+        names: place of the series' names, at the ends of lines or in a legend; "none" where labels
+            or the title name them.
+        remark: below the axis.
+    """
+
+    title: str
+    xlabel: str
+    ylabel: str
+    series: tuple[Series, ...]
+    xscale: Literal["linear", "log", "symlog"] = "linear"
+    linear_below: float = 1.0
+    xticks: tuple[float, ...] = ()
+    xlim: tuple[float | None, float | None] = (None, None)
+    ylim: tuple[float | None, float | None] = (None, None)
+    categories: tuple[str, ...] = ()
+    is_sideways: bool = False
+    names: Literal["ends", "legend", "none"] = "legend"
+    remark: str = ""
+
+
+def digest(panels: Sequence[Panel]) -> str:
+    """SHA-256 of the data in a chart."""
+    content = json.dumps([_rounded(asdict(panel)) for panel in panels], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def digest_of_svg(svg: str) -> str | None:
+    """Checksum of the data in a chart as SVG; None where it names none."""
+    found = _DIGEST.search(svg)
+    return found.group(1) if found else None
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list | tuple) else value
