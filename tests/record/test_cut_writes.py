@@ -7,9 +7,9 @@ import shutil
 from contextlib import suppress
 
 import pytest
+from maintenance import refresh
 
 from cuts import Killed, cutting
-from maintenance import refresh
 from record_example import example_record, perfect_tracks, streaming_fields
 from run_case import QUIET, jobs_of
 from vis_bench.data.datasets import load_dataset

@@ -41,6 +41,22 @@ class Dot:
     moved: str
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """Scales of a chart, from records and values to units of the drawing."""
+
+    num_records: int
+    bottom: float
+    top: float
+
+    def x(self, place: float) -> float:
+        return _LEFT + (place + 0.5) * (_WIDTH - _LEFT - _RIGHT) / self.num_records
+
+    def y(self, value: float) -> float:
+        height = _HEIGHT - _TOP - _BOTTOM
+        return _TOP + (self.top - value) / (self.top - self.bottom) * height
+
+
 def chart(title: str, dots: Sequence[Dot], machines: Sequence[int]) -> Markup:
     """Draw values over the records of a cell, a line for each machine.
 
@@ -51,50 +67,81 @@ def chart(title: str, dots: Sequence[Dot], machines: Sequence[int]) -> Markup:
     """
     ends = [x for dot in dots for x in (dot.value, dot.low, dot.high) if x is not None]
     ticks, digits = _ticks(min(ends), max(ends))
-    bottom, top = min(ticks[0], *ends), max(ticks[-1], *ends)
+    frame = _Frame(len(machines), min(ticks[0], *ends), max(ticks[-1], *ends))
+    parts = [
+        f'<text class="title" x="0" y="15">{escape(title)}</text>',
+        *(_grid_line(frame, tick, digits) for tick in ticks),
+        *_machine_changes(frame, machines),
+        *_lines(frame, dots),
+        *_markers(frame, dots),
+        *_commits(frame, dots),
+    ]
+    alt = f"{title}: {len(dots)} records. " + (
+        " ".join(f"Moved at {dot.label}: {dot.moved}." for dot in dots if dot.moved) or "No move."
+    )
+    return Markup(
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{_text(alt)}">'
+        f"{''.join(parts)}</svg>"
+    )
 
-    def x(place: float) -> float:
-        return _LEFT + (place + 0.5) * (_WIDTH - _LEFT - _RIGHT) / len(machines)
 
-    def y(value: float) -> float:
-        return _TOP + (top - value) / (top - bottom) * (_HEIGHT - _TOP - _BOTTOM)
+def _grid_line(frame: _Frame, tick: float, digits: int) -> str:
+    at, text = f'x="{_LEFT - 7}" y="{frame.y(tick) + 4:.1f}"', _tick_text(tick, digits)
+    return (
+        f'<path class="grid" d="M{_LEFT} {frame.y(tick):.1f}H{_WIDTH - _RIGHT}"/>'
+        f'<text {at} text-anchor="end">{text}</text>'
+    )
 
-    parts = [f'<text class="title" x="0" y="15">{escape(title)}</text>']
-    for tick in ticks:
-        at, text = f'x="{_LEFT - 7}" y="{y(tick) + 4:.1f}"', _tick_text(tick, digits)
-        parts.append(
-            f'<path class="grid" d="M{_LEFT} {y(tick):.1f}H{_WIDTH - _RIGHT}"/>'
-            f'<text {at} text-anchor="end">{text}</text>'
-        )
+
+def _machine_changes(frame: _Frame, machines: Sequence[int]) -> list[str]:
+    """Draw a line between records of different machines."""
     changes = [n for n in range(1, len(machines)) if machines[n] != machines[n - 1]]
-    if changes:
-        lines = "".join(f"M{x(n - 0.5):.1f} {_TOP}V{_HEIGHT - _BOTTOM}" for n in changes)
-        parts.append(f'<path class="machine" d="{lines}"><title>another machine</title></path>')
+    lines = "".join(f"M{frame.x(n - 0.5):.1f} {_TOP}V{_HEIGHT - _BOTTOM}" for n in changes)
+    mark = f'<path class="machine" d="{lines}"><title>another machine</title></path>'
+    return [mark] if changes else []
+
+
+def _lines(frame: _Frame, dots: Sequence[Dot]) -> list[str]:
+    """Draw the spreads and lines of each machine, bridged over records of others."""
+    parts = []
     for machine in dict.fromkeys(dot.machine for dot in dots):
         own, color = [dot for dot in dots if dot.machine == machine], f"c{machine % _COLORS}"
         bars = "".join(
-            f"M{x(dot.place):.1f} {y(dot.low):.1f}V{y(dot.high):.1f}"
+            f"M{frame.x(dot.place):.1f} {frame.y(dot.low):.1f}V{frame.y(dot.high):.1f}"
             for dot in own
             if dot.low is not None and dot.high is not None
         )
         parts += [f'<path class="spread {color}" d="{bars}"/>'] if bars else []
         for kind, is_next in (("line", True), ("bridge", False)):
             steps = "".join(
-                f"M{x(a.place):.1f} {y(a.value):.1f}L{x(b.place):.1f} {y(b.value):.1f}"
+                f"M{frame.x(a.place):.1f} {frame.y(a.value):.1f}"
+                f"L{frame.x(b.place):.1f} {frame.y(b.value):.1f}"
                 for a, b in pairwise(own)
                 if (b.place == a.place + 1) == is_next
             )
             parts += [f'<path class="{kind} {color}" d="{steps}"/>'] if steps else []
-    radius = 3 if len(machines) <= 60 else 2
+    return parts
+
+
+def _markers(frame: _Frame, dots: Sequence[Dot]) -> list[str]:
+    """Draw a dot with a tooltip for each record, and a ring around those that moved."""
+    parts = []
+    radius = 3 if frame.num_records <= 60 else 2
     for dot in dots:
-        at = f'cx="{x(dot.place):.1f}" cy="{y(dot.value):.1f}"'
+        at = f'cx="{frame.x(dot.place):.1f}" cy="{frame.y(dot.value):.1f}"'
         ring = f'<circle class="moved" {at} r="{radius + 4}"/>' if dot.moved else ""
         parts.append(
             f'{ring}<circle class="c{dot.machine % _COLORS}" {at} r="{radius}">'
             f"<title>{_text(dot.text)}</title></circle>"
         )
-    for dot in _labelled(dots, x):
-        place, anchor = x(dot.place), "middle"
+    return parts
+
+
+def _commits(frame: _Frame, dots: Sequence[Dot]) -> list[str]:
+    """Write commits below the axis."""
+    parts = []
+    for dot in _labelled(dots, frame.x):
+        place, anchor = frame.x(dot.place), "middle"
         if place < _LEFT + _LABEL / 2:
             place, anchor = max(place - 20, 0), "start"
         elif place > _WIDTH - _LABEL / 2:
@@ -104,13 +151,7 @@ def chart(title: str, dots: Sequence[Dot], machines: Sequence[int]) -> Markup:
             f'<text{mark} x="{place:.1f}" y="{_HEIGHT - 8}" text-anchor="{anchor}">'
             f"{_text(dot.label[:8])}</text>"
         )
-    alt = f"{title}: {len(dots)} records. " + (
-        " ".join(f"Moved at {dot.label}: {dot.moved}." for dot in dots if dot.moved) or "No move."
-    )
-    return Markup(
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{_text(alt)}">'
-        f"{''.join(parts)}</svg>"
-    )
+    return parts
 
 
 def key_of_machines(names: Sequence[str]) -> Markup:
