@@ -7,8 +7,8 @@ import shutil
 from contextlib import suppress
 
 import pytest
-from maintenance import refresh
 
+import refresh
 from cuts import Killed, cutting
 from record_example import example_record, perfect_tracks, streaming_fields
 from run_case import QUIET, jobs_of
