@@ -147,34 +147,53 @@ def video_entries(
 def _video_entry(
     entry: dict[str, Any], of_images: bool, where: str, defect: Report, flaw: Report
 ) -> VideoEntry:
-    size_HW = None
-    size: list[Any] = [entry.get("height"), entry.get("width")]
-    if all(type(side) is int and side > 0 for side in size) and size[0] * size[1] < MAX_PIXELS:
-        size_HW = size[0], size[1]
-    else:
-        needed = "expected at least 1 each, with a product below 2^24 pixels"
-        defect("size", where, f"has height and width {shown(size)}; {needed}")
-    names = entry.get("file_names")
-    if names is not None and not isinstance(names, list):
-        defect("length", where, f"has file_names {shown(names)}; expected a list")
-        names = None
-    elif not names:
-        flaw("length", where, f"has file_names {shown(names)}; expected one for each frame")
-    length = entry.get("length", len(names) if names else None)
-    if "length" not in entry and names:
-        flaw("length", where, "has no length; expected a number of frames")
-    elif type(length) is not int or not 0 <= length < MAX_FRAMES:
-        defect(
-            "length", where, f"has length {shown(length)}; expected a number of frames below 2^31"
-        )
-        length = len(names) if names is not None else None
-    elif length == 0:
-        flaw("length", where, "has length 0; expected a number of frames")
-    elif names and len(names) != length:
-        flaw("length", where, f"has length {length} but {len(names)} file_names")
+    size_HW = _size(entry, where, defect)
+    names = _file_names(entry, where, defect, flaw)
+    length = _length(entry, names, where, defect, flaw)
     folder, _, file = str(names[0]).rpartition("/") if names else ("", "", "")
     title = (file if of_images else folder) or str(entry["id"])
     return VideoEntry(entry["id"], title, where, size_HW, length, names or [])
+
+
+def _size(entry: dict[str, Any], where: str, defect: Report) -> tuple[int, int] | None:
+    size: list[Any] = [entry.get("height"), entry.get("width")]
+    if all(type(side) is int and side > 0 for side in size) and size[0] * size[1] < MAX_PIXELS:
+        return size[0], size[1]
+    needed = "expected at least 1 each, with a product below 2^24 pixels"
+    defect("size", where, f"has height and width {shown(size)}; {needed}")
+    return None
+
+
+def _file_names(
+    entry: dict[str, Any], where: str, defect: Report, flaw: Report
+) -> list[Any] | None:
+    names = entry.get("file_names")
+    if names is not None and not isinstance(names, list):
+        defect("length", where, f"has file_names {shown(names)}; expected a list")
+        return None
+    if not names:
+        flaw("length", where, f"has file_names {shown(names)}; expected one for each frame")
+    return names
+
+
+def _length(
+    entry: dict[str, Any], names: list[Any] | None, where: str, defect: Report, flaw: Report
+) -> int | None:
+    """The number of frames; that of the names where the entry has none that can be used."""
+    if "length" not in entry and names:
+        flaw("length", where, "has no length; expected a number of frames")
+        return len(names)
+    length = entry.get("length")
+    if type(length) is not int or not 0 <= length < MAX_FRAMES:
+        defect(
+            "length", where, f"has length {shown(length)}; expected a number of frames below 2^31"
+        )
+        return None if names is None else len(names)
+    if length == 0:
+        flaw("length", where, "has length 0; expected a number of frames")
+    elif names and len(names) != length:
+        flaw("length", where, f"has length {length} but {len(names)} file_names")
+    return length
 
 
 def category_names(

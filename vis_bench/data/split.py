@@ -13,6 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,34 +101,64 @@ def choose_videos(
         fraction: of the videos.
         seed: of the order among equals.
     """
-    counts = Counter(label for labels in categories_by_video.values() for label in labels)
-    # A category of one video cannot be shared and counts for nothing.
-    labels_of = {
-        video: [label for label in labels if counts[label] > 1]
-        for video, labels in categories_by_video.items()
-    }
-    left = {label: count for label, count in counts.items() if count > 1}
-    wanted: dict[int | None, float] = {None: fraction * len(labels_of)}  # None: of all videos
-    wanted |= {label: max(fraction * count, 1.0) for label, count in left.items()}
-    held_out: set[int] = set()
-    served: set[int] = set()
+    deal = _Deal.of(categories_by_video, fraction)
     waiting = sorted(categories_by_video)
     random.Random(seed).shuffle(waiting)
     while waiting:
-        rarest = min(((n, label) for label, n in left.items() if n), default=(0, None))[1]
-        dealt = [v for v in waiting if rarest is None or rarest in labels_of[v]]
+        rarest = deal.rarest()
+        dealt = [v for v in waiting if rarest is None or rarest in deal.labels_of[v]]
         for video in dealt:
-            labels = labels_of[video]
-            is_last_chance = any(left[label] == 1 and label not in served for label in labels)
-            for label in labels:
-                left[label] -= 1
-            if wanted[rarest] >= 0.5 or is_last_chance:
-                held_out.add(video)
-                served.update(labels)
-                for key in (*labels, None):
-                    wanted[key] -= 1
-        waiting = [v for v in waiting if rarest is not None and rarest not in labels_of[v]]
-    return held_out
+            deal.give(video, rarest)
+        waiting = [v for v in waiting if rarest is not None and rarest not in deal.labels_of[v]]
+    return deal.held_out
+
+
+@dataclass(frozen=True)
+class _Deal:
+    """Videos dealt to two parts so far.
+
+    Attributes:
+        labels_of: categories that count of each video.
+        left: videos not yet dealt of each category.
+        wanted: videos still to hold out of each category, and under None of all.
+        held_out: videos of the part that is held out.
+        served: categories that it shows.
+    """
+
+    labels_of: Mapping[int, Sequence[int]]
+    left: dict[int, int]
+    wanted: dict[int | None, float]
+    held_out: set[int] = field(default_factory=set)
+    served: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, categories_by_video: Mapping[int, Sequence[int]], fraction: float) -> _Deal:
+        counts = Counter(label for labels in categories_by_video.values() for label in labels)
+        # A category of one video cannot be shared and counts for nothing.
+        left = {label: count for label, count in counts.items() if count > 1}
+        labels_of = {
+            video: [label for label in labels if label in left]
+            for video, labels in categories_by_video.items()
+        }
+        wanted: dict[int | None, float] = {None: fraction * len(labels_of)}
+        wanted |= {label: max(fraction * count, 1.0) for label, count in left.items()}
+        return cls(labels_of, left, wanted)
+
+    def rarest(self) -> int | None:
+        """Return the category with the fewest videos left; None if no category has any."""
+        return min(((n, label) for label, n in self.left.items() if n), default=(0, None))[1]
+
+    def give(self, video: int, rarest: int | None) -> None:
+        """Hold a video out or leave it in, as the rarest of its categories asks."""
+        labels = self.labels_of[video]
+        is_last_chance = any(self.left[key] == 1 and key not in self.served for key in labels)
+        for label in labels:
+            self.left[label] -= 1
+        if self.wanted[rarest] >= 0.5 or is_last_chance:
+            self.held_out.add(video)
+            self.served.update(labels)
+            for key in (*labels, None):
+                self.wanted[key] -= 1
 
 
 def _checked(content: Any, name: str) -> dict[str, Any]:

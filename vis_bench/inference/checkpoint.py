@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -146,6 +147,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     except OSError as error:
         raise InputError(f"weights file {path} cannot be read: {error.strerror}") from None
+    state = _by_name(content, path)
+    for key, value in state.items():
+        _check_dense(key, value, path)
+    return state
+
+
+def _by_name(content: Any, path: Path) -> dict[str, Tensor]:
+    """Refuse the content of a file that is not tensors by name, alone or below one known key."""
     for entry in ("model", "state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]
@@ -160,16 +169,19 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path} holds {_some(others)} beside tensors; expected a state dict, alone or "
             'under "model" or "state_dict"'
         )
-    for key, value in content.items():
-        if value.layout != torch.strided or value.is_quantized or value.is_meta:
-            kind = "no values" if value.is_meta else f"a {value.layout} tensor of {value.dtype}"
-            raise InputError(f"{path} has {kind} for {key}; expected a dense tensor")
-        if value.is_floating_point() and value.itemsize == 1:
-            raise InputError(
-                f"{path} has {value.dtype} for {key}, whose scales are not read; expected weights "
-                "of 16 bits or more"
-            )
     return dict(content)
+
+
+def _check_dense(key: str, value: Tensor, path: Path) -> None:
+    """Refuse a tensor that is sparse, quantized, without values, or of a byte per weight."""
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        kind = "no values" if value.is_meta else f"a {value.layout} tensor of {value.dtype}"
+        raise InputError(f"{path} has {kind} for {key}; expected a dense tensor")
+    if value.is_floating_point() and value.itemsize == 1:
+        raise InputError(
+            f"{path} has {value.dtype} for {key}, whose scales are not read; expected weights "
+            "of 16 bits or more"
+        )
 
 
 def check_kinds(state: Mapping[str, Tensor], method: nn.Module, path: Path) -> None:
