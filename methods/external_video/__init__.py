@@ -153,12 +153,8 @@ def build(
         )
     if preset and preset not in PRESETS:
         raise InputError(f"options.preset is {preset!r}; expected one of: {', '.join(PRESETS)}")
-    functions = {"adders": adders, "function": [function] if back_end == "callable" else []}
-    for option, paths in functions.items():
-        for path in paths:
-            module, colon, called = path.partition(":")
-            if not (module and colon and called):
-                raise InputError(f"options.{option} has {path!r}; expected package.module:function")
+    _check_paths("adders", adders)
+    _check_paths("function", [function] if back_end == "callable" else [])
     if back_end != "callable" and not config_file:
         raise InputError("options.config_file is empty; expected the file of the project's config")
     if len(opts) % 2:
@@ -166,11 +162,7 @@ def build(
     folder = Path(project_path).expanduser()
     if not project_path or not folder.is_dir():
         raise InputError(f"options.project_path is {project_path!r}; expected a folder")
-    if python:
-        require_posix("options.python, a model in another Python,")
-    found = shutil.which(Path(python).expanduser()) if python else None
-    if python and found is None:
-        raise InputError(f"options.python is {python!r}; expected a program")
+    program = _program(python) if python else None
     if isinstance(timeout, bool) or not timeout > 0:
         raise InputError(f"options.timeout is {timeout!r}; expected seconds above 0")
     spec = {
@@ -178,6 +170,21 @@ def build(
         "preset": preset, "adders": list(adders), "classes_key": classes_key, "opts": list(opts),
         "project_path": str(folder.resolve()), "num_classes": num_classes, "weights": None,
     }  # fmt: skip
+    return ExternalVideo(spec, program, timeout, name, backbone)
+
+
+def _check_paths(option: str, paths: Sequence[str]) -> None:
+    for path in paths:
+        module, colon, called = path.partition(":")
+        if not (module and colon and called):
+            raise InputError(f"options.{option} has {path!r}; expected package.module:function")
+
+
+def _program(python: str) -> str:
+    """Return the path of another Python."""
+    require_posix("options.python, a model in another Python,")
+    found = shutil.which(Path(python).expanduser())
+    if found is None:
+        raise InputError(f"options.python is {python!r}; expected a program")
     # Absolute, as it starts in the project's folder; a link that leads to it tells the environment.
-    interpreter = None if found is None else str(Path(found).absolute())
-    return ExternalVideo(spec, interpreter, timeout, name, backbone)
+    return str(Path(found).absolute())
