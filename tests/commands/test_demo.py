@@ -10,8 +10,10 @@ from PIL import Image
 from hostile_calls import call
 from vis_bench.commands import demo
 from vis_bench.record.store import RecordStore
+from vis_bench.runs import measure_config
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
+from vis_bench.runs.harness import Outcome
 
 METHODS = {"seqformer", "ifc", "ms_sts"}
 
@@ -79,9 +81,11 @@ def test_the_proposed_commands_work(shown):
 
 def test_full_measures_the_sixteen_cells_of_24_videos(monkeypatch):
     measured = []
-    monkeypatch.setattr(demo.run_command, "measure", lambda o, folder: measured.append((o, folder)))
+    monkeypatch.setattr(
+        measure_config, "measure_config", lambda **asked: measured.append(asked) or Outcome([], [])
+    )
     _, _, err = call("demo", "--full")
     assert "a tour, not a measurement" in err
-    [(options, folder)] = measured
-    assert len(load_cells(options.config)) == 16
-    assert (options.limit, options.output, folder) == (24, *[Path("runs/demo_full")] * 2)
+    [asked] = measured
+    assert len(load_cells(asked["config"])) == 16
+    assert (asked["run"].limit, asked["output"]) == (24, Path("runs/demo_full"))

@@ -36,10 +36,11 @@ def run(options: argparse.Namespace) -> int:
     options.output, options.limit = options.output or folder, options.limit or limit
     bars = Bars(tracebacks=options.traceback)
     bars.say(demo.TOUR)
-    if options.full:
-        return run_command.measure(options, folder)
-    bars.say(demo.duration(options.limit))
+    if not options.full:
+        bars.say(demo.duration(options.limit))
     outcome = measure_config(**run_command.asked(options, folder), bars=bars)
+    if options.full:
+        return run_command.show(options, outcome, bars)
     text = demo.table_text(outcome.records) + demo.show_best(outcome.records, outcome.folder, bars)
     print_result(options, outcome.records, text)
     return 1 if outcome.failures else 0

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
@@ -21,6 +21,9 @@ from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
 from vis_bench.table import render
 from vis_bench.table.model import Page
+
+if TYPE_CHECKING:
+    from vis_bench.runs.harness import Outcome
 
 # Takes jobs, the store of their records and progress bars; returns an `Outcome`.
 MeasureJobs = Callable[..., Any]
@@ -59,7 +62,11 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measures into the folder of records."""
-    return measure(options, RECORDS, _way(options), options.trace)
+    from vis_bench.runs.measure_config import measure_config
+
+    bars = Bars(tracebacks=options.traceback)
+    arguments = asked(options, RECORDS, options.trace)
+    return show(options, measure_config(**arguments, bars=bars, measure_all=_way(options)), bars)
 
 
 def _way(options: argparse.Namespace) -> MeasureJobs | None:
@@ -103,24 +110,8 @@ def asked(
     }  # fmt: skip
 
 
-def measure(
-    options: argparse.Namespace, records_folder: Path, measure_all: MeasureJobs | None = None,
-    trace: Path | None = None,
-) -> int:  # fmt: skip
-    """Measures, prints the records, and writes the curves of a sweep and of streaming.
-
-    Args:
-        options: with those of `Options.measuring`.
-        records_folder: of the records, unless --output or --limit changes it.
-        measure_all: measures the jobs; in this process unless given.
-        trace: recorded times of clips, in place of this machine's.
-    """
-    from vis_bench.runs.measure_config import measure_config
-
-    bars = Bars(tracebacks=options.traceback)
-    outcome = measure_config(
-        **asked(options, records_folder, trace), bars=bars, measure_all=measure_all
-    )
+def show(options: argparse.Namespace, outcome: Outcome, bars: Bars) -> int:
+    """Prints the records, writes the curves of a sweep and pictures; 1 if anything failed."""
     records = outcome.records
     pages = [measured_page(records)] if records else []
     pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]

@@ -54,8 +54,8 @@ def in_points(
     if 100 * beyond <= points + _ROUNDING:
         return Comparison(figure, (field,))
     was, is_now, change = told_apart(100 * old, 100 * new, digits=2)
-    explained = noise[1] if new > old else -noise[0]
-    noisy = f", noise explains {100 * explained:+.2f}" if any(noise) else ""
+    explained = f"{100 * (noise[1] if new > old else -noise[0]):+.2f}"
+    noisy = f", noise explains {explained}" if float(explained) else ""
     return Comparison(
         figure, (field,), was, is_now, f"{change} points{noisy}", better_or_worse(new > old)
     )

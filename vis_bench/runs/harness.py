@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -69,12 +69,15 @@ def run_jobs(
     for number, attempt in enumerate(sorted(attempts, key=_has_failed), 1):
         job = attempt.job
         attempt = replace(attempt, title=f"[{number}/{len(jobs)}] {job.name}")
+        outcome = outcomes[job.digest] = Outcome([], [])
         with nullcontext() if holds_locks else locked([job], store.folder, bars):
-            before = attempt.measured_before() if resume else None
-            outcome = _measured(attempt, measure_job) if before is None else Outcome([before], [])
-        outcomes[job.digest] = outcome
-        if before is not None:
-            continue
+            if resume and (before := attempt.measured_before()) is not None:
+                outcome.records.append(before)
+                continue
+            with _failures_named(attempt, outcome):
+                with kept_random_states():
+                    record = measure_job(replace(attempt))  # a copy, with which the method ends
+                _write(record, attempt, outcome)
         num_measured += 1
         seconds = time.monotonic() - start
         left = time_left(seconds, num_measured, num_measured + len(jobs) - number)
@@ -93,27 +96,32 @@ def _has_failed(attempt: Attempt) -> bool:
     return record is not None and (bool(record.failures) or attempt.store.has_failed(record))
 
 
-def _measured(attempt: Attempt, measure_job: Callable[[Attempt], Record]) -> Outcome:
-    """Measure one job and write its record."""
-    name = attempt.job.name
+@contextmanager
+def _failures_named(attempt: Attempt, outcome: Outcome) -> Iterator[None]:
+    """Add a job's failure to its outcome, so that the next job is measured."""
     try:
-        with kept_random_states():
-            record = measure_job(replace(attempt))  # a copy, with which the method ends
-        if not attempt.keep_whole_record(record.failures):
-            attempt.store.write(record, attempt.results)
+        yield
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
         attempt.bars.say(f"{attempt.title} failed: {reason(error)}")
         attempt.bars.trace(error)
         attempt.keep_whole_record({"run": reason(error)})
-        return Outcome([], [f"{name}: {reason(error)}"])
+        outcome.failures.append(f"{attempt.job.name}: {reason(error)}")
     except KeyboardInterrupt:
         attempt.name_kept()
         raise
     finally:
         torch.cuda.empty_cache()
+
+
+def _write(record: Record, attempt: Attempt, outcome: Outcome) -> None:
+    """Write a record, unless an earlier one is whole; its shard files have done their work."""
+    if not attempt.keep_whole_record(record.failures):
+        attempt.store.write(record, attempt.results)
     if not record.failures:
         attempt.files.remove()
-    return Outcome([record], [f"{name}, {what}: {why}" for what, why in record.failures.items()])
+    outcome.records.append(record)
+    name = attempt.job.name
+    outcome.failures += [f"{name}, {what}: {why}" for what, why in record.failures.items()]
 
 
 def describe(job: Job, method: VISMethod) -> Record:
