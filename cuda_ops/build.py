@@ -120,8 +120,9 @@ def _private_folder(refused: Path) -> Path:
     warnings.warn(
         f"the cache folder {refused} is not used: it belongs to another user, others can write it, "
         "or it is a symbolic link; libraries are built for this process alone",
-        RuntimeWarning, stacklevel=2,
-    )  # fmt: skip
+        RuntimeWarning,
+        stacklevel=2,
+    )
     return Path(_temporary_folder().name)
 
 

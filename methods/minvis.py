@@ -114,9 +114,11 @@ class MinVIS(OnlineMethod):
         assert state is not None, "a clip has frames"
         probs_QK = (state["sum_QL"] / state["num_frames"]).softmax(-1)[:, :-1]
         prediction = ClipPrediction(
-            probs_QK, torch.stack(masks, 1), track_ids_N=range(len(probs_QK)),
+            probs_QK,
+            torch.stack(masks, 1),
+            track_ids_N=range(len(probs_QK)),
             padding=padding_of(features.frame_size_HW, PAD_TO),
-        )  # fmt: skip
+        )
         return prediction, state
 
     def options_from_config(self, path: Path) -> Mapping[str, object]:
@@ -189,14 +191,24 @@ def build(
     """
     transformers = hugging_face.import_transformers("minvis", "Mask2FormerForUniversalSegmentation")
     swin = transformers.SwinConfig(
-        embed_dim=swin_width, depths=list(swin_depths), num_heads=list(swin_heads),
-        window_size=swin_window, out_features=[f"stage{n + 1}" for n in range(len(swin_depths))],
-    )  # fmt: skip
+        embed_dim=swin_width,
+        depths=list(swin_depths),
+        num_heads=list(swin_heads),
+        window_size=swin_window,
+        out_features=[f"stage{n + 1}" for n in range(len(swin_depths))],
+    )
     config = transformers.Mask2FormerConfig(
-        backbone_config=swin, num_labels=num_classes, num_queries=num_queries, hidden_dim=width,
-        feature_size=width, mask_feature_size=width, num_attention_heads=heads,
-        encoder_layers=encoder_layers, encoder_feedforward_dim=encoder_hidden,
-        decoder_layers=decoder_layers, dim_feedforward=decoder_hidden,
-    )  # fmt: skip
+        backbone_config=swin,
+        num_labels=num_classes,
+        num_queries=num_queries,
+        hidden_dim=width,
+        feature_size=width,
+        mask_feature_size=width,
+        num_attention_heads=heads,
+        encoder_layers=encoder_layers,
+        encoder_feedforward_dim=encoder_hidden,
+        decoder_layers=decoder_layers,
+        dim_feedforward=decoder_hidden,
+    )
     model = transformers.Mask2FormerForUniversalSegmentation(config)
     return MinVIS(model, BACKBONE_NAMES.get(swin_width, "swin"))

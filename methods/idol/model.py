@@ -110,9 +110,12 @@ class IDOL(OnlineMethod):
 
     # 0..255, as the authors' configurations have them.
     input_format = InputFormat(
-        full_value=255.0, mean=(123.675, 116.280, 103.530), std=(58.395, 57.120, 57.375),
-        long_side="round", max_long_side=1333,
-    )  # fmt: skip
+        full_value=255.0,
+        mean=(123.675, 116.280, 103.530),
+        std=(58.395, 57.120, 57.375),
+        long_side="round",
+        max_long_side=1333,
+    )
     tracking_rule = TrackingRule(min_score=MIN_CLASS_SCORE, keep_empty=True)
     checkpoint_signs = SIGNS
 
@@ -146,8 +149,9 @@ class IDOL(OnlineMethod):
         self.mask_head = DynamicMaskHead(width, mask_channels)
         self.embedding_head = MLP(width, width, width, 3)
         # The published model holds its box heads under two names.
-        alias_on_load(self, r"detr\.detr\.transformer\.decoder\.bbox_embed\.",
-                      "detr.detr.bbox_embed.")  # fmt: skip
+        alias_on_load(
+            self, r"detr\.detr\.transformer\.decoder\.bbox_embed\.", "detr.detr.bbox_embed."
+        )
         rename_on_load(self, CHECKPOINT_NAMES)
         second_copy = sum(p.numel() for p in self.decoder.box_heads.parameters())
         self.num_checkpoint_entries = checkpoint_entries(self, not_kept=second_copy)
@@ -224,13 +228,17 @@ class IDOL(OnlineMethod):
         """
         frame = {name: tensor[t] for name, tensor in features.maps.items()}
         queries_N = selected_queries(frame["class_probs"], frame["boxes"])
-        masks_NHW = torch.cat([
-            self.mask_head(
-                frame["queries"][some], frame["centers"][None, some],
-                frame["mask_features"][None], features.frame_size_HW,
-            )[:, 0]
-            for some in queries_N.split(QUERIES_AT_ONCE)
-        ])  # fmt: skip
+        masks_NHW = torch.cat(
+            [
+                self.mask_head(
+                    frame["queries"][some],
+                    frame["centers"][None, some],
+                    frame["mask_features"][None],
+                    features.frame_size_HW,
+                )[:, 0]
+                for some in queries_N.split(QUERIES_AT_ONCE)
+            ]
+        )
         kept_N = kept_masks(masks_NHW, self.mask_iou)
         queries_N = queries_N[kept_N]
         with full_precision(masks_NHW.device):
@@ -262,10 +270,12 @@ def padded_levels(frame_HW: tuple[int, int]) -> FeatureLevels:
     padded_HW = padded_size(frame_HW, PAD_TO)
     shapes = [grid_of(padded_HW, stride) for stride in STRIDES]
     valid = [grid_of(frame_HW, stride) for stride in STRIDES[:-1]]
-    valid.append(tuple(
-        sum(index * fine // coarse < shown for index in range(coarse))
-        for coarse, fine, shown in zip(shapes[-1], shapes[0], valid[0], strict=True)
-    ))  # fmt: skip
+    valid.append(
+        tuple(
+            sum(index * fine // coarse < shown for index in range(coarse))
+            for coarse, fine, shown in zip(shapes[-1], shapes[0], valid[0], strict=True)
+        )
+    )
     return FeatureLevels(tuple(shapes), None if valid == shapes else tuple(valid))
 
 

@@ -296,9 +296,12 @@ def build(
         encoder = EncoderWithoutMemory(encoders(encoder_layers))
     else:
         encoder = InterFrameCommunication(
-            encoders(encoder_layers), encoders(encoder_layers),
-            memory_tokens=memory_tokens, channels=width, unified=memory == "unified",
-        )  # fmt: skip
+            encoders(encoder_layers),
+            encoders(encoder_layers),
+            memory_tokens=memory_tokens,
+            channels=width,
+            unified=memory == "unified",
+        )
     decoder = [TransformerDecoderLayer(width, heads, hidden) for _ in range(decoder_layers)]
     return IFC(
         backbone=resnet,

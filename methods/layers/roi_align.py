@@ -136,9 +136,13 @@ def _along_axis(ends_N2: Tensor, limit_N: Tensor, cells: int) -> tuple[Tensor, T
 
 @_roi_align.register_fake
 def _fake(
-    places_SC: Tensor, sizes_3L: object, strides_L: object, boxes_N4: Tensor, frames_N: object,
+    places_SC: Tensor,
+    sizes_3L: object,
+    strides_L: object,
+    boxes_N4: Tensor,
+    frames_N: object,
     cells: int,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     return places_SC.new_empty(len(boxes_N4) * cells**2, places_SC.shape[1])
 
 
@@ -146,8 +150,15 @@ def _fake(
 # PyTorch's counter counts a multiply-add as two operations.
 @register_flop_formula(torch.ops.methods.roi_align)
 def _flop(
-    places_SC: Sequence[int], sizes_3L: object, strides_L: object, boxes_N4: Sequence[int],
-    frames_N: object, cells: int, *args: object, out_shape: object = None, **kwargs: object,
-) -> int:  # fmt: skip
+    places_SC: Sequence[int],
+    sizes_3L: object,
+    strides_L: object,
+    boxes_N4: Sequence[int],
+    frames_N: object,
+    cells: int,
+    *args: object,
+    out_shape: object = None,
+    **kwargs: object,
+) -> int:
     samples = (PLACES_OF_LARGEST // cells) ** 2
     return 2 * boxes_N4[0] * cells**2 * places_SC[1] * samples * BILINEAR_MACS

@@ -68,9 +68,13 @@ class MaskTrackRCNN(OnlineMethod):
     """
 
     input_format = InputFormat(
-        full_value=255.0, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375),
-        long_side="fit", max_long_side=640, library="opencv",
-    )  # fmt: skip
+        full_value=255.0,
+        mean=(123.675, 116.28, 103.53),
+        std=(58.395, 57.12, 57.375),
+        long_side="fit",
+        max_long_side=640,
+        library="opencv",
+    )
     # No threshold beyond the detections' own; an identity without a mask counts, as in MMDetection.
     tracking_rule = TrackingRule(keep_empty=True)
     checkpoint_signs = SIGNS
@@ -123,9 +127,11 @@ class MaskTrackRCNN(OnlineMethod):
         embeddings_XC = embeddings_NC.new_zeros(scores_TD.numel(), embeddings_NC.shape[1])
         embeddings_XC.index_copy_(0, found_N, embeddings_NC)
         maps = {
-            "scores": scores_TD, "labels": labels_TD, "boxes": boxes_TD4,
+            "scores": scores_TD,
+            "labels": labels_TD,
+            "boxes": boxes_TD4,
             "embeddings": embeddings_XC.unflatten(0, scores_TD.shape),
-        }  # fmt: skip
+        }
         return FrameFeatures(maps | dict(zip(LEVELS, levels, strict=False)), frame_HW)
 
     def masks(self, features: FrameFeatures, t: int, slots_S: Tensor) -> Tensor:

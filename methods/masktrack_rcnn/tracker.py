@@ -139,9 +139,11 @@ def step(detections: Detections, state: State) -> tuple[State, Tensor, Seen]:
     place_S = (latest_M >= 0).nonzero()[: len(place_N), 0]
     row_S = latest_M[place_S]
     latest = {
-        "embeddings_MC": detections.embeddings_NC, "boxes_M4": detections.boxes_N4,
-        "labels_M": detections.labels_N, "seen_M": state["frame"].expand(len(place_N)),
-    }  # fmt: skip
+        "embeddings_MC": detections.embeddings_NC,
+        "boxes_M4": detections.boxes_N4,
+        "labels_M": detections.labels_N,
+        "seen_M": state["frame"].expand(len(place_N)),
+    }
     for key, values_N in latest.items():
         memory[key].index_copy_(0, place_S, values_N[row_S])
     votes_SK = memory["votes_MK"][place_S]

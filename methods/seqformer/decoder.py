@@ -93,9 +93,12 @@ class QueryDecomposeLayer(nn.Module):
         instances_QC = self.instance_self_attention_norm(instances_QC + attended_QC)
         box_queries_TQC = self.talk_among_boxes(box_queries_TQC, position_QC)
         read_TQC = self.cross_attention.read(
-            box_queries_TQC + position_QC, references_TQX, memory_TSC, levels,
+            box_queries_TQC + position_QC,
+            references_TQX,
+            memory_TSC,
+            levels,
             record,
-        )  # fmt: skip
+        )
         update_TQC = self.cross_attention.output_proj_box(read_TQC)
         box_queries_TQC = self.box_cross_attention_norm(box_queries_TQC + update_TQC)
         box_queries_TQC = self.box_feed_forward(box_queries_TQC)
@@ -149,9 +152,14 @@ class QueryDecomposeDecoder(nn.Module):
             outputs: list[DecoderOutput] = []
             for layer, box_head in zip(self.layers, self.box_heads, strict=True):
                 instances_QC, box_queries_TQC = layer(
-                    instances_QC, box_queries_TQC, position_QC, references_TQX, memory_TSC, levels,
+                    instances_QC,
+                    box_queries_TQC,
+                    position_QC,
+                    references_TQX,
+                    memory_TSC,
+                    levels,
                     record,
-                )  # fmt: skip
+                )
                 start_TQX = inverse_sigmoid(references_TQX)
                 boxes_TQ4 = None
                 if last_boxes or layer is not self.layers[-1]:

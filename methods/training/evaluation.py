@@ -49,8 +49,10 @@ def evaluation_cells(config: TrainConfig) -> list[Cell]:
             )
     resolve_jobs(
         [cell.model_copy(update={"weights": None}) for cell in cells],
-        RunSettings("train", DEVICE), build_method, lambda line: None,
-    )  # fmt: skip
+        RunSettings("train", DEVICE),
+        build_method,
+        lambda line: None,
+    )
     return cells
 
 

@@ -59,9 +59,14 @@ class IFCCriterion(Criterion):
             total.add("dense", self.dense_head(mask_features, targets) / clips)
 
     def _add_layer(
-        self, total: LossSum, logits_QK: Tensor, masks_QTHW: Tensor, targets: ClipTargets,
-        clips: int, instances: int,
-    ) -> None:  # fmt: skip
+        self,
+        total: LossSum,
+        logits_QK: Tensor,
+        masks_QTHW: Tensor,
+        targets: ClipTargets,
+        clips: int,
+        instances: int,
+    ) -> None:
         masks_QX = to_grid(masks_QTHW, targets.masks_NTHW.shape[-2:]).flatten(1)
         targets_NX = targets.masks_NTHW.flatten(1)
         matches = match(matching_cost(logits_QK, masks_QX, targets.labels_N, targets_NX))

@@ -92,9 +92,12 @@ def train(
         bars.say(_how_to_go_on(trainer, config_path, overrides, output))
         raise
     return {
-        "steps": trainer.step, "seconds": round(time.monotonic() - started, 1), "losses": losses,
-        "weights": str(output / WEIGHTS), "metrics": metrics,
-    }  # fmt: skip
+        "steps": trainer.step,
+        "seconds": round(time.monotonic() - started, 1),
+        "losses": losses,
+        "weights": str(output / WEIGHTS),
+        "metrics": metrics,
+    }
 
 
 def prepare(config: TrainConfig, bars: Bars) -> Trainer:

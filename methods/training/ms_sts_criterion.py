@@ -56,16 +56,24 @@ class MSSTSCriterion(SeqFormerCriterion):
         self.discriminator = Discriminator(method.query_embedding.embedding_dim // 2, len(STRIDES))
 
     def add_last_masks(
-        self, total: LossSum, example: Example, features: FrameFeatures, masks_MTHW: Tensor,
-        wanted_MTHW: Tensor, clips: int,
-    ) -> None:  # fmt: skip
+        self,
+        total: LossSum,
+        example: Example,
+        features: FrameFeatures,
+        masks_MTHW: Tensor,
+        wanted_MTHW: Tensor,
+        clips: int,
+    ) -> None:
         """See `SeqFormerCriterion`."""
         if not (self.weights["adversarial"] or self.weights["discriminator"]):
             return
         judgement = judge(
-            self.discriminator, example.frames_T3HW, level_maps(features),
-            masks_MTHW.sigmoid(), wanted_MTHW,
-        )  # fmt: skip
+            self.discriminator,
+            example.frames_T3HW,
+            level_maps(features),
+            masks_MTHW.sigmoid(),
+            wanted_MTHW,
+        )
         total.add("adversarial", judgement.fooling / clips)
         total.add("discriminator", judgement.judging / clips)
         if len(masks_MTHW):
@@ -139,9 +147,12 @@ class ChannelNorm(nn.LayerNorm):
 
 
 def judge(
-    discriminator: Discriminator, frames_T3HW: Tensor, maps_L: Sequence[Tensor],
-    predicted_MTHW: Tensor, wanted_MTHW: Tensor,
-) -> Judgement:  # fmt: skip
+    discriminator: Discriminator,
+    frames_T3HW: Tensor,
+    maps_L: Sequence[Tensor],
+    predicted_MTHW: Tensor,
+    wanted_MTHW: Tensor,
+) -> Judgement:
     """Judge predictions and targets in up to `JUDGED_FRAMES` frames at equal distances.
 
     `fooling` has gradients for the method only; `judging` for the discriminator and the encoder's

@@ -78,9 +78,14 @@ class SeqFormerCriterion(Criterion):
             total.add("dense", self.dense_head(level_maps(features)[0], targets) / clips)
 
     def add_last_masks(
-        self, total: LossSum, example: Example, features: FrameFeatures, masks_MTHW: Tensor,
-        wanted_MTHW: Tensor, clips: int,
-    ) -> None:  # fmt: skip
+        self,
+        total: LossSum,
+        example: Example,
+        features: FrameFeatures,
+        masks_MTHW: Tensor,
+        wanted_MTHW: Tensor,
+        clips: int,
+    ) -> None:
         """Adds terms of the last layer's matched masks, logits on the targets' grid; SeqFormer has
         none.
         """
@@ -98,18 +103,27 @@ class SeqFormerCriterion(Criterion):
         )
 
     def _add_classes(
-        self, total: LossSum, logits_QK: Tensor, targets: ClipTargets, matches: Matches,
-        qualities_M: Tensor, instances: int,
-    ) -> None:  # fmt: skip
+        self,
+        total: LossSum,
+        logits_QK: Tensor,
+        targets: ClipTargets,
+        matches: Matches,
+        qualities_M: Tensor,
+        instances: int,
+    ) -> None:
         pairs = matches.queries_M, targets.labels_N[matches.targets_M] + FIRST_COLUMN
         wanted_QK, positive_QK = torch.zeros_like(logits_QK), torch.zeros_like(logits_QK).bool()
         wanted_QK[pairs], positive_QK[pairs] = qualities_M.to(wanted_QK.dtype), True
         total.add("class", quality_focal(logits_QK, wanted_QK, positive_QK).sum() / instances)
 
     def _add_boxes(
-        self, total: LossSum, output: DecoderOutput, targets: ClipTargets, matches: Matches,
+        self,
+        total: LossSum,
+        output: DecoderOutput,
+        targets: ClipTargets,
+        matches: Matches,
         instances: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         boxes_MT4 = output.boxes_TQ4[:, matches.queries_M].transpose(0, 1)
         wanted_MT4 = targets.boxes_NT4[matches.targets_M]
         seen_MT = targets.visible_NT[matches.targets_M].to(boxes_MT4.dtype)

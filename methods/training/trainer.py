@@ -75,9 +75,13 @@ class Trainer:
     """
 
     def __init__(
-        self, method: VISMethod, criterion: Criterion, samplers: Sequence[ClipSampler],
-        config: TrainConfig, held_out: Sequence[Batch] = (),
-    ) -> None:  # fmt: skip
+        self,
+        method: VISMethod,
+        criterion: Criterion,
+        samplers: Sequence[ClipSampler],
+        config: TrainConfig,
+        held_out: Sequence[Batch] = (),
+    ) -> None:
         self.method = method
         self._held_out = held_out
         self.step = 0
@@ -94,8 +98,10 @@ class Trainer:
         self._multipliers = [group.pop("multiplier") for group in groups]
         self._optimizer = torch.optim.AdamW(
             groups,
-            lr=config.learning_rate, weight_decay=config.weight_decay, fused=True,
-        )  # fmt: skip
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
 
     @property
     def result(self) -> Mapping[str, Tensor]:
@@ -163,10 +169,12 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
         state = {
-            "config": self._config.model_dump(mode="json"), "step": self.step,
-            "modules": self._modules.state_dict(), "optimizer": self._optimizer.state_dict(),
+            "config": self._config.model_dump(mode="json"),
+            "step": self.step,
+            "modules": self._modules.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
             "average": self._average,
-        }  # fmt: skip
+        }
         write_training_state(state, path)
         self.saved_step = self.step
 

@@ -102,9 +102,13 @@ class MaskFeatures(nn.Module):
         return F.conv2d(encoded_FCHW, weight, self.fuse.bias, padding=1)
 
     def forward(
-        self, attention_FMHW: Tensor, shared: Tensor, lateral_16: Tensor, lateral_8: Tensor,
+        self,
+        attention_FMHW: Tensor,
+        shared: Tensor,
+        lateral_16: Tensor,
+        lateral_8: Tensor,
         lateral_4: Tensor,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """Features (F, channels, H/4, W/4) of one instance.
 
         Args:

@@ -134,8 +134,12 @@ def test_compute_sanitizer_finds_nothing():
     options = ["--report-api-errors", "no", "--error-exitcode", "9"]
     done = subprocess.run(
         [sanitizer, *options, sys.executable, "-c", script],
-        env=environment, capture_output=True, text=True, timeout=540, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=540,
+        check=False,
+    )
     if "Device not supported" in done.stdout + done.stderr:
         pytest.skip("compute-sanitizer does not support this device")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

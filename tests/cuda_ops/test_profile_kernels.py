@@ -187,9 +187,10 @@ def test_progress_counts_rows():
         progress=lambda *step: seen.append(step),
     )
     assert seen == [
-        (0, 4, "encoder_tiny forward float32"), (2, 4, "decoder_tiny forward float32"),
+        (0, 4, "encoder_tiny forward float32"),
+        (2, 4, "decoder_tiny forward float32"),
         (4, 4, "done"),
-    ]  # fmt: skip
+    ]
 
 
 def test_16_bit_dtypes_are_profiled_when_asked_for():

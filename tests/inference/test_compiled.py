@@ -131,10 +131,20 @@ def test_it_says_of_itself_what_the_method_says(traced_only):
     method.remember_build("tiny", {"a": 1})
     other = compiled(method, "default")
     for name in (
-        "online", "input_format", "tracking_rule", "backbone_name", "reconstruction",
-        "max_clip_length", "num_checkpoint_entries", "weights_source", "num_params",
-        "resolved_options", "registered_name", "method_source", "training",
-    ):  # fmt: skip
+        "online",
+        "input_format",
+        "tracking_rule",
+        "backbone_name",
+        "reconstruction",
+        "max_clip_length",
+        "num_checkpoint_entries",
+        "weights_source",
+        "num_params",
+        "resolved_options",
+        "registered_name",
+        "method_source",
+        "training",
+    ):
         assert getattr(other, name) == getattr(method, name), name
     assert other.resolved_kernel_backend(torch.device("cpu")) == "tiny on cpu"
     assert other.resolved_kernel_build(torch.device("cpu")) == "cc -O3 for cpu"
@@ -162,9 +172,11 @@ def tensors_of(output):
         return list(output.maps.values())
     prediction, state = output
     return [
-        prediction.class_probs_NK, prediction.mask_logits_NTHW, prediction.boxes_NT4,
+        prediction.class_probs_NK,
+        prediction.mask_logits_NTHW,
+        prediction.boxes_NT4,
         *state.values(),
-    ]  # fmt: skip
+    ]
 
 
 class TinyOnline(OnlineMethod):
@@ -255,9 +267,11 @@ def test_the_machines_compiler_is_used():
     method = compiled(Tiny(), "default")
     plan = InferencePlan(2, 1, "native", torch.device("cpu"))
     fields = measure_speed(
-        Workload(method, plan, [1]), [tiny_video()], SpeedSettings(repetitions=2, seconds=0),
+        Workload(method, plan, [1]),
+        [tiny_video()],
+        SpeedSettings(repetitions=2, seconds=0),
         Bars(quiet=True),
-    )  # fmt: skip
+    )
     assert fields["compile_seconds"] > 10 / fields["fps"]
     assert fields["num_warmup"] == COMPILING_RUNS
 
@@ -272,9 +286,11 @@ def switches():
 
 def precisions():
     return (
-        cuda.matmul.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision,
+        cuda.matmul.fp32_precision,
+        cudnn.conv.fp32_precision,
+        cudnn.rnn.fp32_precision,
         torch.get_float32_matmul_precision(),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("enabled", [False, True])

@@ -167,8 +167,12 @@ def test_an_archive_that_unpacks_to_more_than_it_holds_is_refused(state, tmp_pat
 def test_links_in_a_folder_of_weights_end_in_a_sentence(tmp_path, capsys, kind):
     folder = tmp_path / "weights"
     folder.mkdir()
-    target = {"loop": folder / "model.safetensors", "dangling": tmp_path / "none",
-              "folder": tmp_path, "pipe": tmp_path / "pipe"}[kind]  # fmt: skip
+    target = {
+        "loop": folder / "model.safetensors",
+        "dangling": tmp_path / "none",
+        "folder": tmp_path,
+        "pipe": tmp_path / "pipe",
+    }[kind]
     os.mkfifo(tmp_path / "pipe")
     (folder / "model.safetensors").symlink_to(target)
     assert main(["run", "ifc_mini_synthetic", "--weights", str(folder)]) == 2

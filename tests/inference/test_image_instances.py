@@ -53,9 +53,7 @@ def test_empty_first_masks_are_dropped_and_vanishing_ones_stay():
     masks, kept = masks_to_image(logits_NHW, (20, 30), 5, 7)
     assert kept.tolist() == [1, 2]
     assert masks.flatten(1).sum(1).tolist()[0] == 0
-    found = instances(
-        ImageRule(), prediction(logits_NHW, [[0.9, 0.0, 0.0]] * 3), size=(5, 7)
-    )  # fmt: skip
+    found = instances(ImageRule(), prediction(logits_NHW, [[0.9, 0.0, 0.0]] * 3), size=(5, 7))
     assert [int(decode(track.segmentations[0]).sum() > 0) for track in found] == [0, 1]
 
 
@@ -92,8 +90,11 @@ def test_every_frame_is_an_image():
     first, second = (prediction(logits_of(2, seed=s), [[0.9, 0.1, 0.0]] * 2) for s in (1, 2))
     found = instances(ImageRule(), first, second)
     assert [[mask is None for mask in track.segmentations] for track in found] == [
-        [False, True], [False, True], [True, False], [True, False],
-    ]  # fmt: skip
+        [False, True],
+        [False, True],
+        [True, False],
+        [True, False],
+    ]
     alone = instances(ImageRule(), second)
     assert [track.segmentations[1] for track in found[2:]] == [t.segmentations[0] for t in alone]
 

@@ -165,5 +165,7 @@ def test_of_equal_scores_the_earlier_tracks_win():
         tracker.close_frames(t + 1)
     tracks = tracker.tracks(1, [1, 2])
     assert [(list(map(bool, t.segmentations)).index(True), t.category_id) for t in tracks] == [
-        (0, 1), (0, 2), (1, 1)
-    ]  # fmt: skip
+        (0, 1),
+        (0, 2),
+        (1, 1),
+    ]

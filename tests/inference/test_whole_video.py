@@ -137,8 +137,11 @@ def test_the_method_splits_its_time_by_stages():
     clock = StageClock(clock=lambda: now[0])
     track_video(Given(predict), a_video(), PLAN, [1, 2, 3], clock)
     assert {name: s for name, s in clock.seconds.items() if s} == {
-        "predict": 1, "preprocess": 2, "encode": 4, "track": 24,
-    }  # fmt: skip
+        "predict": 1,
+        "preprocess": 2,
+        "encode": 4,
+        "track": 24,
+    }
     assert clock.seconds.keys() >= {"decode", "rle"}
 
 

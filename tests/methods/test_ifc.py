@@ -245,6 +245,10 @@ def test_input_of_resnet_101_is_bgr_in_bytes():
     assert r101.tracking_rule == TrackingRule(match_threshold=0.05, min_score=0.01)
     assert r50.input_format == InputFormat(long_side="round", max_long_side=1333)
     assert r101.input_format == InputFormat(
-        channel_order="BGR", full_value=255.0, mean=(103.530, 116.280, 123.675), std=(1, 1, 1),
-        long_side="round", max_long_side=1333,
-    )  # fmt: skip
+        channel_order="BGR",
+        full_value=255.0,
+        mean=(103.530, 116.280, 123.675),
+        std=(1, 1, 1),
+        long_side="round",
+        max_long_side=1333,
+    )

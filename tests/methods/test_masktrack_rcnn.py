@@ -86,10 +86,15 @@ def made_frames():
     arrays, facts = expected("masktrack_rcnn_tracker")
     for t in range(facts["frames"]):
         rows = arrays["frame"] == t
-        yield t, tracker.Detections(
-            arrays["boxes"][rows], arrays["scores"][rows], arrays["labels"][rows].long(),
-            arrays["embeds"][rows],
-        )  # fmt: skip
+        yield (
+            t,
+            tracker.Detections(
+                arrays["boxes"][rows],
+                arrays["scores"][rows],
+                arrays["labels"][rows].long(),
+                arrays["embeds"][rows],
+            ),
+        )
 
 
 def test_the_tracker_alone():
@@ -161,9 +166,11 @@ def plain_step(frame, t, memory, born):
             identities.append(-1)
     for number, n in owners.items():
         memory[number] = {
-            "embedding": frame.embeddings_NC[n], "box": frame.boxes_N4[n].numpy(),
-            "label": int(frame.labels_N[n]), "seen": t,
-        }  # fmt: skip
+            "embedding": frame.embeddings_NC[n],
+            "box": frame.boxes_N4[n].numpy(),
+            "label": int(frame.labels_N[n]),
+            "seen": t,
+        }
     if identities:
         for number in [number for number, m in memory.items() if t - m["seen"] >= 20]:
             del memory[number]

@@ -34,13 +34,18 @@ def needs_transformers():
 def options():
     config, swin = CASE["config"], CASE["backbone_config"]
     return {
-        "num_queries": config["num_queries"], "width": config["hidden_dim"],
-        "heads": config["num_attention_heads"], "encoder_layers": config["encoder_layers"],
+        "num_queries": config["num_queries"],
+        "width": config["hidden_dim"],
+        "heads": config["num_attention_heads"],
+        "encoder_layers": config["encoder_layers"],
         "encoder_hidden": config["encoder_feedforward_dim"],
-        "decoder_layers": config["decoder_layers"], "decoder_hidden": config["dim_feedforward"],
-        "swin_width": swin["embed_dim"], "swin_depths": swin["depths"],
-        "swin_heads": swin["num_heads"], "swin_window": swin["window_size"],
-    }  # fmt: skip
+        "decoder_layers": config["decoder_layers"],
+        "decoder_hidden": config["dim_feedforward"],
+        "swin_width": swin["embed_dim"],
+        "swin_depths": swin["depths"],
+        "swin_heads": swin["num_heads"],
+        "swin_window": swin["window_size"],
+    }
 
 
 def built():

@@ -106,18 +106,33 @@ def with_plugin(tmp_path_factory):
     for path in (ROOT / "tests/plugin").glob("*.*"):
         (source / path.name).write_bytes(path.read_bytes())
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps",
-         "--no-build-isolation", "--target", target, source],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-index",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            target,
+            source,
+        ],
+        check=True,
+        capture_output=True,
+    )
     return {**os.environ, "PYTHONPATH": str(target)}
 
 
 def run(arguments, environment):
     return subprocess.run(
         [sys.executable, str(ROOT / "run_bench.py"), *arguments],
-        env=environment, capture_output=True, text=True, cwd=ROOT,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
 
 
 def test_installed_plugin_is_listed_with_its_options(with_plugin):
@@ -129,10 +144,19 @@ def test_installed_plugin_is_measured(with_plugin, tmp_path):
     config = tmp_path / "bright.yaml"
     config.write_text("method: bright\noptions: {threshold: 0.5}\ndataset: {name: synthetic}\n")
     done = run(
-        ["run", str(config), "--limit", "1", "--output", str(tmp_path), "--json",
-         "--set", "resolution=native"],
+        [
+            "run",
+            str(config),
+            "--limit",
+            "1",
+            "--output",
+            str(tmp_path),
+            "--json",
+            "--set",
+            "resolution=native",
+        ],
         with_plugin,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout)
     assert record["method"] == "bright"

@@ -42,10 +42,17 @@ SMALL = {
 
 def config(method, **changes):
     values = {
-        "method": method, "options": {"backbone": "mini", **SMALL[method]}, "videos": 3,
-        "clips": 2, "clip_frames": (2,), "resolutions": (64,), "steps": 6, "warmup_steps": 2,
-        "learning_rate": 1e-3, "clip_norm": 1.0,
-    }  # fmt: skip
+        "method": method,
+        "options": {"backbone": "mini", **SMALL[method]},
+        "videos": 3,
+        "clips": 2,
+        "clip_frames": (2,),
+        "resolutions": (64,),
+        "steps": 6,
+        "warmup_steps": 2,
+        "learning_rate": 1e-3,
+        "clip_norm": 1.0,
+    }
     return TrainConfig(**{**values, **changes})
 
 
@@ -101,8 +108,14 @@ def test_stages_follow_each_other_each_with_a_schedule_of_its_own():
     first, second, third = settings.stages
     assert [stage.steps for stage in settings.stages] == [3, 2, 4]
     assert [stage_at(settings.stages, step) for step in (0, 2, 3, 4, 5, 8, 9)] == [
-        (0, 0), (0, 2), (1, 0), (1, 1), (2, 0), (2, 3), (2, 4)
-    ]  # fmt: skip
+        (0, 0),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+        (2, 0),
+        (2, 3),
+        (2, 4),
+    ]
     assert (second.clips, second.clip_frames, second.learning_rate) == (1, (4,), 1e-3)
     assert (third.clips, third.clip_frames, third.learning_rate) == (2, (2,), 1e-4)
     assert third.warmup_steps == first.warmup_steps == 1
@@ -147,15 +160,19 @@ def test_a_later_stage_may_weigh_losses_anew(method):
 def test_norms_learn_in_the_stages_that_say_so(learning):
     first, *later = learning
     settings = config(
-        "ifc", steps=3, warmup_steps=0, train_norms=first,
+        "ifc",
+        steps=3,
+        warmup_steps=0,
+        train_norms=first,
         later=[{"after": n, "train_norms": learns} for n, learns in enumerate(later, 1)],
-    )  # fmt: skip
+    )
     trainer = prepare(settings, Bars(quiet=True))
     norms = [
         f"{name}.{tensor}"
-        for name, child in trainer.method.named_modules() if isinstance(child, nn.BatchNorm2d)
+        for name, child in trainer.method.named_modules()
+        if isinstance(child, nn.BatchNorm2d)
         for tensor in ("weight", "bias", "running_mean", "running_var")
-    ]  # fmt: skip
+    ]
     for learns in learning:
         before = {name: value.clone() for name, value in trainer.method.state_dict().items()}
         trainer.advance()

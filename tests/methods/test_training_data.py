@@ -19,9 +19,16 @@ from vis_bench.data.synthetic import generate
 from vis_bench.method import InputFormat
 
 PLAN = TrainConfig(
-    method="ifc", steps=1, learning_rate=1, clip_norm=1,
-    seed=3, clips=2, clip_frames=(2, 3), max_gap=4, resolutions=(64, 96),
-)  # fmt: skip
+    method="ifc",
+    steps=1,
+    learning_rate=1,
+    clip_norm=1,
+    seed=3,
+    clips=2,
+    clip_frames=(2, 3),
+    max_gap=4,
+    resolutions=(64, 96),
+)
 
 
 @pytest.fixture(scope="module")

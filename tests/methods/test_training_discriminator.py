@@ -43,9 +43,7 @@ def test_discriminator_judges_long_clips_in_frames_at_equal_distances():
     wanted = (predicted > 0.5).float()
     found = judge(discriminator, frames, [maps], predicted, wanted)
     seen = slice(0, 14, 3)
-    alone = judge(
-        discriminator, frames[seen], [maps[seen]], predicted[:, seen], wanted[:, seen]
-    )  # fmt: skip
+    alone = judge(discriminator, frames[seen], [maps[seen]], predicted[:, seen], wanted[:, seen])
     assert torch.equal(torch.stack(found), torch.stack(alone))
     assert len(range(14)[seen]) <= JUDGED_FRAMES
 

@@ -108,8 +108,9 @@ def folder(tmp_path):
     model = hugging_face_model(case)
     model.save_pretrained(tmp_path / "model")
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
-        "config.json", "model.safetensors",
-    }  # fmt: skip
+        "config.json",
+        "model.safetensors",
+    }
     return tmp_path / "model"
 
 

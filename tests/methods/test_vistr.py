@@ -254,9 +254,13 @@ def convolution_case(count, height, width, kernel, reach):
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.integers(1, 2), st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 3]),
-    st.floats(0, 4), st.integers(0, 99),
-)  # fmt: skip
+    st.integers(1, 2),
+    st.integers(1, 5),
+    st.integers(1, 5),
+    st.sampled_from([1, 3]),
+    st.floats(0, 4),
+    st.integers(0, 99),
+)
 def test_deformable_convolution_is_its_definition(count, height, width, kernel, reach, seed):
     torch.manual_seed(seed)
     layer, maps, offsets = convolution_case(count, height, width, kernel, reach)

@@ -69,10 +69,14 @@ def test_the_interval_is_that_of_a_share_where_ap_is_one():
         first.setdefault(thing["video_id"], thing)
     annotations["annotations"] = list(first.values())
     tracks = [
-        {"video_id": thing["video_id"], "category_id": 1, "score": 0.9,
-         "segmentations": thing["segmentations"]}
+        {
+            "video_id": thing["video_id"],
+            "category_id": 1,
+            "score": 0.9,
+            "segmentations": thing["segmentations"],
+        }
         for thing in annotations["annotations"][:120]
-    ]  # fmt: skip
+    ]
     low, high = ap_interval(matches_of(annotations, tracks))
     half = 1.96 * np.sqrt(0.6 * 0.4 / 200)
     assert [low, high] == pytest.approx([0.6 - half, 0.6 + half], abs=0.02)

@@ -131,18 +131,25 @@ def test_without_spread_there_is_no_power(workload):
 def test_the_changed_video_and_category_are_named():
     annotations, _, _ = generate(4, 20, 5, 15)
     perfect = [
-        {"video_id": a["video_id"], "category_id": a["category_id"], "score": 0.9,
-         "segmentations": a["segmentations"]}
+        {
+            "video_id": a["video_id"],
+            "category_id": a["category_id"],
+            "score": 0.9,
+            "segmentations": a["segmentations"],
+        }
         for a in annotations["annotations"]
-    ]  # fmt: skip
+    ]
     without = [t for t in perfect if t["video_id"] != 7]
     result = compared(read(annotations, perfect), read(annotations, without))
     (video,) = result.videos
     assert (video.id, video.name, video.second) == (7, "0007", 0)
     assert video.first == pytest.approx(1)
     lost = {a["category_id"] for a in annotations["annotations"] if a["video_id"] == 7}
-    fell = {name for name, row in result.by_category.items()
-            if row["ap"].first is not None and row["ap"].difference < -1e-9}  # fmt: skip
+    fell = {
+        name
+        for name, row in result.by_category.items()
+        if row["ap"].first is not None and row["ap"].difference < -1e-9
+    }
     assert fell == {f"kind {category}" for category in lost}
 
 

@@ -74,9 +74,12 @@ def simulate(num_videos, num_categories, num_sets, num_resamples, **model):
     aps_R2 = np.array(aps)
     ap = aps_R2.mean()
     return Simulation(
-        ap, aps_R2.std(0, ddof=1).mean(), np.diff(aps_R2).std(ddof=1),
-        shares(*halves, ap), shares(*drawn, ap),
-    )  # fmt: skip
+        ap,
+        aps_R2.std(0, ddof=1).mean(),
+        np.diff(aps_R2).std(ddof=1),
+        shares(*halves, ap),
+        shares(*drawn, ap),
+    )
 
 
 @pytest.mark.parametrize(("kind", "covers"), [("halves", True), ("percentiles", False)])

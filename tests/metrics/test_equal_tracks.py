@@ -30,8 +30,10 @@ def counts(first, second):
 
 def test_order_and_empty_masks_do_not_count():
     empty = encode_masks(SQUARES[:1, 2])[0]
-    others = [Track(t.video_id, t.category_id, t.score, [*t.segmentations[:2], empty])
-              for t in reversed(TRACKS)]  # fmt: skip
+    others = [
+        Track(t.video_id, t.category_id, t.score, [*t.segmentations[:2], empty])
+        for t in reversed(TRACKS)
+    ]
     nothing = Track(1, 3, 0.9, [empty] * 3)
     assert equal_tracks(TRACKS, [*others, nothing]).equal
     assert counts(TRACKS, others) == (4, 0, 0, 0)

@@ -45,17 +45,25 @@ def annotations(crowd=()):
 
 def annotation_content(crowd=()):
     entries = [
-        {"id": 10 * video + n, "video_id": video, "category_id": label, "iscrowd": int(n in crowd),
-         "segmentations": [mask(box)] * LENGTH, "areas": [box[2] * box[3]] * LENGTH}
+        {
+            "id": 10 * video + n,
+            "video_id": video,
+            "category_id": label,
+            "iscrowd": int(n in crowd),
+            "segmentations": [mask(box)] * LENGTH,
+            "areas": [box[2] * box[3]] * LENGTH,
+        }
         for video in range(1, NUM_VIDEOS + 1)
         for n, (label, box) in enumerate(OBJECTS, 1)
-    ]  # fmt: skip
+    ]
     return {
-        "videos": [{"id": v, "height": HEIGHT, "width": WIDTH, "length": LENGTH}
-                   for v in range(1, NUM_VIDEOS + 1)],
+        "videos": [
+            {"id": v, "height": HEIGHT, "width": WIDTH, "length": LENGTH}
+            for v in range(1, NUM_VIDEOS + 1)
+        ],
         "categories": [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}],
         "annotations": entries,
-    }  # fmt: skip
+    }
 
 
 def perfect():
@@ -290,9 +298,12 @@ def test_all_three_kinds_at_once_each_get_what_their_repair_gains():
     third = shifted[2]
     late = changed(masks_in(third, range(5, LENGTH)), score=0.2)
     planted = [
-        *switch(one, two, 7), masks_in(third, range(5)), late,
-        masks_in(four, range(8), mask(NOWHERE)), *others,
-    ]  # fmt: skip
+        *switch(one, two, 7),
+        masks_in(third, range(5)),
+        late,
+        masks_in(four, range(8), mask(NOWHERE)),
+        *others,
+    ]
     truth = annotations()
 
     def ap(tracks):
@@ -346,11 +357,13 @@ def test_half_samples_are_the_breakdowns_of_those_videos():
     samples = break_down(truth, results, num_resamples=6, seed=3).samples
     for sample, half_V in enumerate(draw_half_samples(len(truth.videos), 6, 3), 1):
         ids = {video.id for video, is_in in zip(truth.videos, half_V, strict=True) if is_in}
-        half = GroundTruth.of({
-            **content,
-            "videos": [video for video in content["videos"] if video["id"] in ids],
-            "annotations": [item for item in content["annotations"] if item["video_id"] in ids],
-        })  # fmt: skip
+        half = GroundTruth.of(
+            {
+                **content,
+                "videos": [video for video in content["videos"] if video["id"] in ids],
+                "annotations": [item for item in content["annotations"] if item["video_id"] in ids],
+            }
+        )
         wanted = break_down(half, Results.of([t for t in results.tracks if t.video_id in ids]))
         found = {kind: gain_S[sample] for kind, gain_S in samples.items()}
         assert found == pytest.approx({k: gain for k, (gain, _) in wanted.by_kind().items()})
@@ -366,10 +379,12 @@ def test_figures_are_those_of_the_golden(name):
         results = read_results(GOLDEN / f"{name}.preds.json")
     errors, switched = break_down(truth, results), identity_sensitivity(truth, results)
     assert EXPECTED[name] == {
-        "ap": errors.ap, "gains": errors.gains, "identity_gains": errors.identity_gains,
+        "ap": errors.ap,
+        "gains": errors.gains,
+        "identity_gains": errors.identity_gains,
         "costs": switched.predictions.costs_N.tolist(),
         "perfect_costs": switched.perfect.costs_N.tolist(),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,17 @@ def content_of(tubes, num_frames):
         "videos": [{"id": 1, "height": 12, "width": 20, "length": num_frames}],
         "categories": [{"id": 1}],
         "annotations": [
-            {"id": g + 1, "video_id": 1, "category_id": 1, "iscrowd": 0, "areas": [48],
-             "segmentations": list(tube)}
+            {
+                "id": g + 1,
+                "video_id": 1,
+                "category_id": 1,
+                "iscrowd": 0,
+                "areas": [48],
+                "segmentations": list(tube),
+            }
             for g, tube in enumerate(tubes)
         ],
-    }  # fmt: skip
+    }
 
 
 def one_frame_tracks(num_frames):
@@ -109,8 +115,12 @@ def test_the_error_breakdown_does_not_grow_with_the_frames():
         truth = GroundTruth.of(content_of(short_tubes(num_objects, num_frames), num_frames))
         tracks = [Track(1, 1, 0.9, tube) for tube in short_tubes(num_tracks, num_frames)]
         results = Results.of(tracks)
-        _, peak = peak_of(lambda truth=truth, results=results: (
-            break_down(truth, results), identity_sensitivity(truth, results)))  # fmt: skip
+        _, peak = peak_of(
+            lambda truth=truth, results=results: (
+                break_down(truth, results),
+                identity_sensitivity(truth, results),
+            )
+        )
         peaks.append(peak)
     assert peaks[1] < 3 * peaks[0]
     assert peaks[1] < num_tracks * num_objects * 3000 * 8 / 10
@@ -125,9 +135,11 @@ def test_many_short_objects():
     assert peak < places / 2
     assert len(truth.tubes.masks_P) == num_objects
     results = Results.of(
-        [Track(1, 1, 0.2 + n / 1000, tube)
-         for n, tube in enumerate(short_tubes(num_objects, num_frames))]
-    )  # fmt: skip
+        [
+            Track(1, 1, 0.2 + n / 1000, tube)
+            for n, tube in enumerate(short_tubes(num_objects, num_frames))
+        ]
+    )
     found, peak = peak_of(lambda: video_overlaps(truth, results, np.ones(num_objects, bool)))
     assert len(found[0].objects.frame_Q) == num_objects
     assert peak < places / 2

@@ -20,21 +20,26 @@ def cut(track):
     start = there[(len(there) + 1) // 2]
     parts = (range(start), range(start, len(track.segmentations)))
     return [
-        Track(track.video_id, track.category_id, track.score,
-              [mask if t in part else None for t, mask in enumerate(track.segmentations)])
+        Track(
+            track.video_id,
+            track.category_id,
+            track.score,
+            [mask if t in part else None for t, mask in enumerate(track.segmentations)],
+        )
         for part in parts
-    ]  # fmt: skip
+    ]
 
 
 def costs_by_evaluating(truth, tracks, chosen):
     """The whole evaluator on masks, with each of the chosen tracks cut in turn."""
     ap = evaluate(truth, Results.of(tracks)).summary()["ap"]
     return [
-        ap - evaluate(
+        ap
+        - evaluate(
             truth, Results.of([*tracks[:place], *cut(tracks[place]), *tracks[place + 1 :]])
         ).summary()["ap"]
         for place in chosen
-    ]  # fmt: skip
+    ]
 
 
 def finders(truth, tracks):
@@ -43,9 +48,10 @@ def finders(truth, tracks):
     places = []
     for video, followed in zip(truth.videos, followed_videos(truth, results), strict=True):
         own = [
-            n for n, track in enumerate(tracks)
+            n
+            for n, track in enumerate(tracks)
             if track.video_id == video.id and track.category_id in truth.categories
-        ]  # fmt: skip
+        ]
         places += [own[d] for d in np.flatnonzero(followed.video.claims() >= 0)]
     return places
 
@@ -102,10 +108,16 @@ def test_one_switch_by_hand():
     content, _, _ = generate(0, 8, 1, 1)
     masks = content["annotations"][0]["segmentations"][:1] * 20
     content["annotations"] = [
-        {"id": n, "video_id": n, "category_id": 1, "iscrowd": 0, "areas": [100] * 20,
-         "segmentations": masks}
+        {
+            "id": n,
+            "video_id": n,
+            "category_id": 1,
+            "iscrowd": 0,
+            "areas": [100] * 20,
+            "segmentations": masks,
+        }
         for n in range(1, 9)
-    ]  # fmt: skip
+    ]
     tracks = [Track(n, 1, 1 - 0.1 * n, masks) for n in range(1, 9)]
     found = identity_sensitivity(GroundTruth.of(content), Results.of(tracks)).predictions
     assert found.costs_N[-1] == pytest.approx(1 - (1 + 9 * 88 / 101) / 10)
@@ -127,8 +139,14 @@ def test_the_command_prints_it(tmp_path, capsys):
     paths = [tmp_path / "gt.json", tmp_path / "r.json"]
     for path, value in zip(paths, (content, entries), strict=True):
         path.write_text(json.dumps(value))
-    command = ["eval", "--annotations", str(paths[0]), "--predictions", str(paths[1]),
-               "--identity-sensitivity"]  # fmt: skip
+    command = [
+        "eval",
+        "--annotations",
+        str(paths[0]),
+        "--predictions",
+        str(paths[1]),
+        "--identity-sensitivity",
+    ]
     truth, results = GroundTruth.of(content), Results.of([Track(**entry) for entry in entries])
     expected = identity_sensitivity(truth, results)
     assert main(command) == 0
@@ -137,9 +155,11 @@ def test_the_command_prints_it(tmp_path, capsys):
         (line,) = [line for line in text.splitlines() if f"| of {label}" in line]
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert cells[1:] == [
-            f"{100 * side.ap:.1f}", str(len(side.costs_N)), f"{100 * side.mean:.1f}",
+            f"{100 * side.ap:.1f}",
+            str(len(side.costs_N)),
+            f"{100 * side.mean:.1f}",
             f"{100 * side.largest:.1f}",
-        ]  # fmt: skip
+        ]
     assert main([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["identity_sensitivity"]
     assert told["perfect"]["costs"] == expected.perfect.costs_N.tolist()

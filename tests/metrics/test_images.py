@@ -86,18 +86,27 @@ def random_case(seed):
             right, bottom = left + width, top + height
             corners = [left, top, right, top, right, bottom, left, bottom]
             crowd = bool(rng.random() < 0.2)
-            objects.append({
-                "id": len(objects) + 1, "image_id": image_id, "category_id": category_id,
-                "iscrowd": int(crowd), "area": float(height * width) + 0.25,
-                "segmentation": code if crowd else [[float(c) for c in corners]],
-                "bbox": [float(v) for v in (left, top, width, height)],
-            })  # fmt: skip
+            objects.append(
+                {
+                    "id": len(objects) + 1,
+                    "image_id": image_id,
+                    "category_id": category_id,
+                    "iscrowd": int(crowd),
+                    "area": float(height * width) + 0.25,
+                    "segmentation": code if crowd else [[float(c) for c in corners]],
+                    "bbox": [float(v) for v in (left, top, width, height)],
+                }
+            )
         moved_HW = np.roll(mask_HW, int(rng.integers(0, 4)), 1)
         [moved] = encode_masks(moved_HW[None])
-        detections.append({
-            "image_id": image_id, "category_id": category_id, "segmentation": moved,
-            "score": float(rng.integers(1, 8)) / 8,
-        })  # fmt: skip
+        detections.append(
+            {
+                "image_id": image_id,
+                "category_id": category_id,
+                "segmentation": moved,
+                "score": float(rng.integers(1, 8)) / 8,
+            }
+        )
     return {"images": images, "categories": categories, "annotations": objects}, detections
 
 

@@ -41,11 +41,14 @@ class TestOfficial:
         arrays = np.load(STEM.with_suffix(".arrays.npz"))
         assert evaluation.matches.levels[:3] == OFFICIAL
         for own, levels, name in (
-            (evaluation.curves.precision_TRKAM, evaluation.level_curves.precision_TRKAM,
-             "precision"),
+            (
+                evaluation.curves.precision_TRKAM,
+                evaluation.level_curves.precision_TRKAM,
+                "precision",
+            ),
             (evaluation.curves.recall_TKAM, evaluation.level_curves.recall_TKAM, "recall"),
             (evaluation.curves.scores_TRKAM, evaluation.level_curves.scores_TRKAM, "scores"),
-        ):  # fmt: skip
+        ):
             np.testing.assert_array_equal(own[..., 0, -1], arrays[name][..., 0])
             np.testing.assert_array_equal(levels[..., :3, -1], arrays[name][..., 1:])
 
@@ -53,9 +56,21 @@ class TestOfficial:
         stats = expected["stats"]
         assert list(evaluation.summary().values()) == [
             stats[name]
-            for name in ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs",
-                         "ARm", "ARl")
-        ]  # fmt: skip
+            for name in (
+                "AP",
+                "AP50",
+                "AP75",
+                "APs",
+                "APm",
+                "APl",
+                "AR1",
+                "AR10",
+                "AR100",
+                "ARs",
+                "ARm",
+                "ARl",
+            )
+        ]
         for name in OFFICIAL:
             assert evaluation.level_aps()[f"ap_{name}"] == stats[f"AP_{name}"]
             assert evaluation.per_level()[name]["ar100"] == stats[f"AR_{name}"]

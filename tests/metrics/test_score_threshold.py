@@ -45,9 +45,10 @@ def test_unseen_videos_have_tracks_and_none_above(sides, threshold):
         truth.videos, unseen_videos(truth, results, threshold).tolist(), strict=True
     ):
         scores = [
-            track.score for track in results.tracks
+            track.score
+            for track in results.tracks
             if track.video_id == video.id and track.category_id in truth.categories
-        ]  # fmt: skip
+        ]
         assert is_unseen == (bool(scores) and max(scores) <= threshold)
 
 
@@ -64,10 +65,14 @@ def half_scores(tmp_path):
     """Annotations, perfect tracks with a score of 0.5 each, and the command to evaluate them."""
     annotations, _, _ = generate(3, 4, 2, 3)
     tracks = [
-        {"video_id": a["video_id"], "category_id": a["category_id"], "score": 0.5,
-         "segmentations": a["segmentations"]}
+        {
+            "video_id": a["video_id"],
+            "category_id": a["category_id"],
+            "score": 0.5,
+            "segmentations": a["segmentations"],
+        }
         for a in annotations["annotations"]
-    ]  # fmt: skip
+    ]
     for name, content in (("gt", annotations), ("r", tracks)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     files = ["--annotations", tmp_path / "gt.json", "--predictions", tmp_path / "r.json"]

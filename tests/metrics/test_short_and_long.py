@@ -112,8 +112,15 @@ def resample_alone(path, truth, counts_BV):
 
 def test_what_eval_prints_and_records(files, tmp_path, capsys):
     short, long = map(str, files)
-    command = ["eval", "--annotations", short, "--long-annotations", long, "--predictions",
-               str(PREDICTIONS)]  # fmt: skip
+    command = [
+        "eval",
+        "--annotations",
+        short,
+        "--long-annotations",
+        long,
+        "--predictions",
+        str(PREDICTIONS),
+    ]
     assert main([*command, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (

@@ -29,11 +29,13 @@ EXAMPLES = json.loads((GOLDEN / "streaming.json").read_text())["examples"]
 def stream_of(example):
     clips = [
         TimedClip(
-            start, stop, encode=example.get("encode_ms", 0) * MILLISECOND,
+            start,
+            stop,
+            encode=example.get("encode_ms", 0) * MILLISECOND,
             predict=example["clip_ms"] * MILLISECOND,
         )
         for start, stop in example["clips"]
-    ]  # fmt: skip
+    ]
     return VideoStream.of(clips, Fraction(example["rate"]), example["policy"])
 
 
@@ -130,10 +132,13 @@ def test_the_mean_age_never_grows_with_the_delay_where_clips_take_equally_long(
 @given(streams(), delays)
 def test_only_time_times_rate_counts(stream, delay):
     halves = [
-        TimedClip(c.start, c.stop, *(t // 2 for t in (c.preprocess, c.encode, c.predict, c.track,
-                                                      c.publish)))
+        TimedClip(
+            c.start,
+            c.stop,
+            *(t // 2 for t in (c.preprocess, c.encode, c.predict, c.track, c.publish)),
+        )
         for c in stream.clips
-    ]  # fmt: skip
+    ]
     for policy in ("all", "newest"):
         slow = VideoStream.of(stream.clips, stream.rate, policy)
         fast = VideoStream.of(halves, 2 * stream.rate, policy)

@@ -73,8 +73,11 @@ def test_without_absent_frames_there_are_no_means():
 def test_tracks_that_find_objects_as_evaluation_has_it():
     """A duplicate, a wrong class and a stray find nothing; absence is the annotations'."""
     tracks = results(
-        (HERE_AND_GONE, 1, 0.8), (LEFT, 1, 0.5), (RIGHT, 1, 0.9), (NOWHERE, 1, 0.9),
-    )  # fmt: skip
+        (HERE_AND_GONE, 1, 0.8),
+        (LEFT, 1, 0.5),
+        (RIGHT, 1, 0.9),
+        (NOWHERE, 1, 0.9),
+    )
     found = found_objects(tracks, truth((HERE_AND_GONE, 1), (RIGHT, 2)), 1)
     assert [thing.track for thing in found] == [0]
     assert found[0].present_T.tolist() == [True, False, False, True]

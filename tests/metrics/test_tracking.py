@@ -161,15 +161,23 @@ def bar(left, right, size=(HEIGHT, WIDTH)):
 
 def annotations(*objects, categories=(1, 2), length=3):
     """(category, masks) of each object of video 1."""
-    return GroundTruth.of({
-        "videos": [{"id": 1, "height": HEIGHT, "width": WIDTH, "length": length}],
-        "categories": [{"id": key, "name": f"kind {key}"} for key in categories],
-        "annotations": [
-            {"id": key, "video_id": 1, "category_id": category, "iscrowd": 0, "areas": [4] * length,
-             "segmentations": masks}
-            for key, (category, masks) in enumerate(objects, 1)
-        ],
-    })  # fmt: skip
+    return GroundTruth.of(
+        {
+            "videos": [{"id": 1, "height": HEIGHT, "width": WIDTH, "length": length}],
+            "categories": [{"id": key, "name": f"kind {key}"} for key in categories],
+            "annotations": [
+                {
+                    "id": key,
+                    "video_id": 1,
+                    "category_id": category,
+                    "iscrowd": 0,
+                    "areas": [4] * length,
+                    "segmentations": masks,
+                }
+                for key, (category, masks) in enumerate(objects, 1)
+            ],
+        }
+    )
 
 
 def results(*tracks):

@@ -20,8 +20,10 @@ EXACT = {"rtol": 0, "atol": 1e-12}
 def files(request):
     stem = GOLDEN / f"tracking_{request.param}"
     expected = json.loads(stem.with_suffix(".expected.json").read_text())
-    parts = (read_annotations(GOLDEN / expected["ground_truth"]),
-             read_results(GOLDEN / expected["predictions"]))  # fmt: skip
+    parts = (
+        read_annotations(GOLDEN / expected["ground_truth"]),
+        read_results(GOLDEN / expected["predictions"]),
+    )
     return parts, expected["thresholds"], np.load(stem.with_suffix(".arrays.npz"))
 
 
@@ -103,8 +105,14 @@ def test_teta_counts(golden):
     for key in evaluation.annotated:
         counts = evaluation.teta_category(key)
         curves = counts.curves()
-        own = (counts.loc_tp_A, counts.loc_fn_A, counts.loc_fp_A,
-               curves["assoca"], curves["assocre"], curves["assocpr"])  # fmt: skip
+        own = (
+            counts.loc_tp_A,
+            counts.loc_fn_A,
+            counts.loc_fp_A,
+            curves["assoca"],
+            curves["assocre"],
+            curves["assocpr"],
+        )
         np.testing.assert_allclose(own, arrays[f"teta/category_{key}"], **EXACT)
         own = counts.cls_tp_A, counts.cls_fn_A, counts.cls_fp_A
         np.testing.assert_array_equal(own, arrays[f"teta/category_{key}/classes"])

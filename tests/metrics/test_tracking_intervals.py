@@ -58,8 +58,16 @@ def test_eval_gives_them_from_three_videos_up(num_videos, tmp_path):
     annotations, tracks, _ = generate(1, num_videos, 3, 6)
     for name, content in (("gt", annotations), ("r", tracks)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    command = ["eval", "--annotations", tmp_path / "gt.json", "--predictions", tmp_path / "r.json",
-               "--tracking", "--score-threshold", "0.3"]  # fmt: skip
+    command = [
+        "eval",
+        "--annotations",
+        tmp_path / "gt.json",
+        "--predictions",
+        tmp_path / "r.json",
+        "--tracking",
+        "--score-threshold",
+        "0.3",
+    ]
     numbers = evaluate(*parts(annotations, tracks), tracking_threshold=0.3).record_numbers()
     fields = [f"{name}_{end}" for name in IN_A_RECORD for end in ("low", "high")]
     code, out, _ = call(*command, "--json")

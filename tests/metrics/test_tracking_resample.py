@@ -128,10 +128,14 @@ def test_an_identity_switch_is_found_in_association_and_not_in_detection():
     """The second file swaps the last frames of two tracks in every video."""
     annotations, _, _ = generate(3, 16, 1, 1)
     perfect = [
-        {"video_id": a["video_id"], "category_id": 1, "score": 0.9,
-         "segmentations": a["segmentations"]}
+        {
+            "video_id": a["video_id"],
+            "category_id": 1,
+            "score": 0.9,
+            "segmentations": a["segmentations"],
+        }
         for a in annotations["annotations"]
-    ]  # fmt: skip
+    ]
     swapped = [dict(track) for track in perfect]
     for one, two in pairwise(swapped):
         if one["video_id"] == two["video_id"]:

@@ -34,15 +34,36 @@ ANNOTATIONS = {
     ],
     "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
     "annotations": [
-        {"id": 7, "video_id": 1, "category_id": 1, "iscrowd": 0, "areas": [12, None],
-         "segmentations": [mask_of(1, 1), None]},
-        {"id": 8, "video_id": 2, "category_id": 2, "iscrowd": 0, "areas": [12, 12, 24],
-         "segmentations": [mask_of(0, 0), {"size": [6, 8], "counts": [12, 12, 24]},
-                           [[1, 1, 5, 1, 5, 5, 1, 5]]]},
-        {"id": 9, "video_id": 2, "category_id": 2, "iscrowd": 1, "areas": [12, 0, None],
-         "segmentations": [mask_of(3, 4), [], {}]},
+        {
+            "id": 7,
+            "video_id": 1,
+            "category_id": 1,
+            "iscrowd": 0,
+            "areas": [12, None],
+            "segmentations": [mask_of(1, 1), None],
+        },
+        {
+            "id": 8,
+            "video_id": 2,
+            "category_id": 2,
+            "iscrowd": 0,
+            "areas": [12, 12, 24],
+            "segmentations": [
+                mask_of(0, 0),
+                {"size": [6, 8], "counts": [12, 12, 24]},
+                [[1, 1, 5, 1, 5, 5, 1, 5]],
+            ],
+        },
+        {
+            "id": 9,
+            "video_id": 2,
+            "category_id": 2,
+            "iscrowd": 1,
+            "areas": [12, 0, None],
+            "segmentations": [mask_of(3, 4), [], {}],
+        },
     ],
-}  # fmt: skip
+}
 PREDICTIONS = [
     {"video_id": 1, "category_id": 1, "score": 0.9, "segmentations": [mask_of(1, 1), None]},
     {"video_id": 2, "category_id": 2, "score": 0.5, "segmentations": [mask_of(0, 1)] * 3},
@@ -99,7 +120,7 @@ BAD_PREDICTIONS = [
     (MASK_0, rle("PPPP`0", (1 << 13, 1 << 12)), "malformed RLE"),
     ((2, "segmentations", 1), rle("<<"), "entry 2 (video 2), frame 1: the mask is a malformed RLE"),
     ((0, "segmentations"), [rle("PPPPPP2", (1 << 15, 1 << 15))] * 4, "over 4 frames are 2^32"),
-]  # fmt: skip
+]
 
 THING_0 = ("annotations", 0)
 BAD_ANNOTATIONS = [
@@ -137,7 +158,7 @@ BAD_ANNOTATIONS = [
     ((*THING_0, "segmentations", 0), rle([12, 12]), "runs that add up to 24 pixels"),
     ((*THING_0, "segmentations", 0), rle([48], (6, 8.0)), "has size [6, 8.0]"),
     ((*THING_0, "segmentations", 0), [[0, 0, 1e6, 1e6] * 9], "edges of over"),
-]  # fmt: skip
+]
 
 # Files that are no JSON, or not of the right kind; the same for both files.
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -229,12 +250,18 @@ def test_the_process_itself_survives(tmp_path, counts):
 
 
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
     | st.sampled_from([0, -1, 1, 1 << 32, 1 << 63, 10**20, "<<h0", "PPPPPP", mask_of(0, 0)]),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(["id", "size", "counts", "video_id"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["id", "size", "counts", "video_id"]), inner, max_size=3)
+    ),
     max_leaves=6,
-)  # fmt: skip
+)
 
 
 def paths_of(content, path=()):
@@ -308,9 +335,10 @@ def test_areas_that_a_file_does_not_have_are_those_of_its_masks(evaluated, areas
     _, expected, _ = evaluated(annotations, PREDICTIONS)
     code, out, err = evaluated(edited(annotations, (*THING_0, "areas"), areas), PREDICTIONS)
     assert (code, out, err) == (0, expected, "")
-    assert GroundTruth.of(annotations).objects == GroundTruth.of(
-        edited(annotations, (*THING_0, "areas"), areas)
-    ).objects  # fmt: skip
+    assert (
+        GroundTruth.of(annotations).objects
+        == GroundTruth.of(edited(annotations, (*THING_0, "areas"), areas)).objects
+    )
 
 
 def test_coco_with_tracks_is_named_with_the_way_out(evaluated, tmp_path):

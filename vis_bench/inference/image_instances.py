@@ -33,9 +33,12 @@ class ImageInstances:
     """
 
     def __init__(
-        self, rule: ImageRule, num_frames: int, size_HW: tuple[int, int],
+        self,
+        rule: ImageRule,
+        num_frames: int,
+        size_HW: tuple[int, int],
         input_size_HW: tuple[int, int],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._rule = rule
         self._num_frames = num_frames
         self._size_HW = size_HW

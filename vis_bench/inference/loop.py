@@ -93,9 +93,13 @@ class DecodedFrames:
     """Frames decoded ahead in the background, then resized and normalized."""
 
     def __init__(
-        self, frames: Iterator, size_HW: tuple[int, int], form: InputFormat,
-        device: torch.device, stages: Stages,
-    ) -> None:  # fmt: skip
+        self,
+        frames: Iterator,
+        size_HW: tuple[int, int],
+        form: InputFormat,
+        device: torch.device,
+        stages: Stages,
+    ) -> None:
         self._frames = frames
         self._size_HW = size_HW
         self._form = form
@@ -200,11 +204,16 @@ def no_publication(tracker: Tracker, clip: Clip) -> None:
 
 
 def track_clips(
-    method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], tracker: Tracker,
-    stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
-    num_classes: int | None = None, video: Video | None = None,
+    method: VISMethod,
+    inputs: FrameInputs,
+    clips: Sequence[Clip],
+    tracker: Tracker,
+    stages: Stages = NO_STAGES,
+    after_clip: Callable[[], None] = no_mark,
+    num_classes: int | None = None,
+    video: Video | None = None,
     publish: Publish = no_publication,
-) -> None:  # fmt: skip
+) -> None:
     """Predict the clips and join them in the tracker, closing frames as early as possible.
 
     `publish` is called when a clip is in the tracker, `after_clip` when its last frames are closed,
@@ -240,10 +249,15 @@ def _problem(method: VISMethod, error: BaseException) -> str:
 
 @torch.inference_mode()
 def track_video(
-    method: VISMethod, video: Video, plan: InferencePlan, category_ids: Sequence[int],
-    stages: Stages = NO_STAGES, after_clip: Callable[[], None] = no_mark,
-    publish: Publish = no_publication, clips: Sequence[Clip] | None = None,
-) -> list[Track]:  # fmt: skip
+    method: VISMethod,
+    video: Video,
+    plan: InferencePlan,
+    category_ids: Sequence[int],
+    stages: Stages = NO_STAGES,
+    after_clip: Callable[[], None] = no_mark,
+    publish: Publish = no_publication,
+    clips: Sequence[Clip] | None = None,
+) -> list[Track]:
     """The tracks of one video, from its files (or arrays) to run-length codes.
 
     Args:

@@ -67,11 +67,13 @@ class Publications:
         order = sorted(tubes) if self.of_images else sorted(tubes, key=lambda p: (-scores[p], *p))
         return [
             Track(
-                self.video.id, self.category_ids[column], scores[track, column],
+                self.video.id,
+                self.category_ids[column],
+                scores[track, column],
                 SparseTube(self.video.length, tubes[track, column]),
             )
             for track, column in order
-        ]  # fmt: skip
+        ]
 
 
 def _columns(outputs: Sequence[Output]) -> Mapping[int, Sequence[int]]:
@@ -82,9 +84,13 @@ def _columns(outputs: Sequence[Output]) -> Mapping[int, Sequence[int]]:
 
 
 def publish_video(
-    method: VISMethod, video: Video, plan: InferencePlan, category_ids: Sequence[int],
-    computed: Sequence[int], wanted: Collection[Source],
-) -> Publications:  # fmt: skip
+    method: VISMethod,
+    video: Video,
+    plan: InferencePlan,
+    category_ids: Sequence[int],
+    computed: Sequence[int],
+    wanted: Collection[Source],
+) -> Publications:
     """Infer one video and keep what is wanted of it.
 
     Args:
@@ -129,9 +135,14 @@ def publish_video(
 
     windows = plan.clips(video.length)
     track_video(
-        method, video, plan, category_ids, after_clip=after_clip, publish=publish,
+        method,
+        video,
+        plan,
+        category_ids,
+        after_clip=after_clip,
+        publish=publish,
         clips=None if len(computed) == len(windows) else [windows[place] for place in computed],
-    )  # fmt: skip
+    )
     return found
 
 

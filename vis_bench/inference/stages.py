@@ -99,9 +99,11 @@ class StageMarks:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         place: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._running.close()
 
     def mark(self, name: str, seconds: float | None = None) -> None:

@@ -61,9 +61,13 @@ class HostFrames(Sequence[np.ndarray]):
     """
 
     def __init__(
-        self, frames: Sequence[np.ndarray], size_HW: tuple[int, int], library: str, threads: int,
+        self,
+        frames: Sequence[np.ndarray],
+        size_HW: tuple[int, int],
+        library: str,
+        threads: int,
         marks: StageMarks,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._frames = frames
         self._size_HW = size_HW
         self._library = library
@@ -99,9 +103,12 @@ class HostFrames(Sequence[np.ndarray]):
 
 
 def whole_video_tracks(
-    method: VideoMethod, frames: Frames, video: Video, category_ids: Sequence[int],
+    method: VideoMethod,
+    frames: Frames,
+    video: Video,
+    category_ids: Sequence[int],
     marks: StageMarks,
-) -> list[Track]:  # fmt: skip
+) -> list[Track]:
     """The tracks of one video, best score first; each one's masks are encoded before the next.
 
     Args:

@@ -192,9 +192,13 @@ def _measure_chains(numbers_R: np.ndarray, first_N: np.ndarray) -> _Chains:
         for reduce in (np.add, np.minimum, np.maximum)
     )
     return _Chains(
-        numbers_R[start_N], is_odd_N == 1, num_2N,
-        sum_2N - num_2N * before_2N, min_2N - before_2N, max_2N - before_2N,
-    )  # fmt: skip
+        numbers_R[start_N],
+        is_odd_N == 1,
+        num_2N,
+        sum_2N - num_2N * before_2N,
+        min_2N - before_2N,
+        max_2N - before_2N,
+    )
 
 
 def _checked(chains: _Chains, pixels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

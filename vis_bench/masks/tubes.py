@@ -171,10 +171,14 @@ class MaskTubes:
         row_Q, place_Q = self.masks_of(rows_N)
         count_N = np.bincount(row_Q, minlength=len(rows_N))
         return MaskTubes(
-            self.masks_at(place_Q), self.frame_P[place_Q],
-            np.concatenate(([0], np.cumsum(count_N))), self.lengths_N[rows_N],
-            self.areas_P[place_Q], self.sizes_P[place_Q], self.has_empty_runs_P[place_Q],
-        )  # fmt: skip
+            self.masks_at(place_Q),
+            self.frame_P[place_Q],
+            np.concatenate(([0], np.cumsum(count_N))),
+            self.lengths_N[rows_N],
+            self.areas_P[place_Q],
+            self.sizes_P[place_Q],
+            self.has_empty_runs_P[place_Q],
+        )
 
     def average_areas_N(self) -> np.ndarray:
         """Mean area over the frames with a mask that is not empty; 0 where there is none."""
@@ -214,9 +218,7 @@ def measure_tubes(tubes: Sequence[Sequence[Any]], place: Place) -> MaskTubes:
         areas_P, has_empty_runs_P = measure(counts, heights_widths.prod(1))
     except MalformedRLEError as error:
         raise InputError(f"{place_of(error.index)} is a malformed RLE: {error.reason}") from None
-    return MaskTubes(
-        masks_P, frame_P, first_N1, lengths_N, areas_P, sizes_P, has_empty_runs_P
-    )  # fmt: skip
+    return MaskTubes(masks_P, frame_P, first_N1, lengths_N, areas_P, sizes_P, has_empty_runs_P)
 
 
 def _stored(tube: Sequence[Any]) -> tuple[Iterable[int], Sequence[Any]]:

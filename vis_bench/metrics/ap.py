@@ -147,12 +147,13 @@ class Evaluation:
         alone = [replace(self.matches, categories=[c]) for c in self.matches.categories]
         return [
             {
-                "id": one.categories[0].id, "name": one.categories[0].name,
+                "id": one.categories[0].id,
+                "name": one.categories[0].name,
                 **official_numbers(one),
                 **{f"ap_{name}": _level(one, name)["ap"] for name in LEVELS},
             }
             for one in alone
-        ]  # fmt: skip
+        ]
 
     def per_level(self) -> dict[str, dict[str, float]]:
         """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of each level; -1 without an object."""

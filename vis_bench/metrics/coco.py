@@ -87,24 +87,31 @@ def _truth(ground_truth: GroundTruth) -> COCO:
         ground_truth,
         [
             {
-                "id": thing.id, "image_id": thing.video_id, "category_id": thing.category_id,
-                "iscrowd": int(thing.is_crowd), "area": thing.average_area,
+                "id": thing.id,
+                "image_id": thing.video_id,
+                "category_id": thing.category_id,
+                "iscrowd": int(thing.is_crowd),
+                "area": thing.average_area,
                 "segmentation": masks[n],
             }
-            for n, thing in enumerate(ground_truth.objects) if masks[n]
+            for n, thing in enumerate(ground_truth.objects)
+            if masks[n]
         ],
-    )  # fmt: skip
+    )
 
 
 def _detections(ground_truth: GroundTruth, results: Results) -> COCO:
     """As `COCO.loadRes` makes them of a file without boxes."""
     detections = [
         {
-            "image_id": track.video_id, "category_id": track.category_id, "score": track.score,
+            "image_id": track.video_id,
+            "category_id": track.category_id,
+            "score": track.score,
             "segmentation": track.segmentations[0],
         }
-        for track in results.tracks if track.segmentations[0]
-    ]  # fmt: skip
+        for track in results.tracks
+        if track.segmentations[0]
+    ]
     empty = _indexed(ground_truth, [])
     return empty.loadRes(detections) if detections else empty
 

@@ -239,8 +239,9 @@ def join_fragments(followed: FollowedVideo) -> FollowedVideo:
         track_E[pieces] = first
         taken |= frames
         kept_D[track] = False
-    following_E = np.where(track_E != followed.track_E, object_D[followed.track_E],
-                           followed.following_E)  # fmt: skip
+    following_E = np.where(
+        track_E != followed.track_E, object_D[followed.track_E], followed.following_E
+    )
     columns = (track_E, followed.frame_E, followed.mask_E, following_E)
     return followed.with_entries(*(column[kept_E] for column in columns)).kept(kept_D)
 
@@ -362,12 +363,15 @@ def _category(videos: Iterable[VideoTracks], key: int) -> CategoryMatches:
         objects_V.append(int((~video.crowd_G[video.category_G == key]).sum()))
     order = np.argsort(-np.concatenate(score_n), kind="stable")
     return CategoryMatches(
-        key, "",
-        np.concatenate(video_n)[order], np.concatenate(rank_n)[order],
+        key,
+        "",
+        np.concatenate(video_n)[order],
+        np.concatenate(rank_n)[order],
         np.concatenate(score_n)[order],
-        np.concatenate(hits_nT)[order].T[None], np.concatenate(misses_nT)[order].T[None],
+        np.concatenate(hits_nT)[order].T[None],
+        np.concatenate(misses_nT)[order].T[None],
         np.array(objects_V)[:, None],
-    )  # fmt: skip
+    )
 
 
 def _match(

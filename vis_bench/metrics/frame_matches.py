@@ -243,10 +243,11 @@ class FollowedVideo:
         object_E = object_D[self.track_E]
         masks_E = self.masks.masks_of_objects(object_E, self.frame_E)
         return self.with_entries(
-            self.track_E, self.frame_E,
+            self.track_E,
+            self.frame_E,
             np.where(replaced_E, masks_E, self.mask_E),
             np.where(replaced_E, object_E, self.following_E),
-        )  # fmt: skip
+        )
 
     def kept(self, kept_D: np.ndarray) -> FollowedVideo:
         """Without the other tracks, which have no entries."""

@@ -85,9 +85,13 @@ def p_value_of(value: float, error: float, num_videos: int) -> float:
 
 
 def ap_samples(
-    matches: Matches, num_resamples: int = NUM_RESAMPLES, seed: int = 0, *,
-    level: str | None = None, inside_V: np.ndarray | None = None,
-) -> np.ndarray | None:  # fmt: skip
+    matches: Matches,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+    *,
+    level: str | None = None,
+    inside_V: np.ndarray | None = None,
+) -> np.ndarray | None:
     """AP of all videos and of each half-sample, (S,); None without videos or categories.
 
     Args:

@@ -50,8 +50,17 @@ def read_matches(path: Path) -> Matches:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             return _matches_of(dict(stored))
-    except (ValueError, LookupError, TypeError, AttributeError, EOFError, OSError, zlib.error,
-            zipfile.BadZipFile, NotImplementedError) as error:  # fmt: skip
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        OSError,
+        zlib.error,
+        zipfile.BadZipFile,
+        NotImplementedError,
+    ) as error:
         raise InputError(
             f"{path} holds no matches ({error}); expected a file that `results/refresh.py` wrote"
         ) from None
@@ -70,11 +79,16 @@ def _matches_of(stored: dict[str, np.ndarray]) -> Matches:
         own = slice(stop - int(stored["sizes_K"][k]), stop)
         categories.append(
             CategoryMatches(
-                key, name, stored["video_N"][own], stored["rank_N"][own], stored["score_N"][own],
+                key,
+                name,
+                stored["video_N"][own],
+                stored["rank_N"][own],
+                stored["score_N"][own],
                 np.ascontiguousarray(hits_ATN[:, :, own]),
-                np.ascontiguousarray(misses_ATN[:, :, own]), stored["num_objects_KVA"][k],
+                np.ascontiguousarray(misses_ATN[:, :, own]),
+                stored["num_objects_KVA"][k],
             )
-        )  # fmt: skip
+        )
     videos = [
         video_without_frames(number, name, height, width, length)
         for name, (number, height, width, length) in zip(

@@ -259,9 +259,12 @@ def _rank_detections(ground_truth: GroundTruth, results: Results) -> _Detections
     rank_N = place_N - np.maximum.accumulate(np.where(starts_here, place_N, 0))
     kept = order[rank_N < MOST_DETECTIONS]
     return _Detections(
-        track_N[kept], video_N[kept], category_N[kept], rank_N[rank_N < MOST_DETECTIONS],
+        track_N[kept],
+        video_N[kept],
+        category_N[kept],
+        rank_N[rank_N < MOST_DETECTIONS],
         score_N[kept],
-    )  # fmt: skip
+    )
 
 
 def _group_objects(ground_truth: GroundTruth) -> dict[tuple[int, int], np.ndarray]:

@@ -158,9 +158,12 @@ class Overlaps:
         # Masks are in order of frames, so that the places of those that stay are the same.
         inside_L = inside_Q[self.mask_L]
         return Overlaps(
-            self.tracks.kept(inside_Q), self.objects.kept(inside_R),
-            self.mask_L[inside_L], self.other_L[inside_L], self.shared_L[inside_L],
-        )  # fmt: skip
+            self.tracks.kept(inside_Q),
+            self.objects.kept(inside_R),
+            self.mask_L[inside_L],
+            self.other_L[inside_L],
+            self.shared_L[inside_L],
+        )
 
     @cached_property
     def space_time_iou(self) -> np.ndarray:

@@ -193,12 +193,14 @@ def _twelve(column_of: Callable[[int, int], Column]) -> dict[str, float]:
     by_limit = [mean_known(column_of(ALL_AREAS, limit).recall_TK) for limit in range(MOST)]
     letters = [name[0] for name in AREA_NAMES[1:]]
     return {
-        "ap": of_all["ap"], "ap50": of_all["ap50"], "ap75": of_all["ap75"],
+        "ap": of_all["ap"],
+        "ap50": of_all["ap50"],
+        "ap75": of_all["ap75"],
         **{f"ap_{x}": numbers["ap"] for x, numbers in zip(letters, of_areas, strict=True)},
         **{f"ar{n}": ar for n, ar in zip(MAX_DETECTIONS[:-1], by_limit, strict=True)},
         f"ar{MAX_DETECTIONS[-1]}": of_all["ar100"],
         **{f"ar_{x}": numbers["ar100"] for x, numbers in zip(letters, of_areas, strict=True)},
-    }  # fmt: skip
+    }
 
 
 def _at(threshold: float) -> int:

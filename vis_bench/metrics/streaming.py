@@ -219,9 +219,10 @@ def latency_figures(streams: Sequence[VideoStream]) -> dict[str, Any]:
     """
     rate = streams[0].rate
     frames = [
-        latency for stream in streams
+        latency
+        for stream in streams
         for latency in frame_latencies(stream.clips, stream.steps, stream.num_frames, rate)
-    ]  # fmt: skip
+    ]
     computed = np.array([latency for latency in frames if latency is not None])
     totals, parts = computed.sum(1) / MILLISECOND, computed.mean(0) / MILLISECOND
     p50, p90, p99 = np.percentile(totals, [50, 90, 99])

@@ -55,9 +55,7 @@ def trained_difference(samples_KS: np.ndarray, num_videos: int) -> TrainedDiffer
     mean = float(samples_KS[:, 0].mean())
     seeds_error = float(samples_KS[:, 0].std(ddof=1)) / math.sqrt(num_seeds)
     error = math.hypot(seeds_error, videos_error)
-    freedom = error**4 / (
-        seeds_error**4 / (num_seeds - 1) + videos_error**4 / (num_videos - 1)
-    )  # fmt: skip
+    freedom = error**4 / (seeds_error**4 / (num_seeds - 1) + videos_error**4 / (num_videos - 1))
     half_width = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     p_value = float(2 * stdtr(freedom, -abs(mean) / error))
     return TrainedDifference(

@@ -71,8 +71,11 @@ def test_points_are_where_they_were_read_in_their_tracks_color():
     width = (PAGE_WIDTH - 24 - 4) / 2
     height = width * H / W
     for layer, query, wanted in [
-        (0, 0, (0.25, 0.5)), (0, 1, (0.75, 0.5)), (1, 0, (0.5, 0.2)), (1, 1, (0.75, 0.8)),
-    ]:  # fmt: skip
+        (0, 0, (0.25, 0.5)),
+        (0, 1, (0.75, 0.5)),
+        (1, 0, (0.5, 0.2)),
+        (1, 1, (0.75, 0.8)),
+    ]:
         for column in range(2):
             left, top = 24 + column * (width + 4), 24 + layer * (height + 4)
             panel = picture[int(top) : int(top + height), int(left) : int(left + width)]
@@ -134,15 +137,19 @@ def test_tracks_that_find_objects_go_first_and_share_the_objects_color():
     attention = decoder([[[0.5, 0.5]] * 3], [[1.0] * 3])
     video = recorded(
         attention,
-        (NOWHERE, 1, 0.95, 0), (RIGHT, 1, 0.9, 1), (RIGHT, 2, 0.85, 1), (LEFT, 1, 0.8, 2),
-    )  # fmt: skip
+        (NOWHERE, 1, 0.95, 0),
+        (RIGHT, 1, 0.9, 1),
+        (RIGHT, 2, 0.85, 1),
+        (LEFT, 1, 0.8, 2),
+    )
     shown = shown_tracks(video, truth((LEFT, 1), (RIGHT, 2)), CATEGORIES, 5)
     assert [track.title for track in shown] == ["dog 0.85", "cat #1, 0.80", "cat #2, 0.95"]
     assert [track.row for track in shown] == [1, 2, 0]
     assert [track.color for track in shown] == [color_of(1), color_of(0), color_of(2)]
     assert [track.title for track in shown_tracks(video, None, CATEGORIES, 2)] == [
-        "cat #1, 0.95", "cat #2, 0.90",
-    ]  # fmt: skip
+        "cat #1, 0.95",
+        "cat #2, 0.90",
+    ]
 
 
 def test_a_video_without_instances_is_refused():

@@ -31,11 +31,17 @@ def pictures(folder):
     )
     rows = [
         Row("ground truth", [Instance(LEFT, 0, ("cat",)), Instance(RIGHT, 1, ("dog",))]),
-        Row("IFC", [
-            Instance(RIGHT, 1, ("dog not matched", "not matched"), "unmatched"),
-            Instance(LEFT, 1, (), "missed"), crossing, Instance(LEFT, 2, ("cow 0.60",), "false"),
-        ], "3 tracks below 0.5 not drawn"),
-    ]  # fmt: skip
+        Row(
+            "IFC",
+            [
+                Instance(RIGHT, 1, ("dog not matched", "not matched"), "unmatched"),
+                Instance(LEFT, 1, (), "missed"),
+                crossing,
+                Instance(LEFT, 2, ("cow 0.60",), "false"),
+            ],
+            "3 tracks below 0.5 not drawn",
+        ),
+    ]
     return VideoPictures(frame_files(folder), rows, pytest.fail)
 
 
@@ -110,13 +116,16 @@ def test_words_beside_each_other_do_not_overlap(tmp_path):
     """In a paper's column the name of a row and the number of a frame need a line each."""
     for width in (217, 150, 79):
         letters = vector_letters(9.7)
-        texts = [(x, y, i) for x, y, i in laid_out(tmp_path, letters, width).items
-                 if isinstance(i, Text)]  # fmt: skip
+        texts = [
+            (x, y, i) for x, y, i in laid_out(tmp_path, letters, width).items if isinstance(i, Text)
+        ]
         for y in {y for _, y, _ in texts}:
             spans = sorted(
                 (x - w, x) if item.align == "right" else (x, x + w)
-                for x, own, item in texts if own == y for w in [letters.width(item.words)]
-            )  # fmt: skip
+                for x, own, item in texts
+                if own == y
+                for w in [letters.width(item.words)]
+            )
             for (_, end), (start, _) in pairwise(spans):
                 assert end <= start
 
@@ -128,9 +137,11 @@ def test_labels_of_narrow_pictures_leave_each_other_out_and_keep_the_switch(tmp_
     for x, y, label in labels:
         for a in places.setdefault((x, y), []):
             assert (
-                a[0] >= label.box[2] or label.box[0] >= a[2]
-                or a[1] >= label.box[3] or label.box[1] >= a[3]
-            )  # fmt: skip
+                a[0] >= label.box[2]
+                or label.box[0] >= a[2]
+                or a[1] >= label.box[3]
+                or label.box[1] >= a[3]
+            )
         places[x, y].append(label.box)
 
 

@@ -23,8 +23,10 @@ def test_an_object_has_one_number_in_every_row():
     other = results((NOWHERE, 1, 0.9), (LEFT, 2, 0.7), (RIGHT, 1, 0.2))
     truth_row, first, second = rows([one, other], truth((LEFT, 1), (RIGHT, 2)))
     assert [row.name for row in (truth_row, first, second)] == [
-        "ground truth", "method 0", "method 1",
-    ]  # fmt: skip
+        "ground truth",
+        "method 0",
+        "method 1",
+    ]
     numbers = {
         masks: [
             next(i.identity for i in row.instances if list(i.masks_T) == tubes and i.style in FOUND)
@@ -83,8 +85,10 @@ def test_missed_is_said_of_frames_and_not_matched_of_the_video():
     short = tube((20, 64), None, None, None)
     _, row = rows([results((gone, 1, 0.9), (short, 2, 0.8))], truth((LEFT, 1), (RIGHT, 2)))
     assert [(i.style, i.texts[:1]) for i in row.instances if i.style not in FOUND] == [
-        ("missed", ()), ("unmatched", ("dog not matched, IoU 0.25",)), ("missed", ()),
-    ]  # fmt: skip
+        ("missed", ()),
+        ("unmatched", ("dog not matched, IoU 0.25",)),
+        ("missed", ()),
+    ]
 
 
 def test_objects_of_one_class_are_numbered():
@@ -108,8 +112,9 @@ def test_low_scores_are_left_out():
 
 
 SWAPPED = tube((20, 64), (20, 64), (20, 8), (20, 8))
-GONE, COME, PAUSING = ([m if t in kept else None for t, m in enumerate(LEFT)]
-                       for kept in ((0, 1), (3,), (0, 2, 3)))  # fmt: skip
+GONE, COME, PAUSING = (
+    [m if t in kept else None for t, m in enumerate(LEFT)] for kept in ((0, 1), (3,), (0, 2, 3))
+)
 
 
 @pytest.mark.parametrize(("tracks", "objects", "switches"), [
@@ -135,12 +140,22 @@ def test_a_video_without_tracks_or_objects():
 def test_an_abbreviation_tells_a_class_from_the_others():
     names = ["person", "giant_panda", "elephant", "elevator", "cat", "zebra", "truck", "trucks"]
     assert [abbreviation(name, names) for name in names] == [
-        "per.", "gi.pa.", "elep.", "elev.", "", "", "", "",
-    ]  # fmt: skip
+        "per.",
+        "gi.pa.",
+        "elep.",
+        "elev.",
+        "",
+        "",
+        "",
+        "",
+    ]
     shapes = ["checkered_star", "checkered_box", "striped_star", "chess star"]
     assert [abbreviation(name, shapes) for name in shapes] == [
-        "chec.star.", "ch.bo.", "st.st.", "",
-    ]  # fmt: skip
+        "chec.star.",
+        "ch.bo.",
+        "st.st.",
+        "",
+    ]
     assert abbreviation("_", ["_"]) == abbreviation("", []) == ""
 
 
@@ -172,5 +187,6 @@ def test_objects_of_the_ground_truth_have_a_short_label_too():
     objects = truth((LEFT, 1), (RIGHT, 2))
     truth_row = rows_of(VIDEO, [], objects, {1: "elephant", 2: "dog"}, 0.0)[0]
     assert [(i.texts, i.abbreviation) for i in truth_row.instances] == [
-        (("elephant",), "ele."), (("dog",), ""),
-    ]  # fmt: skip
+        (("elephant",), "ele."),
+        (("dog",), ""),
+    ]

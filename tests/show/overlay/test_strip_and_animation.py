@@ -107,13 +107,15 @@ def test_the_legend_has_what_occurs(tmp_path):
 ])  # fmt: skip
 def test_labels_stand_where_an_object_is_new_or_switches(tmp_path, labels, labeled):
     drawn = pictures(tmp_path, 1)
-    row = Row("m", [Instance([None, *LEFT[1:]], 0, ("cat",)),
-                    Instance(RIGHT, 1, ("dog",), switches=(3,))])  # fmt: skip
+    row = Row(
+        "m", [Instance([None, *LEFT[1:]], 0, ("cat",)), Instance(RIGHT, 1, ("dog",), switches=(3,))]
+    )
     drawn.labels = labels
     found = [drawn.labeled(row, t, since=t - 1, earlier=range(t)) for t in range(4)]
     present = [{i for i in found[t] if row.instances[i].masks_T[t]} for t in range(4)]
-    assert present == [{i for i in own if row.instances[i].masks_T[t]}
-                       for t, own in enumerate(labeled)]  # fmt: skip
+    assert present == [
+        {i for i in own if row.instances[i].masks_T[t]} for t, own in enumerate(labeled)
+    ]
 
 
 def test_an_animation_shows_every_frame(tmp_path):

@@ -104,8 +104,10 @@ def test_following_is_that_of_all_pairs_side_by_side(some, others, num_frames, d
     assert [list(own) for own in frames] == switched
     for m, line in enumerate(object_timelines(tracks, objects, num_frames)):
         followers = [{m: n for n, m in pairs.items()}.get(m) for pairs in pairs_T]
-        expected = [iou_NMT[:, m, t].max() if n is None else iou_NMT[n, m, t]
-                    for t, n in enumerate(followers)]  # fmt: skip
+        expected = [
+            iou_NMT[:, m, t].max() if n is None else iou_NMT[n, m, t]
+            for t, n in enumerate(followers)
+        ]
         assert line.iou_T.tolist() == expected
 
 

@@ -236,12 +236,15 @@ def occlusion_labels(hidden_T: np.ndarray) -> list[str | None]:
     labels are drawn here: not a pixel hidden, up to half, more than half.
     """
     return [
-        NOT_HIDDEN if hidden == 0
-        else PARTLY_HIDDEN if hidden <= 0.5
-        else MOSTLY_HIDDEN if hidden < 1
+        NOT_HIDDEN
+        if hidden == 0
+        else PARTLY_HIDDEN
+        if hidden <= 0.5
+        else MOSTLY_HIDDEN
+        if hidden < 1
         else None
         for hidden in hidden_T.tolist()
-    ]  # fmt: skip
+    ]
 
 
 def mask_records(masks_THW: np.ndarray) -> Mapping[str, list]:
@@ -281,14 +284,17 @@ def image_annotations(drawn: SyntheticVideos) -> dict[str, Any]:
     chosen = list(_chosen(drawn))
     objects = [
         {
-            "image_id": number, "category_id": entry["category_id"], "iscrowd": 0,
-            "segmentation": entry["segmentations"][t], "bbox": entry["bboxes"][t],
+            "image_id": number,
+            "category_id": entry["category_id"],
+            "iscrowd": 0,
+            "segmentation": entry["segmentations"][t],
+            "bbox": entry["bboxes"][t],
             "area": entry["areas"][t],
         }
         for number, (video, t) in enumerate(chosen, start=1)
         for entry in content["annotations"]
         if entry["video_id"] == video.id and entry["segmentations"][t] is not None
-    ]  # fmt: skip
+    ]
     info = content["info"]
     return {
         "info": {**info, "description": f"single frames of {info['description']}", "every": EVERY},
@@ -314,9 +320,14 @@ def _chosen(drawn: SyntheticVideos) -> Iterator[tuple[Video, int]]:
 
 
 def write_dataset(
-    directory: Path, bars: Bars, *, plain: bool = False, seed: int = 0,
-    num_videos: dict[str, int] | None = None, image_format: ImageFormat = "png",
-) -> dict[str, Any]:  # fmt: skip
+    directory: Path,
+    bars: Bars,
+    *,
+    plain: bool = False,
+    seed: int = 0,
+    num_videos: dict[str, int] | None = None,
+    image_format: ImageFormat = "png",
+) -> dict[str, Any]:
     """Writes both splits, and returns where they are and how much they hold.
 
     Args:

@@ -139,10 +139,15 @@ class TrackingEvaluation:
         """
         teta = self.teta_per_category()
         return [
-            {"id": key, "name": name, "annotated": key in self.annotated,
-             **self.category(key).numbers(), "teta": teta.get(key)}
+            {
+                "id": key,
+                "name": name,
+                "annotated": key in self.annotated,
+                **self.category(key).numbers(),
+                "teta": teta.get(key),
+            }
             for key, name in self.categories.items()
-        ]  # fmt: skip
+        ]
 
     def category(self, key: int) -> Counts:
         """One category over all videos."""
@@ -240,10 +245,15 @@ def evaluate_tracking(
         category_D = [place[results.tracks[row].category_id] for row in rows_D]
         videos.append(
             _count(
-                video.id, frames, np.array(category_G, np.int64), np.array(category_D, np.int64),
-                distinct_tracks(results, rows_D), order, classes,
+                video.id,
+                frames,
+                np.array(category_G, np.int64),
+                np.array(category_D, np.int64),
+                distinct_tracks(results, rows_D),
+                order,
+                classes,
             )
-        )  # fmt: skip
+        )
     return TrackingEvaluation(score_threshold, ground_truth.categories, annotated, videos)
 
 

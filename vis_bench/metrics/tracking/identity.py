@@ -30,8 +30,9 @@ class IdentityCounts:
     def total(cls, parts: Iterable[IdentityCounts]) -> IdentityCounts:
         """The sum over sequences."""
         parts = list(parts)
-        return cls(sum(p.idtp for p in parts), sum(p.idfn for p in parts),
-                   sum(p.idfp for p in parts))  # fmt: skip
+        return cls(
+            sum(p.idtp for p in parts), sum(p.idfn for p in parts), sum(p.idfp for p in parts)
+        )
 
     def ratios(self) -> dict[str, float]:
         """IDF1 and its recall and precision as fractions; 0 where there is nothing."""

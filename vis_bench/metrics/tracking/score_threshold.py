@@ -56,9 +56,11 @@ def hota_over_threshold(
     _, first, inverse = np.unique(above_C, return_index=True, return_inverse=True)
     hota = hota_at(ground_truth, results, thresholds_C[first].tolist())
     return HotaOverThreshold(
-        threshold, thresholds_C, np.array(hota)[inverse],
+        threshold,
+        thresholds_C,
+        np.array(hota)[inverse],
         unseen_videos(ground_truth, results, threshold),
-    )  # fmt: skip
+    )
 
 
 def hota_at(

@@ -69,9 +69,11 @@ def draw_memory_tokens(
             page.text(left, top + _BAND / 2, words, size=style.small)
             axes = page.picture(pale(frame_HW3), left, top + _BAND, width, height)
             axes.imshow(
-                _heat(heat_hw / largest), extent=(0, 1, 1, 0), aspect="auto",
+                _heat(heat_hw / largest),
+                extent=(0, 1, 1, 0),
+                aspect="auto",
                 interpolation="nearest",
-            )  # fmt: skip
+            )
     _explain(page, len(frames) * block, largest, lines)
     return page
 

@@ -83,9 +83,11 @@ class FigurePage:
         """Add axes that fill a box."""
         page_width, page_height = self._size
         box = (
-            left / page_width, 1 - (top + height) / page_height,
-            width / page_width, height / page_height,
-        )  # fmt: skip
+            left / page_width,
+            1 - (top + height) / page_height,
+            width / page_width,
+            height / page_height,
+        )
         return self._figure.add_axes(box)
 
     def picture(
@@ -100,22 +102,36 @@ class FigurePage:
         scale = self.style.dpi / _DOTS_PER_INCH
         axes.imshow(
             _fitted(picture_hw3, round(scale * width), round(scale * height)),
-            extent=(0, 1, 1, 0), aspect="auto", interpolation="nearest",
-        )  # fmt: skip
+            extent=(0, 1, 1, 0),
+            aspect="auto",
+            interpolation="nearest",
+        )
         axes.set_axis_off()
         return axes
 
     def text(
-        self, x: float, y: float, text: str, *,
-        align: str = "left", size: float | None = None, turned: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        align: str = "left",
+        size: float | None = None,
+        turned: bool = False,
+    ) -> None:
         """Add a line of text whose middle is at height y, read upwards if `turned`."""
         page_width, page_height = self._size
         self._figure.text(
-            x / page_width, 1 - y / page_height, single_line(text), color="black", ha=align,
-            va="center", fontsize=points(self.style.text if size is None else size),
-            rotation=90 if turned else 0, parse_math=False,
-        )  # fmt: skip
+            x / page_width,
+            1 - y / page_height,
+            single_line(text),
+            color="black",
+            ha=align,
+            va="center",
+            fontsize=points(self.style.text if size is None else size),
+            rotation=90 if turned else 0,
+            parse_math=False,
+        )
 
     def paragraph(self, x: float, y: float, lines: Sequence[str], align: str = "left") -> None:
         """Add lines of small text, the middle of the first at height y."""
@@ -127,9 +143,14 @@ class FigurePage:
         axes = self.axes(left, y - 6, 12, 12)
         axes.set_axis_off()
         axes.scatter(
-            [0.5], [0.5], s=points(10) ** 2, color=[rgb(color)], edgecolors="black",
-            linewidths=0.5, clip_on=False,
-        )  # fmt: skip
+            [0.5],
+            [0.5],
+            s=points(10) ** 2,
+            color=[rgb(color)],
+            edgecolors="black",
+            linewidths=0.5,
+            clip_on=False,
+        )
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         self.text(left + 17, y, words)

@@ -57,9 +57,14 @@ def draw_sampling_points(
             for n in reversed(range(len(shown))):
                 x, y = locations[layer, t, n].reshape(-1, 2).T
                 axes.scatter(
-                    x, y, s=_areas(weights[layer, t, n].ravel() / largest, width),
-                    color=[rgb(shown[n].color)], edgecolors="black", linewidths=0.5, alpha=0.85,
-                )  # fmt: skip
+                    x,
+                    y,
+                    s=_areas(weights[layer, t, n].ravel() / largest, width),
+                    color=[rgb(shown[n].color)],
+                    edgecolors="black",
+                    linewidths=0.5,
+                    alpha=0.85,
+                )
             axes.set_xlim(0, 1)
             axes.set_ylim(1, 0)
     for r, layer in enumerate(layers):

@@ -91,17 +91,26 @@ def _plot(
     color = rgb(track.color)
     pale = tuple(0.3 * part + 0.7 for part in color)
     axes.bar(
-        x_T, shares_T, 0.75 * step,
+        x_T,
+        shares_T,
+        0.75 * step,
         color=[color if present else pale for present in track.present_T],
-        edgecolor="black", linewidth=0.5,
-    )  # fmt: skip
+        edgecolor="black",
+        linewidth=0.5,
+    )
     axes.axhline(1 / len(shares_T), color="black", linewidth=0.8, linestyle=(0, (4, 3)))
     halo = withStroke(linewidth=2.5, foreground="white")
     for t in frames:
         axes.annotate(
-            f"{shares_T[t]:.3f}", (x_T[t], shares_T[t]), (0, 2), textcoords="offset points",
-            ha="center", va="bottom", fontsize=points(0.9 * page.style.small), path_effects=[halo],
-        )  # fmt: skip
+            f"{shares_T[t]:.3f}",
+            (x_T[t], shares_T[t]),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=points(0.9 * page.style.small),
+            path_effects=[halo],
+        )
     axes.set_xlim(_LEFT, page.style.width)
     axes.set_ylim(0, highest)
     axes.set_xticks([])

@@ -146,17 +146,21 @@ class VideoPictures:
         if self.labels == "none":
             return set()
         return {
-            i for i, instance in enumerate(row.instances)
-            if self.labels == "all" or instance.switches_after(since, t)
+            i
+            for i, instance in enumerate(row.instances)
+            if self.labels == "all"
+            or instance.switches_after(since, t)
             or not any(instance.masks_T[frame] for frame in earlier)
-        }  # fmt: skip
+        }
 
     def marks(self, frames: Sequence[int]) -> list[str]:
         """Return the styles and marks that some frames show, other than plain tracks."""
         found = {
-            instance.style for row in self.rows for instance in row.instances
+            instance.style
+            for row in self.rows
+            for instance in row.instances
             if any(instance.masks_T[t] for t in frames)
-        }  # fmt: skip
+        }
         if self.labels == "none":
             found.discard("unmatched")
         shown: list[str] = [style for style in ("missed", "unmatched", "false") if style in found]

@@ -37,9 +37,10 @@ def follow(
     for ious in _pair_ious(tracks, objects, num_frames):
         pairs = _match(ious, pairs, (len(tracks), len(objects)))
         switched = frozenset(
-            track for track, target in pairs.items()
+            track
+            for track, target in pairs.items()
             if last_object.get(track, target) != target or last_track.get(target, track) != track
-        )  # fmt: skip
+        )
         for track, target in pairs.items():
             last_object[track], last_track[target] = target, track
         frames.append((ious, pairs, switched))
@@ -94,10 +95,13 @@ def object_timelines(tracks: TrackSet, objects: TrackSet, num_frames: int) -> li
     return [
         ObjectTimeline(
             objects.tubes.has_pixels(int(row), num_frames),
-            found_MT[m], wrong_MT[m], switched_MT[m], iou_MT[m],
+            found_MT[m],
+            wrong_MT[m],
+            switched_MT[m],
+            iou_MT[m],
         )
         for m, row in enumerate(objects.rows_N)
-    ]  # fmt: skip
+    ]
 
 
 def _pair_ious(tracks: TrackSet, objects: TrackSet, num_frames: int) -> Sequence[PairIoUs]:
@@ -116,9 +120,10 @@ def _match(ious: PairIoUs, before: dict[int, int], shape: tuple[int, int]) -> di
     pairs = {n: m for n, m in before.items() if ious.get((n, m), 0.0) >= FOUND}
     taken = set(pairs.values())
     free = {
-        (n, m): iou for (n, m), iou in ious.items()
+        (n, m): iou
+        for (n, m), iou in ious.items()
         if iou >= FOUND and n not in pairs and m not in taken
-    }  # fmt: skip
+    }
     if all(len(set(places)) == len(free) for places in zip(*free, strict=True)):
         return pairs | dict(sorted(free))
     # The solver's choice among equal sums depends on tracks and objects without a pair, too.

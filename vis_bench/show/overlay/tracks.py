@@ -170,9 +170,13 @@ def outcomes(tracks: TrackSet, objects: TrackSet) -> Outcomes:
     if iou_NM.size:
         iou_NM = space_time_iou(tracks.tubes, tracks.rows_N, objects.tubes, objects.rows_N)
     video = VideoTracks(
-        tracks.score_N, tracks.category_N, objects.category_N, objects.crowd_N,
-        iou_NM, np.eye(len(objects)),
-    )  # fmt: skip
+        tracks.score_N,
+        tracks.category_N,
+        objects.category_N,
+        objects.crowd_N,
+        iou_NM,
+        np.eye(len(objects)),
+    )
     found_N = video.claims()
     faults = [
         "" if found_N[track] >= 0 else _fault(iou_NM[track], own_M)
