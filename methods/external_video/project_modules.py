@@ -91,7 +91,7 @@ class ProjectModules:
 
     def _provided(self) -> set[str]:
         """Top-level names of loaded modules that the project has, too, and that it would win."""
-        search = finder(self._folder, self._folder)
+        search = finder(self._folder, {}, self._folder)
         found = set()
         for name in {_top(name) for name in sys.modules} - sys.stdlib_module_names:
             spec, loaded = search.find_spec(name), sys.modules.get(name)

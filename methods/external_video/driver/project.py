@@ -19,7 +19,7 @@ def put_first(folder):
     for path in [*sys.path_importer_cache]:
         if is_below(folder, path):
             del sys.path_importer_cache[path]
-    sys.path_hooks.insert(0, functools.partial(finder, folder))
+    sys.path_hooks.insert(0, functools.partial(finder, folder, _states(folder)))
 
 
 def is_below(folder, path):
@@ -31,20 +31,52 @@ def is_below(folder, path):
     return INSTALLED.isdisjoint(parts)
 
 
-def finder(folder, path):
-    """The finder of modules in `path`, which must be in a project's folder."""
+def _states(folder):
+    """What tells each source file of a folder from a later state of it, by path."""
+    return {str(path): _state(path) for path in Path(folder).rglob("*.py") if path.is_file()}
+
+
+def _state(path):
+    status = Path(path).stat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def finder(folder, states, path):
+    """The finder of modules in `path`, which must be in a project's folder.
+
+    Args:
+        states: of source files that may not change any more, see `_states`.
+    """
     if not is_below(folder, path):
         raise ImportError(f"{path} is not in {folder}", path=path)
     return machinery.FileFinder(
         path,
         (_CompiledLoader, machinery.EXTENSION_SUFFIXES),
-        (_SourceLoader, machinery.SOURCE_SUFFIXES),
+        (functools.partial(_SourceLoader, states), machinery.SOURCE_SUFFIXES),
         (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
     )
 
 
 class _SourceLoader(machinery.SourceFileLoader):
-    """Reads source alone: bytecode is also taken for that of an edit within the same second."""
+    """Reads source alone: bytecode is also taken for that of an edit within the same second.
+
+    A file that has changed since the project was opened, which is imported only now, is refused.
+    """
+
+    def __init__(self, states, name, path):
+        super().__init__(name, path)
+        self._state = states.get(path)
+
+    def get_data(self, path):
+        """The bytes of a file."""
+        content = super().get_data(path)
+        if path == self.path and self._state not in (None, _state(path)):
+            raise ImportError(
+                f"{path} has changed since the project was opened; expected the same file until "
+                "the end of the run",
+                name=self.name, path=path,
+            )  # fmt: skip
+        return content
 
     def path_stats(self, path):
         """Refuses, so that no bytecode is looked for."""

@@ -150,6 +150,27 @@ def test_stale_bytecode_is_not_read(tmp_path, here):
     assert scores_of(method) == [0.75] * 2
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_a_module_that_changed_before_its_first_import_is_refused(tmp_path, modules, here):
+    folder = project(tmp_path / "a", 0.25)
+    with (folder / "model.py").open("a") as file:
+        file.write("""
+def lazier(frames, height, width):
+    if len(frames) > 2:
+        import later
+    return predict(frames, height, width)
+""")
+    method = build_method(
+        "external_video", num_classes=3, function="model:lazier", project_path=str(folder),
+        python=None if here else sys.executable,
+    )  # fmt: skip
+    method.prepare_for_inference()
+    assert scores_of(method) == [0.25] * 2
+    (folder / "later.py").write_text("score = 0.75\n")
+    with pytest.raises(InputError, match=r"later\.py has changed"):
+        track_video(method, Video(1, "v", 8, 8, FRAMES * 2), PLAN, [1, 2, 3])
+
+
 def test_what_the_process_had_imported_from_a_project_is_kept_apart(tmp_path, modules, monkeypatch):
     """As in a notebook beside the project, which is edited afterwards."""
     folder = project(tmp_path / "a", 0.25)
