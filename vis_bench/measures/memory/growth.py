@@ -65,7 +65,8 @@ class Growth:
         measured length that fits, as are all shorter ones.
         """
         measured = sorted(self.peaks)
-        if not self.coefficients or (self.first > measured[0] and limit < self.peaks[self.first]):
+        first = self.peaks.get(self.first, math.inf)  # none in a record that was edited
+        if not self.coefficients or (self.first > measured[0] and limit < first):
             over = next((n for n in measured if self.peaks[n] > limit), math.inf)
             fitting = [n for n in measured if n < over]
             frames = fitting[-1] if fitting else 0
