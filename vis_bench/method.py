@@ -174,7 +174,8 @@ class MethodSource:
     `sha256`: over its source files. `distribution`, `version`: of the installed package.
     `git_commit`: of the checkout that holds it, ending with `-dirty` where its files differ
     from the commit. `environment`: versions of the other project's Python and packages, which may
-    give other results, too. None where they are not known.
+    give other results, too. `data_sha256`: over the weights in its folders, which it may load by
+    itself. `left_out`: folders that were too large to be searched. None where they are not known.
     """
 
     sha256: str
@@ -182,6 +183,8 @@ class MethodSource:
     version: str | None = None
     git_commit: str | None = None
     environment: str | None = None
+    data_sha256: str | None = None
+    left_out: str | None = None
 
 
 class VISMethod(nn.Module, ABC):

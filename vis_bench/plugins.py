@@ -13,6 +13,7 @@ from pathlib import Path
 from vis_bench.checkouts import commit_of
 from vis_bench.errors import InputError, reason
 from vis_bench.method import MethodSource, VISMethod
+from vis_bench.source_files import SOURCE_ENDINGS, WEIGHT_ENDINGS, data_sha256, find_source_files
 
 ENTRY_POINT_GROUP = "vis_bench.methods"
 
@@ -22,11 +23,8 @@ CODE_ENDINGS = frozenset({".py", ".cpp", ".cu", ".cuh"})
 # Code that computes no accuracy: nothing below imports it.
 OUTPUT_CODE = ("vis_bench/commands/", "vis_bench/show/")
 
-# Files that decide the computations of a plug-in: code, sources of native code, and settings.
-SOURCE_ENDINGS = frozenset(
-    {".py", ".so", ".pyd", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp"}
-    | {".json", ".toml", ".yaml", ".yml"}
-)
+# Of a plug-in's package JSON is settings, wherever it lies.
+PLUG_IN_ENDINGS = SOURCE_ENDINGS | {".json"}
 
 
 @dataclass(frozen=True)
@@ -75,20 +73,33 @@ class PlugIn:
             None if known is None else known.name,
             None if known is None else known.version,
             _commit(self.point.module),
+            **self._own_data(),
         )
+
+    def _own_data(self) -> dict[str, str | None]:
+        """Digest of the weights in the package's folders, and folders that were not searched."""
+        spec = find_spec(self.point.module.partition(".")[0])
+        folders = (spec and spec.submodule_search_locations) or ()
+        found = [find_source_files(Path(folder)) for folder in folders]
+        return {
+            "data_sha256": data_sha256(
+                {name: path for one in found for name, path in one.ending(WEIGHT_ENDINGS).items()}
+            ),
+            "left_out": ", ".join(name for one in found for name in one.left_out) or None,
+        }
 
     def _installed_files(self) -> Iterator[tuple[str, Path]]:
         for file in (self.point.dist and self.point.dist.files) or ():
             described = any(part.endswith((".dist-info", ".egg-info", "..")) for part in file.parts)
             path = Path(str(file.locate()))
-            if file.suffix in SOURCE_ENDINGS and not described and path.is_file():
+            if file.suffix in PLUG_IN_ENDINGS and not described and path.is_file():
                 yield file.as_posix(), path
 
     def _imported_files(self) -> Iterator[tuple[str, Path]]:
         listed = (self.point.dist and self.point.dist.read_text("top_level.txt")) or ""
         for package in sorted({self.point.module.partition(".")[0], *listed.split()}):
             spec = find_spec(package)
-            yield from _package_files(package, SOURCE_ENDINGS)
+            yield from _package_files(package, PLUG_IN_ENDINGS)
             if spec and spec.has_location and not spec.submodule_search_locations:
                 yield Path(str(spec.origin)).name, Path(str(spec.origin))
 
@@ -108,7 +119,8 @@ def sources_sha256(plug_in: MethodSource | None = None) -> str:
     own = _sha256(tuple(sorted(files.items())))
     if plug_in is None:
         return own
-    parts = own, plug_in.sha256, plug_in.version, plug_in.environment
+    parts = [own, plug_in.sha256, plug_in.version, plug_in.environment]
+    parts += [plug_in.data_sha256] if plug_in.data_sha256 else []
     return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -116,9 +128,8 @@ def _package_files(package: str, endings: Collection[str]) -> Iterator[tuple[str
     """Files of a package's folders with such endings, by their names in it."""
     spec = find_spec(package)
     for folder in (spec and spec.submodule_search_locations) or ():
-        for path in Path(folder).rglob("*"):
-            if path.suffix in endings and path.is_file():
-                yield f"{package}/{path.relative_to(folder).as_posix()}", path
+        for name, path in find_source_files(Path(folder)).ending(endings).items():
+            yield f"{package}/{name}", path
 
 
 def find_plug_ins() -> list[PlugIn]:

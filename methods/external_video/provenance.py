@@ -16,10 +16,14 @@ from vis_bench.checkouts import commit_of
 from vis_bench.digests import check_sha256, reading
 from vis_bench.errors import InputError
 from vis_bench.method import MethodSource
-from vis_bench.plugins import SOURCE_ENDINGS
+from vis_bench.source_files import (
+    SOURCE_ENDINGS,
+    WEIGHT_ENDINGS,
+    SourceFiles,
+    data_sha256,
+    find_source_files,
+)
 
-# Data sets, which projects keep below their folder, are JSON.
-ENDINGS = SOURCE_ENDINGS - {".json"}
 # Seconds that a Python may take to start.
 START_SECONDS = 120
 
@@ -31,8 +35,11 @@ def project_source(folder: Path, python: str | None) -> MethodSource:
         python: the project's interpreter; None for this one.
     """
     found = versions() if python is None else _versions_of(python)
+    source = find_source_files(folder)
     return MethodSource(
-        _sources_sha256(folder),
+        _sources_sha256(folder, source),
+        data_sha256=data_sha256(source.ending(WEIGHT_ENDINGS) | source.json_beside_code()),
+        left_out=", ".join(source.left_out) or None,
         git_commit=commit_of(folder),
         environment=", ".join(f"{name} {version}" for name, version in found.items()),
     )
@@ -45,15 +52,15 @@ def opening(
     """Refuse other sources of a project, and other weights, than those that the block opens."""
     with nullcontext() if weights is None else reading(weights, weights_sha256):
         yield
-    check_sha256(folder, _sources_sha256(folder), sha256)
+    check_sha256(folder, _sources_sha256(folder, find_source_files(folder)), sha256)
 
 
-def _sources_sha256(folder: Path) -> str:
+def _sources_sha256(folder: Path, source: SourceFiles) -> str:
     total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in ENDINGS and path.is_file():
-            total.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            total.update(hashlib.sha256(path.read_bytes()).digest())
+    code = source.ending(SOURCE_ENDINGS)
+    for path in sorted(folder / name for name in code):
+        total.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 

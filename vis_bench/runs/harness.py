@@ -140,7 +140,9 @@ def describe(job: Job, method: VISMethod) -> Record:
         job.plan.device, cell.precision, backend, kernel_build=build, tf32=cell.tf32,
         compile_mode=cell.compile,
     )  # fmt: skip
-    source = describe_source(cell.seed).model_copy(update={"sources_sha256": job.sources_sha256})
+    source = describe_source(cell.seed).model_copy(
+        update={"sources_sha256": job.sources_of(method)}
+    )
     subject = SubjectFields(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=job.settings.command,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -83,6 +83,7 @@ class Job:
     plan: InferencePlan
     digest: str
     sources_sha256: str
+    data_sha256: str | None
     frames: Mapping[int, str]
     name: str
     limited: bool
@@ -93,6 +94,12 @@ class Job:
     def weights_sha256(self) -> str | None:
         """Digest of the weights file."""
         return None if self.weights is None else self.weights.sha256
+
+    def sources_of(self, method: VISMethod) -> str:
+        """Digest of the code and of the method's own weights, as it was loaded."""
+        if (source := method.method_source) is None or source.data_sha256 == self.data_sha256:
+            return self.sources_sha256
+        return sources_sha256(source)
 
     def frames_sha256(self, video_ids: Iterable[int]) -> str | None:
         """Fingerprint of the frames of some videos; None for videos that are drawn in memory."""
@@ -131,7 +138,9 @@ class Job:
             self.build_method, self.cell, len(self.dataset.category_ids), self.weights,
             self.plan.device,
         )  # fmt: skip
-        here = sources_sha256(method.method_source)
+        source = method.method_source
+        # Its own weights may change until they are loaded: the record has those that were there.
+        here = sources_sha256(source and replace(source, data_sha256=self.data_sha256))
         if here != self.sources_sha256:
             raise InputError(
                 f"this machine's code has sources {_short(here)}; expected "
@@ -276,6 +285,7 @@ class _Resolver:
                 **({"trace": trace.sha256} if trace else {}),
             ),
             sources_sha256=sources_sha256(method.method_source),
+            data_sha256=method.method_source.data_sha256 if method.method_source else None,
             frames=_fingerprints(videos),
             name=f"{method.registered_name} {cell.dataset.name} {clip_name(cell)} "
             f"{cell.resolution}",
@@ -328,6 +338,11 @@ class _Resolver:
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
                 load_weights(method, weights, num_classes)
+            if (source := method.method_source) and source.left_out:
+                self._say(
+                    f"warning: {cell.method}: {source.left_out} holds too many files to be "
+                    "searched; code and weights in it are no part of the record's digests"
+                )
             values = (getattr(method, name) for name in _CheckedMethod._fields)
             self._checked[key] = _CheckedMethod(*values)
         return self._checked[key]

@@ -204,6 +204,19 @@ def test_it_is_cut_by_videos_and_resumed(project, tmp_path):
     assert results != whole
 
 
+@pytest.mark.parametrize("changed", ["weights.npy", "pkg/net.py", "out/results.json"])
+def test_resume_measures_new_weights_and_linked_code_anew(project, tmp_path, changed):
+    """Results that a project writes elsewhere than beside its code change nothing."""
+    (tmp_path / "real").mkdir()
+    (project / "pkg").symlink_to("../real")
+    (project / "out").mkdir()
+    (project / changed).write_bytes(b"1")
+    record, _ = run(tmp_path / "run", project)
+    (project / changed).write_bytes(b"2")
+    again, _ = run(tmp_path / "run", project, resume=True)
+    assert (again.sources_sha256 == record.sources_sha256) == (changed == "out/results.json")
+
+
 @pytest.mark.parametrize("name", ["bright", "leaks"])
 def test_the_order_of_videos_changes_nothing(project, name):
     videos = [video(1, 3), video(2, 1), video(3, 4, (24, 18))]
