@@ -1,6 +1,7 @@
 """Runs in one folder: a cell is measured by one driver, or by shards side by side."""
 
 import errno
+from contextlib import contextmanager
 from threading import Event, Thread
 
 import pytest
@@ -10,6 +11,7 @@ from vis_bench.inference.loop import track_video
 from vis_bench.record.store import RecordStore
 from vis_bench.runs import attempt, locks
 from vis_bench.runs.harness import run_jobs
+from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.run_shard import ShardOption, run_shard
 
 CONFIG = """
@@ -36,12 +38,17 @@ def inferred(monkeypatch):
 
     def watched(method, video, *plan):
         seen.append(video.id)
-        tracks = track_video(method, video, *plan)
+        return track_video(method, video, *plan)
+
+    @contextmanager
+    def isolated(self):
+        with kept_process_state():
+            yield
         if after_first:
             after_first.pop()()
-        return tracks
 
     monkeypatch.setattr(attempt, "track_video", watched)
+    monkeypatch.setattr(attempt.Attempt, "isolated", isolated)
     return seen, after_first
 
 
