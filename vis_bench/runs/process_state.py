@@ -187,5 +187,5 @@ SETTINGS: list[Setting] = [
     (sys.getswitchinterval, sys.setswitchinterval),
     (sys.getprofile, sys.setprofile),
 ]
-if hasattr(os, "sched_setaffinity"):
+if hasattr(os, "sched_getaffinity"):
     SETTINGS.append((partial(os.sched_getaffinity, 0), partial(os.sched_setaffinity, 0)))
