@@ -92,8 +92,9 @@ _FRONT_TABLE = re.compile(
 )
 _INTRODUCTION = """# Results
 
-What this bench has measured. `records/` holds one JSON per measured cell with everything that
-defines it: configuration, checksums of weights and annotations, machine, versions, commit.
+What this bench has measured. `records/` has a folder for each experiment, with one JSON per
+measured cell that holds everything that defines it: configuration, checksums of weights and
+annotations, machine, versions, commit.
 """
 _PAPERS_TEXT = """# The papers' tables
 

@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     """Records as measured, of 5 cells at 100 commits, whose AP and FPS move now and then."""
     root = tmp_path_factory.mktemp("history")
     files = [
-        path for path in sorted((ROOT / "results" / "records").glob("*.json"))
+        path for path in sorted((ROOT / "results" / "records").rglob("*.json"))
         if json.loads(path.read_text())["fps"]
     ]  # fmt: skip
     contents = [json.loads(path.read_text()) for path in files[:NUM_CELLS]]

@@ -26,6 +26,19 @@ def test_every_field_stands_in_the_file(tmp_path):
     assert read_record(path) == example_record(fps=12.5)
 
 
+def test_a_record_in_a_folder_below_is_found_and_replaced_there(tmp_path):
+    below = RecordStore(tmp_path / "experiment").write(example_record(fps=12.5))
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / below.name).write_bytes(below.read_bytes())
+    store = RecordStore(tmp_path)
+    assert store.find(example_record().config_sha256) == example_record(fps=12.5)
+    assert store.write(example_record(fps=13.0)) == below
+    assert list(store) == [example_record(fps=13.0)]
+    other = example_record(config_sha256="ef" * 32, method="other")
+    assert store.write(other).parent == tmp_path
+    assert store.find(other.config_sha256) == other
+
+
 OTHER_REPOSITORY = {
     "GIT_DIR": ".git", "GIT_WORK_TREE": "", "GIT_COMMON_DIR": ".git", "GIT_INDEX_FILE": "index",
     "GIT_OBJECT_DIRECTORY": ".git/objects", "GIT_SHALLOW_FILE": "shallow",

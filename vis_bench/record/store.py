@@ -7,6 +7,7 @@ a record beside its own files.
 
 from __future__ import annotations
 
+import glob
 import gzip
 import hashlib
 import json
@@ -68,6 +69,18 @@ class RecordStore:
                 f"cannot write to the folder of records {self.folder}: {error.strerror}"
             ) from None
 
+    def path_of(self, record: Record) -> Path:
+        """The record's file: in the folder below that holds one of its cell, else in this one."""
+        name = f"{file_stem(record)}.json"
+        return next(iter(self._named(glob.escape(name))), self.folder / name)
+
+    def _named(self, pattern: str) -> list[Path]:
+        """Files of the folder and of those below, without shards; the folder's own come first."""
+        found = (
+            p for p in self.folder.rglob(pattern) if SHARDS not in p.relative_to(self.folder).parts
+        )
+        return sorted(found, key=lambda path: (len(path.parts), path))
+
     def write(self, record: Record, results: Path | None = None) -> Path:
         """Writes one record atomically and returns its path; an earlier one's files are removed.
 
@@ -75,15 +88,15 @@ class RecordStore:
             results: the folder in which the files that it names were written first, to be moved
                 beside the record.
         """
-        path, named = self.folder / f"{file_stem(record)}.json", files_of(record)
+        path, named = self.path_of(record), files_of(record)
         if results is not None:
             for name in named:
-                (results / name).replace(self.folder / name)
+                (results / name).replace(path.with_name(name))
         matches = matches_file(record, path)
         if is_file(matches):  # of equal predictions, but perhaps with other annotations
             matches.unlink()
         write_atomically(path, record_json(record))
-        for other in self.folder.iterdir():
+        for other in path.parent.iterdir():
             beside = other.name.startswith(f"{path.stem}.") and other.name.endswith(_BESIDE)
             if beside and other.name not in named:
                 with suppress(OSError):  # another process reads it, on Windows
@@ -92,7 +105,7 @@ class RecordStore:
 
     def write_failures(self, record: Record, failures: Mapping[str, str], command: str) -> Path:
         """Writes the failures of a later measurement beside the record, which is kept."""
-        path = self.folder / f"{file_stem(record)}.json"
+        path = self.path_of(record)
         content = {
             "record": path.name, "created_at": record.created_at, "command": command,
             "failures": failures,
@@ -102,11 +115,11 @@ class RecordStore:
 
     def has_failed(self, record: Record) -> bool:
         """True if the last measurement of a record that is kept failed."""
-        return _has_failed(record, self.folder / f"{file_stem(record)}.json")
+        return _has_failed(record, self.path_of(record))
 
     def find(self, config_sha256: str) -> Record | None:
         """The record of a cell measured before, or None."""
-        for path in self.folder.glob(f"*_{config_sha256[:10]}.json"):
+        for path in self._named(f"*_{config_sha256[:10]}.json"):
             record = read_record(path)
             if record.config_sha256 == config_sha256:
                 return record

@@ -143,7 +143,7 @@ def record_results(
     )
     copy = content_name(file_stem(record), digest, RESULTS_ENDING)
     record = Record.of(record, AccuracyFields(predictions=copy, **evaluation.record_numbers()))
-    write_atomically(store.folder / copy, results)
+    write_atomically(store.path_of(record).with_name(copy), results)
     return evaluation, store.write(record)
 
 
