@@ -282,6 +282,13 @@ def test_a_timeline_says_what_went_wrong():
     assert right["switches"] == [2]
 
 
+def test_a_difference_whose_interval_holds_0_is_hollow(samples):
+    equal, alone = str(forest([samples[0], samples[0]])), str(forest(samples[:1]))
+    assert "fill: var(--paper)" in equal
+    assert "fill: var(--paper)" not in alone
+    assert re.findall(r"(?:A better|B better)", equal) == ["A better", "B better"]
+
+
 def test_charts_take_the_pages_colors_and_their_ids_are_their_own(samples, scores):
     drawn = [precision_recall(samples), ap_over_iou(samples), forest(samples)]
     charts = [*map(str, drawn), str(hota_over_score(scores)), str(calibration(scores))]

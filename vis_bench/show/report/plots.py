@@ -69,16 +69,22 @@ def forest(samples: Sequence[Analysis]) -> Markup:
         color = _SERIES[1 if is_pair else 0]
         for y, (_, value, low, high) in zip(places, numbers, strict=True):
             axis.plot([low, high], [y, y], color=color)
-            axis.plot([value], [y], "o", color=color)
+            is_open = is_pair and low <= 0 <= high
+            axis.plot([value], [y], "o", color=color, markerfacecolor=_PAPER if is_open else color)
             axis.annotate(
                 f"{value:+.1f}" if is_pair else f"{value:.1f}", (1.02, y), va="center",
                 xycoords=("axes fraction", "data"), fontsize=8, annotation_clip=False,
             )  # fmt: skip
         axis.set(yticks=places, yticklabels=[title for title, *_ in numbers])
         axis.invert_yaxis()
-        axis.set_xlabel("A better  |  points, B - A  |  B better" if is_pair else "points")
+        axis.set_xlabel("points, B - A; hollow where the interval holds 0" if is_pair else "points")
         if is_pair:
             axis.axvline(0, color=_INK, linewidth=0.8)
+            for words, side, shift in (("A better ", "right", -3), (" B better", "left", 3)):
+                axis.annotate(
+                    words, (0, 1), xytext=(shift, 2), textcoords="offset points", ha=side,
+                    xycoords=("data", "axes fraction"), fontsize=8, annotation_clip=False,
+                )  # fmt: skip
 
     texts = [
         f"{title} {value:.1f} ({low:.1f} to {high:.1f})" for title, value, low, high in numbers
