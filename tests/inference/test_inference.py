@@ -20,7 +20,8 @@ from vis_bench.inference.loop import (
     predict_clips,
     track_video,
 )
-from vis_bench.inference.stages import STAGE_NAMES, StageClock
+from vis_bench.inference.stages import StageClock
+from vis_bench.measures.speed.settings import STAGE_NAMES
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 
 

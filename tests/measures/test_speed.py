@@ -12,7 +12,7 @@ from vis_bench.data.frames import ImageFiles
 from vis_bench.data.video import Video
 from vis_bench.inference import compiled
 from vis_bench.inference.loop import InferencePlan, no_mark
-from vis_bench.inference.stages import NO_STAGES, STAGE_NAMES
+from vis_bench.inference.stages import NO_STAGES
 from vis_bench.measures.speed.measure import measure_speed, middle_run, spread
 from vis_bench.measures.speed.regions import (
     REGION_RUNS,
@@ -22,7 +22,7 @@ from vis_bench.measures.speed.regions import (
     time_run,
     videos_on_disk,
 )
-from vis_bench.measures.speed.settings import SpeedSettings
+from vis_bench.measures.speed.settings import STAGE_NAMES, SpeedSettings
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import SpeedFields

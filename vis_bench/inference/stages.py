@@ -11,10 +11,6 @@ from types import TracebackType
 from vis_bench.errors import InputError
 from vis_bench.video_method import TRANSFER, VIDEO_STAGES
 
-STAGE_NAMES = ("decode", "preprocess", "encode", "predict", "track", "rle")
-# The time between the stages.
-OTHER = "other"
-
 
 class Stages:
     """Stages that nobody times; `StageClock` does.

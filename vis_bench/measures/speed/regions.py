@@ -33,13 +33,12 @@ from vis_bench.inference.loop import (
 from vis_bench.inference.preprocess import input_size, resize_frame
 from vis_bench.inference.stages import (
     NO_STAGES,
-    OTHER,
-    STAGE_NAMES,
     StageClock,
     StageMarks,
     Stages,
 )
 from vis_bench.inference.whole_video import NO_MODEL_REGION, whole_video_tracks
+from vis_bench.measures.speed.settings import OTHER, STAGE_NAMES
 from vis_bench.method import VISMethod
 from vis_bench.video_method import VideoMethod
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 from vis_bench.errors import InputError
 
 BENCH, PAPER = "bench", "paper"
+# Stages in the order in which they run, and the time between them.
+STAGE_NAMES, OTHER = ("decode", "preprocess", "encode", "predict", "track", "rle"), "other"
 Region = Literal["model", "model+tracker", "end_to_end"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vis_bench.measures.speed.settings import OTHER, STAGE_NAMES
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.table.labels import cell_columns
@@ -50,8 +51,6 @@ def speed_table(records: Sequence[Record]) -> Table:
 
 def stage_table(records: Sequence[Record]) -> Table:
     """Milliseconds per source frame by stage, of the regions whose stages were timed."""
-    from vis_bench.inference.stages import OTHER, STAGE_NAMES  # imports PyTorch
-
     rows = [row for row in _rows(records) if row[2].stage_ms_per_frame]
     timed = {stage for row in rows for stage in row[2].stage_ms_per_frame}
     stages = [stage for stage in (*STAGE_NAMES, OTHER) if stage in timed]

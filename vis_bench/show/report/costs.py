@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vis_bench.inference.stages import OTHER, STAGE_NAMES
+from vis_bench.measures.speed.settings import OTHER, STAGE_NAMES
 from vis_bench.measures.speed.table import MEBIBYTE, blank_regions, untimed_remarks
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.record.schema import Record, RegionFields
