@@ -48,7 +48,7 @@ class ExternalVideo(VideoMethod):
         self._spec = dict(spec)
         self._python = python
         self._timeout = timeout
-        self._source = project_source(Path(spec["project_path"]), python)
+        self._source = project_source(Path(spec["project_path"]), python, Path(spec["config_file"]))
         self._session: Child | InProcess | None = None
         if python is not None:
             self.not_counted = "it runs in another process, options.python"

@@ -28,17 +28,21 @@ from vis_bench.source_files import (
 START_SECONDS = 120
 
 
-def project_source(folder: Path, python: str | None) -> MethodSource:
+def project_source(folder: Path, python: str | None, config: Path | None = None) -> MethodSource:
     """Digest of a project's source files, its commit, and its environment's versions.
 
     Args:
         python: the project's interpreter; None for this one.
+        config: a config file that may lie elsewhere.
     """
     found = versions() if python is None else _versions_of(python)
     source = find_source_files(folder)
+    data = source.ending(WEIGHT_ENDINGS) | source.json_beside_code()
+    if config is not None and config.is_absolute() and not config.is_relative_to(folder):
+        data[config.name] = config
     return MethodSource(
         _sources_sha256(folder, source),
-        data_sha256=data_sha256(source.ending(WEIGHT_ENDINGS) | source.json_beside_code()),
+        data_sha256=data_sha256(data),
         left_out=", ".join(source.left_out) or None,
         git_commit=commit_of(folder),
         environment=", ".join(f"{name} {version}" for name, version in found.items()),

@@ -280,6 +280,20 @@ def test_a_plug_in_declares_which_options_are_places(tmp_path, declared):
     assert len(digests) == 2 - declared
 
 
+def test_new_weights_in_a_plug_ins_package_are_measured_anew(tmp_path):
+    site, out = tmp_path / "site", tmp_path / "out"
+    files = {"packed/__init__.py": BRIGHT, "packed/weights/w.onnx": "1"}
+    install(site, "example-packed==1.0", files, packed="packed:build")
+    _, (record,) = measure(site, "packed", out, measure="accuracy")
+    (site / "packed" / "weights" / "w.onnx").write_text("2")
+    done, (again,) = measure(site, "packed", out, "--resume", measure="accuracy")
+    assert "measured anew" in done.stderr
+    assert again["sources_sha256"] != record["sources_sha256"]
+    assert again["method_source"]["sha256"] == record["method_source"]["sha256"]
+    done, _ = measure(site, "packed", out, "--resume", measure="accuracy")
+    assert "measured before" in done.stderr
+
+
 def test_weights_that_are_no_parameters_have_an_unknown_number(tmp_path):
     site = tmp_path / "site"
     line = "self.threshold = threshold"

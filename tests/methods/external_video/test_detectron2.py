@@ -207,6 +207,15 @@ def test_weights_that_were_replaced_since_the_run_began_are_refused(python, weig
         job.load_method()
 
 
+def test_a_config_file_outside_the_project_has_a_digest(tmp_path):
+    path = tmp_path / "colors.yaml"
+    path.write_bytes((TOY / "configs" / "colors.yaml").read_bytes())
+    digests = {jobs(tmp_path / "a", config_file=str(path))[0].sources_sha256}
+    path.write_bytes(path.read_bytes() + b"\n")
+    digests.add(jobs(tmp_path / "a", config_file=str(path))[0].sources_sha256)
+    assert len(digests) == 2
+
+
 def test_weights_for_a_function_are_refused(weights, tmp_path):
     with pytest.raises(InputError, match="expected none"):
         jobs(tmp_path, weights, back_end="callable", function="json:loads")[0].load_method()
