@@ -34,7 +34,9 @@ def vector_letters(size: float) -> Letters:
 def _chart_font() -> Font:
     from matplotlib.font_manager import findfont
 
-    return ImageFont.truetype(findfont("DejaVu Sans"), _MEASURED)
+    # The other engine shapes text, which matplotlib does not, and fails on some.
+    basic = ImageFont.Layout.BASIC
+    return ImageFont.truetype(findfont("DejaVu Sans"), _MEASURED, layout_engine=basic)
 
 
 def draw_sheet(sheet: Sheet, style: PageStyle) -> FigurePage:
