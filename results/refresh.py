@@ -28,7 +28,7 @@ from vis_bench.files import read_bytes, write_atomically
 from vis_bench.measures.memory.table import memory_page
 from vis_bench.measures.streaming.table import streaming_page, streaming_panels
 from vis_bench.metrics.matches_file import write_matches
-from vis_bench.record.metrics import AP, AP75, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
+from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
 from vis_bench.record.names import split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import (
@@ -129,7 +129,7 @@ _RETURNING_TEXT = (
 )
 # Metrics that some records have beside AP: of short and of long videos, and of levels.
 _HARD = (*(metric for metric in PARTS if metric.title.startswith("AP ")), *LEVELS)
-_FRONT = (AP, AP75, HOTA, FPS, GFLOPS_PER_FRAME)
+_FRONT = (AP, HOTA, FPS, GFLOPS_PER_FRAME)
 
 
 def pack(folder: Path) -> list[str]:
@@ -352,7 +352,7 @@ def front_table(records: Sequence[Record]) -> str:
     ]
     values = [
         (
-            metric_column(metric),
+            metric_column(metric, rows),
             [
                 replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
                 for row in rows

@@ -80,3 +80,17 @@ def test_intervals_of_few_videos_say_of_how_many():
         note = measured_page(records).remarks[0]
         assert note.startswith(INTERVAL_NOTE)
         assert ("approximate" in note) is is_approximate
+
+
+def test_tracking_metrics_have_their_interval_and_threshold():
+    one = example_record(
+        method="one", hota=0.5, hota_low=0.4, hota_high=0.6, tracking_score_threshold=0.5
+    )
+    other = example_record(method="other", hota=0.6, hota_low=None, tracking_score_threshold=0.3)
+    [row] = measured_page([one]).tables[0].as_dicts()
+    assert (row["HOTA"], row["HOTA low"], row["HOTA high"]) == ("50.0", "40.0", "60.0")
+    assert sum("above 0.5." in remark for remark in measured_page([one]).all_remarks) == 1
+    both = measured_page([one, other]).all_remarks
+    assert sum("0.3 (other) or above 0.5 (one)" in remark for remark in both) == 1
+    without = example_record(hota=None, assa=None)
+    assert not any("score above" in remark for remark in measured_page([without]).all_remarks)

@@ -45,7 +45,7 @@ def table_text(records: Sequence[Record]) -> str:
     rows = sorted(records, key=measured_order)
     labels = [Column(title, numeric=False) for title in ("Method", "Clip")]
     others = (HOTA, FPS, GFLOPS_PER_FRAME)
-    columns = [*labels, *map(metric_column, (AP, *others))]
+    columns = [*labels, *(metric_column(metric, rows) for metric in (AP, *others))]
     lines: list[list[str | Entry]] = [
         [
             Entry(method_title(row.method), notes=("r",) if row.reconstruction else ()),

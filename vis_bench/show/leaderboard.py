@@ -211,7 +211,7 @@ def leaderboard_table(
             (Column("Rank"), numbers),
             (method, names),
             *labels,
-            *((metric_column(metric), _values(metric, rows)) for metric in SHOWN),
+            *((metric_column(metric, rows), _values(metric, rows)) for metric in SHOWN),
             (
                 Column("Date", numeric=False, context="{}", weight=11),
                 [Entry(plain(row.created_at)[:10]) for row in rows],

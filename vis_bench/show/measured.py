@@ -20,7 +20,9 @@ from vis_bench.text import count
 def measured_page(records: Sequence[Record]) -> Page:
     """Every record as a row of printable cells, sorted by data set, method and clip."""
     rows = sorted(records, key=measured_order)
-    values = [(metric_column(metric), [entry_of(row, metric) for row in rows]) for metric in SHOWN]
+    values = [
+        (metric_column(metric, rows), [entry_of(row, metric) for row in rows]) for metric in SHOWN
+    ]
     table = Table.of_columns([*cell_columns(rows), *values])
     return Page("", (table,), {}, (*interval_remarks(rows), *key_remarks(rows)))
 

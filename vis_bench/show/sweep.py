@@ -16,7 +16,13 @@ from vis_bench.record.names import backbone_title, clip_name, method_title, unma
 from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.table.labels import CLIP, OPTION, cell_names, shared_words, value_of
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
-from vis_bench.table.number_format import entry_of, interval_remarks, plain, stride_text
+from vis_bench.table.number_format import (
+    entry_of,
+    interval_remarks,
+    plain,
+    stride_text,
+    threshold_remarks,
+)
 
 METHOD = "method"
 _METRICS = {m.field: m for m in (*ACCURACY, *PARTS, *LEVELS, *TRACKING, *SHOWN)}
@@ -222,8 +228,11 @@ def sweep_page(sweep: Sweep) -> Page:
     table = Table(tuple(columns), tuple(entries), num_labels=1, shared=shared)
     by = f"{_title(sweep.rows)} and {_title(sweep.columns)}"
     title = f"{metric.long_title or metric.title} by {by}"
-    remarks = interval_remarks(sweep.records) if metric.ends else ()
-    return Page(title, (table,), notes.texts, (*remarks, *_stride_remarks(sweep)))
+    remarks = (
+        *interval_remarks(sweep.records, metric), *threshold_remarks(metric, sweep.records),
+        *_stride_remarks(sweep),
+    )  # fmt: skip
+    return Page(title, (table,), notes.texts, remarks)
 
 
 def _stride_remarks(sweep: Sweep) -> tuple[str, ...]:

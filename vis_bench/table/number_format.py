@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vis_bench.record.metrics import AP, FPS, Metric
+from vis_bench.record.metrics import AP, FPS, TRACKING, Metric
 from vis_bench.table.model import ABSENT, Column, Entry
 from vis_bench.text import count
 
@@ -61,11 +61,11 @@ def entry_of(record: Record, metric: Metric) -> Entry:
     return Entry(text, interval=metric.interval(record))
 
 
-def interval_remarks(records: Iterable[Record]) -> tuple[str, ...]:
-    """Footnote explaining the AP intervals, if the table shows any; it counts the videos where a
-    run was limited to a few.
+def interval_remarks(records: Iterable[Record], metric: Metric = AP) -> tuple[str, ...]:
+    """Footnote explaining the intervals of a metric, if the table shows any; it counts the videos
+    where a run was limited to a few.
     """
-    shown = [record for record in records if AP.interval(record)]
+    shown = [record for record in records if metric.interval(record)]
     notes = interval_notes(record.num_videos for record in shown)
     counts = {record.num_videos if record.limited else None for record in shown}
     few = counts.pop() if len(counts) == 1 else None
@@ -87,11 +87,33 @@ def approximate(num_videos: int) -> str:
     return f" (approximate: fewer than {ENOUGH_VIDEOS} videos)" if few else ""
 
 
-def metric_column(metric: Metric) -> Column:
-    """The column of a metric."""
+def metric_column(metric: Metric, records: Iterable[Record] = ()) -> Column:
+    """The column of a metric, with the score threshold of the records' tracking metrics."""
     weight = _WEIGHTS.index(metric.field) if metric.field in _WEIGHTS else 0
-    has_interval = metric.ends is not None
-    return Column(metric.title, has_interval=has_interval, key=metric.field, weight=weight)
+    return Column(
+        metric.title, has_interval=metric.ends is not None, key=metric.field, weight=weight,
+        remarks=threshold_remarks(metric, records),
+    )  # fmt: skip
+
+
+def threshold_remarks(metric: Metric, records: Iterable[Record]) -> tuple[str, ...]:
+    """Footnote with the score threshold of a tracking metric, and whose it is if there are more."""
+    from vis_bench.record.names import method_title
+
+    methods: dict[float, set[str]] = {}
+    for record in records:
+        threshold = record.tracking_score_threshold
+        if metric in TRACKING and metric.of(record) is not None and threshold is not None:
+            methods.setdefault(threshold, set()).add(method_title(record.method))
+    if not methods:
+        return ()
+    several = len(methods) > 1
+    texts = [
+        f"{threshold:g}" + (f" ({', '.join(sorted(methods[threshold]))})" if several else "")
+        for threshold in sorted(methods)
+    ]
+    above = " or above ".join(texts)
+    return (f"HOTA, IDF1, TETA and their parts count tracks with a score above {above}.",)
 
 
 def fps_marks(record: Record, region: RegionFields) -> str:
