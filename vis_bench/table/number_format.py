@@ -21,7 +21,7 @@ USUAL_REGION = "model+tracker"
 UNKNOWN_KEY = "?"
 SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
 ENOUGH_VIDEOS = 60  # intervals of fewer are approximate
-INTERVAL_NOTE = "95 %: interval for another set of as many videos, by half-samples"
+INTERVAL_NOTE = "95 %: interval for the mean of sets of as many videos, by half-samples"
 
 # Metrics in the order in which narrow tables keep them.
 _WEIGHTS = (
