@@ -9,9 +9,9 @@ from dataclasses import replace
 from vis_bench.arguments import Number
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import (
+    deliver,
     json_text,
     print_colored,
-    print_markdown,
     print_text,
     report_skipped,
     warn,
@@ -75,5 +75,5 @@ def run(options: argparse.Namespace) -> int:
         return 0 if report.passed else 1
     print_colored(report.verdict, "green" if report.passed else "red")
     print_text("")
-    print_markdown(report.details())
+    deliver(report.details(), None, report.parts())
     return 0 if report.passed else 1

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import vis_bench
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_tables
+from vis_bench.commands.output import print_parts
 from vis_bench.commands.values import score_threshold
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
+from vis_bench.table import Part
 
 
 def add_arguments(options: Options) -> None:
@@ -46,17 +47,17 @@ def run(options: argparse.Namespace) -> int | None:
 
         files = (read_results(Path(name)) for name in (options.first, options.second))
         exact = equal_tracks(*(file.tracks for file in files))
-        print_tables(options, exact.as_json(), exact.as_text())
+        print_parts(options, exact.as_json(), [exact.as_text()])
         return 0 if exact.equal else 1
     report = vis_bench.compare(
         options.first, options.second, annotations=options.annotations,
         data_root=options.data_root, score_threshold=options.score_threshold,
         num_resamples=options.resamples, seed=options.seed, bars=Bars(),
     )  # fmt: skip
-    content, text = report.as_json(), report.as_text()
+    content, parts = report.as_json(), list[Part](report.pages())
     if options.power:
         power = report.comparison.power()
         content["power"] = None if power is None else asdict(power)
-        text = f"{report.power_text()}\n\n{text}"
-    print_tables(options, content, text)
+        parts.insert(0, report.power_text())
+    print_parts(options, content, parts)
     return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import vis_bench
 from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_tables, say, warn
+from vis_bench.commands.output import print_parts, say, warn
 from vis_bench.commands.values import output_folder, positive, score_threshold
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
@@ -20,9 +20,9 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.show.evaluation import (
     evaluation_json,
-    evaluation_text,
+    evaluation_parts,
     sensitivity_json,
-    sensitivity_text,
+    sensitivity_part,
 )
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ def run(options: argparse.Namespace) -> None:
         )  # fmt: skip
     warn(evaluation.warnings)
     report = evaluation_json(evaluation, per_category=options.per_category)
-    text = evaluation_text(evaluation, per_category=options.per_category)
+    parts = evaluation_parts(evaluation, per_category=options.per_category)
     if options.identity_sensitivity:
         sensitivity = _identity_sensitivity(options)
         report["identity_sensitivity"] = sensitivity_json(sensitivity)
-        text = f"{text}\n\n{sensitivity_text(sensitivity)}"
-    print_tables(options, report, text)
+        parts.append(sensitivity_part(sensitivity))
+    print_parts(options, report, parts)
 
 
 def num_params(text: str) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text
 from vis_bench.commands.values import count
 from vis_bench.progress import Bars
 from vis_bench.runs.config import load_cells
+from vis_bench.table import Part
 
 
 def add_arguments(options: Options) -> None:
@@ -21,16 +23,17 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Counts; one cell by module, several as an overview."""
     from methods import build_method
-    from vis_bench.show.flops import overview, report_flops
+    from vis_bench.show.flops import overview, overview_parts, report_flops
 
     cells = load_cells(options.config, options.overrides)
     with Bars().bar("flops", len(cells)) as advance:
         reports = list(report_flops(build_method, cells, advance))
+    parts: Sequence[Part] = ()
     if options.json:
         text = json_text([report.as_json() for report in reports])
     elif len(reports) == 1:
-        text = reports[0].as_text(options.depth)
+        text, parts = reports[0].as_text(options.depth), reports[0].parts(options.depth)
     else:
         python = "python " if options.command_line.startswith("run_bench.py") else ""
-        text = overview(reports, python + options.command_line)
-    deliver(text, options.output, markdown=not options.json)
+        text, parts = overview(reports, python + options.command_line), overview_parts(reports)
+    deliver(text, options.output, parts)

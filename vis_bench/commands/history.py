@@ -8,7 +8,7 @@ from vis_bench.commands.check import tolerance
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import records_path
-from vis_bench.table import FORMATS, render
+from vis_bench.table import FORMATS, fitted, render
 
 
 def add_arguments(options: Options) -> None:
@@ -41,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
         page = history_page(histories, charts=options.format == "html")
         text = render(page, options.format, options.columns)
     is_markdown = options.format == "markdown" and not options.json
-    deliver(text, options.output, markdown=is_markdown)
+    deliver(text, options.output, [fitted(page, options.columns)] if is_markdown else ())
     return 1 if stored.problems else 0

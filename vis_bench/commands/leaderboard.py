@@ -25,7 +25,8 @@ from vis_bench.record.names import split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import StoredRecords
 from vis_bench.show.curves import cost_curves, curves_panels, has_curves
-from vis_bench.table import FORMATS
+from vis_bench.table import FORMATS, fitted
+from vis_bench.table.model import Page
 from vis_bench.text import one_line
 
 
@@ -51,7 +52,14 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the leaderboard, or writes it or its charts; 1 if a record could not be read."""
-    from vis_bench.show.leaderboard import best_cells, choices, leaderboard_text
+    from vis_bench.show.leaderboard import (
+        TITLE,
+        best_cells,
+        choices,
+        leaderboard_pages,
+        leaderboard_text,
+        pages_markdown,
+    )
     from vis_bench.show.paired_ap import PairedAP
 
     stored = read_records(options.records)
@@ -66,11 +74,17 @@ def run(options: argparse.Namespace) -> int:
     else:
         difference = PairedAP(stored, options.annotations, options.data_root)
         reports = _reports(stored, options.output)
-        text = leaderboard_text(
-            records, options.format, difference, options.columns, reports,
-            {} if options.all else choices(stored.records),
-        )  # fmt: skip
-        deliver(text, options.output, markdown=options.format == "markdown")
+        chosen = {} if options.all else choices(stored.records)
+        if options.format == "markdown":
+            pages = leaderboard_pages(records, difference, chosen=chosen)
+            parts = [Page(TITLE, ()), *(fitted(page, options.columns) for page in pages)]
+            text = pages_markdown(pages, columns=options.columns)
+        else:
+            parts = []
+            text = leaderboard_text(
+                records, options.format, difference, options.columns, reports, chosen
+            )
+        deliver(text, options.output, parts)
         report_skipped(difference.problems)
     return 1 if stored.problems else 0
 

@@ -6,11 +6,10 @@ import argparse
 
 from vis_bench.commands.figure import FIGURES
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_tables
+from vis_bench.commands.output import print_parts
 from vis_bench.data.categories import DATASETS, TITLES
 from vis_bench.runs.bundled import bundled_configs, describe_config
 from vis_bench.show.papers import tables
-from vis_bench.table import render
 from vis_bench.table.model import Table
 
 
@@ -42,4 +41,4 @@ def run(options: argparse.Namespace) -> None:
     """Prints a table for each kind of name."""
     kinds = [options.kind] if options.kind else list(KINDS)
     rows = {kind: KINDS[kind]() for kind in kinds}
-    print_tables(options, rows, "\n".join(render(Table.from_dicts(rows[kind])) for kind in kinds))
+    print_parts(options, rows, [Table.from_dicts(rows[kind]) for kind in kinds])

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,6 +19,7 @@ from vis_bench.text import escaped, one_line
 
 if TYPE_CHECKING:
     from vis_bench.record.store import StoredRecords
+    from vis_bench.table import Part
 
 # Takes what a command prints while other code's prints go to standard error.
 _HELD: ContextVar[TextIO | None] = ContextVar("held", default=None)
@@ -179,39 +180,40 @@ def print_result(options: Any, value: Any, text: str) -> None:
     print_text(json_text(value) if options.json else text)
 
 
-def print_tables(options: Any, value: Any, markdown: str) -> None:
+def print_parts(options: Any, value: Any, parts: Sequence[Part]) -> None:
     """Prints `value` as JSON where --json asks for it, otherwise tables and paragraphs."""
     if options.json:
         print_text(json_text(value))
-    elif markdown:
-        print_markdown(markdown)
+    elif parts:
+        from vis_bench.table import as_markdown
+
+        deliver(as_markdown(parts), None, parts)
 
 
-def print_markdown(markdown: str) -> None:
-    """Prints Markdown, on a terminal without its marks and as wide as the terminal."""
-    if not sys.stdout.isatty():
-        print_text(markdown)
-        return
+def deliver(text: str, output: Path | None, parts: Sequence[Part] = ()) -> None:
+    """Writes a text to a file if one is given, prints it otherwise.
+
+    Args:
+        parts: what a terminal shows in its place, as wide as it is.
+    """
+    if output is not None:
+        write_atomically(output, escaped(_ended(text)).encode())
+    elif parts and sys.stdout.isatty():
+        _print_on_terminal(parts)
+    else:
+        print_text(text)
+
+
+def _print_on_terminal(parts: Sequence[Part]) -> None:
     from rich.console import Console
 
-    from vis_bench.table import to_terminal
+    from vis_bench.table import fitted, to_terminal
 
     # The command line's stream escapes control characters, which rich needs.
     stream = getattr(sys.stdout, "verbatim", sys.stdout)
     console = Console(file=stream, width=shutil.get_terminal_size().columns)
-    to_terminal.print_markdown(console, escaped(markdown))
-
-
-def deliver(text: str, output: Path | None, *, markdown: bool = False) -> None:
-    """Writes a text to a file if one is given, prints it otherwise.
-
-    Args:
-        markdown: whether the text is Markdown, which looks otherwise on a terminal.
-    """
-    if output is None:
-        (print_markdown if markdown else print_text)(text)
-    else:
-        write_atomically(output, escaped(_ended(text)).encode())
+    shown = [part if isinstance(part, str) else fitted(part) for part in parts]
+    to_terminal.print_parts(console, shown)
 
 
 def _ended(text: str) -> str:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import deliver, json_text, print_markdown, say
+from vis_bench.commands.output import deliver, json_text, say
 from vis_bench.commands.values import config_file, names, output_file
 from vis_bench.data.nominal import SIZE_HW
 from vis_bench.errors import InputError
@@ -24,7 +24,7 @@ from vis_bench.show.kernels import (
     skipped_lines,
 )
 from vis_bench.system_memory import available_memory
-from vis_bench.table import render
+from vis_bench.table import Part, as_markdown, render
 from vis_bench.table.to_markdown import escape_markdown
 
 if TYPE_CHECKING:
@@ -94,9 +94,10 @@ def _profile(options: argparse.Namespace) -> None:
         )
     else:
         measured = kernel_summary(rows)
-        text = render(measured) if measured.rows else "nothing was measured\n"
-        lines = "".join(f"- {escape_markdown(line)}\n" for line in skipped_lines(rows))
-        print_markdown(f"{text}\n{lines}")
+        lines = skipped_lines(rows)
+        table: Part = measured if measured.rows else "nothing was measured"
+        text = as_markdown([table, "\n".join(f"- {escape_markdown(line)}" for line in lines)])
+        deliver(text, None, [table, "\n".join(f"- {line}" for line in lines)])
 
 
 def _trace(options: argparse.Namespace, output: Path) -> None:
@@ -116,8 +117,9 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
         trace = Path(folder) / ("trace.json.gz" if output.suffix == ".gz" else "trace.json")
         rows = trace_method(method, _random_clip(method, cell, device), trace)
         write_atomically(output, trace.read_bytes())
-    table = json_text(rows) if options.json else render(most_expensive_operators(rows))
-    deliver(table, options.output, markdown=not options.json)
+    table = most_expensive_operators(rows)
+    text = json_text(rows) if options.json else render(table)
+    deliver(text, options.output, () if options.json else [table])
     say(f"wrote {output}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_tables
+from vis_bench.commands.output import print_parts
 from vis_bench.commands.values import count, positive, whole_number
 from vis_bench.errors import InputError
 from vis_bench.measures.registry import MEASURES
@@ -19,7 +19,6 @@ from vis_bench.record.environment import pick_device
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
-from vis_bench.table import render
 from vis_bench.table.model import Page
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def show(options: argparse.Namespace, outcome: Outcome, bars: Bars) -> int:
     pages = [measured_page(records)] if records else []
     pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]
     pages += [Page("", (printed_curves(records),))] if has_curves(records) else []
-    print_tables(options, records, "\n".join(map(render, pages)))
+    print_parts(options, records, pages)
     if has_curves(records):
         for path in write_curves(records, outcome.folder):
             bars.say(f"cost curves: {path}")

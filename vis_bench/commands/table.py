@@ -15,7 +15,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
-from vis_bench.table import FORMATS, render
+from vis_bench.table import FORMATS, fitted, render
 from vis_bench.table.model import page_json
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         text = render(page, options.format, options.columns)
     is_markdown = options.format == "markdown" and not options.json
-    deliver(text, options.output, markdown=is_markdown)
+    deliver(text, options.output, [fitted(page, options.columns)] if is_markdown else ())
     return 1 if stored.problems else 0
 
 

@@ -50,6 +50,10 @@ class CompareReport:
         }
 
     def as_text(self, form: Format = "markdown") -> str:
+        """The pages in a format."""
+        return "\n".join(render(page, form) for page in self.pages())
+
+    def pages(self) -> list[Page]:
         """The finding, then tables in points: all, tracking, by area, by category, changed videos,
         errors.
         """
@@ -85,7 +89,7 @@ class CompareReport:
             ),
         ]
         head = Page("", (), {}, (self.finding(), f"A: {first}", f"B: {second}"))
-        return "\n".join(render(page, form) for page in (head, *pages))
+        return [head, *pages]
 
     def power_text(self) -> str:
         """The power of the test of AP, as sentences."""

@@ -9,7 +9,7 @@ from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation, interval_fields
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.record.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
-from vis_bench.table import render
+from vis_bench.table import Part, as_markdown
 from vis_bench.table.model import ABSENT, Column, Page, Table
 from vis_bench.table.number_format import points, range_text
 
@@ -66,6 +66,13 @@ def evaluation_json(
 
 
 def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False) -> str:
+    """Tables in points as Markdown; a dash without ground truth."""
+    return as_markdown(evaluation_parts(evaluation, per_category=per_category)).rstrip("\n")
+
+
+def evaluation_parts(
+    evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False
+) -> list[Part]:
     """Tables in points; a dash without ground truth."""
     videos = None if isinstance(evaluation, ImageEvaluation) else evaluation
     parts = videos.per_part() if videos else {}
@@ -76,7 +83,7 @@ def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: b
     interval = range_text(*videos.interval) if videos and videos.interval else None
     remarks = (f"AP, 95 % interval over videos: {interval}",) if interval else ()
     main = Page("", (_table(["points (0..100)", *ACCURACY_TITLES.values()], rows),), {}, remarks)
-    printed: list[Page | Table] = [main, *(_part_tables(videos) if videos else [])]
+    printed: list[Part] = [main, *(_part_tables(videos) if videos else [])]
     if per_category:
         numbers = evaluation.per_category()
         names = _category_names(numbers)
@@ -92,7 +99,7 @@ def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: b
         ]  # fmt: skip
         remarks = (f"95 % intervals over videos: {', '.join(intervals)}",) if intervals else ()
         printed.append(Page("", tuple(tables), {}, remarks))
-    return "\n".join(map(render, printed)).rstrip("\n")
+    return printed
 
 
 def sensitivity_json(sensitivity: IdentitySensitivity | None) -> dict[str, Any] | None:
@@ -111,10 +118,10 @@ def sensitivity_json(sensitivity: IdentitySensitivity | None) -> dict[str, Any] 
     }
 
 
-def sensitivity_text(sensitivity: IdentitySensitivity | None) -> str:
+def sensitivity_part(sensitivity: IdentitySensitivity | None) -> Part:
     """The cost of one identity switch in these results and in perfect tracks, in points."""
     if sensitivity is None:
-        return "one identity switch: no object to find\n"
+        return "one identity switch: no object to find"
 
     def cells(side: SwitchCosts) -> list[str]:
         return [points(side.ap), str(len(side.costs_N)), points(side.mean), points(side.largest)]
@@ -126,7 +133,7 @@ def sensitivity_text(sensitivity: IdentitySensitivity | None) -> str:
             ["of perfect tracks", *cells(sensitivity.perfect)],
         ],
     )
-    return render(Page("", (table,), remarks=(_SENSITIVITY_REMARK,)))
+    return Page("", (table,), remarks=(_SENSITIVITY_REMARK,))
 
 
 def _part_tables(evaluation: Evaluation) -> list[Table]:

@@ -137,12 +137,36 @@ def leaderboard_markdown(
         difference: of two rows; without it there are no ranks.
         chosen: as `choices`.
     """
+    pages = leaderboard_pages(records, difference, among, chosen)
+    return pages_markdown(pages, title, introduction, columns)
+
+
+def pages_markdown(
+    pages: Sequence[Page],
+    title: str = TITLE,
+    introduction: str = "",
+    columns: Sequence[str] | None = None,
+) -> str:
+    """Pages of `leaderboard_pages` as Markdown; arguments as for `leaderboard_markdown`."""
     parts = [f"# {title}\n", *([f"{introduction}\n"] if introduction else [])]
-    sections = leaderboard_sections(records)
-    for heading, rows in sections:
-        page = replace(_page([("", rows)], difference, among, chosen=chosen), title="")
-        parts.append(f"## {escape_markdown(heading)}\n\n{render(page, columns=columns)}")
-    return "\n".join(parts if sections else [*parts, f"{NOTHING_NOTE}\n"])
+    for page in pages:
+        heading = f"## {escape_markdown(page.title)}\n\n" if page.title else ""
+        parts.append(f"{heading}{render(replace(page, title=''), columns=columns)}")
+    return "\n".join(parts)
+
+
+def leaderboard_pages(
+    records: Sequence[Record],
+    difference: PairedDifference | None = None,
+    among: Sequence[Record] = (),
+    chosen: Mapping[str, tuple[str, str]] | None = None,
+) -> list[Page]:
+    """A page for each section; a sentence without any. Arguments as for `leaderboard_markdown`."""
+    pages = [
+        replace(_page([("", rows)], difference, among, chosen=chosen), title=title)
+        for title, rows in leaderboard_sections(records)
+    ]
+    return pages or [Page("", (), {}, (NOTHING_NOTE,))]
 
 
 def leaderboard_sections(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:

@@ -54,7 +54,7 @@ def with_interval_columns(table: Table) -> Table:
         for row, entry in zip(rows, entries, strict=True):
             row.append(replace(entry, interval=None))
         if _has_own_interval(table, place):
-            columns.append(Column(column.interval_title, column.group))
+            columns.append(Column(column.interval_title, column.group, weight=column.weight))
             for row, entry in zip(rows, entries, strict=True):
                 row.append(Entry(entry.interval_text, repeats=entry.repeats))
     return replace(table, columns=tuple(columns), rows=tuple(map(tuple, rows)))

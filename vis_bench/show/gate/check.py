@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from vis_bench.show.gate.differences import (
     differences,
     figures_without_rule,
 )
-from vis_bench.table import render
+from vis_bench.table import Part, as_markdown
 from vis_bench.table.model import ABSENT, Column, Entry, Table
 from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
@@ -94,9 +94,17 @@ class GateReport:
 
     def details(self) -> str:
         """Reasons for not comparing figures, and a table of the other findings."""
-        against = f" with {', '.join(map(escape_markdown, self.history))}" if self.history else ""
-        compared = f"{count(self.num_compared, 'cell')} compared{against}.\n"
-        parts = [compared, *_reasons(self._uncompared)]
+        return as_markdown(self.parts(escape_markdown))
+
+    def parts(self, escape: Callable[[str], str] = str) -> list[Part]:
+        """The same as paragraphs and a table.
+
+        Args:
+            escape: applied to names in paragraphs.
+        """
+        against = f" with {', '.join(map(escape, self.history))}" if self.history else ""
+        parts: list[Part] = [f"{count(self.num_compared, 'cell')} compared{against}."]
+        parts += _reasons(self._uncompared, escape)
         listed = [finding for finding in self.findings if finding not in self._uncompared]
         if listed:
             columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
@@ -106,13 +114,13 @@ class GateReport:
                  Entry(f.verdict, "best" if f.verdict in failing else None)]
                 for f in listed
             ]  # fmt: skip
-            parts.append(render(Table.of(columns, rows)))
+            parts.append(Table.of(columns, rows))
         if self.without_rule:
-            names = ", ".join(f"`{escape_markdown(name)}`" for name in self.without_rule)
-            parts.append(f"No rule compares these figures: {names}.\n")
+            names = ", ".join(f"`{escape(name)}`" for name in self.without_rule)
+            parts.append(f"No rule compares these figures: {names}.")
         if self._moved and not self.updated:
             parts.append(UPDATE_HINT if self.history is None else HISTORY_HINT)
-        return "\n".join(parts)
+        return parts
 
     @property
     def _moved(self) -> list[Finding]:
@@ -153,9 +161,9 @@ class GateReport:
 
 
 UPDATE_HINT = (
-    "If every change is meant, refresh the baseline with `check ... --update` and commit it.\n"
+    "If every change is meant, refresh the baseline with `check ... --update` and commit it."
 )
-HISTORY_HINT = "If every change is meant, keep these records in the history.\n"
+HISTORY_HINT = "If every change is meant, keep these records in the history."
 
 
 def check(baseline: Path, current: Path, points: float = POINTS) -> GateReport:
@@ -246,18 +254,17 @@ def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | 
     return None
 
 
-def _reasons(uncompared: Sequence[Finding]) -> list[str]:
+def _reasons(uncompared: Sequence[Finding], escape: Callable[[str], str]) -> list[str]:
     """A line per reason for not comparing speed, with its first cell."""
     grouped: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in uncompared:
         grouped[finding.figure, finding.change].append(finding)
     lines = [
         "- "
-        + escape_markdown(
+        + escape(
             f"{figure} not compared in {count(len(group), 'cell')}: {reason} "
             f"({group[0].cell}: {group[0].baseline}, now {group[0].current})"
         )
-        + "\n"
         for (figure, reason), group in grouped.items()
     ]
-    return ["".join(lines)] if lines else []
+    return ["\n".join(lines)] if lines else []
