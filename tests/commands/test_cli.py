@@ -69,9 +69,10 @@ def test_table_and_leaderboard_show_what_was_run(config, tmp_path):
     call("run", config, "--limit", 1, "--output", records, "--set", "clip_length=whole")
     code, out, _ = call("table", "measured", "--records", records, "--format", "csv")
     assert code == 0
-    method, _, data, videos, clip, *_ = next(csv.reader(out.splitlines()[1:]))
-    assert method.startswith("color key (limited to 1 video")
-    assert [data, videos, clip] == ["plain synthetic set val", "1", "whole"]
+    [row] = csv.DictReader(out.splitlines())
+    assert row["Method"].startswith("color key")
+    shown = [row[title] for title in ("Data", "First videos", "Clip")]
+    assert shown == ["plain synthetic set val", "1", "whole"]
     code, _, _ = call("leaderboard", "--records", records, "--output", tmp_path / "L.md")
     assert code == 0
     assert "color key" in (tmp_path / "L.md").read_text()
@@ -148,8 +149,8 @@ def test_leaderboard_in_every_format(tmp_path):
     assert call("leaderboard", "--records", store.folder)[1] == texts["markdown"]
     assert texts["markdown"].startswith("# Leaderboard\n\n## ")
     header, *rows = texts["csv"].splitlines()
-    assert header.startswith("Data,Rank,Method,Backbone,Device,Clip,Stride,AP,")
-    assert sorted(row.split(",")[7] for row in rows) == ["40.0", "50.0"]
+    assert header.startswith("Data,Rank,Method,Backbone,Resolution,Device,Clip,Stride,AP,")
+    assert sorted(row.split(",")[8] for row in rows) == ["40.0", "50.0"]
     assert texts["latex"].count(r"\begin{tabular}") == 2
     assert texts["html"].count("<caption>") == 2
     code, out, _ = call("leaderboard", "--records", store.folder, "--format", "html",

@@ -169,5 +169,5 @@ def test_a_column_that_tells_rows_apart_is_never_dropped():
 def test_marks_that_a_run_shares_with_all_others_stand_above():
     limited = [measured(limited=True, clip_length=n) for n in (5, 10)]
     text = render(measured_page(limited))
-    assert text.count("limited to the first 24 videos") == 1
+    assert text.count("limited to the first 24 of the videos") == 1
     assert "(limited" not in "".join(line for line in text.splitlines() if line[:1] == "|")

@@ -80,7 +80,10 @@ _VIDEOS = Part(
     "{} videos".format,
 )
 _FIRST_VIDEOS = replace(
-    _VIDEOS, column=replace(_VIDEOS.column, context="limited to the first {} videos")
+    _VIDEOS,
+    column=replace(
+        _VIDEOS.column, title="First videos", context="limited to the first {} of the videos"
+    ),
 )
 _RESOLUTION = Part(
     ("resolution",),
