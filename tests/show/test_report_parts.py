@@ -112,7 +112,7 @@ def test_categories_have_ap_at_each_threshold(samples):
     assert [heading.title for heading in table.columns[-2:]] == [".90", ".95"]
     assert [row[0].text for row in table.rows] == ["cat", "dog"]
     assert [cell.order for cell in table.rows[0][-len(IOU_THRESHOLDS) :]] == ap_TK[:, 0].tolist()
-    both = category_table(samples)
+    both = category_table(samples, compare(*samples))
     change = (threshold_aps(samples[1]) - ap_TK)[:, 1]
     np.testing.assert_allclose([c.order for c in both.rows[1][-10:]], change)
 
@@ -221,14 +221,16 @@ def test_the_title_is_the_finding(samples, ap_S, title):
 
 def test_the_verdict_has_three_lines(inputs, samples):
     records = [side.record for side in inputs.sides]
-    lines = verdict(samples, records)
+    compared = compare(*samples)
+    lines = verdict(samples, records, compared)
     assert [line.title for line in lines] == ["Where AP is lost", "On which videos", "Speed"]
     assert lines[1].videos[0] == ("dogs", 2)
     assert lines[2].text.startswith("The same")
     slow = records[1].model_copy(update={"fps": 5.0})
-    assert verdict(samples, [records[0], slow])[2].text.startswith("B is 2.5 times slower")
-    assert len(verdict(samples[:1], records[:1])) == 3
-    assert verdict(samples, [None, None])[2].text == "Not measured."
+    (_, _, speed) = verdict(samples, [records[0], slow], compared)
+    assert speed.text.startswith("B is 2.5 times slower")
+    assert len(verdict(samples[:1], records[:1], None)) == 3
+    assert verdict(samples, [None, None], compared)[2].text == "Not measured."
 
 
 def test_errors_of_unlike_sides_are_named_beyond_noise_alone(samples):
@@ -240,7 +242,7 @@ def test_errors_of_unlike_sides_are_named_beyond_noise_alone(samples):
         vars(sides[1])["errors"] = replace(
             breakdown, gains=gains, samples={**breakdown.samples, "duplicate": lost_S}
         )
-        return verdict(sides, [None, None])[0].text
+        return verdict(sides, [None, None], compare(*sides))[0].text
 
     steps_S = np.where(np.arange(len(samples[0].overall["ap"])) % 2, 0.1, 0.2)
     assert verdict_of(steps_S - steps_S).startswith("No measurable difference")
@@ -249,7 +251,7 @@ def test_errors_of_unlike_sides_are_named_beyond_noise_alone(samples):
 
 
 def test_hard_objects_have_their_number(samples):
-    (row,) = hard_table(samples).rows
+    (row,) = hard_table(samples, compare(*samples)).rows
     assert row[0].text.startswith("Small")
     assert row[-1].text == "4"
     assert row[2].order == pytest.approx(samples[0].overall["ap"][0])

@@ -110,6 +110,12 @@ class Matches:
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
+def num_holding(categories: Sequence[CategoryMatches], area: int = 0) -> int:
+    """The number of videos that hold an object of some categories in one area range."""
+    counts_V = sum(category.num_objects_VA[:, area] for category in categories)
+    return int(np.count_nonzero(counts_V))
+
+
 def match(
     ground_truth: GroundTruth, results: Results, overlaps: Sequence[Overlaps] | None = None
 ) -> Matches:

@@ -12,13 +12,13 @@ B swaps, of which the first exchanges nothing; V videos, K categories.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vis_bench.metrics.half_samples import FEWEST_VIDEOS
-from vis_bench.metrics.matching import AREA_NAMES, CategoryMatches, Matches
+from vis_bench.metrics.matching import AREA_NAMES, CategoryMatches, Matches, num_holding
 from vis_bench.metrics.resample import resample
 
 # Differences that are equal up to summation order are equal.
@@ -60,25 +60,19 @@ def swap_tests(first: Matches, second: Matches, num_swaps: int, seed: int) -> Sw
     numbers_one, numbers_two = one.by_category(), two.by_category()
     return SwapTestsOfParts(
         {
-            name: _tests(_num_holding(first.categories, area), one.numbers(area), two.numbers(area))
+            name: _tests(num_holding(first.categories, area), one.numbers(area), two.numbers(area))
             for area, name in enumerate(AREA_NAMES)
             if name != "all"
         },
         {
             category.id: _tests(
-                _num_holding([category]),
+                num_holding([category]),
                 {name: values_BK[:, k] for name, values_BK in numbers_one.items()},
                 {name: values_BK[:, k] for name, values_BK in numbers_two.items()},
             )
             for k, category in enumerate(first.categories)
         },
     )
-
-
-def _num_holding(categories: Sequence[CategoryMatches], area: int = 0) -> int:
-    """The number of videos that hold an object of some categories in one area range."""
-    counts_V = sum(category.num_objects_VA[:, area] for category in categories)
-    return int(np.count_nonzero(counts_V))
 
 
 def _tests(

@@ -9,8 +9,9 @@ import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.ap import hard_objects
+from vis_bench.metrics.compare import Comparison
 from vis_bench.metrics.errors import ERRORS, VideoErrors
-from vis_bench.metrics.matching import IOU_THRESHOLDS
+from vis_bench.metrics.matching import AREA_NAMES, IOU_THRESHOLDS, num_holding
 from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
 from vis_bench.record.schema import Record
 from vis_bench.show.report.table import (
@@ -18,6 +19,8 @@ from vis_bench.show.report.table import (
     change,
     difference,
     interval,
+    measured,
+    moved_entry,
     points,
     whole,
     words,
@@ -51,13 +54,20 @@ def metrics_table(samples: Sequence[Analysis]) -> Table:
     return Table.of(headings, rows, "Points of 100 with 95 % intervals")
 
 
-def category_table(samples: Sequence[Analysis]) -> Table:
-    """A row per category that has objects: AP with intervals, then AP at each IoU threshold."""
+def category_table(samples: Sequence[Analysis], compared: Comparison | None = None) -> Table:
+    """A row per category that has objects: AP with intervals, then AP at each IoU threshold.
+
+    Args:
+        compared: both sides, if there are two.
+    """
     ap_TK = [threshold_aps(side) for side in samples]
-    is_pair, num_videos = len(samples) == 2, samples[0].num_videos
+    is_pair, num_videos = compared is not None, samples[0].num_videos
+    moved = [] if compared is None else [row["ap"] for row in compared.by_category.values()]
     thresholds = [f"{t:.2f}".lstrip("0") for t in IOU_THRESHOLDS]
     headings = [Column("Category", numeric=False)]
-    headings += [Column("B - A", hint="AP, with its paired 95 % interval")] if is_pair else []
+    if is_pair:
+        headings += [Column("B - A", hint="AP, with its paired 95 % interval")]
+        headings += [Column("p", hint="of no difference, by swap test with Holm's correction")]
     headings += [*_sides(samples, "AP {}"), Column("Objects")]
     headings += [] if is_pair else [Column("AR100")]
     of = "B - A" if is_pair else "AP"
@@ -67,11 +77,12 @@ def category_table(samples: Sequence[Analysis]) -> Table:
         sides = [side.by_category["ap"][:, k] for side in samples]
         if np.isnan(sides[0][0]):
             continue
-        row = [words(category.name), *([difference(sides, num_videos)[0]] if is_pair else [])]
-        row += [interval(side, num_videos) for side in sides]
+        row = [words(category.name)]
+        row += [moved_entry(moved[k]), measured(moved[k].adjusted_p_value, 3)] if is_pair else []
+        row += [interval(side, num_videos, num_holding([category])) for side in sides]
         row += [whole(int(category.num_objects_VA[:, _ALL].sum()))]
         if is_pair:
-            row += [change(float(moved), 3) for moved in ap_TK[1][:, k] - ap_TK[0][:, k]]
+            row += [change(float(x), 3) for x in ap_TK[1][:, k] - ap_TK[0][:, k]]
         else:
             row += [points(float(samples[0].by_category["ar100"][0, k]))]
             row += [points(float(value), shaded=True) for value in ap_TK[0][:, k]]
@@ -87,9 +98,14 @@ _HARD = {
 }  # fmt: skip
 
 
-def hard_table(samples: Sequence[Analysis]) -> Table | None:
-    """AP by occlusion, of objects that leave and return, and by size; None without any."""
-    is_pair, num_videos = len(samples) == 2, samples[0].num_videos
+def hard_table(samples: Sequence[Analysis], compared: Comparison | None = None) -> Table | None:
+    """AP by occlusion, of objects that leave and return, and by size; None without any.
+
+    Args:
+        compared: both sides, if there are two.
+    """
+    is_pair, num_videos = compared is not None, samples[0].num_videos
+    categories = samples[0].evaluation.matches.categories
     headings = [Column("Objects", numeric=False)]
     headings += [Column("B - A")] if is_pair else []
     headings += [*_sides(samples, "AP {}"), Column("Number", hint="of objects")]
@@ -103,9 +119,9 @@ def hard_table(samples: Sequence[Analysis]) -> Table | None:
         cells = [change(aps[-1] - aps[0])] if is_pair else []
         cells += map(points, aps)
         if name in samples[0].by_area:
-            sides = [side.by_area[name]["ap"] for side in samples]
-            cells = [difference(sides, num_videos)[0]] if is_pair else []
-            cells += [interval(side, num_videos) for side in sides]
+            cells = [] if compared is None else [moved_entry(compared.by_area[name]["ap"])]
+            held = num_holding(categories, AREA_NAMES.index(name))
+            cells += [interval(side.by_area[name]["ap"], num_videos, held) for side in samples]
         rows.append([words(title), *cells, whole(number)])
     return Table.of(headings, rows, "AP of hard objects, in points") if rows else None
 

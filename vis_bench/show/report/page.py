@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.metrics.analyse import Analysis, analyse
+from vis_bench.metrics.compare import compare
 from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
@@ -160,6 +161,7 @@ def _context(
             by_video.append(break_down_videos(truth, side.results))
             advance()
     names = [side.name for side in inputs.sides]
+    compared = compare(*samples) if len(samples) == 2 else None
     letters = LETTERS if len(samples) == 2 else ("",)
     bars = costs.stage_bars(records)
     curves = delay_curves(records)
@@ -169,13 +171,13 @@ def _context(
         "subjects": describe_sides(inputs.sides),
         "data": _data(inputs),
         "title": title_of(samples, names),
-        "verdict": verdict(samples, records),
+        "verdict": verdict(samples, records, compared),
         "care": care(scores, names),
         "scores": scores,
         "by_video": by_video,
         "metrics": metrics_table(samples),
-        "categories": category_table(samples),
-        "hard": hard_table(samples),
+        "categories": category_table(samples, compared),
+        "hard": hard_table(samples, compared),
         "bins": bin_table(scores),
         "confusions": [
             confusion_table(side, own, x)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vis_bench.metrics.compare import difference_of
+from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.table import number_format
 from vis_bench.table.model import ABSENT, Column, Entry
@@ -52,11 +52,11 @@ def points(fraction: float, *, shaded: bool = False) -> Entry:
     return Entry(number_format.points(fraction), order=fraction, shade=shade)
 
 
-def interval(values_S: np.ndarray, num_videos: int) -> Entry:
-    """The number of all videos, with its 95 % interval."""
+def interval(values_S: np.ndarray, num_videos: int, num_holding: int | None = None) -> Entry:
+    """The number of all videos, with its 95 % interval; `num_holding` as for `interval_of`."""
     if np.isnan(values_S[0]):
         return Entry(ABSENT)
-    ends = interval_of(values_S, num_videos) or (None, None)
+    ends = interval_of(values_S, num_videos, num_holding=num_holding) or (None, None)
     value = float(values_S[0])
     return Entry(number_format.points(value), order=value, detail=number_format.range_text(*ends))
 
@@ -65,11 +65,16 @@ def difference(sides: Sequence[np.ndarray], num_videos: int) -> tuple[Entry, Ent
     """The difference of two sides with its paired 95 % interval, and its p-value."""
     first_S, second_S = sides
     moved = difference_of(first_S, second_S, num_videos)
+    return moved_entry(moved), measured(moved.p_value, 3)
+
+
+def moved_entry(moved: Difference) -> Entry:
+    """A difference with its paired 95 % interval."""
     if moved.difference is None:
-        return Entry(ABSENT), Entry(ABSENT)
+        return Entry(ABSENT)
     text = number_format.points(moved.difference, signed=True)
     detail = number_format.range_text(moved.low, moved.high, signed=True)
-    return Entry(text, order=moved.difference, detail=detail), measured(moved.p_value, 3)
+    return Entry(text, order=moved.difference, detail=detail)
 
 
 def change(fraction: float, contrast: float = 1.0) -> Entry:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.compare import difference_of
+from vis_bench.metrics.compare import Comparison, difference_of
 from vis_bench.metrics.half_samples import interval_of
-from vis_bench.metrics.ranks import significant
+from vis_bench.metrics.holm import SIZE, significant
 from vis_bench.metrics.tracking.score_threshold import caveat
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.report.scores import Scores
@@ -50,9 +50,15 @@ def title_of(samples: Sequence[Analysis], names: Sequence[str]) -> str:
     return f"{second} is {points(abs(moved.difference))} AP {word} {first} (95 %: {ends})"
 
 
-def verdict(samples: Sequence[Analysis], records: Sequence[Record | None]) -> list[Line]:
-    """Return the three lines below the title."""
-    return [_where(samples), _videos(samples), Line("Speed", _speed(records))]
+def verdict(
+    samples: Sequence[Analysis], records: Sequence[Record | None], compared: Comparison | None
+) -> list[Line]:
+    """Return the three lines below the title.
+
+    Args:
+        compared: both sides, if there are two.
+    """
+    return [_where(samples), _videos(samples, compared), Line("Speed", _speed(records))]
 
 
 def _where(samples: Sequence[Analysis]) -> Line:
@@ -97,11 +103,11 @@ def _listed(parts: Sequence[str], word: str = "") -> str:
     return " and ".join(parts) if len(parts) < 3 else ", ".join(parts)
 
 
-def _videos(samples: Sequence[Analysis]) -> Line:
+def _videos(samples: Sequence[Analysis], compared: Comparison | None) -> Line:
     videos = samples[0].truth.videos
     ap_V = samples[0].by_video["ap"]
     title = "On which videos"
-    if len(samples) == 1:
+    if compared is None:
         order = [v for v in np.argsort(ap_V, kind="stable") if not np.isnan(ap_V[v])][:_SHOWN]
         shown = [(f"{videos[v].name} ({points(float(ap_V[v]))})", videos[v].id) for v in order]
         return Line(title, "Lowest AP by itself:", shown)
@@ -112,7 +118,7 @@ def _videos(samples: Sequence[Analysis]) -> Line:
         int(v) for v in np.argsort(-sign * moved_V, kind="stable") if sign * moved_V[v] > _LEAST
     ]
     against = int((-sign * moved_V > _LEAST).sum())
-    names = _outside_noise(samples)
+    names = _outside_noise(compared)
     noise = (
         f"Categories outside noise: {', '.join(names)}."
         if names
@@ -130,17 +136,15 @@ def _videos(samples: Sequence[Analysis]) -> Line:
     return Line(title, text, [(videos[v].name, videos[v].id) for v in toward[: min(half, 5)]])
 
 
-def _outside_noise(samples: Sequence[Analysis]) -> list[str]:
+def _outside_noise(compared: Comparison) -> list[str]:
     """Categories with a significant difference, the largest first."""
-    categories = samples[0].evaluation.matches.categories
-    first_SK, second_SK = (side.by_category["ap"] for side in samples)
-    moved = [
-        difference_of(first_SK[:, k], second_SK[:, k], samples[0].num_videos)
-        for k in range(len(categories))
-    ]
-    tests = {k: row.p_value for k, row in enumerate(moved) if row.p_value is not None}
-    found = sorted(significant(tests), key=lambda k: -abs(moved[k].difference or 0.0))
-    return [f"{categories[k].name} {points(moved[k].difference, signed=True)}" for k in found]
+    moved = {
+        name: row["ap"].difference or 0.0
+        for name, row in compared.by_category.items()
+        if row["ap"].adjusted_p_value is not None and row["ap"].adjusted_p_value <= SIZE
+    }
+    found = sorted(moved, key=lambda name: -abs(moved[name]))
+    return [f"{name} {points(moved[name], signed=True)}" for name in found]
 
 
 def _speed(records: Sequence[Record | None]) -> str:
