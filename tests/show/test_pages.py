@@ -194,9 +194,9 @@ def test_the_front_table_has_the_best_cell_of_each_method_and_no_ablation():
     shared, _, header, _, *rows = refresh.front_table(records).splitlines()[:6]
     assert "24 videos" in shared
     titles = [cell.strip() for cell in header.strip("|").split("|")]
-    assert titles == ["Method", "Clip", "Stride", "AP", "AP75", "FPS"]
+    assert titles == ["Method", "Clip", "Stride", "AP", "FPS"]
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
-    assert cells[5] == "20.0 (spread\u00a012\u00a0%)"
+    assert cells[4] == "20.0 (spread\u00a012\u00a0%)"
     assert "77.0" not in refresh.front_table(records)
     assert "(reconstruction)" in refresh.front_table([example_record(reconstruction=True)])
     assert refresh.front_table([]) == "No record yet.\n"
@@ -246,7 +246,7 @@ def test_only_cells_with_such_numbers_have_a_row():
 def test_the_page_of_results_has_the_section(tmp_path, monkeypatch):
     monkeypatch.setattr(refresh, "build_method", None)  # they take long
     RecordStore(tmp_path / "records").write(example_record(**LEVELLED))
-    assert len(refresh.pages(tmp_path)) == 5
+    assert len(refresh.pages(tmp_path)) == 6
     page = (tmp_path / "README.md").read_text()
     measured, section = page.split(f"## {refresh.HARD_TITLE}\n")
     assert "## Measured\n" in measured

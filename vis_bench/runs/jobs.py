@@ -319,10 +319,10 @@ class _Resolver:
         path = self._settings.trace
         if path is None:
             return None
+        trace = self._trace(path)
         if "clip times" not in needs_of(cell):
             known = ", ".join(with_need("clip times"))
             raise InputError(f"--trace {path} schedules {known}; expected measure: [{known}]")
-        trace = self._trace(path)
         clips = {video.id: plan.clips(video.length) for video in videos}
         check_trace(trace, path, cell.method, videos, clips)
         return trace
