@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.compare import Comparison, difference_of
+from vis_bench.metrics.compare import Comparison, Difference, difference_of
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.holm import SIZE, significant
 from vis_bench.metrics.tracking.score_threshold import caveat
@@ -62,10 +62,20 @@ def verdict(
 
 
 def _where(samples: Sequence[Analysis]) -> Line:
-    if len(samples) == 1:
-        most = sorted(samples[0].errors.gains.items(), key=lambda pair: -pair[1])[:_SHOWN]
-        parts = [f"{points(gain)} to {kind}" for kind, gain in most if gain > _LEAST]
-        return Line("Where AP is lost", f"{_listed(parts)}." if parts else "Nowhere.")
+    one = len(samples) == 1
+    text = _most_lost(samples[0].errors.gains) if one else _lost_beyond_noise(samples)
+    return Line("Where AP is lost", text)
+
+
+def _most_lost(gains: Mapping[str, float]) -> str:
+    """The kinds of error that one side loses most to."""
+    most = sorted(gains.items(), key=lambda pair: -pair[1])[:_SHOWN]
+    parts = [f"{points(gain)} to {kind}" for kind, gain in most if gain > _LEAST]
+    return f"{_listed(parts)}." if parts else "Nowhere."
+
+
+def _lost_beyond_noise(samples: Sequence[Analysis]) -> str:
+    """The kinds of error that B loses significantly more or less to."""
     first, second = (side.errors.samples for side in samples)
     lost = {
         kind: difference_of(first[kind], second[kind], samples[0].num_videos)
@@ -74,26 +84,29 @@ def _where(samples: Sequence[Analysis]) -> Line:
     }
     varying = {kind: row.p_value for kind, row in lost.items() if row.p_value is not None}
     moved = {
-        kind: moved
+        kind: lost[kind]
         for kind in significant(varying)
-        if (moved := lost[kind].difference) is not None and abs(moved) > _LEAST
+        if abs(lost[kind].difference or 0.0) > _LEAST
     }
-    if not moved:
-        return Line("Where AP is lost", "No measurable difference in any kind of error.")
-    more = sum(moved.values()) > 0
-    order = sorted(moved, key=lambda kind: -moved[kind] if more else moved[kind])
-    along = [kind for kind in order if (moved[kind] > 0) == more]
-    against = [kind for kind in order[::-1] if (moved[kind] > 0) != more]
-    words = ("more", "fewer") if more else ("fewer", "more")
+    return _more_and_fewer(moved) if moved else "No measurable difference in any kind of error."
+
+
+def _more_and_fewer(moved: Mapping[str, Difference]) -> str:
+    """What B loses, on the side that weighs more, and the most on the other side."""
+    change = {kind: row.difference or 0.0 for kind, row in moved.items()}
+    sign, words = (1, ("more", "fewer")) if sum(change.values()) > 0 else (-1, ("fewer", "more"))
+    order = sorted(change, key=lambda kind: -sign * change[kind])
     parts = [
-        f"{points(abs(moved[kind]))} to {kind} ({points(lost[kind].first)} in A, "
-        f"{points(lost[kind].second)} in B)"
-        for kind in along[:2]
+        f"{points(abs(change[kind]))} to {kind} ({points(moved[kind].first)} in A, "
+        f"{points(moved[kind].second)} in B)"
+        for kind in order[:2]
+        if sign * change[kind] > 0
     ]
     text = f"B loses {_listed(parts, words[0])}"
-    if against:
-        text += f"; {points(abs(moved[against[0]]))} {words[1]} to {against[0]}"
-    return Line("Where AP is lost", f"{text}.")
+    most_against = order[-1]
+    if sign * change[most_against] < 0:
+        text += f"; {points(abs(change[most_against]))} {words[1]} to {most_against}"
+    return f"{text}."
 
 
 def _listed(parts: Sequence[str], word: str = "") -> str:
