@@ -98,8 +98,8 @@ def small():
 
 @pytest.mark.parametrize("title", ["clumped, 6 categories", "clumped, 40 with very rare ones"])
 def test_half_samples_cover_in_another_model(title):
-    """Bounds for 95 % and 5 % of 200 intervals and 100 tests; another set is no such target."""
-    found = coverage(POPULATIONS[title], 24, 100)
+    """Bounds for 95 % and 5 % of 100 intervals and 50 tests; another set is no such target."""
+    found = coverage(POPULATIONS[title], 24, 50)
     assert 0.89 <= found.ap <= 1
     assert found.differs <= 0.12
     assert found.another_set < found.ap
