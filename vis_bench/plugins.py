@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vis_bench.checkouts import commit_of
+from vis_bench.digests import file_sha256
 from vis_bench.errors import InputError, reason
 from vis_bench.method import MethodSource, VISMethod
 from vis_bench.source_files import SOURCE_ENDINGS, WEIGHT_ENDINGS, data_sha256, find_source_files
@@ -149,5 +150,5 @@ def _sha256(files: tuple[tuple[str, Path], ...]) -> str:
     """Over names and contents, in the order given."""
     total = hashlib.sha256()
     for name, path in files:
-        total.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        total.update(f"{name}\n{file_sha256(path)}\n".encode())
     return total.hexdigest()

@@ -164,7 +164,7 @@ def test_every_form_keeps_the_order_of_frames_and_the_ids_of_videos(tmp_path_fac
 
 
 def test_tracks_of_unlisted_categories_are_counted(tmp_path):
-    """What `convert` writes of a results file, its own reader takes."""
+    """The reader takes the file that `convert` wrote of a results file."""
     [mask] = encode_masks(np.ones((1, 1, 2), bool))
     results = [
         {"video_id": 0, "category_id": category, "score": 0.9, "segmentations": [mask]}

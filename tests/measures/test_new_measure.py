@@ -112,7 +112,7 @@ def replace(path, old, new):
 
 @pytest.fixture(scope="module")
 def measured(source):
-    """What `run` prints, and its record."""
+    """Output of `run`, and its record."""
     printed = vis_bench(source, "run", "toy.yaml", "--limit", "2", "--device", "cpu",
                         "--output", "records")  # fmt: skip
     [path] = RecordStore(source / "records").paths()

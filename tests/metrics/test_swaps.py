@@ -13,7 +13,7 @@ from vis_bench.metrics import swaps
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.compare import compare, difference_of
-from vis_bench.metrics.half_samples import draw_half_samples
+from vis_bench.metrics.half_samples import count_samples
 from vis_bench.metrics.holm import adjusted, significant
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.resample import resample
@@ -113,8 +113,7 @@ def false_findings(num_videos, num_sets, num_swaps=199):
         sides = two_methods(rng, num_videos, 40, one_threshold=True)
         tests = swap_tests(*sides, num_swaps, seed)
         p_values = {"swap": {}, "t": {}}
-        halves_BV = draw_half_samples(num_videos, num_swaps, seed)
-        counts_BV = np.concatenate([np.ones((1, num_videos), int), halves_BV])
+        counts_BV = count_samples(num_videos, num_swaps, seed)
         one, two = (resample(side, counts_BV).by_category()["ap"] for side in sides)
         for k, (key, row) in enumerate(tests.by_category.items()):
             p_values["swap"][key] = row.p_values["ap"]

@@ -114,7 +114,7 @@ def test_rows_of_the_same_trainings_are_no_more_evidence_than_one():
 
 @dataclass
 class Seeded:
-    """What is read of a record."""
+    """The part of a record that is read."""
 
     ap: float
 

@@ -13,7 +13,7 @@ import numpy as np
 import clumped_model
 import match_model
 from vis_bench.metrics.compare import difference_of
-from vis_bench.metrics.half_samples import draw_half_samples, interval_of, standard_error
+from vis_bench.metrics.half_samples import count_samples, interval_of, standard_error
 from vis_bench.metrics.resample import resample, resampled_ap
 
 NUM_HALVES = 200
@@ -86,20 +86,15 @@ def planned_too_few(population, num_videos, num_sets, at=302):
 
 def _sampled(population, num_videos, seed, num_halves):
     """AP and AP50 of two methods on all videos of one set, and on its half-samples."""
-    counts_SV = _counts(num_videos, seed, num_halves)
+    counts_SV = count_samples(num_videos, num_halves, seed)
     return [
         resample(matches, counts_SV).numbers() for matches in _pair(population, num_videos, seed)
     ]
 
 
 def _aps(population, num_videos, seed, num_halves):
-    counts_SV = _counts(num_videos, seed, num_halves)
+    counts_SV = count_samples(num_videos, num_halves, seed)
     return [resampled_ap(matches, counts_SV) for matches in _pair(population, num_videos, seed)]
-
-
-def _counts(num_videos, seed, num_halves):
-    halves_BV = draw_half_samples(num_videos, num_halves, seed)
-    return np.concatenate([np.ones((1, num_videos), int), halves_BV])
 
 
 def _pair(population, num_videos, seed):

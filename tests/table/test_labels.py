@@ -60,7 +60,7 @@ def measured(**changes):
 
 
 def rows_of(page):
-    """What tells rows apart: texts of all entries and their notes, as shown at the page's width."""
+    """Texts of all entries and their notes, as shown at the page's width."""
     tables = fit_page(page).tables
     assert tables
     return [

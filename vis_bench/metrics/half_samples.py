@@ -38,7 +38,7 @@ def draw_half_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndar
 
 
 def count_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
-    """How many times each video counts in all videos and in each half-sample, (S, V)."""
+    """Weights of the videos in all videos and in each half-sample, (S, V)."""
     halves_BV = draw_half_samples(num_videos, num_resamples, seed)
     return np.concatenate([np.ones((1, num_videos), int), halves_BV])
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import gzip
-import hashlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vis_bench.data.frames import is_file
+from vis_bench.digests import file_sha256
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, read_json, shown, write_atomically
 from vis_bench.record.names import file_stem
@@ -195,11 +195,8 @@ def content_name(stem: str, content_sha256: str, ending: str) -> str:
 
 def name_by_content(path: Path, ending: str) -> Path:
     """Rename a file to its `content_name`, and return its path."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return path.replace(
-        path.with_name(content_name(path.name.removesuffix(ending), digest, ending))
-    )
+    name = content_name(path.name.removesuffix(ending), file_sha256(path), ending)
+    return path.replace(path.with_name(name))
 
 
 def record_beside(results_file: Path) -> Record | None:

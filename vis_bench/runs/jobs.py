@@ -129,7 +129,7 @@ class Job:
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What these need."""
+        """Needs of these measurements."""
         return needs_of(self.cell)
 
     def load_method(self) -> VISMethod:
@@ -377,7 +377,7 @@ def measures_of(cell: Cell) -> list[Measure]:
 
 
 def needs_of(cell: Cell) -> frozenset[Need]:
-    """What the measurements of a cell need."""
+    """Needs of a cell's measurements."""
     return frozenset[Need]().union(*(measure.needs for measure in measures_of(cell)))
 
 

@@ -219,6 +219,6 @@ def _panel(metric: Metric, curves: Sequence[Curve]) -> Panel:
 
 
 def _label(record: Record) -> str:
-    """What the place on the axis does not say of a clip."""
+    """Words for a clip beside its place on the axis: the stride, or `whole`."""
     stride = "" if record.clip_stride is None else f"S={record.clip_stride}"
     return "whole" if record.clip_length == "whole" else stride

@@ -86,7 +86,7 @@ class Sweep:
         return fields | {*CLIP} if fields & {*CLIP} else fields
 
     def beside(self, record: Record) -> str:
-        """What rows and columns do not show of a record: the method, the clip, what else varies."""
+        """Method, clip and all else that rows and columns do not show of a record."""
         name = "" if METHOD in self.shown else self.names[id(record)]
         clip = "" if self.shown & {*CLIP} else clip_name(record)
         return " ".join(filter(None, (name, clip)))

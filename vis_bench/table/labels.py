@@ -183,7 +183,7 @@ def cell_names(
 
 
 def shared_words(records: Sequence[Record], leave_out: Collection[str] = ()) -> tuple[str, ...]:
-    """What all records share of the parts that names leave out then."""
+    """Words for the parts that all records share, which names leave out."""
     parts = [part for part in _PARTS if not set(part.fields) & set(leave_out)]
     found = [{part.words(record) for record in records} for part in parts]
     return tuple(words for texts in found if len(texts) == 1 for words in texts if words)

@@ -159,11 +159,6 @@ def stride_text(record: Record) -> str:
     return "" if record.clip_length == "whole" else plain(record.clip_stride)
 
 
-def has_devices(records: Iterable[Record]) -> bool:
-    """True if records were measured on several devices, so that tables name them."""
-    return len({record.device for record in records if record.device is not None}) > 1
-
-
 def num_timed_videos(record: Record) -> int | None:
     """Number of timed videos, as far as the config states it."""
     speed = record.config.get("speed")

@@ -145,7 +145,7 @@ def _fitted(grid: _Grid, width: int) -> list[RenderableType]:
 
 
 def _readiness(column: Column, place: int) -> tuple[bool, int, int]:
-    """How soon a column is left out: those that name a row last, else by weight, else the last."""
+    """Sort key for leaving columns out: those that name a row last, else by weight and place."""
     return not column.names_row, column.weight, place
 
 

@@ -32,7 +32,7 @@ def is_below(folder, path):
 
 
 def _states(folder):
-    """What tells each source file of a folder from a later state of it, by path."""
+    """State of each source file of a folder, by path; a later edit changes it."""
     return {str(path): _state(path) for path in Path(folder).rglob("*.py") if path.is_file()}
 
 

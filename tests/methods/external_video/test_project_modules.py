@@ -50,7 +50,7 @@ cells: {cells}
 
 @pytest.fixture
 def modules():
-    """What may be changed by no session."""
+    """State of imports that no session may change."""
     before = dict(sys.modules), [*sys.path], [*sys.path_hooks], [*sys.meta_path]
     yield before
     new = sys.modules.keys() - before[0].keys()

@@ -235,7 +235,7 @@ def measured(project, name, length):
 
 
 def test_speed_is_that_of_the_clock_of_its_process(project, monkeypatch):
-    """What handing over takes counts nowhere; the project cannot replace the clock."""
+    """Time of handing over counts nowhere; the project cannot replace the clock."""
 
     def unpacked(*arguments):
         until = time.perf_counter() + 0.05

@@ -64,7 +64,7 @@ def memory_page(records: Sequence[Record]) -> Page:
 
 
 def _labels(records: Sequence[Record]) -> Labels:
-    """What the video shows hardly matters, unless rows differ in nothing else."""
+    """Labels of the rows; the data set matters little, unless rows differ in nothing else."""
     labels = [
         (replace(column, weight=3) if column.title == "Data" else column, entries)
         for column, entries in cell_columns(records, marks=COST_MARKS)

@@ -21,7 +21,6 @@ SMALL = 250
 MARKED_FRAMES, LABELED_FRAMES = 3, 12
 # `first`: where an instance first appears, and where its identity switches.
 Labels = Literal["all", "first", "none"]
-LABELS: tuple[Labels, ...] = ("all", "first", "none")
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def _lost_beyond_noise(samples: Sequence[Analysis]) -> str:
 
 
 def _more_and_fewer(moved: Mapping[str, Difference]) -> str:
-    """What B loses, on the side that weighs more, and the most on the other side."""
+    """Sentence on the errors that B loses more to, or fewer, and the largest one the other way."""
     change = {kind: row.difference or 0.0 for kind, row in moved.items()}
     sign, words = (1, ("more", "fewer")) if sum(change.values()) > 0 else (-1, ("fewer", "more"))
     order = sorted(change, key=lambda kind: -sign * change[kind])
