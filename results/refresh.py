@@ -13,18 +13,17 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from chart_twins import Chart, text_in
 from front_chart import FRONT_LAYOUT, front_panels
 from methods import build_method
 from returning import Sweep, find_sweeps, returning_page, returning_panels
-from vis_bench.charts import Panel, digest, digest_of_svg, draw_twins
 from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
-from vis_bench.files import read_bytes, write_atomically
+from vis_bench.files import write_atomically
 from vis_bench.measures.memory.table import memory_page
 from vis_bench.measures.streaming.table import streaming_page, streaming_panels
 from vis_bench.metrics.matches_file import write_matches
@@ -83,7 +82,6 @@ PICTURES = (
 
 # Each chart has a file for light pages and one for dark pages.
 SPEED_CHART, FRONT_CHART, RETURNING_CHART = "ap_against_fps", "front", "returning"
-SCHEMES = "light", "dark"
 GENERATED = (
     "<!-- Generated from the records by `python results/refresh.py`; edits are overwritten. -->\n"
 )
@@ -214,7 +212,7 @@ class Pages:
             folder / "ABLATIONS.md": _ablations(records, difference.samples),
         }
         front = Path(os.path.realpath(folder)).parent / "README.md"
-        if front.is_file() and _FRONT_TABLE.search(text := _text_in(front)):
+        if front.is_file() and _FRONT_TABLE.search(text := text_in(front)):
             table = front_table(records)
             self.texts[front] = _FRONT_TABLE.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
             panels = front_panels(shown)
@@ -239,45 +237,6 @@ class Pages:
         for path, content in contents.items():
             write_atomically(path, content)
         return list(contents)
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart in two files, for light and for dark pages.
-
-    Attributes:
-        stem: the files' common path, without scheme and ending.
-        layout: arguments of `draw`.
-    """
-
-    stem: Path
-    panels: Sequence[Panel]
-    layout: dict[str, Any]
-
-    @property
-    def paths(self) -> list[Path]:
-        """The files, the one for light pages first."""
-        return [self.stem.with_name(f"{self.stem.name}_{scheme}.svg") for scheme in SCHEMES]
-
-    def stale(self) -> list[Path]:
-        """The files that are missing, or show other data."""
-        wanted = digest(self.panels)
-        return [
-            path for path in self.paths
-            if not path.is_file() or digest_of_svg(_text_in(path)) != wanted
-        ]  # fmt: skip
-
-    def drawn(self) -> dict[Path, bytes]:
-        """The content of both files."""
-        return dict(zip(self.paths, draw_twins(self.panels, **self.layout).values(), strict=True))
-
-    def markup(self, description: str) -> str:
-        """The chart in a page beside it, in the reader's scheme."""
-        light, dark = (path.name for path in self.paths)
-        return (
-            f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
-            f'  <img alt="{description}" src="{light}">\n</picture>\n'
-        )
 
 
 def _readme(records: Sequence[Record], sweeps: Sequence[Sweep], chart: Chart) -> str:
@@ -411,14 +370,6 @@ def _content(table: Table) -> tuple:
     """The table without the keys of its page's footnotes."""
     rows = tuple(tuple(entry.text for entry in row) for row in table.rows)
     return table.data, table.columns, rows
-
-
-def _text_in(path: Path) -> str:
-    """The text of a file, its line ends as they are."""
-    try:
-        return read_bytes(path).decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text") from None
 
 
 def streaming(folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+import chart_twins
 import refresh
 from methods import build_method
 from paths import ROOT
@@ -129,7 +130,7 @@ def test_no_page_is_written_before_all_are_made(tmp_path, monkeypatch):
     def fail(panels, **layout):
         raise RuntimeError
 
-    monkeypatch.setattr(refresh, "draw_twins", fail)
+    monkeypatch.setattr(chart_twins, "draw_twins", fail)
     with pytest.raises(RuntimeError):
         write_pages(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["records"]

@@ -1,0 +1,61 @@
+"""A chart of the pages in two files, for light and for dark pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vis_bench.charts import Panel, digest, digest_of_svg, draw_twins
+from vis_bench.errors import InputError
+from vis_bench.files import read_bytes
+
+SCHEMES = "light", "dark"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart in two files, for light and for dark pages.
+
+    Attributes:
+        stem: the files' common path, without scheme and ending.
+        layout: arguments of `draw`.
+    """
+
+    stem: Path
+    panels: Sequence[Panel]
+    layout: dict[str, Any]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, the one for light pages first."""
+        return [self.stem.with_name(f"{self.stem.name}_{scheme}.svg") for scheme in SCHEMES]
+
+    def stale(self) -> list[Path]:
+        """The files that are missing, or show other data."""
+        wanted = digest(self.panels)
+        return [
+            path for path in self.paths
+            if not path.is_file() or digest_of_svg(text_in(path)) != wanted
+        ]  # fmt: skip
+
+    def drawn(self) -> dict[Path, bytes]:
+        """The content of both files."""
+        return dict(zip(self.paths, draw_twins(self.panels, **self.layout).values(), strict=True))
+
+    def markup(self, description: str) -> str:
+        """The chart in a page beside it, in the reader's scheme."""
+        light, dark = (path.name for path in self.paths)
+        return (
+            f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
+            f'  <img alt="{description}" src="{light}">\n</picture>\n'
+        )
+
+
+def text_in(path: Path) -> str:
+    """The text of a file, its line ends as they are."""
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text") from None
