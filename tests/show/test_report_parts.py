@@ -108,7 +108,7 @@ def test_an_interval_is_that_of_half_samples():
 def test_categories_have_ap_at_each_threshold(samples):
     ap_TK = threshold_aps(samples[0])
     np.testing.assert_allclose(ap_TK.mean(0), samples[0].by_category["ap"][0])
-    table = category_table(samples[:1])
+    table = category_table(samples[:1], None)
     assert [heading.title for heading in table.columns[-2:]] == [".90", ".95"]
     assert [row[0].text for row in table.rows] == ["cat", "dog"]
     assert [cell.order for cell in table.rows[0][-len(IOU_THRESHOLDS) :]] == ap_TK[:, 0].tolist()

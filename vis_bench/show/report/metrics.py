@@ -54,7 +54,7 @@ def metrics_table(samples: Sequence[Analysis]) -> Table:
     return Table.of(headings, rows, "Points of 100 with 95 % intervals")
 
 
-def category_table(samples: Sequence[Analysis], compared: Comparison | None = None) -> Table:
+def category_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table:
     """A row per category that has objects: AP with intervals, then AP at each IoU threshold.
 
     Args:
@@ -98,7 +98,7 @@ _HARD = {
 }  # fmt: skip
 
 
-def hard_table(samples: Sequence[Analysis], compared: Comparison | None = None) -> Table | None:
+def hard_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table | None:
     """AP by occlusion, of objects that leave and return, and by size; None without any.
 
     Args:
