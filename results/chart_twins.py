@@ -36,9 +36,10 @@ class Chart:
         """The files that are missing, or show other data."""
         wanted = digest(self.panels)
         return [
-            path for path in self.paths
+            path
+            for path in self.paths
             if not path.is_file() or digest_of_svg(text_in(path)) != wanted
-        ]  # fmt: skip
+        ]
 
     def drawn(self) -> dict[Path, bytes]:
         """The content of both files."""

@@ -22,9 +22,11 @@ def front_panels(records: Sequence[Record]) -> list[Panel]:
         records: the bundled models' on the synthetic videos, a record per method and clip length.
     """
     published = replace(
-        published_panel(), title="Published AP on YouTube-VIS 2019, not measured here",
-        xlabel="FPS as published (hardware differs)", xticks=(3.0, 10.0, 30.0, 100.0),
-    )  # fmt: skip
+        published_panel(),
+        title="Published AP on YouTube-VIS 2019, not measured here",
+        xlabel="FPS as published (hardware differs)",
+        xticks=(3.0, 10.0, 30.0, 100.0),
+    )
     return [by_clip_length(records), published]
 
 
@@ -39,17 +41,24 @@ def by_clip_length(records: Sequence[Record]) -> Panel:
     swept = {method: own for method, own in methods.items() if len(own) > 1}
     series = tuple(
         Series.of(
-            _name(own[0]), method, [places[r.clip_length] for r in own], map(AP.scaled, own),
+            _name(own[0]),
+            method,
+            [places[r.clip_length] for r in own],
+            map(AP.scaled, own),
             is_hollow=own[0].reconstruction,
         )
         for method, own in sorted(swept.items())
-    )  # fmt: skip
+    )
     videos = max((record.num_videos or 0 for record in records), default=0)
     return Panel(
-        _finding(swept), "frames in a clip", "AP, bars: 95 %", series,
-        categories=tuple(map(str, places)), names="ends",
+        _finding(swept),
+        "frames in a clip",
+        "AP, bars: 95 %",
+        series,
+        categories=tuple(map(str, places)),
+        names="ends",
         remark=f"{videos} synthetic videos, mini models; * reconstruction",
-    )  # fmt: skip
+    )
 
 
 def _finding(methods: dict[str, list[Record]]) -> str:

@@ -222,9 +222,10 @@ class Pages:
     def stale(self) -> list[Path]:
         """The files that differ from what the records give, or are missing."""
         pages = [
-            path for path, text in self.texts.items()
+            path
+            for path, text in self.texts.items()
             if not path.is_file() or path.read_bytes() != text.encode()
-        ]  # fmt: skip
+        ]
         return [*pages, *(path for chart in self.charts for path in chart.stale())]
 
     def write(self) -> list[Path]:

@@ -178,16 +178,22 @@ def _panel(sweep: Sweep) -> Panel:
     method, places = sweep.cells[0].record.method, range(len(sweep.cells))
     series = [
         Series.of(
-            title.lower(), method, map(float, places),
+            title.lower(),
+            method,
+            map(float, places),
             [_drawn(cell.of_objects[kind], cell) for cell in sweep.cells],
         )
         for kind, title in enumerate(KINDS.values())
-    ]  # fmt: skip
+    ]
     lengths = tuple(str(cell.record.clip_length) for cell in sweep.cells)
     return Panel(
-        sweep.name, "frames in a clip", "AP, bars: 95 %", tuple(series),
-        categories=lengths, names="ends",
-    )  # fmt: skip
+        sweep.name,
+        "frames in a clip",
+        "AP, bars: 95 %",
+        tuple(series),
+        categories=lengths,
+        names="ends",
+    )
 
 
 def _drawn(ap_S: np.ndarray, cell: Cell) -> tuple[float, float, float]:

@@ -206,9 +206,12 @@ def test_a_label_goes_beside_a_line_where_it_can():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(
-    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1, max_size=6), max_size=6,
-))  # fmt: skip
+@given(
+    st.lists(
+        st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1, max_size=6),
+        max_size=6,
+    )
+)
 def test_no_label_of_a_chart_crosses_another_a_point_or_the_frame(curves):
     points, boxes, frame = labeled(curves)
     for place, box in enumerate(boxes):

@@ -77,10 +77,14 @@ def small_data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     content = write_short_videos(folder / "mine")
     tracks = [
-        {"video_id": a["video_id"], "category_id": a["category_id"], "score": 0.9,
-         "segmentations": a["segmentations"]}
+        {
+            "video_id": a["video_id"],
+            "category_id": a["category_id"],
+            "score": 0.9,
+            "segmentations": a["segmentations"],
+        }
         for a in content["annotations"]
-    ]  # fmt: skip
+    ]
     (folder / "instances.json").write_text(json.dumps(content))
     for name in ("results.json", "a.json"):
         (folder / name).write_text(json.dumps(tracks))
@@ -99,8 +103,10 @@ def small_data(tmp_path_factory):
     first = content["videos"][0]
     content["videos"] = []
     for key in range(1, 11):
-        frames = [name.replace(first["file_names"][0].split("/")[0], f"video_{key}")
-                  for name in first["file_names"]]  # fmt: skip
+        frames = [
+            name.replace(first["file_names"][0].split("/")[0], f"video_{key}")
+            for name in first["file_names"]
+        ]
         content["videos"].append({**first, "id": key, "file_names": frames})
         (mine / f"video_{key}").symlink_to(mine / first["file_names"][0].split("/")[0])
     content["annotations"] = [
@@ -147,9 +153,10 @@ def run_line(line, monkeypatch, tmp_path):
         monkeypatch.syspath_prepend(Path.cwd())
     elif word == "vis-bench":
         words = [
-            name for word in shlex.split(line)[1:]
+            name
+            for word in shlex.split(line)[1:]
             for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
-        ]  # fmt: skip
+        ]
         assert main(words) == 0, line
     else:
         assert word in OTHERS, line

@@ -37,10 +37,13 @@ def ended_on(tmp_path):
 
     def ended(system, commands):
         done = subprocess.run(
-            [sys.executable, SUPPORT / "other_system.py", system], input=json.dumps(commands),
-            capture_output=True, text=True, cwd=tmp_path,
+            [sys.executable, SUPPORT / "other_system.py", system],
+            input=json.dumps(commands),
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
             env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_OPS_CACHE": str(tmp_path / "cache")},
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 

@@ -19,8 +19,10 @@ from vis_bench.masks.run_lengths import run_lengths
 
 def stored(name):
     """Annotations, predictions and the official evaluator's figures of a golden."""
-    return [json.loads((GOLDEN / f"{name}.{part}.json").read_text())
-            for part in ("gt", "preds", "expected")]  # fmt: skip
+    return [
+        json.loads((GOLDEN / f"{name}.{part}.json").read_text())
+        for part in ("gt", "preds", "expected")
+    ]
 
 
 def written(folder, **contents):
@@ -89,8 +91,10 @@ def as_trackeval_reads(truth, predictions):
                 text = (
                     mask["counts"].decode() if isinstance(mask["counts"], bytes) else mask["counts"]
                 )
-                mask = {"size": [height, width],
-                        "counts": run_lengths(text, height * width).tolist()}  # fmt: skip
+                mask = {
+                    "size": [height, width],
+                    "counts": run_lengths(text, height * width).tolist(),
+                }
             annotation["segmentations"][t] = mask if mask and sum(mask["counts"][1::2]) else None
     return truth, predictions
 
@@ -120,8 +124,20 @@ def trackeval_combined(folder, truth, predictions):
 def assert_equal_figures(combined, tracking):
     for theirs, own in same_figures("from_trackeval.md").items():
         figures = combined[theirs]["HOTA"] | combined[theirs]["Identity"]
-        for name in ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr", "OWTA",
-                     "IDF1", "IDR", "IDP"):  # fmt: skip
+        for name in (
+            "HOTA",
+            "DetA",
+            "AssA",
+            "LocA",
+            "DetRe",
+            "DetPr",
+            "AssRe",
+            "AssPr",
+            "OWTA",
+            "IDF1",
+            "IDR",
+            "IDP",
+        ):
             expected = np.mean(figures[name])
             assert tracking[own][name.lower()] == pytest.approx(expected, abs=1e-12), (own, name)
 
@@ -163,19 +179,29 @@ def as_youtubevis2coco_writes(truth):
             images.append({**key, **size, "file_name": name, "frame_id": t})
             for instance in truth["annotations"]:
                 if instance["video_id"] == video["id"] and instance["segmentations"][t]:
-                    annotations.append({
-                        "id": len(annotations) + 1, "video_id": video["id"],
-                        "image_id": len(images), "instance_id": instance["id"],
-                        "category_id": instance["category_id"], "iscrowd": instance["iscrowd"],
-                        "segmentation": instance["segmentations"][t],
-                        "bbox": instance["bboxes"][t], "area": instance["areas"][t],
-                    })  # fmt: skip
+                    annotations.append(
+                        {
+                            "id": len(annotations) + 1,
+                            "video_id": video["id"],
+                            "image_id": len(images),
+                            "instance_id": instance["id"],
+                            "category_id": instance["category_id"],
+                            "iscrowd": instance["iscrowd"],
+                            "segmentation": instance["segmentations"][t],
+                            "bbox": instance["bboxes"][t],
+                            "area": instance["areas"][t],
+                        }
+                    )
     videos = [
         {"name": v["file_names"][0].split("/")[0], **{k: v[k] for k in ("id", "height", "width")}}
         for v in truth["videos"]
     ]
-    return {"categories": truth["categories"], "videos": videos, "images": images,
-            "annotations": annotations}  # fmt: skip
+    return {
+        "categories": truth["categories"],
+        "videos": videos,
+        "images": images,
+        "annotations": annotations,
+    }
 
 
 def test_mmdetection_annotations(tmp_path, capsys):

@@ -148,9 +148,12 @@ def test_settings_are_a_mapping_texts_or_one_text(tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG)
     lengths = []
     for place, settings in enumerate(
-        [{"clip_length": 5, "measure": ["accuracy"]}, ["clip_length=5", "measure=accuracy"],
-         "clip_length=5"]
-    ):  # fmt: skip
+        [
+            {"clip_length": 5, "measure": ["accuracy"]},
+            ["clip_length=5", "measure=accuracy"],
+            "clip_length=5",
+        ]
+    ):
         outcome = vis_bench.measure(
             tmp_path / "c.yaml", settings, limit=1, device="cpu", output=tmp_path / str(place)
         )

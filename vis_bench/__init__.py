@@ -27,9 +27,12 @@ __all__ = ["compare", "evaluate", "measure", "records"]
 
 
 def evaluate(
-    annotations: str | Path, results: str | Path, *,
-    long_annotations: str | Path | None = None, tracking_threshold: float | None = None,
-) -> Evaluation | ImageEvaluation:  # fmt: skip
+    annotations: str | Path,
+    results: str | Path,
+    *,
+    long_annotations: str | Path | None = None,
+    tracking_threshold: float | None = None,
+) -> Evaluation | ImageEvaluation:
     """Compute AP and AR of a results file as the official evaluator does.
 
     Args:
@@ -55,10 +58,16 @@ def evaluate(
 
 
 def compare(
-    first: str | Path, second: str | Path, *, annotations: str | Path | None = None,
-    data_root: str | Path | None = None, score_threshold: float | None = None,
-    num_resamples: int = 1000, seed: int = 0, bars: Bars | None = None,
-) -> CompareReport:  # fmt: skip
+    first: str | Path,
+    second: str | Path,
+    *,
+    annotations: str | Path | None = None,
+    data_root: str | Path | None = None,
+    score_threshold: float | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    bars: Bars | None = None,
+) -> CompareReport:
     """Compare two records or results files on the same videos, with intervals of the differences.
 
     Args:
@@ -88,17 +97,28 @@ def compare(
         data_root=optional_path("data_root", data_root),
     )
     return compare_pair(
-        pair, bars or Bars(quiet=True), score_threshold=threshold, num_resamples=num_resamples,
+        pair,
+        bars or Bars(quiet=True),
+        score_threshold=threshold,
+        num_resamples=num_resamples,
         seed=seed,
-    )  # fmt: skip
+    )
 
 
 def measure(
-    config: str | Path, settings: Overrides = (), *, output: str | Path | None = None,
-    data_root: str | Path | None = None, weights: str | Path | None = None,
-    limit: int | None = None, device: str | None = None, resume: bool = False,
-    verify_frames: bool = False, trace: str | Path | None = None, bars: Bars | None = None,
-) -> Outcome:  # fmt: skip
+    config: str | Path,
+    settings: Overrides = (),
+    *,
+    output: str | Path | None = None,
+    data_root: str | Path | None = None,
+    weights: str | Path | None = None,
+    limit: int | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    verify_frames: bool = False,
+    trace: str | Path | None = None,
+    bars: Bars | None = None,
+) -> Outcome:
     """Measure every cell of a config and write a record of each.
 
     Args:
@@ -136,9 +156,14 @@ def measure(
         optional_path("trace", trace),
     )
     return measure_config(
-        find_config(path_of("config", config)), settings, run, build_method,
-        bars or Bars(quiet=True), output=optional_path("output", output), resume=resume,
-    )  # fmt: skip
+        find_config(path_of("config", config)),
+        settings,
+        run,
+        build_method,
+        bars or Bars(quiet=True),
+        output=optional_path("output", output),
+        resume=resume,
+    )
 
 
 def records(folder: str | Path = RECORDS) -> pd.DataFrame:

@@ -32,9 +32,13 @@ def git_output(folder: Path, *arguments: str, **variables: str) -> str | None:
     environment = {key: text for key, text in os.environ.items() if key not in _OTHER_REPOSITORY}
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=folder, env={**environment, **variables},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            ["git", *arguments],
+            cwd=folder,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

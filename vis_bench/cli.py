@@ -96,9 +96,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int,
-    file: TextIO | None = None, line: str | None = None,
-) -> None:  # fmt: skip
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Shows a Python warning as a sentence, without the line of code that raised it."""
     say(f"warning: {message}")
 
@@ -198,14 +202,16 @@ def _overview(program: str) -> Parser:
     for group, commands in GROUPS.items():
         lines += [f"{group}:", *(f"  {name:<17}{line}" for name, line in commands.items()), ""]
     parser = Parser(
-        prog=program, usage="%(prog)s [-h] [--version [--json]] COMMAND ...",
+        prog=program,
+        usage="%(prog)s [-h] [--version [--json]] COMMAND ...",
         description=DESCRIPTION,
         epilog="\n".join([*lines, f"{program} COMMAND --help shows a command's arguments."]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help=argparse.SUPPRESS)
     parser.add_argument(
-        "--version", action="store_true",
+        "--version",
+        action="store_true",
         help="print the version; with --json also devices, extras and compilers",
-    )  # fmt: skip
+    )
     return parser

@@ -46,9 +46,11 @@ def check_features(
         _refuse(method, "encode_frames", f"features of {frames} frames", f"{num_frames}")
     if held is not None and _map_shapes(held) != _map_shapes(features):
         _refuse(
-            method, "encode_frames", f"maps {_map_shapes(features)}",
+            method,
+            "encode_frames",
+            f"maps {_map_shapes(features)}",
             f"{_map_shapes(held)} as in the call before",
-        )  # fmt: skip
+        )
 
 
 def check_next(method: VISMethod, returned: object) -> tuple[ClipPrediction, State | None]:
@@ -256,12 +258,13 @@ def _check_whole_videos(method: VideoMethod, num_classes: int, size_HW: tuple[in
     with torch.inference_mode():
         first, _, again = (
             _copied_tracks(
-                method, bytes_4HW3[:length],
+                method,
+                bytes_4HW3[:length],
                 VideoInfo(number, f"video {number}", 2 * height + 1, 2 * width, length),
                 num_classes,
             )
             for number, length in ((1, 4), (2, 1), (1, 4))
-        )  # fmt: skip
+        )
     after = "when predicted again after another video"
     assert len(first) == len(again), f"{len(first)} tracks, but {len(again)} {after}"
     for place, (one, other) in enumerate(zip(first, again, strict=True)):

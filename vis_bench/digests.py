@@ -83,5 +83,9 @@ def _state(path: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return (
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
-    )  # fmt: skip
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )

@@ -46,9 +46,12 @@ class Bars:
     """
 
     def __init__(
-        self, quiet: bool = False, clock: Callable[[], float] = time.monotonic, *,
+        self,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        *,
         tracebacks: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         # The command line's stream escapes control characters, which rich needs.
         verbatim = getattr(sys.stderr, "verbatim", None)
         self._console = Console(file=verbatim, stderr=True, quiet=quiet, emoji=False)
@@ -112,9 +115,15 @@ class Bars:
         """Bars whose titles are plain text without markup."""
         title = TextColumn("{task.description}", markup=False)
         return Progress(
-            title, BarColumn(), MofNCompleteColumn(), *more, console=self._console,
-            disable=self._quiet, redirect_stdout=False, redirect_stderr=False,
-        )  # fmt: skip
+            title,
+            BarColumn(),
+            MofNCompleteColumn(),
+            *more,
+            console=self._console,
+            disable=self._quiet,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
 
 def time_left(seconds: float, done: int, total: int) -> str:

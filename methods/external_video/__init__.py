@@ -107,9 +107,12 @@ class ExternalVideo(VideoMethod):
             spec = {**self._spec, "device": str(self._place.device)}
             # Not a method of this object, which would then be part of a cycle with its process.
             unchanged = partial(
-                opening, Path(spec["project_path"]), self._source.sha256,
-                spec["weights"] and Path(spec["weights"]), self.weights_sha256,
-            )  # fmt: skip
+                opening,
+                Path(spec["project_path"]),
+                self._source.sha256,
+                spec["weights"] and Path(spec["weights"]),
+                self.weights_sha256,
+            )
             if self._python is None:
                 with unchanged():
                     opened = InProcess(spec)
@@ -120,11 +123,21 @@ class ExternalVideo(VideoMethod):
 
 
 def build(
-    *, num_classes: int, back_end: str = "callable", function: str = "", config_file: str = "",
-    preset: str = "", adders: Sequence[str] = (), classes_key: str = "", opts: Sequence[Any] = (),
-    project_path: str = "", python: str | None = None, timeout: float = 600.0,
-    name: str = "", backbone: str = "none",
-) -> VideoMethod:  # fmt: skip
+    *,
+    num_classes: int,
+    back_end: str = "callable",
+    function: str = "",
+    config_file: str = "",
+    preset: str = "",
+    adders: Sequence[str] = (),
+    classes_key: str = "",
+    opts: Sequence[Any] = (),
+    project_path: str = "",
+    python: str | None = None,
+    timeout: float = 600.0,
+    name: str = "",
+    backbone: str = "none",
+) -> VideoMethod:
     """The method that another project's model is.
 
     Args:
@@ -166,10 +179,17 @@ def build(
     if isinstance(timeout, bool) or not timeout > 0:
         raise InputError(f"options.timeout is {timeout!r}; expected seconds above 0")
     spec = {
-        "back_end": back_end, "function": function, "config_file": config_file,
-        "preset": preset, "adders": list(adders), "classes_key": classes_key, "opts": list(opts),
-        "project_path": str(folder.resolve()), "num_classes": num_classes, "weights": None,
-    }  # fmt: skip
+        "back_end": back_end,
+        "function": function,
+        "config_file": config_file,
+        "preset": preset,
+        "adders": list(adders),
+        "classes_key": classes_key,
+        "opts": list(opts),
+        "project_path": str(folder.resolve()),
+        "num_classes": num_classes,
+        "weights": None,
+    }
     return ExternalVideo(spec, program, timeout, name, backbone)
 
 

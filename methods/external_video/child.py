@@ -61,9 +61,12 @@ class Child:
     """
 
     def __init__(
-        self, python: str, spec: Mapping[str, Any], timeout: float,
+        self,
+        python: str,
+        spec: Mapping[str, Any],
+        timeout: float,
         unchanged: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._python, self._spec, self._timeout = python, spec, timeout
         self._unchanged = unchanged
         self._device = torch.device(spec["device"]).type
@@ -103,9 +106,13 @@ class Child:
         try:
             shape = _fill(process.memory, frames)
             process.request(
-                self._timeout, kind="video", shape=shape, height=video.height,
-                width=video.width, **_arithmetic(self._device),
-            )  # fmt: skip
+                self._timeout,
+                kind="video",
+                shape=shape,
+                height=video.height,
+                width=video.width,
+                **_arithmetic(self._device),
+            )
             while True:
                 header = process.answer(("track", "done"))
                 for stage, seconds in process.seconds(header).items():
@@ -155,10 +162,14 @@ class _Process:
             descriptors = its_socket.fileno(), self.memory.fileno()
             self._process = subprocess.Popen(
                 [python, str(DRIVER), *map(str, descriptors)],
-                stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                pass_fds=descriptors, cwd=spec["project_path"],
-                env=child_environment() | {VARIABLE: mark}, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=descriptors,
+                cwd=spec["project_path"],
+                env=child_environment() | {VARIABLE: mark},
+                start_new_session=True,
+            )
         self._finish = weakref.finalize(
             self, _finish, os.getpid(), self._process, mark, self._socket, self.memory
         )

@@ -52,9 +52,13 @@ class InProcess:
 
 
 def deformable_attention(
-    value: Tensor, shapes: Tensor, starts: Tensor, locations: Tensor, weights: Tensor,
+    value: Tensor,
+    shapes: Tensor,
+    starts: Tensor,
+    locations: Tensor,
+    weights: Tensor,
     im2col_step: int = 64,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The operator of this project, with the arguments of Deformable DETR's compiled extension.
 
     Autocast hands over mixed types; a 16-bit value is read at locations of float32.

@@ -42,9 +42,11 @@ class ProjectModules:
         self._modules: dict[str, Any] = {}
         self._registered: list[tuple[dict, Any, Any]] = []
         self._import_state = {
-            "path": [folder, *sys.path], "path_hooks": [*sys.path_hooks],
-            "meta_path": [*sys.meta_path], "path_importer_cache": {},
-        }  # fmt: skip
+            "path": [folder, *sys.path],
+            "path_hooks": [*sys.path_hooks],
+            "meta_path": [*sys.meta_path],
+            "path_importer_cache": {},
+        }
         self._shadowed = self._provided()
         if refused := sorted(self._shadowed & KEPT):
             raise InputError(
@@ -62,9 +64,10 @@ class ProjectModules:
         self._outside = _import_state()
         _set_import_state(self._import_state)
         self._hidden = {
-            name: module for name, module in sys.modules.items()
+            name: module
+            for name, module in sys.modules.items()
             if _top(name) in self._shadowed or name in self._modules
-        }  # fmt: skip
+        }
         for name in self._hidden:
             del sys.modules[name]
         self._environment = {_top(name) for name in sys.modules}

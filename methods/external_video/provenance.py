@@ -72,9 +72,14 @@ def _sources_sha256(folder: Path, source: SourceFiles) -> str:
 def _versions_of(python: str) -> Mapping[str, str]:
     try:
         done = subprocess.run(
-            [python, str(DRIVER), "versions"], env=child_environment(), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=True, timeout=START_SECONDS,
-        )  # fmt: skip
+            [python, str(DRIVER), "versions"],
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=START_SECONDS,
+        )
         return json.loads(done.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         said = getattr(error, "stderr", None) or str(error)

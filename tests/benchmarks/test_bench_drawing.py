@@ -34,10 +34,12 @@ def workload(tmp_path_factory):
         y, x = rng.uniform((120, 120), (H - 120, W - 120))
         speed_y, speed_x = rng.uniform(-4, 4, 2)
         radius = rng.uniform(40, 120)
-        masks_THW = np.stack([
-            np.hypot(rows_H1 - y - t * speed_y, columns_W - x - t * speed_x) < radius
-            for t in range(T)
-        ])  # fmt: skip
+        masks_THW = np.stack(
+            [
+                np.hypot(rows_H1 - y - t * speed_y, columns_W - x - t * speed_x) < radius
+                for t in range(T)
+            ]
+        )
         tracks.append(Track(1, n + 1, 1 - n / 20, encode_masks(masks_THW)))
     return Video(1, "discs", H, W, ImageFiles(files, "discs", (H, W))), Results.of(tracks)
 

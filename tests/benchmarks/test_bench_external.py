@@ -32,9 +32,12 @@ ROUNDS = 3
 
 def method_of(function, python):
     method = build_method(
-        "external_video", num_classes=6, function=function, python=python,
+        "external_video",
+        num_classes=6,
+        function=function,
+        python=python,
         project_path=str(ROOT / "tests" / "support"),
-    )  # fmt: skip
+    )
     method.prepare_for_inference()
     return method
 

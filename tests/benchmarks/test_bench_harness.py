@@ -113,6 +113,7 @@ def test_checks_of_a_clip_against_its_prediction(benchmark, one_thread, subject)
 
     benchmark.pedantic(both, rounds=ROUNDS, warmup_rounds=1)
     benchmark.extra_info.update(
-        predict_ms=1e3 * min(predict), check_ms=1e3 * min(check),
+        predict_ms=1e3 * min(predict),
+        check_ms=1e3 * min(check),
         check_percent=100 * min(check) / min(predict),
-    )  # fmt: skip
+    )

@@ -17,9 +17,10 @@ def folder(tmp_path_factory):
     """Records as measured, of 5 cells at 100 commits, whose AP and FPS move now and then."""
     root = tmp_path_factory.mktemp("history")
     files = [
-        path for path in sorted((ROOT / "results" / "records").rglob("*.json"))
+        path
+        for path in sorted((ROOT / "results" / "records").rglob("*.json"))
         if json.loads(path.read_text())["fps"]
-    ]  # fmt: skip
+    ]
     contents = [json.loads(path.read_text()) for path in files[:NUM_CELLS]]
     for number in range(NUM_COMMITS):
         place = root / f"{number:08x}abcdef"
@@ -28,8 +29,12 @@ def folder(tmp_path_factory):
         for n, content in enumerate(contents):
             moved = 0.9 ** (number // 20)
             speed = {name: {**r, "fps": r["fps"] * moved} for name, r in content["regions"].items()}
-            changes = {"created_at": time.isoformat(), "ap": content["ap"] * moved,
-                       "fps": content["fps"] * moved, "regions": speed}  # fmt: skip
+            changes = {
+                "created_at": time.isoformat(),
+                "ap": content["ap"] * moved,
+                "fps": content["fps"] * moved,
+                "regions": speed,
+            }
             (place / f"{n}.json").write_text(json.dumps({**content, **changes}))
     return root
 

@@ -37,8 +37,11 @@ def test_run_measures_every_cell_and_prints_a_table(config, tmp_path):
     )
     assert code == 0, err
     assert "| color key" in out
-    records = [json.loads(p.read_text()) for p in (tmp_path / "r").glob("*.json")
-               if not p.name.endswith(".results.json")]  # fmt: skip
+    records = [
+        json.loads(p.read_text())
+        for p in (tmp_path / "r").glob("*.json")
+        if not p.name.endswith(".results.json")
+    ]
     assert {r["clip_length"] for r in records} == {"whole", 10}
     for record in records:
         assert record["ap"] > 0.95
@@ -130,9 +133,16 @@ def test_predict_on_a_single_folder_of_frames(tmp_path, config):
     call("synth", tmp_path / "d", "--plain", "--split", "val", "--videos", 1)
     folder = next(path.parent for path in (tmp_path / "d").rglob("00000.*"))
     code, out, err = call(
-        "predict", config, "--frames", folder, "--output", tmp_path / "r.json", "--json",
-        "--set", "clip_length=whole",
-    )  # fmt: skip
+        "predict",
+        config,
+        "--frames",
+        folder,
+        "--output",
+        tmp_path / "r.json",
+        "--json",
+        "--set",
+        "clip_length=whole",
+    )
     assert code == 0, err
     assert json.loads(out)["num_videos"] == 1
     assert {track["video_id"] for track in json.loads((tmp_path / "r.json").read_text())} == {1}
@@ -153,8 +163,15 @@ def test_leaderboard_in_every_format(tmp_path):
     assert sorted(row.split(",")[8] for row in rows) == ["40.0", "50.0"]
     assert texts["latex"].count(r"\begin{tabular}") == 2
     assert texts["html"].count("<caption>") == 2
-    code, out, _ = call("leaderboard", "--records", store.folder, "--format", "html",
-                       "--output", tmp_path / "board.html")  # fmt: skip
+    code, out, _ = call(
+        "leaderboard",
+        "--records",
+        store.folder,
+        "--format",
+        "html",
+        "--output",
+        tmp_path / "board.html",
+    )
     assert (code, out) == (0, "")
     assert (tmp_path / "board.html").read_text() == texts["html"]
 
@@ -210,9 +227,17 @@ def test_a_table_is_written_to_a_file(tmp_path):
 def test_a_trace_of_a_bundled_model(tmp_path, name):
     """Its weights have six classes, those of its config's data set."""
     code, out, err = call(
-        "profile-kernels", "--config", "ifc_mini_synthetic", "--trace", tmp_path / name,
-        "--device", "cpu", "--set", "clip_length=2", "--json",
-    )  # fmt: skip
+        "profile-kernels",
+        "--config",
+        "ifc_mini_synthetic",
+        "--trace",
+        tmp_path / name,
+        "--device",
+        "cpu",
+        "--set",
+        "clip_length=2",
+        "--json",
+    )
     assert code == 0, err
     assert json.loads(out)
     start = b"\x1f\x8b" if name.endswith(".gz") else b"{"
@@ -222,8 +247,16 @@ def test_a_trace_of_a_bundled_model(tmp_path, name):
 
 def test_training_prints_a_summary_or_json(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ["train", "backbone_mini_synthetic", "--set", "steps=1", "--set", "videos=2",
-                 "--set", "clips=2"]  # fmt: skip
+    arguments = [
+        "train",
+        "backbone_mini_synthetic",
+        "--set",
+        "steps=1",
+        "--set",
+        "videos=2",
+        "--set",
+        "clips=2",
+    ]
     code, out, err = call(*arguments)
     assert code == 0, err
     weights = "runs/backbone_mini_synthetic/weights.safetensors"

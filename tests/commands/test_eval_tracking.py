@@ -80,8 +80,9 @@ def test_nothing_annotated_is_null_and_a_dash(tmp_path):
 
 
 def test_a_record_holds_them_too(tmp_path):
-    code, out, err = evaluate("--tracking", "--record", "Mine", "--dataset", "mine",
-                              "--output", tmp_path)  # fmt: skip
+    code, out, err = evaluate(
+        "--tracking", "--record", "Mine", "--dataset", "mine", "--output", tmp_path
+    )
     assert code == 0, err
     assert "HOTA" in out
     (path,) = (p for p in tmp_path.glob("*.json") if not p.name.endswith(".results.json"))

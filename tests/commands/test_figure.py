@@ -38,9 +38,20 @@ def test_help_of_a_figure(name, capsys):
 def test_sampling_points_and_their_arrays(tmp_path, method):
     output, data = tmp_path / "new" / "points.png", tmp_path / "points.npz"
     code, out, err = figure(
-        "sampling-points", f"{method}_mini_synthetic", "--video", "val_00006", "--output", output,
-        "--data", data, "--layers", "last,1", "--num-frames", 2, *SMALL,
-    )  # fmt: skip
+        "sampling-points",
+        f"{method}_mini_synthetic",
+        "--video",
+        "val_00006",
+        "--output",
+        output,
+        "--data",
+        data,
+        "--layers",
+        "last,1",
+        "--num-frames",
+        2,
+        *SMALL,
+    )
     assert (code, err) == (0, "")
     assert out == f"wrote {output}, {data}\n"
     assert Image.open(output).width == 880
@@ -75,8 +86,18 @@ def test_time_weights_say_what_counts(tmp_path):
 
 def test_memory_tokens(tmp_path):
     output, data = tmp_path / "tokens.pdf", tmp_path / "tokens.npz"
-    arguments = ("memory-tokens", "--output", output, "--data", data, "--layer", "first",
-                 "--column", "3.3in", *SMALL)  # fmt: skip
+    arguments = (
+        "memory-tokens",
+        "--output",
+        output,
+        "--data",
+        data,
+        "--layer",
+        "first",
+        "--column",
+        "3.3in",
+        *SMALL,
+    )
     code, _, _ = figure(*arguments)
     assert code == 0
     assert output.read_bytes().startswith(b"%PDF")
@@ -113,9 +134,16 @@ def failures(tmp_path):
 
 def cases(folder, *arguments):
     return figure(
-        "failure-cases", folder / "r.json", "--annotations", folder / "gt.json", "--frames",
-        folder / "frames", "--output", folder / "f.png", *arguments,
-    )  # fmt: skip
+        "failure-cases",
+        folder / "r.json",
+        "--annotations",
+        folder / "gt.json",
+        "--frames",
+        folder / "frames",
+        "--output",
+        folder / "f.png",
+        *arguments,
+    )
 
 
 def test_failure_cases(failures):
@@ -176,8 +204,14 @@ def test_an_output_that_cannot_be_written_is_found_first(failures, monkeypatch, 
     ending = "png" if option == "--output" else "npz"
     words = [option, failures / "loop" / f"f.{ending}"]
     if kind == "failure-cases":
-        words = [failures / "r.json", "--annotations", failures / "gt.json", "--frames",
-                 failures / "frames", *words]  # fmt: skip
+        words = [
+            failures / "r.json",
+            "--annotations",
+            failures / "gt.json",
+            "--frames",
+            failures / "frames",
+            *words,
+        ]
     if option == "--data":
         if kind not in ATTENTION:
             pytest.skip("writes no arrays")

@@ -56,8 +56,9 @@ def test_help_says_whether_output_is_a_file_or_a_folder(name):
     for action in actions(name):
         if "--output" in action.option_strings:
             assert (action.metavar, "file" in action.help or "JSON" in action.help) in {
-                ("FILE", True), ("DIR", False),
-            }  # fmt: skip
+                ("FILE", True),
+                ("DIR", False),
+            }
             assert ("folder" in action.help) == (action.metavar == "DIR")
 
 
@@ -81,9 +82,17 @@ def test_what_a_bug_report_names_is_json(capsys, monkeypatch):
     printed = capsys.readouterr().out
     told = json.loads(printed)
     assert list(told) == [
-        "vis_bench", "python", "platform", "packages", "extras", "devices", "driver", "cuda",
-        "num_threads", "compilers",
-    ]  # fmt: skip
+        "vis_bench",
+        "python",
+        "platform",
+        "packages",
+        "extras",
+        "devices",
+        "driver",
+        "cuda",
+        "num_threads",
+        "compilers",
+    ]
     assert told["vis_bench"] == package_version()
     installed = {
         name: importlib.metadata.version(name) for name in ("torch", "numpy", "pycocotools")

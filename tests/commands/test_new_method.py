@@ -25,9 +25,11 @@ def package(request, tmp_path_factory):
 def test_its_tests_pass_as_written(package):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
-        cwd=package, capture_output=True, text=True,
+        cwd=package,
+        capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": f"{package}{os.pathsep}{ROOT}"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout
 
@@ -38,13 +40,24 @@ def test_it_is_installed_by_its_entry_point_and_measured_by_its_config(package, 
     assert points == {"bright_spots": "vis_bench_bright_spots:build"}
     module = "vis_bench_bright_spots.py"
     install(
-        tmp_path / "site", f"{project['name']}=={project['version']}",
-        {module: (package / module).read_text()}, **points,
-    )  # fmt: skip
+        tmp_path / "site",
+        f"{project['name']}=={project['version']}",
+        {module: (package / module).read_text()},
+        **points,
+    )
     done = vis_bench(
-        tmp_path / "site", "run", package / "bright_spots.yaml", "--limit", 1, "--device", "cpu",
-        "--output", tmp_path / "records", "--set", "speed={warmup: 0, repetitions: 1, seconds: 0}",
-    )  # fmt: skip
+        tmp_path / "site",
+        "run",
+        package / "bright_spots.yaml",
+        "--limit",
+        1,
+        "--device",
+        "cpu",
+        "--output",
+        tmp_path / "records",
+        "--set",
+        "speed={warmup: 0, repetitions: 1, seconds: 0}",
+    )
     assert done.returncode == 0, done.stderr
     [record] = [
         json.loads(path.read_text())
@@ -59,10 +72,21 @@ def test_it_is_installed_by_its_entry_point_and_measured_by_its_config(package, 
 
 def test_the_sources_pass_the_projects_style(package):
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--ignore", "I",
-         "--config", str(ROOT / "pyproject.toml"), "."],
-        cwd=package, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "--ignore",
+            "I",
+            "--config",
+            str(ROOT / "pyproject.toml"),
+            ".",
+        ],
+        cwd=package,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -109,17 +109,22 @@ def test_output_that_only_takes_ascii(tmp_path):
     results = str(GOLDEN / "eval_quirks.preds.json")
     for name in ("résumé.zip", "missing/ô/résumé.zip"):
         done = subprocess.run(
-            [*VIS_BENCH, "submit", results, name], cwd=tmp_path, env=environment,
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [*VIS_BENCH, "submit", results, name],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"wrote {name.encode('ascii', 'backslashreplace').decode()}\n"
     RecordStore(tmp_path / "r").write(example_record(method="résumé ×"))
     (tmp_path / os.fsdecode(b"r/\xff.json")).write_text("{")
     done = subprocess.run(
-        [*VIS_BENCH, "table", "measured", "--records", "r"], cwd=tmp_path, env=environment,
+        [*VIS_BENCH, "table", "measured", "--records", "r"],
+        cwd=tmp_path,
+        env=environment,
         capture_output=True,
-    )  # fmt: skip
+    )
     assert done.returncode == 1
     assert rb"r\xe9sum\xe9 \xd7" in done.stdout
     assert rb"r/\udcff.json" in done.stderr

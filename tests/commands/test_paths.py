@@ -196,9 +196,12 @@ def obediently(cases, folder, closed):
     try:
         process = subprocess.run(
             [sys.executable, __file__, str(folder / "cases.json")],
-            capture_output=True, text=True, cwd=folder, preexec_fn=obey_permissions,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            preexec_fn=obey_permissions,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, SUPPORT, FUZZ)))},
-        )  # fmt: skip
+        )
     except subprocess.SubprocessError as error:
         pytest.skip(f"root cannot be made to obey permissions here: {error}")
     finally:

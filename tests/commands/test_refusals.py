@@ -91,6 +91,8 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(words, tmp_path, monkeypatc
 
 def test_the_largest_seed_makes_a_data_set(tmp_path, capsys):
     seed = str(2**63 - 1)
-    assert main(["synth", str(tmp_path), "--plain", "--videos", "1", "--split", "val",
-                 "--seed", seed]) == 0  # fmt: skip
+    assert (
+        main(["synth", str(tmp_path), "--plain", "--videos", "1", "--split", "val", "--seed", seed])
+        == 0
+    )
     assert f"seed: {seed}" in capsys.readouterr().out

@@ -49,8 +49,15 @@ def test_a_page_about_one_record(report, case):
         "Setup",
     ):
         assert f">{part}</h2>" in page
-    for text in ("good T=5 S=1", "a CPU", "31.50", "w.pth", "0123456789ab",
-                 "20 half-samples", "found in 4 of 4 frames"):  # fmt: skip
+    for text in (
+        "good T=5 S=1",
+        "a CPU",
+        "31.50",
+        "w.pth",
+        "0123456789ab",
+        "20 half-samples",
+        "found in 4 of 4 frames",
+    ):
         assert text in page
     assert "masks are drawn on gray" not in page
     assert re.search(r"<h1 id=\"verdict\">good T=5 S=1: AP [0-9.]+ \(95 %: ", page)
@@ -131,8 +138,13 @@ def test_annotations_without_objects_are_refused(report, case, tmp_path):
 def test_an_output_that_cannot_be_written_is_found_first(case, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("vis_bench.show.report.page.make_report", None)
     (tmp_path / "loop").symlink_to("loop")
-    arguments = [case["good"], "--annotations", case["annotations"], "--output",
-                 tmp_path / "loop" / "r.html"]  # fmt: skip
+    arguments = [
+        case["good"],
+        "--annotations",
+        case["annotations"],
+        "--output",
+        tmp_path / "loop" / "r.html",
+    ]
     assert main(["report", *map(str, arguments)]) == 2
     assert capsys.readouterr().err.startswith(f"error: cannot write {tmp_path / 'loop'}")
 
@@ -153,9 +165,11 @@ def test_videos_beyond_the_size_are_left_out_and_named(report, case, monkeypatch
 def dataset_case(folder):
     """A case whose records say where their data set is, as any own data set does."""
     described = {
-        "name": "toy", "split": "val", "annotations": str(folder / "gt.json"),
+        "name": "toy",
+        "split": "val",
+        "annotations": str(folder / "gt.json"),
         "frames": str(folder / "frames"),
-    }  # fmt: skip
+    }
     return write_case(folder, config={"dataset": described})
 
 

@@ -38,9 +38,14 @@ def annotations(draw, *, overlap=True, crowds=True):
     for video in range(draw(st.integers(1, 3))):
         length, height, width = (draw(st.integers(1, 4)) for _ in range(3))
         content["videos"].append(
-            {"id": 5 * video + 2, "height": height, "width": width, "length": length,
-             "file_names": [f"video{video}/{t:05d}.jpg" for t in range(length)]}
-        )  # fmt: skip
+            {
+                "id": 5 * video + 2,
+                "height": height,
+                "width": width,
+                "length": length,
+                "file_names": [f"video{video}/{t:05d}.jpg" for t in range(length)],
+            }
+        )
         number = draw(st.integers(0, 3))
         places = random.integers(0, number + 1, (length, height, width))
         for n in range(1, number + 1):
@@ -68,11 +73,17 @@ def _entry(key, video, category, crowd, dense_THW):
         for x, y in zip(columns, rows, strict=True)
     ]
     return {
-        "id": key, "video_id": video, "category_id": category, "iscrowd": crowd,
-        "height": height, "width": width, "length": length, "bboxes": boxes,
+        "id": key,
+        "video_id": video,
+        "category_id": category,
+        "iscrowd": crowd,
+        "height": height,
+        "width": width,
+        "length": length,
+        "bboxes": boxes,
         "segmentations": [rle if some else None for rle, some in zip(rles, present, strict=True)],
         "areas": [int(mask.sum()) or None for mask in dense_THW],
-    }  # fmt: skip
+    }
 
 
 def through(folder, content, form):
@@ -141,8 +152,14 @@ def test_every_form_keeps_the_order_of_frames_and_the_ids_of_videos(tmp_path_fac
     """Frame t has t + 1 pixels, whatever it is called; names and ids come back, or are counted."""
     ids = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True))
     content = {"videos": [], "categories": [{"id": 0, "name": "c"}], "annotations": []}
-    folders = data.draw(st.lists(st.sampled_from(["v", "a/v", "b/v", "v2", "v10"]), unique=True,
-                                 min_size=len(ids), max_size=len(ids)))  # fmt: skip
+    folders = data.draw(
+        st.lists(
+            st.sampled_from(["v", "a/v", "b/v", "v2", "v10"]),
+            unique=True,
+            min_size=len(ids),
+            max_size=len(ids),
+        )
+    )
     for key, folder in zip(ids, folders, strict=True):
         names = [f"{folder}/first", *data.draw(st.lists(FRAME_NAMES, max_size=4))]
         length = len(names)
@@ -201,9 +218,10 @@ def test_masks_without_their_names_are_refused(tmp_path):
 def test_names_and_categories_that_a_form_cannot_hold(tmp_path, form, name, category):
     video = {"id": 1, "height": 1, "width": 1, "length": 1, "file_names": [name]}
     content = {
-        "videos": [video], "categories": [{"id": category, "name": "c"}],
+        "videos": [video],
+        "categories": [{"id": category, "name": "c"}],
         "annotations": [_entry(1, 1, category, 0, np.ones((1, 1, 1), bool))],
-    }  # fmt: skip
+    }
     (tmp_path / "in.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="expected"):
         convert(tmp_path / "in.json", tmp_path / "out", form)
@@ -221,8 +239,10 @@ def test_synthetic_annotations_lose_only_their_occlusion_labels(tmp_path):
     assert losses == {"occlusion labels of instances": len(content["annotations"])}
     for entry, own in zip(back["annotations"], content["annotations"], strict=True):
         assert entry == {key: value for key, value in own.items() if key != "occlusion"}
-    ids = {(e["track_id"], e["instance_id"])
-           for e in json.loads((tmp_path / "middle").read_bytes())["annotations"]}  # fmt: skip
+    ids = {
+        (e["track_id"], e["instance_id"])
+        for e in json.loads((tmp_path / "middle").read_bytes())["annotations"]
+    }
     assert ids == {(entry["id"],) * 2 for entry in content["annotations"]}
 
 
@@ -235,33 +255,41 @@ def test_files_of_other_tools(tmp_path):
         ],
         "categories": [{"id": 1, "name": "cat"}],
         "annotations": [
-            {"id": n, "image_id": n, "category_id": 1, "attributes": {"track_id": 0},
-             "segmentation": [[0, 0, n, 0, n, 2, 0, 2]]}
+            {
+                "id": n,
+                "image_id": n,
+                "category_id": 1,
+                "attributes": {"track_id": 0},
+                "segmentation": [[0, 0, n, 0, n, 2, 0, 2]],
+            }
             for n in (1, 2, 3)
         ],
-    }  # fmt: skip
+    }
     source, output = tmp_path / "cvat.json", tmp_path / "out.json"
     source.write_text(json.dumps(content))
     assert convert(source, output, "ytvis") == (2, {})
     back = json.loads(output.read_bytes())
     assert [video["file_names"] for video in back["videos"]] == [
-        ["a/frame0.jpg"], ["b/frame9.jpg", "b/frame10.jpg"],
-    ]  # fmt: skip
+        ["a/frame0.jpg"],
+        ["b/frame9.jpg", "b/frame10.jpg"],
+    ]
     assert sorted((e["video_id"], e["id"], e["areas"]) for e in back["annotations"]) == [
-        (1, 2, [6]), (2, 1, [4, 2]),
-    ]  # fmt: skip
+        (1, 2, [6]),
+        (2, 1, [4, 2]),
+    ]
 
 
 def test_boxes_of_tao_have_no_masks(tmp_path):
     image = {"id": 1, "video_id": 3, "frame_index": 7, "height": 2, "width": 2}
     content = {
-        "images": [image], "videos": [{"id": 3, "name": "v"}],
+        "images": [image],
+        "videos": [{"id": 3, "name": "v"}],
         "categories": [{"id": 1, "name": "cat"}],
         "tracks": [{"id": 9, "video_id": 3, "category_id": 1}],
         "annotations": [
             {"id": 5, "image_id": 1, "track_id": 9, "category_id": 1, "bbox": [0, 0, 1, 1]}
         ],
-    }  # fmt: skip
+    }
     source = tmp_path / "tao.json"
     source.write_text(json.dumps(content))
     _, losses = convert(source, tmp_path / "out.json", "ytvis")
@@ -313,11 +341,13 @@ def test_mots20_folders_and_crowds(tmp_path):
     convert(tmp_path, tmp_path / "out.json", "ytvis")
     content = json.loads((tmp_path / "out.json").read_bytes())
     assert content["categories"] == [
-        {"id": 2, "name": "pedestrian"}, {"id": 10, "name": "ignore"},
-    ]  # fmt: skip
+        {"id": 2, "name": "pedestrian"},
+        {"id": 10, "name": "ignore"},
+    ]
     assert [(e["areas"], e["iscrowd"]) for e in content["annotations"]] == [
-        ([None, None, 6], 0), ([6, None, None], 1),
-    ]  # fmt: skip
+        ([None, None, 6], 0),
+        ([6, None, None], 1),
+    ]
     assert content["videos"][0]["file_names"][0] == "MOTS20-02/000001.jpg"
 
 
@@ -337,8 +367,10 @@ def _coco(**changes):
         "segmentation": [[0, 0, 1, 1, 0, 1]],
     }
     content = {
-        "images": [image], "categories": [{"id": 1, "name": "cat"}], "annotations": [entry],
-    }  # fmt: skip
+        "images": [image],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [entry],
+    }
     image |= changes.pop("image", {})
     entry |= changes.pop("entry", {})
     return content | changes
@@ -414,9 +446,10 @@ def test_crowds_keep_their_masks_in_mots(tmp_path):
     dense = np.ones((1, 1, 2), bool)
     video = {"id": 1, "height": 1, "width": 2, "length": 1, "file_names": ["v/000001.jpg"]}
     content = {
-        "videos": [video], "categories": [{"id": 2, "name": "pedestrian"}],
+        "videos": [video],
+        "categories": [{"id": 2, "name": "pedestrian"}],
         "annotations": [_entry(1, 1, 2, 1, dense)],
-    }  # fmt: skip
+    }
     back, losses = through(tmp_path, content, "mots")
     assert losses == {"categories of crowds": 1}
     assert back["annotations"][0]["iscrowd"] == 1
@@ -427,9 +460,10 @@ def test_masks_behind_the_end_are_left_out(tmp_path):
     dense = np.ones((3, 1, 2), bool)
     video = {"id": 1, "height": 1, "width": 2, "length": 2, "file_names": ["v/0.jpg", "v/1.jpg"]}
     content = {
-        "videos": [video], "categories": [{"id": 1, "name": "c"}],
+        "videos": [video],
+        "categories": [{"id": 1, "name": "c"}],
         "annotations": [_entry(1, 1, 1, 0, dense)],
-    }  # fmt: skip
+    }
     back, losses = through(tmp_path, content, "coco")
     assert losses == {"masks behind the end of their video": 1}
     assert back["annotations"][0]["areas"] == [2, 2]

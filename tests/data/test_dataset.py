@@ -61,9 +61,14 @@ def video_entry(number, name):
 def annotation(number, video):
     mask = {"size": [6, 8], "counts": [0, 12, 36]}
     return {
-        "id": number, "video_id": video, "category_id": 3, "iscrowd": 0,
-        "segmentations": [mask, None, mask], "areas": [12, None, 12], "bboxes": [[0, 0, 2, 6]] * 3,
-    }  # fmt: skip
+        "id": number,
+        "video_id": video,
+        "category_id": 3,
+        "iscrowd": 0,
+        "segmentations": [mask, None, mask],
+        "areas": [12, None, 12],
+        "bboxes": [[0, 0, 2, 6]] * 3,
+    }
 
 
 def save(path, content):
@@ -98,9 +103,11 @@ def change(path, edit):
 class TestFromFiles:
     def test_videos_have_the_frames_of_the_file(self, written):
         dataset = load_dataset(
-            "synthetic", "val", annotations=written / "val.json",
+            "synthetic",
+            "val",
+            annotations=written / "val.json",
             frames=written / "val" / "JPEGImages",
-        )  # fmt: skip
+        )
         memory = generate("val", num_videos=2)
         assert dataset.category_ids == [1, 2, 3, 4, 5, 6]
         for video, drawn in zip(dataset.videos, memory.videos, strict=True):

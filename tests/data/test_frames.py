@@ -35,8 +35,19 @@ def save_frames(folder, names, size_HW=(8, 12), **options):
 def test_numbers_in_names_count_by_their_value():
     names = ["frame10", "frame2", "b", "frame1", "Frame1", "2", "10", "a3b20", "a3b3", "007", "7"]
     ordered = [path.name for path in in_natural_order(map(Path, names))]
-    assert ordered == ["2", "007", "7", "10", "Frame1", "a3b3", "a3b20", "b", "frame1", "frame2",
-                       "frame10"]  # fmt: skip
+    assert ordered == [
+        "2",
+        "007",
+        "7",
+        "10",
+        "Frame1",
+        "a3b3",
+        "a3b20",
+        "b",
+        "frame1",
+        "frame2",
+        "frame10",
+    ]
 
 
 def test_frames_and_videos_go_in_natural_order(tmp_path):
@@ -101,9 +112,12 @@ VALUES = np.arange(0, 65536, 257, dtype=np.uint16)[None].repeat(3, 0)
 
 
 def chunk(kind, content):
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(
-        ">I", zlib.crc32(kind + content)
-    )  # fmt: skip
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def png_16(path, channels, height=3, width=256):
@@ -112,9 +126,11 @@ def png_16(path, channels, height=3, width=256):
     row = b"\0" + VALUES[0, :, None].repeat(channels, 1).astype(">u2").tobytes()
     header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row * height))
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(row * height))
         + chunk(b"IEND", b"")
-    )  # fmt: skip
+    )
     return path
 
 
@@ -135,10 +151,12 @@ def test_16_bits_in_other_files_are_scaled_too(tmp_path, mode):
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [(np.full((2, 3), 70000, np.int32), "more than 16 bits"),
-     (np.full((2, 3), -1, np.int32), "more than 16 bits"),
-     (np.full((2, 3), 0.5, np.float32), "floating-point values")],
-)  # fmt: skip
+    [
+        (np.full((2, 3), 70000, np.int32), "more than 16 bits"),
+        (np.full((2, 3), -1, np.int32), "more than 16 bits"),
+        (np.full((2, 3), 0.5, np.float32), "floating-point values"),
+    ],
+)
 def test_values_without_a_known_scale_are_refused(tmp_path, values, words):
     Image.fromarray(values).save(tmp_path / "a.tif")
     with pytest.raises(InputError, match=f"frame 0 of it, .*a.tif, cannot be decoded: .*{words}"):
@@ -170,8 +188,10 @@ def test_a_decompression_bomb_is_refused(tmp_path):
     )
     with pytest.raises(InputError, match=r"a\.png is not an image that can be read"):
         find_videos(tmp_path)
-    for read in (lambda path: decode_image(path, "frame 0 of it"),
-                 lambda path: ImageFiles([path], "it", (8, 12)).check()):  # fmt: skip
+    for read in (
+        lambda path: decode_image(path, "frame 0 of it"),
+        lambda path: ImageFiles([path], "it", (8, 12)).check(),
+    ):
         with pytest.raises(InputError, match="3600000000 pixels"):
             read(tmp_path / "a.png")
 

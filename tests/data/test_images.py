@@ -32,12 +32,26 @@ def content():
         ],
         "categories": [{"id": k, "name": n} for k, n in CATEGORIES["coco"].items()],
         "annotations": [
-            {"id": 1, "image_id": 139, "category_id": 90, "iscrowd": 0, "area": 12.0,
-             "segmentation": polygon, "bbox": [1, 1, 4, 3]},
-            {"id": 2, "image_id": 7, "category_id": 1, "iscrowd": 1, "area": 8,
-             "segmentation": runs, "bbox": [6, 4, 2, 2]},
+            {
+                "id": 1,
+                "image_id": 139,
+                "category_id": 90,
+                "iscrowd": 0,
+                "area": 12.0,
+                "segmentation": polygon,
+                "bbox": [1, 1, 4, 3],
+            },
+            {
+                "id": 2,
+                "image_id": 7,
+                "category_id": 1,
+                "iscrowd": 1,
+                "area": 8,
+                "segmentation": runs,
+                "bbox": [6, 4, 2, 2],
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def save(path, value):
@@ -62,8 +76,10 @@ def test_images_are_videos_of_one_frame(root):
     dataset = load_dataset("coco", "val", data_root=root)
     assert dataset.of_images
     assert [(v.id, v.name, v.length) for v in dataset.videos] == [
-        (7, "000000000007.jpg", 1), (139, "000000000139.jpg", 1), (9, "000000000009.jpg", 1),
-    ]  # fmt: skip
+        (7, "000000000007.jpg", 1),
+        (139, "000000000139.jpg", 1),
+        (9, "000000000009.jpg", 1),
+    ]
     assert [(v.height, v.width) for v in dataset.videos] == list(SIZES.values())
     assert dataset.videos[1].frames[0].shape == (5, 9, 3)  # gray in the file
     assert dataset.category_ids == list(CATEGORIES["coco"])

@@ -133,15 +133,21 @@ LISTED = [{"id": 1, "length": 2, **SIZE}, {"id": 3, "file_names": ["a/0.jpg", "a
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([entry(), entry(video_id=2), entry(video_id=9)],
-         "entry 1 (video 2) is of a video that LIST does not list (2 of 3 entries do not fit"),
-        ([entry(video_id=3, segmentations=[None])],
-         "entry 0 (video 3) has 1 segmentations, but its video has 2 frames (1 of 1 entries"),
-        ([entry(), entry(video_id=3, segmentations=[None, *TALL])],
-         "entry 1 (video 3) has a mask of 5x4, but its video is 4x5 (1 of 2 entries"),
+        (
+            [entry(), entry(video_id=2), entry(video_id=9)],
+            "entry 1 (video 2) is of a video that LIST does not list (2 of 3 entries do not fit",
+        ),
+        (
+            [entry(video_id=3, segmentations=[None])],
+            "entry 0 (video 3) has 1 segmentations, but its video has 2 frames (1 of 1 entries",
+        ),
+        (
+            [entry(), entry(video_id=3, segmentations=[None, *TALL])],
+            "entry 1 (video 3) has a mask of 5x4, but its video is 4x5 (1 of 2 entries",
+        ),
         ([entry(), entry(video_id=3)], None),
     ],
-)  # fmt: skip
+)
 def test_a_submission_is_checked_against_the_servers_videos(entries, message, tmp_path):
     path, listed = tmp_path / "results.json", tmp_path / "valid.json"
     path.write_text(json.dumps(entries))

@@ -36,12 +36,16 @@ def annotations(categories_by_video):
     return {
         "info": {"description": "made up"},
         "licenses": [1],
-        "videos": [{"id": v, "length": 1, "file_names": [f"{v}/0.jpg"], "height": 4, "width": 4}
-                   for v in categories_by_video],
+        "videos": [
+            {"id": v, "length": 1, "file_names": [f"{v}/0.jpg"], "height": 4, "width": 4}
+            for v in categories_by_video
+        ],
         "categories": [{"id": c, "name": f"kind {c}"} for c in sorted(numbers)],
-        "annotations": [{"id": n, "video_id": video, "category_id": c, "segmentations": [None]}
-                        for n, (video, c) in enumerate(entries, 1)],
-    }  # fmt: skip
+        "annotations": [
+            {"id": n, "video_id": video, "category_id": c, "segmentations": [None]}
+            for n, (video, c) in enumerate(entries, 1)
+        ],
+    }
 
 
 @pytest.fixture
@@ -87,10 +91,12 @@ def test_the_checksum_is_that_of_the_file_and_the_file_knows_where_it_comes_from
         data = Path(part["path"]).read_bytes()
         assert part["sha256"] == hashlib.sha256(data).hexdigest()
         assert json.loads(data)["info"]["split"] == {
-            "part": part["part"], "fraction": 0.25, "seed": 5,
+            "part": part["part"],
+            "fraction": 0.25,
+            "seed": 5,
             "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
             "videos_sha256": part["videos_sha256"],
-        }  # fmt: skip
+        }
         ids = sorted(video["id"] for video in json.loads(data)["videos"])
         lines = "".join(f"{number}\n" for number in ids).encode()
         assert part["videos_sha256"] == hashlib.sha256(lines).hexdigest()

@@ -196,9 +196,14 @@ class TestOcclusion:
     def test_labels_of_fractions(self):
         hidden_T = np.array([0, 1e-9, 0.5, 0.500001, 0.99, 1, np.nan])
         assert occlusion_labels(hidden_T) == [
-            "no_occlusion", "slight_occlusion", "slight_occlusion", "severe_occlusion",
-            "severe_occlusion", None, None,
-        ]  # fmt: skip
+            "no_occlusion",
+            "slight_occlusion",
+            "slight_occlusion",
+            "severe_occlusion",
+            "severe_occlusion",
+            None,
+            None,
+        ]
 
     def test_an_object_has_a_label_exactly_where_it_has_a_mask(self, val_annotations):
         for entry in val_annotations["annotations"]:

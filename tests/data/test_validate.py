@@ -43,7 +43,7 @@ def valid_content():
             entry(1, 1, [rles[0], None, *rles[1:]], [24, None, 24, 24], [box, None, box, box]),
             entry(2, 2, [polygon, polygon, [], loose], [24, 24, None, 8], [box, box, None, box]),
         ],
-    }  # fmt: skip
+    }
 
 
 def video(number, name):
@@ -53,9 +53,17 @@ def video(number, name):
 
 def entry(number, video_id, segmentations, areas, boxes):
     return {
-        "id": number, "video_id": video_id, "category_id": 7, "iscrowd": 0, "height": H,
-        "width": W, "length": T, "segmentations": segmentations, "areas": areas, "bboxes": boxes,
-    }  # fmt: skip
+        "id": number,
+        "video_id": video_id,
+        "category_id": 7,
+        "iscrowd": 0,
+        "height": H,
+        "width": W,
+        "length": T,
+        "segmentations": segmentations,
+        "areas": areas,
+        "bboxes": boxes,
+    }
 
 
 @pytest.fixture

@@ -83,8 +83,18 @@ def run(folder, rude, *options):
     (folder / "c.yaml").write_text(config)
     # The command starts in the checkout, so that the folder is relative to it.
     output = os.path.relpath(folder / "out", ROOT)
-    done = vis_bench_process(folder / "site", "run", folder / "c.yaml", "--limit", 1,
-                             "--device", "cpu", "--output", output, *options)  # fmt: skip
+    done = vis_bench_process(
+        folder / "site",
+        "run",
+        folder / "c.yaml",
+        "--limit",
+        1,
+        "--device",
+        "cpu",
+        "--output",
+        output,
+        *options,
+    )
     assert "Traceback" not in done.stderr
     records, results = {}, {}
     for path in (folder / "out").glob("*.json"):

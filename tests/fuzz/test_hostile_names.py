@@ -52,10 +52,14 @@ def hostile_record(name, **changes):
         "vis_bench_version", "kernel_build", "weights_source", "driver", "python",
     )  # fmt: skip
     values = dict.fromkeys(texts, name) | {
-        "regions": {name: RegionFields(fps=5.0, latency_ms_p50=1.0)}, "fps": 5.0,
-        "gflops_per_frame": 2.0, "options": {name: name}, "resolved_options": {name: name},
-        "failures": {name: name}, "clip_length": 5,
-    }  # fmt: skip
+        "regions": {name: RegionFields(fps=5.0, latency_ms_p50=1.0)},
+        "fps": 5.0,
+        "gflops_per_frame": 2.0,
+        "options": {name: name},
+        "resolved_options": {name: name},
+        "failures": {name: name},
+        "clip_length": 5,
+    }
     return example_record(**values | changes)
 
 
@@ -64,10 +68,15 @@ def write_records(folder, names):
     folder.mkdir(parents=True)
     for index, name in enumerate(names):
         record = hostile_record(
-            name, training=name if index else None, fps=5.0 + index, gflops_per_clip=4.0,
-            config_sha256=f"{index:064x}", annotations_sha256=name, clip_length=5 + index,
+            name,
+            training=name if index else None,
+            fps=5.0 + index,
+            gflops_per_clip=4.0,
+            config_sha256=f"{index:064x}",
+            annotations_sha256=name,
+            clip_length=5 + index,
             regions={name: RegionFields(fps=5.0 + index, latency_ms_p50=1.0)},
-        )  # fmt: skip
+        )
         (folder / f"{index}.json").write_bytes(record_json(record))
     return folder
 
@@ -126,9 +135,13 @@ def test_a_history(seed, tmp_path):
         folder = records / f"{number}{one_line(name).replace('/', '_')[:40]}\n::x"
         folder.mkdir()
         record = hostile_record(
-            name, ap=0.5 - 0.1 * number, device=f"{number}{name}", git_commit=None,
-            created_at=f"2026-01-0{1 + number}T00:00:00+00:00", peak_memory_bytes=1,
-        )  # fmt: skip
+            name,
+            ap=0.5 - 0.1 * number,
+            device=f"{number}{name}",
+            git_commit=None,
+            created_at=f"2026-01-0{1 + number}T00:00:00+00:00",
+            peak_memory_bytes=1,
+        )
         (folder / "r.json").write_bytes(record_json(record))
     (records / os.fsdecode(b"bad\xff\x1b[31m\n::error::x.json")).write_text("{")
     text = checked("history", records, codes=(1,))
@@ -147,8 +160,9 @@ def test_data(seed, tmp_path):
     folder = hostile_folder(tmp_path)
     (folder / "no frames").mkdir(parents=True)
     truth, (first, second, _) = write_data(folder, hostile_names(seed, 3))
-    text = checked("eval", "--annotations", truth, "--predictions", first, "--per-category",
-                   "--tracking")  # fmt: skip
+    text = checked(
+        "eval", "--annotations", truth, "--predictions", first, "--per-category", "--tracking"
+    )
     assert not ALIVE.search(text)
     text = checked("compare", first, second, "--annotations", truth, "--resamples", 20)
     assert not ALIVE.search(text)
@@ -167,8 +181,20 @@ def test_pictures(seed, tmp_path):
     frame.write_bytes(b"")
     output = tmp_path / "pictures"
     named = f"a\n{first.name.replace('=', '_')}\x1b={first}"
-    arguments = ["draw", named, second, "--frames", tmp_path / "frames", "--annotations", truth,
-                 "--output", output, "--side", "64", "--single"]  # fmt: skip
+    arguments = [
+        "draw",
+        named,
+        second,
+        "--frames",
+        tmp_path / "frames",
+        "--annotations",
+        truth,
+        "--output",
+        output,
+        "--side",
+        "64",
+        "--single",
+    ]
     before = {path for path in tmp_path.rglob("*") if output not in path.parents}
     code, out, err = call(*arguments)
     assert code == 0, err
@@ -194,8 +220,18 @@ def test_predictions(seed, tmp_path):
         "clip_length: 2\nclip_stride: 2\nmeasure: [flops]"
     )
     output = tmp_path / f"{name.replace('/', '_')}.results.json"
-    checked("predict", config, "--frames", tmp_path / "frames", "--output", output,
-            "--draw", tmp_path / "drawn", "--device", "cpu")  # fmt: skip
+    checked(
+        "predict",
+        config,
+        "--frames",
+        tmp_path / "frames",
+        "--output",
+        output,
+        "--draw",
+        tmp_path / "drawn",
+        "--device",
+        "cpu",
+    )
     checked(
         "run", config, "--limit", 1, "--output", tmp_path / "r" / output.stem, "--device", "cpu"
     )
@@ -254,15 +290,25 @@ def test_report(tmp_path, count, seed):
     region = RegionFields(fps=5.0, latency_ms_p50=1.0, stage_ms_per_frame={name: 2.0, "other": 1.0})
     record = hostile_record(
         name, regions={name: region}, num_videos=3, predictions="r.results.json"
-    )  # fmt: skip
+    )
     (folder / "r.json").write_bytes(record_json(record))
     frame = next((folder / "frames").glob(f"1*/{T - 1:05d}.png"))
     frame.write_bytes(b"")
     output = folder / "report.html"
     arguments = [
-        "report", *[folder / "r.json", paths[1]][:count], "--annotations", truth, "--frames",
-        folder / "frames", "--output", output, "--resamples", "3", "--side", "48",
-    ]  # fmt: skip
+        "report",
+        *[folder / "r.json", paths[1]][:count],
+        "--annotations",
+        truth,
+        "--frames",
+        folder / "frames",
+        "--output",
+        output,
+        "--resamples",
+        "3",
+        "--side",
+        "48",
+    ]
     code, out, err = call(*arguments, *["--json"][: count - 1])
     assert code == 0, err
     assert "warning: frame 3 of video" in err
@@ -288,21 +334,44 @@ def write_classes(folder, names):
     mask_HW[: height // 2] = True
     [mask] = encode_masks(mask_HW[None])
     truth = {
-        "videos": [{"id": 1, "height": height, "width": width, "length": FRAMES,
-                    "file_names": [f"{video}/{t}.png" for t in range(FRAMES)]}],
+        "videos": [
+            {
+                "id": 1,
+                "height": height,
+                "width": width,
+                "length": FRAMES,
+                "file_names": [f"{video}/{t}.png" for t in range(FRAMES)],
+            }
+        ],
         "categories": [{"id": n, "name": name} for n, name in enumerate(names, 1)],
-        "annotations": [{"id": n, "video_id": 1, "category_id": n, "iscrowd": 0,
-                         "segmentations": [mask] * FRAMES, "areas": [1] * FRAMES}
-                        for n in range(1, len(names) + 1)],
-    }  # fmt: skip
+        "annotations": [
+            {
+                "id": n,
+                "video_id": 1,
+                "category_id": n,
+                "iscrowd": 0,
+                "segmentations": [mask] * FRAMES,
+                "areas": [1] * FRAMES,
+            }
+            for n in range(1, len(names) + 1)
+        ],
+    }
     (folder / "gt.json").write_text(json.dumps(truth))
-    dataset = {"name": "mine", "annotations": str(folder / "gt.json"),
-               "frames": str(folder / "frames")}  # fmt: skip
+    dataset = {
+        "name": "mine",
+        "annotations": str(folder / "gt.json"),
+        "frames": str(folder / "frames"),
+    }
     configs = []
     for method in ("seqformer", "ifc"):
-        config = {"method": method, "options": {"variant": "mini"}, "dataset": dataset,
-                  "weights": f"methods/weights/{method}_mini.safetensors", "resolution": 64,
-                  "clip_length": "whole"}  # fmt: skip
+        config = {
+            "method": method,
+            "options": {"variant": "mini"},
+            "dataset": dataset,
+            "weights": f"methods/weights/{method}_mini.safetensors",
+            "resolution": 64,
+            "clip_length": "whole",
+        }
         configs.append(folder / f"{method}{names[1].replace('/', '_')}.yaml")
         configs[-1].write_text(json.dumps(config))
     return video, configs
@@ -336,12 +405,27 @@ def test_figures_of_attention(tmp_path, seed):
     folder = hostile_folder(tmp_path)
     video, (seqformer, ifc) = write_classes(folder, names)
     for kind, config, ending in (
-        ("sampling-points", seqformer, "svg"), ("sampling-points", seqformer, "pdf"),
-        ("time-weights", seqformer, "svg"), ("memory-tokens", ifc, "png"),
-    ):  # fmt: skip
+        ("sampling-points", seqformer, "svg"),
+        ("sampling-points", seqformer, "pdf"),
+        ("time-weights", seqformer, "svg"),
+        ("memory-tokens", ifc, "png"),
+    ):
         output, data = folder / f"{kind}.{ending}", folder / "data.npz"
-        arguments = ["figure", kind, config, "--video", video, "--output", output, "--data", data,
-                     "--device", "cpu", "--num-frames", "1"]  # fmt: skip
+        arguments = [
+            "figure",
+            kind,
+            config,
+            "--video",
+            video,
+            "--output",
+            output,
+            "--data",
+            data,
+            "--device",
+            "cpu",
+            "--num-frames",
+            "1",
+        ]
         code, out, err = call(*arguments)
         assert (code, err) == (0, "")
         check_text(out, where=kind)
@@ -378,10 +462,22 @@ def test_failure_cases(tmp_path, seed):
     for ending in ("png", "pdf"):
         output = folder / os.fsdecode(b"f\xff.") / f"f.{ending}"
         text = checked(
-            "figure", "failure-cases", f"{WORST.replace('=', '')}={paths[0]}", "--annotations",
-            truth, "--frames", folder / "frames", "--output", output, "--columns", "2",
-            "--worst", "3", "--kinds", "missed,class",
-        )  # fmt: skip
+            "figure",
+            "failure-cases",
+            f"{WORST.replace('=', '')}={paths[0]}",
+            "--annotations",
+            truth,
+            "--frames",
+            folder / "frames",
+            "--output",
+            output,
+            "--columns",
+            "2",
+            "--worst",
+            "3",
+            "--kinds",
+            "missed,class",
+        )
         check_picture(output)
         cases = text.count(" lost to ") + text.count(": no further video loses ")
         assert len(text.splitlines()) == 1 + cases

@@ -143,12 +143,18 @@ def check_ends(cases):
 def test_ctrl_c_at_any_moment(inputs, tmp_path, names, count):
     ends = complete_runs(names, inputs, tmp_path)
     draw = random.Random(count)
-    check_ends([
-        Case(str(copied(inputs, tmp_path / f"{name}{n}")), COMMANDS[name],
-             interrupt_at=draw.randrange(1, ends[name].calls),
-             number=draw.choice((signal.SIGINT, signal.SIGTERM)))
-        for name in names for n in range(count)
-    ])  # fmt: skip
+    check_ends(
+        [
+            Case(
+                str(copied(inputs, tmp_path / f"{name}{n}")),
+                COMMANDS[name],
+                interrupt_at=draw.randrange(1, ends[name].calls),
+                number=draw.choice((signal.SIGINT, signal.SIGTERM)),
+            )
+            for name in names
+            for n in range(count)
+        ]
+    )
 
 
 @RUNS
@@ -173,8 +179,11 @@ def test_baselines_that_are_updated_at_once(tmp_path, count):
     for n in range(count):
         store = RecordStore(tmp_path / f"records{n}")
         for clip_length in range(1, 30 * (n + 1)):
-            store.write(example_record(ap=n / 50, clip_length=clip_length,
-                                       config_sha256=f"{clip_length:064x}"))  # fmt: skip
+            store.write(
+                example_record(
+                    ap=n / 50, clip_length=clip_length, config_sha256=f"{clip_length:064x}"
+                )
+            )
         update = ["check", "--update", "--current", f"records{n}", "--baseline"]
         cases.append(Case(str(tmp_path), [*update, "baseline.json"]))
         alone.append(Case(str(tmp_path), [*update, f"{n}.json"]))

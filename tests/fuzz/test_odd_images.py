@@ -62,9 +62,12 @@ def stored(mode, size_HW, seed):
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(MODES), st.integers(1, 40), st.integers(1, 40), st.integers(0, 999),
+    st.sampled_from(MODES),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(0, 999),
     st.sampled_from([{}, {"transparency": 3}, {"icc": True}, {"gamma": True}, {"exif": 6}]),
-)  # fmt: skip
+)
 def test_stored_pixels_of_lossless_files(folder, kind_mode, height, width, seed, extra):
     kind, mode = kind_mode
     image, expected_HW3 = stored(mode, (height, width), seed)
@@ -131,11 +134,18 @@ def whole_files():
     noisy = smooth() ^ np.random.default_rng(0).integers(0, 32, (40, 56, 3), dtype=np.uint8)
     image, files = Image.fromarray(noisy), {}
     for kind, options in (
-        ("PNG", {}), ("BMP", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("GIF", {}),
-        ("WEBP", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("PPM", {}),
+        ("PNG", {}),
+        ("BMP", {}),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("GIF", {}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {}),
+        ("PPM", {}),
         ("TIFF", {"compression": "tiff_lzw"}),
         ("PNG", {"save_all": True, "append_images": [image.rotate(90)]}),
-    ):  # fmt: skip
+    ):
         out = io.BytesIO()
         image.save(out, kind, **options)
         files[f"{kind} {', '.join(options)}"] = out.getvalue()
@@ -211,8 +221,18 @@ def test_predict_over_odd_frames(tmp_path, size_HW, cut):
         last.write_bytes(content[: content.index(b"IDAT") + 6])
     config = tmp_path / "c.yaml"
     config.write_text("method: color_key\ndataset: {name: synthetic}\nclip_length: 3\n")
-    code, _, said = call("predict", config, "--frames", tmp_path / "odd", "--device", "cpu",
-                         "--output", tmp_path / "r.json", "--set", "resolution=native")  # fmt: skip
+    code, _, said = call(
+        "predict",
+        config,
+        "--frames",
+        tmp_path / "odd",
+        "--device",
+        "cpu",
+        "--output",
+        tmp_path / "r.json",
+        "--set",
+        "resolution=native",
+    )
     assert (code, one_sentence(code, said)) == (2 if cut else 0, True), said
     assert (
         str(last) in said

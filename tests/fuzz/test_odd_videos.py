@@ -64,9 +64,11 @@ def folder(tmp_path_factory):
 @settings(deadline=None)
 @given(
     st.lists(st.one_of(st.integers(1, 99), st.integers(1, 100_000)), min_size=1, max_size=6),
-    st.integers(1, 33), st.integers(1, 33), st.sampled_from(["mov", "nut"]),
+    st.integers(1, 33),
+    st.integers(1, 33),
+    st.sampled_from(["mov", "nut"]),
     st.integers(0, 5000),
-)  # fmt: skip
+)
 def test_every_frame_is_exact_at_any_rate_and_size(folder, steps, height, width, kind, start):
     times = list(np.cumsum([start, *steps[1:]]).tolist())
     expected_T = pictures(len(times), (height, width), start)
@@ -191,8 +193,16 @@ def test_a_file_without_a_video_ends_in_a_sentence(tmp_path, kind, in_folder):
     ODD[kind](tmp_path / "x.mp4")
     config = tmp_path / "c.yaml"
     config.write_text("method: color_key\ndataset: {name: synthetic}\nclip_length: 3\n")
-    code, _, said = call("predict", config, "--device", "cpu", "--output", tmp_path / "r.json",
-                         "--frames", tmp_path if in_folder else tmp_path / "x.mp4")  # fmt: skip
+    code, _, said = call(
+        "predict",
+        config,
+        "--device",
+        "cpu",
+        "--output",
+        tmp_path / "r.json",
+        "--frames",
+        tmp_path if in_folder else tmp_path / "x.mp4",
+    )
     assert code == 2
     assert one_sentence(code, said), said
     assert "x.mp4" in said or in_folder
@@ -235,8 +245,17 @@ def test_predict_over_videos(tmp_path, number):
     config = tmp_path / "c.yaml"
     config.write_text("method: color_key\ndataset: {name: synthetic}\nclip_length: 3\n")
     code, out, said = call(
-        "predict", config, "--device", "cpu", "--output", tmp_path / "r.json", "--json",
-        "--frames", tmp_path, "--set", "resolution=native",
-    )  # fmt: skip
+        "predict",
+        config,
+        "--device",
+        "cpu",
+        "--output",
+        tmp_path / "r.json",
+        "--json",
+        "--frames",
+        tmp_path,
+        "--set",
+        "resolution=native",
+    )
     assert code == 0, said
     assert json.loads(out)["num_videos"] == 2

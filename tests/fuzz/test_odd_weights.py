@@ -38,8 +38,13 @@ def place(tmp_path, method):
     """Frames, a config, and the weights outside of the folder that is given."""
     (tmp_path / "frames").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "frames" / "0.png")
-    config = {"method": "ifc", "options": SIZES, "dataset": {"name": "synthetic"},
-              "clip_length": 1, "resolution": "native"}  # fmt: skip
+    config = {
+        "method": "ifc",
+        "options": SIZES,
+        "dataset": {"name": "synthetic"},
+        "clip_length": 1,
+        "resolution": "native",
+    }
     (tmp_path / "c.yaml").write_text(json.dumps(config))
     (tmp_path / "whole.safetensors").write_bytes(save(method.state_dict()))
     (tmp_path / "folder").mkdir()
@@ -47,8 +52,18 @@ def place(tmp_path, method):
 
 
 def predict(place, weights):
-    return call("predict", place / "c.yaml", "--frames", place / "frames", "--device", "cpu",
-                "--output", place / "r.json", "--weights", weights)  # fmt: skip
+    return call(
+        "predict",
+        place / "c.yaml",
+        "--frames",
+        place / "frames",
+        "--device",
+        "cpu",
+        "--output",
+        place / "r.json",
+        "--weights",
+        weights,
+    )
 
 
 def index(path):
@@ -125,13 +140,23 @@ def one_tensor(size, stride, offset, stored, record):
     listed = lambda values: b"(" + b"".join(map(number, values)) + b"t"  # noqa: E731
     storage = b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(b"0") + text(b"cpu")
     tensor = (
-        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(stored) + b"tQ" + number(offset)
-        + listed(size) + listed(stride) + b"\x89ccollections\nOrderedDict\n)RtR"
-    )  # fmt: skip
-    return archive({
-        "data.pkl": b"\x80\x02}" + text(b"weight") + tensor + b"s.", "byteorder": b"little",
-        "data/0": bytes(record), "version": b"3\n",
-    })  # fmt: skip
+        b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage
+        + number(stored)
+        + b"tQ"
+        + number(offset)
+        + listed(size)
+        + listed(stride)
+        + b"\x89ccollections\nOrderedDict\n)RtR"
+    )
+    return archive(
+        {
+            "data.pkl": b"\x80\x02}" + text(b"weight") + tensor + b"s.",
+            "byteorder": b"little",
+            "data/0": bytes(record),
+            "version": b"3\n",
+        }
+    )
 
 
 def archive(files, times=1, compression=zipfile.ZIP_STORED):
@@ -149,9 +174,12 @@ EXTENTS = st.one_of(st.integers(-2, 9), st.sampled_from([1 << 16, 1 << 31, 1 << 
 
 @settings(deadline=None)
 @given(
-    st.lists(EXTENTS, max_size=3), st.lists(EXTENTS, max_size=3), EXTENTS, EXTENTS,
+    st.lists(EXTENTS, max_size=3),
+    st.lists(EXTENTS, max_size=3),
+    EXTENTS,
+    EXTENTS,
     st.sampled_from([0, 4, 16, 400]),
-)  # fmt: skip
+)
 def test_a_tensor_that_says_it_is_large(
     tmp_path_factory, method, size, stride, offset, stored, record
 ):

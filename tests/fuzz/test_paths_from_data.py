@@ -50,10 +50,28 @@ def test_records_of_other_code_stay_in_their_folder(case, name, capsys):
     before = tree(case.parents[1])
     output = case / "records"
     named = name.format(tmp=case.parents[1])
-    golden = ["--annotations", str(GOLDEN / "eval_dense.gt.json"),
-              "--predictions", str(GOLDEN / "eval_dense.preds.json")]  # fmt: skip
-    code = main(["eval", *golden, "--record", named, "--backbone", named, "--split", named,
-                 "--dataset", "mine", "--output", str(output)])  # fmt: skip
+    golden = [
+        "--annotations",
+        str(GOLDEN / "eval_dense.gt.json"),
+        "--predictions",
+        str(GOLDEN / "eval_dense.preds.json"),
+    ]
+    code = main(
+        [
+            "eval",
+            *golden,
+            "--record",
+            named,
+            "--backbone",
+            named,
+            "--split",
+            named,
+            "--dataset",
+            "mine",
+            "--output",
+            str(output),
+        ]
+    )
     assert code == (0 if name.strip() else 2), capsys.readouterr().err
     check_inside(case, before, output)
     if code == 0:
@@ -67,8 +85,9 @@ def test_any_record_has_a_file_name_of_its_own(tmp_path):
     store = RecordStore(tmp_path / "in/records")
     for number, name in enumerate(names):
         sha = f"{number:010d}{'ab' * 27}"
-        record = example_record(method=name, backbone=name, split=name, dataset=name,
-                                config_sha256=sha)  # fmt: skip
+        record = example_record(
+            method=name, backbone=name, split=name, dataset=name, config_sha256=sha
+        )
         path = store.write(record)
         assert path.parent == store.folder
         assert len(f".{path.name}.results.json.gz{'x' * 28}".encode()) <= 255

@@ -139,15 +139,23 @@ def test_damaged_json(data, seeds):
 
 @pytest.mark.parametrize(
     ("command", "mutated"),
-    [(("eval", "--annotations", "val.json", "--predictions", "r.json", "--tracking"), "val.json"),
-     (("eval", "--annotations", "val.json", "--predictions", "r.json", "--tracking"), "r.json"),
-     (("validate", "val.json", "--frames", "val/JPEGImages"), "val.json"),
-     (("split", "val.json", "=parts", "--fraction", "=0.5"), "val.json"),
-     (("submit", "r.json", "=s.zip", "--annotations", "val.json"), "r.json"),
-     (("submit", "r.json", "=s.zip", "--annotations", "val.json"), "val.json"),
-     (("compare", "r.json", "r.json", "--annotations", "val.json", "--resamples", "=5"), "r.json")],
+    [
+        (
+            ("eval", "--annotations", "val.json", "--predictions", "r.json", "--tracking"),
+            "val.json",
+        ),
+        (("eval", "--annotations", "val.json", "--predictions", "r.json", "--tracking"), "r.json"),
+        (("validate", "val.json", "--frames", "val/JPEGImages"), "val.json"),
+        (("split", "val.json", "=parts", "--fraction", "=0.5"), "val.json"),
+        (("submit", "r.json", "=s.zip", "--annotations", "val.json"), "r.json"),
+        (("submit", "r.json", "=s.zip", "--annotations", "val.json"), "val.json"),
+        (
+            ("compare", "r.json", "r.json", "--annotations", "val.json", "--resamples", "=5"),
+            "r.json",
+        ),
+    ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
-)  # fmt: skip
+)
 @seeds(25, 1500)
 def test_commands_over_annotations_and_results(
     data, tmp_path, monkeypatch, command, mutated, seeds
@@ -184,8 +192,20 @@ def test_configs(tmp_path, monkeypatch, seeds):
 @seeds(300)
 def test_overrides(tmp_path, monkeypatch, seeds):
     monkeypatch.chdir(tmp_path)
-    keys = ("method", "options", "options.variant", "options.a.b", "dataset", "dataset.name",
-            "clip_length", "resolution", "seed", "speed.seconds", "measure", "weights")  # fmt: skip
+    keys = (
+        "method",
+        "options",
+        "options.variant",
+        "options.a.b",
+        "dataset",
+        "dataset.name",
+        "clip_length",
+        "resolution",
+        "seed",
+        "speed.seconds",
+        "measure",
+        "weights",
+    )
     for seed in seeds:
         value = mutated_text(HOSTILE_YAML[seed % len(HOSTILE_YAML)], seed)
         override = f"{keys[seed % len(keys)]}={value}"
@@ -229,12 +249,16 @@ def test_weights(tmp_path, seeds):
     method = build_method("ifc", num_classes=3, **SIZES)
     for seed in seeds:
         cases = {
-            "new.pth": mutated_bytes(new, seed), "archive.pth": mutated_archive(new, seed),
-            "old.pth": mutated_bytes(old, seed), "t.safetensors": mutated_bytes(tensors, seed),
-            "harmful.pth": mutated_bytes(harmful, seed), "head.pth": mutated_bytes(new[:900], seed),
+            "new.pth": mutated_bytes(new, seed),
+            "archive.pth": mutated_archive(new, seed),
+            "old.pth": mutated_bytes(old, seed),
+            "t.safetensors": mutated_bytes(tensors, seed),
+            "harmful.pth": mutated_bytes(harmful, seed),
+            "head.pth": mutated_bytes(new[:900], seed),
             "h.safetensors": mutated_bytes(tensors[:900], seed) + tensors[900:],
-            "pickle.pth": hostile_pickle(seed), "zipped.pth": pickled(hostile_pickle(seed)),
-        }  # fmt: skip
+            "pickle.pth": hostile_pickle(seed),
+            "zipped.pth": pickled(hostile_pickle(seed)),
+        }
         for name, content in cases.items():
             (tmp_path / name).write_bytes(content)
             sentence(load_weights, method, WeightsFile.at(tmp_path / name))
@@ -248,7 +272,10 @@ def test_training_states(tmp_path, seeds):
     trainer.save(tmp_path / "checkpoint.pt")
     whole = (tmp_path / "checkpoint.pt").read_bytes()
     for seed in seeds:
-        for content in (mutated_bytes(whole, seed), mutated_archive(whole, seed),
-                        pickled(hostile_pickle(seed))):  # fmt: skip
+        for content in (
+            mutated_bytes(whole, seed),
+            mutated_archive(whole, seed),
+            pickled(hostile_pickle(seed)),
+        ):
             (tmp_path / "checkpoint.pt").write_bytes(content)
             sentence(trainer.restore, tmp_path / "checkpoint.pt")

@@ -43,16 +43,36 @@ def check_answer(arguments, lines=1):
 def full_record():
     """A record with something in every field that may hold more than one value."""
     region = RegionFields(fps=5.0, stage_ms_per_frame={"encode": 1.0}, memory_bytes=MemoryBytes())
-    return json.loads(record_json(example_record(
-        fps=5.0, timed_region="model", regions={"model": region}, speed_spread=0.1,
-        gflops_per_clip=4.0, gflops_per_frame=2.0, flop_convention="macs", hota=0.4,
-        memory_bytes=MemoryBytes(process=1), uncounted_ops=("a",), method_source={"version": "1"},
-        failures={"speed": "why"}, gpu={"name": "x"}, load_average=0.1, num_cpus=2,
-        predictions="r.results.json", stage_ms_per_frame={"encode": 1.0},
-        config={"dataset": {"name": "synthetic", "split": "val"}, "speed": {"videos": 2}},
-        resolved_options={"a": 1}, annotations_sha256="ab" * 32,
-        sources_sha256="ab", frames_sha256="ab", **streaming_fields(), **memory_fields(),
-    )))  # fmt: skip
+    return json.loads(
+        record_json(
+            example_record(
+                fps=5.0,
+                timed_region="model",
+                regions={"model": region},
+                speed_spread=0.1,
+                gflops_per_clip=4.0,
+                gflops_per_frame=2.0,
+                flop_convention="macs",
+                hota=0.4,
+                memory_bytes=MemoryBytes(process=1),
+                uncounted_ops=("a",),
+                method_source={"version": "1"},
+                failures={"speed": "why"},
+                gpu={"name": "x"},
+                load_average=0.1,
+                num_cpus=2,
+                predictions="r.results.json",
+                stage_ms_per_frame={"encode": 1.0},
+                config={"dataset": {"name": "synthetic", "split": "val"}, "speed": {"videos": 2}},
+                resolved_options={"a": 1},
+                annotations_sha256="ab" * 32,
+                sources_sha256="ab",
+                frames_sha256="ab",
+                **streaming_fields(),
+                **memory_fields(),
+            )
+        )
+    )
 
 
 def places(value, path=()):
@@ -95,10 +115,13 @@ def test_the_mutations_reach_every_field_of_the_schema():
     content = full_record()
     assert {path[0] for path in places(content)} == set(Record.model_fields)
     nested = [
-        name for name, field in Record.model_fields.items()
-        if any(isinstance(kind, type) and issubclass(kind, BaseModel)
-               for kind in typing.get_args(field.annotation))
-    ]  # fmt: skip
+        name
+        for name, field in Record.model_fields.items()
+        if any(
+            isinstance(kind, type) and issubclass(kind, BaseModel)
+            for kind in typing.get_args(field.annotation)
+        )
+    ]
     assert {path[0] for path in places(content) if len(path) > 1} >= set(nested)
 
 
@@ -187,8 +210,21 @@ def test_commands_that_take_one_record(tmp_path, seed):
         record.write_text(json.dumps(content))
         for more in ([], ["--annotations", truth]):
             check_answer(["compare", record, results, "--resamples", "1", *more], 2)
-        check_answer(["draw", results, "--frames", tmp_path / "frames", "--output",
-                      tmp_path / "out", "--side", "9", "--columns", "1"], 2)  # fmt: skip
+        check_answer(
+            [
+                "draw",
+                results,
+                "--frames",
+                tmp_path / "frames",
+                "--output",
+                tmp_path / "out",
+                "--side",
+                "9",
+                "--columns",
+                "1",
+            ],
+            2,
+        )
         (tmp_path / "packed/records").mkdir(parents=True)
         (tmp_path / "packed/records/r.json").write_text(json.dumps(content))
         (tmp_path / "packed/records/r.results.json").write_bytes(kept)

@@ -73,8 +73,10 @@ def test_features_that_break_a_rule(fault):
 
 def edited(**changes):
     def change(prediction):
-        values = {"class_probs_NK": prediction.class_probs_NK,
-                  "mask_logits_NTHW": prediction.mask_logits_NTHW}  # fmt: skip
+        values = {
+            "class_probs_NK": prediction.class_probs_NK,
+            "mask_logits_NTHW": prediction.mask_logits_NTHW,
+        }
         return ClipPrediction(**{key: changes.get(key, lambda v: v)(values[key]) for key in values})
 
     return change

@@ -222,7 +222,9 @@ def test_tree_adds_up_and_keeps_what_has_parameters():
     root = module_tree(method, counts, (3, 2), name="toy")
     assert (root.name, root.num_params, root.macs) == ("toy", 17, (10.0, 8.0))
     assert [(c.name, c.num_params, c.macs) for c in root.children] == [
-        ("backbone", 10, (10.0, 0.0)), ("head", 7, (0.0, 7.0)), ("(itself)", 0, (0.0, 1.0)),
-    ]  # fmt: skip
+        ("backbone", 10, (10.0, 0.0)),
+        ("head", 7, (0.0, 7.0)),
+        ("(itself)", 0, (0.0, 1.0)),
+    ]
     assert [level for level, _ in root.walk(1)] == [0, 1, 1, 1]
     assert root.as_json()["children"][0]["macs"] == [10.0, 0.0]

@@ -249,11 +249,14 @@ def test_two_lengths_give_a_line_that_is_not_checked_and_three_no_parabola():
     assert growth({n: quadratic[n] for n in (8, 16, 32)}).kind == "irregular"
 
 
-@pytest.mark.parametrize("peaks", [
-    {8: 40.0, 16: 30.0, 32: 20.0, 64: 10.0},  # falls
-    {n: 1000.0 - (n - 70) ** 2 / 6 for n in (8, 16, 32, 64)},  # bends down
-    {n: 10 + (n - 30) ** 2 / 4.0 for n in (8, 16, 32, 64)},  # falls first
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "peaks",
+    [
+        {8: 40.0, 16: 30.0, 32: 20.0, 64: 10.0},  # falls
+        {n: 1000.0 - (n - 70) ** 2 / 6 for n in (8, 16, 32, 64)},  # bends down
+        {n: 10 + (n - 30) ** 2 / 4.0 for n in (8, 16, 32, 64)},  # falls first
+    ],
+)
 def test_a_curve_that_does_not_rise_for_ever_is_none(peaks):
     assert growth({n: value * MIB for n, value in peaks.items()}).kind == "irregular"
 

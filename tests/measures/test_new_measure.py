@@ -113,8 +113,9 @@ def replace(path, old, new):
 @pytest.fixture(scope="module")
 def measured(source):
     """Output of `run`, and its record."""
-    printed = vis_bench(source, "run", "toy.yaml", "--limit", "2", "--device", "cpu",
-                        "--output", "records")  # fmt: skip
+    printed = vis_bench(
+        source, "run", "toy.yaml", "--limit", "2", "--device", "cpu", "--output", "records"
+    )
     [path] = RecordStore(source / "records").paths()
     return printed, path
 
@@ -123,9 +124,13 @@ def vis_bench(source, *arguments, code=0):
     """Both outputs of a command on the copy."""
     environment = {**os.environ, "PYTHONPATH": str(source), "COLUMNS": "200"}
     done = subprocess.run(
-        [sys.executable, "-c", START, *arguments], cwd=source, env=environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", START, *arguments],
+        cwd=source,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 
@@ -189,9 +194,13 @@ except InputError as error:
 print(json.dumps([[*vis_bench.records("records")["toy_product"]], refusal]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=source, env={**os.environ, "PYTHONPATH": str(source)},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        cwd=source,
+        env={**os.environ, "PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     column, refusal = json.loads(done.stdout.splitlines()[-1])
     assert column == [6]
     assert "toy" in refusal

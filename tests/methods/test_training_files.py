@@ -324,9 +324,12 @@ def test_a_damaged_checkpoint_is_exit_code_2(tmp_path, capsys):
 def test_summary_in_words():
     metrics = {"clip_length": 5, "ap": 0.5, "ap50": 0.75, "ap75": None, "ar1": 0.4, "ar10": 0.6}
     summary = {
-        "steps": 300, "seconds": 12.5, "losses": {"class": 0.5, "norm": 2.0},
-        "weights": "w.safetensors", "metrics": [metrics],
-    }  # fmt: skip
+        "steps": 300,
+        "seconds": 12.5,
+        "losses": {"class": 0.5, "norm": 2.0},
+        "weights": "w.safetensors",
+        "metrics": [metrics],
+    }
     text = summary_text(summary)
     for words in ("step 300", "12.5 s", "class 0.500, norm 2.000", "w.safetensors", "AP50", "75.0"):
         assert words in text

@@ -318,9 +318,11 @@ def test_all_three_kinds_at_once_each_get_what_their_repair_gains():
     gone = masks_in(four, range(8), mask(NOWHERE))
     returned = masks_in(four, range(8), mask(OBJECTS[0][1]))
     stages = [
-        planted, [*back, *apart, gone, *others], [*back, *joined, gone, *others],
+        planted,
+        [*back, *apart, gone, *others],
+        [*back, *joined, gone, *others],
         [*back, *joined, returned, *others],
-    ]  # fmt: skip
+    ]
     aps = [ap(stage) for stage in stages]
     breakdown = break_down(truth, Results.of(planted))
     assert list(breakdown.identity_gains.values()) == pytest.approx(np.diff(aps).tolist())

@@ -243,8 +243,14 @@ def test_recording_results_of_other_code_may_end_anywhere(packed, truth, tmp_pat
     def record(folder):
         store = RecordStore(folder)
         store.prepare()
-        record_results(OtherCode("Mine"), tmp_path / "truth.json", tmp_path / "results.json",
-                       store, command="eval", dataset="mine")  # fmt: skip
+        record_results(
+            OtherCode("Mine"),
+            tmp_path / "truth.json",
+            tmp_path / "results.json",
+            store,
+            command="eval",
+            dataset="mine",
+        )
 
     if packed:
         record(tmp_path / "before")

@@ -94,8 +94,14 @@ def test_a_held_out_part_says_its_own_split(tmp_path):
     tracks = json.loads(PREDICTIONS.read_text())
     results.write_text(json.dumps([track for track in tracks if track["video_id"] in kept]))
     renamed = written.rename(tmp_path / "mine.json")
-    _, path = record_results(OtherCode("VisTR"), renamed, results, RecordStore(tmp_path / "r"),
-                             command="eval", dataset="ytvis2019")  # fmt: skip
+    _, path = record_results(
+        OtherCode("VisTR"),
+        renamed,
+        results,
+        RecordStore(tmp_path / "r"),
+        command="eval",
+        dataset="ytvis2019",
+    )
     written = read_record(path)
     assert written.split == "heldout"
     assert written.annotations_sha256 == part["sha256"]
@@ -147,8 +153,12 @@ def test_two_results_of_one_method_stay_apart_by_their_notes(tmp_path):
 
 
 def test_speed_and_size_enter_the_record(tmp_path):
-    known = {"url": "https://example.org/vistr", "fps": 27.7, "device": "one V100",
-             "num_params": 57_200_000}  # fmt: skip
+    known = {
+        "url": "https://example.org/vistr",
+        "fps": 27.7,
+        "device": "one V100",
+        "num_params": 57_200_000,
+    }
     written, _ = record(tmp_path, **known)
     assert {key: getattr(written, key) for key in known} == known
     record(tmp_path, **{**known, "fps": 30.0})
@@ -167,10 +177,26 @@ def command(*more):
 
 
 def test_the_command_takes_all_of_it(tmp_path, capsys):
-    code = main(command(
-        "--record", "VisTR", "--output", str(tmp_path), "--dataset", "ytvis2019", "--note", "a",
-        "--url", "http://x", "--fps", "27.7", "--device", "one V100", "--params", "57.2M",
-    ))  # fmt: skip
+    code = main(
+        command(
+            "--record",
+            "VisTR",
+            "--output",
+            str(tmp_path),
+            "--dataset",
+            "ytvis2019",
+            "--note",
+            "a",
+            "--url",
+            "http://x",
+            "--fps",
+            "27.7",
+            "--device",
+            "one V100",
+            "--params",
+            "57.2M",
+        )
+    )
     assert code == 0, capsys.readouterr().err
     [written] = RecordStore(tmp_path)
     assert (written.note, written.fps, written.device) == ("a", 27.7, "one V100")

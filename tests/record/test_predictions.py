@@ -33,8 +33,9 @@ def test_packing_names_the_file_in_the_record(record_path):
     before = read_record(record_path)
     packed = pack_predictions(record_path)
     assert sorted(path.name for path in record_path.parent.iterdir()) == [
-        "ifc.results.json.gz", record_path.name,
-    ]  # fmt: skip
+        "ifc.results.json.gz",
+        record_path.name,
+    ]
     after = read_record(record_path)
     assert after == before.model_copy(update={"predictions": "ifc.results.json.gz"})
     assert predictions_path(after, record_path) == packed
@@ -71,9 +72,11 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
             read_results(path)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", b"", gzip.compress(b"[]" * 99)[:-9],
-                                     gzip.compress(b"[]")[:10] + b"????????????"],
-                         ids=["no gzip", "empty", "cut off", "no deflate stream"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", b"", gzip.compress(b"[]" * 99)[:-9], gzip.compress(b"[]")[:10] + b"????????????"],
+    ids=["no gzip", "empty", "cut off", "no deflate stream"],
+)
 def test_a_damaged_file_is_one_sentence(tmp_path, content):
     path = tmp_path / "r.json.gz"
     path.write_bytes(content)

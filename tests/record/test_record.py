@@ -76,10 +76,22 @@ def test_absent_metrics_are_null():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("fps", math.nan), ("fps", 0.0), ("fps", True), ("energy_joules_per_frame", math.inf),
-     ("ap", 1.5), ("ap", math.inf), ("ar10", []), ("num_params", "39"), ("num_videos", -1),
-     ("options", None), ("clip_length", 0), ("git_dirty", "no"), ("regions", {"model": 3})],
-)  # fmt: skip
+    [
+        ("fps", math.nan),
+        ("fps", 0.0),
+        ("fps", True),
+        ("energy_joules_per_frame", math.inf),
+        ("ap", 1.5),
+        ("ap", math.inf),
+        ("ar10", []),
+        ("num_params", "39"),
+        ("num_videos", -1),
+        ("options", None),
+        ("clip_length", 0),
+        ("git_dirty", "no"),
+        ("regions", {"model": 3}),
+    ],
+)
 def test_figures_that_cannot_be_are_refused_wherever_a_record_is_read(tmp_path, field, value):
     with pytest.raises(ValidationError):
         example_record(**{field: value})
@@ -193,13 +205,15 @@ def test_a_training_label_makes_an_ablation():
 def test_changed_options_make_an_ablation_of_the_method_they_change():
     plain = example_record(**MINI, resolved_options={"width": 64, "memory_tokens": 8})
     changed = example_record(
-        backbone="mini", options={"variant": "mini", "memory_tokens": 2},
+        backbone="mini",
+        options={"variant": "mini", "memory_tokens": 2},
         resolved_options={"width": 64, "memory_tokens": 2},
-    )  # fmt: skip
+    )
     spelled_out = example_record(
-        backbone="mini", options={"backbone": "mini", "width": 64, "memory_tokens": 8},
+        backbone="mini",
+        options={"backbone": "mini", "width": 64, "memory_tokens": 8},
         resolved_options={"memory_tokens": 8, "width": 64},
-    )  # fmt: skip
+    )
     records = [plain, changed, spelled_out]
     assert split_ablations(records) == ([plain, spelled_out], [changed])
 

@@ -35,10 +35,17 @@ def calls(monkeypatch):
 
 
 def run(data, annotations, output, *more):
-    return main([
-        "run", str(config(data, annotations, output)), "--output", str(output / "out"),
-        "--device", "cpu", *more,
-    ])  # fmt: skip
+    return main(
+        [
+            "run",
+            str(config(data, annotations, output)),
+            "--output",
+            str(output / "out"),
+            "--device",
+            "cpu",
+            *more,
+        ]
+    )
 
 
 def config(data, annotations, folder):
@@ -110,9 +117,16 @@ def test_annotations_that_cannot_be_drawn_are_refused_before_predicting(
     content = json.loads((data / "val.json").read_text())
     content["annotations"][0]["segmentations"][1] = {"size": [1, 1], "counts": "~"}
     (tmp_path / "a.json").write_text(json.dumps(content))
-    words = ["predict", str(config(data, data / "val.json", tmp_path)), "--frames",
-             str(data / "val" / "JPEGImages"), "--annotations", str(tmp_path / "a.json"),
-             "--output", str(tmp_path / "r.json")]  # fmt: skip
+    words = [
+        "predict",
+        str(config(data, data / "val.json", tmp_path)),
+        "--frames",
+        str(data / "val" / "JPEGImages"),
+        "--annotations",
+        str(tmp_path / "a.json"),
+        "--output",
+        str(tmp_path / "r.json"),
+    ]
     assert main([*words, "--draw", str(tmp_path / "drawn")]) == 2
     assert "frame 1: the mask" in capsys.readouterr().err
     assert calls == []

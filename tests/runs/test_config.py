@@ -128,8 +128,9 @@ def test_a_base_counts_where_a_config_says_nothing(load, tmp_path):
     (tmp_path / "plain.yaml").write_text(BASE + "clip_length: 5\ncells: [{seed: 1}, {seed: 2}]\n")
     cells = load("base: plain.yaml\nclip_length: 7\n", "resolution=96")
     assert [(c.method, c.clip_length, c.seed, c.resolution) for c in cells] == [
-        ("color_key", 7, 1, 96), ("color_key", 7, 2, 96),
-    ]  # fmt: skip
+        ("color_key", 7, 1, 96),
+        ("color_key", 7, 2, 96),
+    ]
     (tmp_path / "c.yaml").unlink()
     (bundled,) = load("base: ifc_r50_ytvis2019\ndataset: {name: ovis}\n")
     assert (bundled.method, bundled.dataset.name, bundled.clip_length) == ("ifc", "ovis", 5)

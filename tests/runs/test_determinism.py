@@ -13,9 +13,22 @@ CHANGING = {"created_at", "command", "load_average"}
 
 def run(output, hash_seed):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": hash_seed}
-    command = [sys.executable, str(ROOT / "run_bench.py"), "run", "gate", "--limit", "1",
-               "--device", "cpu", "--set", "measure=accuracy", "--set", "resolution=128",
-               "--output", str(output)]  # fmt: skip
+    command = [
+        sys.executable,
+        str(ROOT / "run_bench.py"),
+        "run",
+        "gate",
+        "--limit",
+        "1",
+        "--device",
+        "cpu",
+        "--set",
+        "measure=accuracy",
+        "--set",
+        "resolution=128",
+        "--output",
+        str(output),
+    ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -27,9 +27,12 @@ def test_shipped_records_are_found_again(record):
     """`--resume` looks a cell up by its digest, which settings at their defaults do not change."""
     cell = Cell.model_validate(record.config)
     digest = cell_digest(
-        cell, annotations=record.annotations_sha256, weights_file=record.weights_sha256,
-        device="cpu", limit=None,
-    )  # fmt: skip
+        cell,
+        annotations=record.annotations_sha256,
+        weights_file=record.weights_sha256,
+        device="cpu",
+        limit=None,
+    )
     assert digest == record.config_sha256
 
 
@@ -64,8 +67,13 @@ def test_every_backbone_in_every_arithmetic():
     assert len(found) == len(ARITHMETIC) * len(subjects)
     assert {(c.precision, c.tf32) for c in found} == ARITHMETIC
     assert {(t, s) for m, b, t, s in subjects if (m, b) == ("ifc", "r50")} == {
-        (5, 1), (5, 3), (10, 5), (15, 8), (20, 10), (36, 1),
-    }  # fmt: skip
+        (5, 1),
+        (5, 3),
+        (10, 5),
+        (15, 8),
+        (20, 10),
+        (36, 1),
+    }
     for method in ("seqformer", "ms_sts"):
         lengths = {t for m, b, t, _ in subjects if (m, b) == (method, "r50")}
         assert lengths == {"whole", 20, 15, 10}

@@ -27,8 +27,9 @@ def test_it_is_its_sibling_but_for_the_split(name):
     sibling = name.removesuffix("_heldout")
     path = CONFIGS / f"{name}.yaml"
     assert read_yaml(path) == {
-        "base": sibling, "dataset": {"name": "ytvis2019", "split": "heldout"}
-    }  # fmt: skip
+        "base": sibling,
+        "dataset": {"name": "ytvis2019", "split": "heldout"},
+    }
     (cell,), (other,) = load_cells(path), load_cells(CONFIGS / f"{sibling}.yaml")
     split = other.dataset.model_copy(update={"split": "heldout"})
     assert cell == other.model_copy(update={"dataset": split})
@@ -110,10 +111,17 @@ def test_a_cut_file_is_recognized_whatever_the_config_calls_it(run, data):
     folder = data / "ytvis2019"
     assert run("split", folder / "train.json", folder)[0] == 0
     code, out, err = run(
-        "run", "ifc_r50_ytvis2019", *MINI, "--weights", data / "ifc.pth", "--json",
-        "--set", f"dataset.annotations={folder}/heldout.json",
-        "--set", f"dataset.frames={folder}/train/JPEGImages",
-    )  # fmt: skip
+        "run",
+        "ifc_r50_ytvis2019",
+        *MINI,
+        "--weights",
+        data / "ifc.pth",
+        "--json",
+        "--set",
+        f"dataset.annotations={folder}/heldout.json",
+        "--set",
+        f"dataset.frames={folder}/train/JPEGImages",
+    )
     assert code == 0, err
     (record,) = json.loads(out)
     assert (record["split"], record["contaminated"]) == ("heldout", True)
@@ -131,8 +139,13 @@ def test_a_file_without_annotations_is_refused_before_the_first_frame(run, data,
     before = sorted(tmp_path.rglob("*"))
     code, out, err = run(*arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    for words in ("valid.json has no annotations", "`vis-bench split`", "*_heldout",
-                  "--set measure='[speed, flops]'", "`vis-bench predict`"):  # fmt: skip
+    for words in (
+        "valid.json has no annotations",
+        "`vis-bench split`",
+        "*_heldout",
+        "--set measure='[speed, flops]'",
+        "`vis-bench predict`",
+    ):
         assert words in err
     assert sorted(tmp_path.rglob("*")) == before
     code, _, err = run(*arguments, "--set", "measure=[flops]", "--output", tmp_path / "flops")

@@ -35,8 +35,10 @@ def test_records_hold_what_cocoeval_says_of_their_results(store):
         }
         assert record.ap > 0.2
         assert (record.dataset, record.num_videos, record.num_frames) == (
-            "synthetic_images", 20, 20,
-        )  # fmt: skip
+            "synthetic_images",
+            20,
+            20,
+        )
         assert (record.hota, record.ap_low, record.failures) == (None, None, {})
         assert record.gflops_per_frame > 0
 
@@ -49,8 +51,9 @@ def test_the_latest_record_stands_in_the_row_of_the_table(store, days):
     ]
     page = table_page("ifc-coco", records)
     assert [grid.data for grid in page.tables] == [
-        "COCO val", "single frames of the synthetic set, mini models",
-    ]  # fmt: skip
+        "COCO val",
+        "single frames of the synthetic set, mini models",
+    ]
     latest = records[days.index(2)]
     ((label, _, ap, *_),) = page.tables[1].rows
     assert (label.text, ap.text) == ("with", f"{100 * latest.ap:.1f}")
@@ -74,7 +77,15 @@ def test_compare_says_that_it_needs_videos(store, capsys):
 
 
 def test_a_clip_of_two_images_is_refused(tmp_path, capsys):
-    command = ["run", "tables/ifc-coco_synthetic", "--set", "clip_length=2",
-               "--set", "dataset.name=synthetic", "--output", str(tmp_path)]  # fmt: skip
+    command = [
+        "run",
+        "tables/ifc-coco_synthetic",
+        "--set",
+        "clip_length=2",
+        "--set",
+        "dataset.name=synthetic",
+        "--output",
+        str(tmp_path),
+    ]
     assert main(command) == 2
     assert "ifc takes clips of at most 1 frames" in capsys.readouterr().err

@@ -82,11 +82,17 @@ def test_only_whole_records_are_left_and_the_next_run_ends_the_work(tmp_path, nu
     moments = draw.sample(range(1, 17), num_kills)
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(config), str(tmp_path), *map(str, moments)],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
         check=True,
-    )  # fmt: skip
-    codes = dict(tuple(map(int, line.split())) for line in done.stdout.splitlines()
-                 if line.replace("-", "").replace(" ", "").isdigit())  # fmt: skip
+    )
+    codes = dict(
+        tuple(map(int, line.split()))
+        for line in done.stdout.splitlines()
+        if line.replace("-", "").replace(" ", "").isdigit()
+    )
     killed = [moment for moment in moments if codes[moment] == -signal.SIGKILL]
     assert len(killed) >= num_kills // 2, done.stdout
     assert all(codes[moment] == 0 for moment in moments if moment not in killed)

@@ -100,8 +100,11 @@ def test_shipped_records_are_found_by_their_cells(folder, limit):
     records = list(RecordStore(ROOT / "results" / folder))
     for record in records:
         digest = cell_digest(
-            Cell.model_validate(record.config), annotations=record.annotations_sha256,
-            weights_file=record.weights_sha256, device="cpu", limit=limit,
-        )  # fmt: skip
+            Cell.model_validate(record.config),
+            annotations=record.annotations_sha256,
+            weights_file=record.weights_sha256,
+            device="cpu",
+            limit=limit,
+        )
         assert digest == record.config_sha256
     assert len(records) > 6

@@ -70,10 +70,14 @@ sys.exit(main(["run", config, "--workers", "2", "--device", "cpu", "--output", o
 def python(script, *arguments, **environment):
     """Runs a script as the leader of its own session and process group."""
     process = subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)], start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        [sys.executable, "-c", script, *map(str, arguments)],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
-    )  # fmt: skip
+    )
     out, err = process.communicate(timeout=300)
     return process.returncode, out, err, session_of(process.pid)
 

@@ -60,8 +60,16 @@ def test_columns_of_class_probabilities_stand_for_the_files_categories(run, conf
 
 
 def test_flops_predict_and_traces_take_the_number_of_classes_from_the_file(run, config, data):
-    mini = ("--set", "method=ifc", "--set", "options={variant: mini}", "--set", "clip_length=2",
-            "--set", "resolution=96")  # fmt: skip
+    mini = (
+        "--set",
+        "method=ifc",
+        "--set",
+        "options={variant: mini}",
+        "--set",
+        "clip_length=2",
+        "--set",
+        "resolution=96",
+    )
     counted = {}
     for name, source in {"mine": config, "synthetic": "ifc_mini_synthetic"}.items():
         code, out, err = run("flops", source, *mini, "--json")
@@ -73,9 +81,17 @@ def test_flops_predict_and_traces_take_the_number_of_classes_from_the_file(run, 
     assert code == 0, err
     assert {track["category_id"] for track in json.loads(Path("r.json").read_text())} <= set(IDS)
     code, _, err = run(
-        "profile-kernels", "--config", config, *mini, "--trace", "t.json", "--device", "cpu",
-        "--weights", Path(__file__).parents[2] / "methods" / "weights" / "ifc_mini.safetensors",
-    )  # fmt: skip
+        "profile-kernels",
+        "--config",
+        config,
+        *mini,
+        "--trace",
+        "t.json",
+        "--device",
+        "cpu",
+        "--weights",
+        Path(__file__).parents[2] / "methods" / "weights" / "ifc_mini.safetensors",
+    )
     assert code == 0, err
 
 

@@ -27,9 +27,11 @@ def plug_in(site, name, old="", new="", version="1.0"):
     assert old in BRIGHT
     text = BRIGHT.replace(old, new) if old else BRIGHT
     install(
-        site, f"example-{name}=={version}", {f"{name}_module.py": text},
+        site,
+        f"example-{name}=={version}",
+        {f"{name}_module.py": text},
         **{name: f"{name}_module:build"},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("name", NEEDS_VALUES)
@@ -135,12 +137,19 @@ def test_a_plug_in_that_fails_is_named_in_a_sentence(tmp_path, name, command):
     (tmp_path / "frames").mkdir()
     for t in range(2):
         Image.new("RGB", (40, 30)).save(tmp_path / "frames" / f"{t}.png")
-    files = {"predict": ["predict", config, "--frames", tmp_path / "frames", "--output"],
-             "profile-kernels": ["profile-kernels", "--config", config, "--trace"]}  # fmt: skip
+    files = {
+        "predict": ["predict", config, "--frames", tmp_path / "frames", "--output"],
+        "profile-kernels": ["profile-kernels", "--config", config, "--trace"],
+    }
     done = vis_bench(
-        tmp_path / "site", *files[command], tmp_path / "o.json", "--set", "resolution=30",
-        "--device", "cpu",
-    )  # fmt: skip
+        tmp_path / "site",
+        *files[command],
+        tmp_path / "o.json",
+        "--set",
+        "resolution=30",
+        "--device",
+        "cpu",
+    )
     if name == "returns" and command == "profile-kernels":
         assert done.returncode in (0, 2)  # nothing is done with what a traced method returns
         return
@@ -153,13 +162,13 @@ def test_a_plug_in_that_fails_is_named_in_a_sentence(tmp_path, name, command):
 
 @pytest.mark.parametrize("name", ["raises", "built"])
 def test_a_run_tells_where_records_go_and_shows_tracebacks_on_request(tmp_path, name):
-    old, new = FAILING["raises"][:2] if name == "raises" else (
-        "self.threshold = threshold", "raise KeyError('no such key')"
-    )  # fmt: skip
+    old, new = (
+        FAILING["raises"][:2]
+        if name == "raises"
+        else ("self.threshold = threshold", "raise KeyError('no such key')")
+    )
     plug_in(tmp_path / "site", name, old, new)
-    done, _ = measure(
-        tmp_path / "site", name, tmp_path / "out", "--traceback", measure="accuracy"
-    )  # fmt: skip
+    done, _ = measure(tmp_path / "site", name, tmp_path / "out", "--traceback", measure="accuracy")
     lines = done.stderr.splitlines()
     assert "Traceback (most recent call last):" in lines
     assert any(f"{name}_module.py" in line and "line" in line for line in lines)
@@ -171,9 +180,12 @@ def test_a_run_tells_where_records_go_and_shows_tracebacks_on_request(tmp_path, 
 
 def test_a_plug_in_whose_function_hides_what_it_takes_is_named(tmp_path):
     install(
-        tmp_path / "site", "opaque==1", {"opaque.py": "build = dict.fromkeys\n"},
-        opaque="opaque:build", builtin="opaque:dict.__init__",
-    )  # fmt: skip
+        tmp_path / "site",
+        "opaque==1",
+        {"opaque.py": "build = dict.fromkeys\n"},
+        opaque="opaque:build",
+        builtin="opaque:dict.__init__",
+    )
     done = vis_bench(tmp_path / "site", "list", "methods", "--json")
     assert done.returncode == 0, done.stderr
     done, records = measure(tmp_path / "site", "builtin", tmp_path / "out", measure="flops")
@@ -363,6 +375,7 @@ def test_a_name_that_is_taken_is_refused_and_both_are_named(tmp_path):
     }
     assert "hides" in rows["color_key"]["Problem"]
     assert "twin" in rows["same"]["Problem"]
-    done, _ = measure(site, "ifc", tmp_path / "other", "--set", "options.variant=mini",
-                      measure="flops")  # fmt: skip
+    done, _ = measure(
+        site, "ifc", tmp_path / "other", "--set", "options.variant=mini", measure="flops"
+    )
     assert done.returncode == 0, done.stderr

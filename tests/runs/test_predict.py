@@ -84,8 +84,14 @@ def test_tracks_are_drawn_in_one_go(run, config, data, valid, tmp_path, listed, 
 
 
 def test_the_summary_names_the_categories(run, config, data, tmp_path):
-    arguments = ("predict", config, "--frames", data / "val" / "JPEGImages",
-                 "--output", tmp_path / "r.json")  # fmt: skip
+    arguments = (
+        "predict",
+        config,
+        "--frames",
+        data / "val" / "JPEGImages",
+        "--output",
+        tmp_path / "r.json",
+    )
     code, out, err = run(*arguments, "--json")
     assert code == 0, err
     summary = json.loads(out)
@@ -136,8 +142,20 @@ def test_weights_are_needed_unless_random_ones_are_asked_for(config, tmp_path):
 
 @pytest.mark.parametrize("command", ["predict", "run"])
 def test_random_weights_take_the_place_of_the_configs(run, data, tmp_path, command):
-    arguments = [command, "ifc_mini_synthetic", "--output", tmp_path / "r", "--limit", 1, "--json",
-                 "--device", "cpu", "--set", "resolution=32", "--random-weights"]  # fmt: skip
+    arguments = [
+        command,
+        "ifc_mini_synthetic",
+        "--output",
+        tmp_path / "r",
+        "--limit",
+        1,
+        "--json",
+        "--device",
+        "cpu",
+        "--set",
+        "resolution=32",
+        "--random-weights",
+    ]
     if command == "predict":
         arguments += ["--frames", data / "val" / "JPEGImages"]
     else:

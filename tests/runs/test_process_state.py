@@ -52,18 +52,24 @@ def public_flags():
     flags |= {name: asked(getattr, backends.cuda.matmul, name) for name in MATMUL}
     flags |= {name: getattr(backends.cuda, name)() for name in SDP}
     return flags | {
-        "engine": backends.quantized.engine, "fastpath": backends.mha.get_fastpath_enabled(),
+        "engine": backends.quantized.engine,
+        "fastpath": backends.mha.get_fastpath_enabled(),
         "products": asked(torch.get_float32_matmul_precision),
-        "nnpack": torch._C._get_nnpack_enabled(), "threads": torch.get_num_threads(),
+        "nnpack": torch._C._get_nnpack_enabled(),
+        "threads": torch.get_num_threads(),
         "fill": torch.utils.deterministic.fill_uninitialized_memory,
-        "type": torch.get_default_dtype(), "grad": torch.is_grad_enabled(),
-        "anomaly": torch.is_anomaly_enabled(), "cache": torch.is_autocast_cache_enabled(),
-        "autocast": [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
-                     for kind in ("cpu", "cuda")],
+        "type": torch.get_default_dtype(),
+        "grad": torch.is_grad_enabled(),
+        "anomaly": torch.is_anomaly_enabled(),
+        "cache": torch.is_autocast_cache_enabled(),
+        "autocast": [
+            (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind))
+            for kind in ("cpu", "cuda")
+        ],
         # As bytes: where subnormal numbers count as 0, they are equal to it.
         "subnormal": (torch.tensor([1e-310], dtype=torch.float64) * 1).numpy().tobytes(),
         "sparse": torch.sparse.check_sparse_tensor_invariants.is_enabled(),
-    }  # fmt: skip
+    }
 
 
 ENGINES = torch.backends.quantized
@@ -219,8 +225,9 @@ def in_a_thread(function):
 def measured_in_a_thread(folder):
     config = folder / "c.yaml"
     config.write_text("method: color_key\ndataset: {name: synthetic, split: val}\nresolution: 48\n")
-    return in_a_thread(lambda: vis_bench.measure(config, ["measure=[flops]"], limit=1,
-                                                 output=folder, device="cpu"))  # fmt: skip
+    return in_a_thread(
+        lambda: vis_bench.measure(config, ["measure=[flops]"], limit=1, output=folder, device="cpu")
+    )
 
 
 def test_a_second_thread_that_measures_is_refused(tmp_path):

@@ -329,9 +329,12 @@ def shards_of(count, size):
 
 
 @given(
-    st.integers(1, 20), st.integers(1, 5), st.integers(0, 3), st.sets(st.integers(0, 19)),
+    st.integers(1, 20),
+    st.integers(1, 5),
+    st.integers(0, 3),
+    st.sets(st.integers(0, 19)),
     st.randoms(use_true_random=False),
-)  # fmt: skip
+)
 def test_every_video_is_inferred_or_given_up(count, size, retries, poisonous, rng):
     """Poisonous videos always fail; others fail now and then, but never more than `retries`."""
     queue, inferred, failures, alone = ShardQueue(shards_of(count, size), retries), [], {}, {}

@@ -43,8 +43,20 @@ def records(root, tmp_path, capsys):
     path.write_text(CONFIG)
 
     def run(*more):
-        code = main(["run", str(path), "--data-root", str(root), "--output", str(tmp_path / "r"),
-                     "--device", "cpu", "--json", *more])  # fmt: skip
+        code = main(
+            [
+                "run",
+                str(path),
+                "--data-root",
+                str(root),
+                "--output",
+                str(tmp_path / "r"),
+                "--device",
+                "cpu",
+                "--json",
+                *more,
+            ]
+        )
         printed = capsys.readouterr()
         assert code == 0, printed.err
         return json.loads(printed.out)

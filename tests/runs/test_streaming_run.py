@@ -98,8 +98,17 @@ def build(name, **options):
     return OWN[name](**options) if name in OWN else build_method(name, **options)
 
 
-def jobs(folder, method, length, stride=1, *, measure="accuracy, streaming", policy="all",
-         limit=2, **settings):  # fmt: skip
+def jobs(
+    folder,
+    method,
+    length,
+    stride=1,
+    *,
+    measure="accuracy, streaming",
+    policy="all",
+    limit=2,
+    **settings,
+):
     text = CONFIG.format(
         method=method, length=length, stride=stride, measure=measure, policy=policy
     )
@@ -134,9 +143,13 @@ def test_in_the_end_the_results_are_the_ordinary_ones(tmp_path, method, length, 
     found = results_of(tmp_path, record)
     assert record.failures == {}
     assert [*found] == [
-        (6.0, 0.0), (6.0, pytest.approx(1000 / 6)), (6.0, None),
-        (30.0, 0.0), (30.0, pytest.approx(1000 / 30)), (30.0, None),
-    ]  # fmt: skip
+        (6.0, 0.0),
+        (6.0, pytest.approx(1000 / 6)),
+        (6.0, None),
+        (30.0, 0.0),
+        (30.0, pytest.approx(1000 / 30)),
+        (30.0, None),
+    ]
     for stream in record.streaming:
         if stream.delay_ms is None:
             assert found[stream.rate, None] == ordinary
@@ -214,18 +227,34 @@ def test_an_online_method_gives_the_same_for_every_cut(tmp_path):
         folder = tmp_path / f"{length}"
         record = run(folder, "color_follow", length, stride, measure="streaming", limit=1)
         assert record.ap is None
-        files |= {content for (_, delay), content in results_of(folder, record).items()
-                  if delay is None}  # fmt: skip
+        files |= {
+            content for (_, delay), content in results_of(folder, record).items() if delay is None
+        }
     assert len(files) == 1
 
 
 def scaled(trace, factor):
     return Trace(
-        trace.method, "another machine",
-        {key: [[TimedClip(c.start, c.stop, *(round(getattr(c, s) * factor) for s in
-                ("preprocess", "encode", "predict", "track", "publish"))) for c in clips]
-               for clips in runs] for key, runs in trace.runs.items()},
-    )  # fmt: skip
+        trace.method,
+        "another machine",
+        {
+            key: [
+                [
+                    TimedClip(
+                        c.start,
+                        c.stop,
+                        *(
+                            round(getattr(c, s) * factor)
+                            for s in ("preprocess", "encode", "predict", "track", "publish")
+                        ),
+                    )
+                    for c in clips
+                ]
+                for clips in runs
+            ]
+            for key, runs in trace.runs.items()
+        },
+    )
 
 
 def write(trace, path):
@@ -236,11 +265,19 @@ def write(trace, path):
 def even_trace(job, seconds):
     """A trace in which every clip of a run takes equally long, other runs a little longer."""
     return Trace(
-        job.cell.method, "a made-up machine",
-        {v.id: [[TimedClip(c.start, c.stop, predict=round(seconds * SECOND * (1 + run)))
-                 for c in job.plan.clips(v.length)] for run in range(2)]
-         for v in job.videos},
-    )  # fmt: skip
+        job.cell.method,
+        "a made-up machine",
+        {
+            v.id: [
+                [
+                    TimedClip(c.start, c.stop, predict=round(seconds * SECOND * (1 + run)))
+                    for c in job.plan.clips(v.length)
+                ]
+                for run in range(2)
+            ]
+            for v in job.videos
+        },
+    )
 
 
 def test_a_trace_gives_the_same_record_anywhere_and_only_time_times_rate_counts(tmp_path):
@@ -325,8 +362,9 @@ def test_newest_infers_the_clips_that_the_schedule_selects_and_no_other(tmp_path
     whole = track_video(job.load_method(), video, job.plan, ids, clips=chosen)
     entries = json.loads(results_of(tmp_path, record)[6, None])
     covered = [t for clip in chosen for t in range(clip.start, clip.stop)]
-    shown = {(e["category_id"], e["score"]): [e["segmentations"][t] for t in covered]
-             for e in entries}  # fmt: skip
+    shown = {
+        (e["category_id"], e["score"]): [e["segmentations"][t] for t in covered] for e in entries
+    }
     assert shown == {
         (track.category_id, track.score): [track.segmentations[t] for t in covered]
         for track in whole

@@ -21,14 +21,21 @@ def records_of(path):
     records = []
     for cell in load_cells(path):
         timed = "speed" in cell.measure
-        records.append(example_record(
-            method=cell.method, options=cell.options, dataset=cell.dataset.name,
-            backbone=resolve_options(cell.method, cell.options)["backbone"],
-            split=cell.dataset.split,
-            clip_length=cell.clip_length, clip_stride=cell.stride, training=cell.training,
-            num_checkpoint_entries=50_000_000,
-            fps=50.0 if timed else None, ap=0.5 if "accuracy" in cell.measure else None,
-        ))  # fmt: skip
+        records.append(
+            example_record(
+                method=cell.method,
+                options=cell.options,
+                dataset=cell.dataset.name,
+                backbone=resolve_options(cell.method, cell.options)["backbone"],
+                split=cell.dataset.split,
+                clip_length=cell.clip_length,
+                clip_stride=cell.stride,
+                training=cell.training,
+                num_checkpoint_entries=50_000_000,
+                fps=50.0 if timed else None,
+                ap=0.5 if "accuracy" in cell.measure else None,
+            )
+        )
     return records
 
 

@@ -101,8 +101,12 @@ def test_published_fps_with_what_was_measured_below():
     measured = [line[4:] for line in found[place + 1 : place + 3]]
     assert ["measured", "model+tracker", "float32", "a GPU", "51.0"] in measured
     assert [
-        "measured", "model+tracker, the authors' protocol", "float32", "a GPU", "80.0",
-    ] in measured  # fmt: skip
+        "measured",
+        "model+tracker, the authors' protocol",
+        "float32",
+        "a GPU",
+        "80.0",
+    ] in measured
 
 
 def test_only_the_same_method_clips_and_size_stand_beside_a_published_figure():
@@ -110,9 +114,12 @@ def test_only_the_same_method_clips_and_size_stand_beside_a_published_figure():
     plain = len(lines_of([]))
     assert len(lines_of([timed(**ifc)])) == plain + 1
     for other in (
-        {"clip_stride": 2}, {"resolution": 720}, {"backbone": "r101"}, {"dataset": "synthetic"},
+        {"clip_stride": 2},
+        {"resolution": 720},
+        {"backbone": "r101"},
+        {"dataset": "synthetic"},
         {"options": {"communication": "full"}},
-    ):  # fmt: skip
+    ):
         assert len(lines_of([timed(**{**ifc, **other})])) == plain, other
 
 

@@ -52,8 +52,16 @@ def test_two_results_files(report, files):
 
 def test_the_text_shows_all_parts(report):
     text = report.as_text()
-    parts = ("good against worse", "By area", "By category", "Videos that changed most", "identity",
-             "identity: switch", "identity: fragment", "identity: drift")  # fmt: skip
+    parts = (
+        "good against worse",
+        "By area",
+        "By category",
+        "Videos that changed most",
+        "identity",
+        "identity: switch",
+        "identity: fragment",
+        "identity: drift",
+    )
     for part in (*parts, "Where AP is lost", "AR100", "kind 3", "paired half-samples"):
         assert part in text
     ap = report.comparison.overall["ap"]
@@ -107,9 +115,18 @@ def test_categories_of_one_name_have_a_row_each(files, tmp_path):
 def test_plain_types_hold_everything(report):
     plain = json.loads(json.dumps(report.as_json(), allow_nan=False))
     assert set(plain) == {
-        "names", "overall", "by_area", "by_category", "videos", "num_videos", "num_resamples",
-        "errors", "error_differences", "tracking", "tracking_score_threshold",
-    }  # fmt: skip
+        "names",
+        "overall",
+        "by_area",
+        "by_category",
+        "videos",
+        "num_videos",
+        "num_resamples",
+        "errors",
+        "error_differences",
+        "tracking",
+        "tracking_score_threshold",
+    }
     assert set(plain["by_category"]["kind 1"]) == {"ap", "ap50", "ap75", "ar100"}
     for side in plain["errors"]:
         assert sum(side["shares"].values()) == pytest.approx(1)
@@ -161,9 +178,13 @@ def test_power_is_printed_where_asked_for(files, capsys):
     assert main([*common, "--json", "--power"]) == 0
     power = json.loads(capsys.readouterr().out)["power"]
     assert list(power) == [
-        "num_videos", "standard_deviation", "smallest_difference", "num_videos_for_one_point",
-        "fewest_videos_for_one_point", "most_videos_for_one_point",
-    ]  # fmt: skip
+        "num_videos",
+        "standard_deviation",
+        "smallest_difference",
+        "num_videos_for_one_point",
+        "fewest_videos_for_one_point",
+        "most_videos_for_one_point",
+    ]
     assert main([*common, "--power"]) == 0
     text = capsys.readouterr().out
     assert f"{100 * power['smallest_difference']:.1f} AP" in text

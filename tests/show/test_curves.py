@@ -47,8 +47,10 @@ def test_one_line_per_stride_sorted_by_clip_length():
 def test_labels_hold_what_differs():
     records = [cell(5), cell(10, method="seqformer"), cell(5, resolution=720)]
     assert [c.label for c in cost_curves(records)] == [
-        "IFC, 360p", "IFC, 720p", "SeqFormer, 360p",
-    ]  # fmt: skip
+        "IFC, 360p",
+        "IFC, 720p",
+        "SeqFormer, 360p",
+    ]
     assert [c.label for c in cost_curves([cell(5), cell(10)])] == ["IFC"]
 
 
@@ -135,11 +137,16 @@ def test_a_figure_that_nobody_measured_has_no_panel():
 
 def region(spread, **changes):
     return {
-        "fps": 12.345, "latency_ms_p50": 100.04, "latency_ms_p90": 120.0, "latency_ms_p99": 300.0,
+        "fps": 12.345,
+        "latency_ms_p50": 100.04,
+        "latency_ms_p90": 120.0,
+        "latency_ms_p99": 300.0,
         "speed_spread": spread,
         "stage_ms_per_frame": {"encode": 61.0, "predict": 20.0, "other": 0.5},
-        "peak_memory_bytes": 300 << 20, "energy_joules_per_frame": None, **changes,
-    }  # fmt: skip
+        "peak_memory_bytes": 300 << 20,
+        "energy_joules_per_frame": None,
+        **changes,
+    }
 
 
 def test_speed_table_names_regions_and_marks_a_busy_machine():

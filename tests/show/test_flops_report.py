@@ -117,9 +117,7 @@ def test_json_holds_the_same_figures(report):
 
 
 def test_a_smaller_stride_costs_more_per_source_frame(report):
-    dense, whole = report_flops(
-        build_method, [cell(clip_stride=1), cell(clip_length="whole")]
-    )  # fmt: skip
+    dense, whole = report_flops(build_method, [cell(clip_stride=1), cell(clip_length="whole")])
     assert dense.cost.video.num_clips == 32
     assert dense.cost.video.per_frame > report.cost.video.per_frame > whole.cost.video.per_frame
     assert whole.cost.clip.all.total == whole.cost.video.all.total

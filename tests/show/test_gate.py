@@ -311,8 +311,11 @@ EXPECTED_CHANGES = [
 
 @pytest.mark.parametrize("change", EXPECTED_CHANGES, ids=str)
 def test_what_changes_between_two_measurements_leaves_the_cell_the_same(tmp_path, change):
-    report = gate(tmp_path, [measured(method_source=PLUG_IN)],
-                  [measured(**{"method_source": PLUG_IN, **change})])  # fmt: skip
+    report = gate(
+        tmp_path,
+        [measured(method_source=PLUG_IN)],
+        [measured(**{"method_source": PLUG_IN, **change})],
+    )
     assert report.findings == []
     assert report.num_compared == 1
 

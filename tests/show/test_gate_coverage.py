@@ -96,6 +96,7 @@ def test_a_figure_without_a_rule_is_in_the_text_and_in_the_json(tmp_path):
     report = check(folder.folder, folder.folder)
     assert report.passed
     assert report.as_json()["without_rule"] == {
-        "energy_joules_per_frame": 1, "of_a_later_version": 1,
-    }  # fmt: skip
+        "energy_joules_per_frame": 1,
+        "of_a_later_version": 1,
+    }
     assert "`energy_joules_per_frame`" in report.details().replace("\\", "")

@@ -32,8 +32,9 @@ def test_a_schedule_of_the_same_trace_is_compared_exactly(figure):
 def test_ap_of_one_trace_may_fall_by_the_points():
     assert moved(cell(), cell(aps=(0.0, 0.1995, 0.5))) == []
     assert moved(cell(), cell(aps=(0.0, 0.19, 0.52))) == [
-        ("streaming AP", "worse"), ("streaming AP", "better"),
-    ]  # fmt: skip
+        ("streaming AP", "worse"),
+        ("streaming AP", "better"),
+    ]
 
 
 def test_ap_of_two_traces_may_move_within_the_draws_of_both():
@@ -58,9 +59,11 @@ def test_of_one_run_each_only_ap_of_an_infinite_delay_is_compared():
     once = {"frame_latency_spread": None, "ap_draws_low": None, "ap_draws_high": None}
     old, new = cell(**once), cell(trace="00", aps=(0.0, 0.0, 0.0), **once)
     assert moved(old, new) == [
-        ("streaming AP", "not compared"), ("frame latency", "not compared"),
-        ("streaming AP", "not compared"), ("streaming AP", "worse"),
-    ]  # fmt: skip
+        ("streaming AP", "not compared"),
+        ("frame latency", "not compared"),
+        ("streaming AP", "not compared"),
+        ("streaming AP", "worse"),
+    ]
 
 
 def test_latency_of_two_traces_is_compared_within_their_spread():
@@ -85,9 +88,11 @@ def test_streaming_that_is_gone_is_missing_and_a_baseline_keeps_it(tmp_path):
     without = GatedCell.of_record(example_record(failures={"streaming": "out of luck"}))
     lost = [f.figure for f in compare_cells("a cell", cell(), without) if f.verdict == "missing"]
     assert lost == [
-        "streaming AP (6 frames/s, 0 ms)", "frame latency (6 frames/s)",
-        "streaming AP (6 frames/s, 167 ms)", "streaming AP (6 frames/s, inf)",
-    ]  # fmt: skip
+        "streaming AP (6 frames/s, 0 ms)",
+        "frame latency (6 frames/s)",
+        "streaming AP (6 frames/s, 167 ms)",
+        "streaming AP (6 frames/s, inf)",
+    ]
     assert all("out of luck" in f.change for f in compare_cells("a cell", cell(), without))
     assert moved(without, cell()) == []
     write_baseline([cell()], tmp_path / "b.json")

@@ -167,8 +167,9 @@ def test_another_rule_of_counting_begins_new_levels(tmp_path):
     by = {"flop_convention": "2 x mac", "gflops_per_frame": 182.5}
     write(tmp_path, measured(0, flop_convention="mac"), measured(1, **by), measured(2, **by))
     assert moves(tmp_path) == {
-        "flop_convention": [(1, "changed")], "gflops_per_frame": [(1, "changed")],
-    }  # fmt: skip
+        "flop_convention": [(1, "changed")],
+        "gflops_per_frame": [(1, "changed")],
+    }
 
 
 def test_cells_have_histories_of_their_own(tmp_path):
@@ -267,8 +268,9 @@ def test_every_format(moved, tmp_path):
     rows = list(csv.DictReader(io.StringIO(history(moved, "--format", "csv")[1])))
     assert [row["Commit"] for row in rows] == [sha(n) for n in range(4)]
     assert [(row["AP"], row["AP low"], row["AP high"]) for row in rows[1:3]] == [
-        ("50.00", "45.00", "55.00"), ("48.00", "45.00", "55.00"),
-    ]  # fmt: skip
+        ("50.00", "45.00", "55.00"),
+        ("48.00", "45.00", "55.00"),
+    ]
     assert {row["Spread"] for row in rows} == {"4 %"}
     assert [row["Machine"] for row in rows] == ["a CPU, 2 threads"] * 2 + [
         "another CPU, 2 threads"
@@ -316,8 +318,11 @@ def test_the_page_has_charts_and_loads_nothing(moved, tmp_path):
     assert page.tags.count("script") == 1
     charts = [label for label in page.labels if "records" in label]
     assert [label.split(":")[0] for label in charts] == [
-        "AP, 95 % interval", "FPS, spread of equal runs", "GFLOPs per frame", "Peak memory (MiB)",
-    ]  # fmt: skip
+        "AP, 95 % interval",
+        "FPS, spread of equal runs",
+        "GFLOPs per frame",
+        "Peak memory (MiB)",
+    ]
     assert f"Moved at {sha(2)[:8]}: 50.00 to 48.00." in charts[0]
     assert all("No move." in label for label in charts[1:])
     assert text.count('class="moved"') == 2, "a ring and a commit"
@@ -353,9 +358,21 @@ def test_one_unreadable_record_is_named_and_the_others_are_shown(moved):
 
 def test_missing_figures_missing_folders_and_empty_ones(tmp_path):
     none = dict.fromkeys(
-        ("ap", "ap_low", "ap_high", "fps", "peak_memory_bytes", "gflops_per_frame", "num_params",
-         "device", "num_threads", "created_at", "git_commit", "num_videos")
-    )  # fmt: skip
+        (
+            "ap",
+            "ap_low",
+            "ap_high",
+            "fps",
+            "peak_memory_bytes",
+            "gflops_per_frame",
+            "num_params",
+            "device",
+            "num_threads",
+            "created_at",
+            "git_commit",
+            "num_videos",
+        )
+    )
     write(tmp_path / "h", measured(0, **none), measured(1, **none), place="x")
     for form in ("markdown", "html", "csv", "latex"):
         assert history(tmp_path / "h", "--format", form)[0] == 0
@@ -375,12 +392,19 @@ def test_streaming_ap_and_latency_move_in_a_history(tmp_path):
         fields = streaming_fields(aps=aps, ap_draws_low=aps[1], ap_draws_high=aps[1], **figures)
         return measured(number, **{**fields, "streaming_trace_sha256": f"{number:064x}"})
 
-    write(tmp_path, streamed(0, (0.0, 0.2, 0.5)), streamed(1, (0.0, 0.2, 0.5)),
-          streamed(2, (0.0, 0.1, 0.5)), streamed(3, (0.0, 0.1, 0.5)),
-          streamed(4, (0.0, 0.1, 0.5), frame_latency_ms_mean=900.0), measured(5))  # fmt: skip
+    write(
+        tmp_path,
+        streamed(0, (0.0, 0.2, 0.5)),
+        streamed(1, (0.0, 0.2, 0.5)),
+        streamed(2, (0.0, 0.1, 0.5)),
+        streamed(3, (0.0, 0.1, 0.5)),
+        streamed(4, (0.0, 0.1, 0.5), frame_latency_ms_mean=900.0),
+        measured(5),
+    )
     frame, infinite = "streaming AP (6 frames/s, 167 ms)", "streaming AP (6 frames/s, inf)"
     assert moves(tmp_path) == {
-        frame: [(2, "worse"), (5, "missing")], infinite: [(5, "missing")],
+        frame: [(2, "worse"), (5, "missing")],
+        infinite: [(5, "missing")],
         "streaming AP (6 frames/s, 0 ms)": [(5, "missing")],
         "frame latency (6 frames/s)": [(4, "worse"), (5, "missing")],
-    }  # fmt: skip
+    }

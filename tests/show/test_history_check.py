@@ -54,8 +54,9 @@ def test_a_new_machine_is_compared_but_for_speed(tmp_path, current):
     write(folder, measured(2, device="z", ap=0.7))
     code, out, _ = check(folder, here, "--json")
     assert {f["figure"]: f["verdict"] for f in json.loads(out)["findings"]} == {
-        "ap": "worse", "FPS and memory": "not compared",
-    }  # fmt: skip
+        "ap": "worse",
+        "FPS and memory": "not compared",
+    }
     assert code == 1
 
 
@@ -116,8 +117,11 @@ def test_history_and_check_agree_on_a_step(tmp_path, current):
 def test_either_a_baseline_or_a_history(tmp_path, current):
     here = current({})
     folder = write(tmp_path / "history", measured(0))
-    for options in ([], ["--baseline", folder, "--history", folder],
-                    ["--history", folder, "--update"]):  # fmt: skip
+    for options in (
+        [],
+        ["--baseline", folder, "--history", folder],
+        ["--history", folder, "--update"],
+    ):
         code, out, err = call("check", "--current", here, *options)
         assert (code, out, err.count("\n")) == (2, "", 1)
 

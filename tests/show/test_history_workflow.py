@@ -68,9 +68,12 @@ class Runner:
         self.origin = origin or self.remote
         self.sha = f"{number:08x}{'abcdef01' * 4}"
         self.environment = {
-            **os.environ, "GITHUB_SHA": self.sha, "AP": str(ap), "METHOD": method,
+            **os.environ,
+            "GITHUB_SHA": self.sha,
+            "AP": str(ap),
+            "METHOD": method,
             "MEASURED": f"2026-01-0{number}T00:00:00+00:00",
-        }  # fmt: skip
+        }
         jobs = parse_yaml(WORKFLOW, "workflow")["jobs"]
         self.passed = self.job("gate", jobs["gate"])
         assert jobs["keep"]["if"] == "${{ !cancelled() && github.event_name == 'push' }}"

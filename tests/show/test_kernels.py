@@ -29,31 +29,53 @@ def skipped(backend, reason, **changes):
 
 def test_headers_say_what_the_figures_are():
     row = kernel_table([MEASURED, skipped("cuda", "not available")]).as_dicts()
-    assert row == [{
-        "Backend": "cpu", "Shape": "encoder_360_T1", "Pass": "forward", "Type": "float32",
-        "Median ms": "2.000", "10th..90th percentile ms": "1.500..2.500", "Least MB moved": "4.0",
-        "GB/s": "2.00", "Share of copy bandwidth": "25.0 %",
-        "Gathered GB/s": "30.0", "GFLOP/s": "50.0",
-        "Share of matrix rate": "50.0 %", "Shortest possible ms": "1.000",
-        "Bottleneck": "arithmetic", "Times faster than reference": "3.0", "Note": "",
-    }]  # fmt: skip
+    assert row == [
+        {
+            "Backend": "cpu",
+            "Shape": "encoder_360_T1",
+            "Pass": "forward",
+            "Type": "float32",
+            "Median ms": "2.000",
+            "10th..90th percentile ms": "1.500..2.500",
+            "Least MB moved": "4.0",
+            "GB/s": "2.00",
+            "Share of copy bandwidth": "25.0 %",
+            "Gathered GB/s": "30.0",
+            "GFLOP/s": "50.0",
+            "Share of matrix rate": "50.0 %",
+            "Shortest possible ms": "1.000",
+            "Bottleneck": "arithmetic",
+            "Times faster than reference": "3.0",
+            "Note": "",
+        }
+    ]
     unmeasured = kernel_table([{**MEASURED, "speedup_over_reference": None}])
     assert unmeasured.as_dicts()[0]["Times faster than reference"] == ABSENT
 
 
 def test_the_summary_has_few_columns():
-    assert kernel_summary([MEASURED, skipped("cuda", "not available")]).as_dicts() == [{
-        "Pass": "forward float32", "Shape": "encoder_360_T1", "Backend": "cpu", "ms": "2.000",
-        "Times faster than reference": "3.0", "Share of limit": "50.0 %", "Bound by": "arithmetic",
-    }]  # fmt: skip
+    assert kernel_summary([MEASURED, skipped("cuda", "not available")]).as_dicts() == [
+        {
+            "Pass": "forward float32",
+            "Shape": "encoder_360_T1",
+            "Backend": "cpu",
+            "ms": "2.000",
+            "Times faster than reference": "3.0",
+            "Share of limit": "50.0 %",
+            "Bound by": "arithmetic",
+        }
+    ]
 
 
 def test_one_line_per_backend_and_reason():
     reason = "not available: it runs on CUDA devices"
     rows = [
-        skipped("cuda", reason), MEASURED, skipped("triton", reason),
-        skipped("cuda", reason, dtype="float16"), skipped("cuda", reason, dtype="bfloat16"),
-    ]  # fmt: skip
+        skipped("cuda", reason),
+        MEASURED,
+        skipped("triton", reason),
+        skipped("cuda", reason, dtype="float16"),
+        skipped("cuda", reason, dtype="bfloat16"),
+    ]
     assert skipped_lines(rows) == [
         f"skipped cuda encoder_360_T1 forward float32 and 2 others: {reason}",
         f"skipped triton encoder_360_T1 forward float32: {reason}",

@@ -199,8 +199,21 @@ def test_many_tests_are_corrected_by_holm():
 def test_every_promised_column_is_there():
     ((_, rows),) = leaderboard_sections([example_record(fps=20.0, gflops_per_frame=90.0)])
     titles = [column.title for column in leaderboard_table(rows).columns]
-    for title in ("AP", "AP50", "AP75", "AR1", "AR10", "HOTA", "AssA", "FPS", "Device",
-                  "GFLOPs/frame", "Params (M)", "Date", "Source"):  # fmt: skip
+    for title in (
+        "AP",
+        "AP50",
+        "AP75",
+        "AR1",
+        "AR10",
+        "HOTA",
+        "AssA",
+        "FPS",
+        "Device",
+        "GFLOPs/frame",
+        "Params (M)",
+        "Date",
+        "Source",
+    ):
         assert title in titles
 
 
@@ -228,33 +241,37 @@ def test_without_an_ap_it_says_so():
 
 def test_the_best_cell_of_each_method_backbone_and_section():
     records = [
-        example_record(ap=0.3), example_record(ap=0.4, clip_length=10),
+        example_record(ap=0.3),
+        example_record(ap=0.4, clip_length=10),
         example_record(ap=0.2, backbone="r101"),
         example_record(ap=0.1, dataset="ytvis2019"),
         example_record(ap=0.05, external=True),
         example_record(ap=None, method="seqformer"),
         example_record(ap=0.9, training="encoder afresh"),
         example_record(ap=0.8, git_dirty=True),
-    ]  # fmt: skip
+    ]
     assert [record.ap for record in best_cells(records)] == [0.4, 0.2, 0.05, 0.1]
     assert best_cells(records[::-1]) == best_cells(records)
 
 
 def test_a_row_chosen_from_several_cells_says_from_how_many():
     records = [
-        example_record(ap=0.3), example_record(ap=0.4, clip_length=10),
+        example_record(ap=0.3),
+        example_record(ap=0.4, clip_length=10),
         example_record(ap=0.9, clip_length=20, git_dirty=True),
         example_record(ap=0.2, backbone="r101"),
         example_record(ap=0.1, method="seqformer"),
         example_record(ap=0.05, method="seqformer", resolution=480),
         example_record(ap=0.9, clip_length="whole", training="encoder afresh"),
-    ]  # fmt: skip
+    ]
     best = best_cells(records)
     chosen = choices(records)
     texts = [chosen.get(tie_break(record), ("", ""))[1] for record in best]
     assert [text.partition(",")[0] for text in texts] == [
-        "best of 2 clip lengths", "", "best of 2 settings",
-    ]  # fmt: skip
+        "best of 2 clip lengths",
+        "",
+        "best of 2 settings",
+    ]
     assert "IFC [best of 2]" in leaderboard_markdown(best[:1], chosen=chosen)
 
 

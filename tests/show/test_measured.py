@@ -31,8 +31,11 @@ def test_figures_are_in_the_columns_units():
     record = example_record(fps=12.345, gflops_per_frame=None, hota=0.7153, assa=0.2)
     row = {title: texts[0] for title, texts in columns([record]).items()}
     assert (row["AP"], row["FPS"], row["GFLOPs/frame"], row["Params (M)"]) == (
-        "50.0", "12.3", "-", "39.15",
-    )  # fmt: skip
+        "50.0",
+        "12.3",
+        "-",
+        "39.15",
+    )
     assert (row["HOTA"], row["AssA"]) == ("71.5", "20.0")
 
 
@@ -67,8 +70,10 @@ def test_every_row_says_how_many_videos_it_has_and_what_speaks_against_it():
     table = columns([whole, few, seen])
     assert table["Videos"] == ["4", "24", "24"]
     assert table["Method"] == [
-        "few (limited to 4 videos)", "IFC", "seen (trained on these videos)",
-    ]  # fmt: skip
+        "few (limited to 4 videos)",
+        "IFC",
+        "seen (trained on these videos)",
+    ]
 
 
 def test_intervals_of_few_videos_say_of_how_many():

@@ -17,9 +17,11 @@ PER_LENGTH = {"memory_coefficients": (), "memory_bytes_per_frame": None}
 
 def cell(method="ifc", clip_length="whole", **fields):
     return example_record(
-        method=method, clip_length=clip_length, config_sha256=method[0] * 64,
+        method=method,
+        clip_length=clip_length,
+        config_sha256=method[0] * 64,
         **memory_fields(**fields),
-    )  # fmt: skip
+    )
 
 
 def rows_of(*records):
@@ -60,10 +62,11 @@ def test_a_parabola_shows_both_terms():
     mebibyte = float(1 << 20)
     [row] = rows_of(
         cell(
-            memory_growth="parabola", memory_bytes_per_frame=None,
+            memory_growth="parabola",
+            memory_bytes_per_frame=None,
             memory_coefficients=(100 * mebibyte, 3 * mebibyte, 0.25 * mebibyte),
         )
-    )  # fmt: skip
+    )
     assert row["MiB/frame"] == "3.00 + 0.25 n"
     # 100 + 3 n + n^2 / 4 = 8192 MiB at n = 174.0
     assert longest(row)[0] == "174*"

@@ -31,41 +31,62 @@ def annotations():
     return {
         "info": {},
         "videos": [
-            {"id": key, "height": H, "width": W, "length": T,
-             "file_names": [f"v{key}/{t:05d}.jpg" for t in range(T)]}
+            {
+                "id": key,
+                "height": H,
+                "width": W,
+                "length": T,
+                "file_names": [f"v{key}/{t:05d}.jpg" for t in range(T)],
+            }
             for key in masks
         ],
         "categories": [{"id": k, "name": n} for k, n in CATEGORIES["ytvis2019"].items()],
         "annotations": [
-            {"id": key, "video_id": key, "category_id": category, "iscrowd": 0,
-             "segmentations": masks[key], "areas": [None if m is None else 400 for m in masks[key]],
-             "bboxes": [None] * T}
+            {
+                "id": key,
+                "video_id": key,
+                "category_id": category,
+                "iscrowd": 0,
+                "segmentations": masks[key],
+                "areas": [None if m is None else 400 for m in masks[key]],
+                "bboxes": [None] * T,
+            }
             for key, category in ((1, 8), (2, 14))
         ],
-    }  # fmt: skip
+    }
 
 
 def entry(video, category, score, masks, **more):
-    return {"video_id": video, "score": score, "category_id": category, "segmentations": masks,
-            **more}  # fmt: skip
+    return {
+        "video_id": video,
+        "score": score,
+        "category_id": category,
+        "segmentations": masks,
+        **more,
+    }
 
 
 def mmdetection_file():
     """Write as SipMask and SG-Net do: scores of 32 bits, null for absent masks."""
     scores = np.array([0.8, 0.55], np.float32)
-    return json.dumps([
-        entry(1, 8, float(scores[0]), [square(2), square(4), square(6)]),
-        entry(2, 14, float(scores[1]), [square(9), square(9), None]),
-    ])  # fmt: skip
+    return json.dumps(
+        [
+            entry(1, 8, float(scores[0]), [square(2), square(4), square(6)]),
+            entry(2, 14, float(scores[1]), [square(9), square(9), None]),
+        ]
+    )
 
 
 def detectron2_file():
     """Write as detectron2's evaluators do: empty masks, an entry per class, further keys."""
     way, more = [square(2), square(4), square(6)], {"bbox": [[2.0, 5.0, 20.0, 20.0]] * T}
-    return json.dumps([
-        entry(1, 8, 0.91, way, **more), entry(1, 14, 0.02, way, **more),
-        entry(2, 14, 0.7, [square(9), square(9), EMPTY], height=H),
-    ])  # fmt: skip
+    return json.dumps(
+        [
+            entry(1, 8, 0.91, way, **more),
+            entry(1, 14, 0.02, way, **more),
+            entry(2, 14, 0.7, [square(9), square(9), EMPTY], height=H),
+        ]
+    )
 
 
 # The code of the last three is not read here or not published: for them the form that detectron2's
@@ -86,9 +107,18 @@ def test_a_results_file_fills_the_row(tmp_path, method, backbone, results):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     command = [
-        "eval", "--annotations", tmp_path / "valid.json", "--predictions", tmp_path / "R.pkl.json",
-        "--record", method, "--backbone", backbone, "--output", tmp_path / "records",
-    ]  # fmt: skip
+        "eval",
+        "--annotations",
+        tmp_path / "valid.json",
+        "--predictions",
+        tmp_path / "R.pkl.json",
+        "--record",
+        method,
+        "--backbone",
+        backbone,
+        "--output",
+        tmp_path / "records",
+    ]
     assert main([str(part) for part in command]) == 0
     [record] = RecordStore(tmp_path / "records")
     assert record.ap == pytest.approx(1)
@@ -119,7 +149,12 @@ def test_what_the_page_says_of_ids_holds(tmp_path, capsys):
         video["id"] = thing["video_id"] = 10 * video["id"]
     (tmp_path / "valid.json").write_text(json.dumps(content))
     (tmp_path / "R.pkl.json").write_text(mmdetection_file())
-    command = ["eval", "--annotations", tmp_path / "valid.json", "--predictions",
-               tmp_path / "R.pkl.json"]  # fmt: skip
+    command = [
+        "eval",
+        "--annotations",
+        tmp_path / "valid.json",
+        "--predictions",
+        tmp_path / "R.pkl.json",
+    ]
     assert main([str(part) for part in command]) == 2
     assert "has video_id 1; expected one of the 2 videos" in capsys.readouterr().err

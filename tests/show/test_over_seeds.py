@@ -25,13 +25,20 @@ APS = {"seqformer": [0.50, 0.53, 0.56], "ms_sts": [0.52, 0.56, 0.57]}
 def record_of(cell, number, ap, **changes):
     """The record that a run writes for a cell."""
     values = {
-        "method": cell.method, "options": cell.options, "backbone": "mini",
+        "method": cell.method,
+        "options": cell.options,
+        "backbone": "mini",
         "resolved_options": resolve_options(cell.method, cell.options),
-        "reconstruction": cell.method == "ms_sts", "training": cell.training,
-        "dataset": "synthetic", "clip_length": cell.clip_length, "clip_stride": cell.stride,
-        "resolution": cell.resolution, "num_videos": 60, "ap": ap,
+        "reconstruction": cell.method == "ms_sts",
+        "training": cell.training,
+        "dataset": "synthetic",
+        "clip_length": cell.clip_length,
+        "clip_stride": cell.stride,
+        "resolution": cell.resolution,
+        "num_videos": 60,
+        "ap": ap,
         "config_sha256": f"{number:02x}" * 32,
-    }  # fmt: skip
+    }
     return example_record(**{**values, **changes})
 
 
@@ -167,10 +174,13 @@ def test_other_records_are_passed_over():
     others = [
         record_of(CELLS[1], 9, 0.99, **changes)
         for changes in (
-            {"training": None}, {"training": "from one start"}, {"weights_source": "random"},
-            {"training": "from one start, seed two"}, {"method": "ifc"},
+            {"training": None},
+            {"training": "from one start"},
+            {"weights_source": "random"},
+            {"training": "from one start, seed two"},
+            {"method": "ifc"},
         )
-    ]  # fmt: skip
+    ]
     assert over_seeds_page("ms-sts-seqformer", [*RECORDS, *others]) == over_seeds_page(
         "ms-sts-seqformer", RECORDS
     )

@@ -111,10 +111,17 @@ def test_an_experiment_over_seeds_stands_on_its_own_page_only(tmp_path):
     front.write_text("<!-- measured table -->\n<!-- end of measured table -->\n")
     write_pages(results)
     before = front.read_text()
-    store.write(example_record(
-        fps=90.0, ap=0.77, backbone="mini", training="clips of 10 frames, seed 0", clip_length=20,
-        options={"communication": "none"}, config_sha256="ef" * 32,
-    ))  # fmt: skip
+    store.write(
+        example_record(
+            fps=90.0,
+            ap=0.77,
+            backbone="mini",
+            training="clips of 10 frames, seed 0",
+            clip_length=20,
+            options={"communication": "none"},
+            config_sha256="ef" * 32,
+        )
+    )
     board = (results / "LEADERBOARD.md").read_text()
     assert {path.name for path in write_pages(results)} == {"ABLATIONS.md"}
     assert front.read_text() == before
@@ -274,10 +281,13 @@ def test_the_same_table_under_another_title_is_a_link():
     text = refresh.papers_markdown([first, second])
     assert text.startswith(render(first))
     alone = replace(second, tables=second.tables[:1], footnotes={"1": "q"})
-    assert text == "\n".join([
-        render(first), render(alone),
-        "Synthetic set: as under [First (24 videos)](#first-24-videos).\n",
-    ])  # fmt: skip
+    assert text == "\n".join(
+        [
+            render(first),
+            render(alone),
+            "Synthetic set: as under [First (24 videos)](#first-24-videos).\n",
+        ]
+    )
 
 
 def test_tables_that_differ_in_a_figure_or_their_data_stand_both():

@@ -33,9 +33,14 @@ def made(tmp_path_factory):
         path = folder / f"{name}.json"
         path.write_text(json.dumps(tracks))
         _, record = record_results(
-            OtherCode(name), annotations, path, RecordStore(folder / "records"), command="eval",
-            dataset="mine", split="val",
-        )  # fmt: skip
+            OtherCode(name),
+            annotations,
+            path,
+            RecordStore(folder / "records"),
+            command="eval",
+            dataset="mine",
+            split="val",
+        )
         if name == "alike":
             pack_predictions(record)
     return annotations, folder / "records"
@@ -148,8 +153,9 @@ def test_measured_records_find_their_annotations_and_lend_them_to_other_code(tmp
 )  # fmt: skip
 def test_what_does_not_hold_together_is_not_compared(tmp_path, changes):
     tracks = perfect_tracks(2)
-    (tmp_path / "other.json").write_text('[{"video_id": 99, "category_id": 1, "score": 1, '
-                                         '"segmentations": [null]}]')  # fmt: skip
+    (tmp_path / "other.json").write_text(
+        '[{"video_id": 99, "category_id": 1, "score": 1, "segmentations": [null]}]'
+    )
     for method in ("ifc", "color_key"):
         path = synthetic_record(tmp_path, method, tracks, 2)
         changed = read_record(path).model_copy(update=changes)

@@ -89,8 +89,10 @@ def test_every_system_of_the_comparison_has_its_row():
 def test_known_cells_stand_where_the_paper_has_them():
     swin = rows_of("comparison")[-1]
     assert (swin["Backbone"], swin["AP (YouTube-VIS 2019)"], swin["AP50 (YouTube-VIS 2019)"]) == (
-        "Swin-L", "61.0", "85.2",
-    )  # fmt: skip
+        "Swin-L",
+        "61.0",
+        "85.2",
+    )
     tokens = {row["Memory tokens"]: row for row in rows_of("ifc-memory-tokens")}
     assert tokens["16"]["AP T=15 (YouTube-VIS 2019)"] == "39.7"
     encoders = {row["Communication"]: row for row in rows_of("ifc-encoder-comparison")}
@@ -135,8 +137,14 @@ def test_other_data_never_stands_in_a_youtube_vis_column(name, dataset):
     """Records of every method and option, measured elsewhere: no YouTube-VIS column moves."""
     records = [
         example_record(
-            method=method, dataset=dataset, backbone=backbone, clip_length=length, ap=0.7777,
-            clip_stride=None if length == "whole" else stride, fps=777.0, options=options,
+            method=method,
+            dataset=dataset,
+            backbone=backbone,
+            clip_length=length,
+            ap=0.7777,
+            clip_stride=None if length == "whole" else stride,
+            fps=777.0,
+            options=options,
             training=training,
         )
         for method in ("ifc", "seqformer", "ms_sts")
@@ -144,7 +152,7 @@ def test_other_data_never_stands_in_a_youtube_vis_column(name, dataset):
         for length, stride in ((5, 1), (5, 3), (10, 5), (15, 8), (20, 10), (20, 1), ("whole", 1))
         for options in ({}, {"communication": "none"}, {"memory": "unified"}, {"memory_tokens": 1})
         for training in (None, "afresh")
-    ]  # fmt: skip
+    ]
     page, bare = table_page(name, records), table_page(name, [])
     assert page.tables[0] == bare.tables[0]
     assert len(page.tables) == (
@@ -217,8 +225,13 @@ def test_results_of_other_code_stand_in_the_row_of_their_name():
 
 
 def test_training_data_tells_two_released_models_apart():
-    alone = on_ytvis(method="seqformer", clip_length="whole", clip_stride=None, ap=0.45,
-                     training="YouTube-VIS only")  # fmt: skip
+    alone = on_ytvis(
+        method="seqformer",
+        clip_length="whole",
+        clip_stride=None,
+        ap=0.45,
+        training="YouTube-VIS only",
+    )
     joint = on_ytvis(method="seqformer", clip_length="whole", clip_stride=None, ap=0.47)
     rows = [row for row in rows_of("comparison", [alone, joint]) if row["Method"] == "SeqFormer"]
     assert column(rows, "AP", "difference") == ["-0.1", "-0.4"]

@@ -24,15 +24,30 @@ def pages(tmp_path_factory):
     written = {}
     for name, methods in (("one", ("good",)), ("two", ("good", "bad"))):
         folder = tmp_path_factory.mktemp(name)
-        names = {} if name == "one" else {
-            "name": HOSTILE.replace("/", "-"), "category": HOSTILE, "note": HOSTILE,
-            "device": HOSTILE, "command": HOSTILE,
-        }  # fmt: skip
+        names = (
+            {}
+            if name == "one"
+            else {
+                "name": HOSTILE.replace("/", "-"),
+                "category": HOSTILE,
+                "note": HOSTILE,
+                "device": HOSTILE,
+                "command": HOSTILE,
+            }
+        )
         case = write_case(folder, **names)
         written[name] = folder / "report.html"
-        arguments = [*(case[method] for method in methods), "--frames", case["frames"],
-                     "--annotations", case["annotations"], "--output", written[name],
-                     "--resamples", "10"]  # fmt: skip
+        arguments = [
+            *(case[method] for method in methods),
+            "--frames",
+            case["frames"],
+            "--annotations",
+            case["annotations"],
+            "--output",
+            written[name],
+            "--resamples",
+            "10",
+        ]
         assert main(["report", *map(str, arguments)]) == 0
     return written
 
@@ -297,8 +312,9 @@ def test_a_timeline_goes_to_its_frame(one):
     one.js("arguments[0].scrollIntoView({block: 'center'})", line)
     one.js(
         "arguments[0].dispatchEvent(new MouseEvent('click', {clientX: "
-        "arguments[0].getBoundingClientRect().left + 0.9 * arguments[0].clientWidth}))", line
-    )  # fmt: skip
+        "arguments[0].getBoundingClientRect().left + 0.9 * arguments[0].clientWidth}))",
+        line,
+    )
     assert state(one)[0] == 3
 
 

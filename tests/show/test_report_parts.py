@@ -148,8 +148,12 @@ def test_costs_say_what_is_missing(inputs):
     records = [side.record for side in inputs.sides]
     assert [row[0].text for row in speed_table(records).rows] == ["A", "B"]
     assert [heading.title for heading in stage_table(records[:1]).columns] == [
-        "ms/frame", "encode", "predict", "other", "sum",
-    ]  # fmt: skip
+        "ms/frame",
+        "encode",
+        "predict",
+        "other",
+        "sum",
+    ]
     assert stage_table(records[:1]).rows[0][-1].order == pytest.approx(76.0)
     bare = records[0].model_copy(update={"fps": None, "regions": {}})
     assert cost_remarks([bare]) == ["Speed was not measured."]
@@ -185,8 +189,11 @@ def test_scores_hold_hota_by_threshold_bins_and_confusions(samples, scores):
     assert good.hota_C[good.thresholds_C.tolist().index(0.9)] == 0
     assert sum(number for *_, number in good.bins.values()) == 4
     assert {row[0].text: row[2].text for row in bin_table([good]).rows} == {
-        "0.6 to 0.7": "1", "0.7 to 0.8": "1", "0.8 to 0.9": "1", "0.9 to 1.0": "1",
-    }  # fmt: skip
+        "0.6 to 0.7": "1",
+        "0.7 to 0.8": "1",
+        "0.8 to 0.9": "1",
+        "0.9 to 1.0": "1",
+    }
     table = confusion_table(samples[0], good, "")
     cells = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
     assert cells == {"cat": ["2", "", ""], "dog": ["1", "1", ""], "no object": ["", "", ""]}
@@ -267,10 +274,14 @@ def test_a_timeline_is_as_high_as_the_iou():
     near = tube((20, 8), (20, 12), None, (20, 64))
     (line,) = object_lines([(LEFT, 1)], near, 1)
     assert timeline("A", line) == {
-        "letter": "A", "found": "M0 20V0h1V8h1V20z", "wrong_class": "", "switches": [],
-        "missed": "M2 20V0h1V0h1V20z", "near": "M2 20V20h1V20h1V20z",
+        "letter": "A",
+        "found": "M0 20V0h1V8h1V20z",
+        "wrong_class": "",
+        "switches": [],
+        "missed": "M2 20V0h1V0h1V20z",
+        "near": "M2 20V20h1V20h1V20z",
         "text": "found in 2 of 4 frames; mean IoU 0.80",
-    }  # fmt: skip
+    }
     assert telling_frame([line], T) == 2
     text = timeline("A", line, "not matched, IoU 0.46")["text"]
     assert text.endswith("; over the video not matched, IoU 0.46")

@@ -50,10 +50,13 @@ def test_the_front_chart_is_titled_by_what_it_shows():
     records = [
         example_record(method=method, clip_length=length, ap=ap, reconstruction=method == "ms_sts")
         for method, length, ap in (
-            ("ifc", 5, 0.3), ("ifc", "whole", 0.6), ("ms_sts", 5, 0.5), ("ms_sts", 15, 0.4),
+            ("ifc", 5, 0.3),
+            ("ifc", "whole", 0.6),
+            ("ms_sts", 5, 0.5),
+            ("ms_sts", 15, 0.4),
             ("color_key", "whole", 0.9),
         )
-    ]  # fmt: skip
+    ]
     panel = front_panels(records)[0]
     assert panel.title == "Highest AP: IFC on whole videos, MS-STS* on clips of 5"
     assert [(s.name, s.is_hollow) for s in panel.series] == [("IFC", False), ("MS-STS*", True)]
@@ -122,9 +125,11 @@ def test_the_picture_is_the_same_bytes():
 
 @pytest.mark.parametrize(
     ("panels", "text"),
-    [([Panel("empty", "", "", ())], "empty"),
-     (speed_panels([example_record(fps=fps) for fps in (1e-320, 1e308)]), "IFC, ResNet-50")],
-)  # fmt: skip
+    [
+        ([Panel("empty", "", "", ())], "empty"),
+        (speed_panels([example_record(fps=fps) for fps in (1e-320, 1e308)]), "IFC, ResNet-50"),
+    ],
+)
 def test_empty_panels_and_absurd_speeds_are_drawn(panels, text):
     assert text in texts_of(speed_svg(panels))
 
@@ -149,8 +154,9 @@ def test_a_curve_says_what_else_tells_cells_apart():
     shown = {series.name: series.labels for series in speed_panels(records)[0].series}
     assert shown == {
         "IFC, ResNet-50": ("T=5 S=1", "T=5 S=3"),
-        "SeqFormer, ResNet-50, 160": ("T=5",), "SeqFormer, ResNet-50, 320": ("T=5",),
-    }  # fmt: skip
+        "SeqFormer, ResNet-50, 160": ("T=5",),
+        "SeqFormer, ResNet-50, 320": ("T=5",),
+    }
 
 
 @pytest.mark.parametrize("name", ["$x$ and $y$", "_hidden", "a & <b>", "a\x1b[31m"])
@@ -167,10 +173,13 @@ def test_points_of_cost_curves_say_what_the_axis_does_not():
         assert (series.x, series.labels) == ((5, 10, 20), ("S=3", "S=5", "S=10"))
 
 
-@pytest.mark.parametrize("drawn", [
-    lambda form: draw(speed_panels([]), form, **SPEED_LAYOUT),
-    lambda form: draw(curves_panels(cost_curves(SWEEP)), form),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        lambda form: draw(speed_panels([]), form, **SPEED_LAYOUT),
+        lambda form: draw(curves_panels(cost_curves(SWEEP)), form),
+    ],
+)
 def test_a_pdf_embeds_fonts_that_publishers_take(drawn):
     pdf = drawn("pdf")
     assert pdf.startswith(b"%PDF")

@@ -20,9 +20,11 @@ from vis_bench.table import render
 
 def cell(clip_length=5, method="ifc", **streaming):
     return example_record(
-        method=method, clip_length=clip_length, config_sha256=f"{clip_length:>2}{method}" * 8,
+        method=method,
+        clip_length=clip_length,
+        config_sha256=f"{clip_length:>2}{method}" * 8,
         **streaming_fields(**streaming),
-    )  # fmt: skip
+    )
 
 
 def rows_of(table):
@@ -33,13 +35,19 @@ def test_a_row_for_each_rate_and_delay_and_one_for_each_rate():
     page = table_page("streaming", [cell(), example_record(), cell(10, aps=(0.1, 0.3, 0.6))])
     shown, latency = map(rows_of, page.tables)
     assert [(row["Delay (ms)"], row["Clip"], row["AP"]) for row in shown] == [
-        ("0", "5", "0.0"), ("0", "10", "10.0"), ("167", "5", "20.0"), ("167", "10", "30.0"),
-        ("inf", "5", "50.0"), ("inf", "10", "60.0"),
-    ]  # fmt: skip
+        ("0", "5", "0.0"),
+        ("0", "10", "10.0"),
+        ("167", "5", "20.0"),
+        ("167", "10", "30.0"),
+        ("inf", "5", "50.0"),
+        ("inf", "10", "60.0"),
+    ]
     assert (shown[0]["AP low"], shown[0]["AP high"]) == ("10.0", "60.0")
     assert (shown[0]["Draws"], shown[0]["Served (%)"], shown[0]["Age (ms)"]) == (
-        "10.0-30.0", "80", "250",
-    )  # fmt: skip
+        "10.0-30.0",
+        "80",
+        "250",
+    )
     assert [row["Frame latency (ms) Mean"] for row in latency] == ["300", "300"]
     assert latency[0]["Keeps up"] == "yes"
     assert latency[0]["95 % AP at (ms)"] == "500"
@@ -60,11 +68,19 @@ def test_latency_of_frames_and_the_interval_between_results_have_other_names():
     timed = example_record(
         fps=5.0, timed_region="model", latency_ms_p50=7.0, regions={"model": {"fps": 5.0}}
     )
-    titles = {column.full_title for table in streaming_page([cell()]).tables
-              for column in table.columns}  # fmt: skip
+    titles = {
+        column.full_title for table in streaming_page([cell()]).tables for column in table.columns
+    }
     assert not titles & {column.full_title for column in speed_table([timed]).columns} - {
-        "Method", "Backbone", "Data", "Videos", "Resolution", "Device", "Clip", "Stride",
-    }  # fmt: skip
+        "Method",
+        "Backbone",
+        "Data",
+        "Videos",
+        "Resolution",
+        "Device",
+        "Clip",
+        "Stride",
+    }
 
 
 def test_what_was_not_measured_is_a_dash():
@@ -81,8 +97,9 @@ def test_the_chart_has_a_panel_for_each_rate_and_one_over_rates(tmp_path):
     delay, rate = streaming_panels(records)
     assert (delay.title, delay.xscale) == ("AP over delay, 6 frames/s", "symlog")
     assert [(s.name, s.method) for s in delay.series] == [
-        ("IFC T=5 S=1", "ifc"), ("IFC T=whole", "ifc"),
-    ]  # fmt: skip
+        ("IFC T=5 S=1", "ifc"),
+        ("IFC T=whole", "ifc"),
+    ]
     assert delay.series[0].x == pytest.approx([0.0, 1 / 6, 0.5])
     assert delay.series[0].y == pytest.approx([0.0, 20.0, 50.0])
     assert all(series.goes_on for series in delay.series)
@@ -96,14 +113,18 @@ def test_the_section_of_the_report():
     [shown, latency] = streaming_tables([cell(), None])
     assert [row[0].text for row in shown.rows] == ["A"] * 3
     assert [(row[2].text, row[3].text) for row in shown.rows] == [
-        ("0", "0.0"), ("167", "20.0"), ("inf", "50.0"),
-    ]  # fmt: skip
+        ("0", "0.0"),
+        ("167", "20.0"),
+        ("inf", "50.0"),
+    ]
     assert len(latency.rows) == 1
     assert len(latency.columns) == len(latency.rows[0])
     assert latency.rows[0][5].text == "500?"
     assert delay_curves([cell(), cell(10)])[1] == (
-        "B, 6 frames/s", [0.0, pytest.approx(1 / 6), 0.5], [0.0, 20.0, 50.0],
-    )  # fmt: skip
+        "B, 6 frames/s",
+        [0.0, pytest.approx(1 / 6), 0.5],
+        [0.0, 20.0, 50.0],
+    )
     assert (streaming_tables([None]), delay_curves([None])) == ([], [])
 
 

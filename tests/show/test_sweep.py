@@ -17,13 +17,20 @@ ENDS = {"ap_low": 0.4, "ap_high": 0.6}
 def records():
     return [
         example_record(
-            clip_length=length, method=method, ap=ap, **ENDS, resolved_options={"tokens": tokens},
+            clip_length=length,
+            method=method,
+            ap=ap,
+            **ENDS,
+            resolved_options={"tokens": tokens},
             config_sha256=f"{method}{length}",
         )
         for method, length, ap, tokens in [
-            ("a", 5, 0.51, 1), ("a", 10, 0.52, 2), ("a", "whole", 0.53, 4), ("b", 10, 0.54, 8),
+            ("a", 5, 0.51, 1),
+            ("a", 10, 0.52, 2),
+            ("a", "whole", 0.53, 4),
+            ("b", 10, 0.54, 8),
         ]
-    ]  # fmt: skip
+    ]
 
 
 def test_every_cell_stands_in_its_place():

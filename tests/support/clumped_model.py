@@ -55,10 +55,16 @@ def methods(rng, num_videos, population, *, num_methods=2, shared=0.7):
     return [
         _matches(
             common.mixed(_Uniforms(rng, len(video_G), len(video_F), num_videos), shared),
-            hard_V, video_G, class_G, wrong_G, video_F, class_F, objects_KV,
+            hard_V,
+            video_G,
+            class_G,
+            wrong_G,
+            video_F,
+            class_F,
+            objects_KV,
         )
         for _ in range(num_methods)
-    ]  # fmt: skip
+    ]
 
 
 class _Uniforms:
@@ -111,8 +117,14 @@ def _matches(uniforms, hard_V, video_G, class_G, wrong_G, video_F, class_F, obje
         hits_ATn = np.repeat(hits_Tn[None, :, own], 4, 0)
         categories.append(
             CategoryMatches(
-                k + 1, f"kind {k + 1}", video_n[own], np.zeros(len(own), int), score_n[own],
-                hits_ATn, ~hits_ATn, np.repeat(objects_V[:, None], 4, 1),
+                k + 1,
+                f"kind {k + 1}",
+                video_n[own],
+                np.zeros(len(own), int),
+                score_n[own],
+                hits_ATn,
+                ~hits_ATn,
+                np.repeat(objects_V[:, None], 4, 1),
             )
-        )  # fmt: skip
+        )
     return Matches(range(objects_KV.shape[1]), categories)

@@ -23,16 +23,24 @@ def generate(
     results: tuple[list[dict], list[dict]] = ([], [])
     for video in range(1, num_videos + 1):
         names = [f"{video:04d}/{frame:05d}.jpg" for frame in range(LENGTH)]
-        videos.append({"id": video, "height": HEIGHT, "width": WIDTH, "length": LENGTH,
-                       "file_names": names})  # fmt: skip
+        videos.append(
+            {"id": video, "height": HEIGHT, "width": WIDTH, "length": LENGTH, "file_names": names}
+        )
         boxes = [_random_box(rng) for _ in range(rng.integers(1, 5))]
         labels = [int(label) for label in rng.integers(1, num_categories + 1, len(boxes))]
         for box, label in zip(boxes, labels, strict=True):
             masks = _masks(box)
             areas = [int(coco_mask.area(mask)) for mask in masks]
-            annotations.append({"id": len(annotations) + 1, "video_id": video, "iscrowd": 0,
-                                "category_id": label, "areas": areas,
-                                "segmentations": [_text(mask) for mask in masks]})  # fmt: skip
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "video_id": video,
+                    "iscrowd": 0,
+                    "category_id": label,
+                    "areas": areas,
+                    "segmentations": [_text(mask) for mask in masks],
+                }
+            )
         for tracks, worse in zip(results, (0.0, 0.02), strict=True):
             for _ in range(tracks_per_video):
                 tracks.append(_track(video, boxes, labels, num_categories, worse, rng))
@@ -71,8 +79,12 @@ def _track(video, boxes, labels, kinds, worse, rng):
     label = labels[chosen] if rng.random() < 0.6 else int(rng.integers(1, kinds + 1))
     score = float(np.clip(0.9 - jitter - rng.exponential(0.2), 0.001, 1))
     masks = _masks(box if rng.random() < 0.9 else _random_box(rng))
-    return {"video_id": video, "category_id": label, "score": round(score, 4),
-            "segmentations": [_text(mask) for mask in masks]}  # fmt: skip
+    return {
+        "video_id": video,
+        "category_id": label,
+        "score": round(score, 4),
+        "segmentations": [_text(mask) for mask in masks],
+    }
 
 
 def _masks(box):

@@ -42,10 +42,13 @@ class Coverage:
 
 def coverage(population, num_videos, num_sets):
     """Coverage over sets of videos, a seed each."""
-    halves = [_sampled(population, num_videos, seed, num_halves=NUM_HALVES)
-              for seed in range(num_sets)]  # fmt: skip
-    single = [_sampled(population, num_videos, seed, num_halves=0)
-              for seed in range(num_sets, 4 * num_sets)]  # fmt: skip
+    halves = [
+        _sampled(population, num_videos, seed, num_halves=NUM_HALVES) for seed in range(num_sets)
+    ]
+    single = [
+        _sampled(population, num_videos, seed, num_halves=0)
+        for seed in range(num_sets, 4 * num_sets)
+    ]
     others = {
         name: np.array([side[name][0] for pair in single for side in pair])
         for name in ("ap", "ap50")
@@ -106,8 +109,15 @@ def _pair(population, num_videos, seed):
 
 def main(num_sets):
     """Write both tables as they come."""
-    _write("Model", "Videos", "Mean AP of such sets", "Mean AP50", "AP of another set",
-           "Equal methods differ", "SE / SD")  # fmt: skip
+    _write(
+        "Model",
+        "Videos",
+        "Mean AP of such sets",
+        "Mean AP50",
+        "AP of another set",
+        "Equal methods differ",
+        "SE / SD",
+    )
     _write(":--", *6 * ["--:"])
     for title, population in POPULATIONS.items():
         for num_videos in SIZES:

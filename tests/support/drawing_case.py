@@ -43,16 +43,27 @@ def annotations(*objects, video="cats", length=T):
     """The content of an annotations file with one video; objects are (segmentations, category)."""
     return {
         "videos": [
-            {"id": 1, "width": W, "height": H, "length": length,
-             "file_names": [f"{video}/{t:05d}.png" for t in range(length)]},
+            {
+                "id": 1,
+                "width": W,
+                "height": H,
+                "length": length,
+                "file_names": [f"{video}/{t:05d}.png" for t in range(length)],
+            },
         ],
         "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
         "annotations": [
-            {"id": i, "video_id": 1, "category_id": category, "iscrowd": 0,
-             "segmentations": masks, "areas": [256 if m else None for m in masks]}
+            {
+                "id": i,
+                "video_id": 1,
+                "category_id": category,
+                "iscrowd": 0,
+                "segmentations": masks,
+                "areas": [256 if m else None for m in masks],
+            }
             for i, (masks, category) in enumerate(objects, 1)
         ],
-    }  # fmt: skip
+    }
 
 
 def truth(*objects):

@@ -59,9 +59,11 @@ def main():
     for track in Session(Answers(), spec).run(FRAMES, 8, 9):
         assert [mask is not None and mask.all() for mask in track.masks] == [False, True, True]
     for changes, problem in (
-        ({"pred_labels": [3, 0]}, "label 3"), ({"pred_scores": [float("nan"), 1]}, "score nan"),
-        ({"pred_masks": [MASKS[:, 1:]] * 2}, "(7, 9)"), ({"task": "vss"}, "vss"),
-    ):  # fmt: skip
+        ({"pred_labels": [3, 0]}, "label 3"),
+        ({"pred_scores": [float("nan"), 1]}, "score nan"),
+        ({"pred_masks": [MASKS[:, 1:]] * 2}, "(7, 9)"),
+        ({"task": "vss"}, "vss"),
+    ):
         session = Session(Answers(**changes), spec)
         assert problem in refused(lambda: session.run(FRAMES, 8, 9)), problem  # noqa: B023
     sys.modules["torch"] = None

@@ -45,9 +45,11 @@ def run_cases(cases, *, together=False):
     done = subprocess.run(
         [sys.executable, __file__, "together" if together else "one by one"],
         input=json.dumps([asdict(case) for case in cases]),
-        capture_output=True, text=True, cwd=ROOT,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return [Ended(**json.loads(line)) for line in done.stdout.splitlines()]
 

@@ -18,11 +18,19 @@ def sha(number):
 def measured(number, **changes):
     """A timed record of the commit `number`; changes to speed reach its region."""
     values = {
-        "ap_low": 0.45, "ap_high": 0.55, "fps": 40.0, "speed_spread": 0.04,
-        "peak_memory_bytes": 2**30, "timed_region": REGION, "load_average": 0.5, "num_cpus": 2,
-        "gflops_per_frame": 91.25, "git_commit": sha(number),
-        "created_at": (START + timedelta(hours=number)).isoformat(), **changes,
-    }  # fmt: skip
+        "ap_low": 0.45,
+        "ap_high": 0.55,
+        "fps": 40.0,
+        "speed_spread": 0.04,
+        "peak_memory_bytes": 2**30,
+        "timed_region": REGION,
+        "load_average": 0.5,
+        "num_cpus": 2,
+        "gflops_per_frame": 91.25,
+        "git_commit": sha(number),
+        "created_at": (START + timedelta(hours=number)).isoformat(),
+        **changes,
+    }
     region = {key: values[key] for key in ("fps", "speed_spread", "peak_memory_bytes")}
     return example_record(**{"regions": {REGION: region} if values["fps"] else {}, **values})
 

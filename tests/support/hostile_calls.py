@@ -50,19 +50,28 @@ def write_data(folder, names):
         files = [f"{number}{name}/{t:05d}.png" for t in range(T)]
         videos.append({"id": number, "width": W, "height": H, "length": T, "file_names": files})
     objects = [
-        {"id": 10 * v + c, "video_id": v, "category_id": c, "iscrowd": 0, "segmentations": masks,
-         "areas": [256] * T}
-        for v in (1, 2, 3) for c, masks in ((1, LEFT), (2, RIGHT), (3, LEFT))
-    ]  # fmt: skip
+        {
+            "id": 10 * v + c,
+            "video_id": v,
+            "category_id": c,
+            "iscrowd": 0,
+            "segmentations": masks,
+            "areas": [256] * T,
+        }
+        for v in (1, 2, 3)
+        for c, masks in ((1, LEFT), (2, RIGHT), (3, LEFT))
+    ]
     content = {
-        "videos": videos, "annotations": objects,
+        "videos": videos,
+        "annotations": objects,
         "categories": [{"id": n, "name": name} for n, name in enumerate(names, 1)],
-    }  # fmt: skip
+    }
     (folder / "gt.json").write_text(json.dumps(content))
     results = [
         {"video_id": v, "category_id": c, "score": 0.3 + 0.1 * c, "segmentations": masks}
-        for v in (1, 2, 3) for c, masks in ((1, LEFT), (2, RIGHT), (3, RIGHT))
-    ]  # fmt: skip
+        for v in (1, 2, 3)
+        for c, masks in ((1, LEFT), (2, RIGHT), (3, RIGHT))
+    ]
     paths = [folder / f"{name}.json" for name in folder_names]
     for place, path in enumerate(paths):
         path.write_text(json.dumps(results[place:]))

@@ -20,17 +20,19 @@ def hostile_names(seed, count):
     """Some names, the same for the same seed; none is blank."""
     draw = random.Random(seed)
     return [
-        "n" + "".join(draw.choices(PARTS, k=draw.randint(1, 6))) if draw.random() < 0.5
+        "n" + "".join(draw.choices(PARTS, k=draw.randint(1, 6)))
+        if draw.random() < 0.5
         else "".join(draw.choices(PARTS, k=draw.randint(1, 6))) + "n"
         for _ in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def unprintable(text):
     """The characters that a terminal could obey; line ends and tabs are none of them."""
     harmless = "\n\t"
     return {
-        character for character in text
+        character
+        for character in text
         if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
         and character not in harmless
-    }  # fmt: skip
+    }

@@ -40,10 +40,17 @@ def two_methods(rng, num_videos, num_categories, *, shared=0.7, one_threshold=Fa
         hits_Tn = (0.7 + 0.2 * quality_n > thresholds_T1) & is_object_n
         score_n = quality_n + 0.5 * error_n
         categories = [
-            _category(k, np.flatnonzero(category_n == k), video_n, score_n, hits_Tn, is_object_n,
-                      num_videos)
+            _category(
+                k,
+                np.flatnonzero(category_n == k),
+                video_n,
+                score_n,
+                hits_Tn,
+                is_object_n,
+                num_videos,
+            )
             for k in range(num_categories)
-        ]  # fmt: skip
+        ]
         methods.append(Matches(range(num_videos), categories))
     return methods
 
@@ -60,6 +67,12 @@ def _category(k, of_n, video_n, score_n, hits_Tn, is_object_n, num_videos):
     hits_ATn = np.repeat(hits_Tn[None, :, of_n], 4, 0)
     objects_V = np.bincount(video_n[of_n][is_object_n[of_n]], minlength=num_videos)
     return CategoryMatches(
-        k + 1, f"kind {k + 1}", video_n[of_n], np.zeros(len(of_n), int), score_n[of_n],
-        hits_ATn, ~hits_ATn, np.repeat(objects_V[:, None], 4, 1),
-    )  # fmt: skip
+        k + 1,
+        f"kind {k + 1}",
+        video_n[of_n],
+        np.zeros(len(of_n), int),
+        score_n[of_n],
+        hits_ATn,
+        ~hits_ATn,
+        np.repeat(objects_V[:, None], 4, 1),
+    )

@@ -57,8 +57,10 @@ def vis_bench_process(site, *arguments):
     done = subprocess.run(
         [sys.executable, str(ROOT / "run_bench.py"), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True, text=True, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -28,15 +28,34 @@ def streaming_fields(aps=(0.0, 0.2, 0.5), rate=6.0, **changes):
     """Fields of a streaming measurement at one rate: no delay, a frame, and an infinite one."""
     delays = (0.0, 1000 / rate, None)
     figures = {
-        "ap_low": 0.1, "ap_high": 0.6, "ap_draws_low": 0.1, "ap_draws_median": 0.2,
-        "ap_draws_high": 0.3, "frame_latency_ms_mean": 300.0, "frame_latency_ms_p50": 290.0,
-        "frame_latency_ms_p90": 400.0, "frame_latency_ms_p99": 500.0,
-        "frame_latency_ms_max": 600.0, "frame_latency_spread": 0.1, "fill_ms": 200.0,
-        "queue_ms": 20.0, "compute_ms": 80.0, "last_queue_ms": 30.0, "first_mask_ms": 900.0,
-        "throughput": 9.0, "keeps_up": True, "share_computed": 1.0, "share_served": 0.8,
-        "age_frames": 1.5, "age_frames_max": 3, "age_ms": 250.0, "delay_95_ms": 500.0,
-        "closest_ms": 1.0, "num_clips": 100, **changes,
-    }  # fmt: skip
+        "ap_low": 0.1,
+        "ap_high": 0.6,
+        "ap_draws_low": 0.1,
+        "ap_draws_median": 0.2,
+        "ap_draws_high": 0.3,
+        "frame_latency_ms_mean": 300.0,
+        "frame_latency_ms_p50": 290.0,
+        "frame_latency_ms_p90": 400.0,
+        "frame_latency_ms_p99": 500.0,
+        "frame_latency_ms_max": 600.0,
+        "frame_latency_spread": 0.1,
+        "fill_ms": 200.0,
+        "queue_ms": 20.0,
+        "compute_ms": 80.0,
+        "last_queue_ms": 30.0,
+        "first_mask_ms": 900.0,
+        "throughput": 9.0,
+        "keeps_up": True,
+        "share_computed": 1.0,
+        "share_served": 0.8,
+        "age_frames": 1.5,
+        "age_frames_max": 3,
+        "age_ms": 250.0,
+        "delay_95_ms": 500.0,
+        "closest_ms": 1.0,
+        "num_clips": 100,
+        **changes,
+    }
     points = [
         StreamPoint(rate=rate, delay_ms=delay, ap=ap)
         for delay, ap in zip((*delays[:2], 500.0), aps, strict=True)
@@ -51,9 +70,12 @@ def streaming_fields(aps=(0.0, 0.2, 0.5), rate=6.0, **changes):
             StreamPoint(rate=r, delay_ms=1000 / r, ap=aps[1] and aps[1] / r)
             for r in (1.0, rate, 30.0)
         ),
-        "streaming_policy": "all", "streaming_trace": "t.trace.jsonl", "streaming_runs": 3,
-        "streaming_trace_sha256": "ef" * 32, "streaming_device": "a CPU",
-    }  # fmt: skip
+        "streaming_policy": "all",
+        "streaming_trace": "t.trace.jsonl",
+        "streaming_runs": 3,
+        "streaming_trace_sha256": "ef" * 32,
+        "streaming_device": "a CPU",
+    }
 
 
 def memory_fields(slope=3.0, lengths=(16, 32, 48, 64), **changes):
@@ -62,19 +84,29 @@ def memory_fields(slope=3.0, lengths=(16, 32, 48, 64), **changes):
     return {
         "memory_points": tuple(
             MemoryPoint(
-                num_frames=n, num_tracks=10, start_bytes=100 * mebibyte,
-                peak_bytes=int((100 + slope * n) * mebibyte), device_bytes=900 * mebibyte,
+                num_frames=n,
+                num_tracks=10,
+                start_bytes=100 * mebibyte,
+                peak_bytes=int((100 + slope * n) * mebibyte),
+                device_bytes=900 * mebibyte,
             )
             for n in lengths
         ),
-        "memory_of": "allocator", "memory_over": "clip", "memory_video_size": (720, 1280),
-        "memory_input_size": (360, 640), "memory_growth": "line",
+        "memory_of": "allocator",
+        "memory_over": "clip",
+        "memory_video_size": (720, 1280),
+        "memory_input_size": (360, 640),
+        "memory_growth": "line",
         "memory_coefficients": (100.0 * mebibyte, slope * mebibyte),
-        "memory_curve_from": lengths[0], "memory_bytes_per_frame": slope * mebibyte,
+        "memory_curve_from": lengths[0],
+        "memory_bytes_per_frame": slope * mebibyte,
         "memory_error_bytes": 0.0,
-        "memory_limit_bytes": 24 << 30, "memory_longest": 640,
-        "memory_longest_extrapolated": True, "memory_longest_is_bound": True, **changes,
-    }  # fmt: skip
+        "memory_limit_bytes": 24 << 30,
+        "memory_longest": 640,
+        "memory_longest_extrapolated": True,
+        "memory_longest_is_bound": True,
+        **changes,
+    }
 
 
 def perfect_tracks(num_videos):
@@ -91,11 +123,16 @@ def synthetic_record(folder, method, tracks, num_videos, **changes):
     dataset = load_dataset("synthetic", "val", plain=True)
     truth = dataset.ground_truth(dataset.videos[:num_videos])
     values = {
-        **evaluate(truth, Results.of(tracks)).summary(), "method": method,
-        "dataset": "synthetic_plain", "num_videos": num_videos, "config_sha256": method[0] * 64,
-        "annotations_sha256": dataset.annotations_sha256, "predictions": f"{method}.results.json",
-        "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}}, **changes,
-    }  # fmt: skip
+        **evaluate(truth, Results.of(tracks)).summary(),
+        "method": method,
+        "dataset": "synthetic_plain",
+        "num_videos": num_videos,
+        "config_sha256": method[0] * 64,
+        "annotations_sha256": dataset.annotations_sha256,
+        "predictions": f"{method}.results.json",
+        "config": {"dataset": {"name": "synthetic", "split": "val", "plain": True}},
+        **changes,
+    }
     folder.mkdir(exist_ok=True)
     write_results(tracks, folder / f"{method}.results.json")
     return RecordStore(folder).write(example_record(**values))

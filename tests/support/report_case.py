@@ -22,17 +22,28 @@ def write_case(folder: Path, *, name="cats", category="cat", **changes) -> dict[
     objects = [(1, LEFT, 1), (1, RIGHT, 2), (2, LEFT, 1), (3, RIGHT, 2)]
     content = {
         "videos": [
-            {"id": i, "width": W, "height": H, "length": T,
-             "file_names": [f"{video}/{t:05d}.png" for t in range(T)]}
+            {
+                "id": i,
+                "width": W,
+                "height": H,
+                "length": T,
+                "file_names": [f"{video}/{t:05d}.png" for t in range(T)],
+            }
             for i, video in enumerate(names, 1)
         ],
         "categories": [{"id": 1, "name": category}, {"id": 2, "name": "dog"}],
         "annotations": [
-            {"id": i, "video_id": video, "category_id": kind, "iscrowd": 0, "segmentations": masks,
-             "areas": [256] * T}
+            {
+                "id": i,
+                "video_id": video,
+                "category_id": kind,
+                "iscrowd": 0,
+                "segmentations": masks,
+                "areas": [256] * T,
+            }
             for i, (video, masks, kind) in enumerate(objects, 1)
         ],
-    }  # fmt: skip
+    }
     annotations = folder / "gt.json"
     annotations.write_text(json.dumps(content))
     for i, video in enumerate(names):
@@ -52,12 +63,22 @@ def write_case(folder: Path, *, name="cats", category="cat", **changes) -> dict[
     paths = {"frames": folder / "frames", "annotations": annotations}
     for method, tracks in (("good", good), ("bad", bad)):
         values = {
-            "method": method, "config_sha256": method * 8, "num_videos": 3, "num_frames": 3 * T,
-            "dataset": "toy", "ap": None, "ap50": None, "ap75": None, "fps": 12.5,
-            "regions": regions, "timed_region": "model+tracker", "gflops_per_frame": 31.5,
+            "method": method,
+            "config_sha256": method * 8,
+            "num_videos": 3,
+            "num_frames": 3 * T,
+            "dataset": "toy",
+            "ap": None,
+            "ap50": None,
+            "ap75": None,
+            "fps": 12.5,
+            "regions": regions,
+            "timed_region": "model+tracker",
+            "gflops_per_frame": 31.5,
             "annotations_sha256": hashlib.sha256(annotations.read_bytes()).hexdigest(),
-            "predictions": f"{method}.results.json", **changes,
-        }  # fmt: skip
+            "predictions": f"{method}.results.json",
+            **changes,
+        }
         entries = [
             {"video_id": video, "category_id": kind, "score": score, "segmentations": masks}
             for video, masks, kind, score in tracks

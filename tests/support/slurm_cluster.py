@@ -75,9 +75,14 @@ class SlurmCluster:
     def command(self, *words, folder=None):
         """What a command prints."""
         done = subprocess.run(
-            [*map(str, words)], env=self.environment, cwd=folder, check=False, text=True,
-            capture_output=True, timeout=SECONDS,
-        )  # fmt: skip
+            [*map(str, words)],
+            env=self.environment,
+            cwd=folder,
+            check=False,
+            text=True,
+            capture_output=True,
+            timeout=SECONDS,
+        )
         assert done.returncode == 0, f"{words}: {done.stderr}"
         return done.stdout.strip()
 
@@ -149,9 +154,14 @@ def _printed(cluster, words):
 def _start(daemons, cluster, folder, *words):
     with (folder / f"{words[0]}.out").open("a") as output:
         daemon = subprocess.Popen(
-            words, env=cluster.environment, cwd=folder, stdout=output, stderr=output,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            words,
+            env=cluster.environment,
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     daemons.callback(daemon.wait)
 
 

@@ -39,17 +39,26 @@ def stable_names():
         "config": _keys(CONFIG),
         "command line": [word for name in COMMANDS for word in _words(name)],
         "Python": [
-            f"{name} {argument}" for name in vis_bench.__all__
+            f"{name} {argument}"
+            for name in vis_bench.__all__
             for argument in inspect.signature(getattr(vis_bench, name)).parameters
         ],
         "plug-ins": [
-            ENTRY_POINT_GROUP, contract.check_contract.__name__,
-            *(f"{kind.__name__}.{field.name}" for kind in EXCHANGED
-              for field in dataclasses.fields(kind)),
-            *(f"{kind.__name__}.{name}" for kind, members in MEMBERS.items()
-              for name in members if hasattr(kind, name)),
+            ENTRY_POINT_GROUP,
+            contract.check_contract.__name__,
+            *(
+                f"{kind.__name__}.{field.name}"
+                for kind in EXCHANGED
+                for field in dataclasses.fields(kind)
+            ),
+            *(
+                f"{kind.__name__}.{name}"
+                for kind, members in MEMBERS.items()
+                for name in members
+                if hasattr(kind, name)
+            ),
         ],
-    }  # fmt: skip
+    }
     return {row: sorted(entries) for row, entries in names.items()}
 
 

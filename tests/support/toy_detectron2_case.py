@@ -10,13 +10,22 @@ PACKAGES = {"colors", "detectron2", "MultiScaleDeformableAttention"}
 def toy_spec(**changes):
     """What the driver opens."""
     return {
-        "back_end": "detectron2", "project_path": str(TOY), "config_file": "configs/colors.yaml",
-        "preset": "", "opts": [], "classes_key": "", "num_classes": 6, "device": "cpu",
+        "back_end": "detectron2",
+        "project_path": str(TOY),
+        "config_file": "configs/colors.yaml",
+        "preset": "",
+        "opts": [],
+        "classes_key": "",
+        "num_classes": 6,
+        "device": "cpu",
         "adders": [
-            "detectron2.projects.deeplab:add_deeplab_config", "colors:add_colors_config",
+            "detectron2.projects.deeplab:add_deeplab_config",
+            "colors:add_colors_config",
         ],
-        "weights": None, "function": "", **changes,
-    }  # fmt: skip
+        "weights": None,
+        "function": "",
+        **changes,
+    }
 
 
 def forget_toy():

@@ -76,8 +76,9 @@ def idtp(frames, objects, tracks):
 def teta(frames, object_class, track_class, classes):
     """Per class: the six sums of localization and association, and ClsTP, ClsFN, ClsFP."""
     frames = [frame for frame in frames if frame[0]]
-    near = [{d for d in tracks for g in objects if iou[g, d] >= 0.5}
-            for objects, tracks, iou in frames]  # fmt: skip
+    near = [
+        {d for d in tracks for g in objects if iou[g, d] >= 0.5} for objects, tracks, iou in frames
+    ]
     known = set().union(*near) if near else set()
     everyone = [
         (objects, [d for d in tracks if d in known], iou) for objects, tracks, iou in frames
@@ -106,8 +107,10 @@ def _teta_class(key, frames, taken, object_class, track_class, false_positives):
         located[1] = sum(map(len, own))
         false_positives[key][:] = sum(map(len, expected))
         return located, classified
-    parts = [(mine, [d for d in tracks if d in columns], iou)
-             for mine, (_, tracks, iou) in zip(own, frames, strict=True)]  # fmt: skip
+    parts = [
+        (mine, [d for d in tracks if d in columns], iou)
+        for mine, (_, tracks, iou) in zip(own, frames, strict=True)
+    ]
     chosen, lives = assignments(parts)
     false_positives[key] += sum(len(e - o) for e, o in zip(expected, close, strict=True))
     for step in range(20):

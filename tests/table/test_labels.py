@@ -52,10 +52,17 @@ CHANGED = {
 def measured(**changes):
     """A cell with every measurement."""
     values = {
-        "annotations_sha256": "ef" * 32, "tf32": False, "compile": "none", "fps": 12.3,
-        "timed_region": "model+tracker", "regions": {"model+tracker": REGION},
-        "gflops_per_frame": 3.0, **streaming_fields(), **memory_fields(), **changes,
-    }  # fmt: skip
+        "annotations_sha256": "ef" * 32,
+        "tf32": False,
+        "compile": "none",
+        "fps": 12.3,
+        "timed_region": "model+tracker",
+        "regions": {"model+tracker": REGION},
+        "gflops_per_frame": 3.0,
+        **streaming_fields(),
+        **memory_fields(),
+        **changes,
+    }
     return example_record(**values)
 
 
@@ -148,8 +155,12 @@ def test_what_all_cells_share_stands_above_and_not_in_names():
     assert cell_names(records) == ["IFC T=5 S=1", "IFC T=10 S=1"]
     assert cell_names(records, leave_out=CLIP) == ["IFC", "IFC"]
     assert shared_words(records) == (
-        "ResNet-50", "synthetic set val", "24 videos", "360p", "a CPU",
-    )  # fmt: skip
+        "ResNet-50",
+        "synthetic set val",
+        "24 videos",
+        "360p",
+        "a CPU",
+    )
     text = render(measured_page(records))
     assert text.count("synthetic set val") == 1
     assert text.count("a CPU") == 1

@@ -17,11 +17,18 @@ def browser():
 def page(tmp_path):
     records = [
         example_record(
-            ap=0.9 - 0.1 * n, fps=fps, ap_low=0.2, ap_high=0.95, config_sha256=str(n) * 64,
-            method=f"m{n}", gflops_per_frame=1.0, ar10=0.1, hota=0.3,
+            ap=0.9 - 0.1 * n,
+            fps=fps,
+            ap_low=0.2,
+            ap_high=0.95,
+            config_sha256=str(n) * 64,
+            method=f"m{n}",
+            gflops_per_frame=1.0,
+            ar10=0.1,
+            hota=0.3,
         )
         for n, fps in enumerate((9.0, None, 100.0))
-    ]  # fmt: skip
+    ]
     path = tmp_path / "board.html"
     path.write_text(leaderboard_text(records, "html"), encoding="utf-8")
     return path

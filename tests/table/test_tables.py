@@ -174,8 +174,12 @@ def test_markdown_rows_have_the_columns_marks_and_notes():
 def test_csv_rows_stand_alone_and_data_sets_share_no_column():
     rows = list(csv.DictReader(io.StringIO(render(PAGE, "csv"))))
     assert list(rows[0]) == [
-        "Method", "T=5 AP (YouTube-VIS)", "T=5 FPS (YouTube-VIS)", "T=5 AP (synthetic)", "Notes",
-    ]  # fmt: skip
+        "Method",
+        "T=5 AP (YouTube-VIS)",
+        "T=5 FPS (YouTube-VIS)",
+        "T=5 AP (synthetic)",
+        "Notes",
+    ]
     assert rows[1]["Method"] == "ifc"
     assert rows[1]["T=5 FPS (YouTube-VIS)"] == "12.5"
     assert rows[2]["Method"] == AWKWARD
@@ -252,8 +256,12 @@ def compile_latex(page, folder):
     (folder / "t.tex").write_text(head + "\n" + render(page, "latex") + r"\end{document}")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
-        cwd=folder, capture_output=True, text=True, check=False, errors="replace",
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        errors="replace",
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     return done.stdout
 
@@ -271,8 +279,11 @@ def test_a_row_of_another_width_is_refused():
 def test_a_page_in_plain_types():
     plain = page_json(PAGE)
     assert plain["tables"][0]["rows"][1] == {
-        "Method": "ifc", "T=5 AP": "+0.4", "T=5 FPS": "12.5", "notes": ["a"],
-    }  # fmt: skip
+        "Method": "ifc",
+        "T=5 AP": "+0.4",
+        "T=5 FPS": "12.5",
+        "notes": ["a"],
+    }
     assert plain["footnotes"]["1"] == "a source"
 
 
@@ -360,11 +371,19 @@ WIDE = Table.of(
 def test_a_wide_table_keeps_eight_columns_and_names_the_others():
     (table,) = fit_page(Page("", (WIDE,))).tables
     assert [column.title for column in table.columns] == [
-        "Method", "Clip/stride", "M0", "M1", "M2", "M3", "M4", "M5",
-    ]  # fmt: skip
+        "Method",
+        "Clip/stride",
+        "M0",
+        "M1",
+        "M2",
+        "M3",
+        "M4",
+        "M5",
+    ]
     assert [[entry.text for entry in row[:2]] for row in table.rows] == [
-        ["IFC, r50", "5/3"], ["color key", "whole"],
-    ]  # fmt: skip
+        ["IFC, r50", "5/3"],
+        ["color key", "whole"],
+    ]
     assert table.shared == ("24 videos",)
     text = render(WIDE)
     assert "M6, M7" in text
@@ -381,8 +400,9 @@ def test_groups_of_columns_that_are_too_wide_become_tables():
     columns = [Column("Method"), *(Column(m, f"T={t}") for t in (5, 10, 15) for m in "abc")]
     tables = fit_page(Page("", (Table.of(columns, [["1"] * 10]),))).tables
     assert [[c.group for c in table.columns[1:]] for table in tables] == [
-        ["T=5"] * 3 + ["T=10"] * 3, ["T=15"] * 3,
-    ]  # fmt: skip
+        ["T=5"] * 3 + ["T=10"] * 3,
+        ["T=15"] * 3,
+    ]
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -79,9 +79,13 @@ def test_a_command_prints_markdown_only_into_a_pipe(is_terminal, tmp_path):
     leader, follower = pty.openpty()
     try:
         done = subprocess.run(
-            command, stdout=follower if is_terminal else subprocess.PIPE, check=True,
-            stderr=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "COLUMNS": "60"},
-        )  # fmt: skip
+            command,
+            stdout=follower if is_terminal else subprocess.PIPE,
+            check=True,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "60"},
+        )
         text = (os.read(leader, 1 << 16) if is_terminal else done.stdout).decode()
     finally:
         os.close(leader)

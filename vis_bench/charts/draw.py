@@ -106,12 +106,20 @@ def dodges(number: int) -> np.ndarray:
 def _theme_style(theme: Theme) -> dict[str, Any]:
     ground = theme.ground or "none"
     return {
-        "text.color": theme.ink, "axes.labelcolor": theme.ink, "xtick.color": theme.ink,
-        "ytick.color": theme.ink, "axes.edgecolor": theme.line, "grid.color": theme.line,
-        "axes.titlesize": 9, "axes.titlelocation": "left",
-        "axes.spines.top": False, "axes.spines.right": False,
-        "figure.facecolor": ground, "axes.facecolor": ground, "savefig.facecolor": ground,
-    }  # fmt: skip
+        "text.color": theme.ink,
+        "axes.labelcolor": theme.ink,
+        "xtick.color": theme.ink,
+        "ytick.color": theme.ink,
+        "axes.edgecolor": theme.line,
+        "grid.color": theme.line,
+        "axes.titlesize": 9,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.facecolor": ground,
+        "axes.facecolor": ground,
+        "savefig.facecolor": ground,
+    }
 
 
 def _height(panel: Panel, height: float) -> float:
@@ -162,11 +170,14 @@ def _draw_series(
         spans = axis.hlines if sideways else axis.vlines
         spans(places, low, high, color=color, linewidth=0.8, alpha=0.8)
     [line] = axis.plot(
-        *((y, x) if sideways else (x, y)), color=color, marker=look.marker,
-        linestyle=look.dash if series.is_joined else "none", clip_on=False,
+        *((y, x) if sideways else (x, y)),
+        color=color,
+        marker=look.marker,
+        linestyle=look.dash if series.is_joined else "none",
+        clip_on=False,
         fillstyle="none" if series.is_hollow else look.fill,
         markerfacecoloralt=theme.ground or "none",
-    )  # fmt: skip
+    )
     return line
 
 
@@ -213,9 +224,13 @@ def _add_legend(figure: Figure, panels: Sequence[Panel], drawn: Sequence[Sequenc
     inches = figure.get_size_inches()[0]
     columns = max(1, min(len(names), int(inches * 13 / (longest + 6))))
     add_legend(
-        figure, list(entries.values()), names, loc="outside upper left", ncols=columns,
+        figure,
+        list(entries.values()),
+        names,
+        loc="outside upper left",
+        ncols=columns,
         handlelength=2.6,
-    )  # fmt: skip
+    )
 
 
 def _labels(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Sequence[str]]:
@@ -231,15 +246,26 @@ def _write_ends(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Annot
     """Write each name right of the frame, with a thin line to the end of its series."""
     return [
         axis.annotate(
-            _wrapped(series.name, _NAME_CHARACTERS), _end_of(axis, series, line),
-            xytext=(_NAME_PLACE, 0.5), textcoords="axes fraction", color=line.get_color(),
-            va="center", size=LABEL_SIZE, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5,
-                        "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 0 if series.goes_on else 4},
+            _wrapped(series.name, _NAME_CHARACTERS),
+            _end_of(axis, series, line),
+            xytext=(_NAME_PLACE, 0.5),
+            textcoords="axes fraction",
+            color=line.get_color(),
+            va="center",
+            size=LABEL_SIZE,
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": line.get_color(),
+                "linewidth": 0.5,
+                "relpos": (0, 0.5),
+                "shrinkA": 1,
+                "shrinkB": 0 if series.goes_on else 4,
+            },
         )
         for series, line in zip(panel.series, lines, strict=True)
         if series.x
-    ]  # fmt: skip
+    ]
 
 
 def _end_of(axis: Axes, series: Series, line: Line2D) -> tuple[float, float]:

@@ -81,9 +81,16 @@ def label_points(axis: Axes, labels: Sequence[Sequence[str]]) -> None:
             offset = (left + w / 2) / _PIXELS_PER_POINT, (-top - h / 2) / _PIXELS_PER_POINT
             leader = {"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0}
             axis.annotate(
-                text, tuple(data), xytext=offset, textcoords="offset points", size=LABEL_SIZE,
-                color=color, ha="center", va="center", arrowprops=leader if gap > _NEAR else None,
-            )  # fmt: skip
+                text,
+                tuple(data),
+                xytext=offset,
+                textcoords="offset points",
+                size=LABEL_SIZE,
+                color=color,
+                ha="center",
+                va="center",
+                arrowprops=leader if gap > _NEAR else None,
+            )
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,11 @@ class Series:
             values: (y, low, high) at each x.
             options: other attributes than these.
         """
-        known = [(at, y, low, high) for at, (y, low, high) in zip(x, values, strict=True)
-                 if y is not None]  # fmt: skip
+        known = [
+            (at, y, low, high)
+            for at, (y, low, high) in zip(x, values, strict=True)
+            if y is not None
+        ]
         places, y, low, high = zip(*known, strict=True) if known else ((),) * 4
         return cls(name, method, places, y, low, high, **options)
 

@@ -38,9 +38,12 @@ LAYER_NAMES = ("first", "second", "last")
 def add_sampling_points(options: Options) -> None:
     _add_arguments(options, "seqformer_mini_synthetic", num_frames=4, num_tracks=3)
     options.value(
-        "--layers", "N,...", f"decoder layers, each {LAYERS}", _layers,
+        "--layers",
+        "N,...",
+        f"decoder layers, each {LAYERS}",
+        _layers,
         default="first,second,last",
-    )  # fmt: skip
+    )
 
 
 def sampling_points(options: argparse.Namespace) -> None:
@@ -61,9 +64,12 @@ def add_time_weights(options: Options) -> None:
     _add_arguments(options, "seqformer_mini_synthetic", num_frames=6, num_tracks=3)
     options.value("--layer", "N", f"decoder layer: {LAYERS}", _layer, default="last")
     options.value(
-        "--limit", "N", "take the mean weights over the first N videos only", count,
+        "--limit",
+        "N",
+        "take the mean weights over the first N videos only",
+        count,
         unless_given="all",
-    )  # fmt: skip
+    )
 
 
 def time_weights(options: argparse.Namespace) -> None:
@@ -112,9 +118,12 @@ def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: i
     options.required("--output", "FILE", PICTURE, picture_file)
     options.column()
     options.value(
-        "--video", "NAME", "name or id of the video, which is predicted as one clip", str,
+        "--video",
+        "NAME",
+        "name or id of the video, which is predicted as one clip",
+        str,
         unless_given="the first one",
-    )  # fmt: skip
+    )
     options.value("--frames", "PATH", FRAMES, frames_path, unless_given=DATA_SET)
     options.value("--num-frames", "N", "frames to draw, evenly spread", count, default=num_frames)
     options.value("--tracks", "N", "tracks to draw, best score first", count, default=num_tracks)
@@ -135,10 +144,15 @@ def _record(
     from vis_bench.runs.predict import load_for_figure
 
     loaded = load_for_figure(
-        build_method, str(options.config), options.overrides, pick_device(options.device),
-        video=options.video, frames=options.frames, data_root=options.data_root,
+        build_method,
+        str(options.config),
+        options.overrides,
+        pick_device(options.device),
+        video=options.video,
+        frames=options.frames,
+        data_root=options.data_root,
         weights=options.weights,
-    )  # fmt: skip
+    )
     num_layers = loaded.num_recorded_layers(part, methods_recording)
     numbers = _layer_numbers(layers, num_layers)
     for path in _outputs(options):

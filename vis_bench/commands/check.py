@@ -28,9 +28,12 @@ def add_arguments(options: Options) -> None:
     what = "a record, a folder of records, or a baseline file"
     options.value("--baseline", "PATH", what, unless_given="--history")
     options.value(
-        "--history", "DIR", "compare with the last records of the same cells and machines here, "
-        "instead of a baseline", records_path, unless_given="--baseline",
-    )  # fmt: skip
+        "--history",
+        "DIR",
+        "compare with the last records of the same cells and machines here, instead of a baseline",
+        records_path,
+        unless_given="--baseline",
+    )
     options.required("--current", "PATH", what)
     tolerance(options)
     options.flag("--require-speed", "fail where speed could not be compared")
@@ -41,9 +44,12 @@ def add_arguments(options: Options) -> None:
 def tolerance(options: Options) -> None:
     """--tolerance of AP, AR and the tracking metrics."""
     options.value(
-        "--tolerance", "POINTS", "how far AP, AR and tracking may fall, in points",
-        number(Number("a number of points from 0 to 100", 0, 100)), default=POINTS,
-    )  # fmt: skip
+        "--tolerance",
+        "POINTS",
+        "how far AP, AR and tracking may fall, in points",
+        number(Number("a number of points from 0 to 100", 0, 100)),
+        default=POINTS,
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -64,9 +70,10 @@ def run(options: argparse.Namespace) -> int:
             report, problems = check_history(options.history, options.current, options.tolerance)
             report_skipped(problems)
         report = replace(
-            report, require_speed=options.require_speed,
+            report,
+            require_speed=options.require_speed,
             require_comparison=options.require_comparison,
-        )  # fmt: skip
+        )
         problem = append_summary(report, os.environ)
         warn([] if problem is None else [problem])
     warn(failures_beside(options.current))

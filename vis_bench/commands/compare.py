@@ -19,23 +19,29 @@ def add_arguments(options: Options) -> None:
     options.argument("first", "A", "a record with its predictions beside it, or a results file")
     options.argument("second", "B", "what A is compared with")
     options.value(
-        "--annotations", "GT.json", "annotations, needed for results files",
+        "--annotations",
+        "GT.json",
+        "annotations, needed for results files",
         unless_given="those of the records' data set",
-    )  # fmt: skip
+    )
     options.data_root()
     options.value(
-        "--score-threshold", "SCORE",
-        "only tracks with a higher score take part in the tracking metrics", score_threshold,
+        "--score-threshold",
+        "SCORE",
+        "only tracks with a higher score take part in the tracking metrics",
+        score_threshold,
         default=SCORE_THRESHOLD,
-    )  # fmt: skip
+    )
     options.flag(
-        "--power", "also print the difference in AP that this many videos can show, and how many "
+        "--power",
+        "also print the difference in AP that this many videos can show, and how many "
         "1 AP would need",
-    )  # fmt: skip
+    )
     options.flag(
-        "--exact", "of two results files, only check that their tracks are equal: masks to the "
+        "--exact",
+        "of two results files, only check that their tracks are equal: masks to the "
         "pixel, scores to 1e-6; needs no annotations; exit code 1 where they differ",
-    )  # fmt: skip
+    )
     options.resampling()
 
 
@@ -50,10 +56,15 @@ def run(options: argparse.Namespace) -> int | None:
         print_parts(options, exact.as_json(), [exact.as_text()])
         return 0 if exact.equal else 1
     report = vis_bench.compare(
-        options.first, options.second, annotations=options.annotations,
-        data_root=options.data_root, score_threshold=options.score_threshold,
-        num_resamples=options.resamples, seed=options.seed, bars=Bars(),
-    )  # fmt: skip
+        options.first,
+        options.second,
+        annotations=options.annotations,
+        data_root=options.data_root,
+        score_threshold=options.score_threshold,
+        num_resamples=options.resamples,
+        seed=options.seed,
+        bars=Bars(),
+    )
     content, parts = report.as_json(), list[Part](report.pages())
     if options.power:
         power = report.comparison.power()

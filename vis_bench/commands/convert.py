@@ -14,9 +14,11 @@ from vis_bench.text import count, one_line
 
 def add_arguments(options: Options) -> None:
     options.argument(
-        "source", "SOURCE", "YouTube-VIS or COCO annotations, a results file, a folder of indexed "
+        "source",
+        "SOURCE",
+        "YouTube-VIS or COCO annotations, a results file, a folder of indexed "
         "PNG masks, or of MOTS text",
-    )  # fmt: skip
+    )
     options.argument("output", "OUTPUT", "file to write, or new folder (png, mots)", output_path)
     options.value("--to", "FORM", f"one of {', '.join(FORMS)}", str, choices=FORMS, required=True)
     options.value("--annotations", "FILE", "lists the videos of a results file")
@@ -26,9 +28,13 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes the output, and prints what its form does not hold."""
     videos, losses = convert(
-        options.source, options.output, options.to, annotations=options.annotations,
-        min_score=options.min_score, bars=Bars(),
-    )  # fmt: skip
+        options.source,
+        options.output,
+        options.to,
+        annotations=options.annotations,
+        min_score=options.min_score,
+        bars=Bars(),
+    )
     written = f"wrote {options.output}: {count(videos, 'video')}"
     lines = [one_line(written), *(f"left out: {n} {phrase}" for phrase, n in losses.items())]
     document = {"output": str(options.output), "videos": videos, "left_out": dict(losses)}

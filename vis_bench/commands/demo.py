@@ -29,9 +29,10 @@ def run(options: argparse.Namespace) -> int:
     from vis_bench.show import demo
 
     config, folder, limit = (
-        ("clip_lengths", FULL_RECORDS, FIRST_VIDEOS) if options.full
+        ("clip_lengths", FULL_RECORDS, FIRST_VIDEOS)
+        if options.full
         else ("demo", RECORDS, NUM_VIDEOS)
-    )  # fmt: skip
+    )
     options.config = find_config(config)
     options.output, options.limit = options.output or folder, options.limit or limit
     bars = Bars(tracebacks=options.traceback)

@@ -22,25 +22,33 @@ def add_arguments(options: Options) -> None:
         nargs="+",
     )
     options.required(
-        "--frames", "PATH",
+        "--frames",
+        "PATH",
         f"folder that the annotations' file names start from; without annotations {FRAMES}",
         frames_path,
-    )  # fmt: skip
+    )
     options.required("--output", "DIR", "folder of pictures to write", output_folder)
     options.value(
-        "--annotations", "GT.json", "annotations: adds a row with the ground truth, and marks what "
+        "--annotations",
+        "GT.json",
+        "annotations: adds a row with the ground truth, and marks what "
         "is missed, false or switched",
-    )  # fmt: skip
+    )
     options.value("--videos", "NAME,...", "names or ids of videos", names, unless_given="all")
     options.choice(
-        "--dataset", DATASETS, "whose class names to write",
+        "--dataset",
+        DATASETS,
+        "whose class names to write",
         unless_given="those of the annotations or of the record beside the results",
-    )  # fmt: skip
+    )
     options.value("--columns", "N", "frames in a strip", whole_number(1, 1000), default=5)
     options.value(
-        "--side", "PIXELS", "long side of a frame", whole_number(1, 16383),
+        "--side",
+        "PIXELS",
+        "long side of a frame",
+        whole_number(1, 16383),
         unless_given="320 in strips, 640 in animations",
-    )  # fmt: skip
+    )
     options.choice("--format", ("webp", "mp4"), "format of the animation", default="webp")
     options.value(
         "--fps", "N", "frames per second of the animation", whole_number(1, 1000), default=6
@@ -58,13 +66,23 @@ def run(options: argparse.Namespace) -> None:
         options.results, options.frames, options.annotations, options.videos, options.dataset
     )
     plan = OverlayPlan(
-        options.columns, options.side, options.format, options.fps, options.single,
-        options.min_score, options.labels,
-    )  # fmt: skip
+        options.columns,
+        options.side,
+        options.format,
+        options.fps,
+        options.single,
+        options.min_score,
+        options.labels,
+    )
     files, warnings = draw_overlays(
-        inputs.videos, inputs.sides, inputs.annotated, inputs.truth.categories, options.output,
-        plan, Bars(options.json),
-    )  # fmt: skip
+        inputs.videos,
+        inputs.sides,
+        inputs.annotated,
+        inputs.truth.categories,
+        options.output,
+        plan,
+        Bars(options.json),
+    )
     known = inputs.truth.categories
     classes = sorted(
         {t.category_id for side in inputs.sides for t in side.results.tracks} - {*known}

@@ -35,52 +35,74 @@ def add_arguments(options: Options) -> None:
     )
     options.required("--predictions", "R.json", "results in the same form")
     options.value(
-        "--long-annotations", "LONG.json", "annotations of the long videos, where --annotations "
+        "--long-annotations",
+        "LONG.json",
+        "annotations of the long videos, where --annotations "
         "are those of the short ones: AP is the mean of both, as YouTube-VIS 2022 has it",
         unless_given="one file",
-    )  # fmt: skip
+    )
     options.flag("--per-category", "print a row per category too")
     options.flag("--tracking", "print HOTA, IDF1 and TETA too")
     options.value(
-        "--score-threshold", "SCORE", "with --tracking: only tracks with a higher score take part",
-        score_threshold, default=SCORE_THRESHOLD,
-    )  # fmt: skip
+        "--score-threshold",
+        "SCORE",
+        "with --tracking: only tracks with a higher score take part",
+        score_threshold,
+        default=SCORE_THRESHOLD,
+    )
     options.flag(
         "--identity-sensitivity", "print what a single identity switch costs, track by track"
     )
     options.value(
-        "--record", "NAME", "write a record of the results as those of the method NAME", str,
+        "--record",
+        "NAME",
+        "write a record of the results as those of the method NAME",
+        str,
         unless_given="no record",
-    )  # fmt: skip
+    )
     options.value(
-        "--output", "DIR", "folder of records to write, with --record", output_folder,
+        "--output",
+        "DIR",
+        "folder of records to write, with --record",
+        output_folder,
         default=RECORDS,
-    )  # fmt: skip
+    )
     unknown = "not stated"
     options.value("--backbone", "NAME", "the record's backbone", str, unless_given=unknown)
     options.value(
-        "--dataset", "NAME", "the record's data set", str,
+        "--dataset",
+        "NAME",
+        "the record's data set",
+        str,
         unless_given="the one whose categories the annotations have",
-    )  # fmt: skip
+    )
     options.value(
         "--split", "NAME", "the record's split", str, unless_given="that of the annotations file"
     )
     options.value(
-        "--note", "TEXT", "label that distinguishes results of one method, such as "
-        "'36 frames'", str,
-    )  # fmt: skip
+        "--note",
+        "TEXT",
+        "label that distinguishes results of one method, such as '36 frames'",
+        str,
+    )
     options.value("--url", "URL", "where the results come from", str, unless_given=unknown)
     options.value(
-        "--fps", "N", "source frames per second, measured on --device", positive,
+        "--fps",
+        "N",
+        "source frames per second, measured on --device",
+        positive,
         unless_given=unknown,
-    )  # fmt: skip
+    )
     options.value(
         "--device", "NAME", "the device of --fps, such as 'one V100'", str, unless_given=unknown
     )
     options.value(
-        "--params", "N", "distinct learnable parameters: a whole number, or one with K, M or B "
-        "such as 39.1M", num_params, unless_given=unknown,
-    )  # fmt: skip
+        "--params",
+        "N",
+        "distinct learnable parameters: a whole number, or one with K, M or B such as 39.1M",
+        num_params,
+        unless_given=unknown,
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -91,9 +113,11 @@ def run(options: argparse.Namespace) -> None:
     else:
         _refuse_without_record(options)
         evaluation = vis_bench.evaluate(
-            options.annotations, options.predictions,
-            long_annotations=options.long_annotations, tracking_threshold=threshold,
-        )  # fmt: skip
+            options.annotations,
+            options.predictions,
+            long_annotations=options.long_annotations,
+            tracking_threshold=threshold,
+        )
     warn(evaluation.warnings)
     report = evaluation_json(evaluation, per_category=options.per_category)
     parts = evaluation_parts(evaluation, per_category=options.per_category)
@@ -144,13 +168,24 @@ def _record_results(
     from vis_bench.runs.external import OtherCode, record_results
 
     source = OtherCode(
-        options.record, options.backbone, options.note, options.url, options.fps, options.device,
+        options.record,
+        options.backbone,
+        options.note,
+        options.url,
+        options.fps,
+        options.device,
         options.params,
-    )  # fmt: skip
+    )
     evaluation, path = record_results(
-        source, options.annotations, options.predictions, RecordStore(options.output),
-        command=options.command_line, dataset=options.dataset, split=options.split,
-        long_annotations=options.long_annotations, tracking_threshold=tracking_threshold,
-    )  # fmt: skip
+        source,
+        options.annotations,
+        options.predictions,
+        RecordStore(options.output),
+        command=options.command_line,
+        dataset=options.dataset,
+        split=options.split,
+        long_annotations=options.long_annotations,
+        tracking_threshold=tracking_threshold,
+    )
     say(f"wrote {path}")
     return evaluation

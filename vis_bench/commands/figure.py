@@ -35,9 +35,14 @@ def run(options: argparse.Namespace) -> None:
 
 def _add_strip(options: Options) -> None:
     options.argument(
-        "configs", "CONFIG", "YAML files or names of bundled configs, or NAME=CONFIG to call a row "
-        f"NAME (default: {' '.join(STRIP_CONFIGS)})", named_file, nargs="*", default=STRIP_CONFIGS,
-    )  # fmt: skip
+        "configs",
+        "CONFIG",
+        "YAML files or names of bundled configs, or NAME=CONFIG to call a row "
+        f"NAME (default: {' '.join(STRIP_CONFIGS)})",
+        named_file,
+        nargs="*",
+        default=STRIP_CONFIGS,
+    )
     options.required("--output", "FILE", attention.PICTURE, picture_file)
     options.value("--video", "NAME", "name or id of the video", str, unless_given="the first one")
     options.value("--frames", "PATH", FRAMES, frames_path, unless_given=attention.DATA_SET)
@@ -62,18 +67,27 @@ def _strip(options: argparse.Namespace) -> None:
     if options.dark and (form != "png" or options.column):
         raise InputError(f"--dark draws PNGs without --column; --output is {options.output}")
     rows = load_rows(
-        build_method, options.configs, options.overrides, pick_device(options.device),
-        video=options.video, frames=options.frames, data_root=options.data_root,
-    )  # fmt: skip
+        build_method,
+        options.configs,
+        options.overrides,
+        pick_device(options.device),
+        video=options.video,
+        frames=options.frames,
+        data_root=options.data_root,
+    )
     check_writable(options.output)
     first = next(iter(rows.values()))
     total = len(rows) * first.video.length
     with Bars(options.json).bar(f"predict {first.video.name}", total) as advance:
         results = predict_rows(rows, advance)
     blocks = method_strip(
-        first.video, results, first.ground_truth([first.video]), first.categories,
-        min_score=options.min_score, labels=options.labels,
-    )  # fmt: skip
+        first.video,
+        results,
+        first.ground_truth([first.video]),
+        first.categories,
+        min_score=options.min_score,
+        labels=options.labels,
+    )
     ground = DARK if options.dark else LIGHT
     drawn = encode_strips(blocks, options.num_frames, options.column, form, ground)
     write_atomically(options.output, drawn)
@@ -85,9 +99,11 @@ def _add_failure_cases(options: Options) -> None:
     options.argument("results", "RESULTS", "results file, or NAME=FILE to call it NAME", named_file)
     options.required("--output", "FILE", attention.PICTURE, picture_file)
     options.value(
-        "--annotations", "GT.json", "annotations of the videos; needs --frames",
+        "--annotations",
+        "GT.json",
+        "annotations of the videos; needs --frames",
         unless_given="those of the synthetic validation videos, which are drawn in memory",
-    )  # fmt: skip
+    )
     options.annotated_frames("the synthetic validation videos")
     options.value("--kinds", "NAME,...", "kinds of error", names, unless_given="all")
     options.value("--worst", "N", "videos per kind of error", count, default=1)
@@ -121,9 +137,12 @@ def _failure_cases(options: argparse.Namespace) -> None:
         raise InputError(f"{side.name} loses no AP to {', '.join(kinds)}; nothing to draw")
     warnings: dict[str, None] = {}
     blocks = failure_cases(
-        inputs, cases, min_score=options.min_score, labels=options.labels,
+        inputs,
+        cases,
+        min_score=options.min_score,
+        labels=options.labels,
         warn=lambda text: warnings.update({text: None}),
-    )  # fmt: skip
+    )
     form = picture_format(options.output)
     write_atomically(options.output, encode_strips(blocks, options.columns, options.column, form))
     warn([*truth.warnings, *warnings])
@@ -136,9 +155,12 @@ def _failure_cases(options: argparse.Namespace) -> None:
 
 def _fields(kind: str, errors: VideoErrors) -> dict[str, object]:
     return {
-        "kind": kind, "video": errors.video.name, "video_id": errors.video.id,
-        "ap": errors.ap, "lost": errors.gains[kind],
-    }  # fmt: skip
+        "kind": kind,
+        "video": errors.video.name,
+        "video_id": errors.video.id,
+        "ap": errors.ap,
+        "lost": errors.gains[kind],
+    }
 
 
 # Line of help, function that adds arguments, and function that draws.

@@ -36,18 +36,23 @@ def add_arguments(options: Options) -> None:
         "--all", "show every cell, ablations too, instead of the best per method and backbone"
     )
     options.value(
-        "--annotations", "GT.json", "annotations of records that name none",
+        "--annotations",
+        "GT.json",
+        "annotations of records that name none",
         unless_given="those of the records' data sets",
-    )  # fmt: skip
+    )
     options.data_root()
     options.format(FORMATS)
     options.columns()
     options.output_file()
     for name, text in (("--picture", "AP against FPS"), ("--curves", "cost over clip length")):
         options.value(
-            name, "FILE", f"write a chart of {text} to a .png, .svg or .pdf file instead",
-            picture_file, unless_given="only the leaderboard",
-        )  # fmt: skip
+            name,
+            "FILE",
+            f"write a chart of {text} to a .png, .svg or .pdf file instead",
+            picture_file,
+            unless_given="only the leaderboard",
+        )
 
 
 def run(options: argparse.Namespace) -> int:

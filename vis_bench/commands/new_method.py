@@ -23,10 +23,13 @@ def add_arguments(options: Options) -> None:
     options.argument("name", "NAME", "the method's name, such as my_method", str)
     options.argument("folder", "DIR", "folder to write; missing or empty", output_folder)
     options.choice(
-        "--kind", KINDS, "clip: all frames of a clip at once, clips joined into tracks; "
+        "--kind",
+        KINDS,
+        "clip: all frames of a clip at once, clips joined into tracks; "
         "online: frame after frame, with identities of its own; video: a whole video at once, "
-        "such as code that is not to be ported", default="clip",
-    )  # fmt: skip
+        "such as code that is not to be ported",
+        default="clip",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -37,9 +40,12 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"{folder} is not empty; expected a folder to make, or an empty one")
     written = [str(path) for path in _write_package(name, folder, options.kind)]
     steps = (
-        "Next:", f"  cd {folder}", "  pip install -e '.[test]'", "  pytest",
+        "Next:",
+        f"  cd {folder}",
+        "  pip install -e '.[test]'",
+        "  pytest",
         f"  vis-bench run {name}.yaml --limit 4",
-    )  # fmt: skip
+    )
     print_result(options, written, "\n".join([*written, "", *steps]))
 
 

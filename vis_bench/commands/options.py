@@ -59,9 +59,11 @@ class Options:
         self._parser = parser
         self._types: dict[str, Callable[[str], Any]] = {}
         parser.add_argument(
-            "--json", action="store_true", default=json_default,
+            "--json",
+            action="store_true",
+            default=json_default,
             help="print machine-readable output",
-        )  # fmt: skip
+        )
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parses the words behind the command; an InputError for a file written and read."""
@@ -101,9 +103,16 @@ class Options:
         self._parser.add_argument(name, type=type, metavar=metavar, help=text, **more)
 
     def value(
-        self, name: str, metavar: str, text: str, type: Callable[[str], Any] = any_path, *,
-        default: Any = None, unless_given: str = "none", **more: Any,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        metavar: str,
+        text: str,
+        type: Callable[[str], Any] = any_path,
+        *,
+        default: Any = None,
+        unless_given: str = "none",
+        **more: Any,
+    ) -> None:
         """An option with a value.
 
         Args:
@@ -127,9 +136,14 @@ class Options:
         self.value(name, metavar, text, type, required=True)
 
     def choice(
-        self, name: str, choices: Sequence[str], text: str, *,
-        default: str | None = None, unless_given: str = "none",
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        choices: Sequence[str],
+        text: str,
+        *,
+        default: str | None = None,
+        unless_given: str = "none",
+    ) -> None:
         """An option that takes one of a few values; `default` and `unless_given` as in `value`."""
         metavar = f"{{{','.join(choices)}}}"
         self.value(
@@ -147,11 +161,15 @@ class Options:
     def overrides(self) -> None:
         """--set."""
         self.value(
-            "--set", "KEY=VALUE",
+            "--set",
+            "KEY=VALUE",
             "override a key of the config, such as clip_length=10 or options.backbone=r101; may be "
-            "repeated", override, unless_given="the config as it is", action="append",
+            "repeated",
+            override,
+            unless_given="the config as it is",
+            action="append",
             dest="overrides",
-        )  # fmt: skip
+        )
         self._parser.set_defaults(overrides=[])
 
     def device(self) -> None:
@@ -167,9 +185,11 @@ class Options:
             without_weights: the help's words for a config that names no weights.
         """
         self.value(
-            "--weights", "FILE", "checkpoint (.pth, .safetensors, folder with model.safetensors)",
+            "--weights",
+            "FILE",
+            "checkpoint (.pth, .safetensors, folder with model.safetensors)",
             unless_given=f"what the config names; {without_weights}",
-        )  # fmt: skip
+        )
         self.device()
         self.overrides()
 
@@ -190,9 +210,12 @@ class Options:
             videos: the help's words for how many are measured without --limit.
         """
         self.value(
-            "--output", "DIR", "folder of records to write", output_folder,
+            "--output",
+            "DIR",
+            "folder of records to write",
+            output_folder,
             unless_given=f"{records}; {LIMITED_RECORDS} for part of a split, see --limit",
-        )  # fmt: skip
+        )
         self.method()
         self.data_root()
         self.limit("measure", videos)
@@ -204,45 +227,61 @@ class Options:
     def data_root(self) -> None:
         """--data-root."""
         self.value(
-            "--data-root", "DIR", "folder of data sets",
+            "--data-root",
+            "DIR",
+            "folder of data sets",
             unless_given="none, which is enough for the synthetic videos",
-        )  # fmt: skip
+        )
 
     def annotated_frames(self, unless_given: str) -> None:
         """--frames of annotated videos."""
         self.value(
-            "--frames", "DIR", "folder that the annotations' file names start from", frames_path,
+            "--frames",
+            "DIR",
+            "folder that the annotations' file names start from",
+            frames_path,
             unless_given=unless_given,
-        )  # fmt: skip
+        )
 
     def min_score(self) -> None:
         """--min-score of pictures."""
         self.value(
-            "--min-score", "S", "leave out tracks with a lower score", score,
+            "--min-score",
+            "S",
+            "leave out tracks with a lower score",
+            score,
             default=SCORE_THRESHOLD,
-        )  # fmt: skip
+        )
 
     def column(self) -> None:
         """--column of figures."""
         self.value(
-            "--column", "WIDTH",
+            "--column",
+            "WIDTH",
             "width in a paper, such as 3.3in or 6.9in, with letters of 7 and 8 points",
-            column_width, unless_given="880 pixels, for a README",
-        )  # fmt: skip
+            column_width,
+            unless_given="880 pixels, for a README",
+        )
 
     def labels(self) -> None:
         """--labels of pictures."""
         self.choice(
-            "--labels", ("all", "first", "none"), "which pictures name an object: all, the first "
-            "with it and those where its track switches, or none", default="first",
-        )  # fmt: skip
+            "--labels",
+            ("all", "first", "none"),
+            "which pictures name an object: all, the first "
+            "with it and those where its track switches, or none",
+            default="first",
+        )
 
     def resampling(self) -> None:
         """--resamples and --seed of half-samples."""
         self.value(
-            "--resamples", "N", f"half-samples of the videos, up to {RESAMPLES.high}",
-            whole(RESAMPLES), default=1000,
-        )  # fmt: skip
+            "--resamples",
+            "N",
+            f"half-samples of the videos, up to {RESAMPLES.high}",
+            whole(RESAMPLES),
+            default=1000,
+        )
         self.value("--seed", "N", "seed of the half-samples", seed, default=0)
 
     def records(self) -> None:
@@ -256,16 +295,22 @@ class Options:
     def columns(self) -> None:
         """--columns of tables."""
         self.value(
-            "--columns", "A,B", "show only these columns, such as method,ap,ap75,fps", names,
+            "--columns",
+            "A,B",
+            "show only these columns, such as method,ap,ap75,fps",
+            names,
             unless_given="those that fit; all in CSV",
-        )  # fmt: skip
+        )
 
     def output_file(self) -> None:
         """--output of a command that prints one text."""
         self.value(
-            "--output", "FILE", "file to write instead of printing", output_file,
+            "--output",
+            "FILE",
+            "file to write instead of printing",
+            output_file,
             unless_given="print",
-        )  # fmt: skip
+        )
 
 
 def check_overwriting(types: Mapping[str, Callable[[str], Any]], values: dict[str, Any]) -> None:

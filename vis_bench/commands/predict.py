@@ -21,15 +21,19 @@ def add_arguments(options: Options) -> None:
     options.required("--frames", "PATH", FRAMES, frames_path)
     options.required("--output", "FILE", "results JSON to write", output_file)
     options.value(
-        "--annotations", "FILE",
+        "--annotations",
+        "FILE",
         "a list of videos, such as a server's valid.json; --frames is then the folder that its "
         "file names start from",
         unless_given="every video in --frames, with ids 1, 2, ...",
-    )  # fmt: skip
+    )
     options.value(
-        "--draw", "DIR", "also draw the tracks over the frames into this folder", output_folder,
+        "--draw",
+        "DIR",
+        "also draw the tracks over the frames into this folder",
+        output_folder,
         unless_given="no pictures",
-    )  # fmt: skip
+    )
     options.limit("predict")
     options.random_weights("infer")
     options.method(without_weights="an error where it names none")
@@ -56,9 +60,13 @@ def run(options: argparse.Namespace) -> None:
     if weights := find_weights(cell, options.weights):
         overwrite_guard([options.output], [weights.path])
     method = load_predictor(
-        build_method, cell, len(inputs.categories), device,
-        weights=options.weights, random_weights=options.random_weights,
-    )  # fmt: skip
+        build_method,
+        cell,
+        len(inputs.categories),
+        device,
+        weights=options.weights,
+        random_weights=options.random_weights,
+    )
     summary = predict(method, inputs, plan, options.output, bars)
     if options.draw is not None:
         named = cell.dataset.name if cell.dataset.name in DATASETS else None
@@ -67,9 +75,14 @@ def run(options: argparse.Namespace) -> None:
             [str(options.output)], options.frames, options.annotations, predicted, dataset=named
         )
         _, warnings = draw_overlays(
-            sources.videos, sources.sides, None, sources.truth.categories, options.draw,
-            OverlayPlan(), bars,
-        )  # fmt: skip
+            sources.videos,
+            sources.sides,
+            None,
+            sources.truth.categories,
+            options.draw,
+            OverlayPlan(),
+            bars,
+        )
         warn(warnings)
         say(f"pictures: {options.draw}")
     print_result(options, summary, summary_text(summary))

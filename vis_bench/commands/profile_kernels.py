@@ -43,20 +43,28 @@ def add_arguments(options: Options) -> None:
             name, "A,B", f"measure only these {name[2:]}", names, unless_given="all that apply"
         )
     options.value(
-        "--original-op", "MODULE",
+        "--original-op",
+        "MODULE",
         "measure the original CUDA operator of Deformable DETR as well, from a module that can be "
         "imported, such as MultiScaleDeformableAttention",
-        str, unless_given="not measured",
-    )  # fmt: skip
+        str,
+        unless_given="not measured",
+    )
     options.output_file()
     options.value(
-        "--config", "CONFIG", "trace the method of this config's first cell instead, see --trace",
-        config_file, unless_given="no trace",
-    )  # fmt: skip
+        "--config",
+        "CONFIG",
+        "trace the method of this config's first cell instead, see --trace",
+        config_file,
+        unless_given="no trace",
+    )
     options.value(
-        "--trace", "FILE", "trace to write (.json or .json.gz), with --config", output_file,
+        "--trace",
+        "FILE",
+        "trace to write (.json or .json.gz), with --config",
+        output_file,
         unless_given=f"{TRACE} with --config",
-    )  # fmt: skip
+    )
     options.method()
 
 
@@ -80,10 +88,15 @@ def _profile(options: argparse.Namespace) -> None:
     with Bars().steps("kernels") as progress:
         try:
             rows = profile(
-                options.shapes, options.backends, options.passes or PASSES, options.dtypes,
-                device=device, original=options.original_op, progress=progress,
+                options.shapes,
+                options.backends,
+                options.passes or PASSES,
+                options.dtypes,
+                device=device,
+                original=options.original_op,
+                progress=progress,
                 free_on_cpu=available_memory,
-            )  # fmt: skip
+            )
         except ValueError as error:
             raise InputError(str(error)) from None
     if options.json:

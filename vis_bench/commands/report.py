@@ -25,16 +25,21 @@ def add_arguments(options: Options) -> None:
         "--output", "FILE", "HTML file to write", output_file, default=Path("report.html")
     )
     options.value(
-        "--annotations", "GT.json", "annotations, needed for results files",
+        "--annotations",
+        "GT.json",
+        "annotations, needed for results files",
         unless_given="those of the record's data set",
-    )  # fmt: skip
+    )
     options.annotated_frames("those of the record's data set; with --annotations masks on gray")
     options.data_root()
     options.value("--videos", "N", "how many videos can be opened", count, unless_given="all")
     options.value(
-        "--side", "PIXELS", "longest side of a frame; none is enlarged",
-        whole_number(1, LONGEST_SIDE), default=360,
-    )  # fmt: skip
+        "--side",
+        "PIXELS",
+        "longest side of a frame; none is enlarged",
+        whole_number(1, LONGEST_SIDE),
+        default=360,
+    )
     options.min_score()
     options.value("--max-size", "MB", "leave out videos beyond this size", count, default=15)
     options.resampling()
@@ -45,13 +50,19 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.show.report.page import MEGABYTE, ReportPlan, make_report
 
     plan = ReportPlan(
-        options.videos, options.side, options.min_score, options.resamples, options.seed,
+        options.videos,
+        options.side,
+        options.min_score,
+        options.resamples,
+        options.seed,
         options.max_size,
-    )  # fmt: skip
+    )
     inputs = compared_sources(
         [path for path in (options.first, options.second) if path is not None],
-        annotations=options.annotations, frames=options.frames, data_root=options.data_root,
-    )  # fmt: skip
+        annotations=options.annotations,
+        frames=options.frames,
+        data_root=options.data_root,
+    )
     check_has_objects(inputs.truth)
     check_any_frame(inputs.videos)
     check_writable(options.output)
@@ -64,7 +75,12 @@ def run(options: argparse.Namespace) -> None:
     size = f"{len(report.page) / MEGABYTE:.1f} MB"
     print_result(
         options,
-        {"output": str(options.output), "bytes": len(report.page), "videos": list(report.shown),
-         "left_out": list(report.left_out), "warnings": list(report.warnings)},
+        {
+            "output": str(options.output),
+            "bytes": len(report.page),
+            "videos": list(report.shown),
+            "left_out": list(report.left_out),
+            "warnings": list(report.warnings),
+        },
         one_line(f"report: {options.output}, videos to open: {len(report.shown)}, {size}"),
-    )  # fmt: skip
+    )

@@ -32,31 +32,49 @@ def add_arguments(options: Options) -> None:
     options.config()
     options.measuring(RECORDS)
     options.value(
-        "--workers", "N", "infer in N processes on this machine, or on the cluster (needs Ray)",
-        count, unless_given="this process; with --ray as many as fit",
-    )  # fmt: skip
+        "--workers",
+        "N",
+        "infer in N processes on this machine, or on the cluster (needs Ray)",
+        count,
+        unless_given="this process; with --ray as many as fit",
+    )
     options.value(
-        "--ray", "ADDRESS", "run on a Ray cluster that exists: auto, or HOST:PORT of its head; "
-        "whoever reaches its ports or has its token may run code there", str,
-    )  # fmt: skip
+        "--ray",
+        "ADDRESS",
+        "run on a Ray cluster that exists: auto, or HOST:PORT of its head; "
+        "whoever reaches its ports or has its token may run code there",
+        str,
+    )
     options.value(
-        "--gpus-per-worker", "F", "GPUs of a worker; a fraction shares one", positive,
+        "--gpus-per-worker",
+        "F",
+        "GPUs of a worker; a fraction shares one",
+        positive,
         unless_given="1 on a GPU",
-    )  # fmt: skip
+    )
     options.value("--threads-per-worker", "N", "CPU threads of a worker", count, default=1)
     options.value(
-        "--retries", "N", "how often a video whose worker dies is tried again",
-        whole_number(0, 100), default=2,
-    )  # fmt: skip
+        "--retries",
+        "N",
+        "how often a video whose worker dies is tried again",
+        whole_number(0, 100),
+        default=2,
+    )
     options.value(
-        "--shard", "I/N", "infer the I-th of N parts, beside other processes that take the others; "
-        "auto reads torchrun's or a Slurm array's variables", str,
-    )  # fmt: skip
+        "--shard",
+        "I/N",
+        "infer the I-th of N parts, beside other processes that take the others; "
+        "auto reads torchrun's or a Slurm array's variables",
+        str,
+    )
 
     options.value(
-        "--trace", "FILE", "schedule streaming by the clip times in this trace, which a record of "
-        "any machine has beside it", unless_given="those of this machine",
-    )  # fmt: skip
+        "--trace",
+        "FILE",
+        "schedule streaming by the clip times in this trace, which a record of "
+        "any machine has beside it",
+        unless_given="those of this machine",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -84,10 +102,12 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     on_gpu = pick_device(options.device).type == "cuda"
     gpus = options.gpus_per_worker
     settings = ClusterSettings(
-        address=options.ray, workers=options.workers,
+        address=options.ray,
+        workers=options.workers,
         gpus_per_worker=(1.0 if gpus is None else gpus) if on_gpu else 0.0,
-        threads=options.threads_per_worker, retries=options.retries,
-    )  # fmt: skip
+        threads=options.threads_per_worker,
+        retries=options.retries,
+    )
     return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
@@ -99,14 +119,23 @@ def asked(
     from vis_bench.runs.jobs import RunSettings
 
     run = RunSettings(
-        options.command_line, pick_device(options.device), options.data_root, options.weights,
-        options.limit, options.verify_frames, trace,
-    )  # fmt: skip
+        options.command_line,
+        pick_device(options.device),
+        options.data_root,
+        options.weights,
+        options.limit,
+        options.verify_frames,
+        trace,
+    )
     return {
-        "config": options.config, "overrides": options.overrides, "run": run,
-        "build": build_method, "output": options.output,
-        "default_output": records_folder, "resume": options.resume,
-    }  # fmt: skip
+        "config": options.config,
+        "overrides": options.overrides,
+        "run": run,
+        "build": build_method,
+        "output": options.output,
+        "default_output": records_folder,
+        "resume": options.resume,
+    }
 
 
 def show(options: argparse.Namespace, outcome: Outcome, bars: Bars) -> int:

@@ -15,9 +15,12 @@ def add_arguments(options: Options) -> None:
     options.argument("results", "R.json", "YouTube-VIS results")
     options.argument("zip", "OUT.zip", "zip to write", output_file)
     options.value(
-        "--annotations", "FILE", "the server's list of videos, such as its valid.json, to check "
-        "ids, lengths and sizes against", unless_given="no such check",
-    )  # fmt: skip
+        "--annotations",
+        "FILE",
+        "the server's list of videos, such as its valid.json, to check "
+        "ids, lengths and sizes against",
+        unless_given="no such check",
+    )
 
 
 def run(options: argparse.Namespace) -> None:

@@ -25,8 +25,12 @@ def run(options: argparse.Namespace) -> None:
     """Writes frames and annotations, and prints where."""
     splits = [options.split] if options.split else ["train", "val"]
     written = write_dataset(
-        options.directory, Bars(), plain=options.plain, seed=options.seed,
-        num_videos=dict.fromkeys(splits, options.videos), image_format=options.format,
-    )  # fmt: skip
+        options.directory,
+        Bars(),
+        plain=options.plain,
+        seed=options.seed,
+        num_videos=dict.fromkeys(splits, options.videos),
+        image_format=options.format,
+    )
     lines = [one_line(f"{key}: {value}") for key, value in written.items()]
     print_result(options, written, "\n".join(lines))

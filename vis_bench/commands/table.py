@@ -38,9 +38,13 @@ def add_arguments(options: Options) -> None:
     options.value("--rows", "FIELD", f"{sweep}field of the rows, such as clip_length", str)
     options.value("--value", "FIELD", f"{sweep}field of the cells, such as ap or fps", str)
     options.value(
-        "--where", "KEY=VALUE", f"{sweep}only records with this value; may be repeated", pair,
-        unless_given="all", action="append",
-    )  # fmt: skip
+        "--where",
+        "KEY=VALUE",
+        f"{sweep}only records with this value; may be repeated",
+        pair,
+        unless_given="all",
+        action="append",
+    )
     options.value(
         "--picture", "FILE", f"{sweep}chart to write instead, a line per column", picture_file
     )

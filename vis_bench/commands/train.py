@@ -16,9 +16,12 @@ def add_arguments(options: Options) -> None:
         "a YAML file, or the name of a bundled config in the folder `train`", training_config_file
     )
     options.value(
-        "--output", "DIR", "folder for the checkpoint, the weights and the records of the end",
-        output_folder, unless_given="runs/<name of the config>",
-    )  # fmt: skip
+        "--output",
+        "DIR",
+        "folder for the checkpoint, the weights and the records of the end",
+        output_folder,
+        unless_given="runs/<name of the config>",
+    )
     options.overrides()
     options.flag("--resume", "go on from the checkpoint in the output folder")
 

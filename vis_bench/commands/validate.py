@@ -20,9 +20,11 @@ def add_arguments(options: Options) -> None:
     )
     options.annotated_frames(unless_given="frames are not checked")
     options.choice(
-        "--name", tuple(CATEGORIES), "data set whose categories the file should have",
+        "--name",
+        tuple(CATEGORIES),
+        "data set whose categories the file should have",
         unless_given="any",
-    )  # fmt: skip
+    )
     options.flag("--all", "print a line for every problem instead of groups of equal ones")
 
 

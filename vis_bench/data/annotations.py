@@ -108,10 +108,16 @@ class GroundTruth:
         objects = [_object(*row) for row in zip(entries, places, averages, strict=True)]
         warnings += [*_length_warnings(entries, videos), *_occlusion_warnings(entries, objects)]
         return cls(
-            name, [videos[key] for key in sorted(videos)], dict(sorted(categories.items())),
-            list(categories), objects, tubes, [f"{name}: {warning}" for warning in warnings],
-            _parts(content, name, videos), is_of_images(content),
-        )  # fmt: skip
+            name,
+            [videos[key] for key in sorted(videos)],
+            dict(sorted(categories.items())),
+            list(categories),
+            objects,
+            tubes,
+            [f"{name}: {warning}" for warning in warnings],
+            _parts(content, name, videos),
+            is_of_images(content),
+        )
 
 
 def read_annotations(path: Path) -> GroundTruth:
@@ -217,9 +223,11 @@ def _is_id_list(value: object) -> bool:
 
 
 def _listed(
-    content: dict[str, Any], name: str, videos: Mapping[int, object],
+    content: dict[str, Any],
+    name: str,
+    videos: Mapping[int, object],
     categories: Mapping[int, object],
-) -> tuple[list[dict[str, Any]], list[str]]:  # fmt: skip
+) -> tuple[list[dict[str, Any]], list[str]]:
     """The annotations of listed videos and categories, and warnings about the others."""
     entries = read_entries(content, "annotations", name)
     for index, entry in enumerate(entries):

@@ -215,9 +215,13 @@ def _read_content(annotations: PinnedFile) -> Any:
 
 
 def _opened(
-    name: str, split: str, read: Callable[[], Any], title: str, frames: Path,
+    name: str,
+    split: str,
+    read: Callable[[], Any],
+    title: str,
+    frames: Path,
     annotations: PinnedFile | None = None,
-) -> Dataset:  # fmt: skip
+) -> Dataset:
     """The data set of an annotations file, or of two that were joined, called `title`."""
     content = read()
     check_kind(content, title, needs_annotations=False)
@@ -235,9 +239,16 @@ def _opened(
     videos = [_video(entry, frames) for entry in entries]
     _check_first_frame(frames, str(entries[0].file_names[0]))
     return Dataset(
-        name, split, videos, dict(sorted(categories.items())), bool(content.get("annotations")),
-        annotations, read, cut_of(content), is_of_images(content),
-    )  # fmt: skip
+        name,
+        split,
+        videos,
+        dict(sorted(categories.items())),
+        bool(content.get("annotations")),
+        annotations,
+        read,
+        cut_of(content),
+        is_of_images(content),
+    )
 
 
 def read_categories(annotations: Path) -> dict[int, str]:
@@ -260,10 +271,16 @@ def _drawn(name: str, split: str, plain: bool) -> Dataset:
     first = synthetic.FIRST_VIDEOS if of_images and split == "val" else None
     drawn = synthetic.generate(split, plain=plain, num_videos=first)
     return Dataset(
-        name, split, synthetic.image_videos(drawn) if of_images else drawn.videos, categories,
-        True, None, partial(_drawn_content, drawn, of_images), of_images=of_images,
+        name,
+        split,
+        synthetic.image_videos(drawn) if of_images else drawn.videos,
+        categories,
+        True,
+        None,
+        partial(_drawn_content, drawn, of_images),
+        of_images=of_images,
         drawn=None if of_images else drawn,
-    )  # fmt: skip
+    )
 
 
 @cache

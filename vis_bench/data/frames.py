@@ -159,9 +159,12 @@ class ImageFiles(LazyFrames):
     """
 
     def __init__(
-        self, files: Sequence[Path], name: str, size_HW: tuple[int, int],
+        self,
+        files: Sequence[Path],
+        name: str,
+        size_HW: tuple[int, int],
         pins: Sequence[int | str] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(len(files), self._decode)
         self.files = files
         self._name = name

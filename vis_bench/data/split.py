@@ -208,11 +208,15 @@ def _part(
     counts = Counter(category for video in videos for category in shown[video])
     by_name = {text: counts[category] for category, text in sorted(distinct_names(names).items())}
     summary = {
-        "part": name, "path": str(path), "sha256": annotations_checksum(data),
-        "protocol": cut.get("protocol"), "videos_sha256": cut["videos_sha256"],
-        "num_videos": len(videos), "num_objects": len(part["annotations"]),
+        "part": name,
+        "path": str(path),
+        "sha256": annotations_checksum(data),
+        "protocol": cut.get("protocol"),
+        "videos_sha256": cut["videos_sha256"],
+        "num_videos": len(videos),
+        "num_objects": len(part["annotations"]),
         "videos_per_category": by_name,
-    }  # fmt: skip
+    }
     return summary, data
 
 

@@ -187,9 +187,12 @@ def _opened(path: Path) -> tuple[int, int] | str:
 
 
 def _check_object(
-    entry: dict[str, Any], videos: Mapping[int, VideoEntry], categories: Collection[int],
-    where: str, report: Report,
-) -> None:  # fmt: skip
+    entry: dict[str, Any],
+    videos: Mapping[int, VideoEntry],
+    categories: Collection[int],
+    where: str,
+    report: Report,
+) -> None:
     """Checks one annotation against its video and its own masks; its id is checked elsewhere."""
     where = f"{where}, annotation {shown(entry.get('id'))}"
     number = entry.get("video_id")

@@ -48,9 +48,12 @@ PublishedMasks = tuple[list[tuple[int, int]], Tensor]
 
 
 def published_masks(
-    owners: list[tuple[int, int]], logits_PHW: Tensor, size_HW: tuple[int, int],
-    padding: Padding | None, boxes_P4: Tensor | None = None,
-) -> Iterator[PublishedMasks]:  # fmt: skip
+    owners: list[tuple[int, int]],
+    logits_PHW: Tensor,
+    size_HW: tuple[int, int],
+    padding: Padding | None,
+    boxes_P4: Tensor | None = None,
+) -> Iterator[PublishedMasks]:
     """The masks of some logits on the host, some at a time."""
     for first, masks_PHW in at_video_size(logits_PHW, size_HW, padding, boxes_P4):
         yield owners[first : first + len(masks_PHW)], masks_PHW.cpu()
@@ -359,17 +362,18 @@ class NamedTracker:
         rule: selection of the (track, class) pairs.
         num_frames: the video's length.
         height, width: the video's original size in pixels, the size of the tracks' masks.
-        waiting_bytes: most bytes of logits that wait; beyond it all masks of the oldest clip are
-            encoded. It changes memory and time, never the result.
+        waiting_bytes: most bytes of logits that wait before masks are encoded; no result changes.
     """
 
     def __init__(
-        self, rule: TrackingRule, num_frames: int, height: int, width: int,
+        self,
+        rule: TrackingRule,
+        num_frames: int,
+        height: int,
+        width: int,
         waiting_bytes: int = WAITING_BYTES,
-    ) -> None:  # fmt: skip
-        self._rule = rule
-        self._num_frames = num_frames
-        self._size_HW = (height, width)
+    ) -> None:
+        self._rule, self._num_frames, self._size_HW = rule, num_frames, (height, width)
         self._waiting_bytes = waiting_bytes
         self._waiting: deque[_WaitingMasks] = deque()
         # By the method's number, in the order in which tracks appear.

@@ -38,9 +38,15 @@ class Comparison:
 
 
 def in_points(
-    figure: str, field: str, old: float | None, new: float | None, points: float,
-    after: Record, measurement: str, noise: tuple[float, float] = (0.0, 0.0),
-) -> Comparison:  # fmt: skip
+    figure: str,
+    field: str,
+    old: float | None,
+    new: float | None,
+    points: float,
+    after: Record,
+    measurement: str,
+    noise: tuple[float, float] = (0.0, 0.0),
+) -> Comparison:
     """Compare AP or a metric like it, fractions both.
 
     Args:

@@ -54,14 +54,14 @@ class EqualTracks:
             f"{count(self.num_equal, 'track')} with equal masks and scores within {TOLERANCE:g}; "
             f"largest difference of scores {self.largest_score_difference:.3g}"
         ]
+        other_scores = f"{count(self.num_other_scores, 'track')} with equal masks and other scores"
+        videos = f"{count(len(self.videos_of_one), 'video')} in one file alone, not compared"
         differences = {
-            f"{count(self.num_other_scores, 'track')} with equal masks and other scores":
-                self.num_other_scores,
+            other_scores: self.num_other_scores,
             f"{count(self.only_first, 'track')} of A without an equal one in B": self.only_first,
             f"{count(self.only_second, 'track')} of B without an equal one in A": self.only_second,
-            f"{count(len(self.videos_of_one), 'video')} in one file alone, not compared":
-                len(self.videos_of_one),
-        }  # fmt: skip
+            videos: len(self.videos_of_one),
+        }
         lines += [line for line, number in differences.items() if number]
         return "\n".join([*lines, "The predictions are equal." if self.equal else "They differ."])
 
@@ -82,9 +82,13 @@ def equal_tracks(first: Iterable[Track], second: Iterable[Track]) -> EqualTracks
             only_first += max(len(a) - len(b), 0)
             only_second += max(len(b) - len(a), 0)
     return EqualTracks(
-        num_equal, num_other, largest, only_first, only_second,
+        num_equal,
+        num_other,
+        largest,
+        only_first,
+        only_second,
         tuple(sorted(videos[0] ^ videos[1])),
-    )  # fmt: skip
+    )
 
 
 def _paired(a: list[float], b: list[float]) -> tuple[list[float], list[float], list[float]]:

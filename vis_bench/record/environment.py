@@ -45,9 +45,14 @@ def pick_device(name: str | None) -> torch.device:
 
 
 def describe_machine(
-    device: torch.device, precision: str, kernel_backend: str | None, *,
-    kernel_build: str | None = None, tf32: bool = False, compile_mode: str = "none",
-) -> MachineFields:  # fmt: skip
+    device: torch.device,
+    precision: str,
+    kernel_backend: str | None,
+    *,
+    kernel_build: str | None = None,
+    tf32: bool = False,
+    compile_mode: str = "none",
+) -> MachineFields:
     """Describe the machine and its arithmetic.
 
     Args:

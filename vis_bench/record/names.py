@@ -95,10 +95,13 @@ def file_stem(record: Record) -> str:
     Absent settings are left out: results of other code have no clips and no resolution.
     """
     parts = [
-        record.method, record.backbone, record.dataset, record.split,
+        record.method,
+        record.backbone,
+        record.dataset,
+        record.split,
         clip_name(record).replace("=", "").replace(" ", "") or None,
         record.resolution,
-    ]  # fmt: skip
+    ]
     words = (_file_word(str(part)) for part in parts if part is not None)
     subject = "_".join(word for word in words if word)
     short = subject.encode()[:_STEM_BYTES].decode(errors="ignore")

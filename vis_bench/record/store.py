@@ -107,9 +107,11 @@ class RecordStore:
         """Writes the failures of a later measurement beside the record, which is kept."""
         path = self.path_of(record)
         content = {
-            "record": path.name, "created_at": record.created_at, "command": command,
+            "record": path.name,
+            "created_at": record.created_at,
+            "command": command,
             "failures": failures,
-        }  # fmt: skip
+        }
         write_atomically(failed_file(path), json.dumps(content, indent=1).encode() + b"\n")
         return failed_file(path)
 

@@ -74,9 +74,12 @@ def resolve_kernel_backend(method: VISMethod, device: torch.device) -> str | Non
 
 
 def load_method(
-    build_method: BuildMethod, cell: Cell, num_classes: int,
-    weights: WeightsFile | None, device: torch.device,
-) -> VISMethod:  # fmt: skip
+    build_method: BuildMethod,
+    cell: Cell,
+    num_classes: int,
+    weights: WeightsFile | None,
+    device: torch.device,
+) -> VISMethod:
     """Build the cell's method, load its weights and prepare it for inference on `device`."""
     method = build_cell_method(build_method, cell, num_classes, weights)
     resolve_kernel_backend(method, device)

@@ -199,9 +199,11 @@ def load_cells(path: Path, overrides: Overrides = ()) -> list[Cell]:
     """
     raw = _read_settings(path)
     variants = raw.pop("cells", [{}])
-    if not isinstance(variants, list) or not variants or not all(
-        isinstance(variant, dict) for variant in variants
-    ):  # fmt: skip
+    if (
+        not isinstance(variants, list)
+        or not variants
+        or not all(isinstance(variant, dict) for variant in variants)
+    ):
         raise InputError(
             f"config {path}: cells is not a list of mappings, such as [{{method: ifc}}]"
         )

@@ -115,9 +115,11 @@ def record_results(
     pinned_results = PinnedFile(predictions)
     results = pinned_results.read()
     evaluation = evaluate_files(
-        annotations, predictions, long_annotations=long_annotations,
+        annotations,
+        predictions,
+        long_annotations=long_annotations,
         tracking_threshold=tracking_threshold,
-    )  # fmt: skip
+    )
     described = _describe(files, dataset, split)
     pinned_results.read()
     digest = hashlib.sha256(results).hexdigest()
@@ -165,9 +167,11 @@ def _describe(
         split = split or (cut.part if cut else file.path.stem)
     _check_name(dataset, content, name)
     return {
-        "dataset": dataset, "split": split, "annotations_sha256": annotations_checksum(data),
+        "dataset": dataset,
+        "split": split,
+        "annotations_sha256": annotations_checksum(data),
         "split_protocol": cut.protocol if cut else None,
-    }  # fmt: skip
+    }
 
 
 def _check_name(dataset: str, content: dict[str, Any], name: str) -> None:

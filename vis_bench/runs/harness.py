@@ -50,9 +50,14 @@ def measure(attempt: Attempt) -> Record:
 
 
 def run_jobs(
-    jobs: Sequence[Job], store: RecordStore, bars: Bars, *, resume: bool = False,
-    measure_job: Callable[[Attempt], Record] = measure, holds_locks: bool = False,
-) -> Outcome:  # fmt: skip
+    jobs: Sequence[Job],
+    store: RecordStore,
+    bars: Bars,
+    *,
+    resume: bool = False,
+    measure_job: Callable[[Attempt], Record] = measure,
+    holds_locks: bool = False,
+) -> Outcome:
     """Measure every job and write each record as soon as it is measured.
 
     A job or measurement that fails is named, and the others go on.
@@ -137,9 +142,13 @@ def describe(job: Job, method: VISMethod) -> Record:
     with naming_method(method.registered_name):
         build = method.resolved_kernel_build(job.plan.device)
     machine = describe_machine(
-        job.plan.device, cell.precision, backend, kernel_build=build, tf32=cell.tf32,
+        job.plan.device,
+        cell.precision,
+        backend,
+        kernel_build=build,
+        tf32=cell.tf32,
         compile_mode=cell.compile,
-    )  # fmt: skip
+    )
     source = describe_source(cell.seed).model_copy(
         update={"sources_sha256": job.sources_of(method)}
     )

@@ -135,9 +135,12 @@ class Job:
     def load_method(self) -> VISMethod:
         """Load the method, ready for inference; if compiled, at its first calls."""
         method = load_method(
-            self.build_method, self.cell, len(self.dataset.category_ids), self.weights,
+            self.build_method,
+            self.cell,
+            len(self.dataset.category_ids),
+            self.weights,
             self.plan.device,
-        )  # fmt: skip
+        )
         source = method.method_source
         # Its own weights may change until they are loaded: the record has those that were there.
         here = sources_sha256(source and replace(source, data_sha256=self.data_sha256))
@@ -278,9 +281,12 @@ class _Resolver:
             weights=weights,
             plan=plan,
             digest=cell_digest(
-                cell, method.place_options,
-                annotations=dataset.annotations_sha256, weights_file=weights and weights.sha256,
-                device=settings.device.type, limit=settings.limit,
+                cell,
+                method.place_options,
+                annotations=dataset.annotations_sha256,
+                weights_file=weights and weights.sha256,
+                device=settings.device.type,
+                limit=settings.limit,
                 **({"weights_config": weights.config_sha256} if weights and weights.config else {}),
                 **({"trace": trace.sha256} if trace else {}),
             ),
@@ -290,11 +296,10 @@ class _Resolver:
             name=f"{method.registered_name} {cell.dataset.name} {clip_name(cell)} "
             f"{cell.resolution}",
             limited=len(videos) < len(dataset.videos),
-            measures_training_videos="annotations" in needs and any(
-                share_videos(split, dataset.full_name) for split in cell.weights_trained_on
-            ),
+            measures_training_videos="annotations" in needs
+            and any(share_videos(split, dataset.full_name) for split in cell.weights_trained_on),
             trace=trace,
-        )  # fmt: skip
+        )
 
     def _check_measures(
         self, cell: Cell, dataset: Dataset, method: _CheckedMethod, needs: Set[Need]

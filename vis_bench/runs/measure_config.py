@@ -20,10 +20,17 @@ from vis_bench.text import count
 
 @sole_measurement()
 def measure_config(
-    config: Path, overrides: Overrides, run: RunSettings, build: BuildMethod, bars: Bars, *,
-    output: Path | None = None, default_output: Path = RECORDS, resume: bool = False,
+    config: Path,
+    overrides: Overrides,
+    run: RunSettings,
+    build: BuildMethod,
+    bars: Bars,
+    *,
+    output: Path | None = None,
+    default_output: Path = RECORDS,
+    resume: bool = False,
     measure_all: Callable[..., Outcome] | None = None,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Measure every cell of a config and write a record of each.
 
     Args:

@@ -134,9 +134,14 @@ def find_inputs(
 
 
 def load_predictor(
-    build_method: BuildMethod, cell: Cell, num_classes: int, device: torch.device,
-    *, weights: Path | None = None, random_weights: bool = False,
-) -> VISMethod:  # fmt: skip
+    build_method: BuildMethod,
+    cell: Cell,
+    num_classes: int,
+    device: torch.device,
+    *,
+    weights: Path | None = None,
+    random_weights: bool = False,
+) -> VISMethod:
     """The cell's method, ready to infer.
 
     Args:
@@ -159,10 +164,16 @@ def load_predictor(
 
 
 def load_for_figure(
-    build_method: BuildMethod, config: str, overrides: Sequence[str], device: torch.device,
-    *, video: str | None = None, frames: Path | None = None, data_root: Path | None = None,
+    build_method: BuildMethod,
+    config: str,
+    overrides: Sequence[str],
+    device: torch.device,
+    *,
+    video: str | None = None,
+    frames: Path | None = None,
+    data_root: Path | None = None,
     weights: Path | None = None,
-) -> LoadedMethod:  # fmt: skip
+) -> LoadedMethod:
     """Finds the videos of a config and loads its method; nothing is predicted.
 
     Args:
@@ -186,9 +197,12 @@ def load_for_figure(
 
 
 def load_rows(
-    build_method: BuildMethod, configs: Sequence[str], overrides: Sequence[str],
-    device: torch.device, **source: Any,
-) -> dict[str, LoadedMethod]:  # fmt: skip
+    build_method: BuildMethod,
+    configs: Sequence[str],
+    overrides: Sequence[str],
+    device: torch.device,
+    **source: Any,
+) -> dict[str, LoadedMethod]:
     """The methods of several configs by name, all with the same video.
 
     Args:
@@ -228,9 +242,12 @@ def predict_rows(rows: Mapping[str, LoadedMethod], advance: Advance) -> dict[str
 
 
 def weights_of_absent_frames(
-    loaded: LoadedMethod, videos: Sequence[Video], truth: GroundTruth, known: RecordedVideo,
+    loaded: LoadedMethod,
+    videos: Sequence[Video],
+    truth: GroundTruth,
+    known: RecordedVideo,
     advance: Advance,
-) -> AbsentFrames:  # fmt: skip
+) -> AbsentFrames:
     """Records each video as one clip, and compares its frames' weights with the annotations.
 
     Args:

@@ -66,11 +66,13 @@ def open_dataset(config: DatasetConfig, data_root: Path | None = None) -> Datase
         data_root: the folder with the data sets, for files that the config does not name.
     """
     return load_dataset(
-        config.name, config.split, plain=config.plain,
+        config.name,
+        config.split,
+        plain=config.plain,
         annotations=Path(config.annotations) if config.annotations else None,
         frames=Path(config.frames) if config.frames else None,
         data_root=data_root,
-    )  # fmt: skip
+    )
 
 
 def config_categories(config: DatasetConfig) -> Mapping[int, str]:

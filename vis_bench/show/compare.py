@@ -156,10 +156,15 @@ class CompareReport:
     def _videos(self) -> Table:
         columns = map(Column, ("Id", *self.names, "Difference"))
         rows = [
-            [video.name, str(video.id), points(video.first), points(video.second),
-             _signed(video.difference)]
+            [
+                video.name,
+                str(video.id),
+                points(video.first),
+                points(video.second),
+                _signed(video.difference),
+            ]
             for video in self.comparison.videos[:NUM_VIDEOS_SHOWN]
-        ]  # fmt: skip
+        ]
         return Table.of([Column("Video", numeric=False), *columns], rows)
 
 
@@ -193,11 +198,15 @@ def compare_pair(
     with bars.bar("resampling", 2 * len(pair.truth.categories)) as advance:
         first, second = (
             analyse(
-                pair.truth, side.results, tracking_threshold=score_threshold,
-                num_resamples=num_resamples, seed=seed, advance=advance,
+                pair.truth,
+                side.results,
+                tracking_threshold=score_threshold,
+                num_resamples=num_resamples,
+                seed=seed,
+                advance=advance,
             )
             for side in pair.sides
-        )  # fmt: skip
+        )
     names = pair.sides[0].name, pair.sides[1].name
     return CompareReport(names, compare(first, second), (first.errors, second.errors))
 

@@ -116,9 +116,10 @@ def _with_joined_strides(
     for record, facet in zip(records, facets, strict=True):
         lines[_but_stride(facet)].append((_frames_per_clip(record), facet["stride"]))
     joined = {
-        line for line, points in lines.items()
+        line
+        for line, points in lines.items()
         if all(len(set(part)) == len(points) for part in zip(*points, strict=True))
-    }  # fmt: skip
+    }
     return [{**f, "stride": ""} if _but_stride(f) in joined else f for f in facets]
 
 
@@ -160,10 +161,13 @@ def _length_titles(lengths: Sequence[float], curves: Sequence[Curve]) -> list[st
     names = [{clip_name(record) for record in records} for records in there]
     named = all(len(own) == 1 for own in names)
     return [
-        f"whole ({x:.3g})" if any(record.clip_length == "whole" for record in records)
-        else own.pop() if named else f"T={x:g}"
+        f"whole ({x:.3g})"
+        if any(record.clip_length == "whole" for record in records)
+        else own.pop()
+        if named
+        else f"T={x:g}"
         for x, records, own in zip(lengths, there, names, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _order(record: Record, subject: str) -> tuple:
@@ -172,11 +176,15 @@ def _order(record: Record, subject: str) -> tuple:
 
 def _row(record: Record, subject: str) -> dict[str, Any]:
     labels = {
-        "method": subject, "backbone": record.backbone,
-        "data": f"{record.dataset} {record.split}", "resolution": record.resolution,
-        "clip_length": record.clip_length, "frames_per_clip": _frames_per_clip(record),
-        "clip_stride": record.clip_stride, "precision": record.precision,
-    }  # fmt: skip
+        "method": subject,
+        "backbone": record.backbone,
+        "data": f"{record.dataset} {record.split}",
+        "resolution": record.resolution,
+        "clip_length": record.clip_length,
+        "frames_per_clip": _frames_per_clip(record),
+        "clip_stride": record.clip_stride,
+        "precision": record.precision,
+    }
     return {**labels, **{field: getattr(record, field) for field in _FIGURES}}
 
 
@@ -206,16 +214,22 @@ def _panel(metric: Metric, curves: Sequence[Curve]) -> Panel:
     longest = max((x for lengths, _ in values for x in lengths), default=1.0)
     highest = max((y for _, figures in values for y in figures), default=1.0) or 1.0
     return Panel(
-        f"{metric.title} by clip length", "clip length (frames)", metric.long_title or metric.title,
+        f"{metric.title} by clip length",
+        "clip length (frames)",
+        metric.long_title or metric.title,
         tuple(
             Series(
-                curve.label, next(iter(curve.points.values())).method, tuple(lengths),
-                tuple(figures), labels=tuple(_label(curve.points[x]) for x in lengths),
+                curve.label,
+                next(iter(curve.points.values())).method,
+                tuple(lengths),
+                tuple(figures),
+                labels=tuple(_label(curve.points[x]) for x in lengths),
             )
             for curve, (lengths, figures) in zip(curves, values, strict=True)
         ),
-        xlim=(0.0, longest * (1 + _MARGIN)), ylim=(0.0, highest * (1 + _MARGIN)),
-    )  # fmt: skip
+        xlim=(0.0, longest * (1 + _MARGIN)),
+        ylim=(0.0, highest * (1 + _MARGIN)),
+    )
 
 
 def _label(record: Record) -> str:

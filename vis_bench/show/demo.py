@@ -49,10 +49,12 @@ def table_text(records: Sequence[Record]) -> str:
     lines: list[list[str | Entry]] = [
         [
             Entry(method_title(row.method), notes=("r",) if row.reconstruction else ()),
-            clip_name(row), entry_of(row, AP), *(figure(row, metric) for metric in others),
+            clip_name(row),
+            entry_of(row, AP),
+            *(figure(row, metric) for metric in others),
         ]
         for row in rows
-    ]  # fmt: skip
+    ]
     notes = _NOTES if any(row.reconstruction for row in rows) else {}
     text = render(Page("", (Table.of(columns, lines),), notes, interval_remarks(rows)))
     return "\n".join(textwrap.fill(line, 80) for line in text.splitlines()) + "\n"
@@ -90,8 +92,12 @@ def _draw_masks(sources: Sources, path: Path) -> Path:
     objects = Counter(item.video_id for item in sources.truth.objects)
     video = max(sources.videos, key=lambda video: objects[video.id])
     blocks = method_strip(
-        video, {side.name: side.results for side in sources.sides}, sources.truth,
-        sources.truth.categories, min_score=SCORE_THRESHOLD, labels="first",
-    )  # fmt: skip
+        video,
+        {side.name: side.results for side in sources.sides},
+        sources.truth,
+        sources.truth.categories,
+        min_score=SCORE_THRESHOLD,
+        labels="first",
+    )
     write_atomically(path, encode_strips(blocks, FRAMES, None, "png"))
     return path

@@ -41,8 +41,9 @@ def evaluation_json(
     computed, with the intervals of `det_averaged` HOTA and IDF1 and of TETA.
     """
     report: dict[str, Any] = {
-        **_nulled(evaluation.summary()), "warnings": list(evaluation.warnings),
-    }  # fmt: skip
+        **_nulled(evaluation.summary()),
+        "warnings": list(evaluation.warnings),
+    }
     if per_category:
         report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
     if isinstance(evaluation, ImageEvaluation):
@@ -77,8 +78,12 @@ def evaluation_parts(
     videos = None if isinstance(evaluation, ImageEvaluation) else evaluation
     parts = videos.per_part() if videos else {}
     whole = "all videos" if videos else "all images"
-    rows = [[f"mean of {' and '.join(parts)}" if parts else whole,
-             *_points(evaluation.summary(), ACCURACY_TITLES)]]  # fmt: skip
+    rows = [
+        [
+            f"mean of {' and '.join(parts)}" if parts else whole,
+            *_points(evaluation.summary(), ACCURACY_TITLES),
+        ]
+    ]
     rows += [[f"{name} videos", *_points(row, ACCURACY_TITLES)] for name, row in parts.items()]
     interval = range_text(*videos.interval) if videos and videos.interval else None
     remarks = (f"AP, 95 % interval over videos: {interval}",) if interval else ()
@@ -95,8 +100,9 @@ def evaluation_parts(
         tables = _tracking_tables(videos.tracking, per_category=per_category)
         intervals = [
             f"{TRACKING_TITLES[name]} {range_text(*ends)}"
-            for name, ends in videos.tracking_intervals.items() if ends
-        ]  # fmt: skip
+            for name, ends in videos.tracking_intervals.items()
+            if ends
+        ]
         remarks = (f"95 % intervals over videos: {', '.join(intervals)}",) if intervals else ()
         printed.append(Page("", tuple(tables), {}, remarks))
     return printed

@@ -51,22 +51,31 @@ class FlopsReport:
         """Plain types; counts in multiply-adds, in units of 1e9 where named so."""
         clip, video, tree = self.cost.clip, self.cost.video, self.cost.tree
         return {
-            "method": self.cell.method, "options": self.cell.options, "backbone": self.backbone,
+            "method": self.cell.method,
+            "options": self.cell.options,
+            "backbone": self.backbone,
             "reconstruction": self.reconstruction,
-            "height": self.cost.size_HW[0], "width": self.cost.size_HW[1],
-            "clip_length": clip.num_frames, "clip_stride": self.cell.stride,
-            "num_frames": video.num_frames, "num_clips": video.num_clips,
-            "num_params": tree.num_params, "flop_convention": CONVENTION,
+            "height": self.cost.size_HW[0],
+            "width": self.cost.size_HW[1],
+            "clip_length": clip.num_frames,
+            "clip_stride": self.cell.stride,
+            "num_frames": video.num_frames,
+            "num_clips": video.num_clips,
+            "num_params": tree.num_params,
+            "flop_convention": CONVENTION,
             "gflops_per_clip": clip.all.total / GIGA,
             "gflops_per_frame": video.per_frame / GIGA,
             "macs_by_operator": dict(sorted(video.all.by_op().items())),
             "uncounted_ops": sorted(video.all.zero_ops),
             "upper_bound_ops": sorted(video.all.assumed_ops),
             "excluded": ["tracker"],
-            "tree_columns": ["encode_frames, per frame", "predict_clip, per clip",
-                             "per source frame"],
+            "tree_columns": [
+                "encode_frames, per frame",
+                "predict_clip, per clip",
+                "per source frame",
+            ],
             "tree": tree.as_json(),
-        }  # fmt: skip
+        }
 
     def as_text(self, depth: int = 2) -> str:
         """The parts as Markdown."""

@@ -87,9 +87,16 @@ def _panel(title: str, series: tuple[Series, ...], remark: str = "") -> Panel:
     fps, ap = _limits([x for s in series for x in s.x], ends)
     has_names = title != PUBLISHED
     return Panel(
-        title, "FPS (log scale)", "AP, bars: 95 %" if has_names else "AP", series, "log",
-        xlim=fps, ylim=ap, names="legend" if has_names else "none", remark=remark,
-    )  # fmt: skip
+        title,
+        "FPS (log scale)",
+        "AP, bars: 95 %" if has_names else "AP",
+        series,
+        "log",
+        xlim=fps,
+        ylim=ap,
+        names="legend" if has_names else "none",
+        remark=remark,
+    )
 
 
 def _is_shown(record: Record) -> bool:

@@ -43,9 +43,13 @@ class Sweep:
     """
 
     def __init__(
-        self, records: Sequence[Record], rows: str, columns: str, value: str,
+        self,
+        records: Sequence[Record],
+        rows: str,
+        columns: str,
+        value: str,
         where: Mapping[str, str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         for field in (rows, columns, *where):
             _check_field(field)
         kept = _fitting(records, where)
@@ -229,9 +233,10 @@ def sweep_page(sweep: Sweep) -> Page:
     by = f"{_title(sweep.rows)} and {_title(sweep.columns)}"
     title = f"{metric.long_title or metric.title} by {by}"
     remarks = (
-        *interval_remarks(sweep.records, metric), *threshold_remarks(metric, sweep.records),
+        *interval_remarks(sweep.records, metric),
+        *threshold_remarks(metric, sweep.records),
         *_stride_remarks(sweep),
-    )  # fmt: skip
+    )
     return Page(title, (table,), notes.texts, remarks)
 
 
@@ -272,7 +277,11 @@ def sweep_panel(sweep: Sweep) -> Panel:
         series.append(Series.of(name, method, places, values, is_joined=are_numbers))
     title = (metric.long_title or metric.title) + (", bars: 95 %" if metric.ends else "")
     return Panel(
-        sweep_page(sweep).title, _title(sweep.rows), title,
-        tuple(series), categories=tuple(rows), is_sideways=not are_numbers,
+        sweep_page(sweep).title,
+        _title(sweep.rows),
+        title,
+        tuple(series),
+        categories=tuple(rows),
+        is_sideways=not are_numbers,
         names="ends" if are_numbers else "legend",
-    )  # fmt: skip
+    )

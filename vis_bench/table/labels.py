@@ -170,9 +170,10 @@ def cell_names(
     everyone = [*records, *among]
     parts = [part for part in _PARTS if part is not _VIDEOS]
     named = [
-        part for part in parts
+        part
+        for part in parts
         if not set(part.fields) <= set(leave_out) and len({part.text(r) for r in everyone}) > 1
-    ]  # fmt: skip
+    ]
     names = _distinct(everyone, marks, leave_out, parts, everything=everything)
     return [
         name.text(
@@ -273,10 +274,16 @@ def measured_order(record: Record) -> tuple:
     length = record.clip_length
     size = -length if isinstance(length, int) else 0
     return (
-        record.dataset, record.split, record.method, record.backbone or "",
-        length != "whole", size, record.clip_stride or 0, str(record.resolution),
+        record.dataset,
+        record.split,
+        record.method,
+        record.backbone or "",
+        length != "whole",
+        size,
+        record.clip_stride or 0,
+        str(record.resolution),
         tie_break(record),
-    )  # fmt: skip
+    )
 
 
 def key_remarks(records: Sequence[Record], among: Sequence[Record] = ()) -> tuple[str, ...]:

@@ -91,9 +91,12 @@ def metric_column(metric: Metric, records: Iterable[Record] = ()) -> Column:
     """The column of a metric, with the score threshold of the records' tracking metrics."""
     weight = _WEIGHTS.index(metric.field) if metric.field in _WEIGHTS else 0
     return Column(
-        metric.title, has_interval=metric.ends is not None, key=metric.field, weight=weight,
+        metric.title,
+        has_interval=metric.ends is not None,
+        key=metric.field,
+        weight=weight,
         remarks=threshold_remarks(metric, records),
-    )  # fmt: skip
+    )
 
 
 def threshold_remarks(metric: Metric, records: Iterable[Record]) -> tuple[str, ...]:

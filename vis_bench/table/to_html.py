@@ -51,10 +51,15 @@ def write(page: Page) -> str:
     tables = tuple(map(_interval_first, page.tables))
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     return _template().render(
-        page=replace(page, tables=tables), groups=_groups, has_bar=_has_bar, in_percent=_in_percent,
-        is_sortable=_is_sortable, is_unranked=_is_unranked, script=Markup(_SCRIPT),
+        page=replace(page, tables=tables),
+        groups=_groups,
+        has_bar=_has_bar,
+        in_percent=_in_percent,
+        is_sortable=_is_sortable,
+        is_unranked=_is_unranked,
+        script=Markup(_SCRIPT),
         script_digest=digest,
-    )  # fmt: skip
+    )
 
 
 @cache
@@ -62,9 +67,12 @@ def _template() -> Template:
     from jinja2 import Environment, PackageLoader  # only this format waits for it
 
     environment = Environment(
-        loader=PackageLoader("vis_bench.table", "."), autoescape=True, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+        loader=PackageLoader("vis_bench.table", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters["line"] = single_line
     return environment.get_template("page.html.jinja")
 

@@ -80,9 +80,14 @@ def _tabular(table: Table) -> list[str]:
     if any(column.group for column in table.columns):
         head = [*_groups(table.columns), *head]
     return [
-        rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", *head, r"\midrule", *body,
-        r"\bottomrule", r"\end{tabular}",
-    ]  # fmt: skip
+        rf"\begin{{tabular}}{{{kinds}}}",
+        r"\toprule",
+        *head,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
 
 
 def _wide(table: Table) -> list[bool]:

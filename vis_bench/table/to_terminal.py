@@ -127,9 +127,10 @@ def _fitted(grid: _Grid, width: int) -> list[RenderableType]:
     """The table at a width, and what was left out."""
     if len(grid.rows) > 1:
         used = [
-            place for place in range(len(grid.columns))
+            place
+            for place in range(len(grid.columns))
             if not place or any(row[place].plain not in ("", "-") for row in grid.rows[1:])
-        ]  # fmt: skip
+        ]
         grid = grid.picked(used)
     places = list(range(len(grid.columns)))
     if grid.widths(width) is None and len(grid.rows) <= _TURNED_ROWS + 1:

@@ -51,12 +51,16 @@ class Detectron2:
         self._reverse = cfg.INPUT.FORMAT == "BGR"
         self.facts = {
             "input": {
-                "channel_order": cfg.INPUT.FORMAT, "full_value": 255.0, "mean": (0.0, 0.0, 0.0),
-                "std": (1.0, 1.0, 1.0), "long_side": "round",
+                "channel_order": cfg.INPUT.FORMAT,
+                "full_value": 255.0,
+                "mean": (0.0, 0.0, 0.0),
+                "std": (1.0, 1.0, 1.0),
+                "long_side": "round",
                 "max_long_side": cfg.INPUT.MAX_SIZE_TEST,
             },
-            "resolutions": [cfg.INPUT.MIN_SIZE_TEST or "native"], "num_params": num_params(model),
-        }  # fmt: skip
+            "resolutions": [cfg.INPUT.MIN_SIZE_TEST or "native"],
+            "num_params": num_params(model),
+        }
 
     def entries(self, frames, height, width, mark):
         """Score, label, masks and number of each entry of the answer."""
@@ -68,10 +72,14 @@ class Detectron2:
             channels = frame[:, :, ::-1] if self._reverse else frame
             images.append(torch.from_numpy(np.ascontiguousarray(channels.transpose(2, 0, 1))))
         video = {
-            "image": images, "height": height, "width": width, "length": len(images),
-            "file_names": [f"{t:05d}.jpg" for t in range(len(images))], "video_id": 0,
+            "image": images,
+            "height": height,
+            "width": width,
+            "length": len(images),
+            "file_names": [f"{t:05d}.jpg" for t in range(len(images))],
+            "video_id": 0,
             "keep": False,
-        }  # fmt: skip
+        }
         mark("predict")
         with torch.no_grad():
             answer = self._model([video])

@@ -34,12 +34,17 @@ class Mmdet:
         scale = _resize_scale(cfg)
         self.facts = {
             "input": {
-                "channel_order": "BGR", "full_value": 255.0, "mean": (0.0, 0.0, 0.0),
-                "std": (1.0, 1.0, 1.0), "long_side": "fit", "library": "opencv",
+                "channel_order": "BGR",
+                "full_value": 255.0,
+                "mean": (0.0, 0.0, 0.0),
+                "std": (1.0, 1.0, 1.0),
+                "long_side": "fit",
+                "library": "opencv",
                 "max_long_side": scale and max(scale),
             },
-            "resolutions": [min(scale) if scale else "native"], "num_params": num_params(model),
-        }  # fmt: skip
+            "resolutions": [min(scale) if scale else "native"],
+            "num_params": num_params(model),
+        }
 
     def entries(self, frames, height, width, mark):
         """Score, label, masks and number of each tube, in the order in which they appear."""
@@ -66,10 +71,15 @@ class Mmdet:
             sides = frame.shape[:2]
             scale = sides[1] / size_HW[1], sides[0] / size_HW[0]
             metainfo = {
-                "frame_id": t, "img_id": t + 1, "video_id": 1, "video_length": num_frames,
-                "ori_video_length": num_frames, "ori_shape": size_HW, "img_shape": sides,
+                "frame_id": t,
+                "img_id": t + 1,
+                "video_id": 1,
+                "video_length": num_frames,
+                "ori_video_length": num_frames,
+                "ori_shape": size_HW,
+                "img_shape": sides,
                 "scale_factor": scale,
-            }  # fmt: skip
+            }
             sample = DetDataSample(metainfo=metainfo)
             samples.append(sample)
         video = TrackDataSample()

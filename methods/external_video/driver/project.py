@@ -74,8 +74,9 @@ class _SourceLoader(machinery.SourceFileLoader):
             raise ImportError(
                 f"{path} has changed since the project was opened; expected the same file until "
                 "the end of the run",
-                name=self.name, path=path,
-            )  # fmt: skip
+                name=self.name,
+                path=path,
+            )
         return content
 
     def path_stats(self, path):
@@ -93,6 +94,7 @@ class _CompiledLoader(machinery.ExtensionFileLoader):
             raise ImportError(
                 f"{self.path} has changed since this process loaded it; expected a new process, "
                 "as options.python gives",
-                name=self.name, path=self.path,
-            )  # fmt: skip
+                name=self.name,
+                path=self.path,
+            )
         return super().create_module(spec)

@@ -174,10 +174,14 @@ def _send_track(connection, track, seconds):
     present = [t for t, mask in enumerate(track.masks) if mask is not None]
     packed = [packed_mask(track.masks[t]) for t in present]
     header = {
-        "kind": "track", "score": track.score, "category": track.category,
-        "track_id": track.track_id, "frames": present, "bytes": [len(mask) for mask in packed],
+        "kind": "track",
+        "score": track.score,
+        "category": track.category,
+        "track_id": track.track_id,
+        "frames": present,
+        "bytes": [len(mask) for mask in packed],
         "seconds": seconds,
-    }  # fmt: skip
+    }
     _send(connection, header, packed)
 
 

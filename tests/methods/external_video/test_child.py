@@ -175,10 +175,16 @@ def test_no_process_is_left_behind(project):
 )
 def test_what_cannot_start_is_refused_before_the_first_frame(project, name, options, problem):
     with pytest.raises(InputError, match=problem):
-        build_method("external_video", num_classes=3, **{
-            "function": f"toy:{name}", "project_path": str(project), "python": sys.executable,
-            **options,
-        }).prepare_for_inference()  # fmt: skip
+        build_method(
+            "external_video",
+            num_classes=3,
+            **{
+                "function": f"toy:{name}",
+                "project_path": str(project),
+                "python": sys.executable,
+                **options,
+            },
+        ).prepare_for_inference()
 
 
 def test_a_config_measures_it_and_edited_code_anew(project, tmp_path):

@@ -47,12 +47,16 @@ def weights(tmp_path):
 
 def options(**changes):
     spec = {
-        "back_end": "detectron2", "project_path": str(TOY), "config_file": "configs/colors.yaml",
+        "back_end": "detectron2",
+        "project_path": str(TOY),
+        "config_file": "configs/colors.yaml",
         "adders": [
-            "detectron2.projects.deeplab:add_deeplab_config", "colors:add_colors_config",
+            "detectron2.projects.deeplab:add_deeplab_config",
+            "colors:add_colors_config",
         ],
-        "classes_key": "MODEL.SEM_SEG_HEAD.NUM_CLASSES", **changes,
-    }  # fmt: skip
+        "classes_key": "MODEL.SEM_SEG_HEAD.NUM_CLASSES",
+        **changes,
+    }
     return {key: value for key, value in spec.items() if value is not None}
 
 
@@ -131,10 +135,11 @@ def test_other_versions_of_pytorch_give_equal_bytes(weights, tmp_path):
 @pytest.mark.parametrize(
     ("python", "attention", "kernels"),
     [
-        (None, True, resolve_backend("cpu")), (None, False, None),
+        (None, True, resolve_backend("cpu")),
+        (None, False, None),
         (sys.executable, True, "plain PyTorch"),
     ],
-)  # fmt: skip
+)
 def test_the_record_names_what_computed_deformable_attention(python, attention, kernels, tmp_path):
     opts = ["MODEL.COLORS.ATTENTION", attention]
     method = jobs(tmp_path, opts=opts, python=python)[0].load_method()
@@ -231,8 +236,11 @@ def test_an_environment_without_torch_is_named(tmp_path):
     folder = TOY.parents[2] / "methods" / "external_video"
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder), repr(toy_spec())],
-        capture_output=True, text=True, check=True, cwd=tmp_path,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
     assert "torch cannot be imported" in done.stdout
 
 
@@ -241,8 +249,14 @@ def test_frames_of_the_trial_are_gray_and_of_the_configs_size(monkeypatch):
     [video] = SEEN.pop()
     assert [image.shape for image in video["image"]] == [(3, 96, 144)] * 2
     assert {*video} == {
-        "image", "height", "width", "file_names", "video_id", "length", "keep",
-    }  # fmt: skip
+        "image",
+        "height",
+        "width",
+        "file_names",
+        "video_id",
+        "length",
+        "keep",
+    }
     assert (video["keep"], video["height"], video["width"]) == (False, 48, 72)
     assert all((image == 128).all() for image in video["image"])
 

@@ -55,10 +55,15 @@ def folder(tmp_path_factory):
         for t, frame_HW3 in enumerate(video_frames(number)):
             name = f"v{number}/{t}.png"
             Image.fromarray(frame_HW3).save(folder / name)
-            images.append({
-                "id": len(images) + 1, "video_id": number + 1, "frame_id": t, "file_name": name,
-                **size,
-            })  # fmt: skip
+            images.append(
+                {
+                    "id": len(images) + 1,
+                    "video_id": number + 1,
+                    "frame_id": t,
+                    "file_name": name,
+                    **size,
+                }
+            )
     categories = [{"id": key, "name": name} for key, name in CATEGORIES["ytvis2019"].items()]
     content = {"videos": videos, "images": images, "annotations": [], "categories": categories}
     (folder / "annotations.json").write_text(json.dumps(content))

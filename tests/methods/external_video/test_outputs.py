@@ -42,9 +42,12 @@ def tracks_of(answer):
 
 def answer(**changes):
     return {
-        "image_size": SIZE, "pred_scores": [0.25, 0.5], "pred_labels": [4, 0],
-        "pred_masks": [torch.tensor(FIRST), torch.tensor(SECOND)], **changes,
-    }  # fmt: skip
+        "image_size": SIZE,
+        "pred_scores": [0.25, 0.5],
+        "pred_labels": [4, 0],
+        "pred_masks": [torch.tensor(FIRST), torch.tensor(SECOND)],
+        **changes,
+    }
 
 
 def with_none(masks):
@@ -69,8 +72,9 @@ FORMS = {
 def test_every_form_gives_the_same_tracks(form):
     tracks = tracks_of(answer(**FORMS[form]))
     assert [(track.category, track.score, track.track_id) for track in tracks] == [
-        (4, 0.25, None), (0, 0.5, None),
-    ]  # fmt: skip
+        (4, 0.25, None),
+        (0, 0.5, None),
+    ]
     assert [type(track.score) for track in tracks] == [float, float]
     for track, masks in zip(tracks, (FIRST, SECOND), strict=True):
         assert len(track.masks) == T
@@ -175,8 +179,10 @@ def test_stand_ins_take_the_types_that_autocast_hands_over(forward, value):
         assert output.dtype == value
     torch.testing.assert_close(
         forward(*arguments, exact[3].float(), exact[4].float(), 64).double(),
-        ms_deform_attn_forward(*exact), rtol=0.02, atol=0.05,
-    )  # fmt: skip
+        ms_deform_attn_forward(*exact),
+        rtol=0.02,
+        atol=0.05,
+    )
 
 
 def test_an_older_python_gives_the_same_and_refuses_the_same():

@@ -143,9 +143,12 @@ def test_stale_bytecode_is_not_read(tmp_path, here):
     model.write_text(MODEL.format(score=0.75))
     os.utime(model, ns=(stamp, stamp))
     method = build_method(
-        "external_video", num_classes=3, function="model:predict", project_path=str(folder),
+        "external_video",
+        num_classes=3,
+        function="model:predict",
+        project_path=str(folder),
         python=None if here else sys.executable,
-    )  # fmt: skip
+    )
     method.prepare_for_inference()
     assert scores_of(method) == [0.75] * 2
 
@@ -161,9 +164,12 @@ def lazier(frames, height, width):
     return predict(frames, height, width)
 """)
     method = build_method(
-        "external_video", num_classes=3, function="model:lazier", project_path=str(folder),
+        "external_video",
+        num_classes=3,
+        function="model:lazier",
+        project_path=str(folder),
         python=None if here else sys.executable,
-    )  # fmt: skip
+    )
     method.prepare_for_inference()
     assert scores_of(method) == [0.25] * 2
     (folder / "later.py").write_text("score = 0.75\n")

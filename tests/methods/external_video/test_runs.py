@@ -152,9 +152,12 @@ def run(folder, project, name="bright", *, resume=False, **changes):
 
 def method_of(project, name):
     method = build_method(
-        "external_video", num_classes=3, function=f"toy:{name}", project_path=str(project),
+        "external_video",
+        num_classes=3,
+        function=f"toy:{name}",
+        project_path=str(project),
         python=sys.executable,
-    )  # fmt: skip
+    )
     method.prepare_for_inference()
     return method
 
@@ -285,9 +288,11 @@ list(method.predict_video(frames, VideoInfo(1, "v", 8, 8, 3), lambda *_: None))
 def test_a_killed_run_leaves_no_process_and_no_memory(project, how):
     os.mkfifo(project / "pids")
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(project)], cwd=ROOT, stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", PARENT, str(project)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     pids = [int(pid) for pid in (project / "pids").read_text().split()]
     descriptors = [os.pidfd_open(pid) for pid in pids]
     assert "/memfd:frames (deleted)" in Path(f"/proc/{pids[0]}/maps").read_text()

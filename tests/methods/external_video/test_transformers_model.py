@@ -61,9 +61,12 @@ def test_its_masks_and_scores_come_through(project):
     found = {}
     for python in (sys.executable, None):
         method = build_method(
-            "external_video", num_classes=3, function="lab_mask2former:predict",
-            project_path=str(project), python=python,
-        )  # fmt: skip
+            "external_video",
+            num_classes=3,
+            function="lab_mask2former:predict",
+            project_path=str(project),
+            python=python,
+        )
         method.prepare_for_inference()
         found[python] = track_video(method, Video(1, "v", *SIZE, frames), plan, [1, 2, 3])
     assert found[None] == found[sys.executable]

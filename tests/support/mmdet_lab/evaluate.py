@@ -26,10 +26,11 @@ def main(config, folder):
     register_all_modules(init_default_scope=True)
     model = MODELS.build(cfg.model).eval()
     state = {
-        key: torch.zeros_like(value) if key.endswith("num_batches_tracked")
+        key: torch.zeros_like(value)
+        if key.endswith("num_batches_tracked")
         else torch.from_numpy(tensor(key, value.shape))
         for key, value in model.state_dict().items()
-    }  # fmt: skip
+    }
     model.load_state_dict(state)
     torch.save({"state_dict": state, "meta": {"epoch": 12}}, folder / "weights.pth")
     settings = cfg.test_dataloader.dataset
@@ -37,9 +38,11 @@ def main(config, folder):
     settings.data_prefix.update(img_path="")
     dataset = DATASETS.build(settings)
     metric = {
-        "type": "YouTubeVISMetric", "metric": "youtube_vis_ap", "format_only": True,
+        "type": "YouTubeVISMetric",
+        "metric": "youtube_vis_ap",
+        "format_only": True,
         "outfile_prefix": str(folder / "results"),
-    }  # fmt: skip
+    }
     evaluator = Evaluator(metric)
     evaluator.dataset_meta = dataset.metainfo
     for index in range(len(dataset)):

@@ -29,9 +29,18 @@ def nms(boxes, scores, iou_threshold, offset):
 
 
 def roi_align_forward(
-    features, rois, output, argmax_y, argmax_x, aligned_height, aligned_width, spatial_scale,
-    sampling_ratio, pool_mode, aligned,
-):  # fmt: skip
+    features,
+    rois,
+    output,
+    argmax_y,
+    argmax_x,
+    aligned_height,
+    aligned_width,
+    spatial_scale,
+    sampling_ratio,
+    pool_mode,
+    aligned,
+):
     """Averages of bilinear samples in each cell of each region, written to `output`."""
     assert pool_mode == 1
     assert aligned

@@ -47,11 +47,15 @@ def objects_of(frame, annotations):
     for annotation in annotations:
         if annotation["segmentations"][frame]:
             x, y, width, height = annotation["bboxes"][frame]
-            found.append({
-                "bbox": [x, y, x + width, y + height], "bbox_label": annotation["category_id"] - 1,
-                "instance_id": annotation["id"], "ignore_flag": annotation["iscrowd"],
-                "mask": annotation["segmentations"][frame],
-            })  # fmt: skip
+            found.append(
+                {
+                    "bbox": [x, y, x + width, y + height],
+                    "bbox_label": annotation["category_id"] - 1,
+                    "instance_id": annotation["id"],
+                    "ignore_flag": annotation["iscrowd"],
+                    "mask": annotation["segmentations"][frame],
+                }
+            )
     return found
 
 
@@ -61,11 +65,15 @@ def frame_of(frame, video, annotations, tracks):
     masks_NHW = np.zeros((len(present), *shape), bool)
     for place, n in enumerate(present):
         masks_NHW[place] = coco_mask.decode(tracks[n]["segmentations"][frame])
-    sample = DetDataSample(metainfo={
-        "img_id": 1000 * video["id"] + frame, "video_id": video["id"], "ori_shape": shape,
-        "ori_video_length": video["length"],
-        "instances": objects_of(frame, annotations),
-    })  # fmt: skip
+    sample = DetDataSample(
+        metainfo={
+            "img_id": 1000 * video["id"] + frame,
+            "video_id": video["id"],
+            "ori_shape": shape,
+            "ori_video_length": video["length"],
+            "instances": objects_of(frame, annotations),
+        }
+    )
     sample.pred_track_instances = InstanceData(
         bboxes=torch.zeros(len(present), 4),
         masks=torch.from_numpy(masks_NHW),

@@ -30,9 +30,14 @@ _FOLDERS = {"png": write_png, "mots": write_mots}
 
 
 def convert(
-    source: Path, output: Path, form: str, *, annotations: Path | None = None,
-    min_score: float = 0.0, bars: Bars | None = None,
-) -> tuple[int, Losses]:  # fmt: skip
+    source: Path,
+    output: Path,
+    form: str,
+    *,
+    annotations: Path | None = None,
+    min_score: float = 0.0,
+    bars: Bars | None = None,
+) -> tuple[int, Losses]:
     """Writes annotations, or a results file as annotations, in another form.
 
     The output appears when it is whole, and not at all where anything is wrong.

@@ -73,11 +73,14 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
             height, width = own[0]["height"], own[0]["width"]
             instances = [
                 _instance(
-                    numbers[key], [*entries.pop(key), *listed.get(key, [])], (height, width),
-                    f"{name}, track {shown(key[1])} of video {titles[video]}", losses,
+                    numbers[key],
+                    [*entries.pop(key), *listed.get(key, [])],
+                    (height, width),
+                    f"{name}, track {shown(key[1])} of video {titles[video]}",
+                    losses,
                 )
                 for key in by_video[video]
-            ]  # fmt: skip
+            ]
             names = [str(image.get("file_name", f"{t:05d}.jpg")) for t, image in enumerate(own)]
             yield LabelledVideo(video, titles[video], height, width, names, instances)
 
@@ -177,9 +180,12 @@ def _numbers(keys: Sequence[Key]) -> dict[Key, int]:
 
 
 def _instance(
-    number: int, entries: Sequence[tuple[int | None, dict[str, Any]]],
-    size_HW: tuple[int, int], where: str, losses: Losses,
-) -> Instance:  # fmt: skip
+    number: int,
+    entries: Sequence[tuple[int | None, dict[str, Any]]],
+    size_HW: tuple[int, int],
+    where: str,
+    losses: Losses,
+) -> Instance:
     masks: dict[int, RLE] = {}
     categories = {entry["category_id"] for _, entry in entries}
     if len(categories) > 1:
@@ -212,24 +218,36 @@ def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
         videos.append({"id": video.id, "name": video.name})
         first = len(images) + 1
         images += (
-            {"id": first + t, "video_id": video.id, "frame_id": t, "file_name": name,
-             "height": video.height, "width": video.width}
+            {
+                "id": first + t,
+                "video_id": video.id,
+                "frame_id": t,
+                "file_name": name,
+                "height": video.height,
+                "width": video.width,
+            }
             for t, name in enumerate(video.file_names)
-        )  # fmt: skip
+        )
         for instance in video.instances:
             track = {
-                "category_id": instance.category_id, "video_id": video.id,
+                "category_id": instance.category_id,
+                "video_id": video.id,
                 "iscrowd": int(instance.is_crowd),
-            }  # fmt: skip
+            }
             tracks.append({"id": instance.id, **track})
             losses[SCORES] += instance.score is not None
             for t, mask in sorted(instance.masks.items()):
                 number += 1
                 entry = {
-                    "id": number, "image_id": first + t, **track, "track_id": instance.id,
-                    "instance_id": instance.id, "segmentation": mask, "area": area(mask),
+                    "id": number,
+                    "image_id": first + t,
+                    **track,
+                    "track_id": instance.id,
+                    "instance_id": instance.id,
+                    "segmentation": mask,
+                    "area": area(mask),
                     "bbox": box(mask),
-                }  # fmt: skip
+                }
                 yield separator + orjson.dumps(entry)
                 separator = b","
     yield separator if separator != b"," else b""

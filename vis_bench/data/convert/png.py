@@ -102,9 +102,13 @@ def _instance_ids(entry: Mapping[str, Any]) -> list[int]:
 
 
 def _video(
-    key: int, name: str, frames: list[Path], entry: Mapping[str, Any],
-    categories: Mapping[int, str], last: int,
-) -> LabelledVideo:  # fmt: skip
+    key: int,
+    name: str,
+    frames: list[Path],
+    entry: Mapping[str, Any],
+    categories: Mapping[int, str],
+    last: int,
+) -> LabelledVideo:
     objects = entry.get("objects")
     masks: dict[int, dict[int, RLE]] = defaultdict(dict)
     size_HW: tuple[int, ...] | None = None
@@ -132,10 +136,13 @@ def _video(
             number = last = last + 1
         instances.append(
             Instance(
-                number, thing.get("category_id", category), masks.get(place, {}),
-                bool(thing.get("iscrowd")), thing.get("score"),
+                number,
+                thing.get("category_id", category),
+                masks.get(place, {}),
+                bool(thing.get("iscrowd")),
+                thing.get("score"),
             )
-        )  # fmt: skip
+        )
     names = _frame_names(entry, name, frames)
     return LabelledVideo(key, name, height, width, names, instances)
 
@@ -190,12 +197,14 @@ def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
         objects = {
             str(place): {
                 "category": source.categories.get(instance.category_id, ONLY_CATEGORY),
-                "frames": frames[place], "id": instance.id, "category_id": instance.category_id,
+                "frames": frames[place],
+                "id": instance.id,
+                "category_id": instance.category_id,
                 **({"iscrowd": 1} if instance.is_crowd else {}),
                 **({} if instance.score is None else {"score": instance.score}),
             }
             for place, instance in enumerate(video.instances, start=1)
-        }  # fmt: skip
+        }
         names = list(video.file_names)
         videos[video.name] = {"id": video.id, FILE_NAMES: names, "objects": objects}
     categories = [{"id": key, "name": name} for key, name in source.categories.items()]

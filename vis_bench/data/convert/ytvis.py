@@ -117,9 +117,14 @@ def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
     separator = b'{"annotations":['
     for video in source.videos:
         videos.append(
-            {"id": video.id, "height": video.height, "width": video.width,
-             "length": video.length, "file_names": list(video.file_names)}
-        )  # fmt: skip
+            {
+                "id": video.id,
+                "height": video.height,
+                "width": video.width,
+                "length": video.length,
+                "file_names": list(video.file_names),
+            }
+        )
         for instance in video.instances:
             if instance.score is not None:
                 losses[SCORES] += 1
@@ -134,12 +139,17 @@ def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
 def _entry(instance: Instance, video: LabelledVideo) -> dict[str, Any]:
     masks = [instance.masks.get(t) for t in range(video.length)]
     return {
-        "id": instance.id, "video_id": video.id, "category_id": instance.category_id,
-        "iscrowd": int(instance.is_crowd), "height": video.height, "width": video.width,
-        "length": video.length, "segmentations": masks,
+        "id": instance.id,
+        "video_id": video.id,
+        "category_id": instance.category_id,
+        "iscrowd": int(instance.is_crowd),
+        "height": video.height,
+        "width": video.width,
+        "length": video.length,
+        "segmentations": masks,
         "areas": [area(mask) if mask else None for mask in masks],
         "bboxes": [box(mask) if mask else None for mask in masks],
-    }  # fmt: skip
+    }
 
 
 def box(mask: Any) -> list[float]:

@@ -30,9 +30,11 @@ def measure(attempt: Attempt, record: Record) -> AccuracyFields:
 
 
 def evaluate_tracks(
-    job: MeasuredJob, tracks_by_video: Mapping[int, Iterable[Track]], results_file: Path,
+    job: MeasuredJob,
+    tracks_by_video: Mapping[int, Iterable[Track]],
+    results_file: Path,
     say: Callable[[str], object] = lambda _: None,
-) -> AccuracyFields:  # fmt: skip
+) -> AccuracyFields:
     """Write the tracks of all of a job's videos as a results file, and evaluate them: AP, AR and
     tracking metrics with intervals; of single images the 12 numbers of COCOeval.
 

@@ -37,9 +37,11 @@ class ModuleNode:
     def as_json(self) -> dict[str, Any]:
         """The whole tree in plain types."""
         return {
-            "name": self.name, "num_params": self.num_params, "macs": list(self.macs),
+            "name": self.name,
+            "num_params": self.num_params,
+            "macs": list(self.macs),
             "children": [child.as_json() for child in self.children],
-        }  # fmt: skip
+        }
 
 
 def module_tree(

@@ -92,9 +92,13 @@ def growth_of(record: MemoryFields) -> Growth | None:
     if record.memory_growth is None:
         return None
     return Growth(
-        record.memory_growth, record.memory_coefficients, record.memory_error_bytes,
-        needed(record.memory_points), record.memory_max_frames, record.memory_curve_from or 0,
-    )  # fmt: skip
+        record.memory_growth,
+        record.memory_coefficients,
+        record.memory_error_bytes,
+        needed(record.memory_points),
+        record.memory_max_frames,
+        record.memory_curve_from or 0,
+    )
 
 
 def growth(peaks: Mapping[int, float], most: int | None = None) -> Growth:

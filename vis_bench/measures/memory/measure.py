@@ -83,9 +83,13 @@ def lengths_of(
 
 
 def measure_memory(
-    work: Workload, video: Video, lengths: Sequence[int], limit: int | None, bars: Bars,
+    work: Workload,
+    video: Video,
+    lengths: Sequence[int],
+    limit: int | None,
+    bars: Bars,
     title: str = "memory",
-) -> MemoryFields:  # fmt: skip
+) -> MemoryFields:
     """Measure memory over length.
 
     The video's first frames, decoded before, play forward and backward to each length: how far
@@ -173,9 +177,12 @@ def _measured(work: Workload, video: Video, num_frames: int) -> MemoryPoint:
     if peak is None:
         raise InputError(f"the peak memory of {work.method.registered_name} is not known")
     return MemoryPoint(
-        num_frames=num_frames, num_tracks=num_tracks, peak_bytes=peak,
-        start_bytes=None if kind in elsewhere else start, device_bytes=peaks["device"],
-    )  # fmt: skip
+        num_frames=num_frames,
+        num_tracks=num_tracks,
+        peak_bytes=peak,
+        start_bytes=None if kind in elsewhere else start,
+        device_bytes=peaks["device"],
+    )
 
 
 def _kind(device: torch.device) -> Literal["process", "allocator"]:

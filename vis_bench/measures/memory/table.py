@@ -98,9 +98,11 @@ def _sizes(record: Record) -> tuple[str, ...]:
     lengths = [point.num_frames for point in record.memory_points]
     tracks = [point.num_tracks or 0 for point in record.memory_points]
     return (
-        plain(record.memory_over), ", ".join(map(str, lengths)), str(max(tracks)),
+        plain(record.memory_over),
+        ", ".join(map(str, lengths)),
+        str(max(tracks)),
         number(record.memory_points[-1].peak_bytes, 0, MEBIBYTE),
-    )  # fmt: skip
+    )
 
 
 def _figures(record: Record, limits_gib: Sequence[float]) -> list[str]:

@@ -145,9 +145,11 @@ def spread(runs_by_video: Sequence[Sequence[VideoRun]]) -> float | None:
     None where every video was run once.
     """
     ratios = [
-        run.seconds / middle_run(runs).seconds for runs in runs_by_video if len(runs) > 1
+        run.seconds / middle_run(runs).seconds
+        for runs in runs_by_video
+        if len(runs) > 1
         for run in runs
-    ]  # fmt: skip
+    ]
     if not ratios:
         return None
     low, middle, high = np.percentile(ratios, [10, 50, 90])

@@ -62,8 +62,10 @@ class Gpu:
         mask = self._ask("nvmlDeviceGetCurrentClocksEventReasons")
         if mask is None:
             return None
-        bits = {name: getattr(self._nvml, f"nvmlClocksEventReason{suffix}", 0)
-                for name, suffix in THROTTLE_REASONS.items()}  # fmt: skip
+        bits = {
+            name: getattr(self._nvml, f"nvmlClocksEventReason{suffix}", 0)
+            for name, suffix in THROTTLE_REASONS.items()
+        }
         return [name for name, bit in bits.items() if mask & bit]
 
     def joules(self) -> float | None:

@@ -61,9 +61,7 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
     rates = rates_of(settings, job.dataset.name)
     streams = {rate: _Streams.of(job.videos, trace, rate, settings.policy) for rate in rates}
     delays = {rate: delays_of(settings.delays, rate) for rate in rates}
-    by_delay = [
-        (streams[rate], delay) for rate in rates for delay in _delay_grid(streams[rate])
-    ]  # fmt: skip
+    by_delay = [(streams[rate], delay) for rate in rates for delay in _delay_grid(streams[rate])]
     more = rates if settings.policy == "newest" else sorted({*rates, *map(Fraction, RATES)})
     by_rate = [
         (streams.get(rate) or _Streams.of(job.videos, trace, rate, settings.policy), 1 / rate)
@@ -76,9 +74,17 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
     write_atomically(written, trace.encoded())
     return StreamingFields(
         streaming=tuple(
-            _measured(screen, streams[rate], delay, f"{stem}.{float(rate):g}fps.{text}", folder,
-                      settings, [point for point in curve if point.rate == float(rate)])
-            for rate in rates for text, delay in delays[rate]
+            _measured(
+                screen,
+                streams[rate],
+                delay,
+                f"{stem}.{float(rate):g}fps.{text}",
+                folder,
+                settings,
+                [point for point in curve if point.rate == float(rate)],
+            )
+            for rate in rates
+            for text, delay in delays[rate]
         ),
         streaming_policy=settings.policy,
         streaming_by_delay=tuple(curve),
@@ -87,7 +93,7 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
         streaming_trace_sha256=trace.sha256,
         streaming_device=trace.device,
         streaming_runs=trace.num_runs,
-    )  # fmt: skip
+    )
 
 
 def _trace(attempt: Attempt, device: str) -> Trace:
@@ -219,9 +225,14 @@ def _milliseconds(delay: Delay) -> float | None:
 
 
 def _measured(
-    screen: _Screen, streams: _Streams, delay: Delay, stem: str, folder: Path,
-    settings: StreamingSettings, curve: Sequence[StreamPoint],
-) -> StreamFields:  # fmt: skip
+    screen: _Screen,
+    streams: _Streams,
+    delay: Delay,
+    stem: str,
+    folder: Path,
+    settings: StreamingSettings,
+    curve: Sequence[StreamPoint],
+) -> StreamFields:
     """All figures of one rate and delay, and its results file."""
     written = folder / f"{stem}{RESULTS_ENDING}"
     tables = [_table(stream, delay) for stream in streams.middle()]

@@ -127,10 +127,15 @@ def _shown_row(stream: StreamFields) -> tuple[Entry, ...]:
 
 def _latency_row(stream: StreamFields) -> tuple[Entry, ...]:
     latencies = (
-        stream.frame_latency_ms_mean, stream.frame_latency_ms_p50, stream.frame_latency_ms_p90,
-        stream.frame_latency_ms_p99, stream.fill_ms, stream.queue_ms, stream.compute_ms,
+        stream.frame_latency_ms_mean,
+        stream.frame_latency_ms_p50,
+        stream.frame_latency_ms_p90,
+        stream.frame_latency_ms_p99,
+        stream.fill_ms,
+        stream.queue_ms,
+        stream.compute_ms,
         stream.first_mask_ms,
-    )  # fmt: skip
+    )
     texts = [number(value, 0) for value in latencies]
     for place, name_of in ((2, "p90"), (3, "p99")):
         if (stream.num_clips or 0) < ENOUGH_CLIPS[name_of]:
@@ -155,13 +160,17 @@ def streaming_panels(records: Sequence[Record]) -> list[Panel]:
     highest = max((p.ap or 0.0 for r in rows for p in r.streaming_by_delay), default=0.0)
     shared: dict[str, Any] = {
         "ylabel": f"AP, first {first} videos" if first else "AP",
-        "ylim": (0.0, 105 * highest or 1.0), "names": "ends",
-    }  # fmt: skip
+        "ylim": (0.0, 105 * highest or 1.0),
+        "names": "ends",
+    }
     over_rate = Panel(
-        "AP over rate, with a delay of one frame", "frames/s",
+        "AP over rate, with a delay of one frame",
+        "frames/s",
         series=tuple(_series(name, r, r.streaming_by_rate, _rate) for name, r in named),
-        xscale="log", xticks=tuple(_spread_out(_rates(rows))), **shared,
-    )  # fmt: skip
+        xscale="log",
+        xticks=tuple(_spread_out(_rates(rows))),
+        **shared,
+    )
     # There, most lines end at 0; they look as in the other panels, which name them.
     over_rate = replace(over_rate, names="none") if rates else over_rate
     return [*(_over_delay(named, rate, shared) for rate in rates), over_rate]
@@ -188,15 +197,23 @@ def _over_delay(named: Sequence[tuple[str, Record]], rate: float, shared: dict[s
     longest = max((s.x[-1] for s in series if s.x), default=1 / rate)
     ticks = (0.0, *(10.0**n for n in range(-3, 5) if 1 / rate <= 10.0**n <= 1.5 * longest))
     return Panel(
-        f"AP over delay, {rate:g} frames/s", "delay (s)", series=tuple(series), xscale="symlog",
-        linear_below=1 / rate, xticks=ticks, xlim=(0.0, 1.5 * longest), **shared,
-    )  # fmt: skip
+        f"AP over delay, {rate:g} frames/s",
+        "delay (s)",
+        series=tuple(series),
+        xscale="symlog",
+        linear_below=1 / rate,
+        xticks=ticks,
+        xlim=(0.0, 1.5 * longest),
+        **shared,
+    )
 
 
 def _series(
-    name: str, record: Record, curve: Sequence[StreamPoint],
+    name: str,
+    record: Record,
+    curve: Sequence[StreamPoint],
     place: Callable[[StreamPoint], float | None],
-) -> Series:  # fmt: skip
+) -> Series:
     """AP in points over the places at which it is known."""
     known = [(x, 100 * p.ap) for p in curve if (x := place(p)) is not None and p.ap is not None]
     return Series(name, record.method, tuple(x for x, _ in known), tuple(ap for _, ap in known))

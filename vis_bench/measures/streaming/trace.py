@@ -59,9 +59,13 @@ class Trace:
 
 
 def time_videos(
-    work: Workload, videos: Sequence[Video], warmup: int, repetitions: int,
-    advance: Callable[[], object], clock: Clock = time.perf_counter,
-) -> dict[int, list[list[TimedClip]]]:  # fmt: skip
+    work: Workload,
+    videos: Sequence[Video],
+    warmup: int,
+    repetitions: int,
+    advance: Callable[[], object],
+    clock: Clock = time.perf_counter,
+) -> dict[int, list[list[TimedClip]]]:
     """Time every clip of every video, in passes over all videos; the runs of each by its id.
 
     Args:
@@ -104,9 +108,7 @@ def time_clips(work: Workload, video: Video, clock: Clock = time.perf_counter) -
         clips.append(TimedClip(window.start, window.stop, **times))
         stages.seconds.clear()
 
-    track_video(
-        work.method, decoded, work.plan, work.category_ids, stages, after_clip, publish
-    )  # fmt: skip
+    track_video(work.method, decoded, work.plan, work.category_ids, stages, after_clip, publish)
     return clips
 
 

@@ -108,8 +108,12 @@ class TrackingEvaluation:
         """
         if not self.annotated:
             tracked = dict.fromkeys(Counts.total([]).numbers())
-            groups = ("det_averaged", "class_averaged", "class_averaged_all_listed",
-                      "class_agnostic")  # fmt: skip
+            groups = (
+                "det_averaged",
+                "class_averaged",
+                "class_averaged_all_listed",
+                "class_agnostic",
+            )
             return {**dict.fromkeys(groups, tracked), "teta": dict.fromkeys(TETA_NUMBERS)}
         return {
             "det_averaged": {**self.detections().numbers()},

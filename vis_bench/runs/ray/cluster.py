@@ -121,9 +121,12 @@ def _own_cluster(ray: ModuleType, settings: ClusterSettings) -> Iterator[dict[st
         _read_token(ray)
         try:
             yield {
-                "address": "local", "_node_ip_address": LOOPBACK, "include_dashboard": False,
-                "_temp_dir": str(Path(folder, "ray")), "num_cpus": cpus,
-            }  # fmt: skip
+                "address": "local",
+                "_node_ip_address": LOOPBACK,
+                "include_dashboard": False,
+                "_temp_dir": str(Path(folder, "ray")),
+                "num_cpus": cpus,
+            }
         finally:
             constants.ENABLE_RAY_CLUSTER = multi_node
             for name, value in before.items():

@@ -99,9 +99,12 @@ class Pool:
         self._workers = [actor.remote(ray.get, settings.threads) for _ in range(count)]
 
     def run(
-        self, queue: ShardQueue, done: Callable[[Shard, list[Track]], object], bars: Bars,
+        self,
+        queue: ShardQueue,
+        done: Callable[[Shard, list[Track]], object],
+        bars: Bars,
         total: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Infer every shard of the queue.
 
         Args:

@@ -37,9 +37,13 @@ from vis_bench.runs.shards import Shard, ShardFiles, cut, report_foreign
 
 
 def run_on_ray(
-    jobs: Sequence[Job], store: RecordStore, bars: Bars, settings: ClusterSettings, *,
+    jobs: Sequence[Job],
+    store: RecordStore,
+    bars: Bars,
+    settings: ClusterSettings,
+    *,
     resume: bool = False,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """Measure every job; records are those that one process would write.
 
     First all shards of all jobs are inferred, each written to a file as soon as it comes back. Then
@@ -76,9 +80,14 @@ def run_on_ray(
 
 
 def _infer_all(
-    ray: ModuleType, settings: ClusterSettings, jobs: Sequence[Job], store: RecordStore,
-    bars: Bars, *, resume: bool,
-) -> tuple[Mapping[tuple[str, int], str], Mapping[str, Record | Refused]]:  # fmt: skip
+    ray: ModuleType,
+    settings: ClusterSettings,
+    jobs: Sequence[Job],
+    store: RecordStore,
+    bars: Bars,
+    *,
+    resume: bool,
+) -> tuple[Mapping[tuple[str, int], str], Mapping[str, Record | Refused]]:
     """Infer what is left of every job.
 
     Returns:
@@ -100,9 +109,11 @@ def _infer_all(
     queue, pool = ShardQueue(shards, settings.retries), Pool(ray, settings, sent, Worker)
     try:
         pool.run(
-            queue, lambda shard, tracks: files[shard.digest].write(shard, tracks), bars,
+            queue,
+            lambda shard, tracks: files[shard.digest].write(shard, tracks),
+            bars,
             sum(len(shard.video_ids) for shard in shards),
-        )  # fmt: skip
+        )
         untimed = [job.digest for job in measured if "alone" not in job.needs]
         records = {digest: pool.measure_cost(digest) for digest in untimed}
     finally:
@@ -111,9 +122,11 @@ def _infer_all(
 
 
 def _measure(
-    attempt: Attempt, ray: ModuleType, given_up: Mapping[tuple[str, int], str],
+    attempt: Attempt,
+    ray: ModuleType,
+    given_up: Mapping[tuple[str, int], str],
     records: Mapping[str, Record | Refused],
-) -> Record:  # fmt: skip
+) -> Record:
     """Measure a job whose videos are inferred."""
     job = attempt.job
     record = records.get(job.digest)

@@ -107,12 +107,16 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
 def full_name(cell: GatedCell) -> str:
     """Method, data and settings of a cell, as far as they are shown of every cell."""
     parts = [
-        cell.method, cell.backbone, f"{cell.dataset} {cell.split}", clip_name(cell) or None,
+        cell.method,
+        cell.backbone,
+        f"{cell.dataset} {cell.split}",
+        clip_name(cell) or None,
         cell.resolution,
         ", ".join(arithmetic_words(cell)) or None,
         *(f"{key}={value}" for key, value in sorted(named_options(cell).items())),
-        None if cell.training is None else f"({cell.training})", cell.note,
-    ]  # fmt: skip
+        None if cell.training is None else f"({cell.training})",
+        cell.note,
+    ]
     return " ".join(str(part) for part in parts if part is not None)
 
 
@@ -151,8 +155,12 @@ def cell_key(cell: GatedCell) -> str:
 def measurement_key(cell: GatedCell) -> Hashable:
     """Identity of a cell's measurement: its device, kernels, videos and annotations too."""
     return (
-        cell_key(cell), cell.device, cell.kernel_backend, cell.num_videos, cell.annotations_sha256
-    )  # fmt: skip
+        cell_key(cell),
+        cell.device,
+        cell.kernel_backend,
+        cell.num_videos,
+        cell.annotations_sha256,
+    )
 
 
 def paired(

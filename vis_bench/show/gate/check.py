@@ -82,10 +82,12 @@ class GateReport:
         """The report in plain types."""
         findings = [asdict(finding) for finding in self.findings]
         return {
-            "passed": self.passed, "num_compared": self.num_compared,
-            "speed_compared": not self._no_speed, "findings": findings,
+            "passed": self.passed,
+            "num_compared": self.num_compared,
+            "speed_compared": not self._no_speed,
+            "findings": findings,
             "without_rule": dict(self.without_rule),
-        }  # fmt: skip
+        }
 
     def as_markdown(self) -> str:
         """A heading with the verdict, and the findings, as GitHub shows in a step's summary."""
@@ -110,10 +112,16 @@ class GateReport:
             columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
             failing = () if self.updated else FAILING
             rows: list[list[str | Entry]] = [
-                [f.cell, f.figure, f.baseline, f.current, f.change,
-                 Entry(f.verdict, "best" if f.verdict in failing else None)]
+                [
+                    f.cell,
+                    f.figure,
+                    f.baseline,
+                    f.current,
+                    f.change,
+                    Entry(f.verdict, "best" if f.verdict in failing else None),
+                ]
                 for f in listed
-            ]  # fmt: skip
+            ]
             parts.append(Table.of(columns, rows))
         if self.without_rule:
             names = ", ".join(f"`{escape(name)}`" for name in self.without_rule)

@@ -90,9 +90,12 @@ def history_json(histories: Sequence[CellHistory]) -> dict[str, Any]:
     return {
         "moves": [
             {
-                **asdict(move.finding), "change": _change(history, move),
-                "machine": history.machines[move.at.machine], "commit": move.at.commit,
-                "measured_at": move.at.record.created_at, "since": move.since.commit,
+                **asdict(move.finding),
+                "change": _change(history, move),
+                "machine": history.machines[move.at.machine],
+                "commit": move.at.commit,
+                "measured_at": move.at.record.created_at,
+                "since": move.since.commit,
                 "record": str(move.at.path),
             }
             for history in histories
@@ -103,14 +106,23 @@ def history_json(histories: Sequence[CellHistory]) -> dict[str, Any]:
                 "cell": history.name,
                 "records": [
                     {
-                        "commit": point.commit, "dirty": point.is_dirty,
+                        "commit": point.commit,
+                        "dirty": point.is_dirty,
                         "measured_at": point.record.created_at,
-                        "machine": history.machines[point.machine], "record": str(point.path),
+                        "machine": history.machines[point.machine],
+                        "record": str(point.path),
                         **{
                             field: getattr(point.record, field)
                             for field in (
-                                "num_videos", "ap", "ap_low", "ap_high", "fps", "speed_spread",
-                                "gflops_per_frame", "num_params", "peak_memory_bytes",
+                                "num_videos",
+                                "ap",
+                                "ap_low",
+                                "ap_high",
+                                "fps",
+                                "speed_spread",
+                                "gflops_per_frame",
+                                "num_params",
+                                "peak_memory_bytes",
                             )
                         },
                         "moved": [m.finding.figure for m in history.moves if m.at is point],
@@ -120,7 +132,7 @@ def history_json(histories: Sequence[CellHistory]) -> dict[str, Any]:
             }
             for history in histories
         ],
-    }  # fmt: skip
+    }
 
 
 def _moves_table(history: CellHistory) -> Table:
@@ -137,10 +149,18 @@ def _moves_table(history: CellHistory) -> Table:
             continue
         change = _change(history, move) + (f"; {', '.join(others)} too" if others else "")
         mark: Mark | None = "best" if found.verdict in FAILING else None
-        rows.append([
-            move.at.label, first, found.baseline, found.current, Entry(found.verdict, mark),
-            change, move.since.label, history.machines[move.at.machine],
-        ])  # fmt: skip
+        rows.append(
+            [
+                move.at.label,
+                first,
+                found.baseline,
+                found.current,
+                Entry(found.verdict, mark),
+                change,
+                move.since.label,
+                history.machines[move.at.machine],
+            ]
+        )
     return Table.of(_MOVES, rows, f"Moved: {history.name}")
 
 
@@ -168,13 +188,19 @@ def _cell_table(history: CellHistory, *, whole: bool = False) -> Table:
             values.append(replace(entry, mark="best") if is_moved else entry)
         spread = record.speed_spread
         values.insert(2, Entry(ABSENT if spread is None else f"{100 * spread:.0f} %"))
-        rows.append((
-            Entry(point.commit if whole else point.label,
-                  notes=(_MACHINE_KEY,) if place in changed and not whole else ()),
-            Entry(point.date or ABSENT), *values, Entry(plain(record.num_videos)),
-            Entry(history.machines[point.machine], repeats=place > 0 and place not in changed),
-            Entry("; ".join(_brief(moved))),
-        ))  # fmt: skip
+        rows.append(
+            (
+                Entry(
+                    point.commit if whole else point.label,
+                    notes=(_MACHINE_KEY,) if place in changed and not whole else (),
+                ),
+                Entry(point.date or ABSENT),
+                *values,
+                Entry(plain(record.num_videos)),
+                Entry(history.machines[point.machine], repeats=place > 0 and place not in changed),
+                Entry("; ".join(_brief(moved))),
+            )
+        )
     return Table(_COLUMNS, tuple(rows), history.name)
 
 

@@ -298,8 +298,9 @@ def _likeness(old: GatedCell, new: GatedCell) -> int:
     if old.device == new.device and old.kernel_backend != new.kernel_backend:
         return 0
     same_data = (old.num_videos, old.annotations_sha256) == (
-        new.num_videos, new.annotations_sha256,
-    )  # fmt: skip
+        new.num_videos,
+        new.annotations_sha256,
+    )
     return 1 + same_data + 2 * (old.device == new.device) + 4 * (_machine(old) == _machine(new))
 
 

@@ -28,9 +28,10 @@ def _facts() -> Mapping[str, Any]:
 def fits_fps_page(records: Sequence[Record]) -> list[Record]:
     """The records whose FPS may stand beside published ones, sorted."""
     fit = (
-        r for r in records
+        r
+        for r in records
         if r.dataset in _facts()["datasets"] and not r.external and r.fps is not None
-    )  # fmt: skip
+    )
     return sorted(fit, key=tie_break)
 
 
@@ -89,9 +90,11 @@ def _published() -> Iterator[tuple[tuple[str, ...], dict[str, Any], float, str]]
             clip = "whole" if named["Clip"] == ABSENT else named["Clip"]
             labels = method, backbone, clip, named.get("Stride", ABSENT)
             where = {
-                "clip_stride": [1, None, 18], **table.conditions(row), "training": None,
+                "clip_stride": [1, None, 18],
+                **table.conditions(row),
+                "training": None,
                 "resolution": facts["methods"][method],
-            }  # fmt: skip
+            }
             if (labels, fps) not in seen:
                 yield labels, where, fps, str(row.source)
             seen.add((labels, fps))

@@ -57,11 +57,15 @@ def speed_table(records: Sequence[Record | None]) -> Table | None:
     for letter, record, name, region in regions:
         row = [words(letter)] if len(records) == 2 else []
         row += [
-            words(name), _fps(region), measured(region.latency_ms_p50, 1),
-            measured(region.latency_ms_p90, 1), measured(region.latency_ms_p99, 1),
+            words(name),
+            _fps(region),
+            measured(region.latency_ms_p50, 1),
+            measured(region.latency_ms_p90, 1),
+            measured(region.latency_ms_p99, 1),
             measured(region.peak_memory_bytes, 0, MEBIBYTE),
-            measured(region.energy_joules_per_frame, 2), whole(num_timed_videos(record)),
-        ]  # fmt: skip
+            measured(region.energy_joules_per_frame, 2),
+            whole(num_timed_videos(record)),
+        ]
         rows.append(row)
     return Table.of(headings, rows, "Speed by timed region")
 

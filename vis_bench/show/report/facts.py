@@ -138,9 +138,11 @@ def _processors(record: Record) -> str:
 
 def _versions(record: Record) -> str:
     parts = {
-        "Python": record.python, "torch": record.torch, "CUDA": record.cuda,
+        "Python": record.python,
+        "torch": record.torch,
+        "CUDA": record.cuda,
         "driver": record.driver,
-    }  # fmt: skip
+    }
     return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
 
 

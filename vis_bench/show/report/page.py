@@ -98,9 +98,15 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
     most = int(plan.max_megabytes * MEGABYTE)
     with bars.bar("draw", len(order)) as advance:
         shown, too_large, warnings = show_videos(
-            inputs, samples, context["scores"], order,
-            side=plan.side, min_score=plan.min_score, num_bytes=most, advance=advance,
-        )  # fmt: skip
+            inputs,
+            samples,
+            context["scores"],
+            order,
+            side=plan.side,
+            min_score=plan.min_score,
+            num_bytes=most,
+            advance=advance,
+        )
     place = {inputs.truth.videos[v].id: rank for rank, v in enumerate(by_change(samples))}
     scores = context["scores"]
     while True:
@@ -203,8 +209,13 @@ def _context(
         },
         "warnings": list(dict.fromkeys([*contradictions(samples, records), *warnings])),
         "plan": plan,
-        "thresholds": sorted({side.evaluation.tracking.score_threshold for side in samples
-                              if side.evaluation.tracking is not None}),
+        "thresholds": sorted(
+            {
+                side.evaluation.tracking.score_threshold
+                for side in samples
+                if side.evaluation.tracking is not None
+            }
+        ),
         "has_frames": inputs.has_frames,
         "command": base_names(command),
         "num_videos": len(truth.videos),
@@ -213,7 +224,7 @@ def _context(
         "style": Markup(style),
         "script": Markup(script),
         "script_digest": _digest(script),
-    }  # fmt: skip
+    }
 
 
 def _data(inputs: Sources) -> str:
@@ -227,9 +238,13 @@ def _data(inputs: Sources) -> str:
 
 def _render(context: Mapping[str, Any], **more: Any) -> bytes:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=_printable,
-    )  # fmt: skip
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
     environment.globals["order_of"] = order_of
     return environment.get_template("page.html.jinja").render(**context, **more).encode()
 

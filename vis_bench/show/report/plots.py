@@ -72,9 +72,13 @@ def forest(samples: Sequence[Analysis]) -> Markup:
             is_open = is_pair and low <= 0 <= high
             axis.plot([value], [y], "o", color=color, markerfacecolor=_PAPER if is_open else color)
             axis.annotate(
-                f"{value:+.1f}" if is_pair else f"{value:.1f}", (1.02, y), va="center",
-                xycoords=("axes fraction", "data"), fontsize=8, annotation_clip=False,
-            )  # fmt: skip
+                f"{value:+.1f}" if is_pair else f"{value:.1f}",
+                (1.02, y),
+                va="center",
+                xycoords=("axes fraction", "data"),
+                fontsize=8,
+                annotation_clip=False,
+            )
         axis.set(yticks=places, yticklabels=[title for title, *_ in numbers])
         axis.invert_yaxis()
         axis.set_xlabel("points, B - A; hollow where the interval holds 0" if is_pair else "points")
@@ -82,9 +86,15 @@ def forest(samples: Sequence[Analysis]) -> Markup:
             axis.axvline(0, color=_INK, linewidth=0.8)
             for words, side, shift in (("A better ", "right", -3), (" B better", "left", 3)):
                 axis.annotate(
-                    words, (0, 1), xytext=(shift, 2), textcoords="offset points", ha=side,
-                    xycoords=("data", "axes fraction"), fontsize=8, annotation_clip=False,
-                )  # fmt: skip
+                    words,
+                    (0, 1),
+                    xytext=(shift, 2),
+                    textcoords="offset points",
+                    ha=side,
+                    xycoords=("data", "axes fraction"),
+                    fontsize=8,
+                    annotation_clip=False,
+                )
 
     texts = [
         f"{title} {value:.1f} ({low:.1f} to {high:.1f})" for title, value, low, high in numbers
@@ -104,9 +114,14 @@ def hota_over_score(scores: Sequence[Scores]) -> Markup:
         for threshold in sorted({own.threshold for own in scores}):
             axis.axvline(threshold, color=_INK, linestyle=":", linewidth=1)
             axis.annotate(
-                f"{threshold:g}, reported", (threshold, 1), xytext=(4, -4), va="top", fontsize=8,
-                xycoords=("data", "axes fraction"), textcoords="offset points",
-            )  # fmt: skip
+                f"{threshold:g}, reported",
+                (threshold, 1),
+                xytext=(4, -4),
+                va="top",
+                fontsize=8,
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+            )
         axis.set(xlabel="tracks with a score above", ylabel="HOTA", xlim=(0, 0.9), ylim=(0, 102))
         if len(scores) == 2:
             axis.legend(loc="lower left")
@@ -149,13 +164,20 @@ def precision_recall(samples: Sequence[Analysis]) -> Markup:
                 axis.plot(RECALL_LEVELS, mean_R, dash, color=color, label=f"{name}IoU {threshold}")
         axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.03))
         order = [
-            line for t in range(len(axis.lines) // len(samples))
+            line
+            for t in range(len(axis.lines) // len(samples))
             for line in axis.lines[t :: len(axis.lines) // len(samples)]
-        ]  # fmt: skip
+        ]
         axis.legend(
-            handles=order, fontsize=7.5, ncols=5 if len(samples) == 1 else 3, loc="lower left",
-            bbox_to_anchor=(0, 1.0), borderaxespad=0.2, columnspacing=1.2, handlelength=2.2,
-        )  # fmt: skip
+            handles=order,
+            fontsize=7.5,
+            ncols=5 if len(samples) == 1 else 3,
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            borderaxespad=0.2,
+            columnspacing=1.2,
+            handlelength=2.2,
+        )
 
     ap50 = [f"{100 * side.overall['ap50'][0]:.1f}" for side in samples]
     alt = f"Precision over recall at several IoU thresholds; AP50 is {' and '.join(ap50)}."
@@ -197,9 +219,13 @@ def lost_ap(samples: Sequence[Analysis]) -> Markup:
             axis.barh(at, lost, height * 0.92, color=_SERIES[i], label=letter)
             for y, value in zip(at, lost, strict=True):
                 axis.annotate(
-                    f"{value:.1f}", (max(value, 0), y), xytext=(3, 0), textcoords="offset points",
-                    va="center", fontsize=7.5,
-                )  # fmt: skip
+                    f"{value:.1f}",
+                    (max(value, 0), y),
+                    xytext=(3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7.5,
+                )
         axis.set(xlabel="points of AP", yticks=places, yticklabels=ERRORS)
         axis.invert_yaxis()
         axis.margins(x=0.12)
@@ -226,9 +252,16 @@ def stage_costs(bars: Sequence[StageBar]) -> Markup:
         axis.set_yticklabels([_brief(name) for name, _ in bars])
         axis.invert_yaxis()
         add_legend(
-            axis, axis.containers, [_brief(stage) for stage in stages], fontsize=7.5, ncols=4,
-            loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.2, handlelength=1.2,
-        )  # fmt: skip
+            axis,
+            axis.containers,
+            [_brief(stage) for stage in stages],
+            fontsize=7.5,
+            ncols=4,
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            borderaxespad=0.2,
+            handlelength=1.2,
+        )
 
     alt = "Milliseconds per source frame by stage; the numbers are in the table."
     return _svg("stages", draw, 1.25 + 0.4 * len(bars), alt, grid="x")

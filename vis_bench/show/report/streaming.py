@@ -24,7 +24,9 @@ def streaming_tables(records: Sequence[Record | None]) -> list[Table]:
     subject = [Column("", numeric=False, hint="subject")] if len(records) == 2 else []
     shown = Table.of(
         [
-            *subject, Column("Frames/s"), Column("Delay (ms)"),
+            *subject,
+            Column("Frames/s"),
+            Column("Delay (ms)"),
             Column("AP", hint="with its 95 % interval"),
             Column("Draws", hint="95 % of the combinations of recorded runs"),
             Column("Served (%)", hint="frames that showed anything"),
@@ -32,7 +34,7 @@ def streaming_tables(records: Sequence[Record | None]) -> list[Table]:
         ],
         [_shown(letter, stream, bool(subject)) for letter, _, stream in rows],
         "Streaming AP",
-    )  # fmt: skip
+    )
     firsts = rows[:1] + [
         row
         for before, row in pairwise(rows)
@@ -40,15 +42,22 @@ def streaming_tables(records: Sequence[Record | None]) -> list[Table]:
     ]
     latency = Table.of(
         [
-            *subject, Column("Frames/s"), Column("Mean (ms)"), Column("p50"), Column("p90"),
-            Column("p99"), Column("Fill", hint="until the clip's last frame is there"),
-            Column("Queue", hint="until the device begins"), Column("Compute"),
-            Column("First mask"), Column("Sustains", hint="frames per second"),
+            *subject,
+            Column("Frames/s"),
+            Column("Mean (ms)"),
+            Column("p50"),
+            Column("p90"),
+            Column("p99"),
+            Column("Fill", hint="until the clip's last frame is there"),
+            Column("Queue", hint="until the device begins"),
+            Column("Compute"),
+            Column("First mask"),
+            Column("Sustains", hint="frames per second"),
             Column("95 % AP at (ms)", hint="delay with 95 % of the AP at an infinite one"),
         ],
         [_latency(letter, stream, bool(subject)) for letter, _, stream in firsts],
         "Frame latency, from arrival to the first result",
-    )  # fmt: skip
+    )
     return [shown, latency]
 
 
@@ -85,25 +94,34 @@ def _shown(letter: str, stream: StreamFields, named: bool) -> list[Entry]:
     )
     return [
         *([words(letter)] if named else []),
-        measured(stream.rate, 0), delay,
+        measured(stream.rate, 0),
+        delay,
         Entry(points(stream.ap), order=stream.ap, detail=range_text(stream.ap_low, stream.ap_high)),
         Entry(range_text(stream.ap_draws_low, stream.ap_draws_high), order=stream.ap_draws_median),
-        measured(stream.share_served, 0, 0.01), measured(stream.age_ms, 0),
-    ]  # fmt: skip
+        measured(stream.share_served, 0, 0.01),
+        measured(stream.age_ms, 0),
+    ]
 
 
 def _latency(letter: str, stream: StreamFields, named: bool) -> list[Entry]:
     cells = []
     for name, value in (
-        ("mean", stream.frame_latency_ms_mean), ("p50", stream.frame_latency_ms_p50),
-        ("p90", stream.frame_latency_ms_p90), ("p99", stream.frame_latency_ms_p99),
-        ("fill", stream.fill_ms), ("queue", stream.queue_ms), ("compute", stream.compute_ms),
+        ("mean", stream.frame_latency_ms_mean),
+        ("p50", stream.frame_latency_ms_p50),
+        ("p90", stream.frame_latency_ms_p90),
+        ("p99", stream.frame_latency_ms_p99),
+        ("fill", stream.fill_ms),
+        ("queue", stream.queue_ms),
+        ("compute", stream.compute_ms),
         ("first", stream.first_mask_ms),
-    ):  # fmt: skip
+    ):
         cell = measured(value, 0)
         few = (stream.num_clips or 0) < ENOUGH_CLIPS.get(name, 0)
         cells.append(replace(cell, text=cell.text + NOT_ESTABLISHED) if few else cell)
     return [
-        *([words(letter)] if named else []), measured(stream.rate, 0), *cells,
-        measured(stream.throughput, 1), measured(stream.delay_95_ms, 0),
-    ]  # fmt: skip
+        *([words(letter)] if named else []),
+        measured(stream.rate, 0),
+        *cells,
+        measured(stream.throughput, 1),
+        measured(stream.delay_95_ms, 0),
+    ]

@@ -140,12 +140,16 @@ def tiles(
         if len(values) == 2:
             cell = change(values[1] - values[0], 1 / _DARKEST)
         unseen = [x for x, own in zip(letters, scores, strict=False) if own.unseen_V[place]]
-        found.append({
-            "name": video.name,
-            "cell": cell,
-            "link": f"video-{video.id}" if video.id in shown else "",
-            "note": f"no track{' in ' + ', '.join(unseen) if unseen[0] else ''}" if unseen else "",
-        })  # fmt: skip
+        found.append(
+            {
+                "name": video.name,
+                "cell": cell,
+                "link": f"video-{video.id}" if video.id in shown else "",
+                "note": f"no track{' in ' + ', '.join(unseen) if unseen[0] else ''}"
+                if unseen
+                else "",
+            }
+        )
     return found
 
 
@@ -171,9 +175,10 @@ def video_table(
             if key == "hota":
                 cells = [
                     Entry("no track", order=value, detail=f"above {own.threshold:g}")
-                    if own.unseen_V[place] else cell
+                    if own.unseen_V[place]
+                    else cell
                     for cell, value, own in zip(cells, values, scores, strict=True)
-                ]  # fmt: skip
+                ]
             unseen = key == "hota" and any(own.unseen_V[place] for own in scores)
             moved = Entry(ABSENT) if unseen else change(values[-1] - values[0])
             row += [*([moved] if is_pair else []), *cells]

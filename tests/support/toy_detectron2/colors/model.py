@@ -41,9 +41,11 @@ class ColorFinder(torch.nn.Module):
         size = video.get("height", height), video.get("width", width)
         masks = torch.nn.functional.interpolate(nearness[found], size=size, mode="bilinear") > 0
         answer = {
-            "image_size": size, "pred_scores": scores[found].tolist(),
-            "pred_labels": found.tolist(), "pred_masks": [mask.cpu() for mask in masks],
-        }  # fmt: skip
+            "image_size": size,
+            "pred_scores": scores[found].tolist(),
+            "pred_labels": found.tolist(),
+            "pred_masks": [mask.cpu() for mask in masks],
+        }
         if self.task != "vis":
             answer["task"] = self.task
         return ANSWERS[self.answer](answer)
@@ -64,10 +66,11 @@ def as_tensors(answer):
     """VITA's: masks in one tensor; numbers as tensors, too."""
     masks = answer["pred_masks"]
     return {
-        **answer, "pred_masks": torch.stack(masks) if masks else torch.zeros(0),
+        **answer,
+        "pred_masks": torch.stack(masks) if masks else torch.zeros(0),
         "pred_scores": torch.tensor(answer["pred_scores"]),
         "pred_labels": torch.tensor(answer["pred_labels"]),
-    }  # fmt: skip
+    }
 
 
 def with_gaps(answer):

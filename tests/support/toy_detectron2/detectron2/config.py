@@ -50,9 +50,12 @@ def get_cfg():
     """The defaults of the framework, whose frames are BGR."""
     return CfgNode(
         MODEL=CfgNode(
-            META_ARCHITECTURE="", DEVICE="cuda", PIXEL_MEAN=[103.53, 116.28, 123.675],
-            PIXEL_STD=[1.0, 1.0, 1.0], SEM_SEG_HEAD=CfgNode(NUM_CLASSES=54),
+            META_ARCHITECTURE="",
+            DEVICE="cuda",
+            PIXEL_MEAN=[103.53, 116.28, 123.675],
+            PIXEL_STD=[1.0, 1.0, 1.0],
+            SEM_SEG_HEAD=CfgNode(NUM_CLASSES=54),
         ),
         INPUT=CfgNode(FORMAT="BGR", MIN_SIZE_TEST=800, MAX_SIZE_TEST=1333),
         TEST=CfgNode(DETECTIONS_PER_IMAGE=100),
-    )  # fmt: skip
+    )
