@@ -150,6 +150,12 @@ def test_the_interval_of_ap_is_not_gated(tmp_path):
 @pytest.mark.parametrize(
     ("field", "before", "after", "texts"),
     [
+        (
+            "peak_memory_bytes",
+            2**30,
+            2**31,
+            ("1,024 MiB", "2,048 MiB", "+100 %, noise explains +28 %"),
+        ),
         ("num_params", 927_911, 927_912, ("927,911", "927,912", "+1")),
         ("num_params", 40_000_000, 39_000_000, ("40,000,000", "39,000,000", "-1,000,000")),
         ("gflops_per_frame", 91.25, 45.625, ("91.25", "45.625", "x 0.5")),
@@ -162,8 +168,11 @@ def test_the_interval_of_ap_is_not_gated(tmp_path):
 )
 def test_what_moved_can_be_read(tmp_path, field, before, after, texts):
     sides = [measured(**{field: before})], [measured(**{field: after})]
-    (finding,) = gate(tmp_path, *sides, points=0).findings
+    report = gate(tmp_path, *sides, points=0)
+    (finding,) = report.findings
     assert (finding.baseline, finding.current, finding.change) == texts
+    [in_json] = report.as_json()["findings"]
+    assert (in_json["baseline_value"], in_json["current_value"]) == (before, after)
 
 
 def test_a_vanished_method_is_named(tmp_path):

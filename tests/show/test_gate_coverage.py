@@ -84,7 +84,12 @@ def test_a_number_is_compared_declared_or_named(path, trace):
     named = figures_without_rule(*pair, compared)
     declared = path in NO_RESULTS or path.partition(".")[0] in NO_RESULTS
     assert not (declared and path in named)
-    assert any(differences("a cell", compared)) or declared or path in named
+    findings = list(differences("a cell", compared))
+    assert findings or declared or path in named
+    for finding in findings:
+        if finding.verdict in ("worse", "better", "changed"):
+            assert None not in (finding.baseline_value, finding.current_value)
+            assert finding.baseline_value != finding.current_value
 
 
 def test_a_figure_without_a_rule_is_in_the_text_and_in_the_json(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,10 @@ Verdict = Literal[
     "same", "absent", "worse", "changed", "missing", "repeated", "better", "new", "not compared"
 ]  # fmt: skip
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing", "repeated")
+# points: by a tolerance in points; time: within the noise of runs on one machine.
+Rule = Literal["points", "time", "other"]
+# Writes a value as printed.
+Text = Callable[[float], str]
 
 # In points; smaller differences are arithmetic.
 _ROUNDING = 1e-9
@@ -26,7 +30,10 @@ _SPREADS = 2.0  # of a spread of either side, so many times are noise
 class Comparison:
     """Outcome for one figure; texts as printed, empty where it is the same or has no older value.
 
-    `fields`: those of the record that were looked at, as `figures_of` names them.
+    Attributes:
+        fields: those of the record that were looked at, as `figures_of` names them.
+        values: the older and the newer number in the record's own units.
+        rule: the kind of comparison.
     """
 
     figure: str
@@ -35,6 +42,8 @@ class Comparison:
     current: str = ""
     change: str = ""
     verdict: Verdict = "same"
+    values: tuple[float | None, float | None] = (None, None)
+    rule: Rule = "other"
 
 
 def in_points(
@@ -55,25 +64,32 @@ def in_points(
     if old is None:
         return Comparison(figure, (field,), verdict="absent")
     if new is None:
-        return lost(figure, f"{100 * old:.2f}", after, measurement, (field,))
+        return lost(figure, old, percent, after, measurement, (field,))
     beyond = max(new - old - noise[1], old - new - noise[0])
     if 100 * beyond <= points + _ROUNDING:
-        return Comparison(figure, (field,))
+        return Comparison(figure, (field,), values=(old, new), rule="points")
     was, is_now, change = told_apart(100 * old, 100 * new, digits=2)
     explained = f"{100 * (noise[1] if new > old else -noise[0]):+.2f}"
     noisy = f", noise explains {explained}" if float(explained) else ""
     return Comparison(
-        figure, (field,), was, is_now, f"{change} points{noisy}", better_or_worse(new > old)
+        figure,
+        (field,),
+        was,
+        is_now,
+        f"{change} points{noisy}",
+        better_or_worse(new > old),
+        (old, new),
+        "points",
     )
 
 
 def lost(
-    figure: str, value: str, new: Record, measurement: str, fields: tuple[str, ...]
+    figure: str, old: float, text: Text, new: Record, measurement: str, fields: tuple[str, ...]
 ) -> Comparison:
     """A value that is gone, with the reason for which its measurement failed."""
     why = new.failures.get(measurement)
     change = "no longer measured" if why is None else f"{measurement} failed: {one_line(why)}"
-    return Comparison(figure, fields, value, ABSENT, change, "missing")
+    return Comparison(figure, fields, text(old), ABSENT, change, "missing", (old, None))
 
 
 def exactly(
@@ -88,24 +104,57 @@ def exactly(
     if old is None:
         return Comparison(figure, fields, verdict="absent")
     if new is None:
-        return lost(figure, f"{old:,.10g}", after, measurement, fields)
+        return lost(figure, old, "{:,.10g}".format, after, measurement, fields)
     if old == new:
-        return Comparison(figure, fields)
-    return Comparison(figure, fields, *_count_texts(old, new), "changed")
+        return Comparison(figure, fields, values=(old, new))
+    return Comparison(figure, fields, *_count_texts(old, new), "changed", (old, new))
 
 
 def noisy(
-    figure: str, fields: tuple[str, ...], texts: tuple[str, str], change: str, verdict: Verdict
+    figure: str,
+    fields: tuple[str, ...],
+    values: tuple[float, float],
+    text: Text,
+    change: str,
+    verdict: Verdict,
+    rule: Rule = "other",
 ) -> Comparison:
     """A value with noise, and its change in words, empty where noise explains it."""
     if not change:
-        return Comparison(figure, fields)
-    return Comparison(figure, fields, *texts, change, verdict)
+        return Comparison(figure, fields, values=values, rule=rule)
+    texts = text(values[0]), text(values[1])
+    return Comparison(figure, fields, *texts, change, verdict, values, rule)
 
 
-def one_run(figure: str, fields: tuple[str, ...], old: str, new: str) -> Comparison:
+def timed(
+    figure: str,
+    fields: tuple[str, ...],
+    values: tuple[float, float],
+    text: Text,
+    floor: float,
+    spreads: Iterable[float | None],
+    verdict: Verdict,
+) -> Comparison:
+    """Compare a value of the clock within the spreads of both sides, if both are known.
+
+    Args:
+        floor: the fraction by which it may move if runs agree perfectly.
+        verdict: where it moved by more.
+    """
+    known = [spread for spread in spreads if spread is not None]
+    if len(known) < 2:
+        return one_run(figure, fields, values, text)
+    change = beyond_noise(values[1] / values[0], floor, known)
+    return noisy(figure, fields, values, text, change, verdict, "time")
+
+
+def one_run(
+    figure: str, fields: tuple[str, ...], values: tuple[float, float], text: Text
+) -> Comparison:
     """A value of one run on either side, whose noise nobody knows."""
-    return Comparison(figure, fields, old, new, "one run only: spread unknown", "not compared")
+    texts = text(values[0]), text(values[1])
+    change = "one run only: spread unknown"
+    return Comparison(figure, fields, *texts, change, "not compared", values)
 
 
 def better_or_worse(is_better: bool) -> Verdict:
@@ -141,9 +190,14 @@ def told_apart(old: float, new: float, digits: int) -> tuple[str, str, str]:
         digits += 1
 
 
-def mebibytes(value: int) -> str:
+def mebibytes(value: float) -> str:
     """Bytes as printed."""
     return f"{value / 2**20:,.0f} MiB"
+
+
+def percent(fraction: float) -> str:
+    """A fraction in points as printed."""
+    return f"{100 * fraction:.2f}"
 
 
 def _percent(factor: float) -> str:

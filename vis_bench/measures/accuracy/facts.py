@@ -29,7 +29,8 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
         before, now = map(str, thresholds)
         change = "tracking metrics cannot be compared"
         fields = tuple(metric.field for metric in TRACKING)
-        yield Comparison("tracking_score_threshold", fields, before, now, change, "changed")
+        figure = "tracking_score_threshold"
+        yield Comparison(figure, fields, before, now, change, "changed", thresholds)
         gated = _AP_AND_AR
     for metric in gated:
         values = metric.of(old), metric.of(new)

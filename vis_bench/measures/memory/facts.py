@@ -37,7 +37,7 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
     before, now = needed(old.memory_points), needed(new.memory_points)
     figure, fields = f"peak memory ({max(before)} frames)", ("memory_points.peak_bytes",)
     if not new.memory_points:
-        yield lost(figure, mebibytes(before[max(before)]), new, NAME, fields)
+        yield lost(figure, before[max(before)], mebibytes, new, NAME, fields)
     elif other := other_machine(old, new):
         yield Comparison("memory over length", fields, *other, "not compared")
     elif not (common := before.keys() & now.keys()):
@@ -46,13 +46,10 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
         yield Comparison("memory over length", fields, was, is_now, change, "not compared")
     else:
         longest = max(common)
-        old_peak, new_peak = before[longest], now[longest]
+        peaks = old_peak, new_peak = before[longest], now[longest]
         change = beyond_noise(new_peak / old_peak, _GROWTH, ())
-        figure, texts = (
-            f"peak memory ({longest} frames)",
-            (mebibytes(old_peak), mebibytes(new_peak)),
-        )
-        yield noisy(figure, fields, texts, change, better_or_worse(new_peak < old_peak))
+        figure = f"peak memory ({longest} frames)"
+        yield noisy(figure, fields, peaks, mebibytes, change, better_or_worse(new_peak < old_peak))
 
 
 MEASURE = Measure(

@@ -12,8 +12,8 @@ from vis_bench.measures.comparison import (
     lost,
     mebibytes,
     noisy,
-    one_run,
     other_machine,
+    timed,
 )
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.speed.settings import BENCH, SpeedSettings
@@ -43,47 +43,42 @@ def timed_regions(record: Record) -> Mapping[str, RegionFields]:
 
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
     """Compare FPS and peak memory by region, on one machine."""
-    timed, now = timed_regions(old), timed_regions(new)
-    if now and not timed:
+    before, now = timed_regions(old), timed_regions(new)
+    if now and not before:
         change = "no speed in the baseline"
         yield Comparison(
             "FPS and memory", (*_FPS, *_PEAK), ABSENT, "measured", change, "not compared"
         )
-    if not timed:
+    if not before:
         return
     if now and (other := other_machine(old, new)):
         yield Comparison("FPS and memory", (*_FPS, *_PEAK), *other, "not compared")
         return
     if now and (busy := _busy(old, new)):
         yield Comparison("FPS", _FPS, *busy, "not compared")
-    for region, before in timed.items():
-        yield from _region(region, before, now.get(region, RegionFields()), old, new)
+    for name, region in before.items():
+        yield from _region(name, region, now.get(name, RegionFields()), old, new)
 
 
 def _region(
     region: str, old: RegionFields, new: RegionFields, before: Record, after: Record
 ) -> Iterator[Comparison]:
     """The differences of a region, timed for the cells `before` and `after`."""
-    spreads = [s for s in (old.speed_spread, new.speed_spread) if s is not None]
-    figure, fields = f"FPS ({region})", _FPS
+    spreads = old.speed_spread, new.speed_spread
+    figure, text = f"FPS ({region})", "{:,.1f}".format
     if old.fps is not None and new.fps is None:
-        yield lost(figure, f"{old.fps:,.1f}", after, NAME, fields)
+        yield lost(figure, old.fps, text, after, NAME, _FPS)
     elif old.fps is not None and new.fps is not None and not _busy(before, after):
-        texts = f"{old.fps:,.1f}", f"{new.fps:,.1f}"
-        if len(spreads) < 2:
-            yield one_run(figure, fields, *texts)
-        else:
-            change = beyond_noise(new.fps / old.fps, SPEED, spreads)
-            yield noisy(figure, fields, texts, change, better_or_worse(new.fps > old.fps))
-    figure, fields = f"peak memory ({region})", _PEAK
+        verdict = better_or_worse(new.fps > old.fps)
+        yield timed(figure, _FPS, (old.fps, new.fps), text, SPEED, spreads, verdict)
+    figure = f"peak memory ({region})"
     was, now = old.peak_memory_bytes, new.peak_memory_bytes
     if was is not None and now is None:
-        yield lost(figure, mebibytes(was), after, NAME, fields)
+        yield lost(figure, was, mebibytes, after, NAME, _PEAK)
     elif was and now is not None:  # of none at all nothing is a multiple
-        part = [min(spread, _MEMORY_SPREAD) for spread in spreads]
+        part = [min(spread, _MEMORY_SPREAD) for spread in spreads if spread is not None]
         change = beyond_noise(now / was, MEMORY, part)
-        texts = mebibytes(was), mebibytes(now)
-        yield noisy(figure, fields, texts, change, better_or_worse(now < was))
+        yield noisy(figure, _PEAK, (was, now), mebibytes, change, better_or_worse(now < was))
 
 
 def _busy(old: Record, new: Record) -> tuple[str, str, str] | None:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from vis_bench.measures.comparison import (
     Comparison,
     better_or_worse,
-    beyond_noise,
     in_points,
     lost,
-    noisy,
     one_run,
     other_machine,
+    percent,
+    timed,
 )
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.speed.facts import SPEED
@@ -90,7 +90,7 @@ def _streaming_ap(
     noise = 0.0, 0.0
     if clocked and old.ap is not None and new.ap is not None:
         if old.frame_latency_spread is None and new.frame_latency_spread is None:
-            return one_run(figure, (field,), f"{100 * old.ap:.2f}", f"{100 * new.ap:.2f}")
+            return one_run(figure, (field,), (old.ap, new.ap), percent)
         (low, high), (new_low, new_high) = _drawn(old), _drawn(new)
         noise = (old.ap - low) + (new_high - new.ap), (high - old.ap) + (new.ap - new_low)
     return in_points(figure, field, old.ap, new.ap, points, after, NAME, noise)
@@ -107,28 +107,25 @@ def _schedule(old: StreamFields, new: StreamFields) -> Iterator[Comparison]:
     for name in SCHEDULED:
         figure, field = f"{name} ({_at(old)})", f"streaming.{name}"
         before, now = getattr(old, name), getattr(new, name)
+        values = before, now
         if before == now:
-            yield Comparison(figure, (field,))
+            yield Comparison(figure, (field,), values=values)
         else:
             change = "another schedule of the same trace"
-            yield Comparison(figure, (field,), str(before), str(now), change, "changed")
+            yield Comparison(figure, (field,), str(before), str(now), change, "changed", values)
 
 
 def _frame_latency(old: StreamFields, new: StreamFields, after: Record) -> Iterator[Comparison]:
-    figure, fields = f"frame latency ({old.rate:g} frames/s)", (_LATENCY,)
+    figure, text = f"frame latency ({old.rate:g} frames/s)", "{:,.1f} ms".format
     before, now = old.frame_latency_ms_mean, new.frame_latency_ms_mean
     if not before:
         return
     if now is None:
-        yield lost(figure, f"{before:,.1f} ms", after, NAME, fields)
+        yield lost(figure, before, text, after, NAME, (_LATENCY,))
         return
-    spreads = [s for s in (old.frame_latency_spread, new.frame_latency_spread) if s is not None]
-    texts = f"{before:,.1f} ms", f"{now:,.1f} ms"
-    if len(spreads) < 2:
-        yield one_run(figure, fields, *texts)
-    else:
-        change = beyond_noise(now / before, SPEED, spreads)
-        yield noisy(figure, fields, texts, change, better_or_worse(now < before))
+    spreads = old.frame_latency_spread, new.frame_latency_spread
+    verdict = better_or_worse(now < before)
+    yield timed(figure, (_LATENCY,), (before, now), text, SPEED, spreads, verdict)
 
 
 MEASURE = Measure(

@@ -30,7 +30,12 @@ NO_RESULTS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A value of a cell that moved, or the reason why it was not compared; text as printed."""
+    """A value of a cell that moved, or the reason why it was not compared; text as printed.
+
+    Attributes:
+        baseline_value, current_value: the numbers in the record's own units; None where there is
+            none.
+    """
 
     cell: str
     figure: str
@@ -38,6 +43,8 @@ class Finding:
     current: str
     change: str
     verdict: Verdict
+    baseline_value: float | None = None
+    current_value: float | None = None
 
 
 def compare_cells(name: str, old: Record, new: Record, points: float = POINTS) -> Iterator[Finding]:
@@ -49,7 +56,7 @@ def differences(name: str, compared: Iterable[Comparison]) -> Iterator[Finding]:
     """Findings of the named cell: comparisons of what moved or could not be compared."""
     for c in compared:
         if c.verdict not in _SILENT:
-            yield Finding(name, c.figure, c.baseline, c.current, c.change, c.verdict)
+            yield Finding(name, c.figure, c.baseline, c.current, c.change, c.verdict, *c.values)
 
 
 def comparisons(old: Record, new: Record, points: float = POINTS) -> Iterator[Comparison]:
@@ -61,10 +68,12 @@ def comparisons(old: Record, new: Record, points: float = POINTS) -> Iterator[Co
     changed = [key for key in _DATA if getattr(old, key) != getattr(new, key)]
     on_data = [measure for measure in MEASURES.values() if "annotations" in measure.needs]
     for key in changed:
-        before, now = (str(getattr(record, key))[:12] for record in (old, new))
+        values = getattr(old, key), getattr(new, key)
+        before, now = (str(value)[:12] for value in values)
         fields = tuple(field for measure in on_data for field in measure.gated)
         change = "AP and AR cannot be compared"
-        yield Comparison(key, fields, before, now, change, "changed")
+        numbers = values if key == "num_videos" else (None, None)
+        yield Comparison(key, fields, before, now, change, "changed", numbers)
     for size in _SIZES:
         before, now = getattr(old, size), getattr(new, size)
         # Records of vis-bench 0.2.0 have 0 for parameters that are unknown.
