@@ -88,7 +88,7 @@ def test_a_number_is_compared_declared_or_named(path, trace):
     assert findings or declared or path in named
     for finding in findings:
         if finding.verdict in ("worse", "better", "changed"):
-            assert None not in (finding.baseline_value, finding.current_value)
+            assert finding.baseline_value is not None
             assert finding.baseline_value != finding.current_value
 
 
