@@ -6,7 +6,7 @@ import argparse
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result
-from vis_bench.commands.values import output_path
+from vis_bench.commands.values import frames_path, output_path
 from vis_bench.data.convert import FORMS, convert
 from vis_bench.progress import Bars
 from vis_bench.text import count, one_line
@@ -22,6 +22,13 @@ def add_arguments(options: Options) -> None:
     options.argument("output", "OUTPUT", "file to write, or new folder (png, mots)", output_path)
     options.value("--to", "FORM", f"one of {', '.join(FORMS)}", str, choices=FORMS, required=True)
     options.value("--annotations", "FILE", "lists the videos of a results file")
+    options.value(
+        "--frames",
+        "DIR",
+        "folder of the videos' folders of frames, whose file names are written",
+        frames_path,
+        unless_given="names from the source; masks give names in .jpg",
+    )
     options.min_score()
 
 
@@ -32,6 +39,7 @@ def run(options: argparse.Namespace) -> None:
         options.output,
         options.to,
         annotations=options.annotations,
+        frames=options.frames,
         min_score=options.min_score,
         bars=Bars(),
     )

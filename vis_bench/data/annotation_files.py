@@ -83,7 +83,7 @@ def kind_problem(content: Any, *, needs_annotations: bool) -> str | None:
         return f"holds {shown(content)}; {needed}"
     if isinstance(content.get("videos"), dict):
         return f"has videos as an object, like meta.json; {needed}"
-    if isinstance(content.get("videos"), list) and content.get("images"):
+    if _is_coco_with_tracks(content):
         return (
             "is COCO with tracks, a mask per annotation; expected one list of masks per track, as "
             "written by: vis-bench convert FILE OUT --to ytvis"
@@ -91,6 +91,27 @@ def kind_problem(content: Any, *, needs_annotations: bool) -> str | None:
     if needs_annotations and "videos" in content and content.get("annotations") is None:
         return NO_ANNOTATIONS
     return None
+
+
+def _is_coco_with_tracks(content: Mapping[str, Any]) -> bool:
+    """True for images of videos: beside `videos`, or with annotations that name tracks.
+
+    Content that `as_videos` has made of images is recognized as well.
+    """
+    if isinstance(content.get("videos"), list) and content.get("images"):
+        return True
+    entries = content.get("annotations")
+    if not is_of_images(content) or not isinstance(entries, list):
+        return False
+    return any(isinstance(entry, dict) and _names_a_track(entry) for entry in entries)
+
+
+def _names_a_track(entry: Mapping[str, Any]) -> bool:
+    """True for an annotation with a track as TAO (`track_id`) or CVAT (an attribute) write it."""
+    attributes = entry.get("attributes")
+    return any(
+        isinstance(keys, dict) and keys.get("track_id") is not None for keys in (entry, attributes)
+    )
 
 
 def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:

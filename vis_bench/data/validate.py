@@ -30,6 +30,7 @@ from vis_bench.data.annotation_files import (
 from vis_bench.data.annotations import compressed_mask, label_problem, unknown_labels
 from vis_bench.data.categories import check_dataset_name, contradiction
 from vis_bench.data.frames import frame_paths, is_file, open_image
+from vis_bench.data.video import frame_files
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, shown
 from vis_bench.masks.rle import area
@@ -159,7 +160,8 @@ def _check_frames(
             paths = {t: path for t, path in enumerate(named) if path is not None}
             missing = [t for t, path in paths.items() if not is_file(path)]
             if missing:
-                text = f"is missing: there is no file {paths[missing[0]]}"
+                first = paths[missing[0]]
+                text = f"is missing: there is no file {first}{_beside(first)}"
                 report("frame", video.where, _in_frames(missing, text))
             present = {t: path for t, path in paths.items() if is_file(path)}
             for (t, path), opened in zip(
@@ -172,6 +174,13 @@ def _check_frames(
                     sizes = f"is {_times(opened)}; the video is {_times(video.size_HW)}"
                     report("size", video.where, f"frame {t}, {path}, {sizes}")
             advance()
+
+
+def _beside(path: Path) -> str:
+    """A hint at the same frame with another ending."""
+    listed = frame_files(path.parent) if path.parent.is_dir() else []
+    others = [other.name for other in listed if other.stem == path.stem]
+    return f", but {others[0]} (names are taken from frames by: convert --frames)" if others else ""
 
 
 def _opened(path: Path) -> tuple[int, int] | str:

@@ -119,7 +119,7 @@ def find_images(folder: Path) -> tuple[list[Video], list[str]]:
     Raises:
         InputError: where there is none, or one cannot be read.
     """
-    files = _frame_files(folder) if folder.is_dir() else []
+    files = frame_files(folder) if folder.is_dir() else []
     if not files:
         kinds = ", ".join(FRAME_SUFFIXES)
         raise InputError(f"--frames {folder} is not a folder of images: looked for {kinds}")
@@ -148,12 +148,12 @@ def _sources(path: Path) -> list[Path]:
         if _has_suffix(path, FRAME_SUFFIXES):
             raise InputError(f"--frames {path} is one frame; expected the folder that holds it")
         return [path]
-    if _frame_files(path):
+    if frame_files(path):
         return [path]
     sources = [
         entry
         for entry in _listed(path)
-        if (_frame_files(entry) if entry.is_dir() else _has_suffix(entry, VIDEO_SUFFIXES))
+        if (frame_files(entry) if entry.is_dir() else _has_suffix(entry, VIDEO_SUFFIXES))
     ]
     if not sources:
         kinds = ", ".join((*FRAME_SUFFIXES, *VIDEO_SUFFIXES))
@@ -177,7 +177,7 @@ def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
 
 
 def _from_folder(number: int, folder: Path, tolerant: bool, warnings: list[str]) -> Video:
-    files = _frame_files(folder)
+    files = frame_files(folder)
     if tolerant:
         headers = [_first_readable(files)]
     else:
@@ -215,7 +215,8 @@ def _turned_warnings(
     return [turned_warning(turned, len(files), f"in {folder}")] if turned else []
 
 
-def _frame_files(folder: Path) -> list[Path]:
+def frame_files(folder: Path) -> list[Path]:
+    """The frames in a folder, in natural order."""
     return [path for path in _listed(folder) if _has_suffix(path, FRAME_SUFFIXES)]
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vis_bench.data.convert.coco import coco_file, read_coco
 from vis_bench.data.convert.labelled import LabelledVideo, LabelledVideos, Losses, files_below
@@ -20,6 +20,7 @@ from vis_bench.data.convert.mots import read_mots, write_mots
 from vis_bench.data.convert.png import read_png, write_png
 from vis_bench.data.convert.ytvis import read_predictions, read_ytvis, ytvis_file
 from vis_bench.data.frames import frame_paths
+from vis_bench.data.video import frame_files
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, write_atomically
 from vis_bench.progress import Bars
@@ -35,6 +36,7 @@ def convert(
     form: str,
     *,
     annotations: Path | None = None,
+    frames: Path | None = None,
     min_score: float = 0.0,
     bars: Bars | None = None,
 ) -> tuple[int, Losses]:
@@ -48,6 +50,7 @@ def convert(
         output: a file for `ytvis` and `coco`, a new folder for `png` and `mots`.
         form: one of `FORMS`.
         annotations: lists the videos of a results file.
+        frames: folder with the frames of each video, from which frames have their names.
         min_score: tracks of a results file below are left out.
         bars: shows progress.
 
@@ -68,6 +71,8 @@ def convert(
         with (bars or Bars(quiet=True)).bar(f"converting {source}", opened.num_videos) as advance:
             for video in opened.videos:
                 if video.length:
+                    if frames is not None:
+                        video = _named_after(video, frames)
                     if form in _FOLDERS:
                         _refuse_name(video.name, names, opened.name)
                     names.append(video.name)
@@ -83,6 +88,23 @@ def convert(
         with new_folder(output) as folder:
             _FOLDERS[form](content, folder, losses)
     return len(names), Counter({key: number for key, number in losses.items() if number})
+
+
+def _named_after(video: LabelledVideo, frames: Path) -> LabelledVideo:
+    """The video with file names of the frames in its folder, found without their endings."""
+    folder = frames / video.name
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}; expected the frames of video {video.name}")
+    stems = [PurePosixPath(name).stem for name in video.file_names]
+    found = {path.stem: path.name for path in frame_files(folder)}
+    missing = [stem for stem in stems if stem not in found]
+    if missing:
+        held = ", ".join([*found.values()][:2]) or "nothing"
+        raise InputError(
+            f"{folder} has no frame {missing[0]}, as the mask is named; it holds {held}"
+            + ", .." * (len(found) > 2)
+        )
+    return replace(video, file_names=[f"{video.name}/{found[stem]}" for stem in stems])
 
 
 def _refuse_name(name: str, known: Container[str], source: str) -> None:
