@@ -12,8 +12,10 @@ from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes
-from vis_bench.metrics.ap import evaluate, evaluate_files, hard_objects
-from vis_bench.metrics.matching import LEVELS, object_levels, returning
+from vis_bench.metrics.ap import evaluate, evaluate_files
+from vis_bench.metrics.matching import AREA_NAMES, LEVELS, object_levels, returning
+from vis_bench.metrics.precision_recall import column
+from vis_bench.metrics.resample import resample
 from vis_bench.show.evaluation import evaluation_json, evaluation_text
 
 STEM = GOLDEN / "ovis_made"
@@ -222,16 +224,19 @@ class TestReturning:
                     entry["segmentations"][n] = entry["segmentations"][seen[0]]
         assert not {"returning", "staying"} & object_levels(GroundTruth.of(content)).keys()
 
-    def test_hard_objects_are_those_of_levels_and_sizes(self, evaluation):
-        rows = hard_objects(evaluation.matches)
-        assert list(rows) == [*LEVELS, "small", "medium", "large"]
-        assert {name: rows[name] for name in LEVELS} == evaluation.per_level()
-        summary = evaluation.summary()
-        for size in ("small", "medium", "large"):
-            found = [rows[size]["ap"], rows[size]["ar100"]]
-            assert found == [summary[f"ap_{size[0]}"], summary[f"ar_{size[0]}"]]
-        found = sum(rows[size]["num_objects"] for size in ("small", "medium", "large"))
-        assert found == sum(c.num_objects_VA[:, 0].sum() for c in evaluation.matches.categories)
+    def test_resamples_of_a_level_equal_accumulating_again(self, evaluation):
+        matches = evaluation.matches
+        num_videos = len(matches.videos)
+        counts_BV = np.random.default_rng(0).integers(0, 3, (6, num_videos))
+        counts_BV[0] = 1
+        scores = resample(matches, counts_BV)
+        for place, name in enumerate(matches.ranges):
+            numbers = scores.numbers(place)
+            for b, counts_V in enumerate(counts_BV):
+                expected = column(matches, place, weights_V=counts_V).headline()
+                found = {key: -1 if np.isnan(x := numbers[key][b]) else x for key in expected}
+                assert found == pytest.approx(expected, abs=1e-12), name
+        assert set(matches.ranges) == {*AREA_NAMES, *LEVELS}
 
     def test_perfect_tracks_are_perfect_at_every_level(self):
         truth = read_annotations(ANNOTATIONS)

@@ -14,7 +14,7 @@ from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.matching import match
-from vis_bench.metrics.resample import resample
+from vis_bench.metrics.resample import resample, resampled_ap
 from vis_bench.record.store import RecordStore, read_record
 
 PREDICTIONS = GOLDEN / "eval_quirks.preds.json"
@@ -99,6 +99,26 @@ def test_resamples_have_the_mean_too(files):
         assert numbers[key][0] == pytest.approx(summary[key], abs=1e-12)
     parts = [resample_alone(path, truth, counts_BV) for path in files]
     np.testing.assert_allclose(numbers["ap"], np.nanmean(parts, 0), rtol=0, atol=1e-12)
+
+
+def test_resamples_of_a_level_are_of_all_videos(tmp_path):
+    """As the AP of a level in a record is."""
+
+    def hide_some(short, long):
+        for content in (short, long):
+            for place, thing in enumerate(content["annotations"]):
+                label = "severe_occlusion" if place % 2 else "no_occlusion"
+                thing["occlusion"] = [label] * len(thing["segmentations"])
+
+    short, long = cut(tmp_path, hide_some)
+    evaluation = evaluate_files(short, PREDICTIONS, long_annotations=long)
+    matches = evaluation.matches
+    once_V = np.ones((1, len(matches.videos)), int)
+    place = matches.ranges.index("ho")
+    expected = evaluation.level_aps()["ap_ho"]
+    assert 0 < expected < 1
+    assert resample(matches, once_V).numbers(place)["ap"] == pytest.approx([expected])
+    assert resampled_ap(matches, once_V, place) == pytest.approx([expected])
 
 
 def resample_alone(path, truth, counts_BV):

@@ -1,5 +1,6 @@
 """The swap test: equal to exchanging results files, exact, and silent about equal methods."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -26,8 +27,11 @@ def read(annotations, tracks):
 
 @pytest.fixture(scope="module")
 def workload():
-    """8 videos of 3 classes with many equal scores, and two results files."""
+    """8 videos of 3 classes with many equal scores, some hidden objects, and two results files."""
     annotations, *files = generate(3, 8, 3, 15)
+    for place, thing in enumerate(annotations["annotations"]):
+        label = "severe_occlusion" if place % 2 else "no_occlusion"
+        thing["occlusion"] = [label] * len(thing["segmentations"])
     for tracks in files:
         for track in tracks:
             track["score"] = round(track["score"], 1)
@@ -60,11 +64,11 @@ def test_a_p_value_is_the_share_of_exchanged_files_that_differ_as_much(workload,
         ]
         one, two = (evaluate(truth, read(annotations, tracks)[1]) for tracks in files)
         aps = [{row["id"]: row["ap"] for row in side.per_category()} for side in (one, two)]
-        areas = [side.summary()["ap_s"] for side in (one, two)]
-        moved.append([aps[1][k] - aps[0][k] for k in aps[0]] + [areas[1] - areas[0]])
+        ranges = [(side.summary()["ap_s"], side.level_aps()["ap_ho"]) for side in (one, two)]
+        moved.append([aps[1][k] - aps[0][k] for k in aps[0]] + list(np.subtract(*ranges)))
     moved_BK = abs(np.array(moved))
     expected_K = (moved_BK >= moved_BK[0] - 1e-12).mean(0)
-    rows = [*found.by_category.values(), found.by_area["small"]]
+    rows = [*found.by_category.values(), found.by_range["small"], found.by_range["ho"]]
     assert [row.p_values["ap"] for row in rows] == pytest.approx(list(expected_K))
     assert 0.004 < min(expected_K) < max(expected_K)
 
@@ -93,6 +97,33 @@ def test_there_is_no_p_value_of_a_category_in_two_videos():
     assert (rare.p_value, rare.adjusted_p_value, rare.low) == (None, None, None)
     assert common.p_value <= common.adjusted_p_value <= 1
     assert common.low < common.difference < common.high
+
+
+def test_sizes_and_levels_are_one_family_of_tests(workload):
+    """Of p-values 256ths apart, the smallest is adjusted by the number of all rows."""
+    annotations, files = workload
+    sides = [analyse(*read(annotations, tracks), num_resamples=200) for tracks in files]
+    result = compare(*sides)
+    assert list(result.by_area) == ["small", "medium", "large"]
+    assert list(result.by_level) == ["so", "ho"]
+    rows = {name: row["ap"] for name, row in {**result.by_area, **result.by_level}.items()}
+    known = {name: row.p_value for name, row in rows.items() if row.low is not None}
+    assert set(known) == {"small", "so", "ho"}
+    assert {name: rows[name].adjusted_p_value for name in known} == adjusted(known)
+
+
+def test_a_level_in_two_videos_has_neither_p_value_nor_interval(workload):
+    annotations, files = workload
+    content = copy.deepcopy(annotations)
+    for thing in content["annotations"]:
+        label = "severe_occlusion" if thing["video_id"] <= 2 else "no_occlusion"
+        thing["occlusion"] = [label] * len(thing["segmentations"])
+    sides = [analyse(*read(content, tracks), num_resamples=50) for tracks in files]
+    hidden, seen = (compare(*sides).by_level[name]["ap"] for name in ("ho", "so"))
+    assert hidden.difference is not None
+    assert (hidden.p_value, hidden.adjusted_p_value, hidden.low) == (None, None, None)
+    assert seen.low < seen.difference < seen.high
+    assert seen.p_value is not None
 
 
 def test_holm_by_hand():

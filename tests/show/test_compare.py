@@ -54,7 +54,7 @@ def test_the_text_shows_all_parts(report):
     text = report.as_text()
     parts = (
         "good against worse",
-        "By area",
+        "Hard objects",
         "By category",
         "Videos that changed most",
         "identity",
@@ -118,6 +118,7 @@ def test_plain_types_hold_everything(report):
         "names",
         "overall",
         "by_area",
+        "by_level",
         "by_category",
         "videos",
         "num_videos",

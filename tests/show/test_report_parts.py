@@ -6,14 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from compare_workload import generate
 from drawing_case import CROSSING, LEFT, RIGHT, T, results, truth, tube
 from report_case import write_case
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results, Track
 from vis_bench.data.video import video_without_frames
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.half_samples import interval_of
-from vis_bench.metrics.matching import IOU_THRESHOLDS
+from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.overlay.timelines import object_timelines
 from vis_bench.show.overlay.tracks import objects_of, tracks_of
@@ -261,7 +264,32 @@ def test_hard_objects_have_their_number(samples):
     (row,) = hard_table(samples, compare(*samples)).rows
     assert row[0].text.startswith("Small")
     assert row[-1].text == "4"
-    assert row[2].order == pytest.approx(samples[0].overall["ap"][0])
+    assert row[3].order == pytest.approx(samples[0].overall["ap"][0])
+
+
+def test_hard_objects_have_the_swap_tests_of_compare(tmp_path):
+    annotations, *files = generate(3, 8, 3, 15)
+    for place, thing in enumerate(annotations["annotations"]):
+        label = "severe_occlusion" if place % 2 else "no_occlusion"
+        thing["occlusion"] = [label] * len(thing["segmentations"])
+    sides = [
+        analyse(
+            GroundTruth.of(annotations), Results.of([Track(**t) for t in tracks]), num_resamples=40
+        )
+        for tracks in files
+    ]
+    compared = compare(*sides)
+    table = hard_table(sides, compared)
+    rows = {**compared.by_level, **compared.by_area}
+    matches = sides[0].evaluation.matches
+    for row, name in zip(table.rows, ("so", "ho", "small"), strict=True):
+        moved = rows[name]["ap"]
+        held = num_holding(matches.categories, matches.ranges.index(name))
+        assert row[1].detail == range_text(moved.low, moved.high, signed=True)
+        assert row[2].order == moved.adjusted_p_value
+        assert row[3] == interval(sides[0].by_range[name]["ap"], 8, held)
+    (alone,) = {len(row) for row in hard_table(sides[:1], None).rows}
+    assert alone == 3
 
 
 def object_lines(objects, track, category):

@@ -18,7 +18,6 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate
 from vis_bench.metrics.errors import ErrorBreakdown, break_down
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples
-from vis_bench.metrics.matching import AREA_NAMES
 from vis_bench.metrics.resample import resample
 from vis_bench.metrics.tracking.evaluate import resample_tracking
 
@@ -30,7 +29,8 @@ class Analysis:
     Attributes:
         evaluation: over all videos.
         overall: by field of a record, (S,) each; with the tracking metrics where asked for.
-        by_area: `ap`, `ap50`, `ap75` and `ar100` of small, medium and large objects, (S,) each.
+        by_range: `ap`, `ap50`, `ap75` and `ar100` of small, medium and large objects and of each
+            level, (S,) each.
         by_category: the same of each category, (S, K) each.
         by_video: `ap`, and `hota` where asked for, of each video by itself, (V,) each.
         seed: of the half-samples.
@@ -40,7 +40,7 @@ class Analysis:
     results: Results
     evaluation: Evaluation
     overall: Mapping[str, np.ndarray]
-    by_area: Mapping[str, Mapping[str, np.ndarray]]
+    by_range: Mapping[str, Mapping[str, np.ndarray]]
     by_category: Mapping[str, np.ndarray]
     by_video: Mapping[str, np.ndarray]
     seed: int
@@ -102,7 +102,11 @@ def analyse(
         results,
         evaluation,
         samples_of(numbers),
-        {name: samples_of(scores.numbers(area)) for area, name in enumerate(AREA_NAMES) if area},
+        {
+            name: samples_of(scores.numbers(area))
+            for area, name in enumerate(evaluation.matches.ranges)
+            if area
+        },
         samples_of(scores.by_category()),
         {name: numbers[name][used:] for name in ("ap", "hota") if name in numbers},
         seed,

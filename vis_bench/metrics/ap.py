@@ -176,7 +176,7 @@ class Evaluation:
     @property
     def level_curves(self) -> Curves:
         """Curves of the levels alone, in the order of `matches.levels`."""
-        places = range(len(AREA_NAMES), len(AREA_NAMES) + len(self.matches.levels))
+        places = range(len(AREA_NAMES), len(self.matches.ranges))
         curves = accumulate(self.matches, areas=places, limits=[MOST])
         return Curves(
             curves.precision_TRKAM[..., len(AREA_NAMES) :, :],
@@ -215,19 +215,11 @@ def interval_fields(
     }
 
 
-def hard_objects(matches: Matches) -> dict[str, dict[str, float]]:
-    """`num_objects`, `ap`, `ap50`, `ap75` and `ar100` of each of `matching.LEVELS`, and of `small`,
-    `medium` and `large` objects; -1 without an object.
-    """
-    return {name: _level(matches, name) for name in (*LEVELS, *AREA_NAMES[1:])}
-
-
 def _level(matches: Matches, name: str) -> dict[str, float]:
     """The numbers of one level or area range."""
-    places = (*AREA_NAMES, *matches.levels)
-    if name not in places:
+    if name not in matches.ranges:
         return {"num_objects": 0, "ap": -1.0, "ap50": -1.0, "ap75": -1.0, "ar100": -1.0}
-    place = places.index(name)
+    place = matches.ranges.index(name)
     count = sum(int(category.num_objects_VA[:, place].sum()) for category in matches.categories)
     return {"num_objects": count, **column(matches, place).headline()}
 

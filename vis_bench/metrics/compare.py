@@ -17,6 +17,7 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.half_samples import interval_of, p_value_of, standard_error
 from vis_bench.metrics.holm import adjusted
+from vis_bench.metrics.matching import AREA_NAMES
 from vis_bench.metrics.swaps import SwapTests, swap_tests
 from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS
 
@@ -94,8 +95,9 @@ class ChangedVideo:
 @dataclass(frozen=True)
 class Comparison:
     """Differences of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` over all, by t test, and of
-    `ap`, `ap50`, `ap75`, `ar100` by category (with its id where names repeat) and area, by swap
-    test; videos by falling size of their change.
+    `ap`, `ap50`, `ap75`, `ar100` by category (with its id where names repeat), area and level, by
+    swap test; videos by falling size of their change. P-values by area and level are adjusted
+    together.
 
     `tracking` holds those of `hota`, `deta`, `assa`, `loca`, `idf1`, `teta`, of tracks with a score
     above `tracking_score_threshold`; empty where the tracking metrics were not given.
@@ -105,6 +107,7 @@ class Comparison:
     tracking_score_threshold: float | None
     tracking: Mapping[str, Difference]
     by_area: Mapping[str, Mapping[str, Difference]]
+    by_level: Mapping[str, Mapping[str, Difference]]
     by_category: Mapping[str, Mapping[str, Difference]]
     videos: Sequence[ChangedVideo]
     num_videos: int
@@ -143,11 +146,13 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
     swaps = swap_tests(
         first.evaluation.matches, second.evaluation.matches, first.num_resamples, first.seed
     )
+    by_range = _parts(first.by_range, second.by_range, first.num_videos, swaps.by_range)
     return Comparison(
         differences(first.overall, second.overall, overall),
         _threshold(first),
         differences(first.overall, second.overall, tracking),
-        _parts(first.by_area, second.by_area, first.num_videos, swaps.by_area),
+        {name: rows for name, rows in by_range.items() if name in AREA_NAMES},
+        {name: rows for name, rows in by_range.items() if name not in AREA_NAMES},
         _parts(
             {names[key]: numbers for key, numbers in _categories(first).items()},
             {names[key]: numbers for key, numbers in _categories(second).items()},

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vis_bench.metrics.matching import AREA_NAMES, Matches
+from vis_bench.metrics.matching import Matches
 from vis_bench.metrics.resample import resampled_ap
 
 if TYPE_CHECKING:  # it imports SciPy, which takes longer than evaluating a small file
@@ -105,7 +105,7 @@ def ap_samples(
     counts_SV = count_samples(num_videos, num_resamples, seed)
     if inside_V is not None:
         counts_SV *= inside_V
-    area = 0 if level is None else len(AREA_NAMES) + list(matches.levels).index(level)
+    area = 0 if level is None else matches.ranges.index(level)
     return resampled_ap(matches, counts_SV, area)
 
 

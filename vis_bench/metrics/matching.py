@@ -109,6 +109,11 @@ class Matches:
     levels: Sequence[str] = ()
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """Names of the columns of `CategoryMatches`: the area ranges, then the levels."""
+        return *AREA_NAMES, *self.levels
+
 
 def num_holding(categories: Sequence[CategoryMatches], area: int = 0) -> int:
     """The number of videos that hold an object of some categories in one area range."""

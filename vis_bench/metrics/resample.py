@@ -5,8 +5,8 @@ accumulates again. Precision can peak only where a hit is, so all that a resampl
 weighted numbers of hits and misses before each hit: one matrix product for all resamples. The
 numbers equal `precision_recall.accumulate` with the same counts.
 
-Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories, A=4 area ranges, M=3 limits
-on the detections per video and category, N=3 kinds of AP, n detections, H hits.
+Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories, A area ranges and levels,
+M=3 limits on the detections per video and category, N=3 kinds of AP, n detections, H hits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vis_bench.errors import InputError
-from vis_bench.metrics.matching import AREA_RANGES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.metrics.matching import AREA_NAMES, IOU_THRESHOLDS, CategoryMatches, Matches
 from vis_bench.metrics.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
 
 # Resamples that are accumulated together; bounds the memory.
@@ -28,8 +28,8 @@ _CHUNK = 256
 class ResampledScores:
     """Per resample and category; NaN where the drawn videos hold no object that counts.
 
-    `aps_BNAK` by area range: AP, AP50 and AP75; means over the thresholds: `recall_BMK` by limit on
-    the detections, `recall_BAK` by area range.
+    `aps_BNAK` by area range and level: AP, AP50 and AP75; means over the thresholds: `recall_BMK`
+    by limit on the detections, `recall_BAK` by area range and level.
     """
 
     aps_BNAK: np.ndarray
@@ -37,7 +37,7 @@ class ResampledScores:
     recall_BAK: np.ndarray
 
     def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
-        """`ap`, `ap50`, `ap75` and `ar100` of each category in one area range, (B, K) each."""
+        """`ap`, `ap50`, `ap75` and `ar100` of each category in one range, (B, K) each."""
         aps = {name: self.aps_BNAK[:, n, area] for n, name in enumerate(("ap", "ap50", "ap75"))}
         return {**aps, "ar100": self.recall_BAK[:, area]}
 
@@ -70,7 +70,8 @@ def resampled_ap(matches: Matches, counts_BV: np.ndarray, area: int = 0) -> np.n
         area: place among the area ranges and, after them, the levels.
     """
     _check_whole(counts_BV)
-    parts = [_ap_B(matches, counts_BV * inside_V, area) for inside_V in matches.parts.values()]
+    inside_PV = matches.parts.values() if area < len(AREA_NAMES) else ()
+    parts = [_ap_B(matches, counts_BV * inside_V, area) for inside_V in inside_PV]
     return mean_over_categories(np.stack(parts, 1)) if parts else _ap_B(matches, counts_BV, area)
 
 
@@ -97,7 +98,8 @@ def resample(
 
     Args:
         matches: of one results file. Of annotations with parts, each part is accumulated alone,
-            and the numbers are means over parts as those of `Evaluation.summary`.
+            and the numbers are means over parts as those of `Evaluation.summary`; those of levels
+            are of all videos together, as `Evaluation.per_level`.
         counts_BV: how many times each video counts, whole numbers from 0.
         advance: called after each category.
 
@@ -128,7 +130,7 @@ def _category(
     category: CategoryMatches, counts_BV: np.ndarray, advance: Callable[[], object]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The category's columns of `ResampledScores`: (B, N, A), (B, M), (B, A)."""
-    areas = range(len(AREA_RANGES))
+    areas = range(category.num_objects_VA.shape[1])
     aps_BNA = np.stack([_aps_BN(category, a, counts_BV) for a in areas], 2)
     by_limit = [_recall_B(category, 0, n, counts_BV) for n in MAX_DETECTIONS]
     by_area = [_recall_B(category, a, MAX_DETECTIONS[-1], counts_BV) for a in areas]
@@ -137,7 +139,7 @@ def _category(
 
 
 def _objects_B(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.ndarray:
-    """Objects of one area range in each resample."""
+    """Objects of one range in each resample."""
     objects_V = category.num_objects_VA[:, area]
     (there,) = objects_V.nonzero()
     return counts_BV[:, there] @ objects_V[there]
@@ -155,7 +157,7 @@ def _recall_B(
 
 
 def _aps_BN(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.ndarray:
-    """AP, AP50 and AP75 of each resample in one area range, (B, 3); NaN without objects."""
+    """AP, AP50 and AP75 of each resample in one range, (B, 3); NaN without objects."""
     objects_B = _objects_B(category, area, counts_BV)
     hits_Tn, misses_Tn = category.hits_ATn[area], category.misses_ATn[area]
     columns: list[np.ndarray] = []
@@ -222,16 +224,20 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ScoresOfParts(ResampledScores):
-    """The scores over all videos, and numbers that are means over the parts that have them."""
+    """The scores over all videos, and by area range means over the parts that have them."""
 
     parts: Sequence[ResampledScores]
 
     def by_category(self, area: int = 0) -> dict[str, np.ndarray]:
         """As `ResampledScores`."""
+        if area >= len(AREA_NAMES):
+            return super().by_category(area)
         return _means([part.by_category(area) for part in self.parts])
 
     def numbers(self, area: int = 0) -> dict[str, np.ndarray]:
         """As `ResampledScores`."""
+        if area >= len(AREA_NAMES):
+            return super().numbers(area)
         return _means([part.numbers(area) for part in self.parts])
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vis_bench.metrics.half_samples import FEWEST_VIDEOS
-from vis_bench.metrics.matching import AREA_NAMES, CategoryMatches, Matches, num_holding
+from vis_bench.metrics.matching import CategoryMatches, Matches, num_holding
 from vis_bench.metrics.resample import resample
 
 # Differences that are equal up to summation order are equal.
@@ -38,14 +38,14 @@ class SwapTests:
 
 @dataclass(frozen=True)
 class SwapTestsOfParts:
-    """The tests by area range, and by id of the category."""
+    """The tests by area range and level, and by id of the category."""
 
-    by_area: Mapping[str, SwapTests]
+    by_range: Mapping[str, SwapTests]
     by_category: Mapping[int, SwapTests]
 
 
 def swap_tests(first: Matches, second: Matches, num_swaps: int, seed: int) -> SwapTestsOfParts:
-    """Test the differences by category and by area.
+    """Test the differences by category, and by area range and level.
 
     Args:
         first, second: of the same annotations.
@@ -61,7 +61,7 @@ def swap_tests(first: Matches, second: Matches, num_swaps: int, seed: int) -> Sw
     return SwapTestsOfParts(
         {
             name: _tests(num_holding(first.categories, area), one.numbers(area), two.numbers(area))
-            for area, name in enumerate(AREA_NAMES)
+            for area, name in enumerate(first.ranges)
             if name != "all"
         },
         {

@@ -92,6 +92,12 @@ LEVELS = tuple(
         ("ap_staying", "Staying", "do not return"),
     )
 )
+# Objects of each level and area range, by its name in matches.
+OBJECTS = {metric.field.removeprefix("ap_"): metric.long_title for metric in LEVELS} | {
+    "small": "small, up to 128 px squared",
+    "medium": "medium, up to 256 px squared",
+    "large": "large",
+}
 
 # Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
 HOTA, ASSA = _points("hota", "HOTA", has_interval=True), _points("assa", "AssA")

@@ -12,7 +12,7 @@ from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.half_samples import NUM_RESAMPLES
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES
+from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.runs.sources import Sources
 from vis_bench.table import Format, render
 from vis_bench.table.model import ABSENT, Column, Page, Table
@@ -54,8 +54,8 @@ class CompareReport:
         return "\n".join(render(page, form) for page in self.pages())
 
     def pages(self) -> list[Page]:
-        """The finding, then tables in points: all, tracking, by area, by category, changed videos,
-        errors.
+        """The finding, then tables in points: all, tracking, hard objects, by category, changed
+        videos, errors.
         """
         (first, second), comparison = self.names, self.comparison
         differences = (
@@ -72,13 +72,15 @@ class CompareReport:
             "AssA, LocA and IDF1 over all detections, TETA averaged over the categories. The "
             "half-samples are those of AP."
         )
+        by_range = {**comparison.by_level, **comparison.by_area}
+        hard = {OBJECTS[name]: by_range[name] for name in OBJECTS if name in by_range}
         videos = f"AP of each video by itself; it differs in {len(comparison.videos)} videos."
         overall = {ACCURACY_TITLES[key]: row for key, row in comparison.overall.items()}
         tracked = {TRACKING_TITLES[key]: row for key, row in comparison.tracking.items()}
         pages = [
             Page(f"{first} against {second}", (self._full(overall),), {}, (differences,)),
             Page("Tracking", (self._full(tracked),), {}, (tracking,)),
-            Page("By area", (self._brief(comparison.by_area, "Area"),), {}, (parts,)),
+            Page("Hard objects", (self._brief(hard, "Objects"),), {}, (parts,)),
             Page("By category", (self._brief(comparison.by_category, "Category"),), {}, (parts,)),
             Page("Videos that changed most", (self._videos(),), {}, (videos,)),
             Page(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation, interval_fields
 from vis_bench.metrics.coco import ImageEvaluation
-from vis_bench.record.metrics import ACCURACY_TITLES, LEVELS, TRACKING_TITLES
+from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.table import Part, as_markdown
 from vis_bench.table.model import ABSENT, Column, Page, Table
 from vis_bench.table.number_format import points, range_text
@@ -147,12 +147,11 @@ def _part_tables(evaluation: Evaluation) -> list[Table]:
     short, medium, _ = (f"{longest:g}" for longest in VIDEO_LENGTHS.values())
     frames = [f"up to {short}", f"{int(short) + 1} to {medium}", f"{int(medium) + 1} and more"]
     lengths = dict(zip(VIDEO_LENGTHS, frames, strict=True))
-    levels = {metric.field.removeprefix("ap_"): metric.long_title for metric in LEVELS}
     titles = [ACCURACY_TITLES[key] for key in _BRIEF]
     tables = []
     for parts, labels, count, head in (
         (evaluation.per_length(), lengths, "num_videos", ["frames per video", "videos"]),
-        (evaluation.per_level(), levels, "num_objects", ["level", "objects"]),
+        (evaluation.per_level(), OBJECTS, "num_objects", ["level", "objects"]),
     ):
         rows = [
             [labels[name], str(numbers[count]), *_points(numbers, _BRIEF)]

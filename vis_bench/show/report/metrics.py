@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.ap import hard_objects
-from vis_bench.metrics.compare import Comparison
+from vis_bench.metrics.compare import Comparison, Difference
 from vis_bench.metrics.errors import ERRORS, VideoErrors
-from vis_bench.metrics.matching import AREA_NAMES, IOU_THRESHOLDS, num_holding
-from vis_bench.record.metrics import ACCURACY_TITLES, TRACKING_TITLES, same_ap
+from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
+from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES, same_ap
 from vis_bench.record.schema import Record
 from vis_bench.show.report.table import (
     LETTERS,
@@ -54,6 +53,17 @@ def metrics_table(samples: Sequence[Analysis]) -> Table:
     return Table.of(headings, rows, "Points of 100 with 95 % intervals")
 
 
+_MOVED = (
+    Column("B - A", hint="AP, with its paired 95 % interval"),
+    Column("p", hint="of no difference, by swap test with Holm's correction"),
+)
+
+
+def _tested(moved: Difference) -> list[Entry]:
+    """Entries of the columns `_MOVED`."""
+    return [moved_entry(moved), measured(moved.adjusted_p_value, 3)]
+
+
 def category_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table:
     """A row per category that has objects: AP with intervals, then AP at each IoU threshold.
 
@@ -65,9 +75,7 @@ def category_table(samples: Sequence[Analysis], compared: Comparison | None) -> 
     moved = [] if compared is None else [row["ap"] for row in compared.by_category.values()]
     thresholds = [f"{t:.2f}".lstrip("0") for t in IOU_THRESHOLDS]
     headings = [Column("Category", numeric=False)]
-    if is_pair:
-        headings += [Column("B - A", hint="AP, with its paired 95 % interval")]
-        headings += [Column("p", hint="of no difference, by swap test with Holm's correction")]
+    headings += _MOVED if is_pair else []
     headings += [*_sides(samples, "AP {}"), Column("Objects")]
     headings += [] if is_pair else [Column("AR100")]
     of = "B - A" if is_pair else "AP"
@@ -78,7 +86,7 @@ def category_table(samples: Sequence[Analysis], compared: Comparison | None) -> 
         if np.isnan(sides[0][0]):
             continue
         row = [words(category.name)]
-        row += [moved_entry(moved[k]), measured(moved[k].adjusted_p_value, 3)] if is_pair else []
+        row += _tested(moved[k]) if is_pair else []
         row += [interval(side, num_videos, num_holding([category])) for side in sides]
         row += [whole(int(category.num_objects_VA[:, _ALL].sum()))]
         if is_pair:
@@ -90,39 +98,28 @@ def category_table(samples: Sequence[Analysis], compared: Comparison | None) -> 
     return Table.of(headings, rows, "AP by category, in points, and by IoU threshold")
 
 
-_HARD = {
-    "so": "Lightly occluded", "mo": "Moderately occluded", "ho": "Heavily occluded",
-    "returning": "Leave and return", "staying": "Do not return",
-    "small": "Small, up to 128 px squared", "medium": "Medium, up to 256 px squared",
-    "large": "Large",
-}  # fmt: skip
-
-
 def hard_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table | None:
     """AP by occlusion, of objects that leave and return, and by size; None without any.
 
     Args:
         compared: both sides, if there are two.
     """
-    is_pair, num_videos = compared is not None, samples[0].num_videos
-    categories = samples[0].evaluation.matches.categories
+    num_videos, matches = samples[0].num_videos, samples[0].evaluation.matches
+    moved = {} if compared is None else {**compared.by_level, **compared.by_area}
     headings = [Column("Objects", numeric=False)]
-    headings += [Column("B - A")] if is_pair else []
+    headings += _MOVED if compared else []
     headings += [*_sides(samples, "AP {}"), Column("Number", hint="of objects")]
-    hard = [hard_objects(side.evaluation.matches) for side in samples]
     rows = []
-    for name, title in _HARD.items():
-        number = int(hard[0][name]["num_objects"])
-        if not number:
+    for name, title in OBJECTS.items():
+        sides = [side.by_range[name]["ap"] for side in samples if name in side.by_range]
+        if not sides or np.isnan(sides[0][0]):
             continue
-        aps = [own[name]["ap"] for own in hard]
-        cells = [change(aps[-1] - aps[0])] if is_pair else []
-        cells += map(points, aps)
-        if name in samples[0].by_area:
-            cells = [] if compared is None else [moved_entry(compared.by_area[name]["ap"])]
-            held = num_holding(categories, AREA_NAMES.index(name))
-            cells += [interval(side.by_area[name]["ap"], num_videos, held) for side in samples]
-        rows.append([words(title), *cells, whole(number)])
+        place = matches.ranges.index(name)
+        number = sum(int(c.num_objects_VA[:, place].sum()) for c in matches.categories)
+        held = num_holding(matches.categories, place)
+        cells = _tested(moved[name]["ap"]) if compared else []
+        cells += [interval(ap_S, num_videos, held) for ap_S in sides]
+        rows.append([words(title.capitalize()), *cells, whole(number)])
     return Table.of(headings, rows, "AP of hard objects, in points") if rows else None
 
 
