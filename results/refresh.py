@@ -25,7 +25,8 @@ from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
 from vis_bench.measures.memory.table import memory_page
-from vis_bench.measures.streaming.table import streaming_page, streaming_panels
+from vis_bench.measures.registry import MEASURES
+from vis_bench.measures.streaming.table import streaming_page
 from vis_bench.metrics.matches_file import write_matches
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA, LEVELS, PARTS
 from vis_bench.record.names import split_ablations, tie_break
@@ -377,31 +378,39 @@ def streaming(folder: Path) -> list[str]:
     """Writes the page and the chart of the records below `streaming`; returns the files."""
     own = folder / "streaming"
     records = list(RecordStore(own))
-    chart = Chart(own / "streaming", streaming_panels(records), {})
-    for path, content in chart.drawn().items():
-        write_atomically(path, content)
+    chart = measurement_chart(own, records)
     picture = chart.markup("AP over delay and rate")
-    page = _write_page(own, f"{GENERATED}\n{render(streaming_page(records))}\n{picture}")
-    return [*(f"wrote {path}" for path in chart.paths), page]
+    text = f"{GENERATED}\n{render(streaming_page(records))}\n{picture}"
+    return _write_page(own, text, chart)
 
 
 def memory(folder: Path) -> list[str]:
-    """Writes the page of the records below `memory`; returns the file."""
+    """Writes the page and the chart of the records below `memory`; returns the files."""
     own = folder / "memory"
-    return [_write_page(own, memory_text(list(RecordStore(own))))]
+    records = list(RecordStore(own))
+    chart = measurement_chart(own, records)
+    return _write_page(own, memory_text(records, chart), chart)
 
 
-def _write_page(folder: Path, text: str) -> str:
-    page = folder / "README.md"
-    write_atomically(page, text.encode())
-    return f"wrote {page}"
+def measurement_chart(folder: Path, records: Sequence[Record]) -> Chart:
+    """The chart of the measurement that names a folder."""
+    return Chart(folder / folder.name, MEASURES[folder.name].charted(records), {})
 
 
-def memory_text(records: Sequence[Record]) -> str:
-    """The page of memory over length, with the commands that measured it."""
+def _write_page(folder: Path, text: str, chart: Chart) -> list[str]:
+    files = {**chart.drawn(), folder / "README.md": text.encode()}
+    for path, content in files.items():
+        write_atomically(path, content)
+    return [f"wrote {path}" for path in files]
+
+
+def memory_text(records: Sequence[Record], chart: Chart) -> str:
+    """The page of memory over length, with its chart and the commands that measured it."""
+    picture = chart.markup("Peak memory over the length of a video, measured and extrapolated")
     runs = {f"`{r.command}` at commit {(r.git_commit or 'unknown')[:10]}" for r in records}
     measured = "".join(f"- {run}\n" for run in sorted(runs))
-    return f"{GENERATED}\n{render(memory_page(records))}\nMeasured by:\n\n{measured}"
+    table = render(memory_page(records))
+    return f"{GENERATED}\n{table}\n{picture}\nMeasured by:\n\n{measured}"
 
 
 STEPS = {

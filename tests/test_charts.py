@@ -1,5 +1,6 @@
 """Charts as data: looks of methods, dodges, digests, twins, and labels beside points and masks."""
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -20,9 +21,11 @@ from vis_bench.charts import (
     Panel,
     Series,
     chart_style,
+    css_colors,
     digest,
     digest_of_svg,
     draw,
+    draw_inline,
     draw_twins,
     label_points,
     look_of,
@@ -145,7 +148,8 @@ def test_a_name_is_drawn_as_it_is(name, names):
 
 @pytest.mark.parametrize("changes", [
     {}, {"xscale": "log", "xlim": (1, 9)}, {"xscale": "symlog", "linear_below": 0.1},
-    {"categories": tuple("abcd")}, {"categories": tuple("abcd"), "is_sideways": True},
+    {"yscale": "log"}, {"categories": tuple("abcd")},
+    {"categories": tuple("abcd"), "is_sideways": True},
 ])  # fmt: skip
 @pytest.mark.parametrize("names", ["ends", "legend", "none"])
 def test_every_kind_of_panel_is_drawn(changes, names):
@@ -154,6 +158,36 @@ def test_every_kind_of_panel_is_drawn(changes, names):
     texts = texts_of(draw([drawn], "svg"))
     assert ("ours" in texts) == (names != "none")
     assert {"title", "p", "q"} <= set(texts)
+
+
+@pytest.mark.parametrize("kind", ["line", "points", "curve", "dotted"])
+def test_every_kind_of_series_is_drawn_and_dotted_ones_are_not_named(kind):
+    texts = texts_of(draw([panel(series(), series("this", kind=kind))], "svg"))
+    assert ("this" in texts) == (kind != "dotted")
+
+
+def test_a_dotted_line_has_the_color_of_its_series_and_takes_no_room_of_others():
+    one, other = series(number=1), series("other", "other", number=1)
+    beyond = replace(one, x=(1.0, 2.0), y=(1.0, 2.0), kind="dotted")
+    limit = Series("limit", "", (0.0, 3.0), (2.0, 2.0), kind="dotted")
+    drawn = panel(one, other, *[beyond] * MOST_SERIES, limit, categories=tuple("abc"))
+    svg = draw([drawn], "svg").decode()
+    assert svg.count(f"stroke: {LIGHT.colors[look_of('ours').color]}") >= MOST_SERIES
+
+
+def test_an_inline_chart_has_the_pages_colors_and_ids_of_its_own():
+    drawn = [draw_inline([panel(series(), series("b"))], name, "A <chart>.") for name in "ab"]
+    ids = [identity for chart in drawn for identity in re.findall(r'\bid="([^"]+)"', chart)]
+    assert len(ids) == len(set(ids))
+    variables = set(re.findall(r"--chart-\w+", css_colors()))
+    for chart in drawn:
+        assert set(re.findall(r"--chart-\w+", chart)) <= variables
+        assert f"var(--chart-{look_of('ours').color})" in chart
+        assert not re.search(r"#[0-9a-f]{6}\b", chart)
+        assert chart.startswith('<svg viewBox="0 0 ')
+        assert 'role="img" aria-label="A &lt;chart&gt;."' in chart
+        for used in re.findall(r"url\(#([^)]+)\)", chart):
+            assert f'id="{used}"' in chart
 
 
 def test_values_that_are_unknown_have_no_point():
@@ -165,10 +199,11 @@ def test_values_that_are_unknown_have_no_point():
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.5, 20)), min_size=1, max_size=8))
 def test_spread_names_do_not_overlap_and_keep_their_order(boxes):
     middles, sizes = zip(*sorted(boxes), strict=True)
-    placed = spread(middles, sizes, 0.0)
+    placed = spread(middles, sizes, 0.0, 120.0)
     ends = [(m - s / 2, m + s / 2) for m, s in zip(placed, sizes, strict=True)]
     assert all(one[1] <= other[0] + 1e-6 for one, other in pairwise(ends))
     assert ends[0][0] >= -1e-9
+    assert ends[-1][1] <= max(120.0, sum(sizes)) + 1e-6
     if all(abs(a - b) > 20 for a, b in combinations(middles, 2)) and middles[0] > 20:
         assert placed == pytest.approx(middles)
 

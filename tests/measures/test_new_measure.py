@@ -18,6 +18,7 @@ FACTS = '''
 
 from pydantic import BaseModel, ConfigDict
 
+from vis_bench.charts import Panel, Series
 from vis_bench.measures.comparison import exactly
 from vis_bench.measures.measure import Measure
 from vis_bench.table.model import Column, Page, Table
@@ -35,6 +36,12 @@ def page(records):
     return Page("Toy products", (table,))
 
 
+def panels(records):
+    products = tuple(float(r.toy_product) for r in records)
+    series = Series("a toy", records[0].method, tuple(map(float, range(len(records)))), products)
+    return [Panel("Toy chart", "record", "product", (series,))]
+
+
 def compare(old, new, points):
     yield exactly("toy_product", old.toy_product, new.toy_product, new, "toy")
 
@@ -45,6 +52,7 @@ MEASURE = Measure(
     signs=("toy_product",),
     needs=frozenset({"one process"}),
     page=page,
+    panels=panels,
     compare=compare,
     gated={"toy_product": True},
     words=lambda record: f"toy {record.toy_product}",
@@ -138,6 +146,7 @@ def vis_bench(source, *arguments, code=0):
 def test_run_measures_it_and_prints_its_words_and_its_table(measured):
     printed, path = measured
     record = json.loads(path.read_text())
+    assert "Toy chart" in (path.parent / "toy.svg").read_text()
     assert (record["toy_product"], record["failures"]) == (6, {})
     assert record["config"]["toy"] == {"factor": 3}
     assert "toy 6" in printed
@@ -153,7 +162,11 @@ def test_a_config_knows_its_settings(source):
 def test_the_table_and_the_report_show_it(source, measured):
     assert "Toy products" in vis_bench(source, "table", "toy", "--records", "records")
     vis_bench(source, "report", str(measured[1]), "--output", "report.html")
-    assert "Toy products" in (source / "report.html").read_text()
+    page = (source / "report.html").read_text()
+    assert "Toy products" in page
+    assert 'aria-label="Toy chart."' in page
+    vis_bench(source, "table", "toy", "records", "--picture", "toy.svg")
+    assert "Toy chart" in (source / "toy.svg").read_text()
 
 
 def test_the_gate_and_the_history_compare_it(source, measured):

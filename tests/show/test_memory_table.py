@@ -5,6 +5,10 @@ import pytest
 import refresh
 from paths import ROOT
 from record_example import example_record, memory_fields
+from vis_bench.charts import digest, digest_of_svg
+from vis_bench.cli import main
+from vis_bench.measures.memory.chart import memory_panels
+from vis_bench.measures.registry import MEASURES
 from vis_bench.record.store import RecordStore
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate, write_baseline
 from vis_bench.show.gate.differences import compare_cells
@@ -80,7 +84,45 @@ def test_a_limit_of_the_config_has_a_column():
 def test_the_shipped_page_is_that_of_its_records():
     folder = ROOT / "results" / "memory"
     page = (folder / "README.md").read_text(encoding="utf-8")
-    assert page == refresh.memory_text(list(RecordStore(folder)))
+    records = list(RecordStore(folder))
+    chart = refresh.measurement_chart(folder, records)
+    assert page == refresh.memory_text(records, chart)
+    assert chart.stale() == []
+
+
+def test_the_chart_has_measured_peaks_and_dotted_extrapolations():
+    [panel] = memory_panels([cell("seqformer", slope=240.0), cell("ms_sts", reconstruction=True)])
+    lines = {(series.name, series.kind): series for series in panel.series}
+    names = ["MS-STS T=whole (reconstruction)", "SeqFormer T=whole"]
+    assert sorted(series.name for series in panel.named) == names
+    measured, beyond = lines[names[1], "line"], lines[names[1], "dotted"]
+    assert (measured.method, measured.x) == ("seqformer", (16, 32, 48, 64))
+    assert measured.y == pytest.approx([100 + 240 * n for n in (16, 32, 48, 64)])
+    assert (beyond.x[0], beyond.x[-1]) == (64, pytest.approx(640))
+    assert beyond.y == pytest.approx([100 + 240 * n for n in beyond.x])
+    assert lines["8 GiB", "dotted"].y == (8192, 8192)
+    assert lines[names[0], "line"].is_hollow
+    # (8192 - 100) / 240 = 33.7
+    assert panel.title.startswith("8 GiB hold 33 frames of SeqFormer")
+    assert "at least 640 of any other" in panel.title
+    [alone] = memory_panels([cell(memory_growth="flat", **PER_LENGTH)])
+    assert [series.kind for series in alone.series] == ["line", "dotted"]
+    assert alone.title == "8 GiB hold at least 64 frames of any cell"
+    assert MEASURES["memory"].charted([example_record()]) == []
+
+
+def test_the_picture_of_a_table_is_that_of_its_records(tmp_path, capsys):
+    RecordStore(tmp_path / "records").write(cell())
+    words = ["table", "memory", str(tmp_path / "records"), "--picture"]
+    assert main([*words, str(tmp_path / "memory.svg")]) == 0
+    svg = (tmp_path / "memory.svg").read_text()
+    assert digest_of_svg(svg) == digest(memory_panels([cell()]))
+    words[1] = "streaming"
+    assert main([*words, str(tmp_path / "none.svg")]) == 2
+    words[1] = "fps"
+    assert main([*words, str(tmp_path / "none.svg")]) == 2
+    assert "expected sweep, memory, streaming" in capsys.readouterr().err
+    assert not (tmp_path / "none.svg").exists()
 
 
 def moved(old, new):

@@ -107,7 +107,7 @@ def test_rows_that_are_names_stand_below_each_other_unjoined():
     panel = sweep_panel(Sweep(records(), "method", "clip_length", "ap", {}))
     assert panel.is_sideways
     assert [s.name for s in panel.series] == ["5", "10", "whole"]
-    assert not any(s.is_joined for s in panel.series)
+    assert {s.kind for s in panel.series} == {"points"}
     assert [s.method for s in panel.series] == ["a", "", "a"]  # of both methods, of one
 
 

@@ -2,12 +2,14 @@
 
 from vis_bench.charts.draw import MOST_SERIES, add_legend, draw, draw_twins
 from vis_bench.charts.encode import chart_style, encode_figure, encode_picture, picture_format
+from vis_bench.charts.inline import css_colors, draw_inline
 from vis_bench.charts.labels import Placed, label_points, place_labels
 from vis_bench.charts.looks import DARK, LIGHT, PAPER, Look, Theme, look_of
 from vis_bench.charts.panels import Panel, Series, digest, digest_of_svg
 
 __all__ = [
     "DARK", "LIGHT", "MOST_SERIES", "PAPER", "Look", "Panel", "Placed", "Series", "Theme",
-    "add_legend", "chart_style", "digest", "digest_of_svg", "draw", "draw_twins", "encode_figure",
-    "encode_picture", "label_points", "look_of", "picture_format", "place_labels",
+    "add_legend", "chart_style", "css_colors", "digest", "digest_of_svg", "draw", "draw_inline",
+    "draw_twins", "encode_figure", "encode_picture", "label_points", "look_of", "picture_format",
+    "place_labels",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from vis_bench.charts.encode import chart_style, encode_figure
 from vis_bench.charts.labels import LABEL_SIZE, label_points
-from vis_bench.charts.looks import DARK, LIGHT, PAPER, Look, Looks, Theme, looks_of
+from vis_bench.charts.looks import DARK, INK, LIGHT, PAPER, Look, Looks, Theme, looks_of
 from vis_bench.charts.panels import Panel, Series, digest
 from vis_bench.errors import InputError
 from vis_bench.text import single_line
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 MOST_SERIES = 7  # beside each other in one category
 _MOST_DODGE, _DODGE = 0.2, 0.08  # of the distance of two categories
-_SIZE = 4.3, 3.4  # of a panel, in inches
+_SIZE, _ALONE = (4.3, 3.4), (6.5, 4.0)  # of a panel beside others and alone, in inches
 _CATEGORY_HEIGHT, _CATEGORY_ROOM = 0.24, 1.0
 _TITLE_CHARACTERS = 12  # for each inch of a panel
+_DOTS = (0, (1, 1.8))
 _NAME_CHARACTERS, _LEGEND_CHARACTERS = 18, 60
 # Names at the ends of lines: their left edge, in the frame's widths, and the room of each.
 _NAME_PLACE, _NAME_ROOM = 1.03, 1.1
@@ -37,7 +38,7 @@ def draw(
     *,
     theme: Theme = PAPER,
     columns: int = 2,
-    size: tuple[float, float] = _SIZE,
+    size: tuple[float, float] | None = None,
 ) -> bytes:
     """Draw panels beside and below each other; an SVG names the digest of its data.
 
@@ -53,9 +54,10 @@ def draw(
     if not panels:
         raise InputError("nothing to draw; expected at least one panel")
     columns = min(columns, len(panels))
+    size = size or (_ALONE if columns == 1 else _SIZE)
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     heights = [max(_height(panel, size[1]) for panel in row) for row in rows]
-    looks = looks_of([[(s.method, s.name) for s in panel.series] for panel in panels])
+    looks = looks_of([[(s.method, s.name) for s in panel.named] for panel in panels])
     with chart_style(_theme_style(theme)):
         figure = Figure((size[0] * columns, sum(heights)), layout="constrained")
         axes = list(figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights).flat)
@@ -136,17 +138,18 @@ def _draw_panel(
     Args:
         characters: of a line of text.
     """
-    number = len(panel.series)
+    number = len(panel.named)
     if panel.categories and number > MOST_SERIES:
         raise InputError(
             f"{number} series stand beside each other over {panel.xlabel}; expected at most "
             f"{MOST_SERIES}"
         )
-    shifts = dodges(number) if panel.categories else np.zeros(number)
+    shifts = iter(dodges(number) if panel.categories else np.zeros(number))
     lines = []
-    for series, shift in zip(panel.series, shifts, strict=True):
-        look = looks[series.method, series.name]
-        lines.append(_draw_series(axis, series, float(shift), look, theme, panel.is_sideways))
+    for series in panel.series:
+        shift = 0.0 if series.kind == "dotted" else float(next(shifts))
+        look = looks.get((series.method, series.name), Look(INK, ""))
+        lines.append(_draw_series(axis, series, shift, look, theme, panel.is_sideways))
     _set_axes(axis, panel, characters)
     for series, line in zip(panel.series, lines, strict=True):
         if series.goes_on and series.x:
@@ -172,8 +175,8 @@ def _draw_series(
     [line] = axis.plot(
         *((y, x) if sideways else (x, y)),
         color=color,
-        marker=look.marker,
-        linestyle=look.dash if series.is_joined else "none",
+        marker=look.marker if series.kind in ("line", "points") else "",
+        linestyle={"points": "none", "dotted": _DOTS}.get(series.kind, look.dash),
         clip_on=False,
         fillstyle="none" if series.is_hollow else look.fill,
         markerfacecoloralt=theme.ground or "none",
@@ -200,6 +203,11 @@ def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
         return
     options = {"linthresh": panel.linear_below, "linscale": 0.5}
     axis.set_xscale(panel.xscale, **(options if panel.xscale == "symlog" else {}))
+    if panel.yscale == "log":
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_minor_locator(NullLocator())
+        axis.yaxis.set_major_formatter("{x:g}")
     axis.set(xlim=panel.xlim, ylim=panel.ylim, xlabel=xlabel, ylabel=panel.ylabel)
     if panel.xticks:
         axis.xaxis.set_major_locator(FixedLocator(list(panel.xticks)))
@@ -218,6 +226,7 @@ def _add_legend(figure: Figure, panels: Sequence[Panel], drawn: Sequence[Sequenc
         for panel, lines in zip(panels, drawn, strict=True)
         if panel.names == "legend"
         for series, line in zip(panel.series, lines, strict=True)
+        if series.kind != "dotted"
     }
     names = [_wrapped(name, _LEGEND_CHARACTERS) for _, name in entries]
     longest = max((len(line) for name in names for line in name.split("\n")), default=1)
@@ -244,6 +253,9 @@ def _labels(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Sequence[
 
 def _write_ends(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Annotation]:
     """Write each name right of the frame, with a thin line to the end of its series."""
+    named = {(series.method, series.name) for series in panel.named}
+    drawn = zip(panel.series, lines, strict=True)
+    ends = {(s.method, s.name): (s, line) for s, line in drawn if s.x}  # of several the last
     return [
         axis.annotate(
             _wrapped(series.name, _NAME_CHARACTERS),
@@ -263,8 +275,8 @@ def _write_ends(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Annot
                 "shrinkB": 0 if series.goes_on else 4,
             },
         )
-        for series, line in zip(panel.series, lines, strict=True)
-        if series.x
+        for key, (series, line) in ends.items()
+        if key in named
     ]
 
 
@@ -282,15 +294,19 @@ def _move_ends(axis: Axes, ends: Sequence[Annotation]) -> None:
     ordered = sorted(ends, key=heights.__getitem__)
     # An annotation's own extent holds its line, too.
     sizes = [Text.get_window_extent(end).height * _NAME_ROOM for end in ordered]
-    middles = spread([heights[end] for end in ordered], sizes, frame.y0)
+    top = axis.get_figure(root=True).bbox.y1  # type: ignore[union-attr]
+    middles = spread([heights[end] for end in ordered], sizes, frame.y0, top)
     for end, middle in zip(ordered, middles, strict=True):
         end.set_position((_NAME_PLACE, (middle - frame.y0) / frame.height))
 
 
-def spread(middles: Sequence[float], sizes: Sequence[float], least: float) -> list[float]:
+def spread(
+    middles: Sequence[float], sizes: Sequence[float], least: float, most: float
+) -> list[float]:
     """Middles of boxes in ascending order, moved as little as needed so that none overlap.
 
-    Boxes that push each other share a middle; none begins below `least`.
+    Boxes that push each other share a middle; none begins below `least`, and none ends above `most`
+    where there is room for all.
     """
     groups: list[list[float]] = []  # lower end that suits most, size, number
     for middle, size in zip(middles, sizes, strict=True):
@@ -308,6 +324,11 @@ def spread(middles: Sequence[float], sizes: Sequence[float], least: float) -> li
         for size in sizes[len(placed) : len(placed) + int(number)]:
             placed.append(start + size / 2)
             start += size
+    for n in reversed(range(len(placed))):
+        room = sum(sizes[:n]) + sizes[n] / 2  # what the boxes below it take
+        most = min(most, placed[n] + sizes[n] / 2)
+        placed[n] = max(most - sizes[n] / 2, least + room)
+        most = placed[n] - sizes[n] / 2
     return placed
 
 

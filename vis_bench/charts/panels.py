@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 _DIGEST = re.compile(r"data sha256 ([0-9a-f]{64})")
@@ -14,11 +14,14 @@ _DIGITS = 6  # of values in a digest, so that it is the same on all machines
 
 # A value and the ends of its interval; None where unknown.
 Value = tuple[float | None, float | None, float | None]
+# line: markers joined by a line; points: markers alone; curve: a line alone; dotted: a thin dotted
+# line that is not named, such as a limit, or an extrapolation of the series of its name.
+Kind = Literal["line", "points", "curve", "dotted"]
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one method, joined by a line.
+    """Points of one method, by default joined by a line.
 
     Attributes:
         method: name by which it has its color and marker; empty for what is of no one method.
@@ -36,7 +39,7 @@ class Series:
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
     labels: tuple[str, ...] = ()
-    is_joined: bool = True
+    kind: Kind = "line"
     goes_on: bool = False
     is_hollow: bool = False
 
@@ -78,6 +81,7 @@ class Panel:
     ylabel: str
     series: tuple[Series, ...]
     xscale: Literal["linear", "log", "symlog"] = "linear"
+    yscale: Literal["linear", "log"] = "linear"
     linear_below: float = 1.0
     xticks: tuple[float, ...] = ()
     xlim: tuple[float | None, float | None] = (None, None)
@@ -87,10 +91,15 @@ class Panel:
     names: Literal["ends", "legend", "none"] = "legend"
     remark: str = ""
 
+    @property
+    def named(self) -> list[Series]:
+        """The series that have a look of their own."""
+        return [series for series in self.series if series.kind != "dotted"]
+
 
 def digest(panels: Sequence[Panel]) -> str:
-    """SHA-256 of the data in a chart."""
-    content = json.dumps([_rounded(asdict(panel)) for panel in panels], sort_keys=True)
+    """SHA-256 of the data in a chart; attributes that have their default are left out."""
+    content = json.dumps([_content(panel) for panel in panels], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -100,9 +109,10 @@ def digest_of_svg(svg: str) -> str | None:
     return found.group(1) if found else None
 
 
-def _rounded(value: Any) -> Any:
+def _content(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}")
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    return [_rounded(part) for part in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, Panel | Series):
+        set_fields = ((f.name, getattr(value, f.name), f.default) for f in fields(value))
+        return {name: _content(own) for name, own, default in set_fields if own != default}
+    return [_content(part) for part in value] if isinstance(value, list | tuple) else value

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RECORDS
+from vis_bench.charts import draw
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_parts
 from vis_bench.commands.values import count, positive, whole_number
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 from vis_bench.measures.registry import MEASURES
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
@@ -149,6 +151,8 @@ def show(options: argparse.Namespace, outcome: Outcome, bars: Bars) -> int:
         for path in write_curves(records, outcome.folder):
             bars.say(f"cost curves: {path}")
     for name, measure in MEASURES.items():
-        if picture := measure.picture(records, outcome.folder):
+        if panels := measure.charted(records):
+            picture = outcome.folder / f"{name}.svg"
+            write_atomically(picture, draw(panels, "svg"))
             bars.say(f"{name}: {picture}")
     return 1 if outcome.failures else 0

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RECORDS
-from vis_bench.charts import draw, picture_format
+from vis_bench.charts import Panel, draw, picture_format
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import pair, picture_file, records_path
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
+from vis_bench.measures.registry import MEASURES
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
 from vis_bench.table import FORMATS, fitted, render
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from vis_bench.show.sweep import Sweep
 
 SWEEP = "sweep"
-SWEEP_SIZE = 6.5, 4.0  # of its chart, in inches
+CHARTED = (SWEEP, *(name for name, measure in MEASURES.items() if measure.panels is not None))
 
 
 def add_arguments(options: Options) -> None:
@@ -45,9 +46,8 @@ def add_arguments(options: Options) -> None:
         unless_given="all",
         action="append",
     )
-    options.value(
-        "--picture", "FILE", f"{sweep}chart to write instead, a line per column", picture_file
-    )
+    charted = f"{', '.join(CHARTED[:-1])} or {CHARTED[-1]}"
+    options.value("--picture", "FILE", f"chart of {charted} to write instead", picture_file)
     options.format(FORMATS)
     options.columns()
     options.output_file()
@@ -55,20 +55,20 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
+    _refuse_options(options)
     folder = options.folder or options.records
     stored = read_records(folder)
-    if options.name == SWEEP:
-        from vis_bench.show.sweep import sweep_page, sweep_panel  # imports pandas
+    sweep = _sweep(stored, options) if options.name == SWEEP else None
+    if options.picture:
+        picture = draw(_panels(stored, options, sweep), picture_format(options.picture))
+        write_atomically(options.picture, picture)
+        if options.output is None:
+            return 1 if stored.problems else 0
+    if sweep is not None:
+        from vis_bench.show.sweep import sweep_page
 
-        sweep = _sweep(stored, options)
-        if options.picture:
-            picture = draw([sweep_panel(sweep)], picture_format(options.picture), size=SWEEP_SIZE)
-            write_atomically(options.picture, picture)
-            if options.output is None:
-                return 1 if stored.problems else 0
         page, options.columns = sweep_page(sweep), None
     else:
-        _refuse_sweep_options(options)
         from vis_bench.show.paired_ap import PairedAP
 
         samples = PairedAP(stored).samples
@@ -83,10 +83,26 @@ def run(options: argparse.Namespace) -> int:
     return 1 if stored.problems else 0
 
 
-def _refuse_sweep_options(options: argparse.Namespace) -> None:
-    given = [name for name in ("rows", "value", "where", "picture") if getattr(options, name)]
-    if given:
+def _refuse_options(options: argparse.Namespace) -> None:
+    """Raise InputError for an option that the named table does not have."""
+    given = [name for name in ("rows", "value", "where") if getattr(options, name)]
+    if given and options.name != SWEEP:
         raise InputError(f"--{given[0]} is an option of table {SWEEP}; got table {options.name}")
+    if options.picture and options.name not in CHARTED:
+        raise InputError(
+            f"table {options.name} has no chart for --picture; expected {', '.join(CHARTED)}"
+        )
+
+
+def _panels(stored: StoredRecords, options: argparse.Namespace, sweep: Sweep | None) -> list[Panel]:
+    if sweep is not None:
+        from vis_bench.show.sweep import sweep_panel
+
+        return [sweep_panel(sweep)]
+    panels = MEASURES[options.name].charted(stored.records)
+    if not panels:
+        raise InputError(f"no record holds {options.name}, of {len(stored.records)}")
+    return panels
 
 
 def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep:
@@ -96,7 +112,7 @@ def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep:
     [column, *more] = options.columns
     if more:
         raise InputError(f"--columns names {1 + len(more)} fields; expected one for a {SWEEP}")
-    from vis_bench.show.sweep import Sweep
+    from vis_bench.show.sweep import Sweep  # imports pandas
 
     where = dict(options.where or ())
     return Sweep(stored.records, options.rows, column, options.value, where)

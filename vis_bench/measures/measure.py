@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel
 
+from vis_bench.charts import Panel
 from vis_bench.measures.comparison import Comparison
 from vis_bench.record.schema import Fields, Record
 from vis_bench.table.model import Page
@@ -112,10 +113,6 @@ def _no_words(record: Record) -> str:
     return ""
 
 
-def _no_picture(records: Sequence[Record], folder: Path) -> Path | None:
-    return None
-
-
 @dataclass(frozen=True)
 class Measure:
     """One kind of measurement.
@@ -133,7 +130,8 @@ class Measure:
         words: the values behind the progress line; empty for none.
         page: of `run`, of `table NAME` and of the report, without rows where nothing was measured;
             None where columns of the table of all records hold every figure.
-        picture: writes the picture beside the records, and returns its path; None for none.
+        panels: its chart of records that hold it, which `run`, `table NAME --picture`, the report
+            and the results pages draw; None for none.
         settings: its section of a config, which the digest of a cell has where it is asked for.
         always_digested: the digest has the section of every cell, since records in results/records
             were measured so.
@@ -150,7 +148,7 @@ class Measure:
     no_results: frozenset[str] = frozenset()
     words: Callable[[Record], str] = _no_words
     page: Callable[[Sequence[Record]], Page] | None = None
-    picture: Callable[[Sequence[Record], Path], Path | None] = _no_picture
+    panels: Callable[[Sequence[Record]], list[Panel]] | None = None
     settings: type[BaseModel] | None = None
     always_digested: bool = False
     later_settings: Mapping[str, object] = field(default_factory=dict)
@@ -164,6 +162,11 @@ class Measure:
         """The page of the records that hold this measurement; None where none does."""
         measured = any(map(self.is_in, records))
         return self.page(records) if measured and self.page is not None else None
+
+    def charted(self, records: Sequence[Record]) -> list[Panel]:
+        """The chart of the records that hold this measurement; empty where none does."""
+        measured = [record for record in records if self.is_in(record)]
+        return self.panels(measured) if measured and self.panels is not None else []
 
     @cached_property
     def run(self) -> Runner:

@@ -48,7 +48,7 @@ def published_panel() -> Panel:
     for method, variant, fps, ap in published_speeds():
         rows.setdefault(method, []).append((fps, ap, f"{method} {variant}"))
     series = tuple(
-        Series(method, method, speeds, aps, labels=labels, is_joined=False)
+        Series(method, method, speeds, aps, labels=labels, kind="points")
         for method, points in rows.items()
         for speeds, aps, labels in [zip(*points, strict=True)]
     )

@@ -268,13 +268,13 @@ def sweep_panel(sweep: Sweep) -> Panel:
         )
     rows = sorted({row for line in lines.values() for row in line}, key=_order)
     are_numbers = any(_is_number(row) for row in rows)
-    series = []
+    series, kind = [], "line" if are_numbers else "points"
     for name, line in lines.items():
         methods = {record.method for record in line.values()}
         places = tuple(float(rows.index(row)) for row in line)
         values = map(metric.scaled, line.values())
         method = methods.pop() if len(methods) == 1 else ""
-        series.append(Series.of(name, method, places, values, is_joined=are_numbers))
+        series.append(Series.of(name, method, places, values, kind=kind))
     title = (metric.long_title or metric.title) + (", bars: 95 %" if metric.ends else "")
     return Panel(
         sweep_page(sweep).title,

@@ -14,6 +14,7 @@ from vis_bench.measures.comparison import (
     other_machine,
 )
 from vis_bench.measures.measure import Measure
+from vis_bench.measures.memory.chart import memory_panels
 from vis_bench.measures.memory.growth import needed
 from vis_bench.measures.memory.settings import MemorySettings
 from vis_bench.measures.memory.table import memory_page
@@ -58,6 +59,7 @@ MEASURE = Measure(
     signs=("memory_points",),
     needs=frozenset({"frames", "videos", "one process"}),
     page=memory_page,
+    panels=memory_panels,
     compare=compare,
     gated={"memory_points": True},
     no_results=frozenset({

@@ -17,7 +17,7 @@ from vis_bench.measures.comparison import (
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.speed.facts import SPEED
 from vis_bench.measures.streaming.settings import StreamingSettings
-from vis_bench.measures.streaming.table import streaming_page, write_picture
+from vis_bench.measures.streaming.table import streaming_page, streaming_panels
 from vis_bench.record.metrics import AP
 from vis_bench.record.schema import Record, StreamFields
 
@@ -143,6 +143,6 @@ MEASURE = Measure(
         *(f"streaming_by_{x}.{field}" for x in ("delay", "rate") for field in ("rate", "delay_ms")),
     }),
     words=words,
-    picture=write_picture,
+    panels=streaming_panels,
     settings=StreamingSettings,
 )  # fmt: skip

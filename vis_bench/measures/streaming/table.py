@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from vis_bench.charts import Panel, Series, draw
-from vis_bench.files import write_atomically
+from vis_bench.charts import Panel, Series
 from vis_bench.record.names import tie_break
 from vis_bench.record.schema import Record, StreamFields, StreamPoint
 from vis_bench.table.labels import Labels, cell_columns, cell_names, first_videos
@@ -21,7 +19,6 @@ from vis_bench.table.number_format import number, plain, points
 
 Row = tuple[Record, StreamFields]
 
-PICTURE_NAME = "streaming.svg"
 TITLE = "Streaming AP: what is on the screen when it is needed"
 # Clips of which a percentile is established with 99 % confidence: MLPerf Inference's rule, by which
 # the chance that none of n is above it, p ** n, is 1 % at most.
@@ -176,15 +173,6 @@ def streaming_panels(records: Sequence[Record]) -> list[Panel]:
     return [*(_over_delay(named, rate, shared) for rate in rates), over_rate]
 
 
-def write_picture(records: Sequence[Record], folder: Path) -> Path | None:
-    """Write the chart beside the records; None without a streaming measurement."""
-    if not streamed(records):
-        return None
-    path = folder / PICTURE_NAME
-    write_atomically(path, draw(streaming_panels(records), "svg"))
-    return path
-
-
 def _over_delay(named: Sequence[tuple[str, Record]], rate: float, shared: dict[str, Any]) -> Panel:
     """AP over delay at one rate; a curve goes on level where more delay changes nothing."""
     series = []
@@ -216,11 +204,13 @@ def _series(
 ) -> Series:
     """AP in points over the places at which it is known."""
     known = [(x, 100 * p.ap) for p in curve if (x := place(p)) is not None and p.ap is not None]
-    return Series(name, record.method, tuple(x for x, _ in known), tuple(ap for _, ap in known))
-
-
-def _delay(point: StreamPoint) -> float | None:
-    return None if point.delay_ms is None else point.delay_ms / 1000
+    return Series(
+        name,
+        record.method,
+        tuple(x for x, _ in known),
+        tuple(ap for _, ap in known),
+        is_hollow=record.reconstruction,
+    )
 
 
 def _rate(point: StreamPoint) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from vis_bench.charts import css_colors
 from vis_bench.data.categories import dataset_title
 from vis_bench.metrics.analyse import Analysis, analyse
 from vis_bench.metrics.compare import compare
@@ -221,7 +222,7 @@ def _context(
         "num_videos": len(truth.videos),
         "approximate": approximate(len(truth.videos)),
         "timeline_height": HEIGHT,
-        "style": Markup(style),
+        "style": Markup(css_colors() + style),
         "script": Markup(script),
         "script_digest": _digest(script),
     }
