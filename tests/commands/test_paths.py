@@ -57,8 +57,8 @@ IN_CASE = {
 # Options that stand in for another one.
 INSTEAD = {("check", "--history"): "--baseline"}
 # Options whose files are read only where records ask for them, which the example's does not.
-UNREAD = {("compare", "--data-root"), ("leaderboard", "--annotations"),
-          ("leaderboard", "--data-root")}  # fmt: skip
+UNREAD = {("check", "--annotations"), ("check", "--data-root"), ("compare", "--data-root"),
+          ("leaderboard", "--annotations"), ("leaderboard", "--data-root")}  # fmt: skip
 
 
 def path_options(command):

@@ -11,6 +11,7 @@ from vis_bench.record.store import RecordStore, record_json
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate
 from vis_bench.show.gate.check import (
     SUMMARY_VARIABLE,
+    Rules,
     append_summary,
     check,
     compare_sets,
@@ -34,13 +35,13 @@ def measured(**changes):
     return example_record(**values)
 
 
-def gate(tmp_path, before, after, **options):
+def gate(tmp_path, before, after, **rules):
     for name, records in (("before", before), ("after", after)):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
         for number, record in enumerate(records):
             path = tmp_path / name / f"{number}.json"
             path.write_bytes(record_json(record))
-    return check(tmp_path / "before", tmp_path / "after", **options)
+    return check(tmp_path / "before", tmp_path / "after", Rules(**rules))
 
 
 def moved(report):

@@ -1,5 +1,7 @@
 """Two cells that differ in one field have two rows in every table, two names in every legend."""
 
+from pathlib import Path
+
 import pytest
 
 from record_example import example_record, memory_fields, streaming_fields
@@ -131,7 +133,7 @@ SAME_CELL = {"num_threads", "contaminated", "limited", "config"}
 @pytest.mark.parametrize("field", sorted(CHANGED.keys() - SAME_CELL))
 def test_two_cells_have_two_names_in_gate_and_history(field):
     records = [measured(), measured(**CHANGED[field])]
-    cells = [GatedCell.of_record(record, str(n)) for n, record in enumerate(records)]
+    cells = [GatedCell.of_record(record, Path(str(n))) for n, record in enumerate(records)]
     assert len({*distinct_names(cells).values()}) == 2
 
 

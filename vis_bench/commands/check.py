@@ -21,7 +21,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
 from vis_bench.measures.comparison import POINTS
 from vis_bench.record.store import failures_beside
-from vis_bench.show.gate.check import append_summary, check, update_baseline
+from vis_bench.show.gate.check import Rules, append_summary, check, update_baseline
 
 
 def add_arguments(options: Options) -> None:
@@ -36,6 +36,18 @@ def add_arguments(options: Options) -> None:
     )
     options.required("--current", "PATH", what)
     tolerance(options)
+    options.flag(
+        "--significant",
+        "fail where AP is lost significantly (its paired interval lies below 0), and by no "
+        "tolerance in points; also compares a cell with its retraining",
+    )
+    options.value(
+        "--annotations",
+        "GT.json",
+        "annotations for the paired difference of records that name none",
+        unless_given="those of the records' data sets",
+    )
+    options.data_root()
     options.flag("--require-speed", "fail where speed could not be compared")
     options.flag("--require-comparison", "fail where no cell could be compared")
     options.flag("--update", "write the current measurements as the baseline")
@@ -62,12 +74,15 @@ def run(options: argparse.Namespace) -> int:
         overwrite_guard([options.baseline], [options.current])
         report = update_baseline(options.baseline, options.current)
     else:
+        rules = Rules(
+            options.tolerance, options.significant, options.annotations, options.data_root
+        )
         if options.history is None:
-            report = check(options.baseline, options.current, options.tolerance)
+            report = check(options.baseline, options.current, rules)
         else:
             from vis_bench.show.history.timeline import check_history
 
-            report, problems = check_history(options.history, options.current, options.tolerance)
+            report, problems = check_history(options.history, options.current, rules)
             report_skipped(problems)
         report = replace(
             report,

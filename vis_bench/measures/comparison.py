@@ -12,7 +12,8 @@ from vis_bench.table.model import ABSENT
 from vis_bench.text import one_line
 
 Verdict = Literal[
-    "same", "absent", "worse", "changed", "missing", "repeated", "better", "new", "not compared"
+    "same", "absent", "worse", "changed", "missing", "repeated", "better", "new", "not compared",
+    "untested",
 ]  # fmt: skip
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing", "repeated")
 # points: by a tolerance in points; time: within the noise of runs on one machine.

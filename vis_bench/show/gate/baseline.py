@@ -45,15 +45,18 @@ BASELINE_FIELDS: dict[str, Any] = {
 class GatedCell(Record):
     """A record to compare; of a baseline file, with the fields that are compared.
 
-    `source`: the file that it was read from; no part of a baseline file.
+    Attributes:
+        source: the place that it was read from, for messages; no part of a baseline file.
+        path: the record's own file, beside which its predictions lie.
     """
 
     source: StrictStr = Field("", exclude=True)
+    path: Path | None = Field(None, exclude=True)
 
     @classmethod
-    def of_record(cls, record: Record, source: str = "") -> GatedCell:
-        """The cell of a record, read from `source`."""
-        return cls(**{**dict(record), "source": source})
+    def of_record(cls, record: Record, path: Path | None = None) -> GatedCell:
+        """The cell of a record, read from `path`."""
+        return cls(**{**dict(record), "source": "" if path is None else str(path), "path": path})
 
 
 # Fields that identify a cell, beside those that `_identity` works out.
@@ -61,6 +64,8 @@ IDENTITY = (
     "method", "options", "backbone", "dataset", "split", "clip_length", "clip_stride",
     "resolution", "precision", "training", "seed", "note", "external", "reconstruction",
 )  # fmt: skip
+# Parts of a cell's identity in which a retraining or another precision may differ.
+_RETRAINED = ("weights", "training", "seed", "precision", "arithmetic")
 # Keys of a config that other fields hold, and those that define no measurement.
 _IN_FIELDS = {
     "dataset", "weights", "tf32", "compile", "trained_by", "skip_without_weights", *IDENTITY,
@@ -163,13 +168,23 @@ def measurement_key(cell: GatedCell) -> Hashable:
     )
 
 
+def retrained_key(cell: GatedCell) -> str:
+    """Identity of a cell apart from its weights, their training and the arithmetic."""
+    identity = _identity(cell)
+    return json.dumps({k: v for k, v in identity.items() if k not in _RETRAINED}, sort_keys=True)
+
+
 def paired(
-    baseline: Sequence[GatedCell], current: Sequence[GatedCell]
+    baseline: Sequence[GatedCell], current: Sequence[GatedCell], *, retrained: bool = False
 ) -> tuple[list[tuple[GatedCell, GatedCell]], list[GatedCell], list[GatedCell]]:
     """Pair each cell with its counterpart; those of the baseline and of current without one follow.
 
     A cell that was not measured again as it was is paired with its measurement on another device
     or on other videos, which no other cell is paired with.
+
+    Args:
+        retrained: then also with other weights or another precision, where either side has one
+            such cell without a counterpart.
     """
     now = {measurement_key(cell): cell for cell in current}
     same = {measurement_key(cell) for cell in baseline} & now.keys()
@@ -186,7 +201,27 @@ def paired(
             continue
         pairs.append((old, new))
         candidates[:] = [cell for cell in candidates if cell is not new]
-    return pairs, gone, [cell for cells in others.values() for cell in cells]
+    added = [cell for cells in others.values() for cell in cells]
+    again = _retrained(gone, added) if retrained else []
+    ids = {id(cell) for pair in again for cell in pair}
+    gone, added = ([c for c in cells if id(c) not in ids] for cells in (gone, added))
+    return pairs + again, gone, added
+
+
+def _retrained(
+    gone: Sequence[GatedCell], added: Sequence[GatedCell]
+) -> list[tuple[GatedCell, GatedCell]]:
+    """Pairs that are the only ones of their `retrained_key` on either side."""
+    sides: list[dict[str, list[GatedCell]]] = [defaultdict(list), defaultdict(list)]
+    for side, cells in zip(sides, (gone, added), strict=True):
+        for cell in cells:
+            side[retrained_key(cell)].append(cell)
+    old, new = sides
+    return [
+        (cells[0], new[key][0])
+        for key, cells in old.items()
+        if len(cells) == 1 and len(new.get(key, ())) == 1
+    ]
 
 
 def _identity(cell: GatedCell) -> dict[str, Any]:
@@ -238,13 +273,11 @@ def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> list[GatedCell]:
     if path.is_dir():
-        return [
-            GatedCell.of_record(read_record(file), str(file)) for file in RecordStore(path).paths()
-        ]
+        return [GatedCell.of_record(read_record(file), file) for file in RecordStore(path).paths()]
     content = read_json(path)
     if _is_baseline(content):
         return _baseline_cells(content, path)
-    return [GatedCell.of_record(parse_record(content, str(path)), str(path))]
+    return [GatedCell.of_record(parse_record(content, str(path)), path)]
 
 
 def _is_baseline(content: object) -> bool:

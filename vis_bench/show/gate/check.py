@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.errors import InputError
-from vis_bench.measures.comparison import FAILING, POINTS
+from vis_bench.measures.comparison import FAILING, POINTS, Comparison
 from vis_bench.measures.measure import Need
 from vis_bench.measures.registry import MEASURES, with_need
+from vis_bench.record.metrics import AP
 from vis_bench.show.gate.baseline import (
     GatedCell,
     distinct_names,
@@ -30,6 +31,7 @@ from vis_bench.show.gate.differences import (
     differences,
     figures_without_rule,
 )
+from vis_bench.show.gate.paired_test import PairedTest, PairedTests, paired_tests
 from vis_bench.table import Part, as_markdown
 from vis_bench.table.model import ABSENT, Column, Entry, Table
 from vis_bench.table.to_markdown import escape_markdown
@@ -51,8 +53,11 @@ class GateReport:
         num_timed: those of them whose speed was measured.
         without_rule: fields of results that nothing compares, with the number of cells that have
             them.
+        paired: the paired tests of AP.
+        significant: AP fails by these tests alone, and no figure by the tolerance in points.
         require_speed: speed that cannot be compared fails too.
-        require_comparison: no cell in common fails too.
+        require_comparison: no cell in common fails too; if `significant`, no cell whose AP is
+            the same or was tested.
         updated: the current records have become the baseline.
         history: commits of the records that were compared with, instead of a baseline; None with
             a baseline.
@@ -62,6 +67,8 @@ class GateReport:
     num_compared: int
     num_timed: int = 0
     without_rule: Mapping[str, int] = field(default_factory=dict)
+    paired: PairedTests = field(default_factory=PairedTests)
+    significant: bool = False
     require_speed: bool = False
     require_comparison: bool = False
     updated: bool = False
@@ -73,10 +80,11 @@ class GateReport:
 
         An update passes: changes are deliberate.
         """
+        compared = len(self.paired.judged) if self.significant else self.num_compared
         lacking = (self.require_speed and self._no_speed) or (
-            self.require_comparison and not self.num_compared
+            self.require_comparison and not compared
         )
-        return self.updated or not (self._moved or lacking)
+        return self.updated or not (self._moved or self._lost or lacking)
 
     def as_json(self) -> dict[str, Any]:
         """The report in plain types."""
@@ -86,6 +94,10 @@ class GateReport:
             "num_compared": self.num_compared,
             "speed_compared": not self._no_speed,
             "findings": findings,
+            "paired": [test.as_json() for test in self.paired.tests],
+            "not_paired": [
+                {"cell": cell, "reason": reason} for cell, reason in self.paired.without.items()
+            ],
             "without_rule": dict(self.without_rule),
         }
 
@@ -107,6 +119,9 @@ class GateReport:
         against = f" with {', '.join(map(escape, self.history))}" if self.history else ""
         parts: list[Part] = [f"{count(self.num_compared, 'cell')} compared{against}."]
         parts += _reasons(self._uncompared, escape)
+        parts += _without_test(self.paired, escape)
+        if self.paired.tests:
+            parts.append(self.paired.table(fails=self.significant))
         listed = [finding for finding in self.findings if finding not in self._uncompared]
         if listed:
             columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
@@ -126,13 +141,18 @@ class GateReport:
         if self.without_rule:
             names = ", ".join(f"`{escape(name)}`" for name in self.without_rule)
             parts.append(f"No rule compares these figures: {names}.")
-        if self._moved and not self.updated:
+        if (self._moved or self._lost) and not self.updated:
             parts.append(UPDATE_HINT if self.history is None else HISTORY_HINT)
         return parts
 
     @property
     def _moved(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.verdict in FAILING]
+
+    @property
+    def _lost(self) -> list[PairedTest]:
+        """Losses of AP that fail."""
+        return self.paired.worse if self.significant else []
 
     @property
     def _uncompared(self) -> list[Finding]:
@@ -151,12 +171,22 @@ class GateReport:
         """The outcome in a line that begins with `passed` or `failed`, unless it is an update's."""
         if self.updated:
             return self._update_heading()
-        missing = self._no_speed if self.num_timed or self.require_speed else ""
-        missing = missing if self.num_compared else "no cell was compared"
+        no_speed = self._no_speed if self.num_timed or self.require_speed else ""
+        missing = [text for text in (no_speed, self._no_test) if text]
+        missing = missing if self.num_compared else ["no cell was compared"]
         if self.passed:
-            return f"passed{f', but {missing}' if missing else ''}"
+            return f"passed, but {'; '.join(missing)}" if missing else "passed"
+        lost = [f"AP lost in {count(len(self._lost), 'cell')}"] if self._lost else []
         moved = [f"{len(self._moved)} moved"] if self._moved else []
-        return f"failed: {'; '.join([*moved, *([missing] if missing else [])])}"
+        return f"failed: {'; '.join([*lost, *moved, *missing])}"
+
+    @property
+    def _no_test(self) -> str:
+        """AP that was to be tested and was not, in words; empty where all was."""
+        if not self.significant or not self.paired.without:
+            return ""
+        num_cells = len(self.paired.judged) + len(self.paired.without)
+        return f"AP was not tested in {len(self.paired.without)} of {count(num_cells, 'cell')}"
 
     def _update_heading(self) -> str:
         cells = [f.verdict for f in self.findings if f.figure == WHOLE_CELL]
@@ -174,15 +204,34 @@ UPDATE_HINT = (
 HISTORY_HINT = "If every change is meant, keep these records in the history."
 
 
-def check(baseline: Path, current: Path, points: float = POINTS) -> GateReport:
+@dataclass(frozen=True)
+class Rules:
+    """How accuracy is judged.
+
+    Attributes:
+        points: that AP, AR and the tracking metrics may fall.
+        significant: AP fails where the paired interval lies below 0, and nothing by `points`.
+        annotations, data_root: ground truth of predictions without matches, as for `PairedAP`.
+    """
+
+    points: float = POINTS
+    significant: bool = False
+    annotations: Path | None = None
+    data_root: Path | None = None
+
+
+DEFAULT_RULES = Rules()
+
+
+def check(baseline: Path, current: Path, rules: Rules = DEFAULT_RULES) -> GateReport:
     """Compare a baseline with current measurements.
 
     Each is a record file, a folder of records or a baseline file. A missing cell fails, a new one
-    does not. AP, AR and the tracking metrics may fall by so many `points`.
+    does not.
     """
     if not baseline.exists():
         raise InputError(f"baseline {baseline} does not exist; --update writes it")
-    return compare_sets(load_cells_to_gate(baseline), load_cells_to_gate(current), points)
+    return compare_sets(load_cells_to_gate(baseline), load_cells_to_gate(current), rules)
 
 
 def update_baseline(baseline: Path, current: Path) -> GateReport:
@@ -190,13 +239,13 @@ def update_baseline(baseline: Path, current: Path) -> GateReport:
     cells = load_cells_to_gate(current)
     before = load_cells_to_gate(baseline) if baseline.is_file() else []
     write_baseline(cells, baseline)
-    return replace(compare_sets(before, cells), updated=True)
+    return replace(compare_sets(before, cells), paired=PairedTests(), updated=True)
 
 
 def compare_sets(
     baseline: Sequence[GatedCell],
     current: Sequence[GatedCell],
-    points: float = POINTS,
+    rules: Rules = DEFAULT_RULES,
 ) -> GateReport:
     """Compare cells pairwise; failing findings first, then by cell.
 
@@ -214,13 +263,21 @@ def compare_sets(
             name = names[measurement_key(group[0])]
             findings.append(Finding(name, WHOLE_CELL, *sides, change, "repeated"))
     pairs, gone, added = paired(
-        *([c for c in cells if measurement_key(c) not in repeated] for cells in (baseline, current))
+        *(
+            [c for c in cells if measurement_key(c) not in repeated]
+            for cells in (baseline, current)
+        ),
+        retrained=rules.significant,
     )
+    named = [(names[measurement_key(old)], old, new) for old, new in pairs]
+    tests = paired_tests(named, rules.annotations, rules.data_root)
     without_rule = Counter[str]()
-    for old, new in pairs:
-        compared = list(comparisons(old, new, points))
-        findings += differences(names[measurement_key(old)], compared)
+    for name, old, new in named:
+        compared = list(comparisons(old, new, rules.points))
         without_rule.update(figures_without_rule(old, new, compared))
+        if rules.significant:
+            compared = _by_test(compared, is_tested=name in tests.judged)
+        findings += differences(name, compared)
     findings += [
         Finding(
             names[measurement_key(cell)], WHOLE_CELL, "measured", ABSENT, "no record", "missing"
@@ -241,7 +298,23 @@ def compare_sets(
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
     timed = [MEASURES[name] for need in TIMED for name in with_need(need)]
     num_timed = sum(any(m.is_in(cell) for m in timed for cell in pair) for pair in pairs)
-    return GateReport(findings, len(pairs), num_timed, dict(sorted(without_rule.items())))
+    return GateReport(
+        findings,
+        len(pairs),
+        num_timed,
+        dict(sorted(without_rule.items())),
+        tests,
+        rules.significant,
+    )
+
+
+def _by_test(compared: Sequence[Comparison], *, is_tested: bool) -> list[Comparison]:
+    """The comparisons without verdicts by the tolerance, and without an AP that was tested."""
+    return [
+        replace(c, verdict="untested") if c.rule == "points" and c.verdict != "same" else c
+        for c in compared
+        if not (is_tested and c.figure == AP.field and c.rule == "points")
+    ]
 
 
 def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | None:
@@ -260,6 +333,18 @@ def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | 
         reason = getattr(error, "strerror", None) or error
         return f"cannot write the step summary {path} ({SUMMARY_VARIABLE}): {reason}"
     return None
+
+
+def _without_test(paired: PairedTests, escape: Callable[[str], str]) -> list[str]:
+    """A line per reason for which no paired test of AP was possible, with its first cell."""
+    cells: dict[str, list[str]] = defaultdict(list)
+    for cell, reason in paired.without.items():
+        cells[reason].append(cell)
+    lines = [
+        "- " + escape(f"No paired test of AP in {count(len(of), 'cell')}: {reason} ({of[0]})")
+        for reason, of in cells.items()
+    ]
+    return ["\n".join(lines)] if lines else []
 
 
 def _reasons(uncompared: Sequence[Finding], escape: Callable[[str], str]) -> list[str]:

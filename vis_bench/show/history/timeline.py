@@ -8,7 +8,7 @@ as well as a step.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,8 +24,9 @@ from vis_bench.show.gate.baseline import (
     distinct_names,
     load_cells_to_gate,
     measurement_key,
+    retrained_key,
 )
-from vis_bench.show.gate.check import GateReport, compare_sets
+from vis_bench.show.gate.check import DEFAULT_RULES, GateReport, Rules, compare_sets
 from vis_bench.show.gate.differences import (
     Finding,
     comparable_figures,
@@ -61,7 +62,7 @@ class Point:
     @cached_property
     def cell(self) -> GatedCell:
         """The compared fields."""
-        return GatedCell.of_record(self.record, str(self.path))
+        return GatedCell.of_record(self.record, self.path)
 
     @cached_property
     def cell_key(self) -> str:
@@ -237,7 +238,7 @@ def _is_known(move: Move, before: Point | None, named: Point | None, tolerance: 
 
 
 def check_history(
-    folder: Path, current: Path, points: float = POINTS
+    folder: Path, current: Path, rules: Rules = DEFAULT_RULES
 ) -> tuple[GateReport, Sequence[str]]:
     """Compare current measurements with the last ones of the same cells and machines.
 
@@ -248,7 +249,7 @@ def check_history(
     Args:
         folder: the history; files of `current` in it are left out.
         current: a record, a folder of records or a baseline file.
-        points: that AP, AR and the tracking metrics may fall.
+        rules: how accuracy is judged.
 
     Returns:
         The report, and a sentence for each file of the history that is not a record.
@@ -257,31 +258,37 @@ def check_history(
     now = {Path(cell.source).resolve() for cell in cells}
     history, stored = read_points(folder)
     history = [point for point in history if point.path.resolve() not in now]
-    chosen = _counterparts(history, cells)
-    report = compare_sets([point.cell for point in chosen], cells, points)
+    chosen = _counterparts(history, cells, retrained_key if rules.significant else cell_key)
+    report = compare_sets([point.cell for point in chosen], cells, rules)
     commits = tuple(dict.fromkeys(point.label for point in chosen))
     return replace(report, history=commits), stored.problems
 
 
-def _counterparts(history: Sequence[Point], current: Sequence[GatedCell]) -> list[Point]:
-    """The record that each current cell is compared with, and those that should be there again."""
+def _counterparts(
+    history: Sequence[Point], current: Sequence[GatedCell], key_of: Callable[[GatedCell], str]
+) -> list[Point]:
+    """The record that each current cell is compared with, and those that should be there again.
+
+    Args:
+        key_of: equal for cells that may be compared.
+    """
     by_cell: dict[str, list[Point]] = {}
     for point in history:
-        by_cell.setdefault(point.cell_key, []).append(point)
+        by_cell.setdefault(key_of(point.cell), []).append(point)
     chosen: dict[Point, None] = {}
     for cell in current:
         ranked = [
             (likeness, place, point)
-            for place, point in enumerate(by_cell.get(cell_key(cell), ()))
+            for place, point in enumerate(by_cell.get(key_of(cell), ()))
             if (likeness := _likeness(point.cell, cell))
         ]
         if ranked:
             chosen[max(ranked, key=lambda entry: entry[:2])[2]] = None
-    machines, keys = {_machine(cell) for cell in current}, {cell_key(cell) for cell in current}
+    machines, keys = {_machine(cell) for cell in current}, {key_of(cell) for cell in current}
     here = [point for point in history if point.machine in machines]
     newest = {_origin(point): point.commit for point in here}
     last = [p for p in here if p.run == here[-1].run and p.commit == newest[_origin(p)]]
-    return [*chosen, *{p.cell_key: p for p in last if p.cell_key not in keys}.values()]
+    return [*chosen, *{p.cell_key: p for p in last if key_of(p.cell) not in keys}.values()]
 
 
 def _origin(point: Point) -> str | None:
@@ -291,7 +298,7 @@ def _origin(point: Point) -> str | None:
 
 
 def _likeness(old: GatedCell, new: GatedCell) -> int:
-    """Rank of a record of the same cell as the one to compare with; 0 if it cannot be compared.
+    """Rank of a record as the one to compare with; 0 if it cannot be compared.
 
     On one device, other kernels are another measurement.
     """
@@ -301,7 +308,8 @@ def _likeness(old: GatedCell, new: GatedCell) -> int:
         new.num_videos,
         new.annotations_sha256,
     )
-    return 1 + same_data + 2 * (old.device == new.device) + 4 * (_machine(old) == _machine(new))
+    machine = 2 * (old.device == new.device) + 4 * (_machine(old) == _machine(new))
+    return 1 + same_data + machine + 8 * (cell_key(old) == cell_key(new))
 
 
 def _machine(cell: GatedCell) -> Machine:
