@@ -51,6 +51,10 @@ def add_arguments(options: Options) -> None:
         default=SCORE_THRESHOLD,
     )
     options.flag(
+        "--concepts",
+        "print cgF1, phrase AP and pHOTA of (video, phrase) pairs instead, as SA-Co/VEval has them",
+    )
+    options.flag(
         "--identity-sensitivity", "print what a single identity switch costs, track by track"
     )
     options.value(
@@ -107,6 +111,9 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates, writes a record where one is wanted, and prints the numbers."""
+    if options.concepts:
+        _evaluate_concepts(options)
+        return
     threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
         evaluation = _record_results(options, threshold)
@@ -126,6 +133,23 @@ def run(options: argparse.Namespace) -> None:
         report["identity_sensitivity"] = sensitivity_json(sensitivity)
         parts.append(sensitivity_part(sensitivity))
     print_parts(options, report, parts)
+
+
+def _evaluate_concepts(options: argparse.Namespace) -> None:
+    from vis_bench.metrics.concepts import evaluate_concept_files
+    from vis_bench.show.concepts import concepts_page
+
+    for name in ("long_annotations", "per_category", "tracking", "identity_sensitivity", "record"):
+        if getattr(options, name):
+            raise InputError(
+                f"--concepts evaluates pairs of a video and a phrase; leave out --{name}".replace(
+                    "_", "-"
+                )
+            )
+    evaluation = evaluate_concept_files(options.annotations, options.predictions)
+    report = {"concepts": evaluation.numbers(), "warnings": list(evaluation.warnings)}
+    warn(evaluation.warnings)
+    print_parts(options, report, [concepts_page(evaluation)])
 
 
 def num_params(text: str) -> int:

@@ -95,6 +95,7 @@ class Overlaps:
 
     `mask_L`, `other_L`: places among the masks of `tracks` and `objects`, in order of frames, then
     objects, then tracks; `shared_L`: the pixels, more than 0. Masks of unequal size share none.
+    `empty_iou`: IoU of two tubes without pixels.
     """
 
     tracks: FrameMasks
@@ -102,6 +103,7 @@ class Overlaps:
     mask_L: np.ndarray
     other_L: np.ndarray
     shared_L: np.ndarray
+    empty_iou: float = 0.0
 
     @classmethod
     def of(
@@ -163,17 +165,24 @@ class Overlaps:
             self.mask_L[inside_L],
             self.other_L[inside_L],
             self.shared_L[inside_L],
+            self.empty_iou,
         )
 
     @cached_property
     def space_time_iou(self) -> np.ndarray:
         """IoU of each track with each object over all frames, float64 (N, M)."""
-        union_NM = self._total_areas()
-        place_L = self.row_L * union_NM.shape[1] + self.column_L
-        shared = np.bincount(place_L, weights=self.shared_L, minlength=union_NM.size)
-        shared_NM = shared.reshape(union_NM.shape)
+        union_NM, shared_NM = self._total_areas(), self.shared_NM
         union_NM -= shared_NM
-        return np.divide(shared_NM, union_NM, out=np.zeros(union_NM.shape), where=union_NM > 0)
+        empty_NM = np.full(union_NM.shape, self.empty_iou)
+        return np.divide(shared_NM, union_NM, out=empty_NM, where=union_NM > 0)
+
+    @property
+    def shared_NM(self) -> np.ndarray:
+        """Pixels that each track shares with each object over all frames, float64 (N, M)."""
+        shape = len(self.tracks.rows_N), len(self.objects.rows_N)
+        place_L = self.row_L * shape[1] + self.column_L
+        shared = np.bincount(place_L, weights=self.shared_L, minlength=shape[0] * shape[1])
+        return shared.reshape(shape)
 
     def _total_areas(self) -> np.ndarray:
         """The areas of both tubes together in the frames that count, (N, M)."""

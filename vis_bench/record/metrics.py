@@ -106,6 +106,12 @@ TRACKING = (
     _points("idf1", "IDF1", has_interval=True), _points("teta", "TETA", has_interval=True),
 )  # fmt: skip
 TRACKING_TITLES = {metric.field: metric.title for metric in TRACKING}
+# Of `eval --concepts` (facebookresearch/sam3, `sam3/eval`).
+CONCEPT_TITLES = {
+    "cgf1": "cgF1", "cgf1_50": "cgF1 50", "cgf1_75": "cgF1 75", "il_mcc": "IL_MCC",
+    "positive_micro_f1": "micro F1", "phrase_ap": "Phrase AP", "phrase_ap50": "Phrase AP50",
+    "phrase_ap75": "Phrase AP75", "phota": "pHOTA",
+}  # fmt: skip
 
 FPS = Metric("fps", "FPS", higher_is_better=None)
 GFLOPS_PER_FRAME = Metric(
