@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from drawing_case import H, W, square
 from vis_bench.charts import (
@@ -31,8 +32,9 @@ from vis_bench.charts import (
     look_of,
     place_labels,
 )
-from vis_bench.charts.draw import dodges, spread
+from vis_bench.charts.draw import spread
 from vis_bench.charts.looks import looks_of
+from vis_bench.charts.series import dodges, draw_series, mark_points
 from vis_bench.errors import InputError
 from vis_bench.record.names import method_title
 
@@ -42,7 +44,8 @@ def panel(*series, **changes):
 
 
 def series(name="ours", method="ours", number=3, **changes):
-    return Series(name, method, tuple(map(float, range(1, number + 1))), (1.0,) * number, **changes)
+    places = {"x": tuple(map(float, range(1, number + 1))), "y": (1.0,) * number}
+    return Series(name, method, **{**places, **changes})
 
 
 def texts_of(svg):
@@ -160,10 +163,51 @@ def test_every_kind_of_panel_is_drawn(changes, names):
     assert {"title", "p", "q"} <= set(texts)
 
 
-@pytest.mark.parametrize("kind", ["line", "points", "curve", "dotted"])
+@pytest.mark.parametrize("kind", ["line", "points", "curve", "dotted", "bars"])
 def test_every_kind_of_series_is_drawn_and_dotted_ones_are_not_named(kind):
     texts = texts_of(draw([panel(series(), series("this", kind=kind))], "svg"))
     assert ("this" in texts) == (kind != "dotted")
+
+
+@pytest.mark.parametrize("is_sideways", [False, True])
+def test_bars_stand_beside_each_other_and_the_parts_of_a_stack_behind(is_sideways):
+    parts = [series(name, "", x=(0.0, 1.0), y=(1.0, 2.0), kind="stack") for name in "abc"]
+    bars = [series(name, name, x=(0.0, 1.0), y=(1.0, 2.0), kind="bars") for name in "de"]
+    axis = Figure().subplots()
+    drawn = draw_series(
+        axis,
+        panel(*parts, *bars, categories=("p", "q"), is_sideways=is_sideways),
+        looks_of([[(one.method, one.name) for one in bars]]),
+        LIGHT,
+    )
+    boxes = [[bar.get_bbox() for bar in container] for container in drawn]
+    if is_sideways:
+        boxes = [[Bbox([[b.y0, b.x0], [b.y1, b.x1]]) for b in own] for own in boxes]
+    assert [[b.y0 for b in own] for own in boxes[:3]] == [[0, 0], [1, 2], [2, 4]]
+    assert [[b.y1 for b in own] for own in boxes[:3]] == [[1, 2], [2, 4], [3, 6]]
+    for own in boxes[3:]:
+        assert all(abs((b.x0 + b.x1) / 2 - n) <= 0.2 + 1e-9 for n, b in enumerate(own))
+    assert boxes[3][0].x1 <= boxes[4][0].x0
+
+
+def test_points_are_hollow_or_ringed_alone():
+    axis = Figure().subplots()
+    marked = panel(series(hollow_at=(1,), ringed_at=(0, 2)))
+    drawn = draw_series(axis, marked, looks_of([[("ours", "ours")]]), LIGHT)
+    mark_points(axis, marked, drawn, LIGHT)
+    line, hollow, ring = axis.lines
+    assert line.get_markevery() == [0, 2]
+    assert (hollow.get_xdata().tolist(), hollow.get_fillstyle()) == ([2], "none")
+    assert (ring.get_xdata().tolist(), ring.get_color()) == ([1, 3], LIGHT.ink)
+
+
+def test_series_without_a_common_category_stay_in_its_middle():
+    apart = [series(str(n), x=(float(n),), y=(1.0,)) for n in range(MOST_SERIES + 2)]
+    axis = Figure().subplots()
+    wide = panel(*apart, categories=("a",) * len(apart))
+    looks = looks_of([[(one.method, one.name) for one in apart]])
+    drawn = draw_series(axis, wide, looks, LIGHT)
+    assert [line.get_xdata().tolist() for line in drawn] == [[n] for n in range(len(apart))]
 
 
 def test_a_dotted_line_has_the_color_of_its_series_and_takes_no_room_of_others():
@@ -176,7 +220,8 @@ def test_a_dotted_line_has_the_color_of_its_series_and_takes_no_room_of_others()
 
 
 def test_an_inline_chart_has_the_pages_colors_and_ids_of_its_own():
-    drawn = [draw_inline([panel(series(), series("b"))], name, "A <chart>.") for name in "ab"]
+    worded = panel(series(), series("b"), alt="A <chart>.")
+    drawn = [draw_inline([worded], name) for name in "ab"]
     ids = [identity for chart in drawn for identity in re.findall(r'\bid="([^"]+)"', chart)]
     assert len(ids) == len(set(ids))
     variables = set(re.findall(r"--chart-\w+", css_colors()))

@@ -9,12 +9,13 @@ import pytest
 from compare_workload import generate
 from drawing_case import CROSSING, LEFT, RIGHT, T, results, truth, tube
 from report_case import write_case
+from vis_bench.charts import LIGHT, draw_inline
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.data.video import video_without_frames
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
-from vis_bench.metrics.errors import break_down_videos
+from vis_bench.metrics.errors import ERRORS, break_down_videos
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
 from vis_bench.runs.sources import compared_sources
@@ -30,11 +31,14 @@ from vis_bench.show.report.metrics import (
     threshold_aps,
 )
 from vis_bench.show.report.plots import (
+    SIZE,
     ap_over_iou,
     calibration,
     forest,
     hota_over_score,
+    lost_ap,
     precision_recall,
+    report_panels,
     stage_costs,
 )
 from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
@@ -324,27 +328,70 @@ def test_a_timeline_says_what_went_wrong():
 
 
 def test_a_difference_whose_interval_holds_0_is_hollow(samples):
-    equal, alone = str(forest([samples[0], samples[0]])), str(forest(samples[:1]))
-    assert "fill: var(--paper)" in equal
-    assert "fill: var(--paper)" not in alone
-    assert re.findall(r"(?:A better|B better)", equal) == ["A better", "B better"]
+    equal, alone = forest([samples[0], samples[0]]), forest(samples[:1])
+    [differences], [values] = equal.series, alone.series
+    assert differences.hollow_at == tuple(range(len(differences.x)))
+    assert (set(differences.y), differences.method) == ({0.0}, "B")
+    assert (values.hollow_at, values.method) == ((), "A")
+    assert equal.around_zero == ("A better", "B better")
+    assert alone.around_zero is None
+    moved_S = samples[1].overall["ap"] - samples[0].overall["ap"]
+    [shown] = forest(samples).series
+    low, high = interval_of(moved_S, 3, -1)
+    ends = 100 * moved_S[0], 100 * low, 100 * high
+    assert (shown.y[0], shown.low[0], shown.high[0]) == pytest.approx(ends)
+    assert (0 in shown.hollow_at) == (shown.low[0] <= 0 <= shown.high[0])
+    assert shown.labels[0] == f"{100 * moved_S[0]:+.1f}"
 
 
-def test_charts_take_the_pages_colors_and_their_ids_are_their_own(samples, scores):
-    drawn = [precision_recall(samples), ap_over_iou(samples), forest(samples)]
-    charts = [*map(str, drawn), str(hota_over_score(scores)), str(calibration(scores))]
-    charts.append(str(stage_costs([("<b>model</b>$x$", {"encode": 1.0, "_other$y$": 0.5})])))
-    ids = [identity for chart in charts for identity in re.findall(r'\bid="([^"]+)"', chart)]
-    assert len(ids) == len(set(ids))
-    for chart in charts:
-        assert re.search(r"var\(--series-[12]\)", chart)
-        assert not re.search(r"#[0-9a-f]{6}\b", chart)
-        assert '<svg viewBox="0 0 ' in chart
-        assert re.search(r'role="img" aria-label="[^"]{20,}"', chart)
-        for used in re.findall(r"url\(#([^)]+)\)", chart):
-            assert f'id="{used}"' in chart
-    assert "&lt;b&gt;model&lt;/b&gt;$x$" in charts[-1]
-    assert "_other$y$" in charts[-1]
+def test_curves_are_those_of_both_sides(samples, scores):
+    hota = hota_over_score(scores)
+    assert [(own.method, own.kind) for own in hota.series] == [
+        ("A", "curve"),
+        ("B", "curve"),
+        ("", "dotted"),
+    ]
+    for own, curve in zip(scores, hota.series, strict=False):
+        assert (curve.x, curve.y) == (tuple(own.thresholds_C), tuple(100 * own.hota_C))
+    assert hota.series[-1].x == (0.5, 0.5)
+    for side, line in zip(samples, ap_over_iou(samples).series, strict=True):
+        assert np.mean(line.y) == pytest.approx(100 * side.overall["ap"][0])
+    bins = [own for own in calibration(scores).series if own.kind == "line"]
+    assert [sum(map(int, own.labels)) for own in bins] == [
+        sum(number for *_, number in own.bins.values()) for own in scores
+    ]
+    curves = precision_recall(samples).series
+    assert [own.name for own in curves[:2]] == ["A, IoU 0.5", "B, IoU 0.5"]
+    ap50 = [100 * np.mean(own.y) for own in curves[:2]]
+    assert ap50 == pytest.approx([100 * side.overall["ap50"][0] for side in samples])
+
+
+def test_bars_are_the_points_lost_and_stages_have_no_methods_color(samples):
+    lost = lost_ap(samples)
+    assert lost.categories == tuple(ERRORS)
+    for side, bars in zip(samples, lost.series, strict=True):
+        assert bars.y == tuple(100 * side.errors.gains[kind] for kind in ERRORS)
+    stages = stage_costs([("<b>model</b>$x$", {"encode": 1.0, "_other$y$": 0.5}), ("b", {})])
+    assert [(own.name, own.y, own.method) for own in stages.series] == [
+        ("encode", (1.0, 0.0), ""),
+        ("_other$y$", (0.5, 0.0), ""),
+    ]
+    drawn = draw_inline([stages], "stages")
+    assert not re.search(rf"--chart-({'|'.join(LIGHT.colors)})\b", drawn)
+    assert "&lt;b&gt;model&lt;/b&gt;$x$" in drawn
+    assert "_other$y$" in drawn
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_every_chart_is_drawn_and_a_single_side_has_the_look_of_its_method(samples, scores, number):
+    bars = [("model", {"encode": 1.0})]
+    panels = report_panels(samples[:number], scores[:number], bars, "ifc")
+    methods = {own.method for panel in panels.values() for own in panel.series} - {""}
+    assert methods == ({"ifc"} if number == 1 else {"A", "B"})
+    for name, panel in panels.items():
+        drawn = draw_inline([panel], name, size=SIZE)
+        assert re.search(r'role="img" aria-label="[^"]{20,}"', drawn)
+        assert not re.search(r"#[0-9a-f]{6}\b", drawn)
 
 
 def test_numbers_as_printed():

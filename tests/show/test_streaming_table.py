@@ -1,5 +1,6 @@
 """The table `streaming`, its picture, and the report's section."""
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import refresh
 from paths import ROOT
 from record_example import example_record, streaming_fields
-from vis_bench.charts import draw
+from vis_bench.charts import draw, look_of
 from vis_bench.measures.registry import MEASURES
 from vis_bench.measures.speed.table import speed_table
 from vis_bench.measures.streaming.table import streaming_page, streaming_panels
@@ -15,7 +16,8 @@ from vis_bench.measures.streaming.trace import read_trace
 from vis_bench.metrics.streaming import VideoStream, latency_figures, show_figures
 from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
-from vis_bench.show.report.streaming import delay_curves, streaming_tables
+from vis_bench.show.report.measurements import measurement_chart
+from vis_bench.show.report.streaming import streaming_tables
 from vis_bench.table import render
 
 
@@ -121,12 +123,19 @@ def test_the_section_of_the_report():
     assert len(latency.rows) == 1
     assert len(latency.columns) == len(latency.rows[0])
     assert latency.rows[0][5].text == "500?"
-    assert delay_curves([cell(), cell(10)])[1] == (
-        "B, 6 frames/s",
-        [0.0, pytest.approx(1 / 6), 0.5],
-        [0.0, 20.0, 50.0],
-    )
-    assert (streaming_tables([None]), delay_curves([None])) == ([], [])
+    assert streaming_tables([None]) == []
+
+
+def test_the_chart_of_the_report_is_in_the_colors_of_its_sides():
+    assert measurement_chart("streaming", [None, example_record()]) is None
+    alone = measurement_chart("streaming", [cell()])
+    sides = measurement_chart("streaming", [cell(), cell(10)])
+    assert f"--chart-{look_of('ifc').color}" in alone
+    assert {f"--chart-{look_of(side).color}" for side in "AB"} <= {
+        *re.findall(r"--chart-\w+", sides)
+    }
+    assert ">A T=5" in sides
+    assert ">B T=10" in sides
 
 
 SHIPPED = ROOT / "results" / "streaming"

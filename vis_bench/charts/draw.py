@@ -10,8 +10,9 @@ import numpy as np
 
 from vis_bench.charts.encode import chart_style, encode_figure
 from vis_bench.charts.labels import LABEL_SIZE, label_points
-from vis_bench.charts.looks import DARK, INK, LIGHT, PAPER, Look, Looks, Theme, looks_of
+from vis_bench.charts.looks import DARK, LIGHT, PAPER, Looks, Theme, looks_of
 from vis_bench.charts.panels import Panel, Series, digest
+from vis_bench.charts.series import draw_series, mark_points
 from vis_bench.errors import InputError
 from vis_bench.text import single_line
 
@@ -21,12 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.text import Annotation
 
-MOST_SERIES = 7  # beside each other in one category
-_MOST_DODGE, _DODGE = 0.2, 0.08  # of the distance of two categories
 _SIZE, _ALONE = (4.3, 3.4), (6.5, 4.0)  # of a panel beside others and alone, in inches
 _CATEGORY_HEIGHT, _CATEGORY_ROOM = 0.24, 1.0
 _TITLE_CHARACTERS = 12  # for each inch of a panel
-_DOTS = (0, (1, 1.8))
 _NAME_CHARACTERS, _LEGEND_CHARACTERS = 18, 60
 # Names at the ends of lines: their left edge, in the frame's widths, and the room of each.
 _NAME_PLACE, _NAME_ROOM = 1.03, 1.1
@@ -99,12 +97,6 @@ def add_legend(
             text.set_text(name)
 
 
-def dodges(number: int) -> np.ndarray:
-    """Distances of series from the middle of their category."""
-    step = min(_DODGE, 2 * _MOST_DODGE / max(number - 1, 1))
-    return step * (np.arange(number) - (number - 1) / 2)
-
-
 def _theme_style(theme: Theme) -> dict[str, Any]:
     ground = theme.ground or "none"
     return {
@@ -127,61 +119,63 @@ def _theme_style(theme: Theme) -> dict[str, Any]:
 def _height(panel: Panel, height: float) -> float:
     if not panel.is_sideways:
         return height
-    return _CATEGORY_ROOM + _CATEGORY_HEIGHT * len(panel.categories)
+    bars = max(1, sum(series.kind == "bars" for series in panel.series))
+    return _CATEGORY_ROOM + _CATEGORY_HEIGHT * bars**0.5 * len(panel.categories)
 
 
-def _draw_panel(
-    axis: Axes, panel: Panel, looks: Looks, theme: Theme, characters: int
-) -> list[Line2D]:
-    """Draw the series of a panel, its axes and its title; return a line for each series.
+def _draw_panel(axis: Axes, panel: Panel, looks: Looks, theme: Theme, characters: int) -> list[Any]:
+    """Draw the series of a panel, its axes and its title; return `draw_series`'.
 
     Args:
         characters: of a line of text.
     """
-    number = len(panel.named)
-    if panel.categories and number > MOST_SERIES:
-        raise InputError(
-            f"{number} series stand beside each other over {panel.xlabel}; expected at most "
-            f"{MOST_SERIES}"
-        )
-    shifts = iter(dodges(number) if panel.categories else np.zeros(number))
-    lines = []
-    for series in panel.series:
-        shift = 0.0 if series.kind == "dotted" else float(next(shifts))
-        look = looks.get((series.method, series.name), Look(INK, ""))
-        lines.append(_draw_series(axis, series, shift, look, theme, panel.is_sideways))
+    lines = draw_series(axis, panel, looks, theme)
     _set_axes(axis, panel, characters)
     for series, line in zip(panel.series, lines, strict=True):
         if series.goes_on and series.x:
             ends = [series.x[-1], axis.get_xlim()[1]], [series.y[-1]] * 2
             axis.plot(*ends, color=line.get_color(), linestyle=line.get_linestyle(), marker="")
+    mark_points(axis, panel, lines, theme)
+    if panel.is_sideways:
+        _write_values(axis, panel, lines)
+    if panel.around_zero is not None:
+        _write_around_zero(axis, panel.around_zero, theme)
     return lines
 
 
-def _draw_series(
-    axis: Axes, series: Series, shift: float, look: Look, theme: Theme, sideways: bool
-) -> Line2D:
-    color = theme.colors.get(look.color, theme.ink)
-    x, y = np.array(series.x, float) + shift, np.array(series.y, float)
-    bars = [
-        (place, low, high)
-        for place, low, high in zip(x, series.low, series.high, strict=False)
-        if low is not None and high is not None
-    ]
-    if bars:
-        places, low, high = np.array(bars).T
-        spans = axis.hlines if sideways else axis.vlines
-        spans(places, low, high, color=color, linewidth=0.8, alpha=0.8)
-    [line] = axis.plot(
-        *((y, x) if sideways else (x, y)),
-        color=color,
-        marker=look.marker if series.kind in ("line", "points") else "",
-        linestyle={"points": "none", "dotted": _DOTS}.get(series.kind, look.dash),
-        clip_on=False,
-        fillstyle="none" if series.is_hollow else look.fill,
-        markerfacecoloralt=theme.ground or "none",
-    )
-    return line
+def _write_values(axis: Axes, panel: Panel, drawn: Sequence[Any]) -> None:
+    """Write the labels of a panel with categories below each other: behind bars, or else right of
+    the frame.
+    """
+    for series, artist in zip(panel.series, drawn, strict=True):
+        labels = list(map(single_line, series.labels))
+        if series.kind in ("bars", "stack"):
+            axis.bar_label(artist, labels or [""] * len(series.x), padding=3, size=LABEL_SIZE)
+            continue
+        for label, y in zip(labels, artist.get_ydata(), strict=False):
+            axis.annotate(
+                label,
+                (_NAME_PLACE, y),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                size=LABEL_SIZE,
+                annotation_clip=False,
+            )
+
+
+def _write_around_zero(axis: Axes, words: tuple[str, str], theme: Theme) -> None:
+    axis.axvline(0, color=theme.ink, linewidth=0.8, zorder=1)
+    for text, side, shift in zip(words, ("right", "left"), (-5, 5), strict=True):
+        axis.annotate(
+            text,
+            (0, 1),
+            xytext=(shift, 3),
+            textcoords="offset points",
+            ha=side,
+            xycoords=("data", "axes fraction"),
+            size=LABEL_SIZE,
+            annotation_clip=False,
+        )
 
 
 def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
@@ -190,15 +184,17 @@ def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
     xlabel = "\n".join(filter(None, (panel.xlabel, _wrapped(panel.remark, characters))))
     axis.set_title(_wrapped(panel.title, characters))
     if panel.categories:
-        names = [single_line(name) for name in panel.categories]
-        places = range(len(names))
+        number = len(panel.categories)
+        ticks = [(n, single_line(name)) for n, name in enumerate(panel.categories) if name]
+        places, names = zip(*ticks, strict=True) if ticks else ((), ())
         if panel.is_sideways:
             axis.set_yticks(places, names)
-            axis.set(ylim=(len(names) - 0.5, -0.5), xlim=panel.ylim, ylabel=xlabel)
+            axis.margins(x=0.1)
+            axis.set(ylim=(number - 0.5, -0.5), xlim=panel.ylim, ylabel=xlabel)
             axis.set_xlabel(panel.ylabel)
             return
         axis.set_xticks(places, names)
-        axis.set(xlim=(-0.35, len(names) - 0.65), ylim=panel.ylim)
+        axis.set(xlim=(-0.35, number - 0.65), ylim=panel.ylim)
         axis.set(xlabel=xlabel, ylabel=panel.ylabel)
         return
     options = {"linthresh": panel.linear_below, "linscale": 0.5}
@@ -242,13 +238,13 @@ def _add_legend(figure: Figure, panels: Sequence[Panel], drawn: Sequence[Sequenc
     )
 
 
-def _labels(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Sequence[str]]:
-    """Labels of the points of all lines of an axis; those behind a series' end have none."""
-    names: list[Sequence[str]] = [
-        [single_line(label) for label in series.labels] or [""] * len(series.x)
-        for series in panel.series
-    ]
-    return [*names, *([""] * 2 for _ in axis.lines[len(lines) :])]
+def _labels(axis: Axes, panel: Panel, drawn: Sequence[Any]) -> list[Sequence[str]]:
+    """Labels of the points of all lines of an axis; lines that are of no series have none."""
+    known: dict[Any, list[str]] = {}
+    if not panel.is_sideways:
+        for line, series in zip(drawn, panel.series, strict=True):
+            known[line] = list(map(single_line, series.labels))
+    return [known.get(line) or [""] * len(np.asarray(line.get_xdata())) for line in axis.lines]
 
 
 def _write_ends(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Annotation]:

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from vis_bench.charts.draw import draw
 from vis_bench.charts.looks import DARK, LIGHT, Theme
 from vis_bench.charts.panels import Panel
+from vis_bench.text import single_line
 
 # No chart draws these colors otherwise.
 _NAMES = ("ink", "line", *LIGHT.colors)
@@ -35,12 +36,11 @@ def css_colors() -> str:
     return f":root {{ {light} }}\n{scheme} {{ :root {{ {dark} }} }}\n"
 
 
-def draw_inline(panels: Sequence[Panel], name: str, alt: str, **layout: Any) -> Markup:
+def draw_inline(panels: Sequence[Panel], name: str, **layout: Any) -> Markup:
     """Return a chart as an `svg` element that fills the width that it is given.
 
     Args:
         name: begins the ids in the element, and differs between the charts of a page.
-        alt: the chart in words.
         layout: arguments of `draw`.
     """
     svg = draw(panels, "svg", theme=_THEME, **layout).decode()
@@ -53,6 +53,7 @@ def draw_inline(panels: Sequence[Panel], name: str, alt: str, **layout: Any) -> 
         body = body.replace(placeholder, f"var(--chart-{color})")
     # A style would hold for the whole page.
     body = re.sub(r"<(style|metadata).*?</\1>", "", body, flags=re.DOTALL)
+    alt = " ".join(single_line(panel.alt or f"{panel.title}.") for panel in panels)
     return Markup(f'<svg viewBox="{view[1]}" role="img" aria-label="{escape(alt)}">{body}')
 
 

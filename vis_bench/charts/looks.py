@@ -21,7 +21,7 @@ _DARK = {
     "olive": "#c3c653", "violet": "#a99cff", "gray": "#9aa4ae",
 }  # fmt: skip
 _MARKERS = "os^DvPX<>dp"
-_DASHES = "-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5))
+_DASHES = "-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (9, 1.5))
 _FILLS = "full", "none", "left", "right", "top", "bottom"
 INK = "ink"  # color of what is of no one method
 

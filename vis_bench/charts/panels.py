@@ -15,8 +15,9 @@ _DIGITS = 6  # of values in a digest, so that it is the same on all machines
 # A value and the ends of its interval; None where unknown.
 Value = tuple[float | None, float | None, float | None]
 # line: markers joined by a line; points: markers alone; curve: a line alone; dotted: a thin dotted
-# line that is not named, such as a limit, or an extrapolation of the series of its name.
-Kind = Literal["line", "points", "curve", "dotted"]
+# line that is not named, such as a limit, or an extrapolation of the series of its name; bars: from
+# 0; stack: bars that begin where those of the series before end, in grays.
+Kind = Literal["line", "points", "curve", "dotted", "bars", "stack"]
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ class Series:
         method: name by which it has its color and marker; empty for what is of no one method.
         x: numbers, or places in the panel's categories.
         low, high: ends of the points' intervals, in y; None for a point without one.
-        labels: beside the points; an empty one is not drawn.
+        labels: beside the points, and behind bars; in a panel that is sideways, right of the frame;
+            an empty one is not drawn.
         goes_on: the line stays level from the last point to the edge.
         is_hollow: of what is not ranked, such as a reconstruction.
+        hollow_at, ringed_at: numbers of points that are hollow, and of those in a ring.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Series:
     kind: Kind = "line"
     goes_on: bool = False
     is_hollow: bool = False
+    hollow_at: tuple[int, ...] = ()
+    ringed_at: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -68,12 +73,14 @@ class Panel:
 
     Attributes:
         xscale: "symlog" is logarithmic from `linear_below` on, and holds 0.
-        categories: names of x = 0, 1, ..; beside each other there, series are moved apart by a
-            fifth at most.
+        categories: names of x = 0, 1, ..; an empty one has no tick. Beside each other there, series
+            are moved apart by a fifth at most.
         is_sideways: the categories stand below each other, and y goes from left to right.
         names: place of the series' names, at the ends of lines or in a legend; "none" where labels
             or the title name them.
         remark: below the axis.
+        around_zero: words on both sides of y = 0 in a panel that is sideways.
+        alt: the chart in words.
     """
 
     title: str
@@ -90,6 +97,8 @@ class Panel:
     is_sideways: bool = False
     names: Literal["ends", "legend", "none"] = "legend"
     remark: str = ""
+    around_zero: tuple[str, str] | None = None
+    alt: str = ""
 
     @property
     def named(self) -> list[Series]:

@@ -45,8 +45,7 @@ def measurement_chart(name: str, records: Sequence[Record | None]) -> Markup | N
         if record is not None
     ]
     panels = MEASURES[name].charted(known)
-    alt = "; ".join(panel.title for panel in panels)
-    return draw_inline(panels, name, f"{alt}.") if panels else None
+    return draw_inline(panels, name) if panels else None
 
 
 def _titled(page: Page, chart: Markup | None) -> Page:

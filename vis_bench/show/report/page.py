@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from vis_bench.charts import css_colors
+from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
 from vis_bench.metrics.analyse import Analysis, analyse
 from vis_bench.metrics.compare import compare
@@ -28,7 +28,7 @@ from vis_bench.show.report.facts import (
     machine_facts,
     measured_facts,
 )
-from vis_bench.show.report.measurements import other_pages
+from vis_bench.show.report.measurements import measurement_chart, other_pages
 from vis_bench.show.report.metrics import (
     KINDS,
     category_table,
@@ -38,7 +38,7 @@ from vis_bench.show.report.metrics import (
     metrics_table,
 )
 from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
-from vis_bench.show.report.streaming import delay_curves, streaming_tables
+from vis_bench.show.report.streaming import streaming_tables
 from vis_bench.show.report.table import LETTERS, order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
@@ -170,8 +170,8 @@ def _context(
     names = [side.name for side in inputs.sides]
     compared = compare(*samples) if len(samples) == 2 else None
     letters = LETTERS if len(samples) == 2 else ("",)
-    bars = costs.stage_bars(records)
-    curves = delay_curves(records)
+    method = records[0].method if records[0] is not None else LETTERS[0]
+    panels = plots.report_panels(samples, scores, costs.stage_bars(records), method)
     cost_tables = (costs.stage_table(records), costs.size_table(records))
     return {
         "is_pair": len(inputs.sides) == 2,
@@ -199,14 +199,9 @@ def _context(
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),
         "charts": {
-            "forest": plots.forest(samples),
-            "hota": plots.hota_over_score(scores),
-            "calibration": plots.calibration(scores),
-            "pr": plots.precision_recall(samples),
-            "iou": plots.ap_over_iou(samples),
-            "lost": plots.lost_ap(samples),
-            "stages": plots.stage_costs(bars) if bars else None,
-            "delay": plots.ap_over_delay(curves) if curves else None,
+            "stages": None,
+            "delay": measurement_chart("streaming", records),
+            **{name: draw_inline([own], name, size=plots.SIZE) for name, own in panels.items()},
         },
         "warnings": list(dict.fromkeys([*contradictions(samples, records), *warnings])),
         "plan": plan,

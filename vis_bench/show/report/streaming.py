@@ -1,4 +1,4 @@
-"""Streaming: AP by rate and delay, frame latency, and AP over delay; of records that have them."""
+"""Streaming: AP by rate and delay, frame latency; of records that have them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from vis_bench.record.schema import Record, StreamFields
 from vis_bench.show.report.table import LETTERS, measured, words
 from vis_bench.table.model import Column, Entry, Table
 from vis_bench.table.number_format import points, range_text
-
-# A curve of AP over delay: its name, delays in seconds and AP in points.
-DelayCurve = tuple[str, list[float], list[float]]
 
 
 def streaming_tables(records: Sequence[Record | None]) -> list[Table]:
@@ -59,22 +56,6 @@ def streaming_tables(records: Sequence[Record | None]) -> list[Table]:
         "Frame latency, from arrival to the first result",
     )
     return [shown, latency]
-
-
-def delay_curves(records: Sequence[Record | None]) -> list[DelayCurve]:
-    """AP over delay of every record, at every rate."""
-    curves: dict[tuple[str, float], DelayCurve] = {}
-    for letter, record in zip(LETTERS, records, strict=False):
-        for point in record.streaming_by_delay if record is not None else ():
-            if point.delay_ms is None or point.ap is None:
-                continue
-            name = f"{letter}, " if len(records) == 2 else ""
-            _, delays, aps = curves.setdefault(
-                (letter, point.rate), (f"{name}{point.rate:g} frames/s", [], [])
-            )
-            delays.append(point.delay_ms / 1000)
-            aps.append(100 * point.ap)
-    return list(curves.values())
 
 
 def _rows(records: Sequence[Record | None]) -> list[tuple[str, Record, StreamFields]]:
