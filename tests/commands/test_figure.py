@@ -12,6 +12,7 @@ import refresh
 from drawing_case import LEFT, NOWHERE, RIGHT, annotations, tube, write_frames, write_results
 from hostile_calls import call
 from paths import ROOT
+from report_case import write_case
 from vis_bench.cli import main
 from vis_bench.commands.figure import FIGURES
 from vis_bench.data.frames import write_frame
@@ -54,7 +55,7 @@ def test_sampling_points_and_their_arrays(tmp_path, method):
     )
     assert (code, err) == (0, "")
     assert out == f"wrote {output}, {data}\n"
-    assert Image.open(output).width == 880
+    assert Image.open(output).width == 1760
     arrays = np.load(data)
     locations, weights = arrays["sampling_locations_LTQMKP2"], arrays["attention_weights_LTQMKP"]
     queries = len(arrays["queries_Q"])
@@ -152,11 +153,54 @@ def test_failure_cases(failures):
     found = {case["kind"]: case for case in json.loads(out)["cases"]}
     assert {kind: case["video"] for kind, case in found.items()} == {"missed": "cats"}
     assert found["missed"]["lost"] == pytest.approx(0.5)
-    assert Image.open(failures / "f.png").width == 880
+    assert Image.open(failures / "f.png").width == 1760
     code, out, _ = cases(failures, "--kinds", "missed", "--worst", 3)
-    assert out.count("\n") == 2
-    assert re.match(r"Missed, cats: AP [0-9.]+, 50.0 lost to missed objects\n", out)
+    assert out.count("\n") == 3
+    judged, heading, _ = out.splitlines()
+    assert judged == f"r, 1 of 1 video of {failures / 'gt.json'}"
+    assert re.fullmatch(r"Missed, cats: AP [0-9.]+, 50.0 lost to missed objects", heading)
     assert figure("failure-cases", failures / "r.json", "--output", failures / "x.png")[0] == 2
+
+
+def report_cases(folder, *arguments):
+    return figure(
+        "failure-cases", folder / "bad.results.json", "--output", folder / "f.png", *arguments
+    )
+
+
+@pytest.mark.parametrize("num_videos", [1, 2, 3, None])
+def test_only_measured_videos_are_judged(tmp_path, num_videos):
+    """Of a record its first videos; without one those with a track."""
+    paths = write_case(tmp_path, num_videos=num_videos)
+    tracked = {1: [1], 2: [1], 3: [1, 2, 3], None: [1, 3]}[num_videos]
+    results = json.loads((tmp_path / "bad.results.json").read_bytes())
+    kept = [track for track in results if track["video_id"] in tracked]
+    (tmp_path / "bad.results.json").write_text(json.dumps(kept))
+    if num_videos is None:
+        paths["bad"].unlink()
+    given = ("--annotations", paths["annotations"], "--frames", paths["frames"])
+    code, out, err = report_cases(tmp_path, *given, "--json", "--worst", 3)
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    assert facts["annotations"] == str(paths["annotations"])
+    assert facts["num_videos"] == (num_videos or 2)
+    videos = {case["video"] for case in facts["cases"]}
+    assert ("dogs" in videos) == (num_videos in (2, 3))
+    assert "cats" in videos
+
+
+def test_without_annotations_those_of_the_record_are_taken_or_it_is_refused(tmp_path):
+    write_case(tmp_path)
+    code, out, err = report_cases(tmp_path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "annotations" in err
+
+
+def test_results_of_other_categories_are_refused(failures):
+    write_results(failures / "r.json", (LEFT, 9, 0.9))
+    code, _, err = cases(failures)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "category ids from 9 to 9" in err
 
 
 def test_vectors_for_papers(failures):
@@ -230,7 +274,7 @@ def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):
     for path in tmp_path.iterdir():
         assert path.stat().st_size < 300_000
         with Image.open(path) as picture:
-            assert picture.width == 880
+            assert picture.width == 1760
 
 
 @pytest.mark.parametrize("command", refresh.PICTURES)

@@ -14,7 +14,8 @@ from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
-from vis_bench.runs.sources import check_has_objects, failure_sources
+from vis_bench.runs.sources import check_has_objects, failure_sources, measured_only
+from vis_bench.text import count as count_of
 from vis_bench.text import one_line
 
 if TYPE_CHECKING:
@@ -102,9 +103,10 @@ def _add_failure_cases(options: Options) -> None:
         "--annotations",
         "GT.json",
         "annotations of the videos; needs --frames",
-        unless_given="those of the synthetic validation videos, which are drawn in memory",
+        unless_given="those of the record beside the results, or of the synthetic validation "
+        "videos, which are drawn in memory",
     )
-    options.annotated_frames("the synthetic validation videos")
+    options.annotated_frames("those of the same videos")
     options.value("--kinds", "NAME,...", "kinds of error", names, unless_given="all")
     options.value("--worst", "N", "videos per kind of error", count, default=1)
     options.value("--columns", "N", "frames of a video", count, default=4)
@@ -115,18 +117,22 @@ def _add_failure_cases(options: Options) -> None:
 
 def _failure_cases(options: argparse.Namespace) -> None:
     """Breaks down the errors of every video, and draws the worst ones."""
+    from vis_bench.metrics.check_results import check_results
     from vis_bench.metrics.errors import ERRORS, break_down_videos, worst_videos
-    from vis_bench.show.figures.strips import encode_strips, failure_cases, failure_heading
+    from vis_bench.show.figures.failures import failure_cases, failure_heading
+    from vis_bench.show.figures.strips import encode_strips
     from vis_bench.show.overlay.tracks import check_fit
 
     kinds = options.kinds or list(ERRORS)
     for kind in kinds:
         if kind not in ERRORS:
             raise InputError(f"--kinds names {kind!r}; expected some of: {', '.join(ERRORS)}")
-    inputs = failure_sources(options.results, options.frames, options.annotations)
+    given = failure_sources(options.results, options.frames, options.annotations)
+    check_fit(given)
+    inputs = measured_only(given)
     [side], truth = inputs.sides, inputs.truth
     check_has_objects(truth)
-    check_fit(inputs)
+    remarks = check_results(truth, side.results)
     check_writable(options.output)
     bars = Bars(options.json)
     with bars.bar("errors", len(truth.videos)) as advance:
@@ -139,17 +145,25 @@ def _failure_cases(options: argparse.Namespace) -> None:
     blocks = failure_cases(
         inputs,
         cases,
+        options.columns,
         min_score=options.min_score,
         labels=options.labels,
         warn=lambda text: warnings.update({text: None}),
     )
     form = picture_format(options.output)
-    write_atomically(options.output, encode_strips(blocks, options.columns, options.column, form))
-    warn([*truth.warnings, *warnings])
-    lines = [failure_heading(*case) for case in cases]
+    judged = f"{len(truth.videos)} of {count_of(len(given.videos), 'video')} of {truth.name}"
+    drawn = encode_strips(blocks, options.columns, options.column, form, remark=judged)
+    write_atomically(options.output, drawn)
+    warn([*truth.warnings, *remarks, *warnings])
+    lines = [f"{side.name}, {judged}", *(failure_heading(*case) for case in cases)]
     lines += [f"{kind}: no further video loses AP to it" for kind in kinds if not worst[kind]]
     lines += [f"wrote {options.output}"]
-    facts = {"written": [str(options.output)], "cases": [_fields(*case) for case in cases]}
+    facts = {
+        "written": [str(options.output)],
+        "annotations": truth.name,
+        "num_videos": len(truth.videos),
+        "cases": [_fields(*case) for case in cases],
+    }
     print_result(options, facts, "\n".join(map(one_line, lines)))
 
 
@@ -169,7 +183,7 @@ FIGURES = {
         "frames of one video with the masks of several methods, a row each", _add_strip, _strip,
     ),
     "failure-cases": (
-        "the videos that lose most AP to each kind of error, as strips",
+        "the measured videos that lose most AP to each kind of error, as strips",
         _add_failure_cases, _failure_cases,
     ),
     "sampling-points": (

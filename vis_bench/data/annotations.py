@@ -7,7 +7,7 @@ stop, count wrongly or crash is refused. What it silently leaves out becomes a w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,17 @@ class GroundTruth:
             [f"{name}: {warning}" for warning in warnings],
             _parts(content, name, videos),
             is_of_images(content),
+        )
+
+    def of_videos(self, videos: Sequence[Video]) -> GroundTruth:
+        """The annotations of some of the videos."""
+        ids = {video.id for video in videos}
+        rows = [row for row, annotated in enumerate(self.objects) if annotated.video_id in ids]
+        return replace(
+            self,
+            videos=videos,
+            objects=[self.objects[row] for row in rows],
+            tubes=self.tubes.chosen(rows),
         )
 
 

@@ -51,6 +51,8 @@ from vis_bench.metrics.resample import resampled_ap
 
 ERRORS = ("identity", "class", "mask quality", "duplicate", "background", "missed")
 IDENTITY_ERRORS = ("switch", "fragment", "drift")
+# In the order of the repairs.
+REPAIRED = (*IDENTITY_ERRORS, *ERRORS[1:])
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,7 @@ def break_down(
         results: tracks of the annotated videos.
         num_resamples, seed: of the half-samples of the videos.
     """
-    followed = followed_videos(ground_truth, results)
-    stages = [[each.video for each in followed]]
-    for mend in (repair_switches, join_fragments, return_from_background):
-        followed = [mend(each) for each in followed]
-        stages.append([each.video for each in followed])
-    for repair in (repair_classes, repair_masks, drop_duplicates, drop_background, add_missed):
-        stages.append([repair(video) for video in stages[-1]])
+    stages = repair_stages(ground_truth, results)
     halves_BV = draw_half_samples(len(ground_truth.videos), num_resamples, seed)
     matches = [_matches(stage, ground_truth.categories) for stage in stages]
     aps_S = [np.append(_ap(each) or 0.0, resampled_ap(each, halves_BV)) for each in matches]
@@ -123,6 +119,18 @@ def break_down(
     )
 
 
+def repair_stages(ground_truth: GroundTruth, results: Results) -> list[list[VideoTracks]]:
+    """The tracks of every video as they are, and after each repair of `REPAIRED`, in turn."""
+    followed = followed_videos(ground_truth, results)
+    stages = [[each.video for each in followed]]
+    for mend in (repair_switches, join_fragments, return_from_background):
+        followed = [mend(each) for each in followed]
+        stages.append([each.video for each in followed])
+    for repair in (repair_classes, repair_masks, drop_duplicates, drop_background, add_missed):
+        stages.append([repair(video) for video in stages[-1]])
+    return stages
+
+
 @dataclass(frozen=True)
 class VideoErrors:
     """A video as a data set of its own: its AP, and what repairing each kind of error adds.
@@ -135,6 +143,12 @@ class VideoErrors:
     gains: Mapping[str, float]
     identity_gains: Mapping[str, float]
 
+    def repaired(self, kind: str) -> str:
+        """The kind of `REPAIRED` that stands behind one of `ERRORS`: of identity the costliest."""
+        if kind != "identity":
+            return kind
+        return max(self.identity_gains, key=lambda part: self.identity_gains[part])
+
 
 def break_down_videos(
     ground_truth: GroundTruth, results: Results, advance: Callable[[], object] = lambda: None
@@ -146,10 +160,9 @@ def break_down_videos(
     """
     found = []
     for video in ground_truth.videos:
-        own = _of_video(ground_truth, video)
+        own, tracks = of_video(ground_truth, results, video)
         if not all(thing.is_crowd for thing in own.objects):
-            tracks = [track for track in results.tracks if track.video_id == video.id]
-            errors = break_down(own, Results.of(tracks, results.name))
+            errors = break_down(own, tracks)
             found.append(VideoErrors(video, errors.ap, errors.gains, errors.identity_gains))
         advance()
     return found
@@ -176,14 +189,10 @@ def worst_videos(
 _ROUNDING = 1e-9
 
 
-def _of_video(truth: GroundTruth, video: Video) -> GroundTruth:
-    rows = [row for row, thing in enumerate(truth.objects) if thing.video_id == video.id]
-    return replace(
-        truth,
-        videos=[video],
-        objects=[truth.objects[row] for row in rows],
-        tubes=truth.tubes.chosen(rows),
-    )
+def of_video(truth: GroundTruth, results: Results, video: Video) -> tuple[GroundTruth, Results]:
+    """The annotations and results of one video."""
+    tracks = [track for track in results.tracks if track.video_id == video.id]
+    return truth.of_videos([video]), Results.of(tracks, results.name)
 
 
 def repair_switches(followed: FollowedVideo) -> FollowedVideo:
@@ -314,12 +323,18 @@ def drop_background(video: VideoTracks) -> VideoTracks:
     return video.kept(video.claims() >= 0)
 
 
+def missed_objects(video: VideoTracks) -> list[int]:
+    """The objects, without crowds, that no track finds."""
+    claimed = set(video.claims().tolist())
+    return [g for g, crowd in enumerate(video.crowd_G) if g not in claimed and not crowd]
+
+
 def add_missed(video: VideoTracks) -> VideoTracks:
     """Adds a perfect track for every object that none has found."""
-    claimed = set(video.claims().tolist())
-    missed = [g for g, crowd in enumerate(video.crowd_G) if g not in claimed and not crowd]
+    missed = missed_objects(video)
     return replace(
         video,
+        row_D=np.append(video.row_D, np.full(len(missed), NOTHING)),
         score_D=np.append(video.score_D, np.zeros(len(missed))),
         category_D=np.append(video.category_D, video.category_G[missed]),
         iou_DG=np.concatenate([video.iou_DG, video.iou_GG[missed]]),

@@ -34,10 +34,11 @@ NOTHING = -1
 class VideoTracks:
     """The tracks of one video, in file order, and how they overlap its objects.
 
-    `iou_DG`: space-time IoU of every track with every object of any category. `iou_GG`: of the
-    objects with each other.
+    `row_D`: of the tracks in their file; -1 for one that a repair adds. `iou_DG`: space-time IoU of
+    every track with every object of any category. `iou_GG`: of the objects with each other.
     """
 
+    row_D: np.ndarray
     score_D: np.ndarray
     category_D: np.ndarray
     category_G: np.ndarray
@@ -69,6 +70,7 @@ class VideoTracks:
         """Without the other tracks."""
         return replace(
             self,
+            row_D=self.row_D[kept_D],
             score_D=self.score_D[kept_D],
             category_D=self.category_D[kept_D],
             iou_DG=self.iou_DG[kept_D],
@@ -277,6 +279,7 @@ def followed_videos(ground_truth: GroundTruth, results: Results) -> list[Followe
             len(order) + np.arange(len(masks.key_R)),
         )
         state = VideoTracks(
+            tracks.tracks.rows_N,
             np.array([float(track.score) for track in rated]),
             np.array([track.category_id for track in rated], int),
             np.array([thing.category_id for thing in things], int),

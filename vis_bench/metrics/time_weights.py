@@ -95,6 +95,7 @@ def found_objects(results: Results, ground_truth: GroundTruth, video_id: int) ->
     )
     crowd_G = np.array([thing.is_crowd for thing in things], bool)
     claimed_D = VideoTracks(
+        np.arange(len(results.tracks)),
         np.array([float(track.score) for track in results.tracks]),
         np.array([track.category_id for track in results.tracks], int),
         np.array([thing.category_id for thing in things], int),

@@ -250,7 +250,8 @@ def drawn_sources(
 
 
 def failure_sources(results: str, frames: Path | None, annotations: Path | None) -> Sources:
-    """Finds the same for `figure failure-cases`; by default the synthetic validation videos.
+    """Finds the same for `figure failure-cases`; by default the videos of the record beside the
+    results, or else the synthetic validation videos.
 
     Args:
         results: path of a results file, or NAME=PATH.
@@ -261,10 +262,27 @@ def failure_sources(results: str, frames: Path | None, annotations: Path | None)
     if frames is not None or annotations is not None:
         given, other = ("--frames", "--annotations") if frames else ("--annotations", "--frames")
         raise InputError(f"{given} is given without {other}; expected both, or neither")
-    dataset = load_dataset("synthetic", "val")
     [side] = _named_sides([results])
+    if side.record is None:
+        dataset = load_dataset("synthetic", "val")
+    else:
+        found = find_annotations([side.record])[1]
+        assert found is not None, "a record without annotations names its data set"
+        dataset = found
     _check_videos_known(side.results, dataset.videos, f"{dataset.name} {dataset.split}")
     return Sources([side], dataset.ground_truth(), dataset.videos)
+
+
+def measured_only(sources: Sources) -> Sources:
+    """Leaves out the videos of one set of predictions that were not measured: all but the first
+    ones of a limited record, or, without a record, those without a track.
+    """
+    [side], truth = sources.sides, sources.truth
+    tracked = {track.video_id for track in side.results.tracks}
+    videos = [video for video in sources.videos if video.id in tracked]
+    if side.record is not None and side.record.num_videos is not None:
+        videos = list(sources.videos[: side.record.num_videos])
+    return replace(sources, truth=truth.of_videos(videos), videos=videos)
 
 
 def check_has_objects(truth: GroundTruth) -> None:

@@ -53,8 +53,10 @@ def recorded(attention, *tracks):
 
 
 def pixels(page):
-    """The page as an array of RGB."""
-    return np.asarray(Image.open(io.BytesIO(page.encoded("png"))).convert("RGB")).astype(int)
+    """The page as an array of RGB, a pixel for each of its layout."""
+    drawn = Image.open(io.BytesIO(page.encoded("png"))).convert("RGB")
+    assert drawn.width == 2 * PAGE_WIDTH
+    return np.asarray(drawn.reduce(2)).astype(int)
 
 
 def spots(picture_HW3, color):

@@ -97,16 +97,32 @@ def test_pictures_keep_the_shape_of_frames():
     assert draw_frame(FRAME, [Instance(LEFT, 0, ("a long name",))], 0, 12).size == (12, 8)
 
 
-@pytest.mark.parametrize(("width", "is_short"), [(192, True), (288, False)])
-def test_small_pictures_may_abbreviate_a_label(width, is_short):
-    """Four tall objects leave gaps in which only an abbreviation finds a place."""
+def test_where_a_name_finds_no_place_its_number_stands():
+    """Four tall objects leave gaps in which only a short label finds a place."""
     gaps = encode_masks(np.stack([bars(first) for first in (0, 26, 52, 78)]))
-    with_short, without = (
-        [Instance([mask], n, ("checkered_box",), abbreviation=short) for n, mask in enumerate(gaps)]
-        for short in ("che.", "")
+    instances = [
+        Instance([mask], n, ("checkered_box", f"#{n}"), ringed=n == 3)
+        for n, mask in enumerate(gaps)
+    ]
+    labels = make_tile(FRAME, instances, 0, 192).labels
+    assert {text for label in labels for text, _ in label.lines} == {"#0", "#1", "#2", "#3"}
+    assert labels[0].lines[0][0] == "#3", "what is ringed finds its place first"
+
+
+def test_a_weak_track_is_pale_and_has_no_dark_line():
+    strong, weak = (
+        np.asarray(draw_frame(FRAME, [Instance(LEFT, 0, (), style)], 0, WIDTH)).astype(int)
+        for style in ("false", "weak")
     )
-    pictures = [draw_frame(FRAME, instances, 0, width) for instances in (with_short, without)]
-    assert (pictures[0].tobytes() != pictures[1].tobytes()) == is_short
+    changed = [np.abs(picture - GROUND).sum() for picture in (strong, weak)]
+    assert 0 < changed[1] < 0.7 * changed[0]
+    assert strong.sum(2).min() < sum(GROUND) - 100 < weak.sum(2).min()
+
+
+def test_a_ring_stays_in_every_frame():
+    instance = Instance(LEFT, 0, ("cat 0.90",), ringed=True)
+    for t in range(4):
+        assert make_tile(FRAME, [instance], t, WIDTH).ringed == [True]
 
 
 def bars(first):

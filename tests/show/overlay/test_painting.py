@@ -10,9 +10,8 @@ from vis_bench.masks.rle import encode_masks
 from vis_bench.show.overlay.painting import (
     BLACK,
     FILL,
-    GAP,
+    HATCHED,
     PALETTE,
-    STRIPE,
     WHITE,
     color_of,
     contrast,
@@ -95,8 +94,8 @@ def test_a_false_track_is_hatched():
     inside = (slice(14, 46), slice(14, 46))
     striped = stripes((60, 96))[inside]
     assert 0.4 < striped.mean() < 0.6
-    assert (painted[inside][striped] == mixed(RED, STRIPE)).all()
-    assert (painted[inside][~striped] == mixed(RED, GAP)).all()
+    assert (painted[inside][striped] == mixed(RED, HATCHED["false"][0])).all()
+    assert (painted[inside][~striped] == mixed(RED, HATCHED["false"][1])).all()
 
 
 def test_an_object_that_is_not_matched_is_only_labeled():

@@ -6,7 +6,7 @@ from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, T, results, truth, tube
 from vis_bench.data.video import video_without_frames
 from vis_bench.runs.sources import Side
 from vis_bench.show.overlay.label_box import MOST_LETTERS, Letters, shortened
-from vis_bench.show.overlay.rows import abbreviation, rows_of
+from vis_bench.show.overlay.rows import rows_of
 
 VIDEO = video_without_frames(1, "cats", 60, 96, T)
 NAMES = {1: "cat", 2: "dog"}
@@ -94,7 +94,7 @@ def test_missed_is_said_of_frames_and_not_matched_of_the_video():
 def test_objects_of_one_class_are_numbered():
     objects = truth((LEFT, 1), (RIGHT, 1), (NOWHERE, 2))
     truth_row, row = rows([results((RIGHT, 1, 0.9), (NOWHERE, 2, 0.8))], objects)
-    assert [i.texts[0] for i in truth_row.instances] == ["cat #1", "cat #2", "dog"]
+    assert [i.texts for i in truth_row.instances] == [("cat #1", "#1"), ("cat #2", "#2"), ("dog",)]
     found = [i.texts[0] for i in row.instances if i.style == "track"]
     assert found == ["cat #2, 0.90", "dog 0.80"]
     (alone,) = rows([results((RIGHT, 1, 0.9), (LEFT, 1, 0.8))])
@@ -106,9 +106,17 @@ def test_low_scores_are_left_out():
     (row,) = rows([source], min_score=0.3)
     assert [i.texts[-1] for i in row.instances] == ["0.90"]
     assert row.remark == "1 track below 0.3 not drawn"
-    _, row = rows([source], truth((RIGHT, 1)), min_score=0.3)
-    assert row.instances[0].texts[0] == "cat not matched, only at score 0.10"
     assert rows([source])[0].remark == ""
+
+
+def test_a_low_score_that_alone_finds_an_object_is_pale():
+    source = results((LEFT, 1, 0.9), (RIGHT, 1, 0.1), (RIGHT, 1, 0.05), (LEFT, 1, 0.2))
+    _, row = rows([source], truth((LEFT, 1), (RIGHT, 1)), min_score=0.3)
+    assert [(i.texts, i.style, i.identity) for i in row.instances] == [
+        (("cat #1, 0.90", "0.90"), "track", 0),
+        (("cat #2, 0.10", "0.10"), "weak", 1),
+    ]
+    assert row.remark == "2 tracks below 0.3 not drawn"
 
 
 SWAPPED = tube((20, 64), (20, 64), (20, 8), (20, 8))
@@ -137,35 +145,12 @@ def test_a_video_without_tracks_or_objects():
     assert rows([results()])[0].instances == []
 
 
-def test_an_abbreviation_tells_a_class_from_the_others():
-    names = ["person", "giant_panda", "elephant", "elevator", "cat", "zebra", "truck", "trucks"]
-    assert [abbreviation(name, names) for name in names] == [
-        "per.",
-        "gi.pa.",
-        "elep.",
-        "elev.",
-        "",
-        "",
-        "",
-        "",
-    ]
-    shapes = ["checkered_star", "checkered_box", "striped_star", "chess star"]
-    assert [abbreviation(name, shapes) for name in shapes] == [
-        "chec.star.",
-        "ch.bo.",
-        "st.st.",
-        "",
-    ]
-    assert abbreviation("_", ["_"]) == abbreviation("", []) == ""
-
-
 def test_long_class_names_are_cut_before_they_are_laid_out():
     objects, name = truth((LEFT, 1), (RIGHT, 2)), "elephant" * 125
     truth_row = rows_of(VIDEO, [], objects, {1: name, 2: f"{name}s"}, 0.0)[0]
     for instance in truth_row.instances:
         assert instance.texts[0].startswith("elephant")
         assert len(instance.texts[0]) == MOST_LETTERS
-        assert len(instance.abbreviation) < MOST_LETTERS
 
 
 def test_a_text_is_shortened_in_few_measurements():
@@ -181,12 +166,3 @@ def test_a_text_is_shortened_in_few_measurements():
     assert shortened("elephant", letters, 2) == "..."
     assert shortened("elephant", letters, 8) == "elephant"
     assert len(measured) < 30
-
-
-def test_objects_of_the_ground_truth_have_a_short_label_too():
-    objects = truth((LEFT, 1), (RIGHT, 2))
-    truth_row = rows_of(VIDEO, [], objects, {1: "elephant", 2: "dog"}, 0.0)[0]
-    assert [(i.texts, i.abbreviation) for i in truth_row.instances] == [
-        (("elephant",), "ele."),
-        (("dog",), ""),
-    ]

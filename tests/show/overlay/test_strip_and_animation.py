@@ -98,6 +98,10 @@ def test_the_legend_has_what_occurs(tmp_path):
     assert drawn.marks([0, 1]) == MARKS[:3]
     assert drawn.marks([0]) == MARKS[1:3]
     assert drawn.remarks() == ["method: 2 tracks below 0.5 not drawn"]
+    drawn.rows = [Row("method", [gone, replace(switching, ringed=True)])]
+    assert drawn.marks([0, 1, 2]) == ["missed", "false", "cause"]
+    drawn.rows = [Row("method", [named, Instance(LEFT, 0, (), "weak")])]
+    assert drawn.marks([0]) == ["unmatched", "weak"]
     drawn.labels = "none"
     assert "unmatched" not in drawn.marks([0, 1, 2])
 

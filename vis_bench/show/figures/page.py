@@ -1,10 +1,11 @@
 """Page of a paper's figure: pictures and plots at places in pixels, as PNG, SVG or PDF.
 
-Points and letters stay vectors in SVG and PDF; a PNG has as many pixels as the page.
+Points and letters stay vectors in SVG and PDF; a PNG has twice as many pixels as the page.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
-from vis_bench.charts import chart_style, encode_figure
+from vis_bench.charts import chart_style, encode_figure, encode_picture
 from vis_bench.show.overlay.painting import Color
 from vis_bench.text import single_line
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 # The width of a page in pixels: that of a README's column on GitHub.
 PAGE_WIDTH = 880
 _DOTS_PER_INCH = 100
+# Of a README's PNG, for sharp letters on dense screens.
+_README_DPI = 2 * _DOTS_PER_INCH
+# Mean difference in levels of 255 that a palette may make.
+_UNSEEN = 3.0
 # Of text, in pixels.
 TEXT, SMALL = 14, 12
 # Of text in a paper's column, in points.
@@ -39,7 +44,7 @@ class PageStyle:
     width: float = PAGE_WIDTH
     text: float = TEXT
     small: float = SMALL
-    dpi: int = _DOTS_PER_INCH
+    dpi: int = _README_DPI
 
     @classmethod
     def of_column(cls, inches: float | None) -> PageStyle:
@@ -158,7 +163,18 @@ class FigurePage:
     def encoded(self, form: str) -> bytes:
         """Return the page as a file, "png", "svg" or "pdf"."""
         with chart_style():
-            return encode_figure(self._figure, form, dpi=self.style.dpi)
+            data = encode_figure(self._figure, form, dpi=self.style.dpi)
+        if form != "png" or self.style != README:
+            return data
+        with Image.open(io.BytesIO(data)) as page:
+            return encode_png(page.convert("RGB"))
+
+
+def encode_png(page: Image.Image) -> bytes:
+    """Encode a picture with a palette, at a fourth of the size, unless that could be seen."""
+    few = page.quantize(256, dither=Image.Dither.NONE)
+    difference = ImageStat.Stat(ImageChops.difference(page, few.convert("RGB"))).mean
+    return encode_picture(few if max(difference) < _UNSEEN else page, "PNG", optimize=True)
 
 
 def pale(frame_HW3: np.ndarray) -> np.ndarray:

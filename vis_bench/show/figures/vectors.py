@@ -13,7 +13,7 @@ from vis_bench.masks.rle import decode
 from vis_bench.show.figures.page import FigurePage, PageStyle, points, rgb
 from vis_bench.show.overlay.frame import Instance, Tile
 from vis_bench.show.overlay.label_box import PADDING, Font, Letters
-from vis_bench.show.overlay.painting import BLACK, Color, ink_on
+from vis_bench.show.overlay.painting import BLACK, HATCHED, Color, ink_on
 from vis_bench.show.overlay.strip import Sheet, Text
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Lines are thinner in pictures narrower than this.
 _FULL = 200
-_OPACITY = {"track": 0.47, "false": 0.12}
+_OPACITY = {"track": 0.47, "false": 0.12, "weak": 0.0}
 _MEASURED = 1000
 
 
@@ -57,10 +57,10 @@ def _draw_tile(axes: Axes, tile: Tile) -> None:
     axes.set(autoscale_on=False, aspect="auto")
     axes.set_axis_off()
     scale = max(0.4, min(1.0, width / _FULL))
-    shown = zip(tile.masks, tile.instances, tile.switched, strict=True)
-    for mask, instance, switched in reversed([*shown]):
+    shown = zip(tile.masks, tile.instances, tile.ringed, strict=True)
+    for mask, instance, ringed in reversed([*shown]):
         if instance.style != "unmatched":
-            _draw_mask(axes, decode(mask), tile.size_hw, instance, switched, scale)
+            _draw_mask(axes, decode(mask), tile.size_hw, instance, ringed, scale)
     for label in tile.labels:
         if label.leader:
             xy = tuple(zip(*label.leader, strict=True))
@@ -97,7 +97,7 @@ def _draw_mask(
     mask_HW: np.ndarray,
     size_hw: tuple[int, int],
     instance: Instance,
-    switched: bool,
+    ringed: bool,
     scale: float,
 ) -> None:
     """Draw one mask; `scale` is that of its lines."""
@@ -122,12 +122,13 @@ def _draw_mask(
         line("white", 0.8)
         line("black", 0.8, "dashed")
         return
-    if switched:
+    if ringed:
         line("black", 4.4)
         line("white", 3.2)
     axes.contourf(x, y, inside, [0.5, 1.5], colors=[color], alpha=_OPACITY[instance.style])
-    if instance.style == "false":
+    if instance.style in HATCHED:
         hatched = axes.contourf(x, y, inside, [0.5, 1.5], colors="none", hatches=["//////"])
-        hatched.set(edgecolor=color, linewidth=0)
-    line("black", 1.5)
+        hatched.set(edgecolor=(*color, 0.5 if instance.style == "weak" else 1.0), linewidth=0)
+    if instance.style != "weak":
+        line("black", 1.5)
     line(color, 0.9)

@@ -14,8 +14,6 @@ from vis_bench.show.overlay.label_box import Label, Letters, Lines, labels_besid
 from vis_bench.show.overlay.painting import GRAY, WHITE, Color, Style, color_of, masks_at
 
 Offsets = dict[int, tuple[float, float]]
-# Pictures narrower than this many pixels may abbreviate labels.
-SMALL = 250
 # In moving pictures a switch stays marked for half a second at 6 frames per second, and a label
 # stands for two.
 MARKED_FRAMES, LABELED_FRAMES = 3, 12
@@ -31,10 +29,10 @@ class Instance:
         masks_T: of the video's size.
         identity: number of the object; one color goes with it.
         texts: forms of its label, from the longest.
-        style: `track` is filled, `false` hatched, `missed` only outlined, with dashes, and
-            `unmatched` only labeled.
+        style: `track` is filled, `false` hatched, `weak` hatched and pale, `missed` only outlined,
+            with dashes, and `unmatched` only labeled.
         switches: frames in which its identity switches.
-        abbreviation: last form of its label in small pictures.
+        ringed: in every frame, as what a figure is about.
     """
 
     masks_T: Sequence[RLE | None]
@@ -42,7 +40,7 @@ class Instance:
     texts: tuple[str, ...]
     style: Style = "track"
     switches: tuple[int, ...] = ()
-    abbreviation: str = ""
+    ringed: bool = False
 
     @property
     def color(self) -> Color:
@@ -58,12 +56,14 @@ class Instance:
 class Row:
     """One row of a video's pictures: the ground truth, or one results file.
 
-    `remark` stands below the pictures, such as the number of tracks that are not drawn.
+    `remark` stands below the pictures, such as the number of tracks that are not drawn; `note`
+    behind the name in strips.
     """
 
     name: str
     instances: Sequence[Instance]
     remark: str = ""
+    note: str = ""
 
 
 class VideoPictures:
@@ -71,6 +71,7 @@ class VideoPictures:
 
     Args:
         warn: called with a sentence for each frame that cannot be read; its pictures are gray.
+        frames: of a strip; None for evenly spread ones.
     """
 
     def __init__(
@@ -79,7 +80,9 @@ class VideoPictures:
         rows: Sequence[Row],
         warn: Callable[[str], None],
         labels: Labels = "first",
+        frames: Sequence[int] | None = None,
     ) -> None:
+        self.frames = frames
         self.video = video
         self.rows = rows
         self.labels = labels
@@ -162,7 +165,10 @@ class VideoPictures:
         }
         if self.labels == "none":
             found.discard("unmatched")
-        shown: list[str] = [style for style in ("missed", "unmatched", "false") if style in found]
+        order = ("missed", "unmatched", "false", "weak")
+        shown: list[str] = [style for style in order if style in found]
+        if any(instance.ringed for row in self.rows for instance in row.instances):
+            return [*shown, "cause"]
         switches = [s for row in self.rows for instance in row.instances for s in instance.switches]
         return [*shown, "switch"] if switches and min(switches) <= frames[-1] else shown
 
@@ -180,7 +186,7 @@ class Tile:
         masks: of the frame's size; earlier ones lie above later ones.
         masks_Nhw: the same at the size of the picture.
         instances: whose masks they are.
-        switched: masks with a ring, for an identity switch.
+        ringed: masks with a ring, for an identity switch or as what a figure is about.
         labels: in the picture's pixels.
         notice: words in the middle, and their letters.
     """
@@ -189,7 +195,7 @@ class Tile:
     masks: Sequence[RLE]
     masks_Nhw: np.ndarray
     instances: Sequence[Instance]
-    switched: Sequence[bool]
+    ringed: Sequence[bool]
     labels: Sequence[Label] = ()
     notice: tuple[str, Letters] | None = None
 
@@ -220,7 +226,8 @@ def make_tile(
 
     Args:
         frame_HW3: uint8 RGB.
-        instances: earlier ones lie above later ones, and their labels find a place first.
+        instances: earlier ones lie above later ones. Labels of ringed ones, then those of earlier
+            ones find a place first.
         width: of the picture, in pixels; its height keeps the frame's shape.
         letters: of the labels; by default such as suit the width.
         since: identity switches after this frame and up to t are marked; by default those in t.
@@ -234,17 +241,35 @@ def make_tile(
     masks = [mask for instance in shown if (mask := instance.masks_T[t])]
     masks_Nhw = masks_at(masks, frame_HW3.shape[:2], size_hw)
     switches = [instance.switches_after(since, t) for instance in shown]
-    labels: dict[int, Label] = {}
+    ringed = [i.ringed or bool(own) for i, own in zip(shown, switches, strict=True)]
+    labels: list[Label] = []
     if labeled is None or labeled:
+        order = sorted(range(len(present)), key=lambda n: not ringed[n])
+        places = [present[n] for n in order]
         forms = [
-            _label_forms(instance, own, letters, width) if labeled is None or i in labeled else []
-            for i, instance, own in zip(present, shown, switches, strict=True)
+            _label_forms(shown[n], switches[n], letters, width)
+            if labeled is None or present[n] in labeled
+            else []
+            for n in order
         ]
-        offsets = {} if offsets is None else offsets
-        before = {n: offsets[i] for n, i in enumerate(present) if i in offsets}
-        labels = labels_beside(masks_Nhw, forms, letters, before)
-        offsets.update({present[n]: label.offset for n, label in labels.items()})
-    return Tile(frame_HW3, masks, masks_Nhw, shown, [*map(bool, switches)], [*labels.values()])
+        labels = _labels(
+            masks_Nhw[order], forms, letters, places, {} if offsets is None else offsets
+        )
+    return Tile(frame_HW3, masks, masks_Nhw, shown, ringed, labels)
+
+
+def _labels(
+    masks_Nhw: np.ndarray,
+    forms_N: Sequence[Sequence[Lines]],
+    letters: Letters,
+    places: Sequence[int],
+    offsets: Offsets,
+) -> list[Label]:
+    """Place the labels near those of the frame before; `offsets` by `places`, and updated."""
+    before = {n: offsets[i] for n, i in enumerate(places) if i in offsets}
+    found = labels_beside(masks_Nhw, forms_N, letters, before)
+    offsets.update({places[n]: label.offset for n, label in found.items()})
+    return [*found.values()]
 
 
 def gray_tile(video: Video, t: int, width: int, letters: Letters | None = None) -> Tile:
@@ -265,12 +290,10 @@ def _label_forms(
 ) -> list[Lines]:
     """Forms of a label, from the longest to the shortest; notes stand on white below the text."""
     notes = [(f"switch at {t}", WHITE) for t in switches[-1:]]
-    texts, is_narrow = instance.texts, letters.narrow(width)
+    is_narrow = letters.narrow(width)
     widest = width - 8 if is_narrow else 0.6 * width
-    if width < SMALL and instance.abbreviation:
-        texts = (*texts, instance.abbreviation)
-    if is_narrow or instance.style == "unmatched":
-        texts = tuple(text for text in texts if letters.width(text) <= widest) or texts[-1:]
+    fitting = tuple(text for text in instance.texts if letters.width(text) <= widest)
+    texts = fitting or instance.texts[-1:]
     forms: list[Lines] = [
         [(shortened(text, letters, widest), instance.color), *notes] for text in texts
     ]

@@ -8,7 +8,7 @@ number of masks; only outlines are drawn mask by mask, each in its own box.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,11 +16,13 @@ import numpy as np
 from vis_bench.masks.rle import RLE, decode
 
 Color = tuple[int, int, int]
-# `missed` (in a frame) and `unmatched` (over the video, only labeled) are of objects.
-Style = Literal["track", "false", "missed", "unmatched"]
+# `weak` tracks have too low a score; `missed` (in a frame) and `unmatched` (over the video, only
+# labeled) are of objects.
+Style = Literal["track", "false", "weak", "missed", "unmatched"]
 
-# Opacities of 256: of a filled mask, and of a hatched one on its stripes and between them.
-FILL, STRIPE, GAP = 120, 190, 30
+# Opacities of 256: of a filled mask, and of hatched ones on their stripes and between them.
+FILL = 120
+HATCHED: Mapping[Style, tuple[int, int]] = {"false": (190, 30), "weak": (110, 0)}
 
 WHITE: Color = (255, 255, 255)
 BLACK: Color = (0, 0, 0)
@@ -86,26 +88,26 @@ def paint(
     masks_Nhw: np.ndarray,
     colors: Sequence[Color],
     styles: Sequence[Style],
-    switched: Sequence[bool],
+    ringed: Sequence[bool],
 ) -> np.ndarray:
     """Paint masks over a frame, uint8 RGB; earlier masks lie above later ones.
 
     Args:
-        switched: masks that get a white ring around them.
+        ringed: masks that get a white ring around them.
     """
     painted_hw3 = _fill(frame_hw3, masks_Nhw, colors, styles)
-    width = max(2, round(max(frame_hw3.shape[:2]) / 180))
+    width = max(2, round(max(frame_hw3.shape[:2]) / 140))
     for index in reversed(range(len(masks_Nhw))):
         if styles[index] != "unmatched":
             _outline(painted_hw3, masks_Nhw[index], colors[index], styles[index], width)
-        if switched[index]:
+        if ringed[index]:
             _ring(painted_hw3, masks_Nhw[index], width)
     return painted_hw3
 
 
 def stripes(size_hw: tuple[int, int]) -> np.ndarray:
     """Return diagonal stripes, bool (h, w), as wide as the gaps between them."""
-    width = max(3, round(max(size_hw) / 120))
+    width = max(3, round(max(size_hw) / 90))
     return _diagonals(size_hw, (0, 0), width)
 
 
@@ -117,16 +119,16 @@ def _fill(
 ) -> np.ndarray:
     labels_hw = np.zeros(frame_hw3.shape[:2], np.intp)
     for index in reversed(range(len(masks_Nhw))):
-        if styles[index] in ("track", "false"):
+        if styles[index] == "track" or styles[index] in HATCHED:
             labels_hw[masks_Nhw[index]] = index + 1
-    hatched = np.array([False, *(style == "false" for style in styles)])
     color_L3 = np.array([(0, 0, 0), *colors], np.uint16)
-    opacity_2L = np.where(hatched, [[GAP], [STRIPE]], FILL).astype(np.uint16)
-    opacity_2L[:, 0] = 0
+    # Between the stripes and on them.
+    opacities = [HATCHED.get(style, (FILL, FILL))[::-1] for style in styles]
+    opacity_2L = np.array([(0, 0), *opacities], np.uint16).T
     covered = np.flatnonzero(labels_hw)
     labels_P = labels_hw.ravel()[covered]
     opacity_P1 = opacity_2L[0][labels_P][:, None]
-    if hatched.any():
+    if any(style in HATCHED for style in styles):
         stripe_P = stripes(frame_hw3.shape[:2]).ravel()[covered].astype(np.intp)
         opacity_P1 = opacity_2L[stripe_P, labels_P][:, None]
     painted_P3 = frame_hw3.reshape(-1, 3).copy()
@@ -145,8 +147,10 @@ def _muted(pixels_P3: np.ndarray) -> np.ndarray:
 def _outline(
     painted_hw3: np.ndarray, mask_hw: np.ndarray, color: Color, style: Style, width: int
 ) -> None:
-    """Draw the inner edge in the color, and a dark line outside it; thin dashes where missed."""
-    if style == "missed":
+    """Draw the inner edge in the color and a dark line outside it; without one, and thinner, if
+    weak; in thin dashes where missed.
+    """
+    if style in ("missed", "weak"):
         width = max(1, width // 2)
     box = _box(mask_hw, width + 2)
     if box is None:
@@ -160,8 +164,9 @@ def _outline(
         part_hw3[edge_hw & dash_hw] = WHITE
         part_hw3[edge_hw & ~dash_hw] = BLACK
         return
-    halo_hw = _grown(inside_hw, 1) & ~inside_hw
-    part_hw3[halo_hw] = part_hw3[halo_hw] // 3
+    if style != "weak":
+        halo_hw = _grown(inside_hw, 1) & ~inside_hw
+        part_hw3[halo_hw] = part_hw3[halo_hw] // 3
     part_hw3[edge_hw] = color
 
 

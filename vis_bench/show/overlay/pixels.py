@@ -36,7 +36,7 @@ def paint_tile(tile: Tile) -> Image.Image:
     frame_hw3 = resized(tile.frame_HW3, tile.size_hw)
     colors = [instance.color for instance in tile.instances]
     styles = [instance.style for instance in tile.instances]
-    picture = Image.fromarray(paint(frame_hw3, tile.masks_Nhw, colors, styles, tile.switched))
+    picture = Image.fromarray(paint(frame_hw3, tile.masks_Nhw, colors, styles, tile.ringed))
     canvas = ImageDraw.Draw(picture)
     for label in tile.labels:
         if label.leader:

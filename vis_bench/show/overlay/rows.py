@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,41 +39,60 @@ def rows_of(
     categories: Mapping[int, str],
     min_score: float,
 ) -> list[Row]:
-    """Return the ground truth's row, if there is one, and then a row for each results file."""
-    sets = [tracks_of(side.results, video, min_score) for side in sides]
-    remarks = [
-        f"{count(hidden, 'track')} below {min_score:g} not drawn" if hidden else ""
-        for side, tracks in zip(sides, sets, strict=True)
-        for hidden in [num_hidden(side.results, video, tracks)]
-    ]
+    """Return the ground truth's row, if there is one, and then a row for each results file.
+
+    A track below `min_score` is drawn, pale, where no better one finds its object.
+    """
     if truth is None:
-        numbered = identities(sets)
-        names = Names.of(categories, zip(sets, numbered, strict=True))
-        return [
-            Row(
-                side.name,
-                [_track(tracks, n, int(identity), names) for n, identity in enumerate(identity_N)],
-                remark,
-            )
-            for side, tracks, identity_N, remark in zip(sides, sets, numbered, remarks, strict=True)
-        ]
+        return _unjudged_rows(video, sides, categories, min_score)
     objects = objects_of(truth, video)
+    sets, strong = [], []
+    for side in sides:
+        tracks = tracks_of(side.results, video, float("-inf"))
+        strong.append(tracks.chosen(np.flatnonzero(tracks.score_N >= min_score)))
+        is_found_N = outcomes(tracks, objects).found_N >= 0
+        sets.append(tracks.chosen(np.flatnonzero(is_found_N | (tracks.score_N >= min_score))))
     judged = [outcomes(tracks, objects) for tracks in sets]
     own_M, *numbered = identities([objects, *sets], [outcome.found_N for outcome in judged])
     names = Names.of(categories, [(objects, own_M)])
-    shown = [Row("ground truth", [_object(objects, m, names) for m in range(len(objects))])]
-    for side, tracks, outcome, identity_N, remark in zip(
-        sides, sets, judged, numbered, remarks, strict=True
+    shown = [truth_row(objects, names)]
+    for side, tracks, above, outcome, identity_N in zip(
+        sides, sets, strong, judged, numbered, strict=True
     ):
-        unmatched = outcome.unmatched | hidden_matches(side, video, objects, outcome)
-        instances = _lost(tracks, objects, unmatched, names, video.length)
-        switches = switch_frames(tracks, objects, video.length)
+        instances = _lost(tracks, objects, outcome.unmatched, names, video.length)
+        switches = switch_frames(above, objects, video.length)
         for n, (identity, fault) in enumerate(zip(identity_N, outcome.faults, strict=True)):
-            instances.append(
-                _track(tracks, n, int(identity), names, fault=fault, switches=switches[n])
-            )
-        shown.append(Row(side.name, instances, remark))
+            is_weak = n >= len(above)
+            own = () if is_weak else switches[n]
+            instances.append(track_instance(tracks, n, int(identity), names, fault, own, is_weak))
+        shown.append(Row(side.name, instances, _remark(side, video, tracks, min_score)))
     return shown
+
+
+def _unjudged_rows(
+    video: Video, sides: Sequence[Side], categories: Mapping[int, str], min_score: float
+) -> list[Row]:
+    sets = [tracks_of(side.results, video, min_score) for side in sides]
+    numbered = identities(sets)
+    names = Names.of(categories, zip(sets, numbered, strict=True))
+    return [
+        Row(
+            side.name,
+            [track_instance(tracks, n, int(i), names) for n, i in enumerate(identity_N)],
+            _remark(side, video, tracks, min_score),
+        )
+        for side, tracks, identity_N in zip(sides, sets, numbered, strict=True)
+    ]
+
+
+def _remark(side: Side, video: Video, tracks: TrackSet, min_score: float) -> str:
+    hidden = num_hidden(side.results, video, tracks)
+    return f"{count(hidden, 'track')} below {min_score:g} not drawn" if hidden else ""
+
+
+def truth_row(objects: TrackSet, names: Names) -> Row:
+    """Return the row of all annotated objects."""
+    return Row("ground truth", [_object(objects, m, names) for m in range(len(objects))])
 
 
 @dataclass(frozen=True)
@@ -111,48 +129,23 @@ class Names:
     def full(self, category: int, identity: int) -> str:
         """Return a name such as `cat #2`."""
         name = self.categories.get(category, f"class {category}")
-        return f"{name}{self._number(category, identity, ' ')}"
+        return f"{name} {self._number(category, identity)}".rstrip()
 
-    def short(self, category: int, identity: int) -> str:
-        """Return the abbreviation of a name; empty if it has none."""
-        name = self.categories.get(category, f"class {category}")
-        short = abbreviation(name, self.categories.values())
-        return short and f"{short}{self._number(category, identity)}"
+    def forms(self, category: int, identity: int) -> tuple[str, ...]:
+        """Return the full name, and the number alone if there is one."""
+        number = self._number(category, identity)
+        return (self.full(category, identity), *([number] if number else []))
 
-    def _number(self, category: int, identity: int, space: str = "") -> str:
+    def _number(self, category: int, identity: int) -> str:
         number = self.numbers.get((category, identity))
-        return "" if number is None else f"{space}#{number}"
-
-
-def abbreviation(name: str, names: Iterable[str]) -> str:
-    """Return the first letters of a name's words, as few as distinguish it from the other names.
-
-    At least 3 of a single word and 2 of each of several: `per.`, `gi.pa.`. Empty for a name of up
-    to 5 letters, or if it would not be two shorter than the name.
-    """
-    others = [other for other in names if other != name]
-    for length in range(2 if len(_words(name)) > 1 else 3, len(name)):
-        short = _cut(name, length)
-        if len(name) <= 5 or len(short) > len(name) - 2:
-            return ""
-        if all(_cut(other, length) != short for other in others):
-            return short
-    return ""
-
-
-def _cut(name: str, length: int) -> str:
-    return "".join(f"{word[:length]}." for word in _words(name))
-
-
-def _words(name: str) -> list[str]:
-    return re.split(r"[\s_-]+", name)
+        return "" if number is None else f"#{number}"
 
 
 def _object(objects: TrackSet, m: int, names: Names) -> Instance:
     category = int(objects.category_N[m])
-    name = names.full(category, m)
-    text = f"{name} (crowd)" if objects.crowd_N[m] else name
-    return Instance(objects.masks_T(m), m, (text,), abbreviation=names.short(category, m))
+    forms = names.forms(category, m)
+    texts = (f"{forms[0]} (crowd)", *forms) if objects.crowd_N[m] else forms
+    return Instance(objects.masks_T(m), m, texts)
 
 
 def hidden_matches(side: Side, video: Video, objects: TrackSet, shown: Outcomes) -> dict[int, str]:
@@ -185,21 +178,23 @@ def _lost(
     return instances
 
 
-def _track(
+def track_instance(
     tracks: TrackSet,
     n: int,
     identity: int,
     names: Names,
-    *,
     fault: str = "",
     switches: tuple[int, ...] = (),
+    is_weak: bool = False,
+    is_ringed: bool = False,
 ) -> Instance:
+    """Return a track as it is drawn; `fault` and `is_weak` hatch it."""
     category, score = int(tracks.category_N[n]), f"{tracks.score_N[n]:.2f}"
     name = names.full(category, identity)
     text = _scored(name, score)
     texts = (f"{text}, {fault}", text, score) if fault else (text, score)
-    style: Style = "false" if fault else "track"
-    return Instance(tracks.masks_T(n), identity, texts, style, switches)
+    style: Style = "weak" if is_weak else "false" if fault else "track"
+    return Instance(tracks.masks_T(n), identity, texts, style, switches, is_ringed)
 
 
 def _scored(name: str, score: str) -> str:

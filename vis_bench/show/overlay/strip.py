@@ -21,7 +21,7 @@ from vis_bench.show.overlay.painting import WHITE, Style
 GAP = 4
 _BETWEEN = 10
 _CHIP = "not matched"
-# Style, whether it is switched, and text of the legend.
+# Style, whether it is ringed, and text of the legend.
 MARKS: dict[str, tuple[Style, bool, str]] = {
     "missed": ("missed", False, "object without a mask in this frame"),
     "unmatched": (
@@ -30,6 +30,8 @@ MARKS: dict[str, tuple[Style, bool, str]] = {
         "by no drawn track of its class, with an IoU of 0.5 over all frames",
     ),
     "false": ("false", False, "track that finds no object"),
+    "weak": ("weak", False, "track with too low a score"),
+    "cause": ("track", True, "what costs the AP of the title"),
     "switch": ("track", True, "identity switch"),
 }
 
@@ -65,6 +67,7 @@ def strip_sheet(
     letters: Letters | None = None,
     heading: Letters | None = None,
     page_width: int = 0,
+    remark: str = "",
 ) -> Sheet:
     """Lay out a strip for each video, below each other, and a legend of what occurs.
 
@@ -75,10 +78,13 @@ def strip_sheet(
         width: of one frame, in pixels.
         letters: of all but the headings; by default such as suit the width.
         page_width: of the page, at least.
+        remark: last sentence of the legend.
     """
     letters = letters or Letters.of_width(width)
     heading = heading or letters
-    frames_B = [strip_frames(pictures.video.length, columns) for _, pictures in blocks]
+    frames_B = [
+        pictures.frames or strip_frames(pictures.video.length, columns) for _, pictures in blocks
+    ]
     page_width = max(page_width, max(map(len, frames_B)) * (width + GAP) - GAP)
     top, remarks = 0, []
     items: list[Iterable[Item]] = []
@@ -95,6 +101,7 @@ def strip_sheet(
         marks |= dict.fromkeys(pictures.marks(frames))
         video = f"{pictures.video.name}, " if len(blocks) > 1 else ""
         remarks += [f"{video}{remark}" for remark in pictures.remarks()]
+    remarks += [remark] if remark else []
     bottom, explained = legend([*marks], remarks, letters, page_width, bottom)
     return Sheet(page_width, bottom, chain(*items, explained))
 
@@ -108,17 +115,18 @@ def _strip(
     top: int,
 ) -> tuple[int, Iterator[Item]]:
     """Return the lower end of the strip of one video, and what it shows."""
-    names = [row.name for row in pictures.rows]
+    names = [", ".join(filter(None, (row.name, row.note))) for row in pictures.rows]
     numbers = [f"frame {t}" for t in frames]
     height = letters.band + tile_size((pictures.video.height, pictures.video.width), width)[0]
     # In narrow pictures the frames' numbers stand in a line of their own.
     apart = letters.width(names[0]) + 8 + letters.width(numbers[0]) > width
     first = top + letters.band * apart
+    start = pictures.frames[0] - 1 if pictures.frames else -1
 
     def items() -> Iterator[Item]:
         for column, t in enumerate(frames):
             x, earlier = column * (width + GAP), frames[:column]
-            since = earlier[-1] if earlier else -1
+            since = earlier[-1] if earlier else start
             tiles = pictures.at(t, width, letters, since=since, earlier=earlier)
             yield x + width, top + letters.band / 2, Text(numbers[column], letters, "right")
             for r, tile in enumerate(tiles):
@@ -169,7 +177,7 @@ def legend(
 
 def _swatch(mark: str, letters: Letters) -> Tile:
     """Return the mark on a piece of frame, or an empty label."""
-    style, is_switched, _ = MARKS[mark]
+    style, is_ringed, _ = MARKS[mark]
     if style == "unmatched":
         width, height = box_size([(_CHIP, WHITE)], letters)
         label = Label((0, 0, width, height), [(_CHIP, WHITE)], letters)
@@ -177,6 +185,5 @@ def _swatch(mark: str, letters: Letters) -> Tile:
     mask_hw = np.zeros((letters.band - 2, 2 * letters.band), bool)
     mask_hw[4:-4, 6:-6] = True
     ground_hw3 = np.full((*mask_hw.shape, 3), 200, np.uint8)
-    switches = (0,) if is_switched else ()
-    instance = Instance(encode_masks(mask_hw[None]), 0, (), style, switches)
+    instance = Instance(encode_masks(mask_hw[None]), 0, (), style, ringed=is_ringed)
     return make_tile(ground_hw3, [instance], 0, mask_hw.shape[1], labeled=())

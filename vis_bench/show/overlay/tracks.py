@@ -170,6 +170,7 @@ def outcomes(tracks: TrackSet, objects: TrackSet) -> Outcomes:
     if iou_NM.size:
         iou_NM = space_time_iou(tracks.tubes, tracks.rows_N, objects.tubes, objects.rows_N)
     video = VideoTracks(
+        tracks.rows_N,
         tracks.score_N,
         tracks.category_N,
         objects.category_N,

@@ -90,6 +90,7 @@ def _tracks(side: Analysis, own: Overlaps) -> VideoTracks:
     tracks = [side.results.tracks[row] for row in own.tracks.rows_N]
     objects = [side.truth.objects[row] for row in own.objects.rows_N]
     return VideoTracks(
+        own.tracks.rows_N,
         np.array([track.score for track in tracks], float),
         np.array([track.category_id for track in tracks], int),
         np.array([thing.category_id for thing in objects], int),

@@ -84,12 +84,13 @@ function paintMask(context, instance, mask, unit, switched) {
     strokeBoth(context, mask.edges, "#000", 12 * unit);
     strokeBoth(context, mask.edges, "#fff", 9 * unit);
   }
-  strokeBoth(context, mask.edges, "rgb(0 0 0 / 0.7)", 5 * unit);
+  const isWeak = instance.style === "weak";
+  if (!isWeak) strokeBoth(context, mask.edges, "rgb(0 0 0 / 0.7)", 5 * unit);
   context.fillStyle = instance.color;
-  context.globalAlpha = instance.style === "false" ? 0.12 : 0.47;
+  context.globalAlpha = { track: 0.47, false: 0.12, weak: 0 }[instance.style];
   context.fill(mask.area);
-  context.globalAlpha = 1;
-  if (instance.style === "false") {
+  context.globalAlpha = isWeak ? 0.5 : 1;
+  if (instance.style !== "track") {
     const [left, top, right, bottom] = mask.box;
     const step = 11 * unit;
     context.save();
@@ -104,7 +105,8 @@ function paintMask(context, instance, mask, unit, switched) {
     context.stroke();
     context.restore();
   }
-  strokeBoth(context, mask.edges, instance.color, 2.5 * unit);
+  context.globalAlpha = 1;
+  strokeBoth(context, mask.edges, instance.color, (isWeak ? 1.2 : 2.5) * unit);
 }
 
 function isDark(color) {
