@@ -16,7 +16,7 @@ import numpy as np
 from vis_bench.charts import Panel, Series
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import ap_samples, interval_of
-from vis_bench.metrics.matching import AREA_NAMES, RETURNING, STAYING, Matches
+from vis_bench.metrics.matching import RETURNING, STAYING, Matches, num_holding
 from vis_bench.record.names import split_ablations
 from vis_bench.record.schema import Record
 from vis_bench.table.labels import CLIP, cell_columns, cell_names, measured_order
@@ -34,6 +34,16 @@ class Cell:
     matches: Matches
 
     @cached_property
+    def num_holding(self) -> dict[str, list[int]]:
+        """Videos behind the interval of returning and of staying, by what is counted."""
+        categories, ranges = self.matches.categories, self.matches.ranges
+        returning, staying = (num_holding(categories, ranges.index(kind)) for kind in KINDS)
+        return {
+            "objects": [returning, staying],
+            "videos": [returning, num_holding(categories) - returning],
+        }
+
+    @cached_property
     def of_objects(self) -> list[np.ndarray]:
         """AP of returning and of staying objects."""
         return [self._samples(level=kind) for kind in KINDS]
@@ -41,10 +51,15 @@ class Cell:
     @cached_property
     def of_videos(self) -> list[np.ndarray]:
         """AP in videos with a returning object and in the others."""
-        place = len(AREA_NAMES) + list(self.matches.levels).index(RETURNING)
+        place = self.matches.ranges.index(RETURNING)
         objects_KV = np.stack([c.num_objects_VA[:, place] for c in self.matches.categories])
         returning_V = objects_KV.sum(0) > 0
         return [self._samples(inside_V=inside_V) for inside_V in (returning_V, ~returning_V)]
+
+    def interval(self, place: int) -> tuple[float, float] | None:
+        """The 95 % interval of the AP of returning (0) or of staying objects (1)."""
+        held = self.num_holding["objects"][place]
+        return interval_of(self.of_objects[place], len(self.matches.videos), num_holding=held)
 
     def _samples(self, level: str | None = None, inside_V: np.ndarray | None = None) -> np.ndarray:
         found_S = ap_samples(self.matches, level=level, inside_V=inside_V)
@@ -78,8 +93,12 @@ class Sweep:
         short, long = (COUNTED[counted](self.cells[place]) for place in (0, -1))
         gained = [after_S - before_S for before_S, after_S in zip(short, long, strict=True)]
         none_S = np.zeros_like(gained[0])
+        held = self.cells[0].num_holding[counted]
         pairs = (none_S, gained[0]), (none_S, gained[1]), (gained[1], gained[0])
-        return [difference_of(*pair, self.num_videos) for pair in pairs]
+        return [
+            difference_of(*pair, self.num_videos, num_holding)
+            for pair, num_holding in zip(pairs, (*held, min(held)), strict=True)
+        ]
 
 
 def find_sweeps(
@@ -105,7 +124,7 @@ def find_sweeps(
 def returning_page(sweeps: Sequence[Sweep]) -> Page:
     """AP of both kinds by clip length, gains of the longest clips, and what intervals show."""
     cells = [(sweep, cell) for sweep in sweeps for cell in reversed(sweep.cells)]
-    aps = [[_ap_entry(ap_S, s.num_videos) for ap_S in cell.of_objects] for s, cell in cells]
+    aps = [[_ap_entry(cell, place) for place in range(len(KINDS))] for _, cell in cells]
     kinds = [
         (Column(title, has_interval=True), [line[n] for line in aps])
         for n, title in enumerate(KINDS.values())
@@ -123,7 +142,11 @@ def returning_page(sweeps: Sequence[Sweep]) -> Page:
         "",
         (by_clip, Table.of(headings, gains, f"Gain from {' or '.join(ends)}")),
         {},
-        (*findings(sweeps), *interval_notes(sweep.num_videos for sweep in sweeps)),
+        (
+            *findings(sweeps),
+            *training_notes(sweeps),
+            *interval_notes(sweep.num_videos for sweep in sweeps),
+        ),
     )
 
 
@@ -146,6 +169,17 @@ def findings(sweeps: Sequence[Sweep]) -> list[str]:
     return texts
 
 
+def training_notes(sweeps: Sequence[Sweep]) -> list[str]:
+    """Names the methods of which one training was measured: no interval is about others."""
+    once = [s.name for s in sweeps if len({c.record.weights_sha256 for c in s.cells}) == 1]
+    if not once:
+        return []
+    return [
+        f"One training each of {_listed(once)}: the intervals are about other videos, not about "
+        "other trainings."
+    ]
+
+
 def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
@@ -155,10 +189,10 @@ def _clip(cell: Cell) -> str:
     return "whole videos" if length == "whole" else f"clips of {length} frames"
 
 
-def _ap_entry(ap_S: np.ndarray, num_videos: int) -> Entry:
-    ends = interval_of(ap_S, num_videos)
+def _ap_entry(cell: Cell, place: int) -> Entry:
+    ends = cell.interval(place)
     printed = None if ends is None else (points(ends[0]), points(ends[1]))
-    return Entry(points(float(ap_S[0])), interval=printed)
+    return Entry(points(float(cell.of_objects[place][0])), interval=printed)
 
 
 def _gain_entry(gain: Difference) -> Entry:
@@ -181,7 +215,7 @@ def _panel(sweep: Sweep) -> Panel:
             title.lower(),
             method,
             map(float, places),
-            [_drawn(cell.of_objects[kind], cell) for cell in sweep.cells],
+            [_drawn(cell, kind) for cell in sweep.cells],
         )
         for kind, title in enumerate(KINDS.values())
     ]
@@ -196,8 +230,8 @@ def _panel(sweep: Sweep) -> Panel:
     )
 
 
-def _drawn(ap_S: np.ndarray, cell: Cell) -> tuple[float, float, float]:
+def _drawn(cell: Cell, place: int) -> tuple[float, float, float]:
     """AP in points with the ends of its interval."""
-    ap = float(ap_S[0])
-    low, high = interval_of(ap_S, len(cell.matches.videos)) or (ap, ap)
+    ap = float(cell.of_objects[place][0])
+    low, high = cell.interval(place) or (ap, ap)
     return 100 * ap, 100 * low, 100 * high

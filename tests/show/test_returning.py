@@ -1,16 +1,20 @@
 """Gains of longer clips where objects return: against evaluations of the videos alone."""
 
+from dataclasses import replace
+
 import pytest
+from scipy import stats
 
 import refresh
 import returning
 from compare_workload import generate
 from record_example import example_record, perfect_tracks, synthetic_record
-from returning import find_sweeps, findings, returning_page
+from returning import find_sweeps, findings, returning_page, training_notes
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.compare import Difference
+from vis_bench.metrics.half_samples import standard_error
 from vis_bench.record.store import RecordStore, matches_file, read_record, record_json
 from vis_bench.show.paired_ap import PairedAP
 
@@ -107,6 +111,31 @@ def test_sentences_say_the_sign_only_where_the_interval_does():
     assert "no more than noise with B" in texts[1]
     assert "above 0 with A" in texts[2]
     assert "below 0 with B" in texts[2]
+
+
+def test_intervals_have_the_degrees_of_freedom_of_the_videos_of_their_kind(content, sweeps):
+    (sweep,) = sweeps
+    cell = sweep.cells[0]
+    staying = len({a["video_id"] for a in content[0]["annotations"]} - {1, 2, 3, 4, 5})
+    assert cell.num_holding["videos"] == [len(AWAY), staying]
+    assert cell.num_holding["objects"][0] == len(AWAY)
+    gain = sweep.gains("videos")[1]
+    ends = stats.t.interval(0.95, staying - 1, gain.difference, gain.standard_error)
+    assert (gain.low, gain.high) == pytest.approx(ends)
+    error = standard_error(cell.of_objects[1][1:], NUM_VIDEOS)
+    held = cell.num_holding["objects"][1]
+    ends = stats.t.interval(0.95, held - 1, cell.of_objects[1][0], error)
+    assert cell.interval(1) == pytest.approx((max(0, ends[0]), min(1, ends[1])))
+
+
+def test_a_sentence_names_methods_with_one_training(sweeps):
+    (sweep,) = sweeps
+    (note,) = training_notes(sweeps)
+    assert sweep.name in note
+    assert note in returning_page(sweeps).remarks
+    first, *others = sweep.cells
+    retrained = replace(first, record=first.record.model_copy(update={"weights_sha256": "another"}))
+    assert training_notes([replace(sweep, cells=[retrained, *others])]) == []
 
 
 def test_a_single_clip_length_or_missing_matches_is_no_sweep(sweeps):

@@ -1,5 +1,6 @@
-"""`python tests/support/coverage_table.py [NUM_SETS]` prints two tables of docs/statistics.md: what
-intervals cover, and how many times too few videos a plan names.
+"""`python tests/support/coverage_table.py [NUM_SETS]` prints the tables of docs/statistics.md: what
+intervals cover, how far the difference of two methods varies, and how many times too few videos a
+plan names.
 
 New videos in every set, from two unlike models of matches. The target of an interval is the mean AP
 of sets of as many videos, from three times as many further sets.
@@ -9,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 import clumped_model
 import match_model
@@ -82,9 +84,30 @@ def planned_too_few(population, num_videos, num_sets, at=302):
     for seed in range(num_sets):
         one_S, two_S = _aps(population, num_videos, seed, NUM_HALVES)
         plans.append(num_videos * (standard_error((two_S - one_S)[1:], num_videos) or 0.0) ** 2)
-    moved = [np.diff(_aps(population, at, seed, 0), axis=0) for seed in range(num_sets)]
-    needed = at * np.var(moved, ddof=1)
+    needed = at * deviation(population, at, num_sets, 0.7) ** 2
     return [needed / x for x in (np.mean(plans), *np.percentile(plans, [10, 90]))]
+
+
+def deviation(population, num_videos, num_sets, shared):
+    """Standard deviation of the difference of two equally good methods, over sets of videos.
+
+    Args:
+        shared: what the methods have in common, as for the models.
+    """
+    moved = [
+        np.diff(_aps(population, num_videos, seed, 0, shared), axis=0) for seed in range(num_sets)
+    ]
+    return float(np.std(moved, ddof=1))
+
+
+def planned(deviation, num_videos):
+    """Half-width of a difference's interval, the difference that 80 % of tests at 5 % find, and the
+    videos that a difference of 1 needs, as text.
+    """
+    half_width, power = stats.t.ppf([0.975, 0.8], num_videos - 1)
+    needed = num_videos * (stats.norm.ppf([0.975, 0.8]).sum() * deviation) ** 2
+    smallest = (half_width + power) * deviation
+    return f"±{half_width * deviation:.1f}", f"{smallest:.1f}", f"{float(f'{needed:.1e}'):,.0f}"
 
 
 def _sampled(population, num_videos, seed, num_halves):
@@ -95,20 +118,21 @@ def _sampled(population, num_videos, seed, num_halves):
     ]
 
 
-def _aps(population, num_videos, seed, num_halves):
+def _aps(population, num_videos, seed, num_halves, shared=0.7):
     counts_SV = count_samples(num_videos, num_halves, seed)
-    return [resampled_ap(matches, counts_SV) for matches in _pair(population, num_videos, seed)]
+    pair = _pair(population, num_videos, seed, shared)
+    return [resampled_ap(matches, counts_SV) for matches in pair]
 
 
-def _pair(population, num_videos, seed):
+def _pair(population, num_videos, seed, shared=0.7):
     rng = np.random.default_rng([num_videos, seed])
     if population is None:
-        return match_model.two_methods(rng, num_videos, 40)
-    return clumped_model.methods(rng, num_videos, population)
+        return match_model.two_methods(rng, num_videos, 40, shared=shared)
+    return clumped_model.methods(rng, num_videos, population, shared=shared)
 
 
 def main(num_sets):
-    """Write both tables as they come."""
+    """Write the tables as they come."""
     _write(
         "Model",
         "Videos",
@@ -125,6 +149,17 @@ def main(num_sets):
             shares = (row.ap, row.ap50, row.another_set, row.differs)
             cells = [f"{100 * x:.0f} %" for x in shares]
             _write(title, str(num_videos), *cells, f"{row.error_ratio:.2f}")
+    sys.stdout.write("\n")
+    sizes = SIZES[2:]
+    titles = (*(f"SD, {n} videos" for n in sizes), "95 %", "Smallest difference", "For 1 AP")
+    _write("Model", "Shared", *titles)
+    _write(":--", *7 * ["--:"])
+    for title in ("normal effects, 40 categories", "clumped, 40 categories"):
+        for shared in (0.95, 0.85, 0.7):
+            population = POPULATIONS[title]
+            deviations = [100 * deviation(population, n, num_sets, shared) for n in sizes]
+            of_most = planned(deviations[-1], sizes[-1])
+            _write(title, f"{shared:g}", *(f"{x:.1f}" for x in deviations), *of_most)
     sys.stdout.write("\n")
     _write("Model", "Videos", "Needed / planned", "10th percentile", "90th percentile")
     _write(":--", *4 * ["--:"])

@@ -11,7 +11,7 @@ from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.table import Part, as_markdown
 from vis_bench.table.model import ABSENT, Column, Page, Table
-from vis_bench.table.number_format import points, range_text
+from vis_bench.table.number_format import interval_notes, points, range_text
 
 if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a small file
     from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
@@ -85,8 +85,10 @@ def evaluation_parts(
         ]
     ]
     rows += [[f"{name} videos", *_points(row, ACCURACY_TITLES)] for name, row in parts.items()]
-    interval = range_text(*videos.interval) if videos and videos.interval else None
-    remarks = (f"AP, 95 % interval over videos: {interval}",) if interval else ()
+    remarks: tuple[str, ...] = ()
+    if videos and videos.interval:
+        text = f"Interval: AP {range_text(*videos.interval)}."
+        remarks = (text, *interval_notes([len(videos.videos)]))
     main = Page("", (_table(["points (0..100)", *ACCURACY_TITLES.values()], rows),), {}, remarks)
     printed: list[Part] = [main, *(_part_tables(videos) if videos else [])]
     if per_category:
@@ -103,7 +105,7 @@ def evaluation_parts(
             for name, ends in videos.tracking_intervals.items()
             if ends
         ]
-        remarks = (f"95 % intervals over videos: {', '.join(intervals)}",) if intervals else ()
+        remarks = (f"Intervals: {', '.join(intervals)}.",) if intervals else ()
         printed.append(Page("", tuple(tables), {}, remarks))
     return printed
 
