@@ -48,6 +48,8 @@ def write(page: Page) -> str:
     """Write a document with its title, a table each, footnotes and remarks."""
     from markupsafe import Markup
 
+    from vis_bench.charts import css_colors
+
     tables = tuple(map(_interval_first, page.tables))
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     return _template().render(
@@ -58,6 +60,7 @@ def write(page: Page) -> str:
         is_sortable=_is_sortable,
         is_unranked=_is_unranked,
         script=Markup(_SCRIPT),
+        chart_colors=Markup(css_colors()),
         script_digest=digest,
     )
 

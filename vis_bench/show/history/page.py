@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from markupsafe import Markup
 
+from vis_bench.charts import Panel, draw_inline
 from vis_bench.measures.comparison import FAILING
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, PARAMS, Metric
 from vis_bench.record.schema import Record
-from vis_bench.show.history.charts import Dot, chart, key_of_machines
+from vis_bench.show.history.charts import SIZE, Dot, history_panel
 from vis_bench.show.history.timeline import CellHistory, Move, Point
 from vis_bench.table.model import ABSENT, Column, Entry, Mark, Page, Table
 from vis_bench.table.number_format import figure, interval_remarks, metric_column, plain
@@ -234,31 +236,30 @@ def _with_charts(table: Table, history: CellHistory) -> Table:
 
 def _charts(history: CellHistory) -> Markup:
     """A chart of each metric with several values; empty without any."""
-    numbers = {machine: n for n, machine in enumerate(history.machines)}
-    machines = [numbers[point.machine] for point in history.points]
+    machines = [history.machines[point.machine] for point in history.points]
     moves = {(move.at, move.finding.figure): move.finding for move in history.moves}
-    drawn = []
+    panels: list[Panel] = []
     for metric, title in _CHARTS.items():
         dots = []
         for place, point in enumerate(history.points):
             value = metric.of(point.record)
             if value is None:
                 continue
-            low, high = _ends(point.record, metric, value)
-            ends = "" if low is None else f" ({metric.text(low)} to {metric.text(high or low)})"
+            low, high = (
+                None if end is None else end / metric.scale
+                for end in _ends(point.record, metric, value)
+            )
             found = moves.get((point, _gate_name(point.record, metric)))
             moved = "" if found is None else f"{found.baseline} to {found.current}"
-            text = (
-                f"{point.label}, {point.date or 'unknown time'}: {metric.text(value)}{ends}, "
-                f"{history.machines[point.machine]}{f'; moved: {moved}' if moved else ''}"
-            )
-            low, high = (None if end is None else end / metric.scale for end in (low, high))
-            at, machine = value / metric.scale, machines[place]
-            dots.append(Dot(place, at, low, high, machine, point.label, text, moved))
+            at = value / metric.scale
+            dots.append(Dot(place, at, low, high, machines[place], point.label, moved))
         if len(dots) > 1:
-            drawn.append(chart(title, dots, machines))
-    if drawn and len(numbers) > 1:
-        drawn.append(key_of_machines(list(history.machines.values())))
+            method = history.points[0].record.method
+            panel = history_panel(title, method, dots, machines)
+            panels.append(replace(panel, names="none") if panels else panel)  # one legend
+    digest = hashlib.sha256(history.name.encode()).hexdigest()[:8]
+    names = (f"h{digest}-{n}" for n in range(len(panels)))
+    drawn = (draw_inline([own], name, size=SIZE) for own, name in zip(panels, names, strict=False))
     return Markup("\n").join(drawn)
 
 
