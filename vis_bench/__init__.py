@@ -32,6 +32,7 @@ def evaluate(
     *,
     long_annotations: str | Path | None = None,
     tracking_threshold: float | None = None,
+    boundary: bool = False,
 ) -> Evaluation | ImageEvaluation:
     """Compute AP and AR of a results file as the official evaluator does.
 
@@ -40,6 +41,7 @@ def evaluate(
         results: a results file in the same form.
         long_annotations: those of the long videos, where AP is the mean of short and long ones.
         tracking_threshold: compute HOTA, IDF1 and TETA of tracks with a higher score, too.
+        boundary: compute AP by masks and their boundaries, too.
 
     Returns:
         `summary()`: `ap`, `ap50`, ... as fractions; `interval`: the 95 % interval of AP;
@@ -54,6 +56,7 @@ def evaluate(
         path_of("results", results),
         long_annotations=optional_path("long_annotations", long_annotations),
         tracking_threshold=tracking_threshold,
+        boundary=boundary,
     )
 
 

@@ -51,6 +51,10 @@ def add_arguments(options: Options) -> None:
         default=SCORE_THRESHOLD,
     )
     options.flag(
+        "--boundary",
+        "print AP by masks and their boundaries too (Tube-Boundary AP of HQ-YTVIS)",
+    )
+    options.flag(
         "--concepts",
         "print cgF1, phrase AP and pHOTA of (video, phrase) pairs instead, as SA-Co/VEval has them",
     )
@@ -116,6 +120,8 @@ def run(options: argparse.Namespace) -> None:
         return
     threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
+        if options.boundary:
+            raise InputError("records hold no boundary AP; leave out --record or --boundary")
         evaluation = _record_results(options, threshold)
     else:
         _refuse_without_record(options)
@@ -124,6 +130,7 @@ def run(options: argparse.Namespace) -> None:
             options.predictions,
             long_annotations=options.long_annotations,
             tracking_threshold=threshold,
+            boundary=options.boundary,
         )
     warn(evaluation.warnings)
     report = evaluation_json(evaluation, per_category=options.per_category)
@@ -139,7 +146,8 @@ def _evaluate_concepts(options: argparse.Namespace) -> None:
     from vis_bench.metrics.concepts import evaluate_concept_files
     from vis_bench.show.concepts import concepts_page
 
-    for name in ("long_annotations", "per_category", "tracking", "identity_sensitivity", "record"):
+    others = ("boundary", "per_category", "tracking", "identity_sensitivity")
+    for name in (*others, "long_annotations", "record"):
         if getattr(options, name):
             raise InputError(
                 f"--concepts evaluates pairs of a video and a phrase; leave out --{name}".replace(

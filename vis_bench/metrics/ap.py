@@ -25,6 +25,7 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics import matching
+from vis_bench.metrics.boundary import boundary_overlaps
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
 from vis_bench.metrics.half_samples import ap_interval, tracking_intervals
@@ -58,12 +59,14 @@ class Evaluation:
 
     Numbers are accumulated when they are asked for, an area range, level or limit at a time.
 
-    `tracking`: HOTA, IDF1 and TETA; None where they were not asked for.
+    `tracking`: HOTA, IDF1 and TETA; None where they were not asked for. `boundary`: AP and AR by
+    masks and boundaries (see `metrics.boundary`), likewise.
     """
 
     matches: Matches
     warnings: Sequence[str]
     tracking: TrackingEvaluation | None = None
+    boundary: Evaluation | None = None
 
     @property
     def videos(self) -> Sequence[Video]:
@@ -225,30 +228,41 @@ def _level(matches: Matches, name: str) -> dict[str, float]:
 
 
 def evaluate(
-    ground_truth: GroundTruth, results: Results, *, tracking_threshold: float | None = None
+    ground_truth: GroundTruth,
+    results: Results,
+    *,
+    tracking_threshold: float | None = None,
+    boundary: bool = False,
 ) -> Evaluation:
     """Evaluates tracks on annotations.
 
     Args:
         tracking_threshold: computes the tracking metrics, of tracks with a higher score.
+        boundary: computes AP and AR by masks and boundaries, too.
 
     Raises:
         InputError: for tracks of a video that the annotations do not list, and for tracks that
             can only be a mistake (see `check_results`).
     """
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
-    if tracking_threshold is None:
-        matches, tracking = match(ground_truth, results), None
-    else:
+    if tracking_threshold is None and not boundary:
+        return Evaluation(match(ground_truth, results), warnings)
+    chosen_N = matching.takes_part(ground_truth, results)
+    if tracking_threshold is not None:
         from vis_bench.metrics.tracking import frames
+
+        chosen_N |= frames.takes_part(ground_truth, results, tracking_threshold)
+    overlaps = video_overlaps(ground_truth, results, chosen_N)
+    evaluation = Evaluation(match(ground_truth, results, overlaps), warnings)
+    if tracking_threshold is not None:
         from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
-        tracked_N = frames.takes_part(ground_truth, results, tracking_threshold)
-        chosen_N = tracked_N | matching.takes_part(ground_truth, results)
-        overlaps = video_overlaps(ground_truth, results, chosen_N)
-        matches = match(ground_truth, results, overlaps)
         tracking = evaluate_tracking(ground_truth, results, tracking_threshold, overlaps)
-    return Evaluation(matches, warnings, tracking)
+        evaluation = replace(evaluation, tracking=tracking)
+    if boundary:
+        narrow = match(ground_truth, results, boundary_overlaps(ground_truth, overlaps))
+        evaluation = replace(evaluation, boundary=Evaluation(narrow, []))
+    return evaluation
 
 
 def evaluate_files(
@@ -257,8 +271,9 @@ def evaluate_files(
     *,
     long_annotations: Path | None = None,
     tracking_threshold: float | None = None,
+    boundary: bool = False,
 ) -> Evaluation | ImageEvaluation:
-    """Reads, checks and evaluates a results file; `tracking_threshold` as `evaluate`.
+    """Reads, checks and evaluates a results file; `tracking_threshold`, `boundary` as `evaluate`.
 
     Args:
         annotations: of videos in YouTube-VIS form, or of single images in COCO's, which COCOeval
@@ -277,13 +292,17 @@ def evaluate_files(
             ground_truth = read_short_and_long(annotations, long_annotations)
         results = read_results(predictions)
         if not ground_truth.of_images:
-            evaluation = evaluate(ground_truth, results, tracking_threshold=tracking_threshold)
+            evaluation = evaluate(
+                ground_truth, results, tracking_threshold=tracking_threshold, boundary=boundary
+            )
             return _with_caveats(evaluation, ground_truth, results)
         if tracking_threshold is not None:
             raise InputError(
                 f"{annotations} lists single images, in which nothing is tracked; leave out the "
                 "tracking metrics"
             )
+        if boundary:
+            raise InputError(f"{annotations} lists single images; expected videos for boundary AP")
         return evaluate_images(ground_truth, results)
 
 

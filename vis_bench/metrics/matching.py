@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.tubes import MaskTubes
-from vis_bench.metrics.overlaps import Overlaps, space_time_iou
+from vis_bench.metrics.overlaps import FrameMasks, space_time_iou
 
 # Lowest and highest occlusion score; so, mo, ho are what OVIS calls them.
 OCCLUSION_RANGES: Mapping[str, tuple[float, float]] = {
@@ -121,8 +122,19 @@ def num_holding(categories: Sequence[CategoryMatches], area: int = 0) -> int:
     return int(np.count_nonzero(counts_V))
 
 
+class PairIoUs(Protocol):
+    """IoUs of a video's tracks with its objects; see `overlaps.Overlaps`."""
+
+    @property
+    def tracks(self) -> FrameMasks: ...
+    @property
+    def objects(self) -> FrameMasks: ...
+    @property
+    def space_time_iou(self) -> np.ndarray: ...
+
+
 def match(
-    ground_truth: GroundTruth, results: Results, overlaps: Sequence[Overlaps] | None = None
+    ground_truth: GroundTruth, results: Results, overlaps: Sequence[PairIoUs] | None = None
 ) -> Matches:
     """Matches every detection of a listed video and category; the best 100 of each are kept.
 
@@ -191,7 +203,7 @@ def takes_part(ground_truth: GroundTruth, results: Results) -> np.ndarray:
     return needed_N
 
 
-def _known_ious(overlaps: Overlaps, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray:
+def _known_ious(overlaps: PairIoUs, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray:
     places_D = np.searchsorted(overlaps.tracks.rows_N, rows_D)
     places_G = np.searchsorted(overlaps.objects.rows_N, columns_G)
     return overlaps.space_time_iou[places_D[:, None], places_G]

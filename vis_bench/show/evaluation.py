@@ -56,6 +56,12 @@ def evaluation_json(
     }
     if parts := evaluation.per_part():
         report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}
+    if evaluation.boundary is not None:
+        narrow = evaluation.boundary
+        report["boundary"] = {
+            **_nulled(narrow.summary()),
+            **interval_fields({"ap": narrow.interval}),
+        }
     if evaluation.tracking is not None:
         report["tracking"] = {
             "score_threshold": evaluation.tracking.score_threshold,
@@ -85,10 +91,17 @@ def evaluation_parts(
         ]
     ]
     rows += [[f"{name} videos", *_points(row, ACCURACY_TITLES)] for name, row in parts.items()]
+    sides = {"AP": videos, "AP by boundaries": videos.boundary if videos else None}
+    if narrow := sides["AP by boundaries"]:
+        rows.append(["boundaries", *_points(narrow.summary(), ACCURACY_TITLES)])
+    ends = [
+        f"{name} {range_text(*side.interval)}"
+        for name, side in sides.items()
+        if side and side.interval
+    ]
     remarks: tuple[str, ...] = ()
-    if videos and videos.interval:
-        text = f"Interval: AP {range_text(*videos.interval)}."
-        remarks = (text, *interval_notes([len(videos.videos)]))
+    if videos and ends:
+        remarks = (f"Interval: {', '.join(ends)}.", *interval_notes([len(videos.videos)]))
     main = Page("", (_table(["points (0..100)", *ACCURACY_TITLES.values()], rows),), {}, remarks)
     printed: list[Part] = [main, *(_part_tables(videos) if videos else [])]
     if per_category:
