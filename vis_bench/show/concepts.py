@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vis_bench.record.metrics import CONCEPT_TITLES
 from vis_bench.table.model import ABSENT, Column, Page, Table
-from vis_bench.table.number_format import points, range_text
+from vis_bench.table.number_format import interval_notes, points, range_text
 from vis_bench.text import count
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def concepts_page(evaluation: ConceptEvaluation) -> Page:
     pairs = count(numbers["num_pairs"], "pair")
     remarks = (
         f"{pairs} of a video and a phrase, {numbers['num_positive']} with objects. {_RULES}",
-        *([f"95 % intervals over videos: {', '.join(intervals)}"] if intervals else []),
+        *([f"Intervals: {', '.join(intervals)}."] if intervals else []),
+        *(interval_notes([evaluation.num_videos]) if intervals else []),
     )
     tables = (
         _table("points", _BY_RULE, rows),
