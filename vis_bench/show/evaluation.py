@@ -91,17 +91,9 @@ def evaluation_parts(
         ]
     ]
     rows += [[f"{name} videos", *_points(row, ACCURACY_TITLES)] for name, row in parts.items()]
-    sides = {"AP": videos, "AP by boundaries": videos.boundary if videos else None}
-    if narrow := sides["AP by boundaries"]:
-        rows.append(["boundaries", *_points(narrow.summary(), ACCURACY_TITLES)])
-    ends = [
-        f"{name} {range_text(*side.interval)}"
-        for name, side in sides.items()
-        if side and side.interval
-    ]
-    remarks: tuple[str, ...] = ()
-    if videos and ends:
-        remarks = (f"Interval: {', '.join(ends)}.", *interval_notes([len(videos.videos)]))
+    if videos and videos.boundary:
+        rows.append(["boundaries", *_points(videos.boundary.summary(), ACCURACY_TITLES)])
+    remarks = _interval_remarks(videos) if videos else ()
     main = Page("", (_table(["points (0..100)", *ACCURACY_TITLES.values()], rows),), {}, remarks)
     printed: list[Part] = [main, *(_part_tables(videos) if videos else [])]
     if per_category:
@@ -121,6 +113,19 @@ def evaluation_parts(
         remarks = (f"Intervals: {', '.join(intervals)}.",) if intervals else ()
         printed.append(Page("", tuple(tables), {}, remarks))
     return printed
+
+
+def _interval_remarks(evaluation: Evaluation) -> tuple[str, ...]:
+    """The intervals of AP and of AP by boundaries in words; none without one."""
+    sides = {"AP": evaluation, "AP by boundaries": evaluation.boundary}
+    ends = [
+        f"{name} {range_text(*side.interval)}"
+        for name, side in sides.items()
+        if side and side.interval
+    ]
+    if not ends:
+        return ()
+    return f"Interval: {', '.join(ends)}.", *interval_notes([len(evaluation.videos)])
 
 
 def sensitivity_json(sensitivity: IdentitySensitivity | None) -> dict[str, Any] | None:
