@@ -44,7 +44,8 @@ def test_a_page_about_one_record(report, case):
         "Errors: where AP is lost",
         "Hard objects",
         "Scores",
-        "Cost",
+        "Multiply-adds",
+        "Speed of the timed regions",
         "Videos",
         "Setup",
     ):
@@ -99,7 +100,7 @@ def test_a_results_file_has_no_setup(report, case, tmp_path):
     code, page, _ = report(results=(tmp_path / "good.results.json",))
     assert code == 0
     assert "No record says." in page
-    assert "Speed was not measured." in page
+    assert "Not measured: flops, speed, memory, streaming." in page
 
 
 def test_a_file_name_that_is_not_utf8_is_shown_escaped(case, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -167,6 +168,12 @@ def test_the_table_and_the_report_show_it(source, measured):
     assert 'aria-label="Toy chart."' in page
     vis_bench(source, "table", "toy", "records", "--picture", "toy.svg")
     assert "Toy chart" in (source / "toy.svg").read_text()
+    both = [str(measured[1])] * 2
+    vis_bench(source, "report", *both, "--output", "report.html")
+    (table,) = re.findall(
+        r"Toy products</caption>(.*?)</table>", (source / "report.html").read_text(), re.DOTALL
+    )
+    assert re.findall(r"<th scope=\"row\"[^>]*>([^<]*)", table) == ["A", "B"]
 
 
 def test_the_gate_and_the_history_compare_it(source, measured):

@@ -9,8 +9,7 @@ from vis_bench.measures.speed.table import speed_table, untimed_remarks
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
-from vis_bench.show.report.costs import cost_remarks
-from vis_bench.show.report.costs import speed_table as report_table
+from vis_bench.show.report.measurements import sections
 
 CONFIG = """
 method: METHOD
@@ -79,8 +78,9 @@ def test_region_model_stands_blank_with_its_reason(tmp_path):
     assert rows.keys() == record.regions.keys()
     [remark] = untimed_remarks([record, record])
     assert record.untimed_regions["model"] in remark
-    assert remark in cost_remarks([record])
-    assert [row[0].text for row in report_table([record]).rows][-1] == "model"
+    [section] = sections([record])
+    assert remark in section.page.all_remarks
+    assert [row[0].text for row in section.page.tables[0].rows][-1] == "model"
 
 
 def test_flops_that_cannot_be_counted_are_missing_with_a_reason(tmp_path):

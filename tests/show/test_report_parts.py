@@ -21,7 +21,7 @@ from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.overlay.timelines import object_timelines
 from vis_bench.show.overlay.tracks import objects_of, tracks_of
-from vis_bench.show.report.costs import cost_remarks, speed_table, stage_table
+from vis_bench.show.report.measurements import not_measured, sections
 from vis_bench.show.report.metrics import (
     category_table,
     contradictions,
@@ -151,23 +151,66 @@ def test_a_record_that_contradicts_its_predictions_is_named(inputs, samples):
     assert "record A is 12.50" in sentence
 
 
-def test_costs_say_what_is_missing(inputs):
+def section_of(name, *records):
+    return next(section for section in sections(records) if section.name == name)
+
+
+def texts(table):
+    return [[entry.text for entry in row] for row in table.rows]
+
+
+def test_each_measurement_has_a_section_with_the_rows_of_both_sides(inputs):
     records = [side.record for side in inputs.sides]
-    assert [row[0].text for row in speed_table(records).rows] == ["A", "B"]
-    assert [heading.title for heading in stage_table(records[:1]).columns] == [
-        "ms/frame",
-        "encode",
-        "predict",
-        "other",
-        "sum",
-    ]
-    assert stage_table(records[:1]).rows[0][-1].order == pytest.approx(76.0)
-    bare = records[0].model_copy(update={"fps": None, "regions": {}})
-    assert cost_remarks([bare]) == ["Speed was not measured."]
-    assert speed_table([bare]) is None
-    assert stage_table([None]) is None
-    other = records[1].model_copy(update={"device": "a GPU"})
-    assert "other machines" in cost_remarks([records[0], other])[0]
+    assert [section.name for section in sections(records)] == ["flops", "speed"]
+    speed, stages = section_of("speed", *records).page.tables
+    titles = [column.full_title for column in speed.columns]
+    assert titles == ["", "FPS", *(f"Interval (ms) p{p}" for p in (50, 90, 99)), "Memory (MiB)"]
+    assert texts(speed) == [[x, "12.5", "80.0", "90.0", "95.0", "300"] for x in "AB"]
+    assert texts(stages) == [[x, "60.00", "15.50", "0.50", "76.00"] for x in "AB"]
+    (flops,) = section_of("flops", *records).page.tables
+    assert texts(flops) == [[x, "31.50", "-", "39.15"] for x in "AB"]
+    assert not_measured(records) == ["memory", "streaming"]
+
+
+def test_one_record_has_no_letters_and_equal_cells_have_them(inputs):
+    record = inputs.sides[0].record
+    (alone,) = section_of("flops", record).page.tables
+    assert texts(alone) == [["31.50", "-", "39.15"]]
+    (twice,) = section_of("flops", record, record).page.tables
+    assert [row[0].text for row in twice.rows] == ["A", "B"]
+
+
+def test_columns_of_one_side_stay_and_empty_ones_go(inputs):
+    first = inputs.sides[0].record
+    region = first.regions["model+tracker"].model_copy(
+        update={"energy_joules_per_frame": 0.5, "stage_ms_per_frame": {"encode": 1.0, "track": 2.0}}
+    )
+    second = first.model_copy(update={"regions": {"model+tracker": region}})
+    speed, stages = section_of("speed", first, second).page.tables
+    assert [row[-1].text for row in speed.rows] == ["-", "0.50"]
+    titles = [column.title for column in stages.columns]
+    assert titles == ["", "encode", "predict", "track", "other", "sum"]
+    assert texts(stages)[1] == ["B", "1.00", "-", "2.00", "-", "3.00"]
+
+
+def test_a_section_cautions_about_sides_that_cannot_be_compared(inputs):
+    first, second = (side.record for side in inputs.sides)
+    assert section_of("speed", first).cautions == []
+    for changes, part in (
+        ({"device": "a GPU"}, "another device"),
+        ({"speed_spread": 0.1, "num_threads": 4}, "other threads"),
+        ({"load_average": 9.0, "num_cpus": 2}, "busy"),
+    ):
+        other = second.model_copy(update=changes)
+        assert any(part in text for text in section_of("speed", first, other).cautions)
+    kernels = second.model_copy(update={"kernel_build": "g++"})
+    assert section_of("speed", first, kernels).cautions == (
+        section_of("speed", first, second).cautions
+    )
+    bare = first.model_copy(update={"fps": None, "regions": {}})
+    assert section_of("speed", bare, second).cautions == ["Measured for B only."]
+    assert section_of("speed", None, second).cautions == ["Measured for B only."]
+    assert [section.name for section in sections([bare, None])] == ["flops"]
 
 
 class FakeSamples:

@@ -16,8 +16,7 @@ from vis_bench.measures.streaming.trace import read_trace
 from vis_bench.metrics.streaming import VideoStream, latency_figures, show_figures
 from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
-from vis_bench.show.report.measurements import measurement_chart
-from vis_bench.show.report.streaming import streaming_tables
+from vis_bench.show.report.measurements import measurement_chart, sections
 from vis_bench.table import render
 
 
@@ -113,17 +112,17 @@ def test_the_chart_has_a_panel_for_each_rate_and_one_over_rates():
 
 
 def test_the_section_of_the_report():
-    [shown, latency] = streaming_tables([cell(), None])
+    [section] = sections([cell(), None])
+    shown, latency = section.page.tables
     assert [row[0].text for row in shown.rows] == ["A"] * 3
-    assert [(row[2].text, row[3].text) for row in shown.rows] == [
+    assert [(row["Delay (ms)"], row["AP"]) for row in rows_of(shown)] == [
         ("0", "0.0"),
         ("167", "20.0"),
         ("inf", "50.0"),
     ]
-    assert len(latency.rows) == 1
-    assert len(latency.columns) == len(latency.rows[0])
-    assert latency.rows[0][5].text == "500?"
-    assert streaming_tables([None]) == []
+    [row] = rows_of(latency)
+    assert row["Frame latency (ms) p99"] == "500?"
+    assert sections([None]) == []
 
 
 def test_the_chart_of_the_report_is_in_the_colors_of_its_sides():

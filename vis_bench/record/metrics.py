@@ -121,6 +121,7 @@ GFLOPS_PER_FRAME = Metric(
     higher_is_better=None,
     long_title="GFLOPs per source frame (a multiply-add is 1)",
 )
+GFLOPS_PER_CLIP = Metric("gflops_per_clip", "GFLOPs/clip", digits=2, higher_is_better=None)
 PARAMS = Metric("num_params", "Params (M)", 1e6, digits=2, higher_is_better=None)
 # Numbers in a published checkpoint, which is what papers of this field call parameters.
 CHECKPOINT_ENTRIES = Metric("num_checkpoint_entries", "Params (M)", 1e6, higher_is_better=None)

@@ -19,7 +19,7 @@ from vis_bench.record.names import (
     unmarked_names,
 )
 from vis_bench.record.schema import Record
-from vis_bench.table.model import ABSENT, Column, Entry
+from vis_bench.table.model import ABSENT, Column, Entry, Table
 from vis_bench.table.number_format import plain, stride_text
 
 Labels = list[tuple[Column, list[Entry]]]
@@ -113,6 +113,8 @@ _RARE = (
 
 CLIP = ("clip_length", "clip_stride")
 OPTION = "options."
+_METHOD = Column("Method", numeric=False, names_row=True)
+_CLIP = Column("Clip", names_row=True), Column("Stride", joined="/", names_row=True)
 
 
 def cell_columns(
@@ -137,17 +139,25 @@ def cell_columns(
         leave_out = {*leave_out, "limited"}
         parts[parts.index(_VIDEOS)] = _FIRST_VIDEOS
     names = _distinct([*records, *among], marks, leave_out, _PARTS)[: len(records)]
-    method = Column("Method", numeric=False, names_row=True)
-    labels: Labels = [(method, [Entry(name.text()) for name in names])]
+    labels: Labels = [(_METHOD, [Entry(name.text()) for name in names])]
     for part in parts:
         entries = [Entry(part.text(record), words=part.words(record)) for record in records]
         labels.append((part.column, entries))
     if not set(leave_out) >= set(CLIP):
-        lengths, strides = [plain(r.clip_length) for r in records], map(stride_text, records)
-        labels.append((Column("Clip", names_row=True), list(map(Entry, lengths))))
-        stride = Column("Stride", joined="/", names_row=True)
-        labels.append((stride, list(map(Entry, strides))))
+        texts = [plain(r.clip_length) for r in records], list(map(stride_text, records))
+        labels += [(column, list(map(Entry, t))) for column, t in zip(_CLIP, texts, strict=True)]
     return labels
+
+
+def without_cell_columns(table: Table) -> Table:
+    """The table without the columns of `cell_columns`, for where a cell is named above it."""
+    of_cells = {
+        (column.title, column.context)
+        for column in (_METHOD, *_CLIP, *(part.column for part in (*_PARTS, _FIRST_VIDEOS)))
+    }
+    places = [n for n, c in enumerate(table.columns) if (c.title, c.context) not in of_cells]
+    rows = tuple(tuple(row[n] for n in places) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[n] for n in places), rows=rows)
 
 
 def cell_names(

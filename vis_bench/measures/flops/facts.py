@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vis_bench.measures.comparison import Comparison, exactly
+from vis_bench.measures.flops.table import flops_page
 from vis_bench.measures.measure import Measure
 from vis_bench.record.metrics import GFLOPS_PER_FRAME
 from vis_bench.record.schema import Record
@@ -38,6 +39,7 @@ MEASURE = Measure(
     runner="vis_bench.measures.flops.run",
     signs=("gflops_per_frame",),
     needs=frozenset(),
+    page=flops_page,
     compare=compare,
     gated=dict.fromkeys((*_FIGURES, "flop_convention"), True),
     words=words,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from vis_bench.measures.comparison import (
     Comparison,
@@ -17,7 +17,7 @@ from vis_bench.measures.comparison import (
 )
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.speed.settings import BENCH, SpeedSettings
-from vis_bench.measures.speed.table import speed_page
+from vis_bench.measures.speed.table import speed_page, timed_regions
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.table.model import ABSENT
 
@@ -33,12 +33,6 @@ _OF_A_REGION = {"num_warmup", "num_timed", "num_timed_clips", "speed_spread", "m
 def words(record: Record) -> str:
     """FPS as printed."""
     return "" if record.fps is None else f"{record.fps:.{0 if record.fps >= 100 else 1}f} FPS"
-
-
-def timed_regions(record: Record) -> Mapping[str, RegionFields]:
-    """The timed regions by name, with the record's own figures as one, unless it is listed."""
-    own = {} if record.fps is None else {str(record.timed_region): record}
-    return {**own, **record.regions}
 
 
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:

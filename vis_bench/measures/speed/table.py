@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from vis_bench.measures.speed.settings import OTHER, STAGE_NAMES
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.table.labels import cell_columns
 from vis_bench.table.model import ABSENT, Column, Page, Table
-from vis_bench.table.number_format import fps_marks, num_timed_videos, number, plain
+from vis_bench.table.number_format import (
+    SPREAD_UNKNOWN,
+    fps_marks,
+    num_timed_videos,
+    number,
+    plain,
+)
 
 MEBIBYTE = 1 << 20
 TITLE = "Speed of the timed regions"
@@ -22,9 +28,9 @@ _COLUMNS = (
     Column("p90", group=_INTERVAL, weight=1),
     Column("p99", group=_INTERVAL, weight=2),
     Column("Memory (MiB)"),
-    Column("J/frame"),
+    Column("J/frame", weight=1),
     Column("Compile (s)", weight=3),
-    Column("Timed", context="{} timed videos", weight=4),
+    Column("Timed", context="videos timed: {}", weight=4),
     Column(
         "Load",
         context="load {} CPUs",
@@ -39,7 +45,15 @@ Row = tuple[Record, str, RegionFields]
 def speed_page(records: Sequence[Record]) -> Page:
     """A row per record and region, and milliseconds per source frame by stage."""
     tables = [table for table in (speed_table(records), stage_table(records)) if table.rows]
-    return Page(TITLE, tuple(tables), {}, tuple(untimed_remarks(records)))
+    is_unknown = any(record.fps and record.speed_spread is None for record in records)
+    unknown = [f"FPS: {SPREAD_UNKNOWN}."] if is_unknown else []
+    return Page(TITLE, tuple(tables), {}, (*unknown, *untimed_remarks(records)))
+
+
+def timed_regions(record: Record) -> Mapping[str, RegionFields]:
+    """The timed regions by name, with the record's own figures as one, unless it is listed."""
+    own = {} if record.fps is None else {str(record.timed_region): record}
+    return {**own, **record.regions}
 
 
 def speed_table(records: Sequence[Record]) -> Table:
@@ -50,30 +64,42 @@ def speed_table(records: Sequence[Record]) -> Table:
 
 
 def stage_table(records: Sequence[Record]) -> Table:
-    """Milliseconds per source frame by stage, of the regions whose stages were timed."""
+    """Milliseconds per source frame by stage and in all, of the regions whose stages were timed."""
     rows = [row for row in _rows(records) if row[2].stage_ms_per_frame]
     timed = {stage for row in rows for stage in row[2].stage_ms_per_frame}
     stages = [stage for stage in (*STAGE_NAMES, OTHER) if stage in timed]
     stages += sorted(timed - {*stages})
-    columns = [_REGION, *(Column(stage, group=_STAGES) for stage in stages)]
-    lines = [
-        [region, *(number(fields.stage_ms_per_frame.get(stage), 2) for stage in stages)]
-        for _, region, fields in rows
-    ]
-    return _table(rows, columns, lines)
+    columns = [_REGION, *(Column(stage, group=_STAGES) for stage in (*stages, "sum"))]
+    lines = []
+    for _, region, fields in rows:
+        timed_ms = fields.stage_ms_per_frame
+        values = [*(timed_ms.get(stage) for stage in stages), sum(timed_ms.values())]
+        lines.append([region, *(number(value, 2) for value in values)])
+    return _table(rows, columns, lines, "Stages")
 
 
 def _rows(records: Sequence[Record]) -> list[Row]:
     return [
         (record, region, fields)
         for record in records
-        for region, fields in {**record.regions, **blank_regions(record)}.items()
+        for region, fields in {**_listed(record), **blank_regions(record)}.items()
     ]
 
 
-def _table(rows: Sequence[Row], columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> Table:
+def _listed(record: Record) -> Mapping[str, RegionFields]:
+    """The regions that a record lists; that of its own figures where it lists none."""
+    return record.regions or timed_regions(record)
+
+
+def _table(
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    lines: Sequence[Sequence[str]],
+    caption: str = "",
+) -> Table:
     values = [(column, [line[n] for line in lines]) for n, column in enumerate(columns)]
-    return Table.of_columns([*cell_columns([row[0] for row in rows], marks=COST_MARKS), *values])
+    labels = cell_columns([row[0] for row in rows], marks=COST_MARKS)
+    return Table.of_columns([*labels, *values], caption)
 
 
 def blank_regions(record: Record) -> dict[str, RegionFields]:

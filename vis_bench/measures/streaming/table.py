@@ -24,9 +24,11 @@ TITLE = "Streaming AP: what is on the screen when it is needed"
 # the chance that none of n is above it, p ** n, is 1 % at most.
 ENOUGH_CLIPS = {"p90": 44, "p99": 459}
 NOT_ESTABLISHED = "?"
+_LAST = 1e99  # sorts an infinite delay behind all others
 _AP_REMARK = (
     "AP: of what every frame shows at its arrival plus the delay, a frame later at the rate, or "
-    "(inf) when all is computed."
+    "(inf) when all is computed; where its own masks are not there yet, those of the newest frame "
+    "that has any are held."
 )
 _DRAWS_REMARK = "Draws: 95 % of the combinations of recorded runs."
 _LATENCY_REMARK = (
@@ -71,7 +73,9 @@ def streaming_page(records: Sequence[Record]) -> Page:
     of_rates = [*{(id(record), stream.rate): (record, stream) for record, stream in rows}.values()]
     tables = (
         Table.of_columns([*_labels(shown), *_columns(_SHOWN, shown, _shown_row)]),
-        Table.of_columns([*_labels(of_rates), *_columns(_LATENCY, of_rates, _latency_row)]),
+        Table.of_columns(
+            [*_labels(of_rates), *_columns(_LATENCY, of_rates, _latency_row)], "Frame latency"
+        ),
     )
     return Page(TITLE, tables)
 
@@ -114,7 +118,7 @@ def _shown_row(stream: StreamFields) -> tuple[Entry, ...]:
     ends = None if low is None or high is None else (points(low), points(high))
     draws = f"{points(stream.ap_draws_low)}-{points(stream.ap_draws_high)}"
     return (
-        Entry("inf" if stream.delay_ms is None else number(stream.delay_ms, 0)),
+        Entry("inf", order=_LAST) if stream.delay_ms is None else Entry(number(stream.delay_ms, 0)),
         Entry(points(stream.ap), interval=ends),
         Entry(draws),
         Entry(number(stream.share_served, 0, 0.01)),

@@ -9,6 +9,7 @@ from typing import Any
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import dataset_title
+from vis_bench.record.metrics import PARAMS
 from vis_bench.record.names import (
     arithmetic_name,
     caveats,
@@ -19,6 +20,7 @@ from vis_bench.record.names import (
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Side
 from vis_bench.show.report.table import LETTERS
+from vis_bench.table.number_format import figure
 from vis_bench.text import count
 
 UNKNOWN = "not known"
@@ -167,6 +169,7 @@ _MEASURED: Mapping[str, Callable[[Record], Any]] = {
     "Weights": _weights,
     "Training": lambda r: r.training,
     "Options": _options,
+    "Parameters": lambda r: None if PARAMS.of(r) is None else f"{figure(r, PARAMS)} million",
     "Config": lambda r: f"sha256 {r.config_sha256[:12]}",
     "Measured at": lambda r: r.created_at,
     "Command": lambda r: r.command and base_names(r.command),

@@ -1,35 +1,83 @@
-"""Pages of the measurements that have no section of their own in a report."""
+"""Sections of a report: the page of each measurement, with the records' rows side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from vis_bench.charts import draw_inline
+from vis_bench.measures.comparison import POINTS
+from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.schema import Record
 from vis_bench.show.report.table import LETTERS
 from vis_bench.table.fit import fit_page
-from vis_bench.table.model import Page
+from vis_bench.table.labels import without_cell_columns
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 
-# `costs` and `streaming` show these side by side, with charts.
-OWN_SECTIONS = {"speed", "streaming"}
+_SIDE = Column("", numeric=False, hint="subject")
 _MOST = 16  # columns of a table that may be scrolled
 
 
-def other_pages(records: Sequence[Record | None]) -> list[Page]:
-    """The page of each measurement that any of the records holds, without what all rows share, and
-    with its chart.
+@dataclass(frozen=True)
+class Section:
+    """What a report shows of a measurement.
+
+    Attributes:
+        cautions: sentences on sides without it, and on values that cannot be compared.
+        chart: in the colors of the sides; None for none.
     """
+
+    name: str
+    page: Page
+    cautions: Sequence[str]
+    chart: Markup | None
+
+
+def sections(records: Sequence[Record | None]) -> list[Section]:
+    """A section for each measurement that any of the records holds, and that has a page."""
+    return [
+        Section(name, page, _cautions(measure, records), measurement_chart(name, records))
+        for name, measure in MEASURES.items()
+        if (page := side_by_side(measure, records)) is not None
+    ]
+
+
+def not_measured(records: Sequence[Record | None]) -> list[str]:
+    """Names of the measurements that would have a section, but that no record holds."""
     known = [record for record in records if record is not None]
-    pages = []
-    for name, measure in MEASURES.items():
-        if name not in OWN_SECTIONS and (page := measure.shown(known)):
-            fitting = fit_page(page, own_intervals=False, most=_MOST)
-            pages.append(_titled(fitting, measurement_chart(name, records)))
-    return pages
+    return [
+        name
+        for name, measure in MEASURES.items()
+        if measure.page is not None and not any(map(measure.is_in, known))
+    ]
+
+
+def side_by_side(measure: Measure, records: Sequence[Record | None]) -> Page | None:
+    """The measurement's page, in which a letter stands for the labels of a cell; of two records the
+    rows of A come first. None where no record holds the measurement.
+
+    The columns are those of all records together, the rows those of each alone.
+    """
+    page = measure.shown([record for record in records if record is not None])
+    if page is None:
+        return None
+    sides = [None if record is None else measure.shown([record]) for record in records]
+    is_pair = len(records) == 2
+    tables = []
+    for place, table in enumerate(page.tables):
+        columns = {column.name: column for column in table.columns}
+        rows = [
+            [*[Entry(letter)] * is_pair, *(entries.get(name, Entry(ABSENT)) for name in columns)]
+            for letter, side in zip(LETTERS, sides, strict=False)
+            if side is not None and place < len(side.tables)
+            for entries in _rows_by_name(side.tables[place])
+        ]
+        heads = [*[_SIDE] * is_pair, *columns.values()]
+        tables.append(without_cell_columns(Table.of(heads, rows, table.data or page.title)))
+    return fit_page(replace(page, tables=tuple(tables)), own_intervals=False, most=_MOST)
 
 
 def measurement_chart(name: str, records: Sequence[Record | None]) -> Markup | None:
@@ -48,8 +96,23 @@ def measurement_chart(name: str, records: Sequence[Record | None]) -> Markup | N
     return draw_inline(panels, name) if panels else None
 
 
-def _titled(page: Page, chart: Markup | None) -> Page:
-    """The page whose tables have its title as caption, the first one below the chart."""
-    tables = [replace(table, data=table.data or page.title) for table in page.tables]
-    tables[:1] = [replace(table, charts=chart) for table in tables[:1]]
-    return replace(page, tables=tuple(tables))
+def _rows_by_name(table: Table) -> list[dict[str, Entry]]:
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in table.rows]
+
+
+def _cautions(measure: Measure, records: Sequence[Record | None]) -> list[str]:
+    """Sentences on the side without the measurement, or on what cannot be compared."""
+    if len(records) < 2:
+        return []
+    held = [r for r in records if r is not None and measure.is_in(r)]
+    if len(held) < len(records):
+        [letter] = [x for x, r in zip(LETTERS, records, strict=True) if any(r is h for h in held)]
+        return [f"Measured for {letter} only."]
+    # Kernels are a part of their method, and two methods may have others.
+    first, second = (r.model_copy(update={"kernel_build": None}) for r in held)
+    return [
+        f"{c.figure} cannot be compared ({c.change}): {c.baseline} in A, {c.current} in B."
+        for c in measure.compare(first, second, POINTS)
+        if c.verdict == "not compared"
+    ]

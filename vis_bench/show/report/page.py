@@ -28,7 +28,7 @@ from vis_bench.show.report.facts import (
     machine_facts,
     measured_facts,
 )
-from vis_bench.show.report.measurements import measurement_chart, other_pages
+from vis_bench.show.report.measurements import not_measured, sections
 from vis_bench.show.report.metrics import (
     KINDS,
     category_table,
@@ -38,7 +38,6 @@ from vis_bench.show.report.metrics import (
     metrics_table,
 )
 from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
-from vis_bench.show.report.streaming import streaming_tables
 from vis_bench.show.report.table import LETTERS, order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
@@ -172,7 +171,6 @@ def _context(
     letters = LETTERS if len(samples) == 2 else ("",)
     method = records[0].method if records[0] is not None else LETTERS[0]
     panels = plots.report_panels(samples, scores, costs.stage_bars(records), method)
-    cost_tables = (costs.stage_table(records), costs.size_table(records))
     return {
         "is_pair": len(inputs.sides) == 2,
         "subjects": describe_sides(inputs.sides),
@@ -191,16 +189,11 @@ def _context(
             for side, own, x in zip(samples, scores, letters, strict=False)
         ],
         "error_kinds": KINDS,
-        "cost_tables": [table for table in cost_tables if table is not None],
-        "speeds": costs.speed_table(records),
-        "streaming": streaming_tables(records),
-        "others": other_pages(records),
-        "cost_remarks": costs.cost_remarks(records),
+        "sections": sections(records),
+        "not_measured": not_measured(records),
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),
         "charts": {
-            "stages": None,
-            "delay": measurement_chart("streaming", records),
             **{name: draw_inline([own], name, size=plots.SIZE) for name, own in panels.items()},
         },
         "warnings": list(dict.fromkeys([*contradictions(samples, records), *warnings])),
