@@ -21,7 +21,9 @@ from pydantic import BaseModel, ConfigDict
 
 from vis_bench.charts import Panel, Series
 from vis_bench.measures.comparison import exactly
+from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
+from vis_bench.record.metrics import Metric
 from vis_bench.table.model import Column, Page, Table
 
 
@@ -47,6 +49,11 @@ def compare(old, new, points):
     yield exactly("toy_product", old.toy_product, new.toy_product, new, "toy")
 
 
+def figures(record):
+    metric = Metric("toy_product", "Toy product")
+    return [Figure(metric, metric.of(record), compared="toy_product")]
+
+
 MEASURE = Measure(
     "toy",
     runner="vis_bench.measures.toy.run",
@@ -56,6 +63,7 @@ MEASURE = Measure(
     panels=panels,
     compare=compare,
     gated={"toy_product": True},
+    figures=figures,
     words=lambda record: f"toy {record.toy_product}",
     settings=ToySettings,
 )
@@ -189,8 +197,11 @@ def test_the_gate_and_the_history_compare_it(source, measured):
     for path in (baseline, str(before)):
         printed = vis_bench(source, "check", "--baseline", path, "--current", str(after), code=1)
         assert "toy_product" in printed
-    moves = json.loads(vis_bench(source, "history", "history", "--json"))["moves"]
+    found = json.loads(vis_bench(source, "history", "history", "--json"))
+    moves, [cell] = found["moves"], found["cells"]
     assert [(move["figure"], move["current"]) for move in moves] == [("toy_product", "5")]
+    assert [record["toy_product"] for record in cell["records"]] == [6, 5]
+    assert "Toy product" in vis_bench(source, "history", "history")
 
 
 def test_the_python_interface_has_its_column_and_ray_refuses_it(source, measured):

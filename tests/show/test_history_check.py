@@ -32,7 +32,7 @@ def test_the_last_record_is_what_counts(tmp_path, current):
     write(folder, measured(2, ap=0.51))
     code, out, _ = check(folder, tmp_path / "current")
     assert code == 1
-    assert "-1.00 points" in out
+    assert "-1.0 points" in out
     assert "--update" not in out
 
 
@@ -90,7 +90,7 @@ def test_current_records_inside_the_history_are_not_compared_with_themselves(tmp
     write(folder, measured(1))
     code, out, _ = check(folder, folder / sha(1))
     assert code == 1
-    assert "-10.00 points" in out
+    assert "-10.0 points" in out
 
 
 def test_an_unreadable_record_does_not_stop_the_check(tmp_path, current):

@@ -69,8 +69,9 @@ def in_points(
     beyond = max(new - old - noise[1], old - new - noise[0])
     if 100 * beyond <= points + _ROUNDING:
         return Comparison(figure, (field,), values=(old, new), rule="points")
-    was, is_now, change = told_apart(100 * old, 100 * new, digits=2)
-    explained = f"{100 * (noise[1] if new > old else -noise[0]):+.2f}"
+    digits = 1 if round(100 * abs(new - old), 1) > points else 2
+    was, is_now, change = told_apart(100 * old, 100 * new, digits)
+    explained = f"{100 * (noise[1] if new > old else -noise[0]):+.{digits}f}"
     noisy = f", noise explains {explained}" if float(explained) else ""
     return Comparison(
         figure,
@@ -198,7 +199,7 @@ def mebibytes(value: float) -> str:
 
 def percent(fraction: float) -> str:
     """A fraction in points as printed."""
-    return f"{100 * fraction:.2f}"
+    return f"{100 * fraction:.1f}"
 
 
 def _percent(factor: float) -> str:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from vis_bench.charts import Panel
 from vis_bench.measures.comparison import Comparison
+from vis_bench.measures.figure import Figure
 from vis_bench.record.schema import Fields, Record
 from vis_bench.table.model import Page
 
@@ -113,6 +114,10 @@ def _no_words(record: Record) -> str:
     return ""
 
 
+def _no_figures(record: Record) -> Sequence[Figure]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Measure:
     """One kind of measurement.
@@ -127,6 +132,8 @@ class Measure:
         gated: fields of a baseline, as pydantic's `include` has them.
         no_results: numbers among the fields that are no results, and that nothing has to compare:
             conditions, noise, and what follows from a figure that is compared.
+        figures: values that the history follows, those that are unknown, too; the first is the
+            main one.
         words: the values behind the progress line; empty for none.
         page: of `run`, of `table NAME` and of the report, without rows where nothing was measured;
             None where columns of the table of all records hold every figure.
@@ -146,6 +153,7 @@ class Measure:
     compare: Callable[[Record, Record, float], Iterator[Comparison]]
     gated: Mapping[str, Any]
     no_results: frozenset[str] = frozenset()
+    figures: Callable[[Record], Sequence[Figure]] = _no_figures
     words: Callable[[Record], str] = _no_words
     page: Callable[[Sequence[Record]], Page] | None = None
     panels: Callable[[Sequence[Record]], list[Panel]] | None = None

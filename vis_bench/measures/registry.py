@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure, Need
 from vis_bench.record.schema import Record
 
@@ -23,6 +24,11 @@ MEASURES: dict[str, Measure] = {
 def with_need(need: Need) -> list[str]:
     """Names of the measurements that have a need."""
     return [name for name, measure in MEASURES.items() if need in measure.needs]
+
+
+def figures_of(record: Record) -> list[Figure]:
+    """The values of a record that the history follows."""
+    return [figure for measure in MEASURES.values() for figure in measure.figures(record)]
 
 
 def values_text(record: Record) -> str:

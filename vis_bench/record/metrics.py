@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+MIB = 2**20  # bytes
+
 if TYPE_CHECKING:
     from vis_bench.record.schema import Record
 
@@ -114,6 +116,11 @@ CONCEPT_TITLES = {
 }  # fmt: skip
 
 FPS = Metric("fps", "FPS", higher_is_better=None)
+SPREAD = Metric("speed_spread", "Spread (%)", 0.01, digits=0, higher_is_better=None)
+PEAK_MEMORY = Metric("peak_memory_bytes", "Memory (MiB)", MIB, digits=0, higher_is_better=False)
+MEMORY_PER_FRAME = Metric(
+    "memory_bytes_per_frame", "MiB/frame", MIB, digits=2, higher_is_better=False
+)
 GFLOPS_PER_FRAME = Metric(
     "gflops_per_frame",
     "GFLOPs/frame",
@@ -128,6 +135,17 @@ CHECKPOINT_ENTRIES = Metric("num_checkpoint_entries", "Params (M)", 1e6, higher_
 
 # The columns of the table of measured cells and of the leaderboard.
 SHOWN = (AP, AP50, AP75, AR1, AR10, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
+_TITLES = {
+    metric.field: metric.title.partition(" (")[0]
+    for metric in (
+        *ACCURACY, *PARTS, *LEVELS, *TRACKING, GFLOPS_PER_FRAME, GFLOPS_PER_CLIP, PARAMS,
+    )
+}  # fmt: skip
+
+
+def title_of(field: str) -> str:
+    """The title of a field without its unit; other names without underscores."""
+    return _TITLES.get(field, field.replace("_", " "))
 
 
 def same_ap(first: float, second: float) -> bool:

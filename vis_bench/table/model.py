@@ -115,6 +115,7 @@ class Table:
         num_labels: leading columns that describe a row; the others hold values.
         shared: what all rows have in common, shown above the table.
         charts: HTML that HTML alone shows above the table.
+        fold: HTML shows the table when this line is clicked; empty for always.
     """
 
     columns: tuple[Column, ...]
@@ -123,6 +124,7 @@ class Table:
     num_labels: int = 0
     shared: tuple[str, ...] = ()
     charts: Markup | None = None
+    fold: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows:

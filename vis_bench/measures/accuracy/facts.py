@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vis_bench.measures.comparison import Comparison, in_points
+from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.record.metrics import ACCURACY, AP, HOTA, LEVELS, PARTS, TRACKING, Metric
 from vis_bench.record.schema import MetricFields, Record
@@ -19,6 +20,11 @@ def words(record: Record) -> str:
     """AP and HOTA as printed: `AP 81.3  HOTA 68.6`."""
     known = [(m, m.of(record)) for m in (AP, HOTA)]
     return "  ".join(f"{m.title} {m.text(v)}" for m, v in known if v is not None)
+
+
+def figures(record: Record) -> list[Figure]:
+    """AP with its interval."""
+    return [Figure(AP, record.ap, record.ap_low, record.ap_high, AP.field, "95 % interval")]
 
 
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
@@ -50,5 +56,6 @@ MEASURE = Measure(
             *(end for metric in _GATED for end in metric.ends or ()),
         }
     ),
+    figures=figures,
     words=words,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vis_bench.measures.comparison import Comparison, exactly
+from vis_bench.measures.figure import Figure
 from vis_bench.measures.flops.table import flops_page
 from vis_bench.measures.measure import Measure
 from vis_bench.record.metrics import GFLOPS_PER_FRAME
@@ -22,6 +23,12 @@ def words(record: Record) -> str:
         if value is None or record.fps is not None
         else f"{GFLOPS_PER_FRAME.text(value)} {GFLOPS_PER_FRAME.title}"
     )
+
+
+def figures(record: Record) -> list[Figure]:
+    """GFLOPs per source frame."""
+    metric = GFLOPS_PER_FRAME
+    return [Figure(metric, metric.of(record), compared=metric.field)]
 
 
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
@@ -42,5 +49,6 @@ MEASURE = Measure(
     page=flops_page,
     compare=compare,
     gated=dict.fromkeys((*_FIGURES, "flop_convention"), True),
+    figures=figures,
     words=words,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vis_bench.measures.comparison import (
     Comparison,
@@ -13,11 +14,13 @@ from vis_bench.measures.comparison import (
     noisy,
     other_machine,
 )
+from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.memory.chart import memory_panels
 from vis_bench.measures.memory.growth import needed
 from vis_bench.measures.memory.settings import MemorySettings
 from vis_bench.measures.memory.table import memory_page
+from vis_bench.record.metrics import MEMORY_PER_FRAME, PEAK_MEMORY
 from vis_bench.record.schema import Record
 
 NAME = "memory"
@@ -31,12 +34,30 @@ def words(record: Record) -> str:
     return "" if slope is None else f"{slope / (1 << 20):.2f} MiB/frame"
 
 
+def figures(record: Record) -> list[Figure]:
+    """Memory per frame, and the peak at the longest length."""
+    if not record.memory_points:
+        return []
+    peaks = needed(record.memory_points)
+    longest = max(peaks)
+    title = f"Peak at {longest} frames (MiB)"
+    peak = replace(PEAK_MEMORY, field=f"memory_peak_{longest}_frames", title=title)
+    return [
+        Figure(MEMORY_PER_FRAME, record.memory_bytes_per_frame),
+        Figure(peak, peaks[longest], compared=_figure(longest)),
+    ]
+
+
+def _figure(num_frames: int) -> str:
+    return f"peak memory ({num_frames} frames)"
+
+
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
     """The peak at the longest length that both measured."""
     if not old.memory_points:
         return
     before, now = needed(old.memory_points), needed(new.memory_points)
-    figure, fields = f"peak memory ({max(before)} frames)", ("memory_points.peak_bytes",)
+    figure, fields = _figure(max(before)), ("memory_points.peak_bytes",)
     if not new.memory_points:
         yield lost(figure, before[max(before)], mebibytes, new, NAME, fields)
     elif other := other_machine(old, new):
@@ -49,7 +70,7 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
         longest = max(common)
         peaks = old_peak, new_peak = before[longest], now[longest]
         change = beyond_noise(new_peak / old_peak, _GROWTH, ())
-        figure = f"peak memory ({longest} frames)"
+        figure = _figure(longest)
         yield noisy(figure, fields, peaks, mebibytes, change, better_or_worse(new_peak < old_peak))
 
 
@@ -67,6 +88,7 @@ MEASURE = Measure(
         "memory_points.device_bytes", "memory_video_size", "memory_input_size",
         "memory_curve_from", "memory_max_frames", "memory_limit_bytes", "memory_error_bytes",
     }),
+    figures=figures,
     words=words,
     settings=MemorySettings,
 )  # fmt: skip

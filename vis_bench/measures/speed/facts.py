@@ -15,9 +15,11 @@ from vis_bench.measures.comparison import (
     other_machine,
     timed,
 )
+from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.speed.settings import BENCH, SpeedSettings
 from vis_bench.measures.speed.table import speed_page, timed_regions
+from vis_bench.record.metrics import FPS, PEAK_MEMORY, SPREAD
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.table.model import ABSENT
 
@@ -33,6 +35,20 @@ _OF_A_REGION = {"num_warmup", "num_timed", "num_timed_clips", "speed_spread", "m
 def words(record: Record) -> str:
     """FPS as printed."""
     return "" if record.fps is None else f"{record.fps:.{0 if record.fps >= 100 else 1}f} FPS"
+
+
+def figures(record: Record) -> list[Figure]:
+    """FPS with the spread of its runs, and peak memory, of the record's own region."""
+    fps, spread, region = record.fps, record.speed_spread, record.timed_region
+    half = None if spread is None else min(spread / 2, 1.0)
+    low, high = (
+        (None, None) if fps is None or half is None else (fps - fps * half, fps + fps * half)
+    )
+    return [
+        Figure(FPS, fps, low, high, f"FPS ({region})", "spread of equal runs"),
+        Figure(SPREAD, spread, is_drawn=False),
+        Figure(PEAK_MEMORY, record.peak_memory_bytes, compared=f"peak memory ({region})"),
+    ]
 
 
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
@@ -103,6 +119,7 @@ MEASURE = Measure(
         *_OF_A_REGION, *(f"regions.{field}" for field in _OF_A_REGION),
         "load_average", "num_cpus", "gpu",
     }),
+    figures=figures,
     words=words,
     settings=SpeedSettings,
     always_digested=True,

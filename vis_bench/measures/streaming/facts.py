@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vis_bench.measures.comparison import (
     Comparison,
@@ -14,6 +15,7 @@ from vis_bench.measures.comparison import (
     percent,
     timed,
 )
+from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.speed.facts import SPEED
 from vis_bench.measures.streaming.settings import StreamingSettings
@@ -44,6 +46,19 @@ def words(record: Record) -> str:
         for s in record.streaming
         if s.ap is not None and s.delay_ms
     )
+
+
+def figures(record: Record) -> list[Figure]:
+    """AP of every rate at its finite delays above 0, with its interval."""
+    found = []
+    for stream in record.streaming:
+        if stream.delay_ms:
+            field = f"streaming_ap_{stream.rate:g}_{stream.delay_ms:.0f}ms"
+            ends = f"{field}_low", f"{field}_high"
+            metric = replace(AP, field=field, title=f"AP ({_at(stream)})", ends=ends)
+            values = stream.ap, stream.ap_low, stream.ap_high
+            found.append(Figure(metric, *values, _ap_figure(stream), "95 % interval"))
+    return found
 
 
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
@@ -82,11 +97,15 @@ def _at(stream: StreamFields) -> str:
     return f"{stream.rate:g} frames/s, {delay}"
 
 
+def _ap_figure(stream: StreamFields) -> str:
+    return f"streaming AP ({_at(stream)})"
+
+
 def _streaming_ap(
     old: StreamFields, new: StreamFields, after: Record, points: float, *, clocked: bool
 ) -> Comparison:
     """Compare AP; where the clips were timed twice, beyond the draws of both sides."""
-    figure, field = f"streaming AP ({_at(old)})", "streaming.ap"
+    figure, field = _ap_figure(old), "streaming.ap"
     noise = 0.0, 0.0
     if clocked and old.ap is not None and new.ap is not None:
         if old.frame_latency_spread is None and new.frame_latency_spread is None:
@@ -142,6 +161,7 @@ MEASURE = Measure(
         *(f"streaming.{field}" for field in _NO_RESULTS), "streaming_runs",
         *(f"streaming_by_{x}.{field}" for x in ("delay", "rate") for field in ("rate", "delay_ms")),
     }),
+    figures=figures,
     words=words,
     panels=streaming_panels,
     settings=StreamingSettings,

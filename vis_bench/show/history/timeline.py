@@ -39,8 +39,8 @@ from vis_bench.text import count
 # Device, threads, kernels and their build: the gate compares no speed across them.
 Machine = tuple[str | None, int | None, str | None, str | None]
 
-# With a letter, or it may be a date.
-_COMMIT = re.compile(r"(?=.*[a-f])[0-9a-f]{7,64}")
+# With a letter or of full length, or it may be a date.
+_COMMIT = re.compile(r"(?=.*[a-f])[0-9a-f]{7,64}|[0-9]{40}|[0-9]{64}")
 
 
 @dataclass(frozen=True, eq=False)
