@@ -1,7 +1,7 @@
 """The table of what was measured: order, units, labels and marks."""
 
 from record_example import example_record
-from vis_bench.show.measured import measured_page
+from vis_bench.show.measured import measured_page, order_remarks
 from vis_bench.table import render
 from vis_bench.table.number_format import INTERVAL_NOTE
 
@@ -46,6 +46,22 @@ def test_the_interval_has_a_column():
     assert "| 50.0 | 43.2\u201156.7 |" in text
     assert INTERVAL_NOTE in text
     assert INTERVAL_NOTE not in render(measured_page([unknown]))
+
+
+def test_methods_whose_ap_and_hota_differ_on_the_best_clips_are_named():
+    values = {"method": "seqformer", "weights_sha256": "a" * 64}
+    short = example_record(**values, clip_length=5, ap=0.4, ap_high=0.45, hota=0.7)
+    long = example_record(**values, clip_length=20, ap=0.5, ap_low=0.46, ap_high=0.6, hota=0.6)
+    (remark,) = order_remarks([short, long])
+    assert "SeqFormer" in remark
+    assert remark in measured_page([short, long]).remarks
+    for changed in (
+        {"hota": 0.71},
+        {"ap_low": 0.44},
+        {"ap_low": None},
+        {"weights_sha256": "b" * 64},
+    ):
+        assert order_remarks([short, long.model_copy(update=changed)]) == ()
 
 
 def test_a_noisy_measurement_says_so():

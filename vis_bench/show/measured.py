@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from vis_bench.record.metrics import SHOWN
+from vis_bench.record.names import method_title
 from vis_bench.record.schema import Record
 from vis_bench.table.labels import cell_columns, key_remarks, measured_order
 from vis_bench.table.model import Page, Table
@@ -24,7 +25,32 @@ def measured_page(records: Sequence[Record]) -> Page:
         (metric_column(metric, rows), [entry_of(row, metric) for row in rows]) for metric in SHOWN
     ]
     table = Table.of_columns([*cell_columns(rows), *values])
-    return Page("", (table,), {}, (*interval_remarks(rows), *key_remarks(rows)))
+    remarks = (*order_remarks(rows), *interval_remarks(rows), *key_remarks(rows))
+    return Page("", (table,), {}, remarks)
+
+
+def order_remarks(records: Iterable[Record]) -> tuple[str, ...]:
+    """Names the methods of which the clips of highest HOTA have a lower AP than the best, with
+    intervals that lie apart.
+    """
+    groups: dict[tuple, list[Record]] = {}
+    for record in records:
+        if record.ap is not None and record.hota is not None:
+            weights, data = record.weights_sha256, record.annotations_sha256
+            model = record.method, weights, data, record.num_videos, record.resolution
+            groups.setdefault(model, []).append(record)
+    names = set()
+    for group in groups.values():
+        by_ap = max(group, key=lambda record: record.ap or 0.0)
+        by_hota = max(group, key=lambda record: record.hota or 0.0)
+        if (by_hota.ap_high or 1.0) < (by_ap.ap_low or 0.0):
+            names.add(method_title(by_ap.method))
+    if not names:
+        return ()
+    return (
+        "AP and HOTA differ on the best clips, with AP's intervals apart, for "
+        f"{' and '.join(sorted(names))}: docs/evaluate.md has the reason, under AP and HOTA.",
+    )
 
 
 def speed_remarks(records: Iterable[Record]) -> list[str]:
